@@ -1,0 +1,1 @@
+"""The numerical heart: domains, batches, exact states and the Loss value. NumPy only."""

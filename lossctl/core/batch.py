@@ -1,0 +1,157 @@
+"""Batch: one block of rows of one model, and the quantities that several losses derive from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core import activation as act
+from lossctl.core.domain import Array
+
+BLOCK = 65_536  # rows; blocks lie at fixed row addresses, so their sums do not depend on how rows arrive
+
+
+class Batch:
+    """Read-only arrays by role for one block of rows and one model.
+
+    Every role is a (width, rows) float64 array, one contiguous line per column; class labels are a (rows,)
+    array of integer codes. `target` and `pred` are the usual roles, `pred` on its natural scale (the declared
+    activation applied); `raw` is the column as it was read. `origin` is the value about which variances of the
+    target are taken.
+    """
+
+    __slots__ = ("_memo", "activation", "form", "origin", "roles", "rows")
+
+    def __init__(
+        self,
+        roles: Mapping[str, NDArray[Any]],
+        *,
+        form: str = "",
+        activation: str = "none",
+        origin: float = 0.0,
+    ) -> None:
+        self.roles = roles
+        self.form = form
+        self.activation = activation
+        self.origin = origin
+        self.rows = next(iter(roles.values())).shape[-1]
+        self._memo: dict[Callable[[Batch], NDArray[Any]], NDArray[Any]] = {}
+        for values in roles.values():
+            values.flags.writeable = False
+
+    def as_form(self, form: str) -> Batch:
+        """Return the same rows seen by a loss of another form; derived quantities are kept."""
+        if form == self.form:
+            return self
+        other = Batch(self.roles, form=form, activation=self.activation, origin=self.origin)
+        other._memo = self._memo
+        return other
+
+    def __getitem__(self, role: str) -> NDArray[Any]:
+        return self.roles[role]
+
+    @property
+    def target(self) -> NDArray[Any]:
+        """The target: (width, rows), or (rows,) codes where the form has class labels."""
+        return self.roles["target"]
+
+    @property
+    def raw(self) -> Array:
+        """The prediction columns as read, (width, rows)."""
+        return self.roles["pred"]
+
+    @property
+    def pred(self) -> Array:
+        """The prediction on its natural scale, (width, rows)."""
+        return natural(self)
+
+    def memo(self, function: Callable[[Batch], NDArray[Any]]) -> NDArray[Any]:
+        """Return `function(self)`, computed once per batch."""
+        if function not in self._memo:
+            values = function(self)
+            values.flags.writeable = False
+            self._memo[function] = values
+        return self._memo[function]
+
+
+def derived(function: Callable[[Batch], NDArray[Any]]) -> Callable[[Batch], NDArray[Any]]:
+    """Make a quantity that is computed once per batch and shared by every loss that names it."""
+
+    def once(batch: Batch) -> NDArray[Any]:
+        return batch.memo(function)
+
+    once.__name__, once.__doc__, once.__module__ = function.__name__, function.__doc__, function.__module__
+    return once
+
+
+@derived
+def natural(batch: Batch) -> Array:
+    """The activation applied to the raw outputs."""
+    return act.APPLY[batch.activation](batch.raw).view()
+
+
+@derived
+def residual(batch: Batch) -> Array:
+    """Signed error, r = pred - target, in the target's unit."""
+    return batch.pred - batch.target
+
+
+@derived
+def abs_residual(batch: Batch) -> Array:
+    """Size of the error, |r|."""
+    return np.abs(residual(batch))
+
+
+@derived
+def flag(batch: Batch) -> Array:
+    """The binary target as a probability: labels {-1, +1} become {0, 1}, others stay."""
+    return np.where(batch.target == -1.0, 0.0, batch.target)
+
+
+@derived
+def sign(batch: Batch) -> Array:
+    """The binary target as s = -1 or +1."""
+    return np.where(flag(batch) > 0.0, 1.0, -1.0)
+
+
+@derived
+def other_prob(batch: Batch) -> Array:
+    """1 - p, without cancellation where the raw output is known."""
+    if batch.activation == "sigmoid":
+        return act.sigmoid(-batch.raw)
+    if batch.activation == "softmax":
+        return act.one_minus_softmax(batch.raw)
+    return 1.0 - batch.pred
+
+
+@derived
+def log_prob(batch: Batch) -> Array:
+    """ln p; exact for logits of any size where the raw output is known."""
+    if batch.activation == "sigmoid":
+        return -act.softplus(-batch.raw)
+    if batch.activation == "softmax":
+        return act.log_softmax(batch.raw)
+    return np.log(batch.pred)
+
+
+@derived
+def log_other_prob(batch: Batch) -> Array:
+    """ln(1 - p) per column."""
+    if batch.activation == "sigmoid":
+        return -act.softplus(batch.raw)
+    if batch.activation == "softmax":
+        return np.log(act.one_minus_softmax(batch.raw))
+    return np.log1p(-batch.pred)
+
+
+@derived
+def log_rate(batch: Batch) -> Array:
+    """ln μ of a positive prediction."""
+    if batch.activation == "exp":
+        return batch.raw.view()
+    if batch.activation == "softplus":
+        return act.log_softplus(batch.raw)
+    return np.log(batch.pred)

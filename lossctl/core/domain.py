@@ -1,0 +1,254 @@
+"""Domains: which values a role or a parameter may take, as data that checks, words and samples itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SUM_TOLERANCE = 1e-3  # a row of probabilities rounded to three digits still counts as one
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A set of admissible values for one role, held as (width, rows) blocks.
+
+    `width` is the number of columns the role must have (None: any number, shared with its fellow roles).
+    `hint` is the usual mistake behind a violation. Every check treats NaN as outside.
+    """
+
+    words: str = ""
+    width: int | None = None
+    hint: str = ""
+
+    def outside(self, x: Array) -> Mask:
+        """Return (rows,) True where a row of the (width, rows) block `x` is not admissible."""
+        raise NotImplementedError  # abstract: each kind of domain below says it
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        """Draw a (width, rows) block from the inside of the domain, ends now and then included."""
+        raise NotImplementedError  # abstract: each kind of domain below says it
+
+    def activations(self) -> frozenset[str]:
+        """Return the activations whose outputs can lie in this domain."""
+        return frozenset({"none"})
+
+    def sides(self, x: Array) -> tuple[Mask, Mask] | None:
+        """Return two row masks that must not both occur in one input, or None where nothing can clash."""
+        return None
+
+    def wide(self, width: int) -> Self:
+        """Return the same domain for exactly `width` columns."""
+        return replace(self, width=width)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True)
+class Interval(Domain):
+    """Real numbers between two ends, each open or closed, with one value possibly left out."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    low_closed: bool = False
+    high_closed: bool = False
+    hole: float | None = None
+
+    def holds(self, x: Array) -> Mask:
+        """Return elementwise membership; NaN never holds."""
+        above = x >= self.low if self.low_closed else x > self.low
+        below = x <= self.high if self.high_closed else x < self.high
+        inside = above & below
+        return inside if self.hole is None else inside & (x != self.hole)
+
+    def outside(self, x: Array) -> Mask:
+        return ~np.logical_and.reduce(self.holds(x), axis=0)
+
+    def contains(self, other: Interval) -> bool:
+        """Return whether every value of `other` is a value of this interval."""
+        low = self.low < other.low or (self.low == other.low and (self.low_closed or not other.low_closed))
+        high = self.high > other.high or (self.high == other.high and (self.high_closed or not other.high_closed))
+        hole = self.hole is None or not bool(other.holds(np.array([self.hole]))[0])
+        return low and high and hole
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        finite = (np.isfinite(self.low), np.isfinite(self.high))
+        size = (width, rows)
+        if all(finite):
+            x = rng.uniform(self.low, self.high, size)
+        elif finite[0]:
+            x = self.low + rng.lognormal(0.0, 1.0, size)
+        elif finite[1]:
+            x = self.high - rng.lognormal(0.0, 1.0, size)
+        else:
+            x = rng.normal(0.0, 3.0, size)
+        return np.where(self.holds(x), x, self.inner())
+
+    def inner(self) -> float:
+        """Return one plain value of the interval."""
+        ends = [end for end in (self.low, self.high) if np.isfinite(end)]
+        middle = sum(ends) / 2 if len(ends) == 2 else (ends[0] + (1 if self.low in ends else -1) if ends else 1.0)
+        return middle + 0.25 if middle == self.hole else middle
+
+    def activations(self) -> frozenset[str]:
+        from lossctl.core.activation import RANGES
+
+        return frozenset(name for name, span in RANGES.items() if self.contains(span))
+
+    def __str__(self) -> str:
+        if self.words:
+            return self.words
+        left = "[" if self.low_closed else "("
+        right = "]" if self.high_closed else ")"
+        hole = f" without {self.hole:g}" if self.hole is not None else ""
+        return f"{left}{number(self.low)}, {number(self.high)}{right}{hole}"
+
+
+@dataclass(frozen=True)
+class Probability(Interval):
+    """A probability per column, each column on its own."""
+
+    low: float = 0.0
+    high: float = 1.0
+    low_closed: bool = True
+    high_closed: bool = True
+    hint: str = "if these are logits, add --activation sigmoid"
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "sigmoid"})
+
+
+@dataclass(frozen=True)
+class Score(Interval):
+    """A real score whose sign is the decision; its scale is free."""
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "tanh"})
+
+
+@dataclass(frozen=True)
+class Flag(Domain):
+    """A yes/no label written {0, 1}, {-1, +1} or as booleans; `soft` admits probabilities too."""
+
+    soft: bool = False
+
+    def outside(self, x: Array) -> Mask:
+        inside = ((x >= 0.0) & (x <= 1.0)) | (x == -1.0) if self.soft else (x == 0.0) | (x == 1.0) | (x == -1.0)
+        return ~np.logical_and.reduce(inside, axis=0)
+
+    def sides(self, x: Array) -> tuple[Mask, Mask] | None:
+        return np.logical_or.reduce(x == -1.0, axis=0), np.logical_or.reduce((x >= 0.0) & (x < 1.0), axis=0)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        hard = rng.integers(0, 2, (width, rows)).astype(np.float64)
+        return np.where(rng.random((width, rows)) < 0.5, rng.random((width, rows)), hard) if self.soft else hard
+
+    def __str__(self) -> str:
+        return "{0, 1} or {-1, +1}" + (" or a probability in [0, 1]" if self.soft else "")
+
+
+@dataclass(frozen=True)
+class Mark(Domain):
+    """Zero or one per column: a mask, or one row of a one-hot table."""
+
+    one_hot: bool = False
+
+    def outside(self, x: Array) -> Mask:
+        wrong = ~np.logical_and.reduce((x == 0.0) | (x == 1.0), axis=0)
+        return wrong | (np.add.reduce(x, axis=0) != 1.0) if self.one_hot else wrong
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        if self.one_hot:
+            return np.ascontiguousarray(np.eye(width)[rng.integers(0, width, rows)].T)
+        return rng.integers(0, 2, (width, rows)).astype(np.float64)
+
+    def __str__(self) -> str:
+        return "{0, 1}, one 1 in each row" if self.one_hot else "{0, 1}"
+
+
+@dataclass(frozen=True)
+class Simplex(Domain):
+    """Rows of probabilities over K classes that sum to 1 (within 0.001)."""
+
+    hint: str = "if these are logits, add --activation softmax"
+
+    def outside(self, x: Array) -> Mask:
+        wrong = ~np.logical_and.reduce((x >= 0.0) & (x <= 1.0), axis=0)
+        return wrong | ~(np.abs(np.add.reduce(x, axis=0) - 1.0) <= SUM_TOLERANCE)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return np.ascontiguousarray(rng.dirichlet(np.full(width, 1.5), rows).T)
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "softmax"})
+
+    def __str__(self) -> str:
+        return "probabilities in [0, 1] that sum to 1 in each row"
+
+
+@dataclass(frozen=True)
+class Labels(Domain):
+    """One class label per row, held as integer codes 0 .. K-1 in a (rows,) array."""
+
+    width: int | None = 1
+
+    def outside(self, x: Array) -> Mask:
+        return x < 0
+
+    def __str__(self) -> str:
+        return "one class label per row"
+
+
+@dataclass(frozen=True)
+class Box(Domain):
+    """An axis-parallel box x1, y1, x2, y2; `solid` asks for a positive area."""
+
+    width: int | None = 4
+    solid: bool = False
+    hint: str = "boxes are x1, y1, x2, y2, not x, y, width, height"
+
+    def outside(self, x: Array) -> Mask:
+        finite = np.logical_and.reduce(np.isfinite(x), axis=0)
+        ordered = (x[0] < x[2]) & (x[1] < x[3]) if self.solid else (x[0] <= x[2]) & (x[1] <= x[3])
+        return ~(finite & ordered)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        corner = rng.uniform(0.0, 4.0, (2, rows))
+        return np.concatenate([corner, corner + rng.uniform(0.5, 4.0, (2, rows))])
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "sigmoid", "relu", "exp", "softplus"})
+
+    def __str__(self) -> str:
+        return "finite x1 < x2 and y1 < y2" if self.solid else "finite x1 <= x2 and y1 <= y2"
+
+
+def number(x: float) -> str:
+    """Write an end of an interval."""
+    return {np.inf: "∞", -np.inf: "-∞"}.get(x, f"{x:g}")
+
+
+REAL = Interval()
+POSITIVE = Interval(low=0.0)
+NON_NEGATIVE = Interval(low=0.0, low_closed=True)
+UNIT = Interval(low=0.0, high=1.0, low_closed=True, high_closed=True)
+OPEN_UNIT = Interval(low=0.0, high=1.0)
+NON_ZERO = Interval(hole=0.0)
+ABOVE_MINUS_ONE = Interval(low=-1.0)
+AT_LEAST_ONE = Interval(low=1.0, low_closed=True)
+PROBABILITY = Probability()
+SCORE = Score()
+FLAG = Flag()
+SOFT_FLAG = Flag(soft=True)
+SIMPLEX = Simplex()
+LABELS = Labels()
+MASK = Mark()
+ONE_HOT = Mark(one_hot=True)
+TARGET_BOX = Box(solid=True)
+PRED_BOX = Box()

@@ -1,0 +1,243 @@
+"""Loss: a frozen value that says what a loss is, and three ways to declare one.
+
+`@loss` makes a mean of per-row numbers from a function of a block; `Loss.then` reads the same means another way
+(RMSE from MSE); `combine` reads several means together (R²), or a peak, or a whole sample.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import Batch
+from lossctl.core.domain import Array
+from lossctl.core.form import Form
+from lossctl.core.param import Param, Value, bound, params_of
+from lossctl.core.reading import MEAN, Reading
+
+Part = Callable[..., Array]
+Gradient = Callable[..., Array | dict[str, Array]]
+Direction = Literal["min", "max", "zero"]
+NO_ARGS: Mapping[str, Value] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part with its parameters: what the engine reduces once, however many losses name it."""
+
+    part: Part
+    args: tuple[tuple[str, Value], ...] = ()
+    form: str = ""
+
+    def rows(self, batch: Batch) -> Array:
+        """Return the part's (rows,) values; a (width, rows) result is averaged over its columns."""
+        return row_mean(self.part(batch.as_form(self.form), **dict(self.args)))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a loss is. Every output that speaks of the loss derives from these fields.
+
+    name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the
+    docstring. formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters
+    and their bound values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). row: the
+    per-row loss, if there is one. gradient: its slope with respect to each prediction role. unit, best,
+    direction: of the value. ranks: whether a better value means a better model. peers: library -> what it
+    returns, and how to get that number. use, avoid: when to take it and when not.
+    """
+
+    name: str
+    summary: str
+    doc: str
+    formula: str
+    forms: tuple[Form, ...]
+    parts: tuple[Part, ...]
+    unit: str
+    source: str
+    use: str
+    avoid: str
+    family: str = ""
+    aliases: tuple[str, ...] = ()
+    params: tuple[Param, ...] = ()
+    reading: Reading = MEAN
+    whole: Callable[..., float] | None = None
+    keeps: Literal["moments", "peak", "sample"] = "moments"
+    row: Part | None = None
+    gradient: Gradient | None = None
+    subgradient: str = ""
+    best: float | None = 0.0
+    direction: Direction = "min"
+    ranks: bool = True
+    peers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    args: Mapping[str, Value] = field(default_factory=lambda: NO_ARGS, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "peers", MappingProxyType(dict(self.peers)))
+        object.__setattr__(self, "args", MappingProxyType(bound(self.params, dict(self.args), self.name)))
+
+    def bind(self, **args: object) -> Loss:
+        """Return the loss with other parameter values; raise UsageError for one out of range."""
+        return replace(self, args=MappingProxyType({**self.args, **args}))
+
+    @property
+    def spec(self) -> str:
+        """The loss as it is written on a command line: the name, and the parameters that are not defaults."""
+        changed = [
+            f"{param.name}={param.write(self.args[param.name])}"
+            for param in self.params
+            if self.args[param.name] != param.default
+        ]
+        return self.name + (":" + ",".join(changed) if changed else "")
+
+    @property
+    def full_spec(self) -> str:
+        """The loss with every parameter, as a signature needs it."""
+        written = [f"{param.name}={param.write(self.args[param.name])}" for param in self.params]
+        return self.name + (":" + ",".join(written) if written else "")
+
+    def __str__(self) -> str:
+        return self.spec
+
+    def terms(self, form: str) -> tuple[Term, ...]:
+        """Return the quantities to be reduced, each bound to the parameters it takes."""
+        return tuple(self.term(part, form) for part in self.parts)
+
+    def term(self, part: Part, form: str) -> Term:
+        """Bind one part of this loss."""
+        taken = inspect.signature(part).parameters
+        args = tuple((name, value) for name, value in self.args.items() if name in taken)
+        return Term(part, args, form)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that the loss reads."""
+        return tuple(self.forms[0].roles)
+
+    @property
+    def pred_roles(self) -> tuple[str, ...]:
+        """The roles that a model produces, with respect to which the gradient is taken."""
+        return tuple(role for role in self.roles if role != "target")
+
+    def form_for(self, widths: Mapping[str, int], task: str | None = None) -> Form | None:
+        """Return the form that columns of these widths take; `task` decides between two that fit."""
+        fitting = [form for form in self.forms if form.fits(widths)]
+        named = [form for form in fitting if form.name == task]
+        return (named or fitting or [None])[0]
+
+    # the Python interface -----------------------------------------------------------------------------------
+
+    def __call__(
+        self,
+        *,
+        target: object = None,
+        pred: object = None,
+        weight: object = None,
+        activation: str | None = None,
+        classes: object = None,
+        task: str | None = None,
+        **roles: object,
+    ) -> float:
+        """Return the loss of whole arrays, the same number that the command line prints.
+
+        target, pred and the extra roles are (n,) or (n, k, ...) arrays of anything NumPy can view; weight is
+        (n,). Raises DataError for values outside the domain and UsageError for shapes that do not fit.
+
+        >>> import lossctl
+        >>> lossctl.get("huber:delta=2")(target=[0.0, 0.0], pred=[1.0, 5.0])
+        4.25
+        """
+        from lossctl.core.arrays import evaluate
+
+        return evaluate(self, {"target": target, "pred": pred, **roles}, weight, activation, classes, task)
+
+    def each(
+        self,
+        *,
+        target: object = None,
+        pred: object = None,
+        activation: str | None = None,
+        classes: object = None,
+        task: str | None = None,
+        **roles: object,
+    ) -> Array:
+        """Return the (n,) per-row losses; raise UsageError where the loss has none (RMSE, R², ...).
+
+        >>> import lossctl
+        >>> lossctl.get("mae").each(target=[1.0, 2.0], pred=[1.5, 5.0])
+        array([0.5, 3. ])
+        """
+        from lossctl.core.arrays import each
+
+        return each(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
+
+    def grad(
+        self,
+        *,
+        target: object = None,
+        pred: object = None,
+        classes: object = None,
+        task: str | None = None,
+        **roles: object,
+    ) -> NDArray[Any] | dict[str, NDArray[Any]]:
+        """Return the gradient of each row's loss, before any mean, with respect to what the model produced.
+
+        Shaped like `pred`; a dict by role where a model produces several (left and right, ...). It is taken on
+        the natural scale of the prediction. Raises UsageError where the loss has no per-row value.
+
+        >>> import lossctl
+        >>> lossctl.get("mse").grad(target=[1.0, 2.0], pred=[1.5, 5.0])
+        array([1., 6.])
+        """
+        from lossctl.core.arrays import grad
+
+        return grad(self, {"target": target, "pred": pred, **roles}, classes, task)
+
+    # declaring one loss by another --------------------------------------------------------------------------
+
+    def then(self, name: str, reading: Reading, **facts: Any) -> Loss:
+        """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
+        return replace(
+            self, name=name, reading=reading, **{"aliases": (), "row": None, "gradient": None, "peers": {}, **facts}
+        )
+
+
+def row_mean(values: Array) -> Array:
+    """Average a (width, rows) block over its columns; a (rows,) array stays."""
+    if values.ndim == 1:
+        return values
+    return values[0] if len(values) == 1 else np.add.reduce(values, axis=0) / len(values)
+
+
+def loss(*, forms: tuple[Form, ...], gradient: Gradient | None = None, **facts: Any) -> Callable[[Part], Loss]:
+    """Declare the mean of `function(batch, *, params) -> per-row values` as a loss.
+
+    The function returns (rows,) values, or (width, rows) values that are averaged over the columns. Name,
+    summary and doc come from the function, parameters from its keyword-only arguments.
+    """
+
+    def declare(function: Part) -> Loss:
+        summary, _, body = inspect.cleandoc(function.__doc__ or "").partition("\n")
+        return Loss(
+            name=function.__name__,
+            summary=summary,
+            doc=body.strip(),
+            forms=forms,
+            parts=(function,),
+            params=params_of(function),
+            row=function,
+            gradient=gradient,
+            **facts,
+        )
+
+    return declare
+
+
+def combine(name: str, *, parts: tuple[Part, ...], params_from: Part | None = None, **facts: Any) -> Loss:
+    """Declare a loss that reads several parts together; `params_from` is the function with its parameters."""
+    return Loss(name=name, parts=parts, params=params_of(params_from) if params_from else (), **facts)

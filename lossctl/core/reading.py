@@ -1,0 +1,72 @@
+"""Readings: how merged means become one number, with the slope that carries their errors along.
+
+A loss is g(m_1, ..., m_k) of the (weighted) means of its parts; `value` is g and `slope` its gradient. With them
+one formula, the delta method, gives a standard error for every loss of this kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+Means = tuple[np.float64, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """g and its gradient; `interval` names the form of the confidence interval, `undefined` when g is not."""
+
+    name: str
+    value: Callable[[Means], np.float64]
+    slope: Callable[[Means], tuple[np.float64, ...]]
+    interval: Literal["t", "log"] = "t"
+    undefined: str = "not defined for these rows"
+
+
+ONE: Final = np.float64(1.0)
+
+MEAN: Final = Reading("mean", lambda m: m[0], lambda m: (ONE,))
+
+ROOT: Final = Reading("root of a mean", lambda m: np.sqrt(m[0]), lambda m: (0.5 / np.sqrt(m[0]),), "log")
+
+RATIO: Final = Reading(
+    "ratio of means",
+    lambda m: m[0] / m[1],
+    lambda m: (1.0 / m[1], -m[0] / m[1] ** 2),
+    undefined="the denominator is zero",
+)
+
+
+def _spread(m: Means) -> np.float64:
+    """Population variance from the means of u and u², u taken about a fixed origin."""
+    return m[2] - m[1] ** 2
+
+
+def _r2(m: Means) -> np.float64:
+    spread = _spread(m)
+    return ONE - m[0] / spread if spread > 0.0 else np.float64(np.nan)
+
+
+def _r2_slope(m: Means) -> tuple[np.float64, ...]:
+    spread = _spread(m)
+    lift = m[0] / spread**2
+    return -1.0 / spread, -2.0 * m[1] * lift, lift
+
+
+R_SQUARED: Final = Reading(
+    "1 - mean squared residual / variance of the target", _r2, _r2_slope, undefined="the target is constant"
+)
+
+TWO_RATIOS: Final = Reading(
+    "sum of two masked means",
+    lambda m: m[0] / m[1] + m[2] / m[3],
+    lambda m: (1.0 / m[1], -m[0] / m[1] ** 2, 1.0 / m[3], -m[2] / m[3] ** 2),
+    undefined="needs at least one real and one generated row",
+)
+
+MASKED: Final = Reading(
+    "masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row"
+)

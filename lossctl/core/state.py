@@ -1,0 +1,196 @@
+"""States: what a block of rows becomes, and how two of them merge.
+
+`Moments` holds exact sums and co-moments of a small vector of per-row quantities, `Peak` the largest value,
+`Sample` every value. All are small (but `Sample`), picklable, and `merge` returns a new state. Merging is
+associative and commutative to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.domain import Array
+from lossctl.core.exact import fraction, square_fraction, units
+
+Pairs = tuple[tuple[int, int], ...]
+NEVER = 1 << 62  # a row address after every real one
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Values of one quantity that are not finite: how many of each kind, and the first row of any."""
+
+    plus: int = 0
+    minus: int = 0
+    nan: int = 0
+    row: int = NEVER
+
+    def __bool__(self) -> bool:
+        return self.row != NEVER
+
+    @property
+    def count(self) -> int:
+        return self.plus + self.minus + self.nan
+
+    @property
+    def value(self) -> float:
+        """What a sum over these values is: an infinity, or NaN where they contradict."""
+        if self.nan or (self.plus and self.minus):
+            return float("nan")
+        return float("inf") if self.plus else float("-inf")
+
+    def merge(self, other: Odd) -> Odd:
+        return Odd(
+            self.plus + other.plus, self.minus + other.minus, self.nan + other.nan, min(self.row, other.row)
+        )
+
+
+def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
+    """Count the values of one quantity (rows,) that are not finite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return Odd()
+    return Odd(
+        int(np.count_nonzero(values == np.inf)),
+        int(np.count_nonzero(values == -np.inf)),
+        int(np.count_nonzero(np.isnan(values))),
+        int(addresses[np.argmin(finite)]),
+    )
+
+
+class View(Protocol):
+    """What a reading may ask of a merged state of sums: exact totals of quantities and of their products."""
+
+    rows: int
+    odd: tuple[Odd, ...]
+
+    def total(self, i: int) -> Fraction: ...
+
+    def product(self, i: int, j: int) -> Fraction | None: ...
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Exact sums of K quantities and of the products of chosen pairs of them.
+
+    `sums[i]` counts units of 2^-1074; `products[i, j]` counts units of 2^-2148, or is None where it left the
+    float range. A value that is not finite counts as zero here and is described in `odd[i]`.
+    """
+
+    pairs: Pairs
+    rows: int
+    sums: tuple[int, ...]
+    products: tuple[int | None, ...]
+    odd: tuple[Odd, ...]
+
+    @classmethod
+    def empty(cls, quantities: int, pairs: Pairs) -> Self:
+        """Return the state of no rows, the identity of `merge`."""
+        return cls(pairs, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities)
+
+    @classmethod
+    def of(cls, values: Array, pairs: Pairs, addresses: NDArray[np.int64]) -> Self:
+        """Reduce one block of quantities, a contiguous (quantities, rows) array that is overwritten.
+
+        Corrected two-pass sums about the block's own means: with m = fl(S/n) and D = x - m, the sum is
+        n m + ΣD and a product sum is ΣD_i D_j + m_i ΣD_j + m_j ΣD_i + n m_i m_j, each term added exactly.
+        """
+        quantities, rows = values.shape
+        if rows == 0:
+            return cls.empty(quantities, pairs)
+        odd = tuple(odd_values(line, addresses) for line in values)
+        for line, strange in zip(values, odd, strict=True):
+            if strange:
+                line[~np.isfinite(line)] = 0.0
+        means = [_mean(line) for line in values]
+        values -= np.array(means)[:, np.newaxis]
+        rests = [float(rest) for rest in np.add.reduce(values, axis=1)]
+        if not np.isfinite(rests).all():  # a centred sum left the float range: the value is out of reach too
+            odd = tuple(
+                strange if np.isfinite(rest) else Odd(plus=int(mean > 0), minus=int(mean <= 0), row=int(addresses[0]))
+                for strange, rest, mean in zip(odd, rests, means, strict=True)
+            )
+            rests = [rest if np.isfinite(rest) else 0.0 for rest in rests]
+        m, r = [units(mean) for mean in means], [units(rest) for rest in rests]
+        sums = tuple(rows * mean + rest for mean, rest in zip(m, r, strict=True))
+        products: list[int | None] = []
+        for i, j in pairs:
+            centred = float(np.add.reduce(values[i] * values[j]))
+            products.append(
+                (units(centred) << 1074) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
+                if np.isfinite(centred)
+                else None
+            )
+        return cls(pairs, rows, sums, tuple(products), odd)
+
+    def merge(self, other: Moments) -> Moments:
+        """Return the state of the rows of both."""
+        return Moments(
+            self.pairs,
+            self.rows + other.rows,
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            tuple(
+                None if a is None or b is None else a + b
+                for a, b in zip(self.products, other.products, strict=True)
+            ),
+            tuple(a.merge(b) for a, b in zip(self.odd, other.odd, strict=True)),
+        )
+
+    def total(self, i: int) -> Fraction:
+        """Return the exact sum of quantity `i`."""
+        return fraction(self.sums[i])
+
+    def product(self, i: int, j: int) -> Fraction | None:
+        """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
+        found = self.products[self.pairs.index((i, j) if (i, j) in self.pairs else (j, i))]
+        return None if found is None else square_fraction(found)
+
+
+def _mean(line: Array) -> float:
+    """Return a float near the mean; halved on the way where the plain sum would overflow."""
+    mean = float(np.add.reduce(line)) / line.size
+    return mean if np.isfinite(mean) else float(np.add.reduce(line / line.size))
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The largest value of one quantity, over the rows of positive weight."""
+
+    rows: int = 0
+    top: float = -np.inf
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        return cls(values.size, float(np.maximum.reduce(values, initial=-np.inf)))
+
+    def merge(self, other: Peak) -> Peak:
+        return Peak(self.rows + other.rows, max(self.top, other.top))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Every value of a few quantities, with their weights: (quantities + 1, rows) pieces, weights last."""
+
+    pieces: tuple[Array, ...] = ()
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        return cls((values,))
+
+    def merge(self, other: Sample) -> Sample:
+        return Sample(self.pieces + other.pieces)
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.shape[1] for piece in self.pieces)
+
+    def ordered(self) -> Array:
+        """Return all values as one array, sorted so that the order of arrival leaves no trace."""
+        whole = np.concatenate(self.pieces, axis=1)
+        return np.ascontiguousarray(whole[:, np.lexsort(whole[::-1])])
+

@@ -1,0 +1,46 @@
+"""From batches to sums and back: the quantities of a block, and the means that a reading takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from lossctl.core.batch import Batch
+from lossctl.core.domain import Array
+from lossctl.core.exact import rounded
+from lossctl.core.loss import Term
+from lossctl.core.reading import Means, Reading
+from lossctl.core.state import View
+
+
+def quantities(terms: Sequence[tuple[Batch, Term]], weight: Array | None, rows: int) -> Array:
+    """Evaluate terms on a block: (terms, rows), or weight x term with the weight itself as line 0.
+
+    A row of zero weight counts as zero even where its loss is infinite, as if it stood there zero times.
+    """
+    lead = 0 if weight is None else 1
+    values = np.empty((len(terms) + lead, rows))
+    for line, (batch, term) in zip(values[lead:], terms, strict=True):
+        line[:] = term.rows(batch)
+        if weight is not None:
+            np.multiply(line, weight, out=line)
+            line[weight == 0.0] = 0.0
+    if weight is not None:
+        values[0] = weight
+    return values
+
+
+def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:
+    """Return the (weighted) means of quantities, an infinity or NaN where a value was not finite."""
+    base = view.total(0) if weighted else Fraction(view.rows)
+    return tuple(
+        np.float64(view.odd[i].value if view.odd[i] else rounded(view.total(i) / base)) for i in indexes
+    )
+
+
+def read(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> float:
+    """Return the value that a reading takes from merged sums; NaN where it is not defined."""
+    with np.errstate(all="ignore"):
+        return float(reading.value(means(view, indexes, weighted)))

@@ -1,0 +1,57 @@
+"""What can go wrong, as one tree: catch `LossctlError` for all of it, or a branch for a family."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Why the process ended; no code means a soft pass."""
+
+    OK = 0  # the command did its job
+    GATE = 1  # a check was evaluated and failed
+    USAGE = 2  # the command line or the configuration is wrong
+    DATA = 3  # an input cannot be read or judged, or an output cannot be written
+    BASELINE = 4  # a baseline is missing, unreadable or of other data
+    BUG = 70  # a fault of lossctl
+    INTERRUPTED = 130  # Ctrl-C
+    READER_GONE = 141  # the reader of standard output went away
+
+
+class LossctlError(Exception):
+    """Base of every error that lossctl raises on purpose; its text is one line for a person."""
+
+    code = ExitCode.BUG
+
+
+class UsageError(LossctlError, ValueError):
+    """The question is wrong: an unknown loss, a parameter out of range, options that do not fit."""
+
+    code = ExitCode.USAGE
+
+
+class DataError(LossctlError, ValueError):
+    """The data cannot answer: unreadable, misaligned, outside a loss's domain."""
+
+    code = ExitCode.DATA
+
+
+class OutputError(LossctlError, OSError):
+    """A result could not be written."""
+
+    code = ExitCode.DATA
+
+
+def near(word: str, known: list[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the closest of `known`, or nothing."""
+    from difflib import get_close_matches
+
+    folded = {name.casefold(): name for name in known}
+    found = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+
+
+def listed(names: list[str], most: int = 12) -> str:
+    """Join names for an error text, counting those that do not fit."""
+    shown = ", ".join(names[:most])
+    return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -1,0 +1,136 @@
+"""The layouts of data that the families share, each with the handful of rows that shows a loss's shape."""
+
+from __future__ import annotations
+
+from lossctl.core.domain import (
+    FLAG,
+    LABELS,
+    MASK,
+    ONE_HOT,
+    POSITIVE,
+    PRED_BOX,
+    PROBABILITY,
+    REAL,
+    SCORE,
+    SIMPLEX,
+    SOFT_FLAG,
+    TARGET_BOX,
+    Domain,
+)
+from lossctl.core.form import Curve, Form
+
+
+def line(axis: str, xs: tuple[float, ...], target: float) -> Curve:
+    """Show a loss along predictions `xs` at one fixed target."""
+    return Curve(axis, tuple(f"{x:g}" for x in xs), {"target": ((target,) * len(xs),), "pred": (xs,)})
+
+
+RESIDUALS = (-10.0, -3.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
+PROBABILITIES = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
+SCORES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
+OTHERS = tuple(1.0 - p for p in PROBABILITIES)
+
+
+def regression(target: Domain = REAL, pred: Domain = REAL, curve: Curve | None = None, one: bool = False) -> Form:
+    """Real targets and predictions; `one` allows a single output only."""
+    roles = {"target": target.wide(1) if one else target, "pred": pred.wide(1) if one else pred}
+    return Form("regression", roles, curve or line("pred, target 0", RESIDUALS, 0.0))
+
+
+def relative(target: Domain, pred: Domain = REAL) -> Form:
+    """Targets whose scale matters, shown at target 10."""
+    curve = line("pred, target 10", (1.0, 5.0, 8.0, 9.0, 10.0, 11.0, 12.0, 15.0, 20.0, 100.0), 10.0)
+    return regression(target, pred, curve)
+
+
+COUNT_CURVE = line("pred (rate), target 3", (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0), 3.0)
+BINARY_CURVE = line("pred (p), target 1", PROBABILITIES, 1.0)
+CLASS_CURVE = Curve(
+    "p of the observed class, K = 2",
+    tuple(f"{p:g}" for p in PROBABILITIES),
+    {"target": ((0.0,) * len(PROBABILITIES),), "pred": (PROBABILITIES, OTHERS)},
+)
+ROWS_CURVE = Curve(
+    "p of class 0, target row (0.7, 0.3)",
+    tuple(f"{p:g}" for p in PROBABILITIES),
+    {"target": ((0.7,) * len(PROBABILITIES), (0.3,) * len(PROBABILITIES)), "pred": (PROBABILITIES, OTHERS)},
+)
+MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0)
+CLASS_SCORE_CURVE = Curve(
+    "score of the observed class, the other at 0",
+    tuple(f"{x:g}" for x in SCORES),
+    {"target": ((0.0,) * len(SCORES),), "pred": (SCORES, (0.0,) * len(SCORES))},
+)
+
+BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE)
+BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
+DECISION = Form("binary", {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
+CLASSES = Form("multiclass", {"target": LABELS, "pred": SIMPLEX}, CLASS_CURVE)
+CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE)
+ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, CLASS_CURVE)
+MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE)
+CLASS_SCORES = Form("multiclass", {"target": LABELS, "pred": SCORE}, CLASS_SCORE_CURVE)
+COUNT = regression(target=REAL, pred=POSITIVE, curve=COUNT_CURVE)
+
+SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
+BOXES = Form(
+    "boxes",
+    {"target": TARGET_BOX, "pred": PRED_BOX},
+    Curve(
+        "shift to the right of a 2 x 2 box",
+        tuple(f"{x:g}" for x in SHIFTS),
+        {
+            "target": tuple((end,) * len(SHIFTS) for end in (0.0, 0.0, 2.0, 2.0)),
+            "pred": (SHIFTS, (0.0,) * len(SHIFTS), tuple(2.0 + x for x in SHIFTS), (2.0,) * len(SHIFTS)),
+        },
+    ),
+)
+OVERLAPS = range(9)
+MASKS = Form(
+    "masks",
+    {"target": MASK, "pred": PROBABILITY},
+    Curve(
+        "pixels found of 8, and one too many",
+        tuple(str(n) for n in OVERLAPS),
+        {
+            "target": tuple((float(pixel < 8),) * 9 for pixel in range(9)),
+            "pred": tuple(tuple(float(pixel < n or pixel == 8) for n in OVERLAPS) for pixel in range(9)),
+        },
+    ),
+)
+DISTANCES = (0.0, 0.25, 0.5, 1.0, 2.0)
+PAIRS = Form(
+    "pairs",
+    {"target": FLAG.wide(1), "left": REAL, "right": REAL},
+    Curve(
+        "distance of the pair",
+        tuple(f"{kind} {d:g}" for kind in ("same", "different") for d in DISTANCES),
+        {
+            "target": ((0.0,) * len(DISTANCES) + (1.0,) * len(DISTANCES),),
+            "left": (DISTANCES * 2,),
+            "right": ((0.0,) * (2 * len(DISTANCES)),),
+        },
+    ),
+)
+TRIPLETS = Form(
+    "triplets",
+    {"anchor": REAL, "positive": REAL, "negative": REAL},
+    Curve(
+        "distance of the negative, the positive at 1",
+        tuple(f"{d:g}" for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)),
+        {"anchor": ((0.0,) * 6,), "positive": ((1.0,) * 6,), "negative": ((0.0, 0.5, 1.0, 1.5, 2.0, 3.0),)},
+    ),
+)
+SCORE_PAIRS = Form(
+    "scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0)
+)
+ADVERSARIAL_SCORES = (0.01, 0.1, 0.5, 0.9, 0.99)
+ADVERSARIAL = Form(
+    "adversarial",
+    {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)},
+    Curve(
+        "D(x) of one row",
+        tuple(f"{kind} {p:g}" for kind in ("real", "generated") for p in ADVERSARIAL_SCORES),
+        {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (ADVERSARIAL_SCORES * 2,)},
+    ),
+)

@@ -1,0 +1,179 @@
+"""Losses of embeddings and scores: pairs, triplets, score pairs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from lossctl.core.activation import softplus
+from lossctl.core.batch import Batch, derived, flag
+from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Array
+from lossctl.core.exact import fraction, rounded, units
+from lossctl.core.loss import combine, loss
+from lossctl.losses.forms import PAIRS, SCORE_PAIRS, TRIPLETS
+
+
+def norm(gap: Array, p: float) -> Array:
+    """(Σ |gap|^p)^(1/p) over the columns."""
+    if p == 2.0:
+        return np.sqrt(np.add.reduce(np.square(gap), axis=0))
+    if p == 1.0:
+        return np.add.reduce(np.abs(gap), axis=0)
+    return np.power(np.add.reduce(np.power(np.abs(gap), p), axis=0), 1.0 / p)
+
+
+def norm_slope(gap: Array, p: float) -> Array:
+    """Slope of the norm by the gap; 0 at a gap of zero length."""
+    size = norm(gap, p)
+    steep = np.sign(gap) * np.power(np.abs(gap), p - 1.0) / np.power(size, p - 1.0)
+    return np.where(size == 0.0, 0.0, steep)
+
+
+@derived
+def pair_distance(batch: Batch) -> Array:
+    """Euclidean distance of left and right."""
+    return norm(batch["left"] - batch["right"], 2.0)
+
+
+def _contrastive_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
+    different, d = flag(batch)[0], pair_distance(batch)
+    gap = batch["left"] - batch["right"]
+    push = np.where(d == 0.0, 0.0, np.maximum(margin - d, 0.0) / d)
+    slope = 2.0 * gap * ((1.0 - different) - different * push)
+    return {"left": slope, "right": -slope}
+
+
+@loss(
+    forms=(PAIRS,),
+    gradient=_contrastive_gradient,
+    subgradient="0 where a different pair coincides",
+    formula="mean of (1 - y) d² + y max(0, margin - d)², d = ‖left - right‖₂, y = 1 means different",
+    unit="distance²",
+    source="Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100",
+    use="Learning a distance from pairs, as for faces or signatures: same pairs are pulled together, different ones "
+    "pushed apart up to the margin.",
+    avoid="Labels that say 1 = same: turn them around first. Ranking within one query: triplet.",
+    peers={
+        "the paper": "half of it (a factor 1/2 on both terms)",
+        "the article": "the same, with torch's 1e-6 added to every coordinate of the difference",
+        "tensorflow-addons": "contrastive_loss: the other label (1 = same), and it takes the distance",
+        "pytorch-metric-learning": "ContrastiveLoss: not squared, on normalised embeddings, mean over non-zero terms",
+    },
+)
+def contrastive(
+    batch: Batch, *, margin: Annotated[float, POSITIVE, "distance beyond which a different pair is fine"] = 1.0
+) -> Array:
+    """Contrastive loss of pairs of embeddings, in the roles left and right.
+
+    The target says 1 (or +1) for a different pair, 0 (or -1) for a same one. Plain Euclidean distance, no 1/2.
+    """
+    different, d = flag(batch)[0], pair_distance(batch)
+    return (1.0 - different) * np.square(d) + different * np.square(np.maximum(margin - d, 0.0))
+
+
+def _gaps(batch: Batch) -> tuple[Array, Array, Array]:
+    """Differences anchor-positive, anchor-negative, positive-negative."""
+    return (
+        batch["anchor"] - batch["positive"],
+        batch["anchor"] - batch["negative"],
+        batch["positive"] - batch["negative"],
+    )
+
+
+def _distance(gap: Array, p: float, squared: bool) -> Array:
+    d = norm(gap, p)
+    return np.square(d) if squared else d
+
+
+def _distance_slope(gap: Array, p: float, squared: bool) -> Array:
+    return norm_slope(gap, p) * (2.0 * norm(gap, p) if squared else 1.0)
+
+
+def _triplet_gradient(batch: Batch, *, margin: float, p: float, swap: bool, squared: bool) -> dict[str, Array]:
+    positive, negative, across = _gaps(batch)
+    active = (triplet.parts[0](batch, margin=margin, p=p, swap=swap, squared=squared) > 0.0).astype(np.float64)
+    swapped = active * (norm(across, p) < norm(negative, p)) if swap else np.zeros_like(active)
+    pull = active * _distance_slope(positive, p, squared)
+    push = (active - swapped) * _distance_slope(negative, p, squared)
+    cross = swapped * _distance_slope(across, p, squared)
+    return {"anchor": pull - push, "positive": -pull - cross, "negative": push + cross}
+
+
+@loss(
+    forms=(TRIPLETS,),
+    gradient=_triplet_gradient,
+    subgradient="0 where the margin is just kept and where two points coincide; the anchor's distance of equal ones",
+    formula="mean of max(0, d(anchor, positive) - d(anchor, negative) + margin)",
+    unit="distance (distance² if squared)",
+    aliases=("triplet_margin",),
+    source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119",
+    use="Learning an order: the positive should be nearer to the anchor than the negative, by a margin.",
+    avoid="Only scores are at hand, no embeddings: triplet_score.",
+    peers={
+        "torch": "nn.TripletMarginLoss: same but for 1e-6 added to every coordinate of a difference",
+        "FaceNet": "the sum of triplet:margin=0.2,squared=true over unit vectors (--reduction sum)",
+        "optax": "triplet_margin_loss: 1e-6 under the root, and wrong for odd norms",
+        "tensorflow-addons": "its L2 is squared, with mined triplets",
+    },
+)
+def triplet(
+    batch: Batch,
+    *,
+    margin: Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"] = 1.0,
+    p: Annotated[float, AT_LEAST_ONE, "order of the norm"] = 2.0,
+    swap: Annotated[bool, None, "take the positive's distance to the negative where it is the shorter one"] = False,
+    squared: Annotated[bool, None, "compare squared distances"] = False,
+) -> Array:
+    """Triplet margin loss of embeddings, in the roles anchor, positive and negative."""
+    positive, negative, across = (_distance(gap, p, squared) for gap in _gaps(batch))
+    far = np.minimum(negative, across) if swap else negative
+    return np.maximum(positive - far + margin, 0.0)
+
+
+def score(batch: Batch) -> Array:
+    """The score column."""
+    return batch.pred[0]
+
+
+def is_positive(batch: Batch) -> Array:
+    """1 for a positive row, 0 for a negative one."""
+    return flag(batch)[0]
+
+
+TILE = (64, 16_384)  # pairs held at once, 8 MiB; the whole set of pairs never is
+
+
+def _mean_over_pairs(ordered: Array) -> float:
+    """Mean of softplus(negative - positive) over all pairs; weights multiply. (3, rows): flag, score, weight."""
+    split = int(np.searchsorted(ordered[0], 0.5))
+    (_, negative, negative_weight), (_, positive, positive_weight) = ordered[:, :split], ordered[:, split:]
+    if not len(negative) or not len(positive):
+        return float("nan")
+    total = 0
+    for top in range(0, len(positive), TILE[0]):
+        rows = slice(top, top + TILE[0])
+        for left in range(0, len(negative), TILE[1]):
+            columns = slice(left, left + TILE[1])
+            tile = softplus(negative[columns] - positive[rows, np.newaxis]) * negative_weight[columns]
+            total += sum(map(units, (np.add.reduce(tile, axis=1) * positive_weight[rows]).tolist()))
+    mass = sum(map(units, negative_weight.tolist())) * sum(map(units, positive_weight.tolist()))
+    return rounded(fraction(total) / (fraction(1) * fraction(mass)))
+
+
+triplet_score = combine(
+    "triplet_score",
+    parts=(is_positive, score),
+    forms=(SCORE_PAIRS,),
+    keeps="sample",
+    whole=_mean_over_pairs,
+    summary="Mean over all pairs of a positive and a negative score of -ln of the odds that the positive wins.",
+    doc="Exact over all M x N pairs, in time M x N and memory M + N: it keeps the scores and visits the pairs in tiles.\n"
+    "Undefined without at least one row of each kind.",
+    formula="1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores",
+    unit="nats",
+    source="Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28",
+    use="Tracking with a Siamese network, or any search where every positive score should beat every negative one.",
+    avoid="Embeddings are at hand and only some triplets matter: triplet.",
+    peers={"none": "no large library has it; the article calls it triplet loss"},
+)
