@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lossctl.api import Report, evaluate
     from lossctl.core.loss import Loss
     from lossctl.errors import DataError, LossctlError, OutputError, UsageError
-    from lossctl.registry import get, losses
+    from lossctl.registry import get
 
 __version__ = "0.1.0"
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "__version__",
     "evaluate",
     "get",
-    "losses",
 ]
 
 HOMES = {
@@ -39,7 +38,6 @@ HOMES = {
     "UsageError": "errors",
     "evaluate": "api",
     "get": "registry",
-    "losses": "registry",
 }
 
 

@@ -55,3 +55,8 @@ def listed(names: list[str], most: int = 12) -> str:
     """Join names for an error text, counting those that do not fit."""
     shown = ", ".join(names[:most])
     return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def printable(text: str) -> str:
+    r"""Show control characters, bidirectional marks and undecodable bytes as escapes such as `\x1b`."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

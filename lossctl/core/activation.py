@@ -6,11 +6,13 @@ first axis, the columns of one row.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 
 from lossctl.core.domain import Array, Interval
+from lossctl.core.double import two_sum
 
 RANGES: Final = {
     "none": Interval(),
@@ -40,9 +42,17 @@ def log_softplus(z: Array) -> Array:
     return np.where(low, z - 0.5 * np.exp(np.minimum(z, 0.0)), np.log(softplus(np.where(low, 0.0, z))))
 
 
+def below_top(z: Array) -> tuple[Array, Array]:
+    """Return z - max over the columns, and e to that; the rounding of the difference is carried along."""
+    top = np.maximum.reduce(z, axis=0)
+    gap, lost = two_sum(z, -top)
+    share = np.exp(gap)
+    return gap, share + share * lost
+
+
 def softmax_shares(z: Array) -> tuple[Array, Array]:
     """Return e^(z - max) and its sum over the columns, the two halves of a softmax."""
-    share = np.exp(z - np.maximum.reduce(z, axis=0))
+    _, share = below_top(z)
     return share, np.add.reduce(share, axis=0)
 
 
@@ -55,8 +65,7 @@ def softmax(z: Array) -> Array:
 def log_softmax(z: Array) -> Array:
     """z_c - ln Σ_j e^z_j; the largest term leaves the sum so that log1p sees only the small rest."""
     top = np.argmax(z, axis=0)
-    shifted = z - np.maximum.reduce(z, axis=0)
-    share = np.exp(shifted)
+    shifted, share = below_top(z)
     np.put_along_axis(share, top[np.newaxis], 0.0, axis=0)
     return shifted - np.log1p(np.add.reduce(share, axis=0))
 
@@ -71,7 +80,7 @@ def one_minus_softmax(z: Array) -> Array:
     return (before + after) / total
 
 
-APPLY: Final = {
+APPLY: Final[Mapping[str, Callable[[Array], Array]]] = {
     "none": lambda z: z,
     "sigmoid": sigmoid,
     "softmax": softmax,

@@ -77,12 +77,14 @@ def grad(loss: Loss, given: Roles, classes: object, task: str | None) -> NDArray
         reason = "it has no per-row value" if loss.row is None else "it is flat almost everywhere"
         raise UsageError(f"{loss.spec} has no gradient: {reason}")
     form, arrays = checked(loss, given, None, classes, task)
-    term, row = loss.term(loss.gradient, form.name), loss.term(loss.row, form.name) if loss.row else None
+    args = dict(loss.args_of(loss.gradient))
+    per_row, row_args = (loss.row, dict(loss.args_of(loss.row))) if loss.row else (None, {})
     found: dict[str, list[Array]] = {role: [] for role in loss.pred_roles}
     with np.errstate(all="ignore"):
         for _, batch in batches(arrays, form, None):
-            slope = term.part(batch, **dict(term.args))
-            outputs = len(batch[loss.pred_roles[0]]) if row and row.part(batch, **dict(row.args)).ndim == 2 else 1
+            slope = loss.gradient(batch, **args)
+            averaged = per_row is not None and per_row(batch, **row_args).ndim == 2
+            outputs = len(batch[loss.pred_roles[0]]) if averaged else 1
             for role, values in (slope if isinstance(slope, dict) else {loss.pred_roles[0]: slope}).items():
                 found[role].append(np.broadcast_to(values / outputs, batch[role].shape))
     shaped = {
@@ -109,9 +111,7 @@ def first_finite(target: NDArray[Any] | None) -> float:
     return float(target[0][np.argmax(finite)]) if finite.any() else 0.0
 
 
-def checked(
-    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
-) -> tuple[Form, Arrays]:
+def checked(loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None) -> tuple[Form, Arrays]:
     """Bring arrays by role into (width, rows) form and check shapes and domains."""
     arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
     for role in arrays:
@@ -170,7 +170,10 @@ def unfit(loss: Loss, form: Form, activation: str) -> str:
 
 
 def _array(role: str, value: object) -> NDArray[Any]:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise UsageError(f"{role} holds rows of different lengths") from None
     if array.ndim == 0:
         raise UsageError(f"{role} is a single value; an array of rows is needed")
     return array
@@ -179,7 +182,8 @@ def _array(role: str, value: object) -> NDArray[Any]:
 def _columns(role: str, array: NDArray[Any]) -> Array:
     if array.dtype.kind not in "biuf":
         raise UsageError(f"{role} holds {array.dtype} values; numbers are needed")
-    return np.ascontiguousarray(array.reshape(len(array), -1).T, dtype=np.float64)
+    width = int(np.prod(array.shape[1:], dtype=np.int64))
+    return np.ascontiguousarray(array.reshape(len(array), width).T, dtype=np.float64)
 
 
 def _codes(target: NDArray[Any], classes: object, count: int) -> NDArray[np.int64]:
@@ -196,7 +200,10 @@ def _codes(target: NDArray[Any], classes: object, count: int) -> NDArray[np.int6
 
 
 def _weights(weight: object, rows: int) -> Array:
-    weights = _columns("weight", _array("weight", weight))[0]
+    columns = _columns("weight", _array("weight", weight))
+    if len(columns) != 1:
+        raise UsageError(f"weight has {len(columns)} columns; one number per row is needed")
+    weights = columns[0]
     if len(weights) != rows:
         raise DataError(f"row counts differ: weight {len(weights)}, target {rows}")
     found = breach(NON_NEGATIVE, weights[np.newaxis], np.arange(rows))
@@ -205,4 +212,3 @@ def _weights(weight: object, rows: int) -> Array:
     if rows and not weights.any():
         raise DataError("every weight is zero, so there is no number")
     return weights
-

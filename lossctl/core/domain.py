@@ -99,7 +99,7 @@ class Interval(Domain):
     def activations(self) -> frozenset[str]:
         from lossctl.core.activation import RANGES
 
-        return frozenset(name for name, span in RANGES.items() if self.contains(span))
+        return frozenset(name for name, span in RANGES.items() if name == "none" or self.contains(span))
 
     def __str__(self) -> str:
         if self.words:

@@ -49,9 +49,7 @@ class Form:
     def fits(self, widths: Mapping[str, int]) -> bool:
         """Return whether columns of these widths (role -> count) can take this form."""
         shared = {widths[role] for role, domain in self.roles.items() if domain.width is None and role in widths}
-        named = all(
-            domain.width in (None, widths[role]) for role, domain in self.roles.items() if role in widths
-        )
+        named = all(domain.width in (None, widths[role]) for role, domain in self.roles.items() if role in widths)
         several = self.labels or any(isinstance(domain, Simplex) for domain in self.roles.values())
         return named and len(shared) <= 1 and (not several or min(shared, default=2) >= 2)
 

@@ -75,7 +75,7 @@ class Loss:
     direction: Direction = "min"
     ranks: bool = True
     peers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    args: Mapping[str, Value] = field(default_factory=lambda: NO_ARGS, hash=False)
+    args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "peers", MappingProxyType(dict(self.peers)))
@@ -83,7 +83,7 @@ class Loss:
 
     def bind(self, **args: object) -> Loss:
         """Return the loss with other parameter values; raise UsageError for one out of range."""
-        return replace(self, args=MappingProxyType({**self.args, **args}))
+        return replace(self, args={**self.args, **args})
 
     @property
     def spec(self) -> str:
@@ -110,9 +110,12 @@ class Loss:
 
     def term(self, part: Part, form: str) -> Term:
         """Bind one part of this loss."""
-        taken = inspect.signature(part).parameters
-        args = tuple((name, value) for name, value in self.args.items() if name in taken)
-        return Term(part, args, form)
+        return Term(part, self.args_of(part), form)
+
+    def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
+        """Return the parameters that a function of this loss takes, with their values."""
+        taken = inspect.signature(function).parameters
+        return tuple((name, value) for name, value in self.args.items() if name in taken)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -128,7 +131,7 @@ class Loss:
         """Return the form that columns of these widths take; `task` decides between two that fit."""
         fitting = [form for form in self.forms if form.fits(widths)]
         named = [form for form in fitting if form.name == task]
-        return (named or fitting or [None])[0]
+        return next(iter(named or fitting), None)
 
     # the Python interface -----------------------------------------------------------------------------------
 

@@ -67,6 +67,4 @@ TWO_RATIOS: Final = Reading(
     undefined="needs at least one real and one generated row",
 )
 
-MASKED: Final = Reading(
-    "masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row"
-)
+MASKED: Final = Reading("masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row")

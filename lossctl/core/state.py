@@ -45,9 +45,7 @@ class Odd:
         return float("inf") if self.plus else float("-inf")
 
     def merge(self, other: Odd) -> Odd:
-        return Odd(
-            self.plus + other.plus, self.minus + other.minus, self.nan + other.nan, min(self.row, other.row)
-        )
+        return Odd(self.plus + other.plus, self.minus + other.minus, self.nan + other.nan, min(self.row, other.row))
 
 
 def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
@@ -66,12 +64,19 @@ def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
 class View(Protocol):
     """What a reading may ask of a merged state of sums: exact totals of quantities and of their products."""
 
-    rows: int
-    odd: tuple[Odd, ...]
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
 
-    def total(self, i: int) -> Fraction: ...
+    @property
+    def odd(self) -> tuple[Odd, ...]:
+        """The values of each quantity that were not finite."""
 
-    def product(self, i: int, j: int) -> Fraction | None: ...
+    def total(self, i: int) -> Fraction:
+        """Return the sum of quantity `i`."""
+
+    def product(self, i: int, j: int) -> Fraction | None:
+        """Return the sum of the products of two quantities, None where it is out of range."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +140,7 @@ class Moments:
             self.rows + other.rows,
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
             tuple(
-                None if a is None or b is None else a + b
-                for a, b in zip(self.products, other.products, strict=True)
+                None if a is None or b is None else a + b for a, b in zip(self.products, other.products, strict=True)
             ),
             tuple(a.merge(b) for a, b in zip(self.odd, other.odd, strict=True)),
         )
@@ -193,4 +197,3 @@ class Sample:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""
         whole = np.concatenate(self.pieces, axis=1)
         return np.ascontiguousarray(whole[:, np.lexsort(whole[::-1])])
-

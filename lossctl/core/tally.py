@@ -35,9 +35,7 @@ def quantities(terms: Sequence[tuple[Batch, Term]], weight: Array | None, rows: 
 def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:
     """Return the (weighted) means of quantities, an infinity or NaN where a value was not finite."""
     base = view.total(0) if weighted else Fraction(view.rows)
-    return tuple(
-        np.float64(view.odd[i].value if view.odd[i] else rounded(view.total(i) / base)) for i in indexes
-    )
+    return tuple(np.float64(view.odd[i].value if view.odd[i] else rounded(view.total(i) / base)) for i in indexes)
 
 
 def read(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> float:

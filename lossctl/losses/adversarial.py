@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from lossctl.core.batch import Batch, flag, log_other_prob, log_prob
 from lossctl.core.domain import Array
 from lossctl.core.loss import combine
@@ -52,8 +51,8 @@ gan_discriminator = combine(
     ranks=False,
     best=None,
     summary="Discriminator loss of a GAN: the negated min-max value.",
-    doc="At the optimum D = 1/2 it is ln 4 = 1.386. A row costs -ln D if real and -ln(1 - D) if generated; the two kinds\n"
-    "are averaged apart, so their shares do not matter. Undefined without rows of both kinds.",
+    doc="At the optimum D = 1/2 it is ln 4 = 1.386. A row costs -ln D if real and -ln(1 - D) if generated;\n"
+    "the two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.",
     formula="-[mean over real of ln D(x) + mean over generated of ln(1 - D(x))]",
     unit="nats",
     source=SOURCE,

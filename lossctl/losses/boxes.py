@@ -10,7 +10,10 @@ from lossctl.core.loss import loss
 from lossctl.losses.forms import BOXES
 
 FORM = (BOXES,)
-KINK = "where two edges coincide the side of the prediction that lies outside; 0 for the overlap of disjoint boxes"
+KINK = (
+    "where two edges coincide the side of the prediction that lies outside; 0 for the overlap of disjoint boxes and "
+    "for the angle of a point"
+)
 LEFT_TOP, RIGHT_BOTTOM = slice(0, 2), slice(2, 4)
 
 
@@ -50,13 +53,17 @@ def _area_slope(size: Array, edges: Array) -> Array:
 def _overlap_edges(batch: Batch) -> Array:
     """Slope of the intersection's sides by the prediction's edges: -1, +1, or 0 where the target bounds it."""
     t, p = batch.target, batch.pred
-    return np.concatenate([-(p[LEFT_TOP] > t[LEFT_TOP]).astype(float), (p[RIGHT_BOTTOM] < t[RIGHT_BOTTOM]).astype(float)])
+    return np.concatenate(
+        [-(p[LEFT_TOP] > t[LEFT_TOP]).astype(float), (p[RIGHT_BOTTOM] < t[RIGHT_BOTTOM]).astype(float)]
+    )
 
 
 def _hull_edges(batch: Batch) -> Array:
     """Slope of the hull's sides by the prediction's edges."""
     t, p = batch.target, batch.pred
-    return np.concatenate([-(p[LEFT_TOP] < t[LEFT_TOP]).astype(float), (p[RIGHT_BOTTOM] > t[RIGHT_BOTTOM]).astype(float)])
+    return np.concatenate(
+        [-(p[LEFT_TOP] <= t[LEFT_TOP]).astype(float), (p[RIGHT_BOTTOM] >= t[RIGHT_BOTTOM]).astype(float)]
+    )
 
 
 OUTWARD = np.array([[-1.0], [-1.0], [1.0], [1.0]])
@@ -70,10 +77,25 @@ def _slopes(batch: Batch) -> tuple[Array, Array, Array]:
     return inter, union, (inter * u - i * union) / np.square(u)
 
 
+def _beyond(mine: Array, other: Array, met: Array) -> Array:
+    """Area of a box outside the intersection, from differences of coordinates, which do not cancel."""
+    ahead = np.maximum(other[LEFT_TOP] - mine[LEFT_TOP], 0.0)
+    behind = np.maximum(mine[RIGHT_BOTTOM] - other[RIGHT_BOTTOM], 0.0)
+    width, height = ahead + behind
+    strips = width * sides(mine)[1] + met[0] * height
+    return np.where(met[0] > 0.0, strips, np.multiply.reduce(sides(mine), axis=0))
+
+
+@derived
+def unshared(batch: Batch) -> Array:
+    """U - I: what only one of the boxes covers."""
+    t, p, met = batch.target, batch.pred, overlap(batch)
+    return _beyond(t, p, met) + _beyond(p, t, met)
+
+
 def _missing(batch: Batch) -> Array:
     """1 - IoU, as the share of the union that is not shared."""
-    i, u, _ = areas(batch)
-    return (u - i) / u
+    return unshared(batch) / (areas(batch)[0] + unshared(batch))
 
 
 def _iou_gradient(batch: Batch) -> Array:
@@ -99,7 +121,7 @@ def iou(batch: Batch) -> Array:
 
 def _iou_log_gradient(batch: Batch) -> Array:
     i, u, _ = areas(batch)
-    return -_slopes(batch)[2] * u / i
+    return np.where(i == 0.0, 0.0, -_slopes(batch)[2] * u / i)
 
 
 @loss(
@@ -116,8 +138,7 @@ def _iou_log_gradient(batch: Batch) -> Array:
 )
 def iou_log(batch: Batch) -> Array:
     """Negative logarithm of the intersection over union; infinite for disjoint boxes."""
-    i, u, _ = areas(batch)
-    return np.log1p((u - i) / i)
+    return np.log1p(unshared(batch) / areas(batch)[0])
 
 
 def _giou_gradient(batch: Batch) -> Array:
@@ -195,7 +216,8 @@ def _aspect(batch: Batch) -> Array:
 def _ciou_gradient(batch: Batch) -> Array:
     width, height = sides(batch.pred)
     v, missing = _aspect(batch), _missing(batch)
-    turn = 8.0 / np.pi**2 * aspect_gap(batch) / (np.square(width) + np.square(height))
+    reach = np.square(width) + np.square(height)
+    turn = np.where(reach == 0.0, 0.0, 8.0 / np.pi**2 * aspect_gap(batch) / reach)
     v_slope = np.stack([turn * height, -turn * width, -turn * height, turn * width])
     whole = missing + v
     agree = whole == 0.0
@@ -214,8 +236,8 @@ def _ciou_gradient(batch: Batch) -> Array:
     use="Box regression where overlap, centre and aspect ratio should all fit.",
     avoid="Predictions without height or width.",
     peers={
-        "torchvision": "complete_box_iou_loss: same value but for 1e-7 in the denominators; its gradient holds α fixed, "
-        "this one is the derivative of the value",
+        "torchvision": "complete_box_iou_loss: same value but for 1e-7 in the denominators; its gradient holds α "
+        "fixed, this one is the derivative of the value",
     },
 )
 def ciou(batch: Batch) -> Array:

@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, other_prob
-from lossctl.core.domain import OPEN_UNIT, UNIT, Array, Interval
+from lossctl.core.domain import OPEN_UNIT, UNIT, Array, Interval, Mask
 from lossctl.core.loss import loss
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_ROWS, CLASSES, DECISION, ONE_HOT_ROWS
 
 HALF = Interval(low=0.0, high=0.5, low_closed=True)
 Eps = Annotated[float, HALF, "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf"]
-Gamma = Annotated[float, Interval(low=0.0, low_closed=True), "how strongly easy rows are played down; 0 is cross-entropy"]
-Alpha = Annotated[float | None, UNIT, "weight of the positive class, 1 - alpha of the other; of every class if multiclass"]
+Gamma = Annotated[
+    float, Interval(low=0.0, low_closed=True), "how strongly easy rows are played down; 0 is cross-entropy"
+]
+Alpha = Annotated[
+    float | None, UNIT, "weight of the positive class, 1 - alpha of the other; of every class if multiclass"
+]
 
 
 def has_labels(batch: Batch) -> bool:
@@ -77,9 +81,9 @@ def expected_slope(batch: Batch, slope: Callable[[Array, bool], Array]) -> Array
     return expected(y, slope(batch.pred, True)) - expected(1.0 - y, slope(1.0 - batch.pred, False))
 
 
-def inside(p: Array, eps: float) -> Array:
-    """1 where p is not clipped, 0 where it is flat."""
-    return ((p > eps) & (p < 1.0 - eps)).astype(np.float64) if eps > 0.0 else np.ones_like(p)
+def inside(p: Array, eps: float) -> Mask:
+    """Where p is not clipped; the loss is flat elsewhere."""
+    return (p > eps) & (p < 1.0 - eps) if eps > 0.0 else np.ones(p.shape, dtype=bool)
 
 
 def _cross_entropy(batch: Batch, eps: float) -> Array:
@@ -87,7 +91,7 @@ def _cross_entropy(batch: Batch, eps: float) -> Array:
 
 
 def _cross_entropy_gradient(batch: Batch, *, eps: float) -> Array:
-    return expected_slope(batch, lambda p, positive: -inside(p, eps) / p)
+    return expected_slope(batch, lambda p, positive: np.where(inside(p, eps), -1.0 / p, 0.0))
 
 
 @loss(
@@ -154,8 +158,11 @@ def _focal_gradient(batch: Batch, *, gamma: float, alpha: float | None, eps: flo
     def slope(p: Array, positive: bool) -> Array:
         held = np.clip(p, eps, 1.0 - eps) if eps > 0.0 else p
         other = 1.0 - held
-        easy = gamma * np.power(other, gamma - 1.0) * np.log(held) if gamma > 0.0 else 0.0
-        return _alpha(alpha, batch, positive) * inside(p, eps) * (easy - np.power(other, gamma) / held)
+        # γ (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its first factor does not
+        easy = np.where(other == 0.0, 0.0, gamma * np.power(other, gamma - 1.0) * np.log(held))
+        steep = easy - np.power(other, gamma) / held
+        share = _alpha(alpha, batch, positive)
+        return expected(np.where(inside(p, eps), share, 0.0), steep)
 
     return expected_slope(batch, slope)
 
@@ -180,13 +187,12 @@ def focal(batch: Batch, *, gamma: Gamma = 2.0, alpha: Alpha = None, eps: Eps = 0
     """Focal loss: cross-entropy that plays down what is already right.
 
     Binary and multilabel by one probability per output, multiclass by K columns. A soft target is the average
-    over what may be observed. gamma = 0 with alpha off is cross-entropy. For a gamma below 1 the gradient is
-    infinite at p_t = 1.
+    over what may be observed. gamma = 0 with alpha off is cross-entropy.
     """
 
     def score(log_p: Array, other: Array, positive: bool) -> Array:
         rest = np.clip(other, eps, 1.0 - eps) if eps > 0.0 else other
-        return -_alpha(alpha, batch, positive) * expected(np.power(rest, gamma), clipped(log_p, eps))
+        return -expected(_alpha(alpha, batch, positive) * np.power(rest, gamma), clipped(log_p, eps))
 
     return expected_score(batch, score)
 
@@ -239,9 +245,7 @@ def brier(batch: Batch) -> Array:
     avoid="Training (it has no slope) and unbalanced classes, where always naming the largest looks good.",
     peers={"scikit-learn": "zero_one_loss: same on predicted labels", "torchmetrics": "1 - accuracy: same at 0.5"},
 )
-def zero_one(
-    batch: Batch, *, threshold: Annotated[float, OPEN_UNIT, "binary: a larger p is a yes"] = 0.5
-) -> Array:
+def zero_one(batch: Batch, *, threshold: Annotated[float, OPEN_UNIT, "binary: a larger p is a yes"] = 0.5) -> Array:
     """Share of wrong decisions.
 
     Binary: yes where p > threshold. Multiclass: the class of the largest column, the first of equal ones.
@@ -283,6 +287,4 @@ def kl(batch: Batch) -> Array:
     if batch.activation == "softmax":
         return np.add.reduce(expected(q, np.log(q) - log_prob(batch)), axis=0)
     gap = (batch.pred - q) / q
-    return np.add.reduce(
-        expected(q, np.where(np.abs(gap) < 0.5, -np.log1p(gap), np.log(q) - log_prob(batch))), axis=0
-    )
+    return np.add.reduce(expected(q, np.where(np.abs(gap) < 0.5, -np.log1p(gap), np.log(q) - log_prob(batch))), axis=0)

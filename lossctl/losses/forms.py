@@ -121,9 +121,7 @@ TRIPLETS = Form(
         {"anchor": ((0.0,) * 6,), "positive": ((1.0,) * 6,), "negative": ((0.0, 0.5, 1.0, 1.5, 2.0, 3.0),)},
     ),
 )
-SCORE_PAIRS = Form(
-    "scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0)
-)
+SCORE_PAIRS = Form("scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0))
 ADVERSARIAL_SCORES = (0.01, 0.1, 0.5, 0.9, 0.99)
 ADVERSARIAL = Form(
     "adversarial",

@@ -29,6 +29,12 @@ def both(batch: Batch) -> Array:
     return np.add.reduce(batch.pred, axis=0) + np.add.reduce(batch.target, axis=0)
 
 
+@derived
+def wrong(batch: Batch) -> Array:
+    """U - I = Σ |p - y| for targets of 0 and 1, summed without cancellation."""
+    return np.add.reduce(np.abs(batch.pred - batch.target), axis=0)
+
+
 def _share(part: Array, whole: Array) -> Array:
     """part/whole, where nothing of nothing is 0."""
     return np.where(whole == 0.0, 0.0, part / whole)
@@ -60,8 +66,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
 
     Two empty masks agree: 0. Probabilities are used as they are; masks of 0 and 1 give the hard value.
     """
-    i, u = shared(batch), both(batch) - shared(batch)
-    return _share(u - i, u + smooth)
+    return _share(wrong(batch), both(batch) - shared(batch) + smooth)
 
 
 @loss(
@@ -73,7 +78,9 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     source="COCO, Lin et al. 2014, arXiv:1405.0312; Kaggle TGS Salt, 2018",
     use="To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.",
     avoid="Training: it has no slope.",
-    peers={"the article": "iou_mask_score:smooth=1e-6; without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6"},
+    peers={
+        "the article": "iou_mask_score:smooth=1e-6; without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6"
+    },
 )
 def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """Share of the thresholds 0.50 to 0.95 that the overlap of two masks exceeds; higher is better.
@@ -109,4 +116,4 @@ def _dice_gradient(batch: Batch, *, smooth: float) -> Array:
 )
 def dice(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0."""
-    return _share(both(batch) - 2.0 * shared(batch), both(batch) + smooth)
+    return _share(wrong(batch), both(batch) + smooth)

@@ -15,19 +15,20 @@ from lossctl.losses.forms import PAIRS, SCORE_PAIRS, TRIPLETS
 
 
 def norm(gap: Array, p: float) -> Array:
-    """(Σ |gap|^p)^(1/p) over the columns."""
-    if p == 2.0:
-        return np.sqrt(np.add.reduce(np.square(gap), axis=0))
+    """(Σ |gap|^p)^(1/p) over the columns, scaled by a power of two so that no power leaves the float range."""
     if p == 1.0:
         return np.add.reduce(np.abs(gap), axis=0)
-    return np.power(np.add.reduce(np.power(np.abs(gap), p), axis=0), 1.0 / p)
+    exponent = np.frexp(np.maximum.reduce(np.abs(gap), axis=0))[1]
+    near_one = np.ldexp(gap, -exponent)
+    if p == 2.0:
+        return np.ldexp(np.sqrt(np.add.reduce(np.square(near_one), axis=0)), exponent)
+    return np.ldexp(np.power(np.add.reduce(np.power(np.abs(near_one), p), axis=0), 1.0 / p), exponent)
 
 
 def norm_slope(gap: Array, p: float) -> Array:
     """Slope of the norm by the gap; 0 at a gap of zero length."""
     size = norm(gap, p)
-    steep = np.sign(gap) * np.power(np.abs(gap), p - 1.0) / np.power(size, p - 1.0)
-    return np.where(size == 0.0, 0.0, steep)
+    return np.where(size == 0.0, 0.0, np.sign(gap) * np.power(np.abs(gap) / size, p - 1.0))
 
 
 @derived
@@ -168,8 +169,8 @@ triplet_score = combine(
     keeps="sample",
     whole=_mean_over_pairs,
     summary="Mean over all pairs of a positive and a negative score of -ln of the odds that the positive wins.",
-    doc="Exact over all M x N pairs, in time M x N and memory M + N: it keeps the scores and visits the pairs in tiles.\n"
-    "Undefined without at least one row of each kind.",
+    doc="Exact over all M x N pairs, in time M x N and memory M + N: it keeps the scores and visits the pairs in\n"
+    "tiles. Undefined without at least one row of each kind.",
     formula="1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores",
     unit="nats",
     source="Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28",

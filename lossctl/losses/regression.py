@@ -32,7 +32,7 @@ def _mse_gradient(batch: Batch) -> Array:
     avoid="Outliers that must not rule the fit: use huber, log_cosh or mae. Targets over orders of magnitude: msle.",
     peers={
         "torch": "nn.MSELoss: same",
-        "keras": "MeanSquaredError: same, in float32 unless dtype is given; weighted it divides by rows, not by weights",
+        "keras": "MeanSquaredError: same, in float32 unless dtype is given; weighted it divides by rows",
         "optax": "squared_error: same per element; l2_loss is half of it",
         "scikit-learn": "mean_squared_error: same",
     },
@@ -156,11 +156,13 @@ def _smooth_l1_gradient(batch: Batch, *, beta: float) -> Array:
     avoid="Where huber is meant: they agree only at beta = delta = 1.",
     peers={"torch": "nn.SmoothL1Loss: same; its beta = 0 is our mae", "any": "huber:delta=B divided by B"},
 )
-def smooth_l1(batch: Batch, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0) -> Array:
+def smooth_l1(
+    batch: Batch, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0
+) -> Array:
     """Absolute error with its corner rounded by a parabola; huber(delta=beta)/beta."""
     size = abs_residual(batch)
     inner = np.minimum(size, beta)
-    return inner * (size - 0.5 * inner) / beta
+    return inner / beta * (size - 0.5 * inner)
 
 
 def _log_cosh_gradient(batch: Batch) -> Array:
@@ -230,7 +232,7 @@ r2 = combine(
     reading=R_SQUARED,
     summary="Share of the target's variance that the prediction explains.",
     doc="A score: 1 is perfect, 0 is as good as the mean of these targets, and it has no lower end. Undefined where\n"
-    "the target is constant. The variance is taken about the target's first finite value, so an offset costs no digits.",
+    "the target is constant. The variance is taken about the target's first finite value: an offset costs no digits.",
     formula="1 - Σ r² / Σ (target - mean target)²",
     unit="1",
     best=1.0,

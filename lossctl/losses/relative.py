@@ -16,10 +16,11 @@ PERCENTAGE = (relative(NON_ZERO),)
 
 @derived
 def log_residual(batch: Batch) -> Array:
-    """ln(1 + pred) - ln(1 + target), through the ratio of the two where they are close."""
-    ratio = residual(batch) / (1.0 + batch.target)
+    """ln(1 + pred) - ln(1 + target), as one logarithm of their ratio unless that overflows."""
+    low = np.minimum(batch.pred, batch.target)
+    ratio = abs_residual(batch) / (1.0 + low)
     apart = np.log1p(batch.pred) - np.log1p(batch.target)
-    return np.where(np.abs(ratio) < 0.5, np.log1p(ratio), apart)
+    return np.where(np.isfinite(ratio), np.copysign(np.log1p(ratio), residual(batch)), apart)
 
 
 def _msle_gradient(batch: Batch) -> Array:
@@ -119,8 +120,12 @@ def smape(batch: Batch) -> Array:
 
     A row where target and prediction are both zero is a perfect prediction and costs 0.
     """
-    size = mean_size(batch)
-    return np.where(size == 0.0, 0.0, abs_residual(batch) / size)
+    target, pred = np.abs(batch.target), np.abs(batch.pred)
+    most, least = np.maximum(target, pred), np.minimum(target, pred)
+    opposed = np.signbit(batch.target) != np.signbit(batch.pred)
+    fold = np.where(most > 1e300, 0.5, 1.0)  # keeps the sum of the two in range
+    share = 2.0 * (fold * (most - least)) / (fold * most + fold * least)
+    return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, share))
 
 
 def abs_target(batch: Batch) -> Array:

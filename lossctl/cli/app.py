@@ -1,0 +1,53 @@
+"""The Typer application: commands and what every command shares."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lossctl import __version__
+from lossctl.cli import eval as eval_command
+from lossctl.cli import losses as losses_command
+from lossctl.cli.terminal import emit
+from lossctl.errors import ExitCode
+
+INTRO = """lossctl evaluates predictions by any loss function of the field.
+
+  lossctl eval sample_data/diabetes.csv -t progression -p linear -p forest
+  lossctl eval sample_data/wine.csv -t cultivar -p forest=forest_* -l cce -f json
+
+  eval      compute losses of predictions (models x losses)
+  losses    list the losses, or show everything about one
+
+lossctl COMMAND -h explains a command.
+"""
+
+app = typer.Typer(
+    help="Evaluate predictions by any loss function of the field.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+)
+app.command("eval", help=eval_command.HELP)(eval_command.evaluate_files)
+app.add_typer(losses_command.app, name="losses")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        emit(f"lossctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Evaluate predictions by any loss function of the field."""
+    if context.invoked_subcommand is None:
+        emit(INTRO)
+        raise typer.Exit(ExitCode.USAGE)

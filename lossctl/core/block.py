@@ -1,0 +1,37 @@
+"""Block: what the reading side hands to the engine, one piece of all models' rows at a fixed address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.check import Breach
+from lossctl.core.domain import Array
+
+
+@dataclass(frozen=True)
+class Block:
+    """The complete rows among `read` consecutive input rows that begin at row `start`.
+
+    addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
+    codes. groups: slicing name -> (rows,) codes. missing: column -> rows where it is null or NaN, by kind;
+    faults: column -> rows whose text is no known label, or whose target disagrees between files.
+    """
+
+    start: int
+    read: int
+    addresses: NDArray[np.int64]
+    models: Mapping[str, Mapping[str, NDArray[Any]]]
+    weight: Array | None = None
+    groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    missing: Mapping[str, Breach] = field(default_factory=dict)
+    dropped: int = 0
+    faults: Mapping[str, Breach] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return len(self.addresses)

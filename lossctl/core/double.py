@@ -1,0 +1,45 @@
+"""Double-double arithmetic on arrays: pairs (high, low) that carry about 32 digits (Dekker 1971; Knuth)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lossctl.core.domain import Array
+
+Pair = tuple[Array, Array]
+SPLITTER: Final = 134_217_729.0  # 2^27 + 1 halves a significand
+
+
+def two_sum(a: Array, b: Array) -> Pair:
+    """a + b as its rounding and its error, exactly."""
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+def split(a: Array) -> Pair:
+    """A float as two halves of its significand."""
+    scaled = SPLITTER * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def two_product(a: Array, b: Array) -> Pair:
+    """a b as its rounding and its error, exactly."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = split(a), split(b)
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def add(a: Pair, b: Pair) -> Pair:
+    """Sum of two pairs."""
+    high, error = two_sum(a[0], b[0])
+    low, rest = two_sum(a[1], b[1])
+    high, error = two_sum(high, error + low)
+    return two_sum(high, error + rest)
+
+
+def scale(a: Pair, b: Array) -> Pair:
+    """Product of a pair and a float."""
+    high, error = two_product(a[0], b)
+    return two_sum(high, error + a[1] * b)

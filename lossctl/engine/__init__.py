@@ -1,0 +1,1 @@
+"""The engine: a plan of distinct quantities, blocks reduced in threads, states merged. Knows no files and no names."""

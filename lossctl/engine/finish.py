@@ -1,0 +1,186 @@
+"""Finish: a tally to the cells of a report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lossctl.core.exact import rounded
+from lossctl.core.report import Cell, best_models
+from lossctl.core.state import NEVER, Odd, Peak, Sample, View
+from lossctl.engine.plan import Plan, Question
+from lossctl.engine.tally import Tally
+from lossctl.stats.estimate import Estimate, estimate
+
+NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What besides the data decides the numbers; `signed` closes the signature, `where` words a row address."""
+
+    level: float | None
+    reduction: str
+    signed: str
+    where: Callable[[str, int], str]
+
+
+def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...]]], settings: Settings) -> list[Cell]:
+    """Return the cells of the whole data, then of every slice of every slicing."""
+    found = _marked(_slice(tally, plan, settings, {}, tally.moments, None))
+    for place, name in enumerate(plan.slicings):
+        if name not in tally.grouped:
+            continue
+        grouped = tally.grouped[name]
+        columns = name.split(",") if len(labels[name][0]) > 1 else [name]
+        order = sorted(range(len(grouped.codes)), key=lambda g: _sortable(labels[name][int(grouped.codes[g])]))
+        for g in order:
+            code = int(grouped.codes[g])
+            chosen = dict(zip(columns, labels[name][code], strict=True))
+            found += _marked(_slice(tally, plan, settings, chosen, grouped.view(g), (place, name, code)))
+    return found
+
+
+def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
+    """Sort slices by value where they are numbers, else by text."""
+
+    def key(word: str) -> tuple[bool, float, str]:
+        try:
+            return False, float(word), word
+        except ValueError:
+            return True, 0.0, word
+
+    return [key(word) for word in words]
+
+
+def _marked(made: Iterator[tuple[Question, list[Cell]]]) -> list[Cell]:
+    """Mark the best model of each loss."""
+    found: list[Cell] = []
+    for question, row in made:
+        best = best_models(row) if question.loss.ranks else set()
+        found += [replace(cell, best=cell.model in best) for cell in row]
+    return found
+
+
+def _slice(
+    tally: Tally,
+    plan: Plan,
+    settings: Settings,
+    chosen: Mapping[str, str],
+    view: View,
+    group: tuple[int, str, int] | None,
+) -> Iterator[tuple[Question, list[Cell]]]:
+    weight_sum = rounded(view.total(0)) if plan.weighted else None
+    for question in plan.questions:
+        row = []
+        for model in plan.models:
+            made, odd = _estimate(tally, plan, settings, view, question, model, group, weight_sum)
+            status, reason = _status(question, made.value, odd, model, settings, view.rows, weight_sum)
+            signature = (
+                f"{question.loss.full_spec}|n:{view.rows}|{settings.signed}"
+                + f"|act:{plan.activations[model]}"
+                + "".join(f"|{column}={word}" for column, word in chosen.items())
+            )
+            row.append(
+                Cell(
+                    model=model,
+                    loss=question.label,
+                    spec=question.loss.spec,
+                    slice=dict(chosen),
+                    rows=view.rows,
+                    weight_sum=weight_sum,
+                    value=made.value,
+                    stderr=made.stderr,
+                    interval=made.interval,
+                    level=settings.level if made.interval else None,
+                    method=made.method,
+                    interval_reason=made.why,
+                    direction=question.loss.direction,
+                    unit=question.loss.unit,
+                    status=status,
+                    reason=reason,
+                    signature=signature,
+                )
+            )
+        yield question, row
+
+
+def _estimate(
+    tally: Tally,
+    plan: Plan,
+    settings: Settings,
+    view: View,
+    question: Question,
+    model: str,
+    group: tuple[int, str, int] | None,
+    weight_sum: float | None,
+) -> tuple[Estimate, Odd]:
+    """Return the estimate of one cell, and the values among its parts that were not finite."""
+    loss = question.loss
+    if not view.rows or weight_sum == 0.0:
+        return Estimate(math.nan, why="no rows" if not view.rows else "the weights sum to zero"), Odd()
+    if loss.keeps == "moments":
+        indexes = plan.indexes(model, question)
+        odd = Odd()
+        for i in indexes:
+            odd = odd.merge(view.odd[i])
+        made = estimate(
+            loss.reading,
+            view,
+            indexes,
+            weighted=plan.weighted,
+            level=settings.level,
+            total=settings.reduction == "sum",
+        )
+        return made, odd
+    place = plan.whole(model, question)
+    if group is not None and loss.keeps == "peak":
+        return Estimate(tally.peaks[group[1]][place].tops[group[2]][1], why=NO_CLOSED_FORM["peak"]), Odd()
+    whole = tally.wholes[place]
+    if isinstance(whole, Peak):
+        return Estimate(whole.top, why=NO_CLOSED_FORM["peak"]), Odd()
+    return Estimate(_of_sample(whole, plan, question, group), why=NO_CLOSED_FORM["sample"]), Odd()
+
+
+def _of_sample(whole: Sample, plan: Plan, question: Question, group: tuple[int, str, int] | None) -> float:
+    """Evaluate a statistic of all values, over all rows or those of one group."""
+    loss = question.loss
+    assert loss.whole is not None
+    ordered, lines = whole.ordered(), len(loss.parts) + 1
+    if group is not None:
+        ordered = ordered[:, ordered[lines + group[0]] == group[2]]
+    with np.errstate(all="ignore"):
+        return loss.whole(np.ascontiguousarray(ordered[:lines]), **loss.args) if ordered.size else math.nan
+
+
+def _status(
+    question: Question,
+    value: float,
+    odd: Odd,
+    model: str,
+    settings: Settings,
+    rows: int,
+    weight_sum: float | None,
+) -> tuple[str, str | None]:
+    """Return the status of a value, and for one that is no plain number the reason."""
+    if math.isfinite(value):
+        return "ok", None
+    if not rows:
+        return "empty", "no rows"
+    if weight_sum == 0.0:
+        return "empty", "the weights sum to zero"
+    sign = "-" if value < 0 else "+"
+    word = "undefined" if math.isnan(value) else f"{sign}infinity"
+    status = "undefined" if math.isnan(value) else "infinite"
+    if odd.row != NEVER:
+        count = "1 row" if odd.count == 1 else f"{odd.count} rows"
+        return status, f"{word}: {count}, the first at {settings.where(model, odd.row)}"
+    if math.isnan(value):
+        return (
+            status,
+            question.loss.reading.undefined if question.loss.keeps == "moments" else "needs rows of both kinds",
+        )
+    return status, f"{word}: out of the range of float64"

@@ -1,0 +1,87 @@
+"""Atomic output: a file appears whole under its name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from lossctl.errors import OutputError, UsageError
+
+
+def check_writable(path: str, inputs: Sequence[str]) -> None:
+    """Raise UsageError or OutputError early, before any work, for a path that cannot or must not be written."""
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    for source in inputs:
+        if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
+            raise UsageError(f"{path}: is an input too; it would be overwritten")
+    if os.path.isdir(target):
+        raise OutputError(f"{path}: is a folder")
+    if not os.path.isdir(folder):
+        raise OutputError(f"{path}: there is no folder {folder}")
+    if not os.access(target if os.path.exists(target) else folder, os.W_OK):
+        raise OutputError(f"{path}: permission denied")
+
+
+def is_special(path: str) -> bool:
+    """Whether a path is a pipe or device, which is written to and never replaced."""
+    with suppress(OSError):
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    return False
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """Give a temporary name beside `path`; afterwards flush it to disk and rename it, or remove it on failure."""
+    target = os.path.realpath(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".lossctl-", dir=os.path.dirname(target))
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from None
+    try:
+        os.fchmod(handle, _mode(target))
+        yield temporary
+        os.fsync(handle)
+        os.replace(temporary, target)
+        _sync_folder(os.path.dirname(target))
+    except OSError as error:
+        raise error if isinstance(error, OutputError) else OutputError(f"{path}: {error.strerror}") from None
+    finally:
+        os.close(handle)
+        with suppress(OSError):
+            os.unlink(temporary)
+
+
+def _mode(target: str) -> int:
+    """Keep an old file's mode; give a new one what the umask leaves."""
+    with suppress(OSError):
+        return stat.S_IMODE(os.stat(target).st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text file atomically; pipes and devices directly."""
+    if is_special(path):
+        try:
+            with open(path, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from None
+        return
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,312 @@
+"""Blocks: the tables' columns, role by role, cut at fixed row addresses, with missing and unknown values found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import zip_longest
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import BLOCK
+from lossctl.core.block import Block
+from lossctl.core.check import Breach
+from lossctl.core.domain import Mask
+from lossctl.errors import DataError, UsageError, printable
+from lossctl.io.classes import ClassCodes
+from lossctl.io.column import Kind, Numbers, Piece, Table, Texts, Vocabulary, length, rechunked
+from lossctl.io.columns import Selection, Slot
+
+Missing = Literal["error", "drop"]
+
+
+@dataclass(frozen=True)
+class TargetRule:
+    """How the target column is read: as numbers, as class labels, or as one label against the rest."""
+
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
+
+
+class BlockReader:
+    """Streams several tables in step as blocks; knows afterwards how many rows there were and their digest."""
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        selection: Selection,
+        rule: TargetRule,
+        missing: Missing = "error",
+        key_digest: bytes = b"",
+    ) -> None:
+        self.tables = tables
+        self.selection = selection
+        self.rule = rule
+        self.missing = missing
+        self.rows = 0
+        self._hash = blake2b(key_digest, digest_size=8)
+        self._words: dict[tuple[int, str], Vocabulary] = {}
+        self._codes = ClassCodes(rule.classes)
+        self._wanted: list[dict[str, Kind]] = [{} for _ in tables]
+        self._second: list[dict[str, Kind]] = [{} for _ in tables]
+        self._checks = self._other_targets()
+        for slot in self._number_slots():
+            self._want(slot, Kind.NUMBER)
+        if selection.target is not None:
+            for slot in (selection.target, *self._checks.values()):
+                self._want(slot, rule.kind)
+        for slots in selection.by.values():
+            for slot in slots:
+                self._want(slot, Kind.TEXT)
+
+    def _number_slots(self) -> list[Slot]:
+        slots = [slot for roles in self.selection.slots.values() for slot in roles.values()]
+        return slots + ([self.selection.weight] if self.selection.weight else [])
+
+    def _want(self, slot: Slot, kind: Kind) -> None:
+        for column in slot.columns:
+            wanted = self._wanted[slot.table]
+            if wanted.setdefault(column, kind) is not kind:
+                self._second[slot.table][column] = kind  # one column in two roles is read a second time
+
+    def _other_targets(self) -> dict[str, Slot]:
+        """Other tables that hold the target too: it must be the same there, or the rows do not belong together."""
+        target = self.selection.target
+        if target is None:
+            return {}
+        return {
+            table.label: Slot(place, target.columns)
+            for place, table in enumerate(self.tables)
+            if place != target.table and set(target.columns) <= set(table.names)
+        }
+
+    @property
+    def digest(self) -> str:
+        """Digest of the row count and the target, weight, key and slice values of all rows read so far."""
+        whole = self._hash.copy()
+        for place, words in self._words.items():
+            whole.update(repr((place[1], words.words)).encode())
+        whole.update(str(self.rows).encode())
+        return whole.hexdigest()
+
+    def labels(self, name: str) -> list[tuple[str, ...]]:
+        """Return the values of a slicing, in the order of its group codes."""
+        return list(self._groups[name])
+
+    def __iter__(self) -> Iterator[Block]:
+        self._groups: dict[str, dict[tuple[str, ...], int]] = {name: {} for name in self.selection.by}
+        streams = [
+            (place, rechunked(self.tables[place].read(wanted), BLOCK))
+            for group in (self._wanted, self._second)
+            for place, wanted in enumerate(group)
+            if wanted
+        ]
+        for pieces in zip_longest(*(stream for _, stream in streams)):
+            counts = [0 if piece is None else length(piece) for piece in pieces]
+            if len(set(counts)) > 1:
+                self._raise_row_counts(streams, counts)
+            held: dict[tuple[int, str, Kind], Any] = {}
+            for (place, _), piece in zip(streams, pieces, strict=True):
+                held.update(self._translated(place, piece))
+            block = self._block(held, counts[0])
+            self.rows += counts[0]
+            yield block
+
+    def _raise_row_counts(self, streams: Sequence[tuple[int, Iterator[Piece]]], counts: list[int]) -> None:
+        """Count every table to its end, and say that they differ."""
+        totals = {self.tables[place].label: 0 for place, _ in streams}
+        for (place, stream), count in zip(streams, counts, strict=True):
+            totals[self.tables[place].label] = self.rows + count + sum(map(length, stream))
+        shown = ", ".join(f"{label} has {count}" for label, count in totals.items())
+        raise DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
+
+    def _translated(self, place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:
+        """Key columns by table, name and kind; text becomes codes into the column's own vocabulary."""
+        found: dict[tuple[int, str, Kind], Any] = {}
+        for name, column in piece.items():
+            if isinstance(column, Texts):
+                words = self._words.setdefault((place, name), Vocabulary())
+                found[place, name, Kind.TEXT] = words.codes(column)
+            else:
+                found[place, name, Kind.NUMBER] = column
+        return found
+
+    def _block(self, held: Mapping[tuple[int, str, Kind], Any], rows: int) -> Block:
+        addresses = np.arange(self.rows, self.rows + rows)
+        whole = Assembly(self, held, addresses)
+        models = {
+            model: {role: whole.numbers(slot) for role, slot in roles.items()}
+            for model, roles in self.selection.slots.items()
+        }
+        if self.selection.target is not None:
+            target = whole.target(self.selection.target)
+            self._hash.update(np.ascontiguousarray(target).tobytes())
+            for label, slot in self._checks.items():
+                whole.same(label, target, whole.target(slot))
+            models = {model: {"target": target, **roles} for model, roles in models.items()}
+        weight = None
+        if self.selection.weight is not None:
+            weight = whole.numbers(self.selection.weight)[0]
+            self._hash.update(weight.tobytes())
+        groups = {name: whole.groups(slots, self._groups[name]) for name, slots in self.selection.by.items()}
+        for codes in groups.values():
+            self._hash.update(codes.tobytes())
+        return whole.block(models, weight, groups, self.missing)
+
+
+class Assembly:
+    """One block in the making: arrays by role, and the rows that have to go."""
+
+    def __init__(
+        self, reader: BlockReader, held: Mapping[tuple[int, str, Kind], Any], addresses: NDArray[np.int64]
+    ) -> None:
+        self.reader = reader
+        self.held = held
+        self.addresses = addresses
+        self.missing: dict[str, Breach] = {}
+        self.faults: dict[str, Breach] = {}
+        self.lost: Mask = np.zeros(len(addresses), dtype=bool)
+        self._made: dict[Slot, NDArray[Any]] = {}
+
+    def _note(self, record: dict[str, Breach], name: str, rows: Mask) -> None:
+        """Record rows that cannot be used, once per column and kind."""
+        if name not in record and rows.any():
+            record[name] = Breach(int(np.count_nonzero(rows)), int(self.addresses[np.argmax(rows)]))
+            self.lost |= rows
+
+    def numbers(self, slot: Slot) -> NDArray[Any]:
+        """Return the (width, rows) values of number columns, one array per slot however many models share it."""
+        if slot not in self._made:
+            columns = [self._number(slot.table, name) for name in slot.columns]
+            self._made[slot] = columns[0] if len(columns) == 1 else np.concatenate(columns)
+        return self._made[slot]
+
+    def _number(self, table: int, name: str) -> NDArray[Any]:
+        column: Numbers = self.held[table, name, Kind.NUMBER]
+        label = f"{self.reader.tables[table].label}\0{name}"
+        null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
+        holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
+        if holes.any():
+            self._note(self.missing, f"{label}\0null", null)
+            self._note(self.missing, f"{label}\0nan", holes & ~null)
+        return column.values
+
+    def _text(self, table: int, name: str) -> NDArray[np.int64]:
+        codes: NDArray[np.int64] = self.held[table, name, Kind.TEXT]
+        self._note(self.missing, f"{self.reader.tables[table].label}\0{name}\0null", codes < 0)
+        return codes
+
+    def target(self, slot: Slot) -> NDArray[Any]:
+        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (1, rows)."""
+        rule = self.reader.rule
+        if rule.kind is Kind.NUMBER:
+            return self.numbers(slot)
+        name = slot.columns[0]
+        codes = self._text(slot.table, name)
+        words = self.reader._words[slot.table, name].words
+        if rule.positive is None:
+            classes = self.reader._codes.of(words)[codes]
+            self._note(self.faults, f"{slot.table}\0{name}", classes == -2)
+            return classes
+        yes = ClassCodes((rule.positive,)).of(words)
+        others = [code for code, word in enumerate(words) if yes[code] != 0]
+        if len(others) > 1:  # a third label is a typo or another task, never silently "not positive"
+            self._note(self.faults, f"{slot.table}\0{name}", np.isin(codes, others[1:]))
+        return np.where(codes < 0, np.nan, yes[codes] == 0)[np.newaxis]
+
+    def same(self, label: str, target: NDArray[Any], other: NDArray[Any]) -> None:
+        """Record rows at which another file has another target."""
+        differs = (target != other) & ~((target != target) & (other != other))
+        self._note(self.faults, f"{label}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
+
+    def groups(self, slots: Sequence[Slot], known: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
+        """Return group codes of crossed columns, numbered by first appearance."""
+        codes = [self._text(slot.table, slot.columns[0]) for slot in slots]
+        words = [self.reader._words[slot.table, slot.columns[0]].words for slot in slots]
+        stacked = np.stack(codes)
+        distinct, first, place = np.unique(stacked, axis=1, return_index=True, return_inverse=True)
+        number = np.full(distinct.shape[1], -1, dtype=np.int64)
+        for i in np.argsort(first).tolist():
+            if (distinct[:, i] >= 0).all():
+                key = tuple(words[j][code] for j, code in enumerate(distinct[:, i].tolist()))
+                number[i] = known.setdefault(key, len(known))
+        return number[place.reshape(-1)]
+
+    def block(
+        self,
+        models: Mapping[str, Mapping[str, NDArray[Any]]],
+        weight: NDArray[Any] | None,
+        groups: Mapping[str, NDArray[np.int64]],
+        missing: Missing,
+    ) -> Block:
+        """Leave out the rows that cannot be used, and make the block."""
+        keep = ~self.lost if self.lost.any() else None
+        kept: dict[int, NDArray[Any]] = {}
+
+        def complete(values: NDArray[Any]) -> NDArray[Any]:
+            if keep is None:
+                return values
+            return kept.setdefault(id(values), np.ascontiguousarray(values[..., keep]))
+
+        return Block(
+            start=int(self.addresses[0]) if len(self.addresses) else 0,
+            read=len(self.addresses),
+            addresses=complete(self.addresses),
+            models={
+                model: {role: complete(values) for role, values in roles.items()} for model, roles in models.items()
+            },
+            weight=None if weight is None else complete(weight),
+            groups={name: complete(codes) for name, codes in groups.items()},
+            missing=self.missing,
+            dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
+            faults=self.faults,
+        )
+
+
+def width_of(tables: Sequence[Table], slot: Slot) -> int:
+    """Return how many columns a role has, lists and arrays counted by their length."""
+    shapes = [tables[slot.table].shape(name) for name in slot.columns]
+    if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
+        raise UsageError(f"{slot.named()} mixes lists and plain columns; give one list or several columns")
+    return sum(shape.width for shape in shapes)
+
+
+def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
+    """Word a fault of a block: an unknown label, or a target that differs between files."""
+    if name.endswith("\0other"):
+        label = name.split("\0")[0]
+        target = reader.selection.target
+        assert target is not None
+        return (
+            f"{reader.tables[target.table].where(found.row)}: the target is another one in {label} "
+            f"({found.count} such rows); if rows belong together by a key, add --id COLUMN"
+        )
+    place, column = name.split("\0")
+    table = reader.tables[int(place)]
+    text = cell(table, column, found.row)
+    where = f"{table.where(found.row)}, column {printable(column)!r}: label {printable(text)!r}"
+    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    if reader.rule.positive is not None:
+        return f"{where} is a third label{count}; --positive-label {reader.rule.positive} allows one other"
+    classes = ", ".join(printable(label) for label in reader.rule.classes[:12])
+    return f"{where} is no class{count}; the classes are {classes}; name them with --classes if they are others"
+
+
+def cell(table: Table, column: str, row: int) -> str:
+    """Read one text cell again, for a message."""
+    start = 0
+    for piece in table.read({column: Kind.TEXT}):
+        texts = piece[column]
+        assert isinstance(texts, Texts)
+        if row < start + len(texts.codes):
+            code = int(texts.codes[row - start])
+            return texts.words[code] if code >= 0 else ""
+        start += len(texts.codes)
+    return ""

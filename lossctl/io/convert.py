@@ -1,0 +1,130 @@
+"""Arrow arrays to NumPy, without pandas: `Array.to_numpy` would import it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lossctl.core.domain import Mask
+from lossctl.errors import DataError
+from lossctl.io.column import Column, Kind, Numbers, Shape, Texts
+
+LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type holds one vector per row."""
+    return any(test(kind) for test in LIST_TYPES)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers that become float64."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def shape(kind: pa.DataType) -> Shape:
+    """Describe a column by its Arrow type; the width of a list of free length is 0, to be looked up."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_list(kind):
+        inner = shape(kind.value_type).kind
+        return Shape(inner, kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
+    if pa.types.is_boolean(kind):
+        return Shape("boolean")
+    if is_number(kind):
+        return Shape("number")
+    return Shape("text" if is_text(kind) else "other")
+
+
+def column(array: pa.Array, kind: Kind) -> Column:
+    """Convert one column of a record batch; raise DataError where its type does not fit."""
+    return numbers(array) if kind is Kind.NUMBER else texts(array)
+
+
+def valid(array: pa.Array) -> Mask | None:
+    """Return (rows,) True for values, None where nothing is null."""
+    if array.null_count == 0:
+        return None
+    buffer = array.buffers()[0]
+    if buffer is None:
+        return np.zeros(len(array), dtype=bool)  # a column of nulls only has no bitmap
+    bits = np.unpackbits(np.frombuffer(buffer, dtype=np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(bool)
+
+
+def buffer_of(array: pa.Array, dtype: type) -> NDArray[Any]:
+    """View the values of a primitive array."""
+    values: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return values[array.offset : array.offset + len(array)]
+
+
+def numbers(array: pa.Array) -> Numbers:
+    """Convert numbers, booleans, dictionaries of these, and lists of equal length to (width, rows) float64."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if is_list(array.type):
+        return vectors(array)
+    if pa.types.is_null(array.type):
+        return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
+    if not (is_number(array.type) or pa.types.is_boolean(array.type)):
+        raise DataError(f"holds {array.type} values; numbers are needed")
+    if array.type != pa.float64():
+        try:
+            array = array.cast(pa.float64())
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{error}: a float64 cannot hold it exactly") from None
+    if not len(array):
+        return Numbers(np.empty((1, 0)))
+    values = buffer_of(array, np.float64)
+    there = valid(array)
+    if there is None:
+        return Numbers(values[np.newaxis])
+    return Numbers(np.where(there, values, np.nan)[np.newaxis], ~there)
+
+
+def vectors(array: pa.Array) -> Numbers:
+    """Convert one vector per row; every vector must have the same length and no null inside."""
+    there = valid(array)
+    present = array if there is None else array.drop_null()
+    flat = numbers(present.flatten())
+    if flat.null is not None:
+        raise DataError("has a null inside a list")
+    rows = len(present)
+    if pa.types.is_fixed_size_list(array.type):
+        width = array.type.list_size
+    else:
+        sizes = present.value_lengths().cast(pa.float64())
+        lengths = buffer_of(sizes, np.float64) if rows else np.empty(0)
+        width = int(lengths[0]) if rows else 0
+        if (lengths != width).any():
+            raise DataError(f"has lists of different lengths: {width} and {int(lengths[lengths != width][0])}")
+    columns = np.ascontiguousarray(flat.values.reshape(rows, width).T)
+    if there is None:
+        return Numbers(columns)
+    spread = np.full((width, len(array)), np.nan)
+    spread[:, there] = columns
+    return Numbers(spread, ~there)
+
+
+def texts(array: pa.Array) -> Texts:
+    """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
+    if is_list(array.type):
+        raise DataError("holds lists; one value per row is needed")
+    if not pa.types.is_dictionary(array.type):
+        array = (array if pa.types.is_string(array.type) else array.cast(pa.string())).dictionary_encode()
+    codes = array.indices.cast(pa.float64())
+    there = valid(array.indices)
+    plain = buffer_of(codes, np.float64) if len(array) else np.empty(0)
+    found = (plain if there is None else np.where(there, plain, -1.0)).astype(np.int64)
+    words = tuple(array.dictionary.cast(pa.string()).to_pylist())
+    if "" in words:
+        found = np.where(found == words.index(""), -1, found)
+    return Texts(found, words)

@@ -1,0 +1,184 @@
+"""CSV and TSV, plain or compressed, streamed with declared types; what fails is found again row by row.
+
+Numbers are what a float can be written as (`-1.5`, `2e-3`, `inf`, `nan`), blanks around them allowed. A field is
+null if it is empty or one of `NULLS`; in text columns only an empty field is. Booleans are true/false.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from lossctl.errors import DataError, listed
+from lossctl.io import convert
+from lossctl.io.column import Kind, Piece, Shape
+from lossctl.io.source import Source
+
+NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+NUMBER: Final = re.compile(r"[ \t]*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
+HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
+BLOCK_BYTES = 8 << 20
+LOOK = 100  # rows looked at to tell a column of booleans or text from one of numbers
+
+
+class CsvTable:
+    """One CSV file; see the module for how fields are read."""
+
+    def __init__(self, source: Source, delimiter: str | None) -> None:
+        self.source = source
+        self.label = source.label
+        self.delimiter = delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
+        self.rows: int | None = None
+
+    @cached_property
+    def head(self) -> list[list[str]]:
+        """The header and the first rows, as text."""
+        with self.source.stream() as stream:
+            raw = bytes(stream.read(HEAD))
+        if not raw.strip(b"\xef\xbb\xbf\r\n\t "):
+            raise DataError(f"{self.label}: the file is empty")
+        if b"\0" in raw:
+            raise DataError(f"{self.label}: this is no CSV text (it holds zero bytes)")
+        first_line = re.split(rb"[\r\n]", raw, maxsplit=1)[0]
+        try:
+            first_line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.label}: the header is not UTF-8 text (byte {error.start + 1})") from None
+        text = raw.decode("utf-8-sig", errors="replace")
+        try:
+            records = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)
+            return [row for row, _ in zip(records, range(LOOK + 1), strict=False)]
+        except csv.Error as error:
+            raise DataError(f"{self.label}: the first rows are no CSV: {error}") from None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        names = self.head[0]
+        if len(names) == 1:
+            for other, flag in ((";", "';'"), ("\t", "$'\\t'"), ("|", "'|'")):
+                if other in names[0] and other != self.delimiter:
+                    raise DataError(
+                        f"{self.label}: read with {self.delimiter!r} it has one column, {names[0]!r}; "
+                        f"if it is separated by {other!r}, add -d {flag}"
+                    )
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{self.label}: the header names {listed([repr(name) for name in twice])} more than once")
+        return tuple(names)
+
+    def shape(self, name: str) -> Shape:
+        place = self.names.index(name)
+        for row in self.head[1:]:
+            cell = row[place].strip() if place < len(row) else ""
+            if cell not in NULLS:
+                kind = "boolean" if cell in TRUE + FALSE else "number" if NUMBER.fullmatch(cell) else "text"
+                return Shape(kind)
+        return Shape("number")
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+        types = {name: self._type(name, kind) for name, kind in wanted.items()}
+        try:
+            with self.source.stream() as stream, self._open(stream, types) as reader:
+                for batch in reader:
+                    if batch.num_rows:
+                        yield {
+                            name: convert.column(array, wanted[name])
+                            for name, array in zip(batch.schema.names, batch.columns, strict=True)
+                        }
+        except pa.ArrowInvalid as error:
+            self.source.unchanged()
+            raise self._diagnosis(types, str(error)) from None
+        except OSError as error:
+            raise DataError(f"{self.label}: {self.source.explained(error)}") from None
+        self.source.unchanged()
+
+    def _type(self, name: str, kind: Kind) -> pa.DataType:
+        if kind is Kind.TEXT:
+            return pa.dictionary(pa.int32(), pa.string())
+        return pa.bool_() if self.shape(name).kind == "boolean" else pa.float64()
+
+    def _open(
+        self, stream: pa.NativeFile, types: Mapping[str, pa.DataType], on_ragged: object = None
+    ) -> arrow_csv.CSVStreamingReader:
+        return arrow_csv.open_csv(
+            stream,
+            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=on_ragged is None),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=on_ragged,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict(types),
+                include_columns=list(types),
+                null_values=list(NULLS),
+                strings_can_be_null=False,
+                true_values=list(TRUE),
+                false_values=list(FALSE),
+            ),
+        )
+
+    def _diagnosis(self, types: Mapping[str, pa.DataType], message: str) -> DataError:
+        """Read again, as text and in order, up to the first row that is wrong, and say what is wrong there."""
+        if "straddl" in message:
+            return DataError(f"{self.label}: one row is longer than {BLOCK_BYTES >> 20} MiB")
+        ragged: list[tuple[int, str]] = []
+
+        def on_ragged(row: arrow_csv.InvalidRow) -> str:
+            ragged.append((row.number - 2, f"{row.actual_columns} fields, but the header has {row.expected_columns}"))
+            return "skip"
+
+        row = 0
+        try:
+            with self.source.stream() as stream:
+                for batch in self._open(stream, dict.fromkeys(types, pa.binary()), on_ragged):
+                    wrong = self._first_wrong(batch, types, row)
+                    if ragged and (wrong is None or ragged[0][0] <= wrong[0]):
+                        return DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
+                    if wrong is not None:
+                        return DataError(f"{self.where(wrong[0])}, {wrong[1]}")
+                    row += batch.num_rows
+        except (pa.ArrowInvalid, OSError):
+            pass  # the first message stands
+        if ragged:
+            return DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
+        return DataError(f"{self.label}: {message}")
+
+    def _first_wrong(
+        self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType], start: int
+    ) -> tuple[int, str] | None:
+        """Return the first row of a batch with a field that is not of its column's type, and what it holds."""
+        found: tuple[int, str] | None = None
+        for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            for place, raw in enumerate(array.to_pylist()):
+                if found is not None and start + place >= found[0]:
+                    break
+                if fault := wrong_field(raw, types[name]):
+                    found = start + place, f"column {name!r}: {fault}"
+                    break
+        return found
+
+
+def wrong_field(raw: bytes, kind: pa.DataType) -> str:
+    """Say what is wrong with a field of a column of this type, or nothing."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{raw[:40]!r} is not UTF-8 text"
+    if text in NULLS or pa.types.is_dictionary(kind):
+        return ""
+    if pa.types.is_boolean(kind):
+        return "" if text in TRUE + FALSE else f"{text[:40]!r} is not true or false, as the rows before it"
+    return "" if NUMBER.fullmatch(text) else f"{text[:40]!r} is not a number"

@@ -1,0 +1,123 @@
+"""Tables in memory: pandas frames, Arrow tables and dicts of arrays, for the Python interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import BLOCK
+from lossctl.errors import DataError, UsageError
+from lossctl.io.column import Column, Kind, Numbers, Piece, Shape, Table, Texts
+
+
+class ArrayTable:
+    """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels."""
+
+    def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
+        self.label = label
+        self.columns = {str(name): np.asarray(values) for name, values in columns.items()}
+        lengths = {name: values.shape[0] if values.ndim else -1 for name, values in self.columns.items()}
+        if -1 in lengths.values() or len(set(lengths.values())) > 1:
+            raise DataError(f"{label}: the columns differ in length: {lengths}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def shape(self, name: str) -> Shape:
+        array = self.columns[name]
+        kind = {"b": "boolean", "i": "number", "u": "number", "f": "number"}.get(array.dtype.kind, "text")
+        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+        for start in range(0, self.rows, BLOCK):
+            yield {name: self._column(name, slice(start, start + BLOCK), kind) for name, kind in wanted.items()}
+
+    def _column(self, name: str, rows: slice, kind: Kind) -> Column:
+        array = self.columns[name][rows]
+        if kind is Kind.TEXT:
+            return labels(array)
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
+        columns = array.reshape(len(array), self.shape(name).width).T
+        return Numbers(np.ascontiguousarray(columns, dtype=np.float64))
+
+
+def labels(array: NDArray[Any]) -> Texts:
+    """Encode an array of labels; None and NaN are null."""
+    places: dict[str, int] = {}
+    codes = [
+        -1 if value is None or value != value else places.setdefault(word(value), len(places))
+        for value in array.reshape(-1).tolist()
+    ]
+    return Texts(np.array(codes, dtype=np.int64), tuple(places))
+
+
+def word(value: object) -> str:
+    """Write a label as a CSV file would hold it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class ArrowTable:
+    """An Arrow table, or a pandas frame turned into one."""
+
+    def __init__(self, table: Any, label: str = "data") -> None:
+        self.table = table
+        self.label = label
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.table.schema.names)
+
+    @property
+    def rows(self) -> int:
+        return int(self.table.num_rows)
+
+    def shape(self, name: str) -> Shape:
+        from lossctl.io import convert
+
+        found = convert.shape(self.table.schema.field(name).type)
+        if found.width == 0:
+            first = self.table.column(name).slice(0, 1).combine_chunks()
+            return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
+        return found
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+        from lossctl.io import convert
+
+        for batch in self.table.select(list(wanted)).to_batches(max_chunksize=BLOCK):
+            try:
+                yield {name: convert.column(batch.column(name), kind) for name, kind in wanted.items()}
+            except DataError as error:
+                raise DataError(f"{self.label}: {error}") from None
+
+
+def from_memory(data: object) -> Table:
+    """Make a table of a pandas frame, an Arrow table or a dict of arrays."""
+    if isinstance(data, Mapping):
+        return ArrayTable(data)
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        return ArrowTable(data)
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        twice = data.columns[data.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"data: the frame names {list(map(str, twice))} more than once")
+        return ArrowTable(pa.Table.from_pandas(data.rename(columns=str), preserve_index=False))
+    raise UsageError(f"data is a {type(data).__name__}; a pandas frame, an Arrow table, a dict of arrays or paths")

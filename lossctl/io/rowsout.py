@@ -1,0 +1,54 @@
+"""Per-row losses to Parquet or CSV, block by block, under a temporary name until all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from lossctl.core.block import Block
+from lossctl.core.domain import Array
+from lossctl.errors import OutputError, UsageError
+
+
+class RowsWriter:
+    """Writes a column `row` (1-based input rows) and one column per model and loss."""
+
+    def __init__(self, path: str, temporary: str, names: Sequence[str]) -> None:
+        fields = [pa.field("row", pa.int64()), *(pa.field(name, pa.float64()) for name in names)]
+        self.schema = pa.schema(fields)
+        self.path = path
+        try:
+            if path.lower().endswith(".parquet"):
+                self.writer: Any = pq.ParquetWriter(temporary, self.schema, write_page_checksum=True)
+            elif path.lower().endswith(".csv"):
+                self.writer = arrow_csv.CSVWriter(temporary, self.schema)
+            else:
+                raise UsageError(f"--rows-out {path}: the name must end in .parquet or .csv")
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror or error}") from None
+
+    def write(self, block: Block, values: Array) -> None:
+        """Append one block: (losses, rows) values of its rows."""
+        if values.shape[1] != block.rows or not block.rows:
+            return
+        columns = [block.addresses + 1, *values]
+        arrays = [
+            pa.Array.from_buffers(field.type, block.rows, [None, pa.py_buffer(np.ascontiguousarray(column))])
+            for field, column in zip(self.schema, columns, strict=True)
+        ]
+        try:
+            self.writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self.schema))
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Finish the file."""
+        try:
+            self.writer.close()
+        except OSError as error:
+            raise OutputError(f"{self.path}: {error.strerror or error}") from None

@@ -1,0 +1,104 @@
+"""Source: one local file under watch: opened by us, known by its first bytes, unchanged while it is read."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from lossctl.errors import DataError, UsageError, printable
+
+MAGIC: Final = (
+    (b"PAR1", "parquet"),
+    (b"\x93NUMPY", "npy"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"ARROW1", "Arrow IPC"),
+    (b"\xfd7zXZ", "xz"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x80\x04\x95", "pickle"),
+)
+COMPRESSED: Final = ("gzip", "bz2", "zstd")
+SPOOL_STEP = 1 << 20
+
+
+class Source:
+    """A local file: its label for messages, its format by magic bytes, and its identity when first seen."""
+
+    def __init__(self, path: str, label: str | None = None) -> None:
+        self.path = path
+        self.label = label or printable(path)
+        try:
+            with open(path, "rb") as file:
+                status = os.fstat(file.fileno())
+                if not os.path.isfile(path):
+                    raise DataError(f"{self.label}: not a regular file")
+                start = file.read(8)
+        except OSError as error:
+            raise DataError(f"{self.label}: {self.explained(error)}") from None
+        self.stamp = _stamp(status)
+        self.size = status.st_size
+        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "csv")
+
+    @property
+    def stem(self) -> str:
+        """The file name without the suffix of a compression, in lower case."""
+        return re.sub(r"\.(gz|bz2|zst)$", "", Path(self.path).name.lower())
+
+    def file(self) -> pa.NativeFile:
+        """Open the file for Arrow: never as a URI, never memory-mapped, never as a Python object."""
+        try:
+            os.fsencode(self.path).decode("utf-8")
+        except UnicodeDecodeError:  # Arrow takes UTF-8 paths only; the descriptor has a plain name
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                return pa.OSFile(f"/proc/self/fd/{descriptor}")
+            finally:
+                os.close(descriptor)
+        return pa.OSFile(os.path.abspath(self.path))
+
+    def stream(self) -> pa.NativeFile:
+        """Open the file as a stream of its decompressed bytes."""
+        file = self.file()
+        return pa.CompressedInputStream(file, self.format) if self.format in COMPRESSED else file
+
+    def unchanged(self) -> None:
+        """Raise DataError if the file is no longer the one that was opened."""
+        try:
+            now = _stamp(os.stat(self.path))
+        except OSError:
+            now = None
+        if now != self.stamp:
+            raise DataError(f"{self.label}: the file changed while it was read; run again on a file at rest")
+
+    def explained(self, error: OSError) -> str:
+        """Word an operating system or Arrow error in one line."""
+        text = error.strerror or str(error).splitlines()[0]
+        if "Truncated compressed stream" in text:
+            return "the compressed file is cut short"
+        if "inflate failed" in text or "decompress" in text.lower():
+            return f"the compressed file is corrupted ({text})"
+        return text[0].lower() + text[1:] if text else type(error).__name__
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def spooled_stdin() -> Source:
+    """Copy standard input to a temporary file that goes with the process, and watch that."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- reads standard input, but it is a terminal; pipe a CSV or Parquet file into lossctl")
+    spool = tempfile.NamedTemporaryFile(prefix="lossctl-stdin-")  # noqa: SIM115  # lives as long as the Source
+    while chunk := sys.stdin.buffer.read(SPOOL_STEP):
+        spool.write(chunk)
+    spool.flush()
+    source = Source(spool.name, "standard input")
+    source.spool = spool  # type: ignore[attr-defined]  # deleted when the Source is
+    return source

@@ -1,0 +1,88 @@
+"""Opening: a path, a folder of parts or `-` to a table, chosen by the first bytes of the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lossctl.errors import DataError, printable
+from lossctl.io.column import Kind, Piece, Shape, Table, length
+from lossctl.io.source import COMPRESSED, Source, spooled_stdin
+
+
+def open_table(path: str, delimiter: str | None = None) -> Table:
+    """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
+    if path == "-":
+        return _of(spooled_stdin(), delimiter)
+    if os.path.isdir(path):
+        return PartsTable(path, delimiter)
+    return _of(Source(path), delimiter)
+
+
+def _of(source: Source, delimiter: str | None) -> Table:
+    if source.format == "parquet":
+        from lossctl.io.parquetfile import ParquetTable
+
+        return ParquetTable(source)
+    if source.format == "npy":
+        from lossctl.io.npyfile import NpyTable
+
+        return NpyTable(source)
+    if source.format == "csv" or source.format in COMPRESSED:
+        if source.stem.endswith(".parquet") and source.format == "csv":
+            raise DataError(f"{source.label}: not a Parquet file: it does not begin with PAR1")
+        from lossctl.io.csvfile import CsvTable
+
+        return CsvTable(source, delimiter)
+    raise DataError(f"{source.label}: {source.format} is not read; use CSV, TSV, Parquet or .npy")
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts part-2 before part-10."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
+
+
+class PartsTable:
+    """A folder of parts, read as one table in natural order of their names."""
+
+    def __init__(self, path: str, delimiter: str | None) -> None:
+        self.label = printable(path)
+        files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
+        if not files:
+            raise DataError(f"{self.label}: the folder holds no files")
+        ordered = sorted(files, key=lambda entry: natural(entry.name))
+        if any(entry.is_dir() for entry in ordered):
+            raise DataError(f"{self.label}: the folder holds folders; parts lie side by side in one folder")
+        self.parts = [open_table(str(entry), delimiter) for entry in ordered]
+        for part in self.parts[1:]:
+            if set(part.names) != set(self.parts[0].names):
+                odd = sorted(set(part.names) ^ set(self.parts[0].names))
+                raise DataError(f"{part.label}: its columns differ from those of {self.parts[0].label}: {odd}")
+        self._starts: list[int] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.parts[0].names
+
+    @property
+    def rows(self) -> int | None:
+        counts = [part.rows for part in self.parts]
+        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+    def shape(self, name: str) -> Shape:
+        return self.parts[0].shape(name)
+
+    def where(self, row: int) -> str:
+        place = max((i for i, start in enumerate(self._starts) if start <= row), default=0)
+        return self.parts[place].where(row - (self._starts[place] if self._starts else 0))
+
+    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+        row = 0
+        self._starts = []
+        for part in self.parts:
+            self._starts.append(row)
+            for piece in part.read(wanted):
+                row += length(piece)
+                yield piece

@@ -1,0 +1,70 @@
+"""JSON: one envelope for every command, strictly valid, at full precision; JSON lines of the same records."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from lossctl.core.report import Evaluation
+from lossctl.output.records import input_record, strict
+
+SCHEMA_VERSION = 1
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the envelope, which is shipped with the package."""
+    found: dict[str, Any] = json.loads(files("lossctl.output").joinpath("report.schema.json").read_text("utf-8"))
+    return found
+
+
+def envelope(report: Evaluation, command: str) -> dict[str, Any]:
+    """Return the envelope as plain values."""
+    task = report.task
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "lossctl", "version": report.version},
+        "command": command,
+        "created": created(),
+        "environment": environment(),
+        "task": {"name": task.name, "inferred": task.inferred, "why": task.why} if task else None,
+        "reduction": report.reduction,
+        "inputs": [input_record(source) for source in report.inputs],
+        "results": [strict(cell) for cell in report.cells],
+        "comparisons": [],
+        "checks": [],
+        "verdict": None,
+        "warnings": list(report.warnings),
+    }
+
+
+def to_json(report: Evaluation, command: str) -> str:
+    """Return the envelope as JSON text that ends with a newline."""
+    return json.dumps(envelope(report, command), indent=2, allow_nan=False) + "\n"
+
+
+def to_jsonl(report: Evaluation) -> str:
+    """Return inputs and results as one JSON object per line, told apart by `kind`."""
+    lines = [{"kind": "input", **input_record(source)} for source in report.inputs]
+    lines += [{"kind": "result", **strict(cell)} for cell in report.cells]
+    return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+
+
+def created() -> str:
+    """Return the time, or that of SOURCE_DATE_EPOCH where a build must be reproducible."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch and epoch.isdecimal() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Return what the last bits depend on besides the data: NumPy's version and the CPU features it uses."""
+    config = np.show_config(mode="dicts")
+    simd = config.get("SIMD Extensions", {}) if config else {}
+    return {"numpy": np.__version__, "cpu": [*simd.get("baseline", []), *simd.get("found", [])]}

@@ -1,0 +1,1 @@
+"""Statistics: standard errors and intervals from merged states. NumPy and the standard library only."""
