@@ -1,0 +1,64 @@
+# Everything that a developer or CI does. `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo setup fmt lint docs golden test slow data check clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+# the demo needs the package alone; the constraint keeps both installs at the locked versions
+.venv/.installed: pyproject.toml requirements.lock | $(BIN)/python
+	$(PIP) install --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/.developed: pyproject.toml requirements.lock | $(BIN)/python
+	$(PIP) install --constraint requirements.lock --editable '.[dev]'
+	@touch $@ .venv/.installed
+
+demo: .venv/.installed ## evaluate the sample data of three tasks, two models each
+	@$(BIN)/lossctl eval sample_data/diabetes.csv -t progression -p linear -p forest
+	@echo
+	@$(BIN)/lossctl eval sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic -p forest
+	@echo
+	@$(BIN)/lossctl eval sample_data/wine.csv -t cultivar -p 'logistic=logistic_*' -p 'forest=forest_*'
+
+setup: .venv/.developed ## make the virtual environment with everything that development needs
+
+fmt: setup ## format the code
+	$(BIN)/ruff format lossctl tests sample_data
+	$(BIN)/ruff check --fix lossctl tests sample_data
+
+lint: setup ## style, types, layers
+	$(BIN)/ruff format --check lossctl tests sample_data
+	$(BIN)/ruff check lossctl tests sample_data
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: setup ## fail if the generated parts of the README are out of date
+	$(BIN)/cog --check --check-fail-msg="run 'make golden'" README.md
+
+golden: setup ## write the generated parts of the README and the outputs it shows
+	$(BIN)/cog -r README.md
+	$(BIN)/python -m tests.transcript README.md
+	git diff --stat
+
+test: setup ## run the tests
+	$(BIN)/python -m pytest -n auto
+
+slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on 5 million rows
+	$(BIN)/python -m pytest -m slow tests
+
+data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
+	$(PIP) install --constraint requirements.lock '.[data]'
+	$(BIN)/python sample_data/make.py
+
+check: lint docs test ## everything that CI checks
+
+clean: ## remove what make has made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
