@@ -165,7 +165,7 @@ def evaluate(
     if id is not None:
         for table in tables:
             if id not in table.names:
-                raise UsageError(f"{table.label}: there is no column {id!r} (--id){near(id, list(table.names))}")
+                raise DataError(f"{table.label}: there is no column {id!r} (--id){near(id, list(table.names))}")
         tables, key_digest = aligned(tables, id)
     elif len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")

@@ -47,7 +47,9 @@ def near(word: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     folded = {name.casefold(): name for name in known}
-    found = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    found = get_close_matches(word.casefold(), list(folded), n=5, cutoff=0.6)
+    # letters in another order are a likelier slip than other letters
+    found.sort(key=lambda name: sorted(name) != sorted(word.casefold()))
     return f"; did you mean {folded[found[0]]!r}?" if found else ""
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lossctl.errors import UsageError, listed, near, printable
+from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.column import Table
 
 TARGET_NAMES = ("y_true", "target", "label")
@@ -79,7 +79,7 @@ def stems(paths: Sequence[str]) -> list[str]:
 
 
 def find(table: Table, text: str) -> tuple[str, ...]:
-    """Resolve `a`, `a,b,c` or `p_*` to columns of a table; raise UsageError for what it does not have."""
+    """Resolve `a`, `a,b,c` or `p_*` to columns of a table; raise DataError for what it does not have."""
     names = list(table.names)
     if text in names:
         return (text,)
@@ -90,10 +90,10 @@ def find(table: Table, text: str) -> tuple[str, ...]:
         elif any(mark in piece for mark in "*?["):
             matching = [name for name in names if fnmatch.fnmatchcase(name, piece)]
             if not matching:
-                raise UsageError(_unknown(table, piece, "no column matches"))
+                raise DataError(_unknown(table, piece, "no column matches"))
             found.extend(matching)
         else:
-            raise UsageError(_unknown(table, piece, "there is no column"))
+            raise DataError(_unknown(table, piece, "there is no column"))
     if len(set(found)) != len(found):
         raise UsageError(f"{text!r} names a column of {table.label} twice")
     return tuple(found)
