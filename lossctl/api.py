@@ -494,7 +494,7 @@ def _values_at(table: Table, slot: Slot, row: int) -> str:
         count = columns[0].values.shape[1]
         if row < start + count:
             values = [float(x) for name in slot.columns for x in piece[name].values[:, row - start]]  # type: ignore[union-attr]
-            return ", ".join(f"{value:.10g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
+            return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
         start += count
     return "?"
 

@@ -50,7 +50,7 @@ def near(word: str, known: list[str]) -> str:
     found = get_close_matches(word.casefold(), list(folded), n=5, cutoff=0.6)
     # letters in another order are a likelier slip than other letters
     found.sort(key=lambda name: sorted(name) != sorted(word.casefold()))
-    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+    return f" (did you mean {folded[found[0]]!r}?)" if found else ""
 
 
 def listed(names: list[str], most: int = 12) -> str:

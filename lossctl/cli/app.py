@@ -15,7 +15,7 @@ from lossctl.errors import ExitCode
 INTRO = """lossctl evaluates predictions by any loss function of the field.
 
   lossctl eval sample_data/diabetes.csv -t progression -p linear -p forest
-  lossctl eval sample_data/wine.csv -t cultivar -p forest=forest_* -l cce -f json
+  lossctl eval sample_data/wine.csv -t cultivar -p 'forest=forest_*' -l cce -f json
 
   eval      compute losses of predictions (models x losses)
   losses    list the losses, or show everything about one

@@ -16,7 +16,7 @@ Examples:
   lossctl eval sample_data/diabetes.csv -t progression -p linear -p forest
   lossctl eval sample_data/diabetes.csv -t progression -p linear -l rmse -l huber:delta=20 --by age_band
   lossctl eval sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p forest -l bce -f json
-  lossctl eval sample_data/digits.parquet -t digit -p mlp=mlp_* --activation softmax
+  lossctl eval sample_data/digits.parquet -t digit -p 'mlp=mlp_*' --activation softmax
 
 Without -l the task is worked out and its usual losses are computed. Results go to standard output, notes to
 standard error. Rows are counted from 1 below the header.

@@ -10,10 +10,15 @@ Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE...", help="Prediction tables: [NAME=]PATH (CSV, TSV, Parquet, .npy, folder) or -."),
 ]
-Target = Annotated[str | None, typer.Option("-t", "--target", metavar="COLS", help="Column(s) of the truth.")]
+Target = Annotated[
+    str | None,
+    typer.Option("-t", "--target", metavar="COLS", help="Column(s) of the truth [default: y_true, target or label]."),
+]
 Preds = Annotated[
     list[str] | None,
-    typer.Option("-p", "--pred", metavar="[NAME=]COLS", help="Prediction: column, a,b,c, glob p_*; repeat per model."),
+    typer.Option(
+        "-p", "--pred", metavar="[NAME=]COLS", help="A model's prediction: column, a,b,c or glob p_*; repeat."
+    ),
 ]
 Targets = Annotated[str | None, typer.Option("--targets", metavar="FILE", help="File that holds the truth.")]
 Key = Annotated[str | None, typer.Option("--id", metavar="COL", help="Pair rows of several files by this key.")]
@@ -53,7 +58,8 @@ Missing = Annotated[
     str, typer.Option("--missing", metavar="error|drop", help="A missing value is an error, or drops its row.")
 ]
 Delimiter = Annotated[
-    str | None, typer.Option("-d", "--delimiter", metavar="CHAR", help="Field separator of CSV files [default: ,].")
+    str | None,
+    typer.Option("-d", "--delimiter", metavar="CHAR", help="Field separator of CSV files [default: , or by .tsv]."),
 ]
 Format = Annotated[
     str, typer.Option("-f", "--format", metavar="FORMAT", help="table, long, csv, json, jsonl, md or value.")

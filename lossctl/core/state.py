@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Array
-from lossctl.core.exact import fraction, square_fraction, units
+from lossctl.core.exact import SHIFT, fraction, rounded, square_fraction, units
 
 Pairs = tuple[tuple[int, int], ...]
 NEVER = 1 << 62  # a row address after every real one
+MAX_EXPONENT = 1022
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ class Moments:
     def of(cls, values: Array, pairs: Pairs, addresses: NDArray[np.int64]) -> Self:
         """Reduce one block of quantities, a contiguous (quantities, rows) array that is overwritten.
 
-        Corrected two-pass sums about the block's own means: with m = fl(S/n) and D = x - m, the sum is
-        n m + ΣD and a product sum is ΣD_i D_j + m_i ΣD_j + m_j ΣD_i + n m_i m_j, each term added exactly.
+        The sum S is exact but for the last digits of what extraction leaves over; co-moments are taken about
+        m = fl(S/n), and the product sum is Σ(x-m)_i (x-m)_j + m_i r_j + m_j r_i + n m_i m_j with r = S - n m,
+        each term added exactly.
         """
         quantities, rows = values.shape
         if rows == 0:
@@ -112,22 +114,18 @@ class Moments:
         for line, strange in zip(values, odd, strict=True):
             if strange:
                 line[~np.isfinite(line)] = 0.0
-        means = [_mean(line) for line in values]
+        sums = block_sums(values)
+        if not pairs:
+            return cls(pairs, rows, sums, (), odd)
+        means = [rounded(fraction(total) / rows) for total in sums]
+        m = [units(mean) for mean in means]
+        r = [total - rows * mean for total, mean in zip(sums, m, strict=True)]
         values -= np.array(means)[:, np.newaxis]
-        rests = [float(rest) for rest in np.add.reduce(values, axis=1)]
-        if not np.isfinite(rests).all():  # a centred sum left the float range: the value is out of reach too
-            odd = tuple(
-                strange if np.isfinite(rest) else Odd(plus=int(mean > 0), minus=int(mean <= 0), row=int(addresses[0]))
-                for strange, rest, mean in zip(odd, rests, means, strict=True)
-            )
-            rests = [rest if np.isfinite(rest) else 0.0 for rest in rests]
-        m, r = [units(mean) for mean in means], [units(rest) for rest in rests]
-        sums = tuple(rows * mean + rest for mean, rest in zip(m, r, strict=True))
         products: list[int | None] = []
         for i, j in pairs:
             centred = float(np.add.reduce(values[i] * values[j]))
             products.append(
-                (units(centred) << 1074) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
+                (units(centred) << SHIFT) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
                 if np.isfinite(centred)
                 else None
             )
@@ -155,10 +153,26 @@ class Moments:
         return None if found is None else square_fraction(found)
 
 
-def _mean(line: Array) -> float:
-    """Return a float near the mean; halved on the way where the plain sum would overflow."""
-    mean = float(np.add.reduce(line)) / line.size
-    return mean if np.isfinite(mean) else float(np.add.reduce(line / line.size))
+def block_sums(values: Array) -> tuple[int, ...]:
+    """Sum each line of a finite (quantities, rows) block, in units of 2^-1074.
+
+    The leading digits of every value are cut at one power of two large enough that they add without rounding
+    (Zielke & Drygalla 2003; Rump, Ogita & Oishi 2008, doi:10.1137/050645671); what is left over is so small that
+    its rounding does not reach the last digit of the sum, unless the values cancel.
+    """
+    rows = values.shape[1]
+    top = np.maximum(np.maximum.reduce(values, axis=1), -np.minimum.reduce(values, axis=1))
+    exponent = np.frexp(top)[1] + rows.bit_length() + 1
+    fold = np.where(exponent > MAX_EXPONENT, MAX_EXPONENT - exponent, 0)  # keeps the power of two in range
+    if fold.any():
+        values = np.ldexp(values, fold[:, np.newaxis])
+    cut = np.ldexp(1.0, exponent + fold)[:, np.newaxis]
+    lead = (values + cut) - cut
+    heads, rests = np.add.reduce(lead, axis=1), np.add.reduce(values - lead, axis=1)
+    return tuple(
+        (units(head) + units(rest)) << -int(shift)
+        for head, rest, shift in zip(heads.tolist(), rests.tolist(), fold, strict=True)
+    )
 
 
 @dataclass(frozen=True)

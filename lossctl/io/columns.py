@@ -24,7 +24,8 @@ class Slot:
 
     def named(self) -> str:
         """Name the columns for a message."""
-        return listed([repr(printable(name)) for name in self.columns], 4)
+        names = [repr(printable(name)) for name in self.columns]
+        return ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]} ({len(names)} in all)"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lossctl.output.delimited import markdown_table
 from lossctl.output.escape import markdown
 from lossctl.output.numbers import shown
 from lossctl.output.style import Style
-from lossctl.output.table import new_table, rendered
+from lossctl.output.table import natural_width, new_table, rendered
 
 LABEL = 12  # characters before the text of `show`
 WIDEST = 100  # columns to which running text is wrapped
@@ -88,15 +88,24 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
         return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
     if form != "table":
         raise UsageError(f"unknown format {form!r}; table, json or md")
-    table = new_table(style, ("family", "loss", "parameters", "what it is"))
+    table = _families(losses, style, with_params=True)
+    if style.width is not None and natural_width(table, style) > style.width:
+        table = _families(losses, style, with_params=False)
+    text = rendered(table, style, style.width) + f"\n{len(losses)} losses; `lossctl losses show NAME` explains one\n"
+    return plain(text, style)
+
+
+def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
+    """Tabulate the losses by family; the summary may wrap."""
+    table = new_table(style, ("family", "loss", "parameters")[: 2 + with_params])
+    table.add_column(Text("what it is"), no_wrap=False)
     last = ""
     for loss in losses:
         family = loss.family if loss.family != last else ""
         params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
-        table.add_row(Text(family), Text(loss.name), Text(params), Text(loss.summary))
+        table.add_row(*map(Text, [family, loss.name, params][: 2 + with_params]), Text(loss.summary))
         last = loss.family
-    text = rendered(table, style) + f"\n{len(losses)} losses; `lossctl losses show NAME` explains one\n"
-    return plain(text, style)
+    return table
 
 
 def description(loss: Loss, form: str, style: Style) -> str:
@@ -106,15 +115,22 @@ def description(loss: Loss, form: str, style: Style) -> str:
     if form != "table":
         raise UsageError(f"unknown format {form!r}; table or json")
     width = min(style.width or WIDEST, WIDEST)
-    lines = [loss.spec, textwrap.fill(loss.summary, width), ""]
-    lines += [textwrap.fill(loss.formula, width, initial_indent="  ", subsequent_indent="  "), ""]
+    lines = [loss.spec, filled(loss.summary, width), ""]
+    lines += [filled(loss.formula, width, "  ", "  "), ""]
     if loss.doc:
-        lines += [textwrap.fill(" ".join(loss.doc.split()), width), ""]
+        lines += [filled(" ".join(loss.doc.split()), width), ""]
     for label, text in _entries(loss):
-        lines.append(textwrap.fill(text, width, initial_indent=label.ljust(LABEL), subsequent_indent=" " * LABEL))
+        lines.append(filled(text, width, label.ljust(LABEL), " " * LABEL))
     text = "\n".join(lines) + "\n"
     text += "".join("\n" + rendered(_curve(loss, kind, style), style) for kind in loss.forms if loss.row is not None)
     return plain(text, style)
+
+
+def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
+    """Wrap running text between words."""
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def plain(text: str, style: Style) -> str:

@@ -12,8 +12,8 @@ def shown(value: float | None, digits: int) -> str:
     if value is None:
         return "-"
     if not math.isfinite(value) or value == 0.0:
-        return f"{value:g}"
-    if 10.0**digits <= abs(value) < PLAIN_BELOW:
+        return f"{abs(value) if value == 0.0 else value:g}"
+    if 10.0**digits - 0.5 <= abs(value) < PLAIN_BELOW:
         return f"{value:.0f}"
     return f"{value:#.{digits}g}".rstrip(".")
 

@@ -38,9 +38,11 @@ def _fitted(report: Evaluation, style: Style, makers: Sequence[Maker]) -> str:
     whole: Callable[[str], str] = printable
     for maker in makers:
         tables = maker(report, style, whole)
-        if style.width is None or all(_measure(table, style) <= style.width for table in tables):
+        if style.width is None or all(natural_width(table, style) <= style.width for table in tables):
             return _printed(report, style, tables, {})
     legend = {printable(model): shortened(printable(model)) for model in report.models}
+    if len(set(legend.values())) < len(legend):  # two names must never become one
+        legend = {full: full for full in legend}
     tables = makers[-1](report, style, lambda model: legend[printable(model)])
     return _printed(report, style, tables, {full: short for full, short in legend.items() if full != short})
 
@@ -163,14 +165,16 @@ def _console(style: Style, width: int) -> Console:
     )
 
 
-def _measure(table: Table, style: Style) -> int:
+def natural_width(table: Table, style: Style) -> int:
+    """Return the columns that a table takes where nothing is wrapped or cut."""
     console = _console(style, UNBOUND)
     return console.measure(table, options=console.options.update(width=UNBOUND)).maximum
 
 
-def rendered(table: Table, style: Style) -> str:
-    """Print a rich table at its natural width, without spaces at line ends."""
-    console = _console(style, max(_measure(table, style), 1))
+def rendered(table: Table, style: Style, width: int | None = None) -> str:
+    """Print a rich table at its natural width (or wrapped to `width`), without spaces at line ends."""
+    natural = max(natural_width(table, style), 1)
+    console = _console(style, min(natural, width) if width else natural)
     console.print(table)
     text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO made above
     return "".join(line.rstrip() + "\n" for line in text.splitlines())

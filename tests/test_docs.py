@@ -1,0 +1,110 @@
+"""What the documentation says is what happens: every command is run, every output is the real one."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+from lossctl.cli import eval as eval_command
+from lossctl.cli import losses as losses_command
+from lossctl.cli.app import INTRO
+from lossctl.registry import losses
+from tests import transcript
+from tests.conftest import ROOT, Lossctl
+
+README = (ROOT / "README.md").read_text("utf-8")
+HELPS = {
+    "eval": eval_command.HELP,
+    "losses list": losses_command.LIST_HELP,
+    "losses show": losses_command.SHOW_HELP,
+    "intro": INTRO,
+}
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"^  (lossctl (?:eval|losses) .*[^ ])$", text, re.MULTILINE)
+
+
+def test_the_readme_shows_real_output() -> None:
+    assert len(transcript.commands(README)) > 15
+    assert transcript.replay(README) == README, "run `make golden` and look at the difference"
+
+
+@pytest.mark.parametrize("name", HELPS)
+def test_examples_in_the_help_run(name: str) -> None:
+    found = [command for command in examples(HELPS[name]) if "  " not in command]
+    assert found
+    for command in found:
+        output = transcript.run(command)
+        assert output
+        assert "[exit" not in output, f"{command}\n{output}"
+
+
+def test_a_wrong_output_is_noticed() -> None:
+    text = "```console\n$ lossctl -V\nlossctl 9\n```\n"
+    assert transcript.replay(text) != text
+    assert transcript.replay(transcript.replay(text)) == transcript.replay(text)
+
+
+@pytest.mark.parametrize("command", [["eval"], ["losses", "list"], ["losses", "show"]])
+def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, command: list[str]) -> None:
+    outcome = lossctl(*command, "-h")
+    assert outcome.code == 0
+    assert "Examples:" in outcome.out
+    options = outcome.out.partition("Options:")[2]
+    assert "-h, --help" in options
+    for line in re.findall(r"^  (-.*)$", options, re.MULTILINE):
+        words = re.split(r"  +", line, maxsplit=1)
+        assert len(words) == 2 or f"{line}\n                     " in options, f"no help: {line}"
+
+
+def test_the_list_has_every_loss(lossctl: Lossctl) -> None:
+    listing = lossctl("losses", "list").out
+    document = lossctl("losses", "list", "-f", "json").json
+    names = [entry["name"] for entry in document["losses"]]
+    assert names == list(losses())
+    for name in names:
+        assert re.search(rf"\b{name}\b", listing)
+        assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", losses())
+def test_show_tells_everything(lossctl: Lossctl, name: str) -> None:
+    loss = losses()[name]
+    text = " ".join(lossctl("losses", "show", name).out.split())
+    for part in (loss.summary, loss.formula, loss.use, loss.avoid, loss.source, loss.unit, *loss.peers):
+        assert " ".join(part.split()) in text
+    for param in loss.params:
+        assert param.help in text
+        assert str(param.domain or "true or false") in text
+    facts = lossctl("losses", "show", name, "-f", "json").json
+    assert facts["name"] == name
+    assert facts["gradient"] == (loss.gradient is not None)
+
+
+def test_show_takes_parameters_and_refuses_unknown_losses(lossctl: Lossctl) -> None:
+    assert lossctl("losses", "show", "Huber:Delta=2").out.startswith("huber:delta=2\n")
+    refused = lossctl("losses", "show", "hubber")
+    assert (refused.code, refused.out) == (2, "")
+    assert "did you mean 'huber'" in refused.err
+
+
+def test_the_shipped_schema_is_a_schema_and_fits(lossctl: Lossctl) -> None:
+    schema = json.loads((ROOT / "lossctl/output/report.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    base = ["eval", "sample_data/diabetes.csv", "-t", "progression", "-f", "json"]
+    for extra in (
+        ["-p", "linear", "-p", "forest"],
+        ["-p", "linear", "--by", "age_band", "-w", "row"],
+        ["-p", "linear", "-l", "median_absolute_error", "-l", "max_error", "--no-ci"],
+        ["-p", "linear", "-l", "mse", "--reduction", "sum", "--ci", "0.9"],
+    ):
+        document = lossctl(*base, *extra).json
+        check.validate(document)
+    assert not check.is_valid({**document, "surprise": 1})
+    broken = {**document, "results": [{**document["results"][0], "value": None}]}
+    assert not check.is_valid(broken)

@@ -1,0 +1,61 @@
+"""Transcripts: run every `$ command` of a Markdown file's console blocks and put its real output in place.
+
+`python -m tests.transcript FILE...` rewrites files; the tests compare.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+STEP = re.compile(r"^\$ (.+(?:\\\n.+)*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+ONCE = ("make ", "git clone", "cd ", "pip ", "python3 -m venv")  # set-up: shown, and run by whoever sets up
+
+
+def environment() -> dict[str, str]:
+    """Pin what the outputs depend on: no colour, a fixed clock, this interpreter's commands first."""
+    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return plain | {"PATH": path, "SOURCE_DATE_EPOCH": "1795478400", "PYTHONIOENCODING": "utf-8"}
+
+
+def run(command: str) -> str:
+    """Run one command as a shell would; stdout and stderr as they come, the exit code if it is not 0."""
+    ended = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return ended.stdout + (f"[exit {ended.returncode}]\n" if ended.returncode else "")
+
+
+def replay(text: str) -> str:
+    """Return a Markdown text with the real output under each command."""
+
+    def step(found: re.Match[str]) -> str:
+        command = found[1]
+        return found[0] if command.startswith(ONCE) else f"$ {command}\n{run(command)}"
+
+    return BLOCK.sub(lambda block: "```console\n" + STEP.sub(step, block[1]) + "```", text)
+
+
+def commands(text: str) -> list[str]:
+    """Return every command of a Markdown text."""
+    return [step[1] for block in BLOCK.finditer(text) for step in STEP.finditer(block[1])]
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        file = Path(name)
+        file.write_text(replay(file.read_text("utf-8")), "utf-8")
