@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from lossctl.errors import ExitCode, LossctlError
+from lossctl.errors import ExitCode
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     from lossctl.cli.app import app
-    from lossctl.cli.terminal import ReaderGone, say
+    from lossctl.cli.guard import outcome
+    from lossctl.cli.terminal import say
 
     try:
         app(arguments, prog_name="lossctl")
@@ -19,11 +20,11 @@ def run(arguments: list[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else ExitCode.OK if end.code is None else ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except ReaderGone as error:
-        return error.code
-    except LossctlError as error:
-        say(f"error: {error}")
-        return error.code
+    except Exception as error:
+        code, message = outcome(error)
+        if message:
+            say(message)
+        return code
     return ExitCode.OK
 
 

@@ -1,7 +1,8 @@
-"""Guard: errors to one line on standard error and an exit code; no traceback unless asked for."""
+"""Guard: errors to one line on standard error and an exit code; a traceback before it where asked for."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,23 +18,26 @@ def guarded(debug: bool) -> Iterator[None]:
     """Turn what goes wrong inside into a message and typer.Exit."""
     try:
         yield
-    except ReaderGone as error:
-        raise typer.Exit(error.code) from None
-    except LossctlError as error:
-        if debug:
-            raise
-        say(f"error: {error}")
-        raise typer.Exit(error.code) from None
-    except MemoryError:
-        say("error: not enough memory")
-        raise typer.Exit(ExitCode.DATA) from None
-    except typer.Exit:
+    except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
         if debug:
-            raise
-        say(
-            f"internal error in lossctl {__version__}: {type(error).__name__}: {error}; this is a bug, "
-            "please report it with the output of the same command with --debug"
-        )
-        raise typer.Exit(ExitCode.BUG) from None
+            traceback.print_exc()
+        code, message = outcome(error)
+        if message:
+            say(message)
+        raise typer.Exit(code) from None
+
+
+def outcome(error: Exception) -> tuple[ExitCode, str]:
+    """Return the exit code and the line for people that an exception becomes."""
+    if isinstance(error, ReaderGone):
+        return error.code, ""
+    if isinstance(error, LossctlError):
+        return error.code, f"error: {error}"
+    if isinstance(error, MemoryError):
+        return ExitCode.DATA, "error: not enough memory"
+    return ExitCode.BUG, (
+        f"internal error in lossctl {__version__}: {type(error).__name__}: {error}; this is a bug, "
+        "please report it with the output of the same command with --debug"
+    )

@@ -103,7 +103,7 @@ class BlockReader:
     def __iter__(self) -> Iterator[Block]:
         self._groups: dict[str, dict[tuple[str, ...], int]] = {name: {} for name in self.selection.by}
         streams = [
-            (place, rechunked(self.tables[place].read(wanted), BLOCK))
+            (place, rechunked(self._coded(place, self.tables[place].read(wanted)), BLOCK))
             for group in (self._wanted, self._second)
             for place, wanted in enumerate(group)
             if wanted
@@ -114,7 +114,7 @@ class BlockReader:
                 self._raise_row_counts(streams, counts)
             held: dict[tuple[int, str, Kind], Any] = {}
             for (place, _), piece in zip(streams, pieces, strict=True):
-                held.update(self._translated(place, piece))
+                held.update(keyed(place, piece))
             block = self._block(held, counts[0])
             self.rows += counts[0]
             yield block
@@ -127,16 +127,15 @@ class BlockReader:
         shown = ", ".join(f"{label} has {count}" for label, count in totals.items())
         raise DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
 
-    def _translated(self, place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:
-        """Key columns by table, name and kind; text becomes codes into the column's own vocabulary."""
-        found: dict[tuple[int, str, Kind], Any] = {}
-        for name, column in piece.items():
-            if isinstance(column, Texts):
-                words = self._words.setdefault((place, name), Vocabulary())
-                found[place, name, Kind.TEXT] = words.codes(column)
-            else:
-                found[place, name, Kind.NUMBER] = column
-        return found
+    def _coded(self, place: int, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """Give text columns codes into one vocabulary per column, so that pieces can be joined."""
+        for piece in pieces:
+            yield {
+                name: Texts(self._words.setdefault((place, name), Vocabulary()).codes(column), ())
+                if isinstance(column, Texts)
+                else column
+                for name, column in piece.items()
+            }
 
     def _block(self, held: Mapping[tuple[int, str, Kind], Any], rows: int) -> Block:
         addresses = np.arange(self.rows, self.rows + rows)
@@ -159,6 +158,16 @@ class BlockReader:
         for codes in groups.values():
             self._hash.update(codes.tobytes())
         return whole.block(models, weight, groups, self.missing)
+
+
+def keyed(place: int, piece: Piece | None) -> dict[tuple[int, str, Kind], Any]:
+    """Key the columns of a piece by table, name and kind; text as its codes."""
+    return {
+        (place, name, Kind.TEXT if isinstance(column, Texts) else Kind.NUMBER): column.codes
+        if isinstance(column, Texts)
+        else column
+        for name, column in (piece or {}).items()
+    }
 
 
 class Assembly:

@@ -1,0 +1,523 @@
+"""States keep one law: whatever the order and the tree of the merges, the same state comes out, and it is right."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise, permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lossctl.core.exact import fraction, rounded, square_fraction, units
+from lossctl.core.grouped import GroupedMoments, PeaksByGroup
+from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample, View
+
+Values = NDArray[Any]
+PAIRS: Pairs = ((0, 0), (0, 1), (1, 1), (2, 2))
+BLOCK = 65_536
+MOST = sys.float_info.max
+LEAST = 5e-324
+few = settings(derandomize=True, max_examples=50, deadline=None)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def moments(values: Values, pairs: Pairs = PAIRS, start: int = 0) -> Moments:
+    """Reduce one block, of rows that begin at `start`; `values` stay as they are."""
+    with np.errstate(all="ignore"):
+        return Moments.of(np.array(values, dtype=float), pairs, np.arange(start, start + values.shape[1]))
+
+
+def grouped(values: Values, codes: Values, pairs: Pairs = PAIRS, start: int = 0) -> GroupedMoments:
+    """Reduce one block by group."""
+    addresses = np.arange(start, start + values.shape[1])
+    with np.errstate(all="ignore"):
+        return GroupedMoments.of(np.array(values, dtype=float), pairs, codes, addresses)
+
+
+def in_order(states: Sequence[Any]) -> Any:
+    """Merge states one after the other."""
+    whole = states[0]
+    for state in states[1:]:
+        whole = whole.merge(state)
+    return whole
+
+
+def in_disorder(states: Sequence[Any], rng: np.random.Generator) -> Any:
+    """Merge states along a random tree, each time two of those that are left, in either order."""
+    left = list(states)
+    while len(left) > 1:
+        i, j = rng.choice(len(left), 2, replace=False).tolist()
+        left = [state for k, state in enumerate(left) if k not in (i, j)] + [left[i].merge(left[j])]
+    return left[0]
+
+
+def scaled(line: Values) -> list[int]:
+    """Floats as whole numbers of 2^-1100: exact, whatever they are."""
+    return [n * ((1 << 1100) // d) for n, d in map(float.as_integer_ratio, line.tolist())]
+
+
+def exact_sum(line: Values) -> Fraction:
+    return Fraction(sum(scaled(line)), 1 << 1100)
+
+
+def exact_covariance(a: Values, b: Values) -> Fraction:
+    """Unbiased covariance of two lines of floats, without any rounding."""
+    x, y, n = scaled(a), scaled(b), len(a)
+    products = sum(p * q for p, q in zip(x, y, strict=True))
+    return Fraction(n * products - sum(x) * sum(y), n * (n - 1) << 2200)
+
+
+def covariance(view: View, i: int, j: int) -> Fraction:
+    """Unbiased covariance of two quantities, read from a state."""
+    product, n = view.product(i, j), view.rows
+    assert product is not None
+    return (n * product - view.total(i) * view.total(j)) / (n * (n - 1))
+
+
+def off(found: Fraction, true: Fraction, scale: Fraction | None = None) -> float:
+    """Relative error, of `scale` where the true value itself may cancel."""
+    return float(abs(found - true) / (scale or abs(true)))
+
+
+# exact sums ------------------------------------------------------------------------------------------------------
+
+
+@few
+@given(finite)
+def test_a_float_is_a_whole_number_of_units(x: float) -> None:
+    assert isinstance(units(x), int)
+    assert fraction(units(x)) == Fraction(x)
+    assert rounded(fraction(units(x))) == x
+
+
+@pytest.mark.parametrize("x", [0.0, LEAST, -LEAST, 2.3e-308, 1.0, -0.1, 1e16, 1e308, MOST, -MOST])
+def test_floats_at_the_ends_of_the_range_are_exact(x: float) -> None:
+    assert fraction(units(x)) == Fraction(x)
+    assert square_fraction(units(x) * units(0.1)) == Fraction(x) * Fraction(0.1)
+
+
+def test_one_unit_is_the_smallest_float() -> None:
+    assert units(LEAST) == 1
+    assert units(1.0) == 1 << 1074
+
+
+@few
+@given(finite, finite)
+def test_products_have_a_scale_of_their_own(x: float, y: float) -> None:
+    assert square_fraction(units(x) * units(y)) == Fraction(x) * Fraction(y)
+
+
+@few
+@given(st.lists(st.floats(min_value=-1e300, max_value=1e300), max_size=60))
+def test_sums_are_rounded_once(values: list[float]) -> None:
+    assert rounded(fraction(sum(map(units, values)))) == math.fsum(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ([1e16, 1.0, -1e16] * 1000, 1000.0),
+        ([1e308, 1e308, -1e308], 1e308),  # the way leads out of the range of float64, the end does not
+        ([1e308, 1.0, -1e308, LEAST], 1.0),
+        ([1e308, LEAST, -1e308], LEAST),
+        ([LEAST] * 7, 7 * LEAST),
+        ([0.1] * 10, 1.0),
+        ([2.0**53, 1.0], 2.0**53),  # halfway: to the even one
+        ([2.0**53, 1.0, LEAST], 2.0**53 + 2.0),
+        ([], 0.0),
+    ],
+    ids=str,
+)
+def test_hard_sums(values: list[float], total: float) -> None:
+    assert rounded(fraction(sum(map(units, values)))) == total
+    assert rounded(fraction(sum(map(units, reversed(values))))) == total
+
+
+@pytest.mark.parametrize(
+    ("x", "near"),
+    [
+        (Fraction(MOST), MOST),
+        (Fraction(MOST) + Fraction(2) ** 970 - 1, MOST),
+        (Fraction(MOST) + Fraction(2) ** 970, math.inf),
+        (-Fraction(MOST) * 2, -math.inf),
+        (Fraction(10) ** 400, math.inf),
+        (Fraction(1, 2**1075), 0.0),
+        (Fraction(3, 2**1076), LEAST),
+        (-Fraction(3, 2**1075), -2 * LEAST),
+        (Fraction(1, 3), 1 / 3),
+    ],
+    ids=range(9),
+)
+def test_rounding_is_to_the_nearest_float(x: Fraction, near: float) -> None:
+    assert rounded(x) == near
+
+
+# moments ---------------------------------------------------------------------------------------------------------
+
+
+def ragged_blocks() -> list[Moments]:
+    """Blocks of many sizes; some hold values that are not finite, one a product out of range."""
+    rng = np.random.default_rng(1)
+    blocks, start = [], 0
+    for place, rows in enumerate([1000, 0, 1, 2, 777, 0, 4096, 1, 3, 50, 2048]):
+        values = rng.normal(1e8, 3.0, (3, rows)) * rng.lognormal(0.0, 5.0, rows)
+        values[2] -= 1e8
+        if place == 4:
+            values[1, [5, 700]] = np.inf, np.nan
+        if place == 6:
+            values[1, 4000] = -np.inf
+        if place == 9:
+            values[2, :2] = 1e200, -1e200
+        blocks.append(moments(values, start=start))
+        start += rows
+    return blocks
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_tree_of_merges_gives_the_same_moments(seed: int) -> None:
+    blocks = ragged_blocks()
+    whole, other = in_order(blocks), in_disorder(blocks, np.random.default_rng(seed))
+    assert other == whole
+    assert other.rows == 7978
+    assert other.odd[1] == Odd(plus=1, minus=1, nan=1, row=1008)
+    assert other.odd[0] == other.odd[2] == Odd()
+    assert other.products[3] is None
+    assert None not in other.products[:3]
+
+
+anything = st.one_of(finite, st.sampled_from([math.inf, -math.inf, math.nan, 0.0, -0.0, LEAST, MOST, -MOST]))
+
+
+@few
+@given(
+    st.lists(st.tuples(anything, anything), min_size=1, max_size=40),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_any_order_of_any_blocks_gives_the_same_moments(
+    rows: list[tuple[float, float]], cuts: list[int], random: Any
+) -> None:
+    values = np.array(rows).T
+    ends = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
+    blocks = [moments(values[:, a:b], ((0, 0), (0, 1), (1, 1)), a) for a, b in pairwise(ends)]
+    whole = in_order(blocks)
+    for order in permutations(blocks) if len(blocks) < 4 else [random.sample(blocks, len(blocks)) for _ in range(5)]:
+        assert in_order(order) == whole
+    assert whole.rows == len(rows)
+    for line, odd in zip(values, whole.odd, strict=True):
+        assert odd.plus == np.count_nonzero(line == np.inf)
+        assert odd.minus == np.count_nonzero(line == -np.inf)
+        assert odd.nan == np.count_nonzero(np.isnan(line))
+        assert odd.row == (NEVER if np.isfinite(line).all() else np.argmin(np.isfinite(line)))
+
+
+def test_no_rows_are_the_identity() -> None:
+    state = moments(np.random.default_rng(2).normal(size=(3, 10)))
+    empty = Moments.empty(3, PAIRS)
+    assert moments(np.empty((3, 0))) == empty
+    assert empty.merge(state) == state.merge(empty) == state
+    assert empty.merge(empty) == empty
+    assert empty.rows == 0
+
+
+@few
+@given(finite, finite)
+def test_one_row_is_held_exactly(x: float, y: float) -> None:
+    state = moments(np.array([[x], [y]]), ((0, 0), (0, 1), (1, 1)))
+    assert (state.total(0), state.total(1)) == (Fraction(x), Fraction(y))
+    assert state.product(0, 1) == state.product(1, 0) == Fraction(x) * Fraction(y)
+    assert state.product(0, 0) == Fraction(x) ** 2
+
+
+def test_merging_leaves_its_operands_alone() -> None:
+    a, b = (moments(np.random.default_rng(seed).normal(size=(3, 20))) for seed in (3, 4))
+    before = pickle.dumps((a, b))
+    a.merge(b)
+    assert pickle.dumps((a, b)) == before
+
+
+def test_a_pair_of_blocks_that_was_pickled_merges_the_same() -> None:
+    blocks = ragged_blocks()
+    assert [pickle.loads(pickle.dumps(block)) for block in blocks] == blocks
+    assert in_order(pickle.loads(pickle.dumps(blocks))) == in_order(blocks)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: rng.normal(0.0, 1.0, n),
+        lambda rng, n: rng.normal(1e8, 1.0, n),
+        lambda rng, n: rng.lognormal(0.0, 10.0, n),
+        lambda rng, n: rng.standard_cauchy(n),
+        lambda rng, n: np.full(n, 0.1),
+        lambda rng, n: rng.random(n) * 1e-310,
+        lambda rng, n: rng.random(n) * 1e308,
+    ],
+    ids=["normal", "offset", "heavy", "cauchy", "constant", "subnormal", "huge"],
+)
+def test_sums_are_right_to_the_last_digit(draw: Any) -> None:
+    values = draw(np.random.default_rng(5), 3 * BLOCK - 17)
+    whole = in_order([moments(values[np.newaxis, k : k + BLOCK], (), k) for k in range(0, len(values), BLOCK)])
+    true = rounded(exact_sum(values) / len(values))
+    assert abs(rounded(whole.total(0) / whole.rows) - true) <= math.ulp(true)
+    if abs(values).max() < 1e300:  # fsum itself leaves the range on the way
+        assert abs(rounded(whole.total(0)) - math.fsum(values)) <= math.ulp(math.fsum(values))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8, -1e12])
+def test_co_moments_are_right_at_an_offset(offset: float) -> None:
+    rng = np.random.default_rng(6)
+    n = BLOCK + 34_464
+    a = offset + rng.normal(0.0, 1.0, n)
+    values = np.stack([a, 0.5 * (a - offset) + rng.standard_t(5, n) + offset])
+    pairs: Pairs = ((0, 0), (0, 1), (1, 1))
+    whole = in_order([moments(values[:, k : k + BLOCK], pairs, k) for k in range(0, n, BLOCK)])
+    for i, j in pairs:
+        assert off(covariance(whole, i, j), exact_covariance(values[i], values[j])) < 1e-12
+
+
+@pytest.mark.parametrize("worst", [np.inf, -np.inf, np.nan])
+def test_a_value_that_is_not_finite_touches_its_own_part_only(worst: float) -> None:
+    values = np.random.default_rng(7).normal(size=(3, 500))
+    clean, zeroed = moments(values), values.copy()
+    zeroed[1, [17, 400]] = 0.0
+    values[1, [17, 400]] = worst
+    state = moments(values, start=1000)
+    assert state.sums[0] == clean.sums[0]
+    assert state.sums[2] == clean.sums[2]
+    assert (state.products[0], state.products[3]) == (clean.products[0], clean.products[3])
+    assert (state.odd[0], state.odd[2]) == (Odd(), Odd())
+    assert state.odd[1].count == 2
+    assert state.odd[1].row == 1017
+    np.testing.assert_equal(state.odd[1].value, worst)
+    assert state.sums == moments(zeroed).sums
+
+
+@pytest.mark.parametrize(
+    ("odd", "value"),
+    [
+        (Odd(plus=2, row=4), math.inf),
+        (Odd(minus=1, row=4), -math.inf),
+        (Odd(plus=1, minus=1, row=4), math.nan),
+        (Odd(nan=1, plus=3, row=4), math.nan),
+    ],
+)
+def test_infinities_that_contradict_have_no_sum(odd: Odd, value: float) -> None:
+    np.testing.assert_equal(odd.value, value)
+    assert odd
+    assert not Odd()
+    assert odd.merge(Odd()) == Odd().merge(odd) == odd
+    assert odd.merge(Odd(plus=1, row=2)).row == 2
+
+
+def test_a_product_out_of_range_is_none_and_stays_so() -> None:
+    values = np.array([[1e200, -1e200, 0.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]])
+    state = moments(values)
+    assert state.product(0, 0) is None
+    assert state.product(1, 1) == 14
+    assert state.total(0) == 0
+    assert not any(state.odd)
+    later = moments(np.ones((3, 5)))
+    assert later.merge(state).product(0, 0) is state.merge(later).product(0, 0) is None
+    assert state.merge(later).product(1, 1) == 19
+
+
+def test_a_sum_out_of_range_is_an_infinity_and_its_mean_is_not() -> None:
+    values = np.full((1, 9), MOST)
+    whole = moments(values, ()).merge(moments(values, ()))
+    assert whole.total(0) == 18 * Fraction(MOST)
+    assert rounded(whole.total(0)) == math.inf
+    assert rounded(whole.total(0) / whole.rows) == MOST
+    assert rounded(moments(-values, ()).total(0)) == -math.inf
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 10, 97, 1000])
+def test_values_at_the_end_of_the_range_have_a_mean(rows: int) -> None:
+    values = np.full((1, rows), MOST)
+    values[0, 1::3] *= -1.0
+    state = moments(values, ())
+    assert not state.odd[0]
+    assert off(state.total(0), exact_sum(values[0]), rows * Fraction(MOST)) < 1e-15
+
+
+# moments by group ------------------------------------------------------------------------------------------------
+
+
+def by_group(values: Values, codes: Values, size: int = BLOCK) -> GroupedMoments:
+    n = values.shape[1]
+    blocks = [grouped(values[:, k : k + size], codes[k : k + size], start=k) for k in range(0, n, size)]
+    whole: GroupedMoments = in_order(blocks)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [(1, 16), (1, BLOCK), (3, 1000), (3, BLOCK), (1000, 4096), (1000, BLOCK)],
+)
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_groups_agree_with_moments_of_their_rows(groups: int, size: int, offset: float) -> None:
+    rng = np.random.default_rng(groups)
+    n = min(70_000, 60 * size)
+    values = offset + rng.normal(0.0, 1.0, (3, n)) * [[1.0], [2.0], [30.0]]
+    values[1] += values[0] - offset
+    codes = rng.integers(0, groups, n) * 7 + 3
+    whole = by_group(values, codes, size)
+    assert whole.codes.tolist() == sorted(set(codes.tolist()))
+    assert whole.rows.sum() == n
+    for g in range(0, len(whole.codes), 1 + groups // 40):
+        mine = values[:, codes == whole.codes[g]]
+        view, alone = whole.view(g), moments(mine)
+        assert view.rows == mine.shape[1]
+        for i in range(3):
+            assert off(view.total(i), alone.total(i), exact_sum(np.abs(mine[i]))) < 1e-15
+        for i, j in PAIRS:
+            scale = exact_covariance(mine[i], mine[i]) if i == j else None
+            size_of_product = Fraction(float(np.sqrt(np.var(mine[i]) * np.var(mine[j]))))
+            assert off(covariance(view, i, j), covariance(alone, i, j), scale or size_of_product) < 1e-15
+
+
+def test_groups_that_come_and_go_are_counted_where_they_stand() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(1e8, 1.0, (3, 4000))
+    codes = np.repeat([5, 2, 9, 0], 1000)  # no block of a thousand rows holds two groups
+    whole = by_group(values, codes, 1000)
+    assert whole.codes.tolist() == [0, 2, 5, 9]
+    for g, code in enumerate(whole.codes.tolist()):
+        alone = grouped(values[:, codes == code], codes[codes == code]).view(0)
+        view = whole.view(g)
+        assert view.rows == 1000
+        assert [view.total(i) for i in range(3)] == [alone.total(i) for i in range(3)]
+        assert [view.product(i, j) for i, j in PAIRS] == [alone.product(i, j) for i, j in PAIRS]
+
+
+def test_a_group_of_one_row_is_held_exactly() -> None:
+    values = np.array([[0.1, 1e8 + 0.1, 3.0], [0.7, -1e-9, 2.0], [1.0, 1e5, -7.0]])
+    whole = grouped(values, np.array([4, 1, 9]))
+    for g, place in enumerate([1, 0, 2]):
+        view, row = whole.view(g), [Fraction(x) for x in values[:, place].tolist()]
+        assert view.rows == 1
+        assert [view.total(i) for i in range(3)] == row
+        assert [view.product(i, j) for i, j in PAIRS] == [row[i] * row[j] for i, j in PAIRS]
+
+
+@pytest.mark.parametrize("size", [1e300, 1e303, 1.5e308])
+def test_groups_of_huge_values_have_the_sums_that_all_rows_have(size: float) -> None:
+    values = np.full((3, 6), size) * [[1.0], [0.5], [0.25]]
+    codes = np.array([0, 1, 0, 1, 0, 2])
+    whole = grouped(values, codes)
+    for g in range(3):
+        view, alone = whole.view(g), moments(values[:, codes == g])
+        for i in range(3):
+            assert off(view.total(i), alone.total(i)) < 1e-15
+
+
+def test_a_value_that_is_not_finite_touches_its_own_part_of_its_own_group_only() -> None:
+    rng = np.random.default_rng(9)
+    values, codes = rng.normal(size=(3, 600)), rng.integers(0, 3, 600)
+    clean = grouped(values, codes)
+    first = int(np.flatnonzero(codes == 1)[4])
+    last = int(np.flatnonzero(codes == 1)[-1])
+    values[1, first], values[1, last] = np.inf, np.nan
+    whole = grouped(values, codes, start=50).merge(grouped(values[:, :0], codes[:0]))
+    for g in range(3):
+        view, before = whole.view(g), clean.view(g)
+        assert [bool(odd) for odd in view.odd] == [False, g == 1, False]
+        for i in range(3):
+            assert (g, i) == (1, 1) or view.total(i) == before.total(i)
+        for i, j in PAIRS:
+            assert (g == 1 and 1 in (i, j)) or view.product(i, j) == before.product(i, j)
+    assert whole.view(1).odd[1] == Odd(plus=1, nan=1, row=50 + first)
+
+
+def test_a_product_out_of_range_is_none_in_its_group_only() -> None:
+    values = np.array([[1e200, -1e200, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
+    whole = grouped(values, np.array([0, 0, 1, 1]))
+    assert whole.view(0).product(0, 0) is None
+    assert whole.view(0).product(1, 1) == 5
+    assert whole.view(1).product(0, 0) == 5
+    assert whole.view(0).total(0) == 0
+
+
+def test_merging_groups_leaves_its_operands_alone() -> None:
+    values, codes = np.random.default_rng(10).normal(size=(3, 40)), np.arange(40) % 4
+    a, b = grouped(values, codes), grouped(values, codes + 2)
+    before = pickle.dumps((a, b))
+    merged = a.merge(b)
+    assert pickle.dumps((a, b)) == before
+    again = pickle.loads(pickle.dumps(a)).merge(pickle.loads(pickle.dumps(b)))
+    assert pickle.dumps(again.sums) == pickle.dumps(merged.sums)
+    assert again.rows.tolist() == merged.rows.tolist()
+    assert merged.codes.tolist() == [0, 1, 2, 3, 4, 5]
+    assert merged.rows.tolist() == [10, 10, 20, 20, 10, 10]
+
+
+# peaks and samples -----------------------------------------------------------------------------------------------
+
+
+@few
+@given(
+    st.lists(st.lists(st.floats(allow_nan=False), max_size=5), min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_peaks_merge_in_any_order(blocks: list[list[float]], random: Any) -> None:
+    peaks = [Peak.of(np.array(block)) for block in blocks]
+    flat = [value for block in blocks for value in block]
+    whole = Peak(len(flat), max(flat, default=-math.inf))
+    for _ in range(5):
+        assert in_order(random.sample(peaks, len(peaks))) == whole
+        assert in_order([Peak(), *random.sample(peaks, len(peaks)), Peak()]) == whole
+    assert pickle.loads(pickle.dumps(whole)) == whole
+
+
+def test_a_peak_that_is_not_a_number_is_none_in_any_order() -> None:
+    strange, plain = Peak.of(np.array([1.0, np.nan])), Peak.of(np.array([2.0]))
+    assert math.isnan(strange.top)
+    assert math.isnan(strange.merge(plain).top)
+    assert math.isnan(plain.merge(strange).top)
+
+
+def test_a_peak_of_a_group_that_is_not_a_number_is_none_in_any_order() -> None:
+    with np.errstate(invalid="ignore"):
+        strange = PeaksByGroup.of(np.array([1.0, np.nan]), np.array([3, 3]))
+    plain = PeaksByGroup.of(np.array([2.0]), np.array([3]))
+    assert math.isnan(strange.tops[3][1])
+    assert math.isnan(strange.merge(plain).tops[3][1])
+    assert math.isnan(plain.merge(strange).tops[3][1])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_peaks_by_group_merge_in_any_order(seed: int) -> None:
+    rng = np.random.default_rng(11)
+    values, codes = rng.standard_cauchy(500), rng.integers(0, 9, 500)
+    codes[:50] = 20  # a group that only the first block holds
+    values[400], codes[400] = np.inf, 4
+    blocks = [PeaksByGroup.of(values[k : k + 50], codes[k : k + 50]) for k in range(0, 500, 50)]
+    whole = in_disorder([PeaksByGroup(), *blocks, PeaksByGroup()], np.random.default_rng(seed))
+    true = {code: (int((codes == code).sum()), float(values[codes == code].max())) for code in set(codes.tolist())}
+    assert dict(whole.tops) == true
+    assert whole.tops[4][1] == math.inf
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_forget_the_order_of_their_pieces(seed: int) -> None:
+    rng = np.random.default_rng(12)
+    values = rng.integers(0, 4, (3, 300)).astype(float)  # ties in every line, down to equal columns
+    values[0, [3, 150]], values[0, 77] = np.inf, np.nan
+    blocks = [Sample.of(values[:, k : k + 40]) for k in range(0, 300, 40)]
+    whole = in_disorder([Sample(), *blocks, Sample.of(np.empty((3, 0)))], np.random.default_rng(seed))
+    assert whole.rows == 300
+    ordered = whole.ordered()
+    np.testing.assert_array_equal(ordered, in_order(blocks).ordered())
+    assert ordered.flags.c_contiguous
+    columns = sorted(column for column in values.T.tolist() if column[0] == column[0])
+    assert ordered[:, :299].T.tolist() == columns
+    assert np.isnan(ordered[0, 299])
+    assert pickle.loads(pickle.dumps(whole)).rows == 300
