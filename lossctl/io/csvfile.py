@@ -25,7 +25,7 @@ NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", 
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 NUMBER: Final = re.compile(r"[ \t]*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
 HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 1 << 20
 LOOK = 100  # rows looked at to tell a column of booleans or text from one of numbers
 
 

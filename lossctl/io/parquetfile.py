@@ -14,6 +14,7 @@ from lossctl.io import convert
 from lossctl.io.column import Column, Kind, Piece, Shape
 from lossctl.io.source import Source
 
+BUFFER_BYTES = 1 << 20  # read at a time from each column
 BOMB_SIZE = 1 << 30  # bytes that the selected columns may claim ...
 BOMB_RATIO = 1000  # ... unless the file itself is at least a thousandth of that
 
@@ -66,7 +67,10 @@ class ParquetTable:
         self._check_size(set(wanted))
         try:
             with self.source.file() as file:
-                parquet = pq.ParquetFile(file, page_checksum_verification=True)
+                # pre-buffering would keep every row group read so far
+                parquet = pq.ParquetFile(
+                    file, page_checksum_verification=True, pre_buffer=False, buffer_size=BUFFER_BYTES
+                )
                 for batch in parquet.iter_batches(batch_size=BLOCK, columns=list(wanted)):
                     yield {
                         name: self._column(name, array, wanted[name])
