@@ -1,0 +1,298 @@
+"""`evaluate`: losses of models on files, frames or arrays, in one pass. The command line calls it too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+from lossctl import __version__, registry
+from lossctl.api.findings import raise_findings
+from lossctl.api.inputs import Names, as_list, needed_roles, open_inputs
+from lossctl.api.job import Job, Note
+from lossctl.core.arrays import first_finite
+from lossctl.core.block import Block
+from lossctl.core.report import Evaluation, Input
+from lossctl.engine.finish import Settings, cells
+from lossctl.engine.plan import Plan, make_plan
+from lossctl.engine.run import Progress, run
+from lossctl.engine.tally import Tally
+from lossctl.engine.task import checked_task
+from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.io.align import aligned
+from lossctl.io.atomic import check_writable, replacing
+from lossctl.io.blocks import BlockReader
+from lossctl.io.columns import Request, select
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.95
+KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
+
+
+class Report(Evaluation):
+    """The result of `evaluate`: `cells`, `inputs`, `task`, `warnings`, and ways out."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per model, loss and slice as a pandas frame, at full precision."""
+        import pandas as pd
+
+        from lossctl.output.records import flat, record
+
+        return pd.DataFrame([flat(record(cell)) for cell in self.cells])
+
+    def to_json(self) -> str:
+        """Return the JSON envelope that `lossctl eval -f json` prints."""
+        from lossctl.output.envelope import to_json
+
+        return to_json(self, "eval")
+
+
+def evaluate(
+    data: object,
+    *,
+    target: str | None = None,
+    pred: Names | Mapping[str, str | Sequence[str]] = None,
+    losses: Names = None,
+    weight: str | None = None,
+    by: Names = None,
+    activation: Names | Mapping[str, str] = None,
+    targets: object = None,
+    id: str | None = None,  # noqa: A002  # the option's own name
+    roles: Names | Mapping[str, str] = None,
+    positive_label: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    task: str | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    ci: float | None = LEVEL,
+    missing: Literal["error", "drop"] = "error",
+    delimiter: str | None = None,
+    rows_out: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    note: Note | None = None,
+) -> Report:
+    """Evaluate losses of one or more models in one pass over the data.
+
+    Parameters
+    ----------
+    data
+        A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
+        each, `NAME=PATH` to name them).
+    target, weight, id
+        Columns: of the truth, of row weights (finite, >= 0, not all zero), of the key that aligns several files.
+    pred
+        Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
+        mapping from model names to columns.
+    losses
+        Specs such as `huber:delta=2` or `p90=quantile:q=0.9`; without any, the usual ones of the task.
+    by
+        Slicings: a column, or `a,b` for their combinations.
+    activation
+        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
+    targets
+        Where the target is, if not beside the predictions.
+    roles
+        `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
+    positive_label, classes, task
+        Which label is 1; the class labels of the prediction columns in order; the kind of problem.
+    reduction
+        `mean`, or `sum` for losses that are one mean.
+    ci
+        Level of the confidence intervals; None for neither intervals nor standard errors.
+    missing
+        `error`, or `drop` to leave rows with a missing value out for every model.
+    rows_out
+        A .parquet or .csv file for the per-row losses.
+
+    Returns
+    -------
+    Report
+        The cells, with `to_frame()` and `to_json()`.
+
+    Raises
+    ------
+    UsageError
+        The question is wrong: an unknown loss or column, options that do not fit.
+    DataError
+        The data cannot answer: unreadable, misaligned, missing, outside a loss's domain.
+
+    Examples
+    --------
+    >>> import lossctl
+    >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5], "b": [1.0, 2.0, 5.0]}
+    >>> report = lossctl.evaluate(data, target="y", pred=["a", "b"], losses=["mae", "huber:delta=2"])
+    >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
+    [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
+    """
+    note = note or (lambda text: None)
+    if reduction not in ("mean", "sum"):
+        raise UsageError(f"reduction {reduction!r} is unknown; mean or sum")
+    if missing not in ("error", "drop"):
+        raise UsageError(f"missing {missing!r} is unknown; error or drop")
+    if ci is not None and not 0.0 < ci < 1.0:
+        raise UsageError(f"a confidence level of {ci:g} is not allowed; it lies between 0 and 1, as 0.95")
+    asked = [registry.labelled(spec) for spec in as_list(losses)]
+    wanted = checked_task(task)
+    tables, names, paths = open_inputs(data, targets, delimiter)
+    needed = needed_roles([loss for _, loss in asked])
+    request = Request(
+        target,
+        tuple(as_list(pred)),
+        tuple(as_list(roles)),
+        weight,
+        tuple(as_list(by)),
+        id,
+        targets is not None,
+    )
+    if rows_out is not None:
+        check_writable(rows_out, paths)
+    chosen = select(tables, names, request, needed)
+    for text in chosen.notes:
+        note(text)
+    key_digest = b""
+    if id is not None:
+        for table in tables:
+            if id not in table.names:
+                raise DataError(f"{table.label}: there is no column {id!r} (--id){near(id, list(table.names))}")
+        tables, key_digest = aligned(tables, id)
+    elif len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
+        note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")
+    job = Job(tables, chosen, asked, wanted, note)
+    job.resolve(activation, positive_label, classes)
+    reader = BlockReader(tables, chosen, job.rule, missing, key_digest)
+    blocks = iter(reader)
+    first = next(blocks, None)
+    if first is None or not first.read:
+        raise DataError(f"{tables[0].label}: there are no rows below the header")
+    questions = job.questions(first)
+    if reduction == "sum":
+        for question in questions:
+            if question.loss.keeps != "moments" or question.loss.reading.name != "mean":
+                fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.reading.name == "mean"]
+                raise UsageError(
+                    f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}"
+                )
+    plan = make_plan(
+        chosen.models,
+        questions,
+        job.activations,
+        weighted=weight is not None,
+        slicings=list(chosen.by),
+        intervals=ci is not None,
+        rows_out=rows_out is not None,
+    )
+    origin = _origin(first)
+    with ExitStack() as stack:
+        sink = None
+        if rows_out is not None:
+            from lossctl.io.rowsout import RowsWriter
+
+            temporary = stack.enter_context(replacing(rows_out))
+            writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out))
+            sink = writer.write
+        tally, stopped = run(
+            chain([first], blocks),
+            plan,
+            origin=origin,
+            threads=threads or default_threads(),
+            sink=sink,
+            progress=progress,
+        )
+        raise_findings(tally, reader, plan, missing, stopped)
+        if rows_out is not None:
+            writer.close()
+    return _report(tally, plan, reader, job, ci, reduction, weight)
+
+
+def default_threads() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _origin(first: Block) -> float:
+    """Return the value about which variances of the target are taken."""
+    roles = next(iter(first.models.values()))
+    return first_finite(roles["target"]) if "target" in roles and len(first.addresses) else 0.0
+
+
+def _row_names(plan: Plan, note: Note, path: str) -> list[str]:
+    """Name the columns of the per-row output, and say which losses cannot be in it."""
+    without = [question.label for question in plan.questions if question.loss.row is None]
+    if not plan.rows_out:
+        raise UsageError(f"--rows-out {path}: {listed(without)} have no per-row value")
+    if without:
+        note(f"{path}: {listed(without)} have no per-row value and are left out")
+    found: dict[object, str] = {}
+    for question in plan.questions:
+        if question.loss.row is not None:
+            for model in plan.models:
+                quantity = model, question.loss.term(question.loss.row, question.form.name)
+                found.setdefault(quantity, f"{model}.{question.label}")
+    return [found[quantity] for quantity in plan.rows_out]
+
+
+def _report(
+    tally: Tally,
+    plan: Plan,
+    reader: BlockReader,
+    job: Job,
+    level: float | None,
+    reduction: str,
+    weight: str | None,
+) -> Report:
+    """Finish the cells and say where they came from."""
+    digest = reader.digest
+    dropped = _dropped(tally, reader)
+    used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
+    drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
+    signed = "|".join(
+        [
+            f"drop:{drop}",
+            f"w:{printable(weight) if weight else 'none'}",
+            f"agg:{reduction}",
+            f"ci:{f't{level * 100:g}' if level else 'none'}",
+            f"data:{digest}",
+            f"v:{__version__}",
+        ]
+    )
+
+    def where(model: str, row: int) -> str:
+        slots = reader.selection.slots[model]
+        table = next(iter(slots.values())).table if slots else 0
+        return reader.tables[table].where(row)
+
+    made = cells(
+        tally, plan, {name: reader.labels(name) for name in plan.slicings}, Settings(level, reduction, signed, where)
+    )
+    inputs = tuple(
+        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, dropped)
+        for model in plan.models
+    )
+    return Report(tuple(made), inputs, job.task, reduction, level, __version__, tuple(_warnings(tally)))
+
+
+def _table(reader: BlockReader, model: str) -> int:
+    slots = reader.selection.slots[model]
+    return next(iter(slots.values())).table if slots else 0
+
+
+def _dropped(tally: Tally, reader: BlockReader) -> dict[str, int]:
+    """Count dropped rows by column and kind of missing value; a row may count more than once."""
+    found: dict[str, int] = {}
+    several = len(reader.tables) > 1
+    for name, breach in tally.missing.items():
+        label, column, kind = name.split("\0")
+        found[f"{label}:{column}:{kind}" if several else f"{column}:{kind}"] = breach.count
+    return found
+
+
+def _warnings(tally: Tally) -> Iterator[str]:
+    if tally.dropped:
+        yield f"{tally.dropped} of {tally.read} rows left out for a missing value"
+
+
+__all__ = ["Report", "evaluate"]

@@ -1,0 +1,79 @@
+"""Findings: rows that cannot be judged, to one line that says where, what, what is allowed, and the likely fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lossctl.core.check import Breach
+from lossctl.core.state import NEVER
+from lossctl.engine.plan import Check, Plan
+from lossctl.engine.tally import Tally
+from lossctl.errors import DataError, printable
+from lossctl.io.blocks import BlockReader, explain_fault
+from lossctl.io.column import Kind, Numbers, Table
+from lossctl.io.columns import Slot
+
+
+def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, stopped: DataError | None) -> None:
+    """Raise DataError for the earliest row that is wrong, if any, else for what stopped the reading."""
+    findings: list[tuple[int, Callable[[], str]]] = []
+    if missing == "error":
+        for name, found in tally.missing.items():
+            findings.append((found.row, lambda name=name, found=found: _missing(reader, name, found)))  # type: ignore[misc]
+    for name, found in tally.faults.items():
+        findings.append((found.row, lambda name=name, found=found: explain_fault(reader, name, found)))  # type: ignore[misc]
+    for check, found in tally.breaches.items():
+        if found.first != NEVER:
+            findings.append((found.first, lambda check=check, found=found: _outside(reader, plan, check, found)))  # type: ignore[misc]
+    if findings:
+        raise DataError(min(findings, key=lambda finding: finding[0])[1]())
+    if stopped is not None:
+        raise stopped
+    if tally.read == tally.dropped:
+        raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
+    if plan.weighted and tally.moments.rows and tally.moments.total(0) == 0:
+        raise DataError(f"{reader.tables[0].label}: every weight is zero, so there is no number")
+
+
+def _missing(reader: BlockReader, name: str, found: Breach) -> str:
+    label, column, kind = name.split("\0")
+    table = next(table for table in reader.tables if table.label == label)
+    what = "NaN" if kind == "nan" else "missing"
+    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    return (
+        f"{table.where(found.row)}, column {printable(column)!r}: the value is {what}{count}; "
+        "--missing drop leaves such rows out for every model"
+    )
+
+
+def _slot(reader: BlockReader, check: Check, plan: Plan) -> Slot:
+    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
+    return slot or reader.selection.slots[check.model or plan.models[0]][check.role]
+
+
+def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> str:
+    """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
+    slot = _slot(reader, check, plan)
+    table = reader.tables[slot.table]
+    values = _values_at(table, slot, found.first)
+    where = f"{table.where(found.first)}, column{'s' if len(slot.columns) > 1 else ''} {slot.named()} = {values}"
+    if found.clash <= found.row:
+        return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
+    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    activation = plan.activations.get(check.model, "none")
+    hint = f"; {check.domain.hint}" if check.domain.hint and check.role != "target" and activation == "none" else ""
+    need = "weights must be" if check.role == "weight" else f"{check.loss} needs {check.role} in"
+    return f"{where}{count}: {need} {check.domain}{hint}"
+
+
+def _values_at(table: Table, slot: Slot, row: int) -> str:
+    """Read one row again, for a message."""
+    start = 0
+    for piece in table.read(dict.fromkeys(slot.columns, Kind.NUMBER)):
+        columns = [column for column in piece.values() if isinstance(column, Numbers)]
+        count = columns[0].values.shape[1]
+        if row < start + count:
+            values = [float(x) for name in slot.columns for x in piece[name].values[:, row - start]]  # type: ignore[union-attr]
+            return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+        start += count
+    return "?"

@@ -1,0 +1,66 @@
+"""Inputs: what a caller may pass as data, columns and names, in one form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from lossctl.core.loss import Loss
+from lossctl.errors import UsageError
+from lossctl.io.column import Table
+from lossctl.io.columns import split_name, stems
+from lossctl.io.memory import from_memory
+from lossctl.io.tables import open_table
+
+Names = str | Sequence[str] | None
+
+
+def as_list(value: Names | Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Bring one text, several, or a mapping name -> columns into the form of repeated options."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [
+            f"{name}={columns if isinstance(columns, str) else ','.join(columns)}" for name, columns in value.items()
+        ]
+    return list(value)
+
+
+def needed_roles(losses: Sequence[Loss]) -> set[str]:
+    """Return the roles that the losses read; without losses, those of the usual ones."""
+    return {role for loss in losses for role in loss.roles} if losses else {"target", "pred"}
+
+
+def open_inputs(
+    data: object, targets: object, delimiter: str | None
+) -> tuple[list[Table], list[str | None], list[str]]:
+    """Open the model tables and, last, the targets table; return them with given names and paths."""
+    texts: list[str] | None = None
+    if isinstance(data, str | os.PathLike):
+        texts = [os.fspath(data)]
+    elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
+        texts = [f"{name}={os.fspath(path)}" for name, path in data.items()]
+    elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
+        texts = [os.fspath(path) for path in data]
+    names: list[str | None] = [None]
+    paths: list[str] = []
+    if texts is None:
+        tables = [from_memory(data)]
+    else:
+        split = [split_name(text) for text in texts]
+        names, paths = [name for name, _ in split], [path for _, path in split]
+        if paths.count("-") + (targets == "-") > 1:
+            raise UsageError("- (standard input) can be read once only")
+        tables = [open_table(path, delimiter) for path in paths]
+        if len(tables) > 1:
+            names = [given or stem for given, stem in zip(names, stems(paths), strict=True)]
+    if targets is not None:
+        if isinstance(targets, str | os.PathLike):
+            paths.append(os.fspath(targets))
+            tables.append(open_table(os.fspath(targets), delimiter))
+        else:
+            tables.append(from_memory(targets))
+        names = [*names, None]
+    return tables, names, paths

@@ -1,0 +1,163 @@
+"""Job: the decisions between columns and plan: activations, classes, task and the form of every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lossctl import registry
+from lossctl.api.inputs import Names, as_list
+from lossctl.core.activation import RANGES
+from lossctl.core.arrays import misfit, unfit
+from lossctl.core.block import Block
+from lossctl.core.form import Form
+from lossctl.core.loss import Loss
+from lossctl.core.report import Task
+from lossctl.engine.plan import Question
+from lossctl.engine.task import USUAL, form_wish, static_task, task_of_values
+from lossctl.errors import UsageError, listed, near, printable
+from lossctl.io.blocks import TargetRule, width_of
+from lossctl.io.classes import classes_for, pair_outputs
+from lossctl.io.column import Table
+from lossctl.io.columns import Selection, assignments
+
+Note = Callable[[str], None]
+
+
+class Job:
+    """The decisions between columns and plan: activations, classes, task and the form of every loss."""
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        chosen: Selection,
+        asked: list[tuple[str, Loss]],
+        wanted: str | None,
+        note: Note,
+    ) -> None:
+        self.tables, self.chosen, self.asked, self.wanted, self.note = tables, chosen, asked, wanted, note
+        self.activations: dict[str, str] = {}
+        self.task: Task | None = None
+        self.rule = TargetRule()
+
+    def resolve(
+        self,
+        activation: Names | Mapping[str, str],
+        positive: str | None,
+        classes: str | Sequence[str] | None,
+    ) -> None:
+        """Decide everything that the columns alone can tell."""
+        models = self.chosen.models
+        texts = (
+            [f"{model}={act}" for model, act in activation.items()]
+            if isinstance(activation, Mapping)
+            else as_list(activation)
+        )
+        named = assignments(texts, models, "--activation")
+        for act in named.values():
+            if act not in RANGES:
+                raise UsageError(f"--activation {act}: one of {listed(list(RANGES))}{near(act, list(RANGES))}")
+        self.activations = {model: named.get(model, "none") for model in models}
+        if texts and not any("pred" in roles for roles in self.chosen.slots.values()):
+            raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
+        order = pair_outputs(self.chosen)
+        self.widths = self._widths()
+        if not self.asked:
+            kind = self._target_shape()
+            self.task = static_task(self.wanted, self.widths.get("pred", 1), kind, positive)
+        elif self.wanted is not None:
+            self.task = Task(self.wanted, False, "--task")
+        labels = [self._form(loss).labels for _, loss in (self._asked_now() if self.task or self.asked else [])]
+        if any(labels) and not all(labels):
+            mixed = listed([loss.name for _, loss in self._asked_now()])
+            raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
+        self._rule(any(labels), order, positive, classes)
+
+    def _rule(
+        self, labels: bool, order: Sequence[str] | None, positive: str | None, classes: str | Sequence[str] | None
+    ) -> None:
+        """Decide how the target column is read."""
+        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        if labels:
+            if positive is not None:
+                raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
+            self.rule = TargetRule(classes=classes_for(self.widths["pred"], order, text))
+            return
+        if text is not None:
+            raise UsageError("--classes names the classes of several prediction columns; here no loss reads labels")
+        if self.chosen.target is None:
+            if positive is not None:
+                raise UsageError("--positive-label: the losses asked for take no target")
+            return
+        if positive is not None and len(self.chosen.target.columns) > 1:
+            raise UsageError("--positive-label is for one target column")
+        self.rule = TargetRule(positive=positive)
+        if positive is None and self._target_shape() == "text":
+            column = self.chosen.target.columns[0]
+            raise UsageError(
+                f"{self.tables[self.chosen.target.table].label}: the target {printable(column)!r} holds text; "
+                "--positive-label LABEL says which label is 1"
+            )
+
+    def _target_shape(self) -> str:
+        slot = self.chosen.target
+        return self.tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
+
+    def _widths(self) -> dict[str, int]:
+        """Return role -> number of columns; all models must agree."""
+        widths: dict[str, int] = {}
+        if self.chosen.target is not None:
+            widths["target"] = width_of(self.tables, self.chosen.target)
+        for model in self.chosen.models:
+            for role, slot in self.chosen.slots[model].items():
+                width = width_of(self.tables, slot)
+                if widths.setdefault(role, width) != width:
+                    raise UsageError(
+                        f"{role} has {widths[role]} columns for {self.chosen.models[0]!r}, {width} for {model!r}"
+                    )
+        return widths
+
+    def _asked_now(self) -> list[tuple[str, Loss]]:
+        if self.asked or self.task is None:
+            return self.asked
+        usual = [registry.get(name) for name in USUAL[self.task.name]]
+        fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
+        return [(loss.spec, loss) for loss in fitting or usual[:1]]
+
+    def _wish(self) -> str | None:
+        acts = set(self.activations.values())
+        wish = form_wish(self.wanted, acts.pop() if len(acts) == 1 else "none")
+        return wish or (self.task.name if self.task is not None and not self.asked else None)
+
+    def _form(self, loss: Loss) -> Form:
+        widths = {role: self.widths[role] for role in loss.roles}
+        form = loss.form_for(widths, self._wish())
+        if form is None:
+            raise UsageError(misfit(loss, widths))
+        for activation in dict.fromkeys(self.activations.values()):
+            if fault := unfit(loss, form, activation):
+                raise UsageError(f"{fault}{self._others(activation)}")
+        return form
+
+    def _others(self, activation: str) -> str:
+        """Name the losses that the columns and the activation do fit."""
+        fitting = []
+        for loss in registry.losses().values():
+            if set(loss.roles) <= set(self.widths) and "pred" in loss.roles:
+                form = loss.form_for({role: self.widths[role] for role in loss.roles}, self._wish())
+                if form is not None and not unfit(loss, form, activation):
+                    fitting.append(loss.name)
+        return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
+
+    def questions(self, first: Block) -> list[Question]:
+        """Settle the task by the first block where the columns did not, and the form of every loss."""
+        if not self.asked:
+            if self.task is None:
+                self.task = task_of_values(first, self.activations, self._target_shape() == "boolean")
+            if self.task.inferred:
+                self.note(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
+        found = [Question(label, loss, self._form(loss)) for label, loss in self._asked_now()]
+        labels = [question.label for question in found]
+        if len(set(labels)) != len(labels):
+            twice = next(label for label in labels if labels.count(label) > 1)
+            raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
+        return found

@@ -1,0 +1,503 @@
+"""Standard errors and intervals against the direct formulas of NumPy and SciPy, and against 50 digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+import lossctl
+from lossctl import UsageError
+from lossctl.core.report import Cell
+from lossctl.stats.student import t_quantile
+
+Values = NDArray[Any]
+N = 500
+RNG = np.random.default_rng(31)
+Y = RNG.normal(3.0, 2.0, N)
+P = Y + RNG.standard_t(5, N)
+W = RNG.gamma(2.0, 1.0, N)
+LABEL = RNG.integers(0, 2, N).astype(float)
+PROB = RNG.uniform(0.02, 0.98, N)
+GROUP = np.array(["a", "b", "c"])[RNG.integers(0, 3, N)]
+DATA: Mapping[str, Values] = {"y": Y, "p": P, "w": W, "label": LABEL, "prob": PROB, "g": GROUP}
+
+
+def cells(data: Mapping[str, object], losses: object = "mse", **question: Any) -> list[Cell]:
+    return list(lossctl.evaluate(data, **{"target": "y", "pred": "p", "losses": losses, **question}).cells)
+
+
+def cell(data: Mapping[str, object], loss: str = "mse", **question: Any) -> Cell:
+    """Return the one cell of one loss of one model."""
+    (found,) = cells(data, loss, **question)
+    return found
+
+
+def close(found: Cell, value: float, stderr: float, level: float = 0.95, rel: float = 1e-12) -> None:
+    """Hold a cell to a value, its standard error, and the interval of Student's t about it."""
+    assert found.status == "ok"
+    assert found.value == pytest.approx(value, rel=rel)
+    assert found.stderr == pytest.approx(stderr, rel=rel)
+    assert found.level == level
+    assert found.interval is not None
+    assert found.interval_reason is None
+    reach = float(stats.t.ppf(0.5 + 0.5 * level, found.rows - 1)) * stderr
+    if found.method == "log-t":
+        assert found.interval == pytest.approx(
+            (value * math.exp(-reach / value), value * math.exp(reach / value)), rel=1e-10
+        )
+    else:
+        assert found.method == "t"
+        scale = max(abs(value), reach)
+        assert found.interval == pytest.approx((value - reach, value + reach), abs=1e-11 * scale)
+
+
+def no_interval(found: Cell, stderr: float | None, why: str) -> None:
+    assert found.interval is None
+    assert found.level is None
+    assert found.method is None
+    assert found.stderr == stderr
+    assert found.interval_reason == why
+
+
+# direct formulas -------------------------------------------------------------------------------------------------
+
+
+def influence(loss: str, data: Mapping[str, Values], weight: Values) -> tuple[float, Values]:
+    """Value of a weighted loss, and how much each row moves it: the derivative by the row's share of the weight.
+
+    The variance of the value is the mean square of these numbers over n - 1 (with n over n - 1 of the plain one).
+    """
+    share = weight / weight.mean()
+
+    def mean(x: Values) -> float:
+        return float(np.mean(share * x))
+
+    y, p = data["y"], data["p"]
+    if loss in ("mse", "mae", "mbe", "bce"):
+        rows = {
+            "mse": lambda: (p - y) ** 2,
+            "mae": lambda: np.abs(p - y),
+            "mbe": lambda: y - p,
+            "bce": lambda: -np.where(y == 1.0, np.log(p), np.log1p(-p)),
+        }[loss]()
+        return mean(rows), share * (rows - mean(rows))
+    if loss == "rmse":
+        value = math.sqrt(mean((p - y) ** 2))
+        return value, share * ((p - y) ** 2 - value**2) / (2.0 * value)
+    if loss == "r2":
+        error, centred = mean((p - y) ** 2), y - mean(y)
+        spread = mean(centred**2)
+        moved = -((p - y) ** 2 - error) / spread + error * (centred**2 - spread) / spread**2
+        return 1.0 - error / spread, share * moved
+    if loss == "wape":
+        value = mean(np.abs(p - y)) / mean(np.abs(y))
+        return value, share * (np.abs(p - y) - value * np.abs(y)) / mean(np.abs(y))
+    assert loss == "gan_discriminator"
+    real, generated = y == 1.0, y == 0.0
+    costs = (np.where(real, -np.log(p), 0.0), real), (np.where(generated, -np.log1p(-p), 0.0), generated)
+    ratios = [mean(cost) / mean(kind) for cost, kind in costs]
+    moved = np.zeros(len(y))
+    for (cost, kind), ratio in zip(costs, ratios, strict=True):
+        moved += (cost - ratio * kind) / mean(kind)
+    return sum(ratios), share * moved
+
+
+def direct(loss: str, data: Mapping[str, Values], weight: Values | None = None) -> tuple[float, float]:
+    """Value and standard error by the delta method, from influences."""
+    value, moved = influence(loss, data, np.ones(len(data["y"])) if weight is None else weight)
+    return value, math.sqrt(float(np.sum(moved**2)) / (len(moved) * (len(moved) - 1)))
+
+
+def columns(loss: str) -> Mapping[str, Values]:
+    """Data that a loss can read, as y and p."""
+    binary = loss in ("bce", "gan_discriminator")
+    return {**DATA, "y": LABEL, "p": PROB} if binary else DATA
+
+
+LOSSES = ["mse", "mae", "mbe", "bce", "rmse", "r2", "wape", "gan_discriminator"]
+LOG = {"rmse"}
+
+
+@pytest.mark.parametrize("level", [0.95, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize(("loss", "rows"), [("mse", (P - Y) ** 2), ("mae", np.abs(P - Y)), ("mbe", Y - P)])
+def test_a_mean_has_the_interval_of_one_sample(loss: str, rows: Values, level: float) -> None:
+    found = cell(DATA, loss, ci=level)
+    close(found, rows.mean(), float(stats.sem(rows)), level)
+    interval = stats.t.interval(level, N - 1, loc=rows.mean(), scale=stats.sem(rows))
+    assert found.interval is not None
+    assert found.interval == pytest.approx(tuple(map(float, interval)), rel=1e-10)
+    assert stats.ttest_1samp(rows, found.interval[0]).pvalue == pytest.approx(1.0 - level, rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_delta_method_agrees_with_influences(loss: str) -> None:
+    found = cell(columns(loss), loss)
+    close(found, *direct(loss, columns(loss)))
+    assert found.method == ("log-t" if loss in LOG else "t")
+    assert found.rows == N
+    assert found.weight_sum is None
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_weighted_loss_is_a_ratio(loss: str) -> None:
+    found = cell(columns(loss), loss, weight="w")
+    close(found, *direct(loss, columns(loss), W))
+    assert found.rows == N
+    assert found.weight_sum == pytest.approx(W.sum(), rel=1e-14)
+
+
+def test_the_ratio_form_of_a_weighted_mean_is_cochrans() -> None:
+    rows, n = np.abs(P - Y), N
+    a, b = W * rows, W
+    ratio = a.mean() / b.mean()
+    (s_aa, s_ab), (_, s_bb) = np.cov(a, b)
+    variance = (s_aa - 2.0 * ratio * s_ab + ratio**2 * s_bb) / (n * b.mean() ** 2)
+    close(cell(DATA, "mae", weight="w"), ratio, math.sqrt(variance))
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_slice_is_what_its_rows_alone_would_give(loss: str, weight: str | None) -> None:
+    data = columns(loss)
+    whole, *slices = cells(data, loss, weight=weight, by="g")
+    close(whole, *direct(loss, data, data["w"] if weight else None))
+    assert [dict(found.slice) for found in slices] == [{"g": "a"}, {"g": "b"}, {"g": "c"}]
+    for found in slices:
+        mine = {name: column[found.slice["g"] == GROUP] for name, column in data.items()}
+        assert found.rows == len(mine["y"])
+        close(found, *direct(loss, mine, mine["w"] if weight else None))
+
+
+def test_equal_weights_change_nothing() -> None:
+    plain = {found.loss: found for found in cells(DATA, LOSSES[:3] + LOSSES[4:7])}
+    for found in cells({**DATA, "w": np.full(N, 3.0)}, list(plain), weight="w"):
+        assert found.value == pytest.approx(plain[found.loss].value, rel=1e-14)
+        assert found.stderr == pytest.approx(plain[found.loss].stderr, rel=1e-12)
+
+
+# at an offset, against 50 digits ---------------------------------------------------------------------------------
+
+
+def mean_of(rows: list[Fraction], weights: list[Fraction]) -> Fraction:
+    return sum((w * x for w, x in zip(weights, rows, strict=True)), Fraction(0)) / sum(weights)
+
+
+def in_fifty_digits(moved: list[Fraction], weights: list[Fraction]) -> float:
+    """Root of the mean square of influences, over n - 1."""
+    n, base = len(moved), sum(weights) / len(weights)
+    square = sum(((w * x) ** 2 for w, x in zip(weights, moved, strict=True)), Fraction(0)) / (base**2 * n * (n - 1))
+    with mpmath.workdps(50):
+        return float(mpmath.sqrt(mpmath.mpf(square.numerator) / square.denominator))
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_an_offset_costs_no_digits(offset: float, weighted: bool, sliced: bool) -> None:
+    data = {**DATA, "y": Y + offset, "p": P + offset, "g": np.full(N, "all")}
+    mse, r2 = cells(data, ["mse", "r2"], weight="w" if weighted else None, by="g" if sliced else None)[-2:]
+    y, p = ([Fraction(x) for x in data[name].tolist()] for name in "yp")
+    w = [Fraction(x) for x in W.tolist()] if weighted else [Fraction(1)] * N
+    squares = [(a - b) ** 2 for a, b in zip(p, y, strict=True)]
+    error, middle = mean_of(squares, w), mean_of(y, w)
+    centred = [(x - middle) ** 2 for x in y]
+    spread = mean_of(centred, w)
+    moved = [-(e - error) / spread + error * (c - spread) / spread**2 for e, c in zip(squares, centred, strict=True)]
+    close(mse, float(error), in_fifty_digits([e - error for e in squares], w), rel=1e-13)
+    close(r2, float(1 - error / spread), in_fifty_digits(moved, w), rel=1e-12)
+
+
+def test_a_slice_at_an_offset_of_its_own_costs_no_digits() -> None:
+    shift = np.where(GROUP == "b", 1e8, 0.0)
+    data = {**DATA, "y": Y + shift, "p": P + shift}
+    found = next(found for found in cells(data, "r2", by="g") if found.slice == {"g": "b"})
+    alone = cell({name: column[GROUP == "b"] for name, column in data.items()}, "r2")
+    assert found.value == pytest.approx(alone.value, rel=1e-9)
+    assert found.stderr == pytest.approx(alone.stderr, rel=1e-9)
+
+
+# few rows, no spread ---------------------------------------------------------------------------------------------
+
+
+def test_two_rows_have_one_degree_of_freedom() -> None:
+    found = cell({"y": [0.0, 0.0], "p": [1.0, 2.0]})
+    close(found, 2.5, 1.5)
+    assert found.interval == pytest.approx((2.5 - 1.5 * 12.706204736174694, 2.5 + 1.5 * 12.706204736174694))
+
+
+@pytest.mark.parametrize("loss", ["mse", "rmse", "mae", "wape"])
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_one_row_has_no_spread(loss: str, weight: str | None) -> None:
+    found = cell({"y": [2.0], "p": [5.0], "w": [0.5]}, loss, weight=weight)
+    assert found.value == {"mse": 9.0, "rmse": 3.0, "mae": 3.0, "wape": 1.5}[loss]
+    assert found.status == "ok"
+    no_interval(found, None, "one row has no spread")
+
+
+def test_one_row_of_a_slice_has_no_spread_and_two_have() -> None:
+    data = {"y": [0.0, 0.0, 0.0], "p": [1.0, 2.0, 3.0], "g": ["two", "two", "one"]}
+    _, one, two = cells(data, by="g")
+    assert (one.value, two.value) == (9.0, 2.5)
+    no_interval(one, None, "one row has no spread")
+    close(two, 2.5, 1.5)
+
+
+@pytest.mark.parametrize("size", [0.1, 3.0, 1e-5])
+@pytest.mark.parametrize("loss", ["mse", "mae", "rmse", "mbe"])
+@pytest.mark.parametrize("by", [None, "g"])
+def test_a_constant_loss_has_no_interval(loss: str, size: float, by: str | None) -> None:
+    data = {"y": np.zeros(1000), "p": np.full(1000, size), "g": np.arange(1000) % 7}
+    for found in cells(data, loss, by=by):
+        assert found.value == pytest.approx({"mse": size**2, "mbe": -size}.get(loss, size), rel=1e-15)
+        no_interval(found, 0.0, "the rows show no spread")
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "rmse"])
+def test_perfect_predictions_have_no_spread(loss: str) -> None:
+    found = cell({"y": Y, "p": Y}, loss)
+    assert (found.value, found.status) == (0.0, "ok")
+    assert found.interval is None
+    assert found.interval_reason == "the rows show no spread"
+
+
+def test_a_constant_target_has_no_r2() -> None:
+    found = cell({"y": np.full(9, 0.1), "p": np.arange(9.0)}, "r2")
+    assert math.isnan(found.value)
+    assert (found.status, found.reason) == ("undefined", "the target is constant")
+    no_interval(found, None, "the value is not finite")
+
+
+def test_one_kind_of_rows_has_no_discriminator_loss() -> None:
+    found = cell({"y": np.ones(9), "p": np.linspace(0.1, 0.9, 9)}, "gan_discriminator")
+    assert (found.status, found.reason) == ("undefined", "needs at least one real and one generated row")
+    no_interval(found, None, "the value is not finite")
+
+
+@pytest.mark.parametrize(
+    ("loss", "why"),
+    [
+        ("median_absolute_error", "no closed form for a statistic of all values"),
+        ("max_error", "a maximum has no standard error"),
+    ],
+)
+def test_statistics_that_are_no_means_say_why_they_have_no_interval(loss: str, why: str) -> None:
+    for found in cells(DATA, loss, by="g"):
+        assert found.status == "ok"
+        no_interval(found, None, why)
+
+
+def test_a_spread_out_of_range_leaves_the_value() -> None:
+    data = {"y": np.zeros(4), "p": np.array([1.0, 2.0, 3.0, 4.0]) * 1e150, "g": ["a", "a", "b", "b"]}
+    for found, value in zip(cells(data, by="g"), (7.5e300, 2.5e300, 12.5e300), strict=True):
+        assert found.value == pytest.approx(value, rel=1e-14)
+        assert found.status == "ok"
+        no_interval(found, None, "the spread is out of the range of float64")
+
+
+def test_a_slice_of_huge_losses_has_the_mean_of_its_rows() -> None:
+    data = {"y": np.zeros(4), "p": np.array([1.0, 2.0, 3.0, 4.0]) * 1e153, "g": ["a", "a", "b", "b"]}
+    values = [found.value for found in cells(data, by="g")]
+    assert values == pytest.approx([7.5e306, 2.5e306, 12.5e306], rel=1e-14)
+
+
+@pytest.mark.parametrize("by", [None, "g"])
+def test_a_spread_below_the_range_is_not_called_none(by: str | None) -> None:
+    data = {"y": np.zeros(4), "p": np.array([1.0, 2.0, 3.0, 4.0]) * 1e-90, "g": np.full(4, "all")}
+    for found in cells(data, by=by):
+        assert found.value == pytest.approx(7.5e-180, rel=1e-14)
+        assert found.interval_reason != "the rows show no spread"
+        assert found.stderr is None or found.stderr == pytest.approx(3.2274861218395146e-180)
+
+
+def test_the_weights_of_a_slice_may_all_be_zero() -> None:
+    data = {"y": np.zeros(4), "p": np.arange(4.0), "w": [1.0, 2.0, 0.0, 0.0], "g": ["a", "a", "b", "b"]}
+    for found in cells(data, ["mse", "max_error", "median_absolute_error"], weight="w", by="g"):
+        if found.slice == {"g": "b"}:
+            assert math.isnan(found.value)
+            assert (found.status, found.reason) == ("empty", "the weights sum to zero")
+            no_interval(found, None, "the weights sum to zero")
+        else:
+            assert found.status == "ok"
+
+
+def test_a_slice_that_loses_all_its_rows_is_empty() -> None:
+    data = {"y": np.zeros(4), "p": [1.0, 2.0, math.nan, math.nan], "g": ["a", "a", "b", "b"]}
+    found = cells(data, by="g", missing="drop")
+    assert [dict(one.slice) for one in found] == [{}, {"g": "a"}, {"g": "b"}]
+    assert (found[2].rows, found[2].status, found[2].reason) == (0, "empty", "no rows")
+    assert math.isnan(found[2].value)
+    no_interval(found[2], None, "no rows")
+
+
+# options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_level_changes_nothing_but_the_interval(loss: str) -> None:
+    usual = cell(columns(loss), loss)
+    for level in (0.5, 0.8, 0.99, 0.999):
+        found = cell(columns(loss), loss, ci=level)
+        assert (found.value, found.stderr) == (usual.value, usual.stderr)
+        close(found, *direct(loss, columns(loss)), level)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_level_gives_neither_interval_nor_standard_error(loss: str) -> None:
+    usual = cell(columns(loss), loss)
+    found = cell(columns(loss), loss, ci=None)
+    assert found.value == usual.value
+    no_interval(found, None, "not asked for")
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.5, 95.0, math.nan])
+def test_a_level_outside_zero_to_one_is_refused(level: float) -> None:
+    with pytest.raises(UsageError, match="lies between 0 and 1"):
+        cell(DATA, ci=level)
+
+
+@pytest.mark.parametrize("level", [1.0 - 2.0**-53, 1.0 - 1e-15, 1e-9])
+def test_a_level_next_to_an_end_has_an_interval(level: float) -> None:
+    found = cell(DATA, ci=level)
+    assert found.interval is not None
+    low, high = found.interval
+    assert low < found.value < high
+    assert math.isfinite(high)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "mbe", "bce"])
+@pytest.mark.parametrize("by", [None, "g"])
+def test_a_sum_is_the_mean_times_the_rows(loss: str, by: str | None) -> None:
+    data = columns(loss)
+    for found in cells(data, loss, reduction="sum", by=by):
+        mine = {name: column[np.isin(GROUP, found.slice.get("g", GROUP))] for name, column in data.items()}
+        n = len(mine["y"])
+        value, moved = influence(loss, mine, np.ones(n))
+        close(found, n * value, math.sqrt(n) * float(np.std(value + moved, ddof=1)))
+
+
+def test_a_weighted_sum_is_of_weight_times_loss() -> None:
+    rows = W * np.abs(P - Y)
+    close(cell(DATA, "mae", reduction="sum", weight="w"), rows.sum(), math.sqrt(N) * float(np.std(rows, ddof=1)))
+
+
+@pytest.mark.parametrize("loss", ["rmse", "r2", "wape", "gan_discriminator", "median_absolute_error", "max_error"])
+def test_what_is_not_one_mean_has_no_sum(loss: str) -> None:
+    with pytest.raises(UsageError, match="is not one mean of rows"):
+        cell(columns(loss), loss, reduction="sum")
+
+
+# infinities ------------------------------------------------------------------------------------------------------
+
+
+def overconfident() -> dict[str, Values]:
+    """Give the 124th row, an observed 1, no chance in model `sure`; `plain` is without fault."""
+    label = LABEL.copy()
+    label[123] = 1.0
+    sure = PROB[::-1].copy()
+    sure[123] = 0.0
+    return {"y": label, "sure": sure, "plain": PROB, "w": W, "g": GROUP}
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_an_infinite_loss_of_one_model_leaves_the_other_alone(weight: str | None) -> None:
+    data, question = overconfident(), {"losses": ["bce", "brier"], "weight": weight, "by": "g"}
+    both = cells(data, pred=["sure", "plain"], **question)
+    alone = cells(data, pred="plain", **question)
+    found = {
+        model: [(c.loss, dict(c.slice), c.value, c.stderr, c.interval, c.status) for c in both if c.model == model]
+        for model in ("sure", "plain")
+    }
+    assert found["plain"] == [(c.loss, dict(c.slice), c.value, c.stderr, c.interval, c.status) for c in alone]
+    assert all(c.status == "ok" and c.interval is not None for c in alone)
+    for one in both:
+        if one.model != "sure":
+            continue
+        if one.loss == "bce" and one.slice.get("g", GROUP[123]) == GROUP[123]:
+            assert one.value == math.inf
+            assert one.finite is None
+            assert (one.status, one.reason) == ("infinite", "+infinity: 1 row, the first at data: row 124")
+            no_interval(one, None, "the value is not finite")
+        else:
+            assert one.status == "ok"
+            assert one.interval is not None
+    assert [c.model for c in both if c.best and c.loss == "bce" and not c.slice] == ["plain"]
+
+
+def test_the_reason_counts_the_rows_and_names_the_first() -> None:
+    data = overconfident()
+    data["sure"][data["y"] == 1.0] = 0.0
+    count, first = int(data["y"].sum()), int(np.argmax(data["y"])) + 1
+    found = cell(data, "bce", pred="sure")
+    assert found.reason == f"+infinity: {count} rows, the first at data: row {first}"
+
+
+def test_an_infinite_loss_of_zero_weight_does_not_count() -> None:
+    data = overconfident()
+    data["w"] = W.copy()
+    data["w"][123] = 0.0
+    found = cell(data, "bce", pred="sure", weight="w")
+    finite = {"y": data["y"], "p": np.where(np.arange(N) == 123, 0.5, data["sure"])}
+    close(found, *direct("bce", finite, data["w"]))
+    assert found.rows == N
+    total = cell(data, "bce", pred="sure", weight="w", reduction="sum")
+    assert total.value == pytest.approx(found.value * data["w"].sum(), rel=1e-13)
+    by_group = cells(data, "bce", pred="sure", weight="w", by="g")
+    assert all(one.status == "ok" and one.interval is not None for one in by_group)
+
+
+def test_a_sum_of_an_infinite_loss_is_infinite() -> None:
+    found = cell(overconfident(), "bce", pred="sure", reduction="sum")
+    assert (found.value, found.status) == (math.inf, "infinite")
+    no_interval(found, None, "the value is not finite")
+
+
+# Student's t -----------------------------------------------------------------------------------------------------
+
+FREEDOMS = [*range(1, 60), 75, 99, 199, 500, 879, 1364, 1998, 1999, 2000, 2001, 2500, 10_000, 65_535, 10**6]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.6, 0.75, 0.8, 0.9, 0.95, 0.99, 0.999])
+def test_t_quantiles_agree_with_scipy(level: float) -> None:
+    found = [t_quantile(level, freedom) for freedom in FREEDOMS]
+    np.testing.assert_allclose(found, stats.t.ppf(0.5 + 0.5 * level, FREEDOMS), rtol=1e-11)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_t_quantiles_have_closed_forms_for_one_and_two_degrees(level: float) -> None:
+    assert t_quantile(level, 1) == pytest.approx(math.tan(math.pi * level / 2.0), rel=1e-12)
+    assert t_quantile(level, 2) == pytest.approx(level * math.sqrt(2.0 / (1.0 - level**2)), rel=1e-12)
+
+
+# coverage --------------------------------------------------------------------------------------------------------
+
+
+def coverage(interval_of: Callable[[Values], Cell], truth: float, rows: int, repeats: int = 400) -> float:
+    """Share of seeded samples of normal residuals whose interval holds the truth."""
+    rng = np.random.default_rng(2024)
+    hits = 0
+    for _ in range(repeats):
+        found = interval_of(rng.normal(0.0, 2.0, rows)).interval
+        assert found is not None
+        hits += found[0] <= truth <= found[1]
+    return hits / repeats
+
+
+@pytest.mark.parametrize(("loss", "truth"), [("mse", 4.0), ("rmse", 2.0), ("mae", 2.0 * math.sqrt(2.0 / math.pi))])
+def test_intervals_cover_the_truth_as_often_as_they_say(loss: str, truth: float) -> None:
+    zero = np.zeros(200)
+    share = coverage(lambda residuals: cell({"y": zero, "p": residuals}, loss, threads=1), truth, 200)
+    assert 0.90 <= share <= 0.98
+
+
+def test_a_lower_level_covers_less_often() -> None:
+    zero = np.zeros(200)
+    share = coverage(lambda residuals: cell({"y": zero, "p": residuals}, ci=0.5, threads=1), 4.0, 200)
+    assert 0.43 <= share <= 0.57
