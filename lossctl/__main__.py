@@ -10,22 +10,23 @@ from lossctl.errors import ExitCode
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    import typer
+
     from lossctl.cli.app import app
     from lossctl.cli.guard import outcome
     from lossctl.cli.terminal import say
 
     try:
-        app(arguments, prog_name="lossctl")
+        return int(app(arguments, prog_name="lossctl", standalone_mode=False) or ExitCode.OK)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.OK if end.code is None else ExitCode.USAGE
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:
         code, message = outcome(error)
         if message:
             say(message)
         return code
-    return ExitCode.OK
 
 
 def main() -> None:

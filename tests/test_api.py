@@ -17,7 +17,11 @@ from lossctl import registry
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
-OPTIONS: dict[str, Any] = {"target": "progression", "pred": ["linear", "forest"], "losses": ["mse", "r2", "median_absolute_error"]}
+OPTIONS: dict[str, Any] = {
+    "target": "progression",
+    "pred": ["linear", "forest"],
+    "losses": ["mse", "r2", "median_absolute_error"],
+}
 
 
 def numbers(report: lossctl.Report) -> list[tuple[float, float | None, str]]:

@@ -20,19 +20,9 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Loss, combine, loss
 from lossctl.core.reading import MEAN, ROOT, Reading
 from lossctl.losses.forms import BINARY, CLASSES, MARGIN, line, regression
-from lossctl.testing import (
-    LAWS,
-    REFUSALS,
-    Case,
-    Violation,
-    check,
-    row_order_is_free,
-    settings,
-    strangers_are_refused,
-    weights_repeat_rows,
-    widths,
-    zero_weight_is_absence,
-)
+from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
+from lossctl.testing.intake import strangers_are_refused
+from lossctl.testing.laws import row_order_is_free, weights_repeat_rows, zero_weight_is_absence
 
 FACTS: dict[str, Any] = {
     "formula": "as written",

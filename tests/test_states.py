@@ -435,6 +435,9 @@ def test_a_value_that_is_not_finite_touches_its_own_part_of_its_own_group_only()
         for i, j in PAIRS:
             assert (g == 1 and 1 in (i, j)) or view.product(i, j) == before.product(i, j)
     assert whole.view(1).odd[1] == Odd(plus=1, nan=1, row=50 + first)
+    later = clean.merge(grouped(values, codes, start=600)).merge(grouped(values, codes, start=1200))
+    assert later.view(1).odd[1] == Odd(plus=2, nan=2, row=600 + first)
+    assert not any(later.view(0).odd)
 
 
 def test_a_product_out_of_range_is_none_in_its_group_only() -> None:

@@ -192,8 +192,9 @@ def mean_of(rows: list[Fraction], weights: list[Fraction]) -> Fraction:
 
 def in_fifty_digits(moved: list[Fraction], weights: list[Fraction]) -> float:
     """Root of the mean square of influences, over n - 1."""
-    n, base = len(moved), sum(weights) / len(weights)
-    square = sum(((w * x) ** 2 for w, x in zip(weights, moved, strict=True)), Fraction(0)) / (base**2 * n * (n - 1))
+    n, base = len(moved), sum(weights, Fraction(0)) / len(weights)
+    terms = [w * x / base for w, x in zip(weights, moved, strict=True)]
+    square = sum((term * term for term in terms), Fraction(0)) / (n * (n - 1))
     with mpmath.workdps(50):
         return float(mpmath.sqrt(mpmath.mpf(square.numerator) / square.denominator))
 
@@ -314,7 +315,7 @@ def test_a_spread_below_the_range_is_not_called_none(by: str | None) -> None:
     for found in cells(data, by=by):
         assert found.value == pytest.approx(7.5e-180, rel=1e-14)
         assert found.interval_reason != "the rows show no spread"
-        assert found.stderr is None or found.stderr == pytest.approx(3.2274861218395146e-180)
+        assert found.stderr is None or found.stderr == pytest.approx(3.2787192621510e-180)
 
 
 def test_the_weights_of_a_slice_may_all_be_zero() -> None:
@@ -451,6 +452,12 @@ def test_an_infinite_loss_of_zero_weight_does_not_count() -> None:
     assert total.value == pytest.approx(found.value * data["w"].sum(), rel=1e-13)
     by_group = cells(data, "bce", pred="sure", weight="w", by="g")
     assert all(one.status == "ok" and one.interval is not None for one in by_group)
+
+
+def test_rows_of_zero_weight_count_in_no_extreme_and_no_median() -> None:
+    data = {"y": np.zeros(6), "p": [1.0, 2.0, 9.0, 3.0, 4.0, 8.0], "w": [1, 2, 0, 1, 2, 0], "g": list("aaabbb")}
+    for loss, values in {"max_error": [4.0, 2.0, 4.0], "median_absolute_error": [2.5, 2.0, 4.0]}.items():
+        assert [found.value for found in cells(data, loss, weight="w", by="g")] == values
 
 
 def test_a_sum_of_an_infinite_loss_is_infinite() -> None:

@@ -20,11 +20,11 @@ from lossctl.engine.plan import Plan, make_plan
 from lossctl.engine.run import Progress, run
 from lossctl.engine.tally import Tally
 from lossctl.engine.task import checked_task
-from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.align import aligned
-from lossctl.io.atomic import check_writable, replacing
+from lossctl.io.atomic import check_suffix, check_writable, replacing
 from lossctl.io.blocks import BlockReader
-from lossctl.io.columns import Request, select
+from lossctl.io.columns import Request, select, unknown_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +149,7 @@ def evaluate(
         targets is not None,
     )
     if rows_out is not None:
+        check_suffix(rows_out)
         check_writable(rows_out, paths)
     chosen = select(tables, names, request, needed)
     for text in chosen.notes:
@@ -157,7 +158,7 @@ def evaluate(
     if id is not None:
         for table in tables:
             if id not in table.names:
-                raise DataError(f"{table.label}: there is no column {id!r} (--id){near(id, list(table.names))}")
+                raise DataError(unknown_column(table, id, "--id: there is no column"))
         tables, key_digest = aligned(tables, id)
     elif len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")

@@ -31,8 +31,10 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, 
         raise stopped
     if tally.read == tally.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
-    if plan.weighted and tally.moments.rows and tally.moments.total(0) == 0:
-        raise DataError(f"{reader.tables[0].label}: every weight is zero, so there is no number")
+    weight = reader.selection.weight
+    if weight is not None and tally.moments.rows and tally.moments.total(0) == 0:
+        label = reader.tables[weight.table].label
+        raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
 
 
 def _missing(reader: BlockReader, name: str, found: Breach) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from lossctl.cli import options
@@ -65,14 +66,12 @@ def evaluate_files(
         style = Style(width(), wants_color(color), ascii_only(), digits)
         if no_ci and ci is not None:
             raise UsageError("--ci and --no-ci contradict each other")
-        if delimiter is not None and len(delimiter) != 1:
-            raise UsageError(f"-d {delimiter!r}: one character is needed; a tab is $'\\t'")
         extra = [destination(text) for text in output or []]
         inputs = [piece for text in [*files, targets or ""] for piece in (text, text.partition("=")[2]) if piece]
         written = [path for _, path in extra] + ([rows_out] if rows_out else [])
         for path in written:
             check_writable(path, inputs)
-        if len(set(written)) != len(written):
+        if len(set(map(os.path.realpath, written))) != len(written):
             raise UsageError(f"two outputs go to one file: {', '.join(written)}")
         from lossctl.api import LEVEL, evaluate
 
@@ -93,7 +92,7 @@ def evaluate_files(
                 classes=classes,
                 task=task,
                 reduction=reduction,  # type: ignore[arg-type]  # evaluate checks it
-                ci=None if no_ci else LEVEL if ci is None else ci,
+                ci=None if no_ci else LEVEL if ci is None else as_level(ci),
                 missing=missing,  # type: ignore[arg-type]  # evaluate checks it
                 delimiter=delimiter,
                 rows_out=rows_out,
@@ -108,6 +107,16 @@ def evaluate_files(
         if verbose:
             _say_more(report, time.perf_counter() - begun)
         emit(render(report, form, "eval", style))
+
+
+def as_level(text: str) -> float:
+    """Read a confidence level; evaluate checks its range."""
+    from lossctl.errors import UsageError
+
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--ci {text}: a level between 0 and 1 is needed, as 0.95") from None
 
 
 def _say_more(report: object, seconds: float) -> None:

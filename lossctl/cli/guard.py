@@ -35,6 +35,9 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
         return error.code, ""
     if isinstance(error, LossctlError):
         return error.code, f"error: {error}"
+    if hasattr(error, "format_message"):  # Typer's own word on the command line; its classes are not public
+        path = getattr(getattr(error, "ctx", None), "command_path", "lossctl")
+        return ExitCode.USAGE, f"error: {error.format_message().rstrip('.')}; `{path} -h` explains"
     if isinstance(error, MemoryError):
         return ExitCode.DATA, "error: not enough memory"
     return ExitCode.BUG, (

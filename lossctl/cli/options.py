@@ -52,7 +52,7 @@ Losses = Annotated[
     typer.Option("-l", "--loss", metavar="SPEC", help="huber:delta=2, p90=quantile:q=0.9; repeat; default: by task."),
 ]
 Reduction = Annotated[str, typer.Option("--reduction", metavar="mean|sum", help="Mean over rows, or their sum.")]
-Level = Annotated[float | None, typer.Option("--ci", metavar="LEVEL", help="Level of intervals [default: 0.95].")]
+Level = Annotated[str | None, typer.Option("--ci", metavar="LEVEL", help="Level of intervals [default: 0.95].")]
 NoIntervals = Annotated[bool, typer.Option("--no-ci", help="Neither intervals nor standard errors.")]
 Missing = Annotated[
     str, typer.Option("--missing", metavar="error|drop", help="A missing value is an error, or drops its row.")

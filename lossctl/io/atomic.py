@@ -10,14 +10,26 @@ from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
 
+ROW_SUFFIXES = (".parquet", ".csv")
+
+
+def check_suffix(path: str) -> None:
+    """Raise UsageError for a name of per-row losses that tells no format."""
+    if not path.lower().endswith(ROW_SUFFIXES):
+        raise UsageError(f"--rows-out {path}: the name must end in {' or '.join(ROW_SUFFIXES)}")
+
 
 def check_writable(path: str, inputs: Sequence[str]) -> None:
     """Raise UsageError or OutputError early, before any work, for a path that cannot or must not be written."""
+    if not path:
+        raise UsageError("an output needs a name")
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     for source in inputs:
         if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
             raise UsageError(f"{path}: is an input too; it would be overwritten")
+        if os.path.isdir(source) and os.path.realpath(source) == folder:
+            raise UsageError(f"{path}: is an input, or would be one: it lies in the folder {source} that is read")
     if os.path.isdir(target):
         raise OutputError(f"{path}: is a folder")
     if not os.path.isdir(folder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from lossctl.core.check import Breach
 from lossctl.core.domain import Mask
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.classes import ClassCodes
-from lossctl.io.column import Kind, Numbers, Piece, Table, Texts, Vocabulary, length, rechunked
+from lossctl.io.column import Kind, Numbers, Piece, Table, Texts, Vocabulary, length, part, rechunked
 from lossctl.io.columns import Selection, Slot
 
 Missing = Literal["error", "drop"]
@@ -108,16 +107,34 @@ class BlockReader:
             for place, wanted in enumerate(group)
             if wanted
         ]
-        for pieces in zip_longest(*(stream for _, stream in streams)):
+        while True:
+            pieces = [next(stream, None) for _, stream in streams]
             counts = [0 if piece is None else length(piece) for piece in pieces]
-            if len(set(counts)) > 1:
-                self._raise_row_counts(streams, counts)
-            held: dict[tuple[int, str, Kind], Any] = {}
-            for (place, _), piece in zip(streams, pieces, strict=True):
-                held.update(keyed(place, piece))
-            block = self._block(held, counts[0])
-            self.rows += counts[0]
-            yield block
+            rows, stopped = min(counts), None
+            if rows != max(counts):
+                short = [stream for (_, stream), count in zip(streams, counts, strict=True) if count == rows]
+                stopped = next(filter(None, map(self._stopped, short)), None)
+                if stopped is None:
+                    self._raise_row_counts(streams, counts)
+            if rows:
+                held: dict[tuple[int, str, Kind], Any] = {}
+                for (place, _), piece in zip(streams, pieces, strict=True):
+                    held.update(keyed(place, part(piece or {}, 0, rows)))
+                block = self._block(held, rows)
+                self.rows += rows
+                yield block
+            if stopped is not None:
+                raise stopped
+            if not rows:
+                return
+
+    def _stopped(self, stream: Iterator[Piece]) -> DataError | None:
+        """Return the error that has cut a stream short, if that is why it ended early."""
+        try:
+            next(stream, None)
+        except DataError as error:
+            return error
+        return None
 
     def _raise_row_counts(self, streams: Sequence[tuple[int, Iterator[Piece]]], counts: list[int]) -> None:
         """Count every table to its end, and say that they differ."""
@@ -160,13 +177,13 @@ class BlockReader:
         return whole.block(models, weight, groups, self.missing)
 
 
-def keyed(place: int, piece: Piece | None) -> dict[tuple[int, str, Kind], Any]:
+def keyed(place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:
     """Key the columns of a piece by table, name and kind; text as its codes."""
     return {
         (place, name, Kind.TEXT if isinstance(column, Texts) else Kind.NUMBER): column.codes
         if isinstance(column, Texts)
         else column
-        for name, column in (piece or {}).items()
+        for name, column in piece.items()
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Array, Mask
+from lossctl.errors import DataError
 
 
 class Kind(Enum):
@@ -100,21 +101,30 @@ class Vocabulary:
 
 
 def rechunked(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
-    """Cut pieces of any size into pieces of exactly `size` rows, the last one shorter."""
+    """Cut pieces of any size into pieces of exactly `size` rows, the last one shorter.
+
+    The rows before a DataError come out before it is raised: one of them may have to be named instead.
+    """
     held: list[Piece] = []
     rows = 0
-    for piece in pieces:
-        start, count = 0, length(piece)
-        while rows + count - start >= size:
-            stop = start + size - rows
-            held.append(part(piece, start, stop))
-            yield joined(held)
-            held, rows, start = [], 0, stop
-        if start < count:
-            held.append(part(piece, start, count))
-            rows += count - start
+    stopped: DataError | None = None
+    try:
+        for piece in pieces:
+            start, count = 0, length(piece)
+            while rows + count - start >= size:
+                stop = start + size - rows
+                held.append(part(piece, start, stop))
+                yield joined(held)
+                held, rows, start = [], 0, stop
+            if start < count:
+                held.append(part(piece, start, count))
+                rows += count - start
+    except DataError as error:
+        stopped = error
     if held:
         yield joined(held)
+    if stopped is not None:
+        raise stopped
 
 
 def part(piece: Piece, start: int, stop: int) -> Piece:

@@ -91,16 +91,17 @@ def find(table: Table, text: str) -> tuple[str, ...]:
         elif any(mark in piece for mark in "*?["):
             matching = [name for name in names if fnmatch.fnmatchcase(name, piece)]
             if not matching:
-                raise DataError(_unknown(table, piece, "no column matches"))
+                raise DataError(unknown_column(table, piece, "no column matches"))
             found.extend(matching)
         else:
-            raise DataError(_unknown(table, piece, "there is no column"))
+            raise DataError(unknown_column(table, piece, "there is no column"))
     if len(set(found)) != len(found):
         raise UsageError(f"{text!r} names a column of {table.label} twice")
     return tuple(found)
 
 
-def _unknown(table: Table, piece: str, problem: str) -> str:
+def unknown_column(table: Table, piece: str, problem: str) -> str:
+    """Say that a table has no such column, which one may be meant, and which it has."""
     names = [printable(name) for name in table.names]
     return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}"
 

@@ -13,19 +13,23 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from lossctl.errors import DataError, listed
+from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io import convert
-from lossctl.io.column import Kind, Piece, Shape
+from lossctl.io.column import Kind, Numbers, Piece, Shape, Texts
 from lossctl.io.source import Source
 
 NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-NUMBER: Final = re.compile(r"[ \t]*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
+NUMBER: Final = re.compile(
+    r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE
+)
 HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
 BLOCK_BYTES = 1 << 20
+ANY_BYTE: Final = "latin-1"  # an encoding in which every byte is a character
 LOOK = 100  # rows looked at to tell a column of booleans or text from one of numbers
 
 
@@ -35,14 +39,19 @@ class CsvTable:
     def __init__(self, source: Source, delimiter: str | None) -> None:
         self.source = source
         self.label = source.label
+        if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
+            raise UsageError(f"-d {delimiter!r}: one character is needed, and no quote, line end or sign beyond ASCII")
         self.delimiter = delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
         self.rows: int | None = None
 
     @cached_property
     def head(self) -> list[list[str]]:
         """The header and the first rows, as text."""
-        with self.source.stream() as stream:
-            raw = bytes(stream.read(HEAD))
+        try:
+            with self.source.stream() as stream:
+                raw = bytes(stream.read(HEAD))
+        except OSError as error:
+            raise DataError(f"{self.label}: {self.source.explained(error)}") from None
         if not raw.strip(b"\xef\xbb\xbf\r\n\t "):
             raise DataError(f"{self.label}: the file is empty")
         if b"\0" in raw:
@@ -88,6 +97,9 @@ class CsvTable:
 
     def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
         types = {name: self._type(name, kind) for name, kind in wanted.items()}
+        if len(self.head) == 1:
+            return
+        row = 0
         try:
             with self.source.stream() as stream, self._open(stream, types) as reader:
                 for batch in reader:
@@ -96,9 +108,10 @@ class CsvTable:
                             name: convert.column(array, wanted[name])
                             for name, array in zip(batch.schema.names, batch.columns, strict=True)
                         }
+                        row += batch.num_rows
         except pa.ArrowInvalid as error:
             self.source.unchanged()
-            raise self._diagnosis(types, str(error)) from None
+            yield from self._up_to_the_fault(types, row, str(error))
         except OSError as error:
             raise DataError(f"{self.label}: {self.source.explained(error)}") from None
         self.source.unchanged()
@@ -113,7 +126,7 @@ class CsvTable:
     ) -> arrow_csv.CSVStreamingReader:
         return arrow_csv.open_csv(
             stream,
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=on_ragged is None),
+            read_options=self._read_options(lenient=on_ragged is not None),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self.delimiter,
                 newlines_in_values=True,
@@ -130,31 +143,54 @@ class CsvTable:
             ),
         )
 
-    def _diagnosis(self, types: Mapping[str, pa.DataType], message: str) -> DataError:
-        """Read again, as text and in order, up to the first row that is wrong, and say what is wrong there."""
+    def _read_options(self, lenient: bool) -> arrow_csv.ReadOptions:
+        """Read in threads; or `lenient`, in order and with any byte for a character, to find out what is wrong."""
+        if not lenient:
+            return arrow_csv.ReadOptions(block_size=BLOCK_BYTES)
+        return arrow_csv.ReadOptions(
+            block_size=BLOCK_BYTES,
+            use_threads=False,
+            encoding=ANY_BYTE,
+            column_names=list(self.names),
+            skip_rows=self._header_lines,
+        )
+
+    @property
+    def _header_lines(self) -> int:
+        return 1 + sum(name.count("\n") for name in self.names)
+
+    def _up_to_the_fault(self, types: Mapping[str, pa.DataType], done: int, message: str) -> Iterator[Piece]:
+        """Read again, as text and in order: yield the good rows after `done`, then raise for the first bad one.
+
+        An earlier row may be wrong in a way that only a loss can tell, and is to be named first.
+        """
         if "straddl" in message:
-            return DataError(f"{self.label}: one row is longer than {BLOCK_BYTES >> 20} MiB")
+            raise DataError(f"{self.label}: one row is longer than {BLOCK_BYTES >> 20} MiB")
         ragged: list[tuple[int, str]] = []
 
         def on_ragged(row: arrow_csv.InvalidRow) -> str:
-            ragged.append((row.number - 2, f"{row.actual_columns} fields, but the header has {row.expected_columns}"))
+            place = row.number - self._header_lines - 1
+            ragged.append((place, f"{row.actual_columns} fields, but the header has {row.expected_columns}"))
             return "skip"
 
         row = 0
         try:
             with self.source.stream() as stream:
                 for batch in self._open(stream, dict.fromkeys(types, pa.binary()), on_ragged):
-                    wrong = self._first_wrong(batch, types, row)
-                    if ragged and (wrong is None or ragged[0][0] <= wrong[0]):
-                        return DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
-                    if wrong is not None:
-                        return DataError(f"{self.where(wrong[0])}, {wrong[1]}")
+                    # a row that was skipped moves the next one to its place, so that on a tie it comes first
+                    found = [*((at, f": {fault}") for at, fault in ragged[:1]), self._first_wrong(batch, types, row)]
+                    fault = min((entry for entry in found if entry), key=lambda entry: entry[0], default=None)
+                    stop = batch.num_rows if fault is None else min(fault[0] - row, batch.num_rows)
+                    if row + stop > done:
+                        yield plain_piece(batch.slice(max(done - row, 0), row + stop - max(done, row)), types)
+                    if fault is not None:
+                        raise DataError(f"{self.where(fault[0])}{fault[1]}")
                     row += batch.num_rows
         except (pa.ArrowInvalid, OSError):
             pass  # the first message stands
         if ragged:
-            return DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
-        return DataError(f"{self.label}: {message}")
+            raise DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
+        raise DataError(f"{self.label}: {message}")
 
     def _first_wrong(
         self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType], start: int
@@ -166,7 +202,7 @@ class CsvTable:
                 if found is not None and start + place >= found[0]:
                     break
                 if fault := wrong_field(raw, types[name]):
-                    found = start + place, f"column {name!r}: {fault}"
+                    found = start + place, f", column {printable(name)!r}: {fault}"
                     break
         return found
 
@@ -174,11 +210,37 @@ class CsvTable:
 def wrong_field(raw: bytes, kind: pa.DataType) -> str:
     """Say what is wrong with a field of a column of this type, or nothing."""
     try:
-        text = raw.decode("utf-8")
+        text = raw_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
-        return f"{raw[:40]!r} is not UTF-8 text"
+        return f"{raw_bytes(raw)[:40]!r} is not UTF-8 text"
     if text in NULLS or pa.types.is_dictionary(kind):
         return ""
     if pa.types.is_boolean(kind):
         return "" if text in TRUE + FALSE else f"{text[:40]!r} is not true or false, as the rows before it"
     return "" if NUMBER.fullmatch(text) else f"{text[:40]!r} is not a number"
+
+
+def raw_bytes(field: bytes) -> bytes:
+    """Return the bytes of a field as they stand in the file, undoing the lenient encoding."""
+    return field.decode("utf-8").encode(ANY_BYTE)
+
+
+def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
+    """Convert rows that were read as text and found to be right."""
+    piece: Piece = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        texts = [raw_bytes(raw).decode("utf-8") for raw in array.to_pylist()]
+        if pa.types.is_dictionary(types[name]):
+            places: dict[str, int] = {}
+            codes = [places.setdefault(text, len(places)) if text else -1 for text in texts]
+            piece[name] = Texts(np.array(codes, dtype=np.int64), tuple(places))
+        else:
+            null = np.array([text in NULLS for text in texts], dtype=bool)
+            numbers = [np.nan if text in NULLS else as_float(text) for text in texts]
+            piece[name] = Numbers(np.array([numbers]), null if null.any() else None)
+    return piece
+
+
+def as_float(text: str) -> float:
+    """Read a number or a boolean that was found to be one."""
+    return float(text in TRUE) if text in TRUE + FALSE else float(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import prod
+from tokenize import TokenError
 
 import numpy as np
 
@@ -32,10 +35,13 @@ class NpyTable:
                 reader = (
                     np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 )
-                shape, fortran, dtype = reader(file, max_header_size=MAX_HEADER)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # headers written by Python 2 are read as well
+                    shape, fortran, dtype = reader(file, max_header_size=MAX_HEADER)
                 start = file.tell()
-        except (ValueError, OSError) as error:
-            raise DataError(f"{self.label}: not a readable .npy file: {str(error).splitlines()[0]}") from None
+        except (ValueError, SyntaxError, TokenError, EOFError, OSError) as error:
+            reason = re.sub(r"<.* object at .*>", "of another kind", str(error).splitlines()[0])
+            raise DataError(f"{self.label}: not a readable .npy file: {reason}") from None
         if dtype.kind not in "biuf":
             raise DataError(f"{self.label}: holds {dtype} values; numbers are needed (objects are never unpickled)")
         if not shape:

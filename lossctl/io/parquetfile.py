@@ -31,9 +31,12 @@ class ParquetTable:
         """The footer."""
         try:
             with self.source.file() as file:
-                return pq.read_metadata(file)
+                found = pq.read_metadata(file)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.label}: not a readable Parquet file: {first_line(error)}") from None
+        if sum(found.row_group(group).num_rows for group in range(found.num_row_groups)) != found.num_rows:
+            raise DataError(f"{self.label}: the file is damaged: its footer counts its rows in two ways")
+        return found
 
     @cached_property
     def schema(self) -> pa.Schema:

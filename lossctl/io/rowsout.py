@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lossctl.core.block import Block
 from lossctl.core.domain import Array
-from lossctl.errors import OutputError, UsageError
+from lossctl.errors import OutputError
 
 
 class RowsWriter:
@@ -25,10 +25,8 @@ class RowsWriter:
         try:
             if path.lower().endswith(".parquet"):
                 self.writer: Any = pq.ParquetWriter(temporary, self.schema, write_page_checksum=True)
-            elif path.lower().endswith(".csv"):
-                self.writer = arrow_csv.CSVWriter(temporary, self.schema)
             else:
-                raise UsageError(f"--rows-out {path}: the name must end in .parquet or .csv")
+                self.writer = arrow_csv.CSVWriter(temporary, self.schema)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror or error}") from None
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import stat
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +25,7 @@ MAGIC: Final = (
     (b"ARROW1", "Arrow IPC"),
     (b"\xfd7zXZ", "xz"),
     (b"PK\x03\x04", "zip"),
-    (b"\x80\x04\x95", "pickle"),
+    *((bytes((0x80, protocol)), "pickle") for protocol in range(2, 6)),
 )
 COMPRESSED: Final = ("gzip", "bz2", "zstd")
 SPOOL_STEP = 1 << 20
@@ -35,10 +38,10 @@ class Source:
         self.path = path
         self.label = label or printable(path)
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device might never end
+                raise DataError(f"{self.label}: not a regular file; a stream is read as - from standard input")
             with open(path, "rb") as file:
                 status = os.fstat(file.fileno())
-                if not os.path.isfile(path):
-                    raise DataError(f"{self.label}: not a regular file")
                 start = file.read(8)
         except OSError as error:
             raise DataError(f"{self.label}: {self.explained(error)}") from None
@@ -95,10 +98,13 @@ def spooled_stdin() -> Source:
     """Copy standard input to a temporary file that goes with the process, and watch that."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("- reads standard input, but it is a terminal; pipe a CSV or Parquet file into lossctl")
-    spool = tempfile.NamedTemporaryFile(prefix="lossctl-stdin-")  # noqa: SIM115  # lives as long as the Source
-    while chunk := sys.stdin.buffer.read(SPOOL_STEP):
-        spool.write(chunk)
-    spool.flush()
-    source = Source(spool.name, "standard input")
-    source.spool = spool  # type: ignore[attr-defined]  # deleted when the Source is
+    handle, path = tempfile.mkstemp(prefix="lossctl-stdin-")
+    try:
+        with open(handle, "wb") as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool, SPOOL_STEP)
+        source = Source(path, "standard input")
+    except BaseException:
+        os.unlink(path)
+        raise
+    weakref.finalize(source, os.unlink, path)
     return source

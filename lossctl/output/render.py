@@ -23,6 +23,8 @@ def destination(text: str) -> tuple[str, str]:
     """Split `[FMT:]PATH` into format and path; without a format, the path's ending tells."""
     name, colon, path = text.partition(":")
     if colon and name in FORMATS:
+        if not path:
+            raise UsageError(f"-o {text}: the path after the colon is empty")
         return name, path
     for suffix, found in SUFFIXES.items():
         if text.lower().endswith(suffix):

@@ -1,0 +1,95 @@
+"""The conformance suite: `check(loss)` holds a loss to everything that its declaration promises.
+
+It is for authors of plug-ins, and our own losses pass it too. A `Case` is a loss with bound parameters, one of its
+forms and a width; a law is a function of a case whose docstring says what holds. Data are drawn from the form's
+domains, parameters from theirs, so that a new loss needs no new test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lossctl.core.loss import Loss
+from lossctl.testing.cases import Case, Violation, settings, widths
+from lossctl.testing.intake import (
+    activations_agree,
+    bad_shapes_are_refused,
+    bad_weights_are_refused,
+    container_is_free,
+    inputs_are_left_alone,
+    one_column_is_never_broadcast,
+    spelling_of_flags_is_free,
+    strangers_are_refused,
+)
+from lossctl.testing.laws import (
+    best_is_at_the_truth,
+    curve_evaluates,
+    declaration_is_complete,
+    ends_give_numbers,
+    form_is_reached,
+    gradient_is_the_slope,
+    merging_is_exact,
+    ordinary_data_have_a_number,
+    reading_has_its_slope,
+    row_order_is_free,
+    spec_names_the_loss,
+    value_is_the_mean,
+    weights_repeat_rows,
+    zero_weight_is_absence,
+)
+
+Law = Callable[[Case], None]
+LAWS: tuple[Law, ...] = (
+    form_is_reached,
+    inputs_are_left_alone,
+    ordinary_data_have_a_number,
+    curve_evaluates,
+    gradient_is_the_slope,
+    merging_is_exact,
+    ends_give_numbers,
+    weights_repeat_rows,
+    zero_weight_is_absence,
+    row_order_is_free,
+    value_is_the_mean,
+    reading_has_its_slope,
+    best_is_at_the_truth,
+    spelling_of_flags_is_free,
+    container_is_free,
+    one_column_is_never_broadcast,
+    activations_agree,
+)
+REFUSALS: tuple[Law, ...] = (strangers_are_refused, bad_weights_are_refused, bad_shapes_are_refused)
+
+
+def check(loss: Loss, seed: int = 0) -> None:
+    """Raise AssertionError, naming the loss, the form and the law, where a loss breaks what it promises.
+
+    Checked at the given parameters, at the ends of each parameter's domain and at values drawn from it with `seed`.
+
+    >>> import lossctl
+    >>> from lossctl.testing import check
+    >>> check(lossctl.get("huber"))
+    """
+    _hold(declaration_is_complete, loss, loss.spec)
+    for setting in settings(loss, seed):
+        _hold(spec_names_the_loss, setting, setting.full_spec)
+        for form in loss.forms:
+            for width in widths(form):
+                case = Case(setting, form, width, seed)
+                for law in (*LAWS, *REFUSALS) if setting is loss else LAWS:
+                    _hold(law, case, str(case))
+
+
+def _hold(law: Callable[[Any], None], subject: object, title: str) -> None:
+    """Run one law; whatever it raises becomes an AssertionError with the law in words."""
+    try:
+        law(subject)
+    except Exception as error:
+        known = isinstance(error, Violation)
+        found = str(error) if known else f"raised {type(error).__name__}: {error}"
+        words = (law.__doc__ or law.__name__).removeprefix("Check that ").rstrip(".")
+        raise AssertionError(f"{title}: broken promise: {words}: {found}") from None if known else error
+
+
+__all__ = ["LAWS", "REFUSALS", "Case", "Violation", "check", "settings", "widths"]

@@ -1,0 +1,266 @@
+"""Cases: a loss with bound parameters, on data of one of its forms, drawn from the form's domains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.domain import Array, Box, Domain, Flag, Interval, Labels, Mark, Simplex
+from lossctl.core.form import Form
+from lossctl.core.loss import Loss
+from lossctl.core.state import Moments, Peak, Sample
+
+Columns = dict[str, Any]  # arrays by role: (width, rows), or (rows,) class codes
+State = Moments | Peak | Sample
+
+ROWS = 32
+EDGE = 0.05  # how far samples stay from the ends of a domain, so that both sides of a difference are inside
+STEP = 4e-6  # of a difference, relative to the value: curvature and rounding both stay below SLOPE_TOLERANCE
+SLOPE_TOLERANCE = 1e-6
+TOLERANCE = 1e-12
+FAR = 1e3  # a score or a distance that keeps every margin
+
+
+class Violation(AssertionError):
+    """A law does not hold; the text says where."""
+
+
+def settings(loss: Loss, seed: int) -> list[Loss]:
+    """Return the loss as given, with each parameter changed alone, and twice with all of them drawn at once."""
+    rng = np.random.default_rng(seed)
+    found = {loss.full_spec: loss}
+
+    def add(**args: object) -> None:
+        other = loss.bind(**args)
+        found.setdefault(other.full_spec, other)
+
+    def draw(domain: Interval | None) -> object:
+        return bool(rng.integers(2)) if domain is None else float(domain.sample(rng, 1, 1)[0, 0])
+
+    for param in loss.params:
+        if param.domain is None:
+            add(**{param.name: not loss.args[param.name]})
+            continue
+        for value in [*_closed(param.domain), draw(param.domain), draw(param.domain)]:
+            add(**{param.name: value})
+        if param.optional:
+            add(**{param.name: None})
+    for _ in range(2):
+        add(**{param.name: draw(param.domain) for param in loss.params})
+    return list(found.values())
+
+
+def widths(form: Form) -> tuple[int, ...]:
+    """Return how many columns to try for the roles that share a free width (for labels: how many classes)."""
+    if form.labels or any(isinstance(domain, Simplex) for domain in form.roles.values()):
+        return 2, 3
+    free = any(domain.width is None for domain in form.roles.values())
+    return (1, 3) if free else (max(domain.width or 1 for domain in form.roles.values()),)
+
+
+def sample(form: Form, width: int, rng: np.random.Generator, wild: bool) -> Columns:
+    """Draw rows away from the ends of the domains; boxes overlap the first one unless `wild`."""
+    found: Columns = {}
+    first: Array | None = None
+    for role, domain in form.roles.items():
+        if isinstance(domain, Box) and first is not None and not wild:
+            found[role] = first + _nudge(first, rng)
+        else:
+            found[role] = inner(domain, domain.width or width, width, rng)
+        first = found[role] if isinstance(domain, Box) and first is None else first
+    return found
+
+
+def inner(domain: Domain, width: int, classes: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Draw rows of one domain; half of an interval's are whole numbers, since these meet at kinks."""
+    if isinstance(domain, Labels):
+        return rng.integers(0, classes, ROWS)
+    drawn = domain.sample(rng, width, ROWS)
+    if isinstance(domain, Simplex):
+        floor = min(EDGE, 0.5 / width)
+        return floor + (1.0 - width * floor) * drawn
+    if not isinstance(domain, Interval):
+        return drawn
+    edge = EDGE * (domain.high - domain.low if np.isfinite(domain.high - domain.low) else 1.0)
+    low, high = domain.low + edge, domain.high - edge
+    drawn = np.clip(drawn, low, high)
+    whole = np.rint(drawn)
+    drawn = np.where((np.arange(ROWS) % 2 == 0) & (whole >= low) & (whole <= high), whole, drawn)
+    return drawn if domain.hole is None else np.where(np.abs(drawn - domain.hole) < edge, domain.inner(), drawn)
+
+
+def _nudge(box: Array, rng: np.random.Generator) -> Array:
+    """Shifts of the edges of boxes by less than a fifth of their sides, some of them zero."""
+    shift: Array = rng.uniform(-0.2, 0.2, box.shape) * np.concatenate([box[2:] - box[:2]] * 2)
+    return np.where(rng.random(box.shape) < 0.9, shift, 0.0)
+
+
+def _closed(domain: Interval) -> list[float]:
+    ends = [(domain.low, domain.low_closed), (domain.high, domain.high_closed)]
+    return [end for end, closed in ends if closed and np.isfinite(end)]
+
+
+def closed_ends(domain: Domain, width: int, classes: int) -> list[Any]:
+    """Return the extreme rows that a domain admits, and zero: (width,) columns, or class codes."""
+    match domain:
+        case Interval():
+            zero = [0.0] if domain.holds(np.zeros(1))[0] else []  # where quotients and logarithms go wrong
+            return [np.full(width, end) for end in dict.fromkeys(_closed(domain) + zero)]
+        case Labels():
+            return [0, classes - 1]
+        case Simplex() | Mark(one_hot=True):
+            return list(np.eye(width))
+        case Flag() | Mark():
+            return [np.zeros(width), np.ones(width)]
+        case Box(solid=False):  # a point, and boxes without height or width
+            return [np.array([1.0, 1.0, right, bottom]) for right, bottom in ((1, 1), (1, 3), (3, 1))]
+    return []
+
+
+def strangers(domain: Domain, column: Array, classes: int) -> list[float]:
+    """Return values that may not stand last in a row that is `column` otherwise; NaN may stand nowhere."""
+    found = [np.nan, np.inf, -np.inf]
+    match domain:
+        case Interval():
+            ends = [domain.low, domain.high, np.nextafter(domain.low, -np.inf), np.nextafter(domain.high, np.inf)]
+            found += ends if domain.hole is None else [*ends, domain.hole]
+            return [value for value in found if not domain.holds(np.array([value]))[0]]
+        case Labels():
+            return [*found, -1.0, float(classes), 0.5]
+        case Simplex():
+            return [*found, -0.1, 1.1, column[-1] + 0.01]
+        case Flag():
+            return [*found, 2.0, -0.5, -2.0] + ([] if domain.soft else [0.5])
+        case Mark():
+            return [*found, -1.0, 2.0, 0.5]
+        case Box():
+            return [*found, column[1] - 1.0] + ([column[1]] if domain.solid else [])
+    return [np.nan]
+
+
+def truth(form: Form, width: int, seed: int) -> Columns | None:
+    """Return rows that are predicted perfectly, None where the form has no such thing."""
+    known = hard(form, sample(form, width, np.random.default_rng(seed), wild=False))
+    target, domain = known.get("target"), form.roles.get("pred")
+    if {"anchor", "positive", "negative"} <= set(known):
+        return {**known, "positive": known["anchor"], "negative": known["anchor"] + FAR}
+    if target is None:
+        return None
+    if {"left", "right"} <= set(known):
+        return {**known, "right": known["left"] + FAR * target}
+    if domain is None:
+        return None
+    pred = np.eye(width)[:, target] if form.labels else target
+    if isinstance(domain, Interval) and np.isinf(domain.high) and not isinstance(form.roles["target"], Interval):
+        pred = FAR * (2.0 * pred - 1.0)
+    fits = len(pred) == (domain.width or width) and not domain.outside(pred).any()
+    return {**known, "pred": pred} if fits else None
+
+
+def hard(form: Form, columns: Columns) -> Columns:
+    """Replace soft targets by certain ones."""
+    match form.roles.get("target"):
+        case Flag():
+            return {**columns, "target": np.rint(columns["target"])}
+        case Simplex():
+            return {**columns, "target": np.eye(len(columns["target"]))[:, np.argmax(columns["target"], axis=0)]}
+    return columns
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loss with bound parameters, on data of one form and width."""
+
+    loss: Loss
+    form: Form
+    width: int
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.loss.full_spec} (form {self.form.name}, {self.form.layout()}; width {self.width})"
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator, the same for every law."""
+        return np.random.default_rng([self.seed, self.width])
+
+    def data(self, wild: bool = False) -> Columns:
+        """Draw the rows of this case."""
+        return sample(self.form, self.width, np.random.default_rng([self.seed, self.width, 1 + wild]), wild)
+
+    def given(self, columns: Columns) -> Columns:
+        """Turn columns into what a user passes: (rows,) or (rows, width) arrays."""
+        return {role: np.array(x[0] if len(x) == 1 and x.ndim == 2 else x.T, order="C") for role, x in columns.items()}
+
+    def value(self, columns: Columns, weight: object = None) -> float:
+        """Return the loss of columns."""
+        return self.loss(weight=weight, task=self.form.name, **self.given(columns))
+
+    def numbers(self, columns: Columns) -> Array:
+        """Return the per-row losses, or the value where there are none."""
+        if self.loss.row is None:
+            return np.array([self.value(columns)])
+        return self.loss.each(task=self.form.name, **self.given(columns))
+
+    def slopes(self, given: Columns) -> Columns:
+        """Return the gradient by role; nothing where the loss has none."""
+        if self.loss.gradient is None or self.loss.row is None:
+            return {}
+        found = self.loss.grad(task=self.form.name, **given)
+        return found if isinstance(found, dict) else {self.loss.pred_roles[0]: found}
+
+    def same(self, columns: Columns, a: float, b: float, what: str) -> None:
+        """Demand two values to be equal up to rounding; a largest value is not rounded at all."""
+        exact = self.loss.keeps == "peak"
+        typical = 0.0 if self.loss.row is None else float(np.mean(np.abs(self.numbers(columns))))
+        demand(near(a, b, 0.0 if exact else TOLERANCE, typical), f"{what} gives {b!r} instead of {a!r}")
+
+    def refuses(self, error: type[Exception], given: Columns, what: str, name: str = "", weight: object = None) -> None:
+        """Demand an error, and that its text holds `name`."""
+        try:
+            self.loss(weight=weight, task=self.form.name, **given)
+        except error as refusal:
+            demand(name in str(refusal), f"{what} is refused without naming {name}: {refusal}")
+        else:
+            raise Violation(f"{what} is accepted, {error.__name__} is due")
+
+
+def demand(held: object, complaint: str) -> None:
+    """Raise Violation where something does not hold."""
+    if not held:
+        raise Violation(complaint)
+
+
+def near(a: float, b: float, tolerance: float = TOLERANCE, scale: float = 0.0) -> bool:
+    """Return whether two numbers agree, relative to the larger one or to `scale`; NaN agrees with NaN."""
+    scale = scale if np.isfinite(scale) else 0.0
+    return a == b or (a != a and b != b) or bool(abs(a - b) <= tolerance * max(abs(a), abs(b), scale))
+
+
+def rows_of(columns: Columns, rows: slice | NDArray[Any]) -> Columns:
+    """Copy some rows."""
+    return {role: np.array(x[..., rows], order="C") for role, x in columns.items()}
+
+
+def place(columns: Columns, row: int) -> str:
+    """Write the data of one row."""
+    return ", ".join(f"{role} {x[..., row].tolist()}" for role, x in columns.items())
+
+
+def extremes(case: Case) -> Columns | None:
+    """Return every combination of closed ends, zeros and two ordinary rows, None where there are no such ends."""
+    ordinary = case.data()
+    choices, ends = [], 0
+    for role, domain in case.form.roles.items():
+        x = ordinary[role]
+        found = closed_ends(domain, domain.width or case.width, case.width)
+        ends += len(found)
+        choices.append([*found, x[..., 0], x[..., 1]])
+    if not ends:
+        return None
+    rows = list(product(*choices))
+    return {role: np.stack(line, axis=-1) for role, line in zip(case.form.roles, zip(*rows, strict=True), strict=True)}

@@ -1,0 +1,145 @@
+"""Laws of intake: how data may be spelt and held, and what must be refused."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.activation import APPLY
+from lossctl.core.domain import Box, Flag
+from lossctl.errors import DataError, UsageError
+from lossctl.testing.cases import (
+    ROWS,
+    Case,
+    Columns,
+    demand,
+    hard,
+    near,
+    strangers,
+)
+
+
+def spelling_of_flags_is_free(case: Case) -> None:
+    """Check that flags written -1 and +1, or as booleans, give the same numbers as 0 and 1."""
+    if not isinstance(case.form.roles.get("target"), Flag):
+        return
+    given = case.given(hard(case.form, case.data()))
+    for target in (2.0 * given["target"] - 1.0, given["target"] > 0.0):
+        _same_numbers(case, given, {**given, "target": target}, f"target {target[:2].tolist()}...")
+
+
+def inputs_are_left_alone(case: Case) -> None:
+    """Check that the arrays of the caller stay as they are."""
+    given = case.given(case.data())
+    case.loss(task=case.form.name, **given)
+    case.slopes(given)
+    for role, x in case.given(case.data()).items():
+        demand(np.array_equal(x, given[role]), f"{role} is modified")
+        demand(given[role].flags.writeable, f"{role} is made read-only")
+
+
+def container_is_free(case: Case) -> None:
+    """Check that dtype, memory layout and container of the inputs do not change the numbers."""
+    columns = {role: x.astype(np.float32).astype(x.dtype) for role, x in case.data().items()}
+    whole = {role: np.rint(x) for role, x in hard(case.form, columns).items()}
+    whole = {role: columns[role] if case.form.roles[role].outside(x).any() else x for role, x in whole.items()}
+    for name, data, change in (
+        ("float32", columns, lambda x: x.astype(np.float32)),
+        ("whole numbers as int16", whole, lambda x: x.astype(np.int16) if np.array_equal(x, np.rint(x)) else x),
+        ("lists", columns, lambda x: x.tolist()),
+        ("every other row of an array", columns, lambda x: np.repeat(x, 2, axis=0)[::2]),
+        ("a Fortran array", columns, np.asfortranarray),
+        ("big-endian numbers", columns, lambda x: x.astype(x.dtype.newbyteorder(">"))),
+        ("read-only arrays", columns, _locked),
+    ):
+        given = case.given(data)
+        _same_numbers(case, given, {role: change(x) for role, x in given.items()}, name)
+
+
+def _locked(x: NDArray[Any]) -> NDArray[Any]:
+    view = x.view()
+    view.flags.writeable = False
+    return view
+
+
+def one_column_is_never_broadcast(case: Case) -> None:
+    """Check that (n,) against (n, 1) is (n,) against (n,)."""
+    given = case.given(case.data())
+    flat = [role for role, x in given.items() if x.ndim == 1]
+    for roles in ([[role] for role in flat] + [flat]) if flat else []:
+        other = {role: x[:, np.newaxis] if role in roles else x for role, x in given.items()}
+        _same_numbers(case, given, other, f"{' and '.join(roles)} of shape (n, 1)")
+
+
+def _same_numbers(case: Case, a: Columns, b: Columns, what: str) -> None:
+    """Demand the same bits from two spellings of the same data, and the gradient in the second one's shape."""
+    task, loss = case.form.name, case.loss
+    values = loss(task=task, **a), loss(task=task, **b)
+    demand(near(*values, tolerance=0.0), f"{what} gives {values[1]!r} instead of {values[0]!r}")
+    if loss.row is not None:
+        rows = loss.each(task=task, **a), loss.each(task=task, **b)
+        demand(np.array_equal(*rows, equal_nan=True), f"{what} gives other row losses")
+        demand(rows[1].shape == (ROWS,), f"{what} gives {rows[1].shape} row losses")
+    for (role, x), y in zip(case.slopes(a).items(), case.slopes(b).values(), strict=True):
+        demand(y.shape == np.shape(b[role]), f"{what} gives a gradient of shape {y.shape} by {role}")
+        demand(np.array_equal(x.ravel(), y.ravel(), equal_nan=True), f"{what} gives another gradient by {role}")
+
+
+def activations_agree(case: Case) -> None:
+    """Check that raw outputs with an activation give the number of the activated outputs."""
+    domain = case.form.roles.get("pred")
+    if domain is None:
+        return
+    columns = case.data()
+    raw = columns["pred"] if isinstance(domain, Box) else case.rng.normal(0.0, 1.5, columns["pred"].shape)
+    for name in sorted(domain.activations() - {"none"}):
+        apply: Any = APPLY[name]
+        natural = {**columns, "pred": apply(raw)}
+        if domain.outside(natural["pred"]).any():
+            continue
+        found = case.loss(task=case.form.name, activation=name, **case.given({**columns, "pred": raw}))
+        due = case.value(natural)
+        demand(near(due, found, 1e-9, 1e-3), f"{name} gives {found!r} instead of {due!r}")
+
+
+def strangers_are_refused(case: Case) -> None:
+    """Check that NaN, infinities and values outside a domain raise DataError with the name of the role."""
+    columns = case.data()
+    for role, domain in case.form.roles.items():
+        for value in strangers(domain, columns[role][..., -1], case.width):
+            spoilt = columns[role].astype(np.float64)
+            spoilt[(-1,) * spoilt.ndim] = value
+            case.refuses(DataError, case.given({**columns, role: spoilt}), f"{role} {value:.17g}", role)
+        if isinstance(domain, Flag):
+            mixed = np.zeros_like(columns[role])
+            mixed[-1, -1] = -1.0
+            case.refuses(DataError, case.given({**columns, role: mixed}), f"{role} of both -1 and 0", role)
+
+
+def bad_weights_are_refused(case: Case) -> None:
+    """Check that weights that are negative, not finite, all zero or too few raise DataError."""
+    given = case.given(case.data())
+    for value in (-1.0, np.nan, np.inf):
+        weight = np.ones(ROWS)
+        weight[-1] = value
+        case.refuses(DataError, given, f"a weight {value!r}", "weight", weight)
+    case.refuses(DataError, given, "a weight of all zeros", "weight", np.zeros(ROWS))
+    case.refuses(DataError, given, "a weight with a row missing", "weight", np.ones(ROWS - 1))
+
+
+def bad_shapes_are_refused(case: Case) -> None:
+    """Check that other row counts raise DataError; missing roles and widths that fit no form raise UsageError."""
+    given = case.given(case.data())
+    for role in given if len(given) > 1 else ():
+        case.refuses(DataError, {**given, role: given[role][:-1]}, f"{role} with a row missing", role)
+    for role in given:
+        case.refuses(UsageError, {**given, role: None}, f"data without {role}", role)
+    case.refuses(UsageError, {**given, "stranger": np.ones(ROWS)}, "a role of another loss", "stranger")
+    counts = {role: 1 if x.ndim == 1 else x.shape[1] for role, x in given.items()}
+    for role, width in product(given, (1, 2, 3, 4, 5)):
+        if case.loss.form_for({**counts, role: width}, case.form.name) is None:
+            columns = np.resize(given[role], (ROWS, width))
+            case.refuses(UsageError, {**given, role: columns}, f"{role} with {width} columns", role)

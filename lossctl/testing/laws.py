@@ -1,0 +1,269 @@
+"""Laws of numbers: gradient, merging, domain ends, weights, order of rows, the best value."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+
+from lossctl import registry
+from lossctl.core.arrays import block_state, first_finite, value_of
+from lossctl.core.batch import Batch
+from lossctl.core.domain import Array
+from lossctl.core.exact import rounded
+from lossctl.core.loss import Loss
+from lossctl.core.reading import MEAN
+from lossctl.core.state import Moments, Sample
+from lossctl.errors import UsageError
+from lossctl.testing.cases import (
+    ROWS,
+    SLOPE_TOLERANCE,
+    STEP,
+    TOLERANCE,
+    Case,
+    Columns,
+    State,
+    Violation,
+    demand,
+    extremes,
+    near,
+    place,
+    rows_of,
+    truth,
+)
+
+
+def declaration_is_complete(loss: Loss) -> None:
+    """Check that the declaration says everything that help and errors need."""
+    for field in ("name", "summary", "formula", "unit", "source", "use", "avoid", "forms", "parts"):
+        words = getattr(loss, field)
+        demand(words.strip() if isinstance(words, str) else words, f"{field} is empty")
+    for param in loss.params:
+        demand(param.help.strip(), f"parameter {param.name} has no help")
+        param.check(param.default, loss.name)
+    for form in loss.forms:
+        demand(set(form.roles) == set(loss.roles), f"form {form.name} has other roles than form {loss.forms[0].name}")
+
+
+def spec_names_the_loss(loss: Loss) -> None:
+    """Check that a spec names the loss and its parameters, there and back."""
+    for param in loss.params:
+        written = param.write(loss.args[param.name])
+        demand(param.parse(written, loss.name) == loss.args[param.name], f"{param.name}={written} is read otherwise")
+    known = registry.losses().get(loss.name)
+    if known is not None and known.parts == loss.parts:
+        for spec in (loss.full_spec, loss.spec):
+            found = registry.get(spec)
+            demand((found.name, found.args) == (loss.name, loss.args), f"{spec!r} is read as {found.full_spec!r}")
+
+
+def form_is_reached(case: Case) -> None:
+    """Check that data of the form's widths are read as this form."""
+    counts = {role: domain.width or case.width for role, domain in case.form.roles.items()}
+    found = case.loss.form_for(counts, case.form.name)
+    demand(found == case.form, f"columns {counts} are read as {found and found.layout()}")
+
+
+def ordinary_data_have_a_number(case: Case) -> None:
+    """Check that data away from the ends of the domains have a number."""
+    columns = case.data()
+    lost = np.isnan(case.numbers(columns))
+    demand(not lost.any(), f"NaN at {place(columns, int(np.argmax(lost)))}")
+    demand(not np.isnan(case.value(columns)), "the value is NaN")
+
+
+def curve_evaluates(case: Case) -> None:
+    """Check that the form's curve is data that the loss accepts."""
+    curve = {role: np.array(columns) for role, columns in case.form.curve.roles.items()}
+    if case.form.labels:
+        curve["target"] = curve["target"][0].astype(np.int64)
+    numbers = case.numbers(curve)
+    if case.loss.row is not None:
+        count = len(case.form.curve.points)
+        demand(numbers.shape == (count,), f"{numbers.shape} numbers for {count} points")
+        demand(not np.isnan(numbers).any(), f"NaN at {case.form.curve.points[int(np.argmax(np.isnan(numbers)))]}")
+    case.slopes(case.given(curve))
+
+
+def gradient_is_the_slope(case: Case) -> None:
+    """Check that the gradient is the slope of each row's loss."""
+    if case.loss.gradient is None:
+        try:
+            case.loss.grad(task=case.form.name, **case.given(case.data()))
+        except UsageError:
+            return
+        raise Violation("none is declared, yet grad returns one")
+    if case.loss.row is None:
+        return
+    for columns in (case.data(), case.data(wild=True)):
+        given = case.given(columns)
+        slopes = case.slopes(given)
+        demand(set(slopes) == set(case.loss.pred_roles), f"it has roles {set(slopes)}, not {case.loss.pred_roles}")
+        for role, slope in slopes.items():
+            shape = np.shape(given[role])
+            demand(np.shape(slope) == shape, f"by {role} it has shape {np.shape(slope)}, not {shape}")
+            for column in range(len(columns[role])):
+                _compare_slope(case, columns, role, column, slope.reshape(ROWS, -1)[:, column])
+
+
+def _compare_slope(case: Case, columns: Columns, role: str, column: int, slope: Array) -> None:
+    """Demand a slope between the slopes on both sides: where the loss is smooth these are one, at a kink two."""
+    here, x = case.numbers(columns), columns[role][column]
+    finite = np.abs(here[np.isfinite(here)])
+    step = STEP * np.maximum(1.0, np.abs(x))
+    noise = 64.0 * np.finfo(float).eps * np.maximum(np.abs(here), finite.mean() if finite.size else 0.0) / step
+
+    def quotient(move: Array) -> Array:
+        moved = columns[role].copy()
+        moved[column] += move
+        ratio: Array = (case.numbers({**columns, role: moved}) - here) / (moved[column] - x)
+        return ratio
+
+    with np.errstate(all="ignore"):  # the second half step takes out the curvature
+        below, above = (2.0 * quotient(0.5 * move) - quotient(move) for move in (-step, step))
+        tolerance = SLOPE_TOLERANCE * np.maximum(np.abs(below), np.abs(above)) + noise
+        between = (slope >= np.minimum(below, above) - tolerance) & (slope <= np.maximum(below, above) + tolerance)
+    wrong = np.isfinite(below) & np.isfinite(above) & ~between
+    row = int(np.argmax(wrong))
+    demand(
+        not wrong.any(),
+        f"by {role}, column {column}, at {place(columns, row)} it is {slope[row]:.10g}; "
+        f"the slope is {below[row]:.10g} below and {above[row]:.10g} above",
+    )
+
+
+def merging_is_exact(case: Case) -> None:
+    """Check that merged states of the parts are the state of the whole, in any order and tree."""
+    columns, rng = case.data(), case.rng
+    cuts = [0, 0, 1, 9, 10, 22, ROWS]  # an empty part, and two of one row
+    weight = rng.integers(1, 4, ROWS).astype(np.float64)
+    weight[1:9] = 0.0
+    for weights in (None, weight):
+        parts = [state_of(case, columns, weights, slice(*ends)) for ends in pairwise(cuts)]
+        merged = reduce(joined, parts)
+        value = value_of(case.loss, merged, weights is not None)
+        for order in (np.arange(len(parts))[::-1], rng.permutation(len(parts)), rng.permutation(len(parts))):
+            mixed = [parts[i] for i in order]
+            for other in (reduce(joined, mixed), in_tree(mixed)):
+                demand(same_state(merged, other), f"parts merged as {order.tolist()} give {other}, not {merged}")
+        demand(same_state(merged, joined(parts[0], merged)), "an empty part leaves a trace")
+        demand(same_state(merged, pickle.loads(pickle.dumps(merged))), "a pickled state comes back changed")
+        whole = value_of(case.loss, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
+        case.same(columns, whole, value, "merging the parts")
+        if weights is not None:
+            kept = value_of(case.loss, reduce(joined, [*parts[:2], *parts[3:]]), True)
+            demand(near(kept, value, 0.0), f"a part of zero weight changes {kept!r} to {value!r}")
+
+
+def state_of(case: Case, columns: Columns, weight: Array | None, rows: slice) -> State:
+    """Reduce some rows; variances are taken about one origin, as in the engine."""
+    batch = Batch(rows_of(columns, rows), form=case.form.name, origin=first_finite(columns.get("target")))
+    with np.errstate(all="ignore"):
+        return block_state(case.loss, case.form, batch, None if weight is None else weight[rows])
+
+
+def joined(a: State, b: State) -> State:
+    """Merge two states of one kind."""
+    return a.merge(b)  # type: ignore[arg-type]  # kinds never mix
+
+
+def in_tree(states: Sequence[State]) -> State:
+    """Merge the halves, each merged in the same way."""
+    middle = len(states) // 2
+    return joined(in_tree(states[:middle]), in_tree(states[middle:])) if middle else states[0]
+
+
+def same_state(a: State, b: State) -> bool:
+    """Return whether two states hold the same bits."""
+    if isinstance(a, Sample) and isinstance(b, Sample):
+        return np.array_equal(a.ordered(), b.ordered(), equal_nan=True)
+    return a == b
+
+
+def ends_give_numbers(case: Case) -> None:
+    """Check that closed ends of the domains, and zeros, are accepted and give no NaN."""
+    for columns in (extremes(case), truth(case.form, case.width, case.seed)):
+        if columns is None:
+            continue
+        numbers = case.numbers(columns)
+        found = [("the loss", np.isnan(numbers))]
+        for role, slope in case.slopes(case.given(columns)).items():
+            lost = np.isnan(slope.reshape(len(numbers), -1)).any(axis=1)
+            found.append((f"the gradient by {role}", lost & np.isfinite(numbers)))
+        for what, lost in found:
+            row = int(np.argmax(lost))
+            demand(not lost.any(), f"{what} is NaN at {place(columns, row)}")
+
+
+def weights_repeat_rows(case: Case) -> None:
+    """Check that an integer weight is that many equal rows."""
+    columns, weight = case.data(), case.rng.integers(0, 4, ROWS)
+    repeated = {role: np.repeat(x, weight, axis=-1) for role, x in columns.items()}
+    case.same(columns, case.value(repeated), case.value(columns, weight), f"weight {weight.tolist()}")
+
+
+def zero_weight_is_absence(case: Case) -> None:
+    """Check that a row of zero weight is absent, even where its loss is infinite."""
+    columns, far = case.data(), extremes(case) or case.data(wild=True)
+    both = {role: np.concatenate([x, far[role]], axis=-1) for role, x in columns.items()}
+    weight = (np.arange(next(iter(both.values())).shape[-1]) < ROWS).astype(np.float64)
+    case.same(columns, case.value(columns), case.value(both, weight), "adding rows of zero weight")
+
+
+def row_order_is_free(case: Case) -> None:
+    """Check that the order of the rows changes nothing."""
+    columns, order = case.data(), case.rng.permutation(ROWS)
+    case.same(columns, case.value(columns), case.value(rows_of(columns, order)), "another order of rows")
+
+
+def value_is_the_mean(case: Case) -> None:
+    """Check that the value of a plain mean is the mean of the row losses."""
+    if case.loss.row is None or case.loss.reading != MEAN or case.loss.keeps != "moments":
+        return
+    columns = case.data()
+    case.same(columns, float(np.mean(case.numbers(columns))), case.value(columns), "the loss")
+
+
+def reading_has_its_slope(case: Case) -> None:
+    """Check that the slope of the reading is its derivative by the means."""
+    state = state_of(case, case.data(), None, slice(0, ROWS))
+    if not isinstance(state, Moments):
+        return
+    reading = case.loss.reading
+    here = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.loss.parts)))
+    if any(state.odd) or not np.isfinite(reading.value(here)):
+        return
+    for i, slope in enumerate(reading.slope(here)):
+        step = 1e-6 * max(abs(here[i]), 1e-6)
+        up, down = ((*here[:i], here[i] + move, *here[i + 1 :]) for move in (step, -step))
+        central = (reading.value(up) - reading.value(down)) / (up[i] - down[i])
+        demand(
+            near(slope, central, 1e-6), f"by mean {i} it is {slope:.10g}, the quotient of differences {central:.10g}"
+        )
+
+
+def best_is_at_the_truth(case: Case) -> None:
+    """Check that nothing is better than `best`, and a perfect prediction has it."""
+    best, direction = case.loss.best, case.loss.direction
+    if best is None:
+        return
+
+    def cost(x: Array | float) -> Array:
+        return np.asarray({"min": x, "max": np.negative(x), "zero": np.abs(x)}[direction])
+
+    slack = TOLERANCE * max(1.0, abs(best))
+    for columns in (case.data(), case.data(wild=True)):
+        numbers = case.numbers(columns)
+        better = cost(numbers) < cost(best) - slack
+        demand(not better.any(), f"{numbers[int(np.argmax(better))]:.17g} is better than best = {best!r}")
+    known = truth(case.form, case.width, case.seed)
+    if known is None:
+        return
+    found = case.value(known)
+    if all(case.loss.args[param.name] == param.default for param in case.loss.params):
+        demand(near(found, best, slack, 1.0), f"a perfect prediction has {found!r}, best is {best!r}")
+    missed = case.value({**case.data(), **{role: known[role] for role in known if role == "target"}})
+    demand(not cost(missed) < cost(found) - slack, f"a guess has {missed!r}, a perfect prediction {found!r}")
