@@ -897,6 +897,25 @@ def test_a_header_that_is_not_utf8(refused: Refused, write: Write) -> None:
     refused(path, *MSE, code=DATA, says=["a.csv", "header", "not UTF-8"])
 
 
+@pytest.mark.parametrize("dictionary", [False, True])
+@pytest.mark.parametrize("options", [CCE, (*CCE[2:], "-t", "p_a,p_b", "--by", "y"), (*CCE, "--id", "y")])
+def test_parquet_text_that_is_not_utf8(
+    refused: Refused, tmp_path: Path, options: tuple[str, ...], dictionary: bool
+) -> None:
+    words = pa.array([b"a", b"b", b"caf\xe9"])
+    labels = pa.Array.from_buffers(pa.string(), 3, words.buffers())
+    path = parquet(tmp_path / "a.parquet", {"y": labels, "p_a": [0.5] * 3, "p_b": [0.5] * 3}, use_dictionary=dictionary)
+    refused(path, *options, code=DATA, says=["a.parquet", "column 'y'", "UTF-8"])
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe\xfd\xfc", b"caf\xe9"])
+def test_a_parquet_column_whose_name_is_not_utf8(refused: Refused, write: Write, name: bytes) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"y": [1.0, 2.0], "p": [1.0, 2.0], "name": [1.0, 2.0]}), file, store_schema=False)
+    path = write("a.parquet", file.getvalue().replace(b"name", name))
+    refused(path, *MSE, code=DATA, says=["a.parquet"])
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
 def test_text_of_wide_characters(refused: Refused, write: Write, encoding: str) -> None:
     refused(write("a.csv", REGRESSION.encode(encoding)), *MSE, code=DATA, says=["a.csv"])

@@ -440,6 +440,16 @@ def test_the_reason_counts_the_rows_and_names_the_first() -> None:
     assert found.reason == f"+infinity: {count} rows, the first at data: row {first}"
 
 
+def test_the_reason_names_a_row_far_down_by_its_place_in_the_input() -> None:
+    rng = np.random.default_rng(32)
+    label, prob = rng.integers(0, 2, 140_000).astype(float), rng.uniform(0.1, 0.9, 140_000)
+    prob[:10] = math.nan  # dropped, but counted
+    label[[70_000, 139_000]], prob[[70_000, 139_000]] = 1.0, 0.0
+    for found in cells({"y": label, "p": prob, "g": np.full(140_000, "all")}, "bce", missing="drop", by="g"):
+        assert found.rows == 139_990
+        assert found.reason == "+infinity: 2 rows, the first at data: row 70001"
+
+
 def test_an_infinite_loss_of_zero_weight_does_not_count() -> None:
     data = overconfident()
     data["w"] = W.copy()

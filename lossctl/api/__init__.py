@@ -164,7 +164,8 @@ def evaluate(
         note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")
     job = Job(tables, chosen, asked, wanted, note)
     job.resolve(activation, positive_label, classes)
-    reader = BlockReader(tables, chosen, job.rule, missing, key_digest)
+    needs_origins = any(loss.needs_origin for _, loss in job.candidates())
+    reader = BlockReader(tables, chosen, job.rule, missing, key_digest, needs_origins)
     blocks = iter(reader)
     first = next(blocks, None)
     if first is None or not first.read:

@@ -123,6 +123,12 @@ class Job:
         fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
         return [(loss.spec, loss) for loss in fitting or usual[:1]]
 
+    def candidates(self) -> list[tuple[str, Loss]]:
+        """Return the losses that may be asked of the data; while the task is open, those of all that it may be."""
+        tasks = ("regression", "binary") if self.task is None and not self.asked else ()
+        usual = [(name, registry.get(name)) for task in tasks for name in USUAL[task]]
+        return self._asked_now() or usual
+
     def _wish(self) -> str | None:
         acts = set(self.activations.values())
         wish = form_wish(self.wanted, acts.pop() if len(acts) == 1 else "none")

@@ -20,7 +20,7 @@ class Batch:
     Every role is a (width, rows) float64 array, one contiguous line per column; class labels are a (rows,)
     array of integer codes. `target` and `pred` are the usual roles, `pred` on its natural scale (the declared
     activation applied); `raw` is the column as it was read. `origin` is the value about which variances of the
-    target are taken.
+    target are taken, one for all rows or (rows,) of them.
     """
 
     __slots__ = ("_memo", "activation", "form", "origin", "roles", "rows")
@@ -31,7 +31,7 @@ class Batch:
         *,
         form: str = "",
         activation: str = "none",
-        origin: float = 0.0,
+        origin: float | Array = 0.0,
     ) -> None:
         self.roles = roles
         self.form = form

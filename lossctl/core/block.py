@@ -18,8 +18,9 @@ class Block:
     """The complete rows among `read` consecutive input rows that begin at row `start`.
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
-    codes. groups: slicing name -> (rows,) codes. missing: column -> rows where it is null or NaN, by kind;
-    faults: column -> rows whose text is no known label, or whose target disagrees between files.
+    codes. groups: slicing name -> (rows,) codes. origins: slicing name -> (rows,) the first target of each row's
+    group, where a loss needs it. missing: column -> rows where it is null or NaN, by kind. faults: column -> rows
+    whose text is no known label, or whose target disagrees between files.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Block:
     models: Mapping[str, Mapping[str, NDArray[Any]]]
     weight: Array | None = None
     groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    origins: Mapping[str, Array] = field(default_factory=dict)
     missing: Mapping[str, Breach] = field(default_factory=dict)
     dropped: int = 0
     faults: Mapping[str, Breach] = field(default_factory=dict)

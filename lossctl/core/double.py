@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from lossctl.core.domain import Array
 
 Pair = tuple[Array, Array]
+SPLIT_MAX: Final = 2.0**995
 SPLITTER: Final = 134_217_729.0  # 2^27 + 1 halves a significand
 
 
@@ -18,9 +21,11 @@ def two_sum(a: Array, b: Array) -> Pair:
 
 
 def split(a: Array) -> Pair:
-    """A float as two halves of its significand."""
-    scaled = SPLITTER * a
-    high = scaled - (scaled - a)
+    """A float as two halves of its significand; large ones are made smaller meanwhile."""
+    fold = np.where(np.abs(a) > SPLIT_MAX, 2.0**-28, 1.0)
+    small = a * fold
+    scaled = SPLITTER * small
+    high = (scaled - (scaled - small)) / fold
     return high, a - high
 
 

@@ -6,6 +6,7 @@ So block sums can be added in any order, by any thread, and give the same bits (
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Final
 
@@ -26,6 +27,13 @@ def fraction(total: int) -> Fraction:
 def square_fraction(total: int) -> Fraction:
     """Return `total` units of 2^-2148, the scale of a product of two floats, as an exact fraction."""
     return Fraction(total, 1 << (2 * SHIFT))
+
+
+def root(x: Fraction) -> float:
+    """Return the square root of a fraction >= 0, also where the fraction itself is out of the float range."""
+    half = (x.numerator.bit_length() - x.denominator.bit_length()) // 2
+    near_one = x / 4**half if half >= 0 else x * 4**-half
+    return math.ldexp(math.sqrt(rounded(near_one)), half)
 
 
 def rounded(x: Fraction) -> float:

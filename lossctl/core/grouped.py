@@ -37,7 +37,7 @@ class GroupedMoments:
     @classmethod
     def of(cls, values: Array, pairs: Pairs, codes: Ints, addresses: Ints) -> Self:
         """Reduce one block of (quantities, rows) values, centred by group; `values` is overwritten."""
-        present, place = np.unique(codes, return_inverse=True)
+        present, first, place = np.unique(codes, return_index=True, return_inverse=True)
         groups, quantities = len(present), len(values)
         rows = np.bincount(place, minlength=groups)
         odd = np.zeros((quantities, KINDS, groups), dtype=np.int64)
@@ -45,7 +45,8 @@ class GroupedMoments:
         means, rests = np.empty((quantities, groups)), np.empty((quantities, groups))
         for i, line in enumerate(values):
             _take_odd(line, place, addresses, odd[i], odd_row[i])
-            means[i] = np.bincount(place, line, groups) / rows
+            # about the group's first value, so that equal values have exactly their own mean
+            means[i] = line[first] + np.bincount(place, line - line[first][place], groups) / rows
             line -= means[i][place]
             rests[i] = np.bincount(place, line, groups)
         size = rows.astype(np.float64)
@@ -113,7 +114,7 @@ class PeaksByGroup:
         tops = dict(self.tops)
         for code, (rows, top) in other.tops.items():
             known = tops.get(code, (0, -np.inf))
-            tops[code] = known[0] + rows, max(known[1], top)
+            tops[code] = known[0] + rows, float(np.maximum(known[1], top))
         return PeaksByGroup(tops)
 
 
@@ -126,7 +127,11 @@ class GroupView:
         self.rows = int(whole.rows[g])
         self.odd = tuple(
             Odd(int(plus), int(minus), int(nan), int(row))
-            for (plus, minus, nan), row in zip(whole.odd[:, :, g], whole.odd_row[:, g], strict=True)
+            if np.isfinite(total)
+            else Odd(int(total > 0), int(total < 0), int(np.isnan(total)))  # the sum left the float range
+            for (plus, minus, nan), row, total in zip(
+                whole.odd[:, :, g], whole.odd_row[:, g], whole.sums[0][:, g], strict=True
+            )
         )
 
     def total(self, i: int) -> Fraction:
@@ -159,6 +164,9 @@ def _take_odd(line: Array, place: Ints, addresses: Ints, odd: Ints, odd_row: Int
 def _product(centred: Array, means: Array, rests: Array, size: Array, place: Ints, i: int, j: int) -> Pair:
     """Sum of the products of two quantities by group: ΣD_i D_j + m_i ΣD_j + m_j ΣD_i + n m_i m_j."""
     both: Array = np.bincount(place, centred[i] * centred[j], len(size)).astype(np.float64)
+    if i == j:  # a spread that underflowed is not none
+        moved = np.bincount(place, centred[i] != 0.0, len(size)) > 0
+        both = np.where((both == 0.0) & moved, np.nan, both)
     total = double.scale(double.two_product(means[i], means[j]), size)
     for piece in (
         double.two_product(means[i], rests[j]),

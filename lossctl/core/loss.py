@@ -118,6 +118,11 @@ class Loss:
         return tuple((name, value) for name, value in self.args.items() if name in taken)
 
     @property
+    def needs_origin(self) -> bool:
+        """Whether a part is taken about an origin, as the variance of the target is."""
+        return any(is_about_origin(part) for part in self.parts)
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The roles that the loss reads."""
         return tuple(self.forms[0].roles)
@@ -215,6 +220,17 @@ def row_mean(values: Array) -> Array:
     if values.ndim == 1:
         return values
     return values[0] if len(values) == 1 else np.add.reduce(values, axis=0) / len(values)
+
+
+def is_about_origin(part: Part) -> bool:
+    """Whether a part depends on the batch's origin."""
+    return getattr(part, "about_origin", False)
+
+
+def about_origin(part: Part) -> Part:
+    """Mark a part that is taken about the batch's origin: a slice gets an origin of its own."""
+    part.about_origin = True  # type: ignore[attr-defined]  # functions take attributes
+    return part
 
 
 def loss(*, forms: tuple[Form, ...], gradient: Gradient | None = None, **facts: Any) -> Callable[[Part], Loss]:

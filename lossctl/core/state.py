@@ -32,7 +32,7 @@ class Odd:
     row: int = NEVER
 
     def __bool__(self) -> bool:
-        return self.row != NEVER
+        return self.count > 0
 
     @property
     def count(self) -> int:
@@ -124,10 +124,9 @@ class Moments:
         products: list[int | None] = []
         for i, j in pairs:
             centred = float(np.add.reduce(values[i] * values[j]))
+            lost = not np.isfinite(centred) or (i == j and centred == 0.0 and bool(values[i].any()))
             products.append(
-                (units(centred) << SHIFT) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
-                if np.isfinite(centred)
-                else None
+                None if lost else (units(centred) << SHIFT) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
             )
         return cls(pairs, rows, sums, tuple(products), odd)
 
@@ -187,7 +186,7 @@ class Peak:
         return cls(values.size, float(np.maximum.reduce(values, initial=-np.inf)))
 
     def merge(self, other: Peak) -> Peak:
-        return Peak(self.rows + other.rows, max(self.top, other.top))
+        return Peak(self.rows + other.rows, float(np.maximum(self.top, other.top)))
 
 
 @dataclass(frozen=True)

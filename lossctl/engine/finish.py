@@ -10,7 +10,7 @@ import numpy as np
 
 from lossctl.core.exact import rounded
 from lossctl.core.report import Cell, best_models
-from lossctl.core.state import NEVER, Odd, Peak, Sample, View
+from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.tally import Tally
 from lossctl.stats.estimate import Estimate, estimate
@@ -36,11 +36,11 @@ def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...
             continue
         grouped = tally.grouped[name]
         columns = name.split(",") if len(labels[name][0]) > 1 else [name]
-        order = sorted(range(len(grouped.codes)), key=lambda g: _sortable(labels[name][int(grouped.codes[g])]))
-        for g in order:
-            code = int(grouped.codes[g])
+        views = {int(code): grouped.view(g) for g, code in enumerate(grouped.codes)}
+        empty = Moments.empty(len(tally.moments.sums), plan.pairs)
+        for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
             chosen = dict(zip(columns, labels[name][code], strict=True))
-            found += _marked(_slice(tally, plan, settings, chosen, grouped.view(g), (place, name, code)))
+            found += _marked(_slice(tally, plan, settings, chosen, views.get(code, empty), (place, name, code)))
     return found
 
 

@@ -15,6 +15,7 @@ from lossctl.core.block import Block
 from lossctl.core.check import Breach, breach
 from lossctl.core.domain import NON_NEGATIVE, Array, Mask
 from lossctl.core.grouped import GroupedMoments, PeaksByGroup
+from lossctl.core.loss import is_about_origin
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.tally import quantities
 from lossctl.engine.plan import Check, Plan
@@ -94,7 +95,7 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
         }
         values = quantities([(batches[model], term) for model, term in plan.quantities], block.weight, block.rows)
         grouped = {
-            name: GroupedMoments.of(values.copy(), plan.pairs, codes, block.addresses)
+            name: GroupedMoments.of(_about_own_origins(values, plan, block, name), plan.pairs, codes, block.addresses)
             for name, codes in block.groups.items()
         }
         wholes = [(kind, np.stack([term.rows(batches[model]) for term in terms])) for model, terms, kind in plan.wholes]
@@ -112,6 +113,19 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
             },
         )
     return tally, rows
+
+
+def _about_own_origins(values: Array, plan: Plan, block: Block, slicing: str) -> Array:
+    """Copy the quantities for a slicing, those about an origin taken about the origin of each row's slice."""
+    copied = values.copy()
+    if slicing not in block.origins:
+        return copied
+    lead = int(plan.weighted)
+    for place, (model, term) in enumerate(plan.quantities):
+        if is_about_origin(term.part):
+            batch = Batch(block.models[model], activation=plan.activations[model], origin=block.origins[slicing])
+            copied[lead + place] = quantities([(batch, term)], block.weight, block.rows)[lead]
+    return copied
 
 
 def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:

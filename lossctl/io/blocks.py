@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -44,11 +44,13 @@ class BlockReader:
         rule: TargetRule,
         missing: Missing = "error",
         key_digest: bytes = b"",
+        needs_origins: bool = False,
     ) -> None:
         self.tables = tables
         self.selection = selection
         self.rule = rule
         self.missing = missing
+        self.needs_origins = needs_origins
         self.rows = 0
         self._hash = blake2b(key_digest, digest_size=8)
         self._words: dict[tuple[int, str], Vocabulary] = {}
@@ -101,6 +103,7 @@ class BlockReader:
 
     def __iter__(self) -> Iterator[Block]:
         self._groups: dict[str, dict[tuple[str, ...], int]] = {name: {} for name in self.selection.by}
+        self._origins = {name: np.empty(0) for name in self.selection.by}
         streams = [
             (place, rechunked(self._coded(place, self.tables[place].read(wanted)), BLOCK))
             for group in (self._wanted, self._second)
@@ -174,7 +177,22 @@ class BlockReader:
         groups = {name: whole.groups(slots, self._groups[name]) for name, slots in self.selection.by.items()}
         for codes in groups.values():
             self._hash.update(codes.tobytes())
-        return whole.block(models, weight, groups, self.missing)
+        block = whole.block(models, weight, groups, self.missing)
+        return replace(block, origins=self._block_origins(block)) if self.needs_origins and groups else block
+
+    def _block_origins(self, block: Block) -> dict[str, NDArray[np.float64]]:
+        """Return the first target of each row's group: about it the variance of the group's targets is taken."""
+        target = next(iter(block.models.values()))["target"][0]
+        found: dict[str, NDArray[np.float64]] = {}
+        for name, codes in block.groups.items():
+            known = self._origins[name]
+            fresh = np.full(len(self._groups[name]) - len(known), np.nan)
+            known = self._origins[name] = np.concatenate([known, fresh])
+            present, first = np.unique(codes, return_index=True)
+            unset = np.isnan(known[present])
+            known[present[unset]] = target[first[unset]]
+            found[name] = known[codes]
+        return found
 
 
 def keyed(place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:

@@ -170,15 +170,16 @@ def _predictions(
             found = find(table, columns)
             name = names[i] if len(texts) == 1 and names[i] else given
             if name is None:
-                name = stems([t.label for t in tables])[i] if len(files) > 1 or own else _model_name(columns)
+                name = stems([t.label for t in tables])[i] if len(files) > 1 or own else _model_name(columns, table)
             chosen.models.append(name)
             chosen.slots[name] = {"pred": Slot(i, found)}
             chosen.patterns[name] = columns
 
 
-def _model_name(columns: str) -> str:
+def _model_name(columns: str, table: Table) -> str:
     """Name a model by its column; a glob by what stands before its star."""
-    return columns.split("*")[0].rstrip("_.-") or columns if "*" in columns else columns
+    glob = "*" in columns and columns not in table.names
+    return (columns.split("*")[0].rstrip("_.-") if glob else "") or columns
 
 
 def _extra_roles(

@@ -114,6 +114,14 @@ def vectors(array: pa.Array) -> Numbers:
     return Numbers(spread, ~there)
 
 
+def decoded(raw: bytes | None) -> str:
+    """Read text; raise DataError where it is none."""
+    try:
+        return (raw or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"holds {raw[:40] if raw else raw!r}, which is not UTF-8 text") from None
+
+
 def texts(array: pa.Array) -> Texts:
     """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
     if is_list(array.type):
@@ -124,7 +132,7 @@ def texts(array: pa.Array) -> Texts:
     there = valid(array.indices)
     plain = buffer_of(codes, np.float64) if len(array) else np.empty(0)
     found = (plain if there is None else np.where(there, plain, -1.0)).astype(np.int64)
-    words = tuple(array.dictionary.cast(pa.string()).to_pylist())
+    words = tuple(decoded(raw) for raw in array.dictionary.cast(pa.binary()).to_pylist())
     if "" in words:
         found = np.where(found == words.index(""), -1, found)
     return Texts(found, words)

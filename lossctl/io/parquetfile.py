@@ -42,7 +42,10 @@ class ParquetTable:
     def schema(self) -> pa.Schema:
         """The columns with their Arrow types."""
         schema = self.metadata.schema.to_arrow_schema()
-        twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        try:
+            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None
         if twice:
             raise DataError(f"{self.label}: it holds {listed([repr(name) for name in twice])} more than once")
         return schema

@@ -31,9 +31,9 @@ def _of(source: Source, delimiter: str | None) -> Table:
 
         return NpyTable(source)
     if source.format == "csv" or source.format in COMPRESSED:
-        for suffix, begins in ((".parquet", "PAR1"), (".npy", r"\x93NUMPY")):
+        for suffix, kind, begins in ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY")):
             if source.stem.endswith(suffix) and source.format == "csv":
-                raise DataError(f"{source.label}: not a {suffix} file: it does not begin with {begins}")
+                raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")
         from lossctl.io.csvfile import CsvTable
 
         return CsvTable(source, delimiter)

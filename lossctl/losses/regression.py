@@ -8,7 +8,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.domain import POSITIVE, UNIT, Array
-from lossctl.core.loss import combine, loss
+from lossctl.core.loss import about_origin, combine, loss
 from lossctl.core.reading import R_SQUARED, ROOT
 from lossctl.losses.forms import regression
 
@@ -215,11 +215,13 @@ def quantile(batch: Batch, *, q: Annotated[float, UNIT, "the quantile asked for"
     return np.maximum((1.0 - q) * r, -q * r)
 
 
+@about_origin
 def centred_target(batch: Batch) -> Array:
     """The target about the batch's origin, so that its variance does not cancel."""
     return batch.target - batch.origin
 
 
+@about_origin
 def squared_centred_target(batch: Batch) -> Array:
     """Square of the target about the batch's origin."""
     return np.square(batch.target - batch.origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lossctl.core.report import Cell, Input
+from lossctl.errors import printable
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -64,5 +65,5 @@ def input_record(source: Input) -> dict[str, Any]:
 
 
 def inert(text: str) -> str:
-    """Keep a spreadsheet from taking text of the data for a formula."""
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    """Keep a spreadsheet from taking text of the data for a formula, and a terminal from obeying it."""
+    return printable("'" + text if text.startswith(FORMULA_STARTS) else text)

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lossctl.core.exact import rounded
+from lossctl.core.exact import root, rounded
 from lossctl.core.reading import Reading
 from lossctl.core.state import View
 from lossctl.core.tally import means, read
@@ -51,16 +51,20 @@ def estimate(
     if view.rows < 2:
         return Estimate(value, why="one row has no spread")
     variance = _total_variance(view, indexes[0]) if total else _variance(reading, view, indexes, weighted)
-    if variance is None or not math.isfinite(variance):
+    if variance is None:
         return Estimate(value, why="the spread is out of the range of float64")
-    stderr = math.sqrt(variance)
-    if stderr == 0.0:
-        return Estimate(value, stderr, why="the rows show no spread")
-    reach = t_quantile(level, view.rows - 1)
+    # rounding in the sums of a block can leave a spread of zero a hair below it
+    stderr = root(max(variance, Fraction(0)))
+    reach = t_quantile(level, view.rows - 1) * stderr
+    if value - reach == value + reach:  # what is below the value's last digit is rounding
+        return Estimate(value, 0.0, why="the rows show no spread")
     if reading.interval == "log" and not total:
-        factor = math.exp(min(reach * stderr / value, 700.0))
+        factor = math.exp(min(reach / value, 700.0))
         return Estimate(value, stderr, (value / factor, value * factor), "log-t")
-    return Estimate(value, stderr, (value - reach * stderr, value + reach * stderr), "t")
+    ends = value - reach, value + reach
+    if not all(map(math.isfinite, ends)):
+        return Estimate(value, stderr, why="the interval is out of the range of float64")
+    return Estimate(value, stderr, ends, "t")
 
 
 def _covariance(view: View, i: int, j: int) -> Fraction | None:
@@ -70,18 +74,18 @@ def _covariance(view: View, i: int, j: int) -> Fraction | None:
     return None if product is None else (n * product - view.total(i) * view.total(j)) / (n * (n - 1))
 
 
-def _total_variance(view: View, index: int) -> float | None:
+def _total_variance(view: View, index: int) -> Fraction | None:
     spread = _covariance(view, index, index)
-    return None if spread is None else max(rounded(view.rows * spread), 0.0)
+    return None if spread is None else view.rows * spread
 
 
-def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> float | None:
+def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
     """Delta-method variance of a reading, each product of slopes and covariances taken exactly."""
     centre = means(view, indexes, weighted)
     with np.errstate(all="ignore"):
         slopes = [float(slope) for slope in reading.slope(centre)]
-    if not all(math.isfinite(slope) for slope in slopes):
-        return None
+    if not all(math.isfinite(slope) for slope in slopes):  # as that of a root at zero
+        return Fraction(0) if all(_covariance(view, i, i) == 0 for i in indexes) else None
     columns, exact = list(indexes), [Fraction(slope) for slope in slopes]
     if weighted:
         base = view.total(0) / view.rows
@@ -94,5 +98,4 @@ def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bo
             if spread is None:
                 return None
             whole += a * b * spread
-    # rounding in the block sums can leave a spread of zero a hair below it
-    return max(rounded(whole / view.rows), 0.0)
+    return whole / view.rows

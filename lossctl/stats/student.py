@@ -14,7 +14,7 @@ TINY: Final = 1e-300
 @lru_cache(maxsize=4096)
 def t_quantile(level: float, freedom: int) -> float:
     """Return t with P(|T| <= t) = level for T with `freedom` >= 1 degrees of freedom."""
-    z = NormalDist().inv_cdf(0.5 + 0.5 * level)
+    z = -NormalDist().inv_cdf(0.5 * (1.0 - level))
     if freedom >= EXPAND_FROM:
         return _expanded(z, freedom)
     low, high = 0.0, max(4.0 * z, 10.0)
