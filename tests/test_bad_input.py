@@ -1390,7 +1390,7 @@ def test_an_input_onto_which_no_output_may_go_is_known_in_python_too(write: Writ
         (["-o", "a.json", "-o", "md:./a.json"], USAGE, ["a.json", "two outputs"]),
         (["-o", "a.csv", "--rows-out", "a.csv"], USAGE, ["a.csv", "two outputs"]),
         (["-o", "json:/dev/full"], DATA, ["/dev/full", "No space left on device"]),
-        (["-l", "rmse", "--rows-out", "rows.csv"], USAGE, ["rows.csv", "rmse", "no per-row value"]),
+        (["-l", "rmse", "--rows-out", "rows.csv"], USAGE, ["rows.csv", "no per-row value: rmse"]),
     ],
 )
 def test_an_output_that_is_asked_for_wrongly(

@@ -253,7 +253,7 @@ def test_per_row_losses_are_the_values_mean(lossctl: Lossctl, tmp_path: Path) ->
     for name in ("rows.parquet", "rows.csv"):
         path = tmp_path / name
         outcome = lossctl(*DIABETES, "--rows-out", path, "-f", "json")
-        assert "rmse, r2 have no per-row value" in outcome.err
+        assert "left out, as without a per-row value: rmse, r2" in outcome.err
         if name.endswith("csv"):
             with path.open() as file:
                 rows = list(csv.DictReader(file))

@@ -166,9 +166,8 @@ def evaluate(
     job.resolve(activation, positive_label, classes)
     needs_origins = any(loss.needs_origin for _, loss in job.candidates())
     reader = BlockReader(tables, chosen, job.rule, missing, key_digest, needs_origins)
-    blocks = iter(reader)
-    first = next(blocks, None)
-    if first is None or not first.read:
+    first, blocks = look_ahead(iter(reader))
+    if first is None:
         raise DataError(f"{tables[0].label}: there are no rows below the header")
     questions = job.questions(first)
     if reduction == "sum":
@@ -197,7 +196,7 @@ def evaluate(
             writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out))
             sink = writer.write
         tally, stopped = run(
-            chain([first], blocks),
+            blocks,
             plan,
             origin=origin,
             threads=threads or default_threads(),
@@ -208,6 +207,31 @@ def evaluate(
         if rows_out is not None:
             writer.close()
     return _report(tally, plan, reader, job, ci, reduction, weight)
+
+
+def look_ahead(blocks: Iterator[Block]) -> tuple[Block | None, Iterator[Block]]:
+    """Return the first block that keeps a row (else the first), and all blocks, as if none had been taken yet.
+
+    An error met on the way is raised when the blocks before it have been given out: one of them may be to blame.
+    """
+    taken: list[Block] = []
+    rest = blocks
+    try:
+        for block in blocks:
+            taken.append(block)
+            if block.rows:
+                break
+    except DataError as error:
+        if not taken:
+            raise
+        rest = _raising(error)
+    kept = [block for block in taken if block.rows]
+    return next(iter(kept or taken), None), chain(taken, rest)
+
+
+def _raising(error: DataError) -> Iterator[Block]:
+    yield from ()
+    raise error
 
 
 def default_threads() -> int:
@@ -225,9 +249,9 @@ def _row_names(plan: Plan, note: Note, path: str) -> list[str]:
     """Name the columns of the per-row output, and say which losses cannot be in it."""
     without = [question.label for question in plan.questions if question.loss.row is None]
     if not plan.rows_out:
-        raise UsageError(f"--rows-out {path}: {listed(without)} have no per-row value")
+        raise UsageError(f"--rows-out {path}: no per-row value: {listed(without)}")
     if without:
-        note(f"{path}: {listed(without)} have no per-row value and are left out")
+        note(f"{path}: left out, as without a per-row value: {listed(without)}")
     found: dict[object, str] = {}
     for question in plan.questions:
         if question.loss.row is not None:

@@ -31,6 +31,8 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, 
         raise stopped
     if tally.read == tally.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
+    if complaint := reader.never_positive():
+        raise DataError(complaint)
     weight = reader.selection.weight
     if weight is not None and tally.moments.rows and tally.moments.total(0) == 0:
         label = reader.tables[weight.table].label

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lossctl.core.domain import Array
 from lossctl.core.exact import rounded
 from lossctl.core.report import Cell, best_models
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
@@ -30,7 +31,8 @@ class Settings:
 
 def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...]]], settings: Settings) -> list[Cell]:
     """Return the cells of the whole data, then of every slice of every slicing."""
-    found = _marked(_slice(tally, plan, settings, {}, tally.moments, None))
+    samples = Samples(tally, plan)
+    found = _marked(_slice(tally, plan, settings, samples, {}, tally.moments, None))
     for place, name in enumerate(plan.slicings):
         if name not in tally.grouped:
             continue
@@ -40,7 +42,9 @@ def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...
         empty = Moments.empty(len(tally.moments.sums), plan.pairs)
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
             chosen = dict(zip(columns, labels[name][code], strict=True))
-            found += _marked(_slice(tally, plan, settings, chosen, views.get(code, empty), (place, name, code)))
+            found += _marked(
+                _slice(tally, plan, settings, samples, chosen, views.get(code, empty), (place, name, code))
+            )
     return found
 
 
@@ -69,6 +73,7 @@ def _slice(
     tally: Tally,
     plan: Plan,
     settings: Settings,
+    samples: Samples,
     chosen: Mapping[str, str],
     view: View,
     group: tuple[int, str, int] | None,
@@ -77,7 +82,7 @@ def _slice(
     for question in plan.questions:
         row = []
         for model in plan.models:
-            made, odd = _estimate(tally, plan, settings, view, question, model, group, weight_sum)
+            made, odd = _estimate(tally, plan, settings, samples, view, question, model, group, weight_sum)
             status, reason = _status(question, made.value, odd, model, settings, view.rows, weight_sum)
             signature = (
                 f"{question.loss.full_spec}|n:{view.rows}|{settings.signed}"
@@ -112,6 +117,7 @@ def _estimate(
     tally: Tally,
     plan: Plan,
     settings: Settings,
+    samples: Samples,
     view: View,
     question: Question,
     model: str,
@@ -142,18 +148,40 @@ def _estimate(
     whole = tally.wholes[place]
     if isinstance(whole, Peak):
         return Estimate(whole.top, why=NO_CLOSED_FORM["peak"]), Odd()
-    return Estimate(_of_sample(whole, plan, question, group), why=NO_CLOSED_FORM["sample"]), Odd()
+    return Estimate(samples.value(question, place, group), why=NO_CLOSED_FORM["sample"]), Odd()
 
 
-def _of_sample(whole: Sample, plan: Plan, question: Question, group: tuple[int, str, int] | None) -> float:
-    """Evaluate a statistic of all values, over all rows or those of one group."""
-    loss = question.loss
-    assert loss.whole is not None
-    ordered, lines = whole.ordered(), len(loss.parts) + 1
-    if group is not None:
-        ordered = ordered[:, ordered[lines + group[0]] == group[2]]
-    with np.errstate(all="ignore"):
-        return loss.whole(np.ascontiguousarray(ordered[:lines]), **loss.args) if ordered.size else math.nan
+class Samples:
+    """The samples of a tally, each sorted once, and once more by group for each slicing."""
+
+    def __init__(self, tally: Tally, plan: Plan) -> None:
+        self._tally, self._plan = tally, plan
+        self._sorted: dict[tuple[int, int | None], Array] = {}
+
+    def value(self, question: Question, place: int, group: tuple[int, str, int] | None) -> float:
+        """Evaluate a statistic of all values, over all rows or those of one group."""
+        loss = question.loss
+        assert loss.whole is not None
+        lines = len(loss.parts) + 1
+        if group is None:
+            rows = self._ordered(place, None)
+        else:
+            by_code = self._ordered(place, lines + group[0])
+            rows = by_code[:, slice(*np.searchsorted(by_code[lines + group[0]], (group[2], group[2] + 1)))]
+        with np.errstate(all="ignore"):
+            return loss.whole(np.ascontiguousarray(rows[:lines]), **loss.args) if rows.size else math.nan
+
+    def _ordered(self, place: int, line: int | None) -> Array:
+        if (place, line) not in self._sorted:
+            if line is None:
+                whole = self._tally.wholes[place]
+                assert isinstance(whole, Sample)
+                found = whole.ordered()
+            else:
+                rows = self._ordered(place, None)
+                found = rows[:, np.argsort(rows[line], kind="stable")]
+            self._sorted[place, line] = found
+        return self._sorted[place, line]
 
 
 def _status(

@@ -97,6 +97,20 @@ class BlockReader:
         whole.update(str(self.rows).encode())
         return whole.hexdigest()
 
+    def never_positive(self) -> str:
+        """Say that the positive label stands in no row; nothing where it does."""
+        slot = self.selection.target
+        if slot is None or self.rule.positive is None:
+            return ""
+        words = self._words[slot.table, slot.columns[0]].words
+        if (ClassCodes((self.rule.positive,)).of(words)[:-1] == 0).any():
+            return ""
+        found = ", ".join(repr(printable(word)) for word in words[:3])
+        return (
+            f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
+            f"{printable(self.rule.positive)!r}; it holds {found}"
+        )
+
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
         return list(self._groups[name])
@@ -166,14 +180,14 @@ class BlockReader:
         }
         if self.selection.target is not None:
             target = whole.target(self.selection.target)
-            self._hash.update(np.ascontiguousarray(target).tobytes())
+            self._hash.update(hashable(target))
             for label, slot in self._checks.items():
                 whole.same(label, target, whole.target(slot))
             models = {model: {"target": target, **roles} for model, roles in models.items()}
         weight = None
         if self.selection.weight is not None:
             weight = whole.numbers(self.selection.weight)[0]
-            self._hash.update(weight.tobytes())
+            self._hash.update(hashable(weight))
         groups = {name: whole.groups(slots, self._groups[name]) for name, slots in self.selection.by.items()}
         for codes in groups.values():
             self._hash.update(codes.tobytes())
@@ -193,6 +207,13 @@ class BlockReader:
             known[present[unset]] = target[first[unset]]
             found[name] = known[codes]
         return found
+
+
+def hashable(values: NDArray[Any]) -> bytes:
+    """Return the bytes of an array in which every NaN is the same NaN."""
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        values = np.where(np.isnan(values), np.nan, values)
+    return np.ascontiguousarray(values).tobytes()
 
 
 def keyed(place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:

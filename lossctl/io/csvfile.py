@@ -71,6 +71,8 @@ class CsvTable:
     @cached_property
     def names(self) -> tuple[str, ...]:
         names = self.head[0]
+        if not any(names):
+            raise DataError(f"{self.label}: the header line is empty")
         if len(names) == 1:
             for other, flag in ((";", "';'"), ("\t", "$'\\t'"), ("|", "'|'")):
                 if other in names[0] and other != self.delimiter:

@@ -41,8 +41,8 @@ class ParquetTable:
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns with their Arrow types."""
-        schema = self.metadata.schema.to_arrow_schema()
         try:
+            schema = self.metadata.schema.to_arrow_schema()
             twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
         except UnicodeDecodeError as error:
             raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None

@@ -17,10 +17,11 @@ def to_csv(report: Evaluation) -> str:
     rows = [flat(record(cell)) for cell in report.cells]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(inert, columns))
     for row in rows:
-        writer.writerow({key: inert(value) if isinstance(value, str) else value for key, value in row.items()})
+        cells = (row.get(column, "") for column in columns)
+        writer.writerow(inert(value) if isinstance(value, str) else value for value in cells)
     return file.getvalue()
 
 

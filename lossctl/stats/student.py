@@ -42,7 +42,7 @@ def _inside(t: float, freedom: int) -> float:
     """P(|T| <= t), as one minus the regularised incomplete beta function at freedom/(freedom + t²)."""
     a, b = 0.5 * freedom, 0.5
     x, y = freedom / (freedom + t * t), t * t / (freedom + t * t)
-    if t == 0.0:
+    if t == 0.0 or y == 0.0:
         return 0.0
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(y)
     front = math.exp(log_front)
