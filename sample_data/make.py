@@ -203,9 +203,7 @@ def make_digits_pairs() -> None:
     generator = np.random.default_rng(SEED)
     left = generator.permutation(len(digit))[:400]
     different = generator.permutation(np.repeat(np.array([0, 1], dtype=np.int64), 200))
-    right = np.array(
-        [pick_partner(generator, digit, a, same=d == 0) for a, d in zip(left, different, strict=True)]
-    )
+    right = np.array([pick_partner(generator, digit, a, same=d == 0) for a, d in zip(left, different, strict=True)])
     columns: dict[str, Any] = {"different": different, "same": 1 - different}
     for model, rows in embeddings.items():
         columns[f"{model}_left"] = rows[left]
@@ -285,9 +283,7 @@ def arrow_column(values: npt.NDArray[Any]) -> Any:
 # --- Classifiers ------------------------------------------------------------------------------------------
 
 
-def class_probabilities(
-    features: Floats, classes: Integers, train: Integers, test: Integers
-) -> dict[str, Floats]:
+def class_probabilities(features: Floats, classes: Integers, train: Integers, test: Integers) -> dict[str, Floats]:
     """Class probabilities of a logistic regression and of a random forest for the held-out rows."""
     logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
     forest = RandomForestClassifier(n_estimators=300, min_samples_leaf=3, random_state=SEED, n_jobs=1)
@@ -491,9 +487,7 @@ def train_adversaries(rows: Floats, steps: int) -> tuple[Network, Network, Netwo
     return generator, small, large
 
 
-def train_discriminator(
-    network: Network, real: Floats, fake: Floats, features: Callable[[Floats], Floats]
-) -> None:
+def train_discriminator(network: Network, real: Floats, fake: Floats, features: Callable[[Floats], Floats]) -> None:
     """One step towards telling real rows (1) from generated rows (0)."""
     rows = np.concatenate([real, fake])
     truth = np.repeat([1.0, 0.0], [len(real), len(fake)])[:, np.newaxis]

@@ -326,3 +326,35 @@ def test_strict_cells_have_no_nan() -> None:
     )
     assert cell.finite is None
     assert replace(cell, value=1.0).finite == 1.0
+
+
+class Terminal(io.StringIO):
+    """Standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_long_work_shows_its_progress_on_a_terminal_alone(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossctl.cli.progress.DELAY", 0.0)
+    assert "rows/s" not in lossctl(*DIABETES).err
+    for quiet in ((), ("-q",)):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert lossctl(*DIABETES, *quiet).code == 0
+        assert ("148 rows" in terminal.getvalue()) == (not quiet)
+
+
+def test_short_work_shows_none(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    lossctl(*DIABETES)
+    assert "rows" not in terminal.getvalue()
+
+
+def test_the_sample_data_is_small_and_described() -> None:
+    files = [path for path in (ROOT / "sample_data").iterdir() if path.suffix in (".csv", ".parquet", ".npy")]
+    assert sum(path.stat().st_size for path in files) < 2_000_000
+    text = (ROOT / "sample_data/SOURCES.md").read_text("utf-8")
+    for path in files:
+        assert f"`{path.name}`" in text

@@ -42,9 +42,8 @@ def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...
         empty = Moments.empty(len(tally.moments.sums), plan.pairs)
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
             chosen = dict(zip(columns, labels[name][code], strict=True))
-            found += _marked(
-                _slice(tally, plan, settings, samples, chosen, views.get(code, empty), (place, name, code))
-            )
+            view = views.get(code, empty)
+            found += _marked(_slice(tally, plan, settings, samples, chosen, view, (place, name, code)))
     return found
 
 
