@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 from lossctl.errors import ExitCode
 
@@ -29,8 +31,16 @@ def run(arguments: list[str] | None = None) -> int:
         return code
 
 
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Unwind as Ctrl-C does, so that nothing half-written stays behind."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run, flush, and leave at once: Arrow's threads may otherwise hang an interpreter that winds down."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminated)
     code = run()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -8,8 +8,10 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -358,3 +360,28 @@ def test_the_sample_data_is_small_and_described() -> None:
     text = (ROOT / "sample_data/SOURCES.md").read_text("utf-8")
     for path in files:
         assert f"`{path.name}`" in text
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, name: str, code: int) -> None:
+    rows = tmp_path / "rows.parquet"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossctl", "eval", "-", "-t", "y", "-p", "p", "-l", "mse", "--rows-out", str(rows)],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"y,p\n1,2\n")
+    process.stdin.flush()
+    for _ in range(500):  # until standard input is being copied
+        if any(path.name.startswith("lossctl-stdin-") for path in tmp_path.iterdir()):
+            break
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, b"")
+    assert b"Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
