@@ -6,49 +6,26 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from lossctl import __version__, registry
+from lossctl import registry
 from lossctl.api.findings import raise_findings
 from lossctl.api.inputs import Names, as_list, needed_roles, open_inputs
 from lossctl.api.job import Job, Note
+from lossctl.api.report import Report, made_report
 from lossctl.core.arrays import first_finite
 from lossctl.core.block import Block
-from lossctl.core.report import Evaluation, Input
-from lossctl.engine.finish import Settings, cells
 from lossctl.engine.plan import Plan, make_plan
 from lossctl.engine.run import Progress, run
-from lossctl.engine.tally import Tally
 from lossctl.engine.task import checked_task
-from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.align import aligned
 from lossctl.io.atomic import check_suffix, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 LEVEL = 0.95
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
-
-
-class Report(Evaluation):
-    """The result of `evaluate`: `cells`, `inputs`, `task`, `warnings`, and ways out."""
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per model, loss and slice as a pandas frame, at full precision."""
-        import pandas as pd
-
-        from lossctl.output.records import flat, record
-
-        return pd.DataFrame([flat(record(cell)) for cell in self.cells])
-
-    def to_json(self) -> str:
-        """Return the JSON envelope that `lossctl eval -f json` prints."""
-        from lossctl.output.envelope import to_json
-
-        return to_json(self, "eval")
 
 
 def evaluate(
@@ -206,7 +183,7 @@ def evaluate(
         raise_findings(tally, reader, plan, missing, stopped)
         if rows_out is not None:
             writer.close()
-    return _report(tally, plan, reader, job, ci, reduction, weight)
+    return made_report(tally, plan, reader, job, ci, reduction, weight)
 
 
 def look_ahead(blocks: Iterator[Block]) -> tuple[Block | None, Iterator[Block]]:
@@ -259,66 +236,6 @@ def _row_names(plan: Plan, note: Note, path: str) -> list[str]:
                 quantity = model, question.loss.term(question.loss.row, question.form.name)
                 found.setdefault(quantity, f"{model}.{question.label}")
     return [found[quantity] for quantity in plan.rows_out]
-
-
-def _report(
-    tally: Tally,
-    plan: Plan,
-    reader: BlockReader,
-    job: Job,
-    level: float | None,
-    reduction: str,
-    weight: str | None,
-) -> Report:
-    """Finish the cells and say where they came from."""
-    digest = reader.digest
-    dropped = _dropped(tally, reader)
-    used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
-    drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
-    signed = "|".join(
-        [
-            f"drop:{drop}",
-            f"w:{printable(weight) if weight else 'none'}",
-            f"agg:{reduction}",
-            f"ci:{f't{level * 100:g}' if level else 'none'}",
-            f"data:{digest}",
-            f"v:{__version__}",
-        ]
-    )
-
-    def where(model: str, row: int) -> str:
-        slots = reader.selection.slots[model]
-        table = next(iter(slots.values())).table if slots else 0
-        return reader.tables[table].where(row)
-
-    made = cells(
-        tally, plan, {name: reader.labels(name) for name in plan.slicings}, Settings(level, reduction, signed, where)
-    )
-    inputs = tuple(
-        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, dropped)
-        for model in plan.models
-    )
-    return Report(tuple(made), inputs, job.task, reduction, level, __version__, tuple(_warnings(tally)))
-
-
-def _table(reader: BlockReader, model: str) -> int:
-    slots = reader.selection.slots[model]
-    return next(iter(slots.values())).table if slots else 0
-
-
-def _dropped(tally: Tally, reader: BlockReader) -> dict[str, int]:
-    """Count dropped rows by column and kind of missing value; a row may count more than once."""
-    found: dict[str, int] = {}
-    several = len(reader.tables) > 1
-    for name, breach in tally.missing.items():
-        label, column, kind = name.split("\0")
-        found[f"{label}:{column}:{kind}" if several else f"{column}:{kind}"] = breach.count
-    return found
-
-
-def _warnings(tally: Tally) -> Iterator[str]:
-    if tally.dropped:
-        yield f"{tally.dropped} of {tally.read} rows left out for a missing value"
 
 
 __all__ = ["Report", "evaluate"]

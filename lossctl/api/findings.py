@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from lossctl.core.check import Breach
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan
 from lossctl.engine.tally import Tally
 from lossctl.errors import DataError, printable
-from lossctl.io.blocks import BlockReader, explain_fault
+from lossctl.io.blocks import BlockReader
 from lossctl.io.column import Kind, Numbers, Table
 from lossctl.io.columns import Slot
+from lossctl.io.explain import explain_fault
 
 
 def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, stopped: DataError | None) -> None:
     """Raise DataError for the earliest row that is wrong, if any, else for what stopped the reading."""
     findings: list[tuple[int, Callable[[], str]]] = []
     if missing == "error":
-        for name, found in tally.missing.items():
-            findings.append((found.row, lambda name=name, found=found: _missing(reader, name, found)))  # type: ignore[misc]
-    for name, found in tally.faults.items():
-        findings.append((found.row, lambda name=name, found=found: explain_fault(reader, name, found)))  # type: ignore[misc]
-    for check, found in tally.breaches.items():
-        if found.first != NEVER:
-            findings.append((found.first, lambda check=check, found=found: _outside(reader, plan, check, found)))  # type: ignore[misc]
+        findings += [(found.row, partial(_missing, reader, name, found)) for name, found in tally.missing.items()]
+    findings += [(found.row, partial(explain_fault, reader, name, found)) for name, found in tally.faults.items()]
+    findings += [
+        (found.first, partial(_outside, reader, plan, check, found))
+        for check, found in tally.breaches.items()
+        if found.first != NEVER
+    ]
     if findings:
         raise DataError(min(findings, key=lambda finding: finding[0])[1]())
     if stopped is not None:
@@ -74,10 +76,10 @@ def _values_at(table: Table, slot: Slot, row: int) -> str:
     """Read one row again, for a message."""
     start = 0
     for piece in table.read(dict.fromkeys(slot.columns, Kind.NUMBER)):
-        columns = [column for column in piece.values() if isinstance(column, Numbers)]
+        columns = [column for name in slot.columns if isinstance(column := piece[name], Numbers)]
         count = columns[0].values.shape[1]
         if row < start + count:
-            values = [float(x) for name in slot.columns for x in piece[name].values[:, row - start]]  # type: ignore[union-attr]
+            values = [float(x) for column in columns for x in column.values[:, row - start]]
             return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
         start += count
     return "?"

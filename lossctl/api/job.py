@@ -15,7 +15,8 @@ from lossctl.core.report import Task
 from lossctl.engine.plan import Question
 from lossctl.engine.task import USUAL, form_wish, static_task, task_of_values
 from lossctl.errors import UsageError, listed, near, printable
-from lossctl.io.blocks import TargetRule, width_of
+from lossctl.io.assembly import TargetRule
+from lossctl.io.blocks import width_of
 from lossctl.io.classes import classes_for, pair_outputs
 from lossctl.io.column import Table
 from lossctl.io.columns import Selection, assignments

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class GroupedMoments:
             return self
         place = np.searchsorted(codes, self.codes)
 
-        def wide(values: NDArray, fill: float = 0) -> NDArray:  # type: ignore[type-arg]  # float and int alike
+        def wide(values: NDArray[Any], fill: float = 0) -> NDArray[Any]:
             spread = np.full((*values.shape[:-1], len(codes)), fill, dtype=values.dtype)
             spread[..., place] = values
             return spread

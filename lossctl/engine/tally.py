@@ -46,7 +46,7 @@ class Tally:
             self.read + later.read,
             self.dropped + later.dropped,
             self.moments.merge(later.moments),
-            tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]
+            tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]  # kinds never mix
             merged(self.breaches, later.breaches),
             merged(self.missing, later.missing),
             merged(self.faults, later.faults),

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block
-from lossctl.core.check import Breach
-from lossctl.core.domain import Mask
 from lossctl.errors import DataError, UsageError, printable
+from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
 from lossctl.io.classes import ClassCodes
-from lossctl.io.column import Kind, Numbers, Piece, Table, Texts, Vocabulary, length, part, rechunked
+from lossctl.io.column import Kind, Piece, Table, Texts, Vocabulary, length, part, rechunked
 from lossctl.io.columns import Selection, Slot
-
-Missing = Literal["error", "drop"]
-
-
-@dataclass(frozen=True)
-class TargetRule:
-    """How the target column is read: as numbers, as class labels, or as one label against the rest."""
-
-    classes: tuple[str, ...] = ()
-    positive: str | None = None
-
-    @property
-    def kind(self) -> Kind:
-        return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
 
 
 class BlockReader:
@@ -53,8 +38,7 @@ class BlockReader:
         self.needs_origins = needs_origins
         self.rows = 0
         self._hash = blake2b(key_digest, digest_size=8)
-        self._words: dict[tuple[int, str], Vocabulary] = {}
-        self._codes = ClassCodes(rule.classes)
+        self._context = Context(tuple(table.label for table in tables), rule, ClassCodes(rule.classes))
         self._wanted: list[dict[str, Kind]] = [{} for _ in tables]
         self._second: list[dict[str, Kind]] = [{} for _ in tables]
         self._checks = self._other_targets()
@@ -92,7 +76,7 @@ class BlockReader:
     def digest(self) -> str:
         """Digest of the row count and the target, weight, key and slice values of all rows read so far."""
         whole = self._hash.copy()
-        for place, words in self._words.items():
+        for place, words in self._context.words.items():
             whole.update(repr((place[1], words.words)).encode())
         whole.update(str(self.rows).encode())
         return whole.hexdigest()
@@ -102,7 +86,7 @@ class BlockReader:
         slot = self.selection.target
         if slot is None or self.rule.positive is None:
             return ""
-        words = self._words[slot.table, slot.columns[0]].words
+        words = self._context.words[slot.table, slot.columns[0]].words
         if (ClassCodes((self.rule.positive,)).of(words)[:-1] == 0).any():
             return ""
         found = ", ".join(repr(printable(word)) for word in words[:3])
@@ -165,7 +149,7 @@ class BlockReader:
         """Give text columns codes into one vocabulary per column, so that pieces can be joined."""
         for piece in pieces:
             yield {
-                name: Texts(self._words.setdefault((place, name), Vocabulary()).codes(column), ())
+                name: Texts(self._context.words.setdefault((place, name), Vocabulary()).codes(column), ())
                 if isinstance(column, Texts)
                 else column
                 for name, column in piece.items()
@@ -173,7 +157,7 @@ class BlockReader:
 
     def _block(self, held: Mapping[tuple[int, str, Kind], Any], rows: int) -> Block:
         addresses = np.arange(self.rows, self.rows + rows)
-        whole = Assembly(self, held, addresses)
+        whole = Assembly(self._context, held, addresses)
         models = {
             model: {role: whole.numbers(slot) for role, slot in roles.items()}
             for model, roles in self.selection.slots.items()
@@ -226,152 +210,9 @@ def keyed(place: int, piece: Piece) -> dict[tuple[int, str, Kind], Any]:
     }
 
 
-class Assembly:
-    """One block in the making: arrays by role, and the rows that have to go."""
-
-    def __init__(
-        self, reader: BlockReader, held: Mapping[tuple[int, str, Kind], Any], addresses: NDArray[np.int64]
-    ) -> None:
-        self.reader = reader
-        self.held = held
-        self.addresses = addresses
-        self.missing: dict[str, Breach] = {}
-        self.faults: dict[str, Breach] = {}
-        self.lost: Mask = np.zeros(len(addresses), dtype=bool)
-        self._made: dict[Slot, NDArray[Any]] = {}
-
-    def _note(self, record: dict[str, Breach], name: str, rows: Mask) -> None:
-        """Record rows that cannot be used, once per column and kind."""
-        if name not in record and rows.any():
-            record[name] = Breach(int(np.count_nonzero(rows)), int(self.addresses[np.argmax(rows)]))
-            self.lost |= rows
-
-    def numbers(self, slot: Slot) -> NDArray[Any]:
-        """Return the (width, rows) values of number columns, one array per slot however many models share it."""
-        if slot not in self._made:
-            columns = [self._number(slot.table, name) for name in slot.columns]
-            self._made[slot] = columns[0] if len(columns) == 1 else np.concatenate(columns)
-        return self._made[slot]
-
-    def _number(self, table: int, name: str) -> NDArray[Any]:
-        column: Numbers = self.held[table, name, Kind.NUMBER]
-        label = f"{self.reader.tables[table].label}\0{name}"
-        null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
-        holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
-        if holes.any():
-            self._note(self.missing, f"{label}\0null", null)
-            self._note(self.missing, f"{label}\0nan", holes & ~null)
-        return column.values
-
-    def _text(self, table: int, name: str) -> NDArray[np.int64]:
-        codes: NDArray[np.int64] = self.held[table, name, Kind.TEXT]
-        self._note(self.missing, f"{self.reader.tables[table].label}\0{name}\0null", codes < 0)
-        return codes
-
-    def target(self, slot: Slot) -> NDArray[Any]:
-        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (1, rows)."""
-        rule = self.reader.rule
-        if rule.kind is Kind.NUMBER:
-            return self.numbers(slot)
-        name = slot.columns[0]
-        codes = self._text(slot.table, name)
-        words = self.reader._words[slot.table, name].words
-        if rule.positive is None:
-            classes = self.reader._codes.of(words)[codes]
-            self._note(self.faults, f"{slot.table}\0{name}", classes == -2)
-            return classes
-        yes = ClassCodes((rule.positive,)).of(words)
-        others = [code for code, word in enumerate(words) if yes[code] != 0]
-        if len(others) > 1:  # a third label is a typo or another task, never silently "not positive"
-            self._note(self.faults, f"{slot.table}\0{name}", np.isin(codes, others[1:]))
-        return np.where(codes < 0, np.nan, yes[codes] == 0)[np.newaxis]
-
-    def same(self, label: str, target: NDArray[Any], other: NDArray[Any]) -> None:
-        """Record rows at which another file has another target."""
-        differs = (target != other) & ~((target != target) & (other != other))
-        self._note(self.faults, f"{label}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
-
-    def groups(self, slots: Sequence[Slot], known: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
-        """Return group codes of crossed columns, numbered by first appearance."""
-        codes = [self._text(slot.table, slot.columns[0]) for slot in slots]
-        words = [self.reader._words[slot.table, slot.columns[0]].words for slot in slots]
-        stacked = np.stack(codes)
-        distinct, first, place = np.unique(stacked, axis=1, return_index=True, return_inverse=True)
-        number = np.full(distinct.shape[1], -1, dtype=np.int64)
-        for i in np.argsort(first).tolist():
-            if (distinct[:, i] >= 0).all():
-                key = tuple(words[j][code] for j, code in enumerate(distinct[:, i].tolist()))
-                number[i] = known.setdefault(key, len(known))
-        return number[place.reshape(-1)]
-
-    def block(
-        self,
-        models: Mapping[str, Mapping[str, NDArray[Any]]],
-        weight: NDArray[Any] | None,
-        groups: Mapping[str, NDArray[np.int64]],
-        missing: Missing,
-    ) -> Block:
-        """Leave out the rows that cannot be used, and make the block."""
-        keep = ~self.lost if self.lost.any() else None
-        kept: dict[int, NDArray[Any]] = {}
-
-        def complete(values: NDArray[Any]) -> NDArray[Any]:
-            if keep is None:
-                return values
-            return kept.setdefault(id(values), np.ascontiguousarray(values[..., keep]))
-
-        return Block(
-            start=int(self.addresses[0]) if len(self.addresses) else 0,
-            read=len(self.addresses),
-            addresses=complete(self.addresses),
-            models={
-                model: {role: complete(values) for role, values in roles.items()} for model, roles in models.items()
-            },
-            weight=None if weight is None else complete(weight),
-            groups={name: complete(codes) for name, codes in groups.items()},
-            missing=self.missing,
-            dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
-            faults=self.faults,
-        )
-
-
 def width_of(tables: Sequence[Table], slot: Slot) -> int:
     """Return how many columns a role has, lists and arrays counted by their length."""
     shapes = [tables[slot.table].shape(name) for name in slot.columns]
     if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
         raise UsageError(f"{slot.named()} mixes lists and plain columns; give one list or several columns")
     return sum(shape.width for shape in shapes)
-
-
-def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
-    """Word a fault of a block: an unknown label, or a target that differs between files."""
-    if name.endswith("\0other"):
-        label = name.split("\0")[0]
-        target = reader.selection.target
-        assert target is not None
-        return (
-            f"{reader.tables[target.table].where(found.row)}: the target is another one in {label} "
-            f"({found.count} such rows); if rows belong together by a key, add --id COLUMN"
-        )
-    place, column = name.split("\0")
-    table = reader.tables[int(place)]
-    text = cell(table, column, found.row)
-    where = f"{table.where(found.row)}, column {printable(column)!r}: label {printable(text)!r}"
-    count = f" ({found.count} such rows)" if found.count > 1 else ""
-    if reader.rule.positive is not None:
-        return f"{where} is a third label{count}; --positive-label {reader.rule.positive} allows one other"
-    classes = ", ".join(printable(label) for label in reader.rule.classes[:12])
-    return f"{where} is no class{count}; the classes are {classes}; name them with --classes if they are others"
-
-
-def cell(table: Table, column: str, row: int) -> str:
-    """Read one text cell again, for a message."""
-    start = 0
-    for piece in table.read({column: Kind.TEXT}):
-        texts = piece[column]
-        assert isinstance(texts, Texts)
-        if row < start + len(texts.codes):
-            code = int(texts.codes[row - start])
-            return texts.words[code] if code >= 0 else ""
-        start += len(texts.codes)
-    return ""
