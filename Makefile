@@ -55,7 +55,7 @@ slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on
 	$(BIN)/python -m pytest -m slow tests
 
 data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
-	$(PIP) install --constraint requirements.lock '.[data]'
+	$(PIP) install --constraint requirements.lock --editable '.[data]'
 	$(BIN)/python sample_data/make.py
 
 check: lint docs test ## everything that CI checks

@@ -169,3 +169,64 @@ def test_names_are_unique_and_the_package_has_what_it_says() -> None:
         assert getattr(lossctl, name) is not None
     with pytest.raises(AttributeError):
         _ = lossctl.nothing
+
+
+def test_names_of_any_spelling_in_mappings() -> None:
+    data = {"y": [1.0, 2.0], "a,b": [1.0, 3.0], "c": [2.0, 2.0]}
+    report = lossctl.evaluate(data, target="y", pred={"runs/a": ["a,b"], "x=y": "c"}, losses="mae")
+    assert [(cell.model, cell.value) for cell in report.cells] == [("runs/a", 0.5), ("x=y", 0.5)]
+    files = lossctl.evaluate({"runs/a": DIABETES}, target="progression", pred="linear", losses="mae")
+    assert files.models == ["runs/a"]
+
+
+def test_an_unused_column_of_any_kind_is_left_alone() -> None:
+    frame = pd.DataFrame({"y": [1.0, 2.0], "p": [1.0, 3.0], "odd": ["a", 1]})
+    assert lossctl.evaluate(frame, target="y", pred="p", losses="mae").cells[0].value == 0.5
+    with pytest.raises(lossctl.DataError, match="column 'odd' holds values of several kinds"):
+        lossctl.evaluate(frame, target="y", pred="odd", losses="mae")
+
+
+def test_targets_in_memory_are_told_from_the_data() -> None:
+    data, targets = {"p": [1.0, 2.0]}, {"y": [1.0, 2.0], "p": [1.0, np.nan]}
+    with pytest.raises(lossctl.DataError, match="targets: row 2, column 'p'"):
+        lossctl.evaluate(data, targets=targets, target="y", pred="p", weight="p", losses="mae")
+    with pytest.raises(lossctl.DataError, match="data has 2, targets has 3"):
+        lossctl.evaluate(data, targets={"y": [1.0, 2.0, 3.0]}, target="y", pred="p", losses="mae")
+
+
+def test_scores_out_of_range_give_an_honest_infinity() -> None:
+    assert lossctl.get("triplet_score")(target=[1, 0], pred=[-1e308, 1e308]) == np.inf
+
+
+@pytest.mark.parametrize("labels", [[True, False, True], ["True", "False", "True"], ["true", "false", "true"]])
+def test_labels_have_one_spelling(labels: list[object]) -> None:
+    data = {"y": [1.0, 2.0, 3.0], "p": [1.0, 2.0, 4.0], "g": labels}
+    report = lossctl.evaluate(data, target="y", pred="p", losses="mae", by="g")
+    assert [dict(cell.slice) for cell in report.cells] == [{}, {"g": "false"}, {"g": "true"}]
+    assert (
+        report.inputs[0].data
+        == lossctl.evaluate({**data, "g": [True, False, True]}, target="y", pred="p", by="g").inputs[0].data
+    )
+
+
+def test_masked_and_none_values_are_missing() -> None:
+    masked = np.ma.array([1.0, 2.0, 100.0], mask=[0, 0, 1])
+    for target in (masked, [1.0, 2.0, None]):
+        data = {"y": target, "p": [1.0, 3.0, 3.0]}
+        with pytest.raises(lossctl.DataError, match=r"row 3, column 'y': the value is NaN"):
+            lossctl.evaluate(data, target="y", pred="p", losses="mse")
+        assert lossctl.evaluate(data, target="y", pred="p", losses="mse", missing="drop").cells[0].value == 0.5
+    with pytest.raises(lossctl.UsageError, match="target has masked values"):
+        lossctl.get("mse")(target=masked, pred=[1.0, 2.0, 3.0])
+
+
+def test_columns_and_labels_may_be_numbers() -> None:
+    frame = pd.DataFrame({0: [1, 2], 1: [0.25, 0.5]})
+    report = lossctl.evaluate(frame, target=0, pred=1, losses="bce", positive_label=2)  # type: ignore[arg-type]
+    assert report.cells[0].value == pytest.approx(-(np.log(0.75) + np.log(0.5)) / 2)
+
+
+def test_weights_beyond_the_range_leave_json_valid() -> None:
+    data = {"y": [1.0, 2.0], "p": [2.0, 4.0], "w": [1e308, 1e308]}
+    record = json.loads(lossctl.evaluate(data, target="y", pred="p", weight="w", losses="mae").to_json())["results"][0]
+    assert (record["value"], record["status"], record["weight_sum"]) == (None, "infinite", None)

@@ -553,7 +553,7 @@ def test_numbers_that_a_float_cannot_hold(refused: Refused, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (pa.array(["1", "2"]), ["string"]),
+        (pa.array(["1", "2"]), ["text"]),
         (pa.array([0, 1], pa.date32()), ["date32"]),
         (pa.array([0, 1], pa.timestamp("ms")), ["timestamp"]),
         (pa.array([b"1", b"2"]), ["binary"]),

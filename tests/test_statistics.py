@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -456,7 +457,8 @@ def test_an_infinite_loss_of_zero_weight_does_not_count() -> None:
     data["w"][123] = 0.0
     found = cell(data, "bce", pred="sure", weight="w")
     finite = {"y": data["y"], "p": np.where(np.arange(N) == 123, 0.5, data["sure"])}
-    close(found, *direct("bce", finite, data["w"]))
+    counted = data["w"] > 0  # statistics rest on the rows that count, as if the others were absent
+    close(replace(found, rows=N - 1), *direct("bce", {k: x[counted] for k, x in finite.items()}, data["w"][counted]))
     assert found.rows == N
     total = cell(data, "bce", pred="sure", weight="w", reduction="sum")
     assert total.value == pytest.approx(found.value * data["w"].sum(), rel=1e-13)
@@ -518,3 +520,15 @@ def test_a_lower_level_covers_less_often() -> None:
     zero = np.zeros(200)
     share = coverage(lambda residuals: cell({"y": zero, "p": residuals}, ci=0.5, threads=1), 4.0, 200)
     assert 0.43 <= share <= 0.57
+
+
+def test_one_row_of_positive_weight_has_no_spread() -> None:
+    data = {"y": [0.0] * 4, "p": [1.0, 2.0, 3.0, 4.0], "w": [0.0, 0.0, 1.0, 0.0], "g": ["a", "a", "a", "b"]}
+    for found in cells(data, weight="w", by="g")[:2]:
+        assert (found.value, found.stderr, found.interval_reason) == (9.0, None, "one row has no spread")
+
+
+def test_an_interval_out_of_range_is_none() -> None:
+    found = cell({"y": [1e5, 2e5], "p": [0.0, 0.0]}, "rmse", ci=0.99999999)
+    assert found.stderr is not None
+    assert (found.interval, found.interval_reason) == (None, "the interval is out of the range of float64")

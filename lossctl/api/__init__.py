@@ -10,7 +10,7 @@ from typing import Literal
 
 from lossctl import registry
 from lossctl.api.findings import raise_findings
-from lossctl.api.inputs import Names, as_list, needed_roles, open_inputs
+from lossctl.api.inputs import Names, as_list, named, needed_roles, open_inputs
 from lossctl.api.job import Job, Note
 from lossctl.api.report import Report, made_report
 from lossctl.core.arrays import first_finite
@@ -106,23 +106,27 @@ def evaluate(
     [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
     """
     note = note or (lambda text: None)
+    target, weight, id, positive_label = (  # noqa: A001  # the option's own name
+        None if name is None else str(name) for name in (target, weight, id, positive_label)
+    )
     if reduction not in ("mean", "sum"):
         raise UsageError(f"reduction {reduction!r} is unknown; mean or sum")
     if missing not in ("error", "drop"):
         raise UsageError(f"missing {missing!r} is unknown; error or drop")
     if ci is not None and not 0.0 < ci < 1.0:
         raise UsageError(f"a confidence level of {ci:g} is not allowed; it lies between 0 and 1, as 0.95")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads {threads} is not allowed; it is at least 1")
     asked = [registry.labelled(spec) for spec in as_list(losses)]
     wanted = checked_task(task)
     tables, names, paths = open_inputs(data, targets, delimiter)
     needed = needed_roles([loss for _, loss in asked])
     request = Request(
         target,
-        tuple(as_list(pred)),
+        tuple(named(pred)),
         tuple(as_list(roles)),
         weight,
         tuple(as_list(by)),
-        id,
         targets is not None,
     )
     if rows_out is not None:

@@ -42,8 +42,8 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, 
 
 
 def _missing(reader: BlockReader, name: str, found: Breach) -> str:
-    label, column, kind = name.split("\0")
-    table = next(table for table in reader.tables if table.label == label)
+    place, column, kind = name.split("\0")
+    table = reader.tables[int(place)]
     what = "NaN" if kind == "nan" else "missing"
     count = f" ({found.count} such rows)" if found.count > 1 else ""
     return (

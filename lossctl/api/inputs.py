@@ -15,17 +15,24 @@ from lossctl.io.tables import open_table
 Names = str | Sequence[str] | None
 
 
+def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
+    """Bring predictions into one list: texts to be parsed, and pairs of a model's name and its columns."""
+    if isinstance(value, Mapping):
+        return [(name, columns if isinstance(columns, str) else tuple(columns)) for name, columns in value.items()]
+    return list(as_list(value))
+
+
 def as_list(value: Names | Mapping[str, str | Sequence[str]]) -> list[str]:
     """Bring one text, several, or a mapping name -> columns into the form of repeated options."""
     if value is None:
         return []
-    if isinstance(value, str):
-        return [value]
+    if isinstance(value, str | int):  # a frame's columns may be numbers
+        return [str(value)]
     if isinstance(value, Mapping):
         return [
             f"{name}={columns if isinstance(columns, str) else ','.join(columns)}" for name, columns in value.items()
         ]
-    return list(value)
+    return list(map(str, value))
 
 
 def needed_roles(losses: Sequence[Loss]) -> set[str]:
@@ -37,19 +44,18 @@ def open_inputs(
     data: object, targets: object, delimiter: str | None
 ) -> tuple[list[Table], list[str | None], list[str]]:
     """Open the model tables and, last, the targets table; return them with given names and paths."""
-    texts: list[str] | None = None
+    split: list[tuple[str | None, str]] | None = None
     if isinstance(data, str | os.PathLike):
-        texts = [os.fspath(data)]
+        split = [split_name(os.fspath(data))]
     elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        texts = [f"{name}={os.fspath(path)}" for name, path in data.items()]
+        split = [(name, os.fspath(path)) for name, path in data.items()]
     elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
-        texts = [os.fspath(path) for path in data]
+        split = [split_name(os.fspath(path)) for path in data]
     names: list[str | None] = [None]
     paths: list[str] = []
-    if texts is None:
+    if split is None:
         tables = [from_memory(data)]
     else:
-        split = [split_name(text) for text in texts]
         names, paths = [name for name, _ in split], [path for _, path in split]
         if paths.count("-") + (targets == "-") > 1:
             raise UsageError("- (standard input) can be read once only")
@@ -61,6 +67,6 @@ def open_inputs(
             paths.append(os.fspath(targets))
             tables.append(open_table(os.fspath(targets), delimiter))
         else:
-            tables.append(from_memory(targets))
+            tables.append(from_memory(targets, "targets"))
         names = [*names, None]
     return tables, names, paths

@@ -9,6 +9,7 @@ from lossctl.api.inputs import Names, as_list
 from lossctl.core.activation import RANGES
 from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
+from lossctl.core.domain import Flag
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
 from lossctl.core.report import Task
@@ -92,7 +93,9 @@ class Job:
         if positive is not None and len(self.chosen.target.columns) > 1:
             raise UsageError("--positive-label is for one target column")
         self.rule = TargetRule(positive=positive)
-        if positive is None and self._target_shape() == "text":
+        wanted = [self._form(loss).roles["target"] for _, loss in self.asked if "target" in loss.roles]
+        flags = not wanted or any(isinstance(domain, Flag) for domain in wanted)
+        if positive is None and flags and self._target_shape() == "text":
             column = self.chosen.target.columns[0]
             raise UsageError(
                 f"{self.tables[self.chosen.target.table].label}: the target {printable(column)!r} holds text; "

@@ -86,8 +86,9 @@ def _dropped(tally: Tally, reader: BlockReader) -> dict[str, int]:
     found: dict[str, int] = {}
     several = len(reader.tables) > 1
     for name, breach in tally.missing.items():
-        label, column, kind = name.split("\0")
-        found[f"{label}:{column}:{kind}" if several else f"{column}:{kind}"] = breach.count
+        place, column, kind = name.split("\0")
+        label = f"{reader.tables[int(place)].label}:" if several else ""
+        found[f"{label}{column}:{kind}"] = found.get(f"{label}{column}:{kind}", 0) + breach.count
     return found
 
 

@@ -94,7 +94,7 @@ def evaluate_files(
                 reduction=reduction,  # type: ignore[arg-type]  # evaluate checks it
                 ci=None if no_ci else LEVEL if ci is None else as_level(ci),
                 missing=missing,  # type: ignore[arg-type]  # evaluate checks it
-                delimiter=delimiter,
+                delimiter="\t" if delimiter == r"\t" else delimiter,
                 rows_out=rows_out,
                 progress=advance,
                 note=None if quiet else say,

@@ -9,8 +9,9 @@ import typer
 from lossctl.cli import options
 from lossctl.cli.guard import guarded
 from lossctl.cli.terminal import ascii_only, emit, wants_color, width
+from lossctl.errors import ExitCode
 
-app = typer.Typer(help="The losses: list them, or show everything about one.", no_args_is_help=True)
+app = typer.Typer(help="The losses: list them, or show everything about one.", invoke_without_command=True)
 
 LIST_HELP = """List every loss by family.
 
@@ -29,6 +30,14 @@ Examples:
 ListFormat = Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="table, json or md.")]
 ShowFormat = Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="table or json.")]
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A loss, as huber or huber:delta=2.")]
+
+
+@app.callback()
+def losses(context: typer.Context) -> None:
+    """Print the help where no command is given."""
+    if context.invoked_subcommand is None:
+        emit(context.get_help() + "\n")
+        raise typer.Exit(ExitCode.USAGE)
 
 
 @app.command("list", help=LIST_HELP)

@@ -8,7 +8,7 @@ import typer
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="Prediction tables: [NAME=]PATH (CSV, TSV, Parquet, .npy, folder) or -."),
+    typer.Argument(metavar="FILE", help="Prediction tables: [NAME=]PATH (CSV, TSV, Parquet, .npy, folder) or -."),
 ]
 Target = Annotated[
     str | None,
@@ -59,7 +59,7 @@ Missing = Annotated[
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option("-d", "--delimiter", metavar="CHAR", help="Field separator of CSV files [default: , or by .tsv]."),
+    typer.Option("-d", "--delimiter", metavar="CHAR", help="Field separator [default: comma; tab for .tsv]."),
 ]
 Format = Annotated[
     str, typer.Option("-f", "--format", metavar="FORMAT", help="table, long, csv, json, jsonl, md or value.")
@@ -71,7 +71,7 @@ Outputs = Annotated[
 RowsOut = Annotated[
     str | None, typer.Option("--rows-out", metavar="FILE", help="Per-row losses to a .parquet or .csv file.")
 ]
-Digits = Annotated[int, typer.Option("--digits", min=1, max=17, help="Significant digits in tables.")]
+Digits = Annotated[int, typer.Option("--digits", min=1, max=17, metavar="N", help="Significant digits in tables.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes on standard error.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Signatures, inputs and time on standard error.")]
 Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour in tables.")]

@@ -13,6 +13,7 @@ from lossctl.core.batch import BLOCK, Batch
 from lossctl.core.check import breach, judged
 from lossctl.core.domain import NON_NEGATIVE, Array
 from lossctl.core.form import Form
+from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.tally import quantities, read
@@ -113,10 +114,10 @@ def first_finite(target: NDArray[Any] | None) -> float:
 
 def checked(loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None) -> tuple[Form, Arrays]:
     """Bring arrays by role into (width, rows) form and check shapes and domains."""
-    arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
-    for role in arrays:
-        if role not in loss.roles:
+    for role, value in given.items():
+        if value is not None and role not in loss.roles:
             raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
+    arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
     for role in loss.roles:
         if role not in arrays:
             raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
@@ -170,6 +171,8 @@ def unfit(loss: Loss, form: Form, activation: str) -> str:
 
 
 def _array(role: str, value: object) -> NDArray[Any]:
+    if np.ma.is_masked(value):
+        raise UsageError(f"{role} has masked values; leave these rows out first")
     try:
         array = np.asarray(value)
     except ValueError:
@@ -188,15 +191,16 @@ def _columns(role: str, array: NDArray[Any]) -> Array:
 
 def _codes(target: NDArray[Any], classes: object, count: int) -> NDArray[np.int64]:
     """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1 themselves."""
-    labels = target.reshape(-1).tolist()
-    known = list(range(count)) if classes is None else np.asarray(classes).tolist()
-    if len(known) != count:
-        raise UsageError(f"{len(known)} classes, but the prediction has {count} columns")
-    place = {label: code for code, label in enumerate(known)}
-    for row, label in enumerate(labels):
-        if label not in place:
-            raise DataError(f"target[{row}] = {label!r} is no class; the classes are {listed([str(c) for c in known])}")
-    return np.array([place[label] for label in labels], dtype=np.int64)
+    known = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
+    if len(known.classes) != count:
+        raise UsageError(f"{len(known.classes)} classes, but the prediction has {count} columns")
+    labels, place = np.unique(target.reshape(-1), return_inverse=True)
+    codes = known.of(labels.tolist())[:-1][place]
+    if (codes < 0).any():
+        row = int(np.argmax(codes < 0))
+        found = target.reshape(-1).tolist()[row]
+        raise DataError(f"target[{row}] = {found!r} is no class; the classes are {listed(list(known.classes))}")
+    return codes
 
 
 def _weights(weight: object, rows: int) -> Array:

@@ -99,7 +99,8 @@ class Interval(Domain):
     def activations(self) -> frozenset[str]:
         from lossctl.core.activation import RANGES
 
-        return frozenset(name for name, span in RANGES.items() if name == "none" or self.contains(span))
+        fitting = (name for name, span in RANGES.items() if name == "none" or self.contains(span))
+        return frozenset(fitting) - {"softmax"}  # its columns are the classes of one row, not values of their own
 
     def __str__(self) -> str:
         if self.words:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core import double
-from lossctl.core.domain import Array
+from lossctl.core.domain import Array, Mask
 from lossctl.core.double import Pair
 from lossctl.core.state import NEVER, Odd, Pairs
 
@@ -29,13 +29,14 @@ class GroupedMoments:
     pairs: Pairs
     codes: Ints
     rows: Ints
+    live: Ints
     sums: Pair
     products: Pair
     odd: Ints
     odd_row: Ints
 
     @classmethod
-    def of(cls, values: Array, pairs: Pairs, codes: Ints, addresses: Ints) -> Self:
+    def of(cls, values: Array, pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None) -> Self:
         """Reduce one block of (quantities, rows) values, centred by group; `values` is overwritten."""
         present, first, place = np.unique(codes, return_index=True, return_inverse=True)
         groups, quantities = len(present), len(values)
@@ -49,12 +50,13 @@ class GroupedMoments:
             means[i] = line[first] + np.bincount(place, line - line[first][place], groups) / rows
             line -= means[i][place]
             rests[i] = np.bincount(place, line, groups)
+        alive = rows if live is None else np.bincount(place[live], minlength=groups)
         size = rows.astype(np.float64)
         sums = double.add(double.two_product(means, size), (rests, np.zeros_like(rests)))
         products = [_product(values, means, rests, size, place, i, j) for i, j in pairs]
         high = np.array([pair[0] for pair in products]).reshape(len(pairs), groups)
         low = np.array([pair[1] for pair in products]).reshape(len(pairs), groups)
-        return cls(pairs, present, rows, sums, (high, low), odd, odd_row)
+        return cls(pairs, present, rows, alive, sums, (high, low), odd, odd_row)
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
         """Return the state of the rows of both; `later` holds later blocks."""
@@ -64,6 +66,7 @@ class GroupedMoments:
             self.pairs,
             codes,
             left.rows + right.rows,
+            left.live + right.live,
             double.add(left.sums, right.sums),
             double.add(left.products, right.products),
             left.odd + right.odd,
@@ -85,6 +88,7 @@ class GroupedMoments:
             self.pairs,
             codes,
             wide(self.rows),
+            wide(self.live),
             (wide(self.sums[0]), wide(self.sums[1])),
             (wide(self.products[0]), wide(self.products[1])),
             wide(self.odd),
@@ -125,6 +129,7 @@ class GroupView:
         self._whole = whole
         self._g = g
         self.rows = int(whole.rows[g])
+        self.live = int(whole.live[g])
         self.odd = tuple(
             Odd(int(plus), int(minus), int(nan), int(row))
             if np.isfinite(total)

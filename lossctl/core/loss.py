@@ -257,6 +257,6 @@ def loss(*, forms: tuple[Form, ...], gradient: Gradient | None = None, **facts: 
     return declare
 
 
-def combine(name: str, *, parts: tuple[Part, ...], params_from: Part | None = None, **facts: Any) -> Loss:
-    """Declare a loss that reads several parts together; `params_from` is the function with its parameters."""
-    return Loss(name=name, parts=parts, params=params_of(params_from) if params_from else (), **facts)
+def combine(name: str, *, parts: tuple[Part, ...], **facts: Any) -> Loss:
+    """Declare a loss that reads several parts together, a peak, or a whole sample."""
+    return Loss(name=name, parts=parts, **facts)

@@ -83,12 +83,12 @@ class Evaluation:
     def losses(self) -> list[str]:
         return list(dict.fromkeys(cell.loss for cell in self.cells))
 
-    def slices(self) -> list[tuple[Mapping[str, str], list[Cell]]]:
-        """Return the cells slice by slice, the whole data first."""
-        found: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
+    def slicings(self) -> list[tuple[list[str], list[Cell]]]:
+        """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
+        found: dict[tuple[str, ...], list[Cell]] = {}
         for cell in self.cells:
-            found.setdefault(tuple(cell.slice.items()), []).append(cell)
-        return [(dict(key), cells) for key, cells in found.items()]
+            found.setdefault(tuple(cell.slice), []).append(cell)
+        return [(list(columns), cells) for columns, cells in found.items()]
 
 
 def merit(cell: Cell) -> float:

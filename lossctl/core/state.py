@@ -70,6 +70,10 @@ class View(Protocol):
         """The number of rows."""
 
     @property
+    def live(self) -> int:
+        """The rows of positive weight, on which statistics rest."""
+
+    @property
     def odd(self) -> tuple[Odd, ...]:
         """The values of each quantity that were not finite."""
 
@@ -84,12 +88,14 @@ class View(Protocol):
 class Moments:
     """Exact sums of K quantities and of the products of chosen pairs of them.
 
-    `sums[i]` counts units of 2^-1074; `products[i, j]` counts units of 2^-2148, or is None where it left the
-    float range. A value that is not finite counts as zero here and is described in `odd[i]`.
+    `live` counts the rows of positive weight. `sums[i]` counts units of 2^-1074; `products[i, j]` counts units of
+    2^-2148, or is None where it left the float range. A value that is not finite counts as zero here and is
+    described in `odd[i]`.
     """
 
     pairs: Pairs
     rows: int
+    live: int
     sums: tuple[int, ...]
     products: tuple[int | None, ...]
     odd: tuple[Odd, ...]
@@ -97,10 +103,10 @@ class Moments:
     @classmethod
     def empty(cls, quantities: int, pairs: Pairs) -> Self:
         """Return the state of no rows, the identity of `merge`."""
-        return cls(pairs, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities)
+        return cls(pairs, 0, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities)
 
     @classmethod
-    def of(cls, values: Array, pairs: Pairs, addresses: NDArray[np.int64]) -> Self:
+    def of(cls, values: Array, pairs: Pairs, addresses: NDArray[np.int64], live: int | None = None) -> Self:
         """Reduce one block of quantities, a contiguous (quantities, rows) array that is overwritten.
 
         The sum S is exact but for the last digits of what extraction leaves over; co-moments are taken about
@@ -108,6 +114,7 @@ class Moments:
         each term added exactly.
         """
         quantities, rows = values.shape
+        live = rows if live is None else live
         if rows == 0:
             return cls.empty(quantities, pairs)
         odd = tuple(odd_values(line, addresses) for line in values)
@@ -116,7 +123,7 @@ class Moments:
                 line[~np.isfinite(line)] = 0.0
         sums = block_sums(values)
         if not pairs:
-            return cls(pairs, rows, sums, (), odd)
+            return cls(pairs, rows, live, sums, (), odd)
         means = [rounded(fraction(total) / rows) for total in sums]
         m = [units(mean) for mean in means]
         r = [total - rows * mean for total, mean in zip(sums, m, strict=True)]
@@ -128,13 +135,14 @@ class Moments:
             products.append(
                 None if lost else (units(centred) << SHIFT) + m[i] * r[j] + m[j] * r[i] + rows * m[i] * m[j]
             )
-        return cls(pairs, rows, sums, tuple(products), odd)
+        return cls(pairs, rows, live, sums, tuple(products), odd)
 
     def merge(self, other: Moments) -> Moments:
         """Return the state of the rows of both."""
         return Moments(
             self.pairs,
             self.rows + other.rows,
+            self.live + other.live,
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
             tuple(
                 None if a is None or b is None else a + b for a, b in zip(self.products, other.products, strict=True)

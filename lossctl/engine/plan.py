@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lossctl.core.check import judged
 from lossctl.core.domain import Domain
@@ -49,10 +50,20 @@ class Plan:
     checks: tuple[Check, ...]
     rows_out: tuple[Quantity, ...]
 
+    @cached_property
+    def _indexes(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        lead = int(self.weighted)
+        places = {quantity: lead + place for place, quantity in enumerate(self.quantities)}
+        return {
+            (model, question.label): tuple(places[model, term] for term in question.loss.terms(question.form.name))
+            for question in self.questions
+            if question.loss.keeps == "moments"
+            for model in self.models
+        }
+
     def indexes(self, model: str, question: Question) -> tuple[int, ...]:
         """Return the quantities that a loss of a model reads."""
-        lead = int(self.weighted)
-        return tuple(lead + self.quantities.index((model, term)) for term in question.loss.terms(question.form.name))
+        return self._indexes[model, question.label]
 
     def whole(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample that a loss of a model reads."""

@@ -94,8 +94,11 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
             for model in plan.models
         }
         values = quantities([(batches[model], term) for model, term in plan.quantities], block.weight, block.rows)
+        live = None if block.weight is None else block.weight > 0.0
         grouped = {
-            name: GroupedMoments.of(_about_own_origins(values, plan, block, name), plan.pairs, codes, block.addresses)
+            name: GroupedMoments.of(
+                _about_own_origins(values, plan, block, name), plan.pairs, codes, block.addresses, live
+            )
             for name, codes in block.groups.items()
         }
         wholes = [(kind, np.stack([term.rows(batches[model]) for term in terms])) for model, terms, kind in plan.wholes]
@@ -104,7 +107,7 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
             line[:] = term.rows(batches[model])
         tally = replace(
             empty,
-            moments=Moments.of(values, plan.pairs, block.addresses),
+            moments=Moments.of(values, plan.pairs, block.addresses, None if live is None else int(live.sum())),
             wholes=tuple(_whole(kind, lines, block) for kind, lines in wholes),
             grouped=grouped,
             peaks={

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Block
 from lossctl.core.check import Breach
 from lossctl.core.domain import Mask
-from lossctl.io.classes import ClassCodes
+from lossctl.core.labels import ClassCodes
 from lossctl.io.column import Kind, Numbers, Vocabulary
 from lossctl.io.columns import Slot
 
@@ -33,9 +33,8 @@ class TargetRule:
 
 @dataclass(frozen=True)
 class Context:
-    """What all blocks share: the tables' labels, the target's rule and codes, and the words of text columns."""
+    """What all blocks share: the target's rule and codes, and the words of text columns by table and name."""
 
-    labels: tuple[str, ...]
     rule: TargetRule
     codes: ClassCodes
     words: dict[tuple[int, str], Vocabulary] = field(default_factory=dict)
@@ -70,7 +69,7 @@ class Assembly:
 
     def _number(self, table: int, name: str) -> NDArray[Any]:
         column: Numbers = self.held[table, name, Kind.NUMBER]
-        label = f"{self.context.labels[table]}\0{name}"
+        label = f"{table}\0{name}"
         null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
         holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
         if holes.any():
@@ -80,7 +79,7 @@ class Assembly:
 
     def _text(self, table: int, name: str) -> NDArray[np.int64]:
         codes: NDArray[np.int64] = self.held[table, name, Kind.TEXT]
-        self._note(self.missing, f"{self.context.labels[table]}\0{name}\0null", codes < 0)
+        self._note(self.missing, f"{table}\0{name}\0null", codes < 0)
         return codes
 
     def target(self, slot: Slot) -> NDArray[Any]:
@@ -101,10 +100,10 @@ class Assembly:
             self._note(self.faults, f"{slot.table}\0{name}", np.isin(codes, others[1:]))
         return np.where(codes < 0, np.nan, yes[codes] == 0)[np.newaxis]
 
-    def same(self, label: str, target: NDArray[Any], other: NDArray[Any]) -> None:
+    def same(self, place: int, target: NDArray[Any], other: NDArray[Any]) -> None:
         """Record rows at which another file has another target."""
         differs = (target != other) & ~((target != target) & (other != other))
-        self._note(self.faults, f"{label}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
+        self._note(self.faults, f"{place}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
 
     def groups(self, slots: Sequence[Slot], known: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
         """Return group codes of crossed columns, numbered by first appearance."""

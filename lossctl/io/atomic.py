@@ -71,9 +71,18 @@ def _mode(target: str) -> int:
     """Keep an old file's mode; give a new one what the umask leaves."""
     with suppress(OSError):
         return stat.S_IMODE(os.stat(target).st_mode)
-    mask = os.umask(0)
+    return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    """Read the process's umask, without changing it where the system tells."""
+    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    mask = os.umask(0o077)
     os.umask(mask)
-    return 0o666 & ~mask
+    return mask
 
 
 def _sync_folder(folder: str) -> None:

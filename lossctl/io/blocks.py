@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block
+from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
-from lossctl.io.classes import ClassCodes
 from lossctl.io.column import Kind, Piece, Table, Texts, Vocabulary, length, part, rechunked
 from lossctl.io.columns import Selection, Slot
 
@@ -38,7 +38,7 @@ class BlockReader:
         self.needs_origins = needs_origins
         self.rows = 0
         self._hash = blake2b(key_digest, digest_size=8)
-        self._context = Context(tuple(table.label for table in tables), rule, ClassCodes(rule.classes))
+        self._context = Context(rule, ClassCodes(rule.classes))
         self._wanted: list[dict[str, Kind]] = [{} for _ in tables]
         self._second: list[dict[str, Kind]] = [{} for _ in tables]
         self._checks = self._other_targets()
@@ -61,13 +61,13 @@ class BlockReader:
             if wanted.setdefault(column, kind) is not kind:
                 self._second[slot.table][column] = kind  # one column in two roles is read a second time
 
-    def _other_targets(self) -> dict[str, Slot]:
+    def _other_targets(self) -> dict[int, Slot]:
         """Other tables that hold the target too: it must be the same there, or the rows do not belong together."""
         target = self.selection.target
         if target is None:
             return {}
         return {
-            table.label: Slot(place, target.columns)
+            place: Slot(place, target.columns)
             for place, table in enumerate(self.tables)
             if place != target.table and set(target.columns) <= set(table.names)
         }
@@ -76,10 +76,17 @@ class BlockReader:
     def digest(self) -> str:
         """Digest of the row count and the target, weight, key and slice values of all rows read so far."""
         whole = self._hash.copy()
-        for place, words in self._context.words.items():
-            whole.update(repr((place[1], words.words)).encode())
+        for slot in self._text_slots():
+            for name in slot.columns:
+                words = self._context.words.get((slot.table, name))
+                whole.update(repr((name, words.words if words else [])).encode())
         whole.update(str(self.rows).encode())
         return whole.hexdigest()
+
+    def _text_slots(self) -> list[Slot]:
+        """Return the slots whose words are part of the digest: the target's, if it is text, and the slices'."""
+        target = [self.selection.target] if self.selection.target and self.rule.kind is Kind.TEXT else []
+        return target + [slot for slots in self.selection.by.values() for slot in slots]
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
@@ -139,10 +146,11 @@ class BlockReader:
 
     def _raise_row_counts(self, streams: Sequence[tuple[int, Iterator[Piece]]], counts: list[int]) -> None:
         """Count every table to its end, and say that they differ."""
-        totals = {self.tables[place].label: 0 for place, _ in streams}
-        for (place, stream), count in zip(streams, counts, strict=True):
-            totals[self.tables[place].label] = self.rows + count + sum(map(length, stream))
-        shown = ", ".join(f"{label} has {count}" for label, count in totals.items())
+        totals = {
+            place: self.rows + count + sum(map(length, stream))
+            for (place, stream), count in zip(streams, counts, strict=True)
+        }
+        shown = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
         raise DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
 
     def _coded(self, place: int, pieces: Iterator[Piece]) -> Iterator[Piece]:
@@ -165,8 +173,8 @@ class BlockReader:
         if self.selection.target is not None:
             target = whole.target(self.selection.target)
             self._hash.update(hashable(target))
-            for label, slot in self._checks.items():
-                whole.same(label, target, whole.target(slot))
+            for place, slot in self._checks.items():
+                whole.same(place, target, whole.target(slot))
             models = {model: {"target": target, **roles} for model, roles in models.items()}
         weight = None
         if self.selection.weight is not None:

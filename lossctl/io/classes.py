@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lossctl.errors import UsageError, listed
 from lossctl.io.columns import Selection, Slot
@@ -69,31 +66,3 @@ def classes_for(width: int, names: Sequence[str] | None, given: str | None) -> t
     if names is not None and len(names) == width:
         return tuple(names)
     return tuple(str(code) for code in range(width))
-
-
-class ClassCodes:
-    """Label texts to class codes; labels that are numbers compare by value (1, 1.0 and 01 are one class)."""
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
-        self._texts = {label: code for code, label in enumerate(classes)}
-        values = {value: code for label, code in self._texts.items() if (value := as_number(label)) is not None}
-        self._values: Mapping[float, int] = values if len(values) == len(classes) else {}
-
-    def of(self, words: Sequence[str]) -> NDArray[np.int64]:
-        """Return the code of every word and, for the null code -1, a last -1; unknown words are -2."""
-        return np.array([*map(self._code, words), -1], dtype=np.int64)
-
-    def _code(self, word: str) -> int:
-        if word in self._texts:
-            return self._texts[word]
-        value = as_number(word)
-        return -2 if value is None else self._values.get(value, -2)
-
-
-def as_number(text: str) -> float | None:
-    """Return the value of a label that is a number."""
-    try:
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Array, Mask
+from lossctl.core.labels import label
 from lossctl.errors import DataError
 
 
@@ -92,7 +93,7 @@ class Vocabulary:
         distinct, first = np.unique(column.codes, return_index=True)
         for code in distinct[np.argsort(first)].tolist():
             if code >= 0:
-                table[code] = self.places.setdefault(column.words[code], len(self.places))
+                table[code] = self.places.setdefault(label(column.words[code]), len(self.places))
         return table[column.codes]
 
     @property

@@ -33,11 +33,10 @@ class Request:
     """What was asked for, as written: the options that say which columns play which role."""
 
     target: str | None = None
-    preds: tuple[str, ...] = ()
+    preds: tuple[str | tuple[str, str | tuple[str, ...]], ...] = ()
     roles: tuple[str, ...] = ()
     weight: str | None = None
     by: tuple[str, ...] = ()
-    key: str | None = None
     has_targets_file: bool = False
 
 
@@ -98,6 +97,14 @@ def find(table: Table, text: str) -> tuple[str, ...]:
     if len(set(found)) != len(found):
         raise UsageError(f"{text!r} names a column of {table.label} twice")
     return tuple(found)
+
+
+def exactly(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return columns that are named one by one; raise DataError for one that a table does not have."""
+    for name in columns:
+        if name not in table.names:
+            raise DataError(unknown_column(table, name, "there is no column"))
+    return tuple(columns)
 
 
 def unknown_column(table: Table, piece: str, problem: str) -> str:
@@ -164,10 +171,11 @@ def _predictions(
         own = not preds and len(table.names) == 1
         texts = preds or (default_column(table, PRED_NAMES, "-p", chosen.notes),)
         for text in texts:
-            given, columns = split_name(text, table.names)
+            given, columns = split_name(text, table.names) if isinstance(text, str) else text
             if len(files) > 1 and given is not None:
                 raise UsageError(f"-p {text}: with several files the names are given to the files, as NAME=PATH")
-            found = find(table, columns)
+            found = find(table, columns) if isinstance(columns, str) else exactly(table, columns)
+            columns = columns if isinstance(columns, str) else ",".join(columns)
             name = names[i] if len(texts) == 1 and names[i] else given
             if name is None:
                 name = stems([t.label for t in tables])[i] if len(files) > 1 or own else _model_name(columns, table)

@@ -75,7 +75,8 @@ def numbers(array: pa.Array) -> Numbers:
     if pa.types.is_null(array.type):
         return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
     if not (is_number(array.type) or pa.types.is_boolean(array.type)):
-        raise DataError(f"holds {array.type} values; numbers are needed")
+        kind = "text" if is_text(array.type) else f"{array.type} values"
+        raise DataError(f"holds {kind}; numbers are needed")
     if array.type != pa.float64():
         try:
             array = array.cast(pa.float64())

@@ -11,7 +11,7 @@ from lossctl.io.column import Kind, Table, Texts
 def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
     """Word a fault of a block: an unknown label, or a target that differs between files."""
     if name.endswith("\0other"):
-        label = name.split("\0")[0]
+        label = reader.tables[int(name.split("\0")[0])].label
         target = reader.selection.target
         assert target is not None
         return (

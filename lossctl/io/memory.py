@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.labels import label as label_of
 from lossctl.errors import DataError, UsageError
 from lossctl.io.column import Column, Kind, Numbers, Piece, Shape, Table, Texts
 
@@ -18,7 +19,7 @@ class ArrayTable:
 
     def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
         self.label = label
-        self.columns = {str(name): np.asarray(values) for name, values in columns.items()}
+        self.columns = {str(name): plain(values) for name, values in columns.items()}
         lengths = {name: values.shape[0] if values.ndim else -1 for name, values in self.columns.items()}
         if -1 in lengths.values() or len(set(lengths.values())) > 1:
             raise DataError(f"{label}: the columns differ in length: {lengths}")
@@ -53,23 +54,28 @@ class ArrayTable:
         return Numbers(np.ascontiguousarray(columns, dtype=np.float64))
 
 
+def plain(values: object) -> NDArray[Any]:
+    """View values as an array; masked ones, and None among numbers, are NaN."""
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64))
+    array = np.asarray(values)
+    if array.dtype == object and all(value is None or isinstance(value, int | float) for value in array.flat):
+        return np.array([np.nan if value is None else value for value in array.flat], float).reshape(array.shape)
+    return array
+
+
 def labels(array: NDArray[Any]) -> Texts:
     """Encode an array of labels; None and NaN are null."""
     places: dict[str, int] = {}
     codes = [
-        -1 if value is None or value != value else places.setdefault(word(value), len(places))
+        -1 if value is None or value != value else places.setdefault(label_of(value), len(places))
         for value in array.reshape(-1).tolist()
     ]
     return Texts(np.array(codes, dtype=np.int64), tuple(places))
 
 
-def word(value: object) -> str:
-    """Write a label as a CSV file would hold it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 class ArrowTable:
-    """An Arrow table, or a pandas frame turned into one."""
+    """An Arrow table."""
 
     def __init__(self, table: Any, label: str = "data") -> None:
         self.table = table
@@ -83,12 +89,16 @@ class ArrowTable:
     def rows(self) -> int:
         return int(self.table.num_rows)
 
+    def column(self, name: str) -> Any:
+        """Return a column as a chunked Arrow array."""
+        return self.table.column(name)
+
     def shape(self, name: str) -> Shape:
         from lossctl.io import convert
 
-        found = convert.shape(self.table.schema.field(name).type)
+        found = convert.shape(self.column(name).type)
         if found.width == 0:
-            first = self.table.column(name).slice(0, 1).combine_chunks()
+            first = self.column(name).slice(0, 1).combine_chunks()
             return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
         return found
 
@@ -96,28 +106,57 @@ class ArrowTable:
         return f"{self.label}: row {row + 1}"
 
     def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+        import pyarrow as pa
+
         from lossctl.io import convert
 
-        for batch in self.table.select(list(wanted)).to_batches(max_chunksize=BLOCK):
-            try:
-                yield {name: convert.column(batch.column(name), kind) for name, kind in wanted.items()}
-            except DataError as error:
-                raise DataError(f"{self.label}: {error}") from None
+        columns = pa.table({name: self.column(name) for name in wanted})
+        for batch in columns.to_batches(max_chunksize=BLOCK):
+            piece: Piece = {}
+            for name, kind in wanted.items():
+                try:
+                    piece[name] = convert.column(batch.column(name), kind)
+                except DataError as error:
+                    raise DataError(f"{self.label}: column {name!r} {error}") from None
+            yield piece
 
 
-def from_memory(data: object) -> Table:
+class FrameTable(ArrowTable):
+    """A pandas frame, of which only the columns asked for are converted."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.columns))
+
+    @property
+    def rows(self) -> int:
+        return len(self.table)
+
+    def column(self, name: str) -> Any:
+        import pyarrow as pa
+
+        series = self.table.iloc[:, self.names.index(name)]
+        try:
+            found = pa.Array.from_pandas(series)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
+        return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+
+
+def from_memory(data: object, label: str = "data") -> Table:
     """Make a table of a pandas frame, an Arrow table or a dict of arrays."""
     if isinstance(data, Mapping):
-        return ArrayTable(data)
+        return ArrayTable(data, label)
     import pyarrow as pa
 
     if isinstance(data, pa.Table):
-        return ArrowTable(data)
+        return ArrowTable(data, label)
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
         twice = data.columns[data.columns.duplicated()]
         if len(twice):
-            raise DataError(f"data: the frame names {list(map(str, twice))} more than once")
-        return ArrowTable(pa.Table.from_pandas(data.rename(columns=str), preserve_index=False))
-    raise UsageError(f"data is a {type(data).__name__}; a pandas frame, an Arrow table, a dict of arrays or paths")
+            raise DataError(f"{label}: the frame names {list(map(str, twice))} more than once")
+        return FrameTable(data, label)
+    raise UsageError(f"{label} is a {type(data).__name__}; a pandas frame, an Arrow table, a dict of arrays or paths")

@@ -43,7 +43,8 @@ class NpyTable:
             reason = re.sub(r"<.* object at .*>", "of another kind", str(error).splitlines()[0])
             raise DataError(f"{self.label}: not a readable .npy file: {reason}") from None
         if dtype.kind not in "biuf":
-            raise DataError(f"{self.label}: holds {dtype} values; numbers are needed (objects are never unpickled)")
+            never = " (objects are never unpickled)" if dtype.hasobject else ""
+            raise DataError(f"{self.label}: holds {dtype} values; numbers are needed{never}")
         if not shape:
             raise DataError(f"{self.label}: holds a single value; an array of rows is needed")
         if start + prod(shape) * dtype.itemsize != self.source.size:

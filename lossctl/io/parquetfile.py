@@ -98,7 +98,7 @@ class ParquetTable:
             group.column(place).total_uncompressed_size
             for group in map(self.metadata.row_group, range(self.metadata.num_row_groups))
             for place in range(group.num_columns)
-            if group.column(place).path_in_schema.split(".")[0] in wanted
+            if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in wanted)
         )
         if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
             raise DataError(

@@ -96,7 +96,9 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 def spooled_stdin() -> Source:
     """Copy standard input to a temporary file that goes with the process, and watch that."""
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None:
+        raise UsageError("- reads standard input, but it is closed")
+    if sys.stdin.isatty():
         raise UsageError("- reads standard input, but it is a terminal; pipe a CSV or Parquet file into lossctl")
     handle, path = tempfile.mkstemp(prefix="lossctl-stdin-")
     try:

@@ -102,7 +102,8 @@ def _cross_entropy_gradient(batch: Batch, *, eps: float) -> Array:
     aliases=("binary_cross_entropy", "binary_crossentropy"),
     source="Good 1952; Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x",
     use="Yes/no questions, one or several at once (multilabel), down to every pixel of a binary segmentation; "
-    "end the model with sigmoid. The most common choice for two classes; it asks for the probability.",
+    "end the model with sigmoid. The most common choice for two classes; it asks for the probability. It equals the "
+    "average of cce over as many two-class tasks.",
     avoid="Exactly one of several classes is right: cce. Only the decision matters: hinge.",
     peers={
         "torch": "nn.BCELoss: bce:eps=3.720075976020836e-44 (it clamps ln p at -100); BCEWithLogitsLoss: bce with "
@@ -130,8 +131,8 @@ def bce(batch: Batch, *, eps: Eps = 0.0) -> Array:
     source="Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28",
     use="Exactly one of K classes is right; the model ends with softmax and targets are labels, one-hot or soft rows. "
     "It asks for the class probabilities.",
-    avoid="Several classes may be right at once: bce. The remark that sigmoid is a perfect match for categorical "
-    "cross-entropy holds only for one two-class output: K independent sigmoids do not sum to 1.",
+    avoid="Several classes may be right at once: bce. That sigmoid is a perfect match for it, as is sometimes "
+    "written, holds for one two-class output only: K independent sigmoids do not sum to 1.",
     peers={
         "torch": "nn.CrossEntropyLoss: cce with --activation softmax",
         "keras": "CategoricalCrossentropy: cce:eps=1e-7 after it divides each row by its sum",
@@ -174,12 +175,14 @@ def _focal_gradient(batch: Batch, *, gamma: float, alpha: float | None, eps: flo
     unit="nats",
     source="Lin et al. 2017, arXiv:1708.02002",
     use="A strongly unbalanced data set, as in object detection, or classes without a clear border, as song genres: "
-    "easy rows are played down so that hard ones count.",
+    "easy rows are played down so that hard ones count. With softmax for one of K classes; the paper itself uses "
+    "sigmoid, one output per class.",
     avoid="Calibrated probabilities are wanted: for gamma > 0 it is not proper and pulls them towards 1/2.",
     peers={
         "torchvision": "sigmoid_focal_loss: focal:alpha=0.25 with --activation sigmoid, per element unless reduced",
         "keras": "BinaryFocalCrossentropy: focal:eps=1e-7; its alpha acts only with apply_class_balancing=True. "
-        "CategoricalFocalCrossentropy: focal:alpha=0.25,eps=1e-7 (a factor on every class)",
+        "CategoricalFocalCrossentropy: focal:alpha=0.25,eps=1e-7 (a factor on every class) after it divides each row "
+        "by its sum",
         "optax": "sigmoid_focal_loss: focal with --activation sigmoid; for soft targets it mixes p_t instead",
     },
 )
@@ -220,7 +223,8 @@ def _brier_gradient(batch: Batch) -> Array:
     use="Calibrated probabilities, with no row able to cost more than 1 (binary) or 2 (multiclass).",
     avoid="Rare events whose small probabilities must be told apart: bce sees their ratio, this does not.",
     peers={
-        "scikit-learn": "brier_score_loss: same for binary and, with scale_by_half='auto', for three classes or more",
+        "scikit-learn": "brier_score_loss: same for one column and for three classes or more; for two "
+        "columns it is half of this unless scale_by_half=False",
         "permetrics": "BSL: the sum over both columns, twice the binary value",
     },
 )
@@ -243,7 +247,10 @@ def brier(batch: Batch) -> Array:
     source="Wald 1950, Statistical Decision Functions",
     use="To report how often the decision is wrong; 1 minus accuracy.",
     avoid="Training (it has no slope) and unbalanced classes, where always naming the largest looks good.",
-    peers={"scikit-learn": "zero_one_loss: same on predicted labels", "torchmetrics": "1 - accuracy: same at 0.5"},
+    peers={
+        "scikit-learn": "zero_one_loss: same on predicted labels",
+        "torchmetrics": "1 - accuracy(average='micro'): same at 0.5",
+    },
 )
 def zero_one(batch: Batch, *, threshold: Annotated[float, OPEN_UNIT, "binary: a larger p is a yes"] = 0.5) -> Array:
     """Share of wrong decisions.
@@ -275,7 +282,7 @@ def _kl_gradient(batch: Batch) -> Array:
     peers={
         "torch": "nn.KLDivLoss(reduction='batchmean') of ln p: same; its default mean divides by K once more",
         "keras": "KLDivergence: clips both rows to [1e-7, 1]",
-        "optax": "kl_divergence: same",
+        "optax": "kl_divergence: same, of ln p",
     },
 )
 def kl(batch: Batch) -> Array:

@@ -7,7 +7,6 @@ from lossctl.core.domain import (
     LABELS,
     MASK,
     ONE_HOT,
-    POSITIVE,
     PRED_BOX,
     PROBABILITY,
     REAL,
@@ -70,7 +69,6 @@ CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE
 ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, CLASS_CURVE)
 MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE)
 CLASS_SCORES = Form("multiclass", {"target": LABELS, "pred": SCORE}, CLASS_SCORE_CURVE)
-COUNT = regression(target=REAL, pred=POSITIVE, curve=COUNT_CURVE)
 
 SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
 BOXES = Form(

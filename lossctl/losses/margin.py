@@ -45,7 +45,7 @@ def _hinge_gradient(batch: Batch) -> Array:
     aliases=("hinge_loss",),
     source="Cortes & Vapnik 1995, doi:10.1007/BF00994018; Crammer & Singer 2001",
     use="Maximum-margin classification, as in support vector machines: the decision matters, not how sure it is.",
-    avoid="Probabilities are wanted: it says nothing about them (bce, cce). Targets are ±1 or 0/1, predictions scores.",
+    avoid="Probabilities are wanted: it says nothing about them (bce, cce).",
     peers={
         "scikit-learn": "hinge_loss: same where both classes occur",
         "keras": "Hinge: same; CategoricalHinge puts a floor of 0 under the best rival and so differs",
@@ -56,8 +56,8 @@ def _hinge_gradient(batch: Batch) -> Array:
 def hinge(batch: Batch) -> Array:
     """Hinge loss of scores.
 
-    Binary and multilabel with one ±1 (or 0/1) column per score, multiclass (Crammer-Singer) with one label
-    column and K scores.
+    Targets are ±1 or 0/1, predictions are scores. Binary and multilabel with one target column per score,
+    multiclass (Crammer-Singer) with one label column and K scores.
     """
     return np.maximum(shortfall(batch), 0.0)
 
@@ -78,7 +78,7 @@ def _squared_hinge_gradient(batch: Batch) -> Array:
     peers={
         "keras": "SquaredHinge: same",
         "torchmetrics": "binary_hinge_loss(squared=True): applies a sigmoid first if any score is outside [0, 1]",
-        "the article": "the sum over rows: --reduction sum",
+        "tutorials": "some write it as the sum over rows: --reduction sum",
     },
 )
 def squared_hinge(batch: Batch) -> Array:

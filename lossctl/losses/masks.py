@@ -57,8 +57,8 @@ def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
     avoid="Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.",
     peers={
         "smp": "JaccardLoss: same for smooth = 0 and one image; it sums over the batch and leaves out empty targets",
-        "MONAI": "DiceLoss(jaccard=True): another smoothing, 1e-5 in numerator and denominator of the Dice form",
-        "the article": "its smoothed IoU is 1 - iou_mask:smooth=1e-6",
+        "MONAI": "DiceLoss(jaccard=True): iou_mask:smooth=5e-6",
+        "tutorials": "the IoU smoothed by 1e-6 is 1 - iou_mask:smooth=1e-6",
     },
 )
 def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
@@ -79,7 +79,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     use="To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.",
     avoid="Training: it has no slope.",
     peers={
-        "the article": "iou_mask_score:smooth=1e-6; without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6"
+        "tutorials": "iou_mask_score:smooth=1e-6; without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6"
     },
 )
 def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
@@ -109,9 +109,9 @@ def _dice_gradient(batch: Batch, *, smooth: float) -> Array:
     avoid="Calibrated pixels are wanted: bce.",
     peers={
         "keras": "Dice: takes the whole batch as one mask, 1e-7 in the denominator",
-        "MONAI": "DiceLoss: smooth 1e-5 in numerator and denominator",
+        "MONAI": "DiceLoss: dice:smooth=1e-5",
         "optax": "binary_dice_loss: smooth = 1 in (I + s)/(I + (FP + FN)/2 + s), here dice:smooth=2",
-        "smp": "DiceLoss: sums over the batch before it divides",
+        "smp": "DiceLoss: sums over the batch before it divides, and leaves out empty targets",
     },
 )
 def dice(batch: Batch, *, smooth: Smooth = 0.0) -> Array:

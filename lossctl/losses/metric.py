@@ -57,7 +57,7 @@ def _contrastive_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
     avoid="Labels that say 1 = same: turn them around first. Ranking within one query: triplet.",
     peers={
         "the paper": "half of it (a factor 1/2 on both terms)",
-        "the article": "the same, with torch's 1e-6 added to every coordinate of the difference",
+        "torch tutorials": "the same by pairwise_distance, which adds 1e-6 to every coordinate of the difference",
         "tensorflow-addons": "contrastive_loss: the other label (1 = same), and it takes the distance",
         "pytorch-metric-learning": "ContrastiveLoss: not squared, on normalised embeddings, mean over non-zero terms",
     },
@@ -110,7 +110,7 @@ def _triplet_gradient(batch: Batch, *, margin: float, p: float, swap: bool, squa
     aliases=("triplet_margin",),
     source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119",
     use="Learning an order: the positive should be nearer to the anchor than the negative, by a margin.",
-    avoid="Only scores are at hand, no embeddings: triplet_score.",
+    avoid="Only scores are at hand, no embeddings: triplet_score, which some introductions call triplet loss.",
     peers={
         "torch": "nn.TripletMarginLoss: same but for 1e-6 added to every coordinate of a difference",
         "FaceNet": "the sum of triplet:margin=0.2,squared=true over unit vectors (--reduction sum)",
@@ -157,7 +157,10 @@ def _mean_over_pairs(ordered: Array) -> float:
         for left in range(0, len(negative), TILE[1]):
             columns = slice(left, left + TILE[1])
             tile = softplus(negative[columns] - positive[rows, np.newaxis]) * negative_weight[columns]
-            total += sum(map(units, (np.add.reduce(tile, axis=1) * positive_weight[rows]).tolist()))
+            sums = np.add.reduce(tile, axis=1) * positive_weight[rows]
+            if not np.isfinite(sums).all():
+                return float("inf")
+            total += sum(map(units, sums.tolist()))
     mass = sum(map(units, negative_weight.tolist())) * sum(map(units, positive_weight.tolist()))
     return rounded(fraction(total) / (fraction(1) * fraction(mass)))
 
@@ -168,13 +171,13 @@ triplet_score = combine(
     forms=(SCORE_PAIRS,),
     keeps="sample",
     whole=_mean_over_pairs,
-    summary="Mean over all pairs of a positive and a negative score of -ln of the odds that the positive wins.",
-    doc="Exact over all M x N pairs, in time M x N and memory M + N: it keeps the scores and visits the pairs in\n"
-    "tiles. Undefined without at least one row of each kind.",
+    summary="Mean over all pairs of a positive and a negative score of -ln of the probability that the positive wins.",
+    doc="What some introductions call triplet loss; no large library has it. Exact over all M x N pairs, in time\n"
+    "M x N and memory M + N: it keeps the scores and visits the pairs in tiles. Undefined\n"
+    "without at least one row of each kind.",
     formula="1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores",
     unit="nats",
     source="Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28",
     use="Tracking with a Siamese network, or any search where every positive score should beat every negative one.",
     avoid="Embeddings are at hand and only some triplets matter: triplet.",
-    peers={"none": "no large library has it; the article calls it triplet loss"},
 )

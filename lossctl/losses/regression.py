@@ -75,8 +75,8 @@ def _mae_gradient(batch: Batch) -> Array:
     unit="target",
     aliases=("mean_absolute_error", "l1"),
     source="Boscovich 1757",
-    use="Outliers must not play a big role; image models trained with it blur less. It asks for the conditional "
-    "median.",
+    use="Outliers must not play a big role; image models trained with it blur less. It is robust, but its slope does "
+    "not shrink near the truth, so training is less stable than with mse. It asks for the conditional median.",
     avoid="Large errors are disproportionately costly (mse), or a smooth slope at zero is needed (huber, log_cosh).",
     peers={
         "torch": "nn.L1Loss: same",
@@ -154,7 +154,10 @@ def _smooth_l1_gradient(batch: Batch, *, beta: float) -> Array:
     source="Girshick 2015 (Fast R-CNN), arXiv:1504.08083",
     use="Box regression, where it comes from: slope ±1 outside, a parabola inside.",
     avoid="Where huber is meant: they agree only at beta = delta = 1.",
-    peers={"torch": "nn.SmoothL1Loss: same; its beta = 0 is our mae", "any": "huber:delta=B divided by B"},
+    peers={
+        "torch": "nn.SmoothL1Loss: same; its beta = 0 is our mae",
+        "keras": "Huber(delta=B) is B times smooth_l1:beta=B",
+    },
 )
 def smooth_l1(
     batch: Batch, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0
@@ -179,7 +182,7 @@ def _log_cosh_gradient(batch: Batch) -> Array:
     use="As huber with delta = 1, but smooth everywhere.",
     avoid="Targets whose natural error is far from 1: it has no width to set. Rescale, or use huber.",
     peers={
-        "keras": "LogCosh: same, but for |r| below 1e-6 its form cancels",
+        "keras": "LogCosh: same, in float32, where its form cancels for small |r|",
         "optax": "log_cosh: same, but for |r| below 1e-6 its form cancels",
         "torchmetrics": "log_cosh_error: same until it overflows at large r",
     },

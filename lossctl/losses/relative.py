@@ -40,7 +40,7 @@ def _msle_gradient(batch: Batch) -> Array:
     peers={
         "scikit-learn": "mean_squared_log_error: same",
         "torchmetrics": "mean_squared_log_error: same, without a check of the domain",
-        "keras": "MeanSquaredLogarithmicError: same for values >= 0; it moves smaller ones to 1e-7",
+        "keras": "MeanSquaredLogarithmicError: same for values >= 1e-7, to which it moves smaller ones; in float32",
     },
 )
 def msle(batch: Batch) -> Array:
@@ -96,7 +96,7 @@ def mean_size(batch: Batch) -> Array:
 
 def _smape_gradient(batch: Batch) -> Array:
     size = mean_size(batch)
-    slope = np.sign(residual(batch)) / size - 0.5 * abs_residual(batch) * np.sign(batch.pred) / np.square(size)
+    slope = (np.sign(residual(batch)) - 0.5 * (abs_residual(batch) / size) * np.sign(batch.pred)) / size
     return np.where(size == 0.0, 0.0, slope)
 
 
@@ -139,12 +139,13 @@ wape = combine(
     forms=(regression(one=True),),
     reading=RATIO,
     summary="Weighted absolute percentage error: all absolute errors over all targets.",
-    doc="The rows share one denominator, so targets of zero are welcome. Undefined where every target is zero.",
+    doc="The rows share one denominator, so targets of zero are welcome; infinite where all of them are zero (and\n"
+    "undefined if all predictions are zero too).",
     formula="Σ |r| / Σ |target|",
     unit="1 (0.1 is 10 %)",
     aliases=("wmape",),
     source="Kolassa & Schütz 2007, Foresight 6",
     use="A percentage error for sales or demand, with zeros among the targets.",
-    avoid="Targets of both signs that nearly cancel in meaning; rows of unlike size that should count alike.",
+    avoid="Rows of unlike size should count alike: the large targets rule.",
     peers={"torchmetrics": "weighted_mean_absolute_percentage_error: same where Σ|target| > 1.17e-6"},
 )

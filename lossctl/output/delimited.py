@@ -38,13 +38,13 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
 
 def to_markdown(report: Evaluation, digits: int) -> str:
     """Return models x losses as Markdown, one table for the whole and for each slicing; the best in bold."""
-    groups: dict[tuple[str, ...], dict[tuple[str, ...], list[str]]] = {}
-    for cell in report.cells:
-        value = shown(cell.value, digits)
-        line = groups.setdefault(tuple(cell.slice), {}).setdefault((*cell.slice.values(), cell.model), [])
-        line.append(f"**{value}**" if cell.best else value)
     tables = []
-    for columns, lines in groups.items():
+    for columns, cells in report.slicings():
+        lines: dict[tuple[str, ...], list[str]] = {}
+        for cell in cells:
+            value = shown(cell.value, digits)
+            line = lines.setdefault((*cell.slice.values(), cell.model), [])
+            line.append(f"**{value}**" if cell.best else value)
         header = [markdown(name) for name in (*columns, "model", *report.losses)]
         rows = [[*map(markdown, words), *values] for words, values in lines.items()]
         tables.append(markdown_table(header, rows, len(columns) + 1))

@@ -6,7 +6,6 @@ import json
 import os
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,6 @@ from lossctl.core.report import Evaluation
 from lossctl.output.records import input_record, strict
 
 SCHEMA_VERSION = 1
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the envelope, which is shipped with the package."""
-    found: dict[str, Any] = json.loads(files("lossctl.output").joinpath("report.schema.json").read_text("utf-8"))
-    return found
 
 
 def envelope(report: Evaluation, command: str) -> dict[str, Any]:

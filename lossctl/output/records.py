@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lossctl.core.report import Cell, Input
@@ -36,7 +37,8 @@ def record(cell: Cell) -> dict[str, Any]:
 
 def strict(cell: Cell) -> dict[str, Any]:
     """Return a record without infinities and NaN: None takes their place, status and reason explain it."""
-    return {**record(cell), "value": cell.finite}
+    weight = cell.weight_sum if cell.weight_sum is None or math.isfinite(cell.weight_sum) else None
+    return {**record(cell), "value": cell.finite, "weight_sum": weight}
 
 
 def flat(entry: dict[str, Any]) -> dict[str, Any]:

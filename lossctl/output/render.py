@@ -25,6 +25,8 @@ def destination(text: str) -> tuple[str, str]:
     if colon and name in FORMATS:
         if not path:
             raise UsageError(f"-o {text}: the path after the colon is empty")
+        if path == "-":
+            raise UsageError(f"-o {text}: -o writes files; standard output has the format of -f")
         return name, path
     for suffix, found in SUFFIXES.items():
         if text.lower().endswith(suffix):

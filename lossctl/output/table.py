@@ -79,14 +79,6 @@ def _column(table: Table, name: str, numeric: bool = False) -> None:
     table.add_column(Text(name), justify="right" if numeric else "left", no_wrap=True)
 
 
-def _groups(report: Evaluation) -> list[tuple[list[str], list[Cell]]]:
-    """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
-    found: dict[tuple[str, ...], list[Cell]] = {}
-    for cell in report.cells:
-        found.setdefault(tuple(cell.slice), []).append(cell)
-    return [(list(columns), cells) for columns, cells in found.items()]
-
-
 def _value(cell: Cell, style: Style) -> Text:
     """Show a value, the best one by a mark and, in colour, in green."""
     text = Text(shown(cell.value, style.digits) + (MARK if cell.best else " "))
@@ -97,7 +89,7 @@ def _value(cell: Cell, style: Style) -> Text:
 
 def _wide_tables(report: Evaluation, style: Style, name: Callable[[str], str]) -> list[Table]:
     made = []
-    for columns, cells in _groups(report):
+    for columns, cells in report.slicings():
         table = _table(style)
         for column in columns:
             _column(table, printable(column))
@@ -195,7 +187,9 @@ def _headline(report: Evaluation, style: Style) -> str:
     first = report.inputs[0]
     pieces = [report.task.name] if report.task else []
     dropped = first.rows - first.used
-    pieces.append(f"{first.used} rows" + (f" used, {dropped} left out" if dropped else ""))
+    pieces.append(
+        f"{first.used} row{'' if first.used == 1 else 's'}" + (f" used, {dropped} left out" if dropped else "")
+    )
     if report.cells and report.cells[0].weight_sum is not None:
         pieces.append(f"weights sum to {shown(report.cells[0].weight_sum, style.digits)}")
     if report.reduction == "sum":
@@ -209,8 +203,3 @@ def _reasons(report: Evaluation) -> Iterator[str]:
         if cell.reason:
             place = "".join(f", {column} {word}" for column, word in cell.slice.items())
             yield printable(f"{cell.loss} of {cell.model}{place}: {cell.reason}")
-
-
-def signatures(report: Evaluation) -> str:
-    """List the signature of every value."""
-    return "".join(f"{printable(cell.model)}  {printable(cell.signature)}\n" for cell in report.cells)

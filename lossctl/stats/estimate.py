@@ -19,6 +19,8 @@ from lossctl.core.state import View
 from lossctl.core.tally import means, read
 from lossctl.stats.student import t_quantile
 
+LARGEST_LOG = 700.0  # e to more than this leaves the float range
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -48,35 +50,36 @@ def estimate(
         return Estimate(value, why="not asked for")
     if not math.isfinite(value):
         return Estimate(value, why="the value is not finite")
-    if view.rows < 2:
+    if view.live < 2:
         return Estimate(value, why="one row has no spread")
     variance = _total_variance(view, indexes[0]) if total else _variance(reading, view, indexes, weighted)
     if variance is None:
         return Estimate(value, why="the spread is out of the range of float64")
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance, Fraction(0)))
-    reach = t_quantile(level, view.rows - 1) * stderr
+    reach = t_quantile(level, view.live - 1) * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
         return Estimate(value, 0.0, why="the rows show no spread")
     if reading.interval == "log" and not total:
-        factor = math.exp(min(reach / value, 700.0))
-        return Estimate(value, stderr, (value / factor, value * factor), "log-t")
-    ends = value - reach, value + reach
+        factor = math.exp(reach / value) if reach < LARGEST_LOG * value else math.inf
+        ends, method = (value / factor, value * factor), "log-t"
+    else:
+        ends, method = (value - reach, value + reach), "t"
     if not all(map(math.isfinite, ends)):
         return Estimate(value, stderr, why="the interval is out of the range of float64")
-    return Estimate(value, stderr, ends, "t")
+    return Estimate(value, stderr, ends, method)
 
 
 def _covariance(view: View, i: int, j: int) -> Fraction | None:
     """Unbiased covariance of two quantities, exactly."""
     product = view.product(i, j)
-    n = view.rows
+    n = view.live
     return None if product is None else (n * product - view.total(i) * view.total(j)) / (n * (n - 1))
 
 
 def _total_variance(view: View, index: int) -> Fraction | None:
     spread = _covariance(view, index, index)
-    return None if spread is None else view.rows * spread
+    return None if spread is None else view.live * spread
 
 
 def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
@@ -88,7 +91,7 @@ def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bo
         return Fraction(0) if all(_covariance(view, i, i) == 0 for i in indexes) else None
     columns, exact = list(indexes), [Fraction(slope) for slope in slopes]
     if weighted:
-        base = view.total(0) / view.rows
+        base = view.total(0) / view.live
         drop = sum(slope * Fraction(float(mean)) for slope, mean in zip(exact, centre, strict=True))
         columns, exact = [0, *columns], [-drop / base, *(slope / base for slope in exact)]
     whole = Fraction(0)
@@ -98,4 +101,4 @@ def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bo
             if spread is None:
                 return None
             whole += a * b * spread
-    return whole / view.rows
+    return whole / view.live
