@@ -210,7 +210,7 @@ def test_labels_have_one_spelling(labels: list[object]) -> None:
 
 
 def test_masked_and_none_values_are_missing() -> None:
-    masked = np.ma.array([1.0, 2.0, 100.0], mask=[0, 0, 1])
+    masked = np.ma.array([1.0, 2.0, 100.0], mask=[False, False, True])
     for target in (masked, [1.0, 2.0, None]):
         data = {"y": target, "p": [1.0, 3.0, 3.0]}
         with pytest.raises(lossctl.DataError, match=r"row 3, column 'y': the value is NaN"):

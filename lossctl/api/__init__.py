@@ -82,8 +82,14 @@ def evaluate(
         Level of the confidence intervals; None for neither intervals nor standard errors.
     missing
         `error`, or `drop` to leave rows with a missing value out for every model.
+    delimiter
+        The field separator of CSV files; by default a comma, or a tab for .tsv.
     rows_out
         A .parquet or .csv file for the per-row losses.
+    threads
+        How many threads reduce blocks; by default as many as there are processors. The numbers do not depend on it.
+    progress, note
+        Functions that take the rows of each block as it is done, and a line about what was chosen unasked.
 
     Returns
     -------
