@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lossctl.core.exact import fraction, rounded, square_fraction, units
-from lossctl.core.grouped import GroupedMoments, PeaksByGroup
-from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample, View
+from lossctl.core.grouped import GroupedMoments, GroupView, PeaksByGroup
+from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample
 
 Values = NDArray[Any]
 PAIRS: Pairs = ((0, 0), (0, 1), (1, 1), (2, 2))
@@ -75,7 +75,7 @@ def exact_covariance(a: Values, b: Values) -> Fraction:
     return Fraction(n * products - sum(x) * sum(y), n * (n - 1) << 2200)
 
 
-def covariance(view: View, i: int, j: int) -> Fraction:
+def covariance(view: Moments | GroupView, i: int, j: int) -> Fraction:
     """Unbiased covariance of two quantities, read from a state."""
     product, n = view.product(i, j), view.rows
     assert product is not None

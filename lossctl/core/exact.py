@@ -29,16 +29,24 @@ def square_fraction(total: int) -> Fraction:
     return Fraction(total, 1 << (2 * SHIFT))
 
 
-def root(x: Fraction) -> float:
+def root(numerator: int, denominator: int) -> float:
     """Return the square root of a fraction >= 0, also where the fraction itself is out of the float range."""
-    half = (x.numerator.bit_length() - x.denominator.bit_length()) // 2
-    near_one = x / 4**half if half >= 0 else x * 4**-half
-    return math.ldexp(math.sqrt(rounded(near_one)), half)
+    half = (numerator.bit_length() - denominator.bit_length()) // 2
+    if half >= 0:
+        denominator <<= 2 * half
+    else:
+        numerator <<= -2 * half
+    return math.ldexp(math.sqrt(ratio(numerator, denominator)), half)
+
+
+def ratio(numerator: int, denominator: int) -> float:
+    """Round a fraction to the nearest float64, to an infinity where it is out of range; no common factor is sought."""
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return math.inf if (numerator > 0) == (denominator > 0) else -math.inf
 
 
 def rounded(x: Fraction) -> float:
     """Round an exact fraction to the nearest float64, to an infinity where it is out of range."""
-    try:
-        return x.numerator / x.denominator
-    except OverflowError:
-        return float("inf") if x > 0 else float("-inf")
+    return ratio(x.numerator, x.denominator)

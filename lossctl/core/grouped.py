@@ -5,6 +5,7 @@ Blocks must be merged in row order: these sums are precise but, unlike `Moments`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from lossctl.core import double
 from lossctl.core.domain import Array, Mask
 from lossctl.core.double import Pair
+from lossctl.core.exact import SHIFT, fraction, square_fraction, units
 from lossctl.core.state import NEVER, Odd, Pairs
 
 Ints = NDArray[np.int64]
@@ -139,19 +141,29 @@ class GroupView:
             )
         )
 
+    def total_units(self, i: int) -> int:
+        """Return the sum of quantity `i` in units of 2^-1074; 0 where `odd` says that it is out of range."""
+        return _units(self._whole.sums, i, self._g) or 0
+
     def total(self, i: int) -> Fraction:
         """Return the sum of quantity `i`."""
-        return _exact(self._whole.sums, i, self._g) or Fraction(0)
+        return fraction(self.total_units(i))
+
+    def product_units(self, i: int, j: int) -> int | None:
+        """Return the sum of the products of quantities `i` and `j` in units of 2^-2148, None if out of range."""
+        pairs = self._whole.pairs
+        found = _units(self._whole.products, pairs.index((i, j) if (i, j) in pairs else (j, i)), self._g)
+        return None if found is None else found << SHIFT
 
     def product(self, i: int, j: int) -> Fraction | None:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
-        pairs = self._whole.pairs
-        return _exact(self._whole.products, pairs.index((i, j) if (i, j) in pairs else (j, i)), self._g)
+        found = self.product_units(i, j)
+        return None if found is None else square_fraction(found)
 
 
-def _exact(pair: Pair, i: int, g: int) -> Fraction | None:
+def _units(pair: Pair, i: int, g: int) -> int | None:
     high, low = float(pair[0][i, g]), float(pair[1][i, g])
-    return Fraction(high) + Fraction(low) if np.isfinite(high) and np.isfinite(low) else None
+    return units(high) + units(low) if math.isfinite(high) and math.isfinite(low) else None
 
 
 def _take_odd(line: Array, place: Ints, addresses: Ints, odd: Ints, odd_row: Ints) -> None:

@@ -77,11 +77,11 @@ class View(Protocol):
     def odd(self) -> tuple[Odd, ...]:
         """The values of each quantity that were not finite."""
 
-    def total(self, i: int) -> Fraction:
-        """Return the sum of quantity `i`."""
+    def total_units(self, i: int) -> int:
+        """Return the sum of quantity `i` in units of 2^-1074."""
 
-    def product(self, i: int, j: int) -> Fraction | None:
-        """Return the sum of the products of two quantities, None where it is out of range."""
+    def product_units(self, i: int, j: int) -> int | None:
+        """Return the sum of the products of two quantities in units of 2^-2148, None where it is out of range."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,21 @@ class Moments:
             tuple(a.merge(b) for a, b in zip(self.odd, other.odd, strict=True)),
         )
 
+    def total_units(self, i: int) -> int:
+        """Return the sum of quantity `i` in units of 2^-1074."""
+        return self.sums[i]
+
     def total(self, i: int) -> Fraction:
         """Return the exact sum of quantity `i`."""
         return fraction(self.sums[i])
 
+    def product_units(self, i: int, j: int) -> int | None:
+        """Return the sum of the products of quantities `i` and `j` in units of 2^-2148."""
+        return self.products[self.pairs.index((i, j) if (i, j) in self.pairs else (j, i))]
+
     def product(self, i: int, j: int) -> Fraction | None:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
-        found = self.products[self.pairs.index((i, j) if (i, j) in self.pairs else (j, i))]
+        found = self.product_units(i, j)
         return None if found is None else square_fraction(found)
 
 

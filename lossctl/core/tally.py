@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
 from lossctl.core.batch import Batch
 from lossctl.core.domain import Array
-from lossctl.core.exact import rounded
+from lossctl.core.exact import SHIFT, ratio
 from lossctl.core.loss import Term
 from lossctl.core.reading import Means, Reading
 from lossctl.core.state import View
@@ -34,8 +33,8 @@ def quantities(terms: Sequence[tuple[Batch, Term]], weight: Array | None, rows: 
 
 def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:
     """Return the (weighted) means of quantities, an infinity or NaN where a value was not finite."""
-    base = view.total(0) if weighted else Fraction(view.rows)
-    return tuple(np.float64(view.odd[i].value if view.odd[i] else rounded(view.total(i) / base)) for i in indexes)
+    base = view.total_units(0) if weighted else view.rows << SHIFT
+    return tuple(np.float64(view.odd[i].value if view.odd[i] else ratio(view.total_units(i), base)) for i in indexes)
 
 
 def read(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> float:

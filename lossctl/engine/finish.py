@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lossctl.core.domain import Array
-from lossctl.core.exact import rounded
+from lossctl.core.exact import SHIFT, ratio
 from lossctl.core.report import Cell, best_models
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
 from lossctl.engine.plan import Plan, Question
@@ -77,7 +77,7 @@ def _slice(
     view: View,
     group: tuple[int, str, int] | None,
 ) -> Iterator[tuple[Question, list[Cell]]]:
-    weight_sum = rounded(view.total(0)) if plan.weighted else None
+    weight_sum = ratio(view.total_units(0), 1 << SHIFT) if plan.weighted else None
     for question in plan.questions:
         row = []
         for model in plan.models:

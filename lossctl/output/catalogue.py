@@ -157,7 +157,8 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
         yield "activations", ", ".join(found)
     best = "" if loss.best is None else f", best {loss.best:g}"
     better = {"min": "lower is better", "max": "higher is better", "zero": "nearer to 0 is better"}[loss.direction]
-    yield "value", f"in {loss.unit}; {better if loss.ranks else 'does not rank models'}{best}"
+    unit = f"a pure number{loss.unit[1:]}" if loss.unit[:1] == "1" else f"in {loss.unit}"
+    yield "value", f"{unit}; {better if loss.ranks else 'does not rank models'}{best}"
     yield "use", loss.use
     yield "avoid", loss.avoid
     label = "elsewhere"

@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
-from lossctl.core.exact import root, rounded
+from lossctl.core.exact import SHIFT, ratio, root, units
 from lossctl.core.reading import Reading
 from lossctl.core.state import View
 from lossctl.core.tally import means, read
@@ -41,7 +40,7 @@ def estimate(
     `total` asks for the sum over rows (or weights) in place of the mean.
     """
     if total and not view.odd[indexes[0]]:
-        value = rounded(view.total(indexes[0]))
+        value = ratio(view.total_units(indexes[0]), 1 << SHIFT)
     elif total:
         value = view.odd[indexes[0]].value
     else:
@@ -56,7 +55,7 @@ def estimate(
     if variance is None:
         return Estimate(value, why="the spread is out of the range of float64")
     # rounding in the sums of a block can leave a spread of zero a hair below it
-    stderr = root(max(variance, Fraction(0)))
+    stderr = root(max(variance[0], 0), variance[1])
     reach = t_quantile(level, view.live - 1) * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
         return Estimate(value, 0.0, why="the rows show no spread")
@@ -70,16 +69,19 @@ def estimate(
     return Estimate(value, stderr, ends, method)
 
 
-def _covariance(view: View, i: int, j: int) -> Fraction | None:
-    """Unbiased covariance of two quantities, exactly."""
-    product = view.product(i, j)
-    n = view.live
-    return None if product is None else (n * product - view.total(i) * view.total(j)) / (n * (n - 1))
+Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
+
+
+def _covariance(view: View, i: int, j: int) -> int | None:
+    """n (n - 1) times the unbiased covariance of two quantities, in units of 2^-2148."""
+    product = view.product_units(i, j)
+    return None if product is None else view.live * product - view.total_units(i) * view.total_units(j)
 
 
 def _total_variance(view: View, index: int) -> Fraction | None:
+    """Variance of a sum of n rows."""
     spread = _covariance(view, index, index)
-    return None if spread is None else view.live * spread
+    return None if spread is None else (spread, (view.live - 1) << (2 * SHIFT))
 
 
 def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
@@ -88,17 +90,18 @@ def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bo
     with np.errstate(all="ignore"):
         slopes = [float(slope) for slope in reading.slope(centre)]
     if not all(math.isfinite(slope) for slope in slopes):  # as that of a root at zero
-        return Fraction(0) if all(_covariance(view, i, i) == 0 for i in indexes) else None
-    columns, exact = list(indexes), [Fraction(slope) for slope in slopes]
-    if weighted:
-        base = view.total(0) / view.live
-        drop = sum(slope * Fraction(float(mean)) for slope, mean in zip(exact, centre, strict=True))
-        columns, exact = [0, *columns], [-drop / base, *(slope / base for slope in exact)]
-    whole = Fraction(0)
+        return (0, 1) if all(_covariance(view, i, i) == 0 for i in indexes) else None
+    n, scale = view.live, 4 * SHIFT
+    columns, exact, below = list(indexes), [units(slope) for slope in slopes], n * n * (n - 1)
+    if weighted:  # with respect to the mean of w q the slope is g_i / mean(w), to that of w it is -Σ g_i m_i / mean(w)
+        drop = sum(slope * units(float(mean)) for slope, mean in zip(exact, centre, strict=True))
+        columns, exact = [0, *columns], [-drop, *(slope << SHIFT for slope in exact)]
+        below = view.total_units(0) ** 2 * (n - 1)
+    whole = 0
     for a, i in zip(exact, columns, strict=True):
         for b, j in zip(exact, columns, strict=True):
             spread = _covariance(view, i, j)
             if spread is None:
                 return None
             whole += a * b * spread
-    return whole / view.live
+    return whole, below << scale
