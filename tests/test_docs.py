@@ -75,7 +75,8 @@ def test_the_list_has_every_loss(lossctl: Lossctl) -> None:
 def test_show_tells_everything(lossctl: Lossctl, name: str) -> None:
     loss = losses()[name]
     text = " ".join(lossctl("losses", "show", name).out.split())
-    for part in (loss.summary, loss.formula, loss.use, loss.avoid, loss.source, loss.unit, *loss.peers):
+    unit = f"a pure number{loss.unit[1:]}" if loss.unit.startswith("1") else f"in {loss.unit}"
+    for part in (loss.summary, loss.formula, loss.use, loss.avoid, loss.source, unit, *loss.peers):
         assert " ".join(part.split()) in text
     for param in loss.params:
         assert param.help in text
