@@ -76,6 +76,15 @@ def test_rows_are_paired_by_key(lossctl: Lossctl, write: Write) -> None:
     assert by_order != [4 / 3, 4 / 3]
 
 
+def test_per_row_losses_of_paired_rows_bear_the_rows_of_the_first_file(lossctl: Lossctl, write: Write) -> None:
+    truth = write("truth.csv", "key,y\na,1\nb,2\nc,3\n")
+    one = write("one.csv", "key,p\nc,5\na,1\nb,3\n")
+    rows = one.parent / "rows.csv"
+    values(lossctl, one, "--targets", truth, "-t", "y", "-p", "p", "-l", "mae", "--id", "key", "--rows-out", rows)
+    found = dict(line.split(",") for line in rows.read_text().split()[1:])
+    assert {row: float(loss) for row, loss in found.items()} == {"1": 2.0, "2": 0.0, "3": 1.0}
+
+
 def test_a_shared_key_column_that_is_not_used_is_mentioned(lossctl: Lossctl, write: Write) -> None:
     one, two = write("one.csv", "id,y,p\n1,1,1\n"), write("two.csv", "id,y,p\n1,1,1\n")
     assert "--id id pairs by key" in lossctl("eval", one, two, "-t", "y", "-p", "p", "-l", "mse").err

@@ -19,7 +19,7 @@ from lossctl.engine.plan import Plan, make_plan
 from lossctl.engine.run import Progress, run
 from lossctl.engine.task import checked_task
 from lossctl.errors import DataError, UsageError, listed
-from lossctl.io.align import aligned
+from lossctl.io.align import Reordered, aligned
 from lossctl.io.atomic import check_suffix, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
@@ -180,7 +180,8 @@ def evaluate(
             from lossctl.io.rowsout import RowsWriter
 
             temporary = stack.enter_context(replacing(rows_out))
-            writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out))
+            order = tables[0].order if isinstance(tables[0], Reordered) else None
+            writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out), order)
             sink = writer.write
         tally, stopped = run(
             blocks,

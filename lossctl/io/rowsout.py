@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lossctl.core.block import Block
 from lossctl.core.domain import Array
@@ -16,12 +17,16 @@ from lossctl.errors import OutputError
 
 
 class RowsWriter:
-    """Writes a column `row` (1-based input rows) and one column per model and loss."""
+    """Writes a column `row` and one column per model and loss.
 
-    def __init__(self, path: str, temporary: str, names: Sequence[str]) -> None:
+    `row` is the 1-based row of the first input; `order` says where it stood if rows were put into another order.
+    """
+
+    def __init__(self, path: str, temporary: str, names: Sequence[str], order: NDArray[np.int64] | None = None) -> None:
         fields = [pa.field("row", pa.int64()), *(pa.field(name, pa.float64()) for name in names)]
         self.schema = pa.schema(fields)
         self.path = path
+        self.order = order
         try:
             if path.lower().endswith(".parquet"):
                 self.writer: Any = pq.ParquetWriter(temporary, self.schema, write_page_checksum=True)
@@ -34,7 +39,8 @@ class RowsWriter:
         """Append one block: (losses, rows) values of its rows."""
         if values.shape[1] != block.rows or not block.rows:
             return
-        columns = [block.addresses + 1, *values]
+        addresses = block.addresses if self.order is None else self.order[block.addresses]
+        columns = [addresses + 1, *values]
         arrays = [
             pa.Array.from_buffers(field.type, block.rows, [None, pa.py_buffer(np.ascontiguousarray(column))])
             for field, column in zip(self.schema, columns, strict=True)
