@@ -230,3 +230,19 @@ def test_weights_beyond_the_range_leave_json_valid() -> None:
     data = {"y": [1.0, 2.0], "p": [2.0, 4.0], "w": [1e308, 1e308]}
     record = json.loads(lossctl.evaluate(data, target="y", pred="p", weight="w", losses="mae").to_json())["results"][0]
     assert (record["value"], record["status"], record["weight_sum"]) == (None, "infinite", None)
+
+
+def test_softmax_says_that_square_columns_are_classes() -> None:
+    rng = np.random.default_rng(4)
+    rows, logits, focal = np.eye(3)[rng.integers(0, 3, 50)], rng.normal(size=(50, 3)), lossctl.get("focal")
+    by_label = focal(target=rows.argmax(axis=1), pred=logits, activation="softmax")
+    assert focal(target=rows, pred=logits, activation="softmax") == by_label
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    data = {"y": rows, "z": logits, "p": shares}
+    report = lossctl.evaluate(data, target="y", pred=["z", "p"], losses="focal", activation={"z": "softmax"})
+    assert [cell.value for cell in report.cells] == pytest.approx([by_label, by_label], rel=1e-13)
+
+
+def test_an_unknown_task_is_refused_by_a_loss_too() -> None:
+    with pytest.raises(lossctl.UsageError, match="unknown task 'multiclas'"):
+        lossctl.get("mse")(target=[1.0], pred=[1.0], task="multiclas")

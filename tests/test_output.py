@@ -251,6 +251,15 @@ def test_outputs_may_be_devices_and_keep_a_links_target(lossctl: Lossctl, tmp_pa
     assert json.loads(real.read_text())["schema_version"] == 1
 
 
+def test_per_row_losses_never_replace_a_pipe(lossctl: Lossctl, tmp_path: Path) -> None:
+    pipe = tmp_path / "rows.csv"
+    os.mkfifo(pipe)
+    outcome = lossctl(*DIABETES, "--rows-out", pipe)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "no regular file" in outcome.err
+    assert pipe.is_fifo()
+
+
 def test_per_row_losses_are_the_values_mean(lossctl: Lossctl, tmp_path: Path) -> None:
     for name in ("rows.parquet", "rows.csv"):
         path = tmp_path / name

@@ -15,12 +15,12 @@ from lossctl.api.job import Job, Note
 from lossctl.api.report import Report, made_report
 from lossctl.core.arrays import first_finite
 from lossctl.core.block import Block
+from lossctl.core.form import checked_task
 from lossctl.engine.plan import Plan, make_plan
 from lossctl.engine.run import Progress, run
-from lossctl.engine.task import checked_task
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.align import Reordered, aligned
-from lossctl.io.atomic import check_suffix, check_writable, replacing
+from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
 
@@ -136,7 +136,7 @@ def evaluate(
         targets is not None,
     )
     if rows_out is not None:
-        check_suffix(rows_out)
+        check_rows_path(rows_out)
         check_writable(rows_out, paths)
     chosen = select(tables, names, request, needed)
     for text in chosen.notes:

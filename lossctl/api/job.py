@@ -10,11 +10,11 @@ from lossctl.core.activation import RANGES
 from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
 from lossctl.core.domain import Flag
-from lossctl.core.form import Form
+from lossctl.core.form import Form, form_wish
 from lossctl.core.loss import Loss
 from lossctl.core.report import Task
 from lossctl.engine.plan import Question
-from lossctl.engine.task import USUAL, form_wish, static_task, task_of_values
+from lossctl.engine.task import USUAL, static_task, task_of_values
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.io.assembly import TargetRule
 from lossctl.io.blocks import width_of
@@ -134,8 +134,7 @@ class Job:
         return self._asked_now() or usual
 
     def _wish(self) -> str | None:
-        acts = set(self.activations.values())
-        wish = form_wish(self.wanted, acts.pop() if len(acts) == 1 else "none")
+        wish = form_wish(self.wanted, self.activations.values())
         return wish or (self.task.name if self.task is not None and not self.asked else None)
 
     def _form(self, loss: Loss) -> Form:

@@ -12,7 +12,7 @@ from lossctl.core.activation import RANGES
 from lossctl.core.batch import BLOCK, Batch
 from lossctl.core.check import breach, judged
 from lossctl.core.domain import NON_NEGATIVE, Array
-from lossctl.core.form import Form
+from lossctl.core.form import Form, checked_task, form_wish
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER, Moments, Peak, Sample
@@ -125,10 +125,11 @@ def checked(loss: Loss, given: Roles, activation: str | None, classes: object, t
     if len(set(lengths.values())) > 1:
         raise DataError(f"{loss.spec}: row counts differ: " + ", ".join(f"{r} {n}" for r, n in lengths.items()))
     widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
-    form = loss.form_for(widths, task)
+    name = activation or "none"
+    named = task if task in {form.name for form in loss.forms} else checked_task(task)
+    form = loss.form_for(widths, form_wish(named, (name,)))
     if form is None:
         raise UsageError(misfit(loss, widths))
-    name = activation or "none"
     if fault := unfit(loss, form, name):
         raise UsageError(fault)
     columns = {

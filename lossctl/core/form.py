@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lossctl.core.domain import Domain, Labels, Simplex
+from lossctl.errors import UsageError, listed, near
 
+TASKS = ("regression", "binary", "multiclass", "multilabel")
 Values = Mapping[str, tuple[tuple[float, ...], ...]]
 
 
@@ -61,3 +63,17 @@ class Form:
             width = domain.width or ("K" if classes else "k")
             words.append(f"{role}: {width} column{'' if width == 1 else 's'}")
         return ", ".join(words)
+
+
+def checked_task(name: str | None) -> str | None:
+    """Return the task as given; raise UsageError for one that is none."""
+    if name is not None and name not in TASKS:
+        raise UsageError(f"unknown task {name!r}; one of {listed(list(TASKS))}{near(name, list(TASKS))}")
+    return name
+
+
+def form_wish(task: str | None, activations: Collection[str]) -> str | None:
+    """Return the form to take where columns fit two: softmax says that the columns are classes of one row."""
+    if task is None:
+        return "multiclass" if "softmax" in activations else None
+    return "binary" if task == "multilabel" else task

@@ -31,7 +31,7 @@ class Settings:
 
 def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...]]], settings: Settings) -> list[Cell]:
     """Return the cells of the whole data, then of every slice of every slicing."""
-    samples = Samples(tally, plan)
+    samples = Samples(tally)
     found = _marked(_slice(tally, plan, settings, samples, {}, tally.moments, None))
     for place, name in enumerate(plan.slicings):
         if name not in tally.grouped:
@@ -153,8 +153,8 @@ def _estimate(
 class Samples:
     """The samples of a tally, each sorted once, and once more by group for each slicing."""
 
-    def __init__(self, tally: Tally, plan: Plan) -> None:
-        self._tally, self._plan = tally, plan
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
         self._sorted: dict[tuple[int, int | None], Array] = {}
 
     def value(self, question: Question, place: int, group: tuple[int, str, int] | None) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lossctl.core.activation import APPLY
 from lossctl.core.block import Block
 from lossctl.core.report import Task
-from lossctl.errors import UsageError, listed, near
+from lossctl.errors import UsageError
 
 USUAL: Final = {
     "regression": ("mse", "rmse", "mae", "mbe", "huber", "r2"),
@@ -18,20 +18,6 @@ USUAL: Final = {
     "multiclass": ("cce", "brier", "focal", "zero_one"),
     "multilabel": ("bce", "focal"),
 }
-
-
-def checked_task(name: str | None) -> str | None:
-    """Return the task as given; raise UsageError for one that is none."""
-    if name is not None and name not in USUAL:
-        raise UsageError(f"unknown task {name!r}; one of {listed(list(USUAL))}{near(name, list(USUAL))}")
-    return name
-
-
-def form_wish(task: str | None, activation: str) -> str | None:
-    """Return the form to take where columns fit two: softmax says that the columns are classes of one row."""
-    if task is None:
-        return "multiclass" if activation == "softmax" else None
-    return "binary" if task == "multilabel" else task
 
 
 def static_task(given: str | None, pred_width: int, target_kind: str, positive: str | None) -> Task | None:

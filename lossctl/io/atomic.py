@@ -13,8 +13,10 @@ from lossctl.errors import OutputError, UsageError
 ROW_SUFFIXES = (".parquet", ".csv")
 
 
-def check_suffix(path: str) -> None:
-    """Raise UsageError for a name of per-row losses that tells no format."""
+def check_rows_path(path: str) -> None:
+    """Raise UsageError for a path of per-row losses that tells no format, or that is a pipe or device."""
+    if is_special(path):
+        raise UsageError(f"--rows-out {path}: is no regular file; per-row losses are written to one")
     if not path.lower().endswith(ROW_SUFFIXES):
         raise UsageError(f"--rows-out {path}: the name must end in {' or '.join(ROW_SUFFIXES)}")
 
