@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden test slow data check clean
+.PHONY: help demo setup fmt lint docs golden test slow bench data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +54,15 @@ test: setup ## run the tests
 slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on 5 million rows
 	$(BIN)/python -m pytest -m slow tests
 
+.bench/env/.installed: pyproject.toml requirements.lock tests/bench/requirements.txt
+	$(PYTHON) -m venv .bench/env
+	.bench/env/bin/python -m pip --disable-pip-version-check --quiet install \
+		--requirement tests/bench/requirements.txt --constraint requirements.lock --editable .
+	@touch $@
+
+bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 --only A,B" for less
+	.bench/env/bin/python -m tests.bench $(ARGS)
+
 data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
 	$(PIP) install --constraint requirements.lock --editable '.[data]'
 	$(BIN)/python sample_data/make.py
@@ -61,4 +70,4 @@ data: | $(BIN)/python ## make the sample data anew from the data sets that packa
 check: lint docs test ## everything that CI checks
 
 clean: ## remove what make has made
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

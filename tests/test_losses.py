@@ -267,6 +267,9 @@ class Anything(Interval):
     def outside(self, x: Array) -> NDArray[np.bool_]:
         return np.zeros(x.shape[-1], dtype=bool)
 
+    def admits(self, x: Array) -> bool:
+        return True
+
 
 def _rows(ordered: Array) -> float:
     return float(ordered.shape[1])

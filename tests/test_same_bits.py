@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lossctl.core.check import Breach
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
 from lossctl.engine.plan import Plan, Question, make_plan
-from lossctl.engine.run import reduce_block
+from lossctl.engine.reduce import reduce_block
 from lossctl.engine.tally import Tally
 
 Columns = Mapping[str, NDArray[Any]]
@@ -515,18 +516,23 @@ def test_tallies_of_blocks_merge_in_any_order() -> None:
         ]
 
 
+def feed(blocks: Sequence[Block]) -> Iterator[Callable[[], Block]]:
+    """Blocks that are made already."""
+    return (partial(lambda block: block, block) for block in blocks)
+
+
 @pytest.mark.parametrize("threads", [2, 7])
 def test_blocks_that_finish_in_another_order_leave_no_trace(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, blocks = plan_and_blocks()
     blocks = blocks[:-1]
-    wanted, _ = engine.run(iter(blocks), plan, threads=1)
+    wanted = engine.run([feed(blocks)], plan, threads=1)
 
     def slow_at_first(block: Block, plan: Plan, origin: float) -> Any:
         time.sleep(0.15 if block.start == 0 else 0.05 if block.start == 5000 else 0.0)
         return reduce_block(block, plan, origin)
 
     monkeypatch.setattr(engine, "reduce_block", slow_at_first)
-    found, _ = engine.run(iter(blocks), plan, threads=threads)
+    found = engine.run([feed(blocks)], plan, threads=threads)
     assert found.moments == wanted.moments
     mine, theirs = found.grouped["g"], wanted.grouped["g"]
     assert mine.rows.tolist() == theirs.rows.tolist()

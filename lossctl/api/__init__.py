@@ -14,15 +14,16 @@ from lossctl.api.inputs import Names, as_list, named, needed_roles, open_inputs
 from lossctl.api.job import Job, Note
 from lossctl.api.report import Report, made_report
 from lossctl.core.arrays import first_finite
-from lossctl.core.block import Block
+from lossctl.core.block import Block, MakeBlock
 from lossctl.core.form import checked_task
 from lossctl.engine.plan import Plan, make_plan
-from lossctl.engine.run import Progress, run
+from lossctl.engine.run import Progress, Watch, run, unwatched
 from lossctl.errors import DataError, UsageError, listed
-from lossctl.io.align import Reordered, aligned
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
+from lossctl.io.instep import InStep
+from lossctl.io.join import Joined
 
 LEVEL = 0.95
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -51,6 +52,7 @@ def evaluate(
     threads: int | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
+    watch: Watch = unwatched,
 ) -> Report:
     """Evaluate losses of one or more models in one pass over the data.
 
@@ -141,19 +143,22 @@ def evaluate(
     chosen = select(tables, names, request, needed)
     for text in chosen.notes:
         note(text)
-    key_digest = b""
+    threads = threads or default_threads()
+    rows: InStep | Joined = InStep(tables)
     if id is not None:
         for table in tables:
             if id not in table.names:
                 raise DataError(unknown_column(table, id, "--id: there is no column"))
-        tables, key_digest = aligned(tables, id)
+        rows = Joined(tables, id, threads, keep_rows=rows_out is not None)
     elif len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")
     job = Job(tables, chosen, asked, wanted, note)
     job.resolve(activation, positive_label, classes)
-    needs_origins = any(loss.needs_origin for _, loss in job.candidates())
-    reader = BlockReader(tables, chosen, job.rule, missing, key_digest, needs_origins)
-    first, blocks = look_ahead(iter(reader))
+    needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
+    reader = BlockReader(tables, rows, chosen, job.rule, missing, needs_origins)
+    in_order = bool(chosen.by) or rows_out is not None
+    feeds = reader.feeds(1 if in_order else threads)
+    first = look_ahead(feeds)
     if first is None:
         raise DataError(f"{tables[0].label}: there are no rows below the header")
     questions = job.questions(first)
@@ -180,46 +185,49 @@ def evaluate(
             from lossctl.io.rowsout import RowsWriter
 
             temporary = stack.enter_context(replacing(rows_out))
-            order = tables[0].order if isinstance(tables[0], Reordered) else None
-            writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out), order)
+            writer = RowsWriter(rows_out, temporary, _row_names(plan, note, rows_out), rows.rows_at)
             sink = writer.write
-        tally, stopped = run(
-            blocks,
+        tally = run(
+            feeds,
             plan,
             origin=origin,
-            threads=threads or default_threads(),
+            threads=threads,
             sink=sink,
             progress=progress,
+            watch=watch,
         )
-        raise_findings(tally, reader, plan, missing, stopped)
+        raise_findings(tally, reader, plan, missing)
         if rows_out is not None:
             writer.close()
     return made_report(tally, plan, reader, job, ci, reduction, weight)
 
 
-def look_ahead(blocks: Iterator[Block]) -> tuple[Block | None, Iterator[Block]]:
-    """Return the first block that keeps a row (else the first), and all blocks, as if none had been taken yet.
+def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
+    """Return the first block that keeps a row (else the first with any); the feeds stay as if none had been taken.
 
-    An error met on the way is raised when the blocks before it have been given out: one of them may be to blame.
+    Raises DataError where not even one row can be read.
     """
-    taken: list[Block] = []
-    rest = blocks
-    try:
-        for block in blocks:
+    seen: Block | None = None
+    for place, feed in enumerate(feeds):
+        taken: list[Block] = []
+        for make in feed:
+            block = make()
             taken.append(block)
-            if block.rows:
+            seen = seen or (block if block.read else None)
+            if block.rows or block.stopped is not None:
                 break
-    except DataError as error:
-        if not taken:
-            raise
-        rest = _raising(error)
-    kept = [block for block in taken if block.rows]
-    return next(iter(kept or taken), None), chain(taken, rest)
+        feeds[place] = chain(map(_ready, taken), feed)
+        if taken and taken[-1].rows:
+            return taken[-1]
+        if taken and taken[-1].stopped is not None:
+            if seen is None:
+                raise taken[-1].stopped
+            break
+    return seen
 
 
-def _raising(error: DataError) -> Iterator[Block]:
-    yield from ()
-    raise error
+def _ready(block: Block) -> MakeBlock:
+    return lambda: block
 
 
 def default_threads() -> int:

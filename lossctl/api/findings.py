@@ -11,13 +11,13 @@ from lossctl.engine.plan import Check, Plan
 from lossctl.engine.tally import Tally
 from lossctl.errors import DataError, printable
 from lossctl.io.blocks import BlockReader
-from lossctl.io.column import Kind, Numbers, Table
+from lossctl.io.column import Kind, Numbers, Table, decoded
 from lossctl.io.columns import Slot
 from lossctl.io.explain import explain_fault
 
 
-def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, stopped: DataError | None) -> None:
-    """Raise DataError for the earliest row that is wrong, if any, else for what stopped the reading."""
+def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str) -> None:
+    """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
     findings: list[tuple[int, Callable[[], str]]] = []
     if missing == "error":
         findings += [(found.row, partial(_missing, reader, name, found)) for name, found in tally.missing.items()]
@@ -27,10 +27,11 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, 
         for check, found in tally.breaches.items()
         if found.first != NEVER
     ]
-    if findings:
-        raise DataError(min(findings, key=lambda finding: finding[0])[1]())
-    if stopped is not None:
-        raise stopped
+    row, wording = min(findings, key=lambda finding: finding[0], default=(NEVER, None))
+    if tally.stopped is not None and tally.stopped[0] <= row:
+        raise tally.stopped[1]
+    if wording is not None:
+        raise DataError(wording())
     if tally.read == tally.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
     if complaint := reader.never_positive():
@@ -43,11 +44,10 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str, 
 
 def _missing(reader: BlockReader, name: str, found: Breach) -> str:
     place, column, kind = name.split("\0")
-    table = reader.tables[int(place)]
     what = "NaN" if kind == "nan" else "missing"
     count = f" ({found.count} such rows)" if found.count > 1 else ""
     return (
-        f"{table.where(found.row)}, column {printable(column)!r}: the value is {what}{count}; "
+        f"{reader.where(int(place), found.row)}, column {printable(column)!r}: the value is {what}{count}; "
         "--missing drop leaves such rows out for every model"
     )
 
@@ -60,9 +60,9 @@ def _slot(reader: BlockReader, check: Check, plan: Plan) -> Slot:
 def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> str:
     """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
     slot = _slot(reader, check, plan)
-    table = reader.tables[slot.table]
-    values = _values_at(table, slot, found.first)
-    where = f"{table.where(found.first)}, column{'s' if len(slot.columns) > 1 else ''} {slot.named()} = {values}"
+    values = _values_at(reader.tables[slot.table], slot, reader.row_of(slot.table, found.first))
+    columns = "columns" if len(slot.columns) > 1 else "column"
+    where = f"{reader.where(slot.table, found.first)}, {columns} {slot.named()} = {values}"
     if found.clash <= found.row:
         return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
     count = f" ({found.count} such rows)" if found.count > 1 else ""
@@ -75,7 +75,7 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> st
 def _values_at(table: Table, slot: Slot, row: int) -> str:
     """Read one row again, for a message."""
     start = 0
-    for piece in table.read(dict.fromkeys(slot.columns, Kind.NUMBER)):
+    for piece in decoded(table.read(dict.fromkeys(slot.columns, Kind.NUMBER))):
         columns = [column for name in slot.columns if isinstance(column := piece[name], Numbers)]
         count = columns[0].values.shape[1]
         if row < start + count:

@@ -46,7 +46,7 @@ def made_report(
     weight: str | None,
 ) -> Report:
     """Finish the cells and say where they came from."""
-    digest = reader.digest
+    digest = reader.digest(tally.read, tally.digest)
     dropped = _dropped(tally, reader)
     used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
@@ -64,7 +64,7 @@ def made_report(
     def where(model: str, row: int) -> str:
         slots = reader.selection.slots[model]
         table = next(iter(slots.values())).table if slots else 0
-        return reader.tables[table].where(row)
+        return reader.where(table, row)
 
     made = cells(
         tally, plan, {name: reader.labels(name) for name in plan.slicings}, Settings(level, reduction, signed, where)

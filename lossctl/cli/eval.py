@@ -74,7 +74,9 @@ def evaluate_files(
         if len(set(map(os.path.realpath, written))) != len(written):
             raise UsageError(f"two outputs go to one file: {', '.join(written)}")
         from lossctl.api import LEVEL, evaluate
+        from lossctl.cli.heap import keep_freed_memory
 
+        keep_freed_memory()
         begun = time.perf_counter()
         with progress(quiet) as advance:
             report = evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from lossctl.core.form import Form, checked_task, form_wish
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER, Moments, Peak, Sample
-from lossctl.core.tally import quantities, read
+from lossctl.core.tally import lines, read
 from lossctl.errors import DataError, UsageError, listed, near
 
 Roles = Mapping[str, object]
@@ -40,10 +41,11 @@ def evaluate(
 
 def block_state(loss: Loss, form: Form, batch: Batch, weight: Array | None) -> Moments | Peak | Sample:
     """Reduce one block for one loss."""
-    terms = [(batch, term) for term in loss.terms(form.name)]
+    terms = loss.terms(form.name)
     if loss.keeps == "moments":
-        return Moments.of(quantities(terms, weight, batch.rows), (), np.arange(batch.rows))
-    values = np.stack([term.rows(batch) for _, term in terms] + [np.ones(batch.rows) if weight is None else weight])
+        lead = [] if weight is None else [weight]
+        return Moments.of(chain(lead, lines(batch, terms, weight)), (), np.arange(batch.rows))
+    values = np.stack([term.rows(batch) for term in terms] + [np.ones(batch.rows) if weight is None else weight])
     kept = np.ascontiguousarray(values[:, values[-1] > 0.0])
     return Peak.of(kept[0]) if loss.keeps == "peak" else Sample.of(kept)
 

@@ -46,8 +46,9 @@ class Batch:
         """Return the same rows seen by a loss of another form; derived quantities are kept."""
         if form == self.form:
             return self
-        other = Batch(self.roles, form=form, activation=self.activation, origin=self.origin)
-        other._memo = self._memo
+        other = object.__new__(Batch)
+        other.roles, other.rows, other._memo = self.roles, self.rows, self._memo
+        other.form, other.activation, other.origin = form, self.activation, self.origin
         return other
 
     def __getitem__(self, role: str) -> NDArray[Any]:

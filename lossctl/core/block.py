@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.check import Breach
 from lossctl.core.domain import Array
+from lossctl.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Block:
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
     codes. groups: slicing name -> (rows,) codes. origins: slicing name -> (rows,) the first target of each row's
     group, where a loss needs it. missing: column -> rows where it is null or NaN, by kind. faults: column -> rows
-    whose text is no known label, or whose target disagrees between files.
+    whose text is no known label, or whose target disagrees between files. digest: the fingerprint of all rows read.
+    stopped: what made the rows after these unreadable.
     """
 
     start: int
@@ -33,7 +35,17 @@ class Block:
     missing: Mapping[str, Breach] = field(default_factory=dict)
     dropped: int = 0
     faults: Mapping[str, Breach] = field(default_factory=dict)
+    digest: int = 0
+    stopped: DataError | None = None
 
     @property
     def rows(self) -> int:
         return len(self.addresses)
+
+    @property
+    def stop(self) -> int:
+        """The address after the last row read."""
+        return self.start + self.read
+
+
+MakeBlock = Callable[[], Block]

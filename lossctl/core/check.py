@@ -42,9 +42,11 @@ class Breach:
 
 def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64]) -> Breach:
     """Judge one role of one block; `addresses` are the row addresses."""
-    outside = domain.outside(values)
-    count = int(np.count_nonzero(outside))
-    row = int(addresses[np.argmax(outside)]) if count else NEVER
+    count, row = 0, NEVER
+    if not domain.admits(values):
+        outside = domain.outside(values)
+        count = int(np.count_nonzero(outside))
+        row = int(addresses[np.argmax(outside)])
     sides = domain.sides(values)
     if sides is None:
         return Breach(count, row)

@@ -30,6 +30,10 @@ class Domain:
         """Return (rows,) True where a row of the (width, rows) block `x` is not admissible."""
         raise NotImplementedError  # abstract: each kind of domain below says it
 
+    def admits(self, x: Array) -> bool:
+        """Return whether every row of a block is admissible, as `outside` would say, only sooner."""
+        return not self.outside(x).any()
+
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         """Draw a (width, rows) block from the inside of the domain, ends now and then included."""
         raise NotImplementedError  # abstract: each kind of domain below says it
@@ -69,6 +73,11 @@ class Interval(Domain):
 
     def outside(self, x: Array) -> Mask:
         return ~np.logical_and.reduce(self.holds(x), axis=0)
+
+    def admits(self, x: Array) -> bool:
+        if self.hole is not None or not x.size:
+            return not self.outside(x).any()
+        return bool(self.holds(np.array(ends(x))).all())
 
     def contains(self, other: Interval) -> bool:
         """Return whether every value of `other` is a value of this interval."""
@@ -179,6 +188,12 @@ class Simplex(Domain):
 
     hint: str = "if these are logits, add --activation softmax"
 
+    def admits(self, x: Array) -> bool:
+        if not x.size or not UNIT.admits(x):
+            return not self.outside(x).any()
+        low, high = ends(np.add.reduce(x, axis=0))
+        return (low >= 1.0 - SUM_TOLERANCE / 2 and high <= 1.0 + SUM_TOLERANCE / 2) or not self.outside(x).any()
+
     def outside(self, x: Array) -> Mask:
         wrong = ~np.logical_and.reduce((x >= 0.0) & (x <= 1.0), axis=0)
         return wrong | ~(np.abs(np.add.reduce(x, axis=0) - 1.0) <= SUM_TOLERANCE)
@@ -228,6 +243,11 @@ class Box(Domain):
 
     def __str__(self) -> str:
         return "finite x1 < x2 and y1 < y2" if self.solid else "finite x1 <= x2 and y1 <= y2"
+
+
+def ends(x: Array) -> tuple[float, float]:
+    """Return the least and the largest value of a block; NaN if there is one in it."""
+    return float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None))
 
 
 def number(x: float) -> str:

@@ -6,7 +6,7 @@ Blocks must be merged in row order: these sums are precise but, unlike `Moments`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Self
@@ -18,10 +18,11 @@ from lossctl.core import double
 from lossctl.core.domain import Array, Mask
 from lossctl.core.double import Pair
 from lossctl.core.exact import SHIFT, fraction, square_fraction, units
-from lossctl.core.state import NEVER, Odd, Pairs
+from lossctl.core.state import NEVER, Centred, Odd, Pairs
 
 Ints = NDArray[np.int64]
 KINDS = 3  # +inf, -inf, nan
+SMALL_CODES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -38,27 +39,14 @@ class GroupedMoments:
     odd_row: Ints
 
     @classmethod
-    def of(cls, values: Array, pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None) -> Self:
-        """Reduce one block of (quantities, rows) values, centred by group; `values` is overwritten."""
-        present, first, place = np.unique(codes, return_index=True, return_inverse=True)
-        groups, quantities = len(present), len(values)
-        rows = np.bincount(place, minlength=groups)
-        odd = np.zeros((quantities, KINDS, groups), dtype=np.int64)
-        odd_row = np.full((quantities, groups), NEVER, dtype=np.int64)
-        means, rests = np.empty((quantities, groups)), np.empty((quantities, groups))
-        for i, line in enumerate(values):
-            _take_odd(line, place, addresses, odd[i], odd_row[i])
-            # about the group's first value, so that equal values have exactly their own mean
-            means[i] = line[first] + np.bincount(place, line - line[first][place], groups) / rows
-            line -= means[i][place]
-            rests[i] = np.bincount(place, line, groups)
-        alive = rows if live is None else np.bincount(place[live], minlength=groups)
-        size = rows.astype(np.float64)
-        sums = double.add(double.two_product(means, size), (rests, np.zeros_like(rests)))
-        products = [_product(values, means, rests, size, place, i, j) for i, j in pairs]
-        high = np.array([pair[0] for pair in products]).reshape(len(pairs), groups)
-        low = np.array([pair[1] for pair in products]).reshape(len(pairs), groups)
-        return cls(pairs, present, rows, alive, sums, (high, low), odd, odd_row)
+    def of(
+        cls, lines: Iterable[Array], pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None
+    ) -> GroupedMoments:
+        """Reduce one block of quantities, each a (rows,) line, by the (rows,) codes of the groups."""
+        block = BlockGroups(pairs, codes, addresses, live)
+        for line in lines:
+            block.add(line)
+        return block.state()
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
         """Return the state of the rows of both; `later` holds later blocks."""
@@ -100,6 +88,104 @@ class GroupedMoments:
     def view(self, g: int) -> GroupView:
         """Return the state of one group, in the terms that a reading asks."""
         return GroupView(self, g)
+
+
+class BlockGroups:
+    """Grouped moments of one block in the making, line by line.
+
+    Rows are put into the order of their groups, once for all lines, so that a group's rows lie side by side. Each
+    line is taken about the group's first value, so that equal values have no spread.
+    """
+
+    def __init__(self, pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None) -> None:
+        self.pairs = pairs
+        self._order = by_code(codes)
+        ordered = codes[self._order]
+        self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(codes) else codes
+        self._codes = ordered[self._starts]
+        self._rows = np.diff(self._starts, append=len(codes))
+        self._size = self._rows.astype(np.float64)
+        self._addresses = addresses
+        self._live = self._rows if live is None else self._summed(live[self._order].astype(np.int64))
+        self._firsts: list[Array] = []
+        self._rests: list[Array] = []
+        self._odd: list[Ints] = []
+        self._odd_row: list[Ints] = []
+        self._products: dict[tuple[int, int], Pair] = {}
+        self._centred: Centred[Array] = Centred(pairs)
+
+    def _summed(self, line: NDArray[Any]) -> NDArray[Any]:
+        return np.add.reduceat(line, self._starts) if len(line) else line
+
+    def add(self, line: Array) -> None:
+        """Take the next quantity; the line is only read."""
+        place = len(self._firsts)
+        line = np.take(line, self._order)
+        first, centred, rest = self._about_first(line)
+        odd = np.zeros((KINDS, len(first)), dtype=np.int64)
+        odd_row = np.full(len(first), NEVER, dtype=np.int64)
+        if not np.isfinite(rest).all():
+            self._take_odd(line, odd, odd_row)
+            first, centred, rest = self._about_first(line)
+        self._firsts.append(first)
+        self._rests.append(rest)
+        self._odd.append(odd)
+        self._odd_row.append(odd_row)
+        for i, other in self._centred.products(place, centred):
+            self._products[i, place] = self._product(i, place, other, centred)
+
+    def _about_first(self, line: Array) -> tuple[Array, Array, Array]:
+        first = line[self._starts]
+        centred = line - np.repeat(first, self._rows)
+        return first, centred, self._summed(centred)
+
+    def _take_odd(self, line: Array, odd: Ints, odd_row: Ints) -> None:
+        """Move values that are not finite out of a line into the counts of their groups."""
+        strange = np.flatnonzero(~np.isfinite(line))
+        held, place = line[strange], np.repeat(np.arange(len(self._rows)), self._rows)[strange]
+        for kind, test in enumerate((held == np.inf, held == -np.inf, np.isnan(held))):
+            odd[kind] = np.bincount(place[test], minlength=len(self._rows))
+        np.minimum.at(odd_row, place, self._addresses[self._order[strange]])
+        line[strange] = 0.0
+
+    def _product(self, i: int, j: int, left: Array, right: Array) -> Pair:
+        """Sum of the products of two quantities by group: Σd_i d_j + m_i Σd_j + m_j Σd_i + n m_i m_j."""
+        both = self._summed(left * right)
+        if i == j and not both.all():  # a spread that underflowed is not none
+            moved = self._summed((left != 0.0).astype(np.int64)) > 0
+            both = np.where((both == 0.0) & moved, np.nan, both)
+        m, r = self._firsts, self._rests
+        total = double.scale(double.two_product(m[i], m[j]), self._size)
+        for piece in (double.two_product(m[i], r[j]), double.two_product(m[j], r[i]), (both, np.zeros_like(both))):
+            total = double.add(total, piece)
+        return total
+
+    def state(self) -> GroupedMoments:
+        """Return the moments of all lines taken."""
+        groups, quantities = len(self._codes), len(self._firsts)
+        firsts, rests = (np.array(lines).reshape(quantities, groups) for lines in (self._firsts, self._rests))
+        high, low = (
+            np.array([self._products[pair][half] for pair in self.pairs]).reshape(len(self.pairs), groups)
+            for half in (0, 1)
+        )
+        return GroupedMoments(
+            self.pairs,
+            self._codes,
+            self._rows,
+            self._live,
+            double.add(double.two_product(firsts, self._size), (rests, np.zeros_like(rests))),
+            (high, low),
+            np.array(self._odd, dtype=np.int64).reshape(quantities, KINDS, groups),
+            np.array(self._odd_row, dtype=np.int64).reshape(quantities, groups),
+        )
+
+
+def by_code(codes: Ints) -> Ints:
+    """Return the (rows,) order that sorts codes >= 0, equal ones in row order."""
+    if not len(codes) or int(codes.max()) < SMALL_CODES:
+        return np.argsort(codes.astype(np.uint16), kind="stable")  # a radix sort
+    bits = len(codes).bit_length()  # the row number rides in the low bits: no two are equal, so any sort is stable
+    return np.sort((codes << bits) | np.arange(len(codes))) & ((1 << bits) - 1)
 
 
 @dataclass(frozen=True)
@@ -164,31 +250,3 @@ class GroupView:
 def _units(pair: Pair, i: int, g: int) -> int | None:
     high, low = float(pair[0][i, g]), float(pair[1][i, g])
     return units(high) + units(low) if math.isfinite(high) and math.isfinite(low) else None
-
-
-def _take_odd(line: Array, place: Ints, addresses: Ints, odd: Ints, odd_row: Ints) -> None:
-    """Move values that are not finite out of a line into the counts of their groups."""
-    strange = ~np.isfinite(line)
-    if not strange.any():
-        return
-    held, groups = line[strange], odd.shape[1]
-    for kind, test in enumerate((held == np.inf, held == -np.inf, np.isnan(held))):
-        odd[kind] += np.bincount(place[strange][test], minlength=groups)
-    np.minimum.at(odd_row, place[strange], addresses[strange])
-    line[strange] = 0.0
-
-
-def _product(centred: Array, means: Array, rests: Array, size: Array, place: Ints, i: int, j: int) -> Pair:
-    """Sum of the products of two quantities by group: ΣD_i D_j + m_i ΣD_j + m_j ΣD_i + n m_i m_j."""
-    both: Array = np.bincount(place, centred[i] * centred[j], len(size)).astype(np.float64)
-    if i == j:  # a spread that underflowed is not none
-        moved = np.bincount(place, centred[i] != 0.0, len(size)) > 0
-        both = np.where((both == 0.0) & moved, np.nan, both)
-    total = double.scale(double.two_product(means[i], means[j]), size)
-    for piece in (
-        double.two_product(means[i], rests[j]),
-        double.two_product(means[j], rests[i]),
-        (both, np.zeros_like(both)),
-    ):
-        total = double.add(total, piece)
-    return total

@@ -1,8 +1,8 @@
-"""From batches to sums and back: the quantities of a block, and the means that a reading takes."""
+"""From batches to sums and back: the lines of a block, and the means that a reading takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -14,21 +14,19 @@ from lossctl.core.reading import Means, Reading
 from lossctl.core.state import View
 
 
-def quantities(terms: Sequence[tuple[Batch, Term]], weight: Array | None, rows: int) -> Array:
-    """Evaluate terms on a block: (terms, rows), or weight x term with the weight itself as line 0.
+def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
+    """Evaluate terms on a block, one (rows,) line at a time, times the weight if there is one.
 
     A row of zero weight counts as zero even where its loss is infinite, as if it stood there zero times.
     """
-    lead = 0 if weight is None else 1
-    values = np.empty((len(terms) + lead, rows))
-    for line, (batch, term) in zip(values[lead:], terms, strict=True):
-        line[:] = term.rows(batch)
-        if weight is not None:
-            np.multiply(line, weight, out=line)
+    for term in terms:
+        line = term.rows(batch)
+        if weight is None:
+            yield line
+        else:
+            line = line * weight
             line[weight == 0.0] = 0.0
-    if weight is not None:
-        values[0] = weight
-    return values
+            yield line
 
 
 def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:

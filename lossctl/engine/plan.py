@@ -61,6 +61,10 @@ class Plan:
             for model in self.models
         }
 
+    def terms(self, model: str) -> list[Term]:
+        """Return the terms of a model; those of all models, one after the other, are the quantities."""
+        return [term for owner, term in self.quantities if owner == model]
+
     def indexes(self, model: str, question: Question) -> tuple[int, ...]:
         """Return the quantities that a loss of a model reads."""
         return self._indexes[model, question.label]
@@ -87,9 +91,9 @@ def make_plan(
     checks: dict[tuple[str, str, Domain], str] = {}
     rows: dict[Quantity, None] = {}
     lead = int(weighted)
-    for question in questions:
-        loss, form = question.loss, question.form
-        for model in models:
+    for model in models:  # one after the other, so that what a model's losses share stays in the cache
+        for question in questions:
+            loss, form = question.loss, question.form
             terms = loss.terms(form.name)
             if loss.keeps == "moments":
                 mine = [lead + quantities.setdefault((model, term), len(quantities)) for term in terms]
@@ -98,11 +102,12 @@ def make_plan(
                     pairs.update({(i, j): None for i in mine for j in mine if i <= j})
             else:
                 wholes[model, terms, loss.keeps] = None
-            if rows_out and loss.row is not None:
-                rows[model, loss.term(loss.row, form.name)] = None
             for role, domain in form.roles.items():
                 owner = "" if role == "target" else model
                 checks.setdefault((owner, role, judged(domain, role, activations[model])), loss.spec)
+    if rows_out:
+        asked = [question for question in questions if question.loss.row is not None]
+        rows = {(model, q.loss.term(q.loss.row, q.form.name)): None for q in asked for model in models if q.loss.row}
     return Plan(
         tuple(models),
         tuple(questions),

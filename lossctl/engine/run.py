@@ -1,162 +1,148 @@
-"""Run: blocks to one tally, in threads; NumPy releases the interpreter lock inside its loops."""
+"""Run: feeds of blocks to one tally, in threads; NumPy releases the interpreter lock inside its loops."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lossctl.core.batch import Batch
-from lossctl.core.block import Block
-from lossctl.core.check import Breach, breach
-from lossctl.core.domain import NON_NEGATIVE, Array, Mask
-from lossctl.core.grouped import GroupedMoments, PeaksByGroup
-from lossctl.core.loss import is_about_origin
-from lossctl.core.state import NEVER, Moments, Peak, Sample
-from lossctl.core.tally import quantities
-from lossctl.engine.plan import Check, Plan
+from lossctl.core.block import Block, MakeBlock
+from lossctl.core.domain import Array
+from lossctl.core.state import NEVER
+from lossctl.engine.plan import Plan
+from lossctl.engine.reduce import reduce_block
 from lossctl.engine.tally import Tally
-from lossctl.errors import DataError
 
-WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
+Watch = Callable[[str], AbstractContextManager[object]]
+
+
+def unwatched(phase: str) -> AbstractContextManager[object]:
+    """Take no time of a phase."""
+    return nullcontext()
+
+
+class Feed:
+    """A stream of blocks in row order: threads take turns to take one, and make what they took side by side."""
+
+    def __init__(self, blocks: Iterator[MakeBlock]) -> None:
+        self._blocks = blocks
+        self._lock = Lock()
+        self._taken = 0
+        self.ended = False
+
+    def take(self, watch: Watch) -> tuple[int, MakeBlock] | None:
+        """Return the next block's number and how to make it, None at the end."""
+        with self._lock:
+            if self.ended:
+                return None
+            with watch("read"):
+                make = next(self._blocks, None)
+            if make is None:
+                self.ended = True
+                return None
+            self._taken += 1
+            return self._taken - 1, make
+
+
+class Run:
+    """One pass over all feeds. Each thread has a feed of its own while there is one, and then helps with another's.
+
+    Sums by group, and rows that are written out, are taken in the order of the rows, which asks for a single feed.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Iterator[MakeBlock]],
+        plan: Plan,
+        origin: float,
+        sink: RowSink | None,
+        progress: Progress | None,
+        watch: Watch,
+    ) -> None:
+        self.plan, self.origin, self.sink, self.progress, self.watch = plan, origin, sink, progress, watch
+        self.tally = Tally.empty(plan)
+        self.ordered = bool(plan.slicings) or sink is not None
+        self._feeds = [Feed(blocks) for blocks in feeds]
+        self._unclaimed = deque(self._feeds)
+        self._claiming, self._merging = Lock(), Lock()
+        self._waiting: dict[int, tuple[Block, Tally, Array]] = {}
+        self._next = 0
+        self._limit = NEVER
+        self._over = False
+        assert not (self.ordered and len(feeds) > 1)
+
+    def _claim(self) -> Feed | None:
+        with self._claiming:
+            if self._unclaimed:
+                return self._unclaimed.popleft()
+            return next((feed for feed in self._feeds if not feed.ended), None)
+
+    def work(self) -> None:
+        """Reduce blocks until there are none left; if that fails, let the other threads end too."""
+        try:
+            feed = self._claim()
+            while feed is not None and not self._over:
+                taken = feed.take(self.watch)
+                if taken is None:
+                    feed = self._claim()
+                    continue
+                number, make = taken
+                with self.watch("decode"):
+                    block = make()
+                if block.start > self._limit:  # an earlier row could not be read: what comes after it does not count
+                    feed.ended = True
+                    continue
+                with self.watch("compute"):
+                    tally, rows = reduce_block(block, self.plan, self.origin)
+                with self._merging, self.watch("merge"):
+                    self._deliver(number, block, tally, rows)
+        except BaseException:
+            self._over = True
+            raise
+
+    def _deliver(self, number: int, block: Block, tally: Tally, rows: Array) -> None:
+        if block.stopped is not None:
+            self._limit = min(self._limit, block.stop)
+        if self.progress is not None:
+            self.progress(block.read)
+        if not self.ordered:
+            self.tally = self.tally.merge(tally)
+            return
+        self._waiting[number] = block, tally, rows
+        while self._next in self._waiting:
+            block, tally, rows = self._waiting.pop(self._next)
+            self.tally = self.tally.merge(tally)
+            if self.sink is not None:
+                self.sink(block, rows)
+            self._next += 1
 
 
 def run(
-    blocks: Iterable[Block],
+    feeds: Sequence[Iterator[MakeBlock]],
     plan: Plan,
     *,
     origin: float = 0.0,
     threads: int = 1,
     sink: RowSink | None = None,
     progress: Progress | None = None,
-) -> tuple[Tally, DataError | None]:
-    """Reduce all blocks. A DataError of the reading side comes back beside what was found before it.
+    watch: Watch = unwatched,
+) -> Tally:
+    """Reduce all blocks of all feeds.
 
-    `sink` takes each block's per-row losses, (losses, rows), in row order.
+    `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block
+    as it is done. `watch` is told what is being done: read, decode, compute or merge.
     """
-    total = Tally.empty(plan)
-    errors: list[DataError] = []
-    for block, tally, rows in _results(_until_error(blocks, errors), plan, origin, threads):
-        total = total.merge(tally)
-        if sink is not None:
-            sink(block, rows)
-        if progress is not None:
-            progress(block.read)
-    return total, errors[0] if errors else None
-
-
-def _until_error(blocks: Iterable[Block], errors: list[DataError]) -> Iterator[Block]:
-    try:
-        yield from blocks
-    except DataError as error:
-        errors.append(error)
-
-
-def _results(blocks: Iterator[Block], plan: Plan, origin: float, threads: int) -> Iterator[tuple[Block, Tally, Array]]:
-    """Reduce blocks and yield the results in row order, with a few blocks under way at a time."""
+    whole = Run(feeds, plan, origin, sink, progress, watch)
     if threads == 1:
-        for block in blocks:
-            yield block, *reduce_block(block, plan, origin)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="lossctl") as pool:
-        waiting: deque[tuple[Block, Future[tuple[Tally, Array]]]] = deque()
-        for block in blocks:
-            waiting.append((block, pool.submit(reduce_block, block, plan, origin)))
-            if len(waiting) > 2 * threads:
-                done, future = waiting.popleft()
-                yield done, *future.result()
-        for done, future in waiting:
-            yield done, *future.result()
-
-
-def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]:
-    """Judge and reduce one block; return its tally and its per-row losses for the output, if asked for."""
-    breaches = _breaches(block, plan) if block.rows else {}
-    empty = replace(
-        Tally.empty(plan),
-        read=block.read,
-        dropped=block.dropped,
-        breaches=breaches,
-        missing=block.missing,
-        faults=block.faults,
-    )
-    if not block.rows or any(found.first != NEVER for found in breaches.values()):
-        return empty, np.empty((len(plan.rows_out), 0))
-    with np.errstate(all="ignore"):
-        batches = {
-            model: Batch(block.models[model], activation=plan.activations[model], origin=origin)
-            for model in plan.models
-        }
-        values = quantities([(batches[model], term) for model, term in plan.quantities], block.weight, block.rows)
-        live = None if block.weight is None else block.weight > 0.0
-        grouped = {
-            name: GroupedMoments.of(
-                _about_own_origins(values, plan, block, name), plan.pairs, codes, block.addresses, live
-            )
-            for name, codes in block.groups.items()
-        }
-        wholes = [(kind, np.stack([term.rows(batches[model]) for term in terms])) for model, terms, kind in plan.wholes]
-        rows = np.empty((len(plan.rows_out), block.rows))
-        for line, (model, term) in zip(rows, plan.rows_out, strict=True):
-            line[:] = term.rows(batches[model])
-        tally = replace(
-            empty,
-            moments=Moments.of(values, plan.pairs, block.addresses, None if live is None else int(live.sum())),
-            wholes=tuple(_whole(kind, lines, block) for kind, lines in wholes),
-            grouped=grouped,
-            peaks={
-                name: tuple(_peaks(kind, lines, codes, block) for kind, lines in wholes)
-                for name, codes in block.groups.items()
-            },
-        )
-    return tally, rows
-
-
-def _about_own_origins(values: Array, plan: Plan, block: Block, slicing: str) -> Array:
-    """Copy the quantities for a slicing, those about an origin taken about the origin of each row's slice."""
-    copied = values.copy()
-    if slicing not in block.origins:
-        return copied
-    lead = int(plan.weighted)
-    for place, (model, term) in enumerate(plan.quantities):
-        if is_about_origin(term.part):
-            batch = Batch(block.models[model], activation=plan.activations[model], origin=block.origins[slicing])
-            copied[lead + place] = quantities([(batch, term)], block.weight, block.rows)[lead]
-    return copied
-
-
-def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
-    """Find the rows outside the domains; roles shared by all models are judged once."""
-    found = {
-        check: breach(check.domain, block.models[check.model or plan.models[0]][check.role], block.addresses)
-        for check in plan.checks
-    }
-    if block.weight is not None:
-        found[WEIGHT] = breach(NON_NEGATIVE, block.weight[np.newaxis], block.addresses)
-    # one side of a flag is kept even where nothing is wrong: the other side may come in another block
-    return {check: finding for check, finding in found.items() if finding != Breach()}
-
-
-def _weighty(block: Block) -> tuple[Array, Mask]:
-    weight = np.ones(block.rows) if block.weight is None else block.weight
-    return weight, weight > 0.0
-
-
-def _whole(kind: str, lines: Array, block: Block) -> Peak | Sample:
-    """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
-    weight, keep = _weighty(block)
-    if kind == "peak":
-        return Peak.of(lines[0][keep])
-    codes = [line.astype(np.float64) for line in block.groups.values()]
-    return Sample.of(np.ascontiguousarray(np.stack([*lines, weight, *codes])[:, keep]))
-
-
-def _peaks(kind: str, lines: Array, codes: NDArray[np.int64], block: Block) -> PeaksByGroup:
-    keep = _weighty(block)[1]
-    return PeaksByGroup.of(lines[0][keep], codes[keep]) if kind == "peak" else PeaksByGroup()
+        whole.work()
+        return whole.tally
+    with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
+        others = [pool.submit(whole.work) for _ in range(threads - 1)]
+        whole.work()
+        for other in others:
+            other.result()
+    return whole.tally

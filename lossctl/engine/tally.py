@@ -8,9 +8,11 @@ from itertools import zip_longest
 from typing import TypeVar
 
 from lossctl.core.check import Breach
+from lossctl.core.fingerprint import MODULUS
 from lossctl.core.grouped import GroupedMoments, PeaksByGroup
 from lossctl.core.state import Moments, Peak, Sample
 from lossctl.engine.plan import Check, Plan
+from lossctl.errors import DataError
 
 Breaches = Mapping[str, Breach]
 NONE = PeaksByGroup()
@@ -21,7 +23,8 @@ Key = TypeVar("Key", bound=Hashable)
 class Tally:
     """Counts, exact sums, peaks and samples, findings, and the sums and peaks by group of each slicing.
 
-    The last lines of a sample's pieces are the group codes, one line for each slicing in order.
+    The last lines of a sample's pieces are the group codes, one line for each slicing in order. digest: the
+    fingerprint of the rows read. stopped: the first row that could not be read, and why.
     """
 
     read: int
@@ -33,6 +36,8 @@ class Tally:
     faults: Breaches = field(default_factory=dict)
     grouped: Mapping[str, GroupedMoments] = field(default_factory=dict)
     peaks: Mapping[str, tuple[PeaksByGroup, ...]] = field(default_factory=dict)
+    digest: int = 0
+    stopped: tuple[int, DataError] | None = None
 
     @classmethod
     def empty(cls, plan: Plan) -> Tally:
@@ -63,6 +68,8 @@ class Tally:
                 )
                 for name in {**self.peaks, **later.peaks}
             },
+            (self.digest + later.digest) % MODULUS,
+            min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +14,12 @@ from lossctl.core.block import Block
 from lossctl.core.check import Breach
 from lossctl.core.domain import Mask
 from lossctl.core.labels import ClassCodes
+from lossctl.errors import DataError
 from lossctl.io.column import Kind, Numbers, Vocabulary
 from lossctl.io.columns import Slot
 
 Missing = Literal["error", "drop"]
+PAIR_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,23 @@ class TargetRule:
         return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
 
 
+class Crossing:
+    """The combinations of several columns' words that have been seen, in order of arrival; threads may share it."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, ...], int] = {}
+        self._lock = Lock()
+
+    def codes(self, distinct: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
+        """Return the codes of combinations."""
+        with self._lock:
+            return np.array([self._places.setdefault(words, len(self._places)) for words in distinct], dtype=np.int64)
+
+    @property
+    def labels(self) -> list[tuple[str, ...]]:
+        return list(self._places)
+
+
 @dataclass(frozen=True)
 class Context:
     """What all blocks share: the target's rule and codes, and the words of text columns by table and name."""
@@ -38,20 +58,24 @@ class Context:
     rule: TargetRule
     codes: ClassCodes
     words: dict[tuple[int, str], Vocabulary] = field(default_factory=dict)
+    crossings: dict[str, Crossing] = field(default_factory=dict)
+
+    def vocabulary(self, table: int, name: str) -> Vocabulary:
+        """Return the words of a text column."""
+        return self.words.setdefault((table, name), Vocabulary())
 
 
 class Assembly:
     """One block in the making: arrays by role, and the rows that have to go."""
 
-    def __init__(
-        self, context: Context, held: Mapping[tuple[int, str, Kind], Any], addresses: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, context: Context, held: Mapping[tuple[int, str, Kind], Any], start: int, rows: int) -> None:
         self.context = context
         self.held = held
-        self.addresses = addresses
+        self.start = start
+        self.addresses = np.arange(start, start + rows)
         self.missing: dict[str, Breach] = {}
         self.faults: dict[str, Breach] = {}
-        self.lost: Mask = np.zeros(len(addresses), dtype=bool)
+        self.lost: Mask = np.zeros(rows, dtype=bool)
         self._made: dict[Slot, NDArray[Any]] = {}
 
     def _note(self, record: dict[str, Breach], name: str, rows: Mask) -> None:
@@ -70,9 +94,9 @@ class Assembly:
     def _number(self, table: int, name: str) -> NDArray[Any]:
         column: Numbers = self.held[table, name, Kind.NUMBER]
         label = f"{table}\0{name}"
-        null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
-        holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
-        if holes.any():
+        if column.null is not None or np.isnan(np.minimum.reduce(column.values, axis=None)):
+            null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
+            holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
             self._note(self.missing, f"{label}\0null", null)
             self._note(self.missing, f"{label}\0nan", holes & ~null)
         return column.values
@@ -89,7 +113,7 @@ class Assembly:
             return self.numbers(slot)
         name = slot.columns[0]
         codes = self._text(slot.table, name)
-        words = self.context.words[slot.table, name].words
+        words = self.context.vocabulary(slot.table, name).words
         if rule.positive is None:
             classes = self.context.codes.of(words)[codes]
             self._note(self.faults, f"{slot.table}\0{name}", classes == -2)
@@ -105,18 +129,26 @@ class Assembly:
         differs = (target != other) & ~((target != target) & (other != other))
         self._note(self.faults, f"{place}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
 
-    def groups(self, slots: Sequence[Slot], known: dict[tuple[str, ...], int]) -> NDArray[np.int64]:
-        """Return group codes of crossed columns, numbered by first appearance."""
-        codes = [self._text(slot.table, slot.columns[0]) for slot in slots]
-        words = [self.context.words[slot.table, slot.columns[0]].words for slot in slots]
-        stacked = np.stack(codes)
-        distinct, first, place = np.unique(stacked, axis=1, return_index=True, return_inverse=True)
-        number = np.full(distinct.shape[1], -1, dtype=np.int64)
-        for i in np.argsort(first).tolist():
-            if (distinct[:, i] >= 0).all():
-                key = tuple(words[j][code] for j, code in enumerate(distinct[:, i].tolist()))
-                number[i] = known.setdefault(key, len(known))
-        return number[place.reshape(-1)]
+    def groups(self, name: str, slots: Sequence[Slot]) -> NDArray[np.int64]:
+        """Return the codes of a slicing: a column's own, or those of combinations; -1 where a word is missing."""
+        codes, *others = [self._text(slot.table, slot.columns[0]) for slot in slots]
+        if not others:
+            return codes
+        columns = [codes, *others]
+        pairs = codes
+        for other in others:
+            pairs = np.unique((pairs << PAIR_BITS) | (other + 1), return_inverse=True)[1]
+        _, first = np.unique(pairs, return_index=True)
+        words = [self.context.vocabulary(slot.table, slot.columns[0]).words for slot in slots]
+        complete = np.logical_and.reduce([column[first] >= 0 for column in columns])
+        number = np.full(len(first), -1, dtype=np.int64)
+        number[complete] = self.context.crossings.setdefault(name, Crossing()).codes(
+            [
+                tuple(known[code] for known, code in zip(words, row, strict=True))
+                for row in zip(*(column[first[complete]].tolist() for column in columns), strict=True)
+            ]
+        )
+        return number[pairs]
 
     def block(
         self,
@@ -124,6 +156,9 @@ class Assembly:
         weight: NDArray[Any] | None,
         groups: Mapping[str, NDArray[np.int64]],
         missing: Missing,
+        digest: int,
+        origins: Mapping[str, NDArray[np.float64]],
+        stopped: DataError | None,
     ) -> Block:
         """Leave out the rows that cannot be used, and make the block."""
         keep = ~self.lost if self.lost.any() else None
@@ -135,7 +170,7 @@ class Assembly:
             return kept.setdefault(id(values), np.ascontiguousarray(values[..., keep]))
 
         return Block(
-            start=int(self.addresses[0]) if len(self.addresses) else 0,
+            start=self.start,
             read=len(self.addresses),
             addresses=complete(self.addresses),
             models={
@@ -143,7 +178,10 @@ class Assembly:
             },
             weight=None if weight is None else complete(weight),
             groups={name: complete(codes) for name, codes in groups.items()},
+            origins={name: complete(values) for name, values in origins.items()},
             missing=self.missing,
             dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
             faults=self.faults,
+            digest=digest,
+            stopped=stopped,
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from itertools import islice, pairwise
+from threading import Lock
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Array, Mask
+from lossctl.core.fingerprint import Hashes, text_hash
 from lossctl.core.labels import label
 from lossctl.errors import DataError
 
@@ -20,6 +23,7 @@ class Kind(Enum):
 
     NUMBER = "number"
     TEXT = "text"
+    KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,33 @@ class Texts:
     words: tuple[str, ...]
 
 
-Column = Numbers | Texts
+@dataclass(frozen=True)
+class Keys:
+    """(rows,) hashes of keys: equal keys have equal hashes, whatever column type or container holds them.
+
+    `check` is a second hash, None where every key is a whole number, whose first one is one to one. `null` is True
+    for empty keys, None where there are none. `ends` are the first and the last key if they ascend in between.
+    """
+
+    hashes: Hashes
+    check: Hashes | None
+    null: Mask | None = None
+    ends: tuple[Any, Any] | None = None
+
+
+Column = Numbers | Texts | Keys
 Piece = dict[str, Column]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows that are cut out of a file and not decoded yet.
+
+    `decode` gives the rows, and, if a row cannot be read, those before it with the reason.
+    """
+
+    rows: int
+    decode: Callable[[], tuple[Piece, DataError | None]]
 
 
 class Table(Protocol):
@@ -68,58 +97,101 @@ class Table(Protocol):
     def shape(self, name: str) -> Shape:
         """What is known of a column before it is read."""
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
-        """Stream the wanted columns; raise DataError where they cannot be read so."""
+    @property
+    def cuts(self) -> Sequence[int] | None:
+        """Rows at which reading may begin without reading what is before; None if only at the first."""
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
+        """Stream the wanted columns of rows start to stop; raise DataError where they cannot be read so.
+
+        A table without cuts is read from its first row to its last.
+        """
 
     def where(self, row: int) -> str:
         """Say where a row (0-based) stands, as `FILE: row N`."""
 
 
-def length(piece: Piece) -> int:
+def length(piece: Piece | Raw) -> int:
     """Return the number of rows of a piece."""
-    column = next(iter(piece.values()))
-    return column.values.shape[1] if isinstance(column, Numbers) else len(column.codes)
+    if isinstance(piece, Raw):
+        return piece.rows
+    column = next(iter(piece.values()), None)
+    if column is None:
+        return 0
+    if isinstance(column, Numbers):
+        return column.values.shape[1]
+    return len(column.codes if isinstance(column, Texts) else column.hashes)
 
 
 class Vocabulary:
-    """Words in order of first appearance, so that codes mean the same in every piece of a column."""
+    """Words in order of arrival, so that codes mean the same in every piece of a column; threads may share it."""
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
+        self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
+        self._lock = Lock()
 
     def codes(self, column: Texts) -> NDArray[np.int64]:
         """Translate a piece's own codes."""
+        used = np.bincount(column.codes[column.codes >= 0], minlength=len(column.words)) > 0
         table = np.full(len(column.words) + 1, -1, dtype=np.int64)
-        distinct, first = np.unique(column.codes, return_index=True)
-        for code in distinct[np.argsort(first)].tolist():
-            if code >= 0:
+        with self._lock:
+            for code in np.flatnonzero(used).tolist():
                 table[code] = self.places.setdefault(label(column.words[code]), len(self.places))
         return table[column.codes]
 
     @property
     def words(self) -> list[str]:
-        return list(self.places)
+        with self._lock:
+            return list(self.places)
+
+    def hashes(self, codes: NDArray[np.int64]) -> Hashes:
+        """Return the hash of each row's word, the same for a word whatever its code."""
+        with self._lock:
+            if len(self._hashes) < len(self.places):
+                fresh = [text_hash(word) for word in islice(self.places, len(self._hashes), None)]
+                self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
+            table = self._hashes
+        return np.where(codes < 0, np.uint64(0), table[codes]) if len(table) else np.zeros(len(codes), np.uint64)
 
 
-def rechunked(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
+def decoded(pieces: Iterator[Piece | Raw]) -> Iterator[Piece]:
+    """Decode what is raw, and raise what stops it after the rows before."""
+    for piece in pieces:
+        if isinstance(piece, Raw):
+            made, stopped = piece.decode()
+            if length(made):
+                yield made
+            if stopped is not None:
+                raise stopped
+        else:
+            yield piece
+
+
+def rechunked(pieces: Iterator[Piece | Raw], size: int) -> Iterator[Piece | Raw]:
     """Cut pieces of any size into pieces of exactly `size` rows, the last one shorter.
 
-    The rows before a DataError come out before it is raised: one of them may have to be named instead.
+    Raw pieces of that size stay raw. The rows before a DataError come out before it is raised: one of them may have
+    to be named instead.
     """
     held: list[Piece] = []
     rows = 0
     stopped: DataError | None = None
     try:
-        for piece in pieces:
-            start, count = 0, length(piece)
-            while rows + count - start >= size:
-                stop = start + size - rows
-                held.append(part(piece, start, stop))
-                yield joined(held)
-                held, rows, start = [], 0, stop
-            if start < count:
-                held.append(part(piece, start, count))
-                rows += count - start
+        for taken in pieces:
+            if isinstance(taken, Raw) and taken.rows == size and not held:
+                yield taken
+                continue
+            for piece in decoded(iter([taken])):
+                start, count = 0, length(piece)
+                while rows + count - start >= size:
+                    stop = start + size - rows
+                    held.append(part(piece, start, stop))
+                    yield joined(held)
+                    held, rows, start = [], 0, stop
+                if start < count:
+                    held.append(part(piece, start, count))
+                    rows += count - start
     except DataError as error:
         stopped = error
     if held:
@@ -130,28 +202,60 @@ def rechunked(pieces: Iterator[Piece], size: int) -> Iterator[Piece]:
 
 def part(piece: Piece, start: int, stop: int) -> Piece:
     """Return rows start to stop of a piece, as views."""
-    return {
-        name: Numbers(column.values[:, start:stop], None if column.null is None else column.null[start:stop])
-        if isinstance(column, Numbers)
-        else Texts(column.codes[start:stop], column.words)
-        for name, column in piece.items()
-    }
+    rows = slice(start, stop)
+
+    def cut(values: NDArray[Any] | None) -> NDArray[Any] | None:
+        return None if values is None else values[rows]
+
+    found: Piece = {}
+    for name, column in piece.items():
+        if isinstance(column, Numbers):
+            found[name] = Numbers(column.values[:, rows], cut(column.null))
+        elif isinstance(column, Texts):
+            found[name] = Texts(column.codes[rows], column.words)
+        else:
+            whole = start == 0 and stop >= len(column.hashes)
+            ends = column.ends if whole else None
+            found[name] = Keys(column.hashes[rows], cut(column.check), cut(column.null), ends)
+    return found
 
 
 def joined(pieces: list[Piece]) -> Piece:
-    """Concatenate pieces; text pieces must share one vocabulary."""
+    """Concatenate pieces, each of which may have words of its own."""
     if len(pieces) == 1:
         return pieces[0]
-    whole: Piece = {}
-    for name, first in pieces[0].items():
-        columns = [piece[name] for piece in pieces]
-        if isinstance(first, Numbers):
-            numbers = [column for column in columns if isinstance(column, Numbers)]
-            nulls = [np.zeros(c.values.shape[1], dtype=bool) if c.null is None else c.null for c in numbers]
-            any_null = any(column.null is not None for column in numbers)
-            values = np.concatenate([column.values for column in numbers], axis=1)
-            whole[name] = Numbers(values, np.concatenate(nulls) if any_null else None)
-        else:
-            texts = [column for column in columns if isinstance(column, Texts)]
-            whole[name] = Texts(np.concatenate([column.codes for column in texts]), texts[-1].words)
-    return whole
+    return {name: concatenated([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def concatenated(columns: Sequence[Column]) -> Column:
+    """Concatenate the pieces of one column."""
+    first = columns[0]
+    if isinstance(first, Numbers):
+        numbers = [column for column in columns if isinstance(column, Numbers)]
+        values = np.concatenate([column.values for column in numbers], axis=1)
+        return Numbers(values, _nulls([column.null for column in numbers], [c.values.shape[1] for c in numbers]))
+    if isinstance(first, Texts):
+        words = Vocabulary()
+        codes = [words.codes(column) for column in columns if isinstance(column, Texts)]
+        return Texts(np.concatenate(codes), tuple(words.words))
+    keys = [column for column in columns if isinstance(column, Keys)]
+    sizes = [len(column.hashes) for column in keys]
+    checks = [np.zeros(n, np.uint64) if k.check is None else k.check for k, n in zip(keys, sizes, strict=True)]
+    check = None if all(column.check is None for column in keys) else np.concatenate(checks)
+    ends = [column.ends for column in keys]
+    ascend = all(a is not None and b is not None and a[1] < b[0] for a, b in pairwise(ends))
+    return Keys(
+        np.concatenate([column.hashes for column in keys]),
+        check,
+        _nulls([column.null for column in keys], sizes),
+        (ends[0][0], ends[-1][1]) if ascend and ends[0] is not None and ends[-1] is not None else None,
+    )
+
+
+def _nulls(nulls: Sequence[Mask | None], sizes: Sequence[int]) -> Mask | None:
+    """Concatenate null masks, None where there are none at all."""
+    if all(null is None for null in nulls):
+        return None
+    return np.concatenate(
+        [np.zeros(n, dtype=bool) if null is None else null for null, n in zip(nulls, sizes, strict=True)]
+    )

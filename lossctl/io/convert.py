@@ -46,6 +46,10 @@ def shape(kind: pa.DataType) -> Shape:
 
 def column(array: pa.Array, kind: Kind) -> Column:
     """Convert one column of a record batch; raise DataError where its type does not fit."""
+    if kind is Kind.KEY:
+        from lossctl.io.keys import keys
+
+        return keys(array)
     return numbers(array) if kind is Kind.NUMBER else texts(array)
 
 
@@ -128,12 +132,14 @@ def texts(array: pa.Array) -> Texts:
     if is_list(array.type):
         raise DataError("holds lists; one value per row is needed")
     if not pa.types.is_dictionary(array.type):
-        array = (array if pa.types.is_string(array.type) else array.cast(pa.string())).dictionary_encode()
-    codes = array.indices.cast(pa.float64())
+        plain = pa.types.is_string(array.type) or pa.types.is_integer(array.type)
+        array = (array if plain else array.cast(pa.string())).dictionary_encode()
+    found = np.array(buffer_of(array.indices.cast(pa.int64()), np.int64)) if len(array) else np.empty(0, np.int64)
     there = valid(array.indices)
-    plain = buffer_of(codes, np.float64) if len(array) else np.empty(0)
-    found = (plain if there is None else np.where(there, plain, -1.0)).astype(np.int64)
-    words = tuple(decoded(raw) for raw in array.dictionary.cast(pa.binary()).to_pylist())
+    if there is not None:
+        found[~there] = -1
+    dictionary = array.dictionary.cast(pa.string()) if is_number(array.dictionary.type) else array.dictionary
+    words = tuple(decoded(raw) for raw in dictionary.cast(pa.binary()).to_pylist())
     if "" in words:
         found = np.where(found == words.index(""), -1, found)
     return Texts(found, words)

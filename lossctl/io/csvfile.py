@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -19,8 +20,10 @@ import pyarrow.csv as arrow_csv
 
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io import convert
-from lossctl.io.column import Kind, Numbers, Piece, Shape, Texts
-from lossctl.io.source import Source
+from lossctl.io.column import Kind, Numbers, Piece, Raw, Shape, Texts, joined
+from lossctl.io.csvchunks import Chunk, Rest, chunks
+from lossctl.io.keys import keys
+from lossctl.io.source import COMPRESSED, Source
 
 NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
@@ -31,6 +34,16 @@ HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
 BLOCK_BYTES = 1 << 20
 ANY_BYTE: Final = "latin-1"  # an encoding in which every byte is a character
 LOOK = 100  # rows looked at to tell a column of booleans or text from one of numbers
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Text to be read: how to open it, the lines to skip, the row that comes first, and the bytes read at a time."""
+
+    open: Callable[[], pa.NativeFile]
+    skip: int
+    first: int
+    block: int = BLOCK_BYTES
 
 
 class CsvTable:
@@ -97,71 +110,147 @@ class CsvTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+    cuts = None
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
         types = {name: self._type(name, kind) for name, kind in wanted.items()}
         if len(self.head) == 1:
             return
-        row = 0
         try:
-            with self.source.stream() as stream, self._open(stream, types) as reader:
-                for batch in reader:
-                    if batch.num_rows:
-                        yield {
-                            name: convert.column(array, wanted[name])
-                            for name, array in zip(batch.schema.names, batch.columns, strict=True)
-                        }
-                        row += batch.num_rows
-        except pa.ArrowInvalid as error:
-            self.source.unchanged()
-            yield from self._up_to_the_fault(types, row, str(error))
+            yield from self._read(types)
         except OSError as error:
+            self.source.unchanged()
             raise DataError(f"{self.label}: {self.source.explained(error)}") from None
         self.source.unchanged()
 
+    def _read(self, types: Mapping[str, pa.DataType]) -> Iterator[Piece | Raw]:
+        """Cut the text into pieces of whole rows that any thread may decode, as far as that is safe."""
+        row, header = 0, self._header_bytes
+        rest = None if header else Rest(0)
+        if header:
+            with self.source.stream() as stream:
+                stream.read(header)
+                for chunk in chunks(stream, self.delimiter, ahead=self.source.format in COMPRESSED):
+                    if isinstance(chunk, Rest):
+                        rest = chunk
+                        break
+                    yield Raw(chunk.rows, partial(self._decoded, chunk, types, row))
+                    row += chunk.rows
+        if rest is not None:
+            yield from self._in_one_go(types, row, header + rest.offset)
+
+    def _decoded(self, chunk: Chunk, types: Mapping[str, pa.DataType], first: int) -> tuple[Piece, DataError | None]:
+        """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(chunk.text),
+                read_options=self._read_options(len(chunk.text) + 1),
+                parse_options=self._parse_options(newlines=False),
+                convert_options=self._convert_options(types),
+            )
+        except pa.ArrowInvalid as error:
+            message = str(error)
+        else:
+            if table.num_rows == chunk.rows:
+                return self._piece(table.combine_chunks().to_batches()[0], types), None
+            message = f"rows {first + 1} to {first + chunk.rows}: a quote stands where none may"
+        good: list[Piece] = []
+        place = _Place(partial(pa.BufferReader, chunk.text), 0, first, len(chunk.text) + 1)
+        try:
+            good.extend(self._up_to_the_fault(types, place, 0, message))
+        except DataError as error:
+            return joined(good) if good else {}, error
+        raise AssertionError(message)
+
+    def _in_one_go(self, types: Mapping[str, pa.DataType], first: int, offset: int) -> Iterator[Piece]:
+        """Read the text from an offset on with one reader that follows the quotes."""
+        place, row = _Place(partial(self._stream_from, offset), 0 if offset else self._header_lines, first), first
+        try:
+            with place.open() as stream, self._open(stream, types, place) as reader:
+                for batch in reader:
+                    if batch.num_rows:
+                        yield self._piece(batch, types)
+                        row += batch.num_rows
+        except pa.ArrowInvalid as error:
+            self.source.unchanged()
+            yield from self._up_to_the_fault(types, place, row - first, str(error))
+
+    def _stream_from(self, offset: int) -> pa.NativeFile:
+        stream = self.source.stream()
+        if self.source.format not in COMPRESSED:
+            stream.seek(offset)
+            return stream
+        while offset:
+            offset -= len(stream.read(min(offset, BLOCK_BYTES)))
+        return stream
+
+    def _piece(self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
+        return {
+            name: convert.column(array, kind_of(types[name]))
+            for name, array in zip(batch.schema.names, batch.columns, strict=True)
+        }
+
     def _type(self, name: str, kind: Kind) -> pa.DataType:
+        if kind is Kind.KEY:
+            return pa.string()
         if kind is Kind.TEXT:
             return pa.dictionary(pa.int32(), pa.string())
         return pa.bool_() if self.shape(name).kind == "boolean" else pa.float64()
 
     def _open(
-        self, stream: pa.NativeFile, types: Mapping[str, pa.DataType], on_ragged: object = None
+        self, stream: pa.NativeFile, types: Mapping[str, pa.DataType], place: _Place, on_ragged: object = None
     ) -> arrow_csv.CSVStreamingReader:
+        """Read in threads; or, with `on_ragged`, in order and with any byte for a character, to find what is wrong."""
+        lenient = on_ragged is not None
+        options = self._read_options(place.block, lenient)
+        options.skip_rows = place.skip
         return arrow_csv.open_csv(
             stream,
-            read_options=self._read_options(lenient=on_ragged is not None),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=self.delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=False,
-                invalid_row_handler=on_ragged,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict(types),
-                include_columns=list(types),
-                null_values=list(NULLS),
-                strings_can_be_null=False,
-                true_values=list(TRUE),
-                false_values=list(FALSE),
-            ),
+            read_options=options,
+            parse_options=self._parse_options(newlines=True, on_ragged=on_ragged),
+            convert_options=self._convert_options(types),
         )
 
-    def _read_options(self, lenient: bool) -> arrow_csv.ReadOptions:
-        """Read in threads; or `lenient`, in order and with any byte for a character, to find out what is wrong."""
-        if not lenient:
-            return arrow_csv.ReadOptions(block_size=BLOCK_BYTES)
+    def _read_options(self, block: int, lenient: bool = False) -> arrow_csv.ReadOptions:
         return arrow_csv.ReadOptions(
-            block_size=BLOCK_BYTES,
+            block_size=block,
             use_threads=False,
-            encoding=ANY_BYTE,
+            encoding=ANY_BYTE if lenient else "utf8",
             column_names=list(self.names),
-            skip_rows=self._header_lines,
+        )
+
+    def _parse_options(self, newlines: bool, on_ragged: object = None) -> arrow_csv.ParseOptions:
+        return arrow_csv.ParseOptions(
+            delimiter=self.delimiter,
+            newlines_in_values=newlines,
+            ignore_empty_lines=False,
+            invalid_row_handler=on_ragged,
+        )
+
+    def _convert_options(self, types: Mapping[str, pa.DataType]) -> arrow_csv.ConvertOptions:
+        return arrow_csv.ConvertOptions(
+            column_types=dict(types),
+            include_columns=list(types),
+            null_values=list(NULLS),
+            strings_can_be_null=False,
+            true_values=list(TRUE),
+            false_values=list(FALSE),
         )
 
     @property
     def _header_lines(self) -> int:
         return 1 + sum(name.count("\n") for name in self.names)
 
-    def _up_to_the_fault(self, types: Mapping[str, pa.DataType], done: int, message: str) -> Iterator[Piece]:
+    @property
+    def _header_bytes(self) -> int:
+        """The length of the header line; 0 where a quote or a lone carriage return leaves that to a reader."""
+        with self.source.stream() as stream:
+            line = bytes(stream.read(HEAD)).partition(b"\n")[0]
+        return 0 if b'"' in line or b"\r" in line[:-1] else len(line) + 1
+
+    def _up_to_the_fault(
+        self, types: Mapping[str, pa.DataType], place: _Place, done: int, message: str
+    ) -> Iterator[Piece]:
         """Read again, as text and in order: yield the good rows after `done`, then raise for the first bad one.
 
         An earlier row may be wrong in a way that only a loss can tell, and is to be named first.
@@ -171,14 +260,14 @@ class CsvTable:
         ragged: list[tuple[int, str]] = []
 
         def on_ragged(row: arrow_csv.InvalidRow) -> str:
-            place = row.number - self._header_lines - 1
-            ragged.append((place, f"{row.actual_columns} fields, but the header has {row.expected_columns}"))
+            at = row.number - place.skip - 1
+            ragged.append((at, f"{row.actual_columns} fields, but the header has {row.expected_columns}"))
             return "skip"
 
         row = 0
         try:
-            with self.source.stream() as stream:
-                for batch in self._open(stream, dict.fromkeys(types, pa.binary()), on_ragged):
+            with place.open() as stream:
+                for batch in self._open(stream, dict.fromkeys(types, pa.binary()), place, on_ragged):
                     # a row that was skipped moves the next one to its place, so that on a tie it comes first
                     found = [*((at, f": {fault}") for at, fault in ragged[:1]), self._first_wrong(batch, types, row)]
                     fault = min((entry for entry in found if entry), key=lambda entry: entry[0], default=None)
@@ -186,12 +275,12 @@ class CsvTable:
                     if row + stop > done:
                         yield plain_piece(batch.slice(max(done - row, 0), row + stop - max(done, row)), types)
                     if fault is not None:
-                        raise DataError(f"{self.where(fault[0])}{fault[1]}")
+                        raise DataError(f"{self.where(place.first + fault[0])}{fault[1]}")
                     row += batch.num_rows
         except (pa.ArrowInvalid, OSError):
             pass  # the first message stands
         if ragged:
-            raise DataError(f"{self.where(ragged[0][0])}: {ragged[0][1]}")
+            raise DataError(f"{self.where(place.first + ragged[0][0])}: {ragged[0][1]}")
         raise DataError(f"{self.label}: {message}")
 
     def _first_wrong(
@@ -209,13 +298,20 @@ class CsvTable:
         return found
 
 
+def kind_of(kind: pa.DataType) -> Kind:
+    """Return how a column that is read as an Arrow type is meant."""
+    if pa.types.is_string(kind):
+        return Kind.KEY
+    return Kind.TEXT if pa.types.is_dictionary(kind) else Kind.NUMBER
+
+
 def wrong_field(raw: bytes, kind: pa.DataType) -> str:
     """Say what is wrong with a field of a column of this type, or nothing."""
     try:
         text = raw_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         return f"{raw_bytes(raw)[:40]!r} is not UTF-8 text"
-    if text in NULLS or pa.types.is_dictionary(kind):
+    if text in NULLS or kind_of(kind) is not Kind.NUMBER:
         return ""
     if pa.types.is_boolean(kind):
         return "" if text in TRUE + FALSE else f"{text[:40]!r} is not true or false, as the rows before it"
@@ -232,7 +328,9 @@ def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piec
     piece: Piece = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         texts = [raw_bytes(raw).decode("utf-8") for raw in array.to_pylist()]
-        if pa.types.is_dictionary(types[name]):
+        if kind_of(types[name]) is Kind.KEY:
+            piece[name] = keys(pa.array(texts, pa.string()))
+        elif kind_of(types[name]) is Kind.TEXT:
             places: dict[str, int] = {}
             codes = [places.setdefault(text, len(places)) if text else -1 for text in texts]
             piece[name] = Texts(np.array(codes, dtype=np.int64), tuple(places))

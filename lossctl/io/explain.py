@@ -5,7 +5,7 @@ from __future__ import annotations
 from lossctl.core.check import Breach
 from lossctl.errors import printable
 from lossctl.io.blocks import BlockReader
-from lossctl.io.column import Kind, Table, Texts
+from lossctl.io.column import Kind, Table, Texts, decoded
 
 
 def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
@@ -15,13 +15,13 @@ def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
         target = reader.selection.target
         assert target is not None
         return (
-            f"{reader.tables[target.table].where(found.row)}: the target is another one in {label} "
+            f"{reader.where(target.table, found.row)}: the target is another one in {label} "
             f"({found.count} such rows); if rows belong together by a key, add --id COLUMN"
         )
     place, column = name.split("\0")
     table = reader.tables[int(place)]
-    text = cell(table, column, found.row)
-    where = f"{table.where(found.row)}, column {printable(column)!r}: label {printable(text)!r}"
+    text = cell(table, column, reader.row_of(int(place), found.row))
+    where = f"{reader.where(int(place), found.row)}, column {printable(column)!r}: label {printable(text)!r}"
     count = f" ({found.count} such rows)" if found.count > 1 else ""
     if reader.rule.positive is not None:
         return f"{where} is a third label{count}; --positive-label {reader.rule.positive} allows one other"
@@ -32,7 +32,7 @@ def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
 def cell(table: Table, column: str, row: int) -> str:
     """Read one text cell again, for a message."""
     start = 0
-    for piece in table.read({column: Kind.TEXT}):
+    for piece in decoded(table.read({column: Kind.TEXT})):
         texts = piece[column]
         assert isinstance(texts, Texts)
         if row < start + len(texts.codes):

@@ -40,9 +40,15 @@ class ArrayTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
-        for start in range(0, self.rows, BLOCK):
-            yield {name: self._column(name, slice(start, start + BLOCK), kind) for name, kind in wanted.items()}
+    @property
+    def cuts(self) -> range:
+        return range(0, max(self.rows, 1), BLOCK)
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+        end = self.rows if stop is None else stop
+        for first in range(start, end, BLOCK):
+            rows = slice(first, min(first + BLOCK, end))
+            yield {name: self._column(name, rows, kind) for name, kind in wanted.items()}
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
         array = self.columns[name][rows]
@@ -105,12 +111,17 @@ class ArrowTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+    @property
+    def cuts(self) -> range:
+        return range(0, max(self.rows, 1), BLOCK)
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
         import pyarrow as pa
 
         from lossctl.io import convert
 
         columns = pa.table({name: self.column(name) for name in wanted})
+        columns = columns.slice(start, None if stop is None else stop - start)
         for batch in columns.to_batches(max_chunksize=BLOCK):
             piece: Piece = {}
             for name, kind in wanted.items():

@@ -66,8 +66,12 @@ class NpyTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
-        shape, fortran, dtype, start = self.layout
+    @property
+    def cuts(self) -> range:
+        return range(0, max(self.rows, 1), BLOCK)
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+        shape, fortran, dtype, offset = self.layout
         name = self.names[0]
         if wanted[name] is not Kind.NUMBER:
             raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
@@ -76,15 +80,16 @@ class NpyTable:
         order = np.arange(width).reshape(shape[1:], order="F").reshape(-1)
         try:
             with open(self.source.path, "rb") as file:
-                for first in range(0, rows, BLOCK):
-                    count = min(BLOCK, rows - first)
+                end = rows if stop is None else stop
+                for first in range(start, end, BLOCK):
+                    count = min(BLOCK, end - first)
                     if fortran:
                         block = np.empty((width, count), dtype)
                         for line, column in enumerate(order.tolist()):
-                            file.seek(start + (column * rows + first) * dtype.itemsize)
+                            file.seek(offset + (column * rows + first) * dtype.itemsize)
                             block[line] = np.fromfile(file, dtype, count)
                     else:
-                        file.seek(start + first * width * dtype.itemsize)
+                        file.seek(offset + first * width * dtype.itemsize)
                         block = np.fromfile(file, dtype, count * width).reshape(count, width).T
                     yield {name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}
         except (ValueError, OSError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,23 +70,54 @@ class ParquetTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+    @cached_property
+    def cuts(self) -> tuple[int, ...]:
+        """The first rows of the row groups that hold any."""
+        counts = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
+        return tuple(start for start, count in zip(accumulate(counts, initial=0), counts, strict=False) if count) or (
+            0,
+        )
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
         self._check_size(set(wanted))
+        stop = self.rows if stop is None else stop
         try:
             with self.source.file() as file:
                 # pre-buffering would keep every row group read so far
                 parquet = pq.ParquetFile(
-                    file, page_checksum_verification=True, pre_buffer=False, buffer_size=BUFFER_BYTES
+                    file,
+                    metadata=self.metadata,
+                    page_checksum_verification=True,
+                    pre_buffer=False,
+                    buffer_size=BUFFER_BYTES,
                 )
-                for batch in parquet.iter_batches(batch_size=BLOCK, columns=list(wanted)):
-                    yield {
-                        name: self._column(name, array, wanted[name])
-                        for name, array in zip(batch.schema.names, batch.columns, strict=True)
-                    }
+                first, groups = self._groups(start, stop)
+                for batch in parquet.iter_batches(
+                    batch_size=BLOCK, row_groups=groups, columns=list(wanted), use_threads=False
+                ):
+                    here = batch.slice(max(start - first, 0), min(batch.num_rows, stop - first) - max(start - first, 0))
+                    first += batch.num_rows
+                    if here.num_rows:
+                        yield {
+                            name: self._column(name, array, wanted[name])
+                            for name, array in zip(here.schema.names, here.columns, strict=True)
+                        }
+                    if first >= stop:
+                        break
         except (pa.ArrowException, OSError) as error:
             self.source.unchanged()
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
         self.source.unchanged()
+
+    def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:
+        """Return the first row of the row groups that hold rows start to stop, and these groups."""
+        first, chosen, end = 0, list[int](), 0
+        for group in range(self.metadata.num_row_groups):
+            begin, end = end, end + self.metadata.row_group(group).num_rows
+            if begin < stop and end > start:
+                first = first if chosen else begin
+                chosen.append(group)
+        return first, chosen
 
     def _column(self, name: str, array: pa.Array, kind: Kind) -> Column:
         try:

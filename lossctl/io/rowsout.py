@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,20 @@ from lossctl.errors import OutputError
 class RowsWriter:
     """Writes a column `row` and one column per model and loss.
 
-    `row` is the 1-based row of the first input; `order` says where it stood if rows were put into another order.
+    `row` is the 1-based row of the first input; `rows_at` says which one stands at an address.
     """
 
-    def __init__(self, path: str, temporary: str, names: Sequence[str], order: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        temporary: str,
+        names: Sequence[str],
+        rows_at: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    ) -> None:
         fields = [pa.field("row", pa.int64()), *(pa.field(name, pa.float64()) for name in names)]
         self.schema = pa.schema(fields)
         self.path = path
-        self.order = order
+        self.rows_at = rows_at
         try:
             if path.lower().endswith(".parquet"):
                 self.writer: Any = pq.ParquetWriter(temporary, self.schema, write_page_checksum=True)
@@ -39,8 +45,7 @@ class RowsWriter:
         """Append one block: (losses, rows) values of its rows."""
         if values.shape[1] != block.rows or not block.rows:
             return
-        addresses = block.addresses if self.order is None else self.order[block.addresses]
-        columns = [addresses + 1, *values]
+        columns = [self.rows_at(block.addresses) + 1, *values]
         arrays = [
             pa.Array.from_buffers(field.type, block.rows, [None, pa.py_buffer(np.ascontiguousarray(column))])
             for field, column in zip(self.schema, columns, strict=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 
 from lossctl.errors import DataError, printable
-from lossctl.io.column import Kind, Piece, Shape, Table, length
+from lossctl.io.column import Kind, Piece, Raw, Shape, Table, length
 from lossctl.io.source import COMPRESSED, Source, spooled_stdin
 
 
@@ -62,6 +63,8 @@ class PartsTable:
                 odd = sorted(set(part.names) ^ set(self.parts[0].names))
                 raise DataError(f"{part.label}: its columns differ from those of {self.parts[0].label}: {odd}")
         self._starts: list[int] = []
+        if all(part.rows is not None for part in self.parts):
+            self._starts = list(accumulate((part.rows or 0 for part in self.parts[:-1]), initial=0))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,7 +82,24 @@ class PartsTable:
         place = max((i for i, start in enumerate(self._starts) if start <= row), default=0)
         return self.parts[place].where(row - (self._starts[place] if self._starts else 0))
 
-    def read(self, wanted: Mapping[str, Kind]) -> Iterator[Piece]:
+    @property
+    def cuts(self) -> list[int] | None:
+        cuts = [part.cuts for part in self.parts]
+        if self.rows is None or any(inside is None for inside in cuts):
+            return None
+        return [start + cut for start, inside in zip(self._starts, cuts, strict=True) for cut in inside or ()]
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
+        if self.cuts is None:
+            yield from self._read_all(wanted)
+            return
+        for part, first in zip(self.parts, self._starts, strict=True):
+            begin, end = max(start - first, 0), part.rows or 0
+            end = end if stop is None else min(end, stop - first)
+            if begin < end:
+                yield from part.read(wanted, begin, end)
+
+    def _read_all(self, wanted: Mapping[str, Kind]) -> Iterator[Piece | Raw]:
         row = 0
         self._starts = []
         for part in self.parts:

@@ -14,6 +14,7 @@ from lossctl.losses.forms import regression
 
 FORM = (regression(),)
 ONE_OUTPUT = (regression(one=True),)
+STRAIGHT = 700.0  # |r| at which e^-2|r| is far below the last digit of 1, and e^|r| still in range
 
 
 def _mse_gradient(batch: Batch) -> Array:
@@ -190,9 +191,9 @@ def _log_cosh_gradient(batch: Batch) -> Array:
 def log_cosh(batch: Batch) -> Array:
     """Logarithm of the hyperbolic cosine of the residual."""
     size = abs_residual(batch)
-    # |r| + ln(1 + e^-2|r|) - ln 2 cancels near zero; ln(1 + 2 sinh²(r/2)) does not, but overflows far out
-    near = np.log1p(2.0 * np.square(np.sinh(0.5 * np.minimum(size, 1.0))))
-    return np.where(size < 1.0, near, size + (np.log1p(np.exp(-2.0 * size)) - np.log(2.0)))
+    held = np.minimum(size, STRAIGHT)  # beyond, the loss is a straight line to the last digit
+    # ln cosh r = ln(1 + 2 sinh²(r/2)) does not cancel near zero
+    return np.log1p(2.0 * np.square(np.sinh(0.5 * held))) + (size - held)
 
 
 def _quantile_gradient(batch: Batch, *, q: float) -> Array:

@@ -1,0 +1,124 @@
+"""CSV text cut at line ends into pieces of a block's rows, so that several threads can parse it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lossctl.core.batch import BLOCK
+from lossctl.core.domain import Mask
+
+STEP: Final = 1 << 22  # bytes read at a time
+LONGEST: Final = 1 << 25  # bytes that a piece may have, whatever the number of its rows
+NEWLINE, RETURN, QUOTE = b'\n\r"'
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines: their bytes, their number, and where in the file's text they begin."""
+
+    text: bytes
+    rows: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Where text begins whose rows cannot be told by looking at its line ends: a reader must follow its quotes."""
+
+    offset: int
+
+
+def chunks(stream: pa.NativeFile, delimiter: str, ahead: bool) -> Iterator[Chunk | Rest]:
+    """Cut a stream of text, from where it stands, into pieces of BLOCK lines; the last one is shorter.
+
+    `ahead` lets another thread read (and so decompress) the next bytes meanwhile.
+    """
+    steps = _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b"")
+    text, offset = b"", 0
+    for step in steps:
+        text = text + step if text else step
+        while (found := _first_block(text)) is not None:
+            end, rows = found
+            if not _safe(text[:end], delimiter):
+                yield Rest(offset)
+                return
+            yield Chunk(text[:end], rows, offset)
+            text, offset = text[end:], offset + end
+    if text:
+        if not _safe(text, delimiter):
+            yield Rest(offset)
+            return
+        yield Chunk(text, int(np.count_nonzero(_at(text, NEWLINE))) + (not text.endswith(b"\n")), offset)
+
+
+def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
+    with ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack") as pool:
+        coming = pool.submit(stream.read, STEP)
+        while step := coming.result():
+            coming = pool.submit(stream.read, STEP)
+            yield step
+
+
+def _at(text: bytes, byte: int) -> Mask:
+    """Return where a byte stands in a text."""
+    return np.frombuffer(text, dtype=np.uint8) == byte
+
+
+def _first_block(text: bytes) -> tuple[int, int] | None:
+    """Return the end and the number of lines of the first piece, None if the text does not hold one yet."""
+    line_ends = _at(text, NEWLINE)
+    lines = int(np.count_nonzero(line_ends))
+    if lines >= BLOCK:
+        return _place(line_ends, BLOCK) + 1, BLOCK
+    return (_place(line_ends, lines) + 1, lines) if len(text) >= LONGEST and lines else None
+
+
+def _place(marks: Mask, n: int) -> int:
+    """Return the place of the n-th mark, by halving: counting marks is far quicker than listing them."""
+    low, high = 0, len(marks)
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = int(np.count_nonzero(marks[low:middle]))
+        if count >= n:
+            high = middle
+        else:
+            n, low = n - count, middle
+    return low
+
+
+def _safe(text: bytes, delimiter: str) -> bool:
+    """Whether every line end of a text ends a row: no lone carriage return, no line end between quotes."""
+    if RETURN in text and not _returns_end_lines(text):
+        return False
+    return QUOTE not in text or _quotes_hold_no_line_end(text, ord(delimiter))
+
+
+def _returns_end_lines(text: bytes) -> bool:
+    return bool((_at(text, RETURN)[:-1] <= _at(text, NEWLINE)[1:]).all()) and not text.endswith(b"\r")
+
+
+def _quotes_hold_no_line_end(text: bytes, delimiter: int) -> bool:
+    """Whether quotes open at the start of a field, close at its end, and do so within their line."""
+    codes = np.frombuffer(text, dtype=np.uint8)
+    quotes = np.flatnonzero(codes == QUOTE)
+    if len(quotes) % 2:
+        return False
+    before = np.concatenate([[NEWLINE], codes[:-1]])
+    after = np.concatenate([codes[1:], [NEWLINE]])
+    opening, closing = quotes[::2], quotes[1::2]
+    # a doubled quote closes and opens again: the field goes on
+    opens = _is_one_of(before[opening], (delimiter, NEWLINE, RETURN, QUOTE))
+    closes = _is_one_of(after[closing], (delimiter, NEWLINE, RETURN, QUOTE))
+    line_ends = np.flatnonzero(codes == NEWLINE)
+    return bool(opens.all() and closes.all() and not (np.searchsorted(quotes, line_ends) % 2).any())
+
+
+def _is_one_of(codes: NDArray[np.uint8], allowed: tuple[int, ...]) -> Mask:
+    return np.logical_or.reduce([codes == code for code in allowed])
