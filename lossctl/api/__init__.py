@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import chain
 from typing import Literal
 
@@ -13,6 +12,7 @@ from lossctl.api.findings import raise_findings
 from lossctl.api.inputs import Names, as_list, named, needed_roles, open_inputs
 from lossctl.api.job import Job, Note
 from lossctl.api.report import Report, made_report
+from lossctl.api.room import Room
 from lossctl.core.arrays import first_finite
 from lossctl.core.block import Block, MakeBlock
 from lossctl.core.form import checked_task
@@ -24,6 +24,7 @@ from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
 from lossctl.io.instep import InStep
 from lossctl.io.join import Joined
+from lossctl.io.machine import usable_cores
 
 LEVEL = 0.95
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -50,6 +51,7 @@ def evaluate(
     delimiter: str | None = None,
     rows_out: str | None = None,
     threads: int | None = None,
+    max_memory: str | int | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
     watch: Watch = unwatched,
@@ -89,9 +91,12 @@ def evaluate(
     rows_out
         A .parquet or .csv file for the per-row losses.
     threads
-        How many threads reduce blocks; by default as many as there are processors. The numbers do not depend on it.
-    progress, note
-        Functions that take the rows of each block as it is done, and a line about what was chosen unasked.
+        How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
+    max_memory
+        Bytes, or a text such as `2G`, that losses which keep every value may take; by default what is free.
+    progress, note, watch
+        Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
+        of a phase of the work (returning a context manager for it).
 
     Returns
     -------
@@ -143,7 +148,7 @@ def evaluate(
     chosen = select(tables, names, request, needed)
     for text in chosen.notes:
         note(text)
-    threads = threads or default_threads()
+    threads = threads or usable_cores()
     rows: InStep | Joined = InStep(tables)
     if id is not None:
         for table in tables:
@@ -157,7 +162,8 @@ def evaluate(
     needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
     reader = BlockReader(tables, rows, chosen, job.rule, missing, needs_origins)
     in_order = bool(chosen.by) or rows_out is not None
-    feeds = reader.feeds(1 if in_order else threads)
+    with watch("pair") if id is not None else nullcontext():
+        feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
     if first is None:
         raise DataError(f"{tables[0].label}: there are no rows below the header")
@@ -178,6 +184,9 @@ def evaluate(
         intervals=ci is not None,
         rows_out=rows_out is not None,
     )
+    room = Room(plan, max_memory, progress)
+    if all(table.rows is not None for table in tables):
+        room.check(min(table.rows or 0 for table in tables))
     origin = _origin(first)
     with ExitStack() as stack:
         sink = None
@@ -193,7 +202,7 @@ def evaluate(
             origin=origin,
             threads=threads,
             sink=sink,
-            progress=progress,
+            progress=room,
             watch=watch,
         )
         raise_findings(tally, reader, plan, missing)
@@ -228,11 +237,6 @@ def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
 
 def _ready(block: Block) -> MakeBlock:
     return lambda: block
-
-
-def default_threads() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _origin(first: Block) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 
 from lossctl.cli import options
 from lossctl.cli.guard import guarded
 from lossctl.cli.progress import progress
+from lossctl.cli.stopwatch import Stopwatch
 from lossctl.cli.terminal import ascii_only, emit, say, wants_color, width
 
 HELP = """Compute losses of predictions in one pass over files of any size.
@@ -50,6 +50,9 @@ def evaluate_files(
     rows_out: options.RowsOut = None,
     digits: options.Digits = 5,
     delimiter: options.Delimiter = None,
+    threads: options.Threads = None,
+    max_memory: options.MaxMemory = None,
+    show_progress: options.ShowProgress = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     color: options.Color = "auto",
@@ -75,10 +78,13 @@ def evaluate_files(
             raise UsageError(f"two outputs go to one file: {', '.join(written)}")
         from lossctl.api import LEVEL, evaluate
         from lossctl.cli.heap import keep_freed_memory
+        from lossctl.engine.run import unwatched
+        from lossctl.io.machine import usable_cores
 
         keep_freed_memory()
-        begun = time.perf_counter()
-        with progress(quiet) as advance:
+        threads = threads or usable_cores()
+        watch = Stopwatch()
+        with progress(show_progress, quiet) as advance:
             report = evaluate(
                 files,
                 target=target,
@@ -98,8 +104,11 @@ def evaluate_files(
                 missing=missing,  # type: ignore[arg-type]  # evaluate checks it
                 delimiter="\t" if delimiter == r"\t" else delimiter,
                 rows_out=rows_out,
+                threads=threads,
+                max_memory=max_memory,
                 progress=advance,
                 note=None if quiet else say,
+                watch=watch if verbose else unwatched,
             )
         if not quiet:
             for text in report.warnings:
@@ -107,7 +116,7 @@ def evaluate_files(
         for name, path in extra:
             write_text(path, render(report, name, "eval", Style(None, False, False, digits)))
         if verbose:
-            _say_more(report, time.perf_counter() - begun)
+            _say_more(report, watch, threads)
         emit(render(report, form, "eval", style))
 
 
@@ -121,14 +130,14 @@ def as_level(text: str) -> float:
         raise UsageError(f"--ci {text}: a level between 0 and 1 is needed, as 0.95") from None
 
 
-def _say_more(report: object, seconds: float) -> None:
+def _say_more(report: object, watch: Stopwatch, threads: int) -> None:
     """Say where the rows came from, how long it took, and every signature."""
     from lossctl.core.report import Evaluation
 
     assert isinstance(report, Evaluation)
     for source in report.inputs:
         say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    say(f"{seconds:.2f} s")
+    say(watch.report(max((source.rows for source in report.inputs), default=0), threads))
     for cell in report.cells:
         say(f"{cell.model}: {cell.signature}")
 

@@ -72,7 +72,21 @@ RowsOut = Annotated[
     str | None, typer.Option("--rows-out", metavar="FILE", help="Per-row losses to a .parquet or .csv file.")
 ]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=17, metavar="N", help="Significant digits in tables.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, metavar="N", help="Threads [default: all cores it may use].")
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory", metavar="SIZE", help="For losses that keep all values: 500M, 2G [default: what is free]."
+    ),
+]
+ShowProgress = Annotated[
+    bool | None, typer.Option("--progress/--no-progress", help="Rows done so far [default: on a terminal].")
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Signatures, inputs and time on standard error.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Signatures, inputs and where time went, on standard error.")
+]
 Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour in tables.")]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback for errors.")]

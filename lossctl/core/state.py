@@ -326,6 +326,11 @@ class Sample:
     def rows(self) -> int:
         return sum(piece.shape[1] for piece in self.pieces)
 
+    @staticmethod
+    def bytes_per_row(lines: int) -> int:
+        """Return what a row of so many lines, weights included, takes at most: kept, joined, sorted."""
+        return 8 * (3 * lines + 2) if lines else 0
+
     def ordered(self) -> Array:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""
         whole = np.concatenate(self.pieces, axis=1)

@@ -14,6 +14,7 @@ from rich.text import Text
 from lossctl.core.domain import Array
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss
+from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.output.delimited import markdown_table
 from lossctl.output.escape import markdown
@@ -23,7 +24,17 @@ from lossctl.output.table import natural_width, new_table, rendered
 
 LABEL = 12  # characters before the text of `show`
 WIDEST = 100  # columns to which running text is wrapped
-MEMORY = {"moments": "constant", "peak": "constant", "sample": "8 to 24 bytes per row and model: it keeps all values"}
+
+
+def memory(loss: Loss) -> str:
+    """Say what a loss keeps in memory."""
+    if loss.keeps != "sample":
+        return "constant, whatever the number of rows"
+    lines = len(loss.parts) + 1
+    return (
+        f"it keeps every value: {8 * lines} bytes per row and model, at most {Sample.bytes_per_row(lines)} at the end; "
+        "eval refuses before that exceeds --max-memory"
+    )
 
 
 def facts(loss: Loss) -> dict[str, Any]:
@@ -62,7 +73,7 @@ def facts(loss: Loss) -> dict[str, Any]:
         "per_row": loss.row is not None,
         "gradient": loss.gradient is not None,
         "subgradient": loss.subgradient or None,
-        "memory": MEMORY[loss.keeps],
+        "memory": memory(loss),
         "use": loss.use,
         "avoid": loss.avoid,
         "elsewhere": dict(loss.peers),
@@ -168,7 +179,7 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
     if loss.subgradient:
         yield "subgradient", loss.subgradient
     if loss.keeps == "sample":
-        yield "memory", MEMORY[loss.keeps]
+        yield "memory", memory(loss)
     yield "source", loss.source
 
 
