@@ -37,11 +37,24 @@ def two_product(a: Array, b: Array) -> Pair:
 
 
 def add(a: Pair, b: Pair) -> Pair:
-    """Sum of two pairs."""
+    """Sum of two pairs, right to about 2^-104 of the larger one."""
     high, error = two_sum(a[0], b[0])
-    low, rest = two_sum(a[1], b[1])
-    high, error = two_sum(high, error + low)
-    return two_sum(high, error + rest)
+    error += a[1] + b[1]
+    total = high + error
+    return total, error - (total - high)
+
+
+def multiply(a: Pair, b: Pair) -> Pair:
+    """Product of two pairs."""
+    high, error = two_product(a[0], b[0])
+    return two_sum(high, error + (a[0] * b[1] + a[1] * b[0]))
+
+
+def divide(a: Pair, b: Pair) -> Array:
+    """Quotient of two pairs, rounded to a float."""
+    quotient = a[0] / b[0]
+    product = multiply((quotient, np.zeros_like(quotient)), b)
+    return quotient + add(a, (-product[0], -product[1]))[0] / b[0]
 
 
 def scale(a: Pair, b: Array) -> Pair:

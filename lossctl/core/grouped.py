@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -50,7 +51,8 @@ class GroupedMoments:
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
         """Return the state of the rows of both; `later` holds later blocks."""
-        codes = np.union1d(self.codes, later.codes)
+        same = np.array_equal(self.codes, later.codes)
+        codes = self.codes if same else np.union1d(self.codes, later.codes)
         left, right = self._spread(codes), later._spread(codes)
         return GroupedMoments(
             self.pairs,
@@ -111,7 +113,7 @@ class BlockGroups:
         self._rests: list[Array] = []
         self._odd: list[Ints] = []
         self._odd_row: list[Ints] = []
-        self._products: dict[tuple[int, int], Pair] = {}
+        self._products: dict[tuple[int, int], Array] = {}
         self._centred: Centred[Array] = Centred(pairs)
 
     def _summed(self, line: NDArray[Any]) -> NDArray[Any]:
@@ -132,7 +134,7 @@ class BlockGroups:
         self._odd.append(odd)
         self._odd_row.append(odd_row)
         for i, other in self._centred.products(place, centred):
-            self._products[i, place] = self._product(i, place, other, centred)
+            self._products[i, place] = self._squares(i == place, other, centred)
 
     def _about_first(self, line: Array) -> tuple[Array, Array, Array]:
         first = line[self._starts]
@@ -148,33 +150,33 @@ class BlockGroups:
         np.minimum.at(odd_row, place, self._addresses[self._order[strange]])
         line[strange] = 0.0
 
-    def _product(self, i: int, j: int, left: Array, right: Array) -> Pair:
-        """Sum of the products of two quantities by group: Σd_i d_j + m_i Σd_j + m_j Σd_i + n m_i m_j."""
+    def _squares(self, own: bool, left: Array, right: Array) -> Array:
+        """Sum the products of two centred lines by group."""
         both = self._summed(left * right)
-        if i == j and not both.all():  # a spread that underflowed is not none
+        if own and not both.all():  # a spread that underflowed is not none
             moved = self._summed((left != 0.0).astype(np.int64)) > 0
             both = np.where((both == 0.0) & moved, np.nan, both)
-        m, r = self._firsts, self._rests
-        total = double.scale(double.two_product(m[i], m[j]), self._size)
-        for piece in (double.two_product(m[i], r[j]), double.two_product(m[j], r[i]), (both, np.zeros_like(both))):
-            total = double.add(total, piece)
-        return total
+        return both
 
     def state(self) -> GroupedMoments:
-        """Return the moments of all lines taken."""
+        """Return the moments of all lines taken.
+
+        With d = x - m the sum is S = n m + Σd, and a sum of products is Σd_i d_j + m_i S_j + m_j Σd_i.
+        """
         groups, quantities = len(self._codes), len(self._firsts)
-        firsts, rests = (np.array(lines).reshape(quantities, groups) for lines in (self._firsts, self._rests))
-        high, low = (
-            np.array([self._products[pair][half] for pair in self.pairs]).reshape(len(self.pairs), groups)
-            for half in (0, 1)
-        )
+        m, r = (np.array(lines).reshape(quantities, groups) for lines in (self._firsts, self._rests))
+        sums = double.add(double.two_product(m, np.broadcast_to(self._size, m.shape)), (r, np.zeros_like(r)))
+        i, j = (np.array([pair[side] for pair in self.pairs], dtype=np.int64) for side in (0, 1))
+        squares = np.array([self._products[pair] for pair in self.pairs]).reshape(len(self.pairs), groups)
+        products = double.add(double.scale((sums[0][j], sums[1][j]), m[i]), double.two_product(m[j], r[i]))
+        products = double.add(products, (squares, np.zeros_like(squares)))
         return GroupedMoments(
             self.pairs,
             self._codes,
             self._rows,
             self._live,
-            double.add(double.two_product(firsts, self._size), (rests, np.zeros_like(rests))),
-            (high, low),
+            sums,
+            products,
             np.array(self._odd, dtype=np.int64).reshape(quantities, KINDS, groups),
             np.array(self._odd_row, dtype=np.int64).reshape(quantities, groups),
         )
@@ -218,10 +220,15 @@ class GroupView:
         self._g = g
         self.rows = int(whole.rows[g])
         self.live = int(whole.live[g])
-        self.odd = tuple(
+
+    @cached_property
+    def odd(self) -> tuple[Odd, ...]:
+        """The values of each quantity that were not finite, or whose sum left the float range."""
+        whole, g = self._whole, self._g
+        return tuple(
             Odd(int(plus), int(minus), int(nan), int(row))
             if np.isfinite(total)
-            else Odd(int(total > 0), int(total < 0), int(np.isnan(total)))  # the sum left the float range
+            else Odd(int(total > 0), int(total < 0), int(np.isnan(total)))
             for (plus, minus, nan), row, total in zip(
                 whole.odd[:, :, g], whole.odd_row[:, g], whole.sums[0][:, g], strict=True
             )

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-Means = tuple[np.float64, ...]
+Means = tuple[Any, ...]  # float64 numbers, or (groups,) arrays of them
 
 
 @dataclass(frozen=True)
 class Reading:
-    """g and its gradient; `interval` names the form of the confidence interval, `undefined` when g is not."""
+    """g and its gradient, of numbers or of arrays alike.
+
+    `interval` names the form of the confidence interval, `undefined` says when g has no value.
+    """
 
     name: str
-    value: Callable[[Means], np.float64]
-    slope: Callable[[Means], tuple[np.float64, ...]]
+    value: Callable[[Means], Any]
+    slope: Callable[[Means], tuple[Any, ...]]
     interval: Literal["t", "log"] = "t"
     undefined: str = "not defined for these rows"
 
@@ -40,17 +43,17 @@ RATIO: Final = Reading(
 )
 
 
-def _spread(m: Means) -> np.float64:
+def _spread(m: Means) -> Any:
     """Population variance from the means of u and u², u taken about a fixed origin."""
     return m[2] - m[1] ** 2
 
 
-def _r2(m: Means) -> np.float64:
+def _r2(m: Means) -> Any:
     spread = _spread(m)
-    return ONE - m[0] / spread if spread > 0.0 else np.float64(np.nan)
+    return np.where(spread > 0.0, 1.0 - m[0] / spread, np.nan)[()]
 
 
-def _r2_slope(m: Means) -> tuple[np.float64, ...]:
+def _r2_slope(m: Means) -> tuple[Any, ...]:
     spread = _spread(m)
     lift = m[0] / spread**2
     return -1.0 / spread, -2.0 * m[1] * lift, lift

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypedDict
 
 import numpy as np
 
 from lossctl.core.domain import Array
 from lossctl.core.exact import SHIFT, ratio
+from lossctl.core.grouped import GroupedMoments
 from lossctl.core.report import Cell, best_models
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.tally import Tally
 from lossctl.stats.estimate import Estimate, estimate
+from lossctl.stats.grouped import estimates
 
 NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
 
@@ -29,22 +33,40 @@ class Settings:
     where: Callable[[str, int], str]
 
 
+@dataclass(frozen=True)
+class Part:
+    """All rows, or those of one slice: what is asked of its sums, and where it stands in its slicing."""
+
+    chosen: Mapping[str, str]
+    view: View
+    estimate: Callable[[Question, str], Estimate]
+    group: tuple[int, str, int] | None = None
+
+
 def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...]]], settings: Settings) -> list[Cell]:
     """Return the cells of the whole data, then of every slice of every slicing."""
-    samples = Samples(tally)
-    found = _marked(_slice(tally, plan, settings, samples, {}, tally.moments, None))
+    finish = Finish(tally, plan, settings)
+    found = finish.cells(Part({}, tally.moments, partial(finish.estimate, tally.moments)))
     for place, name in enumerate(plan.slicings):
         if name not in tally.grouped:
             continue
         grouped = tally.grouped[name]
         columns = name.split(",") if len(labels[name][0]) > 1 else [name]
-        views = {int(code): grouped.view(g) for g, code in enumerate(grouped.codes)}
+        places = {code: g for g, code in enumerate(grouped.codes.tolist())}
         empty = Moments.empty(len(tally.moments.sums), plan.pairs)
+        ready = finish.grouped_estimates(grouped)
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
             chosen = dict(zip(columns, labels[name][code], strict=True))
-            view = views.get(code, empty)
-            found += _marked(_slice(tally, plan, settings, samples, chosen, view, (place, name, code)))
+            g = places.get(code)
+            if g is None:
+                found += finish.cells(Part(chosen, empty, partial(finish.estimate, empty), (place, name, code)))
+            else:
+                found += finish.cells(Part(chosen, grouped.view(g), partial(_taken, ready, g), (place, name, code)))
     return found
+
+
+def _taken(ready: Mapping[tuple[str, str], Sequence[Estimate]], g: int, question: Question, model: str) -> Estimate:
+    return ready[model, question.label][g]
 
 
 def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
@@ -59,95 +81,103 @@ def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
     return [key(word) for word in words]
 
 
-def _marked(made: Iterator[tuple[Question, list[Cell]]]) -> list[Cell]:
-    """Mark the best model of each loss."""
-    found: list[Cell] = []
-    for question, row in made:
-        best = best_models(row) if question.loss.ranks else set()
-        found += [replace(cell, best=cell.model in best) for cell in row]
-    return found
+class Finish:
+    """What turns the sums of one tally into cells."""
 
+    def __init__(self, tally: Tally, plan: Plan, settings: Settings) -> None:
+        self.tally, self.plan, self.settings = tally, plan, settings
+        self.samples = Samples(tally)
 
-def _slice(
-    tally: Tally,
-    plan: Plan,
-    settings: Settings,
-    samples: Samples,
-    chosen: Mapping[str, str],
-    view: View,
-    group: tuple[int, str, int] | None,
-) -> Iterator[tuple[Question, list[Cell]]]:
-    weight_sum = ratio(view.total_units(0), 1 << SHIFT) if plan.weighted else None
-    for question in plan.questions:
-        row = []
-        for model in plan.models:
-            made, odd = _estimate(tally, plan, settings, samples, view, question, model, group, weight_sum)
-            status, reason = _status(question, made.value, odd, model, settings, view.rows, weight_sum)
-            signature = (
-                f"{question.loss.full_spec}|n:{view.rows}|{settings.signed}"
-                + f"|act:{plan.activations[model]}"
-                + "".join(f"|{column}={word}" for column, word in chosen.items())
-            )
-            row.append(
-                Cell(
-                    model=model,
-                    loss=question.label,
-                    spec=question.loss.spec,
-                    slice=dict(chosen),
-                    rows=view.rows,
-                    weight_sum=weight_sum,
-                    value=made.value,
-                    stderr=made.stderr,
-                    interval=made.interval,
-                    level=settings.level if made.interval else None,
-                    method=made.method,
-                    interval_reason=made.why,
-                    direction=question.loss.direction,
-                    unit=question.loss.unit,
-                    status=status,
-                    reason=reason,
-                    signature=signature,
-                )
-            )
-        yield question, row
+    def cells(self, part: Part) -> list[Cell]:
+        """Return the cells of one part, the best model of each loss marked."""
+        found: list[Cell] = []
+        weight_sum = ratio(part.view.total_units(0), 1 << SHIFT) if self.plan.weighted else None
+        for question in self.plan.questions:
+            row = [self._cell(part, weight_sum, question, model) for model in self.plan.models]
+            best = best_models(row) if question.loss.ranks else set()
+            found += [replace(cell, best=True) if cell.model in best else cell for cell in row]
+        return found
 
-
-def _estimate(
-    tally: Tally,
-    plan: Plan,
-    settings: Settings,
-    samples: Samples,
-    view: View,
-    question: Question,
-    model: str,
-    group: tuple[int, str, int] | None,
-    weight_sum: float | None,
-) -> tuple[Estimate, Odd]:
-    """Return the estimate of one cell, and the values among its parts that were not finite."""
-    loss = question.loss
-    if not view.rows or weight_sum == 0.0:
-        return Estimate(math.nan, why="no rows" if not view.rows else "the weights sum to zero"), Odd()
-    if loss.keeps == "moments":
-        indexes = plan.indexes(model, question)
-        odd = Odd()
-        for i in indexes:
-            odd = odd.merge(view.odd[i])
-        made = estimate(
-            loss.reading,
-            view,
-            indexes,
-            weighted=plan.weighted,
-            level=settings.level,
-            total=settings.reduction == "sum",
+    def _cell(self, part: Part, weight_sum: float | None, question: Question, model: str) -> Cell:
+        made = self._estimate(part, weight_sum, question, model)
+        status, reason = "ok", None
+        if not math.isfinite(made.value):
+            odd = self._odd(part, question, model) if part.view.rows and weight_sum != 0.0 else Odd()
+            status, reason = _status(question, made.value, odd, model, self.settings, part.view.rows, weight_sum)
+        signature = (
+            f"{question.loss.full_spec}|n:{part.view.rows}|{self.settings.signed}"
+            + f"|act:{self.plan.activations[model]}"
+            + "".join(f"|{column}={word}" for column, word in part.chosen.items())
         )
-        return made, odd
-    place = plan.whole(model, question)
-    if group is not None and loss.keeps == "peak":
-        return Estimate(tally.peaks[group[1]][place].tops[group[2]][1], why=NO_CLOSED_FORM["peak"]), Odd()
-    whole = tally.wholes[place]
-    if isinstance(whole, Peak):
-        return Estimate(whole.top, why=NO_CLOSED_FORM["peak"]), Odd()
-    return Estimate(samples.value(question, place, group), why=NO_CLOSED_FORM["sample"]), Odd()
+        return Cell(
+            model=model,
+            loss=question.label,
+            spec=question.loss.spec,
+            slice=dict(part.chosen),
+            rows=part.view.rows,
+            weight_sum=weight_sum,
+            value=made.value,
+            stderr=made.stderr,
+            interval=made.interval,
+            level=self.settings.level if made.interval else None,
+            method=made.method,
+            interval_reason=made.why,
+            direction=question.loss.direction,
+            unit=question.loss.unit,
+            status=status,
+            reason=reason,
+            signature=signature,
+        )
+
+    def _odd(self, part: Part, question: Question, model: str) -> Odd:
+        """Return the values among the parts of a loss that were not finite."""
+        odd = Odd()
+        if question.loss.keeps == "moments":
+            for i in self.plan.indexes(model, question):
+                odd = odd.merge(part.view.odd[i])
+        return odd
+
+    def _estimate(self, part: Part, weight_sum: float | None, question: Question, model: str) -> Estimate:
+        if not part.view.rows or weight_sum == 0.0:
+            return Estimate(math.nan, why="no rows" if not part.view.rows else "the weights sum to zero")
+        if question.loss.keeps == "moments":
+            return part.estimate(question, model)
+        place = self.plan.whole(model, question)
+        if part.group is not None and question.loss.keeps == "peak":
+            tops = self.tally.peaks[part.group[1]][place].tops
+            return Estimate(tops[part.group[2]][1], why=NO_CLOSED_FORM["peak"])
+        whole = self.tally.wholes[place]
+        if isinstance(whole, Peak):
+            return Estimate(whole.top, why=NO_CLOSED_FORM["peak"])
+        return Estimate(self.samples.value(question, place, part.group), why=NO_CLOSED_FORM["sample"])
+
+    def estimate(self, view: View, question: Question, model: str) -> Estimate:
+        """Return the estimate of a loss from exact sums."""
+        return estimate(question.loss.reading, view, self.plan.indexes(model, question), **self._how)
+
+    def grouped_estimates(self, groups: GroupedMoments) -> dict[tuple[str, str], list[Estimate]]:
+        """Return the estimates of every loss and model from the sums by group."""
+        return {
+            (model, question.label): estimates(
+                question.loss.reading, groups, self.plan.indexes(model, question), **self._how
+            )
+            for question in self.plan.questions
+            if question.loss.keeps == "moments"
+            for model in self.plan.models
+        }
+
+    @property
+    def _how(self) -> How:
+        settings = self.settings
+        return {"weighted": self.plan.weighted, "level": settings.level, "total": settings.reduction == "sum"}
+
+
+class How(TypedDict):
+    """How estimates are made."""
+
+    weighted: bool
+    level: float | None
+    total: bool
 
 
 class Samples:

@@ -26,10 +26,10 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
     breaches = _breaches(block, plan) if block.rows else {}
     reduction = _Reduction(block, plan)
     rows = np.empty((len(plan.rows_out), 0))
-    if block.rows and all(found.first == NEVER for found in breaches.values()):
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        if block.rows and all(found.first == NEVER for found in breaches.values()):
             rows = reduction.evaluate(origin)
-    return reduction.tally(breaches), rows
+        return reduction.tally(breaches), rows
 
 
 class _Reduction:

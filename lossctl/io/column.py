@@ -128,16 +128,21 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
+        self._spelled: dict[str, int] = {}
         self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
         self._lock = Lock()
 
     def codes(self, column: Texts) -> NDArray[np.int64]:
         """Translate a piece's own codes."""
-        used = np.bincount(column.codes[column.codes >= 0], minlength=len(column.words)) > 0
+        used = np.flatnonzero(np.bincount(column.codes[column.codes >= 0], minlength=len(column.words)))
         table = np.full(len(column.words) + 1, -1, dtype=np.int64)
         with self._lock:
-            for code in np.flatnonzero(used).tolist():
-                table[code] = self.places.setdefault(label(column.words[code]), len(self.places))
+            for code in used.tolist():
+                word = column.words[code]
+                place = self._spelled.get(word)
+                if place is None:
+                    place = self._spelled[word] = self.places.setdefault(label(word), len(self.places))
+                table[code] = place
         return table[column.codes]
 
     @property

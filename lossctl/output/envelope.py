@@ -37,8 +37,15 @@ def envelope(report: Evaluation, command: str) -> dict[str, Any]:
 
 
 def to_json(report: Evaluation, command: str) -> str:
-    """Return the envelope as JSON text that ends with a newline."""
-    return json.dumps(envelope(report, command), indent=2, allow_nan=False) + "\n"
+    """Return the envelope as JSON text that ends with a newline; a list has one record per line."""
+    fields = (f"  {json.dumps(name)}: {_lines(value)}" for name, value in envelope(report, command).items())
+    return "{\n" + ",\n".join(fields) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, allow_nan=False)
+    return "[\n" + ",\n".join("    " + json.dumps(entry, allow_nan=False) for entry in value) + "\n  ]"
 
 
 def to_jsonl(report: Evaluation) -> str:

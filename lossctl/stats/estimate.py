@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +20,33 @@ from lossctl.core.state import View
 from lossctl.core.tally import means, read
 from lossctl.stats.student import t_quantile
 
-LARGEST_LOG = 700.0  # e to more than this leaves the float range
+LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
+
+
+class Why(IntEnum):
+    """Why there is no interval, in the order in which it is asked."""
+
+    NONE = 0
+    NOT_FINITE = 1
+    ONE_ROW = 2
+    SPREAD = 3
+    NO_SPREAD = 4
+    RANGE = 5
+
+    @property
+    def words(self) -> str:
+        return WORDS[self]
+
+
+WORDS: Final = {
+    Why.NONE: "",
+    Why.NOT_FINITE: "the value is not finite",
+    Why.ONE_ROW: "one row has no spread",
+    Why.SPREAD: "the spread is out of the range of float64",
+    Why.NO_SPREAD: "the rows show no spread",
+    Why.RANGE: "the interval is out of the range of float64",
+}
+WHY_NOT_ASKED: Final = "not asked for"
 
 
 @dataclass(frozen=True)
@@ -46,26 +74,26 @@ def estimate(
     else:
         value = read(reading, view, indexes, weighted)
     if level is None:
-        return Estimate(value, why="not asked for")
+        return Estimate(value, why=WHY_NOT_ASKED)
     if not math.isfinite(value):
-        return Estimate(value, why="the value is not finite")
+        return Estimate(value, why=Why.NOT_FINITE.words)
     if view.live < 2:
-        return Estimate(value, why="one row has no spread")
+        return Estimate(value, why=Why.ONE_ROW.words)
     variance = _total_variance(view, indexes[0]) if total else _variance(reading, view, indexes, weighted)
     if variance is None:
-        return Estimate(value, why="the spread is out of the range of float64")
+        return Estimate(value, why=Why.SPREAD.words)
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
     reach = t_quantile(level, view.live - 1) * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
-        return Estimate(value, 0.0, why="the rows show no spread")
+        return Estimate(value, 0.0, why=Why.NO_SPREAD.words)
     if reading.interval == "log" and not total:
         factor = math.exp(reach / value) if reach < LARGEST_LOG * value else math.inf
         ends, method = (value / factor, value * factor), "log-t"
     else:
         ends, method = (value - reach, value + reach), "t"
     if not all(map(math.isfinite, ends)):
-        return Estimate(value, stderr, why="the interval is out of the range of float64")
+        return Estimate(value, stderr, why=Why.RANGE.words)
     return Estimate(value, stderr, ends, method)
 
 
