@@ -27,8 +27,7 @@ RANGES: Final = {
 
 def sigmoid(z: Array) -> Array:
     """σ(z) = 1/(1 + e^-z), without overflow and exact to the last digits at both ends."""
-    tail = np.exp(-np.abs(z))
-    return np.where(z >= 0.0, 1.0, tail) / (1.0 + tail)
+    return np.exp(np.minimum(z, 0.0)) / (1.0 + np.exp(-np.abs(z)))
 
 
 def softplus(z: Array) -> Array:

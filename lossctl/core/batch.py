@@ -109,13 +109,13 @@ def abs_residual(batch: Batch) -> Array:
 @derived
 def flag(batch: Batch) -> Array:
     """The binary target as a probability: labels {-1, +1} become {0, 1}, others stay."""
-    return np.where(batch.target == -1.0, 0.0, batch.target)
+    return np.maximum(batch.target, 0.0)
 
 
 @derived
 def sign(batch: Batch) -> Array:
     """The binary target as s = -1 or +1."""
-    return np.where(flag(batch) > 0.0, 1.0, -1.0)
+    return 2.0 * (flag(batch) > 0.0).astype(np.float64) - 1.0
 
 
 @derived

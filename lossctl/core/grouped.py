@@ -115,6 +115,7 @@ class BlockGroups:
         self._odd_row: list[Ints] = []
         self._products: dict[tuple[int, int], Array] = {}
         self._centred: Centred[Array] = Centred(pairs)
+        self._scratch = np.empty(len(codes))
 
     def _summed(self, line: NDArray[Any]) -> NDArray[Any]:
         return np.add.reduceat(line, self._starts) if len(line) else line
@@ -122,13 +123,13 @@ class BlockGroups:
     def add(self, line: Array) -> None:
         """Take the next quantity; the line is only read."""
         place = len(self._firsts)
-        line = np.take(line, self._order)
-        first, centred, rest = self._about_first(line)
+        first, centred, rest = self._about_first(np.take(line, self._order))
         odd = np.zeros((KINDS, len(first)), dtype=np.int64)
         odd_row = np.full(len(first), NEVER, dtype=np.int64)
         if not np.isfinite(rest).all():
-            self._take_odd(line, odd, odd_row)
-            first, centred, rest = self._about_first(line)
+            ordered = np.take(line, self._order)
+            self._take_odd(ordered, odd, odd_row)
+            first, centred, rest = self._about_first(ordered)
         self._firsts.append(first)
         self._rests.append(rest)
         self._odd.append(odd)
@@ -137,9 +138,10 @@ class BlockGroups:
             self._products[i, place] = self._squares(i == place, other, centred)
 
     def _about_first(self, line: Array) -> tuple[Array, Array, Array]:
+        """Take a line, which is overwritten, about the first value of each group."""
         first = line[self._starts]
-        centred = line - np.repeat(first, self._rows)
-        return first, centred, self._summed(centred)
+        line -= np.repeat(first, self._rows)
+        return first, line, self._summed(line)
 
     def _take_odd(self, line: Array, odd: Ints, odd_row: Ints) -> None:
         """Move values that are not finite out of a line into the counts of their groups."""
@@ -152,7 +154,7 @@ class BlockGroups:
 
     def _squares(self, own: bool, left: Array, right: Array) -> Array:
         """Sum the products of two centred lines by group."""
-        both = self._summed(left * right)
+        both = self._summed(np.multiply(left, right, out=self._scratch))
         if own and not both.all():  # a spread that underflowed is not none
             moved = self._summed((left != 0.0).astype(np.int64)) > 0
             both = np.where((both == 0.0) & moved, np.nan, both)

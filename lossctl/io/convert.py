@@ -127,6 +127,18 @@ def decoded(raw: bytes | None) -> str:
         raise DataError(f"holds {raw[:40] if raw else raw!r}, which is not UTF-8 text") from None
 
 
+def words_of(dictionary: pa.Array) -> tuple[str, ...]:
+    """Return the texts of a dictionary; raise DataError where one is not UTF-8."""
+    plain = dictionary.cast(pa.string()) if is_number(dictionary.type) else dictionary
+    try:
+        plain.validate(full=True)
+    except pa.ArrowInvalid:
+        for raw in plain.cast(pa.binary()).to_pylist():
+            decoded(raw)
+        raise
+    return tuple(word or "" for word in plain.to_pylist())
+
+
 def texts(array: pa.Array) -> Texts:
     """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
     if is_list(array.type):
@@ -138,8 +150,7 @@ def texts(array: pa.Array) -> Texts:
     there = valid(array.indices)
     if there is not None:
         found[~there] = -1
-    dictionary = array.dictionary.cast(pa.string()) if is_number(array.dictionary.type) else array.dictionary
-    words = tuple(decoded(raw) for raw in dictionary.cast(pa.binary()).to_pylist())
+    words = words_of(array.dictionary)
     if "" in words:
         found = np.where(found == words.index(""), -1, found)
     return Texts(found, words)

@@ -90,6 +90,7 @@ class ParquetTable:
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
+                    read_dictionary=[name for name, kind in wanted.items() if kind is Kind.TEXT],
                 )
                 first, groups = self._groups(start, stop)
                 for batch in parquet.iter_batches(

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, other_prob
+from lossctl.core.activation import sigmoid, softplus
+from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, other_prob, sign
 from lossctl.core.domain import OPEN_UNIT, UNIT, Array, Interval, Mask
 from lossctl.core.loss import loss
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_ROWS, CLASSES, DECISION, ONE_HOT_ROWS
@@ -28,21 +29,43 @@ def has_labels(batch: Batch) -> bool:
     return batch.target.ndim == 1
 
 
-def pick(columns: Array, codes: NDArray[Any]) -> Array:
+@derived
+def observed_place(batch: Batch) -> NDArray[Any]:
+    """Where each row's column of the observed class stands in the flattened (K, rows) columns."""
+    return batch.target * batch.rows + np.arange(batch.rows)
+
+
+def pick(batch: Batch, columns: Array) -> Array:
     """Return, per row, the column of the observed class."""
-    return np.take_along_axis(columns, codes[np.newaxis], axis=0)[0]
+    return np.take(columns.reshape(-1), observed_place(batch))
+
+
+@derived
+def certain(batch: Batch) -> NDArray[Any]:
+    """Whether every binary target is an outcome that was observed, none a probability."""
+    y = flag(batch)
+    return np.logical_and.reduce((y == 0.0) | (y == 1.0), axis=None)[np.newaxis]
 
 
 @derived
 def log_observed(batch: Batch) -> Array:
-    """ln p of the observed class, per row."""
-    return pick(log_prob(batch), batch.target)
+    """ln of the probability that was given to what was observed: a class, or a binary outcome."""
+    if has_labels(batch):
+        return np.log(pick(batch, batch.pred)) if batch.activation == "none" else pick(batch, log_prob(batch))
+    if batch.activation == "sigmoid":
+        return -softplus(-sign(batch) * batch.raw)
+    y, p = flag(batch), batch.pred
+    return np.log(p * y + (1.0 - y)) + np.log1p(-(p * (1.0 - y)))  # the term of what was not observed is ln 1
 
 
 @derived
 def other_observed(batch: Batch) -> Array:
-    """1 - p of the observed class, per row."""
-    return pick(other_prob(batch), batch.target)
+    """The probability that was given to anything but what was observed."""
+    if has_labels(batch):
+        return 1.0 - pick(batch, batch.pred) if batch.activation == "none" else pick(batch, other_prob(batch))
+    if batch.activation == "sigmoid":
+        return sigmoid(-sign(batch) * batch.raw)
+    return np.abs(flag(batch) - batch.pred)
 
 
 def clipped(log_p: Array, eps: float) -> Array:
@@ -50,30 +73,36 @@ def clipped(log_p: Array, eps: float) -> Array:
     return np.clip(log_p, np.log(eps), np.log1p(-eps)) if eps > 0.0 else log_p
 
 
-def expected(weight: Array, values: Array) -> Array:
+def expected(weight: Array | float, values: Array) -> Array:
     """weight x values, where a weight of 0 is 0 even against an infinity."""
-    return np.where(weight == 0.0, 0.0, weight * values)
+    product = weight * values
+    if np.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
+        return np.where(weight == 0.0, 0.0, product)
+    return product
 
 
-def expected_score(batch: Batch, score: Callable[[Array, Array, bool], Array]) -> Array:
+def expected_score(batch: Batch, score: Callable[[Array, Array, Array | float], Array]) -> Array:
     """Average a score of the observed outcome over the outcomes that the target gives.
 
-    `score(ln p, 1 - p, positive)` judges one outcome that was given the probability p; soft targets weigh it.
+    `score(ln p, 1 - p, y)` judges an outcome y that was given the probability p: 1, 0, or an array of these; a class
+    counts as 1. Soft targets weigh the outcomes.
     """
     if has_labels(batch):
-        return score(log_observed(batch), other_observed(batch), True)
+        return score(log_observed(batch), other_observed(batch), 1.0)
     if batch.form == "multiclass":
-        return np.add.reduce(expected(batch.target, score(log_prob(batch), other_prob(batch), True)), axis=0)
+        return np.add.reduce(expected(batch.target, score(log_prob(batch), other_prob(batch), 1.0)), axis=0)
     y = flag(batch)
-    positive = score(log_prob(batch), other_prob(batch), True)
-    return expected(y, positive) + expected(1.0 - y, score(log_other_prob(batch), batch.pred, False))
+    if certain(batch)[0]:
+        return score(log_observed(batch), other_observed(batch), y)
+    positive = score(log_prob(batch), other_prob(batch), 1.0)
+    return expected(y, positive) + expected(1.0 - y, score(log_other_prob(batch), batch.pred, 0.0))
 
 
 def expected_slope(batch: Batch, slope: Callable[[Array, bool], Array]) -> Array:
     """Gradient of an expected score with respect to p, from `slope(p, positive)`, its derivative by p."""
     if has_labels(batch):
         full = np.zeros_like(batch.pred)
-        np.put_along_axis(full, batch.target[np.newaxis], slope(pick(batch.pred, batch.target), True), axis=0)
+        np.put_along_axis(full, batch.target[np.newaxis], slope(pick(batch, batch.pred), True), axis=0)
         return full
     if batch.form == "multiclass":
         return expected(batch.target, slope(batch.pred, True))
@@ -87,7 +116,7 @@ def inside(p: Array, eps: float) -> Mask:
 
 
 def _cross_entropy(batch: Batch, eps: float) -> Array:
-    return expected_score(batch, lambda log_p, other, positive: -clipped(log_p, eps))
+    return expected_score(batch, lambda log_p, other, y: -clipped(log_p, eps))
 
 
 def _cross_entropy_gradient(batch: Batch, *, eps: float) -> Array:
@@ -149,10 +178,11 @@ def cce(batch: Batch, *, eps: Eps = 0.0) -> Array:
     return _cross_entropy(batch, eps)
 
 
-def _alpha(alpha: float | None, batch: Batch, positive: bool) -> float:
+def _alpha(alpha: float | None, batch: Batch, y: Array | float) -> Array | float:
+    """The weight of an outcome, or of any class."""
     if alpha is None:
         return 1.0
-    return alpha if positive or batch.form == "multiclass" else 1.0 - alpha
+    return alpha if batch.form == "multiclass" else alpha * y + (1.0 - alpha) * (1.0 - y)
 
 
 def _focal_gradient(batch: Batch, *, gamma: float, alpha: float | None, eps: float) -> Array:
@@ -162,7 +192,7 @@ def _focal_gradient(batch: Batch, *, gamma: float, alpha: float | None, eps: flo
         # γ (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its first factor does not
         easy = np.where(other == 0.0, 0.0, gamma * np.power(other, gamma - 1.0) * np.log(held))
         steep = easy - np.power(other, gamma) / held
-        share = _alpha(alpha, batch, positive)
+        share = _alpha(alpha, batch, float(positive))
         return expected(np.where(inside(p, eps), share, 0.0), steep)
 
     return expected_slope(batch, slope)
@@ -193,9 +223,9 @@ def focal(batch: Batch, *, gamma: Gamma = 2.0, alpha: Alpha = None, eps: Eps = 0
     over what may be observed. gamma = 0 with alpha off is cross-entropy.
     """
 
-    def score(log_p: Array, other: Array, positive: bool) -> Array:
+    def score(log_p: Array, other: Array, y: Array | float) -> Array:
         rest = np.clip(other, eps, 1.0 - eps) if eps > 0.0 else other
-        return -expected(_alpha(alpha, batch, positive) * np.power(rest, gamma), clipped(log_p, eps))
+        return -expected(_alpha(alpha, batch, y) * rest**gamma, clipped(log_p, eps))
 
     return expected_score(batch, score)
 
@@ -230,12 +260,16 @@ def _brier_gradient(batch: Batch) -> Array:
 )
 def brier(batch: Batch) -> Array:
     """Brier score, the mean squared error of probabilities; lower is better."""
-    if batch.form == "multiclass":
-        target = _one_hot(batch)
-        gap = np.where(target == 1.0, other_prob(batch), batch.pred - target)
+    if has_labels(batch):
+        gap = batch.pred.copy()
+        gap.reshape(-1)[observed_place(batch)] = other_observed(batch)
         return np.add.reduce(np.square(gap), axis=0)
+    if batch.form == "multiclass":
+        gap = np.where(batch.target == 1.0, other_prob(batch), batch.pred - batch.target)
+        return np.add.reduce(np.square(gap), axis=0)
+    if certain(batch)[0]:  # at an observed 1 the gap is 1 - p, which a logit knows without cancellation
+        return np.square(other_observed(batch))
     y = flag(batch)
-    # at an observed 1 the gap is 1 - p, which a logit knows without cancellation
     return np.square(np.where(y == 1.0, other_prob(batch), batch.pred - y))
 
 
@@ -259,6 +293,9 @@ def zero_one(batch: Batch, *, threshold: Annotated[float, OPEN_UNIT, "binary: a 
     """
     if batch.form == "multiclass":
         truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
+        top = np.maximum.reduce(batch.raw, axis=0)
+        if np.count_nonzero(batch.raw == top) == batch.rows and has_labels(batch):  # no class shares the top
+            return (pick(batch, batch.raw) != top).astype(np.float64)
         return (np.argmax(batch.raw, axis=0) != truth).astype(np.float64)
     # a logit is compared as a logit, so that the nearest ones to the threshold are judged right
     sigmoid = batch.activation == "sigmoid"

@@ -22,7 +22,7 @@ def _rivals(batch: Batch) -> Array:
 def shortfall(batch: Batch) -> Array:
     """By how much a margin of 1 is missed; negative where it is kept."""
     if has_labels(batch):
-        return 1.0 + np.maximum.reduce(_rivals(batch), axis=0) - pick(batch.pred, batch.target)
+        return 1.0 + np.maximum.reduce(_rivals(batch), axis=0) - pick(batch, batch.pred)
     return 1.0 - sign(batch) * batch.pred
 
 

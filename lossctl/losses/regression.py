@@ -110,7 +110,7 @@ def _mbe_gradient(batch: Batch) -> Array:
 )
 def mbe(batch: Batch) -> Array:
     """Mean bias error; positive means that the predictions are too low."""
-    return batch.target - batch.pred
+    return 0.0 - residual(batch)
 
 
 def _huber_gradient(batch: Batch, *, delta: float) -> Array:
