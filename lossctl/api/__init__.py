@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import chain
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lossctl import registry
 from lossctl.api.findings import raise_findings
@@ -23,8 +23,10 @@ from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.columns import Request, select, unknown_column
 from lossctl.io.instep import InStep
-from lossctl.io.join import Joined
 from lossctl.io.machine import usable_cores
+
+if TYPE_CHECKING:
+    from lossctl.io.join import Joined
 
 LEVEL = 0.95
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -154,6 +156,8 @@ def evaluate(
         for table in tables:
             if id not in table.names:
                 raise DataError(unknown_column(table, id, "--id: there is no column"))
+        from lossctl.io.join import Joined
+
         rows = Joined(tables, id, threads, keep_rows=rows_out is not None)
     elif len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         note(f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key")

@@ -49,7 +49,7 @@ def task_of_values(block: Block, activations: dict[str, str], boolean: bool) -> 
 
 
 def _within(values: NDArray[np.float64], allowed: set[float]) -> bool:
-    return set(np.unique(values).tolist()) <= allowed
+    return bool(np.logical_or.reduce([values == value for value in allowed]).all())
 
 
 def _unit(values: NDArray[np.float64], activation: str) -> bool:

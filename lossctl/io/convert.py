@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,17 @@ from lossctl.core.domain import Mask
 from lossctl.errors import DataError
 from lossctl.io.column import Column, Kind, Numbers, Shape, Texts
 
+# types whose every value is a float64; a cast by Arrow would import far more than it saves
+PLAIN: Final[Mapping[str, type]] = {
+    "double": np.float64,
+    "float": np.float32,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+}
 LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
@@ -81,18 +93,25 @@ def numbers(array: pa.Array) -> Numbers:
     if not (is_number(array.type) or pa.types.is_boolean(array.type)):
         kind = "text" if is_text(array.type) else f"{array.type} values"
         raise DataError(f"holds {kind}; numbers are needed")
-    if array.type != pa.float64():
-        try:
-            array = array.cast(pa.float64())
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{error}: a float64 cannot hold it exactly") from None
     if not len(array):
         return Numbers(np.empty((1, 0)))
-    values = buffer_of(array, np.float64)
+    values = as_float64(array)
     there = valid(array)
     if there is None:
         return Numbers(values[np.newaxis])
     return Numbers(np.where(there, values, np.nan)[np.newaxis], ~there)
+
+
+def as_float64(array: pa.Array) -> NDArray[np.float64]:
+    """Return the values of an array of numbers or booleans; those of nulls are arbitrary."""
+    plain = PLAIN.get(str(array.type))
+    if plain is None:  # decimals, booleans, half floats and whole numbers that may be too large
+        try:
+            return buffer_of(array.cast(pa.float64()), np.float64)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{error}: a float64 cannot hold it exactly") from None
+    values: NDArray[Any] = buffer_of(array, plain)
+    return values.astype(np.float64, copy=False)
 
 
 def vectors(array: pa.Array) -> Numbers:

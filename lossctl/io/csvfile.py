@@ -22,7 +22,6 @@ from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io import convert
 from lossctl.io.column import Kind, Numbers, Piece, Raw, Shape, Texts, joined
 from lossctl.io.csvchunks import Chunk, Rest, chunks
-from lossctl.io.keys import keys
 from lossctl.io.source import COMPRESSED, Source
 
 NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
@@ -329,7 +328,7 @@ def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piec
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         texts = [raw_bytes(raw).decode("utf-8") for raw in array.to_pylist()]
         if kind_of(types[name]) is Kind.KEY:
-            piece[name] = keys(pa.array(texts, pa.string()))
+            piece[name] = convert.column(pa.array(texts, pa.string()), Kind.KEY)
         elif kind_of(types[name]) is Kind.TEXT:
             places: dict[str, int] = {}
             codes = [places.setdefault(text, len(places)) if text else -1 for text in texts]

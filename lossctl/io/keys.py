@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Mask
@@ -61,6 +60,8 @@ def keys(array: pa.Array) -> Keys:
     ends = None
     if not null.any():
         null = None
+        import pyarrow.compute as pc  # takes longer to import than most keys to read
+
         if rows == 1 or pc.all(pc.less(text[:-1], text[1:])).as_py():
             ends = text[0].as_py(), text[-1].as_py()
     return replace(found, null=null, ends=ends)
