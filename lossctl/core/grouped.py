@@ -19,7 +19,7 @@ from lossctl.core import double
 from lossctl.core.domain import Array, Mask
 from lossctl.core.double import Pair
 from lossctl.core.exact import SHIFT, fraction, square_fraction, units
-from lossctl.core.state import NEVER, Centred, Odd, Pairs
+from lossctl.core.state import FINITE, NEVER, Centred, Odd, Pairs
 
 Ints = NDArray[np.int64]
 KINDS = 3  # +inf, -inf, nan
@@ -28,7 +28,11 @@ SMALL_CODES = 1 << 16
 
 @dataclass(frozen=True)
 class GroupedMoments:
-    """Sums and co-moments by group; the group of column g has the code `codes[g]`, codes ascend."""
+    """Sums and co-moments by group; the group of column g has the code `codes[g]`, codes ascend.
+
+    `odd` holds, for each quantity with values that are not finite, how many of each kind there are in each group and
+    the first row of any, (KINDS + 1, groups).
+    """
 
     pairs: Pairs
     codes: Ints
@@ -36,8 +40,7 @@ class GroupedMoments:
     live: Ints
     sums: Pair
     products: Pair
-    odd: Ints
-    odd_row: Ints
+    odd: Mapping[int, Ints]
 
     @classmethod
     def of(
@@ -51,41 +54,10 @@ class GroupedMoments:
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
         """Return the state of the rows of both; `later` holds later blocks."""
-        same = np.array_equal(self.codes, later.codes)
-        codes = self.codes if same else np.union1d(self.codes, later.codes)
-        left, right = self._spread(codes), later._spread(codes)
-        return GroupedMoments(
-            self.pairs,
-            codes,
-            left.rows + right.rows,
-            left.live + right.live,
-            double.add(left.sums, right.sums),
-            double.add(left.products, right.products),
-            left.odd + right.odd,
-            np.minimum(left.odd_row, right.odd_row),
-        )
-
-    def _spread(self, codes: Ints) -> GroupedMoments:
-        """Return the same state with empty columns for codes that it lacks."""
-        if len(codes) == len(self.codes):
-            return self
-        place = np.searchsorted(codes, self.codes)
-
-        def wide(values: NDArray[Any], fill: float = 0) -> NDArray[Any]:
-            spread = np.full((*values.shape[:-1], len(codes)), fill, dtype=values.dtype)
-            spread[..., place] = values
-            return spread
-
-        return GroupedMoments(
-            self.pairs,
-            codes,
-            wide(self.rows),
-            wide(self.live),
-            (wide(self.sums[0]), wide(self.sums[1])),
-            (wide(self.products[0]), wide(self.products[1])),
-            wide(self.odd),
-            wide(self.odd_row, NEVER),
-        )
+        totals = GroupTotals()
+        totals.add(self)
+        totals.add(later)
+        return totals.state()
 
     def view(self, g: int) -> GroupView:
         """Return the state of one group, in the terms that a reading asks."""
@@ -111,8 +83,7 @@ class BlockGroups:
         self._live = self._rows if live is None else self._summed(live[self._order].astype(np.int64))
         self._firsts: list[Array] = []
         self._rests: list[Array] = []
-        self._odd: list[Ints] = []
-        self._odd_row: list[Ints] = []
+        self._odd: dict[int, Ints] = {}
         self._products: dict[tuple[int, int], Array] = {}
         self._centred: Centred[Array] = Centred(pairs)
         self._scratch = np.empty(len(codes))
@@ -124,16 +95,12 @@ class BlockGroups:
         """Take the next quantity; the line is only read."""
         place = len(self._firsts)
         first, centred, rest = self._about_first(np.take(line, self._order))
-        odd = np.zeros((KINDS, len(first)), dtype=np.int64)
-        odd_row = np.full(len(first), NEVER, dtype=np.int64)
         if not np.isfinite(rest).all():
             ordered = np.take(line, self._order)
-            self._take_odd(ordered, odd, odd_row)
+            self._take_odd(place, ordered)
             first, centred, rest = self._about_first(ordered)
         self._firsts.append(first)
         self._rests.append(rest)
-        self._odd.append(odd)
-        self._odd_row.append(odd_row)
         for i, other in self._centred.products(place, centred):
             self._products[i, place] = self._squares(i == place, other, centred)
 
@@ -143,13 +110,16 @@ class BlockGroups:
         line -= np.repeat(first, self._rows)
         return first, line, self._summed(line)
 
-    def _take_odd(self, line: Array, odd: Ints, odd_row: Ints) -> None:
-        """Move values that are not finite out of a line into the counts of their groups."""
+    def _take_odd(self, quantity: int, line: Array) -> None:
+        """Move values that are not finite out of a line into the record of their groups."""
         strange = np.flatnonzero(~np.isfinite(line))
+        if not len(strange):
+            return
+        record = self._odd[quantity] = no_odd(len(self._rows))
         held, place = line[strange], np.repeat(np.arange(len(self._rows)), self._rows)[strange]
         for kind, test in enumerate((held == np.inf, held == -np.inf, np.isnan(held))):
-            odd[kind] = np.bincount(place[test], minlength=len(self._rows))
-        np.minimum.at(odd_row, place, self._addresses[self._order[strange]])
+            record[kind] = np.bincount(place[test], minlength=len(self._rows))
+        np.minimum.at(record[KINDS], place, self._addresses[self._order[strange]])
         line[strange] = 0.0
 
     def _squares(self, own: bool, left: Array, right: Array) -> Array:
@@ -179,8 +149,7 @@ class BlockGroups:
             self._live,
             sums,
             products,
-            np.array(self._odd, dtype=np.int64).reshape(quantities, KINDS, groups),
-            np.array(self._odd_row, dtype=np.int64).reshape(quantities, groups),
+            self._odd,
         )
 
 
@@ -190,6 +159,74 @@ def by_code(codes: Ints) -> Ints:
         return np.argsort(codes.astype(np.uint16), kind="stable")  # a radix sort
     bits = len(codes).bit_length()  # the row number rides in the low bits: no two are equal, so any sort is stable
     return np.sort((codes << bits) | np.arange(len(codes))) & ((1 << bits) - 1)
+
+
+class GroupTotals:
+    """Grouped moments that take block after block in place, so that a million groups cost no more than their blocks."""
+
+    def __init__(self) -> None:
+        self._pairs: Pairs = ()
+        self._counts = np.zeros((2, 0), dtype=np.int64)  # rows, live
+        self._sums: Pair = (np.zeros((0, 0)), np.zeros((0, 0)))
+        self._products: Pair = self._sums
+        self._odd: dict[int, Ints] = {}
+
+    def add(self, later: GroupedMoments) -> None:
+        """Add the state of later rows."""
+        self._grow(int(later.codes.max(initial=-1)) + 1, later)
+        size = self._counts.shape[1]
+        # most blocks of a few groups hold them all: no need to pick columns
+        at: slice | Ints = slice(None) if len(later.codes) == size else later.codes
+        self._counts[:, at] += np.stack([later.rows, later.live])
+        for mine, theirs in ((self._sums, later.sums), (self._products, later.products)):
+            mine[0][:, at], mine[1][:, at] = double.add((mine[0][:, at], mine[1][:, at]), theirs)
+        for i, odd in later.odd.items():
+            known = self._odd.setdefault(i, no_odd(size))
+            known[:KINDS, at] += odd[:KINDS]
+            known[KINDS, at] = np.minimum(known[KINDS, at], odd[KINDS])
+
+    def _grow(self, size: int, later: GroupedMoments) -> None:
+        """Make room for codes below `size`, and for half as many again."""
+        known = self._counts.shape[1]
+        if size <= known and known:
+            return
+        self._pairs = later.pairs
+        room = size if not known else max(size, known + known // 2)
+        self._counts = _wider(self._counts, 2, room)
+        self._sums = _wider(self._sums[0], len(later.sums[0]), room), _wider(self._sums[1], len(later.sums[0]), room)
+        lines = len(later.products[0])
+        self._products = _wider(self._products[0], lines, room), _wider(self._products[1], lines, room)
+        for i, odd in self._odd.items():
+            wide = no_odd(room)
+            wide[:, :known] = odd
+            self._odd[i] = wide
+
+    def state(self) -> GroupedMoments:
+        """Return the sums of the groups that have rows."""
+        codes = np.flatnonzero(self._counts[0])
+        at: slice | Ints = slice(None) if len(codes) == self._counts.shape[1] else codes
+        return GroupedMoments(
+            self._pairs,
+            codes,
+            self._counts[0, at],
+            self._counts[1, at],
+            (self._sums[0][:, at], self._sums[1][:, at]),
+            (self._products[0][:, at], self._products[1][:, at]),
+            {i: odd[:, at] for i, odd in self._odd.items()},
+        )
+
+
+def no_odd(groups: int) -> Ints:
+    """Return the record of groups without a value that is not finite."""
+    record = np.zeros((KINDS + 1, groups), dtype=np.int64)
+    record[KINDS] = NEVER
+    return record
+
+
+def _wider(values: NDArray[Any], lines: int, room: int) -> NDArray[Any]:
+    wide = np.zeros((lines, room), dtype=values.dtype)
+    wide[: len(values), : values.shape[1]] = values
+    return wide
 
 
 @dataclass(frozen=True)
@@ -228,12 +265,12 @@ class GroupView:
         """The values of each quantity that were not finite, or whose sum left the float range."""
         whole, g = self._whole, self._g
         return tuple(
-            Odd(int(plus), int(minus), int(nan), int(row))
-            if np.isfinite(total)
-            else Odd(int(total > 0), int(total < 0), int(np.isnan(total)))
-            for (plus, minus, nan), row, total in zip(
-                whole.odd[:, :, g], whole.odd_row[:, g], whole.sums[0][:, g], strict=True
-            )
+            Odd(int(total > 0), int(total < 0), int(np.isnan(total)))
+            if not np.isfinite(total)
+            else Odd(*whole.odd[i][:, g].tolist())
+            if i in whole.odd
+            else FINITE
+            for i, total in enumerate(whole.sums[0][:, g])
         )
 
     def total_units(self, i: int) -> int:

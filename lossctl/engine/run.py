@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from threading import Lock
 
 from lossctl.core.block import Block, MakeBlock
 from lossctl.core.domain import Array
+from lossctl.core.grouped import GroupTotals
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import reduce_block
@@ -71,6 +73,7 @@ class Run:
         self._claiming, self._merging = Lock(), Lock()
         self._waiting: dict[int, tuple[Block, Tally, Array]] = {}
         self._next = 0
+        self._grouped: dict[str, GroupTotals] = {}
         self._limit = NEVER
         self._over = False
         assert not (self.ordered and len(feeds) > 1)
@@ -104,6 +107,10 @@ class Run:
             self._over = True
             raise
 
+    def result(self) -> Tally:
+        """Return all that was found."""
+        return replace(self.tally, grouped={name: groups.state() for name, groups in self._grouped.items()})
+
     def _deliver(self, number: int, block: Block, tally: Tally, rows: Array) -> None:
         if block.stopped is not None:
             self._limit = min(self._limit, block.stop)
@@ -115,7 +122,9 @@ class Run:
         self._waiting[number] = block, tally, rows
         while self._next in self._waiting:
             block, tally, rows = self._waiting.pop(self._next)
-            self.tally = self.tally.merge(tally)
+            for name, groups in tally.grouped.items():
+                self._grouped.setdefault(name, GroupTotals()).add(groups)
+            self.tally = self.tally.merge(replace(tally, grouped={}))
             if self.sink is not None:
                 self.sink(block, rows)
             self._next += 1
@@ -139,10 +148,10 @@ def run(
     whole = Run(feeds, plan, origin, sink, progress, watch)
     if threads == 1:
         whole.work()
-        return whole.tally
+        return whole.result()
     with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
         others = [pool.submit(whole.work) for _ in range(threads - 1)]
         whole.work()
         for other in others:
             other.result()
-    return whole.tally
+    return whole.result()

@@ -75,7 +75,7 @@ def _exactly(counts: NDArray[np.int64]) -> Pair:
 
 def _where_odd(groups: GroupedMoments, i: int, values: Array) -> Array:
     """Put an infinity or NaN where a value was not finite or a sum left the float range."""
-    if not groups.odd[i].any() and np.isfinite(groups.sums[0][i]).all():
+    if i not in groups.odd and np.isfinite(groups.sums[0][i]).all():
         return values
     odd = [groups.view(g).odd[i] for g in range(len(values))]
     return np.array([found.value if found else value for found, value in zip(odd, values.tolist(), strict=True)])
