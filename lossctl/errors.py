@@ -61,4 +61,6 @@ def listed(names: list[str], most: int = 12) -> str:
 
 def printable(text: str) -> str:
     r"""Show control characters, bidirectional marks and undecodable bytes as escapes such as `\x1b`."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

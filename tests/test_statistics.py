@@ -16,7 +16,11 @@ from scipy import stats
 
 import lossctl
 from lossctl import UsageError
+from lossctl.core.grouped import GroupedMoments
+from lossctl.core.reading import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.core.report import Cell
+from lossctl.stats.estimate import estimate
+from lossctl.stats.grouped import estimates
 from lossctl.stats.student import t_quantile
 
 Values = NDArray[Any]
@@ -532,3 +536,67 @@ def test_an_interval_out_of_range_is_none() -> None:
     found = cell({"y": [1e5, 2e5], "p": [0.0, 0.0]}, "rmse", ci=0.99999999)
     assert found.stderr is not None
     assert (found.interval, found.interval_reason) == (None, "the interval is out of the range of float64")
+
+
+# many groups at once ---------------------------------------------------------------------------------------------
+
+READINGS = {
+    "mean": (MEAN, 1),
+    "root": (ROOT, 1),
+    "ratio": (RATIO, 2),
+    "r2": (R_SQUARED, 3),
+    "two ratios": (TWO_RATIOS, 4),
+}
+
+
+def grouped_sums(parts: int, weighted: bool, offset: float) -> GroupedMoments:
+    """Sums of random parts by group: plain groups, one row, constant values, values that are not finite, huge ones."""
+    rng = np.random.default_rng(parts)
+    rows = 3_000
+    codes = np.sort(rng.integers(0, 9, rows))
+    codes[0], codes[-1] = 0, 10
+    codes[1:4] = 9
+    lines = offset + rng.lognormal(0.0, 1.0, (parts, rows))
+    lines[:, codes == 3] = 0.7
+    lines[0, np.flatnonzero(codes == 4)[5]] = np.inf
+    lines[0, codes == 5] = 1e200
+    if weighted:
+        weight = rng.integers(0, 3, rows).astype(float)
+        weight[codes == 6] = 0.0
+        lines = np.concatenate([weight[np.newaxis], np.where(weight == 0.0, 0.0, lines) * weight])
+        live = weight > 0.0
+    pairs = tuple((i, j) for i in range(len(lines)) for j in range(i, len(lines)))
+    with np.errstate(all="ignore"):
+        return GroupedMoments.of(lines, pairs, codes, np.arange(rows), live if weighted else None)
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("total", [False, True])
+def test_groups_are_estimated_as_each_would_be_alone(name: str, weighted: bool, offset: float, total: bool) -> None:
+    reading, parts = READINGS[name]
+    groups = grouped_sums(parts, weighted, offset)
+    indexes = range(int(weighted), int(weighted) + parts)
+    found = estimates(reading, groups, indexes, weighted=weighted, level=0.9, total=total)
+    for g, mine in enumerate(found):
+        if weighted and groups.live[g] == 0:
+            continue  # the weights sum to zero: there is nothing to estimate
+        with np.errstate(all="ignore"):
+            alone = estimate(reading, groups.view(g), indexes, weighted=weighted, level=0.9, total=total)
+        assert mine.value == pytest.approx(alone.value, rel=4e-16, nan_ok=True), g
+        assert (mine.why, mine.method) == (alone.why, alone.method), g
+        assert (mine.stderr is None, mine.interval is None) == (alone.stderr is None, alone.interval is None), g
+        if alone.stderr is not None:
+            assert mine.stderr == pytest.approx(alone.stderr, rel=1e-9), g
+        if alone.interval is not None:
+            assert mine.interval == pytest.approx(alone.interval, rel=1e-9), g
+
+
+def test_groups_need_no_spread_where_no_interval_is_asked() -> None:
+    groups = GroupedMoments.of([np.array([1.0, 2.0, 6.0])], (), np.array([0, 0, 1]), np.arange(3))
+    found = estimates(MEAN, groups, [0], weighted=False, level=None)
+    assert [(made.value, made.stderr, made.why) for made in found] == [
+        (1.5, None, "not asked for"),
+        (6.0, None, "not asked for"),
+    ]

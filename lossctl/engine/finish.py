@@ -87,6 +87,7 @@ class Finish:
     def __init__(self, tally: Tally, plan: Plan, settings: Settings) -> None:
         self.tally, self.plan, self.settings = tally, plan, settings
         self.samples = Samples(tally)
+        self._specs = {question.label: question.loss.full_spec for question in plan.questions}
 
     def cells(self, part: Part) -> list[Cell]:
         """Return the cells of one part, the best model of each loss marked."""
@@ -105,7 +106,7 @@ class Finish:
             odd = self._odd(part, question, model) if part.view.rows and weight_sum != 0.0 else Odd()
             status, reason = _status(question, made.value, odd, model, self.settings, part.view.rows, weight_sum)
         signature = (
-            f"{question.loss.full_spec}|n:{part.view.rows}|{self.settings.signed}"
+            f"{self._specs[question.label]}|n:{part.view.rows}|{self.settings.signed}"
             + f"|act:{self.plan.activations[model]}"
             + "".join(f"|{column}={word}" for column, word in part.chosen.items())
         )
@@ -113,7 +114,7 @@ class Finish:
             model=model,
             loss=question.label,
             spec=question.loss.spec,
-            slice=dict(part.chosen),
+            slice=part.chosen,
             rows=part.view.rows,
             weight_sum=weight_sum,
             value=made.value,

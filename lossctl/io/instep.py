@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from lossctl.core.fingerprint import Hashes, row_hashes
 from lossctl.errors import DataError
 from lossctl.io.column import Keys, Kind, Piece, Raw, Table, length, part, rechunked
 
+WORTH: Final = 4  # a part may begin where at most an eighth of a share is read in vain
 Wanted = Sequence[tuple[int, Mapping[str, Kind]]]  # table, columns; a table may come twice
 
 
@@ -78,7 +80,7 @@ class InStep:
             ideal = k * rows // parts
             near = range(max(ideal - reach, 1) // BLOCK + 1, (ideal + reach) // BLOCK + 1)
             best = min((block * BLOCK for block in near), key=lambda row: (waste(row), abs(row - ideal)), default=0)
-            if bounds[-1] < best < rows and waste(best) <= reach * len(cuts):
+            if bounds[-1] < best < rows and waste(best) <= reach * len(cuts) // WORTH:
                 bounds.append(best)
         return bounds
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +65,17 @@ def keys(array: pa.Array) -> Keys:
         if rows == 1 or pc.all(pc.less(text[:-1], text[1:])).as_py():
             ends = text[0].as_py(), text[-1].as_py()
     return replace(found, null=null, ends=ends)
+
+
+def array_keys(array: NDArray[Any]) -> Keys:
+    """Hash the keys of a NumPy array."""
+    if array.dtype.kind == "i":
+        numbers = array.astype(np.int64)
+        ascend = len(numbers) > 0 and bool((numbers[1:] > numbers[:-1]).all())
+        return Keys(_of_numbers(numbers), None, None, (int(numbers[0]), int(numbers[-1])) if ascend else None)
+    empty = [value is None or value != value or value == "" for value in array.tolist()]
+    found = of_words(["" if none else label(value) for value, none in zip(array.tolist(), empty, strict=True)])
+    return replace(found, null=np.array(empty) if any(empty) else None)
 
 
 def of_words(words: Sequence[str]) -> Keys:

@@ -54,6 +54,10 @@ class ArrayTable:
         array = self.columns[name][rows]
         if kind is Kind.TEXT:
             return labels(array)
+        if kind is Kind.KEY:
+            from lossctl.io.keys import array_keys
+
+            return array_keys(array)
         if array.dtype.kind not in "biuf":
             raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
         columns = array.reshape(len(array), self.shape(name).width).T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from dataclasses import dataclass
 from threading import Lock
 from typing import IO, Final
@@ -65,7 +66,8 @@ class Spill:
                 self._runs.append(Run(ends, parted, 0, len(parted), checked))
                 return
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="lossctl-join-")  # noqa: SIM115  # goes with the process
+                self._file = tempfile.TemporaryFile(prefix="lossctl-join-")  # noqa: SIM115  # goes with the rows
+                weakref.finalize(self, self._file.close)
             offset = self._end
             self._end += parted.nbytes
             self._runs.append(Run(ends, None, offset, len(parted), checked))

@@ -1,0 +1,441 @@
+"""Reading in parts: text cut at line ends, keys as hashes, rows joined on disk, feeds that share the rows out."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import lossctl as package
+from lossctl.core.fingerprint import bits, fingerprint, row_hashes
+from lossctl.errors import DataError
+from lossctl.io import csvchunks, join, spill
+from lossctl.io.column import Kind, Numbers, Table, Texts, length
+from lossctl.io.csvchunks import Chunk, Rest, chunks
+from lossctl.io.instep import InStep
+from lossctl.io.join import Joined
+from lossctl.io.keys import keys
+from lossctl.io.memory import ArrayTable
+from lossctl.io.parquetfile import ParquetTable
+from lossctl.io.source import Source
+
+SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
+
+
+# text cut at line ends -------------------------------------------------------------------------------------------
+
+
+def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahead: bool = False) -> list[Chunk | Rest]:
+    monkeypatch.setattr(csvchunks, "BLOCK", SMALL_BLOCK)
+    return list(chunks(pa.BufferReader(text), delimiter, ahead))
+
+
+@pytest.mark.parametrize("step", [1, 3, 7, 1 << 20])
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("end", [b"\n", b"", b"\r\n"])
+@pytest.mark.parametrize("lines", [1, 3, 4, 5, 8, 9, 23])
+def test_text_is_cut_into_pieces_of_whole_lines(
+    step: int, ahead: bool, end: bytes, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvchunks, "STEP", step)
+    separator = end or b"\n"
+    text = separator.join(b"%d,x" % line for line in range(lines)) + end
+    found = cut(text, monkeypatch, ahead=ahead)
+    assert all(isinstance(piece, Chunk) for piece in found)
+    assert b"".join(piece.text for piece in found if isinstance(piece, Chunk)) == text
+    assert [piece.rows for piece in found if isinstance(piece, Chunk)] == [
+        min(SMALL_BLOCK, lines - first) for first in range(0, lines, SMALL_BLOCK)
+    ]
+    assert next(piece.offset for piece in found) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        (b'1,"a"\n2,"b"\n', True),
+        (b'1,"a, b"\n2,"say ""hi"""\n', True),
+        (b'"1","a"\r\n"2","b"\r\n', True),
+        (b'1,"a\nb"\n', False),  # a line end between quotes
+        (b'1,5" pipe\n2,x\n', False),  # a quote that opens nothing
+        (b'1,"a\n2,b\n', False),  # a quote that never closes
+        (b'1,"a"b\n2,"c"\n', False),  # text after a closing quote
+        (b"1,a\r2,b\r\n", False),  # a lone carriage return
+        (b"1,a\n2,b\r", False),
+        (b"\n\n\n", True),
+    ],
+)
+def test_text_is_cut_only_where_every_line_end_ends_a_row(
+    text: bytes, safe: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = cut(text, monkeypatch)
+    assert isinstance(found[-1], Chunk) is safe
+
+
+def test_what_comes_before_unsafe_text_is_still_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"".join(b"%d,x\n" % line for line in range(2 * SMALL_BLOCK))
+    found = cut(head + b'8,"a\nb"\n' * 5, monkeypatch)
+    assert [type(piece) for piece in found] == [Chunk, Chunk, Rest]
+    assert found[-1].offset == len(head)
+
+
+def test_very_long_lines_come_in_pieces_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvchunks, "LONGEST", 50)
+    monkeypatch.setattr(csvchunks, "STEP", 31)
+    found = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
+    assert sum(piece.rows for piece in found if isinstance(piece, Chunk)) == 7
+    assert max(piece.rows for piece in found if isinstance(piece, Chunk)) < SMALL_BLOCK
+
+
+def table_text(rows: int, odd: dict[int, str] | None = None) -> str:
+    """A table of numbers whose second column is a word; `odd` replaces some words as they stand in the file."""
+    rng = np.random.default_rng(3)
+    target, pred = rng.normal(size=(2, rows)).tolist()
+    words = odd or {}
+    return "y,w,p\n" + "".join(f"{target[i]!r},{words.get(i, 'w')},{pred[i]!r}\n" for i in range(rows))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {70_000: '"a, b"'},
+        {5: '"two\nlines"'},
+        {70_000: '"two\nlines"', 140_000: '"x"'},
+        {70_000: '5"6'},
+    ],
+    ids=["plain", "quoted comma", "early newline", "late newline", "stray quote"],
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_way_of_reading_text_gives_the_same_bits(tmp_path: Path, odd: dict[int, str], compressed: bool) -> None:
+    text = table_text(150_000, odd)
+    path = tmp_path / ("t.csv.gz" if compressed else "t.csv")
+    path.write_bytes(gzip.compress(text.encode(), 1) if compressed else text.encode())
+    rows = list(csv.DictReader(io.StringIO(text)))
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in ("y", "p")}
+    question: dict[str, Any] = {"target": "y", "pred": "p", "losses": ["mse", "mbe"], "by": "w"}
+    wanted = package.evaluate({**columns, "w": [row["w"] for row in rows]}, **question)
+    for threads in (1, 3):
+        found = package.evaluate(str(path), **question, threads=threads)
+        assert [cell.value for cell in found.cells] == [cell.value for cell in wanted.cells]
+        assert found.inputs[0].data == wanted.inputs[0].data
+
+
+@pytest.mark.parametrize("row", [3, 65_535, 65_536, 131_071, 149_999])
+@pytest.mark.parametrize("fault", ["number", "fields"])
+def test_the_first_bad_row_is_named_in_any_piece(tmp_path: Path, row: int, fault: str) -> None:
+    lines = table_text(150_000).splitlines(keepends=True)
+    lines[row + 1] = "1.0,w,oops\n" if fault == "number" else "1.0,w\n"
+    lines[-1] = "x,w,x\n" if row < 149_999 else lines[-1]
+    path = tmp_path / "bad.csv"
+    path.write_text("".join(lines))
+    for threads in (1, 3):
+        with pytest.raises(DataError, match=rf"bad.csv: row {row + 1}\b"):
+            package.evaluate(str(path), target="y", pred="p", losses="mse", threads=threads)
+
+
+def test_a_row_outside_a_domain_is_named_before_a_later_one_that_cannot_be_read(tmp_path: Path) -> None:
+    lines = ["y,p\n", *["1,0.5\n"] * 140_000]
+    lines[131_000] = "1,7\n"
+    lines[131_050] = "1,oops\n"
+    path = tmp_path / "both.csv"
+    path.write_text("".join(lines))
+    for threads in (1, 3):
+        with pytest.raises(DataError, match="row 131000, column 'p' = 7"):
+            package.evaluate(str(path), target="y", pred="p", losses="bce", threads=threads)
+
+
+# feeds that share the rows out -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("groups", [1_000, 65_536, 100_000, 1_048_576])
+@pytest.mark.parametrize("parts", [1, 2, 3, 8])
+def test_feeds_have_all_rows_between_them(tmp_path: Path, groups: int, parts: int) -> None:
+    rows = 400_000
+    pq.write_table(pa.table({"x": np.arange(rows, dtype=float)}), tmp_path / "x.parquet", row_group_size=groups)
+    tables: list[Table] = [
+        ParquetTable(Source(str(tmp_path / "x.parquet"))),
+        ArrayTable({"x": np.arange(rows, dtype=float)}),
+    ]
+    feeds = InStep(tables).feeds([(0, {"x": Kind.NUMBER}), (1, {"x": Kind.NUMBER})], parts)
+    assert len(feeds) == 1 if groups > rows else 1 <= len(feeds) <= parts
+    assert len(feeds) == parts or parts == 8 or groups > 65_536
+    address = 0
+    for feed in feeds:
+        for taken in feed:
+            assert taken.start == address
+            count, pieces, stopped = taken.decoded()
+            assert stopped is None
+            for _, piece in pieces:
+                column = piece["x"]
+                assert isinstance(column, Numbers)
+                np.testing.assert_array_equal(column.values[0], np.arange(address, address + count, dtype=float))
+            address += count
+    assert address == rows
+
+
+def test_more_threads_than_parts_change_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    columns = {"y": rng.normal(size=330_000), "p": rng.normal(size=330_000)}
+    pq.write_table(pa.table(columns), tmp_path / "r.parquet", row_group_size=50_000)
+    question: dict[str, Any] = {"target": "y", "pred": "p", "losses": ["mse", "r2", "mbe", "max_error"]}
+    wanted = package.evaluate(columns, **question, threads=1)
+    for threads in (1, 2, 5, 16):
+        found = package.evaluate(str(tmp_path / "r.parquet"), **question, threads=threads)
+        assert [(c.value, c.stderr) for c in found.cells] == [(c.value, c.stderr) for c in wanted.cells]
+        assert found.inputs[0].data == wanted.inputs[0].data
+
+
+# the digest ------------------------------------------------------------------------------------------------------
+
+
+def test_fingerprints_of_blocks_add_up_in_any_order() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=200_000)
+    parts = [
+        fingerprint(row_hashes(start, len(values[start : start + 65_536])), [bits(values[start : start + 65_536])])
+        for start in range(0, len(values), 65_536)
+    ]
+    assert sum(parts) % 2**64 == sum(reversed(parts)) % 2**64
+    assert len(set(parts)) == len(parts)
+
+
+@pytest.mark.parametrize("change", ["one value", "two signs", "swapped rows", "order"])
+def test_fingerprints_tell_rows_apart(change: str) -> None:
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=1000)
+    other = values.copy()
+    if change == "one value":
+        other[500] = np.nextafter(other[500], np.inf)
+    elif change == "two signs":
+        other[[3, 700]] *= -1.0
+    elif change == "swapped rows":
+        other[[3, 700]] = other[[700, 3]]
+    else:
+        other = other[::-1].copy()
+    prints = {fingerprint(row_hashes(0, 1000), [bits(line)]) for line in (values, other)}
+    assert len(prints) == 2
+
+
+def test_every_nan_has_the_same_fingerprint() -> None:
+    strange = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
+    assert (bits(strange) == bits(np.array([np.nan, np.nan]))).all()
+
+
+# keys ------------------------------------------------------------------------------------------------------------
+
+
+def hashes(values: list[Any], kind: pa.DataType | None = None) -> list[int]:
+    return [int(value) for value in keys(pa.array(values, kind)).hashes]
+
+
+def test_a_number_is_the_same_key_in_every_type() -> None:
+    wanted = hashes([0, 7, -12, 10**18, 2**63 - 1])
+    assert hashes(["0", "7", "-12", str(10**18), str(2**63 - 1)]) == wanted
+    assert hashes([0, 7, -12], pa.int32()) == wanted[:3]
+    assert hashes([0, 7], pa.uint8()) == wanted[:2]
+    assert hashes(["0.0", "7.0", "-12.0"]) == wanted[:3]
+    assert hashes([0.0, 7.0, -12.0], pa.float64()) == wanted[:3]
+    assert hashes([2**64 - 1, 2**63], pa.uint64()) == hashes([str(2**64 - 1), str(2**63)])
+    assert hashes([True, False]) == hashes(["true", "False"])
+    assert keys(pa.array(["a", "b", "a"]).dictionary_encode()).hashes.tolist() == hashes(["a", "b", "a"])
+    assert hashes([datetime.date(2024, 5, 1)]) == hashes(["2024-05-01"])
+
+
+def test_what_is_spelled_otherwise_is_another_key() -> None:
+    words = ["7", "07", "7.", "7.00", "+7", " 7", "7 ", "-7", "- 7", "7a", "a7", "", "-", "--7", "-0", "1e3", "1000"]
+    words += ["9" * 19, "9" * 20, "9" * 21, "x" * 7, "x" * 8, "x" * 9, "x" * 16, "x" * 17, "é", "e\u0301"]
+    assert len(set(hashes(words))) == len(words)
+
+
+def test_keys_do_not_depend_on_their_neighbours() -> None:
+    words = [f"{'k' * (i % 23)}{i}" for i in range(500)]
+    assert hashes(words) == [hashes([word])[0] for word in words]
+    assert hashes(words[100:200]) == [int(x) for x in keys(pa.array(words)[100:200]).hashes]
+
+
+def test_only_whole_numbers_need_no_check() -> None:
+    assert keys(pa.array([1, 2])).check is None
+    assert keys(pa.array(["1", "20"])).check is None
+    mixed = keys(pa.array(["1", "x", "2"])).check
+    assert mixed is not None
+    assert [bool(check) for check in mixed] == [False, True, False]
+
+
+def test_empty_and_missing_keys_are_null() -> None:
+    assert keys(pa.array(["a", "", None])).null is not None
+    assert keys(pa.array([1, None])).null is not None
+    assert keys(pa.array(["a", "b"])).null is None
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [([1, 2, 9], (1, 9)), ([1, 1], None), ([2, 1], None), (["a", "b"], ("a", "b")), (["b", "a"], None)],
+)
+def test_keys_that_ascend_tell_their_ends(values: list[Any], ends: object) -> None:
+    assert keys(pa.array(values)).ends == ends
+
+
+# the join --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a join of some thousand rows go to disk, in several runs and several blocks to a bucket."""
+    monkeypatch.setattr(spill, "HELD_BYTES", 1 << 10)
+    monkeypatch.setattr(join, "RUN_ROWS", 700)
+    monkeypatch.setattr(join, "BLOCK_ROWS", 5)
+
+
+def pair(tmp_path: Path, make_key: Callable[[int], object], rows: int = 5_000) -> tuple[str, str, float]:
+    """Write shuffled targets and predictions; return their paths and the mean absolute error of the pairs."""
+    rng = np.random.default_rng(7)
+    words = [make_key(i) for i in range(rows)]
+    target, pred = rng.normal(size=(2, rows))
+    paths = []
+    for name, values in (("y", target), ("p", pred)):
+        order = rng.permutation(rows)
+        table = pa.table({"id": [words[i] for i in order], name: values[order], f"{name}_row": order.astype(float)})
+        pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=1_111)
+        paths.append(str(tmp_path / f"{name}.parquet"))
+    return paths[0], paths[1], float(np.mean(np.abs(target - pred)))
+
+
+@pytest.mark.parametrize("make_key", [int, lambda i: i * 7919 - 10**15, lambda i: f"key-{i:x}", lambda i: f"{i}.0"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rows_are_joined_on_disk(
+    tmp_path: Path, make_key: Callable[[int], object], threads: int, small_runs: None
+) -> None:
+    targets, preds, wanted = pair(tmp_path, make_key)
+    found = package.evaluate(preds, targets=targets, target="y", pred="p", losses="mae", id="id", threads=threads)
+    assert found.cells[0].rows == 5_000
+    assert found.cells[0].value == pytest.approx(wanted, rel=1e-13)
+
+
+def test_the_order_of_rows_leaves_no_trace_in_a_join(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    ids = rng.permutation(2_000)
+    target, pred = rng.normal(size=(2, 2_000))
+    group = rng.integers(0, 3, 2_000)
+    reports = []
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(2_000) if seed else np.argsort(ids)
+        other = np.random.default_rng(seed + 9).permutation(2_000) if seed else np.argsort(ids)
+        pq.write_table(pa.table({"id": ids[order], "y": target[order], "g": group[order]}), tmp_path / "y.parquet")
+        pq.write_table(pa.table({"id": ids[other], "p": pred[other]}), tmp_path / "p.parquet")
+        question: dict[str, Any] = {"target": "y", "pred": "p", "losses": ["mse", "median_absolute_error"]}
+        reports.append(
+            package.evaluate(
+                str(tmp_path / "p.parquet"), targets=str(tmp_path / "y.parquet"), id="id", by="g", **question
+            )
+        )
+    ascending, first, second = reports
+    assert first.inputs[0].data == second.inputs[0].data == ascending.inputs[0].data
+    assert [cell.value for cell in first.cells] == [cell.value for cell in second.cells]
+    for cell, other_cell in zip(first.cells, ascending.cells, strict=True):
+        assert cell.value == pytest.approx(other_cell.value, rel=1e-14)
+
+
+def test_rows_out_of_a_join_names_the_rows_of_the_first_file(tmp_path: Path, small_runs: None) -> None:
+    targets, preds, _ = pair(tmp_path, int, rows=3_000)
+    out = tmp_path / "rows.parquet"
+    package.evaluate(preds, targets=targets, target="y", pred="p", losses="mae", id="id", rows_out=str(out))
+    rows = pq.read_table(out)
+    assert sorted(rows["row"].to_pylist()) == list(range(1, 3_001))
+    first = pq.read_table(preds)  # the predictions are the first file
+    second = dict(zip(*(pq.read_table(targets)[name].to_pylist() for name in ("id", "y")), strict=True))
+    key, pred = first["id"].to_pylist(), first["p"].to_pylist()
+    for row, loss in zip(rows["row"].to_pylist(), rows["p.mae"].to_pylist(), strict=True):
+        assert loss == abs(pred[row - 1] - second[key[row - 1]])
+
+
+def read_all(rows: Joined) -> None:
+    """Read all joined rows; raise what stops that."""
+    for feed in rows.feeds([(0, {"id": Kind.TEXT})], 1):
+        for taken in feed:
+            if (stopped := taken.decoded()[2]) is not None:
+                raise stopped
+
+
+def tables(left: list[Any], right: list[Any]) -> list[ArrayTable]:
+    return [ArrayTable({"id": np.array(values)}, name) for name, values in (("left", left), ("right", right))]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        ([3, 1, 2], [1, 2, 4], "right: column 'id': keys differ: 1 of left missing (3), 1 not in it (4)"),
+        ([3, 1], [1, 3, 2], "right: column 'id': keys differ: 1 not in it (2)"),
+        ([1, 2, 2], [2, 1, 3], "left: column 'id': 1 keys stand more than once (2)"),
+        (["b", "a", ""], ["a", "b", "c"], "left: row 3, column 'id': the key is empty"),
+        (
+            [3, 1, 2, 5, 6],
+            [7, 8, 9, 10, 11],
+            "keys differ: 5 of left missing (3, 1, 2, ...), 5 not in it (7, 8, 9, ...)",
+        ),
+    ],
+)
+def test_keys_that_do_not_pair_are_counted_and_shown(left: list[Any], right: list[Any], words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_all(Joined(tables(left, right), "id", threads=1))
+    assert words in str(caught.value)
+
+
+def test_no_room_for_the_temporary_file_is_said(
+    tmp_path: Path, small_runs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    targets, preds, _ = pair(tmp_path, int)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(DataError, match=r"No space left on device: the join by --id keeps its rows .* TMPDIR"):
+        package.evaluate(preds, targets=targets, target="y", pred="p", losses="mae", id="id")
+
+
+def test_an_error_in_a_joined_row_names_where_it_stands_in_its_file(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [5, 3, 9], "y": [0.0, 1.0, 1.0]}), tmp_path / "y.parquet")
+    pq.write_table(pa.table({"id": [9, 5, 3], "p": [0.5, 1.5, 0.25]}), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"p.parquet: row 2, column 'p' = 1.5"):
+        package.evaluate(
+            str(tmp_path / "p.parquet"),
+            targets=str(tmp_path / "y.parquet"),
+            target="y",
+            pred="p",
+            losses="bce",
+            id="id",
+        )
+
+
+def test_text_columns_and_nulls_survive_a_join(small_runs: None) -> None:
+    rows = 3_000
+    rng = np.random.default_rng(9)
+    order = rng.permutation(rows)
+    left = ArrayTable({"id": np.arange(rows)[::-1].copy()}, "left")
+    values = np.where(order % 7 == 0, np.nan, order.astype(float))
+    right = ArrayTable({"id": order, "x": values, "w": np.array([f"w{i % 5}" for i in order])}, "right")
+    wanted = [(1, {"x": Kind.NUMBER, "w": Kind.TEXT}), (1, {"id": Kind.NUMBER})]
+    seen = 0
+    feed: Iterator[Any]
+    for feed in Joined([left, right], "id", threads=2).feeds(wanted, 2):
+        for taken in feed:
+            count, pieces, _ = taken.decoded()
+            numbers, words, ids = pieces[0][1]["x"], pieces[0][1]["w"], pieces[1][1]["id"]
+            assert isinstance(numbers, Numbers)
+            assert isinstance(words, Texts)
+            assert isinstance(ids, Numbers)
+            assert length(pieces[0][1]) == count
+            for key, value, code in zip(ids.values[0].tolist(), numbers.values[0].tolist(), words.codes, strict=True):
+                assert np.isnan(value) if key % 7 == 0 else value == key
+                assert words.words[code] == f"w{int(key) % 5}"
+            seen += count
+    assert seen == rows

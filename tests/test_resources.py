@@ -1,0 +1,185 @@
+"""Resources: the cores and the memory that a process may use, what is said of time, and what is refused in time."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import lossctl as package
+from lossctl.api.room import as_bytes
+from lossctl.cli.stopwatch import Stopwatch
+from lossctl.core.state import Sample
+from lossctl.errors import DataError, UsageError
+from lossctl.io.machine import free_memory, usable_cores
+from tests.conftest import Lossctl
+
+CORES = len(os.sched_getaffinity(0))
+GIB = 1 << 30
+
+
+def machine(root: Path, files: dict[str, str]) -> Path:
+    """Write the files in which a system tells what a process may use."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, CORES),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, CORES),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "100000 100000\n"}, 1),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 1),  # of a parent
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}, 1),
+        (
+            {
+                "proc/self/cgroup": "4:cpu,cpuacct:/x\n",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "100000\n",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000\n",
+            },
+            1,
+        ),
+        (
+            {
+                "proc/self/cgroup": "4:cpu:/x\n",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu/x/cpu.cfs_period_us": "100000\n",
+            },
+            CORES,
+        ),
+    ],
+)
+def test_limits_of_control_groups_count(tmp_path: Path, files: dict[str, str], cores: int) -> None:
+    assert usable_cores(machine(tmp_path, files)) == cores
+
+
+def test_a_quota_of_more_cores_than_there_are_gives_those_there_are(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "99900000 100000\n"}
+    assert usable_cores(machine(tmp_path, files)) == CORES
+
+
+def test_free_memory_is_the_least_of_what_bounds_it(tmp_path: Path) -> None:
+    assert free_memory(tmp_path) is None
+    files = {"proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable:    8000000 kB\n"}
+    assert free_memory(machine(tmp_path, files)) == 8_000_000 << 10
+    files = {
+        "proc/self/cgroup": "0::/a\n",
+        "sys/fs/cgroup/a/memory.max": f"{3 * GIB}\n",
+        "sys/fs/cgroup/a/memory.current": f"{GIB}\n",
+    }
+    assert free_memory(machine(tmp_path, files)) == 2 * GIB
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("500M", 500 << 20),
+        ("2G", 2 * GIB),
+        ("1.5gb", GIB * 3 // 2),
+        ("64 MiB".replace(" ", ""), 64 << 20),
+        ("1k", 1024),
+    ],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert as_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "abc", "0", "-1", "1X", "G", "1e3", "nan"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--max-memory"):
+        as_bytes(text)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"y": rng.normal(size=200_000), "p": rng.normal(size=200_000)}), path)
+    return path
+
+
+def test_losses_that_keep_all_values_are_refused_before_they_take_more_than_allowed(
+    lossctl: Lossctl, rows: Path
+) -> None:
+    need = 200_000 * Sample.bytes_per_row(2)
+    asked = ["eval", rows, "-t", "y", "-p", "p", "-l", "median_absolute_error", "-l", "mse", "-f", "value"]
+    assert lossctl(*asked, "--max-memory", need).code == 0
+    refused = lossctl(*asked, "--max-memory", need - 1)
+    assert (refused.code, refused.out) == (3, "")
+    assert "median_absolute_error: every value is kept" in refused.err
+    assert "12.21 MiB for 200000 rows" in refused.err
+    assert lossctl("eval", rows, "-t", "y", "-p", "p", "-l", "mse", "--max-memory", "1").code == 0
+
+
+def test_where_rows_cannot_be_counted_before_they_are_refused_on_the_way(lossctl: Lossctl, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("y,p\n" + "1.5,2.5\n" * 200_000)
+    refused = lossctl("eval", path, "-t", "y", "-p", "p", "-l", "median_absolute_error", "--max-memory", "5M")
+    assert (refused.code, refused.out) == (3, "")
+    assert "rows so far" in refused.err
+    with pytest.raises(DataError, match=r"9.537e-05 MiB --max-memory allows"):
+        package.evaluate(str(path), target="y", pred="p", losses="median_absolute_error", max_memory=100)
+
+
+def test_show_says_what_a_loss_keeps(lossctl: Lossctl) -> None:
+    assert "16 bytes per row and model, at most 64 at the end" in " ".join(
+        lossctl("losses", "show", "median_absolute_error").out.split()
+    )
+    assert lossctl("losses", "show", "mse", "-f", "json").json["memory"].startswith("constant")
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "x", "1.5"])
+def test_a_number_of_threads_that_is_none_is_a_usage_error(lossctl: Lossctl, rows: Path, threads: str) -> None:
+    assert lossctl("eval", rows, "-t", "y", "-p", "p", "--threads", threads).code == 2
+
+
+def test_verbose_says_where_the_time_went(lossctl: Lossctl, rows: Path) -> None:
+    said = lossctl("eval", rows, "-t", "y", "-p", "p", "-l", "mse", "-v", "--threads", "2").err
+    line = next(line for line in said.splitlines() if "over 2 threads" in line)
+    assert re.search(
+        r"[\d,]+ rows/s; over 2 threads: read .* s, decode .* s, compute .* s, merge .* s; most of it:", line
+    )
+    assert "pair" not in line
+
+
+def test_verbose_counts_the_pairing_of_a_join(lossctl: Lossctl, tmp_path: Path) -> None:
+    for name, ids in (("y", [2, 1]), ("p", [1, 2])):
+        pq.write_table(pa.table({"id": ids, name: [1.0, 2.0]}), tmp_path / f"{name}.parquet")
+    said = lossctl(
+        "eval", tmp_path / "p.parquet", "--targets", tmp_path / "y.parquet", "--id", "id", "-t", "y", "-p", "p", "-v"
+    ).err
+    assert "pair 0." in said
+
+
+def test_a_stopwatch_tells_waiting_from_work() -> None:
+    watch = Stopwatch()
+    with watch("compute"):
+        sum(range(1000))
+    said = watch.report(1_000, 1)
+    assert "over 1 thread: read 0.00 s" in said
+    assert said.endswith("most of it: compute")
+
+
+def test_progress_can_be_asked_for_in_a_log_and_silenced(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["eval", rows, "-t", "y", "-p", "p", "-l", "mse", "-f", "value"]
+    clock = itertools.count(0.0, 2.0)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    shown = lossctl(*asked, "--progress")
+    assert re.search(r"65,536 rows, [\d,]+ rows/s", shown.err)
+    assert len(shown.out.splitlines()) == 1
+    assert "rows/s" not in lossctl(*asked).err
+    assert "rows/s" not in lossctl(*asked, "--no-progress").err
