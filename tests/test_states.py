@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.exact import fraction, rounded, square_fraction, units
 from lossctl.core.grouped import GroupedMoments, GroupView, PeaksByGroup
+from lossctl.core.reduction import moments_of
 from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample
 
 Values = NDArray[Any]
@@ -32,7 +33,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 def moments(values: Values, pairs: Pairs = PAIRS, start: int = 0) -> Moments:
     """Reduce one block, of rows that begin at `start`; `values` stay as they are."""
     with np.errstate(all="ignore"):
-        return Moments.of(np.array(values, dtype=float), pairs, np.arange(start, start + values.shape[1]))
+        return moments_of(np.array(values, dtype=float), pairs, np.arange(start, start + values.shape[1]))
 
 
 def grouped(values: Values, codes: Values, pairs: Pairs = PAIRS, start: int = 0) -> GroupedMoments:

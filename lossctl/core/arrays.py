@@ -16,6 +16,7 @@ from lossctl.core.domain import NON_NEGATIVE, Array
 from lossctl.core.form import Form, checked_task, form_wish
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
+from lossctl.core.reduction import moments_of
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.tally import lines, read
 from lossctl.errors import DataError, UsageError, listed, near
@@ -44,7 +45,7 @@ def block_state(loss: Loss, form: Form, batch: Batch, weight: Array | None) -> M
     terms = loss.terms(form.name)
     if loss.keeps == "moments":
         lead = [] if weight is None else [weight]
-        return Moments.of(chain(lead, lines(batch, terms, weight)), (), np.arange(batch.rows))
+        return moments_of(chain(lead, lines(batch, terms, weight)), (), np.arange(batch.rows))
     values = np.stack([term.rows(batch) for term in terms] + [np.ones(batch.rows) if weight is None else weight])
     kept = np.ascontiguousarray(values[:, values[-1] > 0.0])
     return Peak.of(kept[0]) if loss.keeps == "peak" else Sample.of(kept)

@@ -19,7 +19,8 @@ from lossctl.core import double
 from lossctl.core.domain import Array, Mask
 from lossctl.core.double import Pair
 from lossctl.core.exact import SHIFT, fraction, square_fraction, units
-from lossctl.core.state import FINITE, NEVER, Centred, Odd, Pairs
+from lossctl.core.reduction import Centred
+from lossctl.core.state import FINITE, NEVER, Odd, Pairs
 
 Ints = NDArray[np.int64]
 KINDS = 3  # +inf, -inf, nan

@@ -13,7 +13,8 @@ from lossctl.core.check import Breach, breach
 from lossctl.core.domain import NON_NEGATIVE, Array, Mask
 from lossctl.core.grouped import BlockGroups, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin
-from lossctl.core.state import NEVER, BlockMoments, Peak, Sample
+from lossctl.core.reduction import BlockMoments
+from lossctl.core.state import NEVER, Peak, Sample
 from lossctl.core.tally import lines
 from lossctl.engine.plan import Check, Plan
 from lossctl.engine.tally import Tally, empty_whole

@@ -12,26 +12,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.errors import DataError, UsageError, listed
 from lossctl.io import convert
-from lossctl.io.column import Kind, Numbers, Piece, Raw, Shape, Texts, joined
+from lossctl.io.column import Kind, Piece, Raw, Shape, joined
 from lossctl.io.csvchunks import Chunk, Rest, chunks
+from lossctl.io.csvfields import ANY_BYTE, FALSE, NULLS, NUMBER, TRUE, first_wrong, kind_of, plain_piece
 from lossctl.io.source import COMPRESSED, Source
 
-NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
-TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
-NUMBER: Final = re.compile(
-    r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE
-)
 HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
 BLOCK_BYTES = 1 << 20
-ANY_BYTE: Final = "latin-1"  # an encoding in which every byte is a character
 LOOK = 100  # rows looked at to tell a column of booleans or text from one of numbers
 
 
@@ -268,7 +261,7 @@ class CsvTable:
             with place.open() as stream:
                 for batch in self._open(stream, dict.fromkeys(types, pa.binary()), place, on_ragged):
                     # a row that was skipped moves the next one to its place, so that on a tie it comes first
-                    found = [*((at, f": {fault}") for at, fault in ragged[:1]), self._first_wrong(batch, types, row)]
+                    found = [*((at, f": {fault}") for at, fault in ragged[:1]), first_wrong(batch, types, row)]
                     fault = min((entry for entry in found if entry), key=lambda entry: entry[0], default=None)
                     stop = batch.num_rows if fault is None else min(fault[0] - row, batch.num_rows)
                     if row + stop > done:
@@ -281,65 +274,3 @@ class CsvTable:
         if ragged:
             raise DataError(f"{self.where(place.first + ragged[0][0])}: {ragged[0][1]}")
         raise DataError(f"{self.label}: {message}")
-
-    def _first_wrong(
-        self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType], start: int
-    ) -> tuple[int, str] | None:
-        """Return the first row of a batch with a field that is not of its column's type, and what it holds."""
-        found: tuple[int, str] | None = None
-        for name, array in zip(batch.schema.names, batch.columns, strict=True):
-            for place, raw in enumerate(array.to_pylist()):
-                if found is not None and start + place >= found[0]:
-                    break
-                if fault := wrong_field(raw, types[name]):
-                    found = start + place, f", column {printable(name)!r}: {fault}"
-                    break
-        return found
-
-
-def kind_of(kind: pa.DataType) -> Kind:
-    """Return how a column that is read as an Arrow type is meant."""
-    if pa.types.is_string(kind):
-        return Kind.KEY
-    return Kind.TEXT if pa.types.is_dictionary(kind) else Kind.NUMBER
-
-
-def wrong_field(raw: bytes, kind: pa.DataType) -> str:
-    """Say what is wrong with a field of a column of this type, or nothing."""
-    try:
-        text = raw_bytes(raw).decode("utf-8")
-    except UnicodeDecodeError:
-        return f"{raw_bytes(raw)[:40]!r} is not UTF-8 text"
-    if text in NULLS or kind_of(kind) is not Kind.NUMBER:
-        return ""
-    if pa.types.is_boolean(kind):
-        return "" if text in TRUE + FALSE else f"{text[:40]!r} is not true or false, as the rows before it"
-    return "" if NUMBER.fullmatch(text) else f"{text[:40]!r} is not a number"
-
-
-def raw_bytes(field: bytes) -> bytes:
-    """Return the bytes of a field as they stand in the file, undoing the lenient encoding."""
-    return field.decode("utf-8").encode(ANY_BYTE)
-
-
-def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
-    """Convert rows that were read as text and found to be right."""
-    piece: Piece = {}
-    for name, array in zip(batch.schema.names, batch.columns, strict=True):
-        texts = [raw_bytes(raw).decode("utf-8") for raw in array.to_pylist()]
-        if kind_of(types[name]) is Kind.KEY:
-            piece[name] = convert.column(pa.array(texts, pa.string()), Kind.KEY)
-        elif kind_of(types[name]) is Kind.TEXT:
-            places: dict[str, int] = {}
-            codes = [places.setdefault(text, len(places)) if text else -1 for text in texts]
-            piece[name] = Texts(np.array(codes, dtype=np.int64), tuple(places))
-        else:
-            null = np.array([text in NULLS for text in texts], dtype=bool)
-            numbers = [np.nan if text in NULLS else as_float(text) for text in texts]
-            piece[name] = Numbers(np.array([numbers]), null if null.any() else None)
-    return piece
-
-
-def as_float(text: str) -> float:
-    """Read a number or a boolean that was found to be one."""
-    return float(text in TRUE) if text in TRUE + FALSE else float(text)

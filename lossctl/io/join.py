@@ -20,10 +20,10 @@ from lossctl.core.fingerprint import Hashes
 from lossctl.errors import DataError, printable
 from lossctl.io.column import Column, Keys, Kind, Numbers, Piece, Raw, Table, Texts, Vocabulary, decoded, length
 from lossctl.io.instep import InStep, Rows, Wanted
+from lossctl.io.mismatch import mismatch
 from lossctl.io.spill import BUCKET_BITS, RUN_ROWS, Spill, Words, bucket_of
 
 BLOCK_ROWS: Final = 49_152  # rows that a block has at most on average
-EXAMPLES: Final = 3
 NULL: Final = np.uint64(0x7FF8_0000_0000_0001)  # a NaN of its own stands for null
 MISSING_CODE: Final = np.uint64((1 << 64) - 1)  # -1
 
@@ -99,7 +99,7 @@ class Buckets:
         self._spills = [self._parted(place, threads) for place in range(len(tables))]
         counts = [spill.counts() for spill in self._spills]
         if any((count != counts[0]).any() for count in counts):
-            raise self._mismatch()
+            raise mismatch(self.tables, self.key, [spill.read(0, 1 << BUCKET_BITS)[0][0] for spill in self._spills])
         # the number of rows alone decides what a block is, so that the same rows give the same bits
         self._bits = max(0, (self._spills[0].rows - 1) // BLOCK_ROWS).bit_length()
         together = 1 << max(0, BUCKET_BITS - self._bits)
@@ -224,54 +224,7 @@ class Buckets:
         (first, checks), *others = [(words[0], checks) for words, checks in found]
         paired = all(np.array_equal(first, hashes) and np.array_equal(checks, more) for hashes, more in others)
         if not paired or (first[1:] == first[:-1]).any():
-            raise self._mismatch()
-
-    def _mismatch(self) -> DataError:
-        """Count, over all tables, the keys that stand twice or not everywhere, with examples."""
-        all_keys = [np.sort(self._spills[place].read(0, 1 << BUCKET_BITS)[0][0]) for place in range(len(self.tables))]
-        for place, keys in enumerate(all_keys):
-            again = np.unique(keys[1:][keys[1:] == keys[:-1]])
-            if len(again):
-                label = self.tables[place].label
-                shown = self._shown(place, again)
-                return DataError(
-                    f"{label}: column {printable(self.key)!r}: {len(again)} keys stand more than once ({shown})"
-                )
-        first = all_keys[0]
-        for place, keys in enumerate(all_keys[1:], 1):
-            missing, extra = (
-                np.setdiff1d(first, keys, assume_unique=True),
-                np.setdiff1d(keys, first, assume_unique=True),
-            )
-            faults = [
-                f"{len(hashes)} {kind} ({self._shown(owner, hashes)})"
-                for kind, owner, hashes in (
-                    (f"of {self.tables[0].label} missing", 0, missing),
-                    ("not in it", place, extra),
-                )
-                if len(hashes)
-            ]
-            if faults:
-                label = self.tables[place].label
-                return DataError(f"{label}: column {printable(self.key)!r}: keys differ: " + ", ".join(faults))
-        return DataError(f"column {printable(self.key)!r}: two keys have one hash of 64 bits; rename one of them")
-
-    def _shown(self, place: int, hashes: Hashes) -> str:
-        """Show a few of some keys, in the order of their rows."""
-        words: list[str] = []
-        both = {self.key: Kind.KEY}
-        wanted = [(0, both), (0, {self.key: Kind.TEXT})]
-        for rows in InStep([self.tables[place]]).feeds(wanted, 1)[0]:
-            (_, keys), (_, texts) = rows.decoded()[1]
-            column = texts[self.key]
-            assert isinstance(column, Texts)
-            for row in np.flatnonzero(np.isin(keys_of(keys, self.key).hashes, hashes)).tolist():
-                word = printable(column.words[int(column.codes[row])])
-                if word not in words:
-                    words.append(word)
-            if len(words) > EXAMPLES:
-                break
-        return ", ".join(words[:EXAMPLES]) + (", ..." if len(hashes) > EXAMPLES else "")
+            raise mismatch(self.tables, self.key, [spill.read(0, 1 << BUCKET_BITS)[0][0] for spill in self._spills])
 
     def row_of(self, place: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
