@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.domain import Mask
 
-STEP: Final = 1 << 22  # bytes read at a time
+STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a piece may have, whatever the number of its rows
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 
@@ -41,21 +41,25 @@ def chunks(stream: pa.NativeFile, delimiter: str, ahead: bool) -> Iterator[Chunk
     `ahead` lets another thread read (and so decompress) the next bytes meanwhile.
     """
     steps = _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b"")
-    text, offset = b"", 0
+    held: list[bytes] = []
+    lines, size, offset = 0, 0, 0
     for step in steps:
-        text = text + step if text else step
-        while (found := _first_block(text)) is not None:
-            end, rows = found
-            if not _safe(text[:end], delimiter):
+        held.append(step)
+        lines, size = lines + _lines(step), size + len(step)
+        while lines >= BLOCK or (size >= LONGEST and lines):
+            text, rows = b"".join(held), min(lines, BLOCK)
+            end = _place(_at(text, NEWLINE), rows) + 1
+            piece, rest = text[:end], text[end:]
+            if not _safe(piece, delimiter):
                 yield Rest(offset)
                 return
-            yield Chunk(text[:end], rows, offset)
-            text, offset = text[end:], offset + end
-    if text:
-        if not _safe(text, delimiter):
-            yield Rest(offset)
-            return
-        yield Chunk(text, int(np.count_nonzero(_at(text, NEWLINE))) + (not text.endswith(b"\n")), offset)
+            yield Chunk(piece, rows, offset)
+            held, lines, size, offset = [rest], lines - rows, size - end, offset + end
+    text = b"".join(held)
+    if not _safe(text, delimiter):
+        yield Rest(offset)
+    elif text:
+        yield Chunk(text, lines + (not text.endswith(b"\n")), offset)
 
 
 def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
@@ -71,13 +75,8 @@ def _at(text: bytes, byte: int) -> Mask:
     return np.frombuffer(text, dtype=np.uint8) == byte
 
 
-def _first_block(text: bytes) -> tuple[int, int] | None:
-    """Return the end and the number of lines of the first piece, None if the text does not hold one yet."""
-    line_ends = _at(text, NEWLINE)
-    lines = int(np.count_nonzero(line_ends))
-    if lines >= BLOCK:
-        return _place(line_ends, BLOCK) + 1, BLOCK
-    return (_place(line_ends, lines) + 1, lines) if len(text) >= LONGEST and lines else None
+def _lines(text: bytes) -> int:
+    return int(np.count_nonzero(_at(text, NEWLINE)))
 
 
 def _place(marks: Mask, n: int) -> int:
