@@ -439,3 +439,12 @@ def test_text_columns_and_nulls_survive_a_join(small_runs: None) -> None:
                 assert words.words[code] == f"w{int(key) % 5}"
             seen += count
     assert seen == rows
+
+
+def test_hashes_that_differ_only_in_their_last_bits_are_sorted_too() -> None:
+    rng = np.random.default_rng(10)
+    plain = rng.integers(0, 2**63, 5_000, dtype=np.uint64)
+    close = np.arange(5_000, dtype=np.uint64)[::-1] + np.uint64(7 << 60)
+    for hashes_ in (plain, close, plain[:1], plain[:0]):
+        assert hashes_[join.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
+    assert close[join.order_of(close, 8)].tolist() == sorted(close.tolist())

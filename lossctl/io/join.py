@@ -195,7 +195,7 @@ class Buckets:
     def sorted_words(self, place: int, first: int, stop: int) -> tuple[Words, Hashes]:
         """Return the words and checks of a table in some buckets, in the order of their hashes."""
         words, checks = self._spills[place].read(first, stop)
-        order = np.argsort(words[0])
+        order = order_of(words[0], BUCKET_BITS if stop - first == 1 else 0)
         return np.take(words, order, axis=1), np.take(checks, order)
 
     def columns(self, i: int, words: Words) -> Piece:
@@ -276,6 +276,21 @@ class Bucket:
         except DataError as error:
             return {}, error
         return self._all.columns(i, words[:, low:high]), None
+
+
+def order_of(hashes: Hashes, known: int) -> NDArray[np.int64]:
+    """Return the order that sorts hashes, of which the first `known` bits are the same.
+
+    A hash and its place share a word: sorting words takes a third of the time of sorting places by words.
+    """
+    low = np.uint64((1 << len(hashes).bit_length()) - 1)
+    packed = ((hashes << np.uint64(known)) & ~low) | np.arange(len(hashes), dtype=np.uint64)
+    packed.sort()
+    order = (packed & low).astype(np.int64)
+    ordered = hashes[order]
+    if (ordered[1:] < ordered[:-1]).any():  # two differ only in the bits that gave way to the place
+        return np.argsort(hashes, kind="stable")
+    return order
 
 
 def _add(spill: Spill, held: Sequence[tuple[Words, Hashes | None]]) -> None:
