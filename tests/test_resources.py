@@ -140,7 +140,7 @@ def test_show_says_what_a_loss_keeps(lossctl: Lossctl) -> None:
     assert lossctl("losses", "show", "mse", "-f", "json").json["memory"].startswith("constant")
 
 
-@pytest.mark.parametrize("threads", ["0", "-1", "x", "1.5"])
+@pytest.mark.parametrize("threads", ["0", "-1", "x", "1.5", "1000"])
 def test_a_number_of_threads_that_is_none_is_a_usage_error(lossctl: Lossctl, rows: Path, threads: str) -> None:
     assert lossctl("eval", rows, "-t", "y", "-p", "p", "--threads", threads).code == 2
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -539,3 +540,37 @@ def test_blocks_that_finish_in_another_order_leave_no_trace(threads: int, monkey
     for pair, other in ((mine.sums, theirs.sums), (mine.products, theirs.products)):
         assert [half.tobytes() for half in pair] == [half.tobytes() for half in other]
     assert found.peaks == wanted.peaks
+
+
+def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, (block, *_) = plan_and_blocks()
+    monkeypatch.setattr(engine, "AHEAD", 3)
+    taken, most = [], []
+    release = Event()
+
+    def stream() -> Iterator[Callable[[], Block]]:
+        for number in range(40):
+            taken.append(number)
+            yield partial(replace, block, start=number)
+
+    def held_up(block: Block, plan: Plan, origin: float) -> Any:
+        if block.start == 0:
+            release.wait(1.0)
+            most.append(max(taken))
+        return reduce_block(block, plan, origin)
+
+    monkeypatch.setattr(engine, "reduce_block", held_up)
+    found = engine.run([stream()], plan, threads=3)
+    assert found.read == 40 * block.read
+    assert most[0] <= 3 + 3  # as far ahead as is allowed, and one block under way in each thread
+
+
+def test_what_fails_in_one_thread_ends_them_all() -> None:
+    plan, (block, *_) = plan_and_blocks()
+
+    def stream() -> Iterator[Callable[[], Block]]:
+        for number in count():
+            yield partial(replace, block, **({"start": number} if number != 9 else {"bug": number}))
+
+    with pytest.raises(TypeError, match="bug"):
+        engine.run([stream()], plan, threads=3)

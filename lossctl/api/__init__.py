@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lossctl.io.join import Joined
 
 LEVEL = 0.95
+MOST_THREADS = 256
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
 
 
@@ -130,8 +131,8 @@ def evaluate(
         raise UsageError(f"missing {missing!r} is unknown; error or drop")
     if ci is not None and not 0.0 < ci < 1.0:
         raise UsageError(f"a confidence level of {ci:g} is not allowed; it lies between 0 and 1, as 0.95")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads {threads} is not allowed; it is at least 1")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"--threads {threads} is not allowed; from 1 to {MOST_THREADS}")
     asked = [registry.labelled(spec) for spec in as_list(losses)]
     wanted = checked_task(task)
     tables, names, paths = open_inputs(data, targets, delimiter)
@@ -150,7 +151,7 @@ def evaluate(
     chosen = select(tables, names, request, needed)
     for text in chosen.notes:
         note(text)
-    threads = threads or usable_cores()
+    threads = usable_cores() if threads is None else threads
     rows: InStep | Joined = InStep(tables)
     if id is not None:
         for table in tables:

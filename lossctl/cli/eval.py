@@ -82,7 +82,7 @@ def evaluate_files(
         from lossctl.io.machine import usable_cores
 
         keep_freed_memory()
-        threads = threads or usable_cores()
+        threads = usable_cores() if threads is None else threads
         watch = Stopwatch()
         with progress(show_progress, quiet) as advance:
             report = evaluate(

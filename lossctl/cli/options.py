@@ -73,7 +73,7 @@ RowsOut = Annotated[
 ]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=17, metavar="N", help="Significant digits in tables.")]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, metavar="N", help="Threads [default: all cores it may use].")
+    int | None, typer.Option("--threads", metavar="N", help="Threads [default: all cores it may use].")
 ]
 MaxMemory = Annotated[
     str | None,

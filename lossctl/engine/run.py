@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from threading import Lock
+from threading import Condition, Lock
 
 from lossctl.core.block import Block, MakeBlock
 from lossctl.core.domain import Array
@@ -17,6 +17,7 @@ from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import reduce_block
 from lossctl.engine.tally import Tally
 
+AHEAD = 64  # blocks that may be done before an earlier one is, where the order counts
 RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[object]]
@@ -70,7 +71,7 @@ class Run:
         self.ordered = bool(plan.slicings) or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
-        self._claiming, self._merging = Lock(), Lock()
+        self._claiming, self._merging = Lock(), Condition()
         self._waiting: dict[int, tuple[Block, Tally, Array]] = {}
         self._next = 0
         self._grouped: dict[str, GroupTotals] = {}
@@ -101,10 +102,17 @@ class Run:
                     continue
                 with self.watch("compute"):
                     tally, rows = reduce_block(block, self.plan, self.origin)
-                with self._merging, self.watch("merge"):
-                    self._deliver(number, block, tally, rows)
+                with self._merging:
+                    with self.watch("merge"):
+                        self._deliver(number, block, tally, rows)
+                    self._merging.notify_all()
+                    # a thread that is held up must not let the others pile up what comes after its block
+                    while self.ordered and number >= self._next + AHEAD and not self._over:
+                        self._merging.wait()
         except BaseException:
-            self._over = True
+            with self._merging:
+                self._over = True
+                self._merging.notify_all()
             raise
 
     def result(self) -> Tally:

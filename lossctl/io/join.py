@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -119,11 +120,14 @@ class Buckets:
         alone = not asked or self.key in asked[0][1]
         asked = [(0, {self.key: Kind.KEY}), *asked] if alone else [(0, {self.key: Kind.KEY, **asked[0][1]}), *asked[1:]]
         feeds = InStep([table]).feeds(asked, threads)
+        over = Event()
 
         def work(feed: Iterator[Rows]) -> None:
             held: list[tuple[Words, Hashes | None]] = []
             rows = 0
             for taken in feed:
+                if over.is_set():
+                    return
                 count, pieces, stopped = taken.decoded()
                 if stopped is not None:
                     raise stopped
@@ -138,8 +142,11 @@ class Buckets:
             work(feeds[0])
         else:
             with ThreadPoolExecutor(len(feeds), thread_name_prefix="lossctl-join") as pool:
-                for done in [pool.submit(work, feed) for feed in feeds]:
-                    done.result()
+                try:
+                    for done in [pool.submit(work, feed) for feed in feeds]:
+                        done.result()
+                finally:
+                    over.set()  # one that failed, or was interrupted, ends the others too
         return spill
 
     def _words_of(
