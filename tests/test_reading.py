@@ -6,8 +6,10 @@ import csv
 import datetime
 import gzip
 import io
+import itertools
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from lossctl.io import csvchunks, join, spill
 from lossctl.io.column import Kind, Numbers, Table, Texts, length
 from lossctl.io.csvchunks import Chunk, Rest, chunks
 from lossctl.io.instep import InStep
-from lossctl.io.join import Joined
+from lossctl.io.join import Joined, ascends
 from lossctl.io.keys import keys
 from lossctl.io.memory import ArrayTable
 from lossctl.io.parquetfile import ParquetTable
@@ -278,11 +280,27 @@ def test_empty_and_missing_keys_are_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "ends"),
-    [([1, 2, 9], (1, 9)), ([1, 1], None), ([2, 1], None), (["a", "b"], ("a", "b")), (["b", "a"], None)],
+    ("values", "rise"),
+    [
+        ([1, 2, 9], True),
+        (["1", "2", "10"], True),  # as numbers, whatever the container
+        ([1.0, 2.0, 10.0], True),
+        (["1.0", "2.0", "10.0"], True),
+        (["a", "b"], True),
+        (["2024-01-09", "2024-01-10"], True),
+        ([1, 1], False),
+        ([2, 1], False),
+        (["b", "a"], False),
+        (["1", "1.0"], False),  # one key
+        (["True", "true"], False),
+        (["1", "a"], False),  # numbers and text have no common order
+    ],
 )
-def test_keys_that_ascend_tell_their_ends(values: list[Any], ends: object) -> None:
-    assert keys(pa.array(values)).ends == ends
+def test_keys_ascend_alike_in_every_container(values: list[Any], rise: bool) -> None:
+    assert ascends(None, keys(pa.array(values)).order) is rise
+    one, *rest = (keys(pa.array([value])).order for value in values)
+    apart = one is not None and all(ascends(before, after) for before, after in pairwise([one, *rest]))
+    assert apart is rise
 
 
 # the join --------------------------------------------------------------------------------------------------------
@@ -367,7 +385,9 @@ def read_all(rows: Joined) -> None:
 
 
 def tables(left: list[Any], right: list[Any]) -> list[ArrayTable]:
-    return [ArrayTable({"id": np.array(values)}, name) for name, values in (("left", left), ("right", right))]
+    """Two tables of keys, which are whole numbers where there are none."""
+    named = {"left": left, "right": right}
+    return [ArrayTable({"id": np.array(v, dtype=None if v else int)}, name) for name, v in named.items()]
 
 
 @pytest.mark.parametrize(
@@ -398,7 +418,7 @@ def test_no_room_for_the_temporary_file_is_said(
 
     targets, preds, _ = pair(tmp_path, int)
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(DataError, match=r"No space left on device: the join by --id keeps its rows .* TMPDIR"):
+    with pytest.raises(DataError, match=r"No space left on device: the join .* set TMPDIR"):
         package.evaluate(preds, targets=targets, target="y", pred="p", losses="mae", id="id")
 
 
@@ -448,3 +468,63 @@ def test_hashes_that_differ_only_in_their_last_bits_are_sorted_too() -> None:
     for hashes_ in (plain, close, plain[:1], plain[:0]):
         assert hashes_[join.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
     assert close[join.order_of(close, 8)].tolist() == sorted(close.tolist())
+
+
+@pytest.mark.parametrize("second", [["3", "4"], [3.0, 4.0], [True, False], ["x", "y"]])
+def test_parts_of_a_folder_may_hold_keys_of_other_types(tmp_path: Path, second: list[Any]) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    pq.write_table(pa.table({"id": [1, 2], "p": [0.0, 1.0]}), folder / "1.parquet")
+    pq.write_table(pa.table({"id": second, "p": [0.0, 1.0]}), folder / "2.parquet")
+    spelled = ["1", "2", *(str(value) for value in second)]
+    pq.write_table(pa.table({"id": spelled, "y": [0.0, 1.0, 2.0, 3.0]}), tmp_path / "y.parquet")
+    report = package.evaluate(
+        str(folder), targets=str(tmp_path / "y.parquet"), target="y", pred="p", losses="mse", id="id"
+    )
+    assert report.cells[0].value == 2.0
+
+
+def test_a_join_gives_the_same_bits_from_any_container(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    rows = 70_000
+    target, pred = rng.normal(size=(2, rows))
+    for name, values in (("y", target), ("p", pred)):
+        table = pa.table({"id": np.arange(rows), name: values})
+        pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=9_999)
+        lines = (f"{i},{value!r}\n" for i, value in enumerate(values.tolist()))
+        (tmp_path / f"{name}.csv").write_text(f"id,{name}\n" + "".join(lines))
+    found = [
+        package.evaluate(
+            str(tmp_path / f"p.{mine}"),
+            targets=str(tmp_path / f"y.{theirs}"),
+            target="y",
+            pred="p",
+            losses=["mae", "r2"],
+            id="id",
+        )
+        for mine, theirs in itertools.product(("csv", "parquet"), repeat=2)
+    ]
+    assert len({tuple((cell.value, cell.stderr) for cell in report.cells) for report in found}) == 1
+    assert len({report.inputs[0].data for report in found}) == 1
+
+
+def test_what_was_dropped_is_named_in_one_order(tmp_path: Path) -> None:
+    columns = {"y": np.ones(300_000), "p": np.zeros(300_000)}
+    columns["p"][70_000] = columns["y"][200_000] = columns["y"][100] = np.nan
+    pq.write_table(pa.table(columns), tmp_path / "d.parquet", row_group_size=50_000)
+    signatures = {
+        package.evaluate(
+            str(tmp_path / "d.parquet"), target="y", pred="p", losses="mse", missing="drop", threads=threads
+        )
+        .cells[0]
+        .signature
+        for threads in (1, 2, 3, 4)
+        for _ in range(3)
+    }
+    assert len(signatures) == 1
+
+
+def test_a_carriage_return_in_a_quoted_header_is_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_bytes(b'y,p,"u\rx"\n1,2,a\n3,5,b\n')
+    assert package.evaluate(str(path), target="y", pred="p", losses="mse").cells[0].value == 2.5

@@ -20,13 +20,20 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str) 
     """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
     findings: list[tuple[int, Callable[[], str]]] = []
     if missing == "error":
-        findings += [(found.row, partial(_missing, reader, name, found)) for name, found in tally.missing.items()]
-    findings += [(found.row, partial(explain_fault, reader, name, found)) for name, found in tally.faults.items()]
+        findings += [
+            (found.row, partial(_missing, reader, name, found)) for name, found in sorted(tally.missing.items())
+        ]
+    findings += [
+        (found.row, partial(explain_fault, reader, name, found)) for name, found in sorted(tally.faults.items())
+    ]
     findings += [
         (found.first, partial(_outside, reader, plan, check, found))
-        for check, found in tally.breaches.items()
+        for check, found in sorted(tally.breaches.items(), key=lambda entry: str(entry[0]))
         if found.first != NEVER
     ]
+    if findings:
+        for table in reader.tables:
+            table.unchanged()  # rows that went missing with their file are not what is wrong
     row, wording = min(findings, key=lambda finding: finding[0], default=(NEVER, None))
     if tally.stopped is not None and tally.stopped[0] <= row:
         raise tally.stopped[1]

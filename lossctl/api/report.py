@@ -85,7 +85,7 @@ def _dropped(tally: Tally, reader: BlockReader) -> dict[str, int]:
     """Count dropped rows by column and kind of missing value; a row may count more than once."""
     found: dict[str, int] = {}
     several = len(reader.tables) > 1
-    for name, breach in tally.missing.items():
+    for name, breach in sorted(tally.missing.items()):
         place, column, kind = name.split("\0")
         label = f"{reader.tables[int(place)].label}:" if several else ""
         found[f"{label}{column}:{kind}"] = found.get(f"{label}{column}:{kind}", 0) + breach.count

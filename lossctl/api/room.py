@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from lossctl.core.state import Sample
 from lossctl.engine.plan import Plan
@@ -20,9 +21,9 @@ def as_bytes(size: str | int) -> int:
             raise UsageError(f"--max-memory {size}: at least one byte is needed")
         return size
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", size.strip().lower())
-    if found is None or not float(found[1]):
+    if found is None or not Decimal(found[1]):
         raise UsageError(f"--max-memory {size}: a size is needed, as 500M or 2G")
-    return int(float(found[1]) * (1 << UNITS[found[2]]))
+    return int(Decimal(found[1]) * (1 << UNITS[found[2]]))
 
 
 class Room:

@@ -72,9 +72,7 @@ RowsOut = Annotated[
     str | None, typer.Option("--rows-out", metavar="FILE", help="Per-row losses to a .parquet or .csv file.")
 ]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=17, metavar="N", help="Significant digits in tables.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", help="Threads [default: all cores it may use].")
-]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", help="Threads [default: all cores it may use].")]
 MaxMemory = Annotated[
     str | None,
     typer.Option(

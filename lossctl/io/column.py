@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice, pairwise
+from itertools import islice
 from threading import Lock
 from typing import Any, Protocol
 
@@ -55,13 +55,14 @@ class Keys:
     """(rows,) hashes of keys: equal keys have equal hashes, whatever column type or container holds them.
 
     `check` is a second hash, None where every key is a whole number, whose first one is one to one. `null` is True
-    for empty keys, None where there are none. `ends` are the first and the last key if they ascend in between.
+    for empty keys, None where there are none. `order` is what the keys sort by: numbers if all are whole, an Arrow
+    array if all are texts and spelled as their labels, else None.
     """
 
     hashes: Hashes
     check: Hashes | None
     null: Mask | None = None
-    ends: tuple[Any, Any] | None = None
+    order: Any = None
 
 
 Column = Numbers | Texts | Keys
@@ -109,6 +110,9 @@ class Table(Protocol):
 
     def where(self, row: int) -> str:
         """Say where a row (0-based) stands, as `FILE: row N`."""
+
+    def unchanged(self) -> None:
+        """Raise DataError if a file is no longer the one that was opened."""
 
 
 def length(piece: Piece | Raw) -> int:
@@ -209,7 +213,7 @@ def part(piece: Piece, start: int, stop: int) -> Piece:
     """Return rows start to stop of a piece, as views."""
     rows = slice(start, stop)
 
-    def cut(values: NDArray[Any] | None) -> NDArray[Any] | None:
+    def cut(values: Any) -> Any:
         return None if values is None else values[rows]
 
     found: Piece = {}
@@ -219,9 +223,7 @@ def part(piece: Piece, start: int, stop: int) -> Piece:
         elif isinstance(column, Texts):
             found[name] = Texts(column.codes[rows], column.words)
         else:
-            whole = start == 0 and stop >= len(column.hashes)
-            ends = column.ends if whole else None
-            found[name] = Keys(column.hashes[rows], cut(column.check), cut(column.null), ends)
+            found[name] = Keys(column.hashes[rows], cut(column.check), cut(column.null), cut(column.order))
     return found
 
 
@@ -247,14 +249,19 @@ def concatenated(columns: Sequence[Column]) -> Column:
     sizes = [len(column.hashes) for column in keys]
     checks = [np.zeros(n, np.uint64) if k.check is None else k.check for k, n in zip(keys, sizes, strict=True)]
     check = None if all(column.check is None for column in keys) else np.concatenate(checks)
-    ends = [column.ends for column in keys]
-    ascend = all(a is not None and b is not None and a[1] < b[0] for a, b in pairwise(ends))
-    return Keys(
-        np.concatenate([column.hashes for column in keys]),
-        check,
-        _nulls([column.null for column in keys], sizes),
-        (ends[0][0], ends[-1][1]) if ascend and ends[0] is not None and ends[-1] is not None else None,
-    )
+    hashes = np.concatenate([column.hashes for column in keys])
+    return Keys(hashes, check, _nulls([column.null for column in keys], sizes), _order([key.order for key in keys]))
+
+
+def _order(orders: Sequence[Any]) -> Any:
+    """Concatenate what keys sort by, None where they differ in kind."""
+    if all(isinstance(order, np.ndarray) for order in orders):
+        return np.concatenate(orders)
+    if any(order is None or isinstance(order, np.ndarray) for order in orders):
+        return None
+    import pyarrow as pa
+
+    return pa.concat_arrays(orders)
 
 
 def _nulls(nulls: Sequence[Mask | None], sizes: Sequence[int]) -> Mask | None:

@@ -99,6 +99,9 @@ class CsvTable:
                 return Shape(kind)
         return Shape("number")
 
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
@@ -194,8 +197,8 @@ class CsvTable:
     ) -> arrow_csv.CSVStreamingReader:
         """Read in threads; or, with `on_ragged`, in order and with any byte for a character, to find what is wrong."""
         lenient = on_ragged is not None
-        options = self._read_options(place.block, lenient)
-        options.skip_rows = place.skip
+        options = self._read_options(place.block, lenient, header=place.skip > 0 and not lenient)
+        options.skip_rows = place.skip if lenient else 0
         return arrow_csv.open_csv(
             stream,
             read_options=options,
@@ -203,12 +206,12 @@ class CsvTable:
             convert_options=self._convert_options(types),
         )
 
-    def _read_options(self, block: int, lenient: bool = False) -> arrow_csv.ReadOptions:
+    def _read_options(self, block: int, lenient: bool = False, header: bool = False) -> arrow_csv.ReadOptions:
         return arrow_csv.ReadOptions(
             block_size=block,
             use_threads=False,
             encoding=ANY_BYTE if lenient else "utf8",
-            column_names=list(self.names),
+            column_names=[] if header else list(self.names),
         )
 
     def _parse_options(self, newlines: bool, on_ragged: object = None) -> arrow_csv.ParseOptions:

@@ -122,6 +122,9 @@ class InStep:
     def _row_counts(self, streams: Sequence[_Stream], counts: Sequence[int], start: int) -> DataError:
         """Count every table to its end, and say that they differ."""
         totals = {stream.place: start + count + stream.left() for stream, count in zip(streams, counts, strict=True)}
+        unread = next(filter(None, (stream.error for stream in streams)), None)
+        if unread is not None:
+            return unread
         shown = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
         return DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
 
@@ -138,21 +141,21 @@ class _Stream:
     def __init__(self, place: int, pieces: Iterator[Piece | Raw]) -> None:
         self.place = place
         self._pieces = pieces
-        self._error: DataError | None = None
+        self.error: DataError | None = None
 
     def next(self) -> Piece | Raw | None:
         """Return the next piece, None at the end."""
         try:
-            return None if self._error else next(self._pieces, None)
+            return None if self.error else next(self._pieces, None)
         except DataError as error:
-            self._error = error
+            self.error = error
             return None
 
     def ended(self) -> DataError | None:
         """Return why the stream has ended early, None if it has not, or has ended as it should."""
-        if self._error is None:
+        if self.error is None:
             self.next()
-        return self._error
+        return self.error
 
     def left(self) -> int:
         """Count the rows that are left."""

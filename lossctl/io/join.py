@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,9 @@ class Joined:
             if stopped is not None:
                 return False
             first, *others = (keys_of(piece, self.key) for _, piece in pieces)
-            if first.ends is None or (last is not None and not last < first.ends[0]):
+            if not ascends(last, first.order) or not all(same_keys(first, other) for other in others):
                 return False
-            if not all(same_keys(first, other) for other in others):
-                return False
-            last = first.ends[1]
+            last = first.order
         return True
 
 
@@ -76,6 +74,18 @@ def keys_of(piece: Piece, key: str) -> Keys:
     column = piece[key]
     assert isinstance(column, Keys)
     return column
+
+
+def ascends(before: Any, order: Any) -> bool:
+    """Whether keys ascend, also from the last of those `before`; text by its code points."""
+    if order is None or (before is not None and type(before) is not type(order)):
+        return False
+    if isinstance(order, np.ndarray):
+        return bool((order[1:] > order[:-1]).all()) and (before is None or bool(before[-1] < order[0]))
+    import pyarrow.compute as pc
+
+    rise = len(order) == 1 or pc.all(pc.less(order[:-1], order[1:])).as_py()
+    return rise and (before is None or before[-1].as_py() < order[0].as_py())
 
 
 def same_keys(left: Keys, right: Keys) -> bool:

@@ -7,7 +7,7 @@ texts meet with a probability below 1e-20.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,7 @@ NO_DIGIT: Final = np.uint64(0x8080808080808080)
 LONGEST_NUMBER: Final = 20  # characters of the longest whole number of 64 bits
 OTHER_SEED: Final = np.uint64(0x9E3779B97F4A7C15)  # of the second hash of a text: 2^64 over the golden ratio
 SPELLED_OTHERWISE: Final = (b"True", b"TRUE", b"False", b"FALSE")
+LABELS: Final = ("true", "false")
 
 
 def keys(array: pa.Array) -> Keys:
@@ -43,8 +44,7 @@ def keys(array: pa.Array) -> Keys:
         return Keys(np.empty(0, np.uint64), None)
     if pa.types.is_signed_integer(array.type):
         numbers = np.array(convert.buffer_of(array.cast(pa.int64()), np.int64))
-        ascend = null is None and bool((numbers[1:] > numbers[:-1]).all())
-        return Keys(_of_numbers(numbers), None, null, (numbers[0], numbers[-1]) if ascend else None)
+        return Keys(_of_numbers(numbers), None, null, numbers if null is None else None)
     text = array if pa.types.is_string(array.type) else array.cast(pa.string())
     try:
         text.validate(full=True)
@@ -57,29 +57,35 @@ def keys(array: pa.Array) -> Keys:
     found = of_texts(offsets, data)
     empty = np.diff(offsets) == 0
     null = empty if null is None else null | empty
-    ends = None
-    if not null.any():
-        null = None
-        import pyarrow.compute as pc  # takes longer to import than most keys to read
-
-        if rows == 1 or pc.all(pc.less(text[:-1], text[1:])).as_py():
-            ends = text[0].as_py(), text[-1].as_py()
-    return replace(found, null=null, ends=ends)
+    if null.any():
+        return Keys(found.hashes, found.shown_check, null)
+    return Keys(found.hashes, found.shown_check, None, text if found.plain else found.numbers)
 
 
 def array_keys(array: NDArray[Any]) -> Keys:
     """Hash the keys of a NumPy array."""
     if array.dtype.kind == "i":
         numbers = array.astype(np.int64)
-        ascend = len(numbers) > 0 and bool((numbers[1:] > numbers[:-1]).all())
-        return Keys(_of_numbers(numbers), None, None, (int(numbers[0]), int(numbers[-1])) if ascend else None)
-    empty = [value is None or value != value or value == "" for value in array.tolist()]
-    found = of_words(["" if none else label(value) for value, none in zip(array.tolist(), empty, strict=True)])
-    return replace(found, null=np.array(empty) if any(empty) else None)
+        return Keys(_of_numbers(numbers), None, None, numbers)
+    words = [None if value is None or value != value else label(value) for value in array.tolist()]
+    return keys(pa.array(words, pa.string()))
 
 
-def of_words(words: Sequence[str]) -> Keys:
-    """Hash labels."""
+@dataclass(frozen=True)
+class _Found:
+    """Hashes of texts, a second one that is 0 for whole numbers, and the numbers if all texts are."""
+
+    hashes: Hashes
+    check: Hashes
+    numbers: NDArray[np.int64] | None
+    plain: bool  # no text is a whole number, and none is spelled otherwise than its label
+
+    @property
+    def shown_check(self) -> Hashes | None:
+        return self.check if self.check.any() else None
+
+
+def _of_words(words: Sequence[str]) -> _Found:
     encoded = [word.encode() for word in words]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     return of_texts(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
@@ -89,7 +95,7 @@ def _of_numbers(numbers: NDArray[np.int64]) -> Hashes:
     return stirred(stirred(numbers.view(np.uint64) ^ OTHER_SEED))
 
 
-def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> Keys:
+def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> _Found:
     """Hash texts: text i is data[offsets[i] : offsets[i + 1]]."""
     starts, lengths = offsets[:-1], np.diff(offsets)
     padded = np.concatenate([data, np.zeros(WORD, np.uint8)])
@@ -114,16 +120,32 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> Keys:
         else:
             hashes = np.where(longer, stirred(hashes ^ word), hashes)
             check = np.where(longer, stirred(stirred(check ^ word)), check)
+    numeric, numbers = np.zeros(len(lengths), dtype=bool), np.zeros(len(lengths), dtype=np.int64)
     whole, values = _numbers(np.flatnonzero(digits), starts + signs, lengths - signs, signs, padded)
     hashes[whole], check[whole] = _of_numbers(values), 0
+    numeric[whole], numbers[whole] = True, values
     ends = padded[np.maximum(offsets[1:] - 2, 0)], padded[np.maximum(offsets[1:] - 1, 0)]
     odd = (lengths > 2) & (ends[0] == ord(".")) & (ends[1] == ord("0"))
     first = windows[np.minimum(starts, len(data))] & KEPT[np.minimum(lengths, WORD)]
     for spelling in SPELLED_OTHERWISE:
         odd |= (lengths == len(spelling)) & (first == np.uint64(int.from_bytes(spelling, "little")))
-    if odd.any():
-        _respelled(np.flatnonzero(odd), offsets, data, hashes, check)
-    return Keys(hashes, check if check.any() else None)
+    respelled = np.flatnonzero(odd)
+    if len(respelled):
+        raw = data.tobytes()
+        bounds = zip(offsets[respelled].tolist(), offsets[respelled + 1].tolist(), strict=True)
+        words = [label(raw[start:end].decode("utf-8", errors="replace")) for start, end in bounds]
+        other = [
+            place
+            for place, (row, word) in enumerate(zip(respelled.tolist(), words, strict=True))
+            if len(word.encode()) != lengths[row] or word in LABELS
+        ]
+        if other:
+            found, at = _of_words([words[place] for place in other]), respelled[other]
+            hashes[at], check[at] = found.hashes, found.check
+            if found.numbers is not None:
+                numeric[at], numbers[at] = True, found.numbers
+        respelled = respelled[other]
+    return _Found(hashes, check, numbers if numeric.all() else None, not numeric.any() and not len(respelled))
 
 
 def _numbers(
@@ -146,17 +168,3 @@ def _numbers(
     values[negative] *= -1
     fits &= ~(negative & (size == 0))  # -0 is a text of its own unless its label says otherwise
     return rows[fits], values[fits]
-
-
-def _respelled(
-    rows: NDArray[np.int64], offsets: NDArray[np.int64], data: NDArray[np.uint8], hashes: Hashes, check: Hashes
-) -> None:
-    """Hash texts as the labels that they are: 1.0 as 1, True as true."""
-    raw = data.tobytes()
-    texts = [raw[start:end] for start, end in zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True)]
-    words = [label(text.decode("utf-8", errors="replace")) for text in texts]
-    other = [place for place, (word, text) in enumerate(zip(words, texts, strict=True)) if word.encode() != text]
-    if other:
-        found = of_words([words[place] for place in other])
-        hashes[rows[other]] = found.hashes
-        check[rows[other]] = 0 if found.check is None else found.check

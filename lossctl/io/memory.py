@@ -37,6 +37,9 @@ class ArrayTable:
         kind = {"b": "boolean", "i": "number", "u": "number", "f": "number"}.get(array.dtype.kind, "text")
         return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
 
+    def unchanged(self) -> None:
+        """Memory is the caller's own."""
+
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
@@ -111,6 +114,9 @@ class ArrowTable:
             first = self.column(name).slice(0, 1).combine_chunks()
             return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
         return found
+
+    def unchanged(self) -> None:
+        """Memory is the caller's own."""
 
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"

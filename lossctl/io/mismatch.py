@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.fingerprint import Hashes
+from lossctl.core.labels import label
 from lossctl.errors import DataError, printable
 from lossctl.io.column import Keys, Kind, Table, Texts
 from lossctl.io.instep import InStep
@@ -49,7 +50,7 @@ def examples(table: Table, key: str, hashes: Hashes) -> str:
         assert isinstance(column, Keys)
         assert isinstance(text, Texts)
         for row in np.flatnonzero(np.isin(column.hashes, hashes)).tolist():
-            word = printable(text.words[int(text.codes[row])])
+            word = printable(label(text.words[int(text.codes[row])]))
             if word not in words:
                 words.append(word)
         if len(words) > EXAMPLES:

@@ -63,6 +63,9 @@ class NpyTable:
         shape, _, dtype, _ = self.layout
         return Shape("boolean" if dtype.kind == "b" else "number", prod(shape[1:]))
 
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 

@@ -67,6 +67,9 @@ class ParquetTable:
             return Shape(found.kind, len(column.values) if column is not None and hasattr(column, "values") else 0)
         return found
 
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 

@@ -66,12 +66,19 @@ class Spill:
                 self._runs.append(Run(ends, parted, 0, len(parted), checked))
                 return
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="lossctl-join-")  # noqa: SIM115  # goes with the rows
-                weakref.finalize(self, self._file.close)
+                self._file = self._opened()
             offset = self._end
             self._end += parted.nbytes
             self._runs.append(Run(ends, None, offset, len(parted), checked))
         self._write(parted, offset)
+
+    def _opened(self) -> IO[bytes]:
+        try:
+            file = tempfile.TemporaryFile(prefix="lossctl-join-")  # noqa: SIM115  # goes with the rows
+        except OSError as error:
+            raise _no_room(str(error.strerror or error)) from None
+        weakref.finalize(self, file.close)
+        return file
 
     def _write(self, parted: Words, offset: int) -> None:
         assert self._file is not None
@@ -81,11 +88,7 @@ class Spill:
                 written = os.pwrite(self._file.fileno(), view, offset)
                 view, offset = view[written:], offset + written
         except OSError as error:
-            folder = tempfile.gettempdir()
-            raise DataError(
-                f"{folder}: {error.strerror}: the join by --id keeps its rows in temporary files there; "
-                "set TMPDIR to a folder with more room"
-            ) from None
+            raise _no_room(f"{tempfile.gettempdir()}: {error.strerror}") from None
 
     @property
     def rows(self) -> int:
@@ -103,6 +106,8 @@ class Spill:
             for run, part in zip(self._runs, parts, strict=True)
         ]
         words = [part[:-1] if run.checked else part for run, part in zip(self._runs, parts, strict=True)]
+        if not words:
+            return np.empty((1, 0), np.uint64), np.empty(0, np.uint64)
         return np.concatenate(words, axis=1), np.concatenate(checks)
 
     def _part(self, run: Run, first: int, stop: int) -> Words:
@@ -115,3 +120,9 @@ class Spill:
             offset = run.offset + (line * run.rows + begin) * WORD_BYTES
             os.preadv(self._file.fileno(), [memoryview(part[line]).cast("B")], offset)
         return part
+
+
+def _no_room(why: str) -> DataError:
+    return DataError(
+        f"{why}: the join by --id keeps its rows in temporary files; set TMPDIR to a folder with more room"
+    )

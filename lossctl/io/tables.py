@@ -78,6 +78,10 @@ class PartsTable:
     def shape(self, name: str) -> Shape:
         return self.parts[0].shape(name)
 
+    def unchanged(self) -> None:
+        for part in self.parts:
+            part.unchanged()
+
     def where(self, row: int) -> str:
         place = max((i for i, start in enumerate(self._starts) if start <= row), default=0)
         return self.parts[place].where(row - (self._starts[place] if self._starts else 0))
