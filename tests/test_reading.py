@@ -22,12 +22,13 @@ import lossctl as package
 from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
 from lossctl.io import csvchunks, join, spill
-from lossctl.io.column import Kind, Numbers, Table, Texts, length
+from lossctl.io.column import Kind, Numbers, Table, Texts, decoded, length
 from lossctl.io.csvchunks import Chunk, Rest, chunks
 from lossctl.io.instep import InStep
 from lossctl.io.join import Joined, ascends
 from lossctl.io.keys import keys
 from lossctl.io.memory import ArrayTable
+from lossctl.io.npyfile import NpyTable
 from lossctl.io.parquetfile import ParquetTable
 from lossctl.io.source import Source
 
@@ -183,6 +184,20 @@ def test_feeds_have_all_rows_between_them(tmp_path: Path, groups: int, parts: in
                 np.testing.assert_array_equal(column.values[0], np.arange(address, address + count, dtype=float))
             address += count
     assert address == rows
+
+
+@pytest.mark.parametrize("start", [0, 1, 65_536, 196_608, 299_999])
+@pytest.mark.parametrize("stop", [196_609, 262_144, 300_000, None])
+@pytest.mark.parametrize("groups", [300_000, 70_001, 65_536])
+def test_a_table_is_read_from_any_row_to_any_other(tmp_path: Path, start: int, stop: int | None, groups: int) -> None:
+    values = np.arange(300_000, dtype=float)
+    pq.write_table(pa.table({"x": values}), tmp_path / "x.parquet", row_group_size=groups)
+    np.save(tmp_path / "x.npy", values)
+    one: Table = ParquetTable(Source(str(tmp_path / "x.parquet")))
+    for table in (one, ArrayTable({"x": values}), NpyTable(Source(str(tmp_path / "x.npy")))):
+        pieces = [piece["x"] for piece in decoded(table.read({"x": Kind.NUMBER}, start, stop))]
+        found = np.concatenate([np.empty(0), *(column.values[0] for column in pieces if isinstance(column, Numbers))])
+        np.testing.assert_array_equal(found, values[start:stop])
 
 
 def test_more_threads_than_parts_change_nothing(tmp_path: Path) -> None:

@@ -99,9 +99,10 @@ class ParquetTable:
                 for batch in parquet.iter_batches(
                     batch_size=BLOCK, row_groups=groups, columns=list(wanted), use_threads=False
                 ):
-                    here = batch.slice(max(start - first, 0), min(batch.num_rows, stop - first) - max(start - first, 0))
+                    low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     first += batch.num_rows
-                    if here.num_rows:
+                    if low < high:
+                        here = batch.slice(low, high - low)
                         yield {
                             name: self._column(name, array, wanted[name])
                             for name, array in zip(here.schema.names, here.columns, strict=True)
