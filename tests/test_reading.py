@@ -23,6 +23,7 @@ from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
 from lossctl.io import csvchunks, join, spill
 from lossctl.io.column import Kind, Numbers, Table, Texts, decoded, length
+from lossctl.io.convert import texts
 from lossctl.io.csvchunks import Chunk, Rest, chunks
 from lossctl.io.instep import InStep
 from lossctl.io.join import Joined, ascends
@@ -246,6 +247,28 @@ def test_fingerprints_tell_rows_apart(change: str) -> None:
 def test_every_nan_has_the_same_fingerprint() -> None:
     strange = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
     assert (bits(strange) == bits(np.array([np.nan, np.nan]))).all()
+
+
+# whole numbers as labels -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([-100, 100, 0, 100], pa.int8()),
+        ([3, 1, 2, 3], pa.int64()),
+        ([2**62, 2**62 + 5], pa.int64()),
+        ([-(2**63), 2**63 - 1], pa.int64()),
+        ([2**64 - 1, 2**64 - 3], pa.uint64()),
+        ([255, 0], pa.uint8()),
+        ([10**9, -(10**9), 7], pa.int32()),
+        ([5, None, 7], pa.int16()),
+    ],
+)
+def test_whole_numbers_are_labels_by_their_digits(values: list[Any], kind: pa.DataType) -> None:
+    found = texts(pa.array([9, *values], kind).slice(1))
+    words = [None if code < 0 else found.words[code] for code in found.codes.tolist()]
+    assert words == [None if value is None else str(value) for value in values]
 
 
 # keys ------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ PLAIN: Final[Mapping[str, type]] = {
     "uint16": np.uint16,
     "uint32": np.uint32,
 }
+FEW_CODES: Final = 4096
 LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
@@ -162,6 +163,12 @@ def texts(array: pa.Array) -> Texts:
     """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
     if is_list(array.type):
         raise DataError("holds lists; one value per row is needed")
+    small = pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type)
+    if small and array.null_count == 0 and len(array):
+        values = buffer_of(array, array.type.to_pandas_dtype())
+        low, high = int(values.min()), int(values.max())
+        if high - low < FEW_CODES:  # a class or a group: no need to look each one up
+            return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))
     if not pa.types.is_dictionary(array.type):
         plain = pa.types.is_string(array.type) or pa.types.is_integer(array.type)
         array = (array if plain else array.cast(pa.string())).dictionary_encode()
