@@ -24,7 +24,8 @@ PLAIN: Final[Mapping[str, type]] = {
     "uint16": np.uint16,
     "uint32": np.uint32,
 }
-FEW_CODES: Final = 4096
+WHOLE: Final = {name: kind for name, kind in PLAIN.items() if "int" in name} | {"int64": np.int64}
+FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written down beforehand
 LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
@@ -163,9 +164,9 @@ def texts(array: pa.Array) -> Texts:
     """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
     if is_list(array.type):
         raise DataError("holds lists; one value per row is needed")
-    small = pa.types.is_integer(array.type) and not pa.types.is_uint64(array.type)
-    if small and array.null_count == 0 and len(array):
-        values = buffer_of(array, array.type.to_pandas_dtype())
+    whole = WHOLE.get(str(array.type))
+    if whole is not None and array.null_count == 0 and len(array):
+        values = buffer_of(array, whole)
         low, high = int(values.min()), int(values.max())
         if high - low < FEW_CODES:  # a class or a group: no need to look each one up
             return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))
