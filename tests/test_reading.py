@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +29,7 @@ from lossctl.io.csvchunks import Chunk, Rest, chunks
 from lossctl.io.instep import InStep
 from lossctl.io.join import Joined, ascends
 from lossctl.io.keys import keys
-from lossctl.io.memory import ArrayTable
+from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npyfile import NpyTable
 from lossctl.io.parquetfile import ParquetTable
 from lossctl.io.source import Source
@@ -98,6 +99,14 @@ def test_very_long_lines_come_in_pieces_of_fewer(monkeypatch: pytest.MonkeyPatch
     found = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
     assert sum(piece.rows for piece in found if isinstance(piece, Chunk)) == 7
     assert max(piece.rows for piece in found if isinstance(piece, Chunk)) < SMALL_BLOCK
+
+
+def test_text_without_line_ends_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvchunks, "LONGEST", 50)
+    monkeypatch.setattr(csvchunks, "STEP", 10)
+    stream = pa.BufferReader(b"1,x\r" * 100)
+    assert list(chunks(stream, ",", False)) == [Rest(0)]
+    assert stream.tell() == 50
 
 
 def table_text(rows: int, odd: dict[int, str] | None = None) -> str:
@@ -295,6 +304,22 @@ def test_what_is_spelled_otherwise_is_another_key() -> None:
     words = ["7", "07", "7.", "7.00", "+7", " 7", "7 ", "-7", "- 7", "7a", "a7", "", "-", "--7", "-0", "1e3", "1000"]
     words += ["9" * 19, "9" * 20, "9" * 21, "x" * 7, "x" * 8, "x" * 9, "x" * 16, "x" * 17, "é", "e\u0301"]
     assert len(set(hashes(words))) == len(words)
+
+
+def test_a_frame_is_converted_once_however_many_threads_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(12)
+    frame = pd.DataFrame({"y": rng.normal(size=300_000), "p": rng.normal(size=300_000)})
+    made: list[str] = []
+    convert = FrameTable._convert
+
+    def counted(self: FrameTable, name: str) -> Any:
+        made.append(name)
+        return convert(self, name)
+
+    monkeypatch.setattr(FrameTable, "_convert", counted)
+    found = package.evaluate(frame, target="y", pred="p", losses="mse", threads=4)
+    assert found.cells[0].rows == 300_000
+    assert sorted(made) == ["p", "y"]
 
 
 def test_keys_do_not_depend_on_their_neighbours() -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import lossctl
 from lossctl import registry
 from lossctl.api import Report
-from lossctl.core.block import Block
+from lossctl.core.block import Block, ready
 from lossctl.core.check import Breach
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
@@ -519,7 +519,7 @@ def test_tallies_of_blocks_merge_in_any_order() -> None:
 
 def feed(blocks: Sequence[Block]) -> Iterator[Callable[[], Block]]:
     """Blocks that are made already."""
-    return (partial(lambda block: block, block) for block in blocks)
+    return map(ready, blocks)
 
 
 @pytest.mark.parametrize("threads", [2, 7])

@@ -14,7 +14,7 @@ from lossctl.api.job import Job, Note
 from lossctl.api.report import Report, made_report
 from lossctl.api.room import Room
 from lossctl.core.arrays import first_finite
-from lossctl.core.block import Block, MakeBlock
+from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.form import checked_task
 from lossctl.engine.plan import Plan, make_plan
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -230,7 +230,7 @@ def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
             seen = seen or (block if block.read else None)
             if block.rows or block.stopped is not None:
                 break
-        feeds[place] = chain(map(_ready, taken), feed)
+        feeds[place] = chain(map(ready, taken), feed)
         if taken and taken[-1].rows:
             return taken[-1]
         if taken and taken[-1].stopped is not None:
@@ -238,10 +238,6 @@ def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
                 raise taken[-1].stopped
             break
     return seen
-
-
-def _ready(block: Block) -> MakeBlock:
-    return lambda: block
 
 
 def _origin(first: Block) -> float:

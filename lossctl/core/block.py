@@ -49,3 +49,8 @@ class Block:
 
 
 MakeBlock = Callable[[], Block]
+
+
+def ready(block: Block) -> MakeBlock:
+    """Return how to make a block that is made already."""
+    return lambda: block

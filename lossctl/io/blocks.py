@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, MakeBlock
+from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import UsageError, printable
@@ -96,10 +97,7 @@ class BlockReader:
 
     def _feed(self, stream: Iterator[Rows]) -> Iterator[MakeBlock]:
         for rows in stream:
-            if self.in_order:
-                yield _made(self._block(rows))
-            else:
-                yield _making(self, rows)
+            yield ready(self._block(rows)) if self.in_order else partial(self._block, rows)
 
     def _block(self, taken: Rows) -> Block:
         rows, pieces, stopped = taken.decoded()
@@ -187,14 +185,6 @@ class BlockReader:
         if len(slots) > 1:
             return self._context.crossings[name].labels
         return [(word,) for word in self._context.vocabulary(slots[0].table, slots[0].columns[0]).words]
-
-
-def _made(block: Block) -> MakeBlock:
-    return lambda: block
-
-
-def _making(reader: BlockReader, rows: Rows) -> MakeBlock:
-    return lambda: reader._block(rows)  # the reader's own
 
 
 def width_of(tables: Sequence[Table], slot: Slot) -> int:

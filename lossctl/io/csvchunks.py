@@ -55,6 +55,9 @@ def chunks(stream: pa.NativeFile, delimiter: str, ahead: bool) -> Iterator[Chunk
                 return
             yield Chunk(piece, rows, offset)
             held, lines, size, offset = [rest], lines - rows, size - end, offset + end
+        if size >= LONGEST:  # no line end in all this: a reader says what is wrong, and nothing more is held
+            yield Rest(offset)
+            return
     text = b"".join(held)
     if not _safe(text, delimiter):
         yield Rest(offset)

@@ -105,7 +105,9 @@ class CsvTable:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row + 1}"
 
-    cuts = None
+    @property
+    def cuts(self) -> None:
+        """A row is found only by counting the line ends before it."""
 
     def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
         types = {name: self._type(name, kind) for name, kind in wanted.items()}
@@ -123,8 +125,7 @@ class CsvTable:
         row, header = 0, self._header_bytes
         rest = None if header else Rest(0)
         if header:
-            with self.source.stream() as stream:
-                stream.read(header)
+            with self._stream_from(header) as stream:
                 for chunk in chunks(stream, self.delimiter, ahead=self.source.format in COMPRESSED):
                     if isinstance(chunk, Rest):
                         rest = chunk
@@ -175,8 +176,8 @@ class CsvTable:
         if self.source.format not in COMPRESSED:
             stream.seek(offset)
             return stream
-        while offset:
-            offset -= len(stream.read(min(offset, BLOCK_BYTES)))
+        while offset and (skipped := len(stream.read(min(offset, BLOCK_BYTES)))):
+            offset -= skipped
         return stream
 
     def _piece(self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
@@ -199,6 +200,7 @@ class CsvTable:
         lenient = on_ragged is not None
         options = self._read_options(place.block, lenient, header=place.skip > 0 and not lenient)
         options.skip_rows = place.skip if lenient else 0
+        options.use_threads = not lenient
         return arrow_csv.open_csv(
             stream,
             read_options=options,
@@ -236,12 +238,12 @@ class CsvTable:
     def _header_lines(self) -> int:
         return 1 + sum(name.count("\n") for name in self.names)
 
-    @property
+    @cached_property
     def _header_bytes(self) -> int:
         """The length of the header line; 0 where a quote or a lone carriage return leaves that to a reader."""
         with self.source.stream() as stream:
-            line = bytes(stream.read(HEAD)).partition(b"\n")[0]
-        return 0 if b'"' in line or b"\r" in line[:-1] else len(line) + 1
+            line, end, _ = bytes(stream.read(HEAD)).partition(b"\n")
+        return 0 if not end or b'"' in line or b"\r" in line[:-1] else len(line) + 1
 
     def _up_to_the_fault(
         self, types: Mapping[str, pa.DataType], place: _Place, done: int, message: str

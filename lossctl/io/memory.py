@@ -143,7 +143,11 @@ class ArrowTable:
 
 
 class FrameTable(ArrowTable):
-    """A pandas frame, of which only the columns asked for are converted."""
+    """A pandas frame, of which only the columns asked for are converted, each once."""
+
+    def __init__(self, frame: Any, label: str = "data") -> None:
+        super().__init__(frame, label)
+        self._converted: dict[str, Any] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -154,6 +158,11 @@ class FrameTable(ArrowTable):
         return len(self.table)
 
     def column(self, name: str) -> Any:
+        if name not in self._converted:
+            self._converted[name] = self._convert(name)
+        return self._converted[name]
+
+    def _convert(self, name: str) -> Any:
         import pyarrow as pa
 
         series = self.table.iloc[:, self.names.index(name)]

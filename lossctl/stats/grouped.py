@@ -87,12 +87,12 @@ class _Covariances:
     def __init__(self, groups: GroupedMoments, sums: Sequence[Pair]) -> None:
         self._groups = groups
         self._sums = sums
-        self._rows = _exactly(groups.live)
+        self.rows = _exactly(groups.live)
 
     def __call__(self, i: int, j: int) -> Pair:
         pairs, products = self._groups.pairs, self._groups.products
         place = pairs.index((i, j) if (i, j) in pairs else (j, i))
-        own = double.multiply(self._rows, (products[0][place], products[1][place]))
+        own = double.multiply(self.rows, (products[0][place], products[1][place]))
         other = double.multiply(self._sums[i], self._sums[j])
         return double.add(own, (-other[0], -other[1]))
 
@@ -110,7 +110,7 @@ def _variance(
     slopes: list[Pair] = [(np.broadcast_to(slope, zero.shape) + zero, zero) for slope in reading.slope(means)]
     flat = np.logical_and.reduce([np.isfinite(slope[0]) for slope in slopes])
     none = np.logical_and.reduce([covariance(i, i)[0] == 0.0 for i in indexes])
-    columns, n = list(indexes), covariance._rows[0]  # of this module
+    columns, n = list(indexes), covariance.rows[0]
     below = double.scale(double.multiply((n, zero), (n, zero)), n - 1.0)
     if weighted:
         drop: Pair = (zero, zero)
