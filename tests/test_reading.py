@@ -22,7 +22,7 @@ import pytest
 import lossctl as package
 from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
-from lossctl.io import csvchunks, join, spill
+from lossctl.io import buckets, csvchunks, spill
 from lossctl.io.column import Kind, Numbers, Table, Texts, decoded, length
 from lossctl.io.convert import texts
 from lossctl.io.csvchunks import Chunk, Rest, chunks
@@ -373,8 +373,8 @@ def test_keys_ascend_alike_in_every_container(values: list[Any], rise: bool) -> 
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a join of some thousand rows go to disk, in several runs and several blocks to a bucket."""
     monkeypatch.setattr(spill, "HELD_BYTES", 1 << 10)
-    monkeypatch.setattr(join, "RUN_ROWS", 700)
-    monkeypatch.setattr(join, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(buckets, "RUN_ROWS", 700)
+    monkeypatch.setattr(buckets, "BLOCK_ROWS", 5)
 
 
 def pair(tmp_path: Path, make_key: Callable[[int], object], rows: int = 5_000) -> tuple[str, str, float]:
@@ -529,8 +529,8 @@ def test_hashes_that_differ_only_in_their_last_bits_are_sorted_too() -> None:
     plain = rng.integers(0, 2**63, 5_000, dtype=np.uint64)
     close = np.arange(5_000, dtype=np.uint64)[::-1] + np.uint64(7 << 60)
     for hashes_ in (plain, close, plain[:1], plain[:0]):
-        assert hashes_[join.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
-    assert close[join.order_of(close, 8)].tolist() == sorted(close.tolist())
+        assert hashes_[buckets.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
+    assert close[buckets.order_of(close, 8)].tolist() == sorted(close.tolist())
 
 
 @pytest.mark.parametrize("second", [["3", "4"], [3.0, 4.0], [True, False], ["x", "y"]])

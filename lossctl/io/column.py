@@ -127,6 +127,13 @@ def length(piece: Piece | Raw) -> int:
     return len(column.codes if isinstance(column, Texts) else column.hashes)
 
 
+def keys_of(piece: Piece, key: str) -> Keys:
+    """Return the key column of a piece."""
+    column = piece[key]
+    assert isinstance(column, Keys)
+    return column
+
+
 class Vocabulary:
     """Words in order of arrival, so that codes mean the same in every piece of a column; threads may share it."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.fingerprint import Hashes, row_hashes
 from lossctl.errors import DataError
-from lossctl.io.column import Keys, Kind, Piece, Raw, Table, length, part, rechunked
+from lossctl.io.column import Kind, Piece, Raw, Table, keys_of, length, part, rechunked
 
 WORTH: Final = 4  # a part may begin where at most an eighth of a share is read in vain
 Wanted = Sequence[tuple[int, Mapping[str, Kind]]]  # table, columns; a table may come twice
@@ -130,9 +130,7 @@ class InStep:
 
 
 def _key_hashes(piece: Piece | Raw, key: str) -> Hashes:
-    column = (piece.decode()[0] if isinstance(piece, Raw) else piece)[key]
-    assert isinstance(column, Keys)
-    return column.hashes.copy()
+    return keys_of(piece.decode()[0] if isinstance(piece, Raw) else piece, key).hashes.copy()
 
 
 class _Stream:

@@ -10,7 +10,7 @@ import numpy as np
 from lossctl.core.fingerprint import Hashes
 from lossctl.core.labels import label
 from lossctl.errors import DataError, printable
-from lossctl.io.column import Keys, Kind, Table, Texts
+from lossctl.io.column import Kind, Table, Texts, keys_of
 from lossctl.io.instep import InStep
 
 EXAMPLES: Final = 3
@@ -46,10 +46,9 @@ def examples(table: Table, key: str, hashes: Hashes) -> str:
     words: list[str] = []
     for rows in InStep([table]).feeds([(0, {key: Kind.KEY}), (0, {key: Kind.TEXT})], 1)[0]:
         (_, keys), (_, texts) = rows.decoded()[1]
-        column, text = keys[key], texts[key]
-        assert isinstance(column, Keys)
+        text = texts[key]
         assert isinstance(text, Texts)
-        for row in np.flatnonzero(np.isin(column.hashes, hashes)).tolist():
+        for row in np.flatnonzero(np.isin(keys_of(keys, key).hashes, hashes)).tolist():
             word = printable(label(text.words[int(text.codes[row])]))
             if word not in words:
                 words.append(word)

@@ -6,8 +6,8 @@ from lossctl.core.batch import Batch, flag, log_other_prob, log_prob
 from lossctl.core.domain import Array
 from lossctl.core.loss import combine
 from lossctl.core.reading import MASKED, TWO_RATIOS
-from lossctl.losses.classification import expected
 from lossctl.losses.forms import ADVERSARIAL
+from lossctl.losses.observed import expected
 
 FORM = (ADVERSARIAL,)
 SOURCE = "Goodfellow et al. 2014, arXiv:1406.2661"

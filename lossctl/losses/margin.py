@@ -7,8 +7,8 @@ import numpy as np
 from lossctl.core.batch import Batch, derived, sign
 from lossctl.core.domain import Array
 from lossctl.core.loss import loss
-from lossctl.losses.classification import has_labels, pick
 from lossctl.losses.forms import CLASS_SCORES, MARGIN
+from lossctl.losses.observed import has_labels, pick
 
 
 def _rivals(batch: Batch) -> Array:
