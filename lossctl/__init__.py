@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lossctl.api import Report, evaluate
+    from lossctl.api import Report, compare, evaluate
     from lossctl.core.loss import Loss
     from lossctl.errors import DataError, LossctlError, OutputError, UsageError
     from lossctl.registry import get
@@ -25,6 +25,7 @@ __all__ = [
     "Report",
     "UsageError",
     "__version__",
+    "compare",
     "evaluate",
     "get",
 ]
@@ -36,6 +37,7 @@ HOMES = {
     "OutputError": "errors",
     "Report": "api",
     "UsageError": "errors",
+    "compare": "api",
     "evaluate": "api",
     "get": "registry",
 }

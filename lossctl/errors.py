@@ -36,6 +36,12 @@ class DataError(LossctlError, ValueError):
     code = ExitCode.DATA
 
 
+class BaselineError(LossctlError, ValueError):
+    """A baseline is missing, unreadable, or of other data, parameters or another schema."""
+
+    code = ExitCode.BASELINE
+
+
 class OutputError(LossctlError, OSError):
     """A result could not be written."""
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lossctl import __version__
 from lossctl.api.job import Job
-from lossctl.core.report import Evaluation, Input
-from lossctl.engine.finish import Settings, cells
+from lossctl.api.query import Query
+from lossctl.core.design import Design
+from lossctl.core.report import Evaluation, Input, Study, WorstRow
+from lossctl.engine.assume import Assumptions
+from lossctl.engine.compare import compare
+from lossctl.engine.finish import Finish, Settings, parts
 from lossctl.engine.plan import Plan
+from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
-from lossctl.errors import printable
+from lossctl.errors import DataError, printable
 from lossctl.io.blocks import BlockReader
+from lossctl.io.times import ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,16 +47,8 @@ class Report(Evaluation):
         return to_json(self, "eval")
 
 
-def made_report(
-    tally: Tally,
-    plan: Plan,
-    reader: BlockReader,
-    job: Job,
-    level: float | None,
-    reduction: str,
-    weight: str | None,
-) -> Report:
-    """Finish the cells and say where they came from."""
+def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: Query) -> Report:
+    """Finish the cells, compare the models if that was asked, and say where all of it came from."""
     digest = reader.digest(tally.read, tally.digest)
     dropped = _dropped(tally, reader)
     used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
@@ -53,27 +56,114 @@ def made_report(
     signed = "|".join(
         [
             f"drop:{drop}",
-            f"w:{printable(weight) if weight else 'none'}",
-            f"agg:{reduction}",
-            f"ci:{f't{level * 100:g}' if level else 'none'}",
+            f"w:{printable(query.weight) if query.weight else 'none'}",
+            f"agg:{query.reduction}",
+            *_signed(query.ci, plan.design),
             f"data:{digest}",
             f"v:{__version__}",
         ]
     )
 
     def where(model: str, row: int) -> str:
-        slots = reader.selection.slots[model]
-        table = next(iter(slots.values())).table if slots else 0
-        return reader.where(table, row)
+        return reader.where(_table(reader, model), row)
 
-    made = cells(
-        tally, plan, {name: reader.labels(name) for name in plan.slicings}, Settings(level, reduction, signed, where)
-    )
+    labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
+    samples = Samples(tally)
+    assumptions = None
+    if plan.design is not None:
+        order = np.empty(0, dtype=np.int64) if plan.times is None else _time_order(tally, plan, reader)
+        assumptions = Assumptions(tally, plan, plan.design, labels, order, samples)
+    finish = Finish(tally, plan, Settings(query.ci, query.reduction, signed, where), samples, assumptions)
+    pieces = list(parts(tally, plan, labels))
+    made = tuple(chain.from_iterable(map(finish.cells, pieces)))
     inputs = tuple(
         Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, dropped)
         for model in plan.models
     )
-    return Report(tuple(made), inputs, job.task, reduction, level, __version__, tuple(_warnings(tally)))
+    warnings = tuple(_warnings(tally))
+    report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings)
+    if assumptions is None:
+        return report
+    design = assumptions.design
+    found = compare(tally, plan, assumptions, pieces, made)
+    resampled = design.method == "bootstrap"
+    study = Study(
+        design.baseline,
+        design.all_pairs,
+        design.assumption,
+        "none" if design.level is None else design.method,
+        found.correction,
+        design.level,
+        design.resamples if resampled else None,
+        design.seed if resampled or found.drawn else None,
+        None if design.effect is None else design.effect.text,
+    )
+    return replace(
+        report,
+        study=study,
+        comparisons=found.comparisons,
+        best_sets=found.best_sets,
+        worst=tuple(_worst(tally, plan, reader)),
+        warnings=(*warnings, *found.warnings),
+    )
+
+
+def _signed(level: float | None, design: Design | None) -> list[str]:
+    """Word what decides the intervals, for the signature."""
+    if level is None:
+        return ["ci:none"]
+    if design is None:
+        return [f"ci:t{level * 100:g}"]
+    law = {"auto": "t", "bootstrap": "bs"}.get(design.method, design.method)
+    words = [f"ci:{law}{level * 100:g}"]
+    if design.cluster is not None or design.time is not None:
+        words.append(f"rows:{printable(design.assumption)}")
+    if design.method == "bootstrap":
+        words += [f"bs:{design.resamples}", f"seed:{design.seed}"]
+    return words
+
+
+def _time_order(tally: Tally, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
+    """Return the places of all times in their order; raise DataError where two rows have one time."""
+    assert plan.times is not None
+    slot = reader.selection.times[plan.times][0]
+    table, column = reader.tables[slot.table], slot.columns[0]
+    words = [word for (word,) in reader.labels(plan.times)]
+    kept = [piece[-2:] for piece in tally.kept.pieces]
+    if kept:
+        codes, addresses = np.concatenate(kept, axis=1).astype(np.int64)
+        order = np.lexsort((addresses, codes))
+        twice = np.flatnonzero(codes[order][1:] == codes[order][:-1])
+        if len(twice):
+            row = int(addresses[order][twice + 1].min())
+            code = int(codes[addresses == row][0])
+            raise DataError(
+                f"{reader.where(slot.table, row)}, column {printable(column)!r}: the time {printable(words[code])!r} "
+                f"stands in a row before; a series has one row for each ({len(twice)} such rows)"
+            )
+    return ranks(words, column, table.label)
+
+
+def _worst(tally: Tally, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
+    """Return the rows where candidates lose most, couple by couple within each loss."""
+    assert plan.design is not None
+    for question in plan.questions:
+        for couple in plan.design.pairs:
+            found = tally.worst.get((couple, question.label))
+            if found is None:
+                continue
+            table = _table(reader, couple[0])
+            for place, address in enumerate(found.addresses.tolist()):
+                base, own, *roles = found.facts[:, place].tolist()
+                yield WorstRow(
+                    *couple,
+                    question.label,
+                    reader.row_of(table, address) + 1,
+                    base,
+                    own,
+                    own - base,
+                    dict(zip(found.names, roles, strict=True)),
+                )
 
 
 def _table(reader: BlockReader, model: str) -> int:

@@ -33,10 +33,13 @@ class Room:
         self._progress = progress
         self._rows = 0
         self._given = size
-        lines = [len(terms) + 1 + len(plan.slicings) for _, terms, kind in plan.wholes if kind == "sample"]
+        riders = len(plan.sample_groups) + (2 if plan.resamples else 0)
+        lines = [len(terms) + 1 + riders for _, terms, kind in plan.wholes if kind == "sample"]
+        lines += [] if plan.times is None else [len(plan.quantities) + int(plan.weighted) + riders + 1]
         self._each = Sample.bytes_per_row(sum(lines))
         self._bytes = free_memory() if size is None else as_bytes(size)
-        self._losses = list(dict.fromkeys(q.label for q in plan.questions if q.loss.keeps == "sample"))
+        everything = plan.times is not None
+        self._losses = list(dict.fromkeys(q.label for q in plan.questions if everything or q.loss.keeps == "sample"))
 
     def check(self, rows: int) -> None:
         """Raise DataError if the samples of that many rows would not fit."""

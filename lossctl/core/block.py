@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.check import Breach
 from lossctl.core.domain import Array
+from lossctl.core.fingerprint import Hashes
 from lossctl.errors import DataError
 
 
@@ -19,10 +20,11 @@ class Block:
     """The complete rows among `read` consecutive input rows that begin at row `start`.
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
-    codes. groups: slicing name -> (rows,) codes. origins: slicing name -> (rows,) the first target of each row's
-    group, where a loss needs it. missing: column -> rows where it is null or NaN, by kind. faults: column -> rows
-    whose text is no known label, or whose target disagrees between files. digest: the fingerprint of all rows read.
-    stopped: what made the rows after these unreadable.
+    codes. groups: slicing name -> (rows,) codes; groups by cluster and by time have names of their own. origins:
+    slicing name -> (rows,) the first target of each row's group, where a loss needs it. missing: column -> rows where
+    it is null or NaN, by kind. faults: column -> rows whose text is no known label, or whose target disagrees between
+    files. digest: the fingerprint of all rows read. units: (rows,) hashes of what is resampled as one, where it is
+    asked for. stopped: what made the rows after these unreadable.
     """
 
     start: int
@@ -36,6 +38,7 @@ class Block:
     dropped: int = 0
     faults: Mapping[str, Breach] = field(default_factory=dict)
     digest: int = 0
+    units: Hashes | None = None
     stopped: DataError | None = None
 
     @property

@@ -42,13 +42,21 @@ class GroupedMoments:
     sums: Pair
     products: Pair
     odd: Mapping[int, Ints]
+    cubed: tuple[int, ...]
+    cubes: Pair
 
     @classmethod
     def of(
-        cls, lines: Iterable[Array], pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None
+        cls,
+        lines: Iterable[Array],
+        pairs: Pairs,
+        codes: Ints,
+        addresses: Ints,
+        live: Mask | None = None,
+        cubed: tuple[int, ...] = (),
     ) -> GroupedMoments:
         """Reduce one block of quantities, each a (rows,) line, by the (rows,) codes of the groups."""
-        block = BlockGroups(pairs, codes, addresses, live)
+        block = BlockGroups(pairs, codes, addresses, live, cubed)
         for line in lines:
             block.add(line)
         return block.state()
@@ -72,8 +80,16 @@ class BlockGroups:
     line is taken about the group's first value, so that equal values have no spread.
     """
 
-    def __init__(self, pairs: Pairs, codes: Ints, addresses: Ints, live: Mask | None = None) -> None:
+    def __init__(
+        self,
+        pairs: Pairs,
+        codes: Ints,
+        addresses: Ints,
+        live: Mask | None = None,
+        cubed: tuple[int, ...] = (),
+    ) -> None:
         self.pairs = pairs
+        self.cubed = cubed
         self._order = by_code(codes)
         ordered = codes[self._order]
         self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(codes) else codes
@@ -86,6 +102,7 @@ class BlockGroups:
         self._rests: list[Array] = []
         self._odd: dict[int, Ints] = {}
         self._products: dict[tuple[int, int], Array] = {}
+        self._powers: dict[int, tuple[Array, Array]] = {}  # sums of squares and cubes of centred lines
         self._centred: Centred[Array] = Centred(pairs)
         self._scratch = np.empty(len(codes))
 
@@ -104,6 +121,9 @@ class BlockGroups:
         self._rests.append(rest)
         for i, other in self._centred.products(place, centred):
             self._products[i, place] = self._squares(i == place, other, centred)
+        if place in self.cubed:
+            squares = np.square(centred)
+            self._powers[place] = self._summed(squares), self._summed(np.multiply(squares, centred, out=squares))
 
     def _about_first(self, line: Array) -> tuple[Array, Array, Array]:
         """Take a line, which is overwritten, about the first value of each group."""
@@ -134,7 +154,8 @@ class BlockGroups:
     def state(self) -> GroupedMoments:
         """Return the moments of all lines taken.
 
-        With d = x - m the sum is S = n m + Σd, and a sum of products is Σd_i d_j + m_i S_j + m_j Σd_i.
+        With d = x - m the sum is S = n m + Σd, a sum of products is Σd_i d_j + m_i S_j + m_j Σd_i, and one of cubes
+        is Σd³ + m (3 Σd² + m (3 Σd + n m)).
         """
         groups, quantities = len(self._codes), len(self._firsts)
         m, r = (np.array(lines).reshape(quantities, groups) for lines in (self._firsts, self._rests))
@@ -151,7 +172,24 @@ class BlockGroups:
             sums,
             products,
             self._odd,
+            self.cubed,
+            self._cubes(m, r),
         )
+
+    def _cubes(self, m: Array, r: Array) -> Pair:
+        """Sum the cubes of lines by group, given the first values and the sums of centred lines."""
+        lines = list(self.cubed)
+        squares, cubes = (
+            np.array([self._powers[i][power] for i in lines]).reshape(len(lines), m.shape[1]) for power in (0, 1)
+        )
+        m, r = m[lines], r[lines]
+        zero = np.zeros_like(m)
+        found = double.two_product(m, np.broadcast_to(self._size, m.shape))
+        for power in (3.0 * r, 3.0 * squares, cubes):
+            found = double.add(found, (power, zero))
+            if power is not cubes:
+                found = double.scale(found, m)
+        return found
 
 
 def by_code(codes: Ints) -> Ints:
@@ -170,6 +208,8 @@ class GroupTotals:
         self._counts = np.zeros((2, 0), dtype=np.int64)  # rows, live
         self._sums: Pair = (np.zeros((0, 0)), np.zeros((0, 0)))
         self._products: Pair = self._sums
+        self._cubed: tuple[int, ...] = ()
+        self._cubes: Pair = self._sums
         self._odd: dict[int, Ints] = {}
 
     def add(self, later: GroupedMoments) -> None:
@@ -179,7 +219,8 @@ class GroupTotals:
         # most blocks of a few groups hold them all: no need to pick columns
         at: slice | Ints = slice(None) if len(later.codes) == size else later.codes
         self._counts[:, at] += np.stack([later.rows, later.live])
-        for mine, theirs in ((self._sums, later.sums), (self._products, later.products)):
+        sums = (self._sums, later.sums), (self._products, later.products), (self._cubes, later.cubes)
+        for mine, theirs in sums:
             mine[0][:, at], mine[1][:, at] = double.add((mine[0][:, at], mine[1][:, at]), theirs)
         for i, odd in later.odd.items():
             known = self._odd.setdefault(i, no_odd(size))
@@ -191,12 +232,17 @@ class GroupTotals:
         known = self._counts.shape[1]
         if size <= known and known:
             return
-        self._pairs = later.pairs
+        self._pairs, self._cubed = later.pairs, later.cubed
         room = size if not known else max(size, known + known // 2)
         self._counts = _wider(self._counts, 2, room)
-        self._sums = _wider(self._sums[0], len(later.sums[0]), room), _wider(self._sums[1], len(later.sums[0]), room)
-        lines = len(later.products[0])
-        self._products = _wider(self._products[0], lines, room), _wider(self._products[1], lines, room)
+        self._sums, self._products, self._cubes = (
+            (_wider(mine[0], len(theirs[0]), room), _wider(mine[1], len(theirs[0]), room))
+            for mine, theirs in (
+                (self._sums, later.sums),
+                (self._products, later.products),
+                (self._cubes, later.cubes),
+            )
+        )
         for i, odd in self._odd.items():
             wide = no_odd(room)
             wide[:, :known] = odd
@@ -214,6 +260,8 @@ class GroupTotals:
             (self._sums[0][:, at], self._sums[1][:, at]),
             (self._products[0][:, at], self._products[1][:, at]),
             {i: odd[:, at] for i, odd in self._odd.items()},
+            self._cubed,
+            (self._cubes[0][:, at], self._cubes[1][:, at]),
         )
 
 
@@ -292,6 +340,11 @@ class GroupView:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
         found = self.product_units(i, j)
         return None if found is None else square_fraction(found)
+
+    def cube_units(self, i: int) -> int | None:
+        """Return the sum of the cubes of quantity `i` in units of 2^-3222, None if out of range."""
+        found = _units(self._whole.cubes, self._whole.cubed.index(i), self._g)
+        return None if found is None else found << (2 * SHIFT)
 
 
 def _units(pair: Pair, i: int, g: int) -> int | None:

@@ -46,7 +46,8 @@ class Loss:
 
     name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the
     docstring. formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters
-    and their bound values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). row: the
+    and their bound values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). quantile: which
+    quantile of its sample the value is, if it is one. row: the
     per-row loss, if there is one. gradient: its slope with respect to each prediction role. unit, best,
     direction: of the value. ranks: whether a better value means a better model. peers: library -> what it
     returns, and how to get that number. use, avoid: when to take it and when not.
@@ -68,6 +69,7 @@ class Loss:
     reading: Reading = MEAN
     whole: Callable[..., float] | None = None
     keeps: Literal["moments", "peak", "sample"] = "moments"
+    quantile: float | None = None
     row: Part | None = None
     gradient: Gradient | None = None
     subgradient: str = ""

@@ -64,11 +64,15 @@ class BlockMoments:
     """Moments of one block in the making, line by line.
 
     Each line x is taken about a pivot m, the mean of some of its rows: with d = x - m and r = Σd the sum is n m + r,
-    and a sum of products is Σ d_i d_j + m_i r_j + m_j r_i + n m_i m_j; all but the sums over d are exact integers.
+    a sum of products is Σ d_i d_j + m_i r_j + m_j r_i + n m_i m_j, and one of cubes Σd³ + 3 m Σd² + 3 m² r + n m³;
+    all but the sums over d are exact integers.
     """
 
-    def __init__(self, pairs: Pairs, addresses: NDArray[np.int64], live: int | None = None) -> None:
+    def __init__(
+        self, pairs: Pairs, addresses: NDArray[np.int64], live: int | None = None, cubed: tuple[int, ...] = ()
+    ) -> None:
         self.pairs = pairs
+        self.cubed = cubed
         self.addresses = addresses
         self.rows = len(addresses)
         self.live = self.rows if live is None else live
@@ -77,6 +81,7 @@ class BlockMoments:
         self._sums: list[int] = []
         self._odd: list[Odd] = []
         self._products: dict[tuple[int, int], int | None] = {}
+        self._cubes: dict[int, int | None] = {}
         self._centred: Centred[CentredLine] = Centred(pairs)
 
     def add(self, line: Array) -> None:
@@ -104,6 +109,16 @@ class BlockMoments:
         place = len(self._sums) - 1
         for i, other in self._centred.products(place, taken):
             self._products[i, place] = self._product(i, place, other, taken)
+        if place in self.cubed:
+            self._cubes[place] = self._cube(place, taken)
+
+    def _cube(self, i: int, taken: CentredLine) -> int | None:
+        total = sum_of_products(np.square(taken.line), taken.line)
+        if not math.isfinite(total + taken.square):
+            return None
+        m, r = self._pivots[i], self._rests[i]
+        cubes = (units(total) << (2 * SHIFT)) + 3 * m * (units(taken.square) << SHIFT)
+        return cubes + 3 * m * m * r + self.rows * m**3
 
     def _product(self, i: int, j: int, left: CentredLine, right: CentredLine) -> int | None:
         total = right.square if i == j else sum_of_products(left.line, right.line)
@@ -117,9 +132,12 @@ class BlockMoments:
     def state(self) -> Moments:
         """Return the moments of all lines taken."""
         if not self.rows:
-            return Moments.empty(len(self._sums), self.pairs)
+            return Moments.empty(len(self._sums), self.pairs, self.cubed)
         products = tuple(self._products[pair] for pair in self.pairs)
-        return Moments(self.pairs, self.rows, self.live, tuple(self._sums), products, tuple(self._odd))
+        cubes = tuple(self._cubes[i] for i in self.cubed)
+        return Moments(
+            self.pairs, self.rows, self.live, tuple(self._sums), products, tuple(self._odd), self.cubed, cubes
+        )
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lossctl.core.loss import Direction
+
+Outcome = Literal["better", "worse", "undecided"]
+Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
+Verdict = Literal["pass", "fail", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,118 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """One candidate against one baseline: one loss over all rows or one slice.
+
+    `difference` is candidate - baseline, of absolute values where the direction is `zero`; `relative` is its share
+    of |baseline value|. `p` is two-sided, `adjusted` the same after the corrections for many comparisons. `verdict`
+    follows from `adjusted`; where it is undecided, or there is no interval, `reason` may say why. `detectable` is
+    the difference that these rows find with power 0.8, `needed` the rows that the asked effect would take.
+    """
+
+    baseline: str
+    candidate: str
+    loss: str
+    spec: str
+    slice: Mapping[str, str]
+    rows: int
+    clusters: int | None
+    baseline_value: float
+    value: float
+    difference: float
+    relative: float | None
+    stderr: float | None
+    interval: tuple[float, float] | None
+    level: float | None
+    method: str | None
+    p: float | None
+    adjusted: float | None
+    skew: float | None
+    verdict: Outcome
+    reason: str | None
+    direction: Direction
+    unit: str
+    detectable: float | None = None
+    needed: int | None = None
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A row where a candidate loses most against the baseline; `row` is 1-based, of the baseline's table."""
+
+    baseline: str
+    candidate: str
+    loss: str
+    row: int
+    baseline_value: float
+    value: float
+    difference: float
+    roles: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BestSet:
+    """The model confidence set of one loss over all rows or one slice: model -> p-value, and the models kept."""
+
+    loss: str
+    slice: Mapping[str, str]
+    level: float
+    p: Mapping[str, float]
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """How models were compared: everything besides the data that the comparisons depend on."""
+
+    baseline: str
+    all_pairs: bool
+    assumption: str
+    method: str
+    correction: str
+    level: float | None
+    resamples: int | None = None
+    seed: int | None = None
+    effect: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule judged for one model, over all rows or one slice.
+
+    id: `LOSS.KIND`, with `@COLUMN=VALUE` for a slice. kind: max, min, max-slice or max-regression. `limit` is what
+    the value must not cross, `margin` how far it is on the good side of it (negative: crossed), `change` value -
+    baseline (of absolute values where the direction is `zero`), `change_share` its share of |baseline|. `interval`
+    is that of the change, for statistical decisions. `rule` words the rule, `message` what came of it.
+    """
+
+    id: str
+    model: str
+    loss: str
+    spec: str
+    slice: Mapping[str, str]
+    kind: str
+    rule: str
+    status: Status
+    level: Literal["error", "warn"]
+    value: float | None
+    limit: float | None
+    margin: float | None
+    baseline: float | None
+    change: float | None
+    change_share: float | None
+    rows: int
+    interval: tuple[float, float] | None
+    message: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """All cells, model by model within loss within slice, with inputs, task and warnings."""
+    """All cells, model by model within loss within slice, with inputs, task and warnings.
+
+    A comparison adds `study`, `comparisons`, `worst` and `best_sets`; a check adds `checks`, `verdict` and, in
+    `advice`, the commands to run next.
+    """
 
     cells: tuple[Cell, ...]
     inputs: tuple[Input, ...]
@@ -74,6 +189,13 @@ class Evaluation:
     level: float | None
     version: str
     warnings: tuple[str, ...] = ()
+    study: Study | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    worst: tuple[WorstRow, ...] = ()
+    best_sets: tuple[BestSet, ...] = ()
+    checks: tuple[Check, ...] = ()
+    verdict: Verdict | None = None
+    advice: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[str]:

@@ -85,14 +85,17 @@ class View(Protocol):
     def product_units(self, i: int, j: int) -> int | None:
         """Return the sum of the products of two quantities in units of 2^-2148, None where it is out of range."""
 
+    def cube_units(self, i: int) -> int | None:
+        """Return the sum of the cubes of quantity `i` in units of 2^-3222, None where it is out of range."""
+
 
 @dataclass(frozen=True)
 class Moments:
-    """Exact sums of K quantities and of the products of chosen pairs of them.
+    """Exact sums of K quantities, of the products of chosen pairs of them, and of the cubes of chosen ones.
 
-    `live` counts the rows of positive weight. `sums[i]` counts units of 2^-1074; `products[i, j]` counts units of
-    2^-2148, or is None where it left the float range. A value that is not finite counts as zero here and is
-    described in `odd[i]`.
+    `live` counts the rows of positive weight. `sums[i]` counts units of 2^-1074; `products` of `pairs` count units
+    of 2^-2148 and `cubes` of the quantities `cubed` units of 2^-3222, or are None where they left the float range.
+    A value that is not finite counts as zero here and is described in `odd[i]`.
     """
 
     pairs: Pairs
@@ -101,11 +104,13 @@ class Moments:
     sums: tuple[int, ...]
     products: tuple[int | None, ...]
     odd: tuple[Odd, ...]
+    cubed: tuple[int, ...] = ()
+    cubes: tuple[int | None, ...] = ()
 
     @classmethod
-    def empty(cls, quantities: int, pairs: Pairs) -> Self:
+    def empty(cls, quantities: int, pairs: Pairs, cubed: tuple[int, ...] = ()) -> Self:
         """Return the state of no rows, the identity of `merge`."""
-        return cls(pairs, 0, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities)
+        return cls(pairs, 0, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities, cubed, (0,) * len(cubed))
 
     def merge(self, other: Moments) -> Moments:
         """Return the state of the rows of both."""
@@ -114,10 +119,10 @@ class Moments:
             self.rows + other.rows,
             self.live + other.live,
             tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
-            tuple(
-                None if a is None or b is None else a + b for a, b in zip(self.products, other.products, strict=True)
-            ),
+            _added(self.products, other.products),
             tuple(a.merge(b) if b else a for a, b in zip(self.odd, other.odd, strict=True)),
+            self.cubed,
+            _added(self.cubes, other.cubes),
         )
 
     def total_units(self, i: int) -> int:
@@ -136,6 +141,15 @@ class Moments:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
         found = self.product_units(i, j)
         return None if found is None else square_fraction(found)
+
+    def cube_units(self, i: int) -> int | None:
+        """Return the sum of the cubes of quantity `i` in units of 2^-3222."""
+        return self.cubes[self.cubed.index(i)]
+
+
+def _added(left: tuple[int | None, ...], right: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Add sums, None being out of range."""
+    return tuple(None if a is None or b is None else a + b for a, b in zip(left, right, strict=True))
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,20 @@ from lossctl.core.state import View
 
 
 def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
-    """Evaluate terms on a block, one (rows,) line at a time, times the weight if there is one.
+    """Evaluate terms on a block, one (rows,) line at a time, times the weight if there is one."""
+    return (weighted(term.rows(batch), weight) for term in terms)
+
+
+def weighted(line: Array, weight: Array | None) -> Array:
+    """Return a line times the weight if there is one.
 
     A row of zero weight counts as zero even where its loss is infinite, as if it stood there zero times.
     """
-    for term in terms:
-        line = term.rows(batch)
-        if weight is None:
-            yield line
-        else:
-            line = line * weight
-            line[weight == 0.0] = 0.0
-            yield line
+    if weight is None:
+        return line
+    line = line * weight
+    line[weight == 0.0] = 0.0
+    return line
 
 
 def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypedDict
 
-import numpy as np
-
-from lossctl.core.domain import Array
 from lossctl.core.exact import SHIFT, ratio
-from lossctl.core.grouped import GroupedMoments
 from lossctl.core.report import Cell, best_models
-from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
+from lossctl.core.state import NEVER, Moments, Odd, Peak
+from lossctl.core.tally import means, read
+from lossctl.engine.assume import Assumptions, Labels
+from lossctl.engine.part import Group, Part
 from lossctl.engine.plan import Plan, Question
+from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
-from lossctl.stats.estimate import Estimate, estimate
+from lossctl.stats.contrast import combined, slopes_at
+from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate
 from lossctl.stats.grouped import estimates
+from lossctl.stats.quantile import TOO_FEW, order_interval
+from lossctl.stats.replicates import percentiles
 
+DEPENDENT = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
 
 
@@ -33,40 +35,20 @@ class Settings:
     where: Callable[[str, int], str]
 
 
-@dataclass(frozen=True)
-class Part:
-    """All rows, or those of one slice: what is asked of its sums, and where it stands in its slicing."""
-
-    chosen: Mapping[str, str]
-    view: View
-    estimate: Callable[[Question, str], Estimate]
-    group: tuple[int, str, int] | None = None
-
-
-def cells(tally: Tally, plan: Plan, labels: Mapping[str, Sequence[tuple[str, ...]]], settings: Settings) -> list[Cell]:
-    """Return the cells of the whole data, then of every slice of every slicing."""
-    finish = Finish(tally, plan, settings)
-    found = finish.cells(Part({}, tally.moments, partial(finish.estimate, tally.moments)))
+def parts(tally: Tally, plan: Plan, labels: Labels) -> Iterator[Part]:
+    """Return all rows, then every slice of every slicing in order."""
+    yield Part({}, tally.moments)
     for place, name in enumerate(plan.slicings):
         if name not in tally.grouped:
             continue
         grouped = tally.grouped[name]
         columns = name.split(",") if len(labels[name][0]) > 1 else [name]
         places = {code: g for g, code in enumerate(grouped.codes.tolist())}
-        empty = Moments.empty(len(tally.moments.sums), plan.pairs)
-        ready = finish.grouped_estimates(grouped)
+        empty = Moments.empty(len(tally.moments.sums), plan.pairs, plan.cubed)
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
-            chosen = dict(zip(columns, labels[name][code], strict=True))
             g = places.get(code)
-            if g is None:
-                found += finish.cells(Part(chosen, empty, partial(finish.estimate, empty), (place, name, code)))
-            else:
-                found += finish.cells(Part(chosen, grouped.view(g), partial(_taken, ready, g), (place, name, code)))
-    return found
-
-
-def _taken(ready: Mapping[tuple[str, str], Sequence[Estimate]], g: int, question: Question, model: str) -> Estimate:
-    return ready[model, question.label][g]
+            chosen = dict(zip(columns, labels[name][code], strict=True))
+            yield Part(chosen, empty if g is None else grouped.view(g), Group(place, name, code), g)
 
 
 def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
@@ -84,10 +66,13 @@ def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
 class Finish:
     """What turns the sums of one tally into cells."""
 
-    def __init__(self, tally: Tally, plan: Plan, settings: Settings) -> None:
+    def __init__(
+        self, tally: Tally, plan: Plan, settings: Settings, samples: Samples, assumptions: Assumptions | None
+    ) -> None:
         self.tally, self.plan, self.settings = tally, plan, settings
-        self.samples = Samples(tally)
+        self.samples, self.assumptions = samples, assumptions
         self._specs = {question.label: question.loss.full_spec for question in plan.questions}
+        self._grouped: dict[tuple[str, str, str], list[Estimate]] = {}
 
     def cells(self, part: Part) -> list[Cell]:
         """Return the cells of one part, the best model of each loss marked."""
@@ -141,77 +126,68 @@ class Finish:
     def _estimate(self, part: Part, weight_sum: float | None, question: Question, model: str) -> Estimate:
         if not part.view.rows or weight_sum == 0.0:
             return Estimate(math.nan, why="no rows" if not part.view.rows else "the weights sum to zero")
-        if question.loss.keeps == "moments":
-            return part.estimate(question, model)
+        if self.assumptions is not None and not self.assumptions.plain:
+            return self._assumed(self.assumptions, part, question, model)
+        if question.loss.keeps != "moments":
+            return self._whole(part, question, model)
+        how = (self.plan.weighted, self.settings.level, self.settings.reduction == "sum")
+        if part.group is None or part.column is None:
+            reading, indexes = question.loss.reading, self.plan.indexes(model, question)
+            return estimate(reading, part.view, indexes, weighted=how[0], level=how[1], total=how[2])
+        key = part.slicing, model, question.label
+        if key not in self._grouped:  # all slices at once
+            reading, indexes = question.loss.reading, self.plan.indexes(model, question)
+            groups = self.tally.grouped[part.slicing]
+            self._grouped[key] = estimates(reading, groups, indexes, weighted=how[0], level=how[1], total=how[2])
+        return self._grouped[key][part.column]
+
+    def _whole(self, part: Part, question: Question, model: str) -> Estimate:
+        """Return the estimate of a maximum, or of a statistic of all values."""
         place = self.plan.whole(model, question)
-        if part.group is not None and question.loss.keeps == "peak":
-            tops = self.tally.peaks[part.group[1]][place].tops
-            return Estimate(tops[part.group[2]][1], why=NO_CLOSED_FORM["peak"])
+        if question.loss.keeps == "peak":
+            return Estimate(self._top(part, place), why=NO_CLOSED_FORM["peak"])
+        value, level = self.samples.value(question, place, part.group), self.settings.level
+        if question.loss.quantile is None or level is None or not math.isfinite(value):
+            why = WHY_NOT_ASKED if level is None else NO_CLOSED_FORM["sample"]
+            return Estimate(value, why=why if math.isfinite(value) or level is None else Why.NOT_FINITE.words)
+        ends = order_interval(self.samples.rows(question, place, part.group)[:2], question.loss.quantile, level)
+        if ends is None or not all(map(math.isfinite, ends)):
+            return Estimate(value, why=TOO_FEW)
+        return Estimate(value, None, ends, "order")
+
+    def _top(self, part: Part, place: int) -> float:
+        if part.group is not None:
+            return self.tally.peaks[part.slicing][place].tops[part.group.code][1]
         whole = self.tally.wholes[place]
-        if isinstance(whole, Peak):
-            return Estimate(whole.top, why=NO_CLOSED_FORM["peak"])
-        return Estimate(self.samples.value(question, place, part.group), why=NO_CLOSED_FORM["sample"])
+        assert isinstance(whole, Peak)
+        return whole.top
 
-    def estimate(self, view: View, question: Question, model: str) -> Estimate:
-        """Return the estimate of a loss from exact sums."""
-        return estimate(question.loss.reading, view, self.plan.indexes(model, question), **self._how)
-
-    def grouped_estimates(self, groups: GroupedMoments) -> dict[tuple[str, str], list[Estimate]]:
-        """Return the estimates of every loss and model from the sums by group."""
-        return {
-            (model, question.label): estimates(
-                question.loss.reading, groups, self.plan.indexes(model, question), **self._how
-            )
-            for question in self.plan.questions
-            if question.loss.keeps == "moments"
-            for model in self.plan.models
-        }
-
-    @property
-    def _how(self) -> How:
-        settings = self.settings
-        return {"weighted": self.plan.weighted, "level": settings.level, "total": settings.reduction == "sum"}
-
-
-class How(TypedDict):
-    """How estimates are made."""
-
-    weighted: bool
-    level: float | None
-    total: bool
-
-
-class Samples:
-    """The samples of a tally, each sorted once, and once more by group for each slicing."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._sorted: dict[tuple[int, int | None], Array] = {}
-
-    def value(self, question: Question, place: int, group: tuple[int, str, int] | None) -> float:
-        """Evaluate a statistic of all values, over all rows or those of one group."""
-        loss = question.loss
-        assert loss.whole is not None
-        lines = len(loss.parts) + 1
-        if group is None:
-            rows = self._ordered(place, None)
+    def _assumed(self, assumptions: Assumptions, part: Part, question: Question, model: str) -> Estimate:
+        """Return the estimate under what is assumed of the rows."""
+        level, loss = self.settings.level, question.loss
+        if loss.keeps == "peak" or (loss.keeps == "sample" and assumptions.design.method != "bootstrap"):
+            found = self._whole(part, question, model)
+            dependent = found.interval is not None and not assumptions.independent
+            return Estimate(found.value, why=DEPENDENT) if dependent else found
+        indexes = self.plan.indexes(model, question) if loss.keeps == "moments" else ()
+        if loss.keeps == "moments":
+            value = read(loss.reading, part.view, indexes, self.plan.weighted)
         else:
-            by_code = self._ordered(place, lines + group[0])
-            rows = by_code[:, slice(*np.searchsorted(by_code[lines + group[0]], (group[2], group[2] + 1)))]
-        with np.errstate(all="ignore"):
-            return loss.whole(np.ascontiguousarray(rows[:lines]), **loss.args) if rows.size else math.nan
-
-    def _ordered(self, place: int, line: int | None) -> Array:
-        if (place, line) not in self._sorted:
-            if line is None:
-                whole = self._tally.wholes[place]
-                assert isinstance(whole, Sample)
-                found = whole.ordered()
-            else:
-                rows = self._ordered(place, None)
-                found = rows[:, np.argsort(rows[line], kind="stable")]
-            self._sorted[place, line] = found
-        return self._sorted[place, line]
+            value = self.samples.value(question, self.plan.whole(model, question), part.group)
+        if level is None:
+            return Estimate(value, why=WHY_NOT_ASKED)
+        if not math.isfinite(value):
+            return Estimate(value, why=Why.NOT_FINITE.words)
+        if assumptions.design.method == "bootstrap":
+            return percentiles(value, assumptions.replicates(question, model, part), level)
+        slopes = slopes_at(loss.reading, means(part.view, indexes, self.plan.weighted))
+        if slopes is None:
+            return Estimate(value, why=Why.SPREAD.words)
+        spread = assumptions.of(part).spread([combined((indexes, slopes))], 1)
+        if isinstance(spread, str):
+            return Estimate(value, why=spread)
+        stderr = float(spread.stderrs[0])
+        return about(value, stderr, spread.quantile(level), loss.reading.interval == "log", spread.law)
 
 
 def _status(

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lossctl.core.check import judged
+from lossctl.core.design import Design
 from lossctl.core.domain import Domain
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss, Term
 from lossctl.core.state import Pairs
 
-Quantity = tuple[str, Term]  # model, term
+Couple = tuple[str, str]  # baseline, candidate
 Whole = tuple[str, tuple[Term, ...], str]  # model, terms, "peak" or "sample"
+LINEAR = ("mean", "root of a mean")  # readings of one mean
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One line of a block: a term of a model; with `less` what it is above the same term of another model."""
+
+    model: str
+    term: Term
+    less: str | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,16 @@ class Question:
     label: str
     loss: Loss
     form: Form
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The quantities that the loss reads."""
+        return self.loss.terms(self.form.name)
+
+    @property
+    def one_mean(self) -> bool:
+        """Whether models are ranked by one mean, the value itself or under a root."""
+        return self.loss.keeps == "moments" and self.loss.reading.name in LINEAR
 
 
 @dataclass(frozen=True)
@@ -37,7 +58,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one pass computes. Quantity indexes count the weight, if there is one, as 0."""
+    """What one pass computes. Quantity indexes count the weight, if there is one, as 0.
+
+    models: in the order of the output. clusterings: the name of groups by cluster -> the slicing within which they
+    are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept in its order.
+    """
 
     models: tuple[str, ...]
     questions: tuple[Question, ...]
@@ -47,31 +72,76 @@ class Plan:
     quantities: tuple[Quantity, ...]
     wholes: tuple[Whole, ...]
     pairs: Pairs
+    cubed: tuple[int, ...]
     checks: tuple[Check, ...]
     rows_out: tuple[Quantity, ...]
+    design: Design | None = None
+    clusterings: Mapping[str, str] = field(default_factory=dict)
+    times: str | None = None
 
     @cached_property
-    def _indexes(self) -> dict[tuple[str, str], tuple[int, ...]]:
+    def places(self) -> Mapping[Quantity, int]:
+        """The index of each quantity."""
         lead = int(self.weighted)
-        places = {quantity: lead + place for place, quantity in enumerate(self.quantities)}
+        return {quantity: lead + place for place, quantity in enumerate(self.quantities)}
+
+    @cached_property
+    def _indexes(self) -> Mapping[tuple[str, str, str | None], tuple[int, ...]]:
+        couples = self.design.pairs if self.design is not None else ()
+        asked = [*((model, None) for model in self.models), *((candidate, base) for base, candidate in couples)]
         return {
-            (model, question.label): tuple(places[model, term] for term in question.loss.terms(question.form.name))
+            (model, question.label, less): tuple(self.places[Quantity(model, term, less)] for term in question.terms)
             for question in self.questions
             if question.loss.keeps == "moments"
-            for model in self.models
+            for model, less in asked
         }
 
-    def terms(self, model: str) -> list[Term]:
-        """Return the terms of a model; those of all models, one after the other, are the quantities."""
-        return [term for owner, term in self.quantities if owner == model]
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The models in the order in which they are reduced: the baseline first, so that others can be taken off."""
+        return reduced_in(self.models, self.design)
 
-    def indexes(self, model: str, question: Question) -> tuple[int, ...]:
-        """Return the quantities that a loss of a model reads."""
-        return self._indexes[model, question.label]
+    @cached_property
+    def lines(self) -> Mapping[str, tuple[Quantity, ...]]:
+        """The quantities of each model; those of all models in `order`, one after the other, are the quantities."""
+        return {
+            model: tuple(quantity for quantity in self.quantities if quantity.model == model) for model in self.models
+        }
+
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """The models above which others are taken."""
+        return frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
+
+    def indexes(self, model: str, question: Question, less: str | None = None) -> tuple[int, ...]:
+        """Return the quantities that a loss of a model reads, or what they are above those of another model."""
+        return self._indexes[model, question.label, less]
 
     def whole(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample that a loss of a model reads."""
-        return self.wholes.index((model, question.loss.terms(question.form.name), question.loss.keeps))
+        return self.wholes.index((model, question.terms, question.loss.keeps))
+
+    @property
+    def sample_groups(self) -> tuple[str, ...]:
+        """The groupings whose codes ride with every kept row: the slicings, then the times."""
+        return self.slicings if self.times is None else (*self.slicings, self.times)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether blocks must be merged in the order of their rows."""
+        return bool(self.slicings or self.clusterings or self.resamples)
+
+    @property
+    def resamples(self) -> int:
+        """How many bootstrap replicates are summed, 0 for none."""
+        return self.design.resamples if self.design is not None and self.design.method == "bootstrap" else 0
+
+
+def reduced_in(models: Sequence[str], design: Design | None) -> tuple[str, ...]:
+    """Return the models with the baseline first."""
+    if design is None:
+        return tuple(models)
+    return (design.baseline, *(model for model in models if model != design.baseline))
 
 
 def make_plan(
@@ -83,40 +153,91 @@ def make_plan(
     slicings: Sequence[str] = (),
     intervals: bool = True,
     rows_out: bool = False,
+    design: Design | None = None,
+    clusterings: Mapping[str, str] | None = None,
+    times: str | None = None,
 ) -> Plan:
     """Gather the distinct terms of all losses and models, and the pairs whose co-moments an interval needs."""
-    quantities: dict[Quantity, int] = {}
-    wholes: dict[Whole, None] = {}
-    pairs: dict[tuple[int, int], None] = {}
+    gathered = _Gathered(weighted, design)
     checks: dict[tuple[str, str, Domain], str] = {}
-    rows: dict[Quantity, None] = {}
-    lead = int(weighted)
-    for model in models:  # one after the other, so that what a model's losses share stays in the cache
+    wholes: dict[Whole, None] = {}
+    for model in reduced_in(models, design):  # one by one, so that what a model's losses share stays in the cache
         for question in questions:
-            loss, form = question.loss, question.form
-            terms = loss.terms(form.name)
-            if loss.keeps == "moments":
-                mine = [lead + quantities.setdefault((model, term), len(quantities)) for term in terms]
-                if intervals:
-                    mine = sorted({*range(lead), *mine})
-                    pairs.update({(i, j): None for i in mine for j in mine if i <= j})
-            else:
-                wholes[model, terms, loss.keeps] = None
-            for role, domain in form.roles.items():
+            if question.loss.keeps == "moments":
+                gathered.take(model, question, intervals)
+            for role, domain in question.form.roles.items():
                 owner = "" if role == "target" else model
-                checks.setdefault((owner, role, judged(domain, role, activations[model])), loss.spec)
+                checks.setdefault((owner, role, judged(domain, role, activations[model])), question.loss.spec)
+    for model in models:
+        for question in questions:
+            if question.loss.keeps != "moments":
+                wholes[model, question.terms, question.loss.keeps] = None
+    rows: dict[Quantity, None] = {}
     if rows_out:
         asked = [question for question in questions if question.loss.row is not None]
-        rows = {(model, q.loss.term(q.loss.row, q.form.name)): None for q in asked for model in models if q.loss.row}
+        rows = {Quantity(m, q.loss.term(q.loss.row, q.form.name)): None for q in asked for m in models if q.loss.row}
     return Plan(
         tuple(models),
         tuple(questions),
         activations,
         weighted,
         tuple(slicings),
-        tuple(quantities),
+        tuple(gathered.quantities),
         tuple(wholes),
-        tuple(pairs),
+        tuple(gathered.pairs),
+        tuple(gathered.cubed),
         tuple(Check(model, role, domain, loss) for (model, role, domain), loss in checks.items()),
         tuple(rows),
+        design,
+        clusterings or {},
+        times,
     )
+
+
+class _Gathered:
+    """The quantities of a plan in the making, with the products and cubes that are asked of them."""
+
+    def __init__(self, weighted: bool, design: Design | None) -> None:
+        self.lead = int(weighted)
+        self.design = design
+        self.quantities: dict[Quantity, int] = {}
+        self.pairs: dict[tuple[int, int], None] = {}
+        self.cubed: dict[int, None] = {}
+
+    def take(self, model: str, question: Question, intervals: bool) -> None:
+        """Take the terms of a loss of a model, and their differences from those of the models before."""
+        mine = self._places(model, question, None)
+        if intervals:
+            self._products(mine, mine)
+        if self.design is None:
+            return
+        for base, candidate in self.design.pairs:
+            if candidate == model:
+                apart = self._places(model, question, base)
+                if intervals:
+                    self._apart(question, apart, base)
+
+    def _apart(self, question: Question, apart: list[int], base: str) -> None:
+        """Ask for what the spread of a difference needs, and its correlation with others from the same baseline."""
+        assert self.design is not None
+        self._products(apart, apart)
+        straight = question.loss.reading.name == "mean" and question.loss.direction != "zero"
+        if not straight or self.design.relative:
+            self._products(self._places(base, question, None), apart)
+        if base == self.design.baseline:
+            for other in self.design.candidates:
+                if Quantity(other, question.terms[0], base) in self.quantities:
+                    self._products(self._places(other, question, base), apart)
+        if question.one_mean:
+            self.cubed.update(dict.fromkeys(apart))
+
+    def _places(self, model: str, question: Question, less: str | None) -> list[int]:
+        made = (Quantity(model, term, less) for term in question.terms)
+        return [self.lead + self.quantities.setdefault(quantity, len(self.quantities)) for quantity in made]
+
+    def _products(self, left: list[int], right: list[int]) -> None:
+        """Ask for the products of two sets of quantities, and for each with the weight."""
+        lead = range(self.lead)
+        for i in {*lead, *left, *right}:
+            for j in {*lead, *right}:
+                self.pairs[min(i, j), max(i, j)] = None

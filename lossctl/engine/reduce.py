@@ -14,10 +14,12 @@ from lossctl.core.domain import NON_NEGATIVE, Array, Mask
 from lossctl.core.grouped import BlockGroups, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin
 from lossctl.core.reduction import BlockMoments
+from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER, Peak, Sample
-from lossctl.core.tally import lines
-from lossctl.engine.plan import Check, Plan
-from lossctl.engine.tally import Tally, empty_whole
+from lossctl.core.tally import weighted
+from lossctl.core.worst import WorstRows
+from lossctl.engine.plan import Check, Couple, Plan, Question
+from lossctl.engine.tally import NOTHING, Tally, empty_whole
 
 WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 
@@ -25,79 +27,151 @@ WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]:
     """Judge and reduce one block; return its tally and its per-row losses for the output, if asked for."""
     breaches = _breaches(block, plan) if block.rows else {}
-    reduction = _Reduction(block, plan)
+    reduction = _Reduction(block, plan, origin)
     rows = np.empty((len(plan.rows_out), 0))
     with np.errstate(all="ignore"):
         if block.rows and all(found.first == NEVER for found in breaches.values()):
-            rows = reduction.evaluate(origin)
+            rows = reduction.evaluate()
         return reduction.tally(breaches), rows
 
 
 class _Reduction:
-    """The sums, peaks and samples of one block, filled model by model."""
+    """The sums, peaks, samples and rows of one block, filled model by model."""
 
-    def __init__(self, block: Block, plan: Plan) -> None:
-        self.block, self.plan = block, plan
+    def __init__(self, block: Block, plan: Plan, origin: float) -> None:
+        self.block, self.plan, self.origin = block, plan, origin
         self.live = None if block.weight is None else block.weight > 0.0
+        self.batches: dict[str, Batch] = {}
         self.moments: BlockMoments | None = None
         self.grouped: dict[str, BlockGroups] = {}
         self.wholes: list[Peak | Sample] = [empty_whole(kind) for _, _, kind in plan.wholes]
         self.peaks: dict[str, list[PeaksByGroup]] = {}
+        self.held: dict[tuple[str, str, Term], Array] = {}
+        self.lines: list[Array] = []
+        self.replicates: dict[str, Replicates] = {}
+        self.kept = NOTHING
+        self.worst: dict[tuple[Couple, str], WorstRows] = {}
+        self.unlike: set[Couple] = set()
 
-    def evaluate(self, origin: float) -> Array:
+    def evaluate(self) -> Array:
         """Reduce every model's losses; return the per-row losses that are to be written out."""
         block, plan = self.block, self.plan
         live = block.rows if self.live is None else int(np.count_nonzero(self.live))
-        self.moments = BlockMoments(plan.pairs, block.addresses, live)
+        self.moments = BlockMoments(plan.pairs, block.addresses, live, plan.cubed)
         self.grouped = {
-            name: BlockGroups(plan.pairs, codes, block.addresses, self.live) for name, codes in block.groups.items()
-        }
-        self.peaks = {name: [PeaksByGroup()] * len(plan.wholes) for name in block.groups}
+            name: BlockGroups(plan.pairs, block.groups[name], block.addresses, self.live, plan.cubed)
+            for name in plan.slicings
+        } | {name: BlockGroups((), block.groups[name], block.addresses, self.live) for name in plan.clusterings}
+        self.peaks = {name: [PeaksByGroup()] * len(plan.wholes) for name in plan.slicings}
         if block.weight is not None:
-            self.moments.add(block.weight)
+            self._take(block.weight)
             for group in self.grouped.values():
                 group.add(block.weight)
         rows = np.empty((len(plan.rows_out), block.rows))
-        for model in plan.models:
-            batch = Batch(block.models[model], activation=plan.activations[model], origin=origin)
-            self._sums(model, batch)
+        for model in plan.order:
+            batch = Batch(block.models[model], activation=plan.activations[model], origin=self.origin)
+            self.batches[model] = batch
+            self._sums(model)
             for place, (owner, terms, kind) in enumerate(plan.wholes):
                 if owner == model:
                     self._whole(place, kind, np.stack([term.rows(batch) for term in terms]))
-            for line, (owner, term) in zip(rows, plan.rows_out, strict=True):
-                if owner == model:
-                    line[:] = term.rows(batch)
+            for line, quantity in zip(rows, plan.rows_out, strict=True):
+                if quantity.model == model:
+                    line[:] = quantity.term.rows(batch)
+            if plan.design is None:  # its derived quantities are needed no more
+                del self.batches[model]
+        if plan.design is not None:
+            self._compare()
         return rows
 
-    def _sums(self, model: str, batch: Batch) -> None:
+    def _take(self, line: Array) -> None:
         assert self.moments is not None
-        terms = self.plan.terms(model)
-        for term, line in zip(terms, lines(batch, terms, self.block.weight), strict=True):
-            self.moments.add(line)
+        self.moments.add(line)
+        if self.plan.resamples or self.plan.times is not None:
+            self.lines.append(line)
+
+    def _sums(self, model: str) -> None:
+        """Sum a model's lines, and what they are above those of the models before."""
+        parents = {name: name for name in self.plan.slicings} | dict(self.plan.clusterings)
+        for quantity in self.plan.lines[model]:
+            self._take(self._line(model, quantity.term, quantity.less, ""))
             for name, group in self.grouped.items():
-                group.add(self._about_own_origin(model, term, name) if self._has_origin(term, name) else line)
+                group.add(self._line(model, quantity.term, quantity.less, parents[name]))
+        if model not in self.plan.bases:
+            self.held = {key: line for key, line in self.held.items() if key[0] != model}
 
-    def _has_origin(self, term: Term, slicing: str) -> bool:
-        return slicing in self.block.origins and is_about_origin(term.part)
-
-    def _about_own_origin(self, model: str, term: Term, slicing: str) -> Array:
-        """Evaluate a term about the origin of each row's slice."""
-        block = self.block
-        batch = Batch(block.models[model], activation=self.plan.activations[model], origin=block.origins[slicing])
-        return next(lines(batch, [term], block.weight))
+    def _line(self, model: str, term: Term, less: str | None, slicing: str) -> Array:
+        """Return a term's weighted line; what depends on an origin is taken about that of each row's slice."""
+        if less is not None:
+            return self._line(model, term, None, slicing) - self._line(less, term, None, slicing)
+        if slicing not in self.block.origins or not is_about_origin(term.part):
+            slicing = ""
+        if (model, slicing, term) in self.held:
+            return self.held[model, slicing, term]
+        batch = self.batches[model]
+        if slicing:
+            origins = self.block.origins[slicing]
+            batch = Batch(self.block.models[model], activation=self.plan.activations[model], origin=origins)
+        line = weighted(term.rows(batch), self.block.weight)
+        if self.plan.bases or self.grouped:
+            self.held[model, slicing, term] = line
+        return line
 
     def _whole(self, place: int, kind: str, values: Array) -> None:
         """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
-        block = self.block
+        block, plan = self.block, self.plan
         weight = np.ones(block.rows) if block.weight is None else block.weight
         keep: Mask = weight > 0.0
         if kind == "peak":
             self.wholes[place] = Peak.of(values[0][keep])
-            for name, codes in block.groups.items():
-                self.peaks[name][place] = PeaksByGroup.of(values[0][keep], codes[keep])
+            for name in plan.slicings:
+                self.peaks[name][place] = PeaksByGroup.of(values[0][keep], block.groups[name][keep])
         else:
-            codes_too = [codes.astype(np.float64) for codes in block.groups.values()]
-            self.wholes[place] = Sample.of(np.ascontiguousarray(np.stack([*values, weight, *codes_too])[:, keep]))
+            riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
+            if block.units is not None:
+                riders += [(block.units >> np.uint64(32)).astype(np.float64)]
+                riders += [(block.units & np.uint64(0xFFFFFFFF)).astype(np.float64)]
+            self.wholes[place] = Sample.of(np.ascontiguousarray(np.stack([*values, weight, *riders])[:, keep]))
+
+    def _compare(self) -> None:
+        """Keep what comparisons need beside sums: replicates, rows in time, the worst rows, and whether any differ."""
+        block, plan, design = self.block, self.plan, self.plan.design
+        assert design is not None
+        if plan.resamples and self.lines:
+            assert block.units is not None
+            for name in ("", *plan.slicings):
+                codes = block.groups[name] if name else np.zeros(block.rows, dtype=np.int64)
+                found = self.replicates[name] = Replicates(len(self.lines), plan.resamples)
+                found.take(np.stack(self.lines), block.units, codes, design.seed)
+        if plan.times is not None:
+            riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
+            self.kept = Sample.of(np.stack([*self.lines, *riders, block.addresses.astype(np.float64)]))
+        for couple in design.pairs:
+            if any(
+                not np.array_equal(values, block.models[couple[1]][role])
+                for role, values in block.models[couple[0]].items()
+                if role != "target"
+            ):
+                self.unlike.add(couple)
+            for question in plan.questions if design.worst else ():
+                self._worst(couple, question, design.worst)
+
+    def _worst(self, couple: Couple, question: Question, most: int) -> None:
+        """Choose the rows of the block where the candidate loses most."""
+        loss = question.loss
+        if loss.row is None:
+            return
+        term = loss.term(loss.row, question.form.name)
+        base, own = (term.rows(self.batches[model]) for model in couple)
+        if loss.direction == "zero":
+            excess = np.abs(own) - np.abs(base)
+        else:
+            excess = own - base if loss.direction == "min" else base - own
+        if self.live is not None:
+            excess = np.where(self.live, excess, 0.0)
+        roles = shown_roles(self.block, couple)
+        facts = np.stack([base, own, *roles.values()])
+        self.worst[couple, question.label] = WorstRows.of(most, tuple(roles), excess, self.block.addresses, facts)
 
     def tally(self, breaches: Mapping[Check, Breach]) -> Tally:
         """Return all that was found."""
@@ -113,9 +187,24 @@ class _Reduction:
             block.faults,
             {name: group.state() for name, group in self.grouped.items()},
             {name: tuple(peaks) for name, peaks in self.peaks.items()},
+            self.replicates,
+            self.kept,
+            self.worst,
+            frozenset(self.unlike),
             block.digest,
             None if block.stopped is None else (block.stop, block.stopped),
         )
+
+
+def shown_roles(block: Block, couple: Couple) -> dict[str, Array]:
+    """Return what is shown of a row: its target and both predictions, where each is one number."""
+    found: dict[str, Array] = {}
+    base, own = (block.models[model] for model in couple)
+    for name, roles, role in (("target", base, "target"), (couple[0], base, "pred"), (couple[1], own, "pred")):
+        values = roles.get(role)
+        if values is not None and values.ndim == 2 and len(values) == 1:
+            found[name] = values[0]
+    return found
 
 
 def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:

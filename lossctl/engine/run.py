@@ -12,6 +12,7 @@ from threading import Condition, Lock
 from lossctl.core.block import Block, MakeBlock
 from lossctl.core.domain import Array
 from lossctl.core.grouped import GroupTotals
+from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import reduce_block
@@ -54,7 +55,8 @@ class Feed:
 class Run:
     """One pass over all feeds. Each thread has a feed of its own while there is one, and then helps with another's.
 
-    Sums by group, and rows that are written out, are taken in the order of the rows, which asks for a single feed.
+    Sums by group and of replicates, and rows that are written out, are taken in the order of the rows, which asks for
+    a single feed.
     """
 
     def __init__(
@@ -68,13 +70,14 @@ class Run:
     ) -> None:
         self.plan, self.origin, self.sink, self.progress, self.watch = plan, origin, sink, progress, watch
         self.tally = Tally.empty(plan)
-        self.ordered = bool(plan.slicings) or sink is not None
+        self.ordered = plan.in_order or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
         self._claiming, self._merging = Lock(), Condition()
         self._waiting: dict[int, tuple[Block, Tally, Array]] = {}
         self._next = 0
         self._grouped: dict[str, GroupTotals] = {}
+        self._replicates: dict[str, Replicates] = {}
         self._limit = NEVER
         self._over = False
         assert not (self.ordered and len(feeds) > 1)
@@ -117,7 +120,11 @@ class Run:
 
     def result(self) -> Tally:
         """Return all that was found."""
-        return replace(self.tally, grouped={name: groups.state() for name, groups in self._grouped.items()})
+        return replace(
+            self.tally,
+            grouped={name: groups.state() for name, groups in self._grouped.items()},
+            replicates=self._replicates,
+        )
 
     def _deliver(self, number: int, block: Block, tally: Tally, rows: Array) -> None:
         if block.stopped is not None:
@@ -132,7 +139,9 @@ class Run:
             block, tally, rows = self._waiting.pop(self._next)
             for name, groups in tally.grouped.items():
                 self._grouped.setdefault(name, GroupTotals()).add(groups)
-            self.tally = self.tally.merge(replace(tally, grouped={}))
+            for name, sums in tally.replicates.items():
+                self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
+            self.tally = self.tally.merge(replace(tally, grouped={}, replicates={}))
             if self.sink is not None:
                 self.sink(block, rows)
             self._next += 1

@@ -159,6 +159,7 @@ class Assembly:
         digest: int,
         origins: Mapping[str, NDArray[np.float64]],
         stopped: DataError | None,
+        units: NDArray[np.uint64] | None = None,
     ) -> Block:
         """Leave out the rows that cannot be used, and make the block."""
         keep = ~self.lost if self.lost.any() else None
@@ -183,5 +184,6 @@ class Assembly:
             dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
             faults=self.faults,
             digest=digest,
+            units=None if units is None else complete(units),
             stopped=stopped,
         )

@@ -17,7 +17,7 @@ from lossctl.core.labels import ClassCodes
 from lossctl.errors import UsageError, printable
 from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
 from lossctl.io.column import Kind, Piece, Table, Texts
-from lossctl.io.columns import Selection, Slot
+from lossctl.io.columns import WITHIN, Selection, Slot
 from lossctl.io.instep import Rows, Wanted
 
 
@@ -42,12 +42,14 @@ class BlockReader:
         rule: TargetRule,
         missing: Missing = "error",
         needs_origins: bool = False,
+        needs_units: bool = False,
     ) -> None:
         self.tables = tables
         self.selection = selection
         self.rule = rule
         self.missing = missing
         self._source = rows
+        self._needs_units = needs_units
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
         self._context = Context(rule, ClassCodes(rule.classes))
         self._class_hashes = np.array([*map(text_hash, self._context.codes.classes), 0], dtype=np.uint64)
@@ -59,7 +61,7 @@ class BlockReader:
         if selection.target is not None:
             for slot in (selection.target, *self._checks.values()):
                 self._want(slot, rule.kind)
-        for slots in selection.by.values():
+        for slots in selection.groupings.values():
             for slot in slots:
                 self._want(slot, Kind.TEXT)
 
@@ -120,14 +122,22 @@ class BlockReader:
         if self.selection.weight is not None:
             weight = whole.numbers(self.selection.weight)[0]
             columns.append(bits(weight))
-        groups = {name: whole.groups(name, slots) for name, slots in self.selection.by.items()}
-        columns += [
-            self._context.words[slot.table, slot.columns[0]].hashes(held[slot.table, slot.columns[0], Kind.TEXT])
-            for slot in chain.from_iterable(self.selection.by.values())
-        ]
-        digest = fingerprint(taken.hashes()[:rows], columns)
+        groups = {name: whole.groups(name, slots) for name, slots in self.selection.groupings.items()}
+        columns += [self._word_hashes(held, slot) for slot in chain.from_iterable(self.selection.by.values())]
+        own = taken.hashes()[:rows]
+        units = self._units(held, own) if self._needs_units else None
+        digest = fingerprint(own, columns)
         origins = self._block_origins(models, groups, whole) if self._origins else {}
-        return whole.block(models, weight, groups, self.missing, digest, origins, stopped)
+        return whole.block(models, weight, groups, self.missing, digest, origins, stopped, units)
+
+    def _word_hashes(self, held: Mapping[tuple[int, str, Kind], Any], slot: Slot) -> Hashes:
+        codes = held[slot.table, slot.columns[0], Kind.TEXT]
+        return self._context.words[slot.table, slot.columns[0]].hashes(codes)
+
+    def _units(self, held: Mapping[tuple[int, str, Kind], Any], rows: Hashes) -> Hashes:
+        """Return the hashes of what is resampled as one: clusters if there are any, else rows by key or address."""
+        clusters = self.selection.clusters.get(WITHIN)
+        return rows.copy() if clusters is None else self._word_hashes(held, clusters[0])
 
     def _keyed(self, place: int, piece: Piece) -> Iterator[tuple[tuple[int, str, Kind], Any]]:
         """Key the columns of a piece by table, name and kind; text as codes into one vocabulary per column."""
@@ -144,7 +154,8 @@ class BlockReader:
         keep = ~whole.lost
         target = next(iter(models.values()))["target"][0]
         found: dict[str, NDArray[np.float64]] = {}
-        for name, codes in groups.items():
+        for name in self.selection.by:
+            codes = groups[name]
             fresh = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
             known = self._origins[name] = np.concatenate([self._origins[name], fresh])
             present, first = np.unique(codes[keep], return_index=True)
@@ -181,7 +192,7 @@ class BlockReader:
 
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
-        slots = self.selection.by[name]
+        slots = self.selection.groupings[name]
         if len(slots) > 1:
             return self._context.crossings[name].labels
         return [(word,) for word in self._context.vocabulary(slots[0].table, slots[0].columns[0]).words]

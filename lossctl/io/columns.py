@@ -12,6 +12,7 @@ from lossctl.io.column import Table
 
 TARGET_NAMES = ("y_true", "target", "label")
 PRED_NAMES = ("y_pred", "pred", "prediction")
+WITHIN = "\0"  # ends the name of groups by cluster: no column has it
 OUTPUT_SUFFIXES = (".gz", ".bz2", ".zst", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".npy")
 
 
@@ -38,19 +39,32 @@ class Request:
     weight: str | None = None
     by: tuple[str, ...] = ()
     has_targets_file: bool = False
+    cluster: str | None = None
+    time: str | None = None
 
 
 @dataclass
 class Selection:
-    """Models, and role by role the columns that they use. `notes` say what was chosen without being asked."""
+    """Models, and role by role the columns that they use. `notes` say what was chosen without being asked.
+
+    clusters: groups by cluster, within each slicing of `by` too; times: groups by time. Both have names that no
+    slicing has.
+    """
 
     models: list[str]
     slots: dict[str, dict[str, Slot]]
     target: Slot | None = None
     weight: Slot | None = None
     by: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    clusters: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
+    times: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     patterns: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def groupings(self) -> dict[str, tuple[Slot, ...]]:
+        """The columns of all groups: slices, clusters and times."""
+        return {**self.by, **self.clusters, **self.times}
 
 
 def split_name(text: str, taken: Sequence[str] = ()) -> tuple[str | None, str]:
@@ -152,7 +166,19 @@ def select(tables: Sequence[Table], names: Sequence[str | None], request: Reques
     for text in request.by:
         columns = find(tables[base], text)
         chosen.by[",".join(columns)] = tuple(Slot(base, (column,)) for column in columns)
+    if request.cluster is not None:
+        own = Slot(base, _one_column(tables[base], request.cluster, "--cluster"))
+        chosen.clusters = {f"{slicing}{WITHIN}": (*slots, own) for slicing, slots in [("", ()), *chosen.by.items()]}
+    if request.time is not None:
+        chosen.times = {f"{WITHIN}time": (Slot(base, _one_column(tables[base], request.time, "--time")),)}
     return chosen
+
+
+def _one_column(table: Table, text: str, option: str) -> tuple[str, ...]:
+    columns = find(table, text)
+    if len(columns) != 1:
+        raise UsageError(f"{option} {text} names {len(columns)} columns; one is needed")
+    return columns
 
 
 def _roles(needed: set[str]) -> str:

@@ -270,6 +270,7 @@ median_absolute_error = combine(
     forms=ONE_OUTPUT,
     keeps="sample",
     whole=_weighted_median,
+    quantile=0.5,
     summary="Median of the absolute errors.",
     doc="Half of the rows are closer than this. Weights count as repeated rows; it keeps one number per row in memory.",
     formula="median of |r|, r = pred - target",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from lossctl.core.report import Evaluation
-from lossctl.output.records import input_record, strict
+from lossctl.output.records import (
+    best_set_record,
+    check_record,
+    comparison_record,
+    input_record,
+    strict,
+    study_record,
+    worst_record,
+)
 
 SCHEMA_VERSION = 1
 
@@ -29,16 +38,25 @@ def envelope(report: Evaluation, command: str) -> dict[str, Any]:
         "reduction": report.reduction,
         "inputs": [input_record(source) for source in report.inputs],
         "results": [strict(cell) for cell in report.cells],
-        "comparisons": [],
-        "checks": [],
-        "verdict": None,
+        "study": study_record(report.study) if report.study else None,
+        "comparisons": list(map(comparison_record, report.comparisons)),
+        "best_sets": list(map(best_set_record, report.best_sets)),
+        "worst": list(map(worst_record, report.worst)),
+        "checks": list(map(check_record, report.checks)),
+        "verdict": report.verdict,
+        "advice": list(report.advice),
         "warnings": list(report.warnings),
     }
 
 
 def to_json(report: Evaluation, command: str) -> str:
     """Return the envelope as JSON text that ends with a newline; a list has one record per line."""
-    fields = (f"  {json.dumps(name)}: {_lines(value)}" for name, value in envelope(report, command).items())
+    return as_text(envelope(report, command))
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return an envelope, made here or read from a file, as JSON text."""
+    fields = (f"  {json.dumps(name)}: {_lines(value)}" for name, value in document.items())
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
@@ -49,9 +67,15 @@ def _lines(value: object) -> str:
 
 
 def to_jsonl(report: Evaluation) -> str:
-    """Return inputs and results as one JSON object per line, told apart by `kind`."""
+    """Return inputs, results and what was concluded as one JSON object per line, told apart by `kind`."""
     lines = [{"kind": "input", **input_record(source)} for source in report.inputs]
     lines += [{"kind": "result", **strict(cell)} for cell in report.cells]
+    lines += [{"kind": "comparison", **comparison_record(found)} for found in report.comparisons]
+    lines += [{"kind": "best_set", **best_set_record(found)} for found in report.best_sets]
+    lines += [{"kind": "worst", **worst_record(found)} for found in report.worst]
+    for check in report.checks:  # a check has a kind of its own: max, min, ...
+        record = check_record(check)
+        lines.append({"kind": "check", "rule_kind": record.pop("kind"), **record})
     return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
 
 

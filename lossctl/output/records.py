@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lossctl.core.report import Cell, Input
+from lossctl.core.report import BestSet, Cell, Check, Comparison, Input, Study, WorstRow
 from lossctl.errors import printable
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -52,6 +52,105 @@ def flat(entry: dict[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that a strict format can take, None for one that it cannot."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def comparison_record(found: Comparison) -> dict[str, Any]:
+    """Return one candidate against one baseline; None where there is no finite number, `reason` says why."""
+    return {
+        "baseline": found.baseline,
+        "candidate": found.candidate,
+        "loss": found.loss,
+        "spec": found.spec,
+        "slice": dict(found.slice),
+        "n": found.rows,
+        "clusters": found.clusters,
+        "baseline_value": finite(found.baseline_value),
+        "value": finite(found.value),
+        "delta": finite(found.difference),
+        "delta_pct": None if found.relative is None else finite(100.0 * found.relative),
+        "stderr": found.stderr,
+        "ci": list(found.interval) if found.interval else None,
+        "ci_level": found.level,
+        "ci_method": found.method,
+        "p": found.p,
+        "p_adjusted": found.adjusted,
+        "skew": finite(found.skew),
+        "detectable": finite(found.detectable),
+        "needed": found.needed,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "direction": found.direction,
+        "unit": found.unit,
+    }
+
+
+def worst_record(found: WorstRow) -> dict[str, Any]:
+    """Return a row where a candidate loses most."""
+    return {
+        "baseline": found.baseline,
+        "candidate": found.candidate,
+        "loss": found.loss,
+        "row": found.row,
+        "baseline_value": finite(found.baseline_value),
+        "value": finite(found.value),
+        "delta": finite(found.difference),
+        "roles": {role: finite(value) for role, value in found.roles.items()},
+    }
+
+
+def best_set_record(found: BestSet) -> dict[str, Any]:
+    """Return the model confidence set of one loss."""
+    return {
+        "loss": found.loss,
+        "slice": dict(found.slice),
+        "level": found.level,
+        "p": dict(found.p),
+        "kept": list(found.kept),
+    }
+
+
+def study_record(study: Study) -> dict[str, Any]:
+    """Return how models were compared."""
+    return {
+        "baseline": study.baseline,
+        "all_pairs": study.all_pairs,
+        "assumption": study.assumption,
+        "method": study.method,
+        "correction": study.correction,
+        "level": study.level,
+        "resamples": study.resamples,
+        "seed": study.seed,
+        "effect": study.effect,
+    }
+
+
+def check_record(check: Check) -> dict[str, Any]:
+    """Return one judged rule; None where there is no finite number, `status` and `message` say why."""
+    return {
+        "id": check.id,
+        "model": check.model,
+        "loss": check.loss,
+        "spec": check.spec,
+        "slice": dict(check.slice),
+        "kind": check.kind,
+        "rule": check.rule,
+        "status": check.status,
+        "level": check.level,
+        "value": finite(check.value),
+        "limit": finite(check.limit),
+        "margin": finite(check.margin),
+        "baseline": finite(check.baseline),
+        "change": finite(check.change),
+        "change_pct": None if check.change_share is None else finite(100.0 * check.change_share),
+        "n": check.rows,
+        "ci": list(check.interval) if check.interval else None,
+        "message": check.message,
+    }
 
 
 def input_record(source: Input) -> dict[str, Any]:

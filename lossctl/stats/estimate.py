@@ -1,8 +1,4 @@
-"""Estimates: the value of a loss with its standard error and confidence interval, from merged sums.
-
-The delta method: with theta = g(m), Var theta = g'(m)' S g'(m) / n, S the covariance of the parts. For weighted
-means the weight is one more part and theta = g(mean(w q) / mean(w)) (Cochran 1977, 6.3).
-"""
+"""Estimates: the value of a loss with its standard error and confidence interval, from merged sums."""
 
 from __future__ import annotations
 
@@ -12,12 +8,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-import numpy as np
-
-from lossctl.core.exact import SHIFT, ratio, root, units
+from lossctl.core.exact import SHIFT, ratio, root
 from lossctl.core.reading import Reading
 from lossctl.core.state import View
 from lossctl.core.tally import means, read
+from lossctl.stats.contrast import Fraction, combined, covariance, covariance_units, slopes_at
 from lossctl.stats.student import t_quantile
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
@@ -84,52 +79,34 @@ def estimate(
         return Estimate(value, why=Why.SPREAD.words)
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
-    reach = t_quantile(level, view.live - 1) * stderr
+    return about(value, stderr, t_quantile(level, view.live - 1), reading.interval == "log" and not total, "t")
+
+
+def about(value: float, stderr: float, quantile: float, log: bool, method: str) -> Estimate:
+    """Return the interval of `quantile` standard errors about a value, on its logarithm if `log`."""
+    reach = quantile * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
         return Estimate(value, 0.0, why=Why.NO_SPREAD.words)
-    if reading.interval == "log" and not total:
+    if log:
         factor = math.exp(reach / value) if reach < LARGEST_LOG * value else math.inf
-        ends, method = (value / factor, value * factor), "log-t"
+        ends, method = (value / factor, value * factor), f"log-{method}"
     else:
-        ends, method = (value - reach, value + reach), "t"
+        ends = (value - reach, value + reach)
     if not all(map(math.isfinite, ends)):
         return Estimate(value, stderr, why=Why.RANGE.words)
     return Estimate(value, stderr, ends, method)
 
 
-Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
-
-
-def _covariance(view: View, i: int, j: int) -> int | None:
-    """n (n - 1) times the unbiased covariance of two quantities, in units of 2^-2148."""
-    product = view.product_units(i, j)
-    return None if product is None else view.live * product - view.total_units(i) * view.total_units(j)
-
-
 def _total_variance(view: View, index: int) -> Fraction | None:
     """Variance of a sum of n rows."""
-    spread = _covariance(view, index, index)
+    spread = covariance_units(view, index, index)
     return None if spread is None else (spread, (view.live - 1) << (2 * SHIFT))
 
 
 def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
-    """Delta-method variance of a reading, each product of slopes and covariances taken exactly."""
-    centre = means(view, indexes, weighted)
-    with np.errstate(all="ignore"):
-        slopes = [float(slope) for slope in reading.slope(centre)]
-    if not all(math.isfinite(slope) for slope in slopes):  # as that of a root at zero
-        return (0, 1) if all(_covariance(view, i, i) == 0 for i in indexes) else None
-    n, scale = view.live, 4 * SHIFT
-    columns, exact, below = list(indexes), [units(slope) for slope in slopes], n * n * (n - 1)
-    if weighted:  # with respect to the mean of w q the slope is g_i / mean(w), to that of w it is -Σ g_i m_i / mean(w)
-        drop = sum(slope * units(float(mean)) for slope, mean in zip(exact, centre, strict=True))
-        columns, exact = [0, *columns], [-drop, *(slope << SHIFT for slope in exact)]
-        below = view.total_units(0) ** 2 * (n - 1)
-    whole = 0
-    for a, i in zip(exact, columns, strict=True):
-        for b, j in zip(exact, columns, strict=True):
-            spread = _covariance(view, i, j)
-            if spread is None:
-                return None
-            whole += a * b * spread
-    return whole, below << scale
+    """Delta-method variance of a reading."""
+    slopes = slopes_at(reading, means(view, indexes, weighted))
+    if slopes is None:
+        return (0, 1) if all(covariance_units(view, i, i) == 0 for i in indexes) else None
+    contrast = combined((indexes, slopes))
+    return covariance(view, contrast, contrast, weighted)

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t without SciPy."""
+"""Quantiles and tails of Student's t without SciPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINY: Final = 1e-300
 @lru_cache(maxsize=4096)
 def t_quantile(level: float, freedom: int) -> float:
     """Return t with P(|T| <= t) = level for T with `freedom` >= 1 degrees of freedom."""
-    z = -NormalDist().inv_cdf(0.5 * (1.0 - level))
+    z = normal_quantile(level)
     if freedom >= EXPAND_FROM:
         return _expanded(z, freedom)
     low, high = 0.0, max(4.0 * z, 10.0)
@@ -25,6 +25,35 @@ def t_quantile(level: float, freedom: int) -> float:
         if middle in (low, high):
             return middle
         low, high = (middle, high) if _inside(middle, freedom) < level else (low, middle)
+
+
+def t_tail(t: float, freedom: int) -> float:
+    """Return P(|T| >= |t|) for T with `freedom` >= 1 degrees of freedom."""
+    t = abs(t)
+    if freedom >= EXPAND_FROM:
+        return normal_tail(_as_normal(t, freedom))
+    x, y = freedom / (freedom + t * t), t * t / (freedom + t * t)
+    return 1.0 if y == 0.0 else _beta(0.5 * freedom, 0.5, x, y)
+
+
+def normal_tail(z: float) -> float:
+    """Return P(|Z| >= |z|) for a standard normal Z."""
+    return math.erfc(abs(z) / math.sqrt(2.0))
+
+
+def normal_quantile(level: float) -> float:
+    """Return z with P(|Z| <= z) = level for a standard normal Z."""
+    return -NormalDist().inv_cdf(0.5 * (1.0 - level))
+
+
+def _as_normal(t: float, freedom: int) -> float:
+    """Return the normal deviate whose tail is that of t (Hill 1970, algorithm 395)."""
+    a = freedom - 0.5
+    b = 48.0 * a * a
+    y = a * math.log1p(t / freedom * t)
+    return math.sqrt(y) * (
+        1.0 + (y + 3.0 + ((((-0.4 * y - 3.3) * y - 24.0) * y - 85.5) / (0.8 * y * y + 100.0 + b))) / b
+    )
 
 
 def _expanded(z: float, freedom: int) -> float:
@@ -39,16 +68,17 @@ def _expanded(z: float, freedom: int) -> float:
 
 
 def _inside(t: float, freedom: int) -> float:
-    """P(|T| <= t), as one minus the regularised incomplete beta function at freedom/(freedom + t²)."""
-    a, b = 0.5 * freedom, 0.5
+    """P(|T| <= t), as the regularised incomplete beta function at t²/(freedom + t²)."""
     x, y = freedom / (freedom + t * t), t * t / (freedom + t * t)
-    if t == 0.0 or y == 0.0:
-        return 0.0
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(y)
-    front = math.exp(log_front)
+    return 0.0 if y == 0.0 else _beta(0.5, 0.5 * freedom, y, x)
+
+
+def _beta(a: float, b: float, x: float, y: float) -> float:
+    """Regularised incomplete beta function I_x(a, b), with y = 1 - x."""
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(y))
     if x < (a + 1.0) / (a + b + 2.0):
-        return 1.0 - front * _fraction(a, b, x) / a
-    return front * _fraction(b, a, y) / b
+        return front * _fraction(a, b, x) / a
+    return 1.0 - front * _fraction(b, a, y) / b
 
 
 def _fraction(a: float, b: float, x: float) -> float:

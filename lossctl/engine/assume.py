@@ -1,0 +1,111 @@
+"""Assume: what is taken for granted of the rows, brought to bear on all rows or on one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.design import Design
+from lossctl.core.domain import Array
+from lossctl.core.resample import copies
+from lossctl.engine.part import Part
+from lossctl.engine.plan import Plan, Question
+from lossctl.engine.samples import Samples
+from lossctl.engine.tally import Tally
+from lossctl.stats.cluster import Clusters
+from lossctl.stats.series import Series
+from lossctl.stats.spread import IndependentRows, Inference
+
+Labels = Mapping[str, Sequence[tuple[str, ...]]]
+
+
+class Assumptions:
+    """Makes inferences for parts of the rows, from what one pass has kept.
+
+    labels: grouping -> the words of each group code. ranks: (codes,) places of the times in their order.
+    """
+
+    def __init__(
+        self, tally: Tally, plan: Plan, design: Design, labels: Labels, ranks: NDArray[np.int64], samples: Samples
+    ) -> None:
+        self.tally, self.plan, self.design = tally, plan, design
+        self.labels, self.ranks, self.samples = labels, ranks, samples
+        self._names = {parent: name for name, parent in plan.clusterings.items()}
+        self._members: dict[str, dict[tuple[str, ...], list[int]]] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent and the law is Student's t, as `estimate` has it."""
+        return self.independent and self.design.method in ("auto", "t")
+
+    @property
+    def independent(self) -> bool:
+        """Whether rows are independent."""
+        return self.design.cluster is None and self.design.time is None
+
+    def of(self, part: Part) -> Inference:
+        """Return the inference for a part of the rows."""
+        weighted, normal = self.plan.weighted, self.design.method == "normal"
+        if self.design.cluster is not None:
+            name = self._names[part.slicing]
+            grouped, at = self.tally.grouped[name], self._clusters(name, tuple(part.chosen.values()))
+            sums = grouped.sums[0][:, at], grouped.sums[1][:, at]
+            return Clusters(sums, grouped.rows[at].astype(np.float64), weighted, normal)
+        if self.design.time is not None:
+            return Series(self.in_time(part), self.design.horizon, weighted, normal)
+        return IndependentRows(part.view, weighted, normal)
+
+    def _clusters(self, name: str, words: tuple[str, ...]) -> list[int]:
+        """Return the columns of the clusters of one slice that have a row of positive weight."""
+        if name not in self._members:
+            found: dict[tuple[str, ...], list[int]] = {}
+            grouped = self.tally.grouped[name]
+            for place, code in enumerate(grouped.codes.tolist()):
+                if grouped.live[place]:
+                    found.setdefault(self.labels[name][code][:-1], []).append(place)
+            self._members[name] = found
+        return self._members[name].get(words, [])
+
+    @cached_property
+    def _kept(self) -> Array:
+        """All lines that were kept, in the order of time, without rows of zero weight."""
+        whole = np.concatenate(self.tally.kept.pieces, axis=1)
+        if self.plan.weighted:
+            whole = whole[:, whole[0] > 0.0]
+        return whole[:, np.argsort(self.ranks[whole[-2].astype(np.int64)], kind="stable")]
+
+    def in_time(self, part: Part) -> Array:
+        """Return the lines of the rows of a part in the order of time."""
+        kept = self._kept
+        lines = len(self.plan.quantities) + int(self.plan.weighted)
+        if part.group is not None:
+            kept = kept[:, kept[lines + part.group.place] == part.group.code]
+        return kept[:lines]
+
+    def replicates(self, question: Question, model: str, part: Part) -> Array:
+        """Return the (resamples,) values of a loss in the bootstrap replicates; NaN where one has none."""
+        loss, design = question.loss, self.design
+        with np.errstate(all="ignore"):
+            if loss.keeps == "moments":
+                name, code = (part.group.name, part.group.code) if part.group is not None else ("", 0)
+                high, low = self.tally.replicates[name].sums[code]
+                sums = (high + low).T
+                base = sums[0] if self.plan.weighted else sums[-1]
+                means = tuple(sums[i] / base for i in self.plan.indexes(model, question))
+                return np.broadcast_to(np.asarray(loss.reading.value(means), dtype=np.float64), (design.resamples,))
+            assert loss.whole is not None
+            rows = self.samples.rows(question, self.plan.whole(model, question), part.group)
+            lines = len(loss.parts) + 1
+            units = rows[-2].astype(np.uint64) << np.uint64(32) | rows[-1].astype(np.uint64)
+            found = np.full(design.resamples, np.nan)
+            for place, drawn in copies(units, design.seed, design.resamples):
+                for replicate, weight in zip(range(place.start, place.stop), drawn, strict=True):
+                    keep = weight > 0.0
+                    if keep.any():
+                        values = np.ascontiguousarray(rows[:lines, keep])
+                        values[-1] *= weight[keep]
+                        found[replicate] = loss.whole(values, **loss.args)
+            return found
