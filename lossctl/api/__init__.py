@@ -102,7 +102,7 @@ def evaluate(
     >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
     [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
     """
-    return answer(
+    report, _ = answer(
         Query(
             data,
             target,
@@ -129,6 +129,7 @@ def evaluate(
             watch,
         )
     )
+    return report
 
 
 __all__ = ["LEVEL", "Report", "compare", "evaluate"]

@@ -10,6 +10,7 @@ from lossctl.api.query import InputOptions, Query
 from lossctl.api.report import Report
 from lossctl.api.session import answer
 from lossctl.core.design import RESAMPLES, SEED, Design, Effect, Method, couples
+from lossctl.engine.bounds import Weighed
 from lossctl.errors import UsageError, listed, near
 
 METHODS: tuple[Method, ...] = ("auto", "normal", "t", "bootstrap")
@@ -31,7 +32,6 @@ def compare(
     horizon: int = 1,
     power: str | float | None = None,
     worst: int = 0,
-    relative: bool = False,
     **options: Unpack[InputOptions],
 ) -> Report:
     """Compare models with a baseline: paired differences, intervals, p-values and verdicts, in the same pass.
@@ -58,8 +58,6 @@ def compare(
         have found, and how many rows this one would need.
     worst
         How many of the rows to list where a candidate loses most.
-    relative
-        Whether the comparisons will be asked about multiples of the baseline's value.
 
     Returns
     -------
@@ -83,9 +81,27 @@ def compare(
     """
     query = Query(data, **options)
     make = design_maker(
-        query, baseline, all_pairs, ci_method, resamples, seed, cluster, time, horizon, power, worst, relative
+        query, baseline, all_pairs, ci_method, resamples, seed, cluster, time, horizon, power, worst, False
     )
-    return answer(query, make, (cluster, time))
+    report, _ = answer(query, make, (cluster, time))
+    return report
+
+
+def weigh(
+    data: object,
+    baseline: str,
+    *,
+    cluster: str | None = None,
+    time: str | None = None,
+    horizon: int = 1,
+    **options: Unpack[InputOptions],
+) -> tuple[Report, Weighed]:
+    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too."""
+    query = Query(data, **options)
+    make = design_maker(query, baseline, False, "auto", RESAMPLES, SEED, cluster, time, horizon, None, 0, True)
+    report, weighed = answer(query, make, (cluster, time))
+    assert weighed is not None
+    return report, weighed
 
 
 def design_maker(
@@ -136,7 +152,7 @@ def design_maker(
         return Design(
             first,
             couples(models, first, all_pairs),
-            METHODS[METHODS.index(method)],  # type: ignore[arg-type]  # it is one of them
+            METHODS[METHODS.index(method)],
             query.ci,
             resamples,
             seed,

@@ -16,7 +16,9 @@ from lossctl.api.query import Query
 from lossctl.core.design import Design
 from lossctl.core.report import Evaluation, Input, Study, WorstRow
 from lossctl.engine.assume import Assumptions
+from lossctl.engine.bounds import Weighed
 from lossctl.engine.compare import compare
+from lossctl.engine.differences import Differences
 from lossctl.engine.finish import Finish, Settings, parts
 from lossctl.engine.plan import Plan
 from lossctl.engine.samples import Samples
@@ -47,8 +49,11 @@ class Report(Evaluation):
         return to_json(self, "eval")
 
 
-def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: Query) -> Report:
-    """Finish the cells, compare the models if that was asked, and say where all of it came from."""
+def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: Query) -> tuple[Report, Weighed | None]:
+    """Finish the cells, compare the models if that was asked, and say where all of it came from.
+
+    With a comparison comes what further bounds can be asked of.
+    """
     digest = reader.digest(tally.read, tally.digest)
     dropped = _dropped(tally, reader)
     used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
@@ -83,9 +88,9 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
     warnings = tuple(_warnings(tally))
     report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings)
     if assumptions is None:
-        return report
-    design = assumptions.design
-    found = compare(tally, plan, assumptions, pieces, made)
+        return report, None
+    design, differences = assumptions.design, Differences(tally, plan, assumptions)
+    found = compare(differences, pieces, made)
     resampled = design.method == "bootstrap"
     study = Study(
         design.baseline,
@@ -98,7 +103,7 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
         design.seed if resampled or found.drawn else None,
         None if design.effect is None else design.effect.text,
     )
-    return replace(
+    whole = replace(
         report,
         study=study,
         comparisons=found.comparisons,
@@ -106,6 +111,7 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
         worst=tuple(_worst(tally, plan, reader)),
         warnings=(*warnings, *found.warnings),
     )
+    return whole, Weighed(differences, pieces, made)
 
 
 def _signed(level: float | None, design: Design | None) -> list[str]:
@@ -161,7 +167,7 @@ def _worst(tally: Tally, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
                     reader.row_of(table, address) + 1,
                     base,
                     own,
-                    own - base,
+                    abs(own) - abs(base) if question.loss.direction == "zero" else own - base,
                     dict(zip(found.names, roles, strict=True)),
                 )
 

@@ -18,6 +18,7 @@ from lossctl.core.arrays import first_finite
 from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.design import Design
 from lossctl.core.form import checked_task
+from lossctl.engine.bounds import Weighed
 from lossctl.engine.plan import Plan, Quantity, Question, make_plan
 from lossctl.engine.run import run
 from lossctl.errors import DataError, UsageError, listed
@@ -37,10 +38,11 @@ MakeDesign = Callable[[tuple[str, ...]], Design]
 
 def answer(
     query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
-) -> Report:
+) -> tuple[Report, Weighed | None]:
     """Answer a query; `make_design` says of the models' names how they are compared.
 
-    units: the columns that tell clusters and times, where rows are not independent.
+    units: the columns that tell clusters and times, where rows are not independent. With a comparison comes what
+    further bounds can be asked of.
     """
     tables, names, paths = open_inputs(query.data, query.targets, query.delimiter)
     request = Request(

@@ -12,11 +12,9 @@ import numpy as np
 from lossctl.core.design import Design
 from lossctl.core.domain import Array
 from lossctl.core.report import BestSet, Cell, Comparison, Outcome, merit
-from lossctl.engine.assume import Assumptions
 from lossctl.engine.differences import Difference, Differences, Family, difference_of
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Couple, Plan
-from lossctl.engine.tally import Tally
 from lossctl.errors import listed
 from lossctl.stats import cluster, multiple, series
 from lossctl.stats.series import Series, autocorrelation
@@ -39,13 +37,10 @@ class Compared:
     warnings: tuple[str, ...]
 
 
-def compare(
-    tally: Tally, plan: Plan, assumptions: Assumptions, parts: Sequence[Part], cells: Sequence[Cell]
-) -> Compared:
+def compare(maker: Differences, parts: Sequence[Part], cells: Sequence[Cell]) -> Compared:
     """Compare all couples; `cells` are those of the parts, in order."""
-    design = assumptions.design
+    design, plan = maker.design, maker.plan
     by_place = {(tuple(cell.slice.items()), cell.loss, cell.model): cell for cell in cells}
-    maker = Differences(tally, plan, assumptions)
     families, rows = [], []
     for part in parts:
         for question in plan.questions:
