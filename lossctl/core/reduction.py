@@ -19,6 +19,7 @@ PIVOT_ROWS: Final = 1024  # rows of a block whose mean is its pivot
 MAX_EXPONENT: Final = 1022
 FEW: Final = 8192  # rows up to which a sum is always taken exactly
 CANCELS: Final = 32  # ... as it is where the mean is less than 1/32 of the spread
+NEAR_ZERO: Final = 4  # times that a mean fits into the spread, where taking it off saves no digits
 RUN: Final = 128  # products that are added one after the other
 OUT_OF_RANGE: Final = 64  # bits by which values are made smaller where their sum leaves the float range
 Line = TypeVar("Line")
@@ -84,40 +85,43 @@ class BlockMoments:
         self._cubes: dict[int, int | None] = {}
         self._centred: Centred[CentredLine] = Centred(pairs)
 
-    def add(self, line: Array) -> None:
-        """Take the next quantity; the line is only read."""
+    def add(self, line: Array, spare: bool = False) -> None:
+        """Take the next quantity.
+
+        The line is only read, unless it is `spare`: then it is overwritten, and as its sum is not shown, the last
+        digit of what nearly cancels need not be right.
+        """
         if not self.rows:
             self._sums.append(0)
             self._odd.append(FINITE)
             return
-        shift, odd = 0, FINITE
-        taken = about_pivot(line)
+        shift, odd, place = 0, FINITE, len(self._sums)
+        cubed = place in self.cubed
+        taken = about_pivot(line, cubed, spare)
         if not math.isfinite(taken.rest):
             odd = odd_values(line, self.addresses)
             line = np.where(np.isfinite(line), line, 0.0)
-            taken = about_pivot(line)
+            taken = about_pivot(line, cubed)
             if not math.isfinite(taken.rest):  # the sum is out of range, though no value is
                 shift = OUT_OF_RANGE
                 taken = replace(about_pivot(np.ldexp(line, -shift)), square=math.inf)
         m, r = units(taken.pivot), units(taken.rest)
-        if taken.shows_rounding and not shift:
+        if not spare and not shift and taken.shows_rounding:
             r = exact_sum(line) - self.rows * m
         self._pivots.append(m)
         self._rests.append(r)
         self._sums.append((self.rows * m + r) << shift)
         self._odd.append(odd)
-        place = len(self._sums) - 1
         for i, other in self._centred.products(place, taken):
             self._products[i, place] = self._product(i, place, other, taken)
-        if place in self.cubed:
+        if cubed:
             self._cubes[place] = self._cube(place, taken)
 
     def _cube(self, i: int, taken: CentredLine) -> int | None:
-        total = sum_of_products(np.square(taken.line), taken.line)
-        if not math.isfinite(total + taken.square):
+        if not math.isfinite(taken.cube + taken.square):
             return None
         m, r = self._pivots[i], self._rests[i]
-        cubes = (units(total) << (2 * SHIFT)) + 3 * m * (units(taken.square) << SHIFT)
+        cubes = (units(taken.cube) << (2 * SHIFT)) + 3 * m * (units(taken.square) << SHIFT)
         return cubes + 3 * m * m * r + self.rows * m**3
 
     def _product(self, i: int, j: int, left: CentredLine, right: CentredLine) -> int | None:
@@ -142,12 +146,13 @@ class BlockMoments:
 
 @dataclass(frozen=True)
 class CentredLine:
-    """A line d = x - m about its pivot m, its sum r = Σd, and its square Σd²."""
+    """A line d = x - m about its pivot m, its sum r = Σd, its square Σd² and, where it is asked for, its cube Σd³."""
 
     line: Array
     pivot: float
     rest: float
     square: float
+    cube: float = 0.0
 
     @property
     def shows_rounding(self) -> bool:
@@ -156,12 +161,22 @@ class CentredLine:
         return rows <= FEW or abs(rows * self.pivot + self.rest) * CANCELS < math.sqrt(rows) * math.sqrt(self.square)
 
 
-def about_pivot(line: Array) -> CentredLine:
-    """Take a line about the mean of some of its rows, spread evenly."""
+def about_pivot(line: Array, cubed: bool = False, spare: bool = False) -> CentredLine:
+    """Take a line about the mean of some of its rows, spread evenly.
+
+    One that is `spare` is taken in its own place, and about zero if that is as good.
+    """
     some = line[:: max(1, len(line) // PIVOT_ROWS)]
     pivot = float(np.add.reduce(some)) / len(some)
-    centred = line - pivot
-    return CentredLine(centred, pivot, float(np.add.reduce(centred)), sum_of_products(centred, centred))
+    if spare and abs(pivot) * NEAR_ZERO < math.sqrt(float(np.einsum("i,i->", some, some)) / len(some)):
+        pivot, centred = 0.0, line
+    else:
+        centred = np.subtract(line, pivot, out=line if spare and math.isfinite(pivot) else None)
+    rest = float(np.add.reduce(centred))
+    if not cubed:
+        return CentredLine(centred, pivot, rest, sum_of_products(centred, centred))
+    squares = np.square(centred)
+    return CentredLine(centred, pivot, rest, float(np.add.reduce(squares)), sum_of_products(squares, centred))
 
 
 def exact_sum(line: Array) -> int:

@@ -30,9 +30,8 @@ from lossctl.core.fingerprint import MODULUS, bits, stirred
 from lossctl.core.labels import label
 from lossctl.core.reduction import exact_sum
 from lossctl.core.state import NEVER
-from lossctl.core.survey import Fit
+from lossctl.core.survey import MOST_WORDS, Fit
 
-MOST_WORDS: Final = 1000  # different values that are counted
 LOOK: Final = 2048  # rows that tell whether counting different values is in vain
 SHOWN: Final = 20  # most frequent values that are kept in the end
 EXAMPLES: Final = 3  # values kept where there are too many to count
@@ -79,7 +78,7 @@ def _intervals() -> dict[str, Domain]:
         "probabilities in [0, 1]": UNIT,
         "positive": POSITIVE,
         "non-negative": NON_NEGATIVE,
-        "any real number": REAL,
+        "finite numbers": REAL,
     }
 
 
@@ -110,10 +109,12 @@ class Words:
 
     @property
     def frequent(self) -> tuple[tuple[str, int | None], ...]:
-        """The most frequent words with their counts, or the first ones without."""
+        """The most frequent words with their counts, or the first ones without; of many not those that stand once."""
         if self.counts is None:
             return tuple((word, None) for word in self.first)
-        return tuple(sorted(self.counts.items(), key=lambda entry: (-entry[1], entry[0]))[:SHOWN])
+        ordered = sorted(self.counts.items(), key=lambda entry: -entry[1])[:SHOWN]
+        often = sum(count > 1 for _, count in ordered)
+        return tuple(ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)])
 
 
 def words_of_numbers(values: Array) -> Words:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from lossctl.core.report import Input, Task
 
+MOST_WORDS: Final = 1000  # different values of a column that are counted
+MOST_SLICES: Final = 100_000  # slices that are counted
 ColumnKind = Literal["number", "boolean", "text", "other"]
 
 
@@ -27,8 +29,8 @@ class ColumnSurvey:
     `width` is the length of the vectors of a column of lists. `minimum`, `maximum` and `mean` are of the finite
     numbers, None where there are none. `distinct` counts the different values, None for more than are counted;
     `frequent` holds the most frequent of these (the first ones where `distinct` is None, with None for a count).
-    `whole` says that every finite number is one, `ascending` that each is above the one before. `fault` says why the
-    column cannot be read as numbers though its type promises some.
+    `whole` says that every finite number is one, `ascending` that each is above the one before. `odd` is there for
+    columns that should hold numbers, `fault` says why they cannot be read as such though their type promises some.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from lossctl.core.worst import WorstRows
 from lossctl.engine.plan import Check, Couple, Plan, Question
 from lossctl.engine.tally import NOTHING, Tally, empty_whole
 
+FEW: Final = 64
 WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 
 
@@ -78,23 +80,24 @@ class _Reduction:
             for line, quantity in zip(rows, plan.rows_out, strict=True):
                 if quantity.model == model:
                     line[:] = quantity.term.rows(batch)
-            if plan.design is None:  # its derived quantities are needed no more
+            if plan.design is None or not plan.design.worst:  # its derived quantities are needed no more
                 del self.batches[model]
         if plan.design is not None:
             self._compare()
         return rows
 
-    def _take(self, line: Array) -> None:
+    def _take(self, line: Array, spare: bool = False) -> None:
         assert self.moments is not None
-        self.moments.add(line)
-        if self.plan.resamples or self.plan.times is not None:
+        kept = bool(self.plan.resamples) or self.plan.times is not None
+        self.moments.add(line, spare and not kept)
+        if kept:
             self.lines.append(line)
 
     def _sums(self, model: str) -> None:
         """Sum a model's lines, and what they are above those of the models before."""
         parents = {name: name for name in self.plan.slicings} | dict(self.plan.clusterings)
         for quantity in self.plan.lines[model]:
-            self._take(self._line(model, quantity.term, quantity.less, ""))
+            self._take(self._line(model, quantity.term, quantity.less, ""), quantity.less is not None)
             for name, group in self.grouped.items():
                 group.add(self._line(model, quantity.term, quantity.less, parents[name]))
         if model not in self.plan.bases:
@@ -147,11 +150,7 @@ class _Reduction:
             riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
             self.kept = Sample.of(np.stack([*self.lines, *riders, block.addresses.astype(np.float64)]))
         for couple in design.pairs:
-            if any(
-                not np.array_equal(values, block.models[couple[1]][role])
-                for role, values in block.models[couple[0]].items()
-                if role != "target"
-            ):
+            if not _alike(*(block.models[model] for model in couple)):
                 self.unlike.add(couple)
             for question in plan.questions if design.worst else ():
                 self._worst(couple, question, design.worst)
@@ -194,6 +193,15 @@ class _Reduction:
             block.digest,
             None if block.stopped is None else (block.stop, block.stopped),
         )
+
+
+def _alike(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether two models produced the same in every row of a block; the first rows mostly tell."""
+    return all(
+        np.array_equal(values[..., :FEW], right[role][..., :FEW]) and np.array_equal(values, right[role])
+        for role, values in left.items()
+        if role != "target"
+    )
 
 
 def shown_roles(block: Block, couple: Couple) -> dict[str, Array]:
