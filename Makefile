@@ -40,10 +40,12 @@ lint: setup ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: setup ## fail if the generated parts of the README are out of date
+docs: setup ## fail if the generated parts of the README or the schema of the configuration are out of date
 	$(BIN)/cog --check --check-fail-msg="run 'make golden'" README.md
+	$(BIN)/python -m tests.configschema | diff lossctl/cli/config.schema.json -
 
-golden: setup ## write the generated parts of the README and the outputs it shows
+golden: setup ## write the generated parts of the README, the outputs it shows, and the schema of the configuration
+	$(BIN)/python -m tests.configschema lossctl/cli/config.schema.json
 	$(BIN)/cog -r README.md
 	$(BIN)/python -m tests.transcript README.md
 	git diff --stat

@@ -12,34 +12,48 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lossctl.api import Report, compare, evaluate
+    from lossctl.api.check import check
+    from lossctl.api.diff import diff
+    from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
-    from lossctl.errors import DataError, LossctlError, OutputError, UsageError
+    from lossctl.core.survey import Survey
+    from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, UsageError
     from lossctl.registry import get
 
 __version__ = "0.1.0"
 __all__ = [
+    "BaselineError",
     "DataError",
     "Loss",
     "LossctlError",
     "OutputError",
     "Report",
+    "Survey",
     "UsageError",
     "__version__",
+    "check",
     "compare",
+    "diff",
     "evaluate",
     "get",
+    "validate",
 ]
 
 HOMES = {
+    "BaselineError": "errors",
     "DataError": "errors",
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
     "Report": "api",
+    "Survey": "core.survey",
     "UsageError": "errors",
+    "check": "api.check",
     "compare": "api",
+    "diff": "api.diff",
     "evaluate": "api",
     "get": "registry",
+    "validate": "api.validate",
 }
 
 

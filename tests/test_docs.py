@@ -8,8 +8,12 @@ import re
 import jsonschema
 import pytest
 
+from lossctl.cli import check as check_command
+from lossctl.cli import compare as compare_command
+from lossctl.cli import diff as diff_command
 from lossctl.cli import eval as eval_command
 from lossctl.cli import losses as losses_command
+from lossctl.cli import validate as validate_command
 from lossctl.cli.app import INTRO
 from lossctl.registry import losses
 from tests import transcript
@@ -18,6 +22,10 @@ from tests.conftest import ROOT, Lossctl
 README = (ROOT / "README.md").read_text("utf-8")
 HELPS = {
     "eval": eval_command.HELP,
+    "compare": compare_command.HELP,
+    "check": check_command.HELP,
+    "validate": validate_command.HELP,
+    "diff": diff_command.HELP,
     "losses list": losses_command.LIST_HELP,
     "losses show": losses_command.SHOW_HELP,
     "intro": INTRO,
@@ -25,7 +33,8 @@ HELPS = {
 
 
 def examples(text: str) -> list[str]:
-    return re.findall(r"^  (lossctl (?:eval|losses) .*[^ ])$", text, re.MULTILINE)
+    verbs = "eval|compare|check|validate|diff|losses"
+    return re.findall(rf"^  (lossctl (?:{verbs}) .*[^ ])$", text, re.MULTILINE)
 
 
 def test_the_readme_shows_real_output() -> None:
@@ -37,10 +46,14 @@ def test_the_readme_shows_real_output() -> None:
 def test_examples_in_the_help_run(name: str) -> None:
     found = [command for command in examples(HELPS[name]) if "  " not in command]
     assert found
-    for command in found:
-        output = transcript.run(command)
-        assert output
-        assert "[exit" not in output, f"{command}\n{output}"
+    with transcript.place() as folder:
+        for model in ("main", "candidate"):
+            shown = "lossctl eval sample_data/diabetes.csv -t progression -p linear -l rmse"
+            transcript.run(f"{shown} -o {model}.json", folder)
+        for command in found:
+            output = transcript.run(command, folder)
+            assert output
+            assert "[exit" not in output, f"{command}\n{output}"
 
 
 def test_a_wrong_output_is_noticed() -> None:
@@ -49,7 +62,9 @@ def test_a_wrong_output_is_noticed() -> None:
     assert transcript.replay(transcript.replay(text)) == transcript.replay(text)
 
 
-@pytest.mark.parametrize("command", [["eval"], ["losses", "list"], ["losses", "show"]])
+@pytest.mark.parametrize(
+    "command", [["eval"], ["compare"], ["check"], ["validate"], ["diff"], ["losses", "list"], ["losses", "show"]]
+)
 def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, command: list[str]) -> None:
     outcome = lossctl(*command, "-h")
     assert outcome.code == 0

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from lossctl.core.exact import fraction, rounded, square_fraction, units
 from lossctl.core.grouped import GroupedMoments, GroupView, PeaksByGroup
-from lossctl.core.reduction import moments_of
+from lossctl.core.reduction import BlockMoments, moments_of
+from lossctl.core.resample import Replicates, copies
 from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample
+from lossctl.core.worst import WorstRows
 
 Values = NDArray[Any]
 PAIRS: Pairs = ((0, 0), (0, 1), (1, 1), (2, 2))
@@ -531,3 +533,307 @@ def test_samples_forget_the_order_of_their_pieces(seed: int) -> None:
     assert ordered[:, :299].T.tolist() == columns
     assert np.isnan(ordered[0, 299])
     assert pickle.loads(pickle.dumps(whole)).rows == 300
+
+
+# cubes ------------------------------------------------------------------------------------------------------------
+
+CUBED = (0, 2)
+
+
+def cubed(values: Values, start: int = 0) -> Moments:
+    """Reduce one block with the cubes of two of its quantities."""
+    block = BlockMoments(PAIRS, np.arange(start, start + values.shape[1]), cubed=CUBED)
+    with np.errstate(all="ignore"):
+        for line in np.array(values, dtype=float):
+            block.add(line)
+        return block.state()
+
+
+def cubed_groups(values: Values, codes: Values, start: int = 0) -> GroupedMoments:
+    addresses = np.arange(start, start + values.shape[1])
+    with np.errstate(all="ignore"):
+        return GroupedMoments.of(np.array(values, dtype=float), PAIRS, codes, addresses, cubed=CUBED)
+
+
+def exact_cubes(line: Values) -> Fraction:
+    """Sum of the cubes of floats, without any rounding."""
+    return Fraction(sum(n**3 for n in scaled(line)), 1 << 3300)
+
+
+def exact_third(line: Values) -> Fraction:
+    """Sum of the cubes of what floats are above their mean, without any rounding."""
+    x, n = scaled(line), len(line)
+    total, cube = sum(x), n**3
+    return Fraction(sum((n * value - total) ** 3 for value in x), cube << 3300)
+
+
+def third(view: Moments | GroupView, i: int) -> Fraction:
+    """The same from a state."""
+    n, total, square, cube = view.rows, view.total(i), view.product(i, i), view.cube_units(i)
+    assert square is not None
+    assert cube is not None
+    return Fraction(cube, 1 << 3222) - 3 * total * square / n + 2 * total**3 / n**2
+
+
+def ragged(values: Values, sizes: Sequence[int]) -> list[tuple[Values, int]]:
+    """Cut columns into blocks of these sizes, with their starts."""
+    ends = np.cumsum([0, *sizes])
+    assert ends[-1] == values.shape[1]
+    return [(values[:, start:stop], int(start)) for start, stop in pairwise(ends)]
+
+
+SIZES = [700, 0, 1, 2, 1_300, 1, 400]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_tree_of_merges_gives_the_same_cubes(seed: int) -> None:
+    rng = np.random.default_rng(20)
+    values = rng.normal(1e6, 3.0, (3, sum(SIZES))) * rng.lognormal(0.0, 3.0, sum(SIZES))
+    blocks = [cubed(block, start) for block, start in ragged(values, SIZES)]
+    whole = in_disorder([*blocks, Moments.empty(3, PAIRS, CUBED)], np.random.default_rng(seed))
+    assert whole == in_order(blocks)
+    assert pickle.loads(pickle.dumps(whole)) == whole
+    for i in CUBED:
+        cube = whole.cube_units(i)
+        assert cube is not None
+        assert off(Fraction(cube, 1 << 3222), exact_cubes(values[i])) < 1e-14
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6, -1e9])
+@pytest.mark.parametrize("spread", [1.0, 1e-6])
+def test_third_moments_are_right_at_an_offset(offset: float, spread: float) -> None:
+    rng = np.random.default_rng(21)
+    n, block = 9_000, 4_096
+    values = offset + spread * np.stack([rng.lognormal(0.0, 0.5, n), np.zeros(n), rng.exponential(size=n)])
+    codes = rng.integers(0, 3, n)
+    whole = in_order([cubed(values[:, k : k + block], k) for k in range(0, n, block)])
+    by_group = in_order([cubed_groups(values[:, k : k + block], codes[k : k + block], k) for k in range(0, n, block)])
+    carried = Fraction(2) ** 98  # pairs of floats have 106 digits: an offset takes some of those of every cube
+    for i in CUBED:
+        assert off(third(whole, i), exact_third(values[i])) < 1e-9
+        for g in range(3):
+            mine = values[i][codes == g]
+            true, most = exact_third(mine), Fraction(float(np.abs(mine).max())) ** 3 * len(mine)
+            assert off(third(by_group.view(g), i), true, abs(true) / 10**9 + most / carried) < 1.0
+            if abs(offset) <= 1e7 * spread:
+                assert off(third(by_group.view(g), i), true) < 1e-9
+
+
+@few
+@given(finite)
+def test_the_cube_of_one_row_is_exact_or_out_of_range(x: float) -> None:
+    cube = cubed(np.array([[x], [1.0], [1.0]])).cube_units(0)
+    assert cube == units(x) ** 3
+
+
+def test_cubes_out_of_range_are_none_and_stay_so() -> None:
+    values = np.array([[1e120, -2e120, 1.0, 0.0], [1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 2.0]])
+    state = cubed(values)
+    assert state.cube_units(0) is None
+    assert state.cube_units(2) == units(11.0) * units(1.0) ** 2
+    later = cubed(np.ones((3, 5)))
+    assert later.merge(state).cube_units(0) is state.merge(later).cube_units(0) is None
+    by_group = cubed_groups(values, np.array([0, 0, 1, 1]))
+    assert by_group.view(0).cube_units(0) is None
+    assert by_group.view(1).cube_units(0) == units(1.0) ** 3
+    assert by_group.view(1).cube_units(2) == units(9.0) * units(1.0) ** 2
+
+
+@pytest.mark.parametrize("worst", [np.inf, np.nan])
+def test_a_value_that_is_not_finite_leaves_the_cubes_of_others_alone(worst: float) -> None:
+    values = np.random.default_rng(22).normal(size=(3, 500))
+    codes = np.arange(500) % 3
+    clean, clean_groups, zeroed = cubed(values), cubed_groups(values, codes), values.copy()
+    zeroed[0, [17, 400]], values[0, [17, 400]] = 0.0, worst
+    state, groups = cubed(values), cubed_groups(values, codes)
+    assert state.cube_units(2) == clean.cube_units(2)
+    assert state.cubes == cubed(zeroed).cubes
+    for g in range(3):
+        assert groups.view(g).cube_units(2) == clean_groups.view(g).cube_units(2)
+        assert groups.view(g).cube_units(0) == cubed_groups(zeroed, codes).view(g).cube_units(0)
+
+
+def test_cubes_of_groups_are_those_of_their_rows_alone() -> None:
+    rng = np.random.default_rng(23)
+    values, codes = rng.normal(5.0, 2.0, (3, sum(SIZES))), rng.integers(0, 6, sum(SIZES))
+    codes[codes == 4] = 40
+    blocks = [cubed_groups(b, codes[start : start + b.shape[1]], start) for b, start in ragged(values, SIZES)]
+    whole = in_order(blocks)
+    halves = in_order(blocks[:3]).merge(in_order(blocks[3:]))
+    for g, code in enumerate(whole.codes.tolist()):
+        alone, view = cubed(values[:, codes == code]), whole.view(g)
+        for i in CUBED:
+            found, true, other = view.cube_units(i), alone.cube_units(i), halves.view(g).cube_units(i)
+            assert found is not None
+            assert true is not None
+            assert other is not None
+            assert off(Fraction(found), Fraction(true)) < 1e-14
+            assert off(Fraction(other), Fraction(found)) < 1e-28
+    assert pickle.loads(pickle.dumps(whole)).view(2).cube_units(0) == whole.view(2).cube_units(0)
+
+
+def test_rows_of_one_value_have_no_third_moment() -> None:
+    values = np.full((3, 1000), 0.1)
+    assert third(cubed(values), 0) == 0
+    assert abs(third(cubed_groups(values, np.arange(1000) % 2).view(1), 0)) < 1e-30
+
+
+# lines that may be overwritten --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("middle", [0.0, 0.1, 5.0, 1e6])
+def test_a_spare_line_has_the_moments_of_one_that_is_kept(middle: float) -> None:
+    values = np.random.default_rng(24).normal(middle, 1.0, (3, 5_000))
+    kept = cubed(values)
+    spare = BlockMoments(PAIRS, np.arange(5_000), cubed=CUBED)
+    for line in values.copy():
+        spare.add(line, spare=True)
+    found = spare.state()
+    for i, j in PAIRS:
+        assert off(covariance(found, i, j), covariance(kept, i, j), Fraction(1)) < 1e-13
+    for i in CUBED:
+        assert off(third(found, i), third(kept, i), Fraction(5_000)) < 1e-12
+    for i in range(3):
+        assert off(found.total(i), kept.total(i), Fraction(5_000)) < 1e-13
+
+
+# the worst rows -----------------------------------------------------------------------------------------------------
+
+
+def excesses(seed: int) -> tuple[Values, Values]:
+    """Draw excesses with ties, some of them infinite or undefined, and their addresses."""
+    rng = np.random.default_rng(seed)
+    excess = rng.integers(-3, 6, sum(SIZES)).astype(float)
+    excess[[3, 900]], excess[1_200], excess[[7, 1_900]] = np.inf, -np.inf, np.nan
+    return excess, np.arange(sum(SIZES)) * 2 + 5
+
+
+def chosen(found: WorstRows) -> list[tuple[float, int, float]]:
+    return list(zip(found.excess.tolist(), found.addresses.tolist(), found.facts[0].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("most", [1, 5, 600, 10_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_any_order_of_blocks_chooses_the_same_worst_rows(most: int, seed: int) -> None:
+    excess, addresses = excesses(seed)
+    facts = np.stack([excess * 10.0, np.arange(len(excess))])
+    blocks = [
+        WorstRows.of(most, ("ten", "place"), e[0], addresses[s : s + e.shape[1]], facts[:, s : s + e.shape[1]])
+        for e, s in ragged(excess[np.newaxis], SIZES)
+    ]
+    places = sorted((k for k in range(len(excess)) if excess[k] > 0.0), key=lambda k: (-excess[k], k))[:most]
+    wanted = [(float(excess[k]), int(addresses[k]), float(excess[k]) * 10.0) for k in places]
+    assert chosen(in_order(blocks)) == wanted
+    for tree in range(5):
+        found = in_disorder(blocks, np.random.default_rng(tree))
+        assert chosen(found) == wanted
+        assert found.names == ("ten", "place")
+        assert found.facts[1].tolist() == [float(k) for k in places]
+        assert chosen(pickle.loads(pickle.dumps(found))) == wanted
+
+
+def test_rows_that_lose_nothing_are_not_among_the_worst() -> None:
+    values, addresses = np.array([0.0, -1.0, np.nan, -np.inf]), np.arange(4)
+    found = WorstRows.of(3, (), values, addresses, np.empty((0, 4)))
+    assert len(found.excess) == 0
+    assert len(found.merge(found).excess) == 0
+
+
+# bootstrap sums -----------------------------------------------------------------------------------------------------
+
+
+def replicates(lines: Values, units_of: Values, codes: Values, resamples: int = 7) -> Replicates:
+    found = Replicates(len(lines), resamples)
+    found.take(lines, units_of, codes, 3)
+    return found
+
+
+def together(found: Replicates, code: int) -> list[list[Fraction]]:
+    """Return the sums of a group exactly, as fractions."""
+    high, low = found.sums[code]
+    return [
+        [Fraction(a) + Fraction(b) for a, b in zip(x, y, strict=True)]
+        for x, y in zip(high.tolist(), low.tolist(), strict=True)
+    ]
+
+
+def weighted_sum(times: Values, line: Values) -> Fraction:
+    """Sum floats that count several times, without any rounding."""
+    return Fraction(sum(int(k) * x for k, x in zip(times.tolist(), scaled(line), strict=True)), 1 << 1100)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bootstrap_sums_of_blocks_are_those_of_all_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = sum(SIZES)
+    lines = rng.normal(1e3, 1.0, (2, n)) * rng.lognormal(0.0, 2.0, n)
+    ids, codes = rng.integers(0, 1 << 63, n).astype(np.uint64), rng.integers(0, 3, n)
+    codes[700:710] = 9
+    blocks = [
+        replicates(block, ids[start : start + block.shape[1]], codes[start : start + block.shape[1]])
+        for block, start in ragged(lines, SIZES)
+    ]
+    whole, by_blocks, halves = (
+        replicates(lines, ids, codes),
+        in_order(blocks),
+        in_order(blocks[:2]).merge(in_order(blocks[2:])),
+    )
+    assert set(whole.sums) == set(by_blocks.sums) == set(halves.sums) == {0, 1, 2, 9}
+    drawn = np.concatenate([found for _, found in copies(ids, 3, 7)])
+    for code in whole.sums:
+        mine = codes == code
+        sums = [together(state, code) for state in (whole, by_blocks, halves)]
+        for b in range(7):
+            for i, line in enumerate([*lines, np.ones(n)]):
+                true = weighted_sum(drawn[b, mine], line[mine])
+                lost = Fraction(float(np.abs(line).max())) * int(drawn[b].sum()) / 2**64
+                assert all(abs(found[b][i] - true) <= lost for found in sums)
+            assert {found[b][-1] for found in sums} == {int(drawn[b, mine].sum())}
+
+
+def test_bootstrap_sums_of_one_block_do_not_depend_on_the_order_of_rows() -> None:
+    rng = np.random.default_rng(25)
+    lines, ids, codes = (
+        rng.standard_t(3, (3, 5_000)),
+        rng.integers(0, 1 << 63, 5_000).astype(np.uint64),
+        np.arange(5_000) % 4,
+    )
+    whole = replicates(lines, ids, codes)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(5_000)
+        other = replicates(np.ascontiguousarray(lines[:, order]), ids[order], codes[order])
+        for code in range(4):
+            assert [x.tolist() for x in other.sums[code]] == [x.tolist() for x in whole.sums[code]]
+
+
+def test_merging_bootstrap_sums_leaves_its_operands_alone() -> None:
+    rng = np.random.default_rng(26)
+    ids = np.arange(40, dtype=np.uint64)
+    a, b = (replicates(rng.normal(size=(2, 40)), ids + np.uint64(40 * k), np.arange(40) % 3 + k) for k in range(2))
+    before = pickle.dumps((a, b))
+    merged = a.merge(b)
+    assert pickle.dumps((a, b)) == before
+    assert set(merged.sums) == {0, 1, 2, 3}
+    again = pickle.loads(pickle.dumps(a)).merge(pickle.loads(pickle.dumps(b)))
+    assert all(np.array_equal(again.sums[code], merged.sums[code]) for code in range(4))
+    empty = Replicates(2, 7)
+    for found in (a.merge(empty), empty.merge(a)):
+        assert all(np.array_equal(found.sums[code], a.sums[code]) for code in a.sums)
+
+
+def test_values_that_are_not_finite_are_left_out_of_bootstrap_sums() -> None:
+    lines = np.array([[1.0, np.inf, 3.0], [np.nan, 2.0, -np.inf]])
+    ids, codes = np.arange(3, dtype=np.uint64), np.zeros(3, dtype=np.int64)
+    zeroed = replicates(np.where(np.isfinite(lines), lines, 0.0), ids, codes)
+    assert np.array_equal(replicates(lines, ids, codes).sums[0], zeroed.sums[0])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-310, 1e300, 1.0])
+def test_bootstrap_sums_are_right_at_the_ends_of_the_range(scale: float) -> None:
+    rng = np.random.default_rng(27)
+    lines, ids = rng.random((1, 300)) * scale, np.arange(300, dtype=np.uint64)
+    found = replicates(lines, ids, np.zeros(300, dtype=np.int64))
+    drawn = np.concatenate([part for _, part in copies(ids, 3, 7)])
+    for b in range(7):
+        true = math.fsum((drawn[b] * lines[0]).tolist())
+        assert float(found.sums[0][0][b, 0]) == pytest.approx(true, rel=1e-15, abs=300 * LEAST)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import mpmath
@@ -18,10 +19,17 @@ import lossctl
 from lossctl import UsageError
 from lossctl.core.grouped import GroupedMoments
 from lossctl.core.reading import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
+from lossctl.core.reduction import moments_of
 from lossctl.core.report import Cell
+from lossctl.stats import replicates
+from lossctl.stats.cluster import Clusters
 from lossctl.stats.estimate import estimate
 from lossctl.stats.grouped import estimates
-from lossctl.stats.student import t_quantile
+from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
+from lossctl.stats.quantile import order_interval, paired_stderr
+from lossctl.stats.series import Series, autocorrelation, lags_for
+from lossctl.stats.spread import IndependentRows, Spread
+from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
 Values = NDArray[Any]
 N = 500
@@ -593,3 +601,408 @@ def test_groups_need_no_spread_where_no_interval_is_asked() -> None:
         (1.5, None, "not asked for"),
         (6.0, None, "not asked for"),
     ]
+
+
+# tails ------------------------------------------------------------------------------------------------------------
+
+SCORES = [1e-8, 1e-3, 0.1, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 35.0]
+
+
+@pytest.mark.parametrize("freedom", FREEDOMS)
+def test_tails_of_t_agree_with_scipy(freedom: int) -> None:
+    found = [t_tail(t, freedom) for t in SCORES]
+    with mpmath.workdps(30):
+        wanted = [
+            float(mpmath.betainc(mpmath.mpf(freedom) / 2, 0.5, 0, freedom / (freedom + mpmath.mpf(t) ** 2), True))
+            if freedom < 30
+            else 2.0 * float(stats.t.sf(t, freedom))
+            for t in SCORES
+        ]
+    np.testing.assert_allclose(found, wanted, rtol=2e-9 if freedom >= 2000 else 1e-11)
+    assert found == [t_tail(-t, freedom) for t in SCORES]
+
+
+def test_tails_are_within_zero_and_one() -> None:
+    for freedom in (1, 2, 30, 1_999, 2_000, 10**6):
+        assert t_tail(0.0, freedom) == 1.0
+        assert 0.0 <= t_tail(1e150, freedom) <= 1e-149
+    assert (normal_tail(0.0), normal_tail(math.inf)) == (1.0, 0.0)
+
+
+def test_tails_of_the_normal_law_agree_with_scipy() -> None:
+    scores = np.linspace(0.0, 37.0, 200)
+    np.testing.assert_allclose([normal_tail(z) for z in scores], 2.0 * stats.norm.sf(scores), rtol=1e-11)
+    levels = [0.5, 0.9, 0.95, 0.99, 0.999999]
+    wanted = stats.norm.isf(0.5 * (1.0 - np.array(levels)))
+    np.testing.assert_allclose([normal_quantile(level) for level in levels], wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 7, 100, 1_999, 2_000, 10**5])
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.95, 0.999])
+def test_a_quantile_is_where_its_tail_begins(level: float, freedom: int) -> None:
+    assert t_tail(t_quantile(level, freedom), freedom) == pytest.approx(1.0 - level, rel=1e-10)
+
+
+# many comparisons -------------------------------------------------------------------------------------------------
+
+
+def joint_p(score: float, correlation: Values, freedom: int | None) -> float:
+    """P(max |T| >= score) of two or three correlated values, by integration."""
+    k = len(correlation)
+    if freedom is None:
+        law = stats.multivariate_normal(mean=np.zeros(k), cov=correlation, allow_singular=True, seed=1)
+        inside = law.cdf(np.full(k, score), lower_limit=np.full(k, -score))
+    else:
+        law = stats.multivariate_t(df=freedom, shape=correlation, allow_singular=True, seed=1)
+        inside = law.cdf(np.full(k, score), lower_limit=np.full(k, -score), maxpts=20_000)
+    return 1.0 - float(inside)
+
+
+@pytest.mark.parametrize("freedom", [None, 4, 60])
+@pytest.mark.parametrize("rho", [-0.9, -0.3, 0.0, 0.5, 0.95])
+def test_two_differences_have_their_exact_joint_law(rho: float, freedom: int | None) -> None:
+    correlation = np.array([[1.0, rho], [rho, 1.0]])
+    law = stats.norm if freedom is None else stats.t(freedom)
+    for score in (1.0, 2.0, 2.5):
+        own = 2.0 * float(law.sf(score))
+        found = max_t([score, 0.3], freedom, [own, 2.0 * float(law.sf(0.3))], correlation, 12345)[0]
+        wanted = joint_p(score, correlation, freedom)
+        assert found == pytest.approx(wanted, abs=4.0 * math.sqrt(wanted * (1.0 - wanted) / DRAWS) + 3e-4)
+
+
+@pytest.mark.parametrize("freedom", [None, 12])
+def test_many_differences_have_the_law_of_a_long_simulation(freedom: int | None) -> None:
+    rng = np.random.default_rng(40)
+    factors = rng.normal(size=(6, 2))
+    whole = factors @ factors.T + np.diag(rng.uniform(0.2, 1.0, 6))
+    correlation = whole / np.sqrt(np.outer(np.diag(whole), np.diag(whole)))
+    drawn = rng.multivariate_normal(np.zeros(6), correlation, 400_000)
+    if freedom is not None:
+        drawn /= np.sqrt(rng.chisquare(freedom, (400_000, 1)) / freedom)
+    tops = np.abs(drawn).max(axis=1)
+    scores = [0.5, 1.0, 1.7, 2.2, 2.8, 3.3]
+    law = stats.norm if freedom is None else stats.t(freedom)
+    p = [2.0 * float(law.sf(score)) for score in scores]
+    for found, score, own in zip(max_t(scores, freedom, p, correlation, 1), scores, p, strict=True):
+        wanted = float(np.mean(tops >= score))
+        assert found == pytest.approx(wanted, abs=4.5 * math.sqrt(wanted * (1.0 - wanted) / DRAWS) + 1e-4)
+        assert own <= found <= min(1.0, 6.0 * own)
+
+
+def test_small_p_values_keep_their_digits() -> None:
+    correlation = np.full((3, 3), 0.6) + 0.4 * np.eye(3)
+    for own in (1e-6, 1e-30, 1e-300):
+        found = max_t([stats.norm.isf(own / 2.0), 0.1, 0.2], None, [own, 0.9, 0.8], correlation, 3)[0]
+        assert own <= found <= 3.0 * own
+
+
+def test_one_difference_is_not_adjusted_and_copies_cost_nothing() -> None:
+    assert max_t([2.0], 9, [0.07653], np.eye(1), 1) == [0.07653]
+    own = 2.0 * float(stats.norm.sf(2.0))
+    found = max_t([2.0, 2.0, -2.0], None, [own] * 3, np.array([[1.0, 1, -1], [1, 1, -1], [-1, -1, 1]]), 1)
+    assert found == pytest.approx([own] * 3, abs=4.0 * math.sqrt(own / DRAWS))
+
+
+def test_the_seed_decides_the_draws() -> None:
+    correlation = np.eye(2)
+    np.testing.assert_array_equal(draws(correlation, 5, 1), draws(correlation, 5, 1))
+    assert not np.array_equal(draws(correlation, 5, 1), draws(correlation, 5, 2))
+    left, right = draws(np.array([[1.0, 0.7], [0.7, 1.0]]), None, 1).T
+    assert stats.pearsonr(left, right).statistic == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_families_of_one_are_adjusted_as_statsmodels_does(seed: int) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(seed).uniform(size=9) ** 3
+    assert [q for (q,) in holm([[one] for one in p])] == pytest.approx(list(multipletests(p, method="holm")[1]))
+
+
+def test_families_are_adjusted_by_hand() -> None:
+    # three families count until 0.01 and 0.012 of the first are through, then two, then one
+    assert holm([[0.01, 0.012], [0.02, 0.5], [], [0.03]]) == [
+        pytest.approx([0.03, 0.036]),
+        pytest.approx([0.04, 0.5]),
+        [],
+        pytest.approx([0.06]),
+    ]
+    assert holm([]) == []
+    assert holm([[], []]) == [[], []]
+    assert holm([[0.2, 0.7]]) == [[0.2, 0.7]]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_adjusting_families_keeps_the_order_and_is_no_worse_than_bonferroni(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    families = [list(rng.uniform(size=size) ** 4) for size in rng.integers(1, 5, 6)]
+    flat = sorted(zip(chain.from_iterable(families), chain.from_iterable(holm(families)), strict=True))
+    assert [found for _, found in flat] == sorted(found for _, found in flat)
+    assert all(p <= found <= min(1.0, 6.0 * p) for p, found in flat)
+
+
+@pytest.mark.parametrize("sharing", [0.0, 0.9])
+def test_families_with_true_and_false_hypotheses_are_wrong_as_seldom_as_promised(sharing: float) -> None:
+    rng = np.random.default_rng(41)
+    wrong, repeats = 0, 1_500
+    for _ in range(repeats):
+        noise = math.sqrt(sharing) * rng.normal() + math.sqrt(1.0 - sharing) * rng.normal(size=(4, 3))
+        noise[0] += 6.0  # a family that is false throughout, and one that is false in part
+        noise[1, :2] += 3.0
+        own = 2.0 * stats.norm.sf(np.abs(noise))
+        within = [[min(1.0, 3.0 * p) for p in family] for family in own.tolist()]
+        found = np.array(holm(within))
+        wrong += bool((found[2:] <= 0.05).any() or found[1, 2] <= 0.05)
+    assert wrong <= stats.binom.ppf(0.999, repeats, 0.05)
+    assert sharing or wrong >= stats.binom.ppf(0.001, repeats, 0.02)
+
+
+def test_the_best_set_of_two_models_is_one_test() -> None:
+    for score in (0.5, 1.9, 2.0, 3.0):
+        p, kept = best_set([0.0, 2.0 * score], np.array([[0.0, 0.0], [0.0, 4.0]]), 0.95, 1)
+        wanted = 2.0 * float(stats.norm.sf(score))
+        assert p[0] == 1.0
+        assert p[1] == pytest.approx(wanted, abs=4.0 * math.sqrt(wanted / DRAWS) + 1e-4)
+        assert kept == ([0, 1] if p[1] > 0.05 else [0])
+
+
+def test_the_best_set_does_not_depend_on_what_differences_are_taken_from() -> None:
+    rng = np.random.default_rng(42)
+    factors = rng.normal(size=(5, 3))
+    whole = factors @ factors.T + np.eye(5)
+    costs = np.array([0.0, 0.5, 2.0, 4.0, 8.0])
+    by_base = []
+    for base in range(5):
+        to = np.eye(5)
+        to[:, base] -= 1.0
+        by_base.append(best_set(list(costs - costs[base]), to @ whole @ to.T, 0.9, 7)[0])
+    for found in by_base[1:]:
+        assert found == pytest.approx(by_base[0], abs=0.02)
+    assert by_base[0] == sorted(by_base[0], reverse=True)
+
+
+def test_a_model_that_is_in_the_set_twice_costs_nothing() -> None:
+    rng = np.random.default_rng(43)
+    factors = rng.normal(size=(4, 3))
+    whole = factors @ factors.T + np.eye(4)
+    at = np.array([0, 1, 2, 3, 1, 3])
+    costs = np.array([0.0, 1.0, 2.5, 3.0])
+    alone, _ = best_set(list(costs), whole, 0.95, 1)
+    found, _ = best_set(list(costs[at]), whole[np.ix_(at, at)], 0.95, 1)
+    for place, model in enumerate(at):
+        assert found[place] == pytest.approx(alone[model], abs=0.02)
+
+
+# order statistics -------------------------------------------------------------------------------------------------
+
+
+def ranks_by_search(n: int, q: Fraction, level: Fraction) -> tuple[int, int] | None:
+    """Return the ranks (from 1) between which a quantile lies, each side missing it with at most half of the rest."""
+    mass = [math.comb(n, k) * q**k * (1 - q) ** (n - k) for k in range(n + 1)]
+    side = (1 - level) / 2
+    low = max((rank for rank in range(1, n + 1) if sum(mass[:rank]) <= side), default=None)
+    high = min((rank for rank in range(1, n + 1) if sum(mass[rank:]) <= side), default=None)
+    return None if low is None or high is None else (low, high)
+
+
+@pytest.mark.parametrize("q", ["1/2", "1/10", "3/4"])
+@pytest.mark.parametrize("level", ["95/100", "9/10", "99/100"])
+def test_intervals_from_order_statistics_are_those_of_a_search(q: str, level: str) -> None:
+    share, promised = Fraction(q), Fraction(level)
+    for n in [*range(1, 40), 77, 120]:
+        sample = np.stack([np.arange(1.0, n + 1), np.ones(n)])
+        found = order_interval(sample, float(share), float(promised))
+        wanted = ranks_by_search(n, share, promised)
+        assert found == (None if wanted is None else tuple(map(float, wanted))), n
+        if wanted is not None:
+            low, high = wanted
+            mass = [math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1)]
+            assert sum(mass[low:high]) >= promised  # the quantile lies between: low to high - 1 rows are below it
+            assert low == n or sum(mass[: low + 1]) > (1 - promised) / 2  # and no end can be moved inwards
+            assert high == 1 or sum(mass[high - 1 :]) > (1 - promised) / 2
+
+
+@pytest.mark.parametrize("n", [10**4, 10**6])
+def test_order_statistics_of_many_rows_agree_with_scipy(n: int) -> None:
+    sample = np.stack([np.arange(1.0, n + 1), np.full(n, 0.3)])
+    for q in (0.5, 0.01, 0.999):
+        found = order_interval(sample, q, 0.95)
+        law = stats.binom(n, q)
+        low = int(law.ppf(0.025))
+        low -= law.cdf(low - 1) > 0.025
+        high = int(law.isf(0.025)) + 1
+        assert found == (float(low), float(high))
+
+
+@pytest.mark.parametrize("related", [False, True])
+def test_weighted_order_statistics_cover_as_often_as_they_say(related: bool) -> None:
+    rng = np.random.default_rng(44)
+    hits, repeats, n = 0, 600, 150
+    # weights that grow with the value move the weighted median to where the weighted law has its half
+    values = np.sort(rng.exponential(size=400_000))
+    reached = np.cumsum(0.5 + values) if related else np.arange(1.0, 400_001)
+    truth = float(values[np.searchsorted(reached, 0.5 * reached[-1])])
+    for _ in range(repeats):
+        sample = np.sort(rng.exponential(size=n))
+        weights = 0.5 + sample if related else rng.gamma(3.0, 1.0, n)
+        found = order_interval(np.stack([sample, weights]), 0.5, 0.95)
+        assert found is not None
+        hits += found[0] <= truth <= found[1]
+    assert stats.binom.ppf(0.001, repeats, 0.93) <= hits <= stats.binom.ppf(0.999, repeats, 0.97)
+
+
+def test_weights_that_reach_no_further_than_the_sample_give_no_interval() -> None:
+    assert order_interval(np.array([[1.0, 2.0, 3.0], [1.0, 5.0, 1.0]]), 0.5, 0.95) is None
+    assert order_interval(np.array([[1.0], [2.0]]), 0.5, 0.95) is None
+
+
+def test_a_standard_error_of_medians_leaves_no_trace_of_the_order_of_rows() -> None:
+    rng = np.random.default_rng(45)
+    for weights in (np.ones(5_000), rng.gamma(2.0, 1.0, 5_000)):
+        shared = rng.normal(size=5_000)
+        base, own = (np.abs(shared + 0.3 * rng.normal(size=5_000)) for _ in range(2))
+        found = set()
+        for _ in range(20):
+            order = rng.permutation(5_000)
+            found.add(paired_stderr(base[order], own[order], weights[order], (0.7, 0.71), (0.04, 0.05), 0.95))
+        assert len(found) == 1
+
+
+def test_medians_of_the_same_rows_are_as_correlated_as_their_events() -> None:
+    rng = np.random.default_rng(46)
+    base, own = rng.normal(size=(2, 4_000))
+    own = 0.8 * base + 0.6 * own
+    z = float(stats.norm.ppf(0.975))
+    centres = float(np.median(base)), float(np.median(own))
+    rho = float(np.corrcoef(base <= centres[0], own <= centres[1])[0, 1])
+    found = paired_stderr(base, own, np.ones(4_000), centres, (0.2, 0.3), 0.95)
+    left, right = 0.1 / z, 0.15 / z
+    assert found == pytest.approx(math.sqrt(left**2 + right**2 - 2.0 * rho * left * right), rel=1e-12)
+    assert paired_stderr(base, base, np.ones(4_000), centres[:1] * 2, (0.2, 0.2), 0.95) == pytest.approx(0.0, abs=1e-9)
+
+
+# spreads ----------------------------------------------------------------------------------------------------------
+
+
+def lines_of(n: int, weighted: bool) -> tuple[Values, Values]:
+    """Return a weight and three quantities, as they are, and times the weight with the weight itself first."""
+    rng = np.random.default_rng(47)
+    weight = rng.gamma(2.0, 1.0, n) if weighted else np.ones(n)
+    plain = rng.normal(size=(3, n)) + rng.normal(size=n)
+    return weight, np.concatenate([[weight], plain * weight]) if weighted else plain
+
+
+def scores_of(lines: Values, weight: Values, contrast: Mapping[int, float], weighted: bool) -> Values:
+    rows = sum(slope * (lines[i] - weight * lines[i].sum() / weight.sum()) for i, slope in contrast.items())
+    assert isinstance(rows, np.ndarray)
+    return rows / weight.mean() if weighted else rows
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_spreads_are_those_of_scores_whatever_is_assumed(weighted: bool) -> None:
+    n = 400
+    weight, lines = lines_of(n, weighted)
+    at = int(weighted)
+    contrasts = [{at: 1.0}, {at: -0.5, at + 1: 2.0}, {at + 1: 1.0, at + 2: -1.0}]
+    scores = np.stack([scores_of(lines, weight, contrast, weighted) for contrast in contrasts])
+    pairs = tuple((i, j) for i in range(len(lines)) for j in range(i, len(lines)))
+    rows = IndependentRows(moments_of(lines, pairs, np.arange(n)), weighted).spread(contrasts, 2)
+    clusters = np.arange(n) % 37
+    sums = np.stack([np.bincount(clusters, line).astype(float) for line in lines])
+    counts = np.bincount(clusters).astype(float)
+    grouped = Clusters((sums, np.zeros_like(sums)), counts, weighted).spread(contrasts, 2)
+    series = Series(lines, 3, weighted).spread(contrasts, 2)
+    assert not isinstance(rows, str)
+    assert not isinstance(grouped, str)
+    assert not isinstance(series, str)
+
+    def hold(found: Spread, covariance: Values, freedom: int, units: int) -> None:
+        np.testing.assert_allclose(found.stderrs, np.sqrt(np.diag(covariance)), rtol=1e-11)
+        wanted = covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+        np.testing.assert_allclose(found.correlation, wanted[:2, :2], rtol=1e-10)
+        assert (found.freedom, found.units, found.law) == (freedom, units, "t")
+
+    hold(rows, scores @ scores.T / (n * (n - 1)), n - 1, n)
+    sizes = np.bincount(clusters, weight) / weight.sum()
+    levered = np.stack([np.bincount(clusters, line) / (1.0 - sizes) / n for line in scores])
+    hold(grouped, 36 / 37 * levered @ levered.T, 36, 37)
+    assert grouped.skews == pytest.approx(stats.skew(levered, axis=1), rel=1e-10)
+    whole = scores @ scores.T
+    for k in range(1, 9):
+        shared = scores[:, k:] @ scores[:, :-k].T
+        whole += (1.0 - k / 9.0) * (shared + shared.T)
+    hold(series, whole / n**2 / ((n + 1 - 6 + 6 / n) / n), n - 1, n)
+
+
+def test_a_normal_law_has_no_degrees_of_freedom() -> None:
+    _, lines = lines_of(50, False)
+    counts = np.ones(50)
+    pairs = tuple((i, j) for i in range(3) for j in range(i, 3))
+    for inference in (
+        IndependentRows(moments_of(lines, pairs, np.arange(50)), False, normal=True),
+        Clusters((lines, np.zeros_like(lines)), counts, False, normal=True),
+        Series(lines, 1, False, normal=True),
+    ):
+        spread = inference.spread([{0: 1.0}], 1)
+        assert not isinstance(spread, str)
+        assert (spread.freedom, spread.law) == (None, "normal")
+        assert spread.tail(2.0) == pytest.approx(2.0 * float(stats.norm.sf(2.0)), rel=1e-12)
+        assert spread.quantile(0.9) == pytest.approx(float(stats.norm.ppf(0.95)), rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 8, 9, 26, 27, 28, 63, 64, 65, 10**6, 10**6 + 1, 10**9])
+def test_lags_are_the_third_root_rounded_up(steps: int) -> None:
+    for horizon in (1, 2, 12, 10_000):
+        third = next(k for k in range(1_001) if k**3 >= steps)
+        assert lags_for(steps, horizon) == max(horizon - 1, third)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1.0, 1e250])
+def test_spreads_do_not_leave_the_range_of_floats(scale: float) -> None:
+    _, lines = lines_of(60, False)
+    sums, counts = lines[:, :30] + lines[:, 30:], np.full(30, 2.0)
+
+    def spreads(by: float) -> list[Spread]:
+        clusters, series = Clusters((sums * by, np.zeros_like(sums)), counts, False), Series(lines * by, 1, False)
+        found = [inference.spread([{0: 1.0, 1: -1.0}, {2: 1.0}], 2) for inference in (clusters, series)]
+        return [spread for spread in found if not isinstance(spread, str)]
+
+    for plain, scaled in zip(spreads(1.0), spreads(scale), strict=True):
+        np.testing.assert_allclose(scaled.stderrs / scale, plain.stderrs, rtol=1e-12)
+        np.testing.assert_allclose(scaled.correlation, plain.correlation, rtol=1e-12)
+    assert len(spreads(scale)) == 2
+    assert autocorrelation(lines[0] * scale) == pytest.approx(autocorrelation(lines[0]), rel=1e-12)
+
+
+def test_an_autocorrelation_is_that_of_statsmodels() -> None:
+    from statsmodels.tsa.stattools import acf
+
+    rows = np.cumsum(np.random.default_rng(48).normal(size=300))
+    assert autocorrelation(rows) == pytest.approx(float(acf(rows, nlags=1)[1]), rel=1e-12)
+    assert autocorrelation(np.full(5, 0.1)) == 0.0
+
+
+# replicates -------------------------------------------------------------------------------------------------------
+
+
+def test_p_values_of_replicates_count_those_beyond_zero_and_one_more() -> None:
+    values = np.concatenate([np.full(990, 2.0), np.full(9, -1.0)])
+    assert replicates.two_sided(values) == pytest.approx(2.0 * 10 / 1000)
+    assert replicates.two_sided(-values) == replicates.two_sided(values)
+    assert replicates.two_sided(np.full(99, 3.0)) == pytest.approx(2.0 / 100)
+    assert replicates.two_sided(np.array([-1.0, 1.0])) == 1.0
+    assert replicates.two_sided(np.zeros(9)) == 1.0
+
+
+def test_replicates_without_a_value_or_a_spread_tell_nothing() -> None:
+    values = np.arange(100.0)
+    found = replicates.percentiles(50.0, values, 0.9)
+    assert found.interval == pytest.approx(tuple(np.percentile(values, [5.0, 95.0])))
+    assert found.stderr == pytest.approx(float(np.std(values, ddof=1)))
+    assert found.method == "bootstrap"
+    broken = values.copy()
+    broken[[3, 7]] = np.nan, np.inf
+    found = replicates.percentiles(50.0, broken, 0.9)
+    assert (found.stderr, found.interval, found.why) == (None, None, "2 of 100 bootstrap replicates have no value")
+    found = replicates.percentiles(50.0, np.full(100, 50.0), 0.9)
+    assert (found.stderr, found.interval, found.why) == (0.0, None, "the rows show no spread")

@@ -9,7 +9,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -24,11 +27,20 @@ def environment() -> dict[str, str]:
     return plain | {"PATH": path, "SOURCE_DATE_EPOCH": "1795478400", "PYTHONIOENCODING": "utf-8"}
 
 
-def run(command: str) -> str:
+@contextmanager
+def place() -> Iterator[Path]:
+    """Give a folder with the sample data in it, which takes what commands write."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "sample_data").symlink_to(ROOT / "sample_data")
+        yield folder
+
+
+def run(command: str, folder: Path) -> str:
     """Run one command as a shell would; stdout and stderr as they come, the exit code if it is not 0."""
     ended = subprocess.run(
         ["bash", "-c", command],
-        cwd=ROOT,
+        cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -43,11 +55,13 @@ def run(command: str) -> str:
 def replay(text: str) -> str:
     """Return a Markdown text with the real output under each command."""
 
-    def step(found: re.Match[str]) -> str:
-        command = found[1]
-        return found[0] if command.startswith(ONCE) else f"$ {command}\n{run(command)}"
+    with place() as folder:
 
-    return BLOCK.sub(lambda block: "```console\n" + STEP.sub(step, block[1]) + "```", text)
+        def step(found: re.Match[str]) -> str:
+            command = found[1]
+            return found[0] if command.startswith(ONCE) else f"$ {command}\n{run(command, folder)}"
+
+        return BLOCK.sub(lambda block: "```console\n" + STEP.sub(step, block[1]) + "```", text)
 
 
 def commands(text: str) -> list[str]:

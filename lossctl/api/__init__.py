@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from lossctl.api.compare import compare
+from lossctl.api.comparison import compare
 from lossctl.api.inputs import Names
 from lossctl.api.job import Note
 from lossctl.api.query import LEVEL, Query

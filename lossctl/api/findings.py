@@ -51,10 +51,15 @@ def raise_findings(tally: Tally, reader: BlockReader, plan: Plan, missing: str) 
 
 def _missing(reader: BlockReader, name: str, found: Breach) -> str:
     place, column, kind = name.split("\0")
+    return missing_value(reader.where(int(place), found.row), column, kind, found.count)
+
+
+def missing_value(where: str, column: str, kind: str, count: int) -> str:
+    """Word rows of a column without a value: null or NaN, the first one and how many."""
     what = "NaN" if kind == "nan" else "missing"
-    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    such = f" ({count} such rows)" if count > 1 else ""
     return (
-        f"{reader.where(int(place), found.row)}, column {printable(column)!r}: the value is {what}{count}; "
+        f"{where}, column {printable(column)!r}: the value is {what}{such}; "
         "--missing drop leaves such rows out for every model"
     )
 

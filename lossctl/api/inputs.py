@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from lossctl.core.loss import Loss
 from lossctl.errors import UsageError
@@ -13,6 +14,15 @@ from lossctl.io.memory import from_memory
 from lossctl.io.tables import open_table
 
 Names = str | Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Inputs that have been opened: their tables, the targets' one last, the names given to them, and their paths."""
+
+    tables: list[Table]
+    names: list[str | None]
+    paths: list[str]
 
 
 def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
@@ -44,6 +54,8 @@ def open_inputs(
     data: object, targets: object, delimiter: str | None
 ) -> tuple[list[Table], list[str | None], list[str]]:
     """Open the model tables and, last, the targets table; return them with given names and paths."""
+    if isinstance(data, Opened):
+        return data.tables, data.names, data.paths
     split: list[tuple[str | None, str]] | None = None
     if isinstance(data, str | os.PathLike):
         split = [split_name(os.fspath(data))]

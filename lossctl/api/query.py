@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from lossctl import registry
-from lossctl.api.inputs import Names, as_list
+from lossctl.api.inputs import Names, as_list, named, needed_roles
 from lossctl.api.job import Note
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import UsageError
+from lossctl.io.column import Table
+from lossctl.io.columns import Request, Selection, select
 
 LEVEL = 0.95
 MOST_THREADS = 256
@@ -96,3 +98,18 @@ class Query:
         """Say what was chosen without being asked."""
         assert self.note is not None
         self.note(text)
+
+    def chosen(
+        self, tables: Sequence[Table], names: Sequence[str | None], units: tuple[str | None, str | None] = (None, None)
+    ) -> Selection:
+        """Resolve every option to columns of the opened tables; `units` tell clusters and times."""
+        request = Request(
+            self.target,
+            tuple(named(self.pred)),
+            tuple(as_list(self.roles)),
+            self.weight,
+            tuple(as_list(self.by)),
+            self.targets is not None,
+            *units,
+        )
+        return select(tables, names, request, needed_roles([loss for _, loss in self.asked]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lossctl import registry
 from lossctl.api.findings import raise_findings
-from lossctl.api.inputs import as_list, named, needed_roles, open_inputs
+from lossctl.api.inputs import open_inputs
 from lossctl.api.job import Job, Note
 from lossctl.api.query import Query
 from lossctl.api.report import Report, made_report
@@ -25,7 +25,7 @@ from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.column import Table
-from lossctl.io.columns import WITHIN, Request, select, unknown_column
+from lossctl.io.columns import WITHIN, unknown_column
 from lossctl.io.instep import InStep
 from lossctl.io.machine import usable_cores
 
@@ -45,19 +45,10 @@ def answer(
     further bounds can be asked of.
     """
     tables, names, paths = open_inputs(query.data, query.targets, query.delimiter)
-    request = Request(
-        query.target,
-        tuple(named(query.pred)),
-        tuple(as_list(query.roles)),
-        query.weight,
-        tuple(as_list(query.by)),
-        query.targets is not None,
-        *units,
-    )
     if query.rows_out is not None:
         check_rows_path(query.rows_out)
         check_writable(query.rows_out, paths)
-    chosen = select(tables, names, request, needed_roles([loss for _, loss in query.asked]))
+    chosen = query.chosen(tables, names, units)
     for text in chosen.notes:
         query.tell(text)
     design = None if make_design is None else make_design(tuple(chosen.models))

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from lossctl import __version__
+from lossctl.cli import check as check_command
+from lossctl.cli import compare as compare_command
+from lossctl.cli import diff as diff_command
 from lossctl.cli import eval as eval_command
 from lossctl.cli import losses as losses_command
+from lossctl.cli import validate as validate_command
 from lossctl.cli.terminal import emit
 from lossctl.errors import ExitCode
 
@@ -18,6 +22,10 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
   lossctl eval sample_data/wine.csv -t cultivar -p 'forest=forest_*' -l cce -f json
 
   eval      compute losses of predictions (models x losses)
+  compare   differences between models, with intervals and verdicts
+  check     judge predictions by rules and a baseline; the exit code is the verdict
+  validate  what the data holds, and whether eval would work on it
+  diff      what changed from one saved report to another
   losses    list the losses, or show everything about one
 
 lossctl COMMAND -h explains a command.
@@ -30,7 +38,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-app.command("eval", help=eval_command.HELP)(eval_command.evaluate_files)
+app.command("eval")(eval_command.evaluate_files)
+app.command("compare")(compare_command.compare_files)
+app.command("check")(check_command.check_files)
+app.command("validate")(validate_command.validate_files)
+app.command("diff")(diff_command.diff_files)
 app.add_typer(losses_command.app, name="losses")
 
 

@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 
-from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, printable
+from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError
+from lossctl.output.escape import inert_line
 
 
 class ReaderGone(LossctlError):
@@ -43,7 +44,7 @@ def _forget_stdout() -> None:
 def say(text: str) -> None:
     """Write one line for people to standard error; a lost line there never changes the outcome."""
     try:
-        sys.stderr.write(f"lossctl: {printable(text)}\n")
+        sys.stderr.write(f"lossctl: {inert_line(text)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return

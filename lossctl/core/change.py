@@ -53,4 +53,5 @@ class Changes:
     old: Side
     new: Side
     changes: tuple[Change, ...]
-    warnings: tuple[str, ...]
+    version: str
+    warnings: tuple[str, ...] = ()

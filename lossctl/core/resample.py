@@ -65,6 +65,8 @@ class Replicates:
 
     def take(self, lines: Array, units: Hashes, codes: NDArray[np.int64], seed: int) -> None:
         """Add up one block of (lines, rows) values by the (rows,) codes of groups."""
+        if not len(codes):
+            return
         order = np.argsort(codes, kind="stable")
         present, starts = np.unique(codes[order], return_index=True)
         whole = np.concatenate([np.where(np.isfinite(lines), lines, 0.0), np.ones((1, len(codes)))])[:, order]

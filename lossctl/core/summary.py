@@ -28,7 +28,7 @@ from lossctl.core.domain import (
 from lossctl.core.exact import fraction, rounded
 from lossctl.core.fingerprint import MODULUS, bits, stirred
 from lossctl.core.labels import label
-from lossctl.core.reduction import exact_sum
+from lossctl.core.reduction import OUT_OF_RANGE, exact_sum
 from lossctl.core.state import NEVER
 from lossctl.core.survey import MOST_WORDS, Fit
 
@@ -36,6 +36,7 @@ LOOK: Final = 2048  # rows that tell whether counting different values is in vai
 SHOWN: Final = 20  # most frequent values that are kept in the end
 EXAMPLES: Final = 3  # values kept where there are too many to count
 BOX_WIDTH: Final = 4
+HUGE: Final = 2.0**900  # a number above which a sum may be out of range
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,13 @@ class Spread:
         plus, minus = int(np.count_nonzero(line == np.inf)), int(np.count_nonzero(line == -np.inf))
         if not len(finite):
             return cls(plus=plus, minus=minus, ascending=not len(line))
+        low, high = float(np.minimum.reduce(finite)), float(np.maximum.reduce(finite))
+        shift = OUT_OF_RANGE if max(-low, high) > HUGE else 0
         return cls(
             len(finite),
-            exact_sum(finite),
-            float(np.minimum.reduce(finite)),
-            float(np.maximum.reduce(finite)),
+            exact_sum(np.ldexp(finite, -shift) if shift else finite) << shift,
+            low,
+            high,
             int(np.count_nonzero(finite == 0.0)),
             bool((np.floor(finite) == finite).all()),
             len(values) == 1 and len(finite) == len(line) and bool((finite[1:] > finite[:-1]).all()),

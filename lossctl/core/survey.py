@@ -103,8 +103,8 @@ class Fit:
 class RoleSurvey:
     """The columns of one role, and the domains that their `rows` complete rows are in or not.
 
-    model: whose columns these are, None for what all models share. `fits` is empty where they hold no numbers.
-    `activation` is what is applied to them later; they are judged as they were read.
+    model: whose columns these are, None for what all models share. `rows` is None where they do not hold numbers,
+    and there is no domain for none. `activation` is what is applied to them later; they are judged as they were read.
     """
 
     role: str
@@ -112,7 +112,7 @@ class RoleSurvey:
     input: str
     columns: tuple[str, ...]
     width: int
-    rows: int
+    rows: int | None
     fits: tuple[Fit, ...]
     activation: str = "none"
 
@@ -153,6 +153,12 @@ class Pairing:
     unpaired: tuple[Unpaired, ...] = ()
     alike: tuple[str, ...] = ()
     fault: str | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether every key was found once in every input."""
+        once = all(not keys.missing and not keys.repeated for keys in self.keys)
+        return self.fault is None and once and not any(apart.only_first or apart.only_second for apart in self.unpaired)
 
 
 @dataclass(frozen=True)

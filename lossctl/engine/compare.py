@@ -52,10 +52,11 @@ def compare(maker: Differences, parts: Sequence[Part], cells: Sequence[Cell]) ->
         for family, mine, adjusted in zip(families, rows, adjusted_p(families, design), strict=True)
         for couple, difference, p in zip(design.pairs, family.found, adjusted, strict=True)
     ]
-    sets = [best_set(family, mine, plan, design) for family, mine in zip(families, rows, strict=True)]
+    asked = zip(families, rows, strict=True) if design.all_pairs else ()
+    sets = [best_set(family, mine, plan, design) for family, mine in asked]
     return Compared(
         tuple(found),
-        tuple(each for each in sets if each is not None) if design.all_pairs else (),
+        tuple(each for each in sets if each is not None),
         correction(design, families),
         design.level is not None and len(design.pairs) > 1,
         tuple(_warnings(maker, families, rows)),
@@ -94,7 +95,8 @@ def _comparison(
     if found.stderr and design.level is not None and design.effect is not None:
         detectable = (normal_quantile(design.level) + normal_quantile(2.0 * POWER - 1.0)) * found.stderr
         effect = design.effect.amount * (size if design.effect.relative else 1.0)
-        rows = family.part.view.live * (detectable / effect) ** 2 if effect > 0.0 else math.inf
+        times = detectable / effect if effect > 0.0 else math.inf
+        rows = family.part.view.live * times * times  # a power would raise where a product is infinite
         needed = math.ceil(rows) if math.isfinite(rows) else None
     return Comparison(
         baseline=couple[0],
@@ -151,11 +153,8 @@ def _within(family: Family, design: Design) -> list[float]:
     length = np.sqrt(np.maximum(np.diagonal(among), np.finfo(float).tiny))
     correlation = np.clip(among / np.outer(length, length), -1.0, 1.0)
     np.fill_diagonal(correlation, 1.0)
-    scores = [family.spread.quantile(1.0 - own) if own > ROUNDED else math.inf for own in p]
+    scores = [found.score for _, found in tested]
     return multiple.max_t(scores, family.spread.freedom, p, correlation, design.seed)
-
-
-ROUNDED: Final = 1e-14  # p-values below which 1 - p has lost them
 
 
 def covariance(family: Family, design: Design) -> tuple[list[str], Array] | None:

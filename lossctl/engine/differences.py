@@ -20,7 +20,7 @@ from lossctl.engine.tally import Tally
 from lossctl.stats import quantile, replicates
 from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
 from lossctl.stats.estimate import Why
-from lossctl.stats.spread import Spread
+from lossctl.stats.spread import Spread, from_scores
 
 ROWS_PER_SKEW: Final = 25.0  # rows for each square of the skewness, below which a mean is not near normal (Cochran)
 ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of row differences is rounding
@@ -42,6 +42,13 @@ class Difference:
     units: int | None = None
     guard: str | None = None
     why: str | None = None
+
+    @property
+    def score(self) -> float:
+        """The difference in standard errors, 0 where there are none."""
+        if self.interval is None or not self.stderr:
+            return 0.0
+        return (0.5 * self.interval[0] + 0.5 * self.interval[1]) / self.stderr
 
 
 @dataclass(frozen=True)
@@ -180,12 +187,16 @@ class Differences:
 
     def _skew(self, part: Part, question: Question, couple: Couple, spread: Spread, place: int) -> float | None:
         """Return the skewness of the difference, where the loss is a mean."""
+        if spread.skews is None or not question.one_mean:
+            return self._row_skew(part, question, couple)
+        skew = float(spread.skews[place])
+        return skew if math.isfinite(skew) else None
+
+    def _row_skew(self, part: Part, question: Question, couple: Couple) -> float | None:
+        """Return the skewness of the row differences, where the loss is a mean."""
         if not question.one_mean:
             return None
-        if spread.skews is not None:
-            skew = float(spread.skews[place])
-        else:
-            skew = skewness(part.view, self.plan.indexes(couple[1], question, couple[0])[0])
+        skew = skewness(part.view, self.plan.indexes(couple[1], question, couple[0])[0])
         return skew if math.isfinite(skew) else None
 
     def _guard(self, skew: float | None, units: int) -> str | None:
@@ -232,30 +243,30 @@ class Differences:
         for model in {model for couple, why in self._each(whys) if why is None for model in couple}:
             values = self.assumptions.replicates(question, model, part)
             drawn[model] = np.abs(values) if direction == "zero" else values
-        differences, stderrs, apart = [], [], []
-        for couple, why in self._each(whys):
-            if why is not None:
-                differences.append(Difference(why=why))
-                continue
-            values = drawn[couple[1]] - drawn[couple[0]]
-            fault = replicates.fault(values)
-            if fault is not None:
-                guard = fault if fault == Why.NO_SPREAD.words else None
-                differences.append(Difference(0.0 if guard else None, guard=guard, why=fault))
-                continue
-            stderr = float(np.std(values, ddof=1))
-            if couple[0] == self.design.baseline:
-                stderrs.append(stderr)
-                apart.append(values - np.mean(values))
-            skew = None
-            if question.one_mean and self.assumptions.independent:
-                skew = skewness(part.view, self.plan.indexes(couple[1], question, couple[0])[0])
-            skew = skew if skew is not None and math.isfinite(skew) else None
-            interval = replicates.ends(values, self.design.level)
-            p = replicates.two_sided(values)
-            guard = self._guard(skew, part.view.live)
-            differences.append(Difference(stderr, interval, replicates.METHOD, p, skew, None, guard))
-        if not stderrs:
-            return Family(part, question, tuple(differences))
-        correlation = np.atleast_2d(np.corrcoef(np.stack(apart)))
-        return Family(part, question, tuple(differences), Spread(np.array(stderrs), correlation, None, part.view.live))
+        found = [
+            Difference(why=why) if why is not None else self._replicated(part, question, couple, drawn)
+            for couple, why in self._each(whys)
+        ]
+        joint = [
+            drawn[couple[1]] - drawn[couple[0]]
+            for couple, each in zip(self.design.pairs, found, strict=True)
+            if couple[0] == self.design.baseline and each.p is not None
+        ]
+        if not joint:
+            return Family(part, question, tuple(found))
+        scores = np.stack([values - np.mean(values) for values in joint])
+        share = 1.0 / (self.design.resamples - 1)
+        return Family(part, question, tuple(found), from_scores(scores, share, part.view.live, None, len(joint)))
+
+    def _replicated(self, part: Part, question: Question, couple: Couple, drawn: Mapping[str, Array]) -> Difference:
+        """Return the difference of one couple from its replicates."""
+        assert self.design.level is not None
+        values = drawn[couple[1]] - drawn[couple[0]]
+        fault = replicates.fault(values)
+        if fault is not None:
+            guard = fault if fault == Why.NO_SPREAD.words else None
+            return Difference(0.0 if guard else None, guard=guard, why=fault)
+        skew = self._row_skew(part, question, couple) if self.assumptions.independent else None
+        interval, p = replicates.ends(values, self.design.level), replicates.two_sided(values)
+        guard = self._guard(skew, part.view.live)
+        return Difference(replicates.stderr(values), interval, replicates.METHOD, p, skew, None, guard)

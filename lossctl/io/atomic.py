@@ -108,3 +108,12 @@ def write_text(path: str, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def append_text(path: str, text: str) -> None:
+    """Add a text to the end of a file, after a blank line if there is something in it."""
+    try:
+        with open(path, "a", encoding="utf-8", newline="") as file:
+            file.write("\n" + text if file.tell() else text)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from None

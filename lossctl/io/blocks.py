@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
 from lossctl.core.labels import ClassCodes
-from lossctl.errors import UsageError, printable
+from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
 from lossctl.io.column import Kind, Piece, Table, Texts
 from lossctl.io.columns import WITHIN, Selection, Slot
@@ -203,4 +203,7 @@ def width_of(tables: Sequence[Table], slot: Slot) -> int:
     shapes = [tables[slot.table].shape(name) for name in slot.columns]
     if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
         raise UsageError(f"{slot.named()} mixes lists and plain columns; give one list or several columns")
-    return sum(shape.width for shape in shapes)
+    width = sum(shape.width for shape in shapes)
+    if not width:
+        raise DataError(f"{tables[slot.table].label}: column {slot.named()} holds vectors of no length")
+    return width

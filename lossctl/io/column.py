@@ -24,6 +24,7 @@ class Kind(Enum):
     NUMBER = "number"
     TEXT = "text"
     KEY = "key"
+    CELL = "cell"  # as it is held, for a survey: nothing about it can be wrong
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,14 @@ class Keys:
     order: Any = None
 
 
-Column = Numbers | Texts | Keys
+@dataclass(frozen=True)
+class Cells:
+    """The values as the container holds them: an Arrow array, of bytes where the container is a text file."""
+
+    values: Any
+
+
+Column = Numbers | Texts | Keys | Cells
 Piece = dict[str, Column]
 
 
@@ -124,6 +132,8 @@ def length(piece: Piece | Raw) -> int:
         return 0
     if isinstance(column, Numbers):
         return column.values.shape[1]
+    if isinstance(column, Cells):
+        return len(column.values)
     return len(column.codes if isinstance(column, Texts) else column.hashes)
 
 
@@ -229,6 +239,8 @@ def part(piece: Piece, start: int, stop: int) -> Piece:
             found[name] = Numbers(column.values[:, rows], cut(column.null))
         elif isinstance(column, Texts):
             found[name] = Texts(column.codes[rows], column.words)
+        elif isinstance(column, Cells):
+            found[name] = Cells(column.values[rows])
         else:
             found[name] = Keys(column.hashes[rows], cut(column.check), cut(column.null), cut(column.order))
     return found
@@ -252,6 +264,10 @@ def concatenated(columns: Sequence[Column]) -> Column:
         words = Vocabulary()
         codes = [words.codes(column) for column in columns if isinstance(column, Texts)]
         return Texts(np.concatenate(codes), tuple(words.words))
+    if isinstance(first, Cells):
+        import pyarrow as pa
+
+        return Cells(pa.concat_arrays([column.values for column in columns if isinstance(column, Cells)]))
     keys = [column for column in columns if isinstance(column, Keys)]
     sizes = [len(column.hashes) for column in keys]
     checks = [np.zeros(n, np.uint64) if k.check is None else k.check for k, n in zip(keys, sizes, strict=True)]

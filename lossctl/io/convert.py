@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.domain import Mask
 from lossctl.errors import DataError
-from lossctl.io.column import Column, Kind, Numbers, Shape, Texts
+from lossctl.io.column import Cells, Column, Kind, Numbers, Shape, Texts
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
 PLAIN: Final[Mapping[str, type]] = {
@@ -64,6 +64,8 @@ def column(array: pa.Array, kind: Kind) -> Column:
         from lossctl.io.keys import keys
 
         return keys(array)
+    if kind is Kind.CELL:
+        return Cells(array)
     return numbers(array) if kind is Kind.NUMBER else texts(array)
 
 

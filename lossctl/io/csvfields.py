@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lossctl.errors import printable
 from lossctl.io import convert
-from lossctl.io.column import Kind, Numbers, Piece, Texts
+from lossctl.io.column import Cells, Kind, Numbers, Piece, Texts
 
 NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
@@ -38,11 +38,15 @@ def kind_of(kind: pa.DataType) -> Kind:
     """Return how a column that is read as an Arrow type is meant."""
     if pa.types.is_string(kind):
         return Kind.KEY
+    if pa.types.is_large_binary(kind):
+        return Kind.CELL
     return Kind.TEXT if pa.types.is_dictionary(kind) else Kind.NUMBER
 
 
 def wrong_field(raw: bytes, kind: pa.DataType) -> str:
     """Say what is wrong with a field of a column of this type, or nothing."""
+    if kind_of(kind) is Kind.CELL:
+        return ""
     try:
         text = raw_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
@@ -63,6 +67,9 @@ def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piec
     """Convert rows that were read as text and found to be right."""
     piece: Piece = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if kind_of(types[name]) is Kind.CELL:
+            piece[name] = Cells(pa.array(map(raw_bytes, array.to_pylist()), pa.large_binary()))
+            continue
         texts = [raw_bytes(raw).decode("utf-8") for raw in array.to_pylist()]
         if kind_of(types[name]) is Kind.KEY:
             piece[name] = convert.column(pa.array(texts, pa.string()), Kind.KEY)

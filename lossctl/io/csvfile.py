@@ -189,6 +189,8 @@ class CsvTable:
     def _type(self, name: str, kind: Kind) -> pa.DataType:
         if kind is Kind.KEY:
             return pa.string()
+        if kind is Kind.CELL:
+            return pa.large_binary()
         if kind is Kind.TEXT:
             return pa.dictionary(pa.int32(), pa.string())
         return pa.bool_() if self.shape(name).kind == "boolean" else pa.float64()

@@ -55,7 +55,7 @@ class ArrayTable:
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
         array = self.columns[name][rows]
-        if kind is Kind.TEXT:
+        if kind is Kind.TEXT or (kind is Kind.CELL and array.dtype.kind not in "biuf"):
             return labels(array)
         if kind is Kind.KEY:
             from lossctl.io.keys import array_keys

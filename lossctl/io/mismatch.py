@@ -43,6 +43,11 @@ def mismatch(tables: Sequence[Table], key: str, hashes: Sequence[Hashes]) -> Dat
 
 def examples(table: Table, key: str, hashes: Hashes) -> str:
     """Show a few of some keys, in the order of their rows."""
+    return ", ".join(words_of(table, key, hashes)) + (", ..." if len(hashes) > EXAMPLES else "")
+
+
+def words_of(table: Table, key: str, hashes: Hashes) -> list[str]:
+    """Return the first few of some keys, in the order of their rows."""
     words: list[str] = []
     for rows in InStep([table]).feeds([(0, {key: Kind.KEY}), (0, {key: Kind.TEXT})], 1)[0]:
         (_, keys), (_, texts) = rows.decoded()[1]
@@ -54,4 +59,4 @@ def examples(table: Table, key: str, hashes: Hashes) -> str:
                 words.append(word)
         if len(words) > EXAMPLES:
             break
-    return ", ".join(words[:EXAMPLES]) + (", ..." if len(hashes) > EXAMPLES else "")
+    return words[:EXAMPLES]

@@ -76,7 +76,7 @@ class NpyTable:
     def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
         shape, fortran, dtype, offset = self.layout
         name = self.names[0]
-        if wanted[name] is not Kind.NUMBER:
+        if wanted[name] not in (Kind.NUMBER, Kind.CELL):
             raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
         rows, width = shape[0], prod(shape[1:])
         # in Fortran order a column is contiguous, and columns follow the reversed order of the trailing indices

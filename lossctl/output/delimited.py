@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lossctl.core.report import Evaluation
+from lossctl.core.report import Comparison, Evaluation
 from lossctl.output.escape import markdown
-from lossctl.output.numbers import shown
-from lossctl.output.records import flat, inert, record
+from lossctl.output.numbers import interval, percent, shown, signed
+from lossctl.output.records import comparison_record, flat, inert, record
 
 
 def to_csv(report: Evaluation) -> str:
     """Return one line per cell at full precision; infinities and NaN are written as inf and nan."""
-    rows = [flat(record(cell)) for cell in report.cells]
+    return csv_text([flat(record(cell)) for cell in report.cells])
+
+
+def comparisons_csv(report: Evaluation) -> str:
+    """Return one line per comparison at full precision."""
+    return csv_text([flat(comparison_record(found)) for found in report.comparisons])
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return records as CSV, a column for each of their keys."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -23,6 +33,31 @@ def to_csv(report: Evaluation) -> str:
         cells = (row.get(column, "") for column in columns)
         writer.writerow(inert(value) if isinstance(value, str) else value for value in cells)
     return file.getvalue()
+
+
+def comparisons_markdown(report: Evaluation, digits: int) -> str:
+    """Return comparisons as Markdown, one table for the whole and for each slicing."""
+    slicings: dict[tuple[str, ...], list[Comparison]] = {}
+    for found in report.comparisons:
+        slicings.setdefault(tuple(found.slice), []).append(found)
+    tables = []
+    for columns, rows in slicings.items():
+        texts = [*columns, "loss", "model", "against"]
+        numbers = ["value", "difference", "%", "interval", "p", "verdict"]
+        lines = [
+            [
+                *map(markdown, (*found.slice.values(), found.loss, found.candidate, found.baseline)),
+                shown(found.value, digits),
+                signed(found.difference, digits),
+                percent(found.relative),
+                interval(found.interval, digits),
+                shown(found.adjusted, 3),
+                "\\~" if found.verdict == "undecided" else f"**{found.verdict}**",
+            ]
+            for found in rows
+        ]
+        tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
+    return "\n".join(tables)
 
 
 def to_values(report: Evaluation) -> str:

@@ -76,6 +76,8 @@ def to_jsonl(report: Evaluation) -> str:
     for check in report.checks:  # a check has a kind of its own: max, min, ...
         record = check_record(check)
         lines.append({"kind": "check", "rule_kind": record.pop("kind"), **record})
+    if report.verdict is not None:
+        lines.append({"kind": "verdict", "verdict": report.verdict, "advice": list(report.advice)})
     return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
 
 

@@ -21,3 +21,19 @@ def shown(value: float | None, digits: int) -> str:
 def interval(ends: tuple[float, float] | None, digits: int) -> str:
     """Write a confidence interval."""
     return "-" if ends is None else f"[{shown(ends[0], digits)}, {shown(ends[1], digits)}]"
+
+
+def signed(value: float | None, digits: int) -> str:
+    """Write a difference with its sign."""
+    text = shown(value, digits)
+    return text if value is None or value != value or value <= 0.0 else f"+{text}"
+
+
+def percent(share: float | None, sign: bool = True) -> str:
+    """Write a share in percent, with three digits or at least one decimal."""
+    if share is None or not math.isfinite(share):
+        return "-"
+    size = abs(100.0 * share)
+    text = f"{size:.0f}" if size >= 100.0 else f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
+    mark = ("+" if share > 0.0 else "-" if share < 0.0 else "") if sign else ""
+    return f"{mark}{text}%"

@@ -2,37 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from lossctl.core.report import Evaluation
-from lossctl.errors import UsageError, listed, near
 from lossctl.output.style import Style
-
-FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
-SUFFIXES: Final = {".json": "json", ".jsonl": "jsonl", ".csv": "csv", ".md": "md", ".txt": "table"}
-
-
-def checked_format(name: str) -> str:
-    """Return a format's name; raise UsageError for one that is none."""
-    if name not in FORMATS:
-        raise UsageError(f"unknown format {name!r}; one of {listed(list(FORMATS))}{near(name, list(FORMATS))}")
-    return name
-
-
-def destination(text: str) -> tuple[str, str]:
-    """Split `[FMT:]PATH` into format and path; without a format, the path's ending tells."""
-    name, colon, path = text.partition(":")
-    if colon and name in FORMATS:
-        if not path:
-            raise UsageError(f"-o {text}: the path after the colon is empty")
-        if path == "-":
-            raise UsageError(f"-o {text}: -o writes files; standard output has the format of -f")
-        return name, path
-    for suffix, found in SUFFIXES.items():
-        if text.lower().endswith(suffix):
-            return found, text
-    endings = ", ".join(SUFFIXES)
-    raise UsageError(f"-o {text}: the format is not known by the name ({endings}); write FORMAT:PATH, as in json:out")
 
 
 def render(report: Evaluation, form: str, command: str, style: Style) -> str:
@@ -50,3 +21,20 @@ def render(report: Evaluation, form: str, command: str, style: Style) -> str:
     if form == "md":
         return delimited.to_markdown(report, style.digits)
     return delimited.to_csv(report) if form == "csv" else delimited.to_values(report)
+
+
+def render_comparison(report: Evaluation, form: str, style: Style) -> str:
+    """Return comparisons as text in one format."""
+    if form in ("json", "jsonl"):
+        return render(report, form, "compare", style)
+    if form == "table":
+        from lossctl.output.comparison import to_table
+
+        return to_table(report, style)
+    if form == "value":
+        return "".join(f"{found.difference!r}\n" for found in report.comparisons)
+    from lossctl.output import delimited
+
+    if form == "md":
+        return delimited.comparisons_markdown(report, style.digits)
+    return delimited.comparisons_csv(report)

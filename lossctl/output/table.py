@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lossctl.core.report import Cell, Evaluation
-from lossctl.errors import printable
+from lossctl.output.escape import inert_line
 from lossctl.output.numbers import interval, shown
 from lossctl.output.style import Style
 
@@ -35,15 +35,15 @@ Maker = Callable[[Evaluation, Style, Callable[[str], str]], list[Table]]
 
 def _fitted(report: Evaluation, style: Style, makers: Sequence[Maker]) -> str:
     """Take the first layout that fits the terminal; at the last resort shorten the models' names."""
-    whole: Callable[[str], str] = printable
+    whole: Callable[[str], str] = inert_line
     for maker in makers:
         tables = maker(report, style, whole)
         if style.width is None or all(natural_width(table, style) <= style.width for table in tables):
             return _printed(report, style, tables, {})
-    legend = {printable(model): shortened(printable(model)) for model in report.models}
+    legend = {inert_line(model): shortened(inert_line(model)) for model in report.models}
     if len(set(legend.values())) < len(legend):  # two names must never become one
         legend = {full: full for full in legend}
-    tables = makers[-1](report, style, lambda model: legend[printable(model)])
+    tables = makers[-1](report, style, lambda model: legend[inert_line(model)])
     return _printed(report, style, tables, {full: short for full, short in legend.items() if full != short})
 
 
@@ -92,17 +92,17 @@ def _wide_tables(report: Evaluation, style: Style, name: Callable[[str], str]) -
     for columns, cells in report.slicings():
         table = _table(style)
         for column in columns:
-            _column(table, printable(column))
+            _column(table, inert_line(column))
         _column(table, "model")
         for label in report.losses:
-            _column(table, printable(label) + " ", numeric=True)
+            _column(table, inert_line(label) + " ", numeric=True)
         if columns:
             _column(table, "rows", numeric=True)
         lines: dict[tuple[str, ...], list[Cell]] = {}
         for cell in cells:
             lines.setdefault((*cell.slice.values(), cell.model), []).append(cell)
         for (*words, model), row in lines.items():
-            texts = [Text(printable(word)) for word in words]
+            texts = [Text(inert_line(word)) for word in words]
             rows = [Text(str(row[0].rows))] if columns else []
             table.add_row(*texts, Text(name(model)), *(_value(cell, style) for cell in row), *rows)
         made.append(table)
@@ -115,7 +115,7 @@ def _long_tables(
     table = _table(style)
     slices = list(dict.fromkeys(column for cell in report.cells for column in cell.slice))
     for column in slices:
-        _column(table, printable(column))
+        _column(table, inert_line(column))
     _column(table, "loss")
     _column(table, "model")
     _column(table, "value ", numeric=True)
@@ -125,8 +125,8 @@ def _long_tables(
         _column(table, f"{100 * (report.level or 0):.4g}% interval")
     _column(table, "rows", numeric=True)
     for cell in report.cells:
-        texts = [Text(printable(cell.slice[column]) if column in cell.slice else "-") for column in slices]
-        texts += [Text(printable(cell.loss)), Text(name(cell.model)), _value(cell, style)]
+        texts = [Text(inert_line(cell.slice[column]) if column in cell.slice else "-") for column in slices]
+        texts += [Text(inert_line(cell.loss)), Text(name(cell.model)), _value(cell, style)]
         if errors:
             texts.append(Text(shown(cell.stderr, style.digits)))
         if spread:
@@ -173,7 +173,7 @@ def rendered(table: Table, style: Style, width: int | None = None) -> str:
 
 
 def _printed(report: Evaluation, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
-    text = "\n".join([_headline(report, style) + "\n", *(rendered(table, style) for table in tables)])
+    text = "\n".join([headline(report, style) + "\n", *(rendered(table, style) for table in tables)])
     notes = [f"{short} = {full}" for full, short in legend.items()]
     if any(cell.best for cell in report.cells):
         notes.append(f"{MARK} best model for the loss" + (" in its slice" if len(tables) > 1 else ""))
@@ -182,7 +182,7 @@ def _printed(report: Evaluation, style: Style, tables: list[Table], legend: dict
     return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
 
 
-def _headline(report: Evaluation, style: Style) -> str:
+def headline(report: Evaluation, style: Style) -> str:
     """Say in one line what was evaluated."""
     first = report.inputs[0]
     pieces = [report.task.name] if report.task else []
@@ -202,4 +202,4 @@ def _reasons(report: Evaluation) -> Iterator[str]:
     for cell in report.cells:
         if cell.reason:
             place = "".join(f", {column} {word}" for column, word in cell.slice.items())
-            yield printable(f"{cell.loss} of {cell.model}{place}: {cell.reason}")
+            yield inert_line(f"{cell.loss} of {cell.model}{place}: {cell.reason}")

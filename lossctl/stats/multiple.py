@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from lossctl.core.domain import Array
 
 DRAWS = 20_000
+MANY = 30  # degrees of freedom from which a chi-square value is drawn from a normal one
+
+
+@lru_cache(maxsize=4)
+def _normals(size: int, seed: int) -> Array:
+    """Draw (size, DRAWS) standard normal values."""
+    return np.random.Generator(np.random.Philox(key=seed)).standard_normal((size, DRAWS))
+
+
+@lru_cache(maxsize=64)
+def _widths(freedom: int, seed: int) -> Array:
+    """Draw (DRAWS,) roots of chi-square values over their degrees of freedom."""
+    generator = np.random.Generator(np.random.Philox(key=seed).jumped())
+    if freedom < MANY:
+        return np.sqrt(generator.chisquare(freedom, DRAWS) / freedom)
+    step = 2.0 / (9.0 * freedom)  # the cube root of a chi-square value is nearly normal: Wilson & Hilferty 1931
+    return (1.0 - step + math.sqrt(step) * generator.standard_normal(DRAWS)) ** 1.5
 
 
 def draws(correlation: Array, freedom: int | None, seed: int) -> Array:
-    """Draw (DRAWS, k) values of a multivariate t, or normal, with the given correlations."""
-    generator = np.random.Generator(np.random.Philox(key=seed))
+    """Draw (k, DRAWS) values of a multivariate t, or normal, with the given correlations."""
     values, vectors = np.linalg.eigh(correlation)
-    found: Array = generator.standard_normal((DRAWS, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    if freedom is not None:
-        found /= np.sqrt(generator.chisquare(freedom, (DRAWS, 1)) / freedom)
-    return found
+    found: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ _normals(len(values), seed)
+    return found if freedom is None else found / _widths(freedom, seed)
 
 
 def max_t(
@@ -31,11 +46,10 @@ def max_t(
     """
     if len(p) < 2:
         return list(p)
-    tops = np.sort(np.maximum.reduce(np.abs(draws(correlation, freedom, seed)), axis=1))
-    beyond = DRAWS - np.searchsorted(tops, np.abs(scores), side="left")
+    tops = np.maximum.reduce(np.abs(draws(correlation, freedom, seed)), axis=0)
+    beyond = [int(np.count_nonzero(tops >= abs(score))) for score in scores]
     return [
-        min(max(float(found), own), min(len(p) * own, 1.0))
-        for found, own in zip((beyond + 1) / (DRAWS + 1), p, strict=True)
+        min(max((count + 1) / (DRAWS + 1), own), min(len(p) * own, 1.0)) for count, own in zip(beyond, p, strict=True)
     ]
 
 
@@ -65,8 +79,7 @@ def best_set(costs: Sequence[float], covariance: Array, level: float, seed: int)
     """
     m = np.asarray(costs)
     values, vectors = np.linalg.eigh(covariance)
-    generator = np.random.Generator(np.random.Philox(key=seed))
-    drawn = generator.standard_normal((DRAWS, len(m))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    drawn = (vectors * np.sqrt(np.maximum(values, 0.0))) @ _normals(len(m), seed)
     own = np.diagonal(covariance)
     spread = np.sqrt(np.maximum(own[:, np.newaxis] + own - 2.0 * covariance, 0.0))
     alive = list(range(len(m)))
@@ -78,8 +91,9 @@ def best_set(costs: Sequence[float], covariance: Array, level: float, seed: int)
         top = max(map(abs, scores.values()))
         left, right = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
         with np.errstate(all="ignore"):
-            ranges = np.nan_to_num(np.abs(drawn[:, left] - drawn[:, right]) / spread[left, right], nan=0.0, posinf=0.0)
-        highest = max(highest, float(np.count_nonzero(ranges.max(axis=1) >= top) + 1) / (DRAWS + 1))
+            ranges = np.abs(drawn[left] - drawn[right]) / spread[left, right][:, np.newaxis]
+        ranges = np.where(np.isfinite(ranges), ranges, 0.0)
+        highest = max(highest, float(np.count_nonzero(ranges.max(axis=0) >= top) + 1) / (DRAWS + 1))
         worst = max(alive, key=lambda i: max(_score(m[i] - m[j], spread[i, j]) for j in alive if j != i))
         p[worst] = highest
         alive.remove(worst)

@@ -63,13 +63,14 @@ def paired_stderr(
     """
     z = normal_quantile(level)
     left, right = (0.5 * width / z for width in widths)
-    share = weights / np.add.reduce(weights)
-    events = [(values <= centre).astype(np.float64) for values, centre in ((base, centres[0]), (own, centres[1]))]
-    apart = [event - np.add.reduce(share * event) for event in events]
-    (own_square, other_square), both = (
-        (np.add.reduce(share * a * a) for a in apart),
-        np.add.reduce(share * apart[0] * apart[1]),
-    )
-    scale = math.sqrt(float(own_square) * float(other_square))
-    correlation = float(both) / scale if scale > 0.0 else 0.0
+    below = base <= centres[0], own <= centres[1]
+    whole = _total(weights)
+    first, second, both = (_total(weights[event]) / whole for event in (*below, below[0] & below[1]))
+    scale = math.sqrt(max(first - first * first, 0.0) * max(second - second * second, 0.0))
+    correlation = (both - first * second) / scale if scale > 0.0 else 0.0
     return math.sqrt(max(left * left + right * right - 2.0 * correlation * left * right, 0.0))
+
+
+def _total(weights: Array) -> float:
+    """Add up weights in an order of their own, so that the order of the rows leaves no trace."""
+    return float(np.add.reduce(np.sort(weights)))

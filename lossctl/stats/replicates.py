@@ -24,7 +24,13 @@ def percentiles(value: float, values: Array, level: float) -> Estimate:
     if why is not None:
         return Estimate(value, 0.0 if why == Why.NO_SPREAD.words else None, why=why)
     low, high = ends(values, level)
-    return Estimate(value, float(np.std(values, ddof=1)), (low, high), METHOD)
+    return Estimate(value, stderr(values), (low, high), METHOD)
+
+
+def stderr(values: Array) -> float:
+    """Return the standard deviation of finite replicates, squared on a scale that stays in range."""
+    top = float(np.maximum.reduce(np.abs(values)))
+    return top * float(np.std(values / top, ddof=1)) if top > 0.0 else 0.0
 
 
 def ends(values: Array, level: float) -> tuple[float, float]:

@@ -76,6 +76,8 @@ def lags_for(steps: int, horizon: int) -> int:
 def autocorrelation(scores: Array) -> float:
     """Return the correlation of (rows,) scores with the row before."""
     apart = scores - np.mean(scores)
+    top = float(np.maximum.reduce(np.abs(apart)))
+    apart /= top if top > 0.0 else 1.0
     square = float(np.add.reduce(apart**2))
     return float(np.add.reduce(apart[1:] * apart[:-1])) / square if square > 0.0 else 0.0
 

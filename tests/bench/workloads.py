@@ -100,11 +100,13 @@ class Workload:
     figures: Callable[[Sequence[Contestant], Runs], Figures] = ratios
 
 
-def evaluation(name: str, threads: int, files: Sequence[object], options: str, losses: Sequence[str]) -> Contestant:
+def evaluation(
+    name: str, threads: int, files: Sequence[object], options: str, losses: Sequence[str], verb: str = "eval"
+) -> Contestant:
     """The lossctl that is installed beside this Python, as its user runs it."""
     executable = str(Path(sys.executable).with_name("lossctl"))
     chosen = [word for loss in losses for word in ("-l", loss)]
-    command = (executable, "eval", *map(str, files), *options.split(), *chosen, "-f", "json", "--threads", str(threads))
+    command = (executable, verb, *map(str, files), *options.split(), *chosen, "-f", "json", "--threads", str(threads))
     return Contestant(name, command, reader="lossctl")
 
 
@@ -265,6 +267,22 @@ def threads_compared(rows: int) -> Workload:
     )
 
 
+def compared(rows: int, threads: int) -> Workload:
+    """What paired differences, their intervals and verdicts cost beside the values."""
+    file, losses = DataSet("regression", rows), ("mse", "mae", "huber", "log_cosh")
+    contestants = tuple(
+        evaluation(verb, threads, [file], "-t y -p a -p b -p c", losses, verb) for verb in ("compare", "eval")
+    )
+    title = f"comparison, 3 models; {rows:,} rows, {len(losses)} losses"
+    return Workload("V", title, (file,), contestants, (Goal("wall / eval", 1.3),))
+
+
 def workloads(rows: int, threads: int) -> list[Workload]:
     """All of them."""
-    return [*races(rows, threads), *startups(threads), growth(rows, threads), threads_compared(rows)]
+    return [
+        *races(rows, threads),
+        *startups(threads),
+        growth(rows, threads),
+        threads_compared(rows),
+        compared(rows, threads),
+    ]

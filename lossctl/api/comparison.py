@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Unpack
 
 from lossctl.api.query import InputOptions, Query
@@ -11,7 +12,7 @@ from lossctl.api.report import Report
 from lossctl.api.session import answer
 from lossctl.core.design import RESAMPLES, SEED, Design, Effect, Method, couples
 from lossctl.engine.bounds import Weighed
-from lossctl.errors import UsageError, listed, near
+from lossctl.errors import BaselineError, UsageError, listed, near
 
 METHODS: tuple[Method, ...] = ("auto", "normal", "t", "bootstrap")
 FEW_RESAMPLES, MOST_RESAMPLES = 100, 100_000
@@ -96,9 +97,19 @@ def weigh(
     horizon: int = 1,
     **options: Unpack[InputOptions],
 ) -> tuple[Report, Weighed]:
-    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too."""
+    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too.
+
+    Raises BaselineError where there is no such model.
+    """
     query = Query(data, **options)
-    make = design_maker(query, baseline, False, "auto", RESAMPLES, SEED, cluster, time, horizon, None, 0, True)
+    design = design_maker(query, None, False, "auto", RESAMPLES, SEED, cluster, time, horizon, None, 0, True)
+
+    def make(models: tuple[str, ...]) -> Design:
+        if baseline not in models:
+            known = listed(list(models))
+            raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {known}")
+        return replace(design(models), baseline=baseline, pairs=couples(models, baseline, False))
+
     report, weighed = answer(query, make, (cluster, time))
     assert weighed is not None
     return report, weighed

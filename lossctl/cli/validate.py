@@ -1,0 +1,67 @@
+"""`lossctl validate`: what the inputs hold, and whether `eval` would work on them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from lossctl.cli.options import Display, Inputs
+from lossctl.cli.progress import progress
+from lossctl.cli.settings import command
+from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.terminal import ReaderGone, say
+
+if TYPE_CHECKING:
+    from lossctl.core.survey import Survey
+
+FORMATS: Final = ("table", "json", "md")
+HELP = """Report what the data holds, without losses, and whether eval would work on it with the same options.
+
+\b
+Examples:
+  lossctl validate sample_data/diabetes.csv -t progression -p linear -p forest --by age_band
+  lossctl validate sample_data/wine.csv -t cultivar -p 'forest=forest_*' -f json
+  lossctl validate sample_data/coins_otsu.npy --targets sample_data/coins_target.npy -l iou_mask -f md
+
+FILE alone is enough to see its columns. Every column with its type, missing values, infinities and range; the domains
+that predictions and target are in (in [0, 1], rows that sum to 1, positive, ...) and the rows that are not; keys that
+are missing, stand twice or are not in all files; whether files agree on the target; slices; the task and the losses
+that eval would work out. Problems are what keeps eval from working, in its own words, and more that it would come
+upon later; warnings are what works and may not be meant. Rows are counted from 1 below the header.
+
+Exit codes: 0 eval would work, 2 it would end as a usage error, 3 as a data error (or an output could not be
+written), each with the message of eval after the report; 70 a bug, 130 interrupted, 141 the reader of standard output
+went away.
+"""
+
+
+@command(HELP, FORMATS)
+def validate_files(inputs: Inputs, display: Display) -> None:
+    """Survey, print the report, and end as `eval` would."""
+    from lossctl.cli.outputs import Outputs
+
+    outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
+    from lossctl.api.validate import validate
+    from lossctl.cli.heap import keep_freed_memory
+    from lossctl.engine.run import unwatched
+    from lossctl.io.machine import usable_cores
+    from lossctl.output.dataset import render
+
+    keep_freed_memory()
+    watch = Stopwatch()
+    with progress(display.progress, display.quiet) as advance:
+        survey = validate(**inputs.as_arguments(), progress=advance, watch=watch if display.verbose else unwatched)
+    outputs.save(lambda form, style: render(survey, form, style))
+    if display.verbose:
+        _say_more(survey, watch, inputs.threads or usable_cores())
+    with suppress(*([] if survey.works else [ReaderGone])):  # what is wrong with the data counts for more
+        outputs.show(lambda form, style: render(survey, form, style))
+    if survey.error is not None:
+        raise survey.error
+
+
+def _say_more(survey: Survey, watch: Stopwatch, threads: int) -> None:
+    """Say which rows eval would use, and how long it took to find out."""
+    for source in survey.used:
+        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
+    say(watch.report(sum(table.rows for table in survey.tables), threads))

@@ -1,0 +1,1 @@
+"""Gate: rules and numbers to a verdict, without files or output; nothing in it passes for want of a number."""

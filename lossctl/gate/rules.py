@@ -1,0 +1,257 @@
+"""Rules: what must hold, read from texts such as `rmse=0.35` and `rmse=2%,0.01` by a grammar of their own."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol
+
+from lossctl.core.loss import Direction
+from lossctl.errors import UsageError, listed
+
+Kind = Literal["max", "min", "max-slice", "max-regression"]
+Decide = Literal["point", "significant", "noninferior"]
+Level = Literal["error", "warn"]
+
+KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")
+DECISIONS: Final[tuple[Decide, ...]] = ("point", "significant", "noninferior")
+LEVELS: Final[tuple[Level, ...]] = ("error", "warn")
+CONFIDENCE: Final = 0.95
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How much worse than the baseline a value may be: a share of |baseline|, an amount, or both.
+
+    With both, both must be exceeded to fail.
+    """
+
+    share: float | None = None
+    amount: float | None = None
+
+    def of(self, baseline: float) -> float:
+        """Return the amount that is tolerated for a baseline value; NaN if a part of it is not finite."""
+        parts = [] if self.share is None else [self.share * abs(baseline)]
+        parts += [] if self.amount is None else [self.amount]
+        return max(parts) if parts and all(map(math.isfinite, parts)) else math.nan
+
+    @property
+    def contrasts(self) -> list[tuple[float, bool]]:
+        """The parts as (tolerance, relative)."""
+        found = [] if self.share is None else [(self.share, True)]
+        return found + ([] if self.amount is None else [(self.amount, False)])
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold of one loss.
+
+    loss, text: as written. limit: of max, min and max-slice. tolerance: of max-regression. by: the slicings that the
+    rule also applies to; None for what its kind says, which is those of --by, and none for max and min. origin:
+    where the rule stands, for messages.
+    """
+
+    loss: str
+    kind: Kind
+    text: str
+    origin: str
+    limit: float = math.nan
+    tolerance: Tolerance = Tolerance()
+    by: tuple[str, ...] | None = None
+    level: Level = "error"
+    decide: Decide = "point"
+    confidence: float = CONFIDENCE
+
+    @property
+    def compares(self) -> bool:
+        """Whether the rule compares with a baseline."""
+        return self.kind == "max-regression"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the rule applies to all rows."""
+        return self.kind != "max-slice"
+
+    def slicings(self, given: Sequence[str]) -> Sequence[str]:
+        """Return the slicings that the rule applies to, where `given` are those of --by."""
+        if self.by is not None:
+            return self.by
+        return given if self.kind in ("max-slice", "max-regression") else ()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A rule with the loss that it speaks of: its label in the evaluation, its spec and its direction."""
+
+    rule: Rule
+    label: str
+    spec: str
+    direction: Direction
+
+    def __post_init__(self) -> None:
+        rule = self.rule
+        if (rule.kind, self.direction) == ("max", "max"):
+            raise UsageError(f"{rule.origin}: {self.label} is a score, higher is better; say --min {self.label}=LIMIT")
+        if rule.kind == "min" and self.direction != "max":
+            raise UsageError(f"{rule.origin}: {self.label} is a loss, lower is better; say --max {self.label}=LIMIT")
+        if self.direction == "zero" and rule.limit < 0:
+            raise UsageError(
+                f"{rule.origin}: {self.label} is judged by its absolute value, which {rule.text} can never bound; "
+                "a limit >= 0 is needed"
+            )
+
+    @property
+    def words(self) -> str:
+        """The rule as a person reads it."""
+        return f"{self.label} {self.rule.kind} {self.rule.text}"
+
+
+class Margin(Protocol):
+    """How much worse is tolerated, in percent of the baseline, absolutely, or beyond both at once."""
+
+    @property
+    def percent(self) -> float | None: ...
+    @property
+    def absolute(self) -> float | None: ...
+
+
+class Table(Protocol):
+    """A rule of the configuration file, read but not yet understood: numbers, texts and lists of the right type."""
+
+    @property
+    def loss(self) -> str: ...
+    @property
+    def max(self) -> float | None: ...
+    @property
+    def min(self) -> float | None: ...
+    @property
+    def max_slice(self) -> float | None: ...
+    @property
+    def max_regression(self) -> Margin | None: ...
+    @property
+    def by(self) -> Sequence[str]: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def decide(self) -> str | None: ...
+    @property
+    def confidence(self) -> float | None: ...
+    @property
+    def origin(self) -> str: ...
+
+
+def limit_rule(kind: Kind, text: str) -> Rule:
+    """Read `LOSS=NUMBER`, an argument of --max, --min or --max-slice."""
+    origin = f"--{kind} {text}"
+    loss, number = _split(text, origin, "0.35")
+    return Rule(loss, kind, number, origin, limit=_number(number, origin, "0.35"))
+
+
+def regression_rule(text: str, decide: Decide = "point") -> Rule:
+    """Read `LOSS=TOLERANCE`, an argument of --max-regression."""
+    origin = f"--max-regression {text}"
+    loss, tolerance = _split(text, origin, "2%")
+    return Rule(loss, "max-regression", tolerance, origin, tolerance=_tolerance(tolerance, origin), decide=decide)
+
+
+def table_rules(table: Table, decide: Decide = "point") -> list[Rule]:
+    """Return the rules of one [[check]] table; `decide` is what holds where it says nothing."""
+    origin = table.origin
+    limits: list[tuple[Kind, float | None]] = [("max", table.max), ("min", table.min), ("max-slice", table.max_slice)]
+    found = [
+        Rule(table.loss, kind, _text(limit), origin, _finite(limit, origin))
+        for kind, limit in limits
+        if limit is not None
+    ]
+    if table.max_regression is not None:
+        percent, absolute = table.max_regression.percent, table.max_regression.absolute
+        parts = [] if percent is None else [f"{_text(percent)}%"]
+        text = ",".join([*parts, *([] if absolute is None else [_text(absolute)])])
+        found.append(Rule(table.loss, "max-regression", text, origin, tolerance=_tolerance(text, origin)))
+    elif table.decide is not None or table.confidence is not None:
+        raise UsageError(f"{origin}: decide and confidence go with max-regression, which is not there")
+    if not found:
+        raise UsageError(f"{origin}: says nothing of {table.loss}; it needs one of {listed(list(KINDS))}")
+    confidence = CONFIDENCE if table.confidence is None else table.confidence
+    if not 0.0 < confidence < 1.0:
+        raise UsageError(f"{origin}: a confidence of {confidence:g} is not allowed; it lies between 0 and 1, as 0.95")
+    chosen = decide if table.decide is None else decision(table.decide, origin)
+    by, level = tuple(table.by) or None, _level(table.level, origin)
+    found = [replace(rule, by=by, level=level, confidence=confidence) for rule in found]
+    return [replace(rule, decide=chosen) if rule.kind == "max-regression" else rule for rule in found]
+
+
+def _level(name: str, origin: str) -> Level:
+    for known in LEVELS:
+        if name == known:
+            return known
+    raise UsageError(f"{origin}: level {name!r} is unknown; {' or '.join(LEVELS)}")
+
+
+def decision(name: str, origin: str = "--decide") -> Decide:
+    """Return how a regression is decided; raise UsageError for a name that is none."""
+    for known in DECISIONS:
+        if name == known:
+            return known
+    raise UsageError(f"{origin}: decide {name!r} is unknown; one of {listed(list(DECISIONS))}")
+
+
+def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[Bound], list[str]]:
+    """Join the rules of both; where both rule on one loss in one way, the command line wins and a note says so."""
+    asked = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
+    kept, notes = [], []
+    for bound in of_file:
+        winner = asked.get((bound.label, bound.rule.kind))
+        if winner is None:
+            kept.append(bound)
+        else:
+            notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
+    return [*kept, *of_command], notes
+
+
+def _split(text: str, origin: str, example: str) -> tuple[str, str]:
+    """Split at the last `=`, since a loss may have parameters: `huber:delta=1=0.5`."""
+    loss, equals, rest = text.rpartition("=")
+    if not equals or not loss.strip():
+        raise UsageError(f"{origin}: is not LOSS=VALUE, as in rmse={example}")
+    return loss.strip(), rest
+
+
+def _number(text: str, origin: str, example: str) -> float:
+    if NUMBER.fullmatch(text) is None:
+        raise UsageError(f"{origin}: {text!r} is not a finite decimal number such as {example}")
+    return _finite(float(text), origin)
+
+
+def _finite(number: float, origin: str) -> float:
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise UsageError(f"{origin}: a limit must be a finite number, and this is {value}")
+    return value
+
+
+def _tolerance(text: str, origin: str) -> Tolerance:
+    """Read `2%`, `0.01` or `2%,0.01`."""
+    share = amount = None
+    for piece in text.split(","):
+        percent = piece.endswith("%")
+        value = _number(piece.removesuffix("%"), origin, "0.01, 2% or 2%,0.01")
+        if value < 0 or piece.startswith("-"):
+            raise UsageError(f"{origin}: a tolerance says how much worse is allowed, and {piece} is below 0")
+        if (share if percent else amount) is not None:
+            raise UsageError(f"{origin}: two tolerances of one kind; at most one percentage and one amount, as 2%,0.01")
+        if percent:
+            share = value / 100.0
+        else:
+            amount = value
+    return Tolerance(share, amount)
+
+
+def _text(number: float) -> str:
+    return repr(number).removesuffix(".0")

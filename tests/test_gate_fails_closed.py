@@ -1,0 +1,709 @@
+"""Nothing passes for want of a number: every way in which a gate was ever seen to fail open, and what must happen."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lossctl.core.loss import Direction
+from lossctl.core.report import Cell, Check
+from lossctl.errors import UsageError
+from lossctl.gate.cases import Case, lay_out, place
+from lossctl.gate.judge import Terms, judge
+from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
+from lossctl.gate.verdict import conclude
+from lossctl.io import reports
+from lossctl.output import envelope
+from tests.conftest import Lossctl, Outcome
+from tests.test_output import shell
+
+Write = Callable[[str, str | bytes], Path]
+ROWS = "y,p,q,g\n" + "0,1,2,x\n0,-1,-2,x\n" * 20 + "0,1,1,y\n0,-1,-1,y\n" * 20
+ONE = ("-t", "y", "-p", "p")
+FORMATS = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
+
+
+@pytest.fixture
+def rows(write: Write) -> Path:
+    return write("rows.csv", ROWS)
+
+
+@pytest.fixture
+def base(lossctl: Lossctl, rows: Path) -> Path:
+    path = rows.parent / "base.json"
+    assert lossctl("check", rows, *ONE, "-l", "mae", "-l", "huber", "-l", "r2", "--save-baseline", path, "-q").code == 0
+    return path
+
+
+def refused(outcome: Outcome, code: int, words: str) -> None:
+    """Hold that a command ended with a code, one line that says why, and no output."""
+    assert (outcome.code, outcome.out) == (code, ""), outcome
+    error = [line for line in outcome.err.splitlines() if line.startswith("lossctl: error: ")]
+    assert len(error) == 1, outcome.err
+    assert words in error[0]
+
+
+# values ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_value_that_is_no_number_fails(lossctl: Lossctl, write: Write) -> None:
+    path = write("c.csv", "y,p\n3,1\n3,2\n")
+    for limit in ("-1e300", "0"):
+        outcome = lossctl("check", path, *ONE, "--min", f"r2={limit}", "-f", "json")
+        assert (outcome.code, outcome.json["verdict"]) == (1, "fail")
+        assert outcome.json["checks"][0]["status"] == "undefined"
+        assert "the target is constant" in outcome.json["checks"][0]["message"]
+
+
+def test_an_infinite_value_fails(lossctl: Lossctl, write: Write) -> None:
+    path = write("p.csv", "y,p,q\n1,0,0.5\n0,0.5,0.5\n")
+    outcome = lossctl("check", path, *ONE, "--max", "bce=1e300", "-f", "json")
+    assert (outcome.code, outcome.json["checks"][0]["status"]) == (1, "undefined")
+    assert "infinite" in outcome.json["checks"][0]["message"]
+    against = ("check", path, "-t", "y", "-p", "p", "-p", "q", "--max-regression", "bce=1000%", "-f", "json")
+    for baseline in ("p", "q"):
+        outcome = lossctl(*against, "--baseline", baseline)
+        assert (outcome.code, outcome.json["checks"][0]["status"]) == (1, "undefined")
+
+
+def test_an_infinite_score_does_not_pass_for_a_good_one() -> None:
+    for direction, value in itertools.product(("min", "max", "zero"), (math.inf, -math.inf, math.nan)):
+        kind: Kind = "min" if direction == "max" else "max"
+        rule = Rule("loss", kind, "0", "test", limit=0.0)
+        case = Case(Bound(rule, "loss", "loss", direction), "m", {}, cell(value, direction))  # type: ignore[arg-type]
+        assert judge([case], Terms())[0].status == "undefined"
+
+
+def test_a_missing_value_in_a_row_is_an_error_and_no_verdict(lossctl: Lossctl, write: Write) -> None:
+    path = write("m.csv", "y,p\n0,1\n0,NaN\n")
+    refused(lossctl("check", path, *ONE, "--max", "mae=5"), 3, "row 2")
+
+
+# data -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["", "y,p\n", "y,p\n,\n"])
+def test_empty_data_is_an_error(lossctl: Lossctl, write: Write, content: str) -> None:
+    path = write("e.csv", content)
+    outcome = lossctl("check", path, *ONE, "--missing", "drop", "--max", "mae=5")
+    assert (outcome.code, outcome.out) == (3, "")
+
+
+def test_an_empty_slice_does_not_pass(lossctl: Lossctl, write: Write) -> None:
+    path = write("s.csv", "y,p,g\n0,1,x\n0,,y\n")
+    common = ("check", path, *ONE, "--missing", "drop", "--by", "g", "--max-slice", "mae=5", "-f", "json")
+    found = lossctl(*common, "--min-slice", "1").json["checks"]
+    assert [(entry["slice"]["g"], entry["status"], entry["n"]) for entry in found] == [
+        ("x", "pass", 1),
+        ("y", "insufficient", 0),
+    ]
+    outcome = lossctl(*common, "--min-slice", "0")
+    assert outcome.code == 1
+    assert [entry["status"] for entry in outcome.json["checks"]] == ["pass", "undefined"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("-t", "nope", "-p", "p", "--max", "mae=5"), 3, "'nope'"),
+        (("-t", "y", "-p", "nope", "--max", "mae=5"), 3, "'nope'"),
+        ((*ONE, "--by", "nope", "--max-slice", "mae=5"), 3, "'nope'"),
+        ((*ONE, "--max", "nope=5"), 2, "unknown loss 'nope'"),
+        ((*ONE, "-l", "nope", "--max", "mae=5"), 2, "unknown loss 'nope'"),
+        ((*ONE, "--baseline", "nope", "--max-regression", "mae=5"), 4, "no such file"),
+    ],
+)
+def test_a_missing_column_loss_model_or_baseline(
+    lossctl: Lossctl, rows: Path, options: tuple[str, ...], code: int, words: str
+) -> None:
+    refused(lossctl("check", rows, *options), code, words)
+
+
+def test_a_missing_file_is_an_error(lossctl: Lossctl, tmp_path: Path) -> None:
+    for name in ("none.csv", "none.json"):
+        refused(lossctl("check", tmp_path / name, "--max", "mae=5"), 3, "no such file")
+
+
+def test_a_loss_or_slicing_that_a_report_lacks_fails(lossctl: Lossctl, base: Path) -> None:
+    outcome = lossctl("check", base, "--max", "rmse=1e9", "--by", "g", "--max-slice", "mae=1e9", "-f", "json")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "fail")
+    assert [entry["status"] for entry in outcome.json["checks"]] == ["missing", "missing"]
+    outcome = lossctl("check", base, "--max-slice", "mae=1e9", "-f", "json")
+    assert (outcome.code, [entry["status"] for entry in outcome.json["checks"]]) == (1, ["missing"])
+
+
+def test_a_slice_that_went_missing_fails() -> None:
+    rule = regression_rule("loss=100%")
+    held = {place("m", "loss", {"g": name}): cell(1.0, rows=99, chosen={"g": name}) for name in ("x", "y")}
+    cases = lay_out([Bound(rule, "loss", "loss", "min")], ["m"], [cell(1.0), cell(1.0, chosen={"g": "x"})], held, ["g"])
+    found = {check.id: check.status for check in judge(cases, Terms(min_slice=1))}
+    assert found["loss.max-regression@g=y"] == "missing"
+
+
+# thresholds -----------------------------------------------------------------------------------------------------------
+
+NO_LIMITS = (
+    "nan",
+    "NaN",
+    "inf",
+    "-inf",
+    "Infinity",
+    "1e999",
+    "0x10",
+    "1_0",
+    "",
+    " 1",
+    "1 ",
+    "1,0",
+    "one",
+    "1e",
+    "--1",
+    "٣",
+)
+
+
+@pytest.mark.parametrize("number", NO_LIMITS)
+@pytest.mark.parametrize("option", ["--max", "--max-slice"])
+def test_a_limit_that_is_no_finite_number(lossctl: Lossctl, rows: Path, option: str, number: str) -> None:
+    refused(lossctl("check", rows, *ONE, "--by", "g", option, f"mae={number}"), 2, f"{option} mae=")
+
+
+@pytest.mark.parametrize("text", [*NO_LIMITS, "-1", "-1%", "-0", "nan%", "%", "1%%", "1%,2%", "1,2", "1%,", "1%,nan"])
+def test_a_tolerance_that_is_no_finite_number_from_0_up(lossctl: Lossctl, rows: Path, base: Path, text: str) -> None:
+    if text == "1,0":
+        text = "1,0,"
+    command = ("check", rows, *ONE, "--baseline", base, "--max-regression", f"mae={text}")
+    refused(lossctl(*command), 2, "--max-regression mae=")
+
+
+@pytest.mark.parametrize("text", ["mae", "=1", "", "mae>1"])
+def test_a_rule_without_loss_or_limit(lossctl: Lossctl, rows: Path, text: str) -> None:
+    refused(lossctl("check", rows, *ONE, "--max", text), 2, "LOSS=VALUE")
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("key", ["max", "max-regression", "confidence"])
+def test_a_limit_of_the_file_that_is_no_finite_number(lossctl: Lossctl, rows: Path, key: str, limit: str) -> None:
+    (rows.parent / "c.toml").write_text(f'[[check]]\nloss = "mae"\nmax-slice = 9\n{key} = {limit}\n')
+    command = ("check", rows, *ONE, "--config", rows.parent / "c.toml", "--baseline", "p", "--max", "mae=5")
+    refused(lossctl(*command), 2, key)
+
+
+@given(st.text(max_size=12))
+def test_no_text_makes_a_limit_that_is_not_finite(text: str) -> None:
+    try:
+        found = limit_rule("max", f"mae={text}")
+    except UsageError:
+        return
+    assert math.isfinite(found.limit)
+
+
+@given(st.text(alphabet="0123456789.,%-+enaif ", max_size=10))
+def test_no_text_makes_a_tolerance_that_disarms(text: str) -> None:
+    try:
+        found = regression_rule(f"mae={text}").tolerance
+    except UsageError:
+        return
+    for part in (found.share, found.amount):
+        assert part is None or (math.isfinite(part) and part >= 0.0)
+    assert found != Tolerance()
+
+
+# baselines ------------------------------------------------------------------------------------------------------------
+
+
+def edited(base: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    document = json.loads(base.read_text())
+    change(document)
+    base.write_text(json.dumps(document))
+    return base
+
+
+def against(lossctl: Lossctl, rows: Path, base: Path, *more: object) -> Outcome:
+    return lossctl("check", rows, *ONE, "--baseline", base, "--max-regression", "mae=1000%", "-q", *more)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ('{"a":', "no JSON"),
+        ("[]", "no lossctl report"),
+        ("{}", "no lossctl report"),
+        ('{"results": []}', "no lossctl report"),
+        ('{"tool": {"name": "other"}}', "no lossctl report"),
+        ('{"schema_version": NaN}', "NaN"),
+        ('{"a": 1, "a": 2}', "twice"),
+        ('{"kind": "input"}\n{"kind": "result"}\n', "-f json"),
+        ("[" * 100_000, "deeply"),
+        ('{"a": ' + "9" * 5000 + "}", "JSON"),
+        (b'{"a": "\xff"}', "UTF-8"),
+    ],
+    ids=range(12),
+)
+def test_a_baseline_that_cannot_be_read(
+    lossctl: Lossctl, rows: Path, write: Write, content: str | bytes, words: str
+) -> None:
+    refused(against(lossctl, rows, write("bad.json", content)), 4, words)
+    refused(lossctl("check", write("bad.json", content), "--max", "mae=9"), 3, words)
+
+
+def test_a_baseline_that_lacks_or_garbles_any_field(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    text = base.read_text()
+    document = json.loads(text)
+    for name in ("schema_version", "tool", "reduction", "inputs", "results", "task"):
+        broken = {key: value for key, value in document.items() if key != name}
+        base.write_text(json.dumps(broken))
+        refused(against(lossctl, rows, base), 4, "base.json")
+    for part in ("inputs", "results"):
+        for name, value in itertools.product(document[part][0], ([], "x" * 99, -1, 1e400, True)):
+            if json.dumps(document[part][0][name]) == json.dumps(value):
+                continue
+            broken = {**document, part: [{**document[part][0], name: value}, *document[part][1:]]}
+            base.write_text(json.dumps(broken).replace("Infinity", "1e999"))
+            assert against(lossctl, rows, base).code in (0, 4), (name, value)
+            broken = {
+                **document,
+                part: [{k: v for k, v in document[part][0].items() if k != name}, *document[part][1:]],
+            }
+            base.write_text(json.dumps(broken))
+            refused(against(lossctl, rows, base), 4, name)
+    base.write_text(text)
+    assert against(lossctl, rows, base).code == 0
+
+
+def test_a_value_of_the_baseline_that_is_not_what_its_status_says(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    text = base.read_text()
+    for field, value in (("value", None), ("value", True), ("value", "1"), ("status", "undefined"), ("status", "fine")):
+        document = json.loads(text)
+        document["results"][0][field] = value
+        base.write_text(json.dumps(document))
+        refused(against(lossctl, rows, base), 4, "results[0]")
+
+
+def test_a_report_that_says_a_thing_twice(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    edited(base, lambda document: document.update(results=[*document["results"], *document["results"]]))
+    refused(against(lossctl, rows, base), 4, "once")
+
+
+def test_a_baseline_of_other_data(lossctl: Lossctl, rows: Path, base: Path, write: Write) -> None:
+    for content in (ROWS.replace("0,1,2,x", "0.5,1,2,x", 1), ROWS + "0,1,2,x\n"):
+        refused(against(lossctl, write("other.csv", content), base), 4, "digest")
+    refused(against(lossctl, rows, base, "--by", "g"), 4, "--by")
+    refused(against(lossctl, rows, base, "-w", "q"), 3, "weights")
+    assert against(lossctl, write("other.csv", ROWS.replace(",1,2,", ",1.5,2,")), base).code == 0
+
+
+def test_a_baseline_of_other_loss_parameters(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    command = ("check", rows, *ONE, "--baseline", base, "--max-regression", "huber=1000%", "-q")
+    assert lossctl(*command).code == 0
+    refused(lossctl(*command, "-l", "huber=huber:delta=2"), 4, "huber:delta=1 there, huber:delta=2 here")
+    refused(lossctl(*command, "--max-regression", "rmse=1%"), 4, "has no rmse; it has mae, huber, r2")
+
+
+def test_a_baseline_of_another_schema(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    assert reports.SCHEMA_VERSION == envelope.SCHEMA_VERSION
+    edited(base, lambda document: document.update(schema_version=2))
+    refused(against(lossctl, rows, base), 4, "schema_version is 2")
+    refused(lossctl("check", base, "--max", "mae=9"), 3, "schema_version is 2")
+
+
+def test_a_baseline_of_another_reduction(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    assert lossctl("eval", rows, *ONE, "-l", "mae", "--reduction", "sum", "-o", base, "-f", "value").code == 0
+    refused(against(lossctl, rows, base), 4, "--reduction sum")
+
+
+def test_a_baseline_of_other_models(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    assert lossctl("eval", rows, "-t", "y", "-p", "a=p", "-p", "b=q", "-l", "mae", "-o", base, "-f", "value").code == 0
+    refused(against(lossctl, rows, base), 4, "has no model 'p'")
+
+
+def test_a_slice_that_the_baseline_lacks(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    command = ("check", rows, *ONE, "--by", "g", "-l", "mae")
+    assert lossctl(*command, "--save-baseline", base).code == 0
+    judged = ("--baseline", base, "--max-regression", "mae=1%")
+    assert lossctl(*command, *judged).code == 0
+    edited(base, lambda document: document["results"].pop())
+    refused(lossctl(*command, *judged), 4, "has no mae of g=y")
+
+
+def test_a_null_in_the_baseline_fails(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    command = ("check", rows, *ONE, "--baseline", base, "--max-regression", "r2=1e300", "-f", "json")
+    outcome = lossctl(*command)
+    assert (outcome.code, outcome.json["checks"][0]["status"]) == (1, "undefined")
+    null = {"value": None, "status": "undefined", "reason": "for the test", "stderr": None, "ci": None}
+    edited(base, lambda document: document["results"][0].update(null))
+    outcome = against(lossctl, rows, base, "-f", "json")
+    assert (outcome.code, outcome.json["checks"][0]["status"]) == (1, "undefined")
+    assert "for the test" in outcome.json["checks"][0]["message"]
+
+
+def test_a_percentage_of_a_baseline_of_0(lossctl: Lossctl, write: Write) -> None:
+    path = write("z.csv", "y,p,q\n0,0,0\n1,1,1\n")
+    command = ("check", path, "-t", "y", "-p", "p", "-p", "q", "--baseline", "p", "-f", "json", "--max-regression")
+    outcome = lossctl(*command, "mae=1000%")
+    assert (outcome.code, outcome.json["checks"][0]["status"]) == (1, "undefined")
+    assert "absolute tolerance" in outcome.json["checks"][0]["message"]
+    for tolerance, code in (("0", 0), ("0.01", 0), ("2%,0.01", 0)):
+        assert lossctl(*command, f"mae={tolerance}").code == code
+
+
+def test_statistics_are_refused_of_a_saved_baseline(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    for decide in ("significant", "noninferior"):
+        refused(against(lossctl, rows, base, "--decide", decide), 2, "predictions")
+
+
+# rules as a whole -----------------------------------------------------------------------------------------------------
+
+
+def test_no_rules_at_all(lossctl: Lossctl, rows: Path) -> None:
+    refused(lossctl("check", rows, *ONE), 2, "nothing to check")
+    refused(lossctl("check", rows, *ONE, "--baseline", "p"), 2, "nothing to check")
+    refused(lossctl("check", rows, *ONE, "--exit-zero"), 2, "nothing to check")
+
+
+def test_every_repeated_rule_counts(lossctl: Lossctl, rows: Path) -> None:
+    command = ("check", rows, *ONE)
+    for rules in (("mae=0.5", "mae=5"), ("mae=5", "mae=0.5"), ("mae=5", "mse=0.5"), ("mse=0.5", "mae=5")):
+        outcome = lossctl(*command, *(piece for rule in rules for piece in ("--max", rule)), "-f", "json")
+        assert outcome.code == 1
+        assert sorted(entry["status"] for entry in outcome.json["checks"]) == ["fail", "pass"]
+
+
+@pytest.mark.parametrize(
+    "content", ["[[check]", 'losses = ["mae"', "[[check]]\nlos = 1\n", '[[check]]\nloss = "mae"\n']
+)
+def test_a_configuration_that_cannot_be_understood(lossctl: Lossctl, rows: Path, content: str) -> None:
+    (rows.parent / "lossctl.toml").write_text(content)
+    command = ("check", rows, *ONE, "--max", "mae=5", "--config", rows.parent / "lossctl.toml")
+    refused(lossctl(*command), 2, "lossctl.toml")
+
+
+def test_what_cannot_be_decided_blocks_unless_told_otherwise(lossctl: Lossctl, rows: Path) -> None:
+    command = ("check", rows, *ONE, "--by", "g", "--min-slice", "1000", "--max-slice", "mae=5")
+    for more, code in (((), 1), (("--on-insufficient", "fail"), 1), (("--on-insufficient", "warn"), 0)):
+        outcome = lossctl(*command, *more, "-f", "value")
+        assert (outcome.code, outcome.out) == (code, "inconclusive\n")
+
+
+def test_make_turns_every_failure_into_one_code_so_none_is_soft(rows: Path) -> None:
+    makefile = rows.parent / "Makefile"
+    for limit, passes in (("mae=5", True), ("mae=0.5", False), ("mae=nan", False)):
+        makefile.write_text(f"check:\n\t@lossctl check {rows} -t y -p p --max {limit} -q -f value\n")
+        ended = shell(f"make -s -f {makefile} check")
+        assert (ended.returncode == 0) == passes
+
+
+# the exit code --------------------------------------------------------------------------------------------------------
+
+
+def ends(rows: Path, base: Path) -> Mapping[int, tuple[object, ...]]:
+    common = ("check", rows, *ONE, "-q")
+    return {
+        0: (*common, "--max", "mae=5"),
+        1: (*common, "--max", "mae=0.5"),
+        2: (*common, "--max", "mae=nan"),
+        3: ("check", rows, "-q", "-t", "nope", "-p", "p", "--max", "mae=5"),
+        4: (*common, "--baseline", f"{base}.none", "--max-regression", "mae=5"),
+    }
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("code", range(5))
+def test_no_format_changes_the_exit_code(
+    lossctl: Lossctl, rows: Path, base: Path, tmp_path: Path, code: int, form: str
+) -> None:
+    command = ends(rows, base)[code]
+    outcome = lossctl(*command, "-f", form)
+    assert outcome.code == code, outcome.err
+    assert bool(outcome.out) == (code < 2)
+    written = tmp_path / "out"
+    if form != "table":
+        assert lossctl(*command, "-o", f"{form}:{written}").code == code
+        assert written.exists() == (code < 2)
+    assert lossctl(*command, "-f", form, "--exit-zero").code == (code if code > 1 else 0)
+
+
+def test_the_exit_code_of_the_process_is_the_verdict(rows: Path, base: Path) -> None:
+    for code, command in ends(rows, base).items():
+        ended = shell(subprocess.list2cmdline(["lossctl", *map(str, command)]))
+        assert ended.returncode == code
+
+
+def test_exit_zero_reports_as_it_is(lossctl: Lossctl, rows: Path) -> None:
+    command = ("check", rows, *ONE, "--max", "mae=0.5")
+    assert lossctl(*command, "--exit-zero").out == lossctl(*command).out
+    assert lossctl(*command, "--exit-zero", "-f", "value").out == "fail\n"
+
+
+# the judge alone ------------------------------------------------------------------------------------------------------
+
+
+def cell(value: float, direction: Direction = "min", rows: int = 100, chosen: Mapping[str, str] | None = None) -> Cell:
+    return Cell(
+        model="m",
+        loss="loss",
+        spec="loss",
+        slice=chosen or {},
+        rows=rows,
+        weight_sum=None,
+        value=value,
+        stderr=None,
+        interval=None,
+        level=None,
+        method=None,
+        interval_reason="not asked for",
+        direction=direction,
+        unit="1",
+        status="ok",
+        reason=None,
+        signature="loss|",
+        best=False,
+    )
+
+
+class Witness:
+    """Evidence with bounds that are given: (low, high) of the worsening, before any tolerance."""
+
+    def __init__(self, low: float, high: float, guard: str | None = None, why: str | None = None) -> None:
+        self.low, self.high, self.guard, self.why = low, high, guard, why
+        self.levels: list[float] = []
+
+    def bounds(
+        self, model: str, loss: str, chosen: Mapping[str, str], tolerance: float, relative: bool, level: float
+    ) -> tuple[float, float] | str:
+        self.levels.append(level)
+        if self.why is not None:
+            return self.why
+        return self.low - tolerance, self.high - tolerance
+
+    def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
+        return self.guard
+
+
+def cases() -> list[Case]:
+    """One passing case of every kind, direction, level and decision, over all rows and a slice."""
+    found = []
+    kinds: list[tuple[Kind, Direction]] = [
+        ("max", "min"),
+        ("max", "zero"),
+        ("min", "max"),
+        ("max-slice", "min"),
+        ("max-slice", "max"),
+        ("max-slice", "zero"),
+        ("max-regression", "min"),
+        ("max-regression", "max"),
+        ("max-regression", "zero"),
+    ]
+    levels: list[Level] = ["error", "warn"]
+    decisions: list[Decide] = ["point", "significant", "noninferior"]
+    tolerances = [Tolerance(0.5), Tolerance(amount=0.5), Tolerance(0.5, 0.5)]
+    for (kind, direction), level, chosen in itertools.product(kinds, levels, ({}, {"g": "x"})):
+        value = -1.0 if direction == "zero" else 1.0
+        if kind != "max-regression":
+            rule = Rule("loss", kind, "1", "test", limit=1.0, level=level)
+            found.append(Case(Bound(rule, "loss", "loss", direction), "m", chosen, cell(value, direction)))
+            continue
+        for decide, tolerance in itertools.product(decisions, tolerances):
+            rule = Rule("loss", kind, "50%", "test", tolerance=tolerance, level=level, decide=decide)
+            bound = Bound(rule, "loss", "loss", direction)
+            found.append(Case(bound, "m", chosen, cell(value, direction), cell(1.0, direction)))
+    return found
+
+
+def test_every_kind_of_rule_can_pass() -> None:
+    found = judge(cases(), Terms(evidence=Witness(-0.3, 0.3)))
+    assert {check.status for check in found} == {"pass"}
+    assert conclude(found).verdict == "pass"
+    assert len({check.id for check in found}) == len(found)
+
+
+def without(case: Case, what: str, number: float) -> Case | None:
+    """Put a number in the place of the value, limit, tolerance or baseline of a case, where it has that."""
+    rule = case.bound.rule
+    if what == "value" and case.cell is not None:
+        return replace(case, cell=replace(case.cell, value=number))
+    if what == "baseline" and case.baseline is not None:
+        return replace(case, baseline=replace(case.baseline, value=number))
+    if what == "limit" and rule.kind != "max-regression":
+        return replace(case, bound=replace(case.bound, rule=replace(rule, limit=number)))
+    if what in ("share", "amount") and getattr(rule.tolerance, what) is not None:
+        tolerance = replace(rule.tolerance, **{what: number})
+        return replace(case, bound=replace(case.bound, rule=replace(rule, tolerance=tolerance)))
+    return None
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("what", ["value", "baseline", "limit", "share", "amount"])
+def test_no_number_that_is_none_ever_passes(what: str, number: float) -> None:
+    mutated = 0
+    for case in cases():
+        try:
+            changed = without(case, what, number)
+        except UsageError:  # a rule that refuses the number is not there to pass
+            continue
+        if changed is None:
+            continue
+        mutated += 1
+        found = judge([changed], Terms(evidence=Witness(-0.3, 0.3)))
+        assert found[0].status not in ("pass", "insufficient"), (changed, found)
+        judged = conclude(found)
+        assert judged.blocks == (case.bound.rule.level == "error")
+        assert judged.verdict == ("fail" if judged.blocks else "pass")
+    assert mutated
+
+
+@pytest.mark.parametrize("part", ["cell", "baseline"])
+def test_nothing_passes_without_its_cell(part: str) -> None:
+    for case in cases():
+        if part == "baseline" and case.bound.rule.kind != "max-regression":
+            continue
+        changed = replace(case, cell=None) if part == "cell" else replace(case, baseline=None)
+        found = judge([changed], Terms(evidence=Witness(-0.3, 0.3)))
+        assert found[0].status == ("missing" if case.bound.rule.level == "error" else "warn")
+
+
+@pytest.mark.parametrize("bounds", [(math.nan, math.nan), (math.nan, 0.1), (-0.1, math.nan), (-math.inf, math.inf)])
+def test_no_interval_without_ends_ever_passes(bounds: tuple[float, float]) -> None:
+    for case in cases():
+        if case.bound.rule.decide != "point":
+            found = judge([case], Terms(evidence=Witness(*bounds)))
+            assert found[0].status == "insufficient"
+            assert conclude(found).blocks == (case.bound.rule.level == "error")
+
+
+def test_no_evidence_is_no_pass() -> None:
+    for case in cases():
+        if case.bound.rule.decide != "point":
+            for evidence in (None, Witness(-1, 1, why="no spread"), Witness(-0.3, 0.3, guard="skewed")):
+                assert judge([case], Terms(evidence=evidence))[0].status == "insufficient"
+
+
+@pytest.mark.parametrize(
+    ("decide", "bounds", "status"),
+    [
+        ("significant", (-1.0, 2.0), "pass"),
+        ("significant", (0.4, 2.0), "pass"),
+        ("significant", (0.6, 2.0), "fail"),
+        ("noninferior", (-1.0, 0.4), "pass"),
+        ("noninferior", (-1.0, 0.6), "insufficient"),
+        ("noninferior", (0.4, 0.6), "insufficient"),
+        ("noninferior", (0.6, 0.7), "fail"),
+    ],
+)
+def test_statistical_decisions(decide: Decide, bounds: tuple[float, float], status: str) -> None:
+    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(amount=0.5), decide=decide)
+    for direction in ("min", "max", "zero"):
+        case = Case(Bound(rule, "loss", "loss", direction), "m", {}, cell(1.0), cell(1.0))
+        found = judge([case], Terms(evidence=Witness(*bounds)))[0]
+        assert found.status == status
+        assert found.interval == (bounds if direction != "max" else (-bounds[1], -bounds[0]))
+
+
+def test_with_two_tolerances_both_must_be_exceeded() -> None:
+    both = Tolerance(0.1, 0.5)
+    for decide, bounds, status in (
+        ("significant", (0.2, 0.3), "pass"),
+        ("significant", (0.6, 0.7), "fail"),
+        ("noninferior", (0.2, 0.4), "pass"),
+        ("noninferior", (0.2, 0.6), "insufficient"),
+    ):
+        rule = Rule("loss", "max-regression", "10%,0.5", "test", tolerance=both, decide=decide)  # type: ignore[arg-type]
+        case = Case(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
+        assert judge([case], Terms(evidence=Witness(*bounds)))[0].status == status
+
+
+def test_the_error_of_many_significant_rules_is_shared_out() -> None:
+    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(amount=0.5), decide="significant")
+    case = Case(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
+    small = replace(case, slice={"g": "x"}, cell=cell(1.0, rows=3, chosen={"g": "x"}))
+    witness = Witness(0.6, 0.7)
+    found = judge([case, case, small, case, case, case], Terms(evidence=witness))
+    assert sorted(set(witness.levels)) == [0.95, 0.99]
+    assert "(99%, 5 checks share the error)" in found[0].message
+    strict = replace(case, bound=replace(case.bound, rule=replace(rule, decide="noninferior")))
+    witness = Witness(-1.0, 0.0)
+    judge([strict, strict], Terms(evidence=witness))
+    assert set(witness.levels) == {0.95}
+
+
+def verdicts(*found: tuple[str, str, dict[str, str]]) -> list[Check]:
+    return [
+        Check(
+            id=f"loss.max{number}",
+            model="m",
+            loss="loss",
+            spec="loss",
+            slice=chosen,
+            kind="max",
+            rule="loss max 1",
+            status=status,  # type: ignore[arg-type]
+            level=level,  # type: ignore[arg-type]
+            value=None,
+            limit=None,
+            margin=None,
+            baseline=None,
+            change=None,
+            change_share=None,
+            rows=0,
+            interval=None,
+            message="",
+        )
+        for number, (status, level, chosen) in enumerate(found)
+    ]
+
+
+G, H = {"g": "x"}, {"g": "y"}
+
+
+@pytest.mark.parametrize(
+    ("found", "default", "warn", "fail"),
+    [
+        ([("pass", "error", {})], ("pass", False), ("pass", False), ("pass", False)),
+        ([("fail", "error", G), ("pass", "error", {})], ("fail", True), ("fail", True), ("fail", True)),
+        ([("undefined", "error", {})], ("fail", True), ("fail", True), ("fail", True)),
+        ([("missing", "error", {})], ("fail", True), ("fail", True), ("fail", True)),
+        ([("warn", "warn", {})], ("pass", False), ("pass", False), ("pass", False)),
+        ([("insufficient", "warn", {})], ("pass", False), ("pass", False), ("pass", False)),
+        (
+            [("insufficient", "error", {})],
+            ("inconclusive", True),
+            ("inconclusive", False),
+            ("inconclusive", True),
+        ),
+        (
+            [("pass", "error", {}), ("insufficient", "error", G), ("insufficient", "error", H)],
+            ("inconclusive", True),
+            ("inconclusive", False),
+            ("inconclusive", True),
+        ),
+        (
+            [("pass", "error", {}), ("insufficient", "error", G), ("pass", "error", H)],
+            ("pass", False),
+            ("pass", False),
+            ("inconclusive", True),
+        ),
+        ([("skipped", "error", {})], ("inconclusive", False), ("inconclusive", False), ("inconclusive", False)),
+        ([("skipped", "error", {}), ("pass", "error", {})], ("pass", False), ("pass", False), ("pass", False)),
+    ],
+)
+def test_verdicts(
+    found: list[tuple[str, str, dict[str, str]]],
+    default: tuple[str, bool],
+    warn: tuple[str, bool],
+    fail: tuple[str, bool],
+) -> None:
+    checks = verdicts(*found)
+    for how, expected in ((None, default), ("warn", warn), ("fail", fail)):
+        judged = conclude(checks, how)  # type: ignore[arg-type]
+        assert (judged.verdict, judged.blocks) == expected
