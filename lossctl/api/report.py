@@ -133,21 +133,26 @@ def _time_order(tally: Tally, plan: Plan, reader: BlockReader) -> NDArray[np.int
     """Return the places of all times in their order; raise DataError where two rows have one time."""
     assert plan.times is not None
     slot = reader.selection.times[plan.times][0]
-    table, column = reader.tables[slot.table], slot.columns[0]
+    column = printable(slot.columns[0])
     words = [word for (word,) in reader.labels(plan.times)]
     kept = [piece[-2:] for piece in tally.kept.pieces]
-    if kept:
-        codes, addresses = np.concatenate(kept, axis=1).astype(np.int64)
-        order = np.lexsort((addresses, codes))
-        twice = np.flatnonzero(codes[order][1:] == codes[order][:-1])
-        if len(twice):
-            row = int(addresses[order][twice + 1].min())
-            code = int(codes[addresses == row][0])
-            raise DataError(
-                f"{reader.where(slot.table, row)}, column {printable(column)!r}: the time {printable(words[code])!r} "
-                f"stands in a row before; a series has one row for each ({len(twice)} such rows)"
-            )
-    return ranks(words, column, table.label)
+    codes, addresses = np.concatenate(kept, axis=1).astype(np.int64) if kept else np.empty((2, 0), dtype=np.int64)
+    order = np.argsort(addresses)
+    codes, addresses = codes[order], addresses[order]
+    present, first = np.unique(codes, return_index=True)
+    if len(present) < len(codes):
+        again = np.setdiff1d(np.arange(len(codes)), first)
+        row, word = int(addresses[again[0]]), words[codes[again[0]]]
+        raise DataError(
+            f"{reader.where(slot.table, row)}, column {column!r}: the time {printable(word)!r} stands in a row before; "
+            f"a series has one row for each ({len(again)} such row{'s' * (len(again) > 1)})"
+        )
+    places = np.zeros(len(words), dtype=np.int64)
+    places[codes] = ranks(
+        [words[code] for code in codes],
+        lambda place: f"{reader.where(slot.table, int(addresses[place]))}, column {column!r}",
+    )
+    return places
 
 
 def _worst(tally: Tally, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:

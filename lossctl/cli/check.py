@@ -10,7 +10,7 @@ from lossctl.cli.options import Dependence, Display, Inputs
 from lossctl.cli.progress import progress
 from lossctl.cli.resolve import Level
 from lossctl.cli.settings import Settings, command, show_config
-from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.stopwatch import Stopwatch, say_more
 from lossctl.cli.terminal import ReaderGone, emit, say
 from lossctl.cli.verbs import CheckOptions
 from lossctl.errors import ExitCode
@@ -48,7 +48,6 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.save_baseline])
     from lossctl.api.check import check
-    from lossctl.cli.eval import say_more
     from lossctl.cli.heap import keep_freed_memory
     from lossctl.engine.run import unwatched
     from lossctl.io.atomic import check_writable

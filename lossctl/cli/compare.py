@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.cli.eval import say_more
 from lossctl.cli.options import CompareOptions, Dependence, Display, Inputs, Intervals
 from lossctl.cli.progress import progress
 from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.stopwatch import Stopwatch, say_more
 from lossctl.cli.terminal import say
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")

@@ -7,7 +7,7 @@ from typing import Final
 from lossctl.cli.options import Display, EvalOptions, Inputs, Intervals
 from lossctl.cli.progress import progress
 from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.stopwatch import Stopwatch, say_more
 from lossctl.cli.terminal import say
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
@@ -60,15 +60,3 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
     if display.verbose:
         say_more(report, watch, inputs.threads or usable_cores())
     outputs.show(lambda form, style: render(report, form, "eval", style))
-
-
-def say_more(report: object, watch: Stopwatch, threads: int) -> None:
-    """Say where the rows came from, how long it took, and every signature."""
-    from lossctl.core.report import Evaluation
-
-    assert isinstance(report, Evaluation)
-    for source in report.inputs:
-        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    say(watch.report(max((source.rows for source in report.inputs), default=0), threads))
-    for cell in report.cells:
-        say(f"{cell.model}: {cell.signature}")

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from lossctl.core.design import Design
 from lossctl.core.domain import Array
+from lossctl.core.reduction import moments_of
 from lossctl.core.resample import copies
+from lossctl.core.state import View
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
@@ -34,6 +36,7 @@ class Assumptions:
         self.tally, self.plan, self.design = tally, plan, design
         self.labels, self.ranks, self.samples = labels, ranks, samples
         self._names = {parent: name for name, parent in plan.clusterings.items()}
+        self._views: dict[tuple[tuple[str, str], ...], View] = {}
         self._members: dict[str, dict[tuple[str, ...], list[int]]] = {}
 
     @property
@@ -46,6 +49,17 @@ class Assumptions:
         """Whether rows are independent."""
         return self.design.cluster is None and self.design.time is None
 
+    def view(self, part: Part) -> View:
+        """Return the sums at whose means slopes are taken: of a series those of its lines, which have one origin."""
+        if self.design.time is None:
+            return part.view
+        words = tuple(part.chosen.items())
+        if words not in self._views:
+            lines = self.in_time(part)
+            with np.errstate(all="ignore"):
+                self._views[words] = moments_of(lines, (), np.arange(lines.shape[1]))
+        return self._views[words]
+
     def of(self, part: Part) -> Inference:
         """Return the inference for a part of the rows."""
         weighted, normal = self.plan.weighted, self.design.method == "normal"
@@ -57,6 +71,12 @@ class Assumptions:
         if self.design.time is not None:
             return Series(self.in_time(part), self.design.horizon, weighted, normal)
         return IndependentRows(part.view, weighted, normal)
+
+    def units(self, part: Part) -> int:
+        """Count what is taken as independent: clusters, or rows of positive weight."""
+        if self.design.cluster is None:
+            return part.view.live
+        return len(self._clusters(self._names[part.slicing], tuple(part.chosen.values())))
 
     def _clusters(self, name: str, words: tuple[str, ...]) -> list[int]:
         """Return the columns of the clusters of one slice that have a row of positive weight."""

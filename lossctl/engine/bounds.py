@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lossctl.core.report import Cell
-from lossctl.engine.differences import ALIKE, NO_MAXIMUM, ROUNDING, Difference, Differences, difference_of, orientation
+from lossctl.engine.differences import ALIKE, NO_MAXIMUM, ROUNDING, Difference, Differences, orientation
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Couple, Question
 from lossctl.stats.contrast import Contrast, combined
@@ -38,7 +38,9 @@ class Weighed:
         couple = self._differences.design.baseline, model
         cells = self._of(part, question)
         found = self._difference(part, question, model)
-        worse = difference_of(cells, couple) * (-1.0 if question.loss.direction == "max" else 1.0)
+        worse = self._differences.apart(part, question, couple, cells) * (
+            -1.0 if question.loss.direction == "max" else 1.0
+        )
         size = tolerance * (abs(cells[couple[0]].value) if relative else 1.0)
         if found.why == ALIKE:
             return -size, -size

@@ -12,7 +12,7 @@ import numpy as np
 from lossctl.core.design import Design
 from lossctl.core.domain import Array
 from lossctl.core.report import BestSet, Cell, Comparison, Outcome, merit
-from lossctl.engine.differences import Difference, Differences, Family, difference_of
+from lossctl.engine.differences import ALIKE, Difference, Differences, Family
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Couple, Plan
 from lossctl.errors import listed
@@ -48,7 +48,7 @@ def compare(maker: Differences, parts: Sequence[Part], cells: Sequence[Cell]) ->
             families.append(maker.family(part, question, mine))
             rows.append(mine)
     found = [
-        _comparison(design, family, difference, couple, mine, p)
+        _comparison(maker, family, difference, couple, mine, p)
         for family, mine, adjusted in zip(families, rows, adjusted_p(families, design), strict=True)
         for couple, difference, p in zip(design.pairs, family.found, adjusted, strict=True)
     ]
@@ -82,15 +82,16 @@ def _joined(family: Family, design: Design) -> bool:
 
 
 def _comparison(
-    design: Design, family: Family, found: Difference, couple: Couple, cells: Mapping[str, Cell], p: float | None
+    maker: Differences, family: Family, found: Difference, couple: Couple, cells: Mapping[str, Cell], p: float | None
 ) -> Comparison:
+    design = maker.design
     base, own = (cells[model] for model in couple)
-    apart = difference_of(cells, couple)
+    apart = maker.apart(family.part, family.question, couple, cells)
     size = abs(base.value)
     significant = p is not None and design.level is not None and p <= 1.0 - design.level
     outcome: Outcome = "undecided"
     if significant and found.guard is None:
-        outcome = "better" if merit(own) < merit(base) else "worse"
+        outcome = "better" if (apart < 0.0) == (own.direction != "max") else "worse"
     detectable, needed = None, None
     if found.stderr and design.level is not None and design.effect is not None:
         detectable = (normal_quantile(design.level) + normal_quantile(2.0 * POWER - 1.0)) * found.stderr
@@ -167,11 +168,13 @@ def covariance(family: Family, design: Design) -> tuple[list[str], Array] | None
         for couple, found in zip(design.pairs, family.found, strict=True)
         if couple[0] == design.baseline
     ]
-    if family.spread is None or any(found.p is None for _, found in against):
+    tested = [place + 1 for place, (_, found) in enumerate(against) if found.p is not None]
+    if family.spread is None or any(found.p is None and found.why != ALIKE for _, found in against):
         return None
-    scale = family.spread.stderrs[: len(against)] / np.max(family.spread.stderrs[: len(against)])
+    stderrs = family.spread.stderrs[: len(tested)]
+    scale = stderrs / np.max(stderrs, initial=0.0)
     whole = np.zeros((len(against) + 1, len(against) + 1))
-    whole[1:, 1:] = family.spread.correlation * np.outer(scale, scale)
+    whole[np.ix_(tested, tested)] = family.spread.correlation * np.outer(scale, scale)
     return [design.baseline, *(model for model, _ in against)], whole
 
 
@@ -181,7 +184,7 @@ def best_set(family: Family, cells: Mapping[str, Cell], plan: Plan, design: Desi
     if joint is None or design.level is None or family.spread is None:
         return None
     models, whole = joint
-    top = float(np.max(family.spread.stderrs[: len(models) - 1]))
+    top = float(np.max(family.spread.stderrs[: len(family.spread.correlation)]))
     costs = [(merit(cells[model]) - merit(cells[models[0]])) / top for model in models]
     p, kept = multiple.best_set(costs, whole, design.level, design.seed)
     by_model = dict(zip(models, p, strict=True))
@@ -197,7 +200,8 @@ def best_set(family: Family, cells: Mapping[str, Cell], plan: Plan, design: Desi
 def _warnings(maker: Differences, families: Sequence[Family], rows: Sequence[Mapping[str, Cell]]) -> list[str]:
     """Say what makes intervals too narrow: few clusters, or rows in time that follow each other closely."""
     design = maker.design
-    few = [f.spread.units for f in families if f.spread is not None and design.cluster is not None]
+    counted = [found.units for family in families for found in family.found if found.units is not None]
+    few = counted if design.cluster is not None else []
     if few and min(few) < cluster.FEW:
         return [f"as few as {min(few)} clusters: below {cluster.FEW} intervals are somewhat too narrow"]
     if design.time is None or design.horizon > 1 or design.level is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lossctl.core.design import Design
 from lossctl.core.domain import Array
+from lossctl.core.exact import SHIFT, ratio
 from lossctl.core.report import Cell
 from lossctl.core.tally import means
 from lossctl.engine.assume import Assumptions
@@ -23,6 +24,7 @@ from lossctl.stats.estimate import Why
 from lossctl.stats.spread import Spread, from_scores
 
 ROWS_PER_SKEW: Final = 25.0  # rows for each square of the skewness, below which a mean is not near normal (Cochran)
+NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of row differences is rounding
 ALIKE: Final = "the predictions are the same in every row"
 NO_MAXIMUM: Final = "a maximum has no interval"
@@ -66,12 +68,6 @@ def orientation(direction: str, value: float) -> float:
     return math.copysign(1.0, value) if direction == "zero" else 1.0
 
 
-def difference_of(cells: Mapping[str, Cell], couple: Couple) -> float:
-    """Return candidate - baseline, of absolute values where these are judged."""
-    base, own = (cells[model] for model in couple)
-    return orientation(own.direction, own.value) * own.value - orientation(base.direction, base.value) * base.value
-
-
 class Differences:
     """What turns the sums of one tally into differences."""
 
@@ -89,13 +85,36 @@ class Differences:
         base, own = couple
         reading, weighted = question.loss.reading, self.plan.weighted
         columns = {model: self.plan.indexes(model, question) for model in couple}
-        slopes = {model: slopes_at(reading, means(part.view, columns[model], weighted)) for model in couple}
+        view = self.assumptions.view(part)
+        slopes = {model: slopes_at(reading, means(view, columns[model], weighted)) for model in couple}
         own_slopes, base_slopes = slopes[own], slopes[base]
         if own_slopes is None or base_slopes is None:
             return Why.SPREAD.words
         apart = [of_own * slope for slope in own_slopes]
         rest = [mine + of_base * theirs for mine, theirs in zip(apart, base_slopes, strict=True)]
         return combined((self.plan.indexes(own, question, base), apart), (columns[base], rest))
+
+    def apart(self, part: Part, question: Question, couple: Couple, cells: Mapping[str, Cell]) -> float:
+        """Return candidate - baseline, of absolute values where these are judged.
+
+        Where the values nearly agree it is taken from the sums of the rows' differences, along the mean of both
+        slopes, which is right to the third power of the difference.
+        """
+        base, own = (cells[model].value for model in couple)
+        signs = [orientation(question.loss.direction, value) for value in (base, own)]
+        apart = signs[1] * own - signs[0] * base
+        near = abs(apart) <= NEARLY * max(abs(base), abs(own)) and signs[0] == signs[1]
+        if not near or question.loss.keeps != "moments" or not part.view.rows:
+            return apart
+        weighted, reading, view = self.plan.weighted, question.loss.reading, part.view
+        columns = [self.plan.indexes(model, question) for model in couple]
+        left, right = (slopes_at(reading, means(view, indexes, weighted)) for indexes in columns)
+        if left is None or right is None or any(view.odd[i] for indexes in columns for i in indexes):
+            return apart
+        whole = view.total_units(0) if weighted else view.rows << SHIFT
+        moved = (ratio(view.total_units(i), whole) for i in self.plan.indexes(couple[1], question, couple[0]))
+        along = (0.5 * before + 0.5 * after for before, after in zip(left, right, strict=True))
+        return signs[1] * sum(slope * move for slope, move in zip(along, moved, strict=True))
 
     def family(self, part: Part, question: Question, cells: Mapping[str, Cell]) -> Family:
         """Return the differences of all couples."""
@@ -169,7 +188,7 @@ class Differences:
     ) -> Difference:
         assert self.design.level is not None
         stderr = float(spread.stderrs[place])
-        apart = difference_of(cells, couple)
+        apart = self.apart(part, question, couple, cells)
         size = max(abs(cells[model].value) for model in couple)
         skew = self._skew(part, question, couple, spread, place)
         if stderr * math.sqrt(spread.units) <= ROUNDING * size:
@@ -224,7 +243,7 @@ class Differences:
         centres = cells[base].value, cells[own].value
         widths = ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]
         stderr = quantile.paired_stderr(left[0], right[0], left[1], centres, widths, level)
-        apart = difference_of(cells, couple)
+        apart = self.apart(part, question, couple, cells)
         if stderr <= ROUNDING * max(map(abs, centres)):
             return Difference(0.0, guard=Why.NO_SPREAD.words, why=Why.NO_SPREAD.words)
         spread = Spread(np.array([stderr]), np.eye(1), None, left.shape[1])
@@ -268,5 +287,6 @@ class Differences:
             return Difference(0.0 if guard else None, guard=guard, why=fault)
         skew = self._row_skew(part, question, couple) if self.assumptions.independent else None
         interval, p = replicates.ends(values, self.design.level), replicates.two_sided(values)
-        guard = self._guard(skew, part.view.live)
-        return Difference(replicates.stderr(values), interval, replicates.METHOD, p, skew, None, guard)
+        units = self.assumptions.units(part)
+        guard = self._guard(skew, units)
+        return Difference(replicates.stderr(values), interval, replicates.METHOD, p, skew, units, guard)

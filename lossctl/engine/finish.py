@@ -180,7 +180,7 @@ class Finish:
             return Estimate(value, why=Why.NOT_FINITE.words)
         if assumptions.design.method == "bootstrap":
             return percentiles(value, assumptions.replicates(question, model, part), level)
-        slopes = slopes_at(loss.reading, means(part.view, indexes, self.plan.weighted))
+        slopes = slopes_at(loss.reading, means(assumptions.view(part), indexes, self.plan.weighted))
         if slopes is None:
             return Estimate(value, why=Why.SPREAD.words)
         spread = assumptions.of(part).spread([combined((indexes, slopes))], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -49,7 +50,7 @@ class _Reduction:
         self.wholes: list[Peak | Sample] = [empty_whole(kind) for _, _, kind in plan.wholes]
         self.peaks: dict[str, list[PeaksByGroup]] = {}
         self.held: dict[tuple[str, str, Term], Array] = {}
-        self.lines: list[Array] = []
+        self.lines: dict[str, list[Array]] = {name: [] for name in ("", *(plan.slicings if plan.resamples else ()))}
         self.replicates: dict[str, Replicates] = {}
         self.kept = NOTHING
         self.worst: dict[tuple[Couple, str], WorstRows] = {}
@@ -69,6 +70,9 @@ class _Reduction:
             self._take(block.weight)
             for group in self.grouped.values():
                 group.add(block.weight)
+            for name in self.lines:
+                if name:
+                    self.lines[name].append(block.weight)
         rows = np.empty((len(plan.rows_out), block.rows))
         for model in plan.order:
             batch = Batch(block.models[model], activation=plan.activations[model], origin=self.origin)
@@ -91,17 +95,21 @@ class _Reduction:
         kept = bool(self.plan.resamples) or self.plan.times is not None
         self.moments.add(line, spare and not kept)
         if kept:
-            self.lines.append(line)
+            self.lines[""].append(line)
 
     def _sums(self, model: str) -> None:
         """Sum a model's lines, and what they are above those of the models before."""
         parents = {name: name for name in self.plan.slicings} | dict(self.plan.clusterings)
         for quantity in self.plan.lines[model]:
-            self._take(self._line(model, quantity.term, quantity.less, ""), quantity.less is not None)
+            line = partial(self._line, model, quantity.term, quantity.less)
+            self._take(line(""), quantity.less is not None)
             for name, group in self.grouped.items():
-                group.add(self._line(model, quantity.term, quantity.less, parents[name]))
+                group.add(line(parents[name]))
+            for name in self.lines if self.plan.resamples else ():
+                if name:
+                    self.lines[name].append(line(name))
         if model not in self.plan.bases:
-            self.held = {key: line for key, line in self.held.items() if key[0] != model}
+            self.held = {key: values for key, values in self.held.items() if key[0] != model}
 
     def _line(self, model: str, term: Term, less: str | None, slicing: str) -> Array:
         """Return a term's weighted line; what depends on an origin is taken about that of each row's slice."""
@@ -140,15 +148,15 @@ class _Reduction:
         """Keep what comparisons need beside sums: replicates, rows in time, the worst rows, and whether any differ."""
         block, plan, design = self.block, self.plan, self.plan.design
         assert design is not None
-        if plan.resamples and self.lines:
+        if plan.resamples and self.lines[""]:
             assert block.units is not None
-            for name in ("", *plan.slicings):
+            for name, lines in self.lines.items():
                 codes = block.groups[name] if name else np.zeros(block.rows, dtype=np.int64)
-                found = self.replicates[name] = Replicates(len(self.lines), plan.resamples)
-                found.take(np.stack(self.lines), block.units, codes, design.seed)
+                found = self.replicates[name] = Replicates(len(lines), plan.resamples)
+                found.take(np.stack(lines), block.units, codes, design.seed)
         if plan.times is not None:
             riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
-            self.kept = Sample.of(np.stack([*self.lines, *riders, block.addresses.astype(np.float64)]))
+            self.kept = Sample.of(np.stack([*self.lines[""], *riders, block.addresses.astype(np.float64)]))
         for couple in design.pairs:
             if not _alike(*(block.models[model] for model in couple)):
                 self.unlike.add(couple)
