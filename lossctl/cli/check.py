@@ -7,12 +7,12 @@ from typing import Any, Final
 import typer
 
 from lossctl.cli.options import Dependence, Display, Inputs
-from lossctl.cli.progress import progress
 from lossctl.cli.resolve import Level
 from lossctl.cli.settings import Settings, command, show_config
-from lossctl.cli.stopwatch import Stopwatch, say_more
-from lossctl.cli.terminal import ReaderGone, emit, say
+from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.terminal import ReaderGone, emit
 from lossctl.cli.verbs import CheckOptions
+from lossctl.cli.work import at_work, say_more, warn
 from lossctl.errors import ExitCode
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
@@ -48,19 +48,15 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.save_baseline])
     from lossctl.api.check import check
-    from lossctl.cli.heap import keep_freed_memory
-    from lossctl.engine.run import unwatched
     from lossctl.io.atomic import check_writable
     from lossctl.io.columns import split_name
-    from lossctl.io.machine import usable_cores
     from lossctl.output.checks import render
 
     if options.baseline is not None:
         for _, path in outputs.files:
             check_writable(path, [split_name(options.baseline)[1]])
-    keep_freed_memory()
     watch = Stopwatch()
-    with progress(display.progress, display.quiet) as advance:
+    with at_work(display, watch) as hooks:
         report = check(
             **_arguments(inputs, settings),
             max=options.max,
@@ -78,16 +74,11 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
             baseline_optional=options.baseline_optional,
             save_baseline=options.save_baseline,
             configured=settings.file is not None,
-            progress=advance,
-            note=None if display.quiet else say,
-            watch=watch if display.verbose else unwatched,
+            **hooks,
         )
-    if not display.quiet:
-        for text in report.warnings:
-            say(f"warning: {text}")
+    warn(display, report.warnings)
     outputs.save(lambda form, style: render(report, form, style, report.baseline))
-    if display.verbose:
-        say_more(report, watch, inputs.threads or usable_cores())
+    say_more(display, report, watch, inputs.threads)
     code = ExitCode.GATE if report.blocks and not options.exit_zero else ExitCode.OK
     try:
         outputs.show(lambda form, style: render(report, form, style, report.baseline))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from lossctl.cli.options import CompareOptions, Dependence, Display, Inputs, Intervals
-from lossctl.cli.progress import progress
 from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch, say_more
-from lossctl.cli.terminal import say
+from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.work import at_work, say_more, warn
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
 HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
@@ -39,14 +38,10 @@ def compare_files(
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
     from lossctl.api import compare
-    from lossctl.cli.heap import keep_freed_memory
-    from lossctl.engine.run import unwatched
-    from lossctl.io.machine import usable_cores
     from lossctl.output.render import render_comparison
 
-    keep_freed_memory()
     watch = Stopwatch()
-    with progress(display.progress, display.quiet) as advance:
+    with at_work(display, watch) as hooks:
         report = compare(
             **inputs.as_arguments(),
             baseline=options.baseline,
@@ -60,14 +55,9 @@ def compare_files(
             power=options.power,
             worst=options.worst or 0,
             ci=intervals.level,
-            progress=advance,
-            note=None if display.quiet else say,
-            watch=watch if display.verbose else unwatched,
+            **hooks,
         )
-    if not display.quiet:
-        for text in report.warnings:
-            say(f"warning: {text}")
+    warn(display, report.warnings)
     outputs.save(lambda form, style: render_comparison(report, form, style))
-    if display.verbose:
-        say_more(report, watch, inputs.threads or usable_cores())
+    say_more(display, report, watch, inputs.threads)
     outputs.show(lambda form, style: render_comparison(report, form, style))

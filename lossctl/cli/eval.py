@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from lossctl.cli.options import Display, EvalOptions, Inputs, Intervals
-from lossctl.cli.progress import progress
 from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch, say_more
-from lossctl.cli.terminal import say
+from lossctl.cli.stopwatch import Stopwatch
+from lossctl.cli.work import at_work, say_more, warn
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
 HELP = """Compute losses of predictions in one pass over files of any size.
@@ -36,27 +35,18 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.rows_out])
     from lossctl.api import evaluate
-    from lossctl.cli.heap import keep_freed_memory
-    from lossctl.engine.run import unwatched
-    from lossctl.io.machine import usable_cores
     from lossctl.output.render import render
 
-    keep_freed_memory()
     watch = Stopwatch()
-    with progress(display.progress, display.quiet) as advance:
+    with at_work(display, watch) as hooks:
         report = evaluate(
             **inputs.as_arguments(),
             reduction=options.reduction,
             ci=intervals.level,
             rows_out=options.rows_out,
-            progress=advance,
-            note=None if display.quiet else say,
-            watch=watch if display.verbose else unwatched,
+            **hooks,
         )
-    if not display.quiet:
-        for text in report.warnings:
-            say(f"warning: {text}")
+    warn(display, report.warnings)
     outputs.save(lambda form, style: render(report, form, "eval", style))
-    if display.verbose:
-        say_more(report, watch, inputs.threads or usable_cores())
+    say_more(display, report, watch, inputs.threads)
     outputs.show(lambda form, style: render(report, form, "eval", style))

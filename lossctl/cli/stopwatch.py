@@ -1,4 +1,4 @@
-"""Stopwatch: where the time of all threads went, and with -v what else there is to say of a run."""
+"""Stopwatch: where the time of all threads went, so that users see what limits them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING
-
-from lossctl.cli.terminal import say
-
-if TYPE_CHECKING:
-    from lossctl.core.report import Evaluation
 
 
 class Stopwatch:
@@ -49,12 +43,3 @@ class Stopwatch:
         most = max(shown, key=lambda phase: shown[phase])
         each = "1 thread" if threads == 1 else f"{threads} threads"
         return f"{wall:.2f} s, {rows / wall:,.0f} rows/s; over {each}: {parts}; most of it: {most}"
-
-
-def say_more(report: Evaluation, watch: Stopwatch, threads: int) -> None:
-    """Say where the rows came from, how long it took, and every signature."""
-    for source in report.inputs:
-        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    say(watch.report(max((source.rows for source in report.inputs), default=0), threads))
-    for cell in report.cells:
-        say(f"{cell.model}: {cell.signature}")

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lossctl.cli.options import Display, Inputs
-from lossctl.cli.progress import progress
 from lossctl.cli.settings import command
 from lossctl.cli.stopwatch import Stopwatch
 from lossctl.cli.terminal import ReaderGone, say
+from lossctl.cli.work import at_work
 
 if TYPE_CHECKING:
     from lossctl.core.survey import Survey
@@ -42,15 +42,12 @@ def validate_files(inputs: Inputs, display: Display) -> None:
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
     from lossctl.api.validate import validate
-    from lossctl.cli.heap import keep_freed_memory
-    from lossctl.engine.run import unwatched
     from lossctl.io.machine import usable_cores
     from lossctl.output.dataset import render
 
-    keep_freed_memory()
     watch = Stopwatch()
-    with progress(display.progress, display.quiet) as advance:
-        survey = validate(**inputs.as_arguments(), progress=advance, watch=watch if display.verbose else unwatched)
+    with at_work(display, watch) as hooks:
+        survey = validate(**inputs.as_arguments(), progress=hooks["progress"], watch=hooks["watch"])
     outputs.save(lambda form, style: render(survey, form, style))
     if display.verbose:
         _say_more(survey, watch, inputs.threads or usable_cores())
