@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden test slow bench data check clean
+.PHONY: help demo setup fmt lint docs golden test slow bench coverage data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -65,6 +65,9 @@ slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on
 
 bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 --only A,B" for less
 	.bench/env/bin/python -m tests.bench $(ARGS)
+
+coverage: setup ## simulate how often intervals hold the truth and verdicts are false: minutes; ARGS="--samples 200" for less
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.coverage $(ARGS)
 
 data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
 	$(PIP) install --constraint requirements.lock --editable '.[data]'

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from lossctl.api import Report, compare, evaluate
     from lossctl.api.check import check
     from lossctl.api.diff import diff
-    from lossctl.api.validate import validate
+    from lossctl.api.validate import Survey, validate
     from lossctl.core.loss import Loss
-    from lossctl.core.survey import Survey
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, UsageError
     from lossctl.registry import get
 
@@ -46,7 +45,7 @@ HOMES = {
     "LossctlError": "errors",
     "OutputError": "errors",
     "Report": "api",
-    "Survey": "core.survey",
+    "Survey": "api.validate",
     "UsageError": "errors",
     "check": "api.check",
     "compare": "api",
@@ -62,3 +61,8 @@ def __getattr__(name: str) -> object:
     if name not in HOMES:
         raise AttributeError(f"module 'lossctl' has no attribute {name!r}")
     return getattr(import_module(f"lossctl.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, whether they have been used or not."""
+    return sorted(__all__)

@@ -86,6 +86,9 @@ def labelled(spec: str) -> tuple[str, Loss]:
     if equals and ":" not in label:
         if not label.strip():
             raise UsageError(f"loss {spec!r}: the label before = is empty")
-        return label.strip(), get(rest)
+        loss = get(rest)
+        if names().get(fold(label), loss.name) != loss.name:  # or a rule on that loss would judge this one
+            raise UsageError(f"loss {spec!r}: {label.strip()} is another loss; take a label that is none")
+        return label.strip(), loss
     loss = get(spec)
     return loss.spec, loss

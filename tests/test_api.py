@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ import pytest
 
 import lossctl
 from lossctl import registry
+from lossctl.__main__ import run
+from lossctl.api.arguments import KINDS, checked_types, fitting
+from lossctl.api.query import InputOptions, only_known
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
@@ -246,3 +252,207 @@ def test_softmax_says_that_square_columns_are_classes() -> None:
 def test_an_unknown_task_is_refused_by_a_loss_too() -> None:
     with pytest.raises(lossctl.UsageError, match="unknown task 'multiclas'"):
         lossctl.get("mse")(target=[1.0], pred=[1.0], task="multiclas")
+
+
+def test_targets_may_be_a_frame() -> None:
+    frame = pd.read_csv(DIABETES)
+    expected = numbers(lossctl.evaluate(DIABETES, **OPTIONS))
+    outputs = frame[["linear", "forest"]]
+    for data in (DIABETES, [DIABETES], outputs):
+        for targets in (frame[["progression"]], pa.table({"progression": frame["progression"]}), DIABETES):
+            assert [found[0] for found in numbers(lossctl.evaluate(data, **OPTIONS, targets=targets))] == [
+                found[0] for found in expected
+            ]
+    compared = lossctl.compare(DIABETES, **OPTIONS, targets=frame[["progression"]])
+    assert [cell.value for cell in compared.cells] == [found[0] for found in expected]
+    assert lossctl.validate(DIABETES, **OPTIONS, targets=frame[["progression"]]).works
+
+
+def test_losses_may_be_losses() -> None:
+    mae, huber = lossctl.get("mae"), lossctl.get("huber:delta=2")
+    wanted = {"target": "progression", "pred": "linear"}
+    for losses, labels in (
+        (mae, ["mae"]),
+        ([mae, "mse"], ["mae", "mse"]),
+        ((huber,), ["huber:delta=2"]),
+        ({"first": mae, "second": "huber:delta=2"}, ["first", "second"]),
+    ):
+        report = lossctl.evaluate(DIABETES, **wanted, losses=losses)  # type: ignore[arg-type]
+        assert [cell.loss for cell in report.cells] == labels
+    found = lossctl.evaluate(DIABETES, **wanted, losses={"first": mae, "second": huber}).cells  # type: ignore[arg-type]
+    same = lossctl.evaluate(DIABETES, **wanted, losses=["mae", "huber:delta=2"]).cells  # type: ignore[arg-type]
+    assert [cell.value for cell in found] == [cell.value for cell in same]
+    assert lossctl.validate(DIABETES, **wanted, losses=huber).losses == ("huber:delta=2",)  # type: ignore[arg-type]
+    assert lossctl.compare(DIABETES, target="progression", pred=["linear", "forest"], losses=mae).losses == ["mae"]
+
+
+def test_rows_go_to_a_path_of_either_kind(tmp_path: Path) -> None:
+    lossctl.evaluate(DIABETES, target="progression", pred="linear", losses="mae", rows_out=tmp_path / "a.csv")
+    lossctl.evaluate(DIABETES, target="progression", pred="linear", losses="mae", rows_out=str(tmp_path / "b.csv"))
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes() != b""
+
+
+def test_several_names_come_from_any_ordered_container() -> None:
+    frame = pd.read_csv(DIABETES)
+    expected = numbers(lossctl.evaluate(frame, **OPTIONS))
+    for pred in (frame.columns[-2:], np.array(["linear", "forest"]), {"linear": 0, "forest": 0}.keys()):
+        assert numbers(lossctl.evaluate(frame, **{**OPTIONS, "pred": pred})) == expected
+    plain = checked_types({"seed": np.int64(7), "ci": np.float32(0.5), "threads": None, "cluster": 3})
+    assert plain == {"seed": 7, "ci": 0.5, "threads": None, "cluster": "3"}
+    assert [type(value) for value in plain.values()] == [int, float, type(None), str]
+
+
+WRONG_TYPES: list[tuple[str, Any, str]] = [
+    ("ci", "0.9", r"ci: '0.9' is not allowed; a number between 0 and 1, as 0.95, or None"),
+    ("ci", True, "ci: True is not allowed"),
+    ("threads", "2", "threads: '2' is not allowed; a whole number, or None"),
+    ("threads", 1.5, "threads: 1.5 is not allowed"),
+    ("classes", 1, "classes: 1 is not allowed; a text such as 'cat,dog', or a list of labels"),
+    ("task", 1, "task: 1 is not allowed; a text"),
+    ("delimiter", 1, "delimiter: 1 is not allowed; a text of one character"),
+    ("max_memory", 1.5, "max_memory: 1.5 is not allowed; a whole number of bytes"),
+    ("by", {"a": 1}, r"by: \{'a': 1\} is not allowed; a column, or a list of columns"),
+    ("by", {"a"}, r"by: \{'a'\} is not allowed"),
+    ("by", pd.DataFrame({"a": [1]}), "by: a value of type DataFrame is not allowed"),
+    ("pred", {"a": 1}, r"pred: \{'a': 1\} is not allowed; .* a mapping from models to names of columns"),
+    ("pred", [None], r"pred: \[None\] is not allowed"),
+    ("target", ["progression"], r"target: \['progression'\] is not allowed; the name of one column"),
+    ("losses", {1: "mae"}, r"losses: \{1: 'mae'\} is not allowed; a spec such as 'huber:delta=2', a Loss"),
+    ("losses", [1], r"losses: \[1\] is not allowed"),
+    ("activation", 1, "activation: 1 is not allowed; a text such as 'sigmoid'"),
+    ("roles", {"target": 1}, "roles: .* is not allowed; a text ROLE=COLUMNS"),
+    ("missing", None, "missing: None is not allowed; 'error' or 'drop'$"),
+    ("note", "x", "note: 'x' is not allowed; a function, or None"),
+    ("watch", None, "watch: None is not allowed; a function$"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), WRONG_TYPES)
+def test_arguments_of_a_wrong_type_are_refused_by_name(name: str, value: object, words: str) -> None:
+    options = {"target": "progression", "pred": ["linear", "forest"], name: value}
+    for function in (lossctl.evaluate, lossctl.compare):
+        with pytest.raises(lossctl.UsageError, match=f"^{words}") as caught:
+            function(DIABETES, **options)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+    survey = lossctl.validate(DIABETES, **options)  # type: ignore[arg-type]
+    if name == "ci":
+        assert survey.works
+    else:
+        assert survey.problems[0] == str(caught.value)
+        assert isinstance(survey.error, lossctl.UsageError)
+    assert survey.tables[0].rows == len(pd.read_csv(DIABETES))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("cluster", ["a"], r"cluster: \['a'\] is not allowed; the name of one column, or None"),
+        ("time", ["a"], "time: .* is not allowed"),
+        ("seed", "x", "seed: 'x' is not allowed; a whole number$"),
+        ("seed", None, "seed: None is not allowed"),
+        ("horizon", "1", "horizon: '1' is not allowed"),
+        ("horizon", True, "horizon: True is not allowed"),
+        ("power", [1], r"power: \[1\] is not allowed; a number, or a text such as '2%'"),
+        ("worst", 1.5, "worst: 1.5 is not allowed"),
+        ("resamples", "x", "resamples: 'x' is not allowed"),
+        ("ci_method", None, "ci_method: None is not allowed; a text$"),
+        ("all_pairs", "no", "all_pairs: 'no' is not allowed; True or False$"),
+        ("baseline", 1, "baseline: 1 is not allowed; the name of a model, or a path"),
+        ("max", 0.3, "max: 0.3 is not allowed; a text such as 'rmse=0.35'"),
+        ("rules", "x", "rules: 'x' is not allowed; a list of tables"),
+        ("rows_out", 1, "rows_out: 1 is not allowed; a path"),
+        ("save_baseline", b"x", "save_baseline: b'x' is not allowed"),
+        ("reduction", ["mean"], r"reduction: \['mean'\] is not allowed; 'mean' or 'sum'"),
+        ("id", object(), "id: a value of type object is not allowed"),
+        ("id", ["\x1b" * 1000], r"id: \['"),
+    ],
+)
+def test_every_function_shares_one_table_of_types(name: str, value: object, words: str) -> None:
+    with pytest.raises(lossctl.UsageError, match=f"^{words}") as caught:
+        checked_types({name: value})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+    assert name not in fitting({name: value})
+
+
+def test_every_argument_of_the_interface_has_a_type() -> None:
+    untyped = {"data", "targets", "options", "inputs"}
+    for function in (lossctl.evaluate, lossctl.compare, lossctl.check, lossctl.validate):
+        assert set(inspect.signature(function).parameters) - untyped <= set(KINDS)
+    assert set(InputOptions.__annotations__) - untyped <= set(KINDS)
+
+
+def test_an_unknown_keyword_names_the_function() -> None:
+    with pytest.raises(lossctl.UsageError, match=r"^validate\(\) has no argument 'loses' \(did you mean 'losses'\?\)"):
+        lossctl.validate(DIABETES, loses="mae")  # type: ignore[call-arg]
+    for function, name, meant in ((lossctl.compare, "sed", "seed"), (lossctl.check, "max_slise", "max_slice")):
+        with pytest.raises(lossctl.UsageError, match=rf"^{function.__name__}\(\) has no .* mean '{meant}'"):
+            only_known(function, {name: 1})
+    with pytest.raises(TypeError, match=r"evaluate\(\) got an unexpected keyword argument 'loses'"):
+        lossctl.evaluate(DIABETES, loses="mae")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ([[1], [2, 3]], "is no array of values of one length and type: .*inhomogeneous"),
+        ([np.zeros(2), np.zeros(3)], "is no array of values of one length and type"),
+        ([10**400, None], "is no array of values of one length and type"),
+        (1.5, "is a single value of type float; an array or a list with one value for each row is needed"),
+        (None, "is a single value of type NoneType"),
+        ({1.0, 2.0}, "is a single value of type set"),
+    ],
+)
+def test_what_is_no_column_is_a_data_error(column: object, words: str) -> None:
+    data = {"y": column, "p": [1.0, 2.0]}
+    for function in (lossctl.evaluate, lossctl.compare):
+        with pytest.raises(lossctl.DataError, match=f"^data: column 'y' {words}") as caught:
+            function(data, target="y", pred="p", losses="mae")
+        assert "\n" not in str(caught.value)
+    assert isinstance(lossctl.validate(data, target="y", pred="p").error, lossctl.DataError)
+    with pytest.raises(lossctl.UsageError, match=r"^targets: a value of type int is not allowed; a pandas frame"):
+        lossctl.evaluate({"p": [1.0]}, targets=1, target="y", pred="p")
+
+
+def test_a_comparison_has_ways_out() -> None:
+    report = lossctl.compare(DIABETES, **OPTIONS, by="age_band")
+    document = json.loads(report.to_json())
+    assert document["command"] == "compare"
+    assert json.loads(lossctl.evaluate(DIABETES, **OPTIONS).to_json())["command"] == "eval"
+    frame = report.to_frame("comparisons")
+    assert len(frame) == len(report.comparisons) == 9
+    assert frame["delta"].tolist() == [found.difference for found in report.comparisons]
+    assert frame["verdict"].tolist() == [entry["verdict"] for entry in document["comparisons"]]
+    assert frame["slice.age_band"].nunique() == 2
+    assert frame["ci_low"].tolist() == [found.interval[0] for found in report.comparisons if found.interval]
+    assert report.to_frame().equals(report.to_frame("cells"))
+    assert len(report.to_frame()) == len(report.cells)
+    assert report.to_frame("checks").empty
+    for name in ("comparison", ["cells"]):
+        with pytest.raises(lossctl.UsageError, match=r"^to_frame: no frame of .*; one of cells, comparisons, checks"):
+            report.to_frame(name)  # type: ignore[arg-type]
+
+
+def test_a_check_has_ways_out() -> None:
+    report = lossctl.check(DIABETES, target="progression", pred=["linear", "forest"], max=["mae=43", "mse=1e9"])
+    frame = report.to_frame("checks")
+    assert frame["status"].tolist() == [check.status for check in report.checks] == ["pass", "fail", "pass", "pass"]
+    assert frame["limit"].tolist() == [43.0, 43.0, 1e9, 1e9]
+    assert json.loads(report.to_json())["command"] == "check"
+    assert report.to_frame("comparisons").empty
+
+
+def test_a_survey_has_a_way_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    survey = lossctl.validate(DIABETES, target="progression", pred="linear")
+    assert isinstance(survey, lossctl.Survey)
+    assert run(["validate", str(DIABETES), "-t", "progression", "-p", "linear", "-f", "json"]) == 0
+    assert survey.to_json() == capsys.readouterr().out
+    assert json.loads(survey.to_json())["command"] == "validate"
+
+
+def test_the_package_lists_what_is_public() -> None:
+    script = "import lossctl; print(*dir(lossctl)); lossctl.get('mse'); print(*dir(lossctl))"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = ended.stdout.splitlines()
+    assert before.split() == after.split() == sorted(lossctl.__all__)

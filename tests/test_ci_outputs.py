@@ -56,7 +56,7 @@ PASSED = Check(
 def report(*checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "fail") -> Evaluation:
     return Evaluation(
         (),
-        (Input("m", "p.csv", "0" * 16, 1, 1),),
+        (Input("m", "p.csv", "0" * 16, 1, 1, "0" * 16),),
         None,
         "mean",
         None,

@@ -105,7 +105,7 @@ def test_an_empty_slice_does_not_pass(lossctl: Lossctl, write: Write) -> None:
     found = lossctl(*common, "--min-slice", "1").json["checks"]
     assert [(entry["slice"]["g"], entry["status"], entry["n"]) for entry in found] == [
         ("x", "pass", 1),
-        ("y", "insufficient", 0),
+        ("y", "undefined", 0),
     ]
     outcome = lossctl(*common, "--min-slice", "0")
     assert outcome.code == 1
@@ -623,18 +623,52 @@ def test_with_two_tolerances_both_must_be_exceeded() -> None:
         assert judge([case], Terms(evidence=Witness(*bounds)))[0].status == status
 
 
-def test_the_error_of_many_significant_rules_is_shared_out() -> None:
+def test_a_significant_rule_is_as_strict_beside_others_as_alone() -> None:
     rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(amount=0.5), decide="significant")
     case = Case(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
-    small = replace(case, slice={"g": "x"}, cell=cell(1.0, rows=3, chosen={"g": "x"}))
     witness = Witness(0.6, 0.7)
-    found = judge([case, case, small, case, case, case], Terms(evidence=witness))
-    assert sorted(set(witness.levels)) == [0.95, 0.99]
-    assert "(99%, 5 checks share the error)" in found[0].message
-    strict = replace(case, bound=replace(case.bound, rule=replace(rule, decide="noninferior")))
-    witness = Witness(-1.0, 0.0)
-    judge([strict, strict], Terms(evidence=witness))
+    assert {check.status for check in judge([case] * 20, Terms(evidence=witness))} == {"fail"}
     assert set(witness.levels) == {0.95}
+
+
+def test_an_infinite_value_of_a_small_slice_fails(lossctl: Lossctl, write: Write) -> None:
+    path = write("s.csv", "y,p,g\n" + "1,0.9,big\n" * 40 + "1,0,small\n" * 2)
+    common = (
+        "check",
+        path,
+        "-t",
+        "y",
+        "-p",
+        "p",
+        "--task",
+        "binary",
+        "--by",
+        "g",
+        "--max-slice",
+        "bce=1",
+        "-f",
+        "json",
+    )
+    outcome = lossctl(*common)
+    assert outcome.code == 1
+    assert {entry["slice"]["g"]: entry["status"] for entry in outcome.json["checks"]} == {
+        "big": "pass",
+        "small": "undefined",
+    }
+
+
+def test_a_label_that_is_another_loss_is_refused(lossctl: Lossctl, rows: Path) -> None:
+    for label in ("rmse=mae", "RMSE=mae", "l1=mse"):
+        refused = lossctl("check", rows, *ONE, "-l", label, "--max", "rmse=1")
+        assert (refused.code, refused.out) == (2, ""), label
+        assert "is another loss" in refused.err
+    assert lossctl("check", rows, *ONE, "-l", "mae=mae", "--max", "mae=9").code == 0
+
+
+def test_an_option_given_twice_is_refused(lossctl: Lossctl, rows: Path) -> None:
+    refused = lossctl("check", rows, *ONE, "--max", "mae=9", "--baseline", "a.json", "--baseline", "b.json")
+    assert refused.code == 2
+    assert "--baseline is given 2 times, as a.json, b.json" in refused.err
 
 
 def verdicts(*found: tuple[str, str, dict[str, str]]) -> list[Check]:

@@ -33,6 +33,7 @@ from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npyfile import NpyTable
 from lossctl.io.parquetfile import ParquetTable
 from lossctl.io.source import Source
+from lossctl.io.times import ranks
 
 SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
 
@@ -591,3 +592,125 @@ def test_a_carriage_return_in_a_quoted_header_is_part_of_a_name(tmp_path: Path) 
     path = tmp_path / "h.csv"
     path.write_bytes(b'y,p,"u\rx"\n1,2,a\n3,5,b\n')
     assert package.evaluate(str(path), target="y", pred="p", losses="mse").cells[0].value == 2.5
+
+
+# labels that are missing -----------------------------------------------------------------------------------------
+
+NAN = float("nan")
+LABELS: dict[str, Any] = {
+    "floats": np.array([1.0, NAN, 1e20, 1e-7, 0.1, -0.0]),
+    "short floats": np.array([0.1, NAN, 0.1, 1e10, 2.0, 2.0], np.float32),
+    "dates": np.array(["2026-01-01", "NaT", "2026-01-02", "2026-01-02", "2026-01-03", "2026-01-04"], "datetime64[us]"),
+}
+
+
+def containers(columns: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The same columns in every container that knows a missing value of their type."""
+    table = pa.table(columns)
+    coded = pa.table({**columns, "g": pa.array(columns["g"]).dictionary_encode()})
+    pq.write_table(table, path)
+    return {"dict": columns, "Arrow": table, "codes": coded, "frame": pd.DataFrame(columns), "Parquet": path}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_a_label_that_is_nan_is_missing_in_every_container(kind: str, tmp_path: Path) -> None:
+    columns = {"y": np.arange(6.0), "p": np.array([1.0, 1, 3, 2, 5, 5]), "q": np.arange(6.0), "g": LABELS[kind]}
+    both: dict[str, Any] = {"target": "y", "pred": {"p": "p", "q": "q"}, "losses": ["mse"]}
+    found = {}
+    for container, data in containers(columns, tmp_path / "a.parquet").items():
+        report = package.evaluate(data, by=["g"], missing="drop", **both)
+        found[container] = [(str(cell.slice), cell.rows, cell.value, cell.signature) for cell in report.cells]
+        assert report.cells[0].rows == len(LABELS[kind]) - 1
+        parts: dict[str, Any]
+        for parts in ({"by": ["g"]}, {"cluster": "g"}, {"time": "g"}):
+            with pytest.raises(DataError, match="row 2, column 'g': the value is missing"):
+                package.compare(data, **both, **parts)
+        with pytest.raises(DataError, match="row 2, column 'g': the key is empty"):
+            package.evaluate(data, targets=data, id="g", **both)
+    assert all(cells == found["dict"] for cells in found.values()), found
+
+
+def test_a_class_that_is_nan_is_missing_in_every_container(tmp_path: Path) -> None:
+    columns = {
+        "g": np.array([0.0, 1, NAN, 1]),
+        "p_0": np.array([0.5, 0.25, 0.5, 1]),
+        "p_1": np.array([0.5, 0.75, 0.5, 0]),
+    }
+    for data in containers(columns, tmp_path / "a.parquet").values():
+        with pytest.raises(DataError, match="row 3, column 'g': the value is missing"):
+            package.evaluate(data, target="g", pred="p_*", losses=["cce"])
+        assert package.evaluate(data, target="g", pred="p_*", losses=["cce"], missing="drop").cells[0].rows == 3
+
+
+def test_text_that_reads_nan_is_a_label(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("y,p,g\n1,2,nan\n2,2,a\n")
+    for data in (path, {"y": [1, 2], "p": [2, 2], "g": ["nan", "a"]}):
+        cells = package.evaluate(data, target="y", pred="p", losses=["mse"], by=["g"]).cells
+        assert [cell.slice.get("g") for cell in cells] == [None, "nan", "a"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2**53 + 1, None, 2**53],
+        np.ma.masked_array([2**53 + 1, 0, 2**53], [False, True, False]),
+    ],
+)
+def test_whole_labels_beside_missing_ones_are_not_rounded(values: Any) -> None:
+    data = {"y": [1, 2, 3], "p": [1, 2, 4], "g": values}
+    cells = package.evaluate(data, target="y", pred="p", losses=["mse"], by=["g"], missing="drop").cells
+    assert [cell.slice.get("g") for cell in cells] == [None, str(2**53), str(2**53 + 1)]
+
+
+# times -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["9007199254740992", "9007199254740993", "9007199254740994"],
+        ["-0.1", "0", "0.1", "0.10000000000000000001", "1e400"],
+        ["1e-400", "1", "18446744073709551616", "18446744073709551617"],
+        ["2026-01-01 00:00:00.000000001", "2026-01-01 00:00:00.000000002", "2026-01-01 00:00:00.100000000"],
+        ["2026-01-01", "2026-01-01T00:00:00.000000001", "20260101T000000,5", "2026-01-01T00:01"],
+        ["2026-01-01T01:00:00.000000001+01:00", "2026-01-01T00:00:00.000000002Z", "2026-01-01 01:00:00.1+0100"],
+    ],
+)
+def test_times_are_ordered_to_the_last_digit(words: list[str]) -> None:
+    for order in itertools.permutations(range(len(words))):
+        assert ranks([words[place] for place in order], str).tolist() == list(order)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["9007199254740993", "9007199254740993.0"],
+        ["0.1", "1e-1"],
+        ["2026-01-01T00:00:00.000000001", "2026-01-01 00:00:00.0000000010"],
+        ["2026-01-01T01:00:00.5+01:00", "2026-01-01T00:00:00.50Z"],
+        ["2026-01-01", "2026-01-01T00:00:00.000"],
+    ],
+)
+def test_one_time_in_two_spellings_is_one(words: list[str]) -> None:
+    with pytest.raises(DataError, match="is the same time as"):
+        ranks(words, str)
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "1_0", "2026-01-01T00.5", "2026-01-01T00:00.5", "2026-01-01T00:00:00."])
+def test_what_is_no_time_is_refused(word: str) -> None:
+    with pytest.raises(DataError, match=r"place 0: .* is no time"):
+        ranks([word], lambda place: f"place {place}")
+
+
+def test_times_a_nanosecond_apart_are_two(tmp_path: Path) -> None:
+    times = np.datetime64("2026-01-01T00:00:00", "ns") + np.array([1, 0, 3, 2, 4, 6, 5, 7])
+    columns = {"y": np.arange(8.0), "p": np.arange(8.0) ** 2, "q": np.ones(8), "g": times}
+    whole = {**columns, "g": 2**53 + np.array([1, 0, 3, 2, 4, 6, 5, 7])}
+    found = [
+        package.compare(data, target="y", pred=["p", "q"], losses=["mse"], time="g", horizon=2).comparisons
+        for part in (columns, whole)
+        for data in containers(part, tmp_path / "a.parquet").values()
+    ]
+    assert found[0][0].difference is not None
+    assert all(comparisons == found[0] for comparisons in found)

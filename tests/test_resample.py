@@ -209,22 +209,22 @@ def test_clusters_are_drawn_as_one(by: str | None) -> None:
 
 def test_pairs_of_rows_are_drawn_with_their_rows() -> None:
     rng = np.random.default_rng(4)
-    n = 60
+    n = 120
     data = {"y": (rng.random(n) < 0.4).astype(float), "a": rng.normal(size=n), "b": rng.normal(size=n)}
+    data["g"] = np.array(["u", "v"])[np.arange(n) % 2]
     times = rows_as_drawn(n, 12345)
-    positive = data["y"] == 1.0
-    gaps = []
-    for w in times:
-        both = np.outer(w[positive], w[~positive])
-        values = [
-            float(np.sum(both * np.logaddexp(0.0, data[m][~positive][np.newaxis] - data[m][positive][:, np.newaxis])))
-            / both.sum()
-            for m in "ab"
-        ]
-        gaps.append(values[1] - values[0])
-    found = difference(data, "triplet_score", resamples=B)
-    assert found.interval == pytest.approx(tuple(np.quantile(gaps, [0.025, 0.975])), rel=1e-9)
-    assert found.stderr == pytest.approx(float(np.std(gaps, ddof=1)), rel=1e-9)
+
+    def score(model: str, mine: Values, w: Values) -> float:
+        positive, negative = mine & (data["y"] == 1.0), mine & (data["y"] == 0.0)
+        both = np.outer(w[positive], w[negative])
+        costs = np.logaddexp(0.0, data[model][negative][np.newaxis] - data[model][positive][:, np.newaxis])
+        return float(np.sum(both * costs) / both.sum())
+
+    for found in report(data, "triplet_score", resamples=B, by="g").comparisons:
+        mine = np.isin(data["g"], found.slice.get("g", data["g"]))
+        gaps = [score("b", mine, w) - score("a", mine, w) for w in times]
+        assert found.interval == pytest.approx(tuple(np.quantile(gaps, [0.025, 0.975])), rel=1e-9)
+        assert found.stderr == pytest.approx(float(np.std(gaps, ddof=1)), rel=1e-9)
 
 
 # noise ------------------------------------------------------------------------------------------------------------
@@ -325,10 +325,12 @@ def test_containers_row_groups_and_threads_leave_no_trace(option: Mapping[str, s
         assert numbers_of(report(stored[container], threads=threads, **question)) == first, (container, threads)
 
 
-def test_medians_leave_no_trace_of_threads_either(stored: Mapping[str, Any]) -> None:
-    question: Mapping[str, Any] = {"losses": "median_absolute_error", "resamples": 100, "pred": ["a", "b"]}
-    first = numbers_of(report(stored["dict"], threads=1, **question))
-    assert numbers_of(report(stored["parquet 9973"], threads=4, **question)) == first
+def test_medians_leave_no_trace_of_threads_or_row_groups(tmp_path: Path) -> None:
+    data = drawn(BLOCK + 500, 19)
+    pq.write_table(pa.table(dict(data)), tmp_path / "rows.parquet", row_group_size=9_973)
+    question: Mapping[str, Any] = {"losses": "median_absolute_error", "resamples": 100}
+    first = numbers_of(report(data, threads=1, **question))
+    assert numbers_of(report(str(tmp_path / "rows.parquet"), threads=4, **question)) == first
 
 
 @pytest.mark.parametrize("rows", [3_000, BLOCK + 3_000])
@@ -381,6 +383,30 @@ def test_models_are_drawn_together() -> None:
     for one in both.comparisons:
         (same,) = [other for other in three.comparisons if (other.loss, other.candidate) == (one.loss, "b")]
         assert (same.stderr, same.interval, same.p) == (one.stderr, one.interval, one.p)
+
+
+# clusters and slices ------------------------------------------------------------------------------------------------
+
+
+def test_clusters_are_counted_in_the_bootstrap_too() -> None:
+    data = drawn(300, 17)
+    data["user"] = np.arange(300) % 12
+    found, wanted = (report(data, cluster="user", ci_method=method) for method in ("bootstrap", "t"))
+    assert found.comparisons[0].clusters == wanted.comparisons[0].clusters == 12
+    assert found.warnings == wanted.warnings != ()
+
+
+@pytest.mark.parametrize("offset", [50.0, 1e4, 1e8])
+def test_a_slice_at_an_offset_of_its_own_costs_no_digits(offset: float) -> None:
+    data = drawn(600, 18)
+    for name in "yab":
+        data[name] = data[name] + np.where(data["g"] == "v", offset, 0.0)
+    times = rows_as_drawn(600, 12345)
+    for one in report(data, "r2", resamples=B, by="g").comparisons[1:]:
+        mine = data["g"] == one.slice["g"]
+        y = data["y"][mine] - (offset if one.slice["g"] == "v" else 0.0)
+        values = [STATISTICS["r2"](y, y + (data[m][mine] - data["y"][mine]), times[:, mine]) for m in "ab"]
+        assert one.stderr == pytest.approx(float(np.std(values[1] - values[0], ddof=1)), rel=1e-6)
 
 
 # where there is no answer --------------------------------------------------------------------------------------------

@@ -707,8 +707,18 @@ def test_the_seed_decides_the_draws() -> None:
     correlation = np.eye(2)
     np.testing.assert_array_equal(draws(correlation, 5, 1), draws(correlation, 5, 1))
     assert not np.array_equal(draws(correlation, 5, 1), draws(correlation, 5, 2))
-    left, right = draws(np.array([[1.0, 0.7], [0.7, 1.0]]), None, 1).T
+    left, right = draws(np.array([[1.0, 0.7], [0.7, 1.0]]), None, 1)
     assert stats.pearsonr(left, right).statistic == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize("freedom", [None, 1, 2, 29, 30, 31, 500])
+def test_each_difference_alone_is_drawn_by_its_own_law(freedom: int | None) -> None:
+    law = stats.norm() if freedom is None else stats.t(freedom)
+    for line in draws(np.eye(2), freedom, 5):
+        assert line.shape == (DRAWS,)
+        assert stats.kstest(line, law.cdf).pvalue > 1e-3
+        tail = float(np.mean(np.abs(line) >= law.ppf(0.9995)))
+        assert tail == pytest.approx(0.001, abs=5.0 * math.sqrt(0.001 / DRAWS))
 
 
 @pytest.mark.parametrize("seed", range(10))

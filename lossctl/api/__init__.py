@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Literal
 
+from lossctl.api.arguments import checked_types
 from lossctl.api.comparison import compare
-from lossctl.api.inputs import Names
+from lossctl.api.inputs import Losses, Names
 from lossctl.api.job import Note
 from lossctl.api.query import LEVEL, Query
 from lossctl.api.report import Report
@@ -19,7 +21,7 @@ def evaluate(
     *,
     target: str | None = None,
     pred: Names | Mapping[str, str | Sequence[str]] = None,
-    losses: Names = None,
+    losses: Losses = None,
     weight: str | None = None,
     by: Names = None,
     activation: Names | Mapping[str, str] = None,
@@ -33,7 +35,7 @@ def evaluate(
     ci: float | None = LEVEL,
     missing: Literal["error", "drop"] = "error",
     delimiter: str | None = None,
-    rows_out: str | None = None,
+    rows_out: str | PathLike[str] | None = None,
     threads: int | None = None,
     max_memory: str | int | None = None,
     progress: Progress | None = None,
@@ -53,13 +55,14 @@ def evaluate(
         Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
         mapping from model names to columns.
     losses
-        Specs such as `huber:delta=2` or `p90=quantile:q=0.9`; without any, the usual ones of the task.
+        A loss or several, as specs such as `huber:delta=2` or `p90=quantile:q=0.9`, or as `lossctl.get` returns them;
+        a mapping gives them labels; without any, the usual ones of the task.
     by
         Slicings: a column, or `a,b` for their combinations.
     activation
         What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
     targets
-        Where the target is, if not beside the predictions.
+        A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
     roles
         `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
     positive_label, classes, task
@@ -121,7 +124,7 @@ def evaluate(
             ci,
             missing,
             delimiter,
-            rows_out,
+            checked_types({"rows_out": rows_out})["rows_out"],
             threads,
             max_memory,
             progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,7 +72,7 @@ class Match:
         self.report = reference.report.evaluation
         self.path, self.name = printable(reference.path), reference.name
         self.found = found
-        self.again = f"; `{printable(creates)}` makes it anew" if creates else ""
+        self.again = f"; `{printable(creates)}` makes this candidate the baseline" if creates else ""
         here = list(dict.fromkeys(source.data for source in found.inputs))
         if reference.report.digests != here:
             raise self._unfit(
@@ -96,14 +96,14 @@ class Match:
                 self._slices(bound, own, held, given)
         return chosen
 
-    def warnings(self, candidates: Sequence[str]) -> Iterator[str]:
-        """Yield what may make the numbers of equal data differ: other rows left out."""
-        used = {source.model: source.used for source in self.report.inputs}
+    def same_rows(self, candidates: Sequence[str]) -> None:
+        """Raise BaselineError where other rows were used, as others have a missing value: nothing can be compared."""
+        there = {source.model: source for source in self.report.inputs}
         for source in self.found.inputs:
-            if source.model in candidates and (there := used[self._owner(source.model)]) != source.used:
-                yield (
-                    f"{source.model}: {source.used} rows used, {there} for the baseline {self.path}: "
-                    "others were left out for a missing value"
+            if source.model in candidates and (held := there[self._owner(source.model)]).kept != source.kept:
+                raise self._unfit(
+                    f"is of other rows: {printable(source.model)} has {source.used} of {source.rows} rows without a "
+                    f"missing value, and the baseline {held.used}, which are not the same ones"
                 )
 
     def _unfit(self, what: str) -> BaselineError:

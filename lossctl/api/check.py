@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lossctl import __version__
+from lossctl import __version__, registry
+from lossctl.api.arguments import checked_types
 from lossctl.api.baseline import Match, Reference, held_by, referred, unknown
 from lossctl.api.commands import troubled
 from lossctl.api.demands import Demands
 from lossctl.api.inputs import Names, as_list
 from lossctl.api.job import Note
-from lossctl.api.report import Report
+from lossctl.api.query import only_known
+from lossctl.api.report import ROUGH, Report
 from lossctl.api.trial import Trial, trial
 from lossctl.core.report import Cell, Check
 from lossctl.errors import BaselineError, UsageError
@@ -118,11 +122,31 @@ def check(
     >>> report.verdict, report.checks[0].message
     ('fail', '0.333333 is above 0.3, by 0.0333333')
     """
+    only_known(check, inputs)
     note = note or (lambda text: None)
-    limits: dict[Kind, Names] = {"max": max, "min": min, "max-slice": max_slice}
+    kinds: dict[Kind, Names] = {"max": max, "min": min, "max-slice": max_slice, "max-regression": max_regression}
+    limits = checked_types({key_of(kind): texts for kind, texts in kinds.items()})
+    plain = checked_types(
+        {
+            "baseline": baseline,
+            "save_baseline": save_baseline,
+            "decide": decide,
+            "cluster": cluster,
+            "time": time,
+            "horizon": horizon,
+            "min_slice": min_slice,
+            "baseline_optional": baseline_optional,
+        }
+    )
+    baseline, save_baseline, min_slice = plain["baseline"], plain["save_baseline"], plain["min_slice"]
     demands = Demands.read(
-        [(kind, text) for kind, texts in limits.items() for text in as_list(texts)],
-        as_list(max_regression),
+        [
+            (kind, text)
+            for kind in kinds
+            if kind != "max-regression"
+            for text in as_list(limits[kind.replace("-", "_")])
+        ],
+        as_list(limits["max_regression"]),
         rules,
         decision(decide),
     )
@@ -144,7 +168,7 @@ def check(
     more = ["--no-config"] if configured else []
     accept = None
     if reference is not None and reference.kind != "predictions":
-        accept = tried.accepts(reference.path or reference.text, *more)
+        accept = tried.accepts(reference.path or reference.text, _losses_of(reference), *more)
     absent = _absent(reference, tried.models, accept, baseline_optional)
     reference = None if absent else reference
     if statistical is None and (cluster is not None or time is not None):
@@ -155,17 +179,23 @@ def check(
     found, evidence = tried.run(reference, rows)
     absent = absent or _absent(reference, lambda: found.models, accept, baseline_optional)
     reference = None if absent else reference
+    if reference is not None and reference.kind != "model" and reference.text in found.models:
+        raise UsageError(
+            f"--baseline {reference.text}: is a model, and a file, too; write ./{reference.text} for the file, or name "
+            "the model otherwise with -p NAME=COLUMNS"
+        )
     candidates = [
         model for model in found.models if reference is None or reference.kind == "report" or model != reference.name
     ]
     if not candidates:
         raise UsageError(f"--baseline {baseline}: is the only model, so there is no candidate")
-    warnings = [*found.warnings, *([absent] if absent else [])]
+    warnings = [text for text in found.warnings if not text.startswith(ROUGH)]  # no interval of a value decides
+    warnings += [*tried.remarks, *([absent] if absent else [])]
     held: Mapping[Place, Cell] = {}
     if reference is not None and reference.kind == "report":
         match = Match(reference, found, accept)
+        match.same_rows(candidates)
         held = match.cells([bound for bound in tried.bounds if bound.rule.compares], candidates, tried.given)
-        warnings += match.warnings(candidates)
     elif reference is not None:
         held = held_by(reference.name, found, tried.bounds, candidates)
     cases = lay_out(tried.bounds, candidates, found.cells, held, tried.given)
@@ -195,6 +225,11 @@ def check(
         baseline=reference.label if reference is not None else None,
         blocks=judged.blocks and verdict is not None,
     )
+
+
+def key_of(kind: Kind) -> str:
+    """Return the argument that takes the rules of a kind."""
+    return kind.replace("-", "_")
 
 
 def _consider(
@@ -239,9 +274,22 @@ def _absent(
     if known is None or reference.name in known:
         return None
     text = unknown(reference.text, known, accept)
-    if not optional:
+    if not optional or not (os.sep in reference.text or os.path.splitext(reference.text)[1]):  # it names no file
         raise BaselineError(text)
     return f"{text}; the rules that compare with it are left out (--baseline-optional)"
+
+
+def _losses_of(reference: Reference) -> list[str]:
+    """Return the losses of a saved report, labels included, so that a new one has them, too."""
+    if reference.report is None:
+        return []
+    found: dict[str, None] = {}
+    for cell in reference.report.evaluation.cells:
+        with suppress(UsageError):  # what this lossctl does not know cannot be in a new one
+            text = cell.spec if cell.loss == cell.spec else f"{cell.loss}={cell.spec}"
+            registry.labelled(text)
+            found[text] = None
+    return list(found)
 
 
 def _row_options(rows: Mapping[str, Any] | None) -> list[str]:

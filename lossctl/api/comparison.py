@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack
 
-from lossctl.api.query import InputOptions, Query
+from lossctl.api.arguments import checked_types
+from lossctl.api.query import InputOptions, Query, only_known
 from lossctl.api.report import Report
 from lossctl.api.session import answer
 from lossctl.core.design import RESAMPLES, SEED, Design, Effect, Method, couples
@@ -80,11 +81,23 @@ def compare(
     >>> [(found.candidate, round(found.difference, 3), found.verdict) for found in report.comparisons]
     [('b', -0.3, 'undecided')]
     """
-    query = Query(data, **options)
-    make = design_maker(
-        query, baseline, all_pairs, ci_method, resamples, seed, cluster, time, horizon, power, worst, False
+    only_known(compare, options)
+    own = checked_types(
+        {
+            "baseline": baseline,
+            "all_pairs": all_pairs,
+            "ci_method": ci_method,
+            "resamples": resamples,
+            "seed": seed,
+            "cluster": cluster,
+            "time": time,
+            "horizon": horizon,
+            "power": power,
+            "worst": worst,
+        }
     )
-    report, _ = answer(query, make, (cluster, time))
+    query = Query(data, **options)
+    report, _ = answer(query, design_maker(query, **own), (own["cluster"], own["time"]))
     return report
 
 
@@ -102,7 +115,7 @@ def weigh(
     Raises BaselineError where there is no such model.
     """
     query = Query(data, **options)
-    design = design_maker(query, None, False, "auto", RESAMPLES, SEED, cluster, time, horizon, None, 0, True)
+    design = design_maker(query, cluster=cluster, time=time, horizon=horizon, relative=True)
 
     def make(models: tuple[str, ...]) -> Design:
         if baseline not in models:
@@ -117,21 +130,22 @@ def weigh(
 
 def design_maker(
     query: Query,
-    baseline: str | None,
-    all_pairs: bool,
-    method: str,
-    resamples: int,
-    seed: int,
-    cluster: str | None,
-    time: str | None,
-    horizon: int,
-    power: str | float | None,
-    worst: int,
-    relative: bool,
+    baseline: str | None = None,
+    all_pairs: bool = False,
+    ci_method: str = "auto",
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    cluster: str | None = None,
+    time: str | None = None,
+    horizon: int = 1,
+    power: str | float | None = None,
+    worst: int = 0,
+    relative: bool = False,
 ) -> Callable[[tuple[str, ...]], Design]:
     """Check how models are to be compared; what names them is known only once the inputs are open."""
-    if method not in METHODS:
-        raise UsageError(f"--ci-method {method}: one of {listed(list(METHODS))}{near(method, list(METHODS))}")
+    if ci_method not in METHODS:
+        raise UsageError(f"--ci-method {ci_method}: one of {listed(list(METHODS))}{near(ci_method, list(METHODS))}")
+    method = METHODS[METHODS.index(ci_method)]
     if not FEW_RESAMPLES <= resamples <= MOST_RESAMPLES:
         raise UsageError(f"--resamples {resamples} is not allowed; from {FEW_RESAMPLES} to {MOST_RESAMPLES}")
     if not 0 <= seed < 1 << 63:
@@ -163,7 +177,7 @@ def design_maker(
         return Design(
             first,
             couples(models, first, all_pairs),
-            METHODS[METHODS.index(method)],
+            method,
             query.ci,
             resamples,
             seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lossctl.core.loss import Loss
@@ -14,6 +14,7 @@ from lossctl.io.memory import from_memory
 from lossctl.io.tables import open_table
 
 Names = str | Sequence[str] | None
+Losses = Names | Loss | Sequence[str | Loss] | Mapping[str, str | Loss]
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,14 @@ def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[
     return list(as_list(value))
 
 
-def as_list(value: Names | Mapping[str, str | Sequence[str]]) -> list[str]:
-    """Bring one text, several, or a mapping name -> columns into the form of repeated options."""
+def as_list(value: Losses | Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Bring one text, several, or a mapping from names to texts or columns into the form of repeated options."""
     if value is None:
         return []
-    if isinstance(value, str | int):  # a frame's columns may be numbers
-        return [str(value)]
     if isinstance(value, Mapping):
-        return [
-            f"{name}={columns if isinstance(columns, str) else ','.join(columns)}" for name, columns in value.items()
-        ]
+        return [f"{name}={','.join(as_list(columns))}" for name, columns in value.items()]
+    if isinstance(value, str) or not isinstance(value, Collection):  # a frame's columns may be numbers
+        return [str(value)]
     return list(map(str, value))
 
 
@@ -60,24 +59,25 @@ def open_inputs(
     if isinstance(data, str | os.PathLike):
         split = [split_name(os.fspath(data))]
     elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        split = [(name, os.fspath(path)) for name, path in data.items()]
+        split = [(str(name), os.fspath(path)) for name, path in data.items()]
     elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
         split = [split_name(os.fspath(path)) for path in data]
+    target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
     names: list[str | None] = [None]
     paths: list[str] = []
     if split is None:
         tables = [from_memory(data)]
     else:
         names, paths = [name for name, _ in split], [path for _, path in split]
-        if paths.count("-") + (targets == "-") > 1:
+        if [*paths, target_path].count("-") > 1:
             raise UsageError("- (standard input) can be read once only")
         tables = [open_table(path, delimiter) for path in paths]
         if len(tables) > 1:
             names = [given or stem for given, stem in zip(names, stems(paths), strict=True)]
     if targets is not None:
-        if isinstance(targets, str | os.PathLike):
-            paths.append(os.fspath(targets))
-            tables.append(open_table(os.fspath(targets), delimiter))
+        if target_path is not None:
+            paths.append(target_path)
+            tables.append(open_table(target_path, delimiter))
         else:
             tables.append(from_memory(targets, "targets"))
         names = [*names, None]

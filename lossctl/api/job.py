@@ -17,7 +17,7 @@ from lossctl.engine.plan import Question
 from lossctl.engine.task import USUAL, static_task, task_of_values
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.io.assembly import TargetRule
-from lossctl.io.blocks import width_of
+from lossctl.io.blocks import check_single, width_of
 from lossctl.io.classes import classes_for, pair_outputs
 from lossctl.io.column import Table
 from lossctl.io.columns import Selection, assignments
@@ -62,6 +62,8 @@ class Job:
         if texts and not any("pred" in roles for roles in self.chosen.slots.values()):
             raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
         order = pair_outputs(self.chosen)
+        if positive is not None and self.chosen.target is not None:
+            check_single(self.tables, self.chosen.target)
         self.widths = self._widths()
         if not self.asked:
             kind = self._target_shape()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TypedDict
 
 from lossctl import registry
-from lossctl.api.inputs import Names, as_list, named, needed_roles
+from lossctl.api.arguments import KINDS, checked_types
+from lossctl.api.inputs import Losses, Names, as_list, named, needed_roles
 from lossctl.api.job import Note
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import Progress, Watch, unwatched
-from lossctl.errors import UsageError
+from lossctl.errors import UsageError, near, printable
 from lossctl.io.column import Table
 from lossctl.io.columns import Request, Selection, select
 
@@ -25,7 +27,7 @@ class InputOptions(TypedDict, total=False):
 
     target: str | None
     pred: Names | Mapping[str, str | Sequence[str]]
-    losses: Names
+    losses: Losses
     weight: str | None
     by: Names
     activation: Names | Mapping[str, str]
@@ -45,6 +47,16 @@ class InputOptions(TypedDict, total=False):
     watch: Watch
 
 
+def only_known(function: Callable[..., object], options: Mapping[str, object]) -> None:
+    """Raise UsageError for a keyword that is neither the function's own nor one of `InputOptions`."""
+    own = [name for name, found in signature(function).parameters.items() if found.kind is found.KEYWORD_ONLY]
+    known = [*own, *InputOptions.__annotations__]
+    for name in options:
+        if name not in known:
+            where = f"{function.__name__}() has no argument {printable(name)!r}"
+            raise UsageError(f"{where}{near(name, known)}; help(lossctl.{function.__name__}) says what it takes")
+
+
 def silent(text: str) -> None:
     """Take no note."""
 
@@ -56,7 +68,7 @@ class Query:
     data: object
     target: str | None = None
     pred: Names | Mapping[str, str | Sequence[str]] = None
-    losses: Names = None
+    losses: Losses = None
     weight: str | None = None
     by: Names = None
     activation: Names | Mapping[str, str] = None
@@ -79,9 +91,9 @@ class Query:
     asked: list[tuple[str, Loss]] = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("target", "weight", "id", "positive_label"):  # a frame's columns may be numbers
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else str(value))
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name in KINDS}
+        for name, value in checked_types(given).items():
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "note", self.note or silent)
         if self.reduction not in ("mean", "sum"):
             raise UsageError(f"reduction {self.reduction!r} is unknown; mean or sum")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,16 +14,17 @@ from lossctl import __version__
 from lossctl.api.job import Job
 from lossctl.api.query import Query
 from lossctl.core.design import Design
-from lossctl.core.report import Evaluation, Input, Study, WorstRow
+from lossctl.core.report import Cell, Evaluation, Input, Study, WorstRow
 from lossctl.engine.assume import Assumptions
 from lossctl.engine.bounds import Weighed
 from lossctl.engine.compare import compare
 from lossctl.engine.differences import Differences
-from lossctl.engine.finish import Finish, Settings, parts
+from lossctl.engine.finish import FEW_UNITS, LARGE_SHARE, Finish, Settings, is_rough, parts
+from lossctl.engine.part import Part
 from lossctl.engine.plan import Plan
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
-from lossctl.errors import DataError, printable
+from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
 from lossctl.io.times import ranks
 
@@ -31,22 +32,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ROUGH = (
+    f"intervals may be too narrow, as there are fewer than {FEW_UNITS} rows or a standard error is more than "
+    f"{LARGE_SHARE:.0%} of the value"
+)
+
+
 class Report(Evaluation):
     """The result of `evaluate`: `cells`, `inputs`, `task`, `warnings`, and ways out."""
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per model, loss and slice as a pandas frame, at full precision."""
+    def to_frame(self, of: str = "cells") -> pd.DataFrame:
+        """Return a pandas frame at full precision: one row per model, loss and slice.
+
+        of: `cells`, or `comparisons` or `checks` for one row for each of these; without any, the frame is empty.
+        """
+        from lossctl.output.records import check_record, comparison_record, flat, record
+
+        records = {
+            "cells": map(record, self.cells),
+            "comparisons": map(comparison_record, self.comparisons),
+            "checks": map(check_record, self.checks),
+        }
+        known = list(records)
+        if of not in known:
+            raise UsageError(f"to_frame: no frame of {of!r}{near(str(of), known)}; one of {listed(known)}")
         import pandas as pd
 
-        from lossctl.output.records import flat, record
-
-        return pd.DataFrame([flat(record(cell)) for cell in self.cells])
+        return pd.DataFrame([flat(entry) for entry in records[of]])
 
     def to_json(self) -> str:
-        """Return the JSON envelope that `lossctl eval -f json` prints."""
+        """Return the JSON envelope that `lossctl eval -f json` prints, for a comparison that of `lossctl compare`."""
         from lossctl.output.envelope import to_json
 
-        return to_json(self, "eval")
+        return to_json(self, "eval" if self.study is None else "compare")
 
 
 def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: Query) -> tuple[Report, Weighed | None]:
@@ -57,6 +75,7 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
     digest = reader.digest(tally.read, tally.digest)
     dropped = _dropped(tally, reader)
     used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
+    kept = reader.digest(used, tally.used)
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
     signed = "|".join(
         [
@@ -82,10 +101,10 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
     pieces = list(parts(tally, plan, labels))
     made = tuple(chain.from_iterable(map(finish.cells, pieces)))
     inputs = tuple(
-        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, dropped)
+        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, kept, dropped)
         for model in plan.models
     )
-    warnings = tuple(_warnings(tally))
+    warnings = (*_warnings(tally), *_rough(pieces, plan, made, assumptions))
     report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings)
     if assumptions is None:
         return report, None
@@ -112,6 +131,22 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
         warnings=(*warnings, *found.warnings),
     )
     return whole, Weighed(differences, pieces, made)
+
+
+def _rough(pieces: Sequence[Part], plan: Plan, made: Sequence[Cell], assumptions: Assumptions | None) -> Iterator[str]:
+    """Warn of intervals that are likely too narrow."""
+    questions = {question.label: question for question in plan.questions}
+    units = {
+        tuple(part.chosen.items()): part.view.live if assumptions is None else assumptions.units(part)
+        for part in pieces
+    }
+    found = [cell for cell in made if is_rough(cell, questions[cell.loss], units[tuple(cell.slice.items())])]
+    if found:
+        places = (
+            f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
+            for cell in found
+        )
+        yield f"{ROUGH}: {listed(list(map(printable, places)), 4)}"
 
 
 def _signed(level: float | None, design: Design | None) -> list[str]:

@@ -68,6 +68,9 @@ def answer(
     questions = job.questions(first)
     if query.reduction == "sum":
         _check_sums(questions)
+    without = [question.label for question in questions if question.loss.row is None]
+    if design is not None and design.worst and without:
+        query.tell(f"--worst: no per-row value: {listed(without)}")
     plan = make_plan(
         chosen.models,
         questions,

@@ -21,6 +21,7 @@ from lossctl.gate.rules import Bound
 from lossctl.io.columns import split_name
 from lossctl.io.reports import SavedReport, is_report, read_report
 from lossctl.output.kept import kept
+from lossctl.registry import labelled
 
 
 class Trial(Protocol):
@@ -32,6 +33,8 @@ class Trial(Protocol):
     def given(self) -> Sequence[str]: ...
     @property
     def files(self) -> Sequence[str] | None: ...
+    @property
+    def remarks(self) -> Sequence[str]: ...
 
     def models(self) -> Sequence[str] | None:
         """Return the names of its models if they can be known before the work."""
@@ -45,8 +48,8 @@ class Trial(Protocol):
     def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
         """Return the text of a baseline of these candidates."""
 
-    def accepts(self, path: str, *more: str) -> str | None:
-        """Return the command that saves its values as a baseline."""
+    def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
+        """Return the command that saves its values, and those of further losses, as a baseline."""
 
     def looks(self, reference: Reference | None, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that shows more of some losses."""
@@ -62,10 +65,12 @@ class DataTrial:
     options: Mapping[str, Any]
     note: Note
     files: Sequence[str] | None
+    remarks: Sequence[str] = ()
 
     def models(self) -> Sequence[str] | None:
         options = self.options
-        if self.files is None or "-" in [*self.files, options.get("targets")]:
+        targets = options.get("targets")
+        if self.files is None or "-" in self.files or (isinstance(targets, str) and targets == "-"):
             return None  # standard input is read but once
         tables, names, _ = open_inputs(self.data, options.get("targets"), options.get("delimiter"))
         return Query(self.data, **options).chosen(tables, names).models
@@ -88,10 +93,13 @@ class DataTrial:
     def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
         return kept(found, candidates)
 
-    def accepts(self, path: str, *more: str) -> str | None:
-        return (
-            None if self.files is None else command("check", self.files, self.options, "--save-baseline", path, *more)
-        )
+    def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
+        if self.files is None:
+            return None
+        known = {labelled(text)[0] for text in self.options["losses"]}
+        more_losses = [text for text in losses if labelled(text)[0] not in known]
+        options = {**self.options, "losses": [*self.options["losses"], *more_losses]}
+        return command("check", self.files, options, "--save-baseline", path, *more)
 
     def looks(self, reference: Reference | None, losses: Sequence[str], *more: str) -> str | None:
         if self.files is None:
@@ -113,6 +121,7 @@ class ReportTrial:
     bounds: Sequence[Bound]
     given: Sequence[str]
     files: Sequence[str]
+    remarks: Sequence[str] = ()
 
     def models(self) -> Sequence[str] | None:
         return self.saved.evaluation.models
@@ -133,7 +142,7 @@ class ReportTrial:
     def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
         return kept(found, candidates, self.saved.document)
 
-    def accepts(self, path: str, *more: str) -> str | None:
+    def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         return None if "-" in self.files else command("check", self.files, {}, "--save-baseline", path, *more)
 
     def looks(self, reference: Reference | None, losses: Sequence[str], *more: str) -> str | None:
@@ -149,10 +158,8 @@ def trial(data: object, demands: Demands, by: Sequence[str], inputs: Mapping[str
     if not reports:
         bounds, notes, losses = of_data(demands, as_list(inputs.get("losses")))
         slicings = list(dict.fromkeys([*by, *(text for bound in bounds for text in bound.rule.by or ())]))
-        for text in notes:
-            note(text)
         _need_slices(bounds, by)
-        return DataTrial(data, bounds, by, {**inputs, "losses": losses, "by": slicings}, note, files)
+        return DataTrial(data, bounds, by, {**inputs, "losses": losses, "by": slicings}, note, files, notes)
     name, path = split_name(reports[0])
     if name is not None or len(files or []) > 1:
         raise UsageError(f"{path}: is a saved report, which is checked alone and has its models' names")
@@ -160,10 +167,8 @@ def trial(data: object, demands: Demands, by: Sequence[str], inputs: Mapping[str
         raise UsageError(f"{', '.join(said)}: {path} is a saved report, for which data and losses are settled")
     saved = read_report(path)
     bounds, notes = of_report(demands, saved.evaluation)
-    for text in notes:
-        note(text)
     slicings = [",".join(columns) for columns, _ in saved.evaluation.slicings() if columns]
-    return ReportTrial(saved, bounds, by or slicings, [path])
+    return ReportTrial(saved, bounds, by or slicings, [path], notes)
 
 
 def reports_among(files: Sequence[str]) -> list[str]:

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Final, Unpack
 
 from lossctl import __version__
+from lossctl.api.arguments import fitting
 from lossctl.api.inputs import Opened, open_inputs
 from lossctl.api.job import Job
-from lossctl.api.query import InputOptions, Query, silent
+from lossctl.api.query import InputOptions, Query, only_known, silent
 from lossctl.api.remarks import key_like, problems, warnings
 from lossctl.api.report import Report
 from lossctl.api.session import KEY_NAMES, answer, look_ahead
 from lossctl.api.surveyed import Roles, slice_surveys, table_survey
+from lossctl.core import survey as core
 from lossctl.core.form import checked_task
 from lossctl.core.report import Task
-from lossctl.core.survey import Agreement, Pairing, Survey, TableSurvey
+from lossctl.core.survey import Agreement, Pairing, TableSurvey
 from lossctl.errors import DataError, LossctlError
 from lossctl.io.blocks import BlockReader, RowSource
 from lossctl.io.column import Table
@@ -26,6 +28,16 @@ from lossctl.io.machine import usable_cores
 from lossctl.io.survey import Surveyor
 
 NOTHING: Final = Opened([], [], [])
+
+
+class Survey(core.Survey):
+    """The result of `validate`: `works`, `problems`, `warnings`, what was found, and a way out."""
+
+    def to_json(self) -> str:
+        """Return the JSON document that `lossctl validate -f json` prints."""
+        from lossctl.output.dataset import to_json
+
+        return to_json(self)
 
 
 def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
@@ -53,19 +65,21 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     """
     error: Exception | None = None
     notes: list[str] = []
-    tell = options.get("note") or silent
-
-    def note(text: str) -> None:
-        notes.append(text)
-        tell(text)
-
-    asked: InputOptions = {**options, "ci": None, "note": note}
+    only_known(validate, options)
+    asked: InputOptions = {**options, "ci": None}
     try:
         query = Query(data, **asked)
     except LossctlError as found:
         error = found
         query = Query(data, **_columns(asked))
     understood = error is None
+    tell = query.note or silent
+
+    def note(text: str) -> None:
+        notes.append(text)
+        tell(text)
+
+    query = replace(query, note=note)
     opened = NOTHING
     try:
         opened = Opened(*open_inputs(data, query.targets, query.delimiter))
@@ -83,12 +97,8 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
 
 def _columns(asked: InputOptions) -> InputOptions:
     """Return what is said of the columns, of a question that is wrong otherwise."""
-    kept: InputOptions = {**asked}
-    kept.pop("losses", None)
-    kept.pop("task", None)
-    kept.pop("missing", None)
-    kept.pop("threads", None)
-    return kept
+    settled = ("losses", "task", "missing", "threads")
+    return InputOptions(**fitting({name: value for name, value in asked.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
 
 
 @dataclass(frozen=True)

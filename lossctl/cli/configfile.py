@@ -215,6 +215,8 @@ def _check_inside(text: str, folder: str, where: str) -> None:
     target = os.path.realpath(os.path.join(root, path))
     if not re.match(INSIDE, text) or os.path.commonpath([root, target]) != root:
         raise UsageError(f"{where} = {toml(text)}: a path inside the folder of the file is needed, without ..")
+    if {".git", OWN, SHARED} & set(os.path.relpath(target, root).split(os.sep)):
+        raise UsageError(f"{where} = {toml(text)}: a configuration or git's own files are no place for a report")
 
 
 def _rules(where: str, tables: object) -> tuple[RuleTable, ...]:

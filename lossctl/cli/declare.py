@@ -210,4 +210,5 @@ def for_typer(option: Declared) -> tuple[Any, Any]:
         return Annotated[list[str] | None, option.info], None
     if option.default is REQUIRED:
         return Annotated[str, option.info], REQUIRED
-    return Annotated[str | None, option.info], None if option.default is None else str(option.default)
+    # a list, so that one that is given twice is noticed: the last would win without a word
+    return Annotated[list[str] | None, option.info], None if option.default is None else [str(option.default)]

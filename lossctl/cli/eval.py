@@ -35,6 +35,7 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.rows_out])
     from lossctl.api import evaluate
+    from lossctl.api.report import ROUGH
     from lossctl.output.render import render
 
     watch = Stopwatch()
@@ -46,7 +47,8 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
             rows_out=options.rows_out,
             **hooks,
         )
-    warn(display, report.warnings)
+    shows_intervals = display.format not in ("table", "md", "value")
+    warn(display, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
     outputs.save(lambda form, style: render(report, form, "eval", style))
     say_more(display, report, watch, inputs.threads)
     outputs.show(lambda form, style: render(report, form, "eval", style))

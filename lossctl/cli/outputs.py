@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -63,6 +64,8 @@ class Outputs(NamedTuple):
         paths = [path for _, path in files] + [path for path in writes if path is not None]
         for path in paths:
             check_writable(path, inputs)
+            if _is_output_file(path):
+                raise UsageError(f"{path}: is standard output, which has the format of -f")
         if len(set(map(os.path.realpath, paths))) != len(paths):
             raise UsageError(f"two outputs go to one file: {', '.join(paths)}")
         return cls(form, style, files)
@@ -71,11 +74,26 @@ class Outputs(NamedTuple):
         """Write the files of -o, each whole or not at all; what it says of the terminal's style is left out."""
         for form, path in self.files:
             text = _printed(render, form, Style(digits=self.style.digits))
-            (append_text if path == os.environ.get(SUMMARY) else write_text)(path, text)
+            (append_text if _is_summary(path) else write_text)(path, text)
 
     def show(self, render: Render) -> None:
         """Write standard output."""
         emit(_printed(render, self.form, self.style))
+
+
+def _is_summary(path: str) -> bool:
+    """Whether a path is the file that the steps of a job append to."""
+    summary = os.environ.get(SUMMARY)
+    return bool(summary) and os.path.realpath(path) == os.path.realpath(str(summary))
+
+
+def _is_output_file(path: str) -> bool:
+    """Whether a path is the file to which standard output goes: replacing it would lose what is printed."""
+    try:
+        own, other = os.fstat(1), os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(own.st_mode) and os.path.samestat(own, other)
 
 
 def _printed(render: Render, form: str, style: Style) -> str:

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lossctl.cli.declare import Declared, Group, declared
-from lossctl.errors import UsageError
+from lossctl.errors import UsageError, listed
 
 if TYPE_CHECKING:
     from lossctl.cli.configfile import ConfigFile, RuleTable
@@ -134,6 +134,10 @@ def _from_command_line(options: Sequence[Declared], given: Mapping[str, object])
     for option in options:
         if option.name in given:
             value = given[option.name]
+            if isinstance(value, list) and option.kind != "texts":
+                if len(value) > 1:
+                    raise UsageError(f"{option.option} is given {len(value)} times, as {listed(value)}; give it once")
+                [value] = value
             if isinstance(value, list):
                 value = tuple(value)
             elif isinstance(value, str):

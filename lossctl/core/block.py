@@ -23,8 +23,8 @@ class Block:
     codes. groups: slicing name -> (rows,) codes; groups by cluster and by time have names of their own. origins:
     slicing name -> (rows,) the first target of each row's group, where a loss needs it. missing: column -> rows where
     it is null or NaN, by kind. faults: column -> rows whose text is no known label, or whose target disagrees between
-    files. digest: the fingerprint of all rows read. units: (rows,) hashes of what is resampled as one, where it is
-    asked for. stopped: what made the rows after these unreadable.
+    files. digest: the fingerprint of all rows read, used: of the addresses or keys of those kept. units: (rows,)
+    hashes of what is resampled as one, where it is asked for. stopped: what made the rows after these unreadable.
     """
 
     start: int
@@ -38,6 +38,7 @@ class Block:
     dropped: int = 0
     faults: Mapping[str, Breach] = field(default_factory=dict)
     digest: int = 0
+    used: int = 0
     units: Hashes | None = None
     stopped: DataError | None = None
 

@@ -49,13 +49,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Input:
-    """Where one model's rows came from, how many there were, and the digest of what they are judged by."""
+    """Where one model's rows came from, how many there were, and the digest of what they are judged by.
+
+    `kept` is the digest of which of them were used, told apart by key or by their order.
+    """
 
     model: str
     path: str
     data: str
     rows: int
     used: int
+    kept: str
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 

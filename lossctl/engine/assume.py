@@ -82,10 +82,12 @@ class Assumptions:
         """Return the columns of the clusters of one slice that have a row of positive weight."""
         if name not in self._members:
             found: dict[tuple[str, ...], list[int]] = {}
-            grouped = self.tally.grouped[name]
-            for place, code in enumerate(grouped.codes.tolist()):
+            grouped, labels = self.tally.grouped[name], self.labels[name]
+            codes = grouped.codes.tolist()
+            # in the order of their words: that of arrival would leave a trace in the last bits
+            for place in sorted(range(len(codes)), key=lambda place: labels[codes[place]]):
                 if grouped.live[place]:
-                    found.setdefault(self.labels[name][code][:-1], []).append(place)
+                    found.setdefault(labels[codes[place]][:-1], []).append(place)
             self._members[name] = found
         return self._members[name].get(words, [])
 

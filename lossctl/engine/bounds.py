@@ -61,7 +61,7 @@ class Weighed:
         if relative and question.loss.reading.name == "root of a mean":
             return self._of_squares(part, question, couple, cells, tolerance, level)
         contrast = self._differences.contrast(part, question, couple, -sign - share, sign)
-        return self._about(part, contrast, worse - size, cells, couple, level)
+        return self._about(part, contrast, worse - size, _largest(cells, couple), level)
 
     def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
         """Return why these rows cannot support a `pass`, None where they can."""
@@ -86,18 +86,17 @@ class Weighed:
         part: Part,
         contrast: Contrast | str,
         value: float,
-        cells: Mapping[str, Cell],
-        couple: Couple,
+        size: float,
         level: float,
     ) -> tuple[float, float] | str:
-        """Return the interval of one contrast about its value."""
+        """Return the interval of one contrast about its value, which is made of values of some size."""
         if isinstance(contrast, str):
             return contrast
         spread = self._differences.assumptions.of(part).spread([contrast], 1)
         if isinstance(spread, str):
             return spread
         stderr = float(spread.stderrs[0])
-        if stderr * math.sqrt(spread.units) <= ROUNDING * max(abs(cells[model].value) for model in couple):
+        if stderr * math.sqrt(spread.units) <= ROUNDING * size:
             return Why.NO_SPREAD.words
         reach = spread.quantile(level) * stderr
         return value - reach, value + reach
@@ -117,7 +116,7 @@ class Weighed:
         columns = plan.indexes(own, question, base), plan.indexes(base, question)
         contrast = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
         value = cells[own].value ** 2 - times * cells[base].value ** 2
-        return self._about(part, contrast, value, cells, couple, level)
+        return self._about(part, contrast, value, _largest(cells, couple) ** 2, level)
 
     def _of_sizes(
         self,
@@ -138,8 +137,12 @@ class Weighed:
         ends: list[tuple[float, float]] = []
         for of_base, of_own in ((1.0, sides[1]), (-1.0, sides[1]), (sides[0], 1.0), (sides[0], -1.0)):
             contrast = self._differences.contrast(part, question, couple, -times * of_base, of_own)
-            found = self._about(part, contrast, of_own * b - times * of_base * a - size, cells, couple, level)
+            found = self._about(part, contrast, of_own * b - times * of_base * a - size, _largest(cells, couple), level)
             if isinstance(found, str):
                 return found
             ends.append(found)
         return min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
+
+
+def _largest(cells: Mapping[str, Cell], couple: Couple) -> float:
+    return max(abs(cells[model].value) for model in couple)

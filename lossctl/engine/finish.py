@@ -21,6 +21,8 @@ from lossctl.stats.grouped import estimates
 from lossctl.stats.quantile import TOO_FEW, order_interval
 from lossctl.stats.replicates import percentiles
 
+FEW_UNITS = 30
+LARGE_SHARE = 0.2
 DEPENDENT = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
 
@@ -218,3 +220,18 @@ def _status(
             question.loss.reading.undefined if question.loss.keeps == "moments" else "needs rows of both kinds",
         )
     return status, f"{word}: out of the range of float64"
+
+
+def is_rough(cell: Cell, question: Question, units: int) -> bool:
+    """Whether an interval is known by simulation to hold the truth clearly less often than it says.
+
+    So it does below 30 independent rows or clusters, and for means of large losses in few rows: those whose standard
+    error is more than a fifth of the value, a tenth for a root of a mean.
+    """
+    if cell.interval is None or cell.stderr is None:
+        return False
+    if units < FEW_UNITS:
+        return True
+    share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.reading.name)
+    positive = question.loss.direction == "min" and question.loss.best == 0.0
+    return share is not None and positive and cell.stderr > share * abs(cell.value)

@@ -199,6 +199,7 @@ class _Reduction:
             self.worst,
             frozenset(self.unlike),
             block.digest,
+            block.used,
             None if block.stopped is None else (block.stop, block.stopped),
         )
 

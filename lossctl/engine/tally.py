@@ -30,8 +30,8 @@ class Tally:
     The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped, peaks and
     replicates go by the name of a grouping, "" being all rows. kept: the lines of all quantities, the codes of the
     slicings and the times, and the address, row by row. worst: by couple of models and label of a loss. unlike: the
-    couples whose predictions differ anywhere. digest: the fingerprint of the rows read. stopped: the first row that
-    could not be read, and why.
+    couples whose predictions differ anywhere. digest: the fingerprint of the rows read, used: of those that are kept.
+    stopped: the first row that could not be read, and why.
     """
 
     read: int
@@ -48,6 +48,7 @@ class Tally:
     worst: Mapping[tuple[Couple, str], WorstRows] = field(default_factory=dict)
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
+    used: int = 0
     stopped: tuple[int, DataError] | None = None
 
     @classmethod
@@ -80,6 +81,7 @@ class Tally:
             both(self.worst, later.worst),
             self.unlike | later.unlike,
             (self.digest + later.digest) % MODULUS,
+            (self.used + later.used) % MODULUS,
             min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
         )
 

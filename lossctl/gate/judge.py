@@ -14,6 +14,7 @@ from lossctl.gate.evidence import Evidence
 from lossctl.gate.rules import Bound
 
 MIN_SLICE: Final = 30
+ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ
 BLOCKING: Final = ("fail", "undefined", "missing")
 
 
@@ -43,11 +44,10 @@ class Finding:
 
 def judge(cases: Sequence[Case], terms: Terms) -> list[Check]:
     """Judge every case, and number the ids that repeat."""
-    tests = sum(_is_tested(case, terms) for case in cases)
     found: list[Check] = []
     seen: dict[str, int] = {}
     for case in cases:
-        made = _named(case, _finding(case, terms, tests), terms)
+        made = _named(case, _finding(case, terms), terms)
         seen[made.id] = seen.get(made.id, 0) + 1
         found.append(made if seen[made.id] == 1 else replace(made, id=f"{made.id}#{seen[made.id]}"))
     return found
@@ -75,7 +75,7 @@ def shown(number: float, beside: float | None = None) -> str:
     return f"{number:.{digits}g}"
 
 
-def _finding(case: Case, terms: Terms, tests: int) -> Finding:
+def _finding(case: Case, terms: Terms) -> Finding:
     """Judge a case; the order of the questions is the order of their weight."""
     bound, rule, cell = case.bound, case.bound.rule, case.cell
     regression = rule.kind == "max-regression"
@@ -83,7 +83,9 @@ def _finding(case: Case, terms: Terms, tests: int) -> Finding:
         return Finding("skipped", terms.no_baseline)
     if cell is None:
         return Finding("missing", case.absent or "there is no value")
-    if case.slice and cell.rows < terms.min_slice:
+    if case.slice and not cell.rows:
+        return Finding("undefined", "the slice has no rows that were used")
+    if case.slice and cell.rows < terms.min_slice and not math.isinf(cell.value):
         return Finding("insufficient", f"{_rows(cell.rows)}, {terms.min_slice} are needed (--min-slice)")
     if not math.isfinite(cell.value):
         return Finding("undefined", f"the value is {_word(cell.value)}: {cell.reason or 'no reason is known'}")
@@ -104,26 +106,18 @@ def _finding(case: Case, terms: Terms, tests: int) -> Finding:
         return Finding("undefined", f"the limit is {_word(highest)}, no finite number")
     limit = -highest if bound.direction == "max" else highest
     if rule.decide != "point":
-        return _tested(case, cell, limit, terms, tests)
-    passed = merit(cell.value, bound.direction) <= highest
+        return _tested(case, cell, limit, terms)
+    rounding = 0.0 if held is None else ROUNDING * abs(held)
+    passed = merit(cell.value, bound.direction) <= highest + rounding
     return Finding("pass" if passed else "fail", _compared(bound, cell.value, held, limit, passed), limit)
 
 
-def _is_tested(case: Case, terms: Terms) -> bool:
-    """Whether a case is one of the tests among which the error of `significant` rules is shared out."""
-    if case.bound.rule.decide != "significant":
-        return False
-    reached = _finding(case, terms, 1)
-    return reached.interval is not None and reached.status in ("pass", "fail", "insufficient")
-
-
-def _tested(case: Case, cell: Cell, limit: float, terms: Terms, tests: int) -> Finding:
+def _tested(case: Case, cell: Cell, limit: float, terms: Terms) -> Finding:
     """Decide a regression by the interval of how much worse the candidate is."""
     bound, rule, evidence = case.bound, case.bound.rule, terms.evidence
     if evidence is None:
         return Finding("insufficient", "there is no evidence besides the values", limit)
-    shared = tests if rule.decide == "significant" else 1
-    level = 1.0 - (1.0 - rule.confidence) / max(shared, 1)
+    level = rule.confidence
     asked = [(0.0, False), *rule.tolerance.contrasts]
     found = [evidence.bounds(case.model, bound.label, case.slice, size, share, level) for size, share in asked]
     for ends in found:
@@ -139,8 +133,7 @@ def _tested(case: Case, cell: Cell, limit: float, terms: Terms, tests: int) -> F
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
     if rule.decide == "noninferior" and not worse:
         proven = f"no more than {rule.text} worse is {'' if kept else 'not '}shown"
-    share = f", {shared} checks share the error" if shared > 1 else ""
-    message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{share}); {proven}"
+    message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%); {proven}"
     if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)

@@ -200,16 +200,29 @@ def decision(name: str, origin: str = "--decide") -> Decide:
 
 
 def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[Bound], list[str]]:
-    """Join the rules of both; where both rule on one loss in one way, the command line wins and a note says so."""
+    """Join the rules of both; where both rule on one loss in one way, the command line wins and a note says so.
+
+    What wins holds in the slices, too, in which the rule held whose place it takes.
+    """
     asked = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
     kept, notes = [], []
+    slices: dict[tuple[str, str], tuple[str, ...]] = {}
     for bound in of_file:
-        winner = asked.get((bound.label, bound.rule.kind))
+        key = bound.label, bound.rule.kind
+        winner = asked.get(key)
         if winner is None:
             kept.append(bound)
-        else:
-            notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
-    return [*kept, *of_command], notes
+            continue
+        notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
+        if bound.rule.by is not None:
+            slices[key] = tuple(dict.fromkeys((*slices.get(key, ()), *bound.rule.by)))
+    inherited = [
+        replace(bound, rule=replace(bound.rule, by=slices[bound.label, bound.rule.kind]))
+        if (bound.label, bound.rule.kind) in slices
+        else bound
+        for bound in of_command
+    ]
+    return [*kept, *inherited], notes
 
 
 def _split(text: str, origin: str, example: str) -> tuple[str, str]:

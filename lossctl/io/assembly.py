@@ -160,6 +160,7 @@ class Assembly:
         origins: Mapping[str, NDArray[np.float64]],
         stopped: DataError | None,
         units: NDArray[np.uint64] | None = None,
+        used: int = 0,
     ) -> Block:
         """Leave out the rows that cannot be used, and make the block."""
         keep = ~self.lost if self.lost.any() else None
@@ -184,6 +185,7 @@ class Assembly:
             dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
             faults=self.faults,
             digest=digest,
+            used=used,
             units=None if units is None else complete(units),
             stopped=stopped,
         )

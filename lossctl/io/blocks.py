@@ -16,7 +16,7 @@ from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
-from lossctl.io.column import Kind, Piece, Table, Texts
+from lossctl.io.column import NOT_SINGLE, Kind, Piece, Table, Texts
 from lossctl.io.columns import WITHIN, Selection, Slot
 from lossctl.io.instep import Rows, Wanted
 
@@ -126,9 +126,10 @@ class BlockReader:
         columns += [self._word_hashes(held, slot) for slot in chain.from_iterable(self.selection.by.values())]
         own = taken.hashes()[:rows]
         units = self._units(held, own) if self._needs_units else None
+        used = int(np.add.reduce(own[~whole.lost] if whole.lost.any() else own))
         digest = fingerprint(own, columns)
         origins = self._block_origins(models, groups, whole) if self._origins else {}
-        return whole.block(models, weight, groups, self.missing, digest, origins, stopped, units)
+        return whole.block(models, weight, groups, self.missing, digest, origins, stopped, units, used)
 
     def _word_hashes(self, held: Mapping[tuple[int, str, Kind], Any], slot: Slot) -> Hashes:
         codes = held[slot.table, slot.columns[0], Kind.TEXT]
@@ -161,7 +162,7 @@ class BlockReader:
             present, first = np.unique(codes[keep], return_index=True)
             unset = np.isnan(known[present])
             known[present[unset]] = target[keep][first[unset]]
-            found[name] = known[codes]
+            found[name] = known[codes] if len(known) else np.full(len(codes), np.nan)
         return found
 
     def row_of(self, place: int, address: int) -> int:
@@ -196,6 +197,13 @@ class BlockReader:
         if len(slots) > 1:
             return self._context.crossings[name].labels
         return [(word,) for word in self._context.vocabulary(slots[0].table, slots[0].columns[0]).words]
+
+
+def check_single(tables: Sequence[Table], slot: Slot) -> None:
+    """Raise DataError where a column that is read as labels holds several values per row."""
+    for name in slot.columns:
+        if tables[slot.table].shape(name).width != 1:
+            raise DataError(f"{tables[slot.table].label}: column {printable(name)!r} {NOT_SINGLE}")
 
 
 def width_of(tables: Sequence[Table], slot: Slot) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from lossctl.core.domain import Array, Mask
 from lossctl.core.fingerprint import Hashes, text_hash
 from lossctl.core.labels import label
 from lossctl.errors import DataError
+
+NOT_SINGLE: Final = "holds lists; one value per row is needed"
 
 
 class Kind(Enum):

@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lossctl.core.domain import Mask
-from lossctl.errors import DataError
-from lossctl.io.column import Cells, Column, Kind, Numbers, Shape, Texts
+from lossctl.errors import DataError, printable
+from lossctl.io.column import NOT_SINGLE, Cells, Column, Kind, Numbers, Shape, Texts
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
 PLAIN: Final[Mapping[str, type]] = {
@@ -27,11 +27,28 @@ PLAIN: Final[Mapping[str, type]] = {
 WHOLE: Final = {name: kind for name, kind in PLAIN.items() if "int" in name} | {"int64": np.int64}
 FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written down beforehand
 LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+NESTED: Final = {
+    pa.types.is_struct: "structs",
+    pa.types.is_map: "maps",
+    pa.types.is_union: "values of several types",
+}
+BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type holds one vector per row."""
     return any(test(kind) for test in LIST_TYPES)
+
+
+def check_single(kind: pa.DataType) -> None:
+    """Raise DataError for a type that holds more than one value per row, and so no labels or keys."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        raise DataError(NOT_SINGLE)
+    for test, what in NESTED.items():
+        if test(kind):
+            raise DataError(f"holds {what}; one value per row is needed")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -95,7 +112,7 @@ def numbers(array: pa.Array) -> Numbers:
     if pa.types.is_null(array.type):
         return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
     if not (is_number(array.type) or pa.types.is_boolean(array.type)):
-        kind = "text" if is_text(array.type) else f"{array.type} values"
+        kind = "text" if is_text(array.type) else f"{printable(str(array.type))} values"
         raise DataError(f"holds {kind}; numbers are needed")
     if not len(array):
         return Numbers(np.empty((1, 0)))
@@ -150,22 +167,39 @@ def decoded(raw: bytes | None) -> str:
         raise DataError(f"holds {raw[:40] if raw else raw!r}, which is not UTF-8 text") from None
 
 
-def words_of(dictionary: pa.Array) -> tuple[str, ...]:
-    """Return the texts of a dictionary; raise DataError where one is not UTF-8."""
-    plain = dictionary.cast(pa.string()) if is_number(dictionary.type) else dictionary
+def as_text(array: pa.Array) -> pa.Array:
+    """Return single values as text; raise DataError where they are none, or not UTF-8."""
+    kind = array.type
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        import pyarrow.compute as pc
+
+        array = pc.add(array, pa.scalar(0, kind))  # -0 and 0 are one label
     try:
-        plain.validate(full=True)
+        text = array if pa.types.is_string(kind) else array.cast(pa.string())
+        text.validate(full=True)
+    except pa.ArrowNotImplementedError:
+        raise DataError(f"holds {printable(str(kind))} values; numbers, text or dates are needed") from None
     except pa.ArrowInvalid:
-        for raw in plain.cast(pa.binary()).to_pylist():
-            decoded(raw)
+        if is_text(kind) or any(test(kind) for test in BINARY_TYPES):
+            for raw in array.cast(pa.large_binary()).to_pylist():
+                decoded(raw)
         raise
-    return tuple(word or "" for word in plain.to_pylist())
+    return text
+
+
+def not_a_number(array: pa.Array) -> Mask | None:
+    """Return (rows,) True for NaN, which as a label or key is missing; None where there is none."""
+    if not pa.types.is_floating(array.type) or not len(array):
+        return None
+    there = valid(array)
+    found = np.isnan(as_float64(array))
+    found = found if there is None else found & there
+    return found if found.any() else None
 
 
 def texts(array: pa.Array) -> Texts:
-    """Convert text, integers, booleans and numbers to codes into their words; an empty text is null."""
-    if is_list(array.type):
-        raise DataError("holds lists; one value per row is needed")
+    """Convert text, integers, booleans and numbers to codes into their words; an empty text and NaN are null."""
+    check_single(array.type)
     whole = WHOLE.get(str(array.type))
     if whole is not None and array.null_count == 0 and len(array):
         values = buffer_of(array, whole)
@@ -173,13 +207,16 @@ def texts(array: pa.Array) -> Texts:
         if high - low < FEW_CODES:  # a class or a group: no need to look each one up
             return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))
     if not pa.types.is_dictionary(array.type):
-        plain = pa.types.is_string(array.type) or pa.types.is_integer(array.type)
-        array = (array if plain else array.cast(pa.string())).dictionary_encode()
+        plain = pa.types.is_string(array.type) or is_number(array.type)
+        array = (array if plain else as_text(array)).dictionary_encode()
     found = np.array(buffer_of(array.indices.cast(pa.int64()), np.int64)) if len(array) else np.empty(0, np.int64)
     there = valid(array.indices)
     if there is not None:
         found[~there] = -1
-    words = words_of(array.dictionary)
-    if "" in words:
-        found = np.where(found == words.index(""), -1, found)
+    words = tuple(word or "" for word in as_text(array.dictionary).to_pylist())
+    nan = not_a_number(array.dictionary)
+    if "" in words or nan is not None:
+        absent = np.array([*(not word for word in words), True])
+        absent[:-1] |= False if nan is None else nan
+        found = np.where(absent[found], -1, found)
     return Texts(found, words)

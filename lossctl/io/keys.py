@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from lossctl.core.domain import Mask
 from lossctl.core.fingerprint import Hashes, stirred
 from lossctl.core.labels import label
-from lossctl.errors import DataError
 from lossctl.io import convert
 from lossctl.io.column import Keys
 
@@ -33,10 +32,9 @@ LABELS: Final = ("true", "false")
 
 def keys(array: pa.Array) -> Keys:
     """Hash the keys of one Arrow array of numbers, text, booleans, dates or dictionaries of these."""
+    convert.check_single(array.type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if convert.is_list(array.type):
-        raise DataError("holds lists; one value per row is needed")
     rows = len(array)
     there = convert.valid(array)
     null = None if there is None else ~there
@@ -45,13 +43,10 @@ def keys(array: pa.Array) -> Keys:
     if pa.types.is_signed_integer(array.type):
         numbers = np.array(convert.buffer_of(array.cast(pa.int64()), np.int64))
         return Keys(_of_numbers(numbers), None, null, numbers if null is None else None)
-    text = array if pa.types.is_string(array.type) else array.cast(pa.string())
-    try:
-        text.validate(full=True)
-    except pa.ArrowInvalid:
-        for raw in text.cast(pa.binary()).to_pylist():
-            convert.decoded(raw)
-        raise
+    nan = convert.not_a_number(array)
+    if nan is not None:
+        null = nan if null is None else null | nan
+    text = convert.as_text(array)
     offsets = np.frombuffer(text.buffers()[1], dtype=np.int32)[text.offset : text.offset + rows + 1].astype(np.int64)
     data = np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8)
     found = of_texts(offsets, data)
@@ -60,15 +55,6 @@ def keys(array: pa.Array) -> Keys:
     if null.any():
         return Keys(found.hashes, found.shown_check, null)
     return Keys(found.hashes, found.shown_check, None, text if found.plain else found.numbers)
-
-
-def array_keys(array: NDArray[Any]) -> Keys:
-    """Hash the keys of a NumPy array."""
-    if array.dtype.kind == "i":
-        numbers = array.astype(np.int64)
-        return Keys(_of_numbers(numbers), None, None, numbers)
-    words = [None if value is None or value != value else label(value) for value in array.tolist()]
-    return keys(pa.array(words, pa.string()))
 
 
 @dataclass(frozen=True)

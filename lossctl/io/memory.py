@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.labels import label as label_of
-from lossctl.errors import DataError, UsageError
-from lossctl.io.column import Column, Kind, Numbers, Piece, Shape, Table, Texts
+from lossctl.errors import DataError, UsageError, printable
+from lossctl.io.column import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table
+
+NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
+WIDEST = 8  # bytes of the widest number that Arrow knows
+ARROW_UNITS = ("D", "s", "ms", "us", "ns")
 
 
 class ArrayTable:
@@ -19,10 +23,26 @@ class ArrayTable:
 
     def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
         self.label = label
-        self.columns = {str(name): plain(values) for name, values in columns.items()}
-        lengths = {name: values.shape[0] if values.ndim else -1 for name, values in self.columns.items()}
-        if -1 in lengths.values() or len(set(lengths.values())) > 1:
+        self.columns = {str(name): self._array(str(name), values) for name, values in columns.items()}
+        lengths = {name: values.shape[0] for name, values in self.columns.items()}
+        if len(set(lengths.values())) > 1:
             raise DataError(f"{label}: the columns differ in length: {lengths}")
+        self._exact = {str(name): exact(values, self.columns[str(name)]) for name, values in columns.items()}
+
+    def _array(self, name: str, values: object) -> NDArray[Any]:
+        try:
+            array = plain(values)
+        except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # as NumPy or the values' own type say
+            reason = printable(str(error).partition("\n")[0])
+            raise DataError(
+                f"{self.label}: column {name!r} is no array of values of one length and type: {reason}"
+            ) from None
+        if not array.ndim:
+            raise DataError(
+                f"{self.label}: column {name!r} is a single value of type {type(values).__name__}; an array or a list "
+                "with one value for each row is needed"
+            )
+        return array
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,12 +75,13 @@ class ArrayTable:
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
         array = self.columns[name][rows]
-        if kind is Kind.TEXT or (kind is Kind.CELL and array.dtype.kind not in "biuf"):
-            return labels(array)
-        if kind is Kind.KEY:
-            from lossctl.io.keys import array_keys
-
-            return array_keys(array)
+        if kind in (Kind.TEXT, Kind.KEY):
+            try:
+                return labels(single(self._exact[name][rows]), kind)
+            except DataError as error:
+                raise DataError(f"{self.label}: column {name!r} {error}") from None
+        if kind is Kind.CELL and array.dtype.kind not in "biuf":
+            return labels(shown(array), Kind.TEXT)
         if array.dtype.kind not in "biuf":
             raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
         columns = array.reshape(len(array), self.shape(name).width).T
@@ -77,14 +98,63 @@ def plain(values: object) -> NDArray[Any]:
     return array
 
 
-def labels(array: NDArray[Any]) -> Texts:
-    """Encode an array of labels; None and NaN are null."""
-    places: dict[str, int] = {}
-    codes = [
-        -1 if value is None or value != value else places.setdefault(label_of(value), len(places))
-        for value in array.reshape(-1).tolist()
-    ]
-    return Texts(np.array(codes, dtype=np.int64), tuple(places))
+def exact(values: object, array: NDArray[Any]) -> NDArray[Any]:
+    """View values as labels are read: whole numbers and booleans beside None or masked ones become no floats."""
+    if isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind in "biu":
+            array = np.ma.getdata(values).astype(object)
+            array[np.ma.getmaskarray(values)] = None
+        return array
+    return np.asarray(values) if array.dtype.kind == "f" else array
+
+
+def single(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of one value per row as (n,); raise DataError where there are more, or none."""
+    flat = array.reshape(-1)
+    if len(flat) != len(array) or array.dtype.names is not None:
+        raise DataError(NOT_SINGLE)
+    if array.dtype == object and any(isinstance(value, NESTED) for value in flat):
+        raise DataError(NOT_SINGLE)
+    return flat
+
+
+def shown(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of anything as (n,) labels, lists written out."""
+    try:
+        return single(array)
+    except DataError:
+        return np.array([str(row) for row in array.tolist()])
+
+
+def labels(array: NDArray[Any], kind: Kind) -> Column:
+    """Encode (n,) labels or keys as an Arrow array of them is; None, NaN, NaT and an empty text are null."""
+    from lossctl.io import convert
+
+    return convert.column(arrow(array), kind)
+
+
+def arrow(array: NDArray[Any]) -> Any:
+    """Return (n,) labels as an Arrow array: numbers and times of their own type, all else as text."""
+    import pyarrow as pa
+
+    if array.dtype == object and all(isinstance(value, float) or missing(value) for value in array):
+        array = np.array([np.nan if missing(value) else value for value in array], dtype=np.float64)
+    if array.dtype.kind in "iuf":
+        array = np.ascontiguousarray(array, dtype=np.float64 if array.dtype.itemsize > WIDEST else None)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
+    if array.dtype.kind in "mM" and np.datetime_data(array.dtype)[0] in ARROW_UNITS:
+        return pa.array(array)
+    words = [None if missing(value) else label_of(value) for value in array.tolist()]
+    return pa.array(words, pa.string())
+
+
+def missing(value: Any) -> bool:
+    """Whether a value is None, or as NaN, NaT and NA not the same as itself."""
+    if value is None:
+        return True
+    differs = value != value
+    return bool(differs) if isinstance(differs, bool | np.bool_) else True
 
 
 class ArrowTable:
@@ -112,7 +182,10 @@ class ArrowTable:
         found = convert.shape(self.column(name).type)
         if found.width == 0:
             first = self.column(name).slice(0, 1).combine_chunks()
-            return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
+            try:
+                return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
+            except DataError as error:
+                raise DataError(f"{self.label}: column {name!r} {error}") from None
         return found
 
     def unchanged(self) -> None:
@@ -189,4 +262,7 @@ def from_memory(data: object, label: str = "data") -> Table:
         if len(twice):
             raise DataError(f"{label}: the frame names {list(map(str, twice))} more than once")
         return FrameTable(data, label)
-    raise UsageError(f"{label} is a {type(data).__name__}; a pandas frame, an Arrow table, a dict of arrays or paths")
+    raise UsageError(
+        f"{label}: a value of type {type(data).__name__} is not allowed; a pandas frame, an Arrow table, a dict of "
+        "arrays or paths"
+    )

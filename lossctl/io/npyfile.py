@@ -13,7 +13,7 @@ import numpy as np
 
 from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError
-from lossctl.io.column import Kind, Numbers, Piece, Shape
+from lossctl.io.column import NOT_SINGLE, Kind, Numbers, Piece, Shape
 from lossctl.io.source import Source
 
 MAX_HEADER = 10_000
@@ -77,6 +77,8 @@ class NpyTable:
         shape, fortran, dtype, offset = self.layout
         name = self.names[0]
         if wanted[name] not in (Kind.NUMBER, Kind.CELL):
+            if self.shape(name).width != 1:
+                raise DataError(f"{self.label}: {NOT_SINGLE}")
             raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
         rows, width = shape[0], prod(shape[1:])
         # in Fortran order a column is contiguous, and columns follow the reversed order of the trailing indices

@@ -83,6 +83,7 @@ class ParquetTable:
 
     def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
         self._check_size(set(wanted))
+        self._check_single(wanted)
         stop = self.rows if stop is None else stop
         try:
             with self.source.file() as file:
@@ -129,6 +130,15 @@ class ParquetTable:
             return convert.column(array, kind)
         except DataError as error:
             raise DataError(f"{self.label}: column {name!r} {error}") from None
+
+    def _check_single(self, wanted: Mapping[str, Kind]) -> None:
+        """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""
+        for name, kind in wanted.items():
+            if kind in (Kind.TEXT, Kind.KEY):
+                try:
+                    convert.check_single(self.schema.field(name).type)
+                except DataError as error:
+                    raise DataError(f"{self.label}: column {name!r} {error}") from None
 
     def _check_size(self, wanted: set[str]) -> None:
         claimed = sum(

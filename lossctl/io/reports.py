@@ -236,6 +236,7 @@ def _input(entry: Fields) -> Input:
         entry.text("data"),
         entry.whole("rows"),
         entry.whole("used"),
+        entry.text("kept"),
         {name: dropped.whole(name) for name in dropped.values},
     )
 

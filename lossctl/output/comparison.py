@@ -11,7 +11,7 @@ from rich.text import Text
 from lossctl.core.report import Comparison, Evaluation, Study, WorstRow
 from lossctl.errors import listed, printable
 from lossctl.output.forest import drawn
-from lossctl.output.numbers import interval, percent, shown, signed
+from lossctl.output.numbers import interval, level_text, percent, shown, signed
 from lossctl.output.style import Style
 from lossctl.output.table import headline, natural_width, new_table, rendered
 
@@ -110,7 +110,7 @@ class _Overall:
         tested = self.level is not None
         table = new_table(self.style, texts, numbers)
         if tested and self.columns > 0:
-            table.add_column(Text(f"{100 * (self.level or 0):.4g}% interval"), no_wrap=True)
+            table.add_column(Text(f"{level_text(self.level or 0.0)} interval"), no_wrap=True)
         if tested and self.columns > 1:
             table.add_column(Text("p"), justify="right", no_wrap=True)
         if tested:
@@ -220,7 +220,7 @@ def sentences(report: Evaluation) -> Iterator[str]:
         models = printable(listed(list(best.kept)))
         which = "is the one model that may be best" if len(best.kept) == 1 else "may each be the best model"
         place = f"By {printable(best.loss)}{_place(best.slice)}"
-        yield f"{place}, {models} {which} ({100 * best.level:.4g}% model confidence set)."
+        yield f"{place}, {models} {which} ({level_text(best.level)} model confidence set)."
 
 
 def _place(chosen: Mapping[str, str]) -> str:
@@ -234,7 +234,7 @@ def _notes(report: Evaluation, study: Study, style: Style) -> Iterator[str]:
     sign = SIGN["undecided"]
     paired = f"paired, {printable(study.assumption)}"
     adjusted = f"p adjusted: {study.correction}" if study.correction != "none" else "p of one comparison, not adjusted"
-    yield f"{sign} no difference is shown at {100 * study.level:.4g}% ({paired}; {adjusted})"
+    yield f"{sign} no difference is shown at {level_text(study.level)} ({paired}; {adjusted})"
     reasons: dict[str, list[str]] = {}
     for found in report.comparisons:
         if found.reason is not None:

@@ -26,10 +26,15 @@ FORMATS: Final = ("table", "json", "md")
 def render(survey: Survey, form: str, style: Style) -> str:
     """Return a survey as text in one format."""
     if form == "json":
-        return json.dumps(document(survey), indent=2, allow_nan=False) + "\n"
+        return to_json(survey)
     from lossctl.output import datatable
 
     return datatable.to_markdown(survey, style.digits) if form == "md" else datatable.to_table(survey, style)
+
+
+def to_json(survey: Survey) -> str:
+    """Return a survey as JSON text that ends with a newline."""
+    return json.dumps(document(survey), indent=2, allow_nan=False) + "\n"
 
 
 def document(survey: Survey) -> dict[str, Any]:

@@ -37,3 +37,9 @@ def percent(share: float | None, sign: bool = True) -> str:
     text = f"{size:.0f}" if size >= 100.0 else f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
     mark = ("+" if share > 0.0 else "-" if share < 0.0 else "") if sign else ""
     return f"{mark}{text}%"
+
+
+def level_text(level: float) -> str:
+    """Write a confidence level in percent, never rounded to all of it."""
+    text = f"{100.0 * level:.4g}"
+    return f"{100.0 * level!r}%" if text == "100" else f"{text}%"

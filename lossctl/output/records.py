@@ -161,6 +161,7 @@ def input_record(source: Input) -> dict[str, Any]:
         "data": source.data,
         "rows": source.rows,
         "used": source.used,
+        "kept": source.kept,
         "dropped": dict(source.dropped),
     }
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lossctl.core.report import Cell, Evaluation
 from lossctl.output.escape import inert_line
-from lossctl.output.numbers import interval, shown
+from lossctl.output.numbers import interval, level_text, shown
 from lossctl.output.style import Style
 
 UNBOUND = 10_000  # columns, for measuring a table's natural width
@@ -122,7 +122,7 @@ def _long_tables(
     if errors:
         _column(table, "std err", numeric=True)
     if spread:
-        _column(table, f"{100 * (report.level or 0):.4g}% interval")
+        _column(table, f"{level_text(report.level or 0.0)} interval")
     _column(table, "rows", numeric=True)
     for cell in report.cells:
         texts = [Text(inert_line(cell.slice[column]) if column in cell.slice else "-") for column in slices]

@@ -1,0 +1,102 @@
+"""`python -m tests.coverage` from the root of the repository; `make coverage`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from lossctl.io.machine import usable_cores
+from tests.coverage.samples import Case
+from tests.coverage.trial import FEW, WIDE, Found, Share, run
+
+ROWS = (30, 100, 1_000)
+PLAIN = ("mse", "mae", "rmse", "r2", "median_absolute_error")
+HEADS = (
+    ("value", "rows drawn from", "n"),
+    ("level", "below", "BCa", "small", "silent"),
+    ("difference", "BCa", "p <= 5 %", "verdicts"),
+)
+WIDTHS = (22, 26, 4, 7, 7, 7, 7, 7, 12, 7, 10, 10)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make coverage", description="Measure how often intervals hold the truth.")
+    parser.add_argument("--samples", type=int, default=1_500, metavar="N", help="samples of each case [default: 1500]")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases that have it in their words")
+    parser.add_argument("--processes", type=int, default=usable_cores(), help="[default: all]")
+    options = parser.parse_args(arguments)
+    if options.samples < 2 or options.processes < 1:
+        parser.error("--samples is at least 2, --processes at least 1")
+    return options
+
+
+def cases() -> Iterator[Case]:
+    """All cases, in the order of the table."""
+    for loss in PLAIN:
+        yield from (Case(loss, errors, n) for errors in ("normal", "t5", "lognormal") for n in ROWS)
+        if loss in ("mse", "mae", "rmse"):
+            yield from (Case(loss, errors, n, rival="normal") for errors in ("t5", "lognormal") for n in ROWS)
+    yield from (Case("mse", "blunders", n, rival="normal") for n in ROWS)
+    for option in ("weighted", "clustered"):
+        yield from (Case("mse", errors, n, option) for errors in ("normal", "t5", "lognormal") for n in ROWS)
+    yield from (Case("bce", errors, n) for errors in ("balanced", "rare", "confident") for n in ROWS)
+    yield from (Case("bce", "confident", n, rival="timid") for n in ROWS)
+
+
+def cells(found: Found) -> list[str]:
+    """The columns of one case."""
+    return [
+        found.case.words,
+        found.case.data,
+        str(found.case.rows),
+        *map(percent, (found.level, found.below, found.bca_level, found.small, found.silent)),
+        *map(percent, (found.difference, found.bca_difference, found.significant, found.verdicts)),
+    ]
+
+
+def percent(share: Share) -> str:
+    return "-" if share.percent is None else f"{share.percent:.1f}"
+
+
+def line(texts: Sequence[str]) -> str:
+    return "".join(
+        text.ljust(width) if place < 2 else text.rjust(width)
+        for place, (text, width) in enumerate(zip(texts, WIDTHS, strict=True))
+    )
+
+
+def main() -> int:
+    """Run all cases and print their table."""
+    options = parsed()
+    asked = [case for case in cases() if options.only in f"{case.words} {case.data} {case.rows}"]
+    if not asked:
+        raise SystemExit(f"no case has {options.only!r} in its words")
+    start = time.perf_counter()
+    error = 100.0 * math.sqrt(0.95 * 0.05 / options.samples)
+    print(
+        f"Intervals of nominally 95 % that hold the truth, and false verdicts of two models with the same true loss,"
+        f"\nin % of {options.samples} samples. Monte Carlo error of a rate near 95 or 5 %: +-{error:.1f}."
+        "\n  level, difference  intervals of lossctl about one model's loss, about the difference of two"
+        "\n  below              level intervals that end below the truth (2.5 would be fair)"
+        "\n  BCa                bias-corrected and accelerated bootstrap of the same samples, 1000 resamples"
+        f"\n  small, silent      samples of fewer than {FEW} rows or clusters or with a standard error above"
+        f" {WIDE:.0%} of the loss\n                     (of its square for a root), and level intervals that miss"
+        " the truth in other samples"
+        "\n  p <= 5 %, verdicts false verdicts without and with the guards\n"
+    )
+    print(line([text for part in HEADS for text in part]), flush=True)
+    with ProcessPoolExecutor(options.processes) as pool:
+        for found in pool.map(partial(run, samples=options.samples), asked):
+            print(line(cells(found)), flush=True)
+    print(f"\n{len(asked)} cases in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
