@@ -97,7 +97,7 @@ class BlockMoments:
             return
         shift, odd, place = 0, FINITE, len(self._sums)
         cubed = place in self.cubed
-        taken = about_pivot(line, cubed, spare)
+        taken = about_zero(line, cubed) if spare else about_pivot(line, cubed)
         if not math.isfinite(taken.rest):
             odd = odd_values(line, self.addresses)
             line = np.where(np.isfinite(line), line, 0.0)
@@ -161,22 +161,27 @@ class CentredLine:
         return rows <= FEW or abs(rows * self.pivot + self.rest) * CANCELS < math.sqrt(rows) * math.sqrt(self.square)
 
 
-def about_pivot(line: Array, cubed: bool = False, spare: bool = False) -> CentredLine:
-    """Take a line about the mean of some of its rows, spread evenly.
-
-    One that is `spare` is taken in its own place, and about zero if that is as good.
-    """
+def about_pivot(line: Array, cubed: bool = False) -> CentredLine:
+    """Take a line about the mean of some of its rows, spread evenly."""
     some = line[:: max(1, len(line) // PIVOT_ROWS)]
     pivot = float(np.add.reduce(some)) / len(some)
-    if spare and abs(pivot) * NEAR_ZERO < math.sqrt(float(np.einsum("i,i->", some, some)) / len(some)):
-        pivot, centred = 0.0, line
-    else:
-        centred = np.subtract(line, pivot, out=line if spare and math.isfinite(pivot) else None)
-    rest = float(np.add.reduce(centred))
-    if not cubed:
-        return CentredLine(centred, pivot, rest, sum_of_products(centred, centred))
-    squares = np.square(centred)
-    return CentredLine(centred, pivot, rest, float(np.add.reduce(squares)), sum_of_products(squares, centred))
+    return centred_line(line - pivot, pivot, cubed)
+
+
+def about_zero(line: Array, cubed: bool = False) -> CentredLine:
+    """Take a line that may be overwritten about zero, or in its place about its mean where that saves digits."""
+    taken = centred_line(line, 0.0, cubed)
+    if abs(taken.rest) * NEAR_ZERO <= math.sqrt(len(line)) * math.sqrt(taken.square):
+        return taken
+    pivot = taken.rest / len(line)
+    return centred_line(np.subtract(line, pivot, out=line), pivot, cubed) if math.isfinite(pivot) else taken
+
+
+def centred_line(centred: Array, pivot: float, cubed: bool) -> CentredLine:
+    """Sum a line that is taken about a pivot, with its squares and cubes."""
+    square = sum_of_products(centred, centred)
+    cube = sum_of_cubes(centred) if cubed else 0.0
+    return CentredLine(centred, pivot, float(np.add.reduce(centred)), square, cube)
 
 
 def exact_sum(line: Array) -> int:
@@ -201,3 +206,12 @@ def sum_of_products(left: Array, right: Array) -> float:
     whole = len(left) - len(left) % RUN
     runs = np.einsum("ij,ij->i", left[:whole].reshape(-1, RUN), right[:whole].reshape(-1, RUN))
     return float(np.add.reduce(runs)) + float(np.einsum("i,i->", left[whole:], right[whole:]))
+
+
+def sum_of_cubes(line: Array) -> float:
+    """Return Σ line³ as `sum_of_products` adds; a line of squares in between would not stay in the cache."""
+    whole = len(line) - len(line) % RUN
+    runs, rest = line[:whole].reshape(-1, RUN), line[whole:]
+    return float(np.add.reduce(np.einsum("ij,ij,ij->i", runs, runs, runs))) + float(
+        np.einsum("i,i,i->", rest, rest, rest)
+    )
