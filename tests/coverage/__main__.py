@@ -12,7 +12,7 @@ from functools import partial
 
 from lossctl.io.machine import usable_cores
 from tests.coverage.samples import Case
-from tests.coverage.trial import FEW, WIDE, Found, Share, run
+from tests.coverage.trial import Found, Share, run
 
 ROWS = (30, 100, 1_000)
 PLAIN = ("mse", "mae", "rmse", "r2", "median_absolute_error")
@@ -85,9 +85,7 @@ def main() -> int:
         "\n  level, difference  intervals of lossctl about one model's loss, about the difference of two"
         "\n  below              level intervals that end below the truth (2.5 would be fair)"
         "\n  BCa                bias-corrected and accelerated bootstrap of the same samples, 1000 resamples"
-        f"\n  small, silent      samples of fewer than {FEW} rows or clusters or with a standard error above"
-        f" {WIDE:.0%} of the loss\n                     (of its square for a root), and level intervals that miss"
-        " the truth in other samples"
+        "\n  small, silent      samples whose level interval lossctl warns of, and those that miss the truth in others"
         "\n  p <= 5 %, verdicts false verdicts without and with the guards\n"
     )
     print(line([text for part in HEADS for text in part]), flush=True)

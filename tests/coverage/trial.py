@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 import lossctl
+from lossctl import registry
 from lossctl.core.report import Cell
+from lossctl.engine.finish import is_rough
+from lossctl.engine.plan import Question
 from tests.coverage import bca
 from tests.coverage.samples import Case, Columns, Draw, truth
 
 Values = NDArray[Any]
 AT_ONCE: Final = 100  # samples
 RESAMPLES: Final = 1_000
-FEW: Final = 30  # rows or clusters
-WIDE: Final = 0.10  # standard error as a share of the value
 
 
 @dataclass
@@ -84,7 +85,7 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
         cell, one = report.cells[0], report.comparisons[0]
         if not case.rival and cell.interval is not None:
             low, high = cell.interval
-            small = is_small(case, cell, one.clusters or cell.rows, sample)
+            small = is_small(case, cell, one.clusters or cell.rows)
             found.level.count(low <= truth(case) <= high)
             found.below.count(high < truth(case))
             found.small.count(small)
@@ -95,20 +96,18 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
         found.verdicts.count(one.verdict != "undecided")
 
 
-def is_small(case: Case, cell: Cell, units: int, sample: Columns) -> bool:
-    """Whether the interval about a loss is likely to be too narrow: few rows, or an error of many per cent of it.
+def is_small(case: Case, cell: Cell, units: int) -> bool:
+    """Whether lossctl warns that the interval about this loss may be too narrow."""
+    return is_rough(cell, question_of(case.loss), units)
 
-    Losses are not negative, so that what spreads widely about a small mean is skewed. A root has half of the relative
-    error of its square, and a score is as uncertain as its squared errors.
-    """
-    if case.loss == "median_absolute_error":
-        return False
-    if case.loss == "r2":
-        squares = (sample["a"] - sample["y"]) ** 2
-        share = float(np.std(squares, ddof=1) / np.mean(squares)) / math.sqrt(units)
-    else:
-        share = (cell.stderr or 0.0) / cell.value * (2.0 if case.loss == "rmse" else 1.0)
-    return units < FEW or share > WIDE
+
+@cache
+def question_of(name: str) -> Question:
+    """Return a loss as it is asked of one target and one prediction column."""
+    loss = registry.get(name)
+    form = loss.form_for({"target": 1, "pred": 1})
+    assert form is not None
+    return Question(name, loss, form)
 
 
 def _log_loss(y: Values, p: Values) -> Values:
