@@ -119,12 +119,19 @@ def _comparison(
         adjusted=p,
         skew=found.skew,
         verdict=outcome,
-        reason=found.why or (found.guard if significant else None),
+        reason=found.why or (found.guard if significant else _at_floor(design, found)),
         direction=own.direction,
         unit=own.unit,
         detectable=detectable,
         needed=needed,
     )
+
+
+def _at_floor(design: Design, found: Difference) -> str | None:
+    """Say that the resamples are too few, where none of them contradicts a difference that is not shown."""
+    if found.method != "bootstrap" or found.p is None or found.p > 2.0 / (design.resamples + 1):
+        return None
+    return f"{design.resamples} resamples show no p-value below {found.p:.2g}; take more (--resamples)"
 
 
 def adjusted_p(families: Sequence[Family], design: Design) -> list[list[float | None]]:
