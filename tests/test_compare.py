@@ -1683,3 +1683,20 @@ def test_joined_rows_are_compared_alike_whatever_their_order(tmp_path: Path) -> 
     assert found[0] == found[1] == found[2]
     wanted = difference(data, "rmse")
     assert list(every_number(found[0])) == pytest.approx(list(every_number(wanted)), rel=1e-9)
+
+
+def test_one_column_on_two_scales_is_two_predictions() -> None:
+    """What was read is the same, what is predicted is not: no comparison may call the models alike."""
+    rng = np.random.default_rng(90)
+    target = rng.integers(0, 2, 400).astype(float)
+    data = {"y": target, "p": np.clip(0.5 + 0.3 * (2.0 * target - 1.0) + rng.normal(0.0, 0.1, 400), 0.01, 0.99)}
+    options: dict[str, Any] = {
+        "target": "y",
+        "pred": {"plain": "p", "squashed": "p"},
+        "activation": {"squashed": "sigmoid"},
+    }
+    (found,) = lossctl.compare(data, losses="bce", **options).comparisons
+    assert (found.verdict, found.reason) == ("worse", None)
+    for decide in ("significant", "noninferior"):
+        gate: dict[str, Any] = {"baseline": "plain", "max_regression": "bce=1%", "decide": decide}
+        assert lossctl.check(data, **options, **gate).verdict == "fail"

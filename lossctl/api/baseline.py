@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from lossctl import registry
 from lossctl.core.report import Cell, Evaluation
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
 from lossctl.gate.cases import Place, place, slicings_of
@@ -59,6 +61,34 @@ def unknown(text: str, models: Sequence[str] | None, creates: str | None) -> str
     known = f", and the models are {listed([printable(name) for name in models])}" if models else ""
     made = f"; `{printable(creates)}` writes it" if creates else ""
     return f"--baseline {printable(text)}: there is no such file{known}{near(text, models)}{made}"
+
+
+def absence(
+    reference: Reference | None, models: Callable[[], Sequence[str] | None], accept: str | None, optional: bool
+) -> str | None:
+    """Say that the baseline is neither a file nor a model, where that is known, or raise BaselineError."""
+    if reference is None or reference.kind != "model":
+        return None
+    known = models()
+    if known is None or reference.name in known:
+        return None
+    text = unknown(reference.text, known, accept)
+    if not optional or not (os.sep in reference.text or os.path.splitext(reference.text)[1]):  # it names no file
+        raise BaselineError(text)
+    return f"{text}; the rules that compare with it are left out (--baseline-optional)"
+
+
+def losses_of(reference: Reference) -> list[str]:
+    """Return the losses of a saved report, labels included, so that a new one has them, too."""
+    if reference.report is None:
+        return []
+    found: dict[str, None] = {}
+    for cell in reference.report.evaluation.cells:
+        with suppress(UsageError):  # what this lossctl does not know cannot be in a new one
+            text = cell.spec if cell.loss == cell.spec else f"{cell.loss}={cell.spec}"
+            registry.labelled(text)
+            found[text] = None
+    return list(found)
 
 
 class Match:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lossctl import __version__, registry
+from lossctl import __version__
 from lossctl.api.arguments import checked_types
-from lossctl.api.baseline import Match, Reference, held_by, referred, unknown
+from lossctl.api.baseline import Match, Reference, absence, held_by, losses_of, referred
 from lossctl.api.commands import troubled
 from lossctl.api.demands import Demands
 from lossctl.api.inputs import Names, as_list
@@ -19,7 +17,7 @@ from lossctl.api.query import only_known
 from lossctl.api.report import ROUGH, Report
 from lossctl.api.trial import Trial, trial
 from lossctl.core.report import Cell, Check
-from lossctl.errors import BaselineError, UsageError
+from lossctl.errors import UsageError
 from lossctl.gate.cases import Place, lay_out
 from lossctl.gate.judge import MIN_SLICE, Terms, judge
 from lossctl.gate.rules import Kind, Table, decision
@@ -140,12 +138,7 @@ def check(
     )
     baseline, save_baseline, min_slice = plain["baseline"], plain["save_baseline"], plain["min_slice"]
     demands = Demands.read(
-        [
-            (kind, text)
-            for kind in kinds
-            if kind != "max-regression"
-            for text in as_list(limits[kind.replace("-", "_")])
-        ],
+        [(kind, text) for kind in kinds if kind != "max-regression" for text in as_list(limits[key_of(kind)])],
         as_list(limits["max_regression"]),
         rules,
         decision(decide),
@@ -168,8 +161,8 @@ def check(
     more = ["--no-config"] if configured else []
     accept = None
     if reference is not None and reference.kind != "predictions":
-        accept = tried.accepts(reference.path or reference.text, _losses_of(reference), *more)
-    absent = _absent(reference, tried.models, accept, baseline_optional)
+        accept = tried.accepts(reference.path or reference.text, losses_of(reference), *more)
+    absent = absence(reference, tried.models, accept, baseline_optional)
     reference = None if absent else reference
     if statistical is None and (cluster is not None or time is not None):
         note("--cluster and --time have no say here: no rule is decided by statistics (--decide)")
@@ -177,7 +170,7 @@ def check(
     if statistical is not None and reference is not None:
         rows = {"cluster": cluster, "time": time, "horizon": horizon}
     found, evidence = tried.run(reference, rows)
-    absent = absent or _absent(reference, lambda: found.models, accept, baseline_optional)
+    absent = absent or absence(reference, lambda: found.models, accept, baseline_optional)
     reference = None if absent else reference
     if reference is not None and reference.kind != "model" and reference.text in found.models:
         raise UsageError(
@@ -262,34 +255,6 @@ def _writable(path: str, files: Sequence[str] | None, reference: Reference | Non
     """Raise early if the baseline cannot be saved, or would be saved over what is read as data."""
     reads = [piece for file in files or [] for piece in (file, split_name(file)[1])]
     check_writable(path, [*reads, *([reference.path] if reference and reference.kind == "predictions" else [])])
-
-
-def _absent(
-    reference: Reference | None, models: Callable[[], Sequence[str] | None], accept: str | None, optional: bool
-) -> str | None:
-    """Say that the baseline is neither a file nor a model, where that is known, or raise BaselineError."""
-    if reference is None or reference.kind != "model":
-        return None
-    known = models()
-    if known is None or reference.name in known:
-        return None
-    text = unknown(reference.text, known, accept)
-    if not optional or not (os.sep in reference.text or os.path.splitext(reference.text)[1]):  # it names no file
-        raise BaselineError(text)
-    return f"{text}; the rules that compare with it are left out (--baseline-optional)"
-
-
-def _losses_of(reference: Reference) -> list[str]:
-    """Return the losses of a saved report, labels included, so that a new one has them, too."""
-    if reference.report is None:
-        return []
-    found: dict[str, None] = {}
-    for cell in reference.report.evaluation.cells:
-        with suppress(UsageError):  # what this lossctl does not know cannot be in a new one
-            text = cell.spec if cell.loss == cell.spec else f"{cell.loss}={cell.spec}"
-            registry.labelled(text)
-            found[text] = None
-    return list(found)
 
 
 def _row_options(rows: Mapping[str, Any] | None) -> list[str]:

@@ -19,7 +19,7 @@ from lossctl.engine.assume import Assumptions
 from lossctl.engine.bounds import Weighed
 from lossctl.engine.compare import compare
 from lossctl.engine.differences import Differences
-from lossctl.engine.finish import FEW_UNITS, LARGE_SHARE, Finish, Settings, is_rough, parts
+from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Plan
 from lossctl.engine.samples import Samples
@@ -27,13 +27,14 @@ from lossctl.engine.tally import Tally
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
 from lossctl.io.times import ranks
+from lossctl.stats.cluster import FEW
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 ROUGH = (
-    f"intervals may be too narrow, as there are fewer than {FEW_UNITS} rows or a standard error is more than "
+    f"intervals may be too narrow, as there are fewer than {FEW} rows or a standard error is more than "
     f"{LARGE_SHARE:.0%} of the value"
 )
 

@@ -15,13 +15,13 @@ from lossctl.engine.part import Group, Part
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
+from lossctl.stats.cluster import FEW
 from lossctl.stats.contrast import combined, slopes_at
 from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate
 from lossctl.stats.grouped import estimates
 from lossctl.stats.quantile import TOO_FEW, order_interval
 from lossctl.stats.replicates import percentiles
 
-FEW_UNITS = 30
 LARGE_SHARE = 0.2
 DEPENDENT = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
@@ -230,7 +230,7 @@ def is_rough(cell: Cell, question: Question, units: int) -> bool:
     """
     if cell.interval is None or cell.stderr is None:
         return False
-    if units < FEW_UNITS:
+    if units < FEW:
         return True
     share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.reading.name)
     positive = question.loss.direction == "min" and question.loss.best == 0.0

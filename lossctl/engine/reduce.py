@@ -158,7 +158,8 @@ class _Reduction:
             riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
             self.kept = Sample.of(np.stack([*self.lines[""], *riders, block.addresses.astype(np.float64)]))
         for couple in design.pairs:
-            if not _alike(*(block.models[model] for model in couple)):
+            same_scale = plan.activations[couple[0]] == plan.activations[couple[1]]
+            if not (same_scale and _alike(*(block.models[model] for model in couple))):
                 self.unlike.add(couple)
             for question in plan.questions if design.worst else ():
                 self._worst(couple, question, design.worst)

@@ -13,7 +13,7 @@ from lossctl.core.double import Pair
 from lossctl.stats.contrast import Contrast
 from lossctl.stats.spread import Spread, from_scores
 
-FEW: int = 30  # clusters below which intervals are known to be too narrow
+FEW: int = 30  # clusters, or independent rows, below which intervals are known to be too narrow
 ONE = "there is one cluster only"
 
 
