@@ -663,3 +663,9 @@ def test_the_reader_going_away_keeps_a_failed_gate(rows: Path) -> None:
         ended = shell(f"set -o pipefail; ({common} {limit}; echo $? >&2) | true")
         assert ended.stderr.split()[-1] in codes
     assert os.path.exists(rows)
+
+
+def test_a_statistical_decision_needs_intervals() -> None:
+    data = {"y": [0.0, 1.0, 2.0], "a": [0.5, 1.0, 2.0], "b": [1.0, 1.0, 3.0]}
+    with pytest.raises(UsageError, match="None leaves out the intervals"):
+        check(data, target="y", pred=["a", "b"], baseline="a", max_regression="mae=1", decide="significant", ci=None)

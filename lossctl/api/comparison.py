@@ -115,6 +115,8 @@ def weigh(
     Raises BaselineError where there is no such model.
     """
     query = Query(data, **options)
+    if query.ci is None:
+        raise UsageError("ci: None leaves out the intervals that a statistical decision (--decide) rests on")
     design = design_maker(query, cluster=cluster, time=time, horizon=horizon, relative=True)
 
     def make(models: tuple[str, ...]) -> Design:

@@ -87,7 +87,7 @@ def _signed(
     functools.update_wrapper(run, body, assigned=("__module__", "__name__", "__qualname__"), updated=())
     del run.__wrapped__  # type: ignore[attr-defined]  # Typer would read the types of the body
     run.__doc__ = help_text
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
