@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden test slow bench coverage data check clean
+.PHONY: help demo setup fmt lint docs golden test slow bench peers accuracy coverage data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -66,6 +66,21 @@ slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on
 bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 --only A,B" for less
 	.bench/env/bin/python -m tests.bench $(ARGS)
 
+# the index from which pip takes the build of torch for the processor alone; empty where its own has that build
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+.peers/env/.installed: pyproject.toml tests/peers/requirements.txt
+	$(PYTHON) -m venv .peers/env
+	.peers/env/bin/python -m pip --disable-pip-version-check --quiet install \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement tests/peers/requirements.txt --editable .
+	@touch $@
+
+peers: .peers/env/.installed ## execute what the losses claim of other libraries; ARGS="--only huber/,/keras" for less
+	.peers/env/bin/python -m tests.peers $(ARGS)
+
+accuracy: setup ## how far every loss is from exact values, in units of the last place
+	$(BIN)/python -m tests.accuracy
+
 coverage: setup ## simulate how often intervals hold the truth and verdicts are false: minutes; ARGS="--samples 200" for less
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.coverage $(ARGS)
 
@@ -76,4 +91,4 @@ data: | $(BIN)/python ## make the sample data anew from the data sets that packa
 check: lint docs test ## everything that CI checks
 
 clean: ## remove what make has made
-	rm -rf .venv .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

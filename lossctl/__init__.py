@@ -13,24 +13,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lossctl.api import Report, compare, evaluate
     from lossctl.api.check import check
+    from lossctl.api.choose import Advice, choose
     from lossctl.api.diff import diff
     from lossctl.api.validate import Survey, validate
     from lossctl.core.loss import Loss
-    from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, UsageError
+    from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
     from lossctl.registry import get
 
 __version__ = "0.1.0"
 __all__ = [
+    "Advice",
     "BaselineError",
     "DataError",
     "Loss",
     "LossctlError",
     "OutputError",
+    "PluginError",
     "Report",
     "Survey",
     "UsageError",
     "__version__",
     "check",
+    "choose",
     "compare",
     "diff",
     "evaluate",
@@ -39,15 +43,18 @@ __all__ = [
 ]
 
 HOMES = {
+    "Advice": "api.choose",
     "BaselineError": "errors",
     "DataError": "errors",
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
+    "PluginError": "errors",
     "Report": "api",
     "Survey": "api.validate",
     "UsageError": "errors",
     "check": "api.check",
+    "choose": "api.choose",
     "compare": "api",
     "diff": "api.diff",
     "evaluate": "api",

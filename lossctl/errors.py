@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # the command line or the configuration is wrong
     DATA = 3  # an input cannot be read or judged, or an output cannot be written
     BASELINE = 4  # a baseline is missing, unreadable or of other data
-    BUG = 70  # a fault of lossctl
+    BUG = 70  # a fault of lossctl, or of a plug-in
     INTERRUPTED = 130  # Ctrl-C
     READER_GONE = 141  # the reader of standard output went away
 
@@ -40,6 +40,12 @@ class BaselineError(LossctlError, ValueError):
     """A baseline is missing, unreadable, or of other data, parameters or another schema."""
 
     code = ExitCode.BASELINE
+
+
+class PluginError(LossctlError, RuntimeError):
+    """A plug-in failed while it was at work; the fault is neither in lossctl nor in the data."""
+
+    code = ExitCode.BUG
 
 
 class OutputError(LossctlError, OSError):

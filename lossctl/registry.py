@@ -1,26 +1,41 @@
-"""Registry: the losses by name, collected from their modules; specs to losses and back."""
+"""Registry: the losses by name, collected from their modules and from plug-ins; specs to losses and back.
+
+Plug-ins are loaded where a name is not built in, and to list all; a built-in name is never theirs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from types import ModuleType
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from lossctl.core.loss import Loss
 from lossctl.errors import UsageError, listed, near
-from lossctl.losses import adversarial, boxes, classification, count, margin, masks, metric, regression, relative
 
-FAMILIES: tuple[ModuleType, ...] = (
-    regression,
-    relative,
-    count,
-    classification,
-    margin,
-    boxes,
-    masks,
-    metric,
-    adversarial,
-)
+if TYPE_CHECKING:
+    from lossctl.plugins import Origin
+
+FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.losses that declare it
+    "regression": ("regression", "robust", "asymmetric"),
+    "relative": ("relative", "series"),
+    "fit": ("variance", "agreement", "explained", "skill"),
+    "count": ("count",),
+    "distribution": ("distribution",),
+    "classification": ("classification", "imbalance", "crossentropy", "decision", "calibration"),
+    "divergence": ("divergence", "distance", "amounts"),
+    "margin": ("margin", "class_margin"),
+    "boxes": ("boxes",),
+    "masks": ("masks", "segmentation"),
+    "metric": ("metric", "pairs", "sets"),
+    "ranking": ("listwise",),
+    "survival": ("survival",),
+    "adversarial": ("adversarial", "critics"),
+}
+COMMON = ("regression", "classification", "imbalance", "decision")  # searched first: the usual losses of a task
+ALLOWED = "LOSSCTL_PLUGINS"  # packages or entry points that may be loaded; set and empty: none
 
 
 def fold(name: str) -> str:
@@ -29,26 +44,111 @@ def fold(name: str) -> str:
 
 
 @cache
+def declared(module: str) -> dict[str, Loss]:
+    """Return the losses of one module of `lossctl.losses` by name."""
+    family = next(family for family, modules in FAMILIES.items() if module in modules)
+    found = vars(import_module(f"lossctl.losses.{module}")).values()
+    return {value.name: replace(value, family=family) for value in found if isinstance(value, Loss)}
+
+
+@cache
 def losses() -> dict[str, Loss]:
-    """Return every loss by canonical name, in order of family."""
-    found: dict[str, Loss] = {}
-    for module in FAMILIES:
-        family = module.__name__.rpartition(".")[2]
-        for value in vars(module).values():
-            if isinstance(value, Loss):
-                found[value.name] = replace(value, family=family)
-    return found
+    """Return every built-in loss by canonical name, in order of family."""
+    return {
+        name: loss for modules in FAMILIES.values() for module in modules for name, loss in declared(module).items()
+    }
 
 
 @cache
 def names() -> dict[str, str]:
-    """Return folded name or alias -> canonical name; raise ValueError where two losses claim one."""
+    """Return folded name or alias -> canonical name of the built-in losses; raise ValueError where two claim one."""
     claimed: dict[str, str] = {}
     for loss in losses().values():
         for name in (loss.name, *loss.aliases):
             if claimed.setdefault(fold(name), loss.name) != loss.name:
                 raise ValueError(f"both {claimed[fold(name)]} and {loss.name} are called {name}")
     return claimed
+
+
+def built_in(key: str) -> Loss | None:
+    """Return the built-in loss of a folded name or alias; no more modules are imported than it takes to find it."""
+    every = (module for modules in FAMILIES.values() for module in modules)
+    for module in dict.fromkeys((*COMMON, *every)):
+        for loss in declared(module).values():
+            if key in map(fold, (loss.name, *loss.aliases)):
+                return loss
+    return None
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """What plug-ins add: losses and names as those built in, the names that are refused and why, and all faults."""
+
+    losses: Mapping[str, Loss]
+    names: Mapping[str, str]
+    refused: Mapping[str, str]
+    faults: tuple[str, ...]
+
+
+def plugged() -> Plugged:
+    """Load the plug-ins that LOSSCTL_PLUGINS allows, once, and return what they add."""
+    return _plugged(os.environ.get(ALLOWED))
+
+
+@cache
+def _plugged(wanted: str | None) -> Plugged:
+    from lossctl import plugins  # looking for packages takes time that most runs need not spend
+
+    found, faults = plugins.load(wanted, losses())
+    faults += [plugin.fault for plugin in found if plugin.fault]
+    claims: dict[str, list[tuple[Origin | None, Loss]]] = {
+        name: [(None, losses()[loss])] for name, loss in names().items()
+    }
+    for plugin in found:
+        for loss in plugin.losses:
+            for name in dict.fromkeys(map(fold, (loss.name, *loss.aliases))):
+                claims.setdefault(name, []).append((plugin.origin, loss))
+    refused: dict[str, str] = {}
+    for name, claimants in claims.items():
+        if len(claimants) > 1:
+            owners = [f"{loss.name} of {origin or plugins.own_release()}" for origin, loss in claimants]
+            fault = f"{name!r} is a name of {' and of '.join(owners)}; {_remedy(claimants)}"
+            refused.update({fold(loss.name): fault for origin, loss in claimants if origin is not None})
+            refused[name] = fault
+    sound = {loss.name: loss for plugin in found for loss in plugin.losses if fold(loss.name) not in refused}
+    return Plugged(
+        sound,
+        {fold(name): loss.name for loss in sound.values() for name in (loss.name, *loss.aliases)},
+        refused,
+        (*faults, *dict.fromkeys(refused.values())),
+    )
+
+
+def _remedy(claimants: list[tuple[Origin | None, Loss]]) -> str:
+    """Say what comes of a name that several losses claim."""
+    packages = {origin.package for origin, _ in claimants if origin is not None}
+    if any(origin is None for origin, _ in claimants):
+        return "the built-in loss stays, and the other is left out until its author renames it"
+    if len(packages) == 1:
+        return "both are left out until their author renames one"
+    return f"both are left out; uninstall one, or name the other in {ALLOWED}"
+
+
+def named(name: str) -> Loss:
+    """Return the loss of a name or alias, from a plug-in if it is not built in; raise UsageError if there is none."""
+    key = fold(name)
+    known = built_in(key)
+    if known is not None:
+        return known
+    more = plugged()
+    if key in more.names:
+        return more.losses[more.names[key]]
+    if key in more.refused:
+        raise UsageError(f"loss {name!r}: {more.refused[key]}")
+    raise UsageError(
+        f"unknown loss {name!r}{near(key, [*names(), *more.names])}; `lossctl losses list` lists all, such as "
+        f"{listed([*losses(), *more.losses], 8)}" + "".join(f"; {fault}" for fault in more.faults)
+    )
 
 
 def get(spec: str) -> Loss:
@@ -58,13 +158,7 @@ def get(spec: str) -> Loss:
     'huber:delta=2'
     """
     name, colon, rest = spec.partition(":")
-    known = names()
-    if fold(name) not in known:
-        raise UsageError(
-            f"unknown loss {name!r}{near(fold(name), list(known))}; `lossctl losses list` lists all, "
-            f"such as {listed(list(losses()), 8)}"
-        )
-    loss = losses()[known[fold(name)]]
+    loss = named(name)
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}

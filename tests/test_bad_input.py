@@ -310,7 +310,7 @@ def test_a_wrong_command_line_is_one_line_too(
     [
         (["-t", "a", "-p", "m=b,c", "-l", "bce"], ["bce", "2 columns", "1"]),
         (["-t", "a", "-p", "b", "-l", "cce"], ["cce", "1 column"]),
-        (["-t", "a,b", "-p", "m=c,d", "-l", "r2"], ["r2", "2 columns", "1 column"]),
+        (["-t", "a,b", "-p", "m=c,d", "-l", "max_error"], ["max_error", "2 columns", "1 column"]),
         (["-t", "a,b,c", "-p", "m=a,b", "-l", "mse"], ["mse", "3 columns", "2 columns"]),
         (["-t", "a", "-p", "b", "-l", "iou"], ["iou", "4 columns", "1 column"]),
         (["-t", "a,b,c,d", "-p", "m=a,b", "-l", "iou"], ["iou", "4 columns", "2 columns"]),
@@ -652,7 +652,7 @@ def test_nothing_left_after_dropping_is_no_number(refused: Refused, write: Write
         (
             "a,b,c,d,e,f,g,h\n0,0,1,1,0,0,1,1\n0,0,1,1,3,3,2,2\n0,0,1,1,3,3,2,2\n",
             ("-t", "a,b,c,d", "-p", "m=e,f,g,h", "-l", "iou"),
-            ["iou", "'e', 'f', 'g', 'h'", "3, 3, 2, 2", "x1", "width, height"],
+            ["iou", "'e', 'f', 'g', 'h'", "3, 3, 2, 2", "x1", "cxcywh"],
         ),
         (
             "a,b,c,d\n0,1,0,1\n0,0.5,0,1\n0,0.5,0,1\n",

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from lossctl.cli import check as check_command
+from lossctl.cli import choose as choose_command
 from lossctl.cli import compare as compare_command
 from lossctl.cli import diff as diff_command
 from lossctl.cli import eval as eval_command
@@ -28,6 +29,7 @@ HELPS = {
     "diff": diff_command.HELP,
     "losses list": losses_command.LIST_HELP,
     "losses show": losses_command.SHOW_HELP,
+    "losses choose": choose_command.HELP,
     "intro": INTRO,
 }
 
@@ -63,7 +65,17 @@ def test_a_wrong_output_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["eval"], ["compare"], ["check"], ["validate"], ["diff"], ["losses", "list"], ["losses", "show"]]
+    "command",
+    [
+        ["eval"],
+        ["compare"],
+        ["check"],
+        ["validate"],
+        ["diff"],
+        ["losses", "list"],
+        ["losses", "show"],
+        ["losses", "choose"],
+    ],
 )
 def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, command: list[str]) -> None:
     outcome = lossctl(*command, "-h")
@@ -91,7 +103,8 @@ def test_show_tells_everything(lossctl: Lossctl, name: str) -> None:
     loss = losses()[name]
     text = " ".join(lossctl("losses", "show", name).out.split())
     unit = f"a pure number{loss.unit[1:]}" if loss.unit.startswith("1") else f"in {loss.unit}"
-    for part in (loss.summary, loss.formula, loss.use, loss.avoid, loss.source, unit, *loss.peers):
+    peers = [peer.name for peer in loss.elsewhere]
+    for part in (loss.summary, loss.formula, loss.use, loss.avoid, loss.source, unit, *peers):
         assert " ".join(part.split()) in text
     for param in loss.params:
         assert param.help in text

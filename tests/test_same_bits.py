@@ -493,7 +493,7 @@ def trees(tallies: list[Tally], count: int) -> Iterator[Tally]:
 
 def test_tallies_of_blocks_merge_in_any_order() -> None:
     plan, blocks = plan_and_blocks()
-    tallies = [reduce_block(block, plan, 0.0)[0] for block in blocks]
+    tallies = [reduce_block(block, plan, ())[0] for block in blocks]
     whole = Tally.empty(plan)
     for tally in tallies:
         whole = whole.merge(tally)
@@ -528,7 +528,7 @@ def test_blocks_that_finish_in_another_order_leave_no_trace(threads: int, monkey
     blocks = blocks[:-1]
     wanted = engine.run([feed(blocks)], plan, threads=1)
 
-    def slow_at_first(block: Block, plan: Plan, origin: float) -> Any:
+    def slow_at_first(block: Block, plan: Plan, origin: Sequence[float]) -> Any:
         time.sleep(0.15 if block.start == 0 else 0.05 if block.start == 5000 else 0.0)
         return reduce_block(block, plan, origin)
 
@@ -553,7 +553,7 @@ def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
             taken.append(number)
             yield partial(replace, block, start=number)
 
-    def held_up(block: Block, plan: Plan, origin: float) -> Any:
+    def held_up(block: Block, plan: Plan, origin: Sequence[float]) -> Any:
         if block.start == 0:
             release.wait(1.0)
             most.append(max(taken))

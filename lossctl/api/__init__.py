@@ -32,10 +32,12 @@ def evaluate(
     classes: str | Sequence[str] | None = None,
     task: str | None = None,
     reduction: Literal["mean", "sum"] = "mean",
+    per_output: bool = False,
     ci: float | None = LEVEL,
     missing: Literal["error", "drop"] = "error",
     delimiter: str | None = None,
     rows_out: str | PathLike[str] | None = None,
+    with_grad: bool = False,
     threads: int | None = None,
     max_memory: str | int | None = None,
     progress: Progress | None = None,
@@ -69,6 +71,8 @@ def evaluate(
         Which label is 1; the class labels of the prediction columns in order; the kind of problem.
     reduction
         `mean`, or `sum` for losses that are one mean.
+    per_output
+        Each of several outputs apart, as losses `mse[NAME]`, in place of their mean.
     ci
         Level of the confidence intervals; None for neither intervals nor standard errors.
     missing
@@ -77,6 +81,8 @@ def evaluate(
         The field separator of CSV files; by default a comma, or a tab for .tsv.
     rows_out
         A .parquet or .csv file for the per-row losses.
+    with_grad
+        Write the gradients of the per-row losses by the prediction columns, as they were read, beside them.
     threads
         How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
     max_memory
@@ -130,6 +136,8 @@ def evaluate(
             progress,
             note,
             watch,
+            per_output,
+            with_grad,
         )
     )
     return report

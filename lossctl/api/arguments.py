@@ -200,6 +200,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "task": Kind("a text such as 'binary'", _text),
     "reduction": Kind("'mean' or 'sum'", _text, optional=False),
     "ci": Kind("a number between 0 and 1, as 0.95", _number),
+    "per_output": Kind("True or False", _flag, optional=False),
+    "with_grad": Kind("True or False", _flag, optional=False),
     "missing": Kind("'error' or 'drop'", _text, optional=False),
     "delimiter": Kind("a text of one character", _text),
     "rows_out": PATH,

@@ -56,10 +56,15 @@ def command(verb: str, files: Iterable[str], options: Mapping[str, object], *mor
         if option in said:
             for text in as_list(options[name]):  # type: ignore[arg-type]  # what evaluate takes
                 words += [option, text]
+    if options.get("per_output"):
+        words.append("--per-output")
     return shlex.join([*words, *more])
 
 
 def troubled(checks: Sequence[Check]) -> list[str]:
     """Return the losses, as -l takes them, of the rules that did not pass."""
     specs = {check.loss: check.spec for check in checks if check.status not in ("pass", "skipped")}
-    return [spec if label == spec else f"{label}={spec}" for label, spec in specs.items()]
+    found = {
+        spec if label == spec or label.startswith(f"{spec}[") else f"{label}={spec}": 0 for label, spec in specs.items()
+    }
+    return list(found)

@@ -54,6 +54,10 @@ def of_data(demands: Demands, losses: Sequence[str]) -> tuple[list[Bound], list[
         for label, loss in asked:
             if label == text:
                 return label, loss
+        base, output = _of_output(text)
+        if output:  # one of several outputs, as --per-output labels it
+            label, wanted = find(base)
+            return f"{label}{output}", wanted
         label, wanted = registry.labelled(text)
         for known, loss in asked:
             if loss.full_spec == wanted.full_spec:
@@ -66,6 +70,12 @@ def of_data(demands: Demands, losses: Sequence[str]) -> tuple[list[Bound], list[
     return bounds, notes, texts
 
 
+def _of_output(text: str) -> tuple[str, str]:
+    """Split `mae[height]` into the loss and the output in its brackets."""
+    base, bracket, _ = text.partition("[")
+    return (base, text[len(base) :]) if bracket and text.endswith("]") else (text, "")
+
+
 def of_report(demands: Demands, report: Evaluation) -> tuple[list[Bound], list[str]]:
     """Bind rules to the losses of a saved report; one that it does not have is bound nevertheless, and will fail."""
     present = {cell.loss: registry.get(cell.spec) for cell in report.cells}
@@ -73,6 +83,9 @@ def of_report(demands: Demands, report: Evaluation) -> tuple[list[Bound], list[s
     def find(text: str) -> tuple[str, Loss]:
         if text in present:
             return text, present[text]
+        base, output = _of_output(text)
+        if output:
+            return text, find(base)[1]
         label, wanted = registry.labelled(text)
         same = [known for known, loss in present.items() if loss.full_spec == wanted.full_spec]
         return (same or [label])[0], wanted

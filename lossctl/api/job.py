@@ -10,8 +10,10 @@ from lossctl.core.activation import RANGES
 from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
 from lossctl.core.domain import Flag
-from lossctl.core.form import Form, form_wish
+from lossctl.core.form import OPTIONAL, Form, form_wish
+from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
+from lossctl.core.outputs import fitted
 from lossctl.core.report import Task
 from lossctl.engine.plan import Question
 from lossctl.engine.task import USUAL, static_task, task_of_values
@@ -35,8 +37,11 @@ class Job:
         asked: list[tuple[str, Loss]],
         wanted: str | None,
         note: Note,
+        per_output: bool = False,
     ) -> None:
         self.tables, self.chosen, self.asked, self.wanted, self.note = tables, chosen, asked, wanted, note
+        self.per_output = per_output
+        self.outputs: tuple[str, ...] | None = None
         self.activations: dict[str, str] = {}
         self.task: Task | None = None
         self.rule = TargetRule()
@@ -61,7 +66,7 @@ class Job:
         self.activations = {model: named.get(model, "none") for model in models}
         if texts and not any("pred" in roles for roles in self.chosen.slots.values()):
             raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
-        order = pair_outputs(self.chosen)
+        order = self.outputs = pair_outputs(self.chosen)
         if positive is not None and self.chosen.target is not None:
             check_single(self.tables, self.chosen.target)
         self.widths = self._widths()
@@ -84,7 +89,8 @@ class Job:
         if labels:
             if positive is not None:
                 raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
-            self.rule = TargetRule(classes=classes_for(self.widths["pred"], order, text))
+            classes_read = classes_for(self.widths["pred"], order, text)
+            self.rule = TargetRule(classes=classes_read, ignored=self._ignored(classes_read))
             return
         if text is not None:
             raise UsageError("--classes names the classes of several prediction columns; here no loss reads labels")
@@ -103,6 +109,20 @@ class Job:
                 f"{self.tables[self.chosen.target.table].label}: the target {printable(column)!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
+
+    def _ignored(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the labels that are no class and that every loss ignores; raise UsageError where only some do."""
+        known = ClassCodes(classes)
+        found = dict.fromkeys(label for _, loss in self._asked_now() for label in loss.ignored)
+        strange = tuple(label for label in found if known.of([label])[0] < 0)
+        for label in strange:
+            for name, loss in self._asked_now():
+                if label not in loss.ignored:
+                    raise UsageError(
+                        f"ignore_class={printable(label)} is none of the classes {listed(list(classes))}, and {name} "
+                        "does not ignore it; give it to every loss, or ask apart"
+                    )
+        return strange
 
     def _target_shape(self) -> str:
         slot = self.chosen.target
@@ -140,21 +160,39 @@ class Job:
         return wish or (self.task.name if self.task is not None and not self.asked else None)
 
     def _form(self, loss: Loss) -> Form:
-        widths = {role: self.widths[role] for role in loss.roles}
-        form = loss.form_for(widths, self._wish())
-        if form is None:
+        return self._fitted(loss)[1]
+
+    def _fitted(self, loss: Loss) -> tuple[Loss, Form]:
+        """Return a loss as the columns take it, and its form."""
+        widths = {role: self.widths[role] for role in loss.roles if role in self.widths}
+        apart = self.per_output and widths.get("pred", 1) > 1
+        taken = fitted(loss, dict.fromkeys(widths, 1) if apart else widths, self._wish())
+        form = None if taken is None else taken[1]
+        if apart and (form is None or not form.outputs or len({widths[role] for role in widths} - {1}) > 1):
+            raise UsageError(f"--per-output: the columns of {loss.spec} are not outputs of their own; ask it apart")
+        if taken is None or form is None:
             raise UsageError(misfit(loss, widths))
         for activation in dict.fromkeys(self.activations.values()):
             if fault := unfit(loss, form, activation):
                 raise UsageError(f"{fault}{self._others(activation)}")
-        return form
+        return taken
+
+    def _questions(self, label: str, loss: Loss) -> list[Question]:
+        """Return what a loss is asked of: all outputs together, or each of several apart."""
+        loss, form = self._fitted(loss)
+        outputs = self.widths.get("pred", 1) if self.per_output else 1
+        if outputs == 1:
+            return [Question(label, loss, form)]
+        names = self.outputs or [str(place + 1) for place in range(outputs)]
+        return [Question(f"{label}[{name}]", loss, form, place, name) for place, name in enumerate(names)]
 
     def _others(self, activation: str) -> str:
         """Name the losses that the columns and the activation do fit."""
         fitting = []
         for loss in registry.losses().values():
-            if set(loss.roles) <= set(self.widths) and "pred" in loss.roles:
-                form = loss.form_for({role: self.widths[role] for role in loss.roles}, self._wish())
+            if set(loss.roles) - OPTIONAL <= set(self.widths) and "pred" in loss.roles:
+                widths = {role: self.widths[role] for role in loss.roles if role in self.widths}
+                form = loss.form_for(widths, self._wish())
                 if form is not None and not unfit(loss, form, activation):
                     fitting.append(loss.name)
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
@@ -166,7 +204,7 @@ class Job:
                 self.task = task_of_values(first, self.activations, self._target_shape() == "boolean")
             if self.task.inferred:
                 self.note(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
-        found = [Question(label, loss, self._form(loss)) for label, loss in self._asked_now()]
+        found = [question for label, loss in self._asked_now() for question in self._questions(label, loss)]
         labels = [question.label for question in found]
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)

@@ -11,6 +11,7 @@ from lossctl import registry
 from lossctl.api.arguments import KINDS, checked_types
 from lossctl.api.inputs import Losses, Names, as_list, named, needed_roles
 from lossctl.api.job import Note
+from lossctl.api.specs import with_tables
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import Progress, Watch, unwatched
@@ -37,6 +38,7 @@ class InputOptions(TypedDict, total=False):
     positive_label: str | None
     classes: str | Sequence[str] | None
     task: str | None
+    per_output: bool
     ci: float | None
     missing: str
     delimiter: str | None
@@ -88,6 +90,8 @@ class Query:
     progress: Progress | None = None
     note: Note | None = None
     watch: Watch = unwatched
+    per_output: bool = False
+    with_grad: bool = False
     asked: list[tuple[str, Loss]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +107,9 @@ class Query:
             raise UsageError(f"a confidence level of {self.ci:g} is not allowed; it lies between 0 and 1, as 0.95")
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
             raise UsageError(f"--threads {self.threads} is not allowed; from 1 to {MOST_THREADS}")
-        object.__setattr__(self, "asked", [registry.labelled(spec) for spec in as_list(self.losses)])
+        if self.with_grad and self.rows_out is None:
+            raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
+        object.__setattr__(self, "asked", [registry.labelled(spec) for spec in with_tables(as_list(self.losses))])
         checked_task(self.task)
 
     def tell(self, text: str) -> None:

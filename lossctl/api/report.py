@@ -15,13 +15,13 @@ from lossctl.api.job import Job
 from lossctl.api.query import Query
 from lossctl.core.design import Design
 from lossctl.core.report import Cell, Evaluation, Input, Study, WorstRow
-from lossctl.engine.assume import Assumptions
+from lossctl.engine.assume import Assumptions, sets_counted
 from lossctl.engine.bounds import Weighed
 from lossctl.engine.compare import compare
 from lossctl.engine.differences import Differences
 from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
 from lossctl.engine.part import Part
-from lossctl.engine.plan import Plan
+from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
 from lossctl.errors import DataError, UsageError, listed, near, printable
@@ -67,6 +67,13 @@ class Report(Evaluation):
 
         return to_json(self, "eval" if self.study is None else "compare")
 
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook, with the numbers that a terminal shows."""
+        from lossctl.output.html import to_html
+        from lossctl.output.style import Style
+
+        return to_html(self, Style())
+
 
 def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: Query) -> tuple[Report, Weighed | None]:
     """Finish the cells, compare the models if that was asked, and say where all of it came from.
@@ -106,7 +113,7 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
         for model in plan.models
     )
     warnings = (*_warnings(tally), *_rough(pieces, plan, made, assumptions))
-    report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings)
+    report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings, plugins=_plugins(plan))
     if assumptions is None:
         return report, None
     design, differences = assumptions.design, Differences(tally, plan, assumptions)
@@ -134,14 +141,25 @@ def made_report(tally: Tally, plan: Plan, reader: BlockReader, job: Job, query: 
     return whole, Weighed(differences, pieces, made)
 
 
+def _plugins(plan: Plan) -> tuple[str, ...]:
+    """Return package and version of each plug-in that a loss is from."""
+    return tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin))
+
+
 def _rough(pieces: Sequence[Part], plan: Plan, made: Sequence[Cell], assumptions: Assumptions | None) -> Iterator[str]:
     """Warn of intervals that are likely too narrow."""
     questions = {question.label: question for question in plan.questions}
-    units = {
-        tuple(part.chosen.items()): part.view.live if assumptions is None else assumptions.units(part)
-        for part in pieces
-    }
-    found = [cell for cell in made if is_rough(cell, questions[cell.loss], units[tuple(cell.slice.items())])]
+    by_slice = {tuple(part.chosen.items()): part for part in pieces}
+
+    def units(cell: Cell, question: Question) -> int:
+        part = by_slice[tuple(cell.slice.items())]
+        if assumptions is not None:
+            return assumptions.units(part, question)
+        sets = sets_counted(plan, part, question)
+        return part.view.live if sets is None else round(sets)
+
+    asked = ((cell, questions[cell.loss]) for cell in made if cell.interval is not None)
+    found = [cell for cell, question in asked if is_rough(cell, question, units(cell, question))]
     if found:
         places = (
             f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())

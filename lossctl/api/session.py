@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lossctl import registry
 from lossctl.api.findings import raise_findings
@@ -14,7 +16,7 @@ from lossctl.api.job import Job, Note
 from lossctl.api.query import Query
 from lossctl.api.report import Report, made_report
 from lossctl.api.room import Room
-from lossctl.core.arrays import first_finite
+from lossctl.core.arrays import first_finite, first_gap
 from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.design import Design
 from lossctl.core.form import checked_task
@@ -25,7 +27,7 @@ from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.column import Table
-from lossctl.io.columns import WITHIN, unknown_column
+from lossctl.io.columns import WITHIN, Selection, unknown_column
 from lossctl.io.instep import InStep
 from lossctl.io.machine import usable_cores
 
@@ -54,12 +56,13 @@ def answer(
     design = None if make_design is None else make_design(tuple(chosen.models))
     threads = usable_cores() if query.threads is None else query.threads
     rows = _paired(query, tables, threads, query.rows_out is not None or (design is not None and design.worst > 0))
-    job = Job(tables, chosen, query.asked, checked_task(query.task), query.tell)
+    job = Job(tables, chosen, query.asked, checked_task(query.task), query.tell, query.per_output)
     job.resolve(query.activation, query.positive_label, query.classes)
     needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
     resampled = design is not None and design.method == "bootstrap"
-    reader = BlockReader(tables, rows, chosen, job.rule, query.missing, needs_origins, resampled)  # type: ignore[arg-type]  # the query has checked it
-    in_order = bool(chosen.groupings) or query.rows_out is not None or resampled
+    sets = any(loss.over_sets for _, loss in query.asked)
+    reader = BlockReader(tables, rows, chosen, job.rule, query.missing, needs_origins, resampled, sets)  # type: ignore[arg-type]  # the query has checked it
+    in_order = bool(chosen.groupings) or query.rows_out is not None or resampled or sets
     with query.watch("pair") if query.id is not None else nullcontext():
         feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
@@ -68,7 +71,9 @@ def answer(
     questions = job.questions(first)
     if query.reduction == "sum":
         _check_sums(questions)
-    without = [question.label for question in questions if question.loss.row is None]
+    if query.with_grad:
+        _check_gradients(questions, query.tell, query.rows_out or "")
+    without = [question.label for question in questions if question.row is None]
     if design is not None and design.worst and without:
         query.tell(f"--worst: no per-row value: {listed(without)}")
     plan = make_plan(
@@ -79,9 +84,12 @@ def answer(
         slicings=list(chosen.by),
         intervals=query.ci is not None,
         rows_out=query.rows_out is not None,
+        slope_widths=job.widths if query.with_grad else None,
         design=design,
         clusterings={name: name.removesuffix(WITHIN) for name in chosen.clusters},
         times=next(iter(chosen.times), None),
+        classes=job.rule.classes,
+        gap=_gap(first, job.activations),
     )
     room = Room(plan, query.max_memory, query.progress)
     if all(table.rows is not None for table in tables):
@@ -92,9 +100,11 @@ def answer(
             from lossctl.io.rowsout import RowsWriter
 
             temporary = stack.enter_context(replacing(query.rows_out))
-            writer = RowsWriter(query.rows_out, temporary, _row_names(plan, query.tell, query.rows_out), rows.rows_at)
+            writer = RowsWriter(
+                query.rows_out, temporary, _row_names(plan, chosen, query.tell, query.rows_out), rows.rows_at
+            )
             sink = writer.write
-        tally = run(feeds, plan, origin=_origin(first), threads=threads, sink=sink, progress=room, watch=query.watch)
+        tally = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=room, watch=query.watch)
         raise_findings(tally, reader, plan, query.missing)
         if query.rows_out is not None:
             writer.close()
@@ -149,23 +159,52 @@ def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
     return seen
 
 
-def _origin(first: Block) -> float:
-    """Return the value about which variances of the target are taken."""
-    roles = next(iter(first.models.values()))
-    return first_finite(roles["target"]) if "target" in roles and len(first.addresses) else 0.0
+def _origins(first: Block) -> list[float]:
+    """Return the values about which variances of the target columns are taken."""
+    target = next(iter(first.models.values())).get("target")
+    if target is None or target.ndim != 2 or not first.rows:
+        return []
+    return [first_finite(column[np.newaxis]) for column in target]
 
 
-def _row_names(plan: Plan, note: Note, path: str) -> list[str]:
+def _gap(first: Block, activations: Mapping[str, str]) -> float:
+    """Return how far the first model's first prediction is from its target."""
+    model, roles = next(iter(first.models.items()))
+    return first_gap(roles, activations[model]) if first.rows else 0.0
+
+
+def _row_names(plan: Plan, chosen: Selection, note: Note, path: str) -> list[str]:
     """Name the columns of the per-row output, and say which losses cannot be in it."""
-    without = [question.label for question in plan.questions if question.loss.row is None]
+    without = [question.label for question in plan.questions if question.row is None]
     if not plan.rows_out:
         raise UsageError(f"--rows-out {path}: no per-row value: {listed(without)}")
     if without:
         note(f"{path}: left out, as without a per-row value: {listed(without)}")
     found: dict[object, str] = {}
     for question in plan.questions:
-        if question.loss.row is not None:
+        if question.row is not None:
             for model in plan.models:
-                quantity = Quantity(model, question.loss.term(question.loss.row, question.form.name))
-                found.setdefault(quantity, f"{model}.{question.label}")
-    return [found[quantity] for quantity in plan.rows_out]
+                found.setdefault(Quantity(model, question.row), f"{model}.{question.label}")
+    return [found[quantity] for quantity in plan.rows_out] + list(_slope_names(plan, chosen))
+
+
+def _slope_names(plan: Plan, chosen: Selection) -> Iterator[str]:
+    """Name the columns of gradients: by the column that they are taken with respect to."""
+    for slope in plan.slopes_out:
+        for role, width in slope.widths:
+            columns: Sequence[str] = chosen.slots[slope.model][role].columns
+            output = slope.question.output
+            if output is not None and len(columns) > 1:
+                columns = columns[output : output + 1]
+            if len(columns) != width:  # one column of lists
+                columns = [f"{columns[0]}[{place}]" for place in range(width)]
+            yield from (f"{slope.model}.{slope.question.label}.grad.{column}" for column in columns)
+
+
+def _check_gradients(questions: Sequence[Question], note: Note, path: str) -> None:
+    """Say which losses have no gradient to be written; raise UsageError where none has."""
+    without = [question.label for question in questions if not question.has_gradient]
+    if len(without) == len(questions):
+        raise UsageError(f"--with-grad: no gradient: {listed(without)}")
+    if without:
+        note(f"{path}: without a gradient: {listed(without)}")

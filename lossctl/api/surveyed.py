@@ -172,7 +172,8 @@ def format_of(table: Table) -> str | None:
     source = getattr(table, "source", None)
     if source is None:
         return None
-    name = "tsv" if getattr(table, "delimiter", ",") == "\t" else "csv"
+    own: str | None = getattr(table, "format", None)  # where the first bytes alone do not say it
+    name = own or ("tsv" if getattr(table, "delimiter", ",") == "\t" else "csv")
     if source.format in COMPRESSED:
         return f"{name}, {source.format}"
-    return name if source.format == "csv" else str(source.format)
+    return name if own or source.format == "csv" else str(source.format)

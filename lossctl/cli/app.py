@@ -26,7 +26,7 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
   check     judge predictions by rules and a baseline; the exit code is the verdict
   validate  what the data holds, and whether eval would work on it
   diff      what changed from one saved report to another
-  losses    list the losses, or show everything about one
+  losses    list the losses, show everything about one, or choose one for some data
 
 lossctl COMMAND -h explains a command.
 """

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 
 import typer
 
+from lossctl.cli.complete import one_of
 from lossctl.cli.values import LONGEST, Range, Tolerance, as_float, is_text, shortened, texts, toml
 from lossctl.errors import UsageError
 
@@ -210,5 +211,7 @@ def for_typer(option: Declared) -> tuple[Any, Any]:
         return Annotated[list[str] | None, option.info], None
     if option.default is REQUIRED:
         return Annotated[str, option.info], REQUIRED
+    if option.choices:
+        option.info.autocompletion = one_of(option.choices)
     # a list, so that one that is given twice is noticed: the last would win without a word
     return Annotated[list[str] | None, option.info], None if option.default is None else [str(option.default)]

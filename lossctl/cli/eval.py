@@ -45,6 +45,7 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
             reduction=options.reduction,
             ci=intervals.level,
             rows_out=options.rows_out,
+            with_grad=options.with_grad,
             **hooks,
         )
     shows_intervals = display.format not in ("table", "md", "value")

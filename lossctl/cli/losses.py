@@ -1,24 +1,28 @@
-"""`lossctl losses list` and `lossctl losses show`: what there is, and everything about one loss."""
+"""`lossctl losses list`, `show` and `choose`: what there is, everything about one loss, and which one to take."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from lossctl.cli import options
+from lossctl.cli import choose as choose_command
+from lossctl.cli import complete, options
 from lossctl.cli.guard import guarded
-from lossctl.cli.terminal import ascii_only, emit, wants_color, width
+from lossctl.cli.terminal import ascii_only, emit, say, wants_color, width
 from lossctl.errors import ExitCode
 
-app = typer.Typer(help="The losses: list them, or show everything about one.", invoke_without_command=True)
+app = typer.Typer(help="The losses: list them, show everything about one, or choose.", invoke_without_command=True)
 
-LIST_HELP = """List every loss by family.
+LIST_HELP = """List every loss by family, those of plug-ins by their package.
 
 \b
 Examples:
   lossctl losses list
   lossctl losses list -f json
+
+A plug-in is an installed package with entry points `lossctl.losses`. LOSSCTL_PLUGINS=A,B allows these packages or entry
+points only, LOSSCTL_PLUGINS= none; one that is broken is named on standard error.
 """
 SHOW_HELP = """Show a loss: formula, parameters, domain, when to use it, other libraries' numbers, and its shape.
 
@@ -27,9 +31,22 @@ Examples:
   lossctl losses show huber:delta=2
   lossctl losses show cce -f json
 """
-ListFormat = Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="table, json or md.")]
-ShowFormat = Annotated[str, typer.Option("-f", "--format", metavar="FORMAT", help="table or json.")]
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A loss, as huber or huber:delta=2.")]
+FORMATS: Final = ("table", "json", "md")
+ListFormat = Annotated[
+    str,
+    typer.Option(
+        "-f", "--format", autocompletion=complete.one_of(FORMATS), metavar="FORMAT", help="table, json or md."
+    ),
+]
+ShowFormat = Annotated[
+    str,
+    typer.Option(
+        "-f", "--format", autocompletion=complete.one_of(FORMATS[:2]), metavar="FORMAT", help="table or json."
+    ),
+]
+Spec = Annotated[
+    str, typer.Argument(autocompletion=complete.losses, metavar="SPEC", help="A loss, as huber or huber:delta=2.")
+]
 
 
 @app.callback()
@@ -49,7 +66,10 @@ def list_losses(format_: ListFormat = "table", color: options.Color = "auto", de
         from lossctl.output.style import Style
 
         style = Style(width(), wants_color(color), ascii_only())
-        emit(listing(list(registry.losses().values()), format_, style))
+        more = registry.plugged()
+        for fault in more.faults:
+            say(f"warning: {fault}")
+        emit(listing([*registry.losses().values(), *more.losses.values()], format_, style))
 
 
 @app.command("show", help=SHOW_HELP)
@@ -64,3 +84,6 @@ def show_loss(
 
         style = Style(width(), wants_color(color), ascii_only())
         emit(description(registry.labelled(spec)[1], format_, style))
+
+
+app.command("choose")(choose_command.choose_loss)

@@ -22,6 +22,7 @@ from typing import Annotated, Final, Literal, NamedTuple, TypedDict
 
 import typer
 
+from lossctl.cli import complete
 from lossctl.cli.declare import IN_CHECK, ONCE, PERSON, InFile
 from lossctl.cli.values import Range
 from lossctl.cli.verbs import CheckOptions as CheckOptions
@@ -67,6 +68,7 @@ class Arguments(TypedDict):
     positive_label: str | None
     classes: str | None
     task: str | None
+    per_output: bool
     missing: Literal["error", "drop"]
     delimiter: str | None
     threads: int | None
@@ -78,19 +80,30 @@ class Inputs(NamedTuple):
 
     files: Annotated[
         tuple[str, ...],
-        typer.Argument(metavar="FILE", help="Prediction tables: [NAME=]PATH (CSV, TSV, Parquet, .npy, folder) or -."),
+        typer.Argument(
+            metavar="FILE",
+            help="Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, .npy, .npz, folder) or -.",
+        ),
         InFile(key="files", path="read"),
     ] = ()
     target: Annotated[
         str | None,
         typer.Option(
-            "-t", "--target", metavar="COLS", help="Column(s) of the truth [default: y_true, target or label]."
+            "-t",
+            "--target",
+            autocompletion=complete.columns,
+            metavar="COLS",
+            help="Column(s) of the truth [default: y_true, target or label].",
         ),
     ] = None
     pred: Annotated[
         tuple[str, ...],
         typer.Option(
-            "-p", "--pred", metavar="[NAME=]COLS", help="A model's prediction: column, a,b,c or glob p_*; repeat."
+            "-p",
+            "--pred",
+            autocompletion=complete.predictions,
+            metavar="[NAME=]COLS",
+            help="A model's prediction: column, a,b,c or glob p_*; repeat.",
         ),
     ] = ()
     targets: Annotated[
@@ -98,22 +111,39 @@ class Inputs(NamedTuple):
         typer.Option("--targets", metavar="FILE", help="File that holds the truth."),
         InFile(path="read"),
     ] = None
-    id: Annotated[str | None, typer.Option("--id", metavar="COL", help="Pair rows of several files by this key.")] = (
-        None
-    )
+    id: Annotated[
+        str | None,
+        typer.Option(
+            "--id", autocompletion=complete.columns, metavar="COL", help="Pair rows of several files by this key."
+        ),
+    ] = None
     role: Annotated[
         tuple[str, ...],
-        typer.Option("--role", metavar="[MODEL:]ROLE=COLS", help="Further columns: left, right, anchor, positive, ..."),
+        typer.Option(
+            "--role",
+            autocompletion=complete.roles,
+            metavar="[MODEL:]ROLE=COLS",
+            help="Further columns: left, right, anchor, query, scale, ...",
+        ),
     ] = ()
-    weight: Annotated[str | None, typer.Option("-w", "--weight", metavar="COL", help="Column of row weights.")] = None
+    weight: Annotated[
+        str | None,
+        typer.Option("-w", "--weight", autocompletion=complete.columns, metavar="COL", help="Column of row weights."),
+    ] = None
     by: Annotated[
         tuple[str, ...],
-        typer.Option("--by", metavar="COL", help="Also per value of this column; a,b crosses; repeat."),
+        typer.Option(
+            "--by",
+            autocompletion=complete.columns,
+            metavar="COL",
+            help="Also per value of this column; a,b crosses; repeat.",
+        ),
     ] = ()
     activation: Annotated[
         tuple[str, ...],
         typer.Option(
             "--activation",
+            autocompletion=complete.activations,
             metavar="[MODEL=]ACT",
             help="Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.",
         ),
@@ -126,15 +156,28 @@ class Inputs(NamedTuple):
         typer.Option("--classes", metavar="A,B,...", help="Class labels of the prediction columns, in order."),
     ] = None
     task: Annotated[
-        str | None, typer.Option("--task", metavar="TASK", help="regression, binary, multiclass or multilabel.")
+        str | None,
+        typer.Option(
+            "--task",
+            autocompletion=complete.tasks,
+            metavar="TASK",
+            help="regression, binary, multiclass or multilabel.",
+        ),
     ] = None
     loss: Annotated[
         tuple[str, ...],
         typer.Option(
-            "-l", "--loss", metavar="SPEC", help="huber:delta=2, p90=quantile:q=0.9; repeat; default: by task."
+            "-l",
+            "--loss",
+            autocompletion=complete.losses,
+            metavar="SPEC",
+            help="huber:delta=2, p90=quantile:q=0.9; repeat; default: by task.",
         ),
         InFile(key="losses"),
     ] = ()
+    per_output: Annotated[
+        bool, typer.Option("--per-output", help="The loss of each of several outputs, in place of their mean.")
+    ] = False
     missing: Annotated[
         Literal["error", "drop"],
         typer.Option("--missing", metavar="error|drop", help="A missing value is an error, or drops its row."),
@@ -176,6 +219,7 @@ class Inputs(NamedTuple):
             "positive_label": self.positive_label,
             "classes": self.classes,
             "task": self.task,
+            "per_output": self.per_output,
             "missing": self.missing,
             "delimiter": "\t" if self.delimiter == r"\t" else self.delimiter,
             "threads": self.threads,

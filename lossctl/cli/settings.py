@@ -10,6 +10,7 @@ from typing import get_type_hints
 
 import typer
 
+from lossctl.cli.complete import one_of
 from lossctl.cli.declare import PREFIX, Declared, declared, for_typer
 from lossctl.cli.guard import guarded
 from lossctl.cli.options import GROUPS, ConfigOptions
@@ -71,6 +72,7 @@ def _worded(option: Declared, formats: Sequence[str]) -> Declared:
 
     info = copy.copy(option.info)
     info.help = f"{', '.join(formats[:-1])} or {formats[-1]}."
+    info.autocompletion = one_of(formats)
     return option._replace(info=info)
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import typer
 
+from lossctl.cli import complete
 from lossctl.cli.declare import ONCE, InFile, NotInFile
 from lossctl.cli.values import Range
 
@@ -24,6 +25,11 @@ class EvalOptions(NamedTuple):
         typer.Option("--rows-out", metavar="FILE", help="Per-row losses to a .parquet or .csv file."),
         WRITES,
     ] = None
+    with_grad: Annotated[
+        bool,
+        typer.Option("--with-grad", help="Beside the per-row losses also their gradients by the prediction columns."),
+        WRITES,
+    ] = False
 
 
 class CompareOptions(NamedTuple):
@@ -71,11 +77,21 @@ class Dependence(NamedTuple):
 
     cluster: Annotated[
         str | None,
-        typer.Option("--cluster", metavar="COL", help="Rows of one value here are not independent: users, series."),
+        typer.Option(
+            "--cluster",
+            autocompletion=complete.columns,
+            metavar="COL",
+            help="Rows of one value here are not independent: users, series.",
+        ),
     ] = None
     time: Annotated[
         str | None,
-        typer.Option("--time", metavar="COL", help="Rows are a series in the order of this column (Diebold-Mariano)."),
+        typer.Option(
+            "--time",
+            autocompletion=complete.columns,
+            metavar="COL",
+            help="Rows are a series in the order of this column (Diebold-Mariano).",
+        ),
     ] = None
     horizon: Annotated[
         int,
@@ -89,18 +105,29 @@ class CheckOptions(NamedTuple):
 
     max: Annotated[
         tuple[str, ...],
-        typer.Option("--max", metavar="LOSS=VALUE", help="The loss over all rows is at most this; repeat."),
+        typer.Option(
+            "--max",
+            autocompletion=complete.rules,
+            metavar="LOSS=VALUE",
+            help="The loss over all rows is at most this; repeat.",
+        ),
         RULE,
     ] = ()
     min: Annotated[
         tuple[str, ...],
-        typer.Option("--min", metavar="LOSS=VALUE", help="The score (r2, ...) over all rows is at least this; repeat."),
+        typer.Option(
+            "--min",
+            autocompletion=complete.rules,
+            metavar="LOSS=VALUE",
+            help="The score (r2, ...) over all rows is at least this; repeat.",
+        ),
         RULE,
     ] = ()
     max_slice: Annotated[
         tuple[str, ...],
         typer.Option(
             "--max-slice",
+            autocompletion=complete.rules,
             metavar="LOSS=VALUE",
             help="The loss of every slice of --by is at most this; for a score: at least; repeat.",
         ),
@@ -117,6 +144,7 @@ class CheckOptions(NamedTuple):
         tuple[str, ...],
         typer.Option(
             "--max-regression",
+            autocompletion=complete.rules,
             metavar="LOSS=TOL",
             help="At most this much worse than the baseline, over all rows and in every slice: 2%, 0.01, or 2%,0.01 "
             "(both must be exceeded to fail); repeat.",

@@ -27,12 +27,13 @@ class Hooks(TypedDict):
 
 @contextmanager
 def at_work(display: Display, watch: Stopwatch) -> Iterator[Hooks]:
-    """Show progress while the work is done, and time its phases where they will be told."""
+    """Show progress while the work is done, and time its phases where they will be told; plug-ins cannot print."""
     from lossctl.cli.heap import keep_freed_memory
+    from lossctl.core.foreign import descriptor_aside
     from lossctl.engine.run import unwatched
 
     keep_freed_memory()
-    with progress(display.progress, display.quiet) as advance:
+    with descriptor_aside(), progress(display.progress, display.quiet) as advance:
         yield {
             "progress": advance,
             "note": None if display.quiet else say,

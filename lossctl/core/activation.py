@@ -69,14 +69,19 @@ def log_softmax(z: Array) -> Array:
     return shifted - np.log1p(np.add.reduce(share, axis=0))
 
 
+def sum_of_others(x: Array) -> Array:
+    """Σ_{j≠c} x_j for each column c, without taking x_c from the whole sum."""
+    before = np.zeros_like(x)
+    after = np.zeros_like(x)
+    np.cumsum(x[:-1], axis=0, out=before[1:])
+    after[:-1] = np.cumsum(x[:0:-1], axis=0)[::-1]
+    return before + after
+
+
 def one_minus_softmax(z: Array) -> Array:
     """1 - softmax as the sum of the other classes' shares, which does not cancel near 1."""
     share, total = softmax_shares(z)
-    before = np.zeros_like(share)
-    after = np.zeros_like(share)
-    np.cumsum(share[:-1], axis=0, out=before[1:])
-    after[:-1] = np.cumsum(share[:0:-1], axis=0)[::-1]
-    return (before + after) / total
+    return sum_of_others(share) / total
 
 
 APPLY: Final[Mapping[str, Callable[[Array], Array]]] = {

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.activation import RANGES
-from lossctl.core.batch import BLOCK, Batch
+from lossctl.core.batch import BLOCK, Batch, residual
 from lossctl.core.check import breach, judged
-from lossctl.core.domain import NON_NEGATIVE, Array
-from lossctl.core.form import Form, checked_task, form_wish
+from lossctl.core.domain import NON_NEGATIVE, Array, Codes
+from lossctl.core.form import OPTIONAL, QUERY, Form, checked_task, form_wish
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss
+from lossctl.core.outputs import fitted
 from lossctl.core.reduction import moments_of
+from lossctl.core.slopes import slopes
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.tally import lines, read
 from lossctl.errors import DataError, UsageError, listed, near
 
+FEW: Final = 64  # rows among which a first residual is looked for
 Roles = Mapping[str, object]
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,13 +32,17 @@ def evaluate(
     loss: Loss, given: Roles, weight: object, activation: str | None, classes: object, task: str | None
 ) -> float:
     """Return the loss of whole arrays; see `Loss.__call__`."""
-    form, arrays = checked(loss, given, activation, classes, task)
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
     rows = next(iter(arrays.values())).shape[-1]
     weights = None if weight is None else _weights(weight, rows)
+    if QUERY in arrays:
+        arrays, weights = gathered(arrays, weights)
+    if weights is not None and loss.over_sets:
+        check_set_weights(arrays.get(QUERY), weights)
     state: Moments | Peak | Sample | None = None
     with np.errstate(all="ignore"):
-        for start, batch in batches(arrays, form, activation):
-            part = block_state(loss, form, batch, None if weights is None else weights[start : start + BLOCK])
+        for start, batch in batches(arrays, form, activation, names):
+            part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
             state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
         return value_of(loss, state, weights is not None)
 
@@ -68,29 +75,30 @@ def each(loss: Loss, given: Roles, activation: str | None, classes: object, task
     """Return per-row losses; see `Loss.each`."""
     if loss.row is None:
         raise UsageError(f"{loss.spec} has no per-row value: {loss.summary}")
-    form, arrays = checked(loss, given, activation, classes, task)
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
+    if loss.row is None:
+        raise UsageError(f"{loss.spec} has no per-row value for several outputs: {loss.summary}")
     term = loss.term(loss.row, form.name)
     with np.errstate(all="ignore"):
-        found = [term.rows(batch) for _, batch in batches(arrays, form, activation)]
+        found = [term.rows(batch) for _, batch in batches(arrays, form, activation, names)]
     return np.concatenate(found) if found else np.empty(0)
 
 
-def grad(loss: Loss, given: Roles, classes: object, task: str | None) -> NDArray[Any] | dict[str, NDArray[Any]]:
+def grad(
+    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
+) -> NDArray[Any] | dict[str, NDArray[Any]]:
     """Return the gradient of each row's loss; see `Loss.grad`."""
     if loss.gradient is None:
         reason = "it has no per-row value" if loss.row is None else "it is flat almost everywhere"
         raise UsageError(f"{loss.spec} has no gradient: {reason}")
-    form, arrays = checked(loss, given, None, classes, task)
-    args = dict(loss.args_of(loss.gradient))
-    per_row, row_args = (loss.row, dict(loss.args_of(loss.row))) if loss.row else (None, {})
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
+    if loss.gradient is None:
+        raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
     found: dict[str, list[Array]] = {role: [] for role in loss.pred_roles}
     with np.errstate(all="ignore"):
-        for _, batch in batches(arrays, form, None):
-            slope = loss.gradient(batch, **args)
-            averaged = per_row is not None and per_row(batch, **row_args).ndim == 2
-            outputs = len(batch[loss.pred_roles[0]]) if averaged else 1
-            for role, values in (slope if isinstance(slope, dict) else {loss.pred_roles[0]: slope}).items():
-                found[role].append(np.broadcast_to(values / outputs, batch[role].shape))
+        for _, batch in batches(arrays, form, activation, names):
+            for role, slope in slopes(loss, batch, form.name).items():
+                found[role].append(slope)
     shaped = {
         role: np.concatenate(parts, axis=1).T.reshape(np.shape(_array(role, given[role])))
         for role, parts in found.items()
@@ -98,13 +106,39 @@ def grad(loss: Loss, given: Roles, classes: object, task: str | None) -> NDArray
     return shaped if len(shaped) > 1 else next(iter(shaped.values()))
 
 
-def batches(arrays: Arrays, form: Form, activation: str | None) -> Iterator[tuple[int, Batch]]:
-    """Cut arrays into blocks at fixed addresses, each contiguous by column."""
+def batches(
+    arrays: Arrays, form: Form, activation: str | None, classes: Sequence[str] = ()
+) -> Iterator[tuple[int, Batch]]:
+    """Cut arrays into blocks at fixed addresses, each contiguous by column; a loss of sets takes them whole."""
     rows = next(iter(arrays.values())).shape[-1]
-    origin = first_finite(arrays.get("target"))
-    for start in range(0, rows, BLOCK):
-        block = {role: np.ascontiguousarray(x[..., start : start + BLOCK]) for role, x in arrays.items()}
-        yield start, Batch(block, form=form.name, activation=activation or "none", origin=origin)
+    target = arrays.get("target")
+    origin = first_finite(target)
+    origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
+    step = max(rows, 1) if QUERY in form.roles else BLOCK
+    gap = first_gap(arrays, activation or "none")
+    for start in range(0, rows, step):
+        block = {role: np.ascontiguousarray(x[..., start : start + step]) for role, x in arrays.items()}
+        yield (
+            start,
+            Batch(
+                block,
+                form=form.name,
+                activation=activation or "none",
+                origin=origin,
+                origins=origins,
+                gap=gap,
+                classes=classes,
+            ),
+        )
+
+
+def first_gap(roles: Mapping[str, NDArray[Any]], activation: str) -> float:
+    """Return the first finite residual of the first column, about which variances of residuals are taken."""
+    target, raw = (roles.get(role) for role in ("target", "pred"))
+    if target is None or raw is None or target.ndim != 2 or target.shape != raw.shape:
+        return 0.0
+    with np.errstate(all="ignore"):
+        return first_finite(residual(Batch({"target": target[:, :FEW], "pred": raw[:, :FEW]}, activation=activation)))
 
 
 def first_finite(target: NDArray[Any] | None) -> float:
@@ -115,14 +149,19 @@ def first_finite(target: NDArray[Any] | None) -> float:
     return float(target[0][np.argmax(finite)]) if finite.any() else 0.0
 
 
-def checked(loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None) -> tuple[Form, Arrays]:
-    """Bring arrays by role into (width, rows) form and check shapes and domains."""
+def checked(
+    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
+) -> tuple[Loss, Form, Arrays, tuple[str, ...]]:
+    """Bring arrays by role into (width, rows) form and check shapes and domains.
+
+    Returns the loss as it takes them, its form, the arrays, and the labels of the classes.
+    """
     for role, value in given.items():
         if value is not None and role not in loss.roles:
             raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
     arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
     for role in loss.roles:
-        if role not in arrays:
+        if role not in arrays and role not in OPTIONAL:
             raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
     lengths = {role: len(x) for role, x in arrays.items()}
     if len(set(lengths.values())) > 1:
@@ -130,24 +169,47 @@ def checked(loss: Loss, given: Roles, activation: str | None, classes: object, t
     widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
     name = activation or "none"
     named = task if task in {form.name for form in loss.forms} else checked_task(task)
-    form = loss.form_for(widths, form_wish(named, (name,)))
-    if form is None:
+    taken = fitted(loss, widths, form_wish(named, (name,)))
+    if taken is None:
         raise UsageError(misfit(loss, widths))
+    loss, form = taken
     if fault := unfit(loss, form, name):
         raise UsageError(fault)
-    columns = {
-        role: _codes(x, classes, max(widths.values())) if role == "target" and form.labels else _columns(role, x)
-        for role, x in arrays.items()
-    }
-    for role, domain in form.roles.items():
-        found = breach(judged(domain, role, name), columns[role], np.arange(lengths[role]))
+    columns: Arrays = {}
+    names: tuple[str, ...] = ()
+    for role, x in arrays.items():
+        if role == "target" and form.labels:
+            columns[role], names = _codes(x, classes, widths["pred"], loss.ignored)
+        else:
+            columns[role] = _identities(x) if isinstance(form.roles[role], Codes) else _columns(role, x)
+    for role, x in columns.items():
+        domain = form.roles[role]
+        found = breach(judged(domain, role, name), x, np.arange(lengths[role]))
         if found.first != NEVER:
-            value = columns[role][..., found.first]
+            value = x[..., found.first]
             raise DataError(
                 f"{role}[{found.first}] = {np.squeeze(value)} is outside {domain}, which {loss.spec} needs"
                 + (f" ({domain.hint})" if domain.hint else "")
             )
-    return form, columns
+    return loss, form, columns, names
+
+
+def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:
+    """Bring the rows of each set together, in the order in which sets first occur; rows of a set keep their order."""
+    order = np.argsort(arrays[QUERY][0], kind="stable")
+    return {role: x[..., order] for role, x in arrays.items()}, None if weights is None else weights[order]
+
+
+def check_set_weights(query: NDArray[Any] | None, weights: Array) -> None:
+    """Raise DataError where rows of one set have different weights: the weight is that of the set."""
+    same = np.ones(max(len(weights) - 1, 0), dtype=bool) if query is None else query[0, 1:] == query[0, :-1]
+    wrong = same & (weights[1:] != weights[:-1])
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        raise DataError(
+            f"weight: rows of one set have the weights {weights[row - 1]:g} and {weights[row]:g}; all rows of a set "
+            "need the set's weight"
+        )
 
 
 def misfit(loss: Loss, widths: Mapping[str, int]) -> str:
@@ -193,18 +255,31 @@ def _columns(role: str, array: NDArray[Any]) -> Array:
     return np.ascontiguousarray(array.reshape(len(array), width).T, dtype=np.float64)
 
 
-def _codes(target: NDArray[Any], classes: object, count: int) -> NDArray[np.int64]:
-    """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1 themselves."""
+def _codes(
+    target: NDArray[Any], classes: object, count: int, ignored: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1; ignored labels come after."""
     known = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
     if len(known.classes) != count:
         raise UsageError(f"{len(known.classes)} classes, but the prediction has {count} columns")
+    wider = known.and_ignored(ignored)
     labels, place = np.unique(target.reshape(-1), return_inverse=True)
-    codes = known.of(labels.tolist())[:-1][place]
+    codes = wider.of(labels.tolist())[:-1][place]
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         found = target.reshape(-1).tolist()[row]
         raise DataError(f"target[{row}] = {found!r} is no class; the classes are {listed(list(known.classes))}")
-    return codes
+    return codes, known.classes
+
+
+def _identities(array: NDArray[Any]) -> Array:
+    """Turn whatever says which rows belong together into codes, in the order in which it first occurs."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise DataError("a query or label is NaN; leave these rows out first")
+    _, first, place = np.unique(array.reshape(len(array)), return_index=True, return_inverse=True)
+    rank = np.empty(len(first))
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[place][np.newaxis]
 
 
 def _weights(weight: object, rows: int) -> Array:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core import activation as act
-from lossctl.core.domain import Array
+from lossctl.core.domain import Array, corners
 
+FRAMES = {"boxes_xywh": "xywh", "boxes_cxcywh": "cxcywh"}  # forms whose columns are turned into corners first
 BLOCK = 65_536  # rows; blocks lie at fixed row addresses, so their sums do not depend on how rows arrive
 
 
@@ -21,9 +22,11 @@ class Batch:
     array of integer codes. `target` and `pred` are the usual roles, `pred` on its natural scale (the declared
     activation applied); `raw` is the column as it was read. `origin` is the value about which variances of the
     target are taken, one for all rows or (rows,) of them.
+    gap: about how far the predictions are from the target, for variances of the prediction; the same for all rows.
+    origins: these values for each of several target columns. classes: the labels of the class codes, in order.
     """
 
-    __slots__ = ("_memo", "activation", "form", "origin", "roles", "rows")
+    __slots__ = ("_memo", "_others", "activation", "classes", "form", "gap", "origin", "origins", "roles", "rows")
 
     def __init__(
         self,
@@ -32,11 +35,18 @@ class Batch:
         form: str = "",
         activation: str = "none",
         origin: float | Array = 0.0,
+        origins: Sequence[float] = (),
+        gap: float = 0.0,
+        classes: Sequence[str] = (),
     ) -> None:
         self.roles = roles
         self.form = form
         self.activation = activation
         self.origin = origin
+        self.origins = origins
+        self.gap = gap
+        self.classes = classes
+        self._others: dict[str | int, Batch] = {}
         self.rows = next(iter(roles.values())).shape[-1]
         self._memo: dict[Callable[[Batch], NDArray[Any]], NDArray[Any]] = {}
         for values in roles.values():
@@ -44,12 +54,30 @@ class Batch:
 
     def as_form(self, form: str) -> Batch:
         """Return the same rows seen by a loss of another form; derived quantities are kept."""
+        if form in FRAMES:
+            if form not in self._others:
+                place = np.concatenate(
+                    [self.target[:2], np.zeros_like(self.target[2:])]
+                )  # far off, corners lose digits
+                found = {"target": self.target - place, "pred": self.pred - place}
+                roles = {role: corners(box, FRAMES[form]) for role, box in found.items()}
+                self._others[form] = Batch(roles, form="boxes")
+            return self._others[form]
         if form == self.form:
             return self
         other = object.__new__(Batch)
-        other.roles, other.rows, other._memo = self.roles, self.rows, self._memo
-        other.form, other.activation, other.origin = form, self.activation, self.origin
+        other.roles, other.rows, other._memo, other._others = self.roles, self.rows, self._memo, self._others
+        other.form, other.activation, other.classes = form, self.activation, self.classes
+        other.origin, other.origins, other.gap = self.origin, self.origins, self.gap
         return other
+
+    def output(self, place: int) -> Batch:
+        """Return the same rows with one of several outputs alone."""
+        if place not in self._others:
+            roles = {role: x[place : place + 1] if len(x) > 1 else x for role, x in self.roles.items()}
+            origin = self.origins[place] if place else self.origin
+            self._others[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
+        return self._others[place]
 
     def __getitem__(self, role: str) -> NDArray[Any]:
         return self.roles[role]
@@ -155,4 +183,4 @@ def log_rate(batch: Batch) -> Array:
         return batch.raw.view()
     if batch.activation == "softplus":
         return act.log_softplus(batch.raw)
-    return np.log(batch.pred)
+    return log_prob(batch) if batch.activation == "sigmoid" else np.log(batch.pred)

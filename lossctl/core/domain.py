@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Interval(Domain):
     low_closed: bool = False
     high_closed: bool = False
     hole: float | None = None
+    noun = "a number"
 
     def holds(self, x: Array) -> Mask:
         """Return elementwise membership; NaN never holds."""
@@ -115,9 +116,47 @@ class Interval(Domain):
         if self.words:
             return self.words
         left = "[" if self.low_closed else "("
-        right = "]" if self.high_closed else ")"
+        right = "]" if self.high_closed and self.high < np.inf else ")"
         hole = f" without {self.hole:g}" if self.hole is not None else ""
         return f"{left}{number(self.low)}, {number(self.high)}{right}{hole}"
+
+
+@dataclass(frozen=True)
+class Whole(Interval):
+    """Whole numbers between two ends."""
+
+    low_closed: bool = True
+    high_closed: bool = True
+    noun = "a whole number"
+
+    def holds(self, x: Array) -> Mask:
+        return super().holds(x) & (x == np.rint(x))
+
+    def admits(self, x: Array) -> bool:
+        return not self.outside(x).any()
+
+    def contains(self, other: Interval) -> bool:
+        return isinstance(other, Whole) and super().contains(other)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        low = self.low if np.isfinite(self.low) else -8.0
+        return rng.integers(int(low), int(min(self.high, low + 8.0)) + 1, (width, rows)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Gap(Interval):
+    """Real numbers without those of an open interval: the powers for which no Tweedie distribution exists."""
+
+    gap: tuple[float, float] = (0.0, 1.0)
+
+    def holds(self, x: Array) -> Mask:
+        return super().holds(x) & ~((x > self.gap[0]) & (x < self.gap[1]))
+
+    def admits(self, x: Array) -> bool:
+        return not self.outside(x).any()
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} without ({number(self.gap[0])}, {number(self.gap[1])})"
 
 
 @dataclass(frozen=True)
@@ -209,6 +248,23 @@ class Simplex(Domain):
 
 
 @dataclass(frozen=True)
+class LogSimplex(Domain):
+    """Rows of log-probabilities over K classes, whose probabilities sum to 1 (within 0.001); ln 0 is -∞."""
+
+    hint: str = "if these are logits or probabilities, take the loss of probabilities (--activation softmax)"
+
+    def outside(self, x: Array) -> Mask:
+        wrong = ~np.logical_and.reduce(x <= 0.0, axis=0)
+        return wrong | ~(np.abs(np.add.reduce(np.exp(np.minimum(x, 0.0)), axis=0) - 1.0) <= SUM_TOLERANCE)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return np.log(np.ascontiguousarray(rng.dirichlet(np.full(width, 3.0), rows).T))
+
+    def __str__(self) -> str:
+        return "log-probabilities in [-∞, 0] whose exponentials sum to 1 in each row"
+
+
+@dataclass(frozen=True)
 class Labels(Domain):
     """One class label per row, held as integer codes 0 .. K-1 in a (rows,) array."""
 
@@ -222,27 +278,74 @@ class Labels(Domain):
 
 
 @dataclass(frozen=True)
+class Codes(Domain):
+    """Whatever says which rows belong together: text or numbers, of which only equality counts; held as codes."""
+
+    width: int | None = 1
+
+    def outside(self, x: Array) -> Mask:
+        return x[0] < 0.0
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return np.sort(rng.integers(0, 4, (1, rows))).astype(np.float64)
+
+    def __str__(self) -> str:
+        return "any values; equal ones belong together"
+
+
+CORNERS: Final = {  # the corners x1, y1, x2, y2 from the four columns of a box
+    "xyxy": np.eye(4),
+    "xywh": np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]),
+    "cxcywh": np.array([[1.0, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]]),
+}
+
+
+def corners(box: Array, frame: str) -> Array:
+    """Return the corners x1, y1, x2, y2 of boxes (4, rows) in a frame: xyxy, xywh or cxcywh."""
+    if frame == "xyxy":
+        return box
+    half = 0.5 * box[2:]
+    start = box[:2] if frame == "xywh" else box[:2] - half
+    return np.concatenate([start, box[:2] + (box[2:] if frame == "xywh" else half)])
+
+
+@dataclass(frozen=True)
 class Box(Domain):
-    """An axis-parallel box x1, y1, x2, y2; `solid` asks for a positive area."""
+    """An axis-parallel box in a frame (corners; or corner or centre, width and height); `solid` asks for an area."""
 
     width: int | None = 4
     solid: bool = False
-    hint: str = "boxes are x1, y1, x2, y2, not x, y, width, height"
+    frame: str = "xyxy"
+    hint: str = "the loss's parameter `frame` says what the columns are: xyxy, xywh or cxcywh"
 
     def outside(self, x: Array) -> Mask:
         finite = np.logical_and.reduce(np.isfinite(x), axis=0)
+        if self.frame != "xyxy":
+            sides = x[2:] > 0.0 if self.solid else x[2:] >= 0.0
+            return ~(finite & sides[0] & sides[1])
         ordered = (x[0] < x[2]) & (x[1] < x[3]) if self.solid else (x[0] <= x[2]) & (x[1] <= x[3])
         return ~(finite & ordered)
 
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
-        corner = rng.uniform(0.0, 4.0, (2, rows))
-        return np.concatenate([corner, corner + rng.uniform(0.5, 4.0, (2, rows))])
+        corner, sides = rng.uniform(0.0, 4.0, (2, rows)), rng.uniform(0.5, 4.0, (2, rows))
+        start = corner + 0.5 * sides if self.frame == "cxcywh" else corner
+        return np.concatenate([start, corner + sides if self.frame == "xyxy" else sides])
 
     def activations(self) -> frozenset[str]:
-        return frozenset({"none", "sigmoid", "relu", "exp", "softplus"})
+        monotone = {
+            "none",
+            "sigmoid",
+            "relu",
+            "exp",
+            "softplus",
+        }  # they keep the order of corners, and sides at least 0
+        return frozenset(monotone if self.frame == "xyxy" else {"none"})
 
     def __str__(self) -> str:
-        return "finite x1 < x2 and y1 < y2" if self.solid else "finite x1 <= x2 and y1 <= y2"
+        less = "<" if self.solid else "<="
+        if self.frame != "xyxy":
+            return f"finite {self.frame} with 0 {less} w and 0 {less} h"
+        return f"finite x1 {less} x2 and y1 {less} y2"
 
 
 def ends(x: Array) -> tuple[float, float]:
@@ -262,14 +365,18 @@ UNIT = Interval(low=0.0, high=1.0, low_closed=True, high_closed=True)
 OPEN_UNIT = Interval(low=0.0, high=1.0)
 NON_ZERO = Interval(hole=0.0)
 ABOVE_MINUS_ONE = Interval(low=-1.0)
+COUNT = Whole(low=0.0, low_closed=True)
+AT_LEAST_ONE_WHOLE = Whole(low=1.0)
 AT_LEAST_ONE = Interval(low=1.0, low_closed=True)
 PROBABILITY = Probability()
 SCORE = Score(words="scores of either sign")
 FLAG = Flag()
 SOFT_FLAG = Flag(soft=True)
 SIMPLEX = Simplex()
+LOG_SIMPLEX = LogSimplex()
 LABELS = Labels()
 MASK = Mark()
 ONE_HOT = Mark(one_hot=True)
 TARGET_BOX = Box(solid=True)
 PRED_BOX = Box()
+CODES = Codes()

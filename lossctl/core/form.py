@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from lossctl.core.domain import Domain, Labels, Simplex
+from lossctl.core.domain import Domain, Labels, LogSimplex, Simplex
 from lossctl.errors import UsageError, listed, near
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
+QUERY = "query"  # the role that says which set a row belongs to; without it all rows are one set
+OPTIONAL = frozenset({QUERY})
+CODED = frozenset({QUERY, "label"})  # roles of which only equality counts
+GIVEN = frozenset({"target", "event", *CODED})  # roles that no model produces
 Values = Mapping[str, tuple[tuple[float, ...], ...]]
 
 
@@ -29,39 +33,54 @@ class Curve:
 class Form:
     """One way to lay out the data of a loss: role -> Domain.
 
-    Roles whose domain names no width share one width, whatever it is. Class labels are one column beside
-    K >= 2 prediction columns.
+    Roles whose domain names no width share one width, whatever it is; those of `free` have widths of their own. Class
+    labels are one column beside K >= 2 prediction columns. outputs: whether each column is an output of its own, whose
+    loss means something by itself. least: the fewest columns of the shared width.
     """
 
     name: str
     roles: Mapping[str, Domain] = field(hash=False)
     curve: Curve
+    outputs: bool = False
+    free: frozenset[str] = frozenset()
+    least: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "roles", MappingProxyType(dict(self.roles)))
 
     def __reduce__(self) -> tuple[type[Form], tuple[object, ...]]:
-        return Form, (self.name, dict(self.roles), self.curve)
+        return Form, (self.name, dict(self.roles), self.curve, self.outputs, self.free, self.least)
 
     @property
     def labels(self) -> bool:
         """Whether the target is one class label per row."""
         return isinstance(self.roles.get("target"), Labels)
 
+    @property
+    def fewest(self) -> int:
+        """The fewest columns of the roles that share a width: classes are at least two."""
+        classes = self.labels or any(isinstance(domain, Simplex | LogSimplex) for domain in self.roles.values())
+        return 2 if classes else self.least
+
     def fits(self, widths: Mapping[str, int]) -> bool:
         """Return whether columns of these widths (role -> count) can take this form."""
-        shared = {widths[role] for role, domain in self.roles.items() if domain.width is None and role in widths}
+        shared = {
+            widths[role]
+            for role, domain in self.roles.items()
+            if domain.width is None and role in widths and role not in self.free
+        }
         named = all(domain.width in (None, widths[role]) for role, domain in self.roles.items() if role in widths)
-        several = self.labels or any(isinstance(domain, Simplex) for domain in self.roles.values())
-        return named and len(shared) <= 1 and (not several or min(shared, default=2) >= 2)
+        return named and len(shared) <= 1 and min(shared, default=self.fewest) >= self.fewest
 
     def layout(self) -> str:
         """Say in words which columns each role takes."""
         words = []
         for role, domain in self.roles.items():
-            classes = self.labels or isinstance(domain, Simplex)
-            width = domain.width or ("K" if classes else "k")
-            words.append(f"{role}: {width} column{'' if width == 1 else 's'}")
+            classes = self.labels or isinstance(domain, Simplex | LogSimplex)
+            several = f"at least {self.least}" if self.least > 1 else "k"
+            width = domain.width or ("m" if role in self.free else "K" if classes else several)
+            optional = " (optional)" if role in OPTIONAL else ""
+            words.append(f"{role}: {width} column{'' if width == 1 else 's'}{optional}")
         return ", ".join(words)
 
 

@@ -31,6 +31,11 @@ class ClassCodes:
         values = {value: code for text, code in self._texts.items() if (value := as_number(text)) is not None}
         self._values: Mapping[float, int] = values if len(values) == len(self.classes) else {}
 
+    def and_ignored(self, labels: Sequence[str]) -> ClassCodes:
+        """Return the same codes, and further ones for labels that are no class and do not count."""
+        unknown = [label(text) for text in labels if self.of([text])[0] < 0]
+        return ClassCodes([*self.classes, *unknown]) if unknown else self
+
     def of(self, words: Sequence[object]) -> NDArray[np.int64]:
         """Return the code of every word and, for the null code -1, a last -1; unknown words are -2."""
         return np.array([*map(self._code, words), -1], dtype=np.int64)

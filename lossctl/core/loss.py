@@ -17,27 +17,35 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
 from lossctl.core.domain import Array
-from lossctl.core.form import Form
+from lossctl.core.form import GIVEN, QUERY, Form
 from lossctl.core.param import Param, Value, bound, params_of
+from lossctl.core.peer import Peer
 from lossctl.core.reading import MEAN, Reading
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
+Variant = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
+VARIED = ("parts", "reading", "row", "gradient", "raw_gradient", "forms", "keeps", "whole", "best")
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Term:
-    """A part with its parameters: what the engine reduces once, however many losses name it."""
+    """A part with its parameters: what the engine reduces once, however many losses name it.
+
+    output: the one of several outputs that it is taken of, None for all of them.
+    """
 
     part: Part
     args: tuple[tuple[str, Value], ...] = ()
     form: str = ""
+    output: int | None = None
 
     def rows(self, batch: Batch) -> Array:
         """Return the part's (rows,) values; a (width, rows) result is averaged over its columns."""
-        return row_mean(self.part(batch.as_form(self.form), **dict(self.args)))
+        shaped = batch.as_form(self.form)
+        return row_mean(self.part(shaped if self.output is None else shaped.output(self.output), **dict(self.args)))
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,12 @@ class Loss:
     docstring. formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters
     and their bound values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). quantile: which
     quantile of its sample the value is, if it is one. row: the
-    per-row loss, if there is one. gradient: its slope with respect to each prediction role. unit, best,
-    direction: of the value. ranks: whether a better value means a better model. peers: library -> what it
-    returns, and how to get that number. use, avoid: when to take it and when not.
+    per-row loss, if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect
+    to the raw outputs under an activation, where the chain rule would lose digits. unit, best,
+    direction: of the value. ranks: whether a better value means a better model. ordered: whether the order of rows
+    counts. elsewhere: what it is called in other libraries, and how to get their number. use, avoid: when to take it
+    and when not. variant: which of these facts parameters change, from their values; plain: what they are otherwise.
+    origin: package and version of the plug-in that declares it.
     """
 
     name: str
@@ -64,6 +75,7 @@ class Loss:
     use: str
     avoid: str
     family: str = ""
+    origin: str = ""
     aliases: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
     reading: Reading = MEAN
@@ -72,16 +84,23 @@ class Loss:
     quantile: float | None = None
     row: Part | None = None
     gradient: Gradient | None = None
+    raw_gradient: Gradient | None = None
     subgradient: str = ""
     best: float | None = 0.0
     direction: Direction = "min"
     ranks: bool = True
-    peers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    ordered: bool = False
+    elsewhere: tuple[Peer, ...] = ()
+    variant: Variant | None = None
+    plain: Mapping[str, Any] | None = field(default=None, hash=False, compare=False, repr=False)
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "peers", MappingProxyType(dict(self.peers)))
         object.__setattr__(self, "args", MappingProxyType(bound(self.params, dict(self.args), self.name)))
+        if self.variant is not None:
+            plain = self.plain or {name: getattr(self, name) for name in VARIED}
+            for name, value in {**plain, **self.variant(self.args), "plain": plain}.items():
+                object.__setattr__(self, name, value)
 
     def bind(self, **args: object) -> Loss:
         """Return the loss with other parameter values; raise UsageError for one out of range."""
@@ -106,13 +125,13 @@ class Loss:
     def __str__(self) -> str:
         return self.spec
 
-    def terms(self, form: str) -> tuple[Term, ...]:
+    def terms(self, form: str, output: int | None = None) -> tuple[Term, ...]:
         """Return the quantities to be reduced, each bound to the parameters it takes."""
-        return tuple(self.term(part, form) for part in self.parts)
+        return tuple(self.term(part, form, output) for part in self.parts)
 
-    def term(self, part: Part, form: str) -> Term:
+    def term(self, part: Part, form: str, output: int | None = None) -> Term:
         """Bind one part of this loss."""
-        return Term(part, self.args_of(part), form)
+        return Term(part, self.args_of(part), form, output)
 
     def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
         """Return the parameters that a function of this loss takes, with their values."""
@@ -132,7 +151,18 @@ class Loss:
     @property
     def pred_roles(self) -> tuple[str, ...]:
         """The roles that a model produces, with respect to which the gradient is taken."""
-        return tuple(role for role in self.roles if role != "target")
+        return tuple(role for role in self.roles if role not in GIVEN)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The label whose rows do not count, if there is one."""
+        label = self.args.get("ignore_class")
+        return () if label is None else (label,)
+
+    @property
+    def over_sets(self) -> bool:
+        """Whether the loss is of sets of rows, so that blocks must hold whole ones."""
+        return QUERY in self.roles
 
     def form_for(self, widths: Mapping[str, int], task: str | None = None) -> Form | None:
         """Return the form that columns of these widths take; `task` decides between two that fit."""
@@ -191,14 +221,15 @@ class Loss:
         *,
         target: object = None,
         pred: object = None,
+        activation: str | None = None,
         classes: object = None,
         task: str | None = None,
         **roles: object,
     ) -> NDArray[Any] | dict[str, NDArray[Any]]:
         """Return the gradient of each row's loss, before any mean, with respect to what the model produced.
 
-        Shaped like `pred`; a dict by role where a model produces several (left and right, ...). It is taken on
-        the natural scale of the prediction. Raises UsageError where the loss has no per-row value.
+        Shaped like `pred`; a dict by role where a model produces several (left and right, ...). With an activation
+        it is taken with respect to the raw outputs. Raises UsageError where the loss has no per-row value.
 
         >>> import lossctl
         >>> lossctl.get("mse").grad(target=[1.0, 2.0], pred=[1.5, 5.0])
@@ -206,14 +237,24 @@ class Loss:
         """
         from lossctl.core.arrays import grad
 
-        return grad(self, {"target": target, "pred": pred, **roles}, classes, task)
+        return grad(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
 
     # declaring one loss by another --------------------------------------------------------------------------
 
     def then(self, name: str, reading: Reading, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
         return replace(
-            self, name=name, reading=reading, **{"aliases": (), "row": None, "gradient": None, "peers": {}, **facts}
+            self,
+            name=name,
+            reading=reading,
+            **{
+                "aliases": (),
+                "row": None,
+                "gradient": None,
+                "raw_gradient": None,
+                "elsewhere": (),
+                **facts,
+            },
         )
 
 

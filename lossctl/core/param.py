@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
+from urllib.parse import quote, unquote
 
 import numpy as np
 
 from lossctl.core.domain import Interval
 from lossctl.errors import UsageError, listed, near
 
-Value = float | bool | None
+Weights = tuple[float, ...] | tuple[tuple[str, float], ...]  # by the order of the classes, or by label
+Value = float | bool | str | Weights | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several words."""
+
+    options: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return listed(list(self.options))
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """One number per class: `1/2/3` by the order of the classes, `cat:1/dog:2` by label; `single`: or one for all."""
+
+    each: Interval
+    single: bool = False
+
+    def __str__(self) -> str:
+        one = f"a number in {self.each}, or " if self.single else ""
+        return f"{one}numbers in {self.each} by class, as 1/2/3 or cat:1/dog:2"
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of a class."""
+
+    def __str__(self) -> str:
+        return "a class label"
+
+
+Kind = Interval | Choice | PerClass | Label | None
 
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter: its default, the interval it may come from (None: a switch), and what it does."""
+    """One parameter: its default, what it may be (None: a switch), and what it does."""
 
     name: str
     default: Value
-    domain: Interval | None
+    domain: Kind
     help: str
 
     @property
@@ -34,36 +69,65 @@ class Param:
         """The values it takes, in words."""
         if self.domain is None:
             return "true or false"
-        return f"a number in {self.domain}" + (" or off" if self.optional else "")
+        kind = {Choice: "one of ", Label: "", PerClass: ""}.get(type(self.domain))
+        words = f"{self.domain.noun} in {self.domain}" if isinstance(self.domain, Interval) else f"{kind}{self.domain}"
+        return words + (" or off" if self.optional else "")
 
     def parse(self, text: str, loss: str) -> Value:
         """Read a value as it is written in a spec; raise UsageError where it is none."""
-        word = text.strip().casefold()
-        if self.domain is None:
-            if word in ("true", "false"):
-                return word == "true"
-        elif self.optional and word == "off":
+        word = text.strip()
+        if self.optional and word.casefold() == "off":
             return None
-        else:
-            try:
-                return self.check(float(word), loss)
-            except ValueError as error:
-                if isinstance(error, UsageError):
-                    raise
+        try:
+            return self.check(self._read(word), loss)
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
         raise UsageError(f"{loss}: {self.name}={text} is not allowed; it takes {self.allowed}")
+
+    def _read(self, word: str) -> object:
+        match self.domain:
+            case None:
+                return {"true": True, "false": False}.get(word.casefold(), word)
+            case Choice():
+                return word.casefold()
+            case Label():
+                return unquote(word)
+            case PerClass():
+                pieces = [piece.rpartition(":") for piece in word.split("/")]
+                if len(pieces) == 1 and not pieces[0][1] and self.domain.single:
+                    return float(word)
+                if all(colon for _, colon, _ in pieces):
+                    return tuple((unquote(label), float(number)) for label, _, number in pieces)
+                return tuple(map(float, word.split("/")))
+        return float(word)
 
     def check(self, value: object, loss: str) -> Value:
         """Return `value` as this parameter's type; raise UsageError where it is out of range."""
-        if self.domain is None:
-            if isinstance(value, bool | np.bool_):
-                return bool(value)
-        elif value is None and self.optional:
+        if value is None and self.optional:
             return None
-        elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-            given = float(value)
-            if np.isfinite(given) and self.domain.holds(np.array([given]))[0]:
-                return given
-        raise UsageError(f"{loss}: {self.name}={value} is not allowed; it takes {self.allowed}")
+        found = self._checked(value)
+        if found is None:
+            raise UsageError(f"{loss}: {self.name}={value} is not allowed; it takes {self.allowed}")
+        return found
+
+    def _checked(self, value: object) -> Value:
+        """Return the value in its plain form, None where it is not one."""
+        match self.domain:
+            case None:
+                return bool(value) if isinstance(value, bool | np.bool_) else None
+            case Choice(options):
+                return value if isinstance(value, str) and value in options else None
+            case Label():
+                plain = value.item() if isinstance(value, np.generic) else value
+                if isinstance(plain, float) and plain.is_integer():
+                    plain = int(plain)
+                return str(plain) if isinstance(plain, str | int | float) and not isinstance(plain, bool) else None
+            case PerClass(each, single):
+                return _per_class(value, each, single)
+            case Interval():
+                return _number(value, self.domain)
+        return None
 
     def write(self, value: Value) -> str:
         """Write a value as `parse` reads it."""
@@ -71,7 +135,48 @@ class Param:
             return "off"
         if isinstance(value, bool):
             return str(value).lower()
-        return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+        if isinstance(value, str):
+            return quote(value, safe=" ") if isinstance(self.domain, Label) else value
+        if isinstance(value, tuple):
+            return "/".join(
+                f"{quote(entry[0], safe=' ')}:{_shortest(entry[1])}" if isinstance(entry, tuple) else _shortest(entry)
+                for entry in value
+            )
+        return _shortest(value)
+
+
+def _shortest(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _number(value: object, domain: Interval) -> float | None:
+    """Return a number of the domain as a float, None for anything else."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return None
+    given = float(value)
+    return given if np.isfinite(given) and domain.holds(np.array([given]))[0] else None
+
+
+def _per_class(value: object, each: Interval, single: bool) -> Value:
+    """Return weights by class as a tuple, None where they are none."""
+    if single and isinstance(value, int | float | np.integer | np.floating):
+        return _number(value, each)
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if isinstance(value, np.ndarray):
+        value = tuple(value.tolist())
+    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+        return None
+    if all(isinstance(entry, tuple) and len(entry) == 2 for entry in value):
+        pairs = [(str(label), _number(number, each)) for label, number in value]
+        distinct = len({label for label, _ in pairs}) == len(pairs)
+        return tuple((label, x) for label, x in pairs if x is not None) if distinct and _all_there(pairs) else None
+    numbers = [_number(entry, each) for entry in value]
+    return tuple(x for x in numbers if x is not None) if None not in numbers else None
+
+
+def _all_there(pairs: Sequence[tuple[str, float | None]]) -> bool:
+    return all(number is not None for _, number in pairs)
 
 
 def params_of(function: Callable[..., Any]) -> tuple[Param, ...]:

@@ -19,7 +19,8 @@ Means = tuple[Any, ...]  # float64 numbers, or (groups,) arrays of them
 class Reading:
     """g and its gradient, of numbers or of arrays alike.
 
-    `interval` names the form of the confidence interval, `undefined` says when g has no value.
+    `interval` names the form of the confidence interval, `undefined` says when g has no value. mass: the place of the
+    part that counts what the mean is over, where that is fewer than the rows: sets, rows of one kind.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Reading:
     slope: Callable[[Means], tuple[Any, ...]]
     interval: Literal["t", "log"] = "t"
     undefined: str = "not defined for these rows"
+    mass: int | None = None
 
 
 ONE: Final = np.float64(1.0)
@@ -71,3 +73,9 @@ TWO_RATIOS: Final = Reading(
 )
 
 MASKED: Final = Reading("masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row")
+
+WEIGHTED: Final = Reading(
+    "class-weighted mean", RATIO.value, RATIO.slope, undefined="the classes that count are in no row"
+)
+
+SET_MEAN: Final = Reading("mean over sets", RATIO.value, RATIO.slope, undefined="there is no set of rows", mass=1)

@@ -183,7 +183,7 @@ class Evaluation:
     """All cells, model by model within loss within slice, with inputs, task and warnings.
 
     A comparison adds `study`, `comparisons`, `worst` and `best_sets`; a check adds `checks`, `verdict` and, in
-    `advice`, the commands to run next.
+    `advice`, the commands to run next. plugins: package and version of each plug-in that a loss is from.
     """
 
     cells: tuple[Cell, ...]
@@ -200,6 +200,7 @@ class Evaluation:
     checks: tuple[Check, ...] = ()
     verdict: Verdict | None = None
     advice: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[str]:

@@ -18,10 +18,19 @@ from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
 from lossctl.stats.cluster import Clusters
+from lossctl.stats.estimate import counted
 from lossctl.stats.series import Series
 from lossctl.stats.spread import IndependentRows, Inference
 
 Labels = Mapping[str, Sequence[tuple[str, ...]]]
+
+
+def sets_counted(plan: Plan, part: Part, question: Question) -> float | None:
+    """Return how many sets a loss of sets rests on, None for other losses."""
+    reading = question.loss.reading
+    if reading.mass is None or question.loss.keeps != "moments":
+        return None
+    return counted(reading, part.view, plan.indexes(plan.models[0], question))
 
 
 class Assumptions:
@@ -60,8 +69,8 @@ class Assumptions:
                 self._views[words] = moments_of(lines, (), np.arange(lines.shape[1]))
         return self._views[words]
 
-    def of(self, part: Part) -> Inference:
-        """Return the inference for a part of the rows."""
+    def of(self, part: Part, question: Question) -> Inference:
+        """Return the inference for a loss of a part of the rows."""
         weighted, normal = self.plan.weighted, self.design.method == "normal"
         if self.design.cluster is not None:
             name = self._names[part.slicing]
@@ -70,12 +79,13 @@ class Assumptions:
             return Clusters(sums, grouped.rows[at].astype(np.float64), weighted, normal)
         if self.design.time is not None:
             return Series(self.in_time(part), self.design.horizon, weighted, normal)
-        return IndependentRows(part.view, weighted, normal)
+        return IndependentRows(part.view, weighted, normal, sets_counted(self.plan, part, question))
 
-    def units(self, part: Part) -> int:
-        """Count what is taken as independent: clusters, or rows of positive weight."""
+    def units(self, part: Part, question: Question) -> int:
+        """Count what is taken as independent: clusters, sets, or rows of positive weight."""
         if self.design.cluster is None:
-            return part.view.live
+            sets = sets_counted(self.plan, part, question)
+            return part.view.live if sets is None else round(sets)
         return len(self._clusters(self._names[part.slicing], tuple(part.chosen.values())))
 
     def _clusters(self, name: str, words: tuple[str, ...]) -> list[int]:

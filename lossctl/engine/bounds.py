@@ -61,7 +61,7 @@ class Weighed:
         if relative and question.loss.reading.name == "root of a mean":
             return self._of_squares(part, question, couple, cells, tolerance, level)
         contrast = self._differences.contrast(part, question, couple, -sign - share, sign)
-        return self._about(part, contrast, worse - size, _largest(cells, couple), level)
+        return self._about(part, question, contrast, worse - size, _largest(cells, couple), level)
 
     def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
         """Return why these rows cannot support a `pass`, None where they can."""
@@ -84,6 +84,7 @@ class Weighed:
     def _about(
         self,
         part: Part,
+        question: Question,
         contrast: Contrast | str,
         value: float,
         size: float,
@@ -92,7 +93,7 @@ class Weighed:
         """Return the interval of one contrast about its value, which is made of values of some size."""
         if isinstance(contrast, str):
             return contrast
-        spread = self._differences.assumptions.of(part).spread([contrast], 1)
+        spread = self._differences.assumptions.of(part, question).spread([contrast], 1)
         if isinstance(spread, str):
             return spread
         stderr = float(spread.stderrs[0])
@@ -116,7 +117,7 @@ class Weighed:
         columns = plan.indexes(own, question, base), plan.indexes(base, question)
         contrast = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
         value = cells[own].value ** 2 - times * cells[base].value ** 2
-        return self._about(part, contrast, value, _largest(cells, couple) ** 2, level)
+        return self._about(part, question, contrast, value, _largest(cells, couple) ** 2, level)
 
     def _of_sizes(
         self,
@@ -137,7 +138,9 @@ class Weighed:
         ends: list[tuple[float, float]] = []
         for of_base, of_own in ((1.0, sides[1]), (-1.0, sides[1]), (sides[0], 1.0), (sides[0], -1.0)):
             contrast = self._differences.contrast(part, question, couple, -times * of_base, of_own)
-            found = self._about(part, contrast, of_own * b - times * of_base * a - size, _largest(cells, couple), level)
+            found = self._about(
+                part, question, contrast, of_own * b - times * of_base * a - size, _largest(cells, couple), level
+            )
             if isinstance(found, str):
                 return found
             ends.append(found)

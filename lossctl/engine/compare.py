@@ -217,7 +217,7 @@ def _warnings(maker: Differences, families: Sequence[Family], rows: Sequence[Map
         if family.part.group is None and family.question.loss.keeps == "moments" and family.spread is not None:
             for couple, found in zip(design.pairs, family.found, strict=True):
                 contrast = maker.between(family.part, family.question, couple, cells) if found.p is not None else ""
-                inference = maker.assumptions.of(family.part)
+                inference = maker.assumptions.of(family.part, family.question)
                 if isinstance(contrast, str) or not isinstance(inference, Series):
                     continue
                 shared = autocorrelation(inference.scores([contrast])[0])

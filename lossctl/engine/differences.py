@@ -162,7 +162,7 @@ class Differences:
         if not contrasts:
             return Family(part, question, tuple(Difference(why=why) for why in made if isinstance(why, str)))
         joint = sum(base == self.design.baseline for base, _ in tested)
-        spread = self.assumptions.of(part).spread([*contrasts, *opposed], joint)
+        spread = self.assumptions.of(part, question).spread([*contrasts, *opposed], joint)
         if isinstance(spread, str):
             return Family(part, question, tuple(Difference(why=why or spread) for why in whys))
         found = iter(
@@ -287,6 +287,6 @@ class Differences:
             return Difference(0.0 if guard else None, guard=guard, why=fault)
         skew = self._row_skew(part, question, couple) if self.assumptions.independent else None
         interval, p = replicates.ends(values, self.design.level), replicates.two_sided(values)
-        units = self.assumptions.units(part)
+        units = self.assumptions.units(part, question)
         guard = self._guard(skew, units)
         return Difference(replicates.stderr(values), interval, replicates.METHOD, p, skew, units, guard)

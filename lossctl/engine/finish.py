@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lossctl.core.exact import SHIFT, ratio
+from lossctl.core.reading import MEAN
 from lossctl.core.report import Cell, best_models
 from lossctl.core.state import NEVER, Moments, Odd, Peak
 from lossctl.core.tally import means, read
@@ -74,6 +75,7 @@ class Finish:
         self.tally, self.plan, self.settings = tally, plan, settings
         self.samples, self.assumptions = samples, assumptions
         self._specs = {question.label: question.loss.full_spec for question in plan.questions}
+        self._origins = {question.label: question.loss.origin for question in plan.questions}
         self._grouped: dict[tuple[str, str, str], list[Estimate]] = {}
 
     def cells(self, part: Part) -> list[Cell]:
@@ -95,6 +97,8 @@ class Finish:
         signature = (
             f"{self._specs[question.label]}|n:{part.view.rows}|{self.settings.signed}"
             + f"|act:{self.plan.activations[model]}"
+            + (f"|output:{question.output_name}" if question.output is not None else "")
+            + (f"|plugin:{self._origins[question.label]}" if self._origins[question.label] else "")
             + "".join(f"|{column}={word}" for column, word in part.chosen.items())
         )
         return Cell(
@@ -185,7 +189,7 @@ class Finish:
         slopes = slopes_at(loss.reading, means(assumptions.view(part), indexes, self.plan.weighted))
         if slopes is None:
             return Estimate(value, why=Why.SPREAD.words)
-        spread = assumptions.of(part).spread([combined((indexes, slopes))], 1)
+        spread = assumptions.of(part, question).spread([combined((indexes, slopes))], 1)
         if isinstance(spread, str):
             return Estimate(value, why=spread)
         stderr = float(spread.stderrs[0])
@@ -217,7 +221,9 @@ def _status(
     if math.isnan(value):
         return (
             status,
-            question.loss.reading.undefined if question.loss.keeps == "moments" else "needs rows of both kinds",
+            "needs rows of both kinds"
+            if question.loss.keeps != "moments" and question.loss.reading is MEAN
+            else question.loss.reading.undefined,
         )
     return status, f"{word}: out of the range of float64"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from lossctl.core.check import judged
 from lossctl.core.design import Design
 from lossctl.core.domain import Domain
-from lossctl.core.form import Form
+from lossctl.core.form import CODED, GIVEN, Form
 from lossctl.core.loss import Loss, Term
 from lossctl.core.state import Pairs
 
@@ -29,21 +29,45 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Question:
-    """One loss as it was asked for, with its label and the form that the data takes."""
+    """One loss as it was asked for, with its label and the form that the data takes.
+
+    output: the one of several outputs that it is asked of, by its place and its name.
+    """
 
     label: str
     loss: Loss
     form: Form
+    output: int | None = None
+    output_name: str = ""
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """The quantities that the loss reads."""
-        return self.loss.terms(self.form.name)
+        return self.loss.terms(self.form.name, self.output)
+
+    @property
+    def row(self) -> Term | None:
+        """The per-row loss, if there is one."""
+        return None if self.loss.row is None else self.loss.term(self.loss.row, self.form.name, self.output)
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the rows' losses have a gradient."""
+        return self.loss.row is not None and self.loss.gradient is not None
 
     @property
     def one_mean(self) -> bool:
         """Whether models are ranked by one mean, the value itself or under a root."""
         return self.loss.keeps == "moments" and self.loss.reading.name in LINEAR
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The gradient of a loss of a model by the columns of its roles, and how many columns these are."""
+
+    model: str
+    question: Question
+    widths: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +86,7 @@ class Plan:
 
     models: in the order of the output. clusterings: the name of groups by cluster -> the slicing within which they
     are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept in its order.
+    classes: the labels of the class codes. gap: see Batch.
     """
 
     models: tuple[str, ...]
@@ -75,9 +100,12 @@ class Plan:
     cubed: tuple[int, ...]
     checks: tuple[Check, ...]
     rows_out: tuple[Quantity, ...]
+    slopes_out: tuple[Slope, ...] = ()
     design: Design | None = None
     clusterings: Mapping[str, str] = field(default_factory=dict)
     times: str | None = None
+    classes: tuple[str, ...] = ()
+    gap: float = 0.0
 
     @cached_property
     def places(self) -> Mapping[Quantity, int]:
@@ -95,6 +123,11 @@ class Plan:
             if question.loss.keeps == "moments"
             for model, less in asked
         }
+
+    @property
+    def lines_out(self) -> int:
+        """How many numbers are written out for each row."""
+        return len(self.rows_out) + sum(width for slope in self.slopes_out for _, width in slope.widths)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -153,9 +186,12 @@ def make_plan(
     slicings: Sequence[str] = (),
     intervals: bool = True,
     rows_out: bool = False,
+    slope_widths: Mapping[str, int] | None = None,
     design: Design | None = None,
     clusterings: Mapping[str, str] | None = None,
     times: str | None = None,
+    classes: tuple[str, ...] = (),
+    gap: float = 0.0,
 ) -> Plan:
     """Gather the distinct terms of all losses and models, and the pairs whose co-moments an interval needs."""
     gathered = _Gathered(weighted, design)
@@ -166,7 +202,9 @@ def make_plan(
             if question.loss.keeps == "moments":
                 gathered.take(model, question, intervals)
             for role, domain in question.form.roles.items():
-                owner = "" if role == "target" else model
+                if role in CODED:  # any value will do
+                    continue
+                owner = "" if role in GIVEN else model
                 checks.setdefault((owner, role, judged(domain, role, activations[model])), question.loss.spec)
     for model in models:
         for question in questions:
@@ -174,8 +212,7 @@ def make_plan(
                 wholes[model, question.terms, question.loss.keeps] = None
     rows: dict[Quantity, None] = {}
     if rows_out:
-        asked = [question for question in questions if question.loss.row is not None]
-        rows = {Quantity(m, q.loss.term(q.loss.row, q.form.name)): None for q in asked for m in models if q.loss.row}
+        rows = {Quantity(m, q.row): None for q in questions for m in models if q.row is not None}
     return Plan(
         tuple(models),
         tuple(questions),
@@ -188,10 +225,23 @@ def make_plan(
         tuple(gathered.cubed),
         tuple(Check(model, role, domain, loss) for (model, role, domain), loss in checks.items()),
         tuple(rows),
+        tuple(_slopes(models, questions, slope_widths or {})),
         design,
         clusterings or {},
         times,
+        classes,
+        gap,
     )
+
+
+def _slopes(models: Sequence[str], questions: Sequence[Question], widths: Mapping[str, int]) -> Iterator[Slope]:
+    """Yield the gradients that are written out; without widths none are."""
+    for question in questions if widths else ():
+        if question.has_gradient:
+            roles = [role for role in question.loss.pred_roles if role in widths]
+            for model in models:
+                alone = question.output is not None
+                yield Slope(model, question, tuple((role, 1 if alone else widths[role]) for role in roles))
 
 
 class _Gathered:

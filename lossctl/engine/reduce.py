@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from lossctl.core.grouped import BlockGroups, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin
 from lossctl.core.reduction import BlockMoments
 from lossctl.core.resample import Replicates
+from lossctl.core.slopes import slopes
 from lossctl.core.state import NEVER, Peak, Sample
 from lossctl.core.tally import weighted
 from lossctl.core.worst import WorstRows
@@ -27,11 +28,11 @@ FEW: Final = 64
 WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 
 
-def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]:
+def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[Tally, Array]:
     """Judge and reduce one block; return its tally and its per-row losses for the output, if asked for."""
     breaches = _breaches(block, plan) if block.rows else {}
-    reduction = _Reduction(block, plan, origin)
-    rows = np.empty((len(plan.rows_out), 0))
+    reduction = _Reduction(block, plan, origins)
+    rows = np.empty((plan.lines_out, 0))
     with np.errstate(all="ignore"):
         if block.rows and all(found.first == NEVER for found in breaches.values()):
             rows = reduction.evaluate()
@@ -41,8 +42,8 @@ def reduce_block(block: Block, plan: Plan, origin: float) -> tuple[Tally, Array]
 class _Reduction:
     """The sums, peaks, samples and rows of one block, filled model by model."""
 
-    def __init__(self, block: Block, plan: Plan, origin: float) -> None:
-        self.block, self.plan, self.origin = block, plan, origin
+    def __init__(self, block: Block, plan: Plan, origins: Sequence[float]) -> None:
+        self.block, self.plan, self.origins = block, plan, origins
         self.live = None if block.weight is None else block.weight > 0.0
         self.batches: dict[str, Batch] = {}
         self.moments: BlockMoments | None = None
@@ -73,22 +74,47 @@ class _Reduction:
             for name in self.lines:
                 if name:
                     self.lines[name].append(block.weight)
-        rows = np.empty((len(plan.rows_out), block.rows))
+        rows = np.empty((plan.lines_out, block.rows))
         for model in plan.order:
-            batch = Batch(block.models[model], activation=plan.activations[model], origin=self.origin)
+            batch = self._batch(model, self.origins[0] if self.origins else 0.0)
             self.batches[model] = batch
             self._sums(model)
             for place, (owner, terms, kind) in enumerate(plan.wholes):
                 if owner == model:
                     self._whole(place, kind, np.stack([term.rows(batch) for term in terms]))
-            for line, quantity in zip(rows, plan.rows_out, strict=True):
-                if quantity.model == model:
-                    line[:] = quantity.term.rows(batch)
+            self._rows(model, batch, rows)
             if plan.design is None or not plan.design.worst:  # its derived quantities are needed no more
                 del self.batches[model]
         if plan.design is not None:
             self._compare()
         return rows
+
+    def _batch(self, model: str, origin: float | Array) -> Batch:
+        plan = self.plan
+        return Batch(
+            self.block.models[model],
+            activation=plan.activations[model],
+            origin=origin,
+            origins=self.origins,
+            gap=plan.gap,
+            classes=plan.classes,
+        )
+
+    def _rows(self, model: str, batch: Batch, rows: Array) -> None:
+        """Fill in a model's lines of what is written out: its per-row losses, then their gradients."""
+        plan = self.plan
+        for line, quantity in zip(rows, plan.rows_out, strict=False):
+            if quantity.model == model:
+                line[:] = quantity.term.rows(batch)
+        place = len(plan.rows_out)
+        for slope in plan.slopes_out:
+            stop = place + sum(width for _, width in slope.widths)
+            if slope.model == model:
+                question = slope.question
+                shaped = batch if question.output is None else batch.output(question.output)
+                found = slopes(question.loss, shaped, question.form.name)
+                rows[place:stop] = np.concatenate([found[role] for role, _ in slope.widths])
+            place = stop
 
     def _take(self, line: Array, spare: bool = False) -> None:
         assert self.moments is not None
@@ -121,8 +147,7 @@ class _Reduction:
             return self.held[model, slicing, term]
         batch = self.batches[model]
         if slicing:
-            origins = self.block.origins[slicing]
-            batch = Batch(self.block.models[model], activation=self.plan.activations[model], origin=origins)
+            batch = self._batch(model, self.block.origins[slicing])
         line = weighted(term.rows(batch), self.block.weight)
         if self.plan.bases or self.grouped:
             self.held[model, slicing, term] = line
@@ -166,10 +191,9 @@ class _Reduction:
 
     def _worst(self, couple: Couple, question: Question, most: int) -> None:
         """Choose the rows of the block where the candidate loses most."""
-        loss = question.loss
-        if loss.row is None:
+        loss, term = question.loss, question.row
+        if term is None:
             return
-        term = loss.term(loss.row, question.form.name)
         base, own = (term.rows(self.batches[model]) for model in couple)
         if loss.direction == "zero":
             excess = np.abs(own) - np.abs(base)

@@ -63,12 +63,12 @@ class Run:
         self,
         feeds: Sequence[Iterator[MakeBlock]],
         plan: Plan,
-        origin: float,
+        origins: Sequence[float],
         sink: RowSink | None,
         progress: Progress | None,
         watch: Watch,
     ) -> None:
-        self.plan, self.origin, self.sink, self.progress, self.watch = plan, origin, sink, progress, watch
+        self.plan, self.origins, self.sink, self.progress, self.watch = plan, origins, sink, progress, watch
         self.tally = Tally.empty(plan)
         self.ordered = plan.in_order or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
@@ -104,7 +104,7 @@ class Run:
                     feed.ended = True
                     continue
                 with self.watch("compute"):
-                    tally, rows = reduce_block(block, self.plan, self.origin)
+                    tally, rows = reduce_block(block, self.plan, self.origins)
                 with self._merging:
                     with self.watch("merge"):
                         self._deliver(number, block, tally, rows)
@@ -151,7 +151,7 @@ def run(
     feeds: Sequence[Iterator[MakeBlock]],
     plan: Plan,
     *,
-    origin: float = 0.0,
+    origins: Sequence[float] = (),
     threads: int = 1,
     sink: RowSink | None = None,
     progress: Progress | None = None,
@@ -162,7 +162,7 @@ def run(
     `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block
     as it is done. `watch` is told what is being done: read, decode, compute or merge.
     """
-    whole = Run(feeds, plan, origin, sink, progress, watch)
+    whole = Run(feeds, plan, origins, sink, progress, watch)
     if threads == 1:
         whole.work()
         return whole.result()

@@ -24,9 +24,13 @@ PAIR_BITS = 32
 
 @dataclass(frozen=True)
 class TargetRule:
-    """How the target column is read: as numbers, as class labels, or as one label against the rest."""
+    """How the target column is read: as numbers, as class labels, or as one label against the rest.
+
+    ignored: labels that need not be classes, since no loss counts their rows; their codes come after the classes'.
+    """
 
     classes: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     positive: str | None = None
 
     @property
@@ -123,6 +127,10 @@ class Assembly:
         if len(others) > 1:  # a third label is a typo or another task, never silently "not positive"
             self._note(self.faults, f"{slot.table}\0{name}", np.isin(codes, others[1:]))
         return np.where(codes < 0, np.nan, yes[codes] == 0)[np.newaxis]
+
+    def codes(self, slot: Slot) -> NDArray[np.float64]:
+        """Return the codes (1, rows) of a column of which only equality counts."""
+        return self._text(slot.table, slot.columns[0]).astype(np.float64)[np.newaxis]
 
     def same(self, place: int, target: NDArray[Any], other: NDArray[Any]) -> None:
         """Record rows at which another file has another target."""

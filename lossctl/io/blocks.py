@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from lossctl.core.block import Block, MakeBlock, ready
 from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
+from lossctl.core.form import CODED, GIVEN, QUERY
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.assembly import Assembly, Context, Missing, TargetRule
 from lossctl.io.column import NOT_SINGLE, Kind, Piece, Table, Texts
 from lossctl.io.columns import WITHIN, Selection, Slot
 from lossctl.io.instep import Rows, Wanted
+from lossctl.io.wholesets import WholeSets
 
 
 class RowSource(Protocol):
@@ -43,6 +45,7 @@ class BlockReader:
         missing: Missing = "error",
         needs_origins: bool = False,
         needs_units: bool = False,
+        whole_sets: bool = False,
     ) -> None:
         self.tables = tables
         self.selection = selection
@@ -50,8 +53,12 @@ class BlockReader:
         self.missing = missing
         self._source = rows
         self._needs_units = needs_units
+        self._whole_sets = whole_sets
+        given = next(iter(selection.slots.values()), {})
+        self._coded = [given[role] for role in sorted(CODED) if role in given]
+        self._given = [given[role] for role in sorted(GIVEN - CODED) if role in given]
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
-        self._context = Context(rule, ClassCodes(rule.classes))
+        self._context = Context(rule, ClassCodes(rule.classes).and_ignored(rule.ignored))
         self._class_hashes = np.array([*map(text_hash, self._context.codes.classes), 0], dtype=np.uint64)
         self._wanted: list[dict[str, Kind]] = [{} for _ in tables]
         self._second: list[dict[str, Kind]] = [{} for _ in tables]
@@ -61,12 +68,14 @@ class BlockReader:
         if selection.target is not None:
             for slot in (selection.target, *self._checks.values()):
                 self._want(slot, rule.kind)
-        for slots in selection.groupings.values():
-            for slot in slots:
-                self._want(slot, Kind.TEXT)
+        for slot in self._coded:
+            check_single(tables, slot)
+        for slot in [*chain.from_iterable(selection.groupings.values()), *self._coded]:
+            self._want(slot, Kind.TEXT)
 
     def _number_slots(self) -> list[Slot]:
-        slots = [slot for roles in self.selection.slots.values() for slot in roles.values()]
+        every = self.selection.slots.values()
+        slots = [slot for roles in every for role, slot in roles.items() if role not in CODED]
         return slots + ([self.selection.weight] if self.selection.weight else [])
 
     def _want(self, slot: Slot, kind: Kind) -> None:
@@ -89,7 +98,7 @@ class BlockReader:
     @property
     def in_order(self) -> bool:
         """Whether what a block is depends on the rows before it: a group's origin, which label is the third."""
-        return bool(self._origins) or self.rule.positive is not None
+        return bool(self._origins) or self.rule.positive is not None or self._whole_sets
 
     def feeds(self, parts: int) -> list[Iterator[MakeBlock]]:
         """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
@@ -98,6 +107,10 @@ class BlockReader:
         return [self._feed(rows) for rows in self._source.feeds(wanted, 1 if self.in_order else parts)]
 
     def _feed(self, stream: Iterator[Rows]) -> Iterator[MakeBlock]:
+        if self._whole_sets:
+            sets = WholeSets(list(self.selection.by), self._set_fault)
+            yield from map(ready, sets.blocks(map(self._block, stream)))
+            return
         for rows in stream:
             yield ready(self._block(rows)) if self.in_order else partial(self._block, rows)
 
@@ -107,11 +120,13 @@ class BlockReader:
         whole = Assembly(self._context, held, taken.start, rows)
         if not rows:
             return whole.block({}, None, {}, self.missing, 0, {}, stopped)
+        coded = {slot: whole.codes(slot) for slot in self._coded}
         models: dict[str, Mapping[str, NDArray[Any]]] = {
-            model: {role: whole.numbers(slot) for role, slot in roles.items()}
+            model: {role: coded[slot] if role in CODED else whole.numbers(slot) for role, slot in roles.items()}
             for model, roles in self.selection.slots.items()
         }
-        columns: list[Hashes] = []
+        columns: list[Hashes] = [self._word_hashes(held, slot) for slot in self._coded]
+        columns += [bits(line) for slot in self._given for line in whole.numbers(slot)]
         if self.selection.target is not None:
             target = whole.target(self.selection.target)
             columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
@@ -164,6 +179,20 @@ class BlockReader:
             known[present[unset]] = target[keep][first[unset]]
             found[name] = known[codes] if len(known) else np.full(len(codes), np.nan)
         return found
+
+    def _set_fault(self, address: int, what: str, code: int) -> DataError:
+        """Word what is wrong with a set of rows."""
+        model = next(iter(self.selection.slots.values()))
+        if QUERY not in model:
+            return DataError(
+                f"{what} differs within the file, which is one set: --role {QUERY}=COLUMN tells sets apart"
+            )
+        slot = model[QUERY]
+        word = printable(self._context.vocabulary(slot.table, slot.columns[0]).words[code])
+        place = f"{self.where(slot.table, address)}: {QUERY} {slot.named()} {word!r}"
+        if what == "again":
+            return DataError(f"{place} comes back after other sets; rows of a set must stand together: sort by it")
+        return DataError(f"{place} has another {printable(what)} than the row before; it must be one within a set")
 
     def row_of(self, place: int, address: int) -> int:
         """Return the row of a table that stands at an address."""

@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lossctl.core.form import CODED, GIVEN, OPTIONAL
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.column import Table
 
 TARGET_NAMES = ("y_true", "target", "label")
 PRED_NAMES = ("y_pred", "pred", "prediction")
 WITHIN = "\0"  # ends the name of groups by cluster: no column has it
-OUTPUT_SUFFIXES = (".gz", ".bz2", ".zst", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".npy")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
+OUTPUT_SUFFIXES = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def find(table: Table, text: str) -> tuple[str, ...]:
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
             found.extend(matching)
+            watch = getattr(table, "watch", None)  # where columns may come after those that are known
+            if watch is not None:
+                watch(piece)
         else:
             raise DataError(unknown_column(table, piece, "there is no column"))
     if len(set(found)) != len(found):
@@ -224,8 +229,12 @@ def _extra_roles(
     chosen: Selection,
     needed: set[str],
 ) -> None:
-    """Fill in the roles given by --role, and the models that only they name."""
+    """Fill in the roles given by --role, and the models that only they name.
+
+    Roles that the data give, as `query`, stand beside the target and are the same for all models.
+    """
     extra = sorted(needed - {"target", "pred"})
+    base = len(tables) - 1 if request.has_targets_file else 0
     parsed: list[tuple[str | None, str, str]] = []
     for text in request.roles:
         left, equals, columns = text.partition("=")
@@ -236,6 +245,8 @@ def _extra_roles(
             known = f"they take {listed(extra)}" if extra else "they take none"
             raise UsageError(f"--role {text}: no loss asked for takes the role {role!r}; {known}{near(role, extra)}")
         parsed.append((model if colon else None, role, columns))
+        if colon and role in GIVEN:
+            raise UsageError(f"--role {text}: {role} is the same for all models; write --role {role}={columns}")
     if not extra:
         return
     if not chosen.models:
@@ -247,11 +258,13 @@ def _extra_roles(
         if owner is not None and owner not in chosen.slots:
             raise UsageError(f"--role {owner}:{role}: no model {owner!r}; the models are {listed(chosen.models)}")
         for name in [owner] if owner else chosen.models:
-            place = files[chosen.models.index(name)] if len(files) > 1 else files[0]
+            if role in CODED:
+                _one_column(tables[base], columns, f"--role {role}")
+            place = base if role in GIVEN else files[chosen.models.index(name)] if len(files) > 1 else files[0]
             chosen.slots[name][role] = Slot(place, find(tables[place], columns))
     for name in chosen.models:
         for role in extra:
-            if role not in chosen.slots[name]:
+            if role not in chosen.slots[name] and role not in OPTIONAL:
                 raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
 
 

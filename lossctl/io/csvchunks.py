@@ -1,4 +1,4 @@
-"""CSV text cut at line ends into pieces of a block's rows, so that several threads can parse it."""
+"""Text cut at line ends into pieces of a block's rows, so that several threads can parse it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Rest:
     offset: int
 
 
-def chunks(stream: pa.NativeFile, delimiter: str, ahead: bool) -> Iterator[Chunk | Rest]:
+def chunks(stream: pa.NativeFile, delimiter: str | None, ahead: bool) -> Iterator[Chunk | Rest]:
     """Cut a stream of text, from where it stands, into pieces of BLOCK lines; the last one is shorter.
 
-    `ahead` lets another thread read (and so decompress) the next bytes meanwhile.
+    Without a delimiter every line end ends a row, as in JSON lines. `ahead` lets another thread read (and so
+    decompress) the next bytes meanwhile.
     """
     steps = _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b"")
     held: list[bytes] = []
@@ -95,8 +96,10 @@ def _place(marks: Mask, n: int) -> int:
     return low
 
 
-def _safe(text: bytes, delimiter: str) -> bool:
+def _safe(text: bytes, delimiter: str | None) -> bool:
     """Whether every line end of a text ends a row: no lone carriage return, no line end between quotes."""
+    if delimiter is None:
+        return True
     if RETURN in text and not _returns_end_lines(text):
         return False
     return QUOTE not in text or _quotes_hold_no_line_end(text, ord(delimiter))

@@ -125,7 +125,7 @@ class CsvTable:
         row, header = 0, self._header_bytes
         rest = None if header else Rest(0)
         if header:
-            with self._stream_from(header) as stream:
+            with self.source.stream(header) as stream:
                 for chunk in chunks(stream, self.delimiter, ahead=self.source.format in COMPRESSED):
                     if isinstance(chunk, Rest):
                         rest = chunk
@@ -160,7 +160,7 @@ class CsvTable:
 
     def _in_one_go(self, types: Mapping[str, pa.DataType], first: int, offset: int) -> Iterator[Piece]:
         """Read the text from an offset on with one reader that follows the quotes."""
-        place, row = _Place(partial(self._stream_from, offset), 0 if offset else self._header_lines, first), first
+        place, row = _Place(partial(self.source.stream, offset), 0 if offset else self._header_lines, first), first
         try:
             with place.open() as stream, self._open(stream, types, place) as reader:
                 for batch in reader:
@@ -170,15 +170,6 @@ class CsvTable:
         except pa.ArrowInvalid as error:
             self.source.unchanged()
             yield from self._up_to_the_fault(types, place, row - first, str(error))
-
-    def _stream_from(self, offset: int) -> pa.NativeFile:
-        stream = self.source.stream()
-        if self.source.format not in COMPRESSED:
-            stream.seek(offset)
-            return stream
-        while offset and (skipped := len(stream.read(min(offset, BLOCK_BYTES)))):
-            offset -= skipped
-        return stream
 
     def _piece(self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
         return {

@@ -18,6 +18,8 @@ SCHEMA_VERSION: Final = 1
 SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
+OWN_KEYS: Final = (b'"schema_version"', b'"best_sets"')
+OWN_RECORD: Final = {"kind", "model", "path", "data", "used", "kept"}  # what `eval -f jsonl` begins with, no report
 DIRECTIONS: Final = ("min", "max", "zero")
 STATUSES: Final = ("ok", "infinite", "undefined", "empty")
 
@@ -38,16 +40,16 @@ class SavedReport:
 
 
 def is_report(path: str) -> bool:
-    """Whether a file is to be read as a saved report: its name ends in .json, or its first sign is a brace."""
+    """Whether a file is to be read as a saved report: its name ends in .json, or it begins as JSON but JSON lines."""
     if path == "-":
-        return _begins_json(_peeked())
+        return _begins_report(_peeked())
     if path.lower().endswith(".json"):
         return True
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # to look into a pipe is to empty it
             return False
         with open(path, "rb") as file:
-            return _begins_json(file.read(SNIFFED))
+            return _begins_report(file.read(SNIFFED))
     except OSError:
         return False  # whoever reads it as data says what is wrong
 
@@ -84,8 +86,17 @@ def _peeked() -> bytes:
     return bytes(peek(SNIFFED)) if peek is not None else b""
 
 
-def _begins_json(start: bytes) -> bool:
-    return start.removeprefix(BOM).lstrip(BLANKS).startswith(b"{")
+def _begins_report(start: bytes) -> bool:
+    """Whether a text begins with an object that is spread over lines, or has the keys of a report or its results."""
+    text = start.removeprefix(BOM).lstrip(BLANKS)
+    if not text.startswith(b"{"):
+        return False
+    line, end, _ = text.partition(b"\n")
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):  # the first line of several, or cut short here
+        return bool(end) or any(key in line for key in OWN_KEYS)
+    return "schema_version" in found or found.keys() >= OWN_RECORD
 
 
 def _document(content: bytes, label: str) -> dict[str, Any]:

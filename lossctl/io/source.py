@@ -25,9 +25,15 @@ MAGIC: Final = (
     (b"ARROW1", "Arrow IPC"),
     (b"\xfd7zXZ", "xz"),
     (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),  # without members
     *((bytes((0x80, protocol)), "pickle") for protocol in range(2, 6)),
 )
+FORMATS: Final = "CSV, TSV, JSON lines, Parquet, .npy or .npz"
 COMPRESSED: Final = ("gzip", "bz2", "zstd")
+JSON_START: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*(?:[\"}]|\Z)"
+)  # a header may begin with {, too
+SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
 SPOOL_STEP = 1 << 20
 
 
@@ -42,12 +48,13 @@ class Source:
                 raise DataError(f"{self.label}: not a regular file; a stream is read as - from standard input")
             with open(path, "rb") as file:
                 status = os.fstat(file.fileno())
-                start = file.read(8)
+                start = file.read(SNIFFED)
         except OSError as error:
             raise DataError(f"{self.label}: {self.explained(error)}") from None
         self.stamp = _stamp(status)
         self.size = status.st_size
-        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "csv")
+        text = "jsonl" if JSON_START.match(start) else "csv"
+        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), text)
 
     @property
     def stem(self) -> str:
@@ -66,10 +73,27 @@ class Source:
                 os.close(descriptor)
         return pa.OSFile(os.path.abspath(self.path))
 
-    def stream(self) -> pa.NativeFile:
-        """Open the file as a stream of its decompressed bytes."""
+    def stream(self, start: int = 0) -> pa.NativeFile:
+        """Open the file as a stream of its decompressed bytes, from byte `start` of these on."""
         file = self.file()
-        return pa.CompressedInputStream(file, self.format) if self.format in COMPRESSED else file
+        if self.format not in COMPRESSED:
+            file.seek(start)
+            return file
+        stream = pa.CompressedInputStream(file, self.format)
+        while start and (skipped := len(stream.read(min(start, SPOOL_STEP)))):
+            start -= skipped
+        return stream
+
+    @property
+    def holds_json(self) -> bool:
+        """Whether the text, decompressed if it is compressed, begins as a JSON object does."""
+        if self.format not in COMPRESSED:
+            return self.format == "jsonl"
+        try:
+            with self.stream() as stream:
+                return JSON_START.match(stream.read(SNIFFED)) is not None
+        except OSError:  # whoever reads it says what is wrong
+            return False
 
     def unchanged(self) -> None:
         """Raise DataError if the file is no longer the one that was opened."""
@@ -99,7 +123,7 @@ def spooled_stdin() -> Source:
     if sys.stdin is None:
         raise UsageError("- reads standard input, but it is closed")
     if sys.stdin.isatty():
-        raise UsageError("- reads standard input, but it is a terminal; pipe a CSV or Parquet file into lossctl")
+        raise UsageError("- reads standard input, but it is a terminal; pipe a file into lossctl")
     handle, path = tempfile.mkstemp(prefix="lossctl-stdin-")
     try:
         with open(handle, "wb") as spool:

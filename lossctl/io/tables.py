@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
+from typing import Final
 
 from lossctl.errors import DataError, printable
 from lossctl.io.column import Kind, Piece, Raw, Shape, Table, length
-from lossctl.io.source import COMPRESSED, Source, spooled_stdin
+from lossctl.io.source import COMPRESSED, FORMATS, Source, spooled_stdin
+
+JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+OTHERS: Final = ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY"), (".npz", ".npz", "PK"))
 
 
 def open_table(path: str, delimiter: str | None = None) -> Table:
@@ -31,14 +35,23 @@ def _of(source: Source, delimiter: str | None) -> Table:
         from lossctl.io.npyfile import NpyTable
 
         return NpyTable(source)
-    if source.format == "csv" or source.format in COMPRESSED:
-        for suffix, kind, begins in ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY")):
-            if source.stem.endswith(suffix) and source.format == "csv":
-                raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")
-        from lossctl.io.csvfile import CsvTable
+    if source.format == "zip":
+        from lossctl.io.npzfile import NpzTable
 
-        return CsvTable(source, delimiter)
-    raise DataError(f"{source.label}: {source.format} is not read; use CSV, TSV, Parquet or .npy")
+        return NpzTable(source)
+    plain = source.format in ("csv", "jsonl")
+    if not plain and source.format not in COMPRESSED:
+        raise DataError(f"{source.label}: {source.format} is not read; use {FORMATS}")
+    for suffix, kind, begins in OTHERS:
+        if plain and source.stem.endswith(suffix):
+            raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")
+    if source.stem.endswith(JSON_SUFFIXES) or source.holds_json:
+        from lossctl.io.jsonfile import JsonTable
+
+        return JsonTable(source)
+    from lossctl.io.csvfile import CsvTable
+
+    return CsvTable(source, delimiter)
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -69,6 +82,13 @@ class PartsTable:
     @property
     def names(self) -> tuple[str, ...]:
         return self.parts[0].names
+
+    def watch(self, pattern: str) -> None:
+        """Let parts in which columns may come late know a pattern by which columns were chosen."""
+        for part in self.parts:
+            watch = getattr(part, "watch", None)
+            if watch is not None:
+                watch(pattern)
 
     @property
     def rows(self) -> int | None:

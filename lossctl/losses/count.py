@@ -1,52 +1,213 @@
-"""Losses of counts and rates."""
+"""Losses of counts, rates and positive sizes."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import numpy as np
 
 from lossctl.core.batch import Batch, log_rate
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Array
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Array, Domain, Gap
+from lossctl.core.form import Form
 from lossctl.core.loss import loss
+from lossctl.core.peer import differs, same
 from lossctl.losses.forms import COUNT_CURVE, regression
+from lossctl.losses.rates import LOG_SLOPE, by_piece, deviance, full_nll, signed_nll
+
+RATE = regression(NON_NEGATIVE, POSITIVE, COUNT_CURVE)
+SIZE = regression(POSITIVE, POSITIVE, COUNT_CURVE)
+SOURCE = "Nelder & Wedderburn 1972, doi:10.2307/2344614"
+
+
+def _raw_slope(batch: Batch, power: float) -> Array:
+    """(μ - y) μ^-p dμ/dz by the raw output z, in whose powers nothing overflows that is not large itself."""
+    y, mean, log_mean = batch.target, batch.pred, log_rate(batch)
+    steep = LOG_SLOPE[batch.activation](batch.raw) - power * log_mean
+    share = -np.expm1(np.log(y) - log_mean)
+    return np.where(mean > y, np.exp(steep + log_mean) * share, np.where(mean == y, 0.0, np.exp(steep) * (mean - y)))
 
 
 def _poisson_gradient(batch: Batch) -> Array:
     return 1.0 - batch.target / batch.pred
 
 
-def log_factorial(y: Array) -> Array:
-    """ln Γ(y + 1), evaluated once per distinct value: counts repeat."""
-    distinct, place = np.unique(y, return_inverse=True)
-    return np.array([math.lgamma(value + 1.0) for value in distinct.tolist()])[place].reshape(y.shape)
+def _poisson_raw_gradient(batch: Batch) -> Array:
+    return _raw_slope(batch, 1.0)
 
 
 @loss(
-    forms=(regression(NON_NEGATIVE, POSITIVE, COUNT_CURVE),),
+    forms=(RATE,),
     gradient=_poisson_gradient,
+    raw_gradient=_poisson_raw_gradient,
     formula="mean of μ - y ln μ (+ ln Γ(y + 1) if full); y = target, μ = pred, a rate",
     unit="nats",
     best=None,
     aliases=("poisson_nll",),
-    source="Nelder & Wedderburn 1972, doi:10.2307/2344614",
+    source=SOURCE,
     use="Counts per period: customers, e-mails, churned contracts. The prediction is a rate; end the model with exp "
     "or softplus.",
     avoid="Variance far above the mean (consider a negative binomial), or predictions of exactly 0.",
-    peers={
-        "torch": "nn.PoissonNLLLoss(log_input=False, eps=0): same; by default it reads the prediction as ln μ "
-        "(here: --activation exp); its full=True is Stirling's approximation",
-        "keras": "Poisson: the same with 1e-7 added to μ inside the logarithm",
-    },
+    elsewhere=(
+        same("torch", "nn.PoissonNLLLoss()", activation="exp"),
+        same("torch", "nn.PoissonNLLLoss(log_input=False, eps=0)"),
+        differs("torch", "nn.PoissonNLLLoss(log_input=False)", "adds 1e-8 to the rate inside the logarithm"),
+        differs("torch", "nn.PoissonNLLLoss(full=True)", "Stirling's approximation of ln y!, and that for y > 1 only"),
+        differs("keras", "Poisson()", "adds 1e-7 to the rate inside the logarithm"),
+        same("tensorflow", "nn.log_poisson_loss", activation="exp"),
+    ),
 )
 def poisson(
     batch: Batch, *, full: Annotated[bool, None, "add ln Γ(y + 1), which makes it the exact likelihood"] = False
 ) -> Array:
     """Negative log-likelihood of a Poisson count, without its constant unless `full`.
 
-    May be negative without the constant. The lowest value is at μ = y.
+    May be negative without the constant. The lowest value is at μ = y. The terms μ and y ln μ may cancel: where less
+    than 1/256 is left of the larger one, it is right to 4 units in the last place of 1/256 of that (under softplus and
+    sigmoid, whose ln μ is 0 where μ is 1, of y too). With `full` nothing cancels, for large counts neither.
     """
-    y = batch.target
-    value = batch.pred - np.where(y == 0.0, 0.0, y * log_rate(batch))
-    return value + log_factorial(y) if full else value
+    y, mean = batch.target, batch.pred
+    gain = np.where(y == 0.0, 0.0, y * log_rate(batch))
+    value = mean - gain
+    rounded = 2.0 * np.abs(gain) + (0.0 if batch.activation == "none" else mean)
+    if batch.activation in ("softplus", "sigmoid"):  # their ln μ is known as μ is, though it may be 0
+        rounded += y
+    shaky = rounded > 3.0 * np.abs(value)
+    if shaky.any():
+        value[shaky] = by_piece(signed_nll, y[shaky], batch.raw[shaky], activation=batch.activation)
+    return by_piece(full_nll, y, batch.raw, mean, value, activation=batch.activation) if full else value
+
+
+def _deviance(batch: Batch, power: float) -> Array:
+    lines = batch.target, batch.raw, batch.pred
+    return by_piece(deviance, *lines, activation=batch.activation, power=power)
+
+
+def _poisson_deviance_gradient(batch: Batch) -> Array:
+    return 2.0 * _poisson_gradient(batch)
+
+
+def _poisson_deviance_raw_gradient(batch: Batch) -> Array:
+    return 2.0 * _raw_slope(batch, 1.0)
+
+
+@loss(
+    forms=(RATE,),
+    gradient=_poisson_deviance_gradient,
+    raw_gradient=_poisson_deviance_raw_gradient,
+    formula="mean of 2 [y ln(y/μ) - y + μ]; y = target, μ = pred, a rate",
+    unit="nats",
+    aliases=("mean_poisson_deviance",),
+    source=SOURCE,
+    use="Counts per period, as poisson, on a scale that is 0 where every rate is what was counted: fits of different "
+    "data can be told apart.",
+    avoid="The likelihood itself is wanted (poisson:full=true), or the variance is far above the mean.",
+    elsewhere=(
+        same("scikit-learn", "mean_poisson_deviance"),
+        same("torchmetrics", "tweedie_deviance_score(power=1)", note="in the precision of its input"),
+    ),
+)
+def poisson_deviance(batch: Batch) -> Array:
+    """Poisson deviance: twice what the likelihood of a count falls short of the best one, that of μ = y.
+
+    Nothing cancels where μ is near y. Under an activation, where ln(y/μ) is below 2^-10, digits end
+    where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that logarithm.
+    """
+    return _deviance(batch, 1.0)
+
+
+def _gamma_gradient(batch: Batch) -> Array:
+    return 2.0 * (batch.pred - batch.target) / batch.pred / batch.pred
+
+
+def _gamma_raw_gradient(batch: Batch) -> Array:
+    return 2.0 * _raw_slope(batch, 2.0)
+
+
+@loss(
+    forms=(SIZE,),
+    gradient=_gamma_gradient,
+    raw_gradient=_gamma_raw_gradient,
+    formula="mean of 2 [ln(μ/y) + y/μ - 1]; y = target, μ = pred",
+    unit="1",
+    aliases=("mean_gamma_deviance",),
+    source=SOURCE,
+    use="Positive sizes whose spread grows with their mean, as claims, durations or amounts of rain: only the ratio of "
+    "target and prediction counts. It asks for the mean.",
+    avoid="Zeros among the targets: tweedie_deviance with a power between 1 and 2.",
+    elsewhere=(
+        same("scikit-learn", "mean_gamma_deviance"),
+        same("torchmetrics", "tweedie_deviance_score(power=2)", note="in the precision of its input"),
+        same("the literature", "Itakura-Saito distance of one column", factor=0.5),
+    ),
+)
+def gamma_deviance(batch: Batch) -> Array:
+    """Gamma deviance, a function of the ratio of target and prediction alone.
+
+    Nothing cancels where μ is near y. Under an activation, where ln(y/μ) is below 2^-10, digits end
+    where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that logarithm.
+    """
+    return _deviance(batch, 2.0)
+
+
+def tweedie_form(power: float) -> Form:
+    """Return which targets and predictions a power admits."""
+    target: Domain = REAL if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
+    return regression(target, REAL if power == 0.0 else POSITIVE, COUNT_CURVE)
+
+
+def _by_power(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    power = args["power"]
+    return {"forms": (tweedie_form(power),), "raw_gradient": None if power == 0.0 else _tweedie_raw_gradient}
+
+
+def _tweedie_gradient(batch: Batch, *, power: float) -> Array:
+    gap = batch.pred - batch.target
+    return 2.0 * np.where(gap == 0.0, 0.0, gap * np.power(batch.pred, -power))
+
+
+def _tweedie_raw_gradient(batch: Batch, *, power: float) -> Array:
+    if power > 0.0:
+        return 2.0 * _raw_slope(batch, power)
+    steep = LOG_SLOPE[batch.activation](batch.raw) - power * log_rate(batch)
+    return 2.0 * (batch.pred - batch.target) * np.exp(steep)
+
+
+@loss(
+    forms=(RATE,),
+    gradient=_tweedie_gradient,
+    variant=_by_power,
+    formula="mean of 2 [max(y, 0)^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)], p = power",
+    unit="target^(2 - power)",
+    aliases=("tweedie",),
+    source="Tweedie 1984; Jørgensen 1987, doi:10.1111/j.2517-6161.1987.tb01685.x",
+    use="Totals that are often exactly 0 and positive otherwise, as claims per policy or rain per day: a power between "
+    "1 and 2. It asks for the mean, whatever the power.",
+    avoid="The variance does not grow as mean^power: compare powers by other means than this value, whose unit "
+    "changes with them.",
+    elsewhere=(
+        same("scikit-learn", "mean_tweedie_deviance()", "tweedie_deviance:power=0"),
+        same("scikit-learn", "mean_tweedie_deviance(power=1.5)"),
+        same("scikit-learn", "mean_tweedie_deviance(power=3)", "tweedie_deviance:power=3"),
+        same(
+            "torchmetrics",
+            "tweedie_deviance_score(power=1.5)",
+            note="in the precision of its input; its own default is power 0",
+        ),
+    ),
+)
+def tweedie_deviance(
+    batch: Batch,
+    *,
+    power: Annotated[
+        float, Gap(), "variance = mean^power: 0 normal, 1 Poisson, 2 gamma, 3 inverse Gaussian, 1 to 2 with zeros"
+    ] = 1.5,
+) -> Array:
+    """Tweedie deviance, the family that runs from squared error over Poisson and gamma to inverse Gaussian.
+
+    Below power 0 and at it targets may be any number, from 1 to 2 at least 0, from 2 on positive; predictions are
+    positive except at power 0. Powers near 1 and 2, and μ near y, lose no digit. Under an activation, where ln(y/μ)
+    is below 2^-10, digits end where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that
+    logarithm.
+    """
+    return np.square(batch.pred - batch.target) if power == 0.0 else _deviance(batch, power)

@@ -6,6 +6,7 @@ from lossctl.core.domain import (
     FLAG,
     LABELS,
     MASK,
+    NON_NEGATIVE,
     ONE_HOT,
     PRED_BOX,
     PROBABILITY,
@@ -33,7 +34,7 @@ OTHERS = tuple(1.0 - p for p in PROBABILITIES)
 def regression(target: Domain = REAL, pred: Domain = REAL, curve: Curve | None = None, one: bool = False) -> Form:
     """Real targets and predictions; `one` allows a single output only."""
     roles = {"target": target.wide(1) if one else target, "pred": pred.wide(1) if one else pred}
-    return Form("regression", roles, curve or line("pred, target 0", RESIDUALS, 0.0))
+    return Form("regression", roles, curve or line("pred, target 0", RESIDUALS, 0.0), outputs=True)
 
 
 def relative(target: Domain, pred: Domain = REAL) -> Form:
@@ -61,13 +62,13 @@ CLASS_SCORE_CURVE = Curve(
     {"target": ((0.0,) * len(SCORES),), "pred": (SCORES, (0.0,) * len(SCORES))},
 )
 
-BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE)
+BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE, outputs=True)
 BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
 DECISION = Form("binary", {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
 CLASSES = Form("multiclass", {"target": LABELS, "pred": SIMPLEX}, CLASS_CURVE)
 CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE)
 ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, CLASS_CURVE)
-MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE)
+MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE, outputs=True)
 CLASS_SCORES = Form("multiclass", {"target": LABELS, "pred": SCORE}, CLASS_SCORE_CURVE)
 
 SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
@@ -128,5 +129,58 @@ ADVERSARIAL = Form(
         "D(x) of one row",
         tuple(f"{kind} {p:g}" for kind in ("real", "generated") for p in ADVERSARIAL_SCORES),
         {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (ADVERSARIAL_SCORES * 2,)},
+    ),
+)
+CRITIC_SCORES = (-3.0, -1.0, 0.0, 1.0, 3.0)
+CRITIC = Form(
+    "adversarial",
+    {"target": FLAG.wide(1), "pred": REAL.wide(1)},
+    Curve(
+        "score of one row",
+        tuple(f"{kind} {x:g}" for kind in ("real", "generated") for x in CRITIC_SCORES),
+        {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (CRITIC_SCORES * 2,)},
+    ),
+)
+PAIR_FLAGS = {"target": ((1.0,) * len(DISTANCES) + (0.0,) * len(DISTANCES),)}
+GIVEN_DISTANCES = Form(
+    "distances",
+    {"near": NON_NEGATIVE.wide(1), "far": NON_NEGATIVE.wide(1)},
+    Curve(
+        "distance of the negative, the positive at 1",
+        tuple(f"{d:g}" for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)),
+        {"near": ((1.0,) * 6,), "far": ((0.0, 0.5, 1.0, 1.5, 2.0, 3.0),)},
+    ),
+)
+PAIR_DISTANCES = Form(
+    "distance",
+    {"target": FLAG.wide(1), "pred": NON_NEGATIVE.wide(1)},
+    Curve(
+        "distance of the pair",
+        tuple(f"{kind} {d:g}" for kind in ("same", "different") for d in DISTANCES),
+        {**PAIR_FLAGS, "pred": (DISTANCES * 2,)},
+    ),
+)
+TURNS = (0.0, 0.5, 1.0, 2.0)
+DIRECTIONS = Form(
+    "directions",
+    {"target": FLAG.wide(1), "left": REAL, "right": REAL},
+    Curve(
+        "right = (1, x), left = (1, 0)",
+        tuple(f"{kind} x = {x:g}" for kind in ("same", "different") for x in TURNS),
+        {
+            "target": ((1.0,) * 4 + (0.0,) * 4,),
+            "left": ((1.0,) * 8, (0.0,) * 8),
+            "right": ((1.0,) * 8, TURNS * 2),
+        },
+    ),
+    least=2,
+)
+COMPARISONS = Form(
+    "comparisons",
+    {"target": FLAG.wide(1), "left": REAL.wide(1), "right": REAL.wide(1)},
+    Curve(
+        "score on the left, 0 on the right, target +1",
+        tuple(f"{x:g}" for x in SCORES),
+        {"target": ((1.0,) * len(SCORES),), "left": (SCORES,), "right": ((0.0,) * len(SCORES),)},
     ),
 )

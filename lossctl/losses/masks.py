@@ -1,76 +1,108 @@
-"""Losses of masks: a row is one mask, its columns are the pixels. The unit of a row is the image."""
+"""Losses of the overlap of masks: a row is one mask, its columns are the pixels. The unit of a row is the image."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cache
+from typing import Annotated, Any
 
 import numpy as np
 
-from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import NON_NEGATIVE, Array
-from lossctl.core.loss import loss
-from lossctl.losses.forms import MASKS
+from lossctl.core.batch import Batch
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Array
+from lossctl.core.peer import differs, same
+from lossctl.core.reading import Means, Reading
+from lossctl.losses import pixels as px
+from lossctl.losses.pixels import Smooth, mask_loss, share
 
-FORM = (MASKS,)
-Smooth = Annotated[float, NON_NEGATIVE, "added to numerator and denominator, in pixels"]
-EMPTY = "0 where both masks are empty and smooth is 0"
 THRESHOLDS = range(10, 20)  # twentieths: 0.50, 0.55, ..., 0.95
+Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
+Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
+Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
 
 
-@derived
-def shared(batch: Batch) -> Array:
-    """I = Σ p y, the soft count of shared pixels."""
-    return np.add.reduce(batch.pred * batch.target, axis=0)
+def iou_missed(batch: Batch) -> Array:
+    """Numerator of 1 - IoU."""
+    return px.wrong(batch)
 
 
-@derived
-def both(batch: Batch) -> Array:
-    """Σ p + Σ y."""
-    return np.add.reduce(batch.pred, axis=0) + np.add.reduce(batch.target, axis=0)
-
-
-@derived
-def wrong(batch: Batch) -> Array:
-    """U - I = Σ |p - y| for targets of 0 and 1, summed without cancellation."""
-    return np.add.reduce(np.abs(batch.pred - batch.target), axis=0)
-
-
-def _share(part: Array, whole: Array) -> Array:
-    """part/whole, where nothing of nothing is 0."""
-    return np.where(whole == 0.0, 0.0, part / whole)
+def iou_whole(batch: Batch, *, smooth: float) -> Array:
+    """Denominator of 1 - IoU."""
+    return px.union(batch) + smooth
 
 
 def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
-    i, u = shared(batch) + smooth, both(batch) - shared(batch) + smooth
-    return -_share(batch.target * u - i * (1.0 - batch.target), np.square(u))
+    y, whole = batch.target, iou_whole(batch, smooth=smooth)
+    return share(1.0 - 2.0 * y - share(px.wrong(batch), whole) * (1.0 - y), whole)
 
 
-@loss(
-    forms=FORM,
+@mask_loss(
+    parts=(iou_missed, iou_whole),
     gradient=_iou_mask_gradient,
-    subgradient=EMPTY,
+    subgradient=px.EMPTY,
     formula="mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I",
     unit="1",
     aliases=("jaccard",),
     source="Jaccard 1901; Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22",
     use="Segmentation where the foreground is small: the object counts as a whole, free of scale.",
     avoid="Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.",
-    peers={
-        "smp": "JaccardLoss: same for smooth = 0 and one image; it sums over the batch and leaves out empty targets",
-        "MONAI": "DiceLoss(jaccard=True): iou_mask:smooth=5e-6",
-        "tutorials": "the IoU smoothed by 1e-6 is 1 - iou_mask:smooth=1e-6",
-    },
+    elsewhere=(
+        same("scikit-learn", "1 - jaccard_score(average='samples', zero_division=1)", note="hard masks"),
+        same(
+            "scikit-learn", "1 - jaccard_score(average='micro')", "iou_mask:over=set", note="hard masks, not all empty"
+        ),
+        differs("torchmetrics", "1 - jaccard_index", "of masks cut at 0.5, over the whole set"),
+        differs("keras", "1 - metrics.BinaryIoU", "of masks cut at 0.5, the mean over foreground and background"),
+        differs("permetrics", "1 - JSI", "of class labels"),
+        same(
+            "smp",
+            "JaccardLoss(mode='binary')",
+            "iou_mask:over=set",
+            activation="sigmoid",
+            note="0 where no target has foreground",
+        ),
+        same("MONAI", "DiceLoss(jaccard=True, sigmoid=True)", "iou_mask:smooth=5e-6", activation="sigmoid"),
+        same("tutorials", "1 - the IoU smoothed by 1e-6", "iou_mask:smooth=1e-6"),
+    ),
 )
 def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """One minus the intersection over union of two masks, soft or hard.
 
     Two empty masks agree: 0. Probabilities are used as they are; masks of 0 and 1 give the hard value.
     """
-    return _share(wrong(batch), both(batch) - shared(batch) + smooth)
+    return share(iou_missed(batch), iou_whole(batch, smooth=smooth))
 
 
-@loss(
-    forms=FORM,
+def iou_found(batch: Batch, *, smooth: float) -> Array:
+    """Numerator of the IoU."""
+    return px.shared(batch) + smooth
+
+
+def _passed(m: Means, slack: float = 0.0) -> Array:
+    """Share of the thresholds that m0/m1 exceeds by more than `slack` of itself, 1 where both are 0."""
+    passed = np.add.reduce([(20.0 * m[0] > k * m[1] * (1.0 + slack)).astype(np.float64) for k in THRESHOLDS], axis=0)
+    return np.where(m[1] == 0.0, 1.0, passed / len(THRESHOLDS))
+
+
+def _passed_by_means(m: Means) -> Array:
+    return _passed(m, 2.0**-50)[()]  # means are rounded: what is a threshold exactly does not exceed it
+
+
+def _flat(m: Means) -> tuple[Array, Array]:
+    return np.zeros_like(m[0])[()], np.zeros_like(m[1])[()]
+
+
+PASSED = Reading("share of thresholds passed", _passed_by_means, _flat)
+
+
+def _thresholds(args: Mapping[str, Any]) -> Reading:
+    return PASSED
+
+
+@mask_loss(
+    parts=(iou_found, iou_whole),
+    whole=_thresholds,
     formula="mean over t = 0.50, 0.55, ..., 0.95 of [I + smooth > t (U + smooth)]",
     unit="1",
     best=1.0,
@@ -78,42 +110,190 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     source="COCO, Lin et al. 2014, arXiv:1405.0312; Kaggle TGS Salt, 2018",
     use="To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.",
     avoid="Training: it has no slope.",
-    peers={
-        "tutorials": "iou_mask_score:smooth=1e-6; without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6"
-    },
+    elsewhere=(
+        same(
+            "tutorials",
+            "the thresholded IoU smoothed by 1e-6",
+            "iou_mask_score:smooth=1e-6",
+            note="without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6",
+        ),
+    ),
 )
 def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """Share of the thresholds 0.50 to 0.95 that the overlap of two masks exceeds; higher is better.
 
     Compared as 20 I > k U in whole numbers, so it is exact for hard masks. Two empty masks agree: 1.
     """
-    i, u = 20.0 * (shared(batch) + smooth), both(batch) - shared(batch) + smooth
-    passed = np.add.reduce([(i > k * u).astype(np.float64) for k in THRESHOLDS], axis=0)
-    return np.where(u == 0.0, 1.0, passed / len(THRESHOLDS))
+    return _passed((iou_found(batch, smooth=smooth), iou_whole(batch, smooth=smooth)))
 
 
-def _dice_gradient(batch: Batch, *, smooth: float) -> Array:
-    whole = both(batch) + smooth
-    return -_share(2.0 * batch.target * whole - (2.0 * shared(batch) + smooth), np.square(whole))
+def dice_missed(batch: Batch, *, squared: bool) -> Array:
+    """Numerator of the Dice loss."""
+    return px.wrong_squared(batch) if squared else px.wrong(batch)
 
 
-@loss(
-    forms=FORM,
-    gradient=_dice_gradient,
-    subgradient=EMPTY,
-    formula="mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y",
+def dice_whole(batch: Batch, *, smooth: float, squared: bool) -> Array:
+    """Denominator of the Dice loss."""
+    return 2.0 * px.shared(batch) + dice_missed(batch, squared=squared) + smooth
+
+
+def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
+    """Slope of the Dice loss of each mask by its pixels."""
+    y, p = batch.target, batch.pred
+    whole = dice_whole(batch, smooth=smooth, squared=squared)
+    level = share(dice_missed(batch, squared=squared), whole)
+    missed, grown = (2.0 * (p - y), 2.0 * p) if squared else (1.0 - 2.0 * y, 1.0)
+    return share(missed - level * grown, whole)
+
+
+@mask_loss(
+    parts=(dice_missed, dice_whole),
+    gradient=dice_slope,
+    subgradient=px.EMPTY,
+    formula="mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²",
     unit="1",
     aliases=("dice_loss", "sorensen_dice"),
-    source="Dice 1945; Milletari et al. 2016, arXiv:1606.04797",
+    source="Dice 1945; Milletari et al. 2016 (V-Net, squared), arXiv:1606.04797",
     use="Segmentation of small structures, as in medical images; it is 1 - F1 of the pixels.",
     avoid="Calibrated pixels are wanted: bce.",
-    peers={
-        "keras": "Dice: takes the whole batch as one mask, 1e-7 in the denominator",
-        "MONAI": "DiceLoss: dice:smooth=1e-5",
-        "optax": "binary_dice_loss: smooth = 1 in (I + s)/(I + (FP + FN)/2 + s), here dice:smooth=2",
-        "smp": "DiceLoss: sums over the batch before it divides, and leaves out empty targets",
-    },
+    elsewhere=(
+        differs("keras", "Dice", "dice:over=set but for 1e-7 in the denominator; two empty masks are 1 there"),
+        same("optax", "losses.binary_dice_loss", "dice:smooth=2", activation="sigmoid"),
+        same("scikit-learn", "1 - f1_score(average='samples', zero_division=1)", note="hard masks"),
+        differs("torchmetrics", "1 - segmentation.dice_score", "by class, of label masks"),
+        same("smp", "DiceLoss(mode='binary')", "dice:over=set", activation="sigmoid", note="0 without foreground"),
+        same("MONAI", "DiceLoss(sigmoid=True)", "dice:smooth=1e-5", activation="sigmoid"),
+        same(
+            "MONAI",
+            "DiceLoss(sigmoid=True, squared_pred=True)",
+            "dice:smooth=1e-5,squared=true",
+            activation="sigmoid",
+        ),
+    ),
 )
-def dice(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
+def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Array:
     """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0."""
-    return _share(wrong(batch), both(batch) + smooth)
+    whole = dice_whole(batch, smooth=smooth, squared=squared)
+    vanished = (whole == 0.0) & (px.wrong(batch) > 0.0)  # only the squares are too small to be floats
+    return np.where(vanished, 1.0, share(dice_missed(batch, squared=squared), whole))
+
+
+def tversky_missed(batch: Batch, *, alpha: float, beta: float) -> Array:
+    """Numerator of the Tversky loss."""
+    return alpha * px.false_positive(batch) + beta * px.false_negative(batch)
+
+
+def tversky_whole(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
+    """Denominator of the Tversky loss."""
+    return px.shared(batch) + tversky_missed(batch, alpha=alpha, beta=beta) + smooth
+
+
+def _tversky_gradient(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
+    y, whole = batch.target, tversky_whole(batch, alpha=alpha, beta=beta, smooth=smooth)
+    missed = alpha * (1.0 - y) - beta * y
+    return share(missed - share(tversky_missed(batch, alpha=alpha, beta=beta), whole) * (y + missed), whole)
+
+
+@mask_loss(
+    parts=(tversky_missed, tversky_whole),
+    gradient=_tversky_gradient,
+    subgradient=px.EMPTY,
+    formula="mean of 1 - (I + smooth)/(I + alpha FP + beta FN + smooth), FP = Σ p (1 - y), FN = Σ (1 - p) y",
+    unit="1",
+    source="Salehi et al. 2017, arXiv:1706.05721",
+    use="Segmentation where a missed pixel costs more than a false one: take beta above alpha.",
+    avoid="Both errors cost the same: dice, which it is at alpha = beta = 1/2.",
+    elsewhere=(
+        differs("keras", "Tversky", "alpha and beta change places up to 3.15.1; 1e-7 in the denominator; over=set"),
+        same(
+            "optax",
+            "losses.dice_loss(alpha=0.3, beta=0.7)",
+            "tversky:alpha=0.3,beta=0.7,smooth=1",
+            activation="sigmoid",
+        ),
+        same(
+            "smp",
+            "TverskyLoss(mode='binary')",
+            "tversky:over=set",
+            activation="sigmoid",
+            note="0 where no target has foreground",
+        ),
+        same("MONAI", "TverskyLoss(sigmoid=True)", "tversky:smooth=1e-5", activation="sigmoid"),
+    ),
+)
+def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smooth = 0.0) -> Array:
+    """One minus the Tversky index of two masks: false positives and false negatives have weights of their own.
+
+    Two empty masks agree: 0. alpha = beta = 1 is iou_mask.
+    """
+    return share(
+        tversky_missed(batch, alpha=alpha, beta=beta), tversky_whole(batch, alpha=alpha, beta=beta, smooth=smooth)
+    )
+
+
+def _tversky_of(batch: Batch, alpha: float, beta: float, smooth: float) -> Array:
+    return tversky.parts[0](batch, alpha=alpha, beta=beta, smooth=smooth)
+
+
+def rooted(level: Array, gamma: float) -> Array:
+    """level^(1/gamma), where the rounding of 1/gamma does not show."""
+    power = 1.0 / gamma
+    lost = float(1 / Fraction(gamma) - Fraction(power))
+    return np.where(level == 0.0, 0.0, np.power(level, power) * (1.0 + lost * np.log(level)))
+
+
+def _focal_tversky_gradient(batch: Batch, *, alpha: float, beta: float, gamma: float, smooth: float) -> Array:
+    level = _tversky_of(batch, alpha, beta, smooth)
+    steep = np.where(level == 0.0, 0.0, rooted(level, gamma) / (gamma * level))
+    return steep * _tversky_gradient(batch, alpha=alpha, beta=beta, smooth=smooth)
+
+
+@cache
+def _rooted(gamma: float) -> Reading:
+    """Return the reading of a ratio to the power 1/gamma."""
+
+    def value(m: Means) -> Array:
+        return rooted(px.WHOLE.value(m), gamma)[()]
+
+    def slope(m: Means) -> tuple[Array, ...]:
+        steep = value(m) / (gamma * px.WHOLE.value(m))
+        return tuple(steep * x for x in px.WHOLE.slope(m))
+
+    return Reading(f"ratio of summed pixels to the power {1.0 / gamma:.6g}", value, slope)
+
+
+def _focal_ratio(args: Mapping[str, Any]) -> Reading:
+    return _rooted(args["gamma"])
+
+
+@mask_loss(
+    parts=(tversky_missed, tversky_whole),
+    whole=_focal_ratio,
+    gradient=_focal_tversky_gradient,
+    subgradient="0 where the masks agree",
+    formula="mean of T^(1/gamma), T = 1 - (I + smooth)/(I + alpha FP + beta FN + smooth)",
+    unit="1",
+    source="Abraham & Khan 2019, arXiv:1810.07842",
+    use="As tversky, with gamma above 1 more weight on masks that are nearly right, below 1 on hard ones.",
+    avoid="The overlap itself is to be reported: dice, iou_mask.",
+    elsewhere=(
+        same("the paper", "FTL", note="one class; its alpha weighs false negatives"),
+        same(
+            "smp",
+            "TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)",
+            "focal_tversky:over=set",
+            activation="sigmoid",
+            note="its gamma is the exponent, 1/gamma here",
+        ),
+    ),
+)
+def focal_tversky(
+    batch: Batch,
+    *,
+    alpha: Alpha = 0.3,
+    beta: Beta = 0.7,
+    gamma: Annotated[float, POSITIVE, "the loss is the Tversky loss to the power 1/gamma"] = 4.0 / 3.0,
+    smooth: Smooth = 0.0,
+) -> Array:
+    """Tversky loss to the power 1/gamma. Two empty masks agree: 0."""
+    return rooted(_tversky_of(batch, alpha, beta, smooth), gamma)

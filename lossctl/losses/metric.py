@@ -1,4 +1,4 @@
-"""Losses of embeddings and scores: pairs, triplets, score pairs."""
+"""Losses of embeddings and scores: pairs by their distance, triplets, score pairs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,19 @@ from typing import Annotated
 
 import numpy as np
 
-from lossctl.core.activation import softplus
+from lossctl.core.activation import sigmoid
 from lossctl.core.batch import Batch, derived, flag
 from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Array
+from lossctl.core.double import add
 from lossctl.core.exact import fraction, rounded, units
 from lossctl.core.loss import combine, loss
-from lossctl.losses.forms import PAIRS, SCORE_PAIRS, TRIPLETS
+from lossctl.core.peer import differs, same
+from lossctl.losses.forms import GIVEN_DISTANCES, PAIRS, SCORE_PAIRS, TRIPLETS
+from lossctl.losses.norms import apart, norm, norm_slope, squared_length
+from lossctl.losses.sums import soft_difference, soft_gap, three_terms
 
-
-def norm(gap: Array, p: float) -> Array:
-    """(Σ |gap|^p)^(1/p) over the columns, scaled by a power of two so that no power leaves the float range."""
-    if p == 1.0:
-        return np.add.reduce(np.abs(gap), axis=0)
-    exponent = np.frexp(np.maximum.reduce(np.abs(gap), axis=0))[1]
-    near_one = np.ldexp(gap, -exponent)
-    if p == 2.0:
-        return np.ldexp(np.sqrt(np.add.reduce(np.square(near_one), axis=0)), exponent)
-    return np.ldexp(np.power(np.add.reduce(np.power(np.abs(near_one), p), axis=0), 1.0 / p), exponent)
-
-
-def norm_slope(gap: Array, p: float) -> Array:
-    """Slope of the norm by the gap; 0 at a gap of zero length."""
-    size = norm(gap, p)
-    return np.where(size == 0.0, 0.0, np.sign(gap) * np.power(np.abs(gap) / size, p - 1.0))
+Margin = Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"]
+NUDGE = "adds 1e-6 to every coordinate of a difference"
 
 
 @derived
@@ -55,12 +45,12 @@ def _contrastive_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
     use="Learning a distance from pairs, as for faces or signatures: same pairs are pulled together, different ones "
     "pushed apart up to the margin.",
     avoid="Labels that say 1 = same: turn them around first. Ranking within one query: triplet.",
-    peers={
-        "the paper": "half of it (a factor 1/2 on both terms)",
-        "torch tutorials": "the same by pairwise_distance, which adds 1e-6 to every coordinate of the difference",
-        "tensorflow-addons": "contrastive_loss: the other label (1 = same), and it takes the distance",
-        "pytorch-metric-learning": "ContrastiveLoss: not squared, on normalised embeddings, mean over non-zero terms",
-    },
+    elsewhere=(
+        same("the paper", "contrastive loss", factor=0.5),
+        differs("tensorflow-addons", "ContrastiveLoss", "1 means same there, and it takes the distance"),
+        differs("pytorch-metric-learning", "ContrastiveLoss", "not squared, on unit vectors, mean of non-zero terms"),
+        differs("torch tutorials", "by nn.PairwiseDistance", NUDGE),
+    ),
 )
 def contrastive(
     batch: Batch, *, margin: Annotated[float, POSITIVE, "distance beyond which a different pair is fine"] = 1.0
@@ -68,9 +58,10 @@ def contrastive(
     """Contrastive loss of pairs of embeddings, in the roles left and right.
 
     The target says 1 (or +1) for a different pair, 0 (or -1) for a same one. Plain Euclidean distance, no 1/2.
+    Where a distance nearly is the margin, their difference is right to 4 units in the last place of the margin.
     """
-    different, d = flag(batch)[0], pair_distance(batch)
-    return (1.0 - different) * np.square(d) + different * np.square(np.maximum(margin - d, 0.0))
+    apart_by = np.maximum(margin - pair_distance(batch), 0.0)
+    return np.where(flag(batch)[0] > 0.0, np.square(apart_by), squared_length(batch["left"] - batch["right"]))
 
 
 def _gaps(batch: Batch) -> tuple[Array, Array, Array]:
@@ -111,25 +102,78 @@ def _triplet_gradient(batch: Batch, *, margin: float, p: float, swap: bool, squa
     source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119",
     use="Learning an order: the positive should be nearer to the anchor than the negative, by a margin.",
     avoid="Only scores are at hand, no embeddings: triplet_score, which some introductions call triplet loss.",
-    peers={
-        "torch": "nn.TripletMarginLoss: same but for 1e-6 added to every coordinate of a difference",
-        "FaceNet": "the sum of triplet:margin=0.2,squared=true over unit vectors (--reduction sum)",
-        "optax": "triplet_margin_loss: 1e-6 under the root, and wrong for odd norms",
-        "tensorflow-addons": "its L2 is squared, with mined triplets",
-    },
+    elsewhere=(
+        differs("torch", "nn.TripletMarginLoss", NUDGE),
+        differs("optax", "losses.triplet_margin_loss", "adds 1e-6 under the root, and takes no |x| for odd norms"),
+        same("FaceNet", "triplet loss", "triplet:margin=0.2,squared=true", reduction="sum", note="unit vectors"),
+        differs("tensorflow-addons", "TripletSemiHardLoss", "mines triplets within the batch; its L2 is squared"),
+        differs("pytorch-metric-learning", "TripletMarginLoss", "unit vectors, margin 0.05, mean of non-zero terms"),
+    ),
 )
 def triplet(
     batch: Batch,
     *,
-    margin: Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"] = 1.0,
+    margin: Margin = 1.0,
     p: Annotated[float, AT_LEAST_ONE, "order of the norm"] = 2.0,
     swap: Annotated[bool, None, "take the positive's distance to the negative where it is the shorter one"] = False,
     squared: Annotated[bool, None, "compare squared distances"] = False,
 ) -> Array:
-    """Triplet margin loss of embeddings, in the roles anchor, positive and negative."""
+    """Triplet margin loss of embeddings, in the roles anchor, positive and negative.
+
+    Where distances and margin nearly cancel, it is right to 4 units in the last place of the largest of them.
+    """
     positive, negative, across = (_distance(gap, p, squared) for gap in _gaps(batch))
     far = np.minimum(negative, across) if swap else negative
-    return np.maximum(positive - far + margin, 0.0)
+    return np.maximum(three_terms(positive, -far, margin), 0.0)
+
+
+def _soft_triplet_gradient(batch: Batch) -> dict[str, Array]:
+    positive, negative, _ = _gaps(batch)
+    near, far = norm(positive, 2.0), norm(negative, 2.0)
+    pressure = sigmoid(near - far)
+    pull, push = pressure * norm_slope(positive, 2.0), pressure * norm_slope(negative, 2.0)
+    return {"anchor": pull - push, "positive": -pull, "negative": push}
+
+
+@loss(
+    forms=(TRIPLETS,),
+    gradient=_soft_triplet_gradient,
+    subgradient="0 where two points coincide",
+    formula="mean of ln(1 + e^(d(anchor, positive) - d(anchor, negative))), d = Euclidean distance",
+    unit="nats",
+    aliases=("soft_margin_triplet",),
+    source="Hermans, Beyer & Leibe 2017, arXiv:1703.07737",
+    use="As triplet, without a margin to choose: triplets that are in order still pull, less and less.",
+    avoid="Embeddings of free scale: larger vectors make it smaller.",
+    elsewhere=(
+        differs("pytorch-metric-learning", "TripletMarginLoss(smooth_loss=True)", "unit vectors, with a margin"),
+    ),
+)
+def soft_triplet(batch: Batch) -> Array:
+    """Soft-margin triplet loss of embeddings, in the roles anchor, positive and negative."""
+    near, far = apart(batch["anchor"], batch["positive"]), apart(batch["anchor"], batch["negative"])
+    return soft_gap(*add(near, (-far[0], -far[1])))
+
+
+def _triplet_distance_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
+    active = (triplet_distance.parts[0](batch, margin=margin) > 0.0).astype(np.float64)
+    return {"near": active, "far": -active}
+
+
+@loss(
+    forms=(GIVEN_DISTANCES,),
+    gradient=_triplet_distance_gradient,
+    subgradient="0 where the margin is just kept",
+    formula="mean of max(0, near - far + margin)",
+    unit="distance",
+    source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832",
+    use="Triplets by a distance of your own: give the distances to the positive (near) and the negative (far).",
+    avoid="Embeddings are at hand and the distance is a norm: triplet.",
+    elsewhere=(same("torch", "nn.TripletMarginWithDistanceLoss", note="of its two distances"),),
+)
+def triplet_distance(batch: Batch, *, margin: Margin = 1.0) -> Array:
+    """Triplet margin loss of given distances, in the roles near (to the positive) and far (to the negative)."""
+    return np.maximum(three_terms(batch["near"], -batch["far"], margin), 0.0)
 
 
 def score(batch: Batch) -> Array:
@@ -156,7 +200,7 @@ def _mean_over_pairs(ordered: Array) -> float:
         rows = slice(top, top + TILE[0])
         for left in range(0, len(negative), TILE[1]):
             columns = slice(left, left + TILE[1])
-            tile = softplus(negative[columns] - positive[rows, np.newaxis]) * negative_weight[columns]
+            tile = soft_difference(negative[columns], positive[rows, np.newaxis]) * negative_weight[columns]
             sums = np.add.reduce(tile, axis=1) * positive_weight[rows]
             if not np.isfinite(sums).all():
                 return float("inf")
@@ -180,4 +224,5 @@ triplet_score = combine(
     source="Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28",
     use="Tracking with a Siamese network, or any search where every positive score should beat every negative one.",
     avoid="Embeddings are at hand and only some triplets matter: triplet.",
+    elsewhere=(same("the paper", "triplet loss of score pairs"),),
 )

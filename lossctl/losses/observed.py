@@ -1,16 +1,27 @@
-"""What was observed and the probability that was given to it: shared by the losses of predicted probabilities."""
+"""What was observed and the probability that was given to it: shared by the losses of predicted probabilities.
+
+Such a loss is a score of an outcome, averaged over the outcomes that the target gives. Its slope follows from the
+score's elasticity e(p) = p dl/dp: by p it is e/p; by a logit (1 - p) e for an observed 1 and -p e for an observed 0; by
+the logits of a softmax e_c - p_c Σ e. The last three are finite at logits of any size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.activation import sigmoid, softplus
-from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, other_prob, sign
+from lossctl.core.activation import sigmoid, softplus, sum_of_others
+from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
 from lossctl.core.domain import Array, Mask
+from lossctl.core.labels import ClassCodes
+from lossctl.core.param import Value
+from lossctl.errors import UsageError, listed
+
+Quantity = Callable[[Batch], Array]
 
 
 def has_labels(batch: Batch) -> bool:
@@ -37,8 +48,16 @@ def certain(batch: Batch) -> NDArray[Any]:
 
 
 @derived
+def prob_observed(batch: Batch) -> Array:
+    """The probability that was given to what was observed: a class, or a binary outcome."""
+    if has_labels(batch):
+        return pick(batch, batch.pred)
+    return np.where(flag(batch) == 1.0, batch.pred, other_prob(batch))
+
+
+@derived
 def log_observed(batch: Batch) -> Array:
-    """ln of the probability that was given to what was observed: a class, or a binary outcome."""
+    """ln of the probability that was given to what was observed."""
     if has_labels(batch):
         return np.log(pick(batch, batch.pred)) if batch.activation == "none" else pick(batch, log_prob(batch))
     if batch.activation == "sigmoid":
@@ -57,9 +76,62 @@ def other_observed(batch: Batch) -> Array:
     return np.abs(flag(batch) - batch.pred)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What may be observed, and the probability that was given to it: p, 1 - p and ln p, each computed on demand.
+
+    y: 1 for a class or a yes, 0 for a no, or an array of these.
+    """
+
+    batch: Batch
+    y: Array | float
+    of_p: Quantity
+    of_other: Quantity
+    of_log: Quantity
+
+    @property
+    def p(self) -> Array:
+        """The probability."""
+        return self.of_p(self.batch)
+
+    @property
+    def other(self) -> Array:
+        """1 - p, without cancellation where the raw output is known."""
+        return self.of_other(self.batch)
+
+    @property
+    def log_p(self) -> Array:
+        """ln p."""
+        return self.of_log(self.batch)
+
+
+Score = Callable[[Outcome], Array]
+
+
+def observed(batch: Batch) -> Outcome:
+    """What each row observed: its class, or its certain yes or no."""
+    y = 1.0 if has_labels(batch) else flag(batch)
+    return Outcome(batch, y, prob_observed, other_observed, log_observed)
+
+
+def each_class(batch: Batch) -> Outcome:
+    """Every class in turn, or a yes: an outcome for each column."""
+    return Outcome(batch, 1.0, natural, other_prob, log_prob)
+
+
+def a_no(batch: Batch) -> Outcome:
+    """A no of each binary column."""
+    return Outcome(batch, 0.0, other_prob, natural, log_other_prob)
+
+
 def clipped(log_p: Array, eps: float) -> Array:
     """Clip ln p as p clipped to [eps, 1 - eps]."""
     return np.clip(log_p, np.log(eps), np.log1p(-eps)) if eps > 0.0 else log_p
+
+
+def inside(p: Array, eps: float) -> Mask:
+    """Where p is not clipped; the loss is flat elsewhere."""
+    return (p > eps) & (p < 1.0 - eps) if eps > 0.0 else np.ones(p.shape, dtype=bool)
 
 
 def expected(weight: Array | float, values: Array) -> Array:
@@ -70,35 +142,145 @@ def expected(weight: Array | float, values: Array) -> Array:
     return product
 
 
-def expected_score(batch: Batch, score: Callable[[Array, Array, Array | float], Array]) -> Array:
-    """Average a score of the observed outcome over the outcomes that the target gives.
+def class_rows(batch: Batch, smoothing: float = 0.0) -> Array:
+    """The target as (K, rows) probabilities, mixed with `smoothing` of equal ones."""
+    rows = batch.target
+    if has_labels(batch):
+        rows = np.zeros_like(batch.pred)
+        np.put_along_axis(rows, batch.target[np.newaxis], 1.0, axis=0)
+    return rows if smoothing == 0.0 else (1.0 - smoothing) * rows + smoothing / len(rows)
 
-    `score(ln p, 1 - p, y)` judges an outcome y that was given the probability p: 1, 0, or an array of these; a class
-    counts as 1. Soft targets weigh the outcomes.
+
+def shares(batch: Batch, weights: Array | None = None, smoothing: float = 0.0) -> tuple[Array, Array]:
+    """How much a no and a yes count in each binary row, mixed with `smoothing` of equal ones, times `weights`."""
+    y = flag(batch)
+    no, yes = 1.0 - y, y
+    if smoothing != 0.0:
+        no, yes = ((1.0 - smoothing) * share + 0.5 * smoothing for share in (no, yes))
+    return (no, yes) if weights is None else (weights[0] * no, weights[1] * yes)
+
+
+def expected_score(batch: Batch, score: Score, *, smoothing: float = 0.0, weights: Array | None = None) -> Array:
+    """Average a score of an outcome over the outcomes that the target gives.
+
+    Soft targets weigh the outcomes. smoothing: the share that all classes (or no and yes) have alike. weights: of the
+    outcomes: (K,) by class, (K + 1,) with that of labels that are no class, or those of a no and a yes.
     """
-    if has_labels(batch):
-        return score(log_observed(batch), other_observed(batch), 1.0)
+    row = None if weights is None or not has_labels(batch) else weights[batch.target]
+    batch = known(batch, weights)
+    if has_labels(batch) and smoothing == 0.0:
+        value = score(observed(batch))
+        return value if row is None else expected(row, value)
     if batch.form == "multiclass":
-        return np.add.reduce(expected(batch.target, score(log_prob(batch), other_prob(batch), 1.0)), axis=0)
-    y = flag(batch)
-    if certain(batch)[0]:
-        return score(log_observed(batch), other_observed(batch), y)
-    positive = score(log_prob(batch), other_prob(batch), 1.0)
-    return expected(y, positive) + expected(1.0 - y, score(log_other_prob(batch), batch.pred, 0.0))
+        rows = _weighed(class_rows(batch, smoothing), weights, row)
+        return np.add.reduce(expected(rows, score(each_class(batch))), axis=0)
+    if smoothing == 0.0 and certain(batch)[0]:
+        value = score(observed(batch))
+        return value if weights is None else expected(np.where(flag(batch) == 1.0, weights[1], weights[0]), value)
+    no, yes = shares(batch, weights, smoothing)
+    return expected(yes, score(each_class(batch))) + expected(no, score(a_no(batch)))
 
 
-def expected_slope(batch: Batch, slope: Callable[[Array, bool], Array]) -> Array:
-    """Gradient of an expected score with respect to p, from `slope(p, positive)`, its derivative by p."""
-    if has_labels(batch):
-        full = np.zeros_like(batch.pred)
-        np.put_along_axis(full, batch.target[np.newaxis], slope(pick(batch, batch.pred), True), axis=0)
-        return full
+def expected_slope(
+    batch: Batch,
+    elasticity: Score,
+    *,
+    slope: Score | None = None,
+    smoothing: float = 0.0,
+    weights: Array | None = None,
+) -> Array:
+    """Gradient of an expected score from its elasticity: by p, or under an activation by the raw outputs.
+
+    slope: the derivative by p itself, where elasticity / p is not it at p = 0.
+    """
+    row = None if weights is None or not has_labels(batch) else weights[batch.target]
+    batch = known(batch, weights)
+    raw = batch.activation != "none"
+    rate = elasticity if raw or slope is None else slope
     if batch.form == "multiclass":
-        return expected(batch.target, slope(batch.pred, True))
-    y = flag(batch)
-    return expected(y, slope(batch.pred, True)) - expected(1.0 - y, slope(1.0 - batch.pred, False))
+        if has_labels(batch) and smoothing == 0.0:
+            e = rate(observed(batch))
+            full = np.zeros_like(batch.pred)
+            np.put_along_axis(full, batch.target[np.newaxis], e if row is None else expected(row, e), axis=0)
+        else:
+            full = expected(_weighed(class_rows(batch, smoothing), weights, row), rate(each_class(batch)))
+        return full if rate is slope else class_slope(batch, full)
+    no, yes = shares(batch, weights, smoothing)
+    no, yes = expected(no, rate(a_no(batch))), expected(yes, rate(each_class(batch)))
+    return yes - no if rate is slope else binary_slope(batch, no, yes)
 
 
-def inside(p: Array, eps: float) -> Mask:
-    """Where p is not clipped; the loss is flat elsewhere."""
-    return (p > eps) & (p < 1.0 - eps) if eps > 0.0 else np.ones(p.shape, dtype=bool)
+def class_slope(batch: Batch, elasticity: Array) -> Array:
+    """Gradient of a loss of rows of probabilities from p_c ∂l/∂p_c (K, rows): by p, or by the logits of a softmax."""
+    if batch.activation != "softmax":
+        return per_probability(elasticity, batch.pred)
+    return elasticity * other_prob(batch) - batch.pred * sum_of_others(elasticity)
+
+
+def binary_slope(batch: Batch, no: Array, yes: Array) -> Array:
+    """Gradient of the loss of a no plus that of a yes from their elasticities: by p, or by the logit of a sigmoid.
+
+    yes is p ∂l/∂p of what a yes costs, no is (1 - p) ∂l/∂(1 - p) of what a no costs.
+    """
+    if batch.activation != "sigmoid":
+        return per_probability(yes, batch.pred) - per_probability(no, other_prob(batch))
+    return other_prob(batch) * yes - batch.pred * no
+
+
+def per_probability(elasticity: Array, p: Array) -> Array:
+    """elasticity / p, where nothing of nothing is nothing."""
+    return np.where(elasticity == 0.0, 0.0, elasticity / p)
+
+
+def known(batch: Batch, weights: Array | None) -> Batch:
+    """Return the batch, where labels that are no class weigh nothing with any class in their place."""
+    if weights is None or not has_labels(batch) or len(weights) == len(batch.raw):
+        return batch
+    codes = np.minimum(batch.target, len(batch.raw) - 1)
+    return Batch({**batch.roles, "target": codes}, form=batch.form, activation=batch.activation, classes=batch.classes)
+
+
+def _weighed(rows: Array, weights: Array | None, row: Array | None) -> Array:
+    """Multiply (K, rows) shares by the weights of their classes; a row that does not count is 0 throughout."""
+    if weights is None:
+        return rows
+    weighed = weights[: len(rows), np.newaxis] * rows
+    return weighed if row is None else np.where(row == 0.0, 0.0, weighed)
+
+
+def class_weights(batch: Batch, value: Value, parameter: str = "class_weight") -> Array:
+    """Return (K,) weights of the classes (of no and yes in binary rows) from a `PerClass` parameter's value.
+
+    Weights without labels go by the order of the classes; labels that are not named weigh 1, and a number alone weighs
+    every class. Raises UsageError where labels or their count do not fit.
+    """
+    multiclass = batch.form == "multiclass"
+    names = tuple(batch.classes) or tuple(map(str, range(len(batch.raw) if multiclass else 2)))
+    if not isinstance(value, tuple):
+        return np.full(len(names), 1.0 if value is None else float(value))
+    named = [entry for entry in value if isinstance(entry, tuple)]
+    if not named:
+        if len(value) != len(names):
+            raise UsageError(
+                f"{parameter} has {len(value)} weights, but there are {len(names)} classes ({listed(list(names))}): "
+                f"give one for each, or name the labels as in {parameter}={names[0]}:2"
+            )
+        return np.array(value, dtype=np.float64)
+    weights = np.ones(len(names))
+    codes = ClassCodes(names)
+    for label, weight in named:
+        code = codes.of([label])[0]
+        if code < 0:
+            raise UsageError(f"{parameter} names {label!r}, which is no class; the classes are {listed(list(names))}")
+        weights[code] = weight
+    return weights
+
+
+def without(batch: Batch, weights: Array, ignored: str | None) -> Array:
+    """Return (K + 1,) weights by class code in which an ignored label weighs nothing, class or not."""
+    if ignored is None:
+        return weights
+    names = tuple(batch.classes) or tuple(map(str, range(len(weights))))
+    wider = np.append(weights, 0.0)
+    wider[ClassCodes(names).and_ignored([ignored]).of([ignored])[0]] = 0.0
+    return wider

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated, Any
+
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, residual
-from lossctl.core.domain import ABOVE_MINUS_ONE, NON_ZERO, REAL, Array
+from lossctl.core.domain import ABOVE_MINUS_ONE, NON_NEGATIVE, NON_ZERO, REAL, Array
 from lossctl.core.loss import combine, loss
-from lossctl.core.reading import RATIO, ROOT
+from lossctl.core.peer import differs, same
+from lossctl.core.reading import RATIO, ROOT, Reading
 from lossctl.losses.forms import regression, relative
 
 LOGARITHMIC = (relative(ABOVE_MINUS_ONE, ABOVE_MINUS_ONE),)
 PERCENTAGE = (relative(NON_ZERO),)
+ANY_TARGET = (relative(REAL),)
+KERAS = "its means are float32"
 
 
 @derived
@@ -37,11 +43,12 @@ def _msle_gradient(batch: Batch) -> Array:
     use="The relative difference matters, not the absolute one, as with house prices over orders of magnitude: "
     "ln(1 + target) should be roughly normal. An under-estimate costs more than an equal over-estimate.",
     avoid="Targets at or below -1 (no logarithm), or errors whose absolute size matters.",
-    peers={
-        "scikit-learn": "mean_squared_log_error: same",
-        "torchmetrics": "mean_squared_log_error: same, without a check of the domain",
-        "keras": "MeanSquaredLogarithmicError: same for values >= 1e-7, to which it moves smaller ones; in float32",
-    },
+    elsewhere=(
+        same("scikit-learn", "mean_squared_log_error"),
+        same("torchmetrics", "mean_squared_log_error", note="without a check of the domain"),
+        differs("keras", "MeanSquaredLogarithmicError", "values below 1e-7 count as 1e-7"),
+        same("permetrics", "MSLE", note="of one output; it divides before it takes the logarithm"),
+    ),
 )
 def msle(batch: Batch) -> Array:
     """Mean squared logarithmic error."""
@@ -59,33 +66,96 @@ rmsle = msle.then(
     source="Kaggle, Heritage Health Prize, 2011",
     use="msle is wanted on the scale of a relative error.",
     avoid="A per-row value is needed: it has none, use msle.",
-    peers={"scikit-learn": "root_mean_squared_log_error: same"},
+    elsewhere=(
+        same("scikit-learn", "root_mean_squared_log_error", note="of one output; for several it averages the roots"),
+    ),
 )
 
 
-def _mape_gradient(batch: Batch) -> Array:
-    return np.sign(residual(batch)) / np.abs(batch.target)
+def _mape_gradient(batch: Batch, *, eps: float) -> Array:
+    return np.sign(residual(batch)) / np.maximum(np.abs(batch.target), eps)
+
+
+def _mape_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"forms": ANY_TARGET} if args["eps"] > 0.0 else {}
 
 
 @loss(
     forms=PERCENTAGE,
+    variant=_mape_variant,
     gradient=_mape_gradient,
     subgradient="0 at r = 0",
-    formula="mean of |r| / |target|",
+    formula="mean of |r| / max(|target|, eps), r = pred - target",
     unit="1 (0.1 is 10 %)",
     aliases=("mean_absolute_percentage_error",),
     source="Armstrong 1985, Long-Range Forecasting",
     use="People want the error in percent, and targets are far from zero.",
     avoid="Targets near zero, where it explodes; it also favours predictions that are too low. Use wape.",
-    peers={
-        "scikit-learn": "mean_absolute_percentage_error: same where |target| > 2.2e-16; a zero target gives about 1e15",
-        "keras": "MeanAbsolutePercentageError: 100 times mape; a zero target is taken as 1e-7",
-        "torchmetrics": "mean_absolute_percentage_error: same where |target| > 1.17e-6",
-    },
+    elsewhere=(
+        same("scikit-learn", "mean_absolute_percentage_error", "mape:eps=2.220446049250313e-16"),
+        same("keras", "MeanAbsolutePercentageError", "mape:eps=1e-7", factor=100.0, note=KERAS),
+        same("torchmetrics", "mean_absolute_percentage_error", "mape:eps=1.17e-6"),
+        same("permetrics", "MAPE", note="of one output; where a target is 0 it returns 1"),
+        same("permetrics", "MRE", note="of one output; where a target is 0 it returns 1"),
+    ),
 )
-def mape(batch: Batch) -> Array:
-    """Mean absolute percentage error, as a fraction."""
-    return abs_residual(batch) / np.abs(batch.target)
+def mape(
+    batch: Batch,
+    *,
+    eps: Annotated[float, NON_NEGATIVE, "smallest size that an error is divided by; above 0, targets may be 0"] = 0.0,
+) -> Array:
+    """Mean absolute percentage error, as a fraction.
+
+    Targets of 0 are refused, unless eps says by what their errors are divided.
+    """
+    return abs_residual(batch) / np.maximum(np.abs(batch.target), eps)
+
+
+def _mpe_gradient(batch: Batch) -> Array:
+    return np.broadcast_to(-1.0 / batch.target, batch.pred.shape)
+
+
+@loss(
+    forms=PERCENTAGE,
+    gradient=_mpe_gradient,
+    formula="mean of (target - pred) / target",
+    unit="1 (0.1 is 10 %)",
+    direction="zero",
+    aliases=("mean_percentage_error",),
+    source="Makridakis & Hibon 1979, doi:10.2307/2345077",
+    use="To see a systematic relative over- or under-estimate, beside mape.",
+    avoid="As an objective or alone: errors of opposite sign cancel.",
+    elsewhere=(same("permetrics", "MPE", note="of one output; where a target is 0 it returns 1"),),
+)
+def mpe(batch: Batch) -> Array:
+    """Mean percentage error, as a fraction; for positive targets, positive means that the predictions are too low."""
+    return 0.0 - residual(batch) / batch.target
+
+
+def _maape_gradient(batch: Batch) -> Array:
+    size = np.abs(batch.target)
+    reach = np.hypot(size, residual(batch))
+    return np.where(reach == 0.0, 0.0, np.sign(residual(batch)) * (size / reach) / reach)
+
+
+@loss(
+    forms=ANY_TARGET,
+    gradient=_maape_gradient,
+    subgradient="0 at r = 0",
+    formula="mean of arctan(|r| / |target|), r = pred - target",
+    unit="rad (between 0 and π/2)",
+    aliases=("mean_arctangent_absolute_percentage_error",),
+    source="Kim & Kim 2016, doi:10.1016/j.ijforecast.2015.12.003",
+    use="A percentage error for data with zeros: small errors count as in mape, no row costs more than π/2.",
+    avoid="Rows with target 0 matter: each costs π/2 whatever is predicted.",
+    elsewhere=(differs("permetrics", "MAAPE", "a row where target and prediction are 0 makes it 1"),),
+)
+def maape(batch: Batch) -> Array:
+    """Mean arctangent absolute percentage error, between 0 and π/2.
+
+    A row where target and prediction are both zero is a perfect prediction and costs 0.
+    """
+    return np.arctan2(abs_residual(batch), np.abs(batch.target))
 
 
 @derived
@@ -101,7 +171,7 @@ def _smape_gradient(batch: Batch) -> Array:
 
 
 @loss(
-    forms=(relative(REAL),),
+    forms=ANY_TARGET,
     gradient=_smape_gradient,
     subgradient="0 at r = 0",
     formula="mean of |r| / ((|target| + |pred|)/2)",
@@ -110,10 +180,15 @@ def _smape_gradient(batch: Batch) -> Array:
     source="Makridakis 1993, doi:10.1016/0169-2070(93)90079-3",
     use="A percentage error that stays finite when the target is zero.",
     avoid="Any target is near zero: a row with target 0 costs 2 whatever is predicted.",
-    peers={
-        "torchmetrics": "symmetric_mean_absolute_percentage_error: same where |target| + |pred| > 1.17e-6",
-        "permetrics": "SMAPE is 100 times smape, SMAPE_S half of it",
-    },
+    elsewhere=(
+        differs(
+            "torchmetrics", "symmetric_mean_absolute_percentage_error", "|target| + |pred| counts as 1.17e-6 at least"
+        ),
+        same("permetrics", "SMAPE", factor=100.0, note="of one output"),
+        same("permetrics", "SMAPE_NP", note="of one output"),
+        same("permetrics", "SMAPE_S", factor=0.5, note="of one output"),
+        same("permetrics", "SMAPE_S_P", factor=50.0, note="of one output"),
+    ),
 )
 def smape(batch: Batch) -> Array:
     """Symmetric mean absolute percentage error, between 0 and 2.
@@ -147,5 +222,49 @@ wape = combine(
     source="Kolassa & Schütz 2007, Foresight 6",
     use="A percentage error for sales or demand, with zeros among the targets.",
     avoid="Rows of unlike size should count alike: the large targets rule.",
-    peers={"torchmetrics": "weighted_mean_absolute_percentage_error: same where Σ|target| > 1.17e-6"},
+    elsewhere=(
+        differs("torchmetrics", "weighted_mean_absolute_percentage_error", "Σ|target| counts as 1.17e-6 at least"),
+    ),
+)
+
+
+def plain_target(batch: Batch) -> Array:
+    """The target."""
+    return batch.target
+
+
+def lack(batch: Batch) -> Array:
+    """What the prediction lacks, target - pred."""
+    return 0.0 - residual(batch)
+
+
+OF_TOTAL = Reading(
+    "share of a mean",
+    lambda m: np.where(m[1] != 0.0, RATIO.value(m), np.nan)[()],
+    RATIO.slope,
+    undefined="the targets sum to zero",
+)
+coefficient_of_residual_mass = combine(
+    "coefficient_of_residual_mass",
+    parts=(lack, plain_target),
+    forms=(regression(one=True),),
+    reading=OF_TOTAL,
+    direction="zero",
+    summary="Share of the summed target that the predictions lack.",
+    doc="Positive where the predictions are too low in all, negative where they are too high; undefined where the\n"
+    "targets sum to zero.",
+    formula="(Σ target - Σ pred) / Σ target",
+    unit="1 (0.1 is 10 %)",
+    aliases=("crm",),
+    source="Loague & Green 1991, doi:10.1016/0169-7722(91)90038-3",
+    use="Totals must be right, as with a water balance or a budget.",
+    avoid="Rows matter: errors of opposite sign cancel. Beside rmse or mae only.",
+    elsewhere=(
+        same(
+            "permetrics",
+            "CRM",
+            factor=-1.0,
+            note="(Σ pred - Σ target) / Σ target; of one output; -1 where the targets sum to 0",
+        ),
+    ),
 )

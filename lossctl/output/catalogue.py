@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from rich.text import Text
 from lossctl.core.domain import Array
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss
+from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.output.delimited import markdown_table
 from lossctl.output.escape import markdown
 from lossctl.output.numbers import shown
+from lossctl.output.sparkline import finer, sparklines
 from lossctl.output.style import Style
 from lossctl.output.table import natural_width, new_table, rendered
 
@@ -44,6 +47,7 @@ def facts(loss: Loss) -> dict[str, Any]:
         "spec": loss.spec,
         "aliases": list(loss.aliases),
         "family": loss.family,
+        "plugin": loss.origin or None,
         "summary": loss.summary,
         "doc": loss.doc,
         "formula": loss.formula,
@@ -76,9 +80,28 @@ def facts(loss: Loss) -> dict[str, Any]:
         "memory": memory(loss),
         "use": loss.use,
         "avoid": loss.avoid,
-        "elsewhere": dict(loss.peers),
+        "elsewhere": [claim(peer, loss) for peer in loss.elsewhere],
         "source": loss.source,
     }
+
+
+def claim(peer: Peer, loss: Loss) -> dict[str, Any]:
+    """Return what is said of another library's function; without a spec no number of ours is always the same."""
+    return {
+        "library": peer.library,
+        "name": peer.name,
+        "spec": None if peer.differs else peer.spec or loss.name,
+        "activation": peer.activation,
+        "reduction": peer.reduction,
+        "factor": peer.factor,
+        "differs": peer.differs or None,
+        "note": peer.note or None,
+    }
+
+
+def home(loss: Loss) -> str:
+    """Return where a loss is declared: the family of a built-in one, package and version of a plug-in."""
+    return loss.origin or loss.family
 
 
 def activations(loss: Loss) -> list[str]:
@@ -93,7 +116,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
         return json.dumps({"losses": [facts(loss) for loss in losses]}, indent=2, allow_nan=False) + "\n"
     if form == "md":
         rows = [
-            [f"`{loss.name}`", markdown(loss.summary.rstrip(".")), markdown(loss.formula), loss.direction, loss.family]
+            [f"`{loss.name}`", markdown(loss.summary.rstrip(".")), markdown(loss.formula), loss.direction, home(loss)]
             for loss in losses
         ]
         return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
@@ -112,10 +135,10 @@ def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Tab
     table.add_column(Text("what it is"), no_wrap=False)
     last = ""
     for loss in losses:
-        family = loss.family if loss.family != last else ""
+        family = home(loss) if home(loss) != last else ""
         params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
         table.add_row(*map(Text, [family, loss.name, params][: 2 + with_params]), Text(loss.summary))
-        last = loss.family
+        last = home(loss)
     return table
 
 
@@ -133,7 +156,9 @@ def description(loss: Loss, form: str, style: Style) -> str:
     for label, text in _entries(loss):
         lines.append(filled(text, width, label.ljust(LABEL), " " * LABEL))
     text = "\n".join(lines) + "\n"
-    text += "".join("\n" + rendered(_curve(loss, kind, style), style) for kind in loss.forms if loss.row is not None)
+    for kind in loss.forms if loss.row is not None else ():
+        drawn = tabulated(loss, replace(kind, curve=finer(kind)))
+        text += "\n" + sparklines(drawn, tabulated(loss, kind), style) + rendered(_curve(loss, kind, style), style)
     return plain(text, style)
 
 
@@ -151,6 +176,8 @@ def plain(text: str, style: Style) -> str:
 
 def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
     """Yield the labelled facts."""
+    if loss.origin:
+        yield "plug-in", loss.origin
     if loss.aliases:
         yield "also", ", ".join(loss.aliases)
     label = "parameters"
@@ -173,8 +200,8 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
     yield "use", loss.use
     yield "avoid", loss.avoid
     label = "elsewhere"
-    for library, text in loss.peers.items():
-        yield label, f"{library}: {text}"
+    for peer in loss.elsewhere:
+        yield label, f"{peer.library}: {peer.words(loss.name)}"
         label = ""
     if loss.subgradient:
         yield "subgradient", loss.subgradient

@@ -17,6 +17,7 @@ from lossctl.output.records import (
     check_record,
     comparison_record,
     input_record,
+    plugin_record,
     strict,
     study_record,
     worst_record,
@@ -30,7 +31,7 @@ def envelope(report: Evaluation, command: str) -> dict[str, Any]:
     task = report.task
     return {
         "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "lossctl", "version": report.version},
+        "tool": {"name": "lossctl", "version": report.version, "plugins": list(map(plugin_record, report.plugins))},
         "command": command,
         "created": created(),
         "environment": environment(),

@@ -41,6 +41,12 @@ def strict(cell: Cell) -> dict[str, Any]:
     return {**record(cell), "value": cell.finite, "weight_sum": weight}
 
 
+def plugin_record(origin: str) -> dict[str, str]:
+    """Return name and version of a plug-in's package."""
+    name, _, version = origin.rpartition(" ")
+    return {"name": name, "version": version}
+
+
 def flat(entry: dict[str, Any]) -> dict[str, Any]:
     """Spread slice and interval over columns of their own."""
     found: dict[str, Any] = {}

@@ -177,7 +177,7 @@ def _printed(report: Evaluation, style: Style, tables: list[Table], legend: dict
     notes = [f"{short} = {full}" for full, short in legend.items()]
     if any(cell.best for cell in report.cells):
         notes.append(f"{MARK} best model for the loss" + (" in its slice" if len(tables) > 1 else ""))
-    notes += list(_reasons(report))
+    notes += list(reasons(report))
     text += "".join(f"{note}\n" for note in ["", *notes]) if notes else ""
     return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
 
@@ -197,7 +197,7 @@ def headline(report: Evaluation, style: Style) -> str:
     return (", " if style.ascii else " · ").join(pieces)
 
 
-def _reasons(report: Evaluation) -> Iterator[str]:
+def reasons(report: Evaluation) -> Iterator[str]:
     """Say why a value is not a plain number."""
     for cell in report.cells:
         if cell.reason:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from lossctl.core.exact import SHIFT, ratio, root
 from lossctl.core.reading import Reading
@@ -27,6 +27,7 @@ class Why(IntEnum):
     SPREAD = 3
     NO_SPREAD = 4
     RANGE = 5
+    ONE_SET = 6
 
     @property
     def words(self) -> str:
@@ -39,8 +40,10 @@ WORDS: Final = {
     Why.ONE_ROW: "one row has no spread",
     Why.SPREAD: "the spread is out of the range of float64",
     Why.NO_SPREAD: "the rows show no spread",
+    Why.ONE_SET: "one set has no spread",
     Why.RANGE: "the interval is out of the range of float64",
 }
+COUNTED: Final = 1e-9  # two sets are counted as two, whatever the rounding of their masses
 WHY_NOT_ASKED: Final = "not asked for"
 
 
@@ -72,14 +75,30 @@ def estimate(
         return Estimate(value, why=WHY_NOT_ASKED)
     if not math.isfinite(value):
         return Estimate(value, why=Why.NOT_FINITE.words)
-    if view.live < 2:
-        return Estimate(value, why=Why.ONE_ROW.words)
+    units = counted(reading, view, indexes)
+    if units < 2.0 - COUNTED:
+        return Estimate(value, why=(Why.ONE_ROW if reading.mass is None else Why.ONE_SET).words)
     variance = _total_variance(view, indexes[0]) if total else _variance(reading, view, indexes, weighted)
     if variance is None:
         return Estimate(value, why=Why.SPREAD.words)
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
-    return about(value, stderr, t_quantile(level, view.live - 1), reading.interval == "log" and not total, "t")
+    stderr *= 1.0 if reading.mass is None else math.sqrt(spared(view.live, units))
+    return about(value, stderr, t_quantile(level, round(units) - 1), reading.interval == "log" and not total, "t")
+
+
+def counted(reading: Reading, view: View, indexes: Sequence[int]) -> float:
+    """Return on how many units a mean rests: rows, or sets, (Σm)²/Σm² of their masses m (Kish 1965) if weighted."""
+    if reading.mass is None:
+        return view.live
+    place = indexes[reading.mass]
+    squares, mass = view.product_units(place, place), view.total_units(place)
+    return ratio(mass * mass, squares) if squares else 0.0
+
+
+def spared(rows: Any, units: Any) -> Any:
+    """Return what turns the variance of a mean taken over rows into that over fewer units: n/(n - 1) of both."""
+    return (units / (units - 1.0)) * ((rows - 1.0) / rows)
 
 
 def about(value: float, stderr: float, quantile: float, log: bool, method: str) -> Estimate:

@@ -12,7 +12,7 @@ from lossctl.core.domain import Array
 from lossctl.core.double import Pair
 from lossctl.core.grouped import GroupedMoments
 from lossctl.core.reading import Reading
-from lossctl.stats.estimate import LARGEST_LOG, WHY_NOT_ASKED, Estimate, Why
+from lossctl.stats.estimate import COUNTED, LARGEST_LOG, WHY_NOT_ASKED, Estimate, Why, spared
 from lossctl.stats.student import t_quantile
 
 
@@ -38,8 +38,10 @@ def estimates(
             variance = covariances(indexes[0], indexes[0])[0] / (groups.live - 1.0)
         else:
             variance = _variance(reading, means, covariances, indexes, base, weighted)
-        stderr = np.sqrt(np.maximum(variance, 0.0))
-        freedom, places = np.unique(np.maximum(groups.live - 1, 1), return_inverse=True)
+        units = _counted(reading, groups, sums, indexes)
+        share = 1.0 if reading.mass is None else spared(groups.live, units)
+        stderr = np.sqrt(np.maximum(variance, 0.0) * share)
+        freedom, places = np.unique(np.maximum(np.rint(units).astype(np.int64) - 1, 1), return_inverse=True)
         reach = np.array([t_quantile(level, n) for n in freedom.tolist()])[places] * stderr
         log = reading.interval == "log" and not total
         factor = np.where(reach < LARGEST_LOG * values, np.exp(reach / values), np.inf)
@@ -47,12 +49,18 @@ def estimates(
         why = np.select(
             [
                 ~np.isfinite(values),
-                groups.live < 2,
+                units < 2.0 - COUNTED,
                 ~np.isfinite(variance),
                 values - reach == values + reach,
                 ~(np.isfinite(low) & np.isfinite(high)),
             ],
-            [Why.NOT_FINITE, Why.ONE_ROW, Why.SPREAD, Why.NO_SPREAD, Why.RANGE],
+            [
+                Why.NOT_FINITE,
+                Why.ONE_ROW if reading.mass is None else Why.ONE_SET,
+                Why.SPREAD,
+                Why.NO_SPREAD,
+                Why.RANGE,
+            ],
             Why.NONE,
         )
     method = "log-t" if log else "t"
@@ -60,6 +68,15 @@ def estimates(
         _estimate(*entry, method)
         for entry in zip(values.tolist(), stderr.tolist(), low.tolist(), high.tolist(), why.tolist(), strict=True)
     ]
+
+
+def _counted(reading: Reading, groups: GroupedMoments, sums: Sequence[Pair], indexes: Sequence[int]) -> Array:
+    """Return on how many units each group's mean rests; see `estimate.counted`."""
+    if reading.mass is None:
+        return groups.live.astype(np.float64)
+    place = indexes[reading.mass]
+    at = groups.pairs.index((place, place))
+    return double.divide(double.multiply(sums[place], sums[place]), (groups.products[0][at], groups.products[1][at]))
 
 
 def _estimate(value: float, stderr: float, low: float, high: float, why: int, method: str) -> Estimate:

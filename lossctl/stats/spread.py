@@ -12,7 +12,7 @@ from lossctl.core.domain import Array
 from lossctl.core.exact import root
 from lossctl.core.state import View
 from lossctl.stats.contrast import Contrast, covariance
-from lossctl.stats.estimate import Why
+from lossctl.stats.estimate import Why, spared
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
 
@@ -53,16 +53,18 @@ class Inference(Protocol):
 
 @dataclass(frozen=True)
 class IndependentRows:
-    """Rows drawn one by one: from exact sums."""
+    """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these."""
 
     view: View
     weighted: bool
     normal: bool = False
+    sets: float | None = None
 
     def spread(self, contrasts: Sequence[Contrast], joint: int) -> Spread | str:
         """Return standard errors by the delta method, with Student's t unless a normal law is asked for."""
-        if self.view.live < 2:
-            return Why.ONE_ROW.words
+        units = self.view.live if self.sets is None else round(self.sets)
+        if units < 2:
+            return (Why.ONE_ROW if self.sets is None else Why.ONE_SET).words
         stderrs = np.zeros(len(contrasts))
         for place, contrast in enumerate(contrasts):
             own = covariance(self.view, contrast, contrast, self.weighted)
@@ -73,7 +75,8 @@ class IndependentRows:
         for i in range(joint):
             for j in range(i):
                 correlation[i, j] = correlation[j, i] = self._correlation(contrasts[i], contrasts[j], stderrs[[i, j]])
-        return Spread(stderrs, correlation, None if self.normal else self.view.live - 1, self.view.live)
+        share = 1.0 if self.sets is None else np.sqrt(spared(self.view.live, self.sets))
+        return Spread(stderrs * share, correlation, None if self.normal else units - 1, units)
 
     def _correlation(self, left: Contrast, right: Contrast, stderrs: Array) -> float:
         shared = covariance(self.view, left, right, self.weighted)

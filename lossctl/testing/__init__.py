@@ -31,6 +31,7 @@ from lossctl.testing.laws import (
     gradient_is_the_slope,
     merging_is_exact,
     ordinary_data_have_a_number,
+    raw_gradient_is_the_slope,
     reading_has_its_slope,
     row_order_is_free,
     spec_names_the_loss,
@@ -46,6 +47,7 @@ LAWS: tuple[Law, ...] = (
     ordinary_data_have_a_number,
     curve_evaluates,
     gradient_is_the_slope,
+    raw_gradient_is_the_slope,
     merging_is_exact,
     ends_give_numbers,
     weights_repeat_rows,
@@ -74,7 +76,7 @@ def check(loss: Loss, seed: int = 0) -> None:
     _hold(declaration_is_complete, loss, loss.spec)
     for setting in settings(loss, seed):
         _hold(spec_names_the_loss, setting, setting.full_spec)
-        for form in loss.forms:
+        for form in setting.forms:
             for width in widths(form):
                 case = Case(setting, form, width, seed)
                 for law in (*LAWS, *REFUSALS) if setting is loss else LAWS:

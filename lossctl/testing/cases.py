@@ -9,9 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array, Box, Domain, Flag, Interval, Labels, Mark, Simplex
+from lossctl.core.domain import (
+    Array,
+    Box,
+    Codes,
+    Domain,
+    Flag,
+    Interval,
+    Labels,
+    LogSimplex,
+    Mark,
+    Simplex,
+    Whole,
+    corners,
+)
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
+from lossctl.core.param import Choice, Kind, Label, PerClass
 from lossctl.core.state import Moments, Peak, Sample
 
 Columns = dict[str, Any]  # arrays by role: (width, rows), or (rows,) class codes
@@ -38,14 +52,17 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
         other = loss.bind(**args)
         found.setdefault(other.full_spec, other)
 
-    def draw(domain: Interval | None) -> object:
-        return bool(rng.integers(2)) if domain is None else float(domain.sample(rng, 1, 1)[0, 0])
+    def draw(kind: Kind) -> object:
+        if isinstance(kind, Choice):
+            return kind.options[rng.integers(len(kind.options))]
+        if isinstance(kind, Label):
+            return str(rng.integers(2))
+        if isinstance(kind, PerClass):
+            return {str(label): float(kind.each.sample(rng, 1, 1)[0, 0]) for label in range(2)}
+        return bool(rng.integers(2)) if kind is None else float(kind.sample(rng, 1, 1)[0, 0])
 
     for param in loss.params:
-        if param.domain is None:
-            add(**{param.name: not loss.args[param.name]})
-            continue
-        for value in [*_closed(param.domain), draw(param.domain), draw(param.domain)]:
+        for value in [*_choices(param.domain), draw(param.domain), draw(param.domain)]:
             add(**{param.name: value})
         if param.optional:
             add(**{param.name: None})
@@ -56,8 +73,8 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
 
 def widths(form: Form) -> tuple[int, ...]:
     """Return how many columns to try for the roles that share a free width (for labels: how many classes)."""
-    if form.labels or any(isinstance(domain, Simplex) for domain in form.roles.values()):
-        return 2, 3
+    if form.fewest > 1:
+        return form.fewest, form.fewest + 1
     free = any(domain.width is None for domain in form.roles.values())
     return (1, 3) if free else (max(domain.width or 1 for domain in form.roles.values()),)
 
@@ -68,10 +85,12 @@ def sample(form: Form, width: int, rng: np.random.Generator, wild: bool) -> Colu
     first: Array | None = None
     for role, domain in form.roles.items():
         if isinstance(domain, Box) and first is not None and not wild:
-            found[role] = first + _nudge(first, rng)
+            found[role] = first + _nudge(first, domain.frame, rng)
         else:
             found[role] = inner(domain, domain.width or width, width, rng)
         first = found[role] if isinstance(domain, Box) and first is None else first
+        if role == "label":  # or sorted labels would be those of the sets, which stand together
+            found[role] = rng.permuted(found[role], axis=-1)
     return found
 
 
@@ -79,6 +98,8 @@ def inner(domain: Domain, width: int, classes: int, rng: np.random.Generator) ->
     """Draw rows of one domain; half of an interval's are whole numbers, since these meet at kinks."""
     if isinstance(domain, Labels):
         return rng.integers(0, classes, ROWS)
+    if isinstance(domain, Codes | Whole):
+        return domain.sample(rng, width, ROWS)
     drawn = domain.sample(rng, width, ROWS)
     if isinstance(domain, Simplex):
         floor = min(EDGE, 0.5 / width)
@@ -93,15 +114,31 @@ def inner(domain: Domain, width: int, classes: int, rng: np.random.Generator) ->
     return drawn if domain.hole is None else np.where(np.abs(drawn - domain.hole) < edge, domain.inner(), drawn)
 
 
-def _nudge(box: Array, rng: np.random.Generator) -> Array:
+def _nudge(box: Array, frame: str, rng: np.random.Generator) -> Array:
     """Shifts of the edges of boxes by less than a fifth of their sides, some of them zero."""
-    shift: Array = rng.uniform(-0.2, 0.2, box.shape) * np.concatenate([box[2:] - box[:2]] * 2)
+    sides = corners(box, frame)[2:] - corners(box, frame)[:2]
+    shift: Array = rng.uniform(-0.2, 0.2, box.shape) * np.concatenate([sides] * 2)
     return np.where(rng.random(box.shape) < 0.9, shift, 0.0)
 
 
 def _closed(domain: Interval) -> list[float]:
     ends = [(domain.low, domain.low_closed), (domain.high, domain.high_closed)]
     return [end for end, closed in ends if closed and np.isfinite(end)]
+
+
+def _choices(kind: Kind) -> list[object]:
+    """Return the values of a parameter that must all be tried."""
+    match kind:
+        case None:
+            return [False, True]
+        case Choice(options):
+            return list(options)
+        case Label():
+            return ["0", "-100"]
+        case PerClass(each, single):
+            scalars: list[object] = [*_closed(each), *([1.0] if each.holds(np.ones(1))[0] else [])] if single else []
+            return [*scalars, {"0": each.inner()}]
+    return list(_closed(kind))
 
 
 def closed_ends(domain: Domain, width: int, classes: int) -> list[Any]:
@@ -114,9 +151,11 @@ def closed_ends(domain: Domain, width: int, classes: int) -> list[Any]:
             return [0, classes - 1]
         case Simplex() | Mark(one_hot=True):
             return list(np.eye(width))
+        case LogSimplex():
+            return [np.where(row == 1.0, 0.0, -np.inf) for row in np.eye(width)]
         case Flag() | Mark():
             return [np.zeros(width), np.ones(width)]
-        case Box(solid=False):  # a point, and boxes without height or width
+        case Box(solid=False, frame="xyxy"):  # a point, and boxes without height or width
             return [np.array([1.0, 1.0, right, bottom]) for right, bottom in ((1, 1), (1, 3), (3, 1))]
     return []
 
@@ -133,12 +172,16 @@ def strangers(domain: Domain, column: Array, classes: int) -> list[float]:
             return [*found, -1.0, float(classes), 0.5]
         case Simplex():
             return [*found, -0.1, 1.1, column[-1] + 0.01]
+        case LogSimplex():
+            return [np.nan, np.inf, 0.1, 0.0]
         case Flag():
             return [*found, 2.0, -0.5, -2.0] + ([] if domain.soft else [0.5])
         case Mark():
             return [*found, -1.0, 2.0, 0.5]
-        case Box():
+        case Box(frame="xyxy"):
             return [*found, column[1] - 1.0] + ([column[1]] if domain.solid else [])
+        case Box():
+            return [*found, -1.0] + ([0.0] if domain.solid else [])
     return [np.nan]
 
 
@@ -151,10 +194,14 @@ def truth(form: Form, width: int, seed: int) -> Columns | None:
     if target is None:
         return None
     if {"left", "right"} <= set(known):
-        return {**known, "right": known["left"] + FAR * target}
+        left, sign = np.where(known["left"] == 0.0, 1.0, known["left"]), 2.0 * target - 1.0
+        best = {"pairs": left + FAR * target, "directions": sign * left, "comparisons": left - FAR * sign}
+        return {**known, "left": left, "right": best[form.name]} if form.name in best else None
     if domain is None:
         return None
     pred = np.eye(width)[:, target] if form.labels else target
+    if isinstance(domain, LogSimplex) and form.labels:
+        pred = np.where(pred == 1.0, 0.0, -np.inf)
     if isinstance(domain, Interval) and np.isinf(domain.high) and not isinstance(form.roles["target"], Interval):
         pred = FAR * (2.0 * pred - 1.0)
     fits = len(pred) == (domain.width or width) and not domain.outside(pred).any()
@@ -200,17 +247,17 @@ class Case:
         """Return the loss of columns."""
         return self.loss(weight=weight, task=self.form.name, **self.given(columns))
 
-    def numbers(self, columns: Columns) -> Array:
+    def numbers(self, columns: Columns, activation: str | None = None) -> Array:
         """Return the per-row losses, or the value where there are none."""
         if self.loss.row is None:
             return np.array([self.value(columns)])
-        return self.loss.each(task=self.form.name, **self.given(columns))
+        return self.loss.each(task=self.form.name, activation=activation, **self.given(columns))
 
-    def slopes(self, given: Columns) -> Columns:
+    def slopes(self, given: Columns, activation: str | None = None) -> Columns:
         """Return the gradient by role; nothing where the loss has none."""
         if self.loss.gradient is None or self.loss.row is None:
             return {}
-        found = self.loss.grad(task=self.form.name, **given)
+        found = self.loss.grad(task=self.form.name, activation=activation, **given)
         return found if isinstance(found, dict) else {self.loss.pred_roles[0]: found}
 
     def same(self, columns: Columns, a: float, b: float, what: str) -> None:
@@ -239,6 +286,12 @@ def near(a: float, b: float, tolerance: float = TOLERANCE, scale: float = 0.0) -
     """Return whether two numbers agree, relative to the larger one or to `scale`; NaN agrees with NaN."""
     scale = scale if np.isfinite(scale) else 0.0
     return a == b or (a != a and b != b) or bool(abs(a - b) <= tolerance * max(abs(a), abs(b), scale))
+
+
+def sets_of(columns: Columns, rows: int) -> NDArray[Any]:
+    """Return the number of the unit that each row belongs to: its set, or itself."""
+    query = columns.get("query")
+    return np.arange(rows) if query is None else np.unique(query[0], return_inverse=True)[1]
 
 
 def rows_of(columns: Columns, rows: slice | NDArray[Any]) -> Columns:

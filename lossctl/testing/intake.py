@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.activation import APPLY
 from lossctl.core.domain import Box, Flag
+from lossctl.core.form import OPTIONAL
 from lossctl.errors import DataError, UsageError
 from lossctl.testing.cases import (
     ROWS,
@@ -135,7 +136,7 @@ def bad_shapes_are_refused(case: Case) -> None:
     given = case.given(case.data())
     for role in given if len(given) > 1 else ():
         case.refuses(DataError, {**given, role: given[role][:-1]}, f"{role} with a row missing", role)
-    for role in given:
+    for role in given.keys() - OPTIONAL:
         case.refuses(UsageError, {**given, role: None}, f"data without {role}", role)
     case.refuses(UsageError, {**given, "stranger": np.ones(ROWS)}, "a role of another loss", "stranger")
     counts = {role: 1 if x.ndim == 1 else x.shape[1] for role, x in given.items()}

@@ -1,0 +1,218 @@
+"""Completion: what a shell offers for the word at the cursor: losses and their parameters, columns of the files.
+
+Every function here that Typer calls takes the word as far as it is typed, and returns whole words that begin so. None
+raises, prints, or reads more of a file than its head.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lossctl.cli.shell import line
+
+if TYPE_CHECKING:
+    from lossctl.core.loss import Loss
+    from lossctl.core.param import Param
+
+Complete = Callable[[str], list[str]]
+
+
+# what is offered ---------------------------------------------------------------------------------------------
+
+
+def silent(function: Complete) -> Complete:
+    """Offer nothing where a function fails: a shell has no place for an error."""
+
+    @wraps(function)
+    def offer(incomplete: str) -> list[str]:
+        try:
+            return function(incomplete)
+        except Exception:
+            return []
+
+    return offer
+
+
+def one_of(words: Iterable[str]) -> Complete:
+    """Offer these words."""
+    known = tuple(words)
+
+    def choice(incomplete: str) -> list[str]:
+        return [word for word in known if word.startswith(incomplete)]
+
+    return choice
+
+
+@silent
+def losses(incomplete: str) -> list[str]:
+    """Offer losses, also after a label, and after a colon their parameters and values."""
+    label, equals, rest = incomplete.partition("=")
+    lead, spec = (label + equals, rest) if equals and ":" not in label else ("", incomplete)
+    name, colon, parameters = spec.partition(":")
+    if colon:
+        return [f"{lead}{name}:{text}" for text in _parameters(name, parameters)]
+    found = _names(name)
+    if len(found) == 1 and _loss(found[0]).params:  # two offers keep a shell from going on to the next word
+        found.append(f"{found[0]}:")
+    return [lead + text for text in found]
+
+
+@silent
+def rules(incomplete: str) -> list[str]:
+    """Offer the losses of rules such as LOSS=VALUE."""
+    found = [] if "=" in incomplete else _names(incomplete)
+    return [*found, f"{found[0]}="] if len(found) == 1 else found
+
+
+@silent
+def columns(incomplete: str) -> list[str]:
+    """Offer columns of the files on the line, also after a comma."""
+    before, comma, piece = incomplete.rpartition(",")
+    return [before + comma + name for name in _columns() if name.startswith(piece)]
+
+
+@silent
+def predictions(incomplete: str) -> list[str]:
+    """Offer columns, also after the name of a model."""
+    name, equals, rest = incomplete.partition("=")
+    return [name + equals + text for text in columns(rest)] if equals else columns(incomplete)
+
+
+@silent
+def roles(incomplete: str) -> list[str]:
+    """Offer roles that losses have beside target and pred, and columns for them; MODEL: may come first."""
+    name, equals, rest = incomplete.partition("=")
+    if equals:
+        return [name + equals + text for text in columns(rest)]
+    model, colon, role = name.rpartition(":")
+    known = dict.fromkeys(
+        role for loss in _catalogue().values() for role in loss.roles if role not in ("target", "pred")
+    )
+    found = [f"{model}{colon}{word}=" for word in known if word.startswith(role)]
+    return [*found, *(found[0] + column for column in columns(""))] if len(found) == 1 else found
+
+
+@silent
+def activations(incomplete: str) -> list[str]:
+    """Offer activations, also after the name of a model."""
+    from lossctl.core.activation import RANGES
+
+    model, equals, rest = incomplete.rpartition("=")
+    return [model + equals + name for name in RANGES if name.startswith(rest)]
+
+
+@silent
+def tasks(incomplete: str) -> list[str]:
+    """Offer tasks."""
+    from lossctl.core.form import TASKS
+
+    return one_of(TASKS)(incomplete)
+
+
+# where it comes from -----------------------------------------------------------------------------------------
+
+
+def _catalogue() -> dict[str, Loss]:
+    from lossctl import registry
+
+    return {**registry.losses(), **registry.plugged().losses}
+
+
+def _loss(name: str) -> Loss:
+    from lossctl import registry
+
+    return registry.named(name)
+
+
+def _names(start: str) -> list[str]:
+    """Return the losses whose names begin so; if there are none, such aliases."""
+    catalogue = _catalogue()
+    aliases = (alias for loss in catalogue.values() for alias in loss.aliases)
+    return [name for name in catalogue if name.startswith(start)] or [
+        name for name in aliases if name.startswith(start)
+    ]
+
+
+def _parameters(loss: str, typed: str) -> list[str]:
+    """Return how the parameters of a loss may go on: names that are not yet there, or values."""
+    before, comma, piece = typed.rpartition(",")
+    used = {text.partition("=")[0] for text in before.split(",")}
+    name, equals, value = piece.partition("=")
+    params = [param for param in _loss(loss).params if param.name not in used]
+    if equals:
+        found = [f"{name}={word}" for param in params if param.name == name for word in _values(param, value)]
+    else:
+        matching = [param for param in params if param.name.startswith(name)]
+        found = [f"{param.name}=" for param in matching]
+        if len(matching) == 1:
+            found += [f"{matching[0].name}={word}" for word in _values(matching[0], "")]
+    return [before + comma + text for text in found]
+
+
+def _values(param: Param, start: str) -> list[str]:
+    """Return the words that a parameter may be, or its default."""
+    from lossctl.core.param import Choice
+
+    words = ["true", "false"] if param.domain is None else []
+    if isinstance(param.domain, Choice):
+        words = list(param.domain.options)
+    words += ["off"] if param.optional else []
+    return [word for word in dict.fromkeys([*words, param.write(param.default)]) if word.startswith(start)]
+
+
+def _columns() -> list[str]:
+    """Return the columns of the files on the line that can be typed."""
+    from lossctl.io.tables import natural, open_table
+
+    found: dict[str, None] = {}
+    paths, delimiter = _files(line())
+    for path in paths:
+        if os.path.isdir(path):  # the parts of a folder are alike
+            parts = [part for part in Path(path).iterdir() if not part.name.startswith((".", "_"))]
+            path = str(min(parts, key=lambda part: natural(part.name)))
+        if os.path.isfile(path):
+            found.update(dict.fromkeys(open_table(path, delimiter).names))
+    return [name for name in found if name.isprintable()]
+
+
+def _files(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return the files among the words of a command, and the delimiter."""
+    valued = _valued()
+    paths, values = [], {}
+    rest = iter(words[1:])
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if word in valued:
+            values[word] = next(rest, "")
+        elif equals and option in valued:
+            values[option] = value
+        elif not word.startswith("-"):
+            paths.append(word)
+    paths += [value for option, value in values.items() if option == "--targets"]
+    delimiter = next((value for option, value in values.items() if option in ("-d", "--delimiter")), None)
+    return [_path(text) for text in paths], "\t" if delimiter == r"\t" else delimiter
+
+
+def _path(text: str) -> str:
+    """Return the path of [NAME=]PATH."""
+    name, equals, path = text.partition("=")
+    return os.path.expanduser(path if equals and "/" not in name and not os.path.exists(text) else text)
+
+
+def _valued() -> Collection[str]:
+    """Return the names of all options that take a value."""
+    from lossctl.cli.declare import declared
+    from lossctl.cli.options import GROUPS
+
+    return {
+        name
+        for group in GROUPS
+        for option in declared(group)
+        if not option.positional and option.kind != "switch"
+        for name in (option.info.default, *(option.info.param_decls or ()))
+        if isinstance(name, str)
+    }

@@ -1,0 +1,158 @@
+"""Losses of decisions: which answers are wrong, and how well the yes and no of a whole set agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import Annotated, Any
+
+import numpy as np
+
+from lossctl.core.batch import Batch, flag, other_prob
+from lossctl.core.domain import FLAG, OPEN_UNIT, Array
+from lossctl.core.loss import combine, loss
+from lossctl.core.peer import differs, same
+from lossctl.core.reading import Means, Reading
+from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
+from lossctl.losses.observed import has_labels, pick
+
+Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes"]
+FLAGS = replace(DECISION, roles={"target": FLAG, "pred": BINARY.roles["pred"]}, outputs=True)
+
+
+def _wrong_decision(batch: Batch, threshold: float) -> Array:
+    """1 where the decision is wrong."""
+    if batch.form == "multiclass":
+        truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
+        top = np.maximum.reduce(batch.raw, axis=0)
+        if np.count_nonzero(batch.raw == top) == batch.rows and has_labels(batch):  # no class shares the top
+            return (pick(batch, batch.raw) != top).astype(np.float64)
+        return (np.argmax(batch.raw, axis=0) != truth).astype(np.float64)
+    # a logit is compared as a logit, so that the nearest ones to the threshold are judged right
+    sigmoid = batch.activation == "sigmoid"
+    yes = batch.raw > np.log(threshold / (1.0 - threshold)) if sigmoid else batch.pred > threshold
+    return (yes != (flag(batch) == 1.0)).astype(np.float64)
+
+
+@loss(
+    forms=(DECISION, CLASSES, ONE_HOT_ROWS),
+    formula="share of rows whose predicted class is wrong",
+    unit="1",
+    aliases=("zero_one_loss", "error_rate"),
+    source="Wald 1950, Statistical Decision Functions",
+    use="To report how often the decision is wrong; 1 minus accuracy.",
+    avoid="Training (it has no slope) and unbalanced classes, where always naming the largest looks good.",
+    elsewhere=(
+        same("scikit-learn", "zero_one_loss", note="of the decided labels"),
+        same("torchmetrics", "1 - accuracy(average='micro')", note="at the threshold 0.5"),
+        same("permetrics", "1 - AS", note="of the decided labels"),
+    ),
+)
+def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
+    """Share of wrong decisions.
+
+    Binary: yes where p > threshold. Multiclass: the class of the largest column, the first of equal ones.
+    """
+    return _wrong_decision(batch, threshold)
+
+
+@loss(
+    forms=(FLAGS, CLASSES, ONE_HOT_ROWS),
+    formula="share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]",
+    unit="1",
+    aliases=("hamming_loss",),
+    source="Hamming 1950, doi:10.1002/j.1538-7305.1950.tb00463.x; Tsoumakas & Katakis 2007",
+    use="To report several yes/no questions per row: the share of single answers that are wrong.",
+    avoid="A row counts only when every answer is right, or training: it has no slope.",
+    elsewhere=(
+        same("scikit-learn", "hamming_loss", note="of the decided labels"),
+        same("torchmetrics", "hamming_distance(average='micro')", note="at the threshold 0.5"),
+        same("permetrics", "HML", note="of one output, decided"),
+    ),
+)
+def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
+    """Share of wrong labels, each output of a row counted for itself.
+
+    Multilabel: yes where p > threshold. For one label per row it is zero_one.
+    """
+    return _wrong_decision(batch, threshold)
+
+
+def found_yes(batch: Batch) -> Array:
+    """p of an observed yes: the soft count of true positives."""
+    return (flag(batch) * batch.pred)[0]
+
+
+def false_yes(batch: Batch) -> Array:
+    """p of an observed no: false positives."""
+    return ((1.0 - flag(batch)) * batch.pred)[0]
+
+
+def missed_yes(batch: Batch) -> Array:
+    """1 - p of an observed yes: false negatives."""
+    return (flag(batch) * other_prob(batch))[0]
+
+
+def found_no(batch: Batch) -> Array:
+    """1 - p of an observed no: true negatives."""
+    return ((1.0 - flag(batch)) * other_prob(batch))[0]
+
+
+def _margins(m: Means) -> tuple[Any, ...]:
+    """Predicted yes, observed yes, observed no, predicted no, as means."""
+    tp, fp, fn, tn = m
+    return tp + fp, tp + fn, tn + fp, tn + fn
+
+
+def _mcc_loss(m: Means) -> Any:
+    """1 - MCC; where counts agree, 1 - N/√D is (D - N²)/(√D (√D + N)), whose numerator is a sum of what is positive."""
+    tp, fp, fn, tn = m
+    root = reduce(np.multiply, map(np.sqrt, _margins(m)))
+    agree, disagree = tp * tn, fp * fn
+    straight, crossed = tp * fn + fp * tn, tp * fp + fn * tn
+    rest = (agree + disagree) * (straight + crossed) + straight * crossed + 4.0 * agree * disagree
+    apart = agree - disagree
+    return np.where(apart > 0.0, rest / (root * (root + apart)), 1.0 - apart / root)[()]
+
+
+def _mcc_slope(m: Means) -> tuple[Any, ...]:
+    tp, fp, fn, tn = m
+    said_yes, was_yes, was_no, said_no = _margins(m)
+    root = reduce(np.multiply, map(np.sqrt, _margins(m)))
+    apart = tp * tn - fp * fn
+    by_product = (tn, -fn, -fp, tp)
+    pairs = ((said_yes, was_yes), (said_yes, was_no), (was_yes, said_no), (was_no, said_no))
+    return tuple(
+        -(own - 0.5 * apart * (1.0 / a + 1.0 / b)) / root for own, (a, b) in zip(by_product, pairs, strict=True)
+    )
+
+
+MCC = Reading(
+    "1 - Matthews correlation",
+    _mcc_loss,
+    _mcc_slope,
+    undefined="all is one answer: yes or no was never observed, or never given",
+)
+
+mcc_loss = combine(
+    "mcc_loss",
+    parts=(found_yes, false_yes, missed_yes, found_no),
+    reading=MCC,
+    forms=(BINARY_ONE,),
+    summary="One minus the Matthews correlation of soft counts.",
+    doc="The counts of true and false positives and negatives are sums of probabilities over the whole data set: TP\n"
+    "is the sum of p where y = 1, FN that of 1 - p there, and so on. Probabilities of 0 and 1 give the coefficient\n"
+    "of decisions. It is 1 for a guess and 2 at worst; not defined where one answer never occurs. The four means are\n"
+    "rounded and then some ten steps more: the value is right to 8 units in the last place.",
+    formula="1 - (TP TN - FP FN)/√((TP + FP)(TP + FN)(TN + FP)(TN + FN))",
+    unit="1",
+    source="Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Abhishek & Hamarneh 2021, arXiv:2010.13454",
+    use="Two classes of very different size, both of which matter: it is high only when all four counts are good.",
+    avoid="Calibrated probabilities are wanted: bce. Small batches, where a class may be missing.",
+    elsewhere=(
+        differs("smp", "MCCLoss", "it adds 1e-5 to each count of pixels"),
+        differs(
+            "scikit-learn", "1 - matthews_corrcoef", "it takes decisions; for probabilities of 0 and 1 it is mcc_loss"
+        ),
+    ),
+)

@@ -1,0 +1,229 @@
+"""Losses of predicted distributions of a number: likelihoods, and ranked probability scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+
+from lossctl.core import normal
+from lossctl.core.batch import Batch, abs_residual, residual
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Array, Domain
+from lossctl.core.form import Curve, Form
+from lossctl.core.loss import loss
+from lossctl.core.param import Choice
+from lossctl.core.peer import differs, same
+from lossctl.losses.forms import RESIDUALS, regression
+
+HALF_LOG_TAU = 0.91893853320467274
+LOG_TWO = math.log(2.0)
+CENTRE = 0.23369497725510907  # (√2 - 1)/√π, the score of a standard normal at its mean
+INVERSE_ROOT_PI = 1.0 / math.sqrt(math.pi)
+SCORING = (
+    "Matheson & Winkler 1976, doi:10.1287/mnsc.22.10.1087; Gneiting & Raftery 2007, doi:10.1198/016214506000001437"
+)
+Eps = Annotated[float, NON_NEGATIVE, "raise smaller variances to this; 0 leaves them"]
+Full = Annotated[bool, None, "add ln(2π)/2, which makes it the exact likelihood"]
+ScaleIs = Annotated[
+    str, Choice(("variance", "deviation", "log_variance")), "what the scale is: σ², σ, or ln σ² (any number)"
+]
+
+
+def scaled(scale: Domain) -> Form:
+    """A predicted centre with a scale of its own for each row."""
+    form = regression()
+    curve = replace(
+        form.curve, axis="pred, target 0, scale 1", roles={**form.curve.roles, "scale": ((1.0,) * len(RESIDUALS),)}
+    )
+    return replace(form, roles={**form.roles, "scale": scale}, curve=curve)
+
+
+def _least_scale(scale_is: str, eps: float) -> float:
+    """The scale of the least variance."""
+    if scale_is == "log_variance":
+        return math.log(eps) if eps > 0.0 else -math.inf
+    return math.sqrt(eps) if scale_is == "deviation" else eps
+
+
+def _scale_domain(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    domain = REAL if args["scale_is"] == "log_variance" else NON_NEGATIVE if args["eps"] > 0.0 else POSITIVE
+    return {"forms": (scaled(domain),)}
+
+
+def _gaussian_gradient(batch: Batch, *, scale_is: str, eps: float) -> dict[str, Array]:
+    r, least = residual(batch), _least_scale(scale_is, eps)
+    scale = np.maximum(batch["scale"], least)
+    if scale_is == "variance":
+        centre = r / scale
+        spread = 0.5 * (1.0 - r * centre) / scale
+    elif scale_is == "deviation":
+        centre = r / scale / scale
+        spread = (1.0 - np.square(r / scale)) / scale
+    else:
+        shrunk = np.exp(-0.5 * scale)
+        centre = r * shrunk * shrunk
+        spread = 0.5 * (1.0 - np.square(r * shrunk))
+    return {"pred": centre, "scale": np.where(batch["scale"] > least, spread, 0.0)}
+
+
+@loss(
+    forms=(scaled(POSITIVE),),
+    gradient=_gaussian_gradient,
+    variant=_scale_domain,
+    subgradient="0 by the scale where eps holds it",
+    formula="mean of 1/2 [ln σ² + r²/σ²] (+ ln(2π)/2 if full), r = pred - target, σ² from the role scale",
+    unit="nats",
+    best=None,
+    aliases=("gaussian_negative_log_likelihood",),
+    source="Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138",
+    use="The model says how sure it is, row by row: a mean and a variance, as in heteroscedastic regression.",
+    avoid="Heavy tails: a row many deviations off costs its square (laplace_nll, crps_gaussian).",
+    elsewhere=(
+        same("torch", "nn.GaussianNLLLoss()", "gaussian_nll:eps=1e-06"),
+        same("torch", "nn.GaussianNLLLoss(full=True)", "gaussian_nll:eps=1e-06,full=true"),
+        same("scipy", "-stats.norm.logpdf", "gaussian_nll:scale_is=deviation,full=true", note="the mean over rows"),
+    ),
+)
+def gaussian_nll(batch: Batch, *, scale_is: ScaleIs = "variance", eps: Eps = 0.0, full: Full = False) -> Array:
+    """Negative log-likelihood of a normal target, without its constant unless `full`; mean in pred, spread in scale.
+
+    May be negative. ln σ² and r²/σ² may cancel: it is right to 4 units in the last place of the larger of its terms.
+    """
+    r, scale = residual(batch), np.maximum(batch["scale"], _least_scale(scale_is, eps))
+    if scale_is == "variance":
+        value = 0.5 * (np.log(scale) + r * (r / scale))
+    elif scale_is == "deviation":
+        value = np.log(scale) + 0.5 * np.square(r / scale)
+    else:
+        value = 0.5 * (scale + np.square(r * np.exp(-0.5 * scale)))
+    return value + HALF_LOG_TAU if full else value
+
+
+def _laplace_gradient(batch: Batch) -> dict[str, Array]:
+    b = batch["scale"]
+    return {"pred": np.sign(residual(batch)) / b, "scale": (1.0 - abs_residual(batch) / b) / b}
+
+
+@loss(
+    forms=(scaled(POSITIVE),),
+    gradient=_laplace_gradient,
+    subgradient="0 by pred at r = 0",
+    formula="mean of ln(2 b) + |r|/b, r = pred - target, b from the role scale",
+    unit="nats",
+    best=None,
+    aliases=("laplace_negative_log_likelihood",),
+    source="Laplace 1774, Mémoire sur la probabilité des causes par les évènements",
+    use="The model says how sure it is, row by row, and errors have heavy tails: the centre is a median.",
+    avoid="Errors are normal: gaussian_nll makes more of the same rows.",
+    elsewhere=(same("scipy", "-stats.laplace.logpdf", note="the mean over rows"),),
+)
+def laplace_nll(batch: Batch) -> Array:
+    """Negative log-likelihood of a Laplace target; its median in pred, its scale b = E|error| in scale.
+
+    May be negative. ln(2 b) and |r|/b may cancel: it is right to 4 units in the last place of the larger of them.
+    """
+    b = batch["scale"]
+    return np.where(b > 1.0, np.log(b) + LOG_TWO, np.log(2.0 * b)) + abs_residual(batch) / b
+
+
+MEMBERS = (-1.0, 0.0, 2.0)
+OBSERVED = (-4.0, -1.0, 0.0, 0.5, 2.0, 6.0)
+ENSEMBLE = Form(
+    "ensemble",
+    {"target": REAL.wide(1), "pred": REAL},
+    Curve(
+        "target, members -1, 0, 2",
+        tuple(f"{y:g}" for y in OBSERVED),
+        {"target": (OBSERVED,), "pred": tuple((x,) * len(OBSERVED) for x in MEMBERS)},
+    ),
+    least=2,
+)
+Fair = Annotated[bool, None, "divide by m (m - 1), as of a sample from a distribution: unbiased in its size m"]
+
+
+def _ensemble_gradient(batch: Batch, *, fair: bool) -> Array:
+    members, count = batch.pred, len(batch.pred)
+    order = np.argsort(members, axis=0)
+    ordered = np.take_along_axis(members, order, axis=0)
+    place = np.broadcast_to(np.arange(count)[:, np.newaxis], ordered.shape)
+    fresh = np.ones(ordered.shape, dtype=bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    first = np.maximum.accumulate(np.where(fresh, place, 0), axis=0)
+    ends = np.concatenate([fresh[1:], np.ones_like(fresh[:1])])
+    last = np.minimum.accumulate(np.where(ends, place, count - 1)[::-1], axis=0)[::-1]
+    ahead = np.empty_like(members)  # members below less members above
+    np.put_along_axis(ahead, order, (first - (count - 1 - last)).astype(np.float64), axis=0)
+    pairs = count * (count - 1) if fair else count * count
+    return np.sign(members - batch.target) / count - ahead / pairs
+
+
+@loss(
+    forms=(ENSEMBLE,),
+    gradient=_ensemble_gradient,
+    subgradient="0 of a distance that is 0",
+    formula="mean of 1/m Σ_i |x_i - y| - 1/(2 m²) Σ_i Σ_j |x_i - x_j|; fair: m (m - 1) instead of m²",
+    unit="target",
+    aliases=("crps",),
+    source=SCORING,
+    use="Ensemble forecasts, or draws from a posterior: m columns of equally likely values. It is in the unit of the "
+    "target, and mae for members that agree.",
+    avoid="The model states quantiles or a mean and a deviation: quantile, crps_gaussian.",
+    elsewhere=(
+        same("torchmetrics", "continuous_ranked_probability_score", note="in the precision of its input"),
+        same("properscoring", "crps_ensemble", note="the mean over rows"),
+        same("scoringrules", "crps_ensemble(estimator='fair')", "crps_ensemble:fair=true", note="the mean over rows"),
+    ),
+)
+def crps_ensemble(batch: Batch, *, fair: Fair = False) -> Array:
+    """Continuous ranked probability score of an ensemble of at least two members, the prediction columns.
+
+    Computed as the integral of the squared distance of two step functions, after sorting the members: terms are
+    positive and nothing cancels. 0 where all members are the target.
+    """
+    y, count, less = batch.target[0], len(batch.pred), int(fair)
+    ordered = np.sort(batch.pred, axis=0)
+    total = np.maximum(ordered[0] - y, 0.0) + np.maximum(y - ordered[-1], 0.0)
+    for below in range(1, count):
+        low, high = ordered[below - 1], ordered[below]
+        left, right = (n * (n - less) / (count * (count - less)) for n in (below, count - below))
+        before, after = np.minimum(high, y) - low, high - np.maximum(low, y)
+        total += np.maximum(before, 0.0) * left + np.maximum(after, 0.0) * right
+    return total
+
+
+def _crps_gradient(batch: Batch) -> dict[str, Array]:
+    w = residual(batch) / batch["scale"]
+    density = normal.ROOT_TWO_OVER_PI * np.exp(-0.5 * np.square(w))
+    return {"pred": normal.two_sided(w), "scale": density - INVERSE_ROOT_PI}
+
+
+@loss(
+    forms=(scaled(POSITIVE),),
+    gradient=_crps_gradient,
+    best=None,
+    formula="mean of σ [w (2Φ(w) - 1) + 2φ(w) - 1/√π], w = (pred - target)/σ, σ from the role scale",
+    unit="target",
+    source="Gneiting et al. 2005, doi:10.1175/MWR2904.1",
+    use="A mean and a standard deviation for each row, scored in the unit of the target: large errors cost in "
+    "proportion, not squared as in gaussian_nll.",
+    avoid="The distribution is far from normal: crps_ensemble of draws from it.",
+    elsewhere=(
+        same("properscoring", "crps_gaussian", note="the mean over rows"),
+        differs("scoringrules", "crps_normal", "its error function is an approximation in some backends"),
+    ),
+)
+def crps_gaussian(batch: Batch) -> Array:
+    """Continuous ranked probability score of a normal forecast; mean in pred, standard deviation in scale.
+
+    0.234 σ at the mean, |r| - 0.564 σ far from it; never below 0, which only σ = 0 would reach.
+    """
+    sigma, size = batch["scale"], abs_residual(batch)
+    w = size / sigma
+    found = sigma * (CENTRE + normal.expected_distance_gain(np.minimum(w, normal.NEAR)))
+    far = w > normal.NEAR
+    if far.any():
+        found[far] = size[far] + sigma[far] * (normal.expected_distance_excess(w[far]) - INVERSE_ROOT_PI)
+    return found

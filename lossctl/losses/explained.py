@@ -1,0 +1,253 @@
+"""D²: the share of a deviance that a model explains beyond the best constant, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from lossctl.core.batch import Batch, abs_residual
+from lossctl.core.domain import NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Array, Gap, Interval
+from lossctl.core.loss import about_origin
+from lossctl.core.param import Param
+from lossctl.core.peer import same
+from lossctl.core.reading import R_SQUARED, Means, Reading
+from lossctl.losses import regression
+from lossctl.losses.forms import COUNT_CURVE
+from lossctl.losses.forms import regression as regression_form
+from lossctl.losses.nullmodel import KEPT, NULL, pair
+from lossctl.losses.rates import by_piece, deviance
+from lossctl.losses.ratios import (
+    CONSTANT,
+    OVER_VARIANCE,
+    complement,
+    over,
+    positive,
+    weighted_quantile,
+    weighted_sum,
+    whole_sample,
+)
+from lossctl.losses.variance import R2_PARTS, plain_target
+
+ONE_OUTPUT = (regression_form(one=True),)
+
+
+# pinball, absolute -----------------------------------------------------------------------------------------------
+
+
+def pinball_left(ordered: Array, *, q: float = 0.5) -> float:
+    """Pinball loss over that of the q-quantile of the targets, from lines of target, pinball loss and weight."""
+    target, cost, weight = ordered
+    away = weighted_quantile(target, weight, q) - target
+    return over(weighted_sum(cost, weight), weighted_sum(np.maximum((1.0 - q) * away, -q * away), weight))
+
+
+def pinball_score(ordered: Array, *, q: float = 0.5) -> float:
+    """1 less what is left."""
+    return 1.0 - pinball_left(ordered, q=q)
+
+
+def absolute_left(ordered: Array) -> float:
+    """Absolute error over that of the median of the targets."""
+    return 0.5 * pinball_left(ordered)
+
+
+def absolute_score(ordered: Array) -> float:
+    """1 less what is left."""
+    return 1.0 - absolute_left(ordered)
+
+
+d2_absolute, one_minus_d2_absolute = pair(
+    "d2_absolute",
+    parts=(plain_target, abs_residual),
+    forms=ONE_OUTPUT,
+    keeps="sample",
+    reading=whole_sample(CONSTANT),
+    score={
+        "whole": absolute_score,
+        "summary": "Share of the absolute error of the median that the prediction takes away.",
+        "doc": f"{NULL} The constant is the median\nof these targets. {KEPT} Undefined where the target is constant.",
+        "formula": "1 - Σ |r| / Σ |target - median target|",
+        "aliases": ("d2_absolute_error", "d2_absolute_error_score"),
+        "elsewhere": (same("scikit-learn", "d2_absolute_error_score", note="for a constant target it returns 1 or 0"),),
+    },
+    left={
+        "whole": absolute_left,
+        "summary": "Absolute errors over those of the median.",
+        "doc": f"1 - d2_absolute. {KEPT} Undefined where the target is constant.",
+        "formula": "Σ |r| / Σ |target - median target|",
+        "elsewhere": (
+            same("scikit-learn", "1 - d2_absolute_error_score", note="for a constant target it returns 0 or 1"),
+        ),
+    },
+    use="To say how much better than a constant a model is, where outliers must not rule as in r2.",
+    avoid="Large files, or where an interval is wanted: mae has both.",
+)
+
+d2_pinball, one_minus_d2_pinball = pair(
+    "d2_pinball",
+    parts=(plain_target, regression.quantile.parts[0]),
+    forms=ONE_OUTPUT,
+    keeps="sample",
+    reading=whole_sample("the quantile of the targets costs nothing"),
+    params=(Param("q", 0.5, OPEN_UNIT, "the quantile asked for"),),
+    score={
+        "whole": pinball_score,
+        "summary": "Share of the quantile loss of a constant that the prediction takes away.",
+        "doc": f"{NULL} The constant is the\nq-quantile of these targets. {KEPT} Undefined where the target is "
+        "constant.",
+        "formula": "1 - Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)",
+        "aliases": ("d2_pinball_score", "d2_quantile"),
+        "elsewhere": (same("scikit-learn", "d2_pinball_score(alpha=q)", note="for a constant target it is 1 or 0"),),
+    },
+    left={
+        "whole": pinball_left,
+        "summary": "Quantile loss over that of the quantile of the targets.",
+        "doc": f"1 - d2_pinball. {KEPT} Undefined where the target is constant.",
+        "formula": "Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)",
+        "elsewhere": (same("scikit-learn", "1 - d2_pinball_score(alpha=q)", note="for a constant target 0 or 1"),),
+    },
+    use="To say how much better than a constant a predicted quantile is.",
+    avoid="Large files, or where an interval is wanted: quantile has both.",
+)
+
+
+# Tweedie ---------------------------------------------------------------------------------------------------------
+
+
+def unit_deviance(batch: Batch, *, power: float) -> Array:
+    """Tweedie deviance of each row."""
+    return by_piece(deviance, batch.target, batch.raw, batch.pred, activation=batch.activation, power=power)
+
+
+@about_origin
+def anchor(batch: Batch) -> Array:
+    """What deviances of the target are taken about: the batch's origin if it is a positive mean, else 1."""
+    origin = np.where(np.asarray(batch.origin) > 0.0, batch.origin, 1.0)
+    return np.broadcast_to(origin, batch.target.shape)
+
+
+@about_origin
+def anchored_target(batch: Batch) -> Array:
+    """The target about the anchor."""
+    return batch.target - anchor(batch)
+
+
+@about_origin
+def anchored_deviance(batch: Batch, *, power: float) -> Array:
+    """Tweedie deviance of the target from the anchor."""
+    near = np.ascontiguousarray(anchor(batch))
+    return by_piece(deviance, batch.target, near, near, activation="none", power=power)
+
+
+@cache
+def _nodes() -> tuple[Array, Array]:
+    """Nodes and weights of Gauss-Legendre quadrature between 0 and 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    return 0.5 * (nodes + 1.0), 0.5 * weights
+
+
+SHORT: Final = 0.25  # share of the anchor up to which the mean's deviance from it is taken by quadrature
+
+
+def deviance_from(a: Any, t: Any, power: float) -> Any:
+    """Tweedie deviance of a + t from a, also where t is so small that a + t would lose it."""
+    a, t = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(t, dtype=np.float64))
+    nodes, weights = _nodes()
+    x = np.where(np.abs(t) < SHORT * a, t, 0.0) / a
+    inner = np.add.reduce(weights * (1.0 - nodes) * (1.0 + x[..., np.newaxis] * nodes) ** -power, axis=-1)
+    close = 2.0 * a ** (2.0 - power) * np.square(x) * inner
+    flat = np.ascontiguousarray(a).reshape(-1)
+    far = deviance(flat + np.ascontiguousarray(t).reshape(-1), flat, flat, activation="none", power=power)
+    return np.where(np.abs(t) < SHORT * a, close, far.reshape(a.shape))[()]
+
+
+def _turn(a: Any, t: Any, power: float) -> Any:
+    """Half the derivative by t of the deviance of a + t from a."""
+    lift = np.log1p(np.maximum(t / a, -1.0))
+    if power == 1.0:
+        return lift
+    return a ** (1.0 - power) * np.expm1((1.0 - power) * lift) / (1.0 - power)
+
+
+@lru_cache
+def over_deviance(power: float) -> Reading:
+    """Mean deviance over that from the mean of the targets: mean D(y, ȳ) = mean D(y, a) - D(ȳ, a) for any a."""
+
+    def null(m: Means) -> Any:
+        return positive(m[1] - deviance_from(m[3], m[2], power))
+
+    def slope(m: Means) -> tuple[Any, ...]:
+        below = null(m)
+        lift, turn = m[0] / below**2, _turn(m[3], m[2], power)
+        return 1.0 / below, -lift, 2.0 * lift * turn, 2.0 * lift * (turn - m[3] ** -power * m[2])
+
+    return Reading(
+        f"mean / deviance of the target, power {power:g}", lambda m: m[0] / null(m), slope, undefined=CONSTANT
+    )
+
+
+@lru_cache
+def explained_deviance(power: float) -> Reading:
+    """1 less what is left."""
+    return complement(over_deviance(power))
+
+
+def _tweedie_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Powers other than 0, whose deviance is no square: other parts, and other domains."""
+    power = args["power"]
+    if power == 0.0:
+        return {}
+    target: Interval = REAL if power < 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
+    return {
+        "parts": (unit_deviance, anchored_deviance, anchored_target, anchor),
+        "forms": (regression_form(target, POSITIVE, COUNT_CURVE, one=True),),
+    }
+
+
+def _score_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    changed = _tweedie_variant(args)
+    return {**changed, "reading": explained_deviance(args["power"])} if changed else {}
+
+
+def _left_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    changed = _tweedie_variant(args)
+    return {**changed, "reading": over_deviance(args["power"])} if changed else {}
+
+
+d2_tweedie, one_minus_d2_tweedie = pair(
+    "d2_tweedie",
+    parts=R2_PARTS,
+    forms=ONE_OUTPUT,
+    params=(Param("power", 0.0, Gap(), "0 squared error, 1 Poisson, 2 gamma, 3 inverse Gaussian deviance"),),
+    score={
+        "reading": R_SQUARED,
+        "variant": _score_variant,
+        "summary": "Share of the Tweedie deviance of the mean that the prediction takes away.",
+        "doc": f"{NULL} The constant is the mean\nof these targets, or 0 where that and the power are below 0.\n"
+        "power = 0 is r2. Undefined where the target is constant.",
+        "formula": "1 - Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power",
+        "aliases": ("d2_tweedie_score",),
+        "elsewhere": (
+            same("scikit-learn", "d2_tweedie_score"),
+            same("scikit-learn", "d2_tweedie_score(power=1)", "d2_tweedie:power=1"),
+            same("scikit-learn", "d2_tweedie_score(power=1.5)", "d2_tweedie:power=1.5"),
+            same("scikit-learn", "d2_tweedie_score(power=2)", "d2_tweedie:power=2"),
+            same("scikit-learn", "d2_tweedie_score(power=3)", "d2_tweedie:power=3"),
+        ),
+    },
+    left={
+        "reading": OVER_VARIANCE,
+        "variant": _left_variant,
+        "summary": "Tweedie deviance over that of the mean of the targets.",
+        "doc": "1 - d2_tweedie. power = 0 is rse. Undefined where the target is constant. The deviance of\n"
+        "the targets is taken about the first of them: where that is an ordinary one, the value is right to 16 units\n"
+        "in the last place.",
+        "formula": "Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power",
+        "elsewhere": (same("scikit-learn", "1 - d2_tweedie_score(power=1)", "one_minus_d2_tweedie:power=1"),),
+    },
+    use="To say how much better than a constant a model of counts or sizes is, measured by their own likelihood.",
+    avoid="Comparing over data sets of different spread: it depends on the deviance of the targets.",
+)

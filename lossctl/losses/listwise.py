@@ -1,0 +1,204 @@
+"""Losses of lists: rows of equal query are the items of one list, each with a relevance and a score."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import numpy as np
+
+from lossctl.core.batch import Batch, derived
+from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT, Array
+from lossctl.core.form import Curve, Form
+from lossctl.core.param import Choice
+from lossctl.core.peer import same
+from lossctl.core.sets import set_loss, set_of, starts
+from lossctl.losses.segments import after, before, groups, joined, log_one_plus, running, terms
+
+PLACES: Final = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)
+LISTS = Form(
+    "lists",
+    {"target": NON_NEGATIVE.wide(1), "pred": SCORE.wide(1), "query": CODES},
+    Curve(
+        "score of the relevant item, the others at 0 and 1",
+        tuple(f"{x:g}" for x in PLACES),
+        {
+            "target": ((1.0, 0.0, 0.0) * len(PLACES),),
+            "pred": (tuple(score for x in PLACES for score in (x, 0.0, 1.0)),),
+            "query": (tuple(float(place) for place in range(len(PLACES)) for _ in range(3)),),
+        },
+    ),
+)
+LN2: Final = float(np.log(2.0))
+
+
+def _cost_of_share(batch: Batch, scores: Array) -> Array:
+    """-ln of each item's share of e^score within its list, without cancellation where one item has nearly all."""
+    own, first, each = set_of(batch), starts(batch), terms(scores)
+    last = np.append(first[1:], batch.rows) - 1
+    return log_one_plus(joined(before(each, first[own]), after(each, last[own])), scores)
+
+
+@set_loss(
+    forms=(LISTS,),
+    best=None,
+    formula="mean over lists of -Σ_i y_i ln(e^s_i / Σ_j e^s_j), y = relevance (or its softmax), s = score",
+    unit="nats times relevance",
+    aliases=("ranking_softmax", "listwise_softmax"),
+    source="Cao et al. 2007, doi:10.1145/1273496.1273513; Bruch et al. 2019, doi:10.1145/3341981.3344221",
+    use="Learning to rank whole lists, above all those with one or few relevant items.",
+    avoid="The order at the top is to be reported: ndcg.",
+    elsewhere=(
+        same("optax", "losses.ranking_softmax_loss", note="one list for each row of its arrays"),
+        same("the paper", "ListNet, top one", "listnet:truth=softmax"),
+    ),
+)
+def listnet(
+    batch: Batch,
+    *,
+    truth: Annotated[
+        str, Choice(("relevance", "softmax")), "what the scores' softmax is held against: relevances or their softmax"
+    ] = "relevance",
+) -> Array:
+    """Softmax cross-entropy of whole lists.
+
+    Relevances are not made to sum to 1: a list counts as much as it has relevance. A list without relevant items is 0.
+    Each item's logarithm is right to a few units in the last place for scores of any size.
+    """
+    y, cost = batch.target[0], _cost_of_share(batch, batch.pred[0])
+    weight = np.exp(-_cost_of_share(batch, y)) if truth == "softmax" else y
+    return np.add.reduceat(np.where(weight == 0.0, 0.0, weight * cost), starts(batch))
+
+
+@set_loss(
+    forms=(LISTS,),
+    best=None,
+    formula="mean over lists of Σ_i ln Σ_{j: y_j <= y_i} e^(s_j - s_i), y = relevance, s = score",
+    unit="nats",
+    aliases=("plackett_luce",),
+    source="Xia et al. 2008, doi:10.1145/1390156.1390306",
+    use="Learning the whole order of a list, not its top alone.",
+    avoid="Relevances with many ties: their order says nothing (listnet).",
+    elsewhere=(same("the paper", "ListMLE", note="without ties"),),
+)
+def listmle(batch: Batch) -> Array:
+    """Negative log-likelihood of the true order of each list under the Plackett-Luce model.
+
+    The next item is drawn from those of equal or lower relevance, so the order of tied items does not matter (as
+    Breslow's rule for tied events; libraries that break ties at random differ). Each item's logarithm is right to a few
+    units in the last place for scores of any size.
+    """
+    order = np.lexsort((batch.target[0], set_of(batch)))
+    y, s, own = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
+    tied = groups(own, y)[1]
+    others = joined(before(terms(s), starts(batch)[own]), after(terms(s), tied))
+    return np.add.reduceat(log_one_plus(others, s), starts(batch))
+
+
+# ------------------------------------------------------------------------------------------------------------ NDCG
+
+K = Annotated[float | None, AT_LEAST_ONE_WHOLE, "how many items at the top count; off: all"]
+Gain = Annotated[str, Choice(("linear", "exponential")), "what an item of relevance y is worth: y or 2^y - 1"]
+Empty = Annotated[float | None, UNIT, "NDCG of a list without relevant items; off: it has none"]
+
+
+def _gains(batch: Batch, gain: str) -> Array:
+    """What each item is worth, up to a power of two per list, so that nothing overflows."""
+    y, own = batch.target[0], set_of(batch)
+    top = np.maximum.reduceat(y, starts(batch))[own]
+    if gain == "linear":
+        return np.ldexp(y, -np.frexp(top)[1])
+    small = np.exp2(-top) * np.expm1(y * LN2)
+    return np.where(y < 1.0, small, np.exp2(y - top) - np.exp2(-top))
+
+
+@derived
+def place(batch: Batch) -> Array:
+    """Place of each row of the block within its list, from 0."""
+    return (np.arange(batch.rows) - starts(batch)[set_of(batch)]).astype(np.float64)
+
+
+def _sorted_gains(batch: Batch, gain: str) -> tuple[Array, Array]:
+    """Gains by place: in the order of the scores, averaged over ties, and in the best order."""
+    own, gains = set_of(batch), _gains(batch, gain)
+    best = gains[np.lexsort((-gains, own))]
+    order = np.lexsort((-gains, -batch.pred[0], own))
+    first, last = groups(own[order], batch.pred[0][order])
+    total = running(np.add, gains[order], first)[last]
+    return np.where(first == last, gains[order], total / (last - first + 1)), best
+
+
+def _discounts(batch: Batch, k: float | None) -> Array:
+    """1/log2(2 + place) of the first k places, 0 beyond."""
+    found = LN2 / np.log(2.0 + place(batch))
+    return found if k is None else np.where(place(batch) < k, found, 0.0)
+
+
+def _steps(batch: Batch, k: float | None) -> Array:
+    """How much less the next place counts."""
+    here = np.log(2.0 + place(batch))
+    step = LN2 * np.log1p(1.0 / (2.0 + place(batch))) / (here * np.log(3.0 + place(batch)))
+    if k is None:
+        return step
+    return np.where(place(batch) < k - 1.0, step, _discounts(batch, k))
+
+
+def _whole(batch: Batch, best: Array, k: float | None) -> Array:
+    """Discounted gain of the best order of each list."""
+    return np.add.reduceat(best * _discounts(batch, k), starts(batch))
+
+
+def _defined(value: Array, whole: Array, empty: float | None) -> Array:
+    """Replace what a list without relevant items has."""
+    return np.where(whole > 0.0, value, np.nan if empty is None else empty)
+
+
+@set_loss(
+    forms=(LISTS,),
+    best=1.0,
+    direction="max",
+    formula="mean over lists of DCG/IDCG, DCG = Σ_r gain(y of the item at place r)/log2(1 + r), IDCG = that of the "
+    "best order",
+    unit="1",
+    source="Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418",
+    use="To report rankings of graded relevance, the top counting most.",
+    avoid="Training: it has no slope (listnet, listmle).",
+    elsewhere=(
+        same("scikit-learn", "ndcg_score", "ndcg:empty=0", note="one list for each row of its arrays"),
+        same("torchmetrics", "retrieval_normalized_dcg", "ndcg:empty=0", note="one list; float32"),
+        same("LightGBM", "ndcg", "ndcg:gain=exponential,empty=1", note="without tied scores"),
+    ),
+)
+def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
+    """Normalised discounted cumulative gain; higher is better.
+
+    Items of equal score share the mean of their gains, as in scikit-learn. A list without relevant items has no NDCG,
+    which leaves the whole undefined, unless `empty` says what it counts as: 0 in scikit-learn and torchmetrics.
+    """
+    found, best = _sorted_gains(batch, gain)
+    whole = _whole(batch, best, k)
+    return _defined(np.add.reduceat(found * _discounts(batch, k), starts(batch)) / whole, whole, empty)
+
+
+@set_loss(
+    forms=(LISTS,),
+    formula="mean over lists of 1 - DCG/IDCG",
+    unit="1",
+    aliases=("ndcg_loss",),
+    source="Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418",
+    use="As ndcg, where a loss is asked for: lower is better.",
+    avoid="Training: it has no slope (listnet, listmle).",
+    elsewhere=(
+        same("scikit-learn", "1 - ndcg_score", "one_minus_ndcg:empty=0", note="one list for each row of its arrays"),
+        same("torchmetrics", "1 - retrieval_normalized_dcg", "one_minus_ndcg:empty=0", note="one list; float32"),
+    ),
+)
+def one_minus_ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
+    """One minus the normalised discounted cumulative gain, without cancellation where it is small.
+
+    `empty` is the NDCG of a list without relevant items: empty=0 makes it lose 1, as one minus scikit-learn's score.
+    """
+    found, best = _sorted_gains(batch, gain)
+    whole = _whole(batch, best, k)
+    ahead = np.maximum(running(np.add, best - found, starts(batch)[set_of(batch)]), 0.0)
+    lost = np.add.reduceat(ahead * _steps(batch, k), starts(batch)) / whole
+    return _defined(lost, whole, None if empty is None else 1.0 - empty)

@@ -1,0 +1,196 @@
+"""Positive means and what is observed of them, to the last places: likelihoods and deviances of counts and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from lossctl.core import logarithm as log
+from lossctl.core.domain import Array
+from lossctl.core.double import Pair, add, two_sum
+from lossctl.core.logarithm import exp_of, log_ratio, minus, product
+from lossctl.core.polynomial import polynomial
+
+PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
+NEAR: Final = 3.0  # up to this spread of its nodes, the series of a divided difference is summed
+FACTORIALS: Final = (1.0 / np.cumprod(np.arange(2.0, 33.0))[:0:-1]).tolist()  # 1/32! ... 1/3!
+ODD: Final = [1.0 / (2 * n + 3) for n in range(27, -1, -1)]  # of artanh(w)/w - 1 by w², from the last to 1/3
+STIRLING: Final = [1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12]
+STIRLING_FROM: Final = 10.0
+HALF_LOG_TAU: Final = 0.91893853320467274
+ONE_LESS_EULER: Final = 0.42278433509846713
+ZETA: Final = [  # (-1)^k (ζ(k) - 1) / k for k = 26 ... 2
+    5.731367241678862e-10,
+    -1.1921401405860912e-09,
+    2.4836745438024785e-09,
+    -5.183475041970047e-09,
+    1.0838659214896955e-08,
+    -2.2711094608943164e-08,
+    4.7698101693639804e-08,
+    -1.0043224823968099e-07,
+    2.1207184805554665e-07,
+    -4.492469198764566e-07,
+    9.55141213040742e-07,
+    -2.039215753801366e-06,
+    4.374866789907488e-06,
+    -9.439488275268397e-06,
+    2.050721277567069e-05,
+    -4.492623673813314e-05,
+    9.945751278180853e-05,
+    -0.00022315475845357939,
+    0.0005096695247430425,
+    -0.001192753911703261,
+    0.0028905103307415234,
+    -0.007385551028673986,
+    0.020580808427784546,
+    -0.0673523010531981,
+    0.3224670334241132,
+]
+
+NEAR_MEAN: Final[dict[str, Callable[[Array], Pair]]] = {  # with their logarithms: to about 2^-60
+    "none": lambda z: (z, np.zeros_like(z)),
+    "exp": lambda z: log.sharpened(np.exp(z), (z, np.zeros_like(z)), log.log_near),
+    "softplus": log.softplus_pair,
+    "sigmoid": log.sigmoid_pair,
+}
+LOG_MEAN: Final[dict[str, Callable[[Array], Pair]]] = {
+    "none": log_ratio,
+    "exp": lambda z: (z, np.zeros_like(z)),
+    "softplus": log.log_softplus_pair,
+    "sigmoid": log.log_sigmoid_pair,
+}
+
+
+def by_piece(function: Callable[..., Array], *lines: Array, **args: Any) -> Array:
+    """Apply an elementwise function to arrays of one shape, a piece at a time."""
+    found = np.empty(lines[0].shape)
+    flat = [np.ravel(line) for line in lines]
+    for start in range(0, found.size, PIECE):
+        rows = slice(start, start + PIECE)
+        found.reshape(-1)[rows] = function(*(line[rows] for line in flat), **args)
+    return found
+
+
+# likelihood of a count -------------------------------------------------------------------------------------------
+
+
+def signed_nll(y: Array, raw: Array, *, activation: str) -> Array:
+    """μ - y ln μ where the two nearly cancel."""
+    log_mean = log.log_near(raw) if activation == "none" else LOG_MEAN[activation](raw)
+    mean, gain = NEAR_MEAN[activation](raw), product(log_mean, (y, np.zeros_like(y)))
+    high, lost = two_sum(mean[0], -gain[0])
+    return high + (lost + (mean[1] - gain[1]))
+
+
+def full_nll(y: Array, raw: Array, mean: Array, short: Array, *, activation: str) -> Array:
+    """μ - y ln μ + ln Γ(y + 1) without its large terms: half a deviance, and ln y! less its own y ln y - y.
+
+    short: μ - y ln μ, which serves while y is small.
+    """
+    found = short + log_gamma_one_more(np.minimum(y, 0.5))
+    large = y >= 0.5
+    if large.any():
+        count = y[large]
+        half = 0.5 * deviance(count, raw[large], mean[large], activation=activation, power=1.0)
+        distinct, place = np.unique(count, return_inverse=True)
+        found[large] = half + (0.5 * np.log(count) + HALF_LOG_TAU + stirling_error(distinct)[place])
+    return found
+
+
+def log_gamma_one_more(y: Array) -> Array:
+    """ln Γ(1 + y) for y in [0, 1/2], by its series about 2."""
+    return y * (ONE_LESS_EULER + y * polynomial(y, ZETA)) - np.log1p(y)
+
+
+def stirling_error(y: Array) -> Array:
+    """ln Γ(y + 1) - [(y + 1/2) ln y - y + ln(2π)/2], for y >= 1/2: a sum of positive terms."""
+    y, total = y.copy(), np.zeros_like(y)
+    while (low := y < STIRLING_FROM).any():
+        square = np.square(1.0 / (2.0 * y[low] + 1.0))
+        total[low] += square * polynomial(square, ODD)
+        y[low] += 1.0
+    return total + polynomial(np.square(1.0 / y), STIRLING) / y
+
+
+# deviances -------------------------------------------------------------------------------------------------------
+
+
+def deviance(y: Array, raw: Array, mean: Array, *, activation: str, power: float) -> Array:
+    """Tweedie deviance of y from the mean μ: 2 [y^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)].
+
+    With L = ln(y/μ) and b = 2 - p it is 2 μ^b L² times the second divided difference of e^x at 0, L and b L, which is
+    positive throughout: nothing cancels where y is near μ, nor where p is near 1 or 2.
+    """
+    one, two = (two_sum(np.full(1, base), np.full(1, -power)) for base in (1.0, 2.0))
+    log_mean = LOG_MEAN[activation](raw) if activation != "none" or power not in (1.0, 2.0) else None
+    gap = log_ratio(y, mean) if log_mean is None or activation == "none" else minus(log_ratio(y), log_mean)
+    nodes = sorted([(0.0, 0.0), (1.0, 0.0), (2.0 - power, (2.0 - (2.0 - power)) - power)])
+    steps = [(upper[0] - lower[0]) + (upper[1] - lower[1]) for lower, upper in pairwise(nodes)]
+    up, size = gap[0] > 0.0, (np.abs(gap[0]), np.copysign(1.0, gap[0]) * gap[1])
+    near = (steps[0] + steps[1]) * size[0] < NEAR
+    least = up == near  # the node whose power stands before the bracket
+    node = np.where(least, nodes[0][0], nodes[2][0]), np.where(least, nodes[0][1], nodes[2][1])
+    first, second = np.where(up, steps[0], steps[1]), np.where(up, steps[1], steps[0])
+    bracket = np.empty_like(y), np.empty_like(y)
+    for rows, part in ((near, _by_series), (~near, _by_difference)):
+        if rows.any():
+            found = part(first[rows], second[rows], (size[0][rows], size[1][rows]))
+            bracket[0][rows], bracket[1][rows] = found
+    high, low = product(bracket, _power(two, node, y, mean, log_mean, gap))
+    whole = 2.0 * (high + low)
+    nothing = y <= 0.0
+    return np.where(nothing, _of_nothing(y, mean, log_mean, one, two), whole) if nothing.any() else whole
+
+
+def _by_series(first: Array, second: Array, size: Pair) -> Pair:
+    """size² exp[0, u, u + w], u and w being steps of that size: a double Horner scheme of positive terms."""
+    u, v = first * size[0], (first + second) * size[0]
+    inner, outer = np.zeros_like(u), np.zeros_like(u)
+    for factor in FACTORIALS:
+        inner *= v
+        inner += factor
+        outer *= u
+        outer += inner
+    inner *= v
+    outer *= u
+    return product(product(size, size), two_sum(np.full_like(u, 0.5), inner + outer))
+
+
+def _by_difference(first: Array, second: Array, size: Pair) -> Pair:
+    """size² exp[-(u + w), -w, 0] for large u + w, of differences that lose little there."""
+    u, w = first * size[0], second * size[0]
+    gain = np.where(second == 0.0, size[0], -np.expm1(-w) / second)
+    loss = np.exp(-w) * np.where(first == 0.0, size[0], -np.expm1(-u) / first)
+    high, low = two_sum(gain, -loss)
+    return high / (first + second), low / (first + second)
+
+
+def _power(two: Pair, node: Pair, y: Array, mean: Array, log_mean: Pair | None, gap: Pair) -> Pair:
+    """μ^(2-p) e^(node L): a power of μ, of y, or of both."""
+    if log_mean is None and two[0][0] == 1.0:
+        return np.where(node[0] == 0.0, mean, y), np.zeros_like(y)
+    if log_mean is None:
+        return exp_of((node[0] * gap[0], node[0] * gap[1]))
+    return exp_of(add(product(two, log_mean), product(node, gap)))
+
+
+def _of_nothing(y: Array, mean: Array, log_mean: Pair | None, one: Pair, two: Pair) -> Array:
+    """Deviance of y <= 0, whose own power is 0."""
+    if log_mean is None or not one[0].any():
+        return 2.0 * mean
+    high, low = exp_of(product(two, log_mean))
+    found = 2.0 * (high + low) / two[0]
+    if not (one[0] > 1.0).all():
+        return found
+    high, low = exp_of(product(one, log_mean))
+    return found - 2.0 * y * (high + low) / one[0]
+
+
+LOG_SLOPE: Final[dict[str, Callable[[Array], Array]]] = {  # ln dμ/dz
+    "exp": lambda z: z,
+    "softplus": lambda z: -np.logaddexp(0.0, -z),
+    "sigmoid": lambda z: -np.logaddexp(0.0, z) - np.logaddexp(0.0, -z),
+}

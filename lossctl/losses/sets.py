@@ -1,0 +1,266 @@
+"""Losses of sets of embeddings: rows of equal label belong together, rows of equal query are one set (batch).
+
+Every row is an anchor in turn and is held against all others of its set. The pairs are visited in stripes, so memory
+grows with the rows of a set, time with their square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import Batch
+from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Array, Interval, Mask
+from lossctl.core.form import Curve, Form
+from lossctl.core.peer import differs, same
+from lossctl.core.sets import set_loss, sizes, spans
+from lossctl.losses.norms import norm
+from lossctl.losses.segments import log_one_plus
+
+PAIRS_AT_ONCE: Final = 1 << 20  # 8 MiB
+COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
+TURNS: Final = (0.0, 0.5, 1.0, 2.0)
+EMBEDDINGS = Form(
+    "embeddings",
+    {"label": CODES, "pred": REAL, "query": CODES},
+    Curve(
+        "positive (1, x) of the anchor (1, 0), negative (0, 1)",
+        tuple(f"{x:g}" for x in TURNS),
+        {
+            "label": ((0.0, 0.0, 1.0) * len(TURNS),),
+            "pred": ((1.0, 1.0, 0.0) * len(TURNS), tuple(entry for x in TURNS for entry in (0.0, x, 1.0))),
+            "query": (tuple(float(place) for place in range(len(TURNS)) for _ in range(3)),),
+        },
+    ),
+)
+EMBEDDED_PAIRS = Form(
+    "embedded pairs",
+    {"anchor": REAL, "positive": REAL, "query": CODES},
+    Curve(
+        "anchors (1, 0), (0, 1), positives (1, x), (0, 1)",
+        tuple(f"{x:g}" for x in TURNS),
+        {
+            "anchor": ((1.0, 0.0) * len(TURNS), (0.0, 1.0) * len(TURNS)),
+            "positive": ((1.0, 0.0) * len(TURNS), tuple(entry for x in TURNS for entry in (x, 1.0))),
+            "query": (tuple(float(place) for place in range(len(TURNS)) for _ in range(2)),),
+        },
+    ),
+)
+LONE = "An anchor alone with its label does not count; a set without two rows of one label has no value."
+Costs = tuple[float, int]
+Cost = Callable[[Array, Mask, Mask], Costs]
+Temperature = Annotated[float, POSITIVE, "what cosines are divided by"]
+
+
+def _rows(columns: Array) -> Array:
+    """Return embeddings as one contiguous line each."""
+    return np.ascontiguousarray(columns.T)
+
+
+def _unit(columns: Array) -> Array:
+    """Return embeddings as lines of length 1; a zero vector stays."""
+    exponent = np.frexp(np.maximum.reduce(np.abs(columns), axis=0))[1]
+    near_one = np.ldexp(columns, -exponent)
+    size = norm(near_one, 2.0)
+    return _rows(near_one / np.where(size == 0.0, 1.0, size))
+
+
+def _products(left: Array, right: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield the inner products of some lines on the left with all on the right, a stripe at a time."""
+    step = max(1, PAIRS_AT_ONCE // max(len(right), 1))
+    for top in range(0, len(left), step):
+        yield slice(top, top + step), np.einsum("ik,jk->ij", left[top : top + step], right)
+
+
+def _over_anchors(batch: Batch, cost: Cost) -> Array:
+    """Average a cost over each set: `cost(cosines, same label, other label)` returns its sum and how many it is of."""
+    vectors, labels = _unit(batch.pred), batch["label"][0]
+    found = np.full(len(sizes(batch)), np.nan)
+    for place, unit in enumerate(spans(batch)):
+        total, count = 0.0, 0
+        for rows, cosines in _products(vectors[unit], vectors[unit]):
+            alike = labels[unit][rows, np.newaxis] == labels[unit]
+            others = ~alike
+            at = np.arange(len(cosines))
+            alike[at, at + rows.start] = False
+            more, number = cost(cosines, alike, others)
+            total, count = total + more, count + number
+        if count:
+            found[place] = total / count
+    return found
+
+
+def _log_sum(x: Array, among: Mask) -> Array:
+    """Σ e^x over the chosen entries of each line, as (2, lines): the largest x, and the sum relative to it."""
+    top = np.maximum.reduce(np.where(among, x, -np.inf), axis=1)
+    share = np.where(among, np.exp(x - np.where(np.isfinite(top), top, 0.0)[:, np.newaxis]), 0.0)
+    return np.stack([top, np.add.reduce(share, axis=1)])
+
+
+@set_loss(
+    forms=(EMBEDDINGS,),
+    formula="mean over positive pairs of -ln(e^(c_ip/τ) / (e^(c_ip/τ) + Σ_{negatives k of i} e^(c_ik/τ))), c = cosine",
+    unit="nats",
+    aliases=("info_nce", "ntxent"),
+    source="van den Oord et al. 2018, arXiv:1807.03748; Chen et al. 2020 (SimCLR), arXiv:2002.05709",
+    use="Contrastive learning: two views of one thing have one label, all else in the batch is negative.",
+    avoid="More than two rows share a label and all should count at once: supcon.",
+    elsewhere=(
+        same("optax", "losses.ntxent"),
+        same("pytorch-metric-learning", "NTXentLoss"),
+        same("MONAI", "ContrastiveLoss", "nt_xent:temperature=0.5", note="rows i and i + n have one label"),
+        same("SimCLR", "NT-Xent", "nt_xent:temperature=0.5", note="two rows of each label"),
+    ),
+)
+def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
+    """Normalised temperature-scaled cross-entropy of embeddings (InfoNCE).
+
+    The mean over all ordered pairs of rows with one label in a set, then over sets. An anchor alone with its label does
+    not count; a set without two rows of one label has no value. Cosines are rounded before they are divided by the
+    temperature: right to 4 units in the last place of the loss over the temperature.
+    """
+
+    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+        x = cosines / temperature
+        anchor, positive = np.nonzero(alike)
+        rivals = _log_sum(x, others)
+        return float(np.add.reduce(log_one_plus(rivals[:, anchor], x[anchor, positive]))), len(anchor)
+
+    return _over_anchors(batch, cost)
+
+
+@set_loss(
+    forms=(EMBEDDINGS,),
+    best=None,
+    formula="mean over anchors of -1/|P| Σ_{positives p} ln(e^(c_ip/τ) / Σ_{k other than i} e^(c_ik/τ)), c = cosine",
+    unit="nats",
+    aliases=("supervised_contrastive",),
+    source="Khosla et al. 2020, arXiv:2004.11362",
+    use="Contrastive learning with class labels: all rows of one class are positives of each other.",
+    avoid="Two views of one thing, no classes: nt_xent.",
+    elsewhere=(
+        same("pytorch-metric-learning", "SupConLoss"),
+        differs("the authors' code", "SupConLoss", "times temperature/0.07"),
+    ),
+)
+def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
+    """Supervised contrastive loss of embeddings.
+
+    The mean over the rows of a set that are not alone with their label, then over sets; a set without any has no value.
+    With |P| positives an anchor costs at least ln |P|. Cosines are rounded before they are divided by the temperature:
+    right to 4 units in the last place of the loss over the temperature.
+    """
+
+    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+        x, number = cosines / temperature, np.add.reduce(alike, axis=1)
+        top, total = _log_sum(x, alike | others)
+        gap = np.add.reduce(np.where(alike, top[:, np.newaxis] - x, 0.0), axis=1)
+        single = log_one_plus(_log_sum(x, others), np.add.reduce(np.where(alike, x, 0.0), axis=1))
+        each = np.where(number == 1, single, gap / np.maximum(number, 1) + np.log(total))
+        return float(np.add.reduce(each[number > 0])), int(np.count_nonzero(number))
+
+    return _over_anchors(batch, cost)
+
+
+@set_loss(
+    forms=(EMBEDDINGS,),
+    formula="mean over anchors of ln(1 + Σ_p e^(-γ α_p (c_p - 1 + m)) Σ_n e^(γ α_n (c_n - m))), c = cosine, "
+    "α_p = max(0, 1 + m - c_p), α_n = max(0, c_n + m)",
+    unit="nats",
+    source="Sun et al. 2020, arXiv:2002.10857",
+    use="Metric learning where pairs that are far from right should pull harder than others.",
+    avoid="Cosines mean nothing, as where lengths count: contrastive, triplet.",
+    elsewhere=(
+        differs("keras", "losses.Circle", "takes rows for unit vectors, whether they are or not; float32"),
+        same("pytorch-metric-learning", "CircleLoss"),
+    ),
+)
+def circle(
+    batch: Batch,
+    *,
+    gamma: Annotated[float, POSITIVE, "scale"] = 80.0,
+    margin: Annotated[
+        float, NON_NEGATIVE, "how far from 1 and 0 cosines of the same and of other labels may stay"
+    ] = 0.4,
+) -> Array:
+    """Circle loss of embeddings.
+
+    The mean over the rows of a set that have positives and negatives, then over sets; a set without any has no value.
+    Cosines are rounded before they are scaled: right to 4 units in the last place of the loss times gamma (1 + margin).
+    """
+
+    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+        pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
+        push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)
+        counts = np.logical_or.reduce(alike, axis=1) & np.logical_or.reduce(others, axis=1)
+        near, far = _log_sum(pull, alike)[:, counts], _log_sum(push, others)[:, counts]
+        both = np.stack([far[0], far[1] * near[1]])
+        return float(np.add.reduce(log_one_plus(both, -near[0]))), int(np.count_nonzero(counts))
+
+    return _over_anchors(batch, cost)
+
+
+@set_loss(
+    forms=(EMBEDDINGS,),
+    formula="mean over anchors of 1/α ln(1 + Σ_p e^(-α (c_p - base))) + 1/β ln(1 + Σ_n e^(β (c_n - base))), c = cosine",
+    unit="nats",
+    source="Wang et al. 2019, arXiv:1904.06627",
+    use="Metric learning where a pair should count by its own cosine and by those of the anchor's other pairs.",
+    avoid="Few parameters are wanted: nt_xent.",
+    elsewhere=(same("pytorch-metric-learning", "MultiSimilarityLoss", note="without a miner"),),
+)
+def multi_similarity(
+    batch: Batch,
+    *,
+    alpha: Annotated[float, POSITIVE, "steepness for positives"] = 2.0,
+    beta: Annotated[float, POSITIVE, "steepness for negatives"] = 50.0,
+    base: Annotated[float, COSINES, "cosine that divides positives from negatives, λ in the paper"] = 0.5,
+) -> Array:
+    """Multi-similarity loss of embeddings, of all pairs (the paper mines some).
+
+    The mean over the rows of a set, then over sets. Cosines are rounded before they are scaled: right to 4 units in
+    the last place of the loss times the larger of alpha and beta.
+    """
+
+    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+        zero = np.zeros(len(cosines))
+        near = log_one_plus(_log_sum(-alpha * (cosines - base), alike), zero) / alpha
+        far = log_one_plus(_log_sum(beta * (cosines - base), others), zero) / beta
+        return float(np.add.reduce(near + far)), len(cosines)
+
+    return _over_anchors(batch, cost)
+
+
+@set_loss(
+    forms=(EMBEDDED_PAIRS,),
+    formula="mean over rows i of ln(1 + Σ_{j other than i} e^(a_i·p_j - a_i·p_i)), a = anchor, p = positive",
+    unit="nats",
+    aliases=("npairs", "multi_class_n_pair"),
+    source="Sohn 2016, Improved Deep Metric Learning with Multi-class N-pair Loss Objective (NeurIPS)",
+    use="Batches of one pair from each class: the positives of the other pairs are the negatives.",
+    avoid="Lengths of embeddings mean nothing, or classes have more than two rows: nt_xent, supcon.",
+    elsewhere=(
+        differs("tensorflow-addons", "npairs_loss", "takes the matrix of products; pairs may share a class"),
+        differs("pytorch-metric-learning", "NPairsLoss", "unit vectors, and a pair drawn from each class"),
+    ),
+)
+def n_pairs(batch: Batch) -> Array:
+    """Multi-class N-pair loss: each row is a pair of embeddings, in the roles anchor and positive.
+
+    The mean over the pairs of a set, then over sets, without the paper's penalty on lengths. Products are rounded
+    before they are compared: right to 4 units in the last place of the loss times the largest product.
+    """
+    left, right = _rows(batch["anchor"]), _rows(batch["positive"])
+    found = np.full(len(sizes(batch)), np.nan)
+    for place, unit in enumerate(spans(batch)):
+        total = 0.0
+        for rows, products in _products(left[unit], right[unit]):
+            own: NDArray[np.bool_] = np.arange(rows.start, rows.start + len(products))[:, np.newaxis] == np.arange(
+                len(right[unit])
+            )
+            total += float(np.add.reduce(log_one_plus(_log_sum(products, ~own), products[own])))
+        found[place] = total / max(len(left[unit]), 1)
+    return found

@@ -1,0 +1,94 @@
+"""Losses of survival: rows are subjects with a time, an event or its absence, and a predicted risk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lossctl.core.batch import Batch, derived
+from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL, Array
+from lossctl.core.form import Curve, Form
+from lossctl.core.loss import combine
+from lossctl.core.param import Choice, Param
+from lossctl.core.peer import differs, same
+from lossctl.core.reading import RATIO, Reading
+from lossctl.core.sets import at_first_rows, set_of, starts
+from lossctl.losses.segments import after, before, groups, joined, log_one_plus, terms, times
+
+RISKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+SURVIVAL = Form(
+    "survival",
+    {"target": POSITIVE.wide(1), "event": FLAG.wide(1), "pred": REAL.wide(1), "query": CODES},
+    Curve(
+        "risk of the first to have the event, the others at 0 and 1",
+        tuple(f"{x:g}" for x in RISKS),
+        {
+            "target": ((1.0, 2.0, 3.0) * len(RISKS),),
+            "event": ((1.0, 1.0, 0.0) * len(RISKS),),
+            "pred": (tuple(risk for x in RISKS for risk in (x, 0.0, 1.0)),),
+            "query": (tuple(float(stratum) for stratum in range(len(RISKS)) for _ in range(3)),),
+        },
+    ),
+)
+PER_EVENT = Reading("mean over events", RATIO.value, RATIO.slope, undefined="there is no event", mass=1)
+TIES = Param("ties", "breslow", Choice(("breslow", "efron")), "what is done with events at the same time")
+
+
+@derived
+def had_event(batch: Batch) -> Array:
+    """1 for a subject with an event, 0 for one that was censored."""
+    return np.maximum(batch["event"][0], 0.0)
+
+
+def _cost(batch: Batch, ties: str) -> Array:
+    """-ln of the share of each event in the risk of all that were there at its time; 0 for censored rows."""
+    order = np.lexsort((-had_event(batch), -batch.target[0], set_of(batch)))  # late ones first, events before others
+    time, risk, own = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
+    event, each = had_event(batch)[order], terms(batch.pred[0][order])
+    begin, end = groups(own, time)
+    there = before(each, starts(batch)[own])
+    if ties == "breslow":
+        return np.where(event > 0.0, log_one_plus(joined(there, after(each, end)), risk), 0.0)
+    first, last = groups(own, time, event)
+    left = 1.0 - (np.arange(batch.rows) - first) / (last - first + 1.0)  # of the tied events' risk that still counts
+    tied = joined(before(each, first), after(each, last))
+    censored = after(np.where(event > 0.0, [[-np.inf], [0.0]], each), end)
+    others = joined(times(tied, left), joined(there[:, begin], censored))
+    return np.where(event > 0.0, np.log(left) + log_one_plus(times(others, 1.0 / left), risk), 0.0)
+
+
+def total_cost(batch: Batch, *, ties: str) -> Array:
+    """Sum of the costs of each stratum's events."""
+    return np.add.reduceat(_cost(batch, ties), starts(batch))
+
+
+def events(batch: Batch) -> Array:
+    """Events of each stratum."""
+    return np.add.reduceat(had_event(batch), starts(batch))
+
+
+cox = combine(
+    "cox",
+    parts=(at_first_rows(total_cost), at_first_rows(events)),
+    params=(TIES,),
+    forms=(SURVIVAL,),
+    reading=PER_EVENT,
+    best=None,
+    summary="Negative log partial likelihood of Cox's proportional hazards model, per event.",
+    doc="A subject with an event is held against all that were at risk at its time: whose time is not earlier, events\n"
+    "and censored ones, within its stratum if `query` names one. The mean is over all events of all strata, as in\n"
+    "torchsurv and pycox; lifelines prints the sum, with ties=efron and the other sign. Strata without events do not\n"
+    "count. Undefined without events. Subjects with events at one time: Breslow's rule lets each compete with all of\n"
+    "them, Efron's takes the others out one by one.",
+    formula="1/(number of events) Σ_{i with event} ln Σ_{j: t_j >= t_i} e^(s_j - s_i), s = log-risk",
+    unit="nats",
+    aliases=("cox_ph", "neg_partial_log_likelihood"),
+    source="Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x; Breslow 1974; Efron 1977",
+    use="Predicted risks, where only their order and ratios matter and many subjects have had no event yet.",
+    avoid="Times themselves are predicted.",
+    elsewhere=(
+        same("torchsurv", "cox.neg_partial_log_likelihood", "cox:ties=efron"),
+        same("pycox", "CoxPHLoss", note="without tied times"),
+        differs("lifelines", "CoxPHFitter.log_likelihood_", "the sum over events, ties=efron, with the other sign"),
+        differs("statsmodels", "PHReg.loglike", "the sum over events, with the other sign"),
+    ),
+)

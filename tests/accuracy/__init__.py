@@ -1,0 +1,119 @@
+"""How far every loss is from the exact value, in units of its last place: the cases, family by family.
+
+A module of this package has `CASES`: each is a spec, hard rows of its domain, and the exact value of a row by mpmath.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import mpmath
+import numpy as np
+
+import lossctl
+
+mp = mpmath.mp.clone()
+mp.dps = 50
+ULPS = 4.0
+Real = Any  # an mpmath number
+Row = Mapping[str, Any]  # role -> a number, or the numbers of its columns
+
+
+@dataclass(frozen=True)
+class Exact:
+    """One spec, rows to try, and the exact loss of a row, called with the row's roles (floats, as they are).
+
+    exact: returns the value, or (value, scale) where only digits relative to a larger term can be had: the loss's
+    docstring says why. ulps: the bound. whole: the rows are one data set, `exact` is called with lists by role, and
+    the value is that of the whole (for losses without a per-row value).
+    """
+
+    spec: str
+    rows: Sequence[Row]
+    exact: Callable[..., Any]
+    activation: str = "none"
+    ulps: float = ULPS
+    whole: bool = False
+
+    @property
+    def name(self) -> str:
+        """The loss that is tried."""
+        return lossctl.get(self.spec).name
+
+    def __str__(self) -> str:
+        return self.spec if self.activation == "none" else f"{self.spec} --activation {self.activation}"
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A row, what was computed, what is exact, and the distance in units of the last place."""
+
+    row: Row
+    ours: float
+    exact: str
+    ulps: float
+
+
+def columns(rows: Sequence[Row]) -> dict[str, Any]:
+    """Gather rows by role."""
+    return {role: np.array([row[role] for row in rows]) for role in rows[0]}
+
+
+def distances(case: Exact) -> Iterator[Miss]:
+    """Yield how far each row (or the whole) is from the exact value."""
+    loss, given = lossctl.get(case.spec), columns(case.rows)
+    activation = None if case.activation == "none" else case.activation
+    if case.whole:
+        found = [loss(activation=activation, **given)]
+        truths = [case.exact(**{role: values.tolist() for role, values in given.items()})]
+        asked: Sequence[Row] = [{role: values.tolist() for role, values in given.items()}]
+    else:
+        asked = case.rows
+        found = loss.each(activation=activation, **given).tolist()
+        truths = [case.exact(**row) for row in case.rows]
+    for row, ours, truth in zip(asked, found, truths, strict=True):
+        value, scale = truth if isinstance(truth, tuple) else (truth, truth)
+        yield Miss(row, ours, mp.nstr(mp.mpf(value), 20), ulps(ours, value, scale))
+
+
+def ulps(ours: float, exact: Real, scale: Real) -> float:
+    """Return the distance from the exact value in units of the last place of it, or of a larger `scale`."""
+    with mp.workdps(400):
+        nearest, size = float(mp.mpf(exact)), float(max(abs(mp.mpf(scale)), abs(mp.mpf(exact))))
+        if not math.isfinite(ours) or not math.isfinite(nearest):
+            return 0.0 if ours == nearest else math.inf
+        return float(abs(mp.mpf(ours) - exact) / mp.mpf(math.ulp(size)))
+
+
+def worst(case: Exact) -> Miss:
+    """Return the row that is furthest off."""
+    return max(distances(case), key=lambda miss: miss.ulps if miss.ulps == miss.ulps else math.inf)
+
+
+def families() -> dict[str, tuple[Exact, ...]]:
+    """Return the cases by module."""
+    names = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("__"))
+    return {name: import_module(f"{__name__}.{name}").CASES for name in names}
+
+
+def grid(**choices: Sequence[Any]) -> list[Row]:
+    """Return every combination of the roles' values."""
+    rows: list[dict[str, Any]] = [{}]
+    for role, values in choices.items():
+        rows = [{**row, role: value} for row in rows for value in values]
+    return list(rows)
+
+
+def both_signs(values: Sequence[float]) -> list[float]:
+    """Return the values with either sign."""
+    return [sign * value for value in values for sign in (1.0, -1.0)]
+
+
+def around(x: float) -> list[float]:
+    """Return a number and its two neighbours."""
+    return [math.nextafter(x, -math.inf), x, math.nextafter(x, math.inf)]

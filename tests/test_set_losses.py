@@ -1,0 +1,186 @@
+"""Losses of sets against scikit-learn, statsmodels and plain loops, on sets that lie scattered in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn import metrics
+from statsmodels.duration.hazard_regression import PHReg
+
+import lossctl
+from lossctl.errors import DataError
+from lossctl.losses import sets
+
+Values = NDArray[Any]
+RNG = np.random.default_rng(36)
+ROWS, LISTS = 600, 30
+QUERY = RNG.permutation(np.repeat(np.arange(LISTS), ROWS // LISTS))
+GRADE, SCORE = RNG.integers(0, 4, ROWS), RNG.normal(size=ROWS)
+ROUGH = RNG.integers(0, 5, ROWS).astype(float)
+LABEL, VECTORS = RNG.integers(0, 5, ROWS), RNG.normal(size=(ROWS, 6))
+TIME, EVENT, RISK = RNG.exponential(size=ROWS), RNG.integers(0, 2, ROWS), RNG.normal(size=ROWS)
+MONTH = np.ceil(4.0 * TIME)
+WEIGHT = RNG.integers(0, 3, LISTS).astype(float)
+
+
+def over_lists(value: Callable[[Values], float], weight: Values | None = None) -> float:
+    """Average a number of each list."""
+    return float(np.average([value(np.equal(QUERY, name)) for name in range(LISTS)], weights=weight))
+
+
+@pytest.mark.parametrize("score", [SCORE, ROUGH], ids=["scores", "tied scores"])
+@pytest.mark.parametrize("k", [None, 1, 5, 100])
+def test_ndcg_is_that_of_scikit_learn(score: Values, k: int | None) -> None:
+    def value(rows: Values) -> float:
+        return float(metrics.ndcg_score([GRADE[rows]], [score[rows]], k=k))
+
+    spec = "" if k is None else f":k={k}"
+    for weight in (None, WEIGHT):
+        given: dict[str, Any] = {} if weight is None else {"weight": weight[QUERY]}
+        ours = lossctl.get(f"ndcg{spec}")(target=GRADE, pred=score, query=QUERY, **given)
+        assert ours == pytest.approx(over_lists(value, weight), rel=1e-13)
+        lost = lossctl.get(f"one_minus_ndcg{spec}")(target=GRADE, pred=score, query=QUERY, **given)
+        assert lost == pytest.approx(1 - ours, rel=1e-12)
+
+
+def test_a_list_without_relevant_items_counts_as_asked() -> None:
+    given: dict[str, Any] = {"target": [0, 0, 1, 0], "pred": [1, 2, 2, 1], "query": ["a", "a", "b", "b"]}
+    assert np.isnan(lossctl.get("ndcg")(**given))
+    assert lossctl.get("ndcg:empty=0")(**given) == 0.5
+    assert lossctl.get("ndcg:empty=1")(**given) == 1.0
+    assert lossctl.get("one_minus_ndcg:empty=0")(**given) == 0.5
+    assert lossctl.get("listnet")(**given) == pytest.approx(np.log1p(np.exp(-1)) / 2, rel=1e-15)
+
+
+def test_exponential_gain_is_linear_gain_of_it() -> None:
+    given: dict[str, Any] = {"pred": SCORE, "query": QUERY}
+    ours = lossctl.get("ndcg:gain=exponential")(target=GRADE, **given)
+    assert ours == pytest.approx(lossctl.get("ndcg")(target=2.0**GRADE - 1, **given), rel=1e-14)
+
+
+@pytest.mark.parametrize("ties", ["breslow", "efron"])
+@pytest.mark.parametrize("time", [TIME, MONTH], ids=["times", "tied times"])
+@pytest.mark.parametrize("strata", [None, QUERY % 3], ids=["one stratum", "strata"])
+def test_cox_is_that_of_statsmodels(ties: str, time: Values, strata: Values | None) -> None:
+    model = PHReg(time, RISK[:, np.newaxis], status=EVENT, ties=ties, strata=strata)
+    given: dict[str, Any] = {} if strata is None else {"query": strata}
+    ours = lossctl.get(f"cox:ties={ties}")(target=time, event=EVENT, pred=RISK, **given)
+    assert ours == pytest.approx(-model.loglike(np.ones(1)) / EVENT.sum(), rel=1e-12)
+
+
+def test_cox_without_an_event_is_undefined() -> None:
+    assert np.isnan(lossctl.get("cox")(target=[1, 2], event=[0, 0], pred=[0, 1]))
+
+
+def loops(cost: Callable[[Values, Values, Values], list[float]]) -> float:
+    """Average over sets the mean of what each anchor costs."""
+    unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+
+    def value(rows: Values) -> float:
+        cosines, labels = unit[rows] @ unit[rows].T, LABEL[rows]
+        costs: list[float] = []
+        for i in range(len(labels)):
+            own = labels == labels[i]
+            own[i] = False
+            costs += cost(cosines[i], own, labels != labels[i])
+        return float(np.mean(costs))
+
+    return over_lists(value)
+
+
+def nt_xent(c: Values, own: Values, others: Values) -> list[float]:
+    return [float(np.log1p(np.exp((c[others] - p) / 0.5).sum())) for p in c[own]]
+
+
+def supcon(c: Values, own: Values, others: Values) -> list[float]:
+    return [float(np.log(np.exp(c[own | others] / 0.5).sum()) - c[own].mean() / 0.5)] if own.any() else []
+
+
+def circle(c: Values, own: Values, others: Values) -> list[float]:
+    p, n = c[own], c[others]
+    near = np.exp(-2 * np.clip(1.4 - p, 0, None) * (p - 0.6)).sum()
+    far = np.exp(2 * np.clip(n + 0.4, 0, None) * (n - 0.4)).sum()
+    return [float(np.log1p(near * far))] if own.any() and others.any() else []
+
+
+def multi_similarity(c: Values, own: Values, others: Values) -> list[float]:
+    near, far = np.exp(-2 * (c[own] - 0.5)).sum(), np.exp(5 * (c[others] - 0.5)).sum()
+    return [float(np.log1p(near) / 2 + np.log1p(far) / 5)]
+
+
+@pytest.mark.parametrize(
+    ("spec", "cost"),
+    [
+        ("nt_xent:temperature=0.5", nt_xent),
+        ("supcon:temperature=0.5", supcon),
+        ("circle:gamma=2", circle),
+        ("multi_similarity:beta=5", multi_similarity),
+    ],
+)
+def test_sets_of_embeddings_are_sums_over_pairs(
+    spec: str, cost: Callable[..., list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"label": LABEL.astype(str), "pred": VECTORS, "query": QUERY}
+    ours = lossctl.get(spec)(**given)
+    assert ours == pytest.approx(loops(cost), rel=1e-12)
+    monkeypatch.setattr(sets, "PAIRS_AT_ONCE", 50)  # stripes of two rows
+    assert lossctl.get(spec)(**given) == pytest.approx(ours, rel=1e-14)
+
+
+def test_without_query_all_rows_are_one_set() -> None:
+    for spec, given in (
+        ("nt_xent", {"label": LABEL, "pred": VECTORS}),
+        ("n_pairs", {"anchor": VECTORS, "positive": VECTORS[::-1]}),
+        ("listmle", {"target": GRADE, "pred": SCORE}),
+        ("generalized_dice", {"target": LABEL, "pred": RNG.dirichlet(np.ones(5), ROWS)}),
+    ):
+        one: dict[str, Any] = {**given, "query": np.zeros(ROWS)}
+        assert lossctl.get(spec)(**given) == lossctl.get(spec)(**one)
+
+
+def test_an_anchor_alone_with_its_label_has_no_pair() -> None:
+    assert np.isnan(lossctl.get("nt_xent")(label=["a", "b"], pred=[[1.0, 0.0], [0.0, 1.0]]))
+    with pytest.raises(DataError, match="rows of one set have the weights"):
+        lossctl.get("nt_xent")(label=["a", "a"], pred=[[1.0], [2.0]], weight=[1.0, 2.0])
+
+
+def test_a_box_is_one_in_every_frame() -> None:
+    corner, sides = RNG.uniform(0, 4, (2, 50, 2)), RNG.uniform(0.5, 4, (2, 50, 2))
+    frames = {
+        "xyxy": np.concatenate([corner, corner + sides], axis=2),
+        "xywh": np.concatenate([corner, sides], axis=2),
+        "cxcywh": np.concatenate([corner + sides / 2, sides], axis=2),
+    }
+    for name in ("iou", "iou_log", "alpha_iou", "giou", "diou", "ciou", "eiou"):
+        rows = {
+            frame: lossctl.get(f"{name}:frame={frame}").each(target=target, pred=pred)
+            for frame, (target, pred) in frames.items()
+        }
+        assert rows["xywh"] == pytest.approx(rows["xyxy"], rel=1e-13)
+        assert rows["cxcywh"] == pytest.approx(rows["xyxy"], rel=1e-13)
+
+
+def test_huge_and_tiny_boxes_have_the_loss_of_ordinary_ones() -> None:
+    target, pred = np.array([[0.0, 1.0, 3.0, 5.0]]), np.array([[1.0, 0.0, 4.0, 2.0]])
+    for name in ("iou", "iou_log", "alpha_iou", "giou", "diou", "ciou", "eiou"):
+        loss = lossctl.get(name)
+        slope = loss.grad(target=target, pred=pred)
+        for power in (-900, 900):
+            grown: dict[str, Any] = {"target": np.ldexp(target, power), "pred": np.ldexp(pred, power)}
+            assert loss(**grown) == loss(target=target, pred=pred)
+            assert np.array_equal(np.ldexp(np.asarray(loss.grad(**grown)), power), np.asarray(slope))
+
+
+def test_masks_over_a_set_have_no_row_and_no_slope() -> None:
+    whole = lossctl.get("dice:over=set")
+    assert whole.row is None
+    assert whole.gradient is None
+    assert whole.bind(over="row").row is lossctl.get("dice").row
+    given: dict[str, Any] = {"target": [[1, 0], [1, 1]], "pred": [[1, 1], [0, 0]]}
+    assert whole(**given) == 0.6
+    assert lossctl.get("dice")(**given) == pytest.approx((1 / 3 + 1) / 2, rel=1e-15)
+    assert lossctl.get("dice:over=set,smooth=0.5")(**given) == 3 / 6
