@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lossctl.api.validate import Survey, validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
-    from lossctl.registry import get
+    from lossctl.specs import get
 
 __version__ = "0.1.0"
 __all__ = [
@@ -58,7 +58,7 @@ HOMES = {
     "compare": "api",
     "diff": "api.diff",
     "evaluate": "api",
-    "get": "registry",
+    "get": "specs",
     "validate": "api.validate",
 }
 

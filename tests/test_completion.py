@@ -19,30 +19,22 @@ from lossctl import registry
 from lossctl.cli import complete
 from tests.conftest import ROOT
 from tests.test_plugins import GOOD, HEAD, write_plugin
+from tests.warm import Ended, forked
 
 DIABETES = "sample_data/diabetes.csv"
 
 
-def ask(variables: dict[str, str], path: Path | str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def ask(variables: dict[str, str], path: Path | str = "", cwd: Path = ROOT, options: tuple[str, ...] = ()) -> Ended:
     plain = {name: text for name, text in os.environ.items() if not name.startswith(("LOSSCTL_", "_LOSSCTL", "COMP_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "lossctl"],
-        cwd=cwd,
-        env=plain | {"PYTHONPATH": str(path), **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked("-m", "lossctl", *options, cwd=cwd, environment=plain | {"PYTHONPATH": str(path), **variables})
 
 
 def bash(*words: str, path: Path | str = "", cwd: Path = ROOT) -> list[str]:
     """Return what bash is offered for the last of the words, which are as bash parts them."""
     variables = {"COMP_WORDS": "\n".join(["lossctl", *words]), "COMP_CWORD": str(len(words))}
     ended = ask({"_LOSSCTL_COMPLETE": "complete_bash", **variables}, path, cwd)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout.splitlines()
+    assert (ended.code, ended.err) == (0, "")
+    return ended.out.splitlines()
 
 
 def header(path: str) -> list[str]:
@@ -222,8 +214,8 @@ def test_other_shells(shell: str) -> None:
         if shell == "powershell":
             variables["_TYPER_COMPLETE_WORD_TO_COMPLETE"] = typed.rpartition(" ")[2]
         ended = ask({"_LOSSCTL_COMPLETE": f"complete_{shell}", **variables})
-        assert (ended.returncode, ended.stderr) == (0, "")
-        return ended.stdout
+        assert (ended.code, ended.err) == (0, "")
+        return ended.out
 
     offered = asked("lossctl eval sample_data/diabetes.csv -l p90=quantile:q")
     assert {"zsh": r'"p90=quantile\\:q="'}.get(shell, "p90=quantile:q=") in offered
@@ -243,8 +235,8 @@ def test_whatever_is_asked_nothing_is_said_and_nothing_fails() -> None:
         {"_LOSSCTL_COMPLETE": "complete_fish", "_TYPER_COMPLETE_ARGS": "lossctl eval 'a\\"},
     ):
         ended = ask(variables)
-        assert ended.stderr == "", variables
-        assert "Traceback" not in ended.stdout
+        assert ended.err == "", variables
+        assert "Traceback" not in ended.out
 
 
 def test_what_completes_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +273,8 @@ def test_columns_need_no_pandas() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_a_shell(shell: str) -> None:
     ended = ask({"_LOSSCTL_COMPLETE": f"source_{shell}"})
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert f"complete_{shell}" in ended.stdout
+    assert (ended.code, ended.err) == (0, "")
+    assert f"complete_{shell}" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -294,16 +286,9 @@ def test_the_script_of_a_shell(shell: str) -> None:
     ],
 )
 def test_it_is_installed(tmp_path: Path, shell: str, file: str) -> None:
-    env = os.environ | {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "lossctl", "--install-completion", shell],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    variables = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    ended = ask(variables, options=("--install-completion", shell))
+    assert ended.code == 0, ended.err
     assert f"complete_{shell}" in (tmp_path / file).read_text()
 
 

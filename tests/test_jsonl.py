@@ -11,6 +11,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,19 @@ from lossctl.io.jsonfile import JsonTable
 from lossctl.io.source import Source
 from lossctl.io.tables import open_table
 from tests.conftest import Lossctl, Outcome
+from tests.warm import forked, once
 
 Write = Callable[[str, str | bytes], Path]
 MSE: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mse"}
 ON_P = ("-t", "y", "-p", "p", "-l", "mse")
-LONG = 70_001  # more than one piece
+LONG = 66_001  # more than one piece
 
 
 def lines(*rows: object) -> str:
-    return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
+    texts = {
+        id(row): row if isinstance(row, str) else json.dumps(row) for row in {id(row): row for row in rows}.values()
+    }
+    return "".join(f"{texts[id(row)]}\n" for row in rows)
 
 
 def values(text: str | bytes, write: Write, name: str = "p", kind: Kind = Kind.NUMBER) -> Any:
@@ -108,18 +113,30 @@ def stringly(row: Mapping[str, Any]) -> str:
     return json.dumps({key: repr(value) if isinstance(value, float) else value for key, value in row.items()})
 
 
+PATHS = {
+    "csv": "rows.csv",
+    "parquet": "rows.parquet",
+    **{write.__name__: f"{write.__name__}.jsonl" for write in (json.dumps, compact, sparse, shuffled, stringly)},
+    **{suffix: f"rows.ndjson.{suffix}" for suffix in ("gz", "bz2", "zst", "bom")},
+    "parts": "parts",
+}
+
+
 @pytest.fixture(scope="module")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    data, folder = columns(), tmp_path_factory.mktemp("containers")
+    folder = once(tmp_path_factory, "containers", fill)
+    return {name: folder / path for name, path in PATHS.items()}
+
+
+def fill(folder: Path) -> None:
+    data, paths = columns(), {name: folder / path for name, path in PATHS.items()}
     rows = rows_of(data)
-    paths = {"csv": folder / "rows.csv", "parquet": folder / "rows.parquet"}
     with open(paths["csv"], "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(data)
         writer.writerows(["" if value is None else str(value) for value in row.values()] for row in rows)
     pq.write_table(pa.table(data), paths["parquet"], row_group_size=40_000)
     for write in (json.dumps, compact, sparse, shuffled, stringly):
-        paths[write.__name__] = folder / f"{write.__name__}.jsonl"
         paths[write.__name__].write_text("".join(f"{write(row)}\n" for row in rows), encoding="utf-8", newline="")
     plain = paths["dumps"].read_bytes()
     for suffix, content in {
@@ -128,14 +145,11 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "zst": pa.Codec("zstd").compress(plain, asbytes=True),
         "bom": b"\xef\xbb\xbf" + plain.rstrip(b"\n"),
     }.items():
-        paths[suffix] = folder / f"rows.ndjson.{suffix}"
         paths[suffix].write_bytes(content)
-    paths["parts"] = folder / "parts"
     paths["parts"].mkdir()
     whole = plain.splitlines(keepends=True)
     for part, piece in {1: whole[:5], 2: whole[5:60_000], 10: whole[60_000:]}.items():
         (paths["parts"] / f"part-{part}.jsonl").write_bytes(b"".join(piece))
-    return paths
 
 
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -147,6 +161,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "losses": ["mse", "r2", "max_error"],
         "missing": "drop",
     },
+    "missing": {"target": "y", "pred": ["a", "b"], "weight": "w", "losses": ["mse", "r2"], "missing": "drop"},
     "booleans": {"target": "flag", "pred": "w", "losses": ["bce", "brier"], "activation": "sigmoid"},
     "labels": {"target": "sex", "positive_label": "1", "pred": "w", "losses": "bce", "activation": "sigmoid"},
     "numbers as labels": {
@@ -157,7 +172,13 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "activation": "sigmoid",
     },
 }
-FORMS = ("dumps", "compact", "sparse", "shuffled", "stringly", "gz", "bz2", "zst", "bom", "parts")
+FORMS: dict[str, tuple[str, ...]] = {
+    "regression": ("dumps", "shuffled"),
+    "missing": ("sparse", "stringly", "compact"),
+    "booleans": ("dumps", "compact", "shuffled", "gz", "bz2", "zst", "bom", "parts"),
+    "labels": ("dumps", "shuffled", "stringly"),
+    "numbers as labels": ("dumps", "compact", "sparse", "stringly"),
+}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -166,11 +187,10 @@ def test_the_same_rows_give_the_same_bits(containers: Mapping[str, Path], questi
     assert all(cell.status == "ok" for cell in wanted.cells)
     if question != "regression":  # a CSV file spells 1e21 as it likes
         assert package.evaluate(str(containers["csv"]), **QUESTIONS[question]).cells == wanted.cells
-    for form in FORMS if question == "regression" else FORMS[:5]:
-        for threads in (1, 3) if form == "dumps" else (2,):
-            found = package.evaluate(str(containers[form]), **QUESTIONS[question], threads=threads)
-            assert found.cells == wanted.cells, form
-            assert [source.data for source in found.inputs] == [source.data for source in wanted.inputs], form
+    for threads, form in zip(cycle((3, 1, 2)), FORMS[question], strict=False):
+        found = package.evaluate(str(containers[form]), **QUESTIONS[question], threads=threads)
+        assert found.cells == wanted.cells, form
+        assert [source.data for source in found.inputs] == [source.data for source in wanted.inputs], form
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -185,8 +205,7 @@ def test_rows_are_paired_by_key_across_containers(
     question: dict[str, Any] = {"target": "y", "pred": "a", "losses": "mse", "id": "key"}
     answers = [
         package.evaluate(str(model), targets=str(containers[targets]), **question)
-        for model in (path, containers["parquet"])
-        for targets in ("dumps", "parquet", "stringly")
+        for model, targets in ((path, "dumps"), (containers["parquet"], "stringly"))[: 1 + shuffle]
     ]
     assert len({cell.value for answer in answers for cell in answer.cells}) == 1
     assert len({source.data for answer in answers for source in answer.inputs}) == 1
@@ -383,9 +402,15 @@ def test_columns_are_the_keys_of_the_records_in_the_first_mib(write: Write) -> N
     assert "there is no column 'late'" in refusal(path, pred="late")
 
 
-@pytest.mark.parametrize("row", [1, 65_536, 65_537, LONG])
 @pytest.mark.parametrize(
-    "line", ['{"y": 1, "p": 2', '{"y": 1, "p": "x"}', "", '{"y": 1, "p": 2, "p": 2}', '{"p": 1, "y": NaN}']
+    ("line", "row"),
+    [
+        *(('{"y": 1, "p": 2', row) for row in (1, 65_536, 65_537, LONG)),
+        *(('{"y": 1, "p": "x"}', row) for row in (1, 65_536, LONG)),
+        *(("", row) for row in (1, 65_536, LONG)),
+        ('{"y": 1, "p": 2, "p": 2}', 65_536),
+        ('{"p": 1, "y": NaN}', 65_537),
+    ],
 )
 def test_the_first_bad_line_is_named_in_any_piece(write: Write, line: str, row: int) -> None:
     texts = [GOOD] * LONG + [GOOD]
@@ -405,25 +430,26 @@ def test_a_column_that_a_pattern_would_have_taken_is_not_left_out_in_silence(
     write: Write, later: dict[str, Any], nested: bool
 ) -> None:
     row = {"y": "a", "p_a": 0.5, "p_b": 0.5, "pad": "x" * 100}
-    rows = [*[row] * 70_000, {**row, **({"meta": later} if nested else later)}]
+    count = 70_000 if "p_c" in later and not nested else 9_000  # in another piece, or only after the first MiB
+    rows = [*[row] * count, {**row, **({"meta": later} if nested else later)}]
     path = write("late.jsonl", lines(*rows))
     question: dict[str, Any] = {"target": "y", "pred": "p_*", "losses": "cce"}
     if nested or not ({"p_c", "p_a"} & set(later)):
         assert package.evaluate(str(path), **question).cells[0].value == math.log(2.0)
     elif "p_c" in later:
-        assert "row 70001: the key 'p_c' matches 'p_*', but no record in the first MiB has it" in refusal(
+        assert f"row {count + 1}: the key 'p_c' matches 'p_*', but no record in the first MiB has it" in refusal(
             path, **question
         )
         listed = {**question, "pred": "p_a,p_b"}
-        assert package.evaluate(str(path), **listed).cells[0].rows == 70_001
+        assert package.evaluate(str(path), **listed).cells[0].rows == count + 1
         parts = path.parent / "parts"
         parts.mkdir()
         path.rename(parts / "1.jsonl")
-        assert "1.jsonl: row 70001: the key 'p_c'" in refusal(parts / "1.jsonl", **question)
-        with pytest.raises(DataError, match="row 70001: the key 'p_c'"):
+        assert f"1.jsonl: row {count + 1}: the key 'p_c'" in refusal(parts / "1.jsonl", **question)
+        with pytest.raises(DataError, match=f"row {count + 1}: the key 'p_c'"):
             package.evaluate(str(parts), **question)
     else:
-        assert "row 70001, column 'p_a': the value is missing" in refusal(path, **question)
+        assert f"row {count + 1}, column 'p_a': the value is missing" in refusal(path, **question)
 
 
 def test_files_of_lines_are_known_by_content_not_by_name(lossctl: Lossctl, write: Write) -> None:
@@ -486,13 +512,10 @@ def test_standard_input_and_every_command(lossctl: Lossctl, write: Write, tmp_pa
     assert alike("validate").code == 0
     for command in ("eval", "check", "compare", "validate"):
         rule = ("--max", "mae=1") if command == "check" else ()
-        piped = subprocess.run(
-            [sys.executable, "-m", "lossctl", command, "-", *both, *rule, "-f", "json", "-q"],
-            input=path.read_bytes(),
-            capture_output=True,
-            check=True,
-        )
-        document = json.loads(piped.stdout)
+        asked = ("-m", "lossctl", command, "-", *both, *rule, "-f", "json", "-q")
+        piped = forked(*asked, piped=path.read_bytes())
+        assert (piped.code, piped.err) == (0, "")
+        document = json.loads(piped.out)
         assert document.get("results") == lossctl(command, path, *both, *rule, "-f", "json").json.get("results")
     one = ("-t", "y", "-p", "a", "-l", "mae")
     accepted = lossctl("check", path, *one, "--baseline", path, "--max-regression", "mae=1%")
@@ -711,12 +734,12 @@ def test_a_long_first_line_names_the_columns(write: Write) -> None:
 
 
 def test_a_row_outside_a_domain_comes_before_a_later_line_that_is_broken(write: Write) -> None:
-    rows = ['{"y": 1, "p": 0.5}'] * 140_000
-    rows[131_000] = '{"y": 1, "p": 7}'
-    rows[131_050] = '{"y": 1, "p": '
+    rows = ['{"y": 1, "p": 0.5}'] * 66_000
+    rows[65_600] = '{"y": 1, "p": 7}'
+    rows[65_650] = '{"y": 1, "p": '
     path = write("both.jsonl", lines(*rows))
     for threads in (1, 3):
-        assert "row 131001, column 'p' = 7" in refusal(path, losses="bce", threads=threads)
+        assert "row 65601, column 'p' = 7" in refusal(path, losses="bce", threads=threads)
 
 
 def test_parts_that_lack_a_column_are_named(tmp_path: Path) -> None:
@@ -744,9 +767,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         "print(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])"
     )
     peaks = []
-    for count in (4, 16):
+    for count in (4, 10):
         path = tmp_path / f"{count}.jsonl"
-        path.write_text(lines({"y": 1.5, "p": 2.25, "note": "x" * 40}) * (count * 65_536))
+        path.write_text(lines({"y": 1.5, "p": 2.25, "note": "x" * 200}) * (count * 65_536))
         ended = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
         peaks.append(int(ended.stdout))
-    assert peaks[1] < 1.3 * peaks[0]
+    assert peaks[1] < peaks[0] + 60_000  # KiB; the lines of six more pieces have 90,000 of them

@@ -19,8 +19,10 @@ from lossctl.core.domain import POSITIVE, UNIT, Array, Interval
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss, combine, loss
 from lossctl.core.reading import MEAN, ROOT, Reading
+from lossctl.errors import DataError
 from lossctl.losses.forms import BINARY, CLASSES, MARGIN, line, regression
 from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
+from lossctl.testing.cases import extremes
 from lossctl.testing.intake import strangers_are_refused
 from lossctl.testing.laws import row_order_is_free, weights_repeat_rows, zero_weight_is_absence
 
@@ -338,3 +340,28 @@ def test_weights_of_a_median_are_rows_to_the_last_bit() -> None:
         repeated = median(target=np.repeat(target, weight), pred=np.repeat(pred, weight))
         assert median(target=target, pred=pred, weight=weight) == repeated
         assert repeated == np.median(np.repeat(np.abs(pred - target), weight))
+
+
+@pytest.mark.parametrize("sound", [loss for loss in registry.losses().values() if loss.params], ids=str)
+def test_every_parameter_changes_the_number(sound: Loss) -> None:
+    def numbers(setting: Loss) -> list[float]:
+        found: list[float] = []
+        for form in setting.forms:
+            for width in widths(form):
+                case = Case(setting, form, width, 0)
+                tried = [case.data(), case.data(wild=True), extremes(case) or case.data()]
+                if isinstance(form.roles.get("target"), Interval):
+                    tried.append({**case.data(), "target": np.zeros_like(case.data()["target"])})
+                for columns in tried:
+                    try:
+                        found += [*case.numbers(columns), case.value(columns)]
+                    except DataError:  # values that some parameters allow and others do not
+                        found.append(float("nan"))
+        return found
+
+    plain = numbers(sound)
+    for param in sound.params:
+        alone = (sound.bind(**{param.name: other.args[param.name]}) for other in settings(sound, 0))
+        others = (numbers(setting) for setting in alone if setting.args != sound.args)
+        changed = any(not np.array_equal(found, plain, equal_nan=True) for found in others)
+        assert changed, f"{param.name} changes nothing"

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
@@ -22,36 +21,36 @@ import lossctl as package
 from lossctl.core.foreign import aside
 from lossctl.errors import ExitCode
 from tests.conftest import ROOT
+from tests.warm import Ended, forked, once
 
 SAMPLE = ROOT / "tests" / "plugin"
 DATA = ("sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.err.splitlines()
+def plain(path: Path | str, environment: dict[str, str]) -> dict[str, str]:
+    """The variables of a process that finds a folder of installed packages."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("LOSSCTL_")}
+    return kept | {"PYTHONPATH": str(path), **environment}
 
 
-def python(path: Path | str, *arguments: str, cwd: Path = ROOT, **environment: str) -> Ended:
-    """Run this interpreter with a folder of installed packages."""
-    plain = {name: text for name, text in os.environ.items() if not name.startswith("LOSSCTL_")}
+def started(path: Path | str, *arguments: str, cwd: Path = ROOT, **environment: str) -> Ended:
+    """Start this interpreter, with a folder of installed packages."""
     ended = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env=plain | {"PYTHONPATH": str(path), **environment},
+        env=plain(path, environment),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def python(path: Path | str, *arguments: str, cwd: Path = ROOT, **environment: str) -> Ended:
+    """Run what this interpreter would, where what lossctl imports is there already."""
+    return forked(*arguments, cwd=cwd, environment=plain(path, environment))
 
 
 def lossctl(path: Path | str, *arguments: str, cwd: Path = ROOT, **environment: str) -> Ended:
@@ -61,7 +60,7 @@ def lossctl(path: Path | str, *arguments: str, cwd: Path = ROOT, **environment: 
 def installed(source: Path, target: Path) -> Path:
     """Install a package as a user would, without asking an index."""
     options = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
-    ended = python("", "-m", "pip", "install", *options, "--target", str(target), str(source))
+    ended = started("", "-m", "pip", "install", *options, "--target", str(target), str(source))
     assert ended.code == 0, ended.err
     return target
 
@@ -69,9 +68,12 @@ def installed(source: Path, target: Path) -> Path:
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample plug-in, installed."""
-    folder = tmp_path_factory.mktemp("sample")
-    shutil.copytree(SAMPLE, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    return installed(folder / "source", folder / "installed")
+
+    def make(folder: Path) -> None:
+        shutil.copytree(SAMPLE, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
+        installed(folder / "source", folder / "installed")
+
+    return once(tmp_path_factory, "sample", make) / "installed"
 
 
 # what a plug-in's losses can do ------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_is_listed_with_its_origin(sample: Path) -> None:
     names = ["stock_cost", "root_stock_cost", "kept_error", "hit_rate"]
-    table = lossctl(sample, "losses", "list")
+    table = started(sample, "-m", "lossctl", "losses", "list")
     assert (table.code, table.err) == (0, "")
     assert re.search(r"^lossctl-sample 1\.2\.0 +stock_cost +under=3, over=1 ", table.out, re.MULTILINE)
     entries = json.loads(lossctl(sample, "losses", "list", "-f", "json").out)["losses"]
@@ -223,7 +225,7 @@ def test_the_variable_is_taken_for_no_option(sample: Path) -> None:
 def test_what_lies_in_the_working_directory_is_not_installed(tmp_path: Path) -> None:
     write_plugin(tmp_path, "evil", "raise SystemExit('loaded')")
     for arguments in (["losses", "list"], ["losses", "show", "evil_loss"]):
-        ended = lossctl("", *arguments, cwd=tmp_path)
+        ended = started("", "-m", "lossctl", *arguments, cwd=tmp_path)
         assert "evil" not in ended.out + ended.err.replace("'evil_loss'", "")
         assert "evil" in lossctl(tmp_path, *arguments).err  # as it does where it is on the path
 

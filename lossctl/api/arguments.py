@@ -149,7 +149,12 @@ def _named(one: Callable[[Any], object], entry: Callable[[Any], object]) -> Call
 def _labelled_losses(value: object) -> object:
     """Read losses; labels of a mapping go before them, as in `p90=quantile:q=0.9`."""
     if isinstance(value, Mapping):
-        return [f"{_text(label)}={_loss(loss)}" for label, loss in value.items()]
+        for label in value:
+            if set("=:") & set(_text(label)):
+                raise UsageError(
+                    f"losses: the label {printable(label)!r} holds = or :, which end a label; take another"
+                )
+        return [f"{label}={_loss(loss)}" for label, loss in value.items()]
     return _some(_loss)(value)
 
 

@@ -10,6 +10,7 @@ from lossctl.core.loss import Loss
 from lossctl.core.report import Evaluation
 from lossctl.errors import UsageError
 from lossctl.gate.rules import Bound, Decide, Kind, Rule, Table, limit_rule, merged, regression_rule, table_rules
+from lossctl.specs import with_tables
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Demands:
 
 def of_data(demands: Demands, losses: Sequence[str]) -> tuple[list[Bound], list[str], list[str]]:
     """Bind rules to the losses that are asked for; return bound rules, notes, and all losses that it takes."""
-    asked = [registry.labelled(spec) for spec in losses]
-    texts = list(losses)
+    texts = with_tables(losses)
+    asked = [registry.labelled(spec) for spec in texts]
 
     def find(text: str) -> tuple[str, Loss]:
         for label, loss in asked:

@@ -11,13 +11,13 @@ from lossctl import registry
 from lossctl.api.arguments import KINDS, checked_types
 from lossctl.api.inputs import Losses, Names, as_list, named, needed_roles
 from lossctl.api.job import Note
-from lossctl.api.specs import with_tables
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import UsageError, near, printable
 from lossctl.io.column import Table
 from lossctl.io.columns import Request, Selection, select
+from lossctl.specs import with_tables
 
 LEVEL = 0.95
 MOST_THREADS = 256

@@ -23,7 +23,7 @@ from lossctl.core.form import checked_task
 from lossctl.engine.bounds import Weighed
 from lossctl.engine.plan import Plan, Quantity, Question, make_plan
 from lossctl.engine.run import run
-from lossctl.errors import DataError, UsageError, listed
+from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.column import Table
@@ -106,6 +106,8 @@ def answer(
             sink = writer.write
         tally = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=room, watch=query.watch)
         raise_findings(tally, reader, plan, query.missing)
+        for label in reader.never_ignored():
+            query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
         if query.rows_out is not None:
             writer.close()
     return made_report(tally, plan, reader, job, query)

@@ -22,6 +22,7 @@ from lossctl.io.columns import split_name
 from lossctl.io.reports import SavedReport, is_report, read_report
 from lossctl.output.kept import kept
 from lossctl.registry import labelled
+from lossctl.specs import with_tables
 
 
 class Trial(Protocol):
@@ -96,7 +97,7 @@ class DataTrial:
     def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         if self.files is None:
             return None
-        known = {labelled(text)[0] for text in self.options["losses"]}
+        known = {labelled(text)[0] for text in with_tables(self.options["losses"])}
         more_losses = [text for text in losses if labelled(text)[0] not in known]
         options = {**self.options, "losses": [*self.options["losses"], *more_losses]}
         return command("check", self.files, options, "--save-baseline", path, *more)

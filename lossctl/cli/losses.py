@@ -83,7 +83,9 @@ def show_loss(
         from lossctl.output.style import Style
 
         style = Style(width(), wants_color(color), ascii_only())
-        emit(description(registry.labelled(spec)[1], format_, style))
+        from lossctl.specs import with_tables
+
+        emit(description(registry.labelled(with_tables([spec])[0])[1], format_, style))
 
 
 app.command("choose")(choose_command.choose_loss)

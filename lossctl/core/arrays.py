@@ -14,7 +14,7 @@ from lossctl.core.batch import BLOCK, Batch, residual
 from lossctl.core.check import breach, judged
 from lossctl.core.domain import NON_NEGATIVE, Array, Codes
 from lossctl.core.form import OPTIONAL, QUERY, Form, checked_task, form_wish
-from lossctl.core.labels import ClassCodes
+from lossctl.core.labels import ClassCodes, label
 from lossctl.core.loss import Loss
 from lossctl.core.outputs import fitted
 from lossctl.core.reduction import moments_of
@@ -96,6 +96,8 @@ def grad(
         raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
     found: dict[str, list[Array]] = {role: [] for role in loss.pred_roles}
     with np.errstate(all="ignore"):
+        if not next(iter(arrays.values())).shape[-1]:
+            raise DataError(f"{loss.spec}: no rows, so there is no gradient")
         for _, batch in batches(arrays, form, activation, names):
             for role, slope in slopes(loss, batch, form.name).items():
                 found[role].append(slope)
@@ -167,6 +169,11 @@ def checked(
     if len(set(lengths.values())) > 1:
         raise DataError(f"{loss.spec}: row counts differ: " + ", ".join(f"{r} {n}" for r, n in lengths.items()))
     widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
+    if not all(widths.values()):
+        raise UsageError(f"{loss.spec}: {listed([role for role, width in widths.items() if not width])} has no columns")
+    for word, text in (("activation", activation), ("task", task)):
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"{word}: {text!r} is not allowed; a text such as 'sigmoid' or 'binary', or None")
     name = activation or "none"
     named = task if task in {form.name for form in loss.forms} else checked_task(task)
     taken = fitted(loss, widths, form_wish(named, (name,)))
@@ -274,8 +281,11 @@ def _codes(
 
 def _identities(array: NDArray[Any]) -> Array:
     """Turn whatever says which rows belong together into codes, in the order in which it first occurs."""
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        raise DataError("a query or label is NaN; leave these rows out first")
+    missing = array.dtype.kind == "f" and np.isnan(array).any()
+    if missing or (array.dtype.kind == "O" and any(word is None or word != word for word in array.ravel().tolist())):
+        raise DataError("a query or label is missing or NaN; leave these rows out first")
+    if array.dtype.kind == "O":
+        array = np.array([label(word) for word in array.ravel().tolist()])
     _, first, place = np.unique(array.reshape(len(array)), return_index=True, return_inverse=True)
     rank = np.empty(len(first))
     rank[np.argsort(first)] = np.arange(len(first))

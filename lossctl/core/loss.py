@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -28,6 +29,12 @@ Variant = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
 VARIED = ("parts", "reading", "row", "gradient", "raw_gradient", "forms", "keeps", "whole", "best")
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
+
+
+@lru_cache(maxsize=4096)
+def _taken(function: Callable[..., Any]) -> frozenset[str]:
+    """Return what a function takes; to look takes longer than to compute a few rows."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class Loss:
 
     def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
         """Return the parameters that a function of this loss takes, with their values."""
-        taken = inspect.signature(function).parameters
+        taken = _taken(function)
         return tuple((name, value) for name, value in self.args.items() if name in taken)
 
     @property

@@ -47,6 +47,7 @@ class Label:
         return "a class label"
 
 
+SPECIAL = frozenset("%,:/=@\r\n\t")  # what a label may not hold as it is
 Kind = Interval | Choice | PerClass | Label | None
 
 
@@ -92,15 +93,15 @@ class Param:
             case Choice():
                 return word.casefold()
             case Label():
-                return unquote(word)
+                return unquote(word, errors="strict")
             case PerClass():
                 pieces = [piece.rpartition(":") for piece in word.split("/")]
                 if len(pieces) == 1 and not pieces[0][1] and self.domain.single:
-                    return float(word)
+                    return _float(word)
                 if all(colon for _, colon, _ in pieces):
-                    return tuple((unquote(label), float(number)) for label, _, number in pieces)
-                return tuple(map(float, word.split("/")))
-        return float(word)
+                    return tuple((unquote(label, errors="strict"), _float(number)) for label, _, number in pieces)
+                return tuple(map(_float, word.split("/")))
+        return _float(word)
 
     def check(self, value: object, loss: str) -> Value:
         """Return `value` as this parameter's type; raise UsageError where it is out of range."""
@@ -122,7 +123,7 @@ class Param:
                 plain = value.item() if isinstance(value, np.generic) else value
                 if isinstance(plain, float) and plain.is_integer():
                     plain = int(plain)
-                return str(plain) if isinstance(plain, str | int | float) and not isinstance(plain, bool) else None
+                return _label(plain) if isinstance(plain, str | int | float) and not isinstance(plain, bool) else None
             case PerClass(each, single):
                 return _per_class(value, each, single)
             case Interval():
@@ -136,13 +137,39 @@ class Param:
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, str):
-            return quote(value, safe=" ") if isinstance(self.domain, Label) else value
+            return written_label(value) if isinstance(self.domain, Label) else value
         if isinstance(value, tuple):
             return "/".join(
-                f"{quote(entry[0], safe=' ')}:{_shortest(entry[1])}" if isinstance(entry, tuple) else _shortest(entry)
+                f"{written_label(entry[0])}:{_shortest(entry[1])}" if isinstance(entry, tuple) else _shortest(entry)
                 for entry in value
             )
         return _shortest(value)
+
+
+def written_label(label: str) -> str:
+    """Write a label so that `parse` reads it back: what ends it, blanks around it and the word `off` are escaped."""
+    if label.casefold() == "off":
+        return f"%{ord(label[0]):02X}{label[1:]}"
+    inner = "".join(quote(sign, safe="") if sign in SPECIAL else sign for sign in label)
+    left, right = len(inner) - len(inner.lstrip()), len(inner.rstrip())
+    return quote(inner[:left]) + inner[left:right] + quote(inner[max(left, right) :])
+
+
+def _label(value: object) -> str | None:
+    """Return a label as text, None where that has no form in UTF-8."""
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
+
+
+def _float(word: str) -> float:
+    """Read a number as every language writes it; Python alone knows 1_000 and other digits."""
+    if "_" in word or not word.isascii():
+        raise ValueError(word)
+    return float(word)
 
 
 def _shortest(value: float) -> str:
@@ -153,7 +180,10 @@ def _number(value: object, domain: Interval) -> float | None:
     """Return a number of the domain as a float, None for anything else."""
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return None
-    given = float(value)
+    try:
+        given = float(value)
+    except OverflowError:
+        return None
     return given if np.isfinite(given) and domain.holds(np.array([given]))[0] else None
 
 
@@ -164,19 +194,16 @@ def _per_class(value: object, each: Interval, single: bool) -> Value:
     if isinstance(value, Mapping):
         value = tuple(value.items())
     if isinstance(value, np.ndarray):
-        value = tuple(value.tolist())
+        value = tuple(value.tolist()) if value.ndim == 1 else None
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
         return None
     if all(isinstance(entry, tuple) and len(entry) == 2 for entry in value):
-        pairs = [(str(label), _number(number, each)) for label, number in value]
+        pairs = [(_label(label), _number(number, each)) for label, number in value]
+        found = tuple((label, x) for label, x in pairs if label is not None and x is not None)
         distinct = len({label for label, _ in pairs}) == len(pairs)
-        return tuple((label, x) for label, x in pairs if x is not None) if distinct and _all_there(pairs) else None
+        return found if distinct and len(found) == len(pairs) else None
     numbers = [_number(entry, each) for entry in value]
     return tuple(x for x in numbers if x is not None) if None not in numbers else None
-
-
-def _all_there(pairs: Sequence[tuple[str, float | None]]) -> bool:
-    return all(number is not None for _, number in pairs)
 
 
 def params_of(function: Callable[..., Any]) -> tuple[Param, ...]:

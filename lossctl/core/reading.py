@@ -19,14 +19,14 @@ Means = tuple[Any, ...]  # float64 numbers, or (groups,) arrays of them
 class Reading:
     """g and its gradient, of numbers or of arrays alike.
 
-    `interval` names the form of the confidence interval, `undefined` says when g has no value. mass: the place of the
-    part that counts what the mean is over, where that is fewer than the rows: sets, rows of one kind.
+    `interval` names the form of the confidence interval (none: of a maximum), `undefined` says when g has no value.
+    mass: the place of the part that counts what the mean is over, where that is fewer than the rows: sets.
     """
 
     name: str
     value: Callable[[Means], Any]
     slope: Callable[[Means], tuple[Any, ...]]
-    interval: Literal["t", "log"] = "t"
+    interval: Literal["t", "log", "none"] = "t"
     undefined: str = "not defined for these rows"
     mass: int | None = None
 

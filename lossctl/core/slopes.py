@@ -46,6 +46,8 @@ def chained(batch: Batch, slope: Array) -> Array:
     if batch.activation == "softmax":
         product = batch.pred * slope
         return product - batch.pred * np.add.reduce(product, axis=0)
+    if batch.activation == "relu":  # what is switched off does not move, however steep the loss
+        return np.where(batch.raw > 0.0, slope, 0.0)
     return slope * derivative(batch)
 
 
@@ -57,6 +59,5 @@ def derivative(batch: Batch) -> Array:
         "tanh": lambda: 4.0 * act.sigmoid(2.0 * z) * act.sigmoid(-2.0 * z),
         "exp": lambda: batch.pred,
         "softplus": lambda: act.sigmoid(z),
-        "relu": lambda: (z > 0.0).astype(np.float64),
     }
     return known[batch.activation]()

@@ -51,7 +51,7 @@ class Weighed:
                 return NO_SHARE
             reach = normal_quantile(level) * (found.stderr or 0.0)
             return worse - size - reach, worse - size + reach
-        if question.loss.keeps == "peak":
+        if question.loss.keeps == "peak" or question.loss.reading.interval == "none":
             return NO_MAXIMUM
         if question.loss.direction == "zero":
             return self._of_sizes(part, question, couple, cells, tolerance, relative, level)

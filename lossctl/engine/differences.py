@@ -127,7 +127,7 @@ class Differences:
             return Family(
                 part, question, tuple(self._ordered(part, question, c, cells, w) for c, w in self._each(whys))
             )
-        if question.loss.keeps == "peak":
+        if question.loss.keeps == "peak" or question.loss.reading.interval == "none":
             return Family(part, question, tuple(Difference(why=why or NO_MAXIMUM) for why in whys))
         return self._summed(part, question, cells, whys)
 

@@ -184,6 +184,8 @@ class Finish:
             return Estimate(value, why=WHY_NOT_ASKED)
         if not math.isfinite(value):
             return Estimate(value, why=Why.NOT_FINITE.words)
+        if assumptions.design.method != "bootstrap" and loss.reading.interval == "none":
+            return Estimate(value, why=NO_CLOSED_FORM["peak"])
         if assumptions.design.method == "bootstrap":
             return percentiles(value, assumptions.replicates(question, model, part), level)
         slopes = slopes_at(loss.reading, means(assumptions.view(part), indexes, self.plan.weighted))

@@ -220,6 +220,14 @@ class BlockReader:
             f"{printable(self.rule.positive)!r}; it holds {found}"
         )
 
+    def never_ignored(self) -> list[str]:
+        """Return the labels that are ignored, no class, and in no row."""
+        slot = self.selection.target
+        if slot is None or not self.rule.ignored:
+            return []
+        words = self._context.vocabulary(slot.table, slot.columns[0]).words
+        return [label for label in self.rule.ignored if not (ClassCodes((label,)).of(words)[:-1] == 0).any()]
+
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
         slots = self.selection.groupings[name]

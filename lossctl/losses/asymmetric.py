@@ -11,6 +11,7 @@ from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.domain import NON_ZERO, POSITIVE, UNIT, Array
 from lossctl.core.loss import loss
 from lossctl.losses.forms import regression
+from lossctl.losses.observed import expected
 from lossctl.losses.residuals import residual_rest
 
 FORM = (regression(),)
@@ -66,7 +67,7 @@ def _expectile_gradient(batch: Batch, *, tau: float) -> Array:
 )
 def expectile(batch: Batch, *, tau: Annotated[float, UNIT, "the expectile asked for"] = 0.5) -> Array:
     """Asymmetric squared error: an error below costs tau, an error above 1 - tau."""
-    return np.where(residual(batch) > 0.0, 1.0 - tau, tau) * np.square(residual(batch))
+    return expected(np.where(residual(batch) > 0.0, 1.0 - tau, tau), np.square(residual(batch)))
 
 
 def _quantile_huber_gradient(batch: Batch, *, q: float, delta: float) -> Array:

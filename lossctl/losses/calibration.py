@@ -137,7 +137,7 @@ ECE = Reading(
     lambda m: np.add.reduce(np.abs(np.stack([np.asarray(x, dtype=np.float64) for x in m])), axis=0),
     lambda m: tuple(np.sign(x) for x in m),
 )
-MCE = Reading("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope)
+MCE = Reading("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope, "none")
 RMSCE = Reading("root of a sum over bins", _rmsce, _rmsce_slope, "log")
 
 BINS = (

@@ -27,6 +27,7 @@ from lossctl.losses.observed import (
     expected_slope,
     known,
     observed_place,
+    row_weights,
 )
 from lossctl.losses.rates import ODD
 from lossctl.losses.weighted import ClassWeight, IgnoreClass, class_mass, divided, outcome_weights
@@ -50,13 +51,13 @@ def _nll_cost(batch: Batch, *, class_weight: Value, ignore_class: str | None) ->
     weights = outcome_weights(batch, class_weight, ignore_class)
     whole = known(batch, weights)
     cost = -np.take(whole.pred.reshape(-1), observed_place(whole))
-    return cost if weights is None else expected(weights[batch.target], cost)
+    return cost if weights is None else expected(row_weights(batch, weights), cost)
 
 
 def _nll_gradient(batch: Batch, *, class_weight: Value, ignore_class: str | None) -> Array:
     weights = outcome_weights(batch, class_weight, ignore_class)
     full = np.zeros(batch.pred.shape)
-    rise = -1.0 if weights is None else -weights[batch.target][np.newaxis]
+    rise = -1.0 if weights is None else -row_weights(batch, weights)[np.newaxis]
     np.put_along_axis(full, known(batch, weights).target[np.newaxis], rise, axis=0)
     return full
 

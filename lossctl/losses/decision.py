@@ -10,13 +10,14 @@ import numpy as np
 
 from lossctl.core.batch import Batch, flag, other_prob
 from lossctl.core.domain import FLAG, OPEN_UNIT, Array
-from lossctl.core.loss import combine, loss
+from lossctl.core.form import Form
+from lossctl.core.loss import Variant, combine, loss
 from lossctl.core.peer import differs, same
 from lossctl.core.reading import Means, Reading
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
 from lossctl.losses.observed import has_labels, pick
 
-Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes"]
+Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]
 FLAGS = replace(DECISION, roles={"target": FLAG, "pred": BINARY.roles["pred"]}, outputs=True)
 
 
@@ -34,8 +35,14 @@ def _wrong_decision(batch: Batch, threshold: float) -> Array:
     return (yes != (flag(batch) == 1.0)).astype(np.float64)
 
 
+def _of_flags(form: Form) -> Variant:
+    """Return the variant that a threshold of its own makes: classes have no threshold."""
+    return lambda args: {} if args["threshold"] == 0.5 else {"forms": (form,)}
+
+
 @loss(
     forms=(DECISION, CLASSES, ONE_HOT_ROWS),
+    variant=_of_flags(DECISION),
     formula="share of rows whose predicted class is wrong",
     unit="1",
     aliases=("zero_one_loss", "error_rate"),
@@ -58,6 +65,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
 
 @loss(
     forms=(FLAGS, CLASSES, ONE_HOT_ROWS),
+    variant=_of_flags(FLAGS),
     formula="share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]",
     unit="1",
     aliases=("hamming_loss",),

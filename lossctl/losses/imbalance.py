@@ -64,7 +64,8 @@ def _focal_gradient(
         p, other, log_p = outcome.p, outcome.other, clipped(outcome.log_p, eps)
         rest = np.clip(other, eps, 1.0 - eps) if eps > 0.0 else other
         # γ p (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its middle factor does not
-        easy = np.where(rest == 0.0, 0.0, gamma * np.power(rest, gamma - 1.0) * expected(p, log_p))
+        still = (rest == 0.0) | (gamma == 0.0)
+        easy = np.where(still, 0.0, gamma * np.power(rest, gamma - 1.0) * expected(p, log_p))
         return np.where(inside(p, eps), easy - np.power(rest, gamma), 0.0)
 
     weights = _alpha(batch, alpha, ignore_class)
@@ -146,12 +147,14 @@ def _asymmetric_gradient(batch: Batch, *, gamma_pos: float, gamma_neg: float, cl
     def elasticity(outcome: Outcome) -> Array:
         if np.ndim(outcome.y) == 0 and outcome.y == 1.0:
             p, other = outcome.p, outcome.other
-            easy = np.where(other == 0.0, 0.0, gamma_pos * np.power(other, gamma_pos - 1.0))
+            still = (other == 0.0) | (gamma_pos == 0.0)
+            easy = np.where(still, 0.0, gamma_pos * np.power(other, gamma_pos - 1.0))
             return expected(easy, expected(p, outcome.log_p)) - np.power(other, gamma_pos)
         beyond, cost = _asymmetric_no(outcome, clip)
         left = outcome.p
         flat = (beyond == 0.0) & (clip > 0.0)
-        easy = np.where(beyond == 0.0, 0.0, gamma_neg * np.power(beyond, gamma_neg - 1.0))
+        still = (beyond == 0.0) | (gamma_neg == 0.0)
+        easy = np.where(still, 0.0, gamma_neg * np.power(beyond, gamma_neg - 1.0))
         steep = np.power(beyond, gamma_neg) * (left / (left + clip) if clip > 0.0 else 1.0)
         return np.where(flat, 0.0, -expected(easy, expected(left, cost)) - steep)
 

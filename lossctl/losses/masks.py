@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Array
+from lossctl.core.domain import NON_NEGATIVE, Array, Interval
 from lossctl.core.peer import differs, same
 from lossctl.core.reading import Means, Reading
 from lossctl.losses import pixels as px
@@ -18,6 +18,7 @@ from lossctl.losses.pixels import Smooth, mask_loss, share
 
 THRESHOLDS = range(10, 20)  # twentieths: 0.50, 0.55, ..., 0.95
 Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
+MODERATE = Interval(low=0.01, high=100.0, low_closed=True, high_closed=True)
 Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
 Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
 
@@ -292,7 +293,7 @@ def focal_tversky(
     *,
     alpha: Alpha = 0.3,
     beta: Beta = 0.7,
-    gamma: Annotated[float, POSITIVE, "the loss is the Tversky loss to the power 1/gamma"] = 4.0 / 3.0,
+    gamma: Annotated[float, MODERATE, "the loss is the Tversky loss to the power 1/gamma"] = 4.0 / 3.0,
     smooth: Smooth = 0.0,
 ) -> Array:
     """Tversky loss to the power 1/gamma. Two empty masks agree: 0."""

@@ -164,15 +164,16 @@ def expected_score(batch: Batch, score: Score, *, smoothing: float = 0.0, weight
     """Average a score of an outcome over the outcomes that the target gives.
 
     Soft targets weigh the outcomes. smoothing: the share that all classes (or no and yes) have alike. weights: of the
-    outcomes: (K,) by class, (K + 1,) with that of labels that are no class, or those of a no and a yes.
+    outcomes: (K,) by class, those of `without`, or those of a no and a yes.
     """
-    row = None if weights is None or not has_labels(batch) else weights[batch.target]
+    row = None if weights is None or not has_labels(batch) else row_weights(batch, weights)
+    kept = None if weights is None or not has_labels(batch) else counts(batch, weights)
     batch = known(batch, weights)
     if has_labels(batch) and smoothing == 0.0:
         value = score(observed(batch))
         return value if row is None else expected(row, value)
     if batch.form == "multiclass":
-        rows = _weighed(class_rows(batch, smoothing), weights, row)
+        rows = _weighed(class_rows(batch, smoothing), weights, kept)
         return np.add.reduce(expected(rows, score(each_class(batch))), axis=0)
     if smoothing == 0.0 and certain(batch)[0]:
         value = score(observed(batch))
@@ -193,7 +194,8 @@ def expected_slope(
 
     slope: the derivative by p itself, where elasticity / p is not it at p = 0.
     """
-    row = None if weights is None or not has_labels(batch) else weights[batch.target]
+    row = None if weights is None or not has_labels(batch) else row_weights(batch, weights)
+    kept = None if weights is None or not has_labels(batch) else counts(batch, weights)
     batch = known(batch, weights)
     raw = batch.activation != "none"
     rate = elasticity if raw or slope is None else slope
@@ -203,7 +205,7 @@ def expected_slope(
             full = np.zeros_like(batch.pred)
             np.put_along_axis(full, batch.target[np.newaxis], e if row is None else expected(row, e), axis=0)
         else:
-            full = expected(_weighed(class_rows(batch, smoothing), weights, row), rate(each_class(batch)))
+            full = expected(_weighed(class_rows(batch, smoothing), weights, kept), rate(each_class(batch)))
         return full if rate is slope else class_slope(batch, full)
     no, yes = shares(batch, weights, smoothing)
     no, yes = expected(no, rate(a_no(batch))), expected(yes, rate(each_class(batch)))
@@ -234,18 +236,28 @@ def per_probability(elasticity: Array, p: Array) -> Array:
 
 def known(batch: Batch, weights: Array | None) -> Batch:
     """Return the batch, where labels that are no class weigh nothing with any class in their place."""
-    if weights is None or not has_labels(batch) or len(weights) == len(batch.raw):
+    if weights is None or not has_labels(batch) or weights.shape[-1] == len(batch.raw):
         return batch
     codes = np.minimum(batch.target, len(batch.raw) - 1)
     return Batch({**batch.roles, "target": codes}, form=batch.form, activation=batch.activation, classes=batch.classes)
 
 
-def _weighed(rows: Array, weights: Array | None, row: Array | None) -> Array:
+def _weighed(rows: Array, weights: Array | None, kept: Array | None) -> Array:
     """Multiply (K, rows) shares by the weights of their classes; a row that does not count is 0 throughout."""
     if weights is None:
         return rows
-    weighed = weights[: len(rows), np.newaxis] * rows
-    return weighed if row is None else np.where(row == 0.0, 0.0, weighed)
+    weighed = np.atleast_2d(weights)[0, : len(rows), np.newaxis] * rows
+    return weighed if kept is None else np.where(kept == 0.0, 0.0, weighed)
+
+
+def row_weights(batch: Batch, weights: Array) -> Array:
+    """What the label of each row weighs: its class's weight, nothing if it is ignored."""
+    return np.multiply.reduce(np.atleast_2d(weights), axis=0)[batch.target]
+
+
+def counts(batch: Batch, weights: Array) -> Array | None:
+    """1 where the label of a row counts, 0 where it is ignored; None where none is."""
+    return None if weights.ndim == 1 else weights[1][batch.target]
 
 
 def class_weights(batch: Batch, value: Value, parameter: str = "class_weight") -> Array:
@@ -277,10 +289,13 @@ def class_weights(batch: Batch, value: Value, parameter: str = "class_weight") -
 
 
 def without(batch: Batch, weights: Array, ignored: str | None) -> Array:
-    """Return (K + 1,) weights by class code in which an ignored label weighs nothing, class or not."""
+    """Return weights by class code; with an ignored label (2, K + 1), the second line 0 where rows do not count.
+
+    A class whose rows are ignored still has its weight in the smoothed targets of other rows.
+    """
     if ignored is None:
         return weights
     names = tuple(batch.classes) or tuple(map(str, range(len(weights))))
-    wider = np.append(weights, 0.0)
-    wider[ClassCodes(names).and_ignored([ignored]).of([ignored])[0]] = 0.0
-    return wider
+    kept = np.append(np.ones(len(weights)), 0.0)
+    kept[ClassCodes(names).and_ignored([ignored]).of([ignored])[0]] = 0.0
+    return np.stack([np.append(weights, 1.0), kept])

@@ -232,7 +232,8 @@ def _quantile_gradient(batch: Batch, *, q: float) -> Array:
 def quantile(batch: Batch, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5) -> Array:
     """Quantile (pinball) loss: an error below costs q, an error above 1 - q."""
     r = residual(batch)
-    return np.maximum((1.0 - q) * r, -q * r)
+    over, under = (0.0 if share == 0.0 else share * r for share in (1.0 - q, -q))  # 0 even of an infinite residual
+    return np.maximum(over, under)
 
 
 def _weighted_median(ordered: Array) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from lossctl.core.activation import softplus
 from lossctl.core.batch import Batch, abs_residual, derived, residual
 from lossctl.core.domain import ABOVE_MINUS_ONE, NON_NEGATIVE, NON_ZERO, REAL, Array
 from lossctl.core.loss import combine, loss
@@ -25,7 +26,8 @@ def log_residual(batch: Batch) -> Array:
     """ln(1 + pred) - ln(1 + target), as one logarithm of their ratio unless that overflows."""
     low = np.minimum(batch.pred, batch.target)
     ratio = abs_residual(batch) / (1.0 + low)
-    apart = np.log1p(batch.pred) - np.log1p(batch.target)
+    grown = softplus(batch.raw) if batch.activation == "exp" else np.log1p(batch.pred)
+    apart = grown - np.log1p(batch.target)
     return np.where(np.isfinite(ratio), np.copysign(np.log1p(ratio), residual(batch)), apart)
 
 

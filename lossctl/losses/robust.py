@@ -67,7 +67,8 @@ def pseudo_huber(
 ) -> Array:
     """Smooth version of the Huber loss."""
     size = abs_residual(batch)
-    return size * (delta * (size / (delta + np.hypot(delta, size))))
+    half = 0.5 * size  # halves, so that the sum of delta and the root stays in range
+    return size * (delta * (half / (0.5 * delta + np.hypot(0.5 * delta, half))))
 
 
 def _tukey_gradient(batch: Batch, *, c: float) -> Array:

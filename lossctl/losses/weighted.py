@@ -14,7 +14,7 @@ from lossctl.core.loss import Part, Variant
 from lossctl.core.param import Label, PerClass, Value
 from lossctl.core.reading import WEIGHTED
 from lossctl.losses.forms import CLASSES
-from lossctl.losses.observed import class_weights, has_labels, shares, without
+from lossctl.losses.observed import class_weights, has_labels, row_weights, shares, without
 
 ClassWeight = Annotated[
     tuple[float, ...] | None,
@@ -41,7 +41,7 @@ def class_mass(batch: Batch, *, class_weight: Value = None, ignore_class: str | 
     weights = outcome_weights(batch, class_weight, ignore_class)
     assert weights is not None
     if has_labels(batch):
-        return weights[batch.target]
+        return row_weights(batch, weights)
     if batch.form == "multiclass":
         return np.add.reduce(weights[:, np.newaxis] * batch.target, axis=0)
     no, yes = shares(batch, weights)

@@ -28,7 +28,7 @@ def to_table(advice: Advice, style: Style) -> str:
     pieces = [filled(_title(advice, style), style.width or WIDEST) + "\n", _findings(advice.findings, style)]
     pieces.append("".join(f"{line}\n" for line in _lines(advice, style)))
     text = plain("\n".join(filter(None, pieces)), style)
-    return "".join(f"{inert_line(line)}\n" for line in text.splitlines())
+    return text if style.color else "".join(f"{inert_line(line)}\n" for line in text.splitlines())
 
 
 def _title(advice: Advice, style: Style) -> str:

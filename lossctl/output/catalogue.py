@@ -15,6 +15,7 @@ from rich.text import Text
 from lossctl.core.domain import Array
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss
+from lossctl.core.param import Label, PerClass
 from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
@@ -156,10 +157,19 @@ def description(loss: Loss, form: str, style: Style) -> str:
     for label, text in _entries(loss):
         lines.append(filled(text, width, label.ljust(LABEL), " " * LABEL))
     text = "\n".join(lines) + "\n"
-    for kind in loss.forms if loss.row is not None else ():
-        drawn = tabulated(loss, replace(kind, curve=finer(kind)))
-        text += "\n" + sparklines(drawn, tabulated(loss, kind), style) + rendered(_curve(loss, kind, style), style)
+    shape = _of_any_classes(loss)
+    for kind in shape.forms if shape.row is not None else ():
+        drawn = tabulated(shape, replace(kind, curve=finer(kind)))
+        text += "\n" + sparklines(drawn, tabulated(shape, kind), style) + rendered(_curve(shape, kind, style), style)
     return plain(text, style)
+
+
+def _of_any_classes(loss: Loss) -> Loss:
+    """Return the loss without what speaks of certain classes: its curve has classes of its own."""
+    of_classes = [param for param in loss.params if isinstance(param.domain, PerClass | Label)]
+    return loss.bind(
+        **{param.name: param.default for param in of_classes if isinstance(loss.args[param.name], tuple | str)}
+    )
 
 
 def filled(text: str, width: int, first: str = "", rest: str = "") -> str:

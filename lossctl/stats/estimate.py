@@ -28,6 +28,7 @@ class Why(IntEnum):
     NO_SPREAD = 4
     RANGE = 5
     ONE_SET = 6
+    MAXIMUM = 7
 
     @property
     def words(self) -> str:
@@ -41,6 +42,7 @@ WORDS: Final = {
     Why.SPREAD: "the spread is out of the range of float64",
     Why.NO_SPREAD: "the rows show no spread",
     Why.ONE_SET: "one set has no spread",
+    Why.MAXIMUM: "a maximum has no standard error",
     Why.RANGE: "the interval is out of the range of float64",
 }
 COUNTED: Final = 1e-9  # two sets are counted as two, whatever the rounding of their masses
@@ -75,6 +77,8 @@ def estimate(
         return Estimate(value, why=WHY_NOT_ASKED)
     if not math.isfinite(value):
         return Estimate(value, why=Why.NOT_FINITE.words)
+    if reading.interval == "none":
+        return Estimate(value, why=Why.MAXIMUM.words)
     units = counted(reading, view, indexes)
     if units < 2.0 - COUNTED:
         return Estimate(value, why=(Why.ONE_ROW if reading.mass is None else Why.ONE_SET).words)

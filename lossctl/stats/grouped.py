@@ -33,6 +33,11 @@ def estimates(
         values = _where_odd(groups, indexes[0], sums[indexes[0]][0]) if total else np.array(reading.value(means))
         if level is None:
             return [Estimate(value, why=WHY_NOT_ASKED) for value in values.tolist()]
+        if reading.interval == "none":
+            whys = np.where(np.isfinite(values), Why.MAXIMUM, Why.NOT_FINITE)
+            return [
+                Estimate(value, why=Why(why).words) for value, why in zip(values.tolist(), whys.tolist(), strict=True)
+            ]
         covariances = _Covariances(groups, sums)
         if total:
             variance = covariances(indexes[0], indexes[0])[0] / (groups.live - 1.0)

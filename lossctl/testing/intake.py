@@ -28,8 +28,9 @@ def spelling_of_flags_is_free(case: Case) -> None:
     if not isinstance(case.form.roles.get("target"), Flag):
         return
     given = case.given(hard(case.form, case.data()))
+    due = Answer(case, given)
     for target in (2.0 * given["target"] - 1.0, given["target"] > 0.0):
-        _same_numbers(case, given, {**given, "target": target}, f"target {target[:2].tolist()}...")
+        due.demand_of({**given, "target": target}, f"target {target[:2].tolist()}...")
 
 
 def inputs_are_left_alone(case: Case) -> None:
@@ -47,17 +48,20 @@ def container_is_free(case: Case) -> None:
     columns = {role: x.astype(np.float32).astype(x.dtype) for role, x in case.data().items()}
     whole = {role: np.rint(x) for role, x in hard(case.form, columns).items()}
     whole = {role: columns[role] if case.form.roles[role].outside(x).any() else x for role, x in whole.items()}
-    for name, data, change in (
-        ("float32", columns, lambda x: x.astype(np.float32)),
-        ("whole numbers as int16", whole, lambda x: x.astype(np.int16) if np.array_equal(x, np.rint(x)) else x),
-        ("lists", columns, lambda x: x.tolist()),
-        ("every other row of an array", columns, lambda x: np.repeat(x, 2, axis=0)[::2]),
-        ("a Fortran array", columns, np.asfortranarray),
-        ("big-endian numbers", columns, lambda x: x.astype(x.dtype.newbyteorder(">"))),
-        ("read-only arrays", columns, _locked),
+    given, due = {}, {}
+    for name, data in (("fractions", columns), ("whole", whole)):
+        given[name] = case.given(data)
+        due[name] = Answer(case, given[name])
+    for words, name, change in (
+        ("float32", "fractions", lambda x: x.astype(np.float32)),
+        ("whole numbers as int16", "whole", lambda x: x.astype(np.int16) if np.array_equal(x, np.rint(x)) else x),
+        ("lists", "fractions", lambda x: x.tolist()),
+        ("every other row of an array", "fractions", lambda x: np.repeat(x, 2, axis=0)[::2]),
+        ("a Fortran array", "fractions", np.asfortranarray),
+        ("big-endian numbers", "fractions", lambda x: x.astype(x.dtype.newbyteorder(">"))),
+        ("read-only arrays", "fractions", _locked),
     ):
-        given = case.given(data)
-        _same_numbers(case, given, {role: change(x) for role, x in given.items()}, name)
+        due[name].demand_of({role: change(x) for role, x in given[name].items()}, words)
 
 
 def _locked(x: NDArray[Any]) -> NDArray[Any]:
@@ -70,23 +74,31 @@ def one_column_is_never_broadcast(case: Case) -> None:
     """Check that (n,) against (n, 1) is (n,) against (n,)."""
     given = case.given(case.data())
     flat = [role for role, x in given.items() if x.ndim == 1]
+    due = Answer(case, given)
     for roles in ([[role] for role in flat] + [flat]) if flat else []:
         other = {role: x[:, np.newaxis] if role in roles else x for role, x in given.items()}
-        _same_numbers(case, given, other, f"{' and '.join(roles)} of shape (n, 1)")
+        due.demand_of(other, f"{' and '.join(roles)} of shape (n, 1)")
 
 
-def _same_numbers(case: Case, a: Columns, b: Columns, what: str) -> None:
-    """Demand the same bits from two spellings of the same data, and the gradient in the second one's shape."""
-    task, loss = case.form.name, case.loss
-    values = loss(task=task, **a), loss(task=task, **b)
-    demand(near(*values, tolerance=0.0), f"{what} gives {values[1]!r} instead of {values[0]!r}")
-    if loss.row is not None:
-        rows = loss.each(task=task, **a), loss.each(task=task, **b)
-        demand(np.array_equal(*rows, equal_nan=True), f"{what} gives other row losses")
-        demand(rows[1].shape == (ROWS,), f"{what} gives {rows[1].shape} row losses")
-    for (role, x), y in zip(case.slopes(a).items(), case.slopes(b).values(), strict=True):
-        demand(y.shape == np.shape(b[role]), f"{what} gives a gradient of shape {y.shape} by {role}")
-        demand(np.array_equal(x.ravel(), y.ravel(), equal_nan=True), f"{what} gives another gradient by {role}")
+class Answer:
+    """The value, the row losses and the gradient of some data, which another spelling of it must have too."""
+
+    def __init__(self, case: Case, given: Columns) -> None:
+        self.case = case
+        self.value = case.loss(task=case.form.name, **given)
+        self.rows = None if case.loss.row is None else case.loss.each(task=case.form.name, **given)
+        self.slopes = case.slopes(given)
+
+    def demand_of(self, other: Columns, what: str) -> None:
+        """Demand the same bits from another spelling, and the gradient in its shape."""
+        found = Answer(self.case, other)
+        demand(near(self.value, found.value, tolerance=0.0), f"{what} gives {found.value!r} instead of {self.value!r}")
+        if self.rows is not None and found.rows is not None:
+            demand(np.array_equal(self.rows, found.rows, equal_nan=True), f"{what} gives other row losses")
+            demand(found.rows.shape == (ROWS,), f"{what} gives {found.rows.shape} row losses")
+        for (role, x), y in zip(self.slopes.items(), found.slopes.values(), strict=True):
+            demand(y.shape == np.shape(other[role]), f"{what} gives a gradient of shape {y.shape} by {role}")
+            demand(np.array_equal(x.ravel(), y.ravel(), equal_nan=True), f"{what} gives another gradient by {role}")
 
 
 def activations_agree(case: Case) -> None:

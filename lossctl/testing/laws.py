@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from functools import reduce
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import Final
 
 import numpy as np
 
@@ -35,6 +36,8 @@ from lossctl.testing.cases import (
     sets_of,
     truth,
 )
+
+MOVES: Final = (-1.0, -0.5, 0.5, 1.0)  # steps of a difference: two to each side
 
 
 def declaration_is_complete(loss: Loss) -> None:
@@ -106,8 +109,7 @@ def gradient_is_the_slope(case: Case) -> None:
         for role, slope in slopes.items():
             shape = np.shape(given[role])
             demand(np.shape(slope) == shape, f"by {role} it has shape {np.shape(slope)}, not {shape}")
-            for column in range(len(columns[role])):
-                _compare_slope(case, columns, role, column, slope.reshape(ROWS, -1)[:, column])
+            _compare_slopes(case, columns, role, slope)
 
 
 def raw_gradient_is_the_slope(case: Case) -> None:
@@ -120,9 +122,7 @@ def raw_gradient_is_the_slope(case: Case) -> None:
         raw = np.sort(case.rng.normal(0.0, 1.5, columns["pred"].shape), axis=0) if isinstance(domain, Box) else None
         raw = case.rng.normal(0.0, 1.5, columns["pred"].shape) if raw is None else raw
         found = {**columns, "pred": raw}
-        slope = case.slopes(case.given(found), name)["pred"].reshape(ROWS, -1)
-        for column in range(len(raw)):
-            _compare_slope(case, found, "pred", column, slope[:, column], name)
+        _compare_slopes(case, found, "pred", case.slopes(case.given(found), name)["pred"], name)
         if name not in ("sigmoid", "softmax"):
             continue
         far = {**columns, "pred": np.sign(raw) * 1e4}
@@ -131,32 +131,36 @@ def raw_gradient_is_the_slope(case: Case) -> None:
         demand(not lost.any(), f"under {name} it is NaN at {place(far, int(np.argmax(lost)))}")
 
 
-def _compare_slope(
-    case: Case, columns: Columns, role: str, column: int, slope: Array, activation: str | None = None
-) -> None:
-    """Demand a slope between the slopes on both sides: where the loss is smooth these are one, at a kink two."""
-    here, x = case.numbers(columns, activation), columns[role][column]
-    finite = np.abs(here[np.isfinite(here)])
+def _compare_slopes(case: Case, columns: Columns, role: str, slopes: Array, activation: str | None = None) -> None:
+    """Demand slopes between those on both sides: where the loss is smooth these are one, at a kink two."""
+    x = columns[role]
     step = STEP * np.maximum(1.0, np.abs(x))
-    noise = 64.0 * np.finfo(float).eps * np.maximum(np.abs(here), finite.mean() if finite.size else 0.0) / step
-
-    def quotient(move: Array) -> Array:
-        moved = columns[role].copy()
-        moved[column] += move
-        ratio: Array = (case.numbers({**columns, role: moved}, activation) - here) / (moved[column] - x)
-        return ratio
-
-    with np.errstate(all="ignore"):  # the second half step takes out the curvature
-        below, above = (2.0 * quotient(0.5 * move) - quotient(move) for move in (-step, step))
-        tolerance = SLOPE_TOLERANCE * np.maximum(np.abs(below), np.abs(above)) + noise
-        between = (slope >= np.minimum(below, above) - tolerance) & (slope <= np.maximum(below, above) + tolerance)
-    wrong = np.isfinite(below) & np.isfinite(above) & ~between
-    row = int(np.argmax(wrong))
-    demand(
-        not wrong.any(),
-        f"by {role}, column {column}, at {place(columns, row)} it is {slope[row]:.10g}; "
-        f"the slope is {below[row]:.10g} below and {above[row]:.10g} above",
-    )
+    moved = np.stack([x] * (1 + len(x) * len(MOVES)))  # the rows as they are, then each column moved alone
+    for copy, (column, move) in enumerate(product(range(len(x)), MOVES), 1):
+        moved[copy, column] += move * step[column]
+    copies = {name: np.tile(y, len(moved)) for name, y in columns.items()}  # rows do not see each other
+    numbers = case.numbers({**copies, role: np.concatenate(list(moved), axis=-1)}, activation)
+    demand(numbers.shape == (len(moved) * ROWS,), f"{numbers.shape} row losses of {len(moved) * ROWS} rows")
+    here, *there = numbers.reshape(len(moved), ROWS)
+    finite = np.abs(here[np.isfinite(here)])
+    scale = 64.0 * np.finfo(float).eps * np.maximum(np.abs(here), finite.mean() if finite.size else 0.0)
+    for column, slope in enumerate(slopes.reshape(ROWS, -1).T):
+        first = column * len(MOVES)
+        with np.errstate(all="ignore"):
+            far_below, below, above, far_above = (
+                (there[copy] - here) / (moved[1 + copy, column] - x[column])
+                for copy in range(first, first + len(MOVES))
+            )
+            below, above = 2.0 * below - far_below, 2.0 * above - far_above  # which takes out the curvature
+            tolerance = SLOPE_TOLERANCE * np.maximum(np.abs(below), np.abs(above)) + scale / step[column]
+            between = (slope >= np.minimum(below, above) - tolerance) & (slope <= np.maximum(below, above) + tolerance)
+        wrong = np.isfinite(below) & np.isfinite(above) & ~between
+        row = int(np.argmax(wrong))
+        demand(
+            not wrong.any(),
+            f"by {role}, column {column}, at {place(columns, row)} it is {slope[row]:.10g}; "
+            f"the slope is {below[row]:.10g} below and {above[row]:.10g} above",
+        )
 
 
 def merging_is_exact(case: Case) -> None:

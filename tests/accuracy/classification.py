@@ -62,11 +62,11 @@ def asymmetric(outcomes: Callable[[float], tuple[Scores, Scores]], clip: float) 
     """gamma_pos = 0, gamma_neg = 4."""
 
     def exact(target: float, pred: float) -> Real:
-        with mp.workdps(9000):
-            (_, _), (p1, s1) = outcomes(pred)
+        with mp.workdps(400):
+            (_, s0), (p1, s1) = outcomes(pred)
             m = max(p1 - mp.mpf(clip), mp.mpf(0))
             y = mp.mpf(target)
-            return times(y, s1) + times((1 - y) * m**4, -log(1 - m))
+            return times(y, s1) + times((1 - y) * m**4, -log(1 - m) if clip else s0)
 
     return exact
 

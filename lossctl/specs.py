@@ -1,17 +1,34 @@
-"""Specs: parameters that are read from a file, as `cce:class_weight=@weights.json`, written out in place."""
+"""Specs as users write them: parameters may stand in a file, as `cce:class_weight=@weights.json`."""
 
 from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 import re
+import stat
 from collections.abc import Iterable
-from urllib.parse import quote
 
+from lossctl import registry
+from lossctl.core.loss import Loss
+from lossctl.core.param import written_label
 from lossctl.errors import UsageError, printable
 
 TABLE = re.compile(r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)")
-LARGEST = 1 << 24  # bytes; a table of class weights is small
+LARGEST = 1 << 20  # bytes; a table of class weights is small
+
+
+def get(spec: str) -> Loss:
+    """Return the loss that a spec such as `huber:delta=2` names; raise UsageError for one that is none.
+
+    >>> import lossctl
+    >>> lossctl.get("huber:delta=2").spec
+    'huber:delta=2'
+    """
+    if not isinstance(spec, str):
+        raise UsageError(f"a loss is named by a text such as 'huber:delta=2', not by a {type(spec).__name__}")
+    return registry.get(with_tables([spec])[0])
 
 
 def with_tables(specs: Iterable[str]) -> list[str]:
@@ -22,9 +39,13 @@ def with_tables(specs: Iterable[str]) -> list[str]:
 def _written(path: str) -> str:
     """Return a table of weights by class as a spec writes it."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe might never end
+            raise UsageError(f"class weights @{printable(path)}: not a regular file; {EXPECTED}")
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read(LARGEST + 1)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise UsageError(f"class weights @{printable(path)}: {why}") from None
     if len(text) > LARGEST:
@@ -33,8 +54,8 @@ def _written(path: str) -> str:
     if not table:
         raise UsageError(f"class weights @{printable(path)}: it is empty; {EXPECTED}")
     if isinstance(table, list):
-        return "/".join(repr(_number(path, value)) for value in table)
-    return "/".join(f"{quote(label, safe=' ')}:{_number(path, value)!r}" for label, value in table.items())
+        return "/".join(repr(_number(path, f"number {place + 1}", value)) for place, value in enumerate(table))
+    return "/".join(f"{written_label(label)}:{_number(path, label, value)!r}" for label, value in table.items())
 
 
 EXPECTED = 'expected {"cat": 1, "dog": 2}, [1, 2], or lines cat,1'
@@ -57,7 +78,11 @@ def _json(path: str, text: str) -> dict[str, object] | list[object]:
 
 def _csv(path: str, text: str) -> dict[str, object]:
     found: dict[str, object] = {}
-    for place, line in enumerate(csv.reader(text.splitlines())):
+    try:
+        lines = list(csv.reader(text.splitlines(), strict=True))
+    except csv.Error as error:
+        raise UsageError(f"class weights @{printable(path)}: no CSV ({error}); {EXPECTED}") from None
+    for place, line in enumerate(lines):
         if not line or (place == 0 and [cell.strip() for cell in line] == ["label", "weight"]):
             continue
         if len(line) != 2 or line[0].strip() in found:
@@ -66,10 +91,17 @@ def _csv(path: str, text: str) -> dict[str, object]:
     return found
 
 
-def _number(path: str, value: object) -> float:
+def _number(path: str, where: str, value: object) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
-        return float(value)
+        found = float(value)
+        where.encode()
+        if not 0.0 <= found < math.inf:
+            raise ValueError
     except (ValueError, OverflowError):
-        raise UsageError(f"class weights @{printable(path)}: {printable(repr(value))} is no number") from None
+        shown = printable(value) if isinstance(value, str) else json.dumps(value)[:40]
+        raise UsageError(
+            f"class weights @{printable(path)}: {printable(where)}: {shown} is no weight, a finite number >= 0"
+        ) from None
+    return found
