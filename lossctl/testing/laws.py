@@ -138,7 +138,9 @@ def _compare_slopes(case: Case, columns: Columns, role: str, slopes: Array, acti
     moved = np.stack([x] * (1 + len(x) * len(MOVES)))  # the rows as they are, then each column moved alone
     for copy, (column, move) in enumerate(product(range(len(x)), MOVES), 1):
         moved[copy, column] += move * step[column]
-    copies = {name: np.tile(y, len(moved)) for name, y in columns.items()}  # rows do not see each other
+    copies = {name: np.tile(y, len(moved)) for name, y in columns.items()}  # rows of copies do not see each other
+    if "query" in copies:
+        copies["query"] = copies["query"] + 100.0 * np.repeat(np.arange(len(moved)), ROWS)
     numbers = case.numbers({**copies, role: np.concatenate(list(moved), axis=-1)}, activation)
     demand(numbers.shape == (len(moved) * ROWS,), f"{numbers.shape} row losses of {len(moved) * ROWS} rows")
     here, *there = numbers.reshape(len(moved), ROWS)
