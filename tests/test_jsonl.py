@@ -181,7 +181,12 @@ FORMS: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+OFTEN = ("regression", "booleans", "labels")  # the others run with `make slow`
+
+
+@pytest.mark.parametrize(
+    "question", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in QUESTIONS]
+)
 def test_the_same_rows_give_the_same_bits(containers: Mapping[str, Path], question: str) -> None:
     wanted = package.evaluate(str(containers["parquet"]), **QUESTIONS[question])
     assert all(cell.status == "ok" for cell in wanted.cells)
@@ -761,6 +766,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
         package.evaluate(str(path), **MSE, progress=change, threads=1)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     script = (
         "import re, sys, lossctl; lossctl.evaluate(sys.argv[1], target='y', pred='p', losses='mse', threads=2); "
