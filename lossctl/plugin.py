@@ -40,13 +40,13 @@ from lossctl.core.domain import (
     SOFT_FLAG,
     TARGET_BOX,
     UNIT,
-    Array,
     Domain,
     Interval,
 )
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss, combine, loss
-from lossctl.core.reading import MEAN, RATIO, ROOT, Reading
+from lossctl.core.statistic import MEAN, RATIO, ROOT
+from lossctl.core.statistic import Statistic as Reading
 from lossctl.losses.forms import (
     ADVERSARIAL,
     BINARY,
@@ -65,6 +65,7 @@ from lossctl.losses.forms import (
     regression,
     relative,
 )
+from lossctl.numerics.array import Array
 
 __all__ = [
     "ABOVE_MINUS_ONE",

@@ -14,9 +14,10 @@ import pytest
 import lossctl as package
 from lossctl import registry
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.domain import POSITIVE, Array
+from lossctl.core.domain import POSITIVE
 from lossctl.core.loss import loss
 from lossctl.losses.forms import regression
+from lossctl.numerics.array import Array
 from lossctl.output.catalogue import listing
 from lossctl.output.style import Style
 from lossctl.testing import check

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.core.batch import Batch, flag, residual
-from lossctl.core.domain import POSITIVE, UNIT, Array, Interval
+from lossctl.core.domain import POSITIVE, UNIT, Interval
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss, combine, loss
-from lossctl.core.reading import MEAN, ROOT, Reading
+from lossctl.core.statistic import MEAN, ROOT, Statistic
 from lossctl.errors import DataError
 from lossctl.losses.forms import BINARY, CLASSES, MARGIN, line, regression
+from lossctl.numerics.array import Array
 from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
 from lossctl.testing.cases import extremes
 from lossctl.testing.intake import strangers_are_refused
@@ -186,7 +187,7 @@ def _weighted_mean(ordered: Array) -> float:
     return float(np.sum(ordered[0] * ordered[1]) / np.sum(ordered[1]))
 
 
-HALF_ROOT = Reading("root", ROOT.value, MEAN.slope)
+HALF_ROOT = Statistic("root", ROOT.value, MEAN.slope)
 SAMPLE: dict[str, Any] = {**FACTS, "forms": (regression(one=True),), "summary": "A sample.", "doc": "", "best": None}
 TO_NINE = regression(Interval(low=0.0, high=9.0), curve=line("pred, target 1", (0.0, 1.0, 2.0), 1.0))
 FROM_ZERO = regression(Interval(low=0.0, high=9.0, low_closed=True), curve=TO_NINE.curve)

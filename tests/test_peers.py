@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from lossctl.core.arrays import unfit
-from lossctl.core.loss import Loss
-from lossctl.core.peer import Peer, differs, same
+from lossctl.core.loss import Loss, Peer, differs, same
 from lossctl.registry import get, losses
 from tests.peers import claims as running
 from tests.peers.adapter import Adapter, NotTaken, Rows

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lossctl.core.exact import fraction, rounded, square_fraction, units
 from lossctl.core.grouped import GroupedMoments, GroupView, PeaksByGroup
 from lossctl.core.reduction import BlockMoments, moments_of
 from lossctl.core.resample import Replicates, copies
 from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample
 from lossctl.core.worst import WorstRows
+from lossctl.numerics.exact import fraction, rounded, square_fraction, units
 
 Values = NDArray[Any]
 PAIRS: Pairs = ((0, 0), (0, 1), (1, 1), (2, 2))

@@ -18,9 +18,9 @@ from scipy import stats
 import lossctl
 from lossctl import UsageError
 from lossctl.core.grouped import GroupedMoments
-from lossctl.core.reading import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.core.reduction import moments_of
 from lossctl.core.report import Cell
+from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.stats import replicates
 from lossctl.stats.cluster import Clusters
 from lossctl.stats.estimate import estimate

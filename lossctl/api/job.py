@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lossctl import registry
 from lossctl.api.inputs import Names, as_list
-from lossctl.core.activation import RANGES
 from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
-from lossctl.core.domain import Flag
+from lossctl.core.domain import RANGES, Flag
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss

@@ -99,7 +99,7 @@ def roles(incomplete: str) -> list[str]:
 @silent
 def activations(incomplete: str) -> list[str]:
     """Offer activations, also after the name of a model."""
-    from lossctl.core.activation import RANGES
+    from lossctl.core.domain import RANGES
 
     model, equals, rest = incomplete.rpartition("=")
     return [model + equals + name for name in RANGES if name.startswith(rest)]

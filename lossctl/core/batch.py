@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core import activation as act
-from lossctl.core.domain import Array, corners
+from lossctl.core.domain import corners
+from lossctl.numerics import activation as act
+from lossctl.numerics.array import Array
 
 FRAMES = {"boxes_xywh": "xywh", "boxes_cxcywh": "cxcywh"}  # forms whose columns are turned into corners first
 BLOCK = 65_536  # rows; blocks lie at fixed row addresses, so their sums do not depend on how rows arrive

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.check import Breach
-from lossctl.core.domain import Array
 from lossctl.core.fingerprint import Hashes
 from lossctl.errors import DataError
+from lossctl.numerics.array import Array
 
 
 @dataclass(frozen=True)

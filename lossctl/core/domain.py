@@ -2,23 +2,256 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 
-from lossctl.core.frame import CORNERS as CORNERS
-from lossctl.core.frame import Box as Box
-from lossctl.core.frame import corners as corners
-from lossctl.core.interval import Array as Array
-from lossctl.core.interval import Domain as Domain
-from lossctl.core.interval import Gap as Gap
-from lossctl.core.interval import Interval as Interval
-from lossctl.core.interval import Mask as Mask
-from lossctl.core.interval import Probability as Probability
-from lossctl.core.interval import Score as Score
-from lossctl.core.interval import Whole as Whole
-from lossctl.core.interval import ends as ends
-from lossctl.core.interval import number as number
+from lossctl.numerics.array import Array, Mask
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A set of admissible values for one role, held as (width, rows) blocks.
+
+    `width` is the number of columns the role must have (None: any number, shared with its fellow roles).
+    `hint` is the usual mistake behind a violation. Every check treats NaN as outside.
+    """
+
+    words: str = ""
+    width: int | None = None
+    hint: str = ""
+
+    def outside(self, x: Array) -> Mask:
+        """Return (rows,) True where a row of the (width, rows) block `x` is not admissible."""
+        raise NotImplementedError  # abstract: each kind of domain below says it
+
+    def admits(self, x: Array) -> bool:
+        """Return whether every row of a block is admissible, as `outside` would say, only sooner."""
+        return not self.outside(x).any()
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        """Draw a (width, rows) block from the inside of the domain, ends now and then included."""
+        raise NotImplementedError  # abstract: each kind of domain below says it
+
+    def activations(self) -> frozenset[str]:
+        """Return the activations whose outputs can lie in this domain."""
+        return frozenset({"none"})
+
+    def sides(self, x: Array) -> tuple[Mask, Mask] | None:
+        """Return two row masks that must not both occur in one input, or None where nothing can clash."""
+        return None
+
+    def wide(self, width: int) -> Self:
+        """Return the same domain for exactly `width` columns."""
+        return replace(self, width=width)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True)
+class Interval(Domain):
+    """Real numbers between two ends, each open or closed, with one value possibly left out."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    low_closed: bool = False
+    high_closed: bool = False
+    hole: float | None = None
+    noun = "a number"
+
+    def holds(self, x: Array) -> Mask:
+        """Return elementwise membership; NaN never holds."""
+        above = x >= self.low if self.low_closed else x > self.low
+        below = x <= self.high if self.high_closed else x < self.high
+        inside = above & below
+        return inside if self.hole is None else inside & (x != self.hole)
+
+    def outside(self, x: Array) -> Mask:
+        return ~np.logical_and.reduce(self.holds(x), axis=0)
+
+    def admits(self, x: Array) -> bool:
+        if self.hole is not None or not x.size:
+            return not self.outside(x).any()
+        return bool(self.holds(np.array(ends(x))).all())
+
+    def contains(self, other: Interval) -> bool:
+        """Return whether every value of `other` is a value of this interval."""
+        low = self.low < other.low or (self.low == other.low and (self.low_closed or not other.low_closed))
+        high = self.high > other.high or (self.high == other.high and (self.high_closed or not other.high_closed))
+        hole = self.hole is None or not bool(other.holds(np.array([self.hole]))[0])
+        return low and high and hole
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        finite = (np.isfinite(self.low), np.isfinite(self.high))
+        size = (width, rows)
+        if all(finite):
+            x = rng.uniform(self.low, self.high, size)
+        elif finite[0]:
+            x = self.low + rng.lognormal(0.0, 1.0, size)
+        elif finite[1]:
+            x = self.high - rng.lognormal(0.0, 1.0, size)
+        else:
+            x = rng.normal(0.0, 3.0, size)
+        return np.where(self.holds(x), x, self.inner())
+
+    def inner(self) -> float:
+        """Return one plain value of the interval."""
+        ends = [end for end in (self.low, self.high) if np.isfinite(end)]
+        middle = sum(ends) / 2 if len(ends) == 2 else (ends[0] + (1 if self.low in ends else -1) if ends else 1.0)
+        return middle + 0.25 if middle == self.hole else middle
+
+    def activations(self) -> frozenset[str]:
+        # MERGED
+
+        fitting = (name for name, span in RANGES.items() if name == "none" or self.contains(span))
+        return frozenset(fitting) - {"softmax"}  # its columns are the classes of one row, not values of their own
+
+    def __str__(self) -> str:
+        if self.words:
+            return self.words
+        left = "[" if self.low_closed else "("
+        right = "]" if self.high_closed and self.high < np.inf else ")"
+        hole = f" without {self.hole:g}" if self.hole is not None else ""
+        return f"{left}{number(self.low)}, {number(self.high)}{right}{hole}"
+
+
+@dataclass(frozen=True)
+class Whole(Interval):
+    """Whole numbers between two ends."""
+
+    low_closed: bool = True
+    high_closed: bool = True
+    noun = "a whole number"
+
+    def holds(self, x: Array) -> Mask:
+        return super().holds(x) & (x == np.rint(x))
+
+    def admits(self, x: Array) -> bool:
+        return not self.outside(x).any()
+
+    def contains(self, other: Interval) -> bool:
+        return isinstance(other, Whole) and super().contains(other)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        low = self.low if np.isfinite(self.low) else -8.0
+        return rng.integers(int(low), int(min(self.high, low + 8.0)) + 1, (width, rows)).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Gap(Interval):
+    """Real numbers without those of an open interval: the powers for which no Tweedie distribution exists."""
+
+    gap: tuple[float, float] = (0.0, 1.0)
+
+    def holds(self, x: Array) -> Mask:
+        return super().holds(x) & ~((x > self.gap[0]) & (x < self.gap[1]))
+
+    def admits(self, x: Array) -> bool:
+        return not self.outside(x).any()
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} without ({number(self.gap[0])}, {number(self.gap[1])})"
+
+
+@dataclass(frozen=True)
+class Probability(Interval):
+    """A probability per column, each column on its own."""
+
+    low: float = 0.0
+    high: float = 1.0
+    low_closed: bool = True
+    high_closed: bool = True
+    hint: str = "if these are logits, add --activation sigmoid"
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "sigmoid"})
+
+
+@dataclass(frozen=True)
+class Score(Interval):
+    """A real score whose sign is the decision; its scale is free."""
+
+    def activations(self) -> frozenset[str]:
+        return frozenset({"none", "tanh"})
+
+
+def ends(x: Array) -> tuple[float, float]:
+    """Return the least and the largest value of a block; NaN if there is one in it."""
+    return float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None))
+
+
+def number(x: float) -> str:
+    """Write an end of an interval."""
+    return {np.inf: "∞", -np.inf: "-∞"}.get(x, f"{x:g}")
+
+
+RANGES: Final = {
+    "none": Interval(),
+    "sigmoid": Interval(low=0.0, high=1.0),
+    "softmax": Interval(low=0.0, high=1.0),
+    "tanh": Interval(low=-1.0, high=1.0),
+    "exp": Interval(low=0.0),
+    "softplus": Interval(low=0.0),
+    "relu": Interval(low=0.0, low_closed=True),
+}
+
+
+CORNERS: Final = {  # the corners x1, y1, x2, y2 from the four columns of a box
+    "xyxy": np.eye(4),
+    "xywh": np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]),
+    "cxcywh": np.array([[1.0, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]]),
+}
+
+
+def corners(box: Array, frame: str) -> Array:
+    """Return the corners x1, y1, x2, y2 of boxes (4, rows) in a frame: xyxy, xywh or cxcywh."""
+    if frame == "xyxy":
+        return box
+    half = 0.5 * box[2:]
+    start = box[:2] if frame == "xywh" else box[:2] - half
+    return np.concatenate([start, box[:2] + (box[2:] if frame == "xywh" else half)])
+
+
+@dataclass(frozen=True)
+class Box(Domain):
+    """An axis-parallel box in a frame (corners; or corner or centre, width and height); `solid` asks for an area."""
+
+    width: int | None = 4
+    solid: bool = False
+    frame: str = "xyxy"
+    hint: str = "the loss's parameter `frame` says what the columns are: xyxy, xywh or cxcywh"
+
+    def outside(self, x: Array) -> Mask:
+        finite = np.logical_and.reduce(np.isfinite(x), axis=0)
+        if self.frame != "xyxy":
+            sides = x[2:] > 0.0 if self.solid else x[2:] >= 0.0
+            return ~(finite & sides[0] & sides[1])
+        ordered = (x[0] < x[2]) & (x[1] < x[3]) if self.solid else (x[0] <= x[2]) & (x[1] <= x[3])
+        return ~(finite & ordered)
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        corner, sides = rng.uniform(0.0, 4.0, (2, rows)), rng.uniform(0.5, 4.0, (2, rows))
+        start = corner + 0.5 * sides if self.frame == "cxcywh" else corner
+        return np.concatenate([start, corner + sides if self.frame == "xyxy" else sides])
+
+    def activations(self) -> frozenset[str]:
+        monotone = {
+            "none",
+            "sigmoid",
+            "relu",
+            "exp",
+            "softplus",
+        }  # they keep the order of corners, and sides at least 0
+        return frozenset(monotone if self.frame == "xyxy" else {"none"})
+
+    def __str__(self) -> str:
+        less = "<" if self.solid else "<="
+        if self.frame != "xyxy":
+            return f"finite {self.frame} with 0 {less} w and 0 {less} h"
+        return f"finite x1 {less} x2 and y1 {less} y2"
+
 
 SUM_TOLERANCE = 1e-3  # a row of probabilities rounded to three digits still counts as one
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch
 from lossctl.core.loss import Loss
-from lossctl.core.reading import Reading
+from lossctl.core.statistic import Statistic
 from lossctl.errors import LossctlError, PluginError, printable
 
 OWN: Final = "lossctl"
@@ -135,7 +135,7 @@ def _guarded(facts: Mapping[str, Any], title: str, roles: tuple[str, ...]) -> di
     }
 
     def guard(value: Any, check: Check | None) -> Any:
-        if isinstance(value, Reading):
+        if isinstance(value, Statistic):
             checks = {"value": reading_value, "slope": reading_slope}
             return replace(value, **{name: guard(getattr(value, name), check) for name, check in checks.items()})
         known = isinstance(value, Foreign) or (getattr(value, "__module__", None) or "").partition(".")[0] == OWN

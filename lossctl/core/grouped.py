@@ -15,12 +15,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core import double
-from lossctl.core.domain import Array, Mask
-from lossctl.core.double import Pair
-from lossctl.core.exact import SHIFT, fraction, square_fraction, units
 from lossctl.core.reduction import Centred
 from lossctl.core.state import FINITE, NEVER, Odd, Pairs
+from lossctl.numerics import double
+from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.double import Pair
+from lossctl.numerics.exact import SHIFT, fraction, square_fraction, units
 
 Ints = NDArray[np.int64]
 KINDS = 3  # +inf, -inf, nan

@@ -10,11 +10,11 @@ from typing import Final, Self
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.exact import rounded, square_fraction
 from lossctl.core.reduction import BlockMoments
 from lossctl.core.sketch import Sketch
 from lossctl.core.state import Moments
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import rounded, square_fraction
 
 LOOK: Final = 2048  # values that tell whether counting different ones is in vain
 MOST_VALUES: Final = 1000  # different values that are told apart

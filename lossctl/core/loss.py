@@ -17,11 +17,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array
 from lossctl.core.form import GIVEN, QUERY, Form
 from lossctl.core.param import Param, Value, bound, params_of
-from lossctl.core.peer import Peer
-from lossctl.core.reading import MEAN, Reading
+from lossctl.core.statistic import MEAN, Statistic
+from lossctl.numerics.array import Array
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One library's name for a loss, and how its number is had here; `differs` says why it is not.
+
+    library: as it is installed (torch, keras, optax, scikit-learn, torchmetrics, torchvision, permetrics) or another
+    source. name: as the library writes it, with the arguments that matter: `PoissonNLLLoss(full=True)`. spec: "" for
+    the loss itself. activation: what the columns must be declared to be. reduction: mean or sum over the rows. factor:
+    their number is this many times ours. note: what else is to be known, as that it computes in float32.
+    """
+
+    library: str
+    name: str
+    spec: str = ""
+    activation: str = "none"
+    reduction: str = "mean"
+    factor: float = 1.0
+    differs: str = ""
+    note: str = ""
+
+    def words(self, own: str) -> str:
+        """Say it in one line; `own` is the name of the loss that the claim is about."""
+        if self.differs:
+            return f"{self.name} differs: {self.differs}"
+        times = "" if self.factor == 1.0 else f"{self.factor:g} x "
+        options = "" if self.activation == "none" else f" --activation {self.activation}"
+        options += "" if self.reduction == "mean" else f" --reduction {self.reduction}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.name} = {times}{self.spec or own}{options}{note}"
+
+
+def same(
+    library: str,
+    name: str,
+    spec: str = "",
+    *,
+    activation: str = "none",
+    reduction: str = "mean",
+    factor: float = 1.0,
+    note: str = "",
+) -> Peer:
+    """Claim that a library's function returns `factor` times the number of `spec` (the loss itself if empty)."""
+    return Peer(library, name, spec, activation, reduction, factor, "", note)
+
+
+def differs(library: str, name: str, why: str) -> Peer:
+    """Claim that no spec returns a library's number on every input, and say why."""
+    return Peer(library, name, differs=why)
+
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
@@ -85,7 +134,7 @@ class Loss:
     origin: str = ""
     aliases: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
-    reading: Reading = MEAN
+    reading: Statistic = MEAN
     whole: Callable[..., float] | None = None
     keeps: Literal["moments", "peak", "sample"] = "moments"
     quantile: float | None = None
@@ -248,7 +297,7 @@ class Loss:
 
     # declaring one loss by another --------------------------------------------------------------------------
 
-    def then(self, name: str, reading: Reading, **facts: Any) -> Loss:
+    def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
         return replace(
             self,

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.polynomial import polynomial
+from lossctl.numerics.array import Array
+from lossctl.numerics.logarithm import polynomial
 
 NEAR: Final = 2.0  # up to it power series, from it on a continued fraction
 LEVELS: Final = 120

@@ -8,10 +8,10 @@ from functools import cache, wraps
 from typing import Any
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss, Part
-from lossctl.core.reading import Means, Reading
+from lossctl.core.statistic import Means, Statistic
+from lossctl.numerics.array import Array
 
 
 def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Loss, Form] | None:
@@ -56,7 +56,7 @@ def of_output(part: Part, place: int) -> Part:
 
 
 @cache
-def mean_of(reading: Reading, outputs: int) -> Reading:
+def mean_of(reading: Statistic, outputs: int) -> Statistic:
     """Return the mean of a reading over consecutive groups of means."""
 
     def groups(m: Means) -> list[Means]:
@@ -69,4 +69,4 @@ def mean_of(reading: Reading, outputs: int) -> Reading:
     def slope(m: Means) -> tuple[Any, ...]:
         return tuple(part / outputs for group in groups(m) for part in reading.slope(group))
 
-    return Reading(f"mean over outputs: {reading.name}", value, slope, undefined=reading.undefined)
+    return Statistic(f"mean over outputs: {reading.name}", value, slope, undefined=reading.undefined)

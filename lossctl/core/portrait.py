@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.check import Breach, breach
-from lossctl.core.domain import Array, Domain
-from lossctl.core.exact import fraction, rounded, units
+from lossctl.core.domain import Domain
 from lossctl.core.line import Line
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import fraction, rounded, units
 
 Asked = tuple[str, Domain]  # a role, and a domain that its rows are held against
 Key = TypeVar("Key", bound=Hashable)

@@ -11,9 +11,9 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array
-from lossctl.core.exact import SHIFT, units
 from lossctl.core.state import FINITE, Moments, Odd, Pairs, odd_values
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import SHIFT, units
 
 PIVOT_ROWS: Final = 1024  # rows of a block whose mean is its pivot
 MAX_EXPONENT: Final = 1022

@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core import double
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
 from lossctl.core.fingerprint import Hashes
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 
 # P(0 copies), P(1 copy), ... of a Poisson variable of mean 1 in 65,536ths, rounded so that mean and variance are 1
 COPIES: Final = np.repeat(np.arange(9.0), [24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1])

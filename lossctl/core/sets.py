@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import Array
 from lossctl.core.form import QUERY, Form
 from lossctl.core.loss import Loss, Part, combine
 from lossctl.core.param import params_of
-from lossctl.core.reading import SET_MEAN
+from lossctl.core.statistic import SET_MEAN
+from lossctl.numerics.array import Array
 
 
 @derived

@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 
 DIGITS: Final = 9  # bits of the mantissa that tell bins apart: a bin is at most 0.2 % of its distance from the origin
 DROPPED: Final = 52 - DIGITS

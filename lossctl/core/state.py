@@ -14,8 +14,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array
-from lossctl.core.exact import fraction, square_fraction
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import fraction, square_fraction
 
 Pairs = tuple[tuple[int, int], ...]
 NEVER = 1 << 62  # a row address after every real one

@@ -11,26 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.check import Breach, breach
-from lossctl.core.domain import (
-    MASK,
-    NON_NEGATIVE,
-    ONE_HOT,
-    POSITIVE,
-    PRED_BOX,
-    REAL,
-    SIMPLEX,
-    TARGET_BOX,
-    UNIT,
-    Array,
-    Domain,
-    Mask,
-)
-from lossctl.core.exact import fraction, rounded
+from lossctl.core.domain import MASK, NON_NEGATIVE, ONE_HOT, POSITIVE, PRED_BOX, REAL, SIMPLEX, TARGET_BOX, UNIT, Domain
 from lossctl.core.fingerprint import MODULUS, bits, stirred
 from lossctl.core.labels import label
 from lossctl.core.reduction import OUT_OF_RANGE, exact_sum
 from lossctl.core.state import NEVER
 from lossctl.core.survey import MOST_WORDS, Fit
+from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.exact import fraction, rounded
 
 LOOK: Final = 2048  # rows that tell whether counting different values is in vain
 SHOWN: Final = 20  # most frequent values that are kept in the end

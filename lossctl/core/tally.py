@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array
-from lossctl.core.exact import SHIFT, ratio
 from lossctl.core.loss import Term
-from lossctl.core.reading import Means, Reading
 from lossctl.core.state import View
+from lossctl.core.statistic import Means, Statistic
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import SHIFT, ratio
 
 
 def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
@@ -37,7 +37,7 @@ def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:
     return tuple(np.float64(view.odd[i].value if view.odd[i] else ratio(view.total_units(i), base)) for i in indexes)
 
 
-def read(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> float:
+def read(reading: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> float:
     """Return the value that a reading takes from merged sums; NaN where it is not defined."""
     with np.errstate(all="ignore"):
         return float(reading.value(means(view, indexes, weighted)))

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.design import Design
-from lossctl.core.domain import Array
 from lossctl.core.reduction import moments_of
 from lossctl.core.resample import copies
 from lossctl.core.state import View
@@ -17,6 +16,7 @@ from lossctl.engine.part import Part
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
+from lossctl.numerics.array import Array
 from lossctl.stats.cluster import Clusters
 from lossctl.stats.estimate import counted
 from lossctl.stats.series import Series

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.design import Design
-from lossctl.core.domain import Array
 from lossctl.core.report import BestSet, Cell, Comparison, Outcome, merit
 from lossctl.engine.differences import ALIKE, Difference, Differences, Family
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Couple, Plan
 from lossctl.errors import listed
+from lossctl.numerics.array import Array
 from lossctl.stats import cluster, multiple, series
 from lossctl.stats.series import Series, autocorrelation
 from lossctl.stats.student import normal_quantile

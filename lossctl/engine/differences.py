@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.design import Design
-from lossctl.core.domain import Array
-from lossctl.core.exact import SHIFT, ratio
 from lossctl.core.report import Cell
 from lossctl.core.tally import means
 from lossctl.engine.assume import Assumptions
 from lossctl.engine.part import Part
 from lossctl.engine.plan import Couple, Plan, Question
 from lossctl.engine.tally import Tally
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.stats import quantile, replicates
 from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
 from lossctl.stats.estimate import Why

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from lossctl.core.exact import SHIFT, ratio
-from lossctl.core.reading import MEAN
 from lossctl.core.report import Cell, best_models
 from lossctl.core.state import NEVER, Moments, Odd, Peak
+from lossctl.core.statistic import MEAN
 from lossctl.core.tally import means, read
 from lossctl.engine.assume import Assumptions, Labels
 from lossctl.engine.part import Group, Part
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.samples import Samples
 from lossctl.engine.tally import Tally
+from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.stats.cluster import FEW
 from lossctl.stats.contrast import combined, slopes_at
 from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from lossctl.core.batch import Batch
 from lossctl.core.block import Block
 from lossctl.core.check import Breach, breach
-from lossctl.core.domain import NON_NEGATIVE, Array, Mask
+from lossctl.core.domain import NON_NEGATIVE
+from lossctl.core.gradients import slopes
 from lossctl.core.grouped import BlockGroups, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin
 from lossctl.core.reduction import BlockMoments
 from lossctl.core.resample import Replicates
-from lossctl.core.slopes import slopes
 from lossctl.core.state import NEVER, Peak, Sample
 from lossctl.core.tally import weighted
 from lossctl.core.worst import WorstRows
 from lossctl.engine.plan import Check, Couple, Plan, Question
 from lossctl.engine.tally import NOTHING, Tally, empty_whole
+from lossctl.numerics.array import Array, Mask
 
 FEW: Final = 64
 WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")

@@ -10,13 +10,13 @@ from dataclasses import replace
 from threading import Condition, Lock
 
 from lossctl.core.block import Block, MakeBlock
-from lossctl.core.domain import Array
 from lossctl.core.grouped import GroupTotals
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import reduce_block
 from lossctl.engine.tally import Tally
+from lossctl.numerics.array import Array
 
 AHEAD = 64  # blocks that may be done before an earlier one is, where the order counts
 RowSink = Callable[[Block, Array], None]

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from lossctl.core.domain import Array
 from lossctl.core.state import Sample
 from lossctl.engine.part import Group
 from lossctl.engine.plan import Question
 from lossctl.engine.tally import Tally
+from lossctl.numerics.array import Array
 
 
 class Samples:

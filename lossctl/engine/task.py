@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.activation import APPLY
 from lossctl.core.block import Block
 from lossctl.core.report import Task
 from lossctl.errors import UsageError
+from lossctl.numerics.activation import APPLY
 
 USUAL: Final = {
     "regression": ("mse", "rmse", "mae", "mbe", "huber", "r2"),

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from lossctl.core.block import Block
 from lossctl.core.check import Breach
-from lossctl.core.domain import Mask
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError
 from lossctl.io.column import Kind, Numbers, Vocabulary
 from lossctl.io.columns import Slot
+from lossctl.numerics.array import Mask
 
 Missing = Literal["error", "drop"]
 PAIR_BITS = 32

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array, Mask
 from lossctl.core.labels import label
 from lossctl.core.state import NEVER
 from lossctl.core.summary import EXAMPLES, LOOK, ColumnState, Odd, Spread, Words, words_of_numbers
@@ -20,6 +19,7 @@ from lossctl.errors import DataError
 from lossctl.io import convert
 from lossctl.io.column import Cells, Column, Numbers, Shape, Texts
 from lossctl.io.csvfields import FALSE, NULLS, NUMBER, TRUE
+from lossctl.numerics.array import Array, Mask
 
 LONGEST: Final = 40  # characters of a cell that a message shows
 BLANKS: Final = " \t"  # around a number in a text file

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array, Mask
 from lossctl.core.fingerprint import Hashes, text_hash
 from lossctl.core.labels import label
 from lossctl.errors import DataError
+from lossctl.numerics.array import Array, Mask
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
 

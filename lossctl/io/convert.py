@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Mask
 from lossctl.errors import DataError, printable
 from lossctl.io.column import NOT_SINGLE, Cells, Column, Kind, Numbers, Shape, Texts
+from lossctl.numerics.array import Mask
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
 PLAIN: Final[Mapping[str, type]] = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.domain import Mask
+from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a piece may have, whatever the number of its rows

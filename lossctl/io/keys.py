@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Mask
 from lossctl.core.fingerprint import Hashes, stirred
 from lossctl.core.labels import label
 from lossctl.io import convert
 from lossctl.io.column import Keys
+from lossctl.numerics.array import Mask
 
 WORD: Final = 8  # bytes hashed at a time
 KEPT: Final = np.array([(1 << 8 * n) - 1 for n in range(WORD)] + [(1 << 64) - 1], dtype=np.uint64)

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block
-from lossctl.core.domain import Array
 from lossctl.errors import OutputError
+from lossctl.numerics.array import Array
 
 
 class RowsWriter:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block
-from lossctl.core.domain import Mask
 from lossctl.core.form import QUERY
 from lossctl.errors import DataError
+from lossctl.numerics.array import Mask
 
 
 class WholeSets:

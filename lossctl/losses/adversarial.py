@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_other_prob, log_prob
-from lossctl.core.domain import Array
-from lossctl.core.loss import Loss, Part, combine
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import MASKED, TWO_RATIOS
+from lossctl.core.loss import Loss, Part, combine, differs, same
+from lossctl.core.statistic import MASKED, TWO_RATIOS
 from lossctl.losses.forms import ADVERSARIAL
 from lossctl.losses.observed import binary_slope, expected
+from lossctl.numerics.array import Array
 
 GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
 APART = "The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds."

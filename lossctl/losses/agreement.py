@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, residual
-from lossctl.core.domain import REAL, Array
+from lossctl.core.domain import REAL
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import about_origin, combine, loss
+from lossctl.core.loss import about_origin, combine, differs, loss, same
 from lossctl.core.param import Param
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import Reading
+from lossctl.core.statistic import Statistic
 from lossctl.losses.cosine import distance, similarity, similarity_slope
 from lossctl.losses.forms import regression
 from lossctl.losses.ratios import CORRELATION, DISCORD, DISCORDANCE, complement
@@ -21,6 +20,7 @@ from lossctl.losses.variance import (
     squared_centred_target,
     squared_shifted_residual,
 )
+from lossctl.numerics.array import Array
 
 ONE_OUTPUT = (regression(one=True),)
 FLOAT32 = "its means are float32"
@@ -239,7 +239,7 @@ def slip(batch: Batch, *, threshold: float) -> Array:
     return ((batch.target >= threshold) != (batch.pred >= threshold)).astype(np.float64)
 
 
-AMONG_EVENTS = Reading(
+AMONG_EVENTS = Statistic(
     "share of the events",
     lambda m: m[0] / m[1],
     lambda m: (1.0 / m[1], -m[0] / m[1] ** 2),

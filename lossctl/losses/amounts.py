@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core.activation import log_softplus, softplus
 from lossctl.core.batch import Batch, other_prob
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Array, Domain
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Domain
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import loss
-from lossctl.core.peer import same
+from lossctl.core.loss import loss, same
 from lossctl.losses.observed import expected, per_probability
 from lossctl.losses.quotient import excess
-from lossctl.losses.rates import by_piece, deviance
+from lossctl.numerics.activation import log_softplus, softplus
+from lossctl.numerics.array import Array
+from lossctl.numerics.deviance import by_piece, deviance
 
 LEVELS = (0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 

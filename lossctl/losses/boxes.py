@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Array
-from lossctl.core.loss import Loss, Part, loss
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE
+from lossctl.core.loss import Loss, Part, differs, loss, same
 from lossctl.core.param import Choice, Param
-from lossctl.core.peer import differs, same
 from lossctl.losses import overlap as o
+from lossctl.numerics.array import Array
 
 KINK = (
     "where two edges coincide the side of the prediction that lies outside; 0 for the overlap of disjoint boxes and "

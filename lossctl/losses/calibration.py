@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, other_prob
-from lossctl.core.domain import Array, Whole
-from lossctl.core.loss import combine
+from lossctl.core.domain import Whole
+from lossctl.core.loss import combine, differs
 from lossctl.core.param import Param
-from lossctl.core.peer import differs
-from lossctl.core.reading import Means, Reading
+from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
 from lossctl.losses.observed import has_labels
+from lossctl.numerics.array import Array
 
 MOST_BINS = 50
 BINS_PARAM = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
@@ -132,13 +132,13 @@ def _rmsce_slope(m: Means) -> tuple[Any, ...]:
     return (*(mean / root), *(-0.5 * np.square(mean) / root))
 
 
-ECE = Reading(
+ECE = Statistic(
     "sum over bins",
     lambda m: np.add.reduce(np.abs(np.stack([np.asarray(x, dtype=np.float64) for x in m])), axis=0),
     lambda m: tuple(np.sign(x) for x in m),
 )
-MCE = Reading("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope, "none")
-RMSCE = Reading("root of a sum over bins", _rmsce, _rmsce_slope, "log")
+MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope, "none")
+RMSCE = Statistic("root of a sum over bins", _rmsce, _rmsce_slope, "log")
 
 BINS = (
     "Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class\n"

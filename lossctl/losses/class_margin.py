@@ -8,16 +8,16 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, flag
-from lossctl.core.domain import FLAG, NON_NEGATIVE, ONE_HOT, SCORE, Array, Mask, Whole
-from lossctl.core.double import Pair, add, scale, two_sum
+from lossctl.core.domain import FLAG, NON_NEGATIVE, ONE_HOT, SCORE, Whole
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import loss
+from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import PerClass, Weights
-from lossctl.core.peer import differs, same
 from lossctl.losses.forms import CLASS_SCORE_CURVE, CLASS_SCORES, SCORES
 from lossctl.losses.margin import Margin
 from lossctl.losses.observed import class_weights, has_labels, observed_place, pick
 from lossctl.losses.rivals import against
+from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.double import Pair, add, scale, two_sum
 
 OTHER_SCORES = ((0.0,) * len(SCORES), (-1.0,) * len(SCORES))
 ONE_HOT_CURVE = Curve(

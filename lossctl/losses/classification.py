@@ -8,10 +8,9 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, other_prob
-from lossctl.core.domain import POSITIVE, Array, Interval
-from lossctl.core.loss import loss
+from lossctl.core.domain import POSITIVE, Interval
+from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Value
-from lossctl.core.peer import differs, same
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_ROWS, CLASSES
 from lossctl.losses.observed import (
     Outcome,
@@ -27,6 +26,7 @@ from lossctl.losses.observed import (
     other_observed,
 )
 from lossctl.losses.weighted import ClassWeight, IgnoreClass, Smoothing, divided, outcome_weights
+from lossctl.numerics.array import Array
 
 HALF = Interval(low=0.0, high=0.5, low_closed=True)
 Eps = Annotated[float, HALF, "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf"]

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core import double
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 
 PIECE: Final = 4096  # rows
 NEARLY_PARALLEL: Final = 1e-10  # squared sine below which its digits are looked for elsewhere

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, log_rate
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Array, Domain, Gap
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain, Gap
 from lossctl.core.form import Form
-from lossctl.core.loss import loss
-from lossctl.core.peer import differs, same
+from lossctl.core.loss import differs, loss, same
 from lossctl.losses.forms import COUNT_CURVE, regression
-from lossctl.losses.rates import LOG_SLOPE, by_piece, deviance, full_nll, signed_nll
+from lossctl.numerics.array import Array
+from lossctl.numerics.deviance import LOG_SLOPE, by_piece, deviance, full_nll, signed_nll
 
 RATE = regression(NON_NEGATIVE, POSITIVE, COUNT_CURVE)
 SIZE = regression(POSITIVE, POSITIVE, COUNT_CURVE)

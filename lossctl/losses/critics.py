@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array
-from lossctl.core.loss import Loss, Part
-from lossctl.core.peer import Peer, differs, same
+from lossctl.core.loss import Loss, Part, Peer, differs, same
 from lossctl.losses.adversarial import APART, GENERATED, UNRANKED, game, generated, real
 from lossctl.losses.forms import CRITIC
 from lossctl.losses.observed import expected
+from lossctl.numerics.array import Array
 
 MAO = "Mao et al. 2017, arXiv:1611.04076"
 ARJOVSKY = "Arjovsky et al. 2017, arXiv:1701.07875"

@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, log_prob
-from lossctl.core.domain import LABELS, LOG_SIMPLEX, POSITIVE, Array, Interval
+from lossctl.core.domain import LABELS, LOG_SIMPLEX, POSITIVE, Interval
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import combine, loss
+from lossctl.core.loss import combine, differs, loss, same
 from lossctl.core.param import Value, params_of
-from lossctl.core.peer import differs, same
-from lossctl.core.polynomial import polynomial
-from lossctl.core.reading import Means, Reading
+from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.classification import Eps
 from lossctl.losses.forms import CLASS_CURVE, CLASS_ROWS, CLASSES
 from lossctl.losses.observed import (
@@ -29,8 +27,10 @@ from lossctl.losses.observed import (
     observed_place,
     row_weights,
 )
-from lossctl.losses.rates import ODD
 from lossctl.losses.weighted import ClassWeight, IgnoreClass, class_mass, divided, outcome_weights
+from lossctl.numerics.array import Array
+from lossctl.numerics.deviance import ODD
+from lossctl.numerics.logarithm import polynomial
 
 LOG_CLASSES = Form(
     "multiclass",
@@ -99,8 +99,8 @@ def _exp_of_ratio_slope(m: Means) -> tuple[Any, ...]:
     return value / m[1], -value * m[0] / m[1] ** 2
 
 
-EXPONENTIAL = Reading("exponential of a mean", lambda m: np.exp(m[0]), lambda m: (np.exp(m[0]),), "log")
-EXPONENTIAL_COUNTED = Reading(
+EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), lambda m: (np.exp(m[0]),), "log")
+EXPONENTIAL_COUNTED = Statistic(
     "exponential of a mean over the rows that count",
     lambda m: np.exp(m[0] / m[1]),
     _exp_of_ratio_slope,

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, other_prob
-from lossctl.core.domain import FLAG, OPEN_UNIT, Array
+from lossctl.core.domain import FLAG, OPEN_UNIT
 from lossctl.core.form import Form
-from lossctl.core.loss import Variant, combine, loss
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import Means, Reading
+from lossctl.core.loss import Variant, combine, differs, loss, same
+from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
 from lossctl.losses.observed import has_labels, pick
+from lossctl.numerics.array import Array
 
 Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]
 FLAGS = replace(DECISION, roles={"target": FLAG, "pred": BINARY.roles["pred"]}, outputs=True)
@@ -135,7 +135,7 @@ def _mcc_slope(m: Means) -> tuple[Any, ...]:
     )
 
 
-MCC = Reading(
+MCC = Statistic(
     "1 - Matthews correlation",
     _mcc_loss,
     _mcc_slope,

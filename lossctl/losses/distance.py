@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair, add, two_sum
 from lossctl.core.loss import loss
 from lossctl.losses.divergence import sum_left
 from lossctl.losses.forms import CLASS_ROWS, CLASSES
 from lossctl.losses.observed import class_rows, class_slope, expected, has_labels
 from lossctl.losses.quotient import sum_of_difference
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair, add, two_sum
 
 
 def _hellinger_gradient(batch: Batch) -> Array:

@@ -11,12 +11,12 @@ import numpy as np
 
 from lossctl.core import normal
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Array, Domain
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import loss
+from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Choice
-from lossctl.core.peer import differs, same
 from lossctl.losses.forms import RESIDUALS, regression
+from lossctl.numerics.array import Array
 
 HALF_LOG_TAU = 0.91893853320467274
 LOG_TWO = math.log(2.0)

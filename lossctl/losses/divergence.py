@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, log_prob
-from lossctl.core.domain import LOG_SIMPLEX, Array, Mask
+from lossctl.core.domain import LOG_SIMPLEX
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import loss
-from lossctl.core.peer import differs, same
+from lossctl.core.loss import differs, loss, same
 from lossctl.losses.forms import CLASS_ROWS, ROWS_CURVE
 from lossctl.losses.observed import class_slope, expected
 from lossctl.losses.quotient import TINY, excess, log_quotient, sum_of_difference, twice_js
-from lossctl.losses.rates import by_piece
+from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.deviance import by_piece
 
 LOG_ROWS = Form(
     "multiclass",

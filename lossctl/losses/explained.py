@@ -9,16 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual
-from lossctl.core.domain import NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Array, Gap, Interval
-from lossctl.core.loss import about_origin
+from lossctl.core.domain import NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
+from lossctl.core.loss import about_origin, same
 from lossctl.core.param import Param
-from lossctl.core.peer import same
-from lossctl.core.reading import R_SQUARED, Means, Reading
+from lossctl.core.statistic import R_SQUARED, Means, Statistic
 from lossctl.losses import regression
 from lossctl.losses.forms import COUNT_CURVE
 from lossctl.losses.forms import regression as regression_form
 from lossctl.losses.nullmodel import KEPT, NULL, pair
-from lossctl.losses.rates import by_piece, deviance
 from lossctl.losses.ratios import (
     CONSTANT,
     OVER_VARIANCE,
@@ -30,6 +28,8 @@ from lossctl.losses.ratios import (
     whole_sample,
 )
 from lossctl.losses.variance import R2_PARTS, plain_target
+from lossctl.numerics.array import Array
+from lossctl.numerics.deviance import by_piece, deviance
 
 ONE_OUTPUT = (regression_form(one=True),)
 
@@ -173,7 +173,7 @@ def _turn(a: Any, t: Any, power: float) -> Any:
 
 
 @lru_cache
-def over_deviance(power: float) -> Reading:
+def over_deviance(power: float) -> Statistic:
     """Mean deviance over that from the mean of the targets: mean D(y, ȳ) = mean D(y, a) - D(ȳ, a) for any a."""
 
     def null(m: Means) -> Any:
@@ -184,13 +184,13 @@ def over_deviance(power: float) -> Reading:
         lift, turn = m[0] / below**2, _turn(m[3], m[2], power)
         return 1.0 / below, -lift, 2.0 * lift * turn, 2.0 * lift * (turn - m[3] ** -power * m[2])
 
-    return Reading(
+    return Statistic(
         f"mean / deviance of the target, power {power:g}", lambda m: m[0] / null(m), slope, undefined=CONSTANT
     )
 
 
 @lru_cache
-def explained_deviance(power: float) -> Reading:
+def explained_deviance(power: float) -> Statistic:
     """1 less what is left."""
     return complement(over_deviance(power))
 

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core import double
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
 from lossctl.losses.residuals import finite_or_zero, square
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 
 NO_MORE: Final = 1e-17  # what adds nothing to 1
 FAR: Final = 1e30  # z beyond which 1 + z is z

@@ -7,10 +7,9 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import NON_NEGATIVE, UNIT, Array, Interval
-from lossctl.core.loss import loss
+from lossctl.core.domain import NON_NEGATIVE, UNIT, Interval
+from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import PerClass, Value
-from lossctl.core.peer import differs, same
 from lossctl.losses.classification import Eps
 from lossctl.losses.forms import BINARY, CLASS_ROWS, CLASSES
 from lossctl.losses.observed import (
@@ -24,6 +23,7 @@ from lossctl.losses.observed import (
     without,
 )
 from lossctl.losses.weighted import IgnoreClass, Smoothing, divided
+from lossctl.numerics.array import Array
 
 Gamma = Annotated[
     float, Interval(low=0.0, low_closed=True), "how strongly easy rows are played down; 0 is cross-entropy"

@@ -7,12 +7,13 @@ from typing import Annotated, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT, Array
+from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT
 from lossctl.core.form import Curve, Form
+from lossctl.core.loss import same
 from lossctl.core.param import Choice
-from lossctl.core.peer import same
 from lossctl.core.sets import set_loss, set_of, starts
 from lossctl.losses.segments import after, before, groups, joined, log_one_plus, running, terms
+from lossctl.numerics.array import Array
 
 PLACES: Final = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 LISTS = Form(

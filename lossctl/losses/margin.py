@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from lossctl.core.activation import sigmoid, softplus
 from lossctl.core.batch import Batch, derived, sign
-from lossctl.core.domain import NON_NEGATIVE, Array
-from lossctl.core.loss import Loss, Part, loss
-from lossctl.core.peer import differs, same
+from lossctl.core.domain import NON_NEGATIVE
+from lossctl.core.loss import Loss, Part, differs, loss, same
 from lossctl.losses.forms import CLASS_SCORES, MARGIN
 from lossctl.losses.observed import has_labels
 from lossctl.losses.rivals import shortfall, to_best_rival
+from lossctl.numerics.activation import sigmoid, softplus
+from lossctl.numerics.array import Array
 
 Margin = Annotated[float, NON_NEGATIVE, "the margin asked for"]
 SIGMOID_FIRST = "applies a sigmoid first if any score is outside [0, 1]"

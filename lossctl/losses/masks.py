@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import NON_NEGATIVE, Array, Interval
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import Means, Reading
+from lossctl.core.domain import NON_NEGATIVE, Interval
+from lossctl.core.loss import differs, same
+from lossctl.core.statistic import Means, Statistic
 from lossctl.losses import pixels as px
 from lossctl.losses.pixels import Smooth, mask_loss, share
+from lossctl.numerics.array import Array
 
 THRESHOLDS = range(10, 20)  # twentieths: 0.50, 0.55, ..., 0.95
 Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
@@ -94,10 +95,10 @@ def _flat(m: Means) -> tuple[Array, Array]:
     return np.zeros_like(m[0])[()], np.zeros_like(m[1])[()]
 
 
-PASSED = Reading("share of thresholds passed", _passed_by_means, _flat)
+PASSED = Statistic("share of thresholds passed", _passed_by_means, _flat)
 
 
-def _thresholds(args: Mapping[str, Any]) -> Reading:
+def _thresholds(args: Mapping[str, Any]) -> Statistic:
     return PASSED
 
 
@@ -250,7 +251,7 @@ def _focal_tversky_gradient(batch: Batch, *, alpha: float, beta: float, gamma: f
 
 
 @cache
-def _rooted(gamma: float) -> Reading:
+def _rooted(gamma: float) -> Statistic:
     """Return the reading of a ratio to the power 1/gamma."""
 
     def value(m: Means) -> Array:
@@ -260,10 +261,10 @@ def _rooted(gamma: float) -> Reading:
         steep = value(m) / (gamma * px.WHOLE.value(m))
         return tuple(steep * x for x in px.WHOLE.slope(m))
 
-    return Reading(f"ratio of summed pixels to the power {1.0 / gamma:.6g}", value, slope)
+    return Statistic(f"ratio of summed pixels to the power {1.0 / gamma:.6g}", value, slope)
 
 
-def _focal_ratio(args: Mapping[str, Any]) -> Reading:
+def _focal_ratio(args: Mapping[str, Any]) -> Statistic:
     return _rooted(args["gamma"])
 
 

@@ -6,16 +6,15 @@ from typing import Annotated
 
 import numpy as np
 
-from lossctl.core.activation import sigmoid
 from lossctl.core.batch import Batch, derived, flag
-from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Array
-from lossctl.core.double import add
-from lossctl.core.exact import fraction, rounded, units
-from lossctl.core.loss import combine, loss
-from lossctl.core.peer import differs, same
+from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE
+from lossctl.core.loss import combine, differs, loss, same
 from lossctl.losses.forms import GIVEN_DISTANCES, PAIRS, SCORE_PAIRS, TRIPLETS
 from lossctl.losses.norms import apart, norm, norm_slope, squared_length
-from lossctl.losses.sums import soft_difference, soft_gap, three_terms
+from lossctl.numerics.activation import sigmoid
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import add, soft_difference, soft_gap, three_terms
+from lossctl.numerics.exact import fraction, rounded, units
 
 Margin = Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"]
 NUDGE = "adds 1e-6 to every coordinate of a difference"

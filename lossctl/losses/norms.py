@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair, add, two_product, two_sum
-from lossctl.losses.sums import column_sum
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair, add, column_sum, two_product, two_sum
 
 
 def norm(gap: Array, p: float) -> Array:

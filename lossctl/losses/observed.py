@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.activation import sigmoid, softplus, sum_of_others
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
-from lossctl.core.domain import Array, Mask
 from lossctl.core.labels import ClassCodes
 from lossctl.core.param import Value
 from lossctl.errors import UsageError, listed
+from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
+from lossctl.numerics.array import Array, Mask
 
 Quantity = Callable[[Batch], Array]
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import CORNERS, Array, Box
+from lossctl.core.domain import CORNERS, Box
 from lossctl.core.form import Form
 from lossctl.losses.forms import BOXES
+from lossctl.numerics.array import Array
 
 AIM: Final = 450  # exponent of the hull's stretched sides
 LARGE: Final = 2.0**1021  # coordinates from here on are quartered, so that differences stay finite

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import numpy as np
 
-from lossctl.core.activation import sigmoid
 from lossctl.core.batch import Batch, derived, flag, sign
-from lossctl.core.domain import NON_NEGATIVE, Array, Interval
-from lossctl.core.loss import loss
-from lossctl.core.peer import differs, same
+from lossctl.core.domain import NON_NEGATIVE, Interval
+from lossctl.core.loss import differs, loss, same
 from lossctl.losses import cosine
 from lossctl.losses.forms import COMPARISONS, DIRECTIONS, PAIR_DISTANCES
-from lossctl.losses.sums import soft_difference, three_terms
+from lossctl.numerics.activation import sigmoid
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import soft_difference, three_terms
 
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
 

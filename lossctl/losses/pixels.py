@@ -10,13 +10,14 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import NON_NEGATIVE, Array
+from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.loss import Loss, Part, loss
 from lossctl.core.param import Choice, Param
-from lossctl.core.reading import Means, Reading
+from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import MASKS
 from lossctl.losses.observed import other_observed
-from lossctl.losses.sums import column_sum
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import column_sum
 
 FORM = (MASKS,)
 Smooth = Annotated[float, NON_NEGATIVE, "added to numerator and denominator, in pixels, once for each row"]
@@ -80,9 +81,9 @@ def _ratio_slope(m: Means) -> tuple[Array, Array]:
     return share(np.ones_like(m[1]), m[1])[()], -share(m[0], np.square(m[1]))[()]
 
 
-WHOLE: Final = Reading("ratio of summed pixels", _ratio, _ratio_slope)
+WHOLE: Final = Statistic("ratio of summed pixels", _ratio, _ratio_slope)
 
-Readings = Callable[[Mapping[str, Any]], Reading]
+Readings = Callable[[Mapping[str, Any]], Statistic]
 
 
 def _over(parts: tuple[Part, ...], reading: Readings, args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -92,7 +93,7 @@ def _over(parts: tuple[Part, ...], reading: Readings, args: Mapping[str, Any]) -
     return {"parts": parts, "reading": reading(args), "row": None, "gradient": None, "raw_gradient": None}
 
 
-def plain_ratio(args: Mapping[str, Any]) -> Reading:
+def plain_ratio(args: Mapping[str, Any]) -> Statistic:
     """Read the ratio of two parts."""
     return WHOLE
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair, add, two_product, two_sum
-from lossctl.core.polynomial import polynomial
 from lossctl.losses.observed import expected
-from lossctl.losses.rates import by_piece
+from lossctl.numerics.array import Array
+from lossctl.numerics.deviance import by_piece
+from lossctl.numerics.double import Pair, add, two_product, two_sum
+from lossctl.numerics.logarithm import polynomial
 
 NEAR = 0.6  # of a relative gap; nearer, a polynomial loses less than what cancels without it
 ARTANH = [  # (artanh(s)/s - 1)/s² by s², to 4e-18 for |s| <= 0.6

@@ -10,20 +10,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.reading import MEAN, Means, Reading
+from lossctl.core.statistic import MEAN, Means, Statistic
+from lossctl.numerics.array import Array
 
 CONSTANT: Final = "the target is constant"
 
 
-def whole_sample(undefined: str) -> Reading:
+def whole_sample(undefined: str) -> Statistic:
     """What a statistic of all values has in place of a reading: the reason where it has no value."""
     return replace(MEAN, name="statistic of all values", undefined=undefined)
 
 
-def complement(reading: Reading) -> Reading:
+def complement(reading: Statistic) -> Statistic:
     """1 less a reading: the score to a loss."""
-    return Reading(
+    return Statistic(
         f"1 - {reading.name}",
         lambda m: 1.0 - reading.value(m),
         lambda m: tuple(-slope for slope in reading.slope(m)),
@@ -31,9 +31,9 @@ def complement(reading: Reading) -> Reading:
     )
 
 
-def root_of(reading: Reading) -> Reading:
+def root_of(reading: Statistic) -> Statistic:
     """The root of a reading."""
-    return Reading(
+    return Statistic(
         f"root of {reading.name}",
         lambda m: np.sqrt(reading.value(m)),
         lambda m: tuple(0.5 * slope / np.sqrt(reading.value(m)) for slope in reading.slope(m)),
@@ -62,7 +62,7 @@ def _relative_square_slope(m: Means) -> tuple[Any, ...]:
     return 1.0 / spread, 2.0 * m[1] * lift, -lift
 
 
-OVER_VARIANCE: Final = Reading(
+OVER_VARIANCE: Final = Statistic(
     "mean / variance of the target", _relative_square, _relative_square_slope, undefined=CONSTANT
 )
 
@@ -77,11 +77,11 @@ def _unexplained_slope(m: Means) -> tuple[Any, ...]:
     return -2.0 * m[0] / spread, 1.0 / spread, 2.0 * m[2] * lift, -lift
 
 
-UNEXPLAINED: Final = Reading(
+UNEXPLAINED: Final = Statistic(
     "variance of the residual / variance of the target", _unexplained, _unexplained_slope, undefined=CONSTANT
 )
 
-OVER_MEAN: Final = Reading(
+OVER_MEAN: Final = Statistic(
     "root of a mean / mean of the target",
     lambda m: np.sqrt(m[0]) / positive(np.abs(m[1])),
     lambda m: (0.5 / (np.sqrt(m[0]) * np.abs(m[1])), -np.sqrt(m[0]) * np.sign(m[1]) / m[1] ** 2),
@@ -89,7 +89,7 @@ OVER_MEAN: Final = Reading(
     undefined="the mean of the targets is zero",
 )
 
-OVER_SIZE: Final = Reading(
+OVER_SIZE: Final = Statistic(
     "root of a ratio of means",
     lambda m: np.sqrt(m[0] / positive(m[1])),
     lambda m: (0.5 / np.sqrt(m[0] * m[1]), -0.5 * np.sqrt(m[0] / m[1]) / m[1]),
@@ -114,7 +114,7 @@ def _correlation_slope(m: Means) -> tuple[Any, ...]:
     return -m[1] / joint - 2.0 * m[0] * by_u, -m[0] / joint - 2.0 * m[1] * by_v, by_u, by_v, 1.0 / joint
 
 
-CORRELATION: Final = Reading(
+CORRELATION: Final = Statistic(
     "correlation of two quantities",
     _correlation,
     _correlation_slope,
@@ -154,7 +154,9 @@ def _discord_slope(m: Means) -> tuple[Any, ...]:
 
 # 1 - cov(u, v)/(a b) = (var(v - u) - (a - b)²)/(2 a b), where little cancels for nearly equal u and v;
 # a - b is the difference of the variances over a + b
-DISCORD: Final = Reading("1 - correlation, from differences", _discord, _discord_slope, undefined=CORRELATION.undefined)
+DISCORD: Final = Statistic(
+    "1 - correlation, from differences", _discord, _discord_slope, undefined=CORRELATION.undefined
+)
 
 
 def _discordance(m: Means) -> Any:
@@ -167,7 +169,7 @@ def _discordance_slope(m: Means) -> tuple[Any, ...]:
     return 1.0 / below, -2.0 * m[1] * lift, 2.0 * m[2] * lift, 2.0 * m[3] * lift, -lift, -lift
 
 
-DISCORDANCE: Final = Reading(
+DISCORDANCE: Final = Statistic(
     "mean square / (both variances + squared difference of the means)",
     _discordance,
     _discordance_slope,

@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.domain import POSITIVE, UNIT, Array
-from lossctl.core.loss import combine, loss
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import ROOT
+from lossctl.core.domain import POSITIVE, UNIT
+from lossctl.core.loss import combine, differs, loss, same
+from lossctl.core.statistic import ROOT
 from lossctl.losses.forms import regression
+from lossctl.numerics.array import Array
 
 FORM = (regression(),)
 ONE_OUTPUT = (regression(one=True),)

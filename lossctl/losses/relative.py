@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from lossctl.core.activation import softplus
 from lossctl.core.batch import Batch, abs_residual, derived, residual
-from lossctl.core.domain import ABOVE_MINUS_ONE, NON_NEGATIVE, NON_ZERO, REAL, Array
-from lossctl.core.loss import combine, loss
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import RATIO, ROOT, Reading
+from lossctl.core.domain import ABOVE_MINUS_ONE, NON_NEGATIVE, NON_ZERO, REAL
+from lossctl.core.loss import combine, differs, loss, same
+from lossctl.core.statistic import RATIO, ROOT, Statistic
 from lossctl.losses.forms import regression, relative
+from lossctl.numerics.activation import softplus
+from lossctl.numerics.array import Array
 
 LOGARITHMIC = (relative(ABOVE_MINUS_ONE, ABOVE_MINUS_ONE),)
 PERCENTAGE = (relative(NON_ZERO),)
@@ -240,7 +240,7 @@ def lack(batch: Batch) -> Array:
     return 0.0 - residual(batch)
 
 
-OF_TOTAL = Reading(
+OF_TOTAL = Statistic(
     "share of a mean",
     lambda m: np.where(m[1] != 0.0, RATIO.value(m), np.nan)[()],
     RATIO.slope,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core import double
 from lossctl.core.batch import Batch, derived, residual
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 
 TINY = 2.0**-960  # below, the error of a product is lost to underflow
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array
-from lossctl.core.double import two_sum
 from lossctl.losses.observed import pick
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import two_sum
 
 
 def against(base: float, a: Array, b: Array) -> Array:

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, REAL, Array
-from lossctl.core.loss import loss
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import Reading
+from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, REAL
+from lossctl.core.loss import differs, loss, same
+from lossctl.core.statistic import Statistic
 from lossctl.losses.forms import regression
 from lossctl.losses.general import general, general_slope
 from lossctl.losses.residuals import residual_rest, scaled_residual, squared_ratio
+from lossctl.numerics.array import Array
 
 FORM = (regression(),)
 LN2 = float(np.log(2.0))
@@ -271,9 +271,9 @@ def squared_epsilon_insensitive(batch: Batch, *, epsilon: Tube = 0.1) -> Array:
 
 
 @lru_cache
-def power_mean(p: float) -> Reading:
+def power_mean(p: float) -> Statistic:
     """The p-th root of a mean."""
-    return Reading(
+    return Statistic(
         f"root of order {p:g} of a mean", lambda m: m[0] ** (1.0 / p), lambda m: (m[0] ** (1.0 / p - 1.0) / p,), "log"
     )
 

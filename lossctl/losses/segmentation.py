@@ -7,16 +7,16 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, other_prob
-from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX, Array
+from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import loss
+from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Choice
-from lossctl.core.peer import differs, same
 from lossctl.core.sets import set_loss, starts
 from lossctl.losses.masks import dice, dice_slope
 from lossctl.losses.observed import binary_slope, class_rows, expected, log_observed, other_observed, prob_observed
 from lossctl.losses.pixels import FORM, Smooth, share
-from lossctl.losses.sums import column_sum
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import column_sum
 
 DiceWeight = Annotated[float, NON_NEGATIVE, "weight of the Dice loss"]
 AGREE = "that of dice"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import Array
-from lossctl.core.double import two_sum
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import two_sum
 
 Places = NDArray[Any]
 Merge = Callable[[Array, Array], Array]

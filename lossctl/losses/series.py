@@ -8,10 +8,11 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual
-from lossctl.core.domain import CODES, REAL, Array, Whole
+from lossctl.core.domain import CODES, REAL, Whole
 from lossctl.core.form import QUERY, Curve, Form
-from lossctl.core.peer import same
+from lossctl.core.loss import same
 from lossctl.core.sets import set_loss, spans
+from lossctl.numerics.array import Array
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Array, Interval, Mask
+from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
 from lossctl.core.form import Curve, Form
-from lossctl.core.peer import differs, same
+from lossctl.core.loss import differs, same
 from lossctl.core.sets import set_loss, sizes, spans
 from lossctl.losses.norms import norm
 from lossctl.losses.segments import log_one_plus
+from lossctl.numerics.array import Array, Mask
 
 PAIRS_AT_ONCE: Final = 1 << 20  # 8 MiB
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)

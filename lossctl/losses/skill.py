@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, flag
-from lossctl.core.domain import Array, Interval
+from lossctl.core.domain import Interval
+from lossctl.core.loss import same
 from lossctl.core.param import Param
-from lossctl.core.peer import same
 from lossctl.losses import classification
 from lossctl.losses.forms import CLASSES, DECISION
 from lossctl.losses.nullmodel import KEPT, NULL, pair
 from lossctl.losses.observed import clipped, has_labels, log_observed
 from lossctl.losses.ratios import over, weighted_sum, whole_sample
+from lossctl.numerics.array import Array
 
 
 def observed_class(batch: Batch) -> Array:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL, Array
+from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import combine
+from lossctl.core.loss import combine, differs, same
 from lossctl.core.param import Choice, Param
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import RATIO, Reading
 from lossctl.core.sets import at_first_rows, set_of, starts
+from lossctl.core.statistic import RATIO, Statistic
 from lossctl.losses.segments import after, before, groups, joined, log_one_plus, terms, times
+from lossctl.numerics.array import Array
 
 RISKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SURVIVAL = Form(
@@ -29,7 +29,7 @@ SURVIVAL = Form(
         },
     ),
 )
-PER_EVENT = Reading("mean over events", RATIO.value, RATIO.slope, undefined="there is no event", mass=1)
+PER_EVENT = Statistic("mean over events", RATIO.value, RATIO.slope, undefined="there is no event", mass=1)
 TIES = Param("ties", "breslow", Choice(("breslow", "efron")), "what is done with events at the same time")
 
 

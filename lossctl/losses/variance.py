@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.domain import COUNT, Array
-from lossctl.core.loss import about_origin, combine
+from lossctl.core.domain import COUNT
+from lossctl.core.loss import about_origin, combine, differs, same
 from lossctl.core.param import Choice, Param
-from lossctl.core.peer import differs, same
-from lossctl.core.reading import R_SQUARED
+from lossctl.core.statistic import R_SQUARED
 from lossctl.losses import regression, relative
 from lossctl.losses.forms import regression as regression_form
 from lossctl.losses.ratios import (
@@ -29,6 +28,7 @@ from lossctl.losses.ratios import (
     whole_sample,
 )
 from lossctl.losses.residuals import residual_rest
+from lossctl.numerics.array import Array
 
 ONE_OUTPUT = (regression_form(one=True),)
 plain_target = relative.plain_target

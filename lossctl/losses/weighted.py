@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch
-from lossctl.core.domain import NON_NEGATIVE, Array, Interval
+from lossctl.core.domain import NON_NEGATIVE, Interval
 from lossctl.core.form import Form
 from lossctl.core.loss import Part, Variant
 from lossctl.core.param import Label, PerClass, Value
-from lossctl.core.reading import WEIGHTED
+from lossctl.core.statistic import WEIGHTED
 from lossctl.losses.forms import CLASSES
 from lossctl.losses.observed import class_weights, has_labels, row_weights, shares, without
+from lossctl.numerics.array import Array
 
 ClassWeight = Annotated[
     tuple[float, ...] | None,

@@ -12,13 +12,12 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from lossctl.core.domain import Array
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import Loss
+from lossctl.core.loss import Loss, Peer
 from lossctl.core.param import Label, PerClass
-from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
+from lossctl.numerics.array import Array
 from lossctl.output.delimited import markdown_table
 from lossctl.output.escape import markdown
 from lossctl.output.numbers import shown

@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.domain import Array, Codes
+from lossctl.core.domain import Codes
 from lossctl.core.form import Curve, Form
+from lossctl.numerics.array import Array
 from lossctl.output.numbers import shown
 from lossctl.output.style import Style
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lossctl.core import double
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 from lossctl.stats.contrast import Contrast
 from lossctl.stats.spread import Spread, from_scores
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lossctl.core.exact import SHIFT, ratio, units
-from lossctl.core.reading import Means, Reading
 from lossctl.core.state import View
+from lossctl.core.statistic import Means, Statistic
 from lossctl.core.tally import means
+from lossctl.numerics.exact import SHIFT, ratio, units
 
 Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean
 Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
 
 
-def slopes_at(reading: Reading, centre: Means) -> list[float] | None:
+def slopes_at(reading: Statistic, centre: Means) -> list[float] | None:
     """Return the slopes of a reading, None where one is not finite, as that of a root at zero."""
     with np.errstate(all="ignore"):
         slopes = [float(slope) for slope in reading.slope(centre)]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
-from lossctl.core.exact import SHIFT, ratio, root
-from lossctl.core.reading import Reading
 from lossctl.core.state import View
+from lossctl.core.statistic import Statistic
 from lossctl.core.tally import means, read
+from lossctl.numerics.exact import SHIFT, ratio, root
 from lossctl.stats.contrast import Fraction, combined, covariance, covariance_units, slopes_at
 from lossctl.stats.student import t_quantile
 
@@ -61,7 +61,7 @@ class Estimate:
 
 
 def estimate(
-    reading: Reading, view: View, indexes: Sequence[int], *, weighted: bool, level: float | None, total: bool = False
+    reading: Statistic, view: View, indexes: Sequence[int], *, weighted: bool, level: float | None, total: bool = False
 ) -> Estimate:
     """Read the value of a loss from its sums, with an interval of the given level (None: no interval).
 
@@ -91,7 +91,7 @@ def estimate(
     return about(value, stderr, t_quantile(level, round(units) - 1), reading.interval == "log" and not total, "t")
 
 
-def counted(reading: Reading, view: View, indexes: Sequence[int]) -> float:
+def counted(reading: Statistic, view: View, indexes: Sequence[int]) -> float:
     """Return on how many units a mean rests: rows, or sets, (Σm)²/Σm² of their masses m (Kish 1965) if weighted."""
     if reading.mass is None:
         return view.live
@@ -126,7 +126,7 @@ def _total_variance(view: View, index: int) -> Fraction | None:
     return None if spread is None else (spread, (view.live - 1) << (2 * SHIFT))
 
 
-def _variance(reading: Reading, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
+def _variance(reading: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
     """Delta-method variance of a reading."""
     slopes = slopes_at(reading, means(view, indexes, weighted))
     if slopes is None:

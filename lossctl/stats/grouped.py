@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core import double
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair
 from lossctl.core.grouped import GroupedMoments
-from lossctl.core.reading import Reading
+from lossctl.core.statistic import Statistic
+from lossctl.numerics import double
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair
 from lossctl.stats.estimate import COUNTED, LARGEST_LOG, WHY_NOT_ASKED, Estimate, Why, spared
 from lossctl.stats.student import t_quantile
 
 
 def estimates(
-    reading: Reading,
+    reading: Statistic,
     groups: GroupedMoments,
     indexes: Sequence[int],
     *,
@@ -75,7 +75,7 @@ def estimates(
     ]
 
 
-def _counted(reading: Reading, groups: GroupedMoments, sums: Sequence[Pair], indexes: Sequence[int]) -> Array:
+def _counted(reading: Statistic, groups: GroupedMoments, sums: Sequence[Pair], indexes: Sequence[int]) -> Array:
     """Return on how many units each group's mean rests; see `estimate.counted`."""
     if reading.mass is None:
         return groups.live.astype(np.float64)
@@ -120,7 +120,7 @@ class _Covariances:
 
 
 def _variance(
-    reading: Reading,
+    reading: Statistic,
     means: tuple[Array, ...],
     covariance: _Covariances,
     indexes: Sequence[int],

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 
 DRAWS = 20_000
 MANY = 30  # degrees of freedom from which a chi-square value is drawn from a normal one

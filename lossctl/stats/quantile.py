@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 from lossctl.stats.student import normal_quantile
 
 TOO_FEW = "too few rows for an interval from order statistics"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 from lossctl.stats.estimate import Estimate, Why
 
 METHOD = "bootstrap"

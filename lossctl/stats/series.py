@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lossctl.core.domain import Array
+from lossctl.numerics.array import Array
 from lossctl.stats.contrast import Contrast
 from lossctl.stats.estimate import Why
 from lossctl.stats.spread import Spread

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from lossctl.core.domain import Array
-from lossctl.core.exact import root
 from lossctl.core.state import View
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import root
 from lossctl.stats.contrast import Contrast, covariance
 from lossctl.stats.estimate import Why, spared
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail

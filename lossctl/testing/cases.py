@@ -9,24 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.domain import (
-    Array,
-    Box,
-    Codes,
-    Domain,
-    Flag,
-    Interval,
-    Labels,
-    LogSimplex,
-    Mark,
-    Simplex,
-    Whole,
-    corners,
-)
+from lossctl.core.domain import Box, Codes, Domain, Flag, Interval, Labels, LogSimplex, Mark, Simplex, Whole, corners
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
 from lossctl.core.param import Choice, Kind, Label, PerClass
 from lossctl.core.state import Moments, Peak, Sample
+from lossctl.numerics.array import Array
 
 Columns = dict[str, Any]  # arrays by role: (width, rows), or (rows,) class codes
 State = Moments | Peak | Sample

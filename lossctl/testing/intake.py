@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.activation import APPLY
 from lossctl.core.domain import Box, Flag
 from lossctl.core.form import OPTIONAL
 from lossctl.errors import DataError, UsageError
+from lossctl.numerics.activation import APPLY
 from lossctl.testing.cases import (
     ROWS,
     Case,

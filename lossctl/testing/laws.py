@@ -13,12 +13,13 @@ import numpy as np
 from lossctl import registry
 from lossctl.core.arrays import block_state, first_finite, value_of
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Array, Box
-from lossctl.core.exact import rounded
+from lossctl.core.domain import Box
 from lossctl.core.loss import Loss
-from lossctl.core.reading import MEAN
 from lossctl.core.state import Moments, Sample
+from lossctl.core.statistic import MEAN
 from lossctl.errors import UsageError
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import rounded
 from lossctl.testing.cases import (
     ROWS,
     SLOPE_TOLERANCE,

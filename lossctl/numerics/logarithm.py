@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from functools import cache
 from typing import Final
 
 import numpy as np
 
-from lossctl.core.activation import sigmoid
-from lossctl.core.domain import Array
-from lossctl.core.double import SPLITTER, Pair, add, two_sum
-from lossctl.core.polynomial import polynomial
+from lossctl.numerics.activation import sigmoid
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import SPLITTER, Pair, add, two_sum
+
+
+def polynomial(x: Array, factors: Sequence[float]) -> Array:
+    """Sum of factors times powers of x, the highest power's first (Horner)."""
+    total = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        total *= x
+        total += factor
+    return total
+
 
 STEPS: Final = 128  # table points of ln c, c = i/128, so that |r| < 2^-7.5 is left for the series
 FIRST, LAST, END = 90, 182, 257  # of quotients in [√½, √2], and of significands in [1, 2]

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossctl.core import logarithm as log
-from lossctl.core.domain import Array
-from lossctl.core.double import Pair, add, two_sum
-from lossctl.core.logarithm import exp_of, log_ratio, minus, product
-from lossctl.core.polynomial import polynomial
+from lossctl.numerics import logarithm as log
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair, add, two_sum
+from lossctl.numerics.logarithm import exp_of, log_ratio, minus, polynomial, product
 
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
 NEAR: Final = 3.0  # up to this spread of its nodes, the series of a divided difference is summed

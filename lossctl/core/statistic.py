@@ -16,7 +16,7 @@ Means = tuple[Any, ...]  # float64 numbers, or (groups,) arrays of them
 
 
 @dataclass(frozen=True)
-class Reading:
+class Statistic:
     """g and its gradient, of numbers or of arrays alike.
 
     `interval` names the form of the confidence interval (none: of a maximum), `undefined` says when g has no value.
@@ -33,11 +33,11 @@ class Reading:
 
 ONE: Final = np.float64(1.0)
 
-MEAN: Final = Reading("mean", lambda m: m[0], lambda m: (ONE,))
+MEAN: Final = Statistic("mean", lambda m: m[0], lambda m: (ONE,))
 
-ROOT: Final = Reading("root of a mean", lambda m: np.sqrt(m[0]), lambda m: (0.5 / np.sqrt(m[0]),), "log")
+ROOT: Final = Statistic("root of a mean", lambda m: np.sqrt(m[0]), lambda m: (0.5 / np.sqrt(m[0]),), "log")
 
-RATIO: Final = Reading(
+RATIO: Final = Statistic(
     "ratio of means",
     lambda m: m[0] / m[1],
     lambda m: (1.0 / m[1], -m[0] / m[1] ** 2),
@@ -61,21 +61,21 @@ def _r2_slope(m: Means) -> tuple[Any, ...]:
     return -1.0 / spread, -2.0 * m[1] * lift, lift
 
 
-R_SQUARED: Final = Reading(
+R_SQUARED: Final = Statistic(
     "1 - mean squared residual / variance of the target", _r2, _r2_slope, undefined="the target is constant"
 )
 
-TWO_RATIOS: Final = Reading(
+TWO_RATIOS: Final = Statistic(
     "sum of two masked means",
     lambda m: m[0] / m[1] + m[2] / m[3],
     lambda m: (1.0 / m[1], -m[0] / m[1] ** 2, 1.0 / m[3], -m[2] / m[3] ** 2),
     undefined="needs at least one real and one generated row",
 )
 
-MASKED: Final = Reading("masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row")
+MASKED: Final = Statistic("masked mean", RATIO.value, RATIO.slope, undefined="needs at least one generated row")
 
-WEIGHTED: Final = Reading(
+WEIGHTED: Final = Statistic(
     "class-weighted mean", RATIO.value, RATIO.slope, undefined="the classes that count are in no row"
 )
 
-SET_MEAN: Final = Reading("mean over sets", RATIO.value, RATIO.slope, undefined="there is no set of rows", mass=1)
+SET_MEAN: Final = Statistic("mean over sets", RATIO.value, RATIO.slope, undefined="there is no set of rows", mass=1)

@@ -11,18 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.domain import Array, Interval
-from lossctl.core.double import two_sum
-
-RANGES: Final = {
-    "none": Interval(),
-    "sigmoid": Interval(low=0.0, high=1.0),
-    "softmax": Interval(low=0.0, high=1.0),
-    "tanh": Interval(low=-1.0, high=1.0),
-    "exp": Interval(low=0.0),
-    "softplus": Interval(low=0.0),
-    "relu": Interval(low=0.0, low_closed=True),
-}
+from lossctl.numerics.array import Array
+from lossctl.numerics.double import two_sum
 
 
 def sigmoid(z: Array) -> Array:

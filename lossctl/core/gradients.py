@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lossctl.core import activation as act
 from lossctl.core.batch import FRAMES, Batch, other_prob
-from lossctl.core.domain import CORNERS, Array
+from lossctl.core.domain import CORNERS
 from lossctl.core.loss import Loss
+from lossctl.numerics import activation as act
+from lossctl.numerics.array import Array
 
 
 def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
