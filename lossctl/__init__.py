@@ -10,17 +10,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lossctl.version import __version__
+
 if TYPE_CHECKING:
-    from lossctl.api import Report, compare, evaluate
     from lossctl.api.check import check
     from lossctl.api.choose import Advice, choose
+    from lossctl.api.compare import compare
     from lossctl.api.diff import diff
+    from lossctl.api.evaluate import Report, evaluate
     from lossctl.api.validate import Survey, validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
-    from lossctl.specs import get
+    from lossctl.registry import get
 
-__version__ = "0.1.0"
 __all__ = [
     "Advice",
     "BaselineError",
@@ -50,15 +52,15 @@ HOMES = {
     "LossctlError": "errors",
     "OutputError": "errors",
     "PluginError": "errors",
-    "Report": "api",
+    "Report": "api.evaluate",
     "Survey": "api.validate",
     "UsageError": "errors",
     "check": "api.check",
     "choose": "api.choose",
-    "compare": "api",
+    "compare": "api.compare",
     "diff": "api.diff",
-    "evaluate": "api",
-    "get": "specs",
+    "evaluate": "api.evaluate",
+    "get": "registry",
     "validate": "api.validate",
 }
 

@@ -15,15 +15,14 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         import typer
 
-        from lossctl.cli import shell
+        from lossctl.cli import complete
         from lossctl.cli.app import app
-        from lossctl.cli.guard import outcome
-        from lossctl.cli.terminal import say
+        from lossctl.cli.console import outcome, say
     except Exception as error:  # an installation that is broken must not look like a gate that failed
         sys.stderr.write(f"lossctl: cannot start: {type(error).__name__}: {error}; install lossctl anew\n")
         return ExitCode.BUG
-    if shell.is_asked():
-        return shell.answer(lambda: app(arguments, prog_name="lossctl", standalone_mode=False))
+    if complete.is_asked():
+        return complete.answer(lambda: app(arguments, prog_name="lossctl", standalone_mode=False))
     try:
         return int(app(arguments, prog_name="lossctl", standalone_mode=False) or ExitCode.OK)
     except SystemExit as end:

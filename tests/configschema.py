@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lossctl.cli.configfile import INSIDE, LIMITS, keys, rule_keys
-from lossctl.cli.declare import Declared, InFile
-from lossctl.cli.values import PERCENT, Range
+from lossctl.cli.config import INSIDE, LIMITS, keys, rule_keys
+from lossctl.cli.options import PERCENT, Declared, InFile, Range
 
 HUGE = sys.float_info.max
 TEXT = {"$ref": "#/$defs/text"}

@@ -18,8 +18,7 @@ import pytest
 import lossctl
 from lossctl import registry
 from lossctl.__main__ import run
-from lossctl.api.arguments import KINDS, checked_types, fitting
-from lossctl.api.query import InputOptions, only_known
+from lossctl.api.options import KINDS, InputOptions, checked_types, fitting, only_known
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
@@ -163,10 +162,10 @@ def test_bad_specs_are_refused(spec: str, words: str) -> None:
 
 @pytest.mark.parametrize("loss", registry.losses().values(), ids=str)
 def test_specs_round_trip(loss: lossctl.Loss) -> None:
-    assert registry.get(loss.full_spec) == loss
-    assert registry.get(loss.spec).spec == loss.spec
+    assert registry.loss_of(loss.full_spec) == loss
+    assert registry.loss_of(loss.spec).spec == loss.spec
     for alias in loss.aliases:
-        assert registry.get(alias.upper().replace("_", "-")).name == loss.name
+        assert registry.loss_of(alias.upper().replace("_", "-")).name == loss.name
 
 
 def test_names_are_unique_and_the_package_has_what_it_says() -> None:

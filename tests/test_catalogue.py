@@ -19,7 +19,7 @@ from lossctl.core.loss import loss
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
 from lossctl.output.catalogue import listing
-from lossctl.output.style import Style
+from lossctl.output.text import Style
 from lossctl.testing import check
 from tests.conftest import ROOT, Lossctl
 from tests.test_reference import ROWS, Row, without_reference

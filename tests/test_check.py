@@ -16,7 +16,7 @@ import pytest
 
 from lossctl.api.check import check
 from lossctl.errors import BaselineError, UsageError
-from lossctl.gate import verdict
+from lossctl.gate import judge as judge_module
 from lossctl.gate.judge import Terms, judge
 from lossctl.gate.rules import Tolerance, limit_rule, regression_rule
 from tests.conftest import Lossctl
@@ -652,7 +652,7 @@ def test_tolerances_and_texts() -> None:
 
 def test_no_check_is_no_verdict() -> None:
     assert judge([], Terms()) == []
-    assert verdict.conclude([]).blocks
+    assert judge_module.conclude([]).blocks
 
 
 def test_the_reader_going_away_keeps_a_failed_gate(rows: Path) -> None:

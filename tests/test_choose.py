@@ -20,11 +20,10 @@ from lossctl.api.choosing.advice import OPTIMISES
 from lossctl.api.choosing.kinds import TASKS, WHAT
 from lossctl.api.choosing.rule import Rule
 from lossctl.api.choosing.rules import RULES
-from lossctl.core.advice import Advice, Finding, Threshold
-from lossctl.core.line import Line
-from lossctl.core.sketch import Sketch
-from lossctl.output.advicetable import to_table
-from lossctl.output.style import Style
+from lossctl.output.advice import to_table
+from lossctl.output.text import Style
+from lossctl.profile.numbers import NumberSummary, Sketch
+from lossctl.results.advice import Advice, Finding, Threshold
 from tests.conftest import ROOT, Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -523,13 +522,13 @@ def test_sketches_are_near_and_merge_to_the_same() -> None:
 
 def test_lines_have_the_moments_of_their_numbers() -> None:
     values = rng.gamma(2.0, 3.0, 3000) + 1e7
-    line = Line.of(values[:1000][np.newaxis], 0.0).merge(Line.of(values[1000:][np.newaxis], 0.0))
+    line = NumberSummary.of(values[:1000][np.newaxis], 0.0).merge(NumberSummary.of(values[1000:][np.newaxis], 0.0))
     centred = values - values.mean()
     assert line.mean == pytest.approx(values.mean(), rel=1e-15)
     assert line.variance == pytest.approx(values.var(), rel=1e-9)
     assert line.skewness == pytest.approx(float(np.mean(centred**3)) / values.std() ** 3, rel=1e-6)
-    assert Line.of(np.full((1, 5), 2.5), 0.0).skewness is None
-    assert Line.of(np.array([[1e300, -1e300, 1e308]]), 0.0).variance is None
+    assert NumberSummary.of(np.full((1, 5), 2.5), 0.0).skewness is None
+    assert NumberSummary.of(np.array([[1e300, -1e300, 1e308]]), 0.0).variance is None
 
 
 def test_threads_and_containers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -587,9 +586,9 @@ def test_tables_fit_and_show_each_number_beside_its_threshold(
     name: str, width: int | None, lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (file, *options), _, _ = SAMPLES[name]
-    monkeypatch.setattr("lossctl.cli.terminal.is_terminal", lambda: width is not None)
-    monkeypatch.setattr("lossctl.cli.terminal.width", lambda: width)
-    monkeypatch.setattr("lossctl.cli.outputs.width", lambda: width)
+    monkeypatch.setattr("lossctl.cli.console.is_terminal", lambda: width is not None)
+    monkeypatch.setattr("lossctl.cli.console.width", lambda: width)
+    monkeypatch.setattr("lossctl.cli.console.width", lambda: width)
     text = lossctl("losses", "choose", f"sample_data/{file}", *options, "--color", "never").out
     lines = text.splitlines()
     command = lines[-1]

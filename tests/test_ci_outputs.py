@@ -19,13 +19,10 @@ import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossctl.core.report import Check, Evaluation, Input
 from lossctl.output import checks as outputs
-from lossctl.output.escape import command_data, command_property, inert_line, inert_text
-from lossctl.output.github import to_github
-from lossctl.output.junit import legal, to_junit
-from lossctl.output.style import Style
-from lossctl.output.verdicts import ORDER, worst_first
+from lossctl.output.checks import ORDER, legal, to_github, to_junit, worst_first
+from lossctl.output.text import Style, command_data, command_property, inert_line, inert_text
+from lossctl.results.report import Check, Evaluation, Input
 from tests.conftest import ROOT, Lossctl
 
 Write = Callable[[str, str | bytes], Path]

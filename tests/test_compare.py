@@ -21,8 +21,8 @@ from statsmodels.tsa.stattools import diebold_mariano_test
 
 import lossctl
 from lossctl import DataError, Report, UsageError
-from lossctl.api.comparison import weigh
-from lossctl.core.report import Comparison
+from lossctl.api.compare import weigh
+from lossctl.results.report import Comparison
 
 Values = NDArray[Any]
 Data = Mapping[str, Values]

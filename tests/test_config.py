@@ -17,14 +17,10 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossctl.cli import configfile
-from lossctl.cli.configfile import RuleTable, load
-from lossctl.cli.declare import declared
-from lossctl.cli.guard import outcome
-from lossctl.cli.options import GROUPS, CheckOptions, CompareOptions, Display, Inputs, Intervals
-from lossctl.cli.outputs import Outputs
-from lossctl.cli.settings import Settings, command, show_config
-from lossctl.cli.values import Tolerance
+from lossctl.cli import config
+from lossctl.cli.config import RuleTable, Settings, command, load, show_config
+from lossctl.cli.console import Outputs, outcome
+from lossctl.cli.options import GROUPS, CheckOptions, CompareOptions, Display, Inputs, Intervals, Tolerance, declared
 from lossctl.errors import OutputError, UsageError
 from tests import configschema
 from tests.conftest import ROOT, Lossctl
@@ -360,7 +356,7 @@ def test_what_cannot_be_parsed_is_an_error_wherever_it_is_found(
 def test_files_that_are_none(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "lossctl.toml").write_bytes(b'target = "a"\nid = "\xff"')
     assert refused(capsys, "check", "p.csv") == "lossctl.toml: line 2 is not UTF-8"
-    (project / "lossctl.toml").write_bytes(b"#" * (configfile.LARGEST + 1))
+    (project / "lossctl.toml").write_bytes(b"#" * (config.LARGEST + 1))
     assert "is longer than" in refused(capsys, "check", "p.csv")
     (project / "lossctl.toml").unlink()
     (project / "lossctl.toml").symlink_to("nowhere")
@@ -560,7 +556,7 @@ def test_the_configuration_of_the_readme_is_right(project: Path, validator: json
         assert loads(project, text)
 
 
-KEYS = sorted({*configfile.keys(), *configfile.refused(), "chekc", "loss"})
+KEYS = sorted({*config.keys(), *config.refused(), "chekc", "loss"})
 PARTS = st.one_of(
     st.booleans(),
     st.integers(-3, 300),
@@ -568,7 +564,7 @@ PARTS = st.one_of(
     st.sampled_from(["", "a", "error", "sum", "auto", "2%", "md:x", "../x", "/x", "point", "warn", "a/../b"]),
 )
 VALUES = st.one_of(PARTS, st.lists(PARTS, max_size=3))
-RULES = st.dictionaries(st.sampled_from([*sorted(configfile.rule_keys()), "mx"]), VALUES, max_size=4)
+RULES = st.dictionaries(st.sampled_from([*sorted(config.rule_keys()), "mx"]), VALUES, max_size=4)
 DOCUMENTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
 
 
@@ -580,7 +576,7 @@ SCHEMA = jsonschema.Draft202012Validator(configschema.schema())
 def test_loader_and_schema_agree_on_any_document(document: dict[str, Any], rules: list[dict[str, Any]]) -> None:
     whole = {**document, "check": rules} if rules else document
     try:
-        configfile.checked(whole, "lossctl.toml")
+        config.checked(whole, "lossctl.toml")
         accepted = True
     except UsageError:
         accepted = False
@@ -589,7 +585,7 @@ def test_loader_and_schema_agree_on_any_document(document: dict[str, Any], rules
 
 def test_every_option_has_a_key_or_a_reason_and_a_variable_of_its_own() -> None:
     options = [option for group in GROUPS for option in declared(group)]
-    assert {option.key for option in options} == {*configfile.keys(), *configfile.refused()}
+    assert {option.key for option in options} == {*config.keys(), *config.refused()}
     by_variable: dict[str, set[str]] = {}
     for option in options:
         by_variable.setdefault(option.variable, set()).add(option.name)

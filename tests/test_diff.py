@@ -187,7 +187,7 @@ def test_narrow_terminals_and_hostile_names(lossctl: Lossctl, write: Write) -> N
         assert not obeyed(text)
         assert "\x1b" not in text
     from lossctl.output.changes import to_table
-    from lossctl.output.style import Style
+    from lossctl.output.text import Style
 
     narrow = to_table(diff(path, path), Style(width=20))
     assert "  old 0.50000\n  new 0.50000\n  change 0" in narrow

@@ -16,14 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.core.loss import Direction
-from lossctl.core.report import Cell, Check
 from lossctl.errors import UsageError
-from lossctl.gate.cases import Case, lay_out, place
-from lossctl.gate.judge import Terms, judge
+from lossctl.gate.judge import Case, Terms, conclude, judge, lay_out, place
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
-from lossctl.gate.verdict import conclude
 from lossctl.io import reports
 from lossctl.output import envelope
+from lossctl.results.report import Cell, Check
 from tests.conftest import Lossctl, Outcome
 from tests.test_output import shell
 

@@ -13,11 +13,9 @@ import pytest
 import lossctl as package
 from lossctl import registry
 from lossctl.core.form import Curve, Form
-from lossctl.output.catalogue import description
-from lossctl.output.numbers import shown
-from lossctl.output.sparkline import BLOCKS, PLAIN, POINTS, finer, spanned, sparkline
-from lossctl.output.style import Style
+from lossctl.output.catalogue import BLOCKS, PLAIN, POINTS, description, finer, spanned, sparkline
 from lossctl.output.table import wide
+from lossctl.output.text import Style, shown
 from tests.conftest import Lossctl
 
 HOSTILE = "<script>alert('x')</script>&amp;\"quoted\"\x1b[2J\u202e $y$"
@@ -176,7 +174,7 @@ def test_ranges_are_named_with_infinities() -> None:
 
 
 def form_of(points: tuple[str, ...], **roles: Any) -> Form:
-    like = registry.get("mae").forms[0]
+    like = registry.loss_of("mae").forms[0]
     return Form(like.name, like.roles, Curve("x", points, {role: tuple(columns) for role, columns in roles.items()}))
 
 
@@ -200,7 +198,7 @@ def test_a_curve_is_filled_in_only_where_nothing_is_guessed() -> None:
 @pytest.mark.parametrize("ascii_only", [False, True])
 @pytest.mark.parametrize("name", ["mse", "bce", "cce", "huber", "gan_generator", "contrastive", "iou", "triplet_score"])
 def test_show_draws_the_loss_and_its_gradient(name: str, width: int | None, ascii_only: bool) -> None:
-    loss = registry.get(name)
+    loss = registry.loss_of(name)
     lines = description(loss, "table", Style(width, ascii=ascii_only)).splitlines()
     drawn = [line for line in lines if re.match(r"(loss|∂/∂\w+|d/d\w+) +[▁-█_.~=+*#?-]{2,}  \S+ to \S+$", line)]
     expected = sum(1 + (loss.gradient is not None) for form in loss.forms if len(form.curve.points) > 1)

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 
 import lossctl as package
 from lossctl.errors import DataError, ExitCode
-from lossctl.io import csvchunks, jsonfile
-from lossctl.io.column import Cells, Keys, Kind, Numbers, Raw, Texts, decoded
-from lossctl.io.jsonfile import JsonTable
+from lossctl.io import fields, jsonl
+from lossctl.io.jsonl import JsonTable
+from lossctl.io.open import open_table
 from lossctl.io.source import Source
-from lossctl.io.tables import open_table
+from lossctl.io.table import Cells, Keys, Kind, Numbers, Raw, Texts, decoded
 from tests.conftest import Lossctl, Outcome
 from tests.warm import forked, once
 
@@ -481,9 +481,9 @@ def test_empty_lines_at_the_end_are_none(write: Write) -> None:
 
 
 def test_pieces_are_cut_at_any_line(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvchunks, "BLOCK", 4)
+    monkeypatch.setattr(fields, "BLOCK", 4)
     for step in (1, 7, 1 << 20):
-        monkeypatch.setattr(csvchunks, "STEP", step)
+        monkeypatch.setattr(fields, "STEP", step)
         for count in (1, 3, 4, 5, 8, 9):
             text = lines(*({"p": row} for row in range(count)))
             for content in (text, text.rstrip("\n"), text + "\n\n", text.replace("\n", "\r\n")):
@@ -726,14 +726,14 @@ def test_a_name_of_another_format_is_no_file_of_lines(write: Write) -> None:
 
 
 def test_lines_that_never_end_are_not_gathered(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvchunks, "LONGEST", 1 << 20)
+    monkeypatch.setattr(fields, "LONGEST", 1 << 20)
     long = '{"y": 1, "p": 2, "pad": "' + "x" * (3 << 20) + '"}\n'
     assert "row 1 or one after it: one line is longer than 1 MiB" in refusal(write("a.jsonl", long))
     assert "row 3 or one after it: one line is longer" in refusal(write("a.jsonl", lines(GOOD, GOOD) + long))
 
 
 def test_a_long_first_line_names_the_columns(write: Write) -> None:
-    rows = [{"pad": "x" * (2 * jsonfile.HEAD - 40), "y": 1, "p": 3}, {"y": 1, "p": 3, "more": 1}]
+    rows = [{"pad": "x" * (2 * jsonl.HEAD - 40), "y": 1, "p": 3}, {"y": 1, "p": 3, "more": 1}]
     assert open_table(str(write("a.jsonl", lines(*rows)))).names == ("pad", "y", "p")
     assert package.evaluate(str(write("a.jsonl", lines(*rows))), **MSE).cells[0].value == 4.0
 

@@ -303,10 +303,10 @@ def test_a_law_finds_what_breaks_it(law: Callable[[Case], None], broken: Loss, w
 
 def test_settings_reach_every_parameter() -> None:
     """Each parameter is changed alone; ends, switches and `off` are among the values."""
-    specs = [setting.spec for setting in settings(registry.get("triplet"), 0)]
+    specs = [setting.spec for setting in settings(registry.loss_of("triplet"), 0)]
     assert specs[0] == "triplet"
     assert {"triplet:margin=0", "triplet:p=1", "triplet:swap=true", "triplet:squared=true"} <= set(specs)
-    alphas = {setting.args["alpha"] for setting in settings(registry.get("focal:alpha=0.25"), 0)}
+    alphas = {setting.args["alpha"] for setting in settings(registry.loss_of("focal:alpha=0.25"), 0)}
     assert {None, 0.0, 0.25, 1.0} <= alphas
     assert len(alphas) > 4
 
@@ -333,7 +333,7 @@ def test_laws_are_not_vacuous(found: Loss) -> None:
 
 def test_weights_of_a_median_are_rows_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
-    median = registry.get("median_absolute_error")
+    median = registry.loss_of("median_absolute_error")
     for rows in (1, 2, 3, 10, 31):
         target, pred = rng.normal(size=(2, rows))
         weight = rng.integers(0, 4, rows)

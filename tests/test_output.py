@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 import lossctl as package
-from lossctl.core.report import Cell
-from lossctl.output import numbers, table
-from lossctl.output.escape import markdown
-from lossctl.output.style import Style
+from lossctl.output import table
+from lossctl.output import text as text_module
+from lossctl.output.text import Style, markdown
+from lossctl.results.report import Cell
 from tests.conftest import ROOT, Lossctl
 
 DIABETES = ("eval", "sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
@@ -35,7 +35,7 @@ def report() -> package.Report:
 
 
 def digits_of(report: package.Report, digits: int = 5) -> list[str]:
-    return [numbers.shown(cell.value, digits) for cell in report.cells]
+    return [text_module.shown(cell.value, digits) for cell in report.cells]
 
 
 @pytest.mark.parametrize("width", [None, 40, 60, 80, 200])
@@ -128,7 +128,7 @@ def test_no_encoding_breaks_it(encoding: str) -> None:
     ],
 )
 def test_numbers_have_significant_digits(value: float | None, digits: int, text: str) -> None:
-    assert numbers.shown(value, digits) == text
+    assert text_module.shown(value, digits) == text
 
 
 def test_digits_change_tables_alone(lossctl: Lossctl) -> None:
@@ -153,7 +153,7 @@ def test_every_format_has_the_same_values(lossctl: Lossctl) -> None:
     rows = list(csv.DictReader(io.StringIO(lossctl(*DIABETES, *losses, "-f", "csv").out)))
     assert [float(row["value"]) for row in rows] == values
     assert rows[-1]["slice.age_band"] == "under 50"
-    shown = [numbers.shown(float(str(value)), 5) for value in values]
+    shown = [text_module.shown(float(str(value)), 5) for value in values]
     for form in ("table", "long", "md"):
         text = lossctl(*DIABETES, *losses, "-f", form).out
         assert all(number in text for number in shown)
@@ -347,7 +347,7 @@ class Terminal(io.StringIO):
 
 
 def test_long_work_shows_its_progress_on_a_terminal_alone(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lossctl.cli.progress.DELAY", 0.0)
+    monkeypatch.setattr("lossctl.cli.console.DELAY", 0.0)
     assert "rows/s" not in lossctl(*DIABETES).err
     for quiet in ((), ("-q",)):
         terminal = Terminal()

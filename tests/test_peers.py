@@ -12,7 +12,7 @@ import pytest
 
 from lossctl.core.arrays import unfit
 from lossctl.core.loss import Loss, Peer, differs, same
-from lossctl.registry import get, losses
+from lossctl.registry import loss_of, losses
 from tests.peers import claims as running
 from tests.peers.adapter import Adapter, NotTaken, Rows
 from tests.peers.claims import LIBRARIES, Claim, agreed, tried
@@ -100,7 +100,7 @@ PAIRS = [(words[0], library) for words in map(str.split, DIRECT.split("\n")) for
 
 @pytest.mark.parametrize(("name", "library"), PAIRS)
 def test_every_library_that_has_a_loss_is_named_there(name: str, library: str) -> None:
-    assert library in [peer.library for peer in get(name).elsewhere]
+    assert library in [peer.library for peer in loss_of(name).elsewhere]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
@@ -215,7 +215,7 @@ FAKES: Mapping[str, Callable[..., Any]] = {
 def test_what_is_not_true_is_found(monkeypatch: pytest.MonkeyPatch, peer: Peer, fault: str) -> None:
     table = {name: Adapter(function) for name, function in FAKES.items()}
     monkeypatch.setattr(running, "adapters", lambda library: table)
-    verdict = tried(Claim(replace(get("mse"), elsewhere=(peer,)), peer))
+    verdict = tried(Claim(replace(loss_of("mse"), elsewhere=(peer,)), peer))
     assert (fault in verdict.fault) if fault else verdict.fault == ""
     if verdict.cases:
         assert verdict.cases >= 100
@@ -223,10 +223,10 @@ def test_what_is_not_true_is_found(monkeypatch: pytest.MonkeyPatch, peer: Peer, 
 
 def test_a_parameter_left_open_is_tried_at_several_values(monkeypatch: pytest.MonkeyPatch) -> None:
     def right_at_the_default(rows: Rows, delta: float) -> Any:
-        return get("huber")(target=rows.target, pred=rows.pred)
+        return loss_of("huber")(target=rows.target, pred=rows.pred)
 
     monkeypatch.setattr(running, "adapters", lambda library: {"Huber": Adapter(right_at_the_default)})
-    loss: Loss = get("huber")
+    loss: Loss = loss_of("huber")
     assert tried(Claim(loss, same("torch", "Huber(delta=1)"))).fault == ""
     assert "differ, as" in tried(Claim(loss, same("torch", "Huber(delta=delta)"))).fault
 

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import lossctl as package
-from lossctl.core.foreign import aside
 from lossctl.errors import ExitCode
+from lossctl.plugins import aside
 from tests.conftest import ROOT
 from tests.warm import Ended, forked, once
 

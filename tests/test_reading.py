@@ -22,17 +22,17 @@ import pytest
 import lossctl as package
 from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
-from lossctl.io import buckets, csvchunks, spill
-from lossctl.io.column import Kind, Numbers, Table, Texts, decoded, length
-from lossctl.io.convert import texts
-from lossctl.io.csvchunks import Chunk, Rest, chunks
-from lossctl.io.instep import InStep
-from lossctl.io.join import Joined, ascends
+from lossctl.io import by_key, fields
+from lossctl.io.arrow import texts
+from lossctl.io.by_key import Joined, ascends
+from lossctl.io.by_position import ByPosition
+from lossctl.io.fields import Chunk, Rest, chunks
 from lossctl.io.keys import keys
 from lossctl.io.memory import ArrayTable, FrameTable
-from lossctl.io.npyfile import NpyTable
-from lossctl.io.parquetfile import ParquetTable
+from lossctl.io.npy import NpyTable
+from lossctl.io.parquet import ParquetTable
 from lossctl.io.source import Source
+from lossctl.io.table import Kind, Numbers, Table, Texts, decoded, length
 from lossctl.io.times import ranks
 
 SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
@@ -42,7 +42,7 @@ SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
 
 
 def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahead: bool = False) -> list[Chunk | Rest]:
-    monkeypatch.setattr(csvchunks, "BLOCK", SMALL_BLOCK)
+    monkeypatch.setattr(fields, "BLOCK", SMALL_BLOCK)
     return list(chunks(pa.BufferReader(text), delimiter, ahead))
 
 
@@ -53,7 +53,7 @@ def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahea
 def test_text_is_cut_into_pieces_of_whole_lines(
     step: int, ahead: bool, end: bytes, lines: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csvchunks, "STEP", step)
+    monkeypatch.setattr(fields, "STEP", step)
     separator = end or b"\n"
     text = separator.join(b"%d,x" % line for line in range(lines)) + end
     found = cut(text, monkeypatch, ahead=ahead)
@@ -95,16 +95,16 @@ def test_what_comes_before_unsafe_text_is_still_cut(monkeypatch: pytest.MonkeyPa
 
 
 def test_very_long_lines_come_in_pieces_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvchunks, "LONGEST", 50)
-    monkeypatch.setattr(csvchunks, "STEP", 31)
+    monkeypatch.setattr(fields, "LONGEST", 50)
+    monkeypatch.setattr(fields, "STEP", 31)
     found = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
     assert sum(piece.rows for piece in found if isinstance(piece, Chunk)) == 7
     assert max(piece.rows for piece in found if isinstance(piece, Chunk)) < SMALL_BLOCK
 
 
 def test_text_without_line_ends_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvchunks, "LONGEST", 50)
-    monkeypatch.setattr(csvchunks, "STEP", 10)
+    monkeypatch.setattr(fields, "LONGEST", 50)
+    monkeypatch.setattr(fields, "STEP", 10)
     stream = pa.BufferReader(b"1,x\r" * 100)
     assert list(chunks(stream, ",", False)) == [Rest(0)]
     assert stream.tell() == 50
@@ -180,7 +180,7 @@ def test_feeds_have_all_rows_between_them(tmp_path: Path, groups: int, parts: in
         ParquetTable(Source(str(tmp_path / "x.parquet"))),
         ArrayTable({"x": np.arange(rows, dtype=float)}),
     ]
-    feeds = InStep(tables).feeds([(0, {"x": Kind.NUMBER}), (1, {"x": Kind.NUMBER})], parts)
+    feeds = ByPosition(tables).feeds([(0, {"x": Kind.NUMBER}), (1, {"x": Kind.NUMBER})], parts)
     assert len(feeds) == 1 if groups > rows else 1 <= len(feeds) <= parts
     assert len(feeds) == parts or parts == 8 or groups > 65_536
     address = 0
@@ -373,9 +373,9 @@ def test_keys_ascend_alike_in_every_container(values: list[Any], rise: bool) -> 
 @pytest.fixture
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a join of some thousand rows go to disk, in several runs and several blocks to a bucket."""
-    monkeypatch.setattr(spill, "HELD_BYTES", 1 << 10)
-    monkeypatch.setattr(buckets, "RUN_ROWS", 700)
-    monkeypatch.setattr(buckets, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(by_key, "HELD_BYTES", 1 << 10)
+    monkeypatch.setattr(by_key, "RUN_ROWS", 700)
+    monkeypatch.setattr(by_key, "BLOCK_ROWS", 5)
 
 
 def pair(tmp_path: Path, make_key: Callable[[int], object], rows: int = 5_000) -> tuple[str, str, float]:
@@ -530,8 +530,8 @@ def test_hashes_that_differ_only_in_their_last_bits_are_sorted_too() -> None:
     plain = rng.integers(0, 2**63, 5_000, dtype=np.uint64)
     close = np.arange(5_000, dtype=np.uint64)[::-1] + np.uint64(7 << 60)
     for hashes_ in (plain, close, plain[:1], plain[:0]):
-        assert hashes_[buckets.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
-    assert close[buckets.order_of(close, 8)].tolist() == sorted(close.tolist())
+        assert hashes_[by_key.order_of(hashes_, 0)].tolist() == sorted(hashes_.tolist())
+    assert close[by_key.order_of(close, 8)].tolist() == sorted(close.tolist())
 
 
 @pytest.mark.parametrize("second", [["3", "4"], [3.0, 4.0], [True, False], ["x", "y"]])

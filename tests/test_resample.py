@@ -18,8 +18,8 @@ from scipy import stats
 import lossctl
 from lossctl import Report
 from lossctl.core.fingerprint import row_hashes, text_hash
-from lossctl.core.report import Comparison
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, parts
+from lossctl.results.report import Comparison
 
 Values = NDArray[Any]
 Data = Mapping[str, Values]

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import lossctl as package
-from lossctl.api.room import as_bytes
-from lossctl.cli.stopwatch import Stopwatch
+from lossctl.api.evaluate import as_bytes
+from lossctl.cli.console import Stopwatch
 from lossctl.core.state import Sample
 from lossctl.errors import DataError, UsageError
 from lossctl.io.machine import free_memory, usable_cores

@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl import registry
-from lossctl.api import Report
+from lossctl.api.evaluate import Report
 from lossctl.core.block import Block, ready
-from lossctl.core.check import Breach
+from lossctl.core.breach import Breach
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
 from lossctl.engine.plan import Plan, Question, make_plan
-from lossctl.engine.reduce import reduce_block
-from lossctl.engine.tally import Tally
+from lossctl.engine.reduce import RunState, reduce_block
 
 Columns = Mapping[str, NDArray[Any]]
 N = 150_001  # two blocks of 65,536 rows and a ragged one
@@ -439,7 +438,7 @@ def plan_and_blocks() -> tuple[Plan, list[Block]]:
         form = loss.form_for({"target": 1, "pred": 1}, "binary")
         assert form is not None
         questions.append(Question(label, loss, form))
-    regress = registry.get("max_error")
+    regress = registry.loss_of("max_error")
     form = regress.form_for({"target": 1, "pred": 1}, "regression")
     assert form is not None
     questions.append(Question("max_error", regress, form))
@@ -480,7 +479,7 @@ def plan_and_blocks() -> tuple[Plan, list[Block]]:
     return plan, blocks
 
 
-def trees(tallies: list[Tally], count: int) -> Iterator[Tally]:
+def trees(tallies: list[RunState], count: int) -> Iterator[RunState]:
     """Merge in random orders, along random trees."""
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -494,13 +493,13 @@ def trees(tallies: list[Tally], count: int) -> Iterator[Tally]:
 def test_tallies_of_blocks_merge_in_any_order() -> None:
     plan, blocks = plan_and_blocks()
     tallies = [reduce_block(block, plan, ())[0] for block in blocks]
-    whole = Tally.empty(plan)
+    whole = RunState.empty(plan)
     for tally in tallies:
         whole = whole.merge(tally)
     assert whole.moments.rows == 12_814  # the block with the finding is left out
     assert any(whole.moments.odd)
     assert whole.breaches
-    for other in trees([Tally.empty(plan), *tallies, Tally.empty(plan)], 20):
+    for other in trees([RunState.empty(plan), *tallies, RunState.empty(plan)], 20):
         assert other.moments == whole.moments
         assert (other.read, other.dropped) == (12_817, 15)
         assert other.breaches == whole.breaches

@@ -18,17 +18,14 @@ from scipy import stats
 import lossctl
 from lossctl import UsageError
 from lossctl.core.grouped import GroupedMoments
-from lossctl.core.reduction import moments_of
-from lossctl.core.report import Cell
+from lossctl.core.state import moments_of
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
-from lossctl.stats import replicates
-from lossctl.stats.cluster import Clusters
-from lossctl.stats.estimate import estimate
-from lossctl.stats.grouped import estimates
+from lossctl.results.report import Cell
+from lossctl.stats import estimate as estimate_module
+from lossctl.stats.estimate import estimate, estimates
 from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
 from lossctl.stats.quantile import order_interval, paired_stderr
-from lossctl.stats.series import Series, autocorrelation, lags_for
-from lossctl.stats.spread import IndependentRows, Spread
+from lossctl.stats.spread import Clusters, IndependentRows, Series, Spread, autocorrelation, lags_for
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
 Values = NDArray[Any]
@@ -997,22 +994,22 @@ def test_an_autocorrelation_is_that_of_statsmodels() -> None:
 
 def test_p_values_of_replicates_count_those_beyond_zero_and_one_more() -> None:
     values = np.concatenate([np.full(990, 2.0), np.full(9, -1.0)])
-    assert replicates.two_sided(values) == pytest.approx(2.0 * 10 / 1000)
-    assert replicates.two_sided(-values) == replicates.two_sided(values)
-    assert replicates.two_sided(np.full(99, 3.0)) == pytest.approx(2.0 / 100)
-    assert replicates.two_sided(np.array([-1.0, 1.0])) == 1.0
-    assert replicates.two_sided(np.zeros(9)) == 1.0
+    assert estimate_module.two_sided(values) == pytest.approx(2.0 * 10 / 1000)
+    assert estimate_module.two_sided(-values) == estimate_module.two_sided(values)
+    assert estimate_module.two_sided(np.full(99, 3.0)) == pytest.approx(2.0 / 100)
+    assert estimate_module.two_sided(np.array([-1.0, 1.0])) == 1.0
+    assert estimate_module.two_sided(np.zeros(9)) == 1.0
 
 
 def test_replicates_without_a_value_or_a_spread_tell_nothing() -> None:
     values = np.arange(100.0)
-    found = replicates.percentiles(50.0, values, 0.9)
+    found = estimate_module.percentiles(50.0, values, 0.9)
     assert found.interval == pytest.approx(tuple(np.percentile(values, [5.0, 95.0])))
     assert found.stderr == pytest.approx(float(np.std(values, ddof=1)))
     assert found.method == "bootstrap"
     broken = values.copy()
     broken[[3, 7]] = np.nan, np.inf
-    found = replicates.percentiles(50.0, broken, 0.9)
+    found = estimate_module.percentiles(50.0, broken, 0.9)
     assert (found.stderr, found.interval, found.why) == (None, None, "2 of 100 bootstrap replicates have no value")
-    found = replicates.percentiles(50.0, np.full(100, 50.0), 0.9)
+    found = estimate_module.percentiles(50.0, np.full(100, 50.0), 0.9)
     assert (found.stderr, found.interval, found.why) == (0.0, None, "the rows show no spread")

@@ -25,15 +25,15 @@ from hypothesis import strategies as st
 
 from lossctl.api.validate import validate
 from lossctl.core.state import NEVER
-from lossctl.core.summary import ColumnState, RoleState, Spread, Words, pred_domains, target_domains
-from lossctl.core.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from lossctl.errors import DataError, UsageError
-from lossctl.io import survey as io_survey
-from lossctl.io.cells import summary
-from lossctl.io.column import Cells, Kind, Numbers, Piece, Raw, Shape
-from lossctl.io.survey import AHEAD, Surveyor, in_order
-from lossctl.output.dataset import FORMATS, document, render
-from lossctl.output.style import Style
+from lossctl.io.table import Cells, Kind, Numbers, Piece, Raw, Shape
+from lossctl.output.survey import FORMATS, document, render
+from lossctl.output.text import Style
+from lossctl.profile import scan as io_survey
+from lossctl.profile.cells import summary
+from lossctl.profile.columns import ColumnState, RoleState, Spread, Words, pred_domains, target_domains
+from lossctl.profile.scan import AHEAD, Surveyor, in_order
+from lossctl.results.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from tests.conftest import ROOT, Lossctl
 from tests.test_startup import HEAVY, loaded
 
@@ -375,7 +375,7 @@ def test_many_columns_are_read_in_parts_where_each_can_be_read_alone(
     whole = validate(str(path), **options)
     read: list[list[str]] = []
     monkeypatch.setattr(io_survey, "WIDEST", 2)
-    from lossctl.io.parquetfile import ParquetTable
+    from lossctl.io.parquet import ParquetTable
 
     plain = ParquetTable.read
 
@@ -507,7 +507,7 @@ def test_keys_that_are_missing_repeated_or_unpaired(write: Write) -> None:
 
 
 def test_keys_of_many_rows_are_surveyed_bucket_by_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lossctl.io.pairing.RUN_ROWS", 1000)
+    monkeypatch.setattr("lossctl.profile.pairing.RUN_ROWS", 1000)
     keys = np.random.default_rng(2).permutation(5000)
     ones = np.ones(5000)
     left = parquet(tmp_path / "l.parquet", {"k": keys, "y": ones, "p": ones})
@@ -1029,7 +1029,7 @@ def test_verbose_says_what_would_be_used_and_where_the_time_went(lossctl: Lossct
 
 
 def test_progress_counts_the_rows_of_both_passes(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lossctl.cli.progress.DELAY", 0.0)
+    monkeypatch.setattr("lossctl.cli.console.DELAY", 0.0)
     said = lossctl("validate", "sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "--progress").err
     assert [int(rows) for rows in re.findall(r"(\d+) rows,", said)] == [148, 296]
 
@@ -1041,8 +1041,8 @@ def test_it_starts_as_lightly_as_the_others() -> None:
 
 
 def test_cells_are_read_as_they_are_held(write: Write) -> None:
-    from lossctl.io.column import decoded, joined, length, part
-    from lossctl.io.tables import open_table
+    from lossctl.io.open import open_table
+    from lossctl.io.table import decoded, joined, length, part
 
     table = open_table(str(write("m.csv", 'a,b\n"x, y",1\n"",\xff\n'.encode("latin-1"))))
     pieces = list(decoded(table.read({"a": Kind.CELL, "b": Kind.CELL})))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lossctl import __version__, registry
-from lossctl.api.arguments import checked_types
+from lossctl import registry
 from lossctl.api.choosing.advice import cautions, picks
 from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.fitting import sorted_out
@@ -15,15 +14,14 @@ from lossctl.api.choosing.rule import Seen
 from lossctl.api.choosing.sights import sights
 from lossctl.api.choosing.sitter import Sitter
 from lossctl.api.choosing.thresholds import FEW_ROWS
-from lossctl.api.commands import command, paths_of
-from lossctl.api.inputs import Names
-from lossctl.api.query import MOST_THREADS
-from lossctl.core import advice as core
-from lossctl.core.advice import Pick
+from lossctl.api.options import MOST_THREADS, Names, checked_types, command, paths_of
 from lossctl.core.form import form_wish
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import UsageError, printable
 from lossctl.io.machine import usable_cores
+from lossctl.results import advice as core
+from lossctl.results.advice import Pick
+from lossctl.version import __version__
 
 
 class Advice(core.Advice):
@@ -176,7 +174,7 @@ def _command(seen: Seen, chosen: Sequence[Pick], sitter: Sitter, asked: Mapping[
 
 def _takes_task(case: Case, specs: Sequence[str], activation: str) -> bool:
     """Whether a loss would read the columns in another form if the task were left to be told by them."""
-    for loss in map(registry.get, specs):
+    for loss in map(registry.loss_of, specs):
         widths = {role: case.widths[role] for role in loss.roles if role in case.widths}
         if loss.form_for(widths, form_wish(None, {activation})) != loss.form_for(widths, case.wish):
             return True

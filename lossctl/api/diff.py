@@ -6,11 +6,11 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 
-from lossctl import __version__
-from lossctl.core.change import Became, Change, Changes, Side
-from lossctl.core.report import Cell, Evaluation, merit
 from lossctl.errors import UsageError, listed, printable
 from lossctl.io.reports import SavedReport, read_report
+from lossctl.results.changes import Became, Change, Changes, Side
+from lossctl.results.report import Cell, Evaluation, merit
+from lossctl.version import __version__
 
 Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, slice
 

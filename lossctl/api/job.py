@@ -3,27 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lossctl import registry
-from lossctl.api.inputs import Names, as_list
+from lossctl.api.options import Names, Note, as_list
 from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
+from lossctl.core.breach import Breach
 from lossctl.core.domain import RANGES, Flag
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.labels import ClassCodes
-from lossctl.core.loss import Loss
-from lossctl.core.outputs import fitted
-from lossctl.core.report import Task
-from lossctl.engine.plan import Question
-from lossctl.engine.task import USUAL, static_task, task_of_values
-from lossctl.errors import UsageError, listed, near, printable
-from lossctl.io.assembly import TargetRule
-from lossctl.io.blocks import check_single, width_of
-from lossctl.io.classes import classes_for, pair_outputs
-from lossctl.io.column import Table
-from lossctl.io.columns import Selection, assignments
+from lossctl.core.loss import Loss, fitted
+from lossctl.core.state import NEVER
+from lossctl.engine.plan import Check, Plan, Question
+from lossctl.engine.reduce import RunState
+from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.io.blocks import BlockReader, TargetRule, check_single, explain_fault, width_of
+from lossctl.io.select import Selection, Slot, assignments, classes_for, pair_outputs
+from lossctl.io.table import Kind, Numbers, Table, decoded
+from lossctl.numerics.activation import APPLY
+from lossctl.results.report import Task
 
-Note = Callable[[str], None]
+USUAL: Final = {
+    "regression": ("mse", "rmse", "mae", "mbe", "huber", "r2"),
+    "binary": ("bce", "brier", "focal", "zero_one"),
+    "multiclass": ("cce", "brier", "focal", "zero_one"),
+    "multilabel": ("bce", "focal"),
+}
+
+
+def static_task(given: str | None, pred_width: int, target_kind: str, positive: str | None) -> Task | None:
+    """Work out the task from the columns alone; None where values have to tell regression from binary."""
+    if given is not None:
+        return Task(given, False, "--task")
+    if pred_width >= 2:
+        return Task("multiclass", True, f"{pred_width} prediction columns")
+    if positive is not None:
+        return Task("binary", True, "--positive-label")
+    if target_kind == "text":
+        raise UsageError(
+            "the target is text: say --task binary with --positive-label LABEL, or --task multiclass with one "
+            "prediction column per class, or name losses with -l"
+        )
+    return None
+
+
+def task_of_values(block: Block, activations: dict[str, str], boolean: bool) -> Task:
+    """Tell binary from regression by the first block: a 0/1 target and predictions within [0, 1]."""
+    flags = boolean or all(_within(roles["target"], {0.0, 1.0}) for roles in block.models.values())
+    probabilities = all(_unit(roles["pred"], activations[model]) for model, roles in block.models.items())
+    if flags and probabilities:
+        kind = "boolean" if boolean else "0/1"
+        return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
+    if not flags:
+        return Task("regression", True, "a target of numbers")
+    return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
+
+
+def _within(values: NDArray[np.float64], allowed: set[float]) -> bool:
+    return bool(np.logical_or.reduce([values == value for value in allowed]).all())
+
+
+def _unit(values: NDArray[np.float64], activation: str) -> bool:
+    with np.errstate(all="ignore"):
+        natural = APPLY[activation](values)
+    return bool(((natural >= 0.0) & (natural <= 1.0)).all())
 
 
 class Job:
@@ -144,14 +192,14 @@ class Job:
     def _asked_now(self) -> list[tuple[str, Loss]]:
         if self.asked or self.task is None:
             return self.asked
-        usual = [registry.get(name) for name in USUAL[self.task.name]]
+        usual = [registry.loss_of(name) for name in USUAL[self.task.name]]
         fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
         return [(loss.spec, loss) for loss in fitting or usual[:1]]
 
     def candidates(self) -> list[tuple[str, Loss]]:
         """Return the losses that may be asked of the data; while the task is open, those of all that it may be."""
         tasks = ("regression", "binary") if self.task is None and not self.asked else ()
-        usual = [(name, registry.get(name)) for task in tasks for name in USUAL[task]]
+        usual = [(name, registry.loss_of(name)) for task in tasks for name in USUAL[task]]
         return self._asked_now() or usual
 
     def _wish(self) -> str | None:
@@ -209,3 +257,84 @@ class Job:
             twice = next(label for label in labels if labels.count(label) > 1)
             raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
         return found
+
+
+def raise_findings(tally: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
+    """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
+    findings: list[tuple[int, Callable[[], str]]] = []
+    if missing == "error":
+        findings += [
+            (found.row, partial(_missing, reader, name, found)) for name, found in sorted(tally.missing.items())
+        ]
+    findings += [
+        (found.row, partial(explain_fault, reader, name, found)) for name, found in sorted(tally.faults.items())
+    ]
+    findings += [
+        (found.first, partial(_outside, reader, plan, check, found))
+        for check, found in sorted(tally.breaches.items(), key=lambda entry: str(entry[0]))
+        if found.first != NEVER
+    ]
+    if findings:
+        for table in reader.tables:
+            table.unchanged()  # rows that went missing with their file are not what is wrong
+    row, wording = min(findings, key=lambda finding: finding[0], default=(NEVER, None))
+    if tally.stopped is not None and tally.stopped[0] <= row:
+        raise tally.stopped[1]
+    if wording is not None:
+        raise DataError(wording())
+    if tally.read == tally.dropped:
+        raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
+    if complaint := reader.never_positive():
+        raise DataError(complaint)
+    weight = reader.selection.weight
+    if weight is not None and tally.moments.rows and tally.moments.total(0) == 0:
+        label = reader.tables[weight.table].label
+        raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
+
+
+def _missing(reader: BlockReader, name: str, found: Breach) -> str:
+    place, column, kind = name.split("\0")
+    return missing_value(reader.where(int(place), found.row), column, kind, found.count)
+
+
+def missing_value(where: str, column: str, kind: str, count: int) -> str:
+    """Word rows of a column without a value: null or NaN, the first one and how many."""
+    what = "NaN" if kind == "nan" else "missing"
+    such = f" ({count} such rows)" if count > 1 else ""
+    return (
+        f"{where}, column {printable(column)!r}: the value is {what}{such}; "
+        "--missing drop leaves such rows out for every model"
+    )
+
+
+def _slot(reader: BlockReader, check: Check, plan: Plan) -> Slot:
+    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
+    return slot or reader.selection.slots[check.model or plan.models[0]][check.role]
+
+
+def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> str:
+    """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
+    slot = _slot(reader, check, plan)
+    values = _values_at(reader.tables[slot.table], slot, reader.row_of(slot.table, found.first))
+    columns = "columns" if len(slot.columns) > 1 else "column"
+    where = f"{reader.where(slot.table, found.first)}, {columns} {slot.named()} = {values}"
+    if found.clash <= found.row:
+        return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
+    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    activation = plan.activations.get(check.model, "none")
+    hint = f"; {check.domain.hint}" if check.domain.hint and check.role != "target" and activation == "none" else ""
+    need = "weights must be" if check.role == "weight" else f"{check.loss} needs {check.role} in"
+    return f"{where}{count}: {need} {check.domain}{hint}"
+
+
+def _values_at(table: Table, slot: Slot, row: int) -> str:
+    """Read one row again, for a message."""
+    start = 0
+    for piece in decoded(table.read(dict.fromkeys(slot.columns, Kind.NUMBER))):
+        columns = [column for name in slot.columns if isinstance(column := piece[name], Numbers)]
+        count = columns[0].values.shape[1]
+        if row < start + count:
+            values = [float(x) for column in columns for x in column.values[:, row - start]]
+            return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+        start += count
+    return "?"

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from lossctl import __version__
 from lossctl.cli import check as check_command
 from lossctl.cli import compare as compare_command
 from lossctl.cli import diff as diff_command
 from lossctl.cli import eval as eval_command
 from lossctl.cli import losses as losses_command
 from lossctl.cli import validate as validate_command
-from lossctl.cli.terminal import emit
+from lossctl.cli.console import emit
 from lossctl.errors import ExitCode
+from lossctl.version import __version__
 
 INTRO = """lossctl evaluates predictions by any loss function of the field.
 

@@ -6,13 +6,9 @@ from typing import Any, Final
 
 import typer
 
-from lossctl.cli.options import Dependence, Display, Inputs
-from lossctl.cli.resolve import Level
-from lossctl.cli.settings import Settings, command, show_config
-from lossctl.cli.stopwatch import Stopwatch
-from lossctl.cli.terminal import ReaderGone, emit
-from lossctl.cli.verbs import CheckOptions
-from lossctl.cli.work import at_work, say_more, warn
+from lossctl.cli.config import Level, Settings, command, show_config
+from lossctl.cli.console import ReaderGone, Stopwatch, at_work, emit, say_more, warn
+from lossctl.cli.options import CheckOptions, Dependence, Display, Inputs
 from lossctl.errors import ExitCode
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
@@ -44,12 +40,12 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
     if options.show_config:
         emit(show_config(settings))
         return
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.save_baseline])
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable
-    from lossctl.io.columns import split_name
+    from lossctl.io.select import split_name
     from lossctl.output.checks import render
 
     if options.baseline is not None:
@@ -90,7 +86,7 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
 
 def _arguments(inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Return what is read; where that is a saved report, without what a configuration file says of data."""
-    from lossctl.api.trial import reports_among
+    from lossctl.api.check import reports_among
 
     found: dict[str, Any] = dict(inputs.as_arguments())
     if not reports_among(inputs.files):

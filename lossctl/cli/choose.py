@@ -7,12 +7,9 @@ from typing import Annotated, Final, Literal, NamedTuple
 import typer
 
 from lossctl.cli import complete
-from lossctl.cli.options import Display
-from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
-from lossctl.cli.terminal import say
-from lossctl.cli.values import Range
-from lossctl.cli.work import at_work, warn
+from lossctl.cli.config import command
+from lossctl.cli.console import Stopwatch, at_work, say, warn
+from lossctl.cli.options import Display, Range
 
 FORMATS: Final = ("table", "json")
 HELP = """Look at the data in one pass, and say which losses fit it, which do not, and which to take.
@@ -92,7 +89,7 @@ class Sitter(NamedTuple):
 @command(HELP, FORMATS, configured=False)
 def choose_loss(data: Sitter, display: Display) -> None:
     """Look, and print the advice."""
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     outputs = Outputs.prepare(display, FORMATS, reads=[data.file, *([data.targets] if data.targets else [])])
     from lossctl.api.choose import choose

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from lossctl.cli.config import command
+from lossctl.cli.console import Stopwatch, at_work, say_more, warn
 from lossctl.cli.options import CompareOptions, Dependence, Display, Inputs, Intervals
-from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
-from lossctl.cli.work import at_work, say_more, warn
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
 HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
@@ -34,10 +33,10 @@ def compare_files(
     inputs: Inputs, options: CompareOptions, rows: Dependence, intervals: Intervals, display: Display
 ) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
-    from lossctl.api import compare
+    from lossctl.api.compare import compare
     from lossctl.output.render import render_comparison
 
     watch = Stopwatch()

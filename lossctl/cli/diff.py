@@ -4,9 +4,9 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from lossctl.cli.config import command
+from lossctl.cli.console import say
 from lossctl.cli.options import Color, Debug, Digits, Display, Format, Output, Quiet
-from lossctl.cli.settings import command
-from lossctl.cli.terminal import say
 
 FORMATS: Final = ("table", "json", "csv", "md")
 HELP = """Compare two saved reports, without data: old and new values, changes, and which are better or worse.
@@ -41,7 +41,7 @@ class Reports(NamedTuple):
 @command(HELP, FORMATS, configured=False)
 def diff_files(reports: Reports) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     display = Display(reports.format, reports.output, reports.digits, color=reports.color)
     outputs = Outputs.prepare(display, FORMATS, reads=[reports.old, reports.new])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from lossctl.cli.config import command
+from lossctl.cli.console import Stopwatch, at_work, say_more, warn
 from lossctl.cli.options import Display, EvalOptions, Inputs, Intervals
-from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
-from lossctl.cli.work import at_work, say_more, warn
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
 HELP = """Compute losses of predictions in one pass over files of any size.
@@ -31,11 +30,10 @@ of standard output went away.
 @command(HELP, FORMATS)
 def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, display: Display) -> None:
     """Evaluate, and write what came of it."""
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.rows_out])
-    from lossctl.api import evaluate
-    from lossctl.api.report import ROUGH
+    from lossctl.api.evaluate import ROUGH, evaluate
     from lossctl.output.render import render
 
     watch = Stopwatch()

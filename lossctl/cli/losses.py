@@ -8,8 +8,7 @@ import typer
 
 from lossctl.cli import choose as choose_command
 from lossctl.cli import complete, options
-from lossctl.cli.guard import guarded
-from lossctl.cli.terminal import ascii_only, emit, say, wants_color, width
+from lossctl.cli.console import ascii_only, emit, guarded, say, wants_color, width
 from lossctl.errors import ExitCode
 
 app = typer.Typer(help="The losses: list them, show everything about one, or choose.", invoke_without_command=True)
@@ -63,7 +62,7 @@ def list_losses(format_: ListFormat = "table", color: options.Color = "auto", de
     with guarded(debug):
         from lossctl import registry
         from lossctl.output.catalogue import listing
-        from lossctl.output.style import Style
+        from lossctl.output.text import Style
 
         style = Style(width(), wants_color(color), ascii_only())
         more = registry.plugged()
@@ -80,10 +79,10 @@ def show_loss(
     with guarded(debug):
         from lossctl import registry
         from lossctl.output.catalogue import description
-        from lossctl.output.style import Style
+        from lossctl.output.text import Style
 
         style = Style(width(), wants_color(color), ascii_only())
-        from lossctl.specs import with_tables
+        from lossctl.registry import with_tables
 
         emit(description(registry.labelled(with_tables([spec])[0])[1], format_, style))
 

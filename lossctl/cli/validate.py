@@ -5,14 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from lossctl.cli.config import command
+from lossctl.cli.console import ReaderGone, Stopwatch, at_work, say
 from lossctl.cli.options import Display, Inputs
-from lossctl.cli.settings import command
-from lossctl.cli.stopwatch import Stopwatch
-from lossctl.cli.terminal import ReaderGone, say
-from lossctl.cli.work import at_work
 
 if TYPE_CHECKING:
-    from lossctl.core.survey import Survey
+    from lossctl.results.survey import Survey
 
 FORMATS: Final = ("table", "json", "md")
 HELP = """Report what the data holds, without losses, and whether eval would work on it with the same options.
@@ -38,12 +36,12 @@ went away.
 @command(HELP, FORMATS)
 def validate_files(inputs: Inputs, display: Display) -> None:
     """Survey, print the report, and end as `eval` would."""
-    from lossctl.cli.outputs import Outputs
+    from lossctl.cli.console import Outputs
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
     from lossctl.api.validate import validate
     from lossctl.io.machine import usable_cores
-    from lossctl.output.dataset import render
+    from lossctl.output.survey import render
 
     watch = Stopwatch()
     with at_work(display, watch) as hooks:

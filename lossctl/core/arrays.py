@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, Batch, residual
-from lossctl.core.check import breach, judged
+from lossctl.core.breach import breach, judged
 from lossctl.core.domain import NON_NEGATIVE, RANGES, Codes
 from lossctl.core.form import OPTIONAL, QUERY, Form, checked_task, form_wish
 from lossctl.core.gradients import slopes
 from lossctl.core.labels import ClassCodes, label
-from lossctl.core.loss import Loss
-from lossctl.core.outputs import fitted
-from lossctl.core.reduction import moments_of
-from lossctl.core.state import NEVER, Moments, Peak, Sample
-from lossctl.core.tally import lines, read
+from lossctl.core.loss import Loss, fitted
+from lossctl.core.means import lines, read
+from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics.array import Array
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.check import Breach
+from lossctl.core.breach import Breach
 from lossctl.core.fingerprint import Hashes
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array

@@ -103,7 +103,6 @@ class Interval(Domain):
         return middle + 0.25 if middle == self.hole else middle
 
     def activations(self) -> frozenset[str]:
-        # MERGED
 
         fitting = (name for name, span in RANGES.items() if name == "none" or self.contains(span))
         return frozenset(fitting) - {"softmax"}  # its columns are the classes of one row, not values of their own

@@ -15,8 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.reduction import Centred
-from lossctl.core.state import FINITE, NEVER, Odd, Pairs
+from lossctl.core.state import FINITE, NEVER, Centred, Odd, Pairs
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair

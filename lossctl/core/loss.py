@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache, wraps
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import Batch
 from lossctl.core.form import GIVEN, QUERY, Form
 from lossctl.core.param import Param, Value, bound, params_of
-from lossctl.core.statistic import MEAN, Statistic
+from lossctl.core.statistic import MEAN, Means, Statistic
 from lossctl.numerics.array import Array
 
 
@@ -359,3 +359,61 @@ def loss(*, forms: tuple[Form, ...], gradient: Gradient | None = None, **facts: 
 def combine(name: str, *, parts: tuple[Part, ...], **facts: Any) -> Loss:
     """Declare a loss that reads several parts together, a peak, or a whole sample."""
     return Loss(name=name, parts=parts, **facts)
+
+
+def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Loss, Form] | None:
+    """Return the loss as columns of these widths (role -> count) take it, with its form; None where they do not fit.
+
+    A loss of one output, as R², is the mean of its values over several; one that keeps every value is not.
+    """
+    form = loss.form_for(widths, wish)
+    if form is not None:
+        return loss, form
+    outputs = max(widths.values(), default=1)
+    one = loss.form_for(dict.fromkeys(widths, 1), wish)
+    if one is None or not one.outputs or loss.keeps != "moments" or set(widths.values()) != {outputs}:
+        return None
+    return averaged(loss, outputs), one
+
+
+def averaged(loss: Loss, outputs: int) -> Loss:
+    """Return the mean over outputs of a loss's values; there is no per-row value."""
+    parts = tuple(of_output(part, place) for place in range(outputs) for part in loss.parts)
+    return replace(
+        loss,
+        parts=parts,
+        reading=mean_of(loss.reading, outputs),
+        row=None,
+        gradient=None,
+        raw_gradient=None,
+        variant=None,
+        plain=None,
+    )
+
+
+@cache
+def of_output(part: Part, place: int) -> Part:
+    """Return a part of one of several outputs."""
+
+    @wraps(part)
+    def alone(batch: Batch, **args: Any) -> Array:
+        return part(batch.output(place), **args)
+
+    return alone
+
+
+@cache
+def mean_of(reading: Statistic, outputs: int) -> Statistic:
+    """Return the mean of a reading over consecutive groups of means."""
+
+    def groups(m: Means) -> list[Means]:
+        width = len(m) // outputs
+        return [m[place * width : (place + 1) * width] for place in range(outputs)]
+
+    def value(m: Means) -> Any:
+        return sum(reading.value(group) for group in groups(m)) / outputs
+
+    def slope(m: Means) -> tuple[Any, ...]:
+        return tuple(part / outputs for group in groups(m) for part in reading.slope(group))
+
+    return Statistic(f"mean over outputs: {reading.name}", value, slope, undefined=reading.undefined)

@@ -6,22 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from lossctl.core.report import Cell, best_models
+from lossctl.core.means import means, read
 from lossctl.core.state import NEVER, Moments, Odd, Peak
 from lossctl.core.statistic import MEAN
-from lossctl.core.tally import means, read
-from lossctl.engine.assume import Assumptions, Labels
-from lossctl.engine.part import Group, Part
 from lossctl.engine.plan import Plan, Question
-from lossctl.engine.samples import Samples
-from lossctl.engine.tally import Tally
+from lossctl.engine.reduce import RunState
+from lossctl.engine.scope import Assumptions, Group, Labels, Samples, Scope
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.stats.cluster import FEW
+from lossctl.results.report import Cell, best_models
 from lossctl.stats.contrast import combined, slopes_at
-from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate
-from lossctl.stats.grouped import estimates
+from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate, estimates, percentiles
 from lossctl.stats.quantile import TOO_FEW, order_interval
-from lossctl.stats.replicates import percentiles
+from lossctl.stats.spread import FEW
 
 LARGE_SHARE = 0.2
 DEPENDENT = "order statistics need rows that are independent; --ci-method bootstrap does not"
@@ -38,9 +34,9 @@ class Settings:
     where: Callable[[str, int], str]
 
 
-def parts(tally: Tally, plan: Plan, labels: Labels) -> Iterator[Part]:
+def parts(tally: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
     """Return all rows, then every slice of every slicing in order."""
-    yield Part({}, tally.moments)
+    yield Scope({}, tally.moments)
     for place, name in enumerate(plan.slicings):
         if name not in tally.grouped:
             continue
@@ -51,7 +47,7 @@ def parts(tally: Tally, plan: Plan, labels: Labels) -> Iterator[Part]:
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
             g = places.get(code)
             chosen = dict(zip(columns, labels[name][code], strict=True))
-            yield Part(chosen, empty if g is None else grouped.view(g), Group(place, name, code), g)
+            yield Scope(chosen, empty if g is None else grouped.view(g), Group(place, name, code), g)
 
 
 def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
@@ -70,7 +66,7 @@ class Finish:
     """What turns the sums of one tally into cells."""
 
     def __init__(
-        self, tally: Tally, plan: Plan, settings: Settings, samples: Samples, assumptions: Assumptions | None
+        self, tally: RunState, plan: Plan, settings: Settings, samples: Samples, assumptions: Assumptions | None
     ) -> None:
         self.tally, self.plan, self.settings = tally, plan, settings
         self.samples, self.assumptions = samples, assumptions
@@ -78,7 +74,7 @@ class Finish:
         self._origins = {question.label: question.loss.origin for question in plan.questions}
         self._grouped: dict[tuple[str, str, str], list[Estimate]] = {}
 
-    def cells(self, part: Part) -> list[Cell]:
+    def cells(self, part: Scope) -> list[Cell]:
         """Return the cells of one part, the best model of each loss marked."""
         found: list[Cell] = []
         weight_sum = ratio(part.view.total_units(0), 1 << SHIFT) if self.plan.weighted else None
@@ -88,7 +84,7 @@ class Finish:
             found += [replace(cell, best=True) if cell.model in best else cell for cell in row]
         return found
 
-    def _cell(self, part: Part, weight_sum: float | None, question: Question, model: str) -> Cell:
+    def _cell(self, part: Scope, weight_sum: float | None, question: Question, model: str) -> Cell:
         made = self._estimate(part, weight_sum, question, model)
         status, reason = "ok", None
         if not math.isfinite(made.value):
@@ -121,7 +117,7 @@ class Finish:
             signature=signature,
         )
 
-    def _odd(self, part: Part, question: Question, model: str) -> Odd:
+    def _odd(self, part: Scope, question: Question, model: str) -> Odd:
         """Return the values among the parts of a loss that were not finite."""
         odd = Odd()
         if question.loss.keeps == "moments":
@@ -129,7 +125,7 @@ class Finish:
                 odd = odd.merge(part.view.odd[i])
         return odd
 
-    def _estimate(self, part: Part, weight_sum: float | None, question: Question, model: str) -> Estimate:
+    def _estimate(self, part: Scope, weight_sum: float | None, question: Question, model: str) -> Estimate:
         if not part.view.rows or weight_sum == 0.0:
             return Estimate(math.nan, why="no rows" if not part.view.rows else "the weights sum to zero")
         if self.assumptions is not None and not self.assumptions.plain:
@@ -147,7 +143,7 @@ class Finish:
             self._grouped[key] = estimates(reading, groups, indexes, weighted=how[0], level=how[1], total=how[2])
         return self._grouped[key][part.column]
 
-    def _whole(self, part: Part, question: Question, model: str) -> Estimate:
+    def _whole(self, part: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate of a maximum, or of a statistic of all values."""
         place = self.plan.whole(model, question)
         if question.loss.keeps == "peak":
@@ -161,14 +157,14 @@ class Finish:
             return Estimate(value, why=TOO_FEW)
         return Estimate(value, None, ends, "order")
 
-    def _top(self, part: Part, place: int) -> float:
+    def _top(self, part: Scope, place: int) -> float:
         if part.group is not None:
             return self.tally.peaks[part.slicing][place].tops[part.group.code][1]
         whole = self.tally.wholes[place]
         assert isinstance(whole, Peak)
         return whole.top
 
-    def _assumed(self, assumptions: Assumptions, part: Part, question: Question, model: str) -> Estimate:
+    def _assumed(self, assumptions: Assumptions, part: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate under what is assumed of the rows."""
         level, loss = self.settings.level, question.loss
         if loss.keeps == "peak" or (loss.keeps == "sample" and assumptions.design.method != "bootstrap"):

@@ -2,34 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from itertools import zip_longest
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
 from lossctl.core.block import Block
-from lossctl.core.check import Breach, breach
+from lossctl.core.breach import Breach, breach
 from lossctl.core.domain import NON_NEGATIVE
+from lossctl.core.fingerprint import MODULUS
 from lossctl.core.gradients import slopes
-from lossctl.core.grouped import BlockGroups, PeaksByGroup
+from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin
-from lossctl.core.reduction import BlockMoments
+from lossctl.core.means import weighted
 from lossctl.core.resample import Replicates
-from lossctl.core.state import NEVER, Peak, Sample
-from lossctl.core.tally import weighted
-from lossctl.core.worst import WorstRows
+from lossctl.core.state import NEVER, BlockMoments, Moments, Peak, Sample
 from lossctl.engine.plan import Check, Couple, Plan, Question
-from lossctl.engine.tally import NOTHING, Tally, empty_whole
+from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
+
+
+@dataclass(frozen=True)
+class WorstRows:
+    """At most `most` rows of the largest excess, the first of equal ones; (names, rows) `facts` of them."""
+
+    most: int
+    names: tuple[str, ...]
+    excess: Array
+    addresses: NDArray[np.int64]
+    facts: Array
+
+    @classmethod
+    def of(cls, most: int, names: tuple[str, ...], excess: Array, addresses: NDArray[np.int64], facts: Array) -> Self:
+        """Choose among the rows of a block; a NaN is no excess, and rows that lose nothing are left out."""
+        keep = np.flatnonzero(excess > 0.0)
+        if len(keep) > most:
+            least = np.partition(excess[keep], len(keep) - most)[len(keep) - most]
+            keep = keep[excess[keep] >= least]
+        return cls._chosen(most, names, excess[keep], addresses[keep], facts[:, keep])
+
+    @classmethod
+    def _chosen(
+        cls, most: int, names: tuple[str, ...], excess: Array, addresses: NDArray[np.int64], facts: Array
+    ) -> Self:
+        order = np.lexsort((addresses, -excess))[:most]
+        return cls(most, names, excess[order], addresses[order], facts[:, order])
+
+    def merge(self, other: WorstRows) -> WorstRows:
+        """Choose among the rows of both."""
+        return self._chosen(
+            self.most,
+            self.names,
+            np.concatenate([self.excess, other.excess]),
+            np.concatenate([self.addresses, other.addresses]),
+            np.concatenate([self.facts, other.facts], axis=1),
+        )
+
+
+Breaches = Mapping[str, Breach]
+NONE = PeaksByGroup()
+NOTHING = Sample()
+Key = TypeVar("Key", bound=Hashable)
+Merges = TypeVar("Merges", GroupedMoments, Replicates, WorstRows)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Counts, exact sums, peaks and samples, findings, and the sums and peaks by group of each slicing.
+
+    The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped, peaks and
+    replicates go by the name of a grouping, "" being all rows. kept: the lines of all quantities, the codes of the
+    slicings and the times, and the address, row by row. worst: by couple of models and label of a loss. unlike: the
+    couples whose predictions differ anywhere. digest: the fingerprint of the rows read, used: of those that are kept.
+    stopped: the first row that could not be read, and why.
+    """
+
+    read: int
+    dropped: int
+    moments: Moments
+    wholes: tuple[Peak | Sample, ...]
+    breaches: Mapping[Check, Breach] = field(default_factory=dict)
+    missing: Breaches = field(default_factory=dict)
+    faults: Breaches = field(default_factory=dict)
+    grouped: Mapping[str, GroupedMoments] = field(default_factory=dict)
+    peaks: Mapping[str, tuple[PeaksByGroup, ...]] = field(default_factory=dict)
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    kept: Sample = NOTHING
+    worst: Mapping[tuple[Couple, str], WorstRows] = field(default_factory=dict)
+    unlike: frozenset[Couple] = frozenset()
+    digest: int = 0
+    used: int = 0
+    stopped: tuple[int, DataError] | None = None
+
+    @classmethod
+    def empty(cls, plan: Plan) -> RunState:
+        """Return the tally of no rows."""
+        width = len(plan.quantities) + int(plan.weighted)
+        moments = Moments.empty(width, plan.pairs, plan.cubed)
+        return cls(0, 0, moments, tuple(empty_whole(kind) for _, _, kind in plan.wholes))
+
+    def merge(self, later: RunState) -> RunState:
+        """Return the tally of both; `later` holds later rows (which only the grouped sums care about)."""
+        return RunState(
+            self.read + later.read,
+            self.dropped + later.dropped,
+            self.moments.merge(later.moments),
+            tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]  # kinds never mix
+            merged(self.breaches, later.breaches),
+            merged(self.missing, later.missing),
+            merged(self.faults, later.faults),
+            both(self.grouped, later.grouped),
+            {
+                name: tuple(
+                    a.merge(b)
+                    for a, b in zip_longest(self.peaks.get(name, ()), later.peaks.get(name, ()), fillvalue=NONE)
+                )
+                for name in {**self.peaks, **later.peaks}
+            },
+            both(self.replicates, later.replicates),
+            self.kept.merge(later.kept),
+            both(self.worst, later.worst),
+            self.unlike | later.unlike,
+            (self.digest + later.digest) % MODULUS,
+            (self.used + later.used) % MODULUS,
+            min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
+        )
+
+
+def both(left: Mapping[Key, Merges], right: Mapping[Key, Merges]) -> dict[Key, Merges]:
+    """Merge states key by key."""
+    found = {**left, **right}
+    for key in left.keys() & right.keys():
+        found[key] = left[key].merge(right[key])
+    return found
+
+
+def empty_whole(kind: str) -> Peak | Sample:
+    """Return the identity of a peak or a sample."""
+    return Peak() if kind == "peak" else Sample()
+
+
+def merged(left: Mapping[Key, Breach], right: Mapping[Key, Breach]) -> dict[Key, Breach]:
+    """Merge findings key by key."""
+    return {key: left.get(key, Breach()).merge(right.get(key, Breach())) for key in {**left, **right}}
+
 
 FEW: Final = 64
 WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
 
 
-def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[Tally, Array]:
+def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[RunState, Array]:
     """Judge and reduce one block; return its tally and its per-row losses for the output, if asked for."""
     breaches = _breaches(block, plan) if block.rows else {}
     reduction = _Reduction(block, plan, origins)
@@ -206,11 +333,11 @@ class _Reduction:
         facts = np.stack([base, own, *roles.values()])
         self.worst[couple, question.label] = WorstRows.of(most, tuple(roles), excess, self.block.addresses, facts)
 
-    def tally(self, breaches: Mapping[Check, Breach]) -> Tally:
+    def tally(self, breaches: Mapping[Check, Breach]) -> RunState:
         """Return all that was found."""
         block = self.block
-        empty = Tally.empty(self.plan)
-        return Tally(
+        empty = RunState.empty(self.plan)
+        return RunState(
             block.read,
             block.dropped,
             empty.moments if self.moments is None else self.moments.state(),

@@ -14,8 +14,7 @@ from lossctl.core.grouped import GroupTotals
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
-from lossctl.engine.reduce import reduce_block
-from lossctl.engine.tally import Tally
+from lossctl.engine.reduce import RunState, reduce_block
 from lossctl.numerics.array import Array
 
 AHEAD = 64  # blocks that may be done before an earlier one is, where the order counts
@@ -69,12 +68,12 @@ class Run:
         watch: Watch,
     ) -> None:
         self.plan, self.origins, self.sink, self.progress, self.watch = plan, origins, sink, progress, watch
-        self.tally = Tally.empty(plan)
+        self.tally = RunState.empty(plan)
         self.ordered = plan.in_order or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
         self._claiming, self._merging = Lock(), Condition()
-        self._waiting: dict[int, tuple[Block, Tally, Array]] = {}
+        self._waiting: dict[int, tuple[Block, RunState, Array]] = {}
         self._next = 0
         self._grouped: dict[str, GroupTotals] = {}
         self._replicates: dict[str, Replicates] = {}
@@ -118,7 +117,7 @@ class Run:
                 self._merging.notify_all()
             raise
 
-    def result(self) -> Tally:
+    def result(self) -> RunState:
         """Return all that was found."""
         return replace(
             self.tally,
@@ -126,7 +125,7 @@ class Run:
             replicates=self._replicates,
         )
 
-    def _deliver(self, number: int, block: Block, tally: Tally, rows: Array) -> None:
+    def _deliver(self, number: int, block: Block, tally: RunState, rows: Array) -> None:
         if block.stopped is not None:
             self._limit = min(self._limit, block.stop)
         if self.progress is not None:
@@ -156,7 +155,7 @@ def run(
     sink: RowSink | None = None,
     progress: Progress | None = None,
     watch: Watch = unwatched,
-) -> Tally:
+) -> RunState:
     """Reduce all blocks of all feeds.
 
     `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block

@@ -2,16 +2,119 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, Protocol
 
 from lossctl.core.loss import Direction
-from lossctl.core.report import Cell, Check, Status
-from lossctl.gate.cases import Case
-from lossctl.gate.evidence import Evidence
 from lossctl.gate.rules import Bound
+from lossctl.results.report import Cell, Check, Status, Verdict
+
+
+class Evidence(Protocol):
+    """Paired confidence bounds of how much worse a candidate is than the baseline, in the loss's own direction."""
+
+    def bounds(
+        self, model: str, loss: str, chosen: Mapping[str, str], tolerance: float, relative: bool, level: float
+    ) -> tuple[float, float] | str:
+        """Return the interval of (worsening - tolerance), or the reason why there is no evidence.
+
+        The worsening of a `min` loss is candidate - baseline, of a `max` score baseline - candidate, of a `zero` loss
+        the difference of absolute values. `relative`: the tolerance is a share of |baseline|, and the interval that
+        of a linear contrast. `level` is the confidence of the two-sided interval. No rows, one row, or no spread is
+        a reason, never an interval of no width, unless the predictions are the same in every row. `chosen` is the
+        slice, empty for all rows.
+        """
+
+    def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
+        """Return why these rows cannot support a `pass` (a skewed small sample), None where they can."""
+
+
+Items = tuple[tuple[str, str], ...]  # a slice
+Place = tuple[str, str, Items]  # model, loss, slice
+Part = Mapping[Items, Cell]  # the cells of one model and loss
+
+
+@dataclass(frozen=True)
+class Case:
+    """One rule for one model, over all rows or one slice, with the cells that it is judged by, where they exist.
+
+    absent: why there is no cell of the candidate.
+    """
+
+    bound: Bound
+    model: str
+    slice: Mapping[str, str]
+    cell: Cell | None
+    baseline: Cell | None = None
+    absent: str = ""
+
+
+def place(model: str, loss: str, chosen: Mapping[str, str]) -> Place:
+    """Return what tells the cells of a report apart."""
+    return model, loss, tuple(chosen.items())
+
+
+def lay_out(
+    bounds: Sequence[Bound],
+    models: Sequence[str],
+    cells: Sequence[Cell],
+    baseline: Mapping[Place, Cell],
+    given: Sequence[str],
+) -> list[Case]:
+    """Return the cases of all rules.
+
+    cells: of the candidates. baseline: the cell that each cell of a candidate is held against. given: the slicings
+    of --by. What a rule names and the cells lack becomes a case without a cell.
+    """
+    found: list[Case] = []
+    for bound in bounds:
+        for model in models:
+            own = {tuple(cell.slice.items()): cell for cell in cells if (cell.model, cell.loss) == (model, bound.label)}
+            held = {items: cell for (who, loss, items), cell in baseline.items() if (who, loss) == (model, bound.label)}
+            for chosen, absent in _slices(bound, own, held, given):
+                items = tuple(chosen.items())
+                found.append(Case(bound, model, chosen, own.get(items), held.get(items), absent))
+    return found
+
+
+def _slices(bound: Bound, own: Part, held: Part, given: Sequence[str]) -> Iterator[tuple[Mapping[str, str], str]]:
+    """Yield the slices that a rule applies to, and what to say of each that turns out to have no value."""
+    if not own:
+        yield {}, f"{bound.label} is not among what was evaluated"
+        return
+    if bound.rule.whole:
+        yield {}, "there is no value over all rows"
+    # a slice that only the baseline has is one that went missing
+    known = {items: cell.slice for items, cell in {**own, **held}.items() if items}
+    slicings = list(dict.fromkeys(tuple(chosen) for chosen in known.values()))
+    seen: set[Items] = set()
+    asked = bound.rule.slicings(given)
+    if not asked and not bound.rule.whole:
+        yield {"*": "*"}, "nothing was evaluated by slices"
+    for text in asked:
+        columns = slicings_of(text, slicings)
+        if not columns:
+            yield {text: "*"}, f"nothing was evaluated by {text}"
+        for items, chosen in known.items():
+            if tuple(chosen) in columns and items not in seen:
+                seen.add(items)
+                yield chosen, "the baseline has this slice, the candidate has not"
+
+
+def slicings_of(text: str, slicings: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the slicings, as tuples of columns, that a text of --by means: a column, `a,b`, or a glob."""
+    pieces = tuple(text.split(","))
+    exact = [columns for columns in slicings if columns in ((text,), pieces)]
+    return exact or [
+        columns
+        for columns in slicings
+        if all(any(fnmatch.fnmatchcase(column, piece) for piece in pieces) for column in columns)
+        and all(any(fnmatch.fnmatchcase(column, piece) for column in columns) for piece in pieces)
+    ]
+
 
 MIN_SLICE: Final = 30
 ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ
@@ -205,3 +308,47 @@ def _word(value: float) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
+
+
+OnInsufficient = Literal["warn", "fail"]
+DECIDED: Final = ("pass", *BLOCKING)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, and whether it is to stop what comes next."""
+
+    verdict: Verdict
+    blocks: bool
+
+
+def conclude(checks: Sequence[Check], on_insufficient: OnInsufficient | None = None) -> Judgement:
+    """Draw the verdict from all checks.
+
+    A rule of level error that is broken, undefined or without its value is a `fail`. What could not be decided over
+    all rows, or in no slice at all, is `inconclusive` and blocks, unless `on_insufficient` is warn; with fail every
+    slice that could not be decided blocks. Rules that were left out with their baseline never make a `pass`.
+    """
+    strict = [check for check in checks if check.level == "error"]
+    if any(check.status in BLOCKING for check in strict):
+        return Judgement("fail", True)
+    if _undecided(strict, every_slice=on_insufficient == "fail"):
+        return Judgement("inconclusive", on_insufficient != "warn")
+    if not checks or (any(check.status == "skipped" for check in strict) and not _any_decided(strict)):
+        return Judgement("inconclusive", not checks)
+    return Judgement("pass", False)
+
+
+def _undecided(strict: Sequence[Check], every_slice: bool) -> bool:
+    """Whether some check that could not be decided leaves the verdict open."""
+    if any(check.status == "insufficient" and (not check.slice or every_slice) for check in strict):
+        return True
+    rules: dict[tuple[str, str, str, str], list[Check]] = {}
+    for check in strict:
+        if check.slice:
+            rules.setdefault((check.model, check.loss, check.kind, check.rule), []).append(check)
+    return any(all(check.status == "insufficient" for check in own) for own in rules.values())
+
+
+def _any_decided(strict: Sequence[Check]) -> bool:
+    return any(check.status in DECIDED for check in strict)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lossctl.core.fingerprint import Hashes, stirred
 from lossctl.core.labels import label
-from lossctl.io import convert
-from lossctl.io.column import Keys
+from lossctl.io import arrow
+from lossctl.io.table import Keys
 from lossctl.numerics.array import Mask
 
 WORD: Final = 8  # bytes hashed at a time
@@ -32,21 +32,21 @@ LABELS: Final = ("true", "false")
 
 def keys(array: pa.Array) -> Keys:
     """Hash the keys of one Arrow array of numbers, text, booleans, dates or dictionaries of these."""
-    convert.check_single(array.type)
+    arrow.check_single(array.type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     rows = len(array)
-    there = convert.valid(array)
+    there = arrow.valid(array)
     null = None if there is None else ~there
     if not rows:
         return Keys(np.empty(0, np.uint64), None)
     if pa.types.is_signed_integer(array.type):
-        numbers = np.array(convert.buffer_of(array.cast(pa.int64()), np.int64))
+        numbers = np.array(arrow.buffer_of(array.cast(pa.int64()), np.int64))
         return Keys(_of_numbers(numbers), None, null, numbers if null is None else None)
-    nan = convert.not_a_number(array)
+    nan = arrow.not_a_number(array)
     if nan is not None:
         null = nan if null is None else null | nan
-    text = convert.as_text(array)
+    text = arrow.as_text(array)
     offsets = np.frombuffer(text.buffers()[1], dtype=np.int32)[text.offset : text.offset + rows + 1].astype(np.int64)
     data = np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8)
     found = of_texts(offsets, data)

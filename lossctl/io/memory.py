@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.labels import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.column import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table
+from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 WIDEST = 8  # bytes of the widest number that Arrow knows
@@ -128,9 +128,9 @@ def shown(array: NDArray[Any]) -> NDArray[Any]:
 
 def labels(array: NDArray[Any], kind: Kind) -> Column:
     """Encode (n,) labels or keys as an Arrow array of them is; None, NaN, NaT and an empty text are null."""
-    from lossctl.io import convert
+    from lossctl.io import arrow as arrow_module
 
-    return convert.column(arrow(array), kind)
+    return arrow_module.column(arrow(array), kind)
 
 
 def arrow(array: NDArray[Any]) -> Any:
@@ -177,13 +177,13 @@ class ArrowTable:
         return self.table.column(name)
 
     def shape(self, name: str) -> Shape:
-        from lossctl.io import convert
+        from lossctl.io import arrow as arrow_module
 
-        found = convert.shape(self.column(name).type)
+        found = arrow_module.shape(self.column(name).type)
         if found.width == 0:
             first = self.column(name).slice(0, 1).combine_chunks()
             try:
-                return Shape(found.kind, convert.vectors(first).values.shape[0] if len(first) else 0)
+                return Shape(found.kind, arrow_module.vectors(first).values.shape[0] if len(first) else 0)
             except DataError as error:
                 raise DataError(f"{self.label}: column {name!r} {error}") from None
         return found
@@ -201,7 +201,7 @@ class ArrowTable:
     def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
         import pyarrow as pa
 
-        from lossctl.io import convert
+        from lossctl.io import arrow as arrow_module
 
         columns = pa.table({name: self.column(name) for name in wanted})
         columns = columns.slice(start, None if stop is None else stop - start)
@@ -209,7 +209,7 @@ class ArrowTable:
             piece: Piece = {}
             for name, kind in wanted.items():
                 try:
-                    piece[name] = convert.column(batch.column(name), kind)
+                    piece[name] = arrow_module.column(batch.column(name), kind)
                 except DataError as error:
                     raise DataError(f"{self.label}: column {name!r} {error}") from None
             yield piece

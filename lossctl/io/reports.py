@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lossctl.core.report import Cell, Evaluation, Input, Task
 from lossctl.errors import DataError, listed, printable
+from lossctl.results.report import Cell, Evaluation, Input, Task
 
 SCHEMA_VERSION: Final = 1
 SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand

@@ -8,14 +8,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lossctl.core.change import Change, Changes, Side
-from lossctl.output.delimited import markdown_table
+from lossctl.output.checks import signed
 from lossctl.output.envelope import created
-from lossctl.output.escape import inert_line, markdown
-from lossctl.output.numbers import shown
 from lossctl.output.records import finite, flat, inert
-from lossctl.output.style import Style
-from lossctl.output.verdicts import signed
+from lossctl.output.render import markdown_table
+from lossctl.output.text import Style, inert_line, markdown, shown
+from lossctl.results.changes import Change, Changes, Side
 
 SCHEMA_VERSION: Final = 1
 HEADER: Final = ("model", "loss", "slice", "old", "new", "change", "became")

@@ -4,17 +4,186 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from xml.etree import ElementTree
 
-from lossctl.core.report import Check, Evaluation
-from lossctl.output.delimited import markdown_table
-from lossctl.output.escape import inert_line, markdown
+from lossctl.output.envelope import created
 from lossctl.output.records import check_record, flat, inert
-from lossctl.output.style import Style
-from lossctl.output.verdicts import counts, explains, figures, several, sides, where, word, worst_first
+from lossctl.output.render import markdown_table
+from lossctl.output.text import Style, command_data, command_property, inert_line, markdown, shown
+from lossctl.results.report import Check, Evaluation
+
+ORDER: Final = ("fail", "undefined", "missing", "warn", "insufficient", "skipped", "pass")
+BROKEN: Final = ("fail", "undefined", "missing")
+MOST_DIGITS: Final = 17
+CHANGE_DIGITS: Final = 4
+
+
+def worst_first(checks: Iterable[Check]) -> list[Check]:
+    """Return checks by status, and within one status the smallest margin, as a share of its limit, first."""
+
+    def key(check: Check) -> tuple[int, float]:
+        share = math.inf
+        if check.margin is not None and math.isfinite(check.margin):
+            share = check.margin / abs(check.limit) if check.limit else check.margin
+        return ORDER.index(check.status), share
+
+    return sorted(checks, key=key)
+
+
+def word(report: Evaluation) -> str:
+    """Return the verdict in one word; `saved` where a baseline was saved and nothing judged."""
+    return report.verdict or "saved"
+
+
+def counts(checks: Sequence[Check]) -> str:
+    """Count in a few words what came of the checks."""
+    if not checks:
+        return "no rule was asked for"
+    broken = sum(check.status in BROKEN for check in checks)
+    pieces = [f"{broken} of {_checks(len(checks))} failed"] if broken else []
+    passed = sum(check.status == "pass" for check in checks)
+    pieces += [] if broken else [f"{passed} of {_checks(len(checks))} passed"]
+    for status in ("undefined", "missing", "warn", "insufficient", "skipped"):
+        if count := sum(check.status == status for check in checks):
+            of_them = "of them " if status in BROKEN else ""
+            pieces.append(f"{of_them}{count} {'warned' if status == 'warn' else status}")
+    return ", ".join(pieces)
+
+
+def sides(report: Evaluation, baseline: str | None) -> str:
+    """Name who was judged, and against what."""
+    models = list(dict.fromkeys(check.model for check in report.checks)) or report.models
+    who = f"{'candidates' if len(models) > 1 else 'candidate'}: {', '.join(models)}"
+    return who if baseline is None else f"{who}; baseline: {baseline}"
+
+
+def where(check: Check, several: bool) -> str:
+    """Name the slice of a check, and its model if there are several."""
+    pieces = [check.model] if several else []
+    pieces += [f"{column}={word}" for column, word in check.slice.items()]
+    return ", ".join(pieces)
+
+
+def several(checks: Sequence[Check]) -> bool:
+    """Whether the checks are of several models."""
+    return len({check.model for check in checks}) > 1
+
+
+def explains(check: Check) -> bool:
+    """Whether the numbers of a check do not speak for themselves, so that its message is wanted."""
+    return check.status not in ("pass", "fail", "warn") or check.value is None or check.interval is not None
+
+
+def figures(check: Check, digits: int) -> tuple[str, ...]:
+    """Write value, limit, baseline and change, with as many digits as tell the value from the others."""
+    for others in (check.limit, check.baseline):
+        while digits < MOST_DIGITS and others != check.value and shown(others, digits) == shown(check.value, digits):
+            digits += 1
+    numbers = (shown(number, digits) for number in (check.value, check.limit, check.baseline))
+    return *numbers, signed(check.change, check.change_share, digits)
+
+
+def signed(change: float | None, share: float | None, digits: int) -> str:
+    """Write a change with its sign, and in percent."""
+    if change is None:
+        return "-"
+    sign = "+" if change > 0 else ""
+    text = f"{sign}{shown(change, min(digits, CHANGE_DIGITS))}"
+    if share is None or not math.isfinite(share):
+        return text
+    percent = 100.0 * share
+    form = ".2g" if abs(percent) < 0.1 else ".1f" if abs(percent) < 1000.0 else ".3g"
+    return f"{text} ({sign}{percent:{form}}%)"
+
+
+def _checks(count: int) -> str:
+    return "1 check" if count == 1 else f"{count} checks"
+
+
+MOST: Final = 10  # annotations of a step that are shown
+
+
+def to_github(report: Evaluation, baseline: str | None) -> str:
+    """Return at most ten annotations, worst first, and a notice with the verdict."""
+    open_ = [check for check in worst_first(report.checks) if check.status not in ("pass", "skipped")]
+    lines = [_annotation(check) for check in open_[:MOST]]
+    left = f"; {len(open_) - MOST} more are not shown here" if len(open_) > MOST else ""
+    verdict = f"{word(report)}: {counts(report.checks)} ({sides(report, baseline)}){left}"
+    return "".join(f"{line}\n" for line in [*lines, f"::notice title=lossctl check::{command_data(verdict)}"])
+
+
+def _annotation(check: Check) -> str:
+    kind = "error" if check.status in ("fail", "undefined", "missing") else "warning"
+    title = f"lossctl check: {check.id} {check.status}"
+    return (
+        f"::{kind} title={command_property(title)}::{command_data(f'{check.rule}: {check.message} (n {check.rows})')}"
+    )
+
+
+ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+SUITE: Final = "lossctl check"
+SKIPPED: Final = ("insufficient", "skipped")
+
+
+def to_junit(report: Evaluation) -> str:
+    """Return the checks as one suite of the schema that Ant's JUnit tasks write.
+
+    A rule that is broken, undefined or without its value is a failure; one that could not be decided, or was left
+    out, is skipped. Attributes that the schema wants and a check does not have (times, a host) are neutral.
+    """
+    checks = report.checks
+    root = ElementTree.Element("testsuites")
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
+        {
+            "name": SUITE,
+            "package": SUITE,
+            "id": "0",
+            "timestamp": created().removesuffix("Z"),
+            "hostname": "localhost",
+            "tests": str(len(checks)),
+            "failures": str(sum(check.status in BROKEN for check in checks)),
+            "errors": "0",
+            "skipped": str(sum(check.status in SKIPPED for check in checks)),
+            "time": "0",
+        },
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in (("verdict", report.verdict or ""), ("lossctl", report.version)):
+        ElementTree.SubElement(properties, "property", {"name": name, "value": value})
+    for check in checks:
+        _case(suite, check)
+    warned = [f"{check.id}: {check.message}" for check in checks if check.status == "warn"]
+    ElementTree.SubElement(suite, "system-out").text = legal("\n".join(report.advice))
+    ElementTree.SubElement(suite, "system-err").text = legal("\n".join([*report.warnings, *warned]))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: ElementTree.Element, check: Check) -> None:
+    case = ElementTree.SubElement(
+        suite, "testcase", {"name": legal(check.id), "classname": legal(f"lossctl.{check.model}"), "time": "0"}
+    )
+    message = legal(f"{check.rule}: {check.message}")
+    if check.status in BROKEN:
+        failure = ElementTree.SubElement(case, "failure", {"message": message, "type": check.status})
+        facts = {"value": check.value, "limit": check.limit, "baseline": check.baseline, "change": check.change}
+        lines = [f"{name}: {value!r}" for name, value in facts.items() if value is not None]
+        failure.text = "\n".join([message, *lines, f"n: {check.rows}"])
+    elif check.status in SKIPPED:
+        ElementTree.SubElement(case, "skipped", {"message": message})
+
+
+def legal(text: str) -> str:
+    """Return a text without the characters that XML has no way to write."""
+    return ILLEGAL.sub("", text)
+
 
 COLORS: Final = {
     "pass": "green",
@@ -38,12 +207,8 @@ def render(report: Evaluation, form: str, style: Style, baseline: str | None) ->
 
             return envelope.to_json(report, "check") if form == "json" else envelope.to_jsonl(report)
         case "junit":
-            from lossctl.output.junit import to_junit
-
             return to_junit(report)
         case "github":
-            from lossctl.output.github import to_github
-
             return to_github(report, baseline)
         case "csv":
             return to_csv(report.checks)

@@ -8,12 +8,43 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from lossctl.core.report import Comparison, Evaluation, Study, WorstRow
 from lossctl.errors import listed, printable
-from lossctl.output.forest import drawn
-from lossctl.output.numbers import interval, level_text, percent, shown, signed
-from lossctl.output.style import Style
 from lossctl.output.table import headline, natural_width, new_table, rendered
+from lossctl.output.text import Style, interval, level_text, percent, shown, signed
+from lossctl.results.report import Comparison, Evaluation, Study, WorstRow
+
+CELLS: Final = 24  # characters of the axis
+SIGNS: Final = ("├", "─", "┤", "●", "│")
+PLAIN: Final = ("|", "-", "|", "o", ":")
+
+Bar = tuple[float, float, float]  # low end, difference, high end
+
+
+def drawn(bars: Sequence[Bar | None], ascii_only: bool) -> list[str]:
+    """Return a drawing for each interval: its ends, the difference in it, and where zero is."""
+    left, line, right, middle, zero = PLAIN if ascii_only else SIGNS
+    ends = [end for bar in bars if bar is not None for end in bar]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    if not high > low:
+        return ["" for _ in bars]
+
+    def place(value: float) -> int:
+        return round((value / 2 - low / 2) / (high / 2 - low / 2) * (CELLS - 1))  # halves stay in range
+
+    found = []
+    for bar in bars:
+        cells = [" "] * CELLS
+        if bar is not None:
+            first, centre, last = map(place, bar)
+            cells[first : last + 1] = line * (last - first + 1)
+            cells[first], cells[last] = left, right
+            cells[place(0.0)] = zero
+            cells[centre] = middle
+        else:
+            cells[place(0.0)] = zero
+        found.append("".join(cells).rstrip())
+    return found
+
 
 SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
 COLORS: Final = {"better": "green", "worse": "red", "undecided": ""}

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from lossctl.core.report import Evaluation
 from lossctl.output.records import (
     best_set_record,
     check_record,
@@ -22,6 +21,7 @@ from lossctl.output.records import (
     study_record,
     worst_record,
 )
+from lossctl.results.report import Evaluation
 
 SCHEMA_VERSION = 1
 

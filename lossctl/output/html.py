@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from lossctl.core.report import Cell, Comparison, Evaluation
 from lossctl.errors import printable
+from lossctl.output.checks import counts, explains, figures, several, where, word, worst_first
 from lossctl.output.comparison import P_DIGITS, sentences
-from lossctl.output.numbers import interval, level_text, percent, shown, signed
-from lossctl.output.style import Style
 from lossctl.output.table import MARK, headline, reasons
-from lossctl.output.verdicts import counts, explains, figures, several, where, word, worst_first
+from lossctl.output.text import Style, interval, level_text, percent, shown, signed
+from lossctl.results.report import Cell, Comparison, Evaluation
 
 QUIET: Final = "tex2jax_ignore mathjax_ignore"  # notebooks would take dollar signs in names for mathematics
 LEFT, RIGHT = ' style="text-align: left"', ' style="text-align: right"'

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lossctl.core.report import Cell, Evaluation, best_models
 from lossctl.output.envelope import as_text, envelope
+from lossctl.results.report import Cell, Evaluation, best_models
 
 
 def kept(report: Evaluation, models: Collection[str], made: Mapping[str, Any] | None = None) -> str:

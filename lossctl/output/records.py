@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lossctl.core.report import BestSet, Cell, Check, Comparison, Input, Study, WorstRow
 from lossctl.errors import printable
+from lossctl.results.report import BestSet, Cell, Check, Comparison, Input, Study, WorstRow
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

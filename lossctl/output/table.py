@@ -10,10 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lossctl.core.report import Cell, Evaluation
-from lossctl.output.escape import inert_line
-from lossctl.output.numbers import interval, level_text, shown
-from lossctl.output.style import Style
+from lossctl.output.text import Style, inert_line, interval, level_text, shown
+from lossctl.results.report import Cell, Evaluation
 
 UNBOUND = 10_000  # columns, for measuring a table's natural width
 MARK = "*"

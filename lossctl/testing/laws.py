@@ -61,7 +61,7 @@ def spec_names_the_loss(loss: Loss) -> None:
     known = registry.losses().get(loss.name)
     if known is not None and known.parts == loss.parts:
         for spec in (loss.full_spec, loss.spec):
-            found = registry.get(spec)
+            found = registry.loss_of(spec)
             demand((found.name, found.args) == (loss.name, loss.args), f"{spec!r} is read as {found.full_spec!r}")
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl import registry
-from lossctl.core.report import Cell
 from lossctl.engine.finish import is_rough
 from lossctl.engine.plan import Question
+from lossctl.results.report import Cell
 from tests.coverage import bca
 from tests.coverage.samples import Case, Columns, Draw, truth
 
@@ -104,7 +104,7 @@ def is_small(case: Case, cell: Cell, units: int) -> bool:
 @cache
 def question_of(name: str) -> Question:
     """Return a loss as it is asked of one target and one prediction column."""
-    loss = registry.get(name)
+    loss = registry.loss_of(name)
     form = loss.form_for({"target": 1, "pred": 1})
     assert form is not None
     return Question(name, loss, form)

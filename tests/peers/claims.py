@@ -14,7 +14,7 @@ import numpy as np
 from lossctl.core.domain import Whole
 from lossctl.core.loss import Loss, Peer
 from lossctl.errors import LossctlError
-from lossctl.registry import get, losses
+from lossctl.registry import loss_of, losses
 from tests.peers.adapter import DOUBLE, SINGLE, Adapter, NotTaken, Rows
 from tests.peers.conditions import held, tolerance
 from tests.peers.expression import NotAnExpression, called, parsed, symbols, value
@@ -42,7 +42,7 @@ class Claim:
     @property
     def ours(self) -> Loss:
         """The loss whose number is compared: that of the spec, or the one that declares the claim."""
-        return get(self.peer.spec) if self.peer.spec else self.loss
+        return loss_of(self.peer.spec) if self.peer.spec else self.loss
 
     def __str__(self) -> str:
         return f"{self.loss.name}/{self.peer.library}: {self.peer.name}"

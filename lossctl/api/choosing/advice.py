@@ -8,8 +8,8 @@ from typing import Final
 from lossctl.api.choosing.fitting import judge
 from lossctl.api.choosing.rule import Rule, Says, Seen, Trap
 from lossctl.api.choosing.rules import RULES
-from lossctl.core.advice import Caution, Pick, Rank
 from lossctl.core.loss import Loss
+from lossctl.results.advice import Caution, Pick, Rank
 
 RANKS: Final[tuple[Rank, ...]] = ("first", "robust", "also")
 OPTIMISES: Final[Mapping[str, str]] = {

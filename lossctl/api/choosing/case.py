@@ -25,8 +25,8 @@ from lossctl.api.choosing.thresholds import (
     TINY,
 )
 from lossctl.core.form import form_wish
-from lossctl.core.line import Line
-from lossctl.core.portrait import LabelState, Portrait
+from lossctl.profile.numbers import NumberSummary
+from lossctl.profile.roles import LabelState, Portrait
 
 FLAGS: Final = (frozenset({0.0, 1.0}), frozenset({-1.0, 1.0}))
 SHARP: Final = 3  # significant digits of a suggested parameter: the sketch that it comes from has no more
@@ -46,7 +46,7 @@ class Case:
     text: bool = False
     coded: bool = False
 
-    def line(self, name: str) -> Line | None:
+    def line(self, name: str) -> NumberSummary | None:
         """Return a line of numbers, if there is one of every row."""
         return self.portrait.lines.get(name)
 
@@ -202,7 +202,7 @@ class Case:
     # the residuals -----------------------------------------------------------------------------------------------
 
     @property
-    def errors(self) -> tuple[str, Line] | None:
+    def errors(self) -> tuple[str, NumberSummary] | None:
         """What a regression loss sums: residuals, or without predictions the target about its median."""
         if self.task != "regression":
             return None

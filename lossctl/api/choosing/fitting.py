@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 
 from lossctl.api.choosing.case import Case
-from lossctl.core.advice import Ground, Misfit
-from lossctl.core.check import breach, judged
+from lossctl.core.breach import breach, judged
 from lossctl.core.domain import REAL, Domain
 from lossctl.core.form import OPTIONAL, Form
 from lossctl.core.loss import Loss
-from lossctl.core.portrait import Asked
 from lossctl.core.state import NEVER
-from lossctl.core.summary import pred_domains, target_domains
+from lossctl.profile.columns import pred_domains, target_domains
+from lossctl.profile.roles import Asked
+from lossctl.results.advice import Ground, Misfit
 
 LACKS: Final = "needs columns that are not given: "
 TAKES: Final = "takes other columns: "

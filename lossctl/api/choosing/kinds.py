@@ -7,9 +7,9 @@ from typing import Final
 
 from lossctl.api.choosing.thresholds import COUNT_MEDIAN, MASK_WIDTH, ZEROS
 from lossctl.core.domain import MASK, NON_NEGATIVE, ONE_HOT, POSITIVE, SIMPLEX, TARGET_BOX, UNIT
-from lossctl.core.line import Line
-from lossctl.core.portrait import LabelState, Portrait
-from lossctl.core.summary import BOX_WIDTH
+from lossctl.profile.columns import BOX_WIDTH
+from lossctl.profile.numbers import NumberSummary
+from lossctl.profile.roles import LabelState, Portrait
 
 FLAGS: Final = (frozenset({0.0, 1.0}), frozenset({-1.0, 1.0}))
 WHAT: Final = {
@@ -64,7 +64,7 @@ def kind_of(
     return _of_columns(portrait, widths["target"], target) if widths["target"] > 1 else _of_numbers(portrait, target)
 
 
-def _of_columns(portrait: Portrait, width: int, target: Line) -> str:
+def _of_columns(portrait: Portrait, width: int, target: NumberSummary) -> str:
     if portrait.holds("target", ONE_HOT):
         return "one-hot"
     if portrait.holds("target", SIMPLEX):
@@ -76,7 +76,7 @@ def _of_columns(portrait: Portrait, width: int, target: Line) -> str:
     return _of_numbers(portrait, target)
 
 
-def _of_numbers(portrait: Portrait, target: Line) -> str:
+def _of_numbers(portrait: Portrait, target: NumberSummary) -> str:
     if target.values in FLAGS:
         return "binary"
     if target.whole and target.low >= 0.0 and (target.sketch.quantile(0.5) or 0.0) <= COUNT_MEDIAN.value:

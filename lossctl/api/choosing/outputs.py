@@ -8,8 +8,8 @@ from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.kinds import CLASSED, YES_NO
 from lossctl.api.choosing.thresholds import ROUNDED_SUM, ROW_SUM
 from lossctl.core.domain import MASK, ONE_HOT, UNIT
-from lossctl.core.line import Line
-from lossctl.core.summary import Values
+from lossctl.profile.columns import Values
+from lossctl.profile.numbers import NumberSummary
 
 SIGNS: Final = Values(allowed=(-1.0, 1.0))
 
@@ -54,7 +54,7 @@ def output_of(case: Case) -> Output | None:
     return POSITIVE if pred.low > 0.0 else RELU if pred.low == 0.0 else LINEAR
 
 
-def _of_classes(case: Case, pred: Line) -> Output:
+def _of_classes(case: Case, pred: NumberSummary) -> Output:
     if case.portrait.holds("pred", UNIT):
         if case.portrait.holds("pred", ONE_HOT):
             return DECISIONS
@@ -66,7 +66,7 @@ def _of_classes(case: Case, pred: Line) -> Output:
     return TANH if pred.low >= -1.0 and pred.high <= 1.0 else CLASS_LOGITS
 
 
-def _of_answers(case: Case, pred: Line) -> Output:
+def _of_answers(case: Case, pred: NumberSummary) -> Output:
     if case.portrait.holds("pred", MASK) or case.portrait.holds("pred", SIGNS):
         return DECISIONS
     if case.portrait.holds("pred", UNIT):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.outputs import PROBABLE, Output
 from lossctl.api.choosing.sights import near_one
-from lossctl.core.advice import Rank
+from lossctl.results.advice import Rank
 
 
 class Seen(NamedTuple):

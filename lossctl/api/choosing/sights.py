@@ -8,9 +8,9 @@ from lossctl.api.choosing import thresholds as at
 from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.kinds import CLASSED
 from lossctl.api.choosing.outputs import DECISIONS, LOG_SOFTMAX, SIGMOID, SOFTMAX, Output
-from lossctl.core.advice import Finding
-from lossctl.core.line import Line
 from lossctl.errors import printable
+from lossctl.profile.numbers import NumberSummary
+from lossctl.results.advice import Finding
 
 FEW = 3  # labels that are named
 
@@ -20,7 +20,7 @@ def sights(case: Case, output: Output | None) -> tuple[Finding, ...]:
     return (*_target(case), *_labels(case), *_predictions(case, output), *_errors(case), *_embeddings(case))
 
 
-def _ends(line: Line) -> str:
+def _ends(line: NumberSummary) -> str:
     return f"{line.low:.6g} to {line.high:.6g}"
 
 
@@ -47,7 +47,7 @@ def _target(case: Case) -> Iterator[Finding]:
         yield Finding("target", "columns", case.widths["target"], f"0/1 columns, read as {size}", at.MASK_WIDTH)
 
 
-def _numbers(case: Case, target: Line) -> Iterator[Finding]:
+def _numbers(case: Case, target: NumberSummary) -> Iterator[Finding]:
     median = target.sketch.quantile(0.5)
     if target.whole and target.low >= 0.0:
         counts = case.kind == "counts"

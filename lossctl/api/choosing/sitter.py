@@ -10,26 +10,23 @@ from typing import Any, Final
 from lossctl import registry
 from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.fitting import asked_domains
-from lossctl.api.findings import missing_value
-from lossctl.api.inputs import as_list, open_inputs
-from lossctl.api.session import look_ahead
+from lossctl.api.evaluate import look_ahead
+from lossctl.api.job import missing_value
+from lossctl.api.options import as_list, open_inputs
 from lossctl.core.block import Block, MakeBlock
-from lossctl.core.check import Breach
+from lossctl.core.breach import Breach
 from lossctl.core.domain import REAL
-from lossctl.core.portrait import LabelState, Portrait, Sitting, first_middles
 from lossctl.core.state import NEVER
-from lossctl.core.survey import MOST_WORDS
+from lossctl.engine.reduce import merged
 from lossctl.engine.run import Progress, Watch
-from lossctl.engine.tally import merged
 from lossctl.errors import DataError, UsageError
-from lossctl.io.assembly import TargetRule
-from lossctl.io.blocks import BlockReader, check_single, width_of
-from lossctl.io.classes import classes_for, pair_outputs
-from lossctl.io.column import Table
-from lossctl.io.columns import Request, Selection, select
-from lossctl.io.explain import explain_fault
-from lossctl.io.instep import InStep
-from lossctl.io.survey import in_order
+from lossctl.io.blocks import BlockReader, TargetRule, check_single, explain_fault, width_of
+from lossctl.io.by_position import ByPosition
+from lossctl.io.select import Request, Selection, classes_for, pair_outputs, select
+from lossctl.io.table import Table
+from lossctl.profile.roles import LabelState, Portrait, Sitting, first_middles
+from lossctl.profile.scan import in_order
+from lossctl.results.survey import MOST_WORDS
 
 EMBEDDINGS: Final = (frozenset({"left", "right"}), frozenset({"anchor", "positive", "negative"}))
 WORDS: Final = "labels"  # the name of the slicing as which a target of text is read
@@ -90,7 +87,7 @@ class Sitter:
         self.pred = tuple(name for slot in self.chosen.slots[self.model].values() for name in slot.columns)
         rule = _rule(self.tables, self.chosen, self.widths, order, asked["positive_label"], asked["classes"])
         self.missing = asked["missing"]
-        self.reader = BlockReader(self.tables, InStep(self.tables), self.chosen, rule, self.missing)
+        self.reader = BlockReader(self.tables, ByPosition(self.tables), self.chosen, rule, self.missing)
 
     @property
     def label(self) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.core.advice import Threshold
 from lossctl.core.domain import SUM_TOLERANCE
+from lossctl.results.advice import Threshold
 
 NORMAL_MAD: Final = 1.4826  # times the median absolute deviation is the standard deviation of a normal law
 OUTLIER_SCALES: Final = 3.0  # standard deviations beyond which a value is called an outlier

@@ -1,0 +1,203 @@
+"""`compare`: what the differences between models on the same rows are worth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Unpack
+
+from lossctl.api.evaluate import Report, answer
+from lossctl.api.options import InputOptions, Query, checked_types, only_known
+from lossctl.engine.paired import Weighed
+from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, Method, couples
+from lossctl.errors import BaselineError, UsageError, listed, near
+
+METHODS: tuple[Method, ...] = ("auto", "normal", "t", "bootstrap")
+FEW_RESAMPLES, MOST_RESAMPLES = 100, 100_000
+MOST_WORST = 100_000
+EFFECT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(%?)")
+
+
+def compare(
+    data: object,
+    *,
+    baseline: str | None = None,
+    all_pairs: bool = False,
+    ci_method: str = "auto",
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    cluster: str | None = None,
+    time: str | None = None,
+    horizon: int = 1,
+    power: str | float | None = None,
+    worst: int = 0,
+    **options: Unpack[InputOptions],
+) -> Report:
+    """Compare models with a baseline: paired differences, intervals, p-values and verdicts, in the same pass.
+
+    Parameters
+    ----------
+    data, **options
+        As `evaluate` takes them; at least two models.
+    baseline
+        The model that others are compared with; by default the first.
+    all_pairs
+        Whether all couples are compared, and the set of models that may be best is worked out.
+    ci_method
+        `auto` (closed forms from sums: Student's t for means, the delta method for functions of means, order
+        statistics for quantiles), `t` (the same), `normal`, or `bootstrap`.
+    resamples, seed
+        Of the bootstrap; the seed also draws the law of the largest of several differences.
+    cluster
+        A column whose values tell which rows belong together: rows of one user, series or document.
+    time, horizon
+        A column that orders the rows of one series, each forecast `horizon` steps ahead.
+    power
+        A difference of interest, `0.5` or `2%` of the baseline: the report says which difference these rows could
+        have found, and how many rows this one would need.
+    worst
+        How many of the rows to list where a candidate loses most.
+
+    Returns
+    -------
+    Report
+        With `comparisons`, `study`, `worst` and `best_sets` beside the cells.
+
+    Raises
+    ------
+    UsageError
+        The question is wrong: an unknown model or loss, options that do not fit.
+    DataError
+        The data cannot answer.
+
+    Examples
+    --------
+    >>> import lossctl
+    >>> data = {"y": [1.0, 2.0, 3.0, 4.0], "a": [1.5, 2.0, 2.5, 4.5], "b": [1.0, 2.1, 3.2, 4.0]}
+    >>> report = lossctl.compare(data, target="y", pred=["a", "b"], losses="mae")
+    >>> [(found.candidate, round(found.difference, 3), found.verdict) for found in report.comparisons]
+    [('b', -0.3, 'undecided')]
+    """
+    only_known(compare, options)
+    own = checked_types(
+        {
+            "baseline": baseline,
+            "all_pairs": all_pairs,
+            "ci_method": ci_method,
+            "resamples": resamples,
+            "seed": seed,
+            "cluster": cluster,
+            "time": time,
+            "horizon": horizon,
+            "power": power,
+            "worst": worst,
+        }
+    )
+    query = Query(data, **options)
+    report, _ = answer(query, design_maker(query, **own), (own["cluster"], own["time"]))
+    return report
+
+
+def weigh(
+    data: object,
+    baseline: str,
+    *,
+    cluster: str | None = None,
+    time: str | None = None,
+    horizon: int = 1,
+    **options: Unpack[InputOptions],
+) -> tuple[Report, Weighed]:
+    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too.
+
+    Raises BaselineError where there is no such model.
+    """
+    query = Query(data, **options)
+    if query.ci is None:
+        raise UsageError("ci: None leaves out the intervals that a statistical decision (--decide) rests on")
+    design = design_maker(query, cluster=cluster, time=time, horizon=horizon, relative=True)
+
+    def make(models: tuple[str, ...]) -> Design:
+        if baseline not in models:
+            known = listed(list(models))
+            raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {known}")
+        return replace(design(models), baseline=baseline, pairs=couples(models, baseline, False))
+
+    report, weighed = answer(query, make, (cluster, time))
+    assert weighed is not None
+    return report, weighed
+
+
+def design_maker(
+    query: Query,
+    baseline: str | None = None,
+    all_pairs: bool = False,
+    ci_method: str = "auto",
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    cluster: str | None = None,
+    time: str | None = None,
+    horizon: int = 1,
+    power: str | float | None = None,
+    worst: int = 0,
+    relative: bool = False,
+) -> Callable[[tuple[str, ...]], Design]:
+    """Check how models are to be compared; what names them is known only once the inputs are open."""
+    if ci_method not in METHODS:
+        raise UsageError(f"--ci-method {ci_method}: one of {listed(list(METHODS))}{near(ci_method, list(METHODS))}")
+    method = METHODS[METHODS.index(ci_method)]
+    if not FEW_RESAMPLES <= resamples <= MOST_RESAMPLES:
+        raise UsageError(f"--resamples {resamples} is not allowed; from {FEW_RESAMPLES} to {MOST_RESAMPLES}")
+    if not 0 <= seed < 1 << 63:
+        raise UsageError(f"--seed {seed} is not allowed; a whole number from 0 to 2^63 - 1")
+    if cluster is not None and time is not None:
+        raise UsageError("--cluster and --time contradict each other: rows are taken as clusters, or as one series")
+    if time is not None and method == "bootstrap":
+        raise UsageError("--ci-method bootstrap resamples rows one by one, and --time says that they follow each other")
+    if horizon < 1:
+        raise UsageError(f"--horizon {horizon} is not allowed; at least one step")
+    if horizon > 1 and time is None:
+        raise UsageError(f"--horizon {horizon} speaks of a series; --time COL says what orders it")
+    if not 0 <= worst <= MOST_WORST:
+        raise UsageError(f"--worst {worst} is not allowed; from 0 to {MOST_WORST} rows")
+    effect = None if power is None else as_effect(power)
+    if query.ci is None and (effect is not None or method != "auto" or cluster or time):
+        raise UsageError("--no-ci leaves out what --power, --ci-method, --cluster and --time speak of")
+
+    def make(models: tuple[str, ...]) -> Design:
+        first = models[0] if baseline is None else baseline
+        if first not in models:
+            raise UsageError(
+                f"--baseline {first}: no such model{near(first, list(models))}; there are {listed(list(models))}"
+            )
+        if len(models) < 2:
+            raise UsageError(
+                f"there is one model, {first!r}; a comparison takes two: name another with -p, or give its file"
+            )
+        return Design(
+            first,
+            couples(models, first, all_pairs),
+            method,
+            query.ci,
+            resamples,
+            seed,
+            cluster,
+            time,
+            horizon,
+            effect,
+            worst,
+            relative,
+            all_pairs,
+        )
+
+    return make
+
+
+def as_effect(given: str | float) -> Effect:
+    """Read a difference of interest: an amount, or a percentage of the baseline."""
+    text = f"{given:g}" if isinstance(given, float | int) else given.strip()
+    found = EFFECT.fullmatch(text)
+    amount = float(f"{found[1]}{found[2] or ''}") if found else 0.0
+    if found is None or not 0.0 < amount < float("inf"):
+        raise UsageError(f"--power {text}: a difference above zero is needed, as 0.5 or 2%")
+    return Effect(amount / 100.0 if found[3] else amount, bool(found[3]), text)

@@ -1,0 +1,624 @@
+"""The report: finished cells, where their rows came from, and ways out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from decimal import Decimal
+from itertools import chain
+from os import PathLike
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl import registry
+from lossctl.api.job import Job, raise_findings
+from lossctl.api.options import LEVEL, Losses, Names, Note, Query, checked_types, open_inputs
+from lossctl.core.arrays import first_finite, first_gap
+from lossctl.core.block import Block, MakeBlock, ready
+from lossctl.core.form import checked_task
+from lossctl.core.state import Sample
+from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
+from lossctl.engine.paired import Differences, Weighed, compare
+from lossctl.engine.plan import Design, Plan, Quantity, Question, make_plan
+from lossctl.engine.reduce import RunState
+from lossctl.engine.run import Progress, Watch, run, unwatched
+from lossctl.engine.scope import Assumptions, Samples, Scope, sets_counted
+from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.io.atomic import check_rows_path, check_writable, replacing
+from lossctl.io.blocks import BlockReader
+from lossctl.io.by_position import ByPosition
+from lossctl.io.machine import free_memory, usable_cores
+from lossctl.io.select import WITHIN, Selection, unknown_column
+from lossctl.io.table import Table
+from lossctl.io.times import ranks
+from lossctl.results.report import Cell, Evaluation, Input, Study, WorstRow
+from lossctl.stats.spread import FEW
+from lossctl.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lossctl.io.by_key import Joined
+
+
+UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+def as_bytes(size: str | int) -> int:
+    """Read a size: a number of bytes, or with K, M, G or T (powers of 1024)."""
+    if isinstance(size, int):
+        if size < 1:
+            raise UsageError(f"--max-memory {size}: at least one byte is needed")
+        return size
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", size.strip().lower())
+    if found is None or not Decimal(found[1]):
+        raise UsageError(f"--max-memory {size}: a size is needed, as 500M or 2G")
+    return int(Decimal(found[1]) * (1 << UNITS[found[2]]))
+
+
+class Room:
+    """How many rows there is room for, where a loss keeps them all; counts the rows that come."""
+
+    def __init__(self, plan: Plan, size: str | int | None, progress: Progress | None) -> None:
+        self._progress = progress
+        self._rows = 0
+        self._given = size
+        riders = len(plan.sample_groups) + (2 if plan.resamples else 0)
+        lines = [len(terms) + 1 + riders for _, terms, kind in plan.wholes if kind == "sample"]
+        lines += [] if plan.times is None else [len(plan.quantities) + int(plan.weighted) + riders + 1]
+        self._each = Sample.bytes_per_row(sum(lines))
+        self._bytes = free_memory() if size is None else as_bytes(size)
+        everything = plan.times is not None
+        self._losses = list(dict.fromkeys(q.label for q in plan.questions if everything or q.loss.keeps == "sample"))
+
+    def check(self, rows: int) -> None:
+        """Raise DataError if the samples of that many rows would not fit."""
+        if self._bytes is None or rows * self._each <= self._bytes:
+            return
+        limit = "are free" if self._given is None else "--max-memory allows"
+        raise DataError(
+            f"{listed(self._losses)}: every value is kept, which takes {self._each} bytes a row at the end: "
+            f"{_mebibytes(rows * self._each)} for {rows} rows{'' if not self._rows else ' so far'}, and "
+            f"{_mebibytes(self._bytes)} {limit}; leave such losses out, take fewer rows, or raise --max-memory"
+        )
+
+    def __call__(self, rows: int) -> None:
+        """Take the rows of a block that is done."""
+        self._rows += rows
+        self.check(self._rows)
+        if self._progress is not None:
+            self._progress(rows)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.4g} MiB"
+
+
+ROUGH = (
+    f"intervals may be too narrow, as there are fewer than {FEW} rows or a standard error is more than "
+    f"{LARGE_SHARE:.0%} of the value"
+)
+
+
+class Report(Evaluation):
+    """The result of `evaluate`: `cells`, `inputs`, `task`, `warnings`, and ways out."""
+
+    def to_frame(self, of: str = "cells") -> pd.DataFrame:
+        """Return a pandas frame at full precision: one row per model, loss and slice.
+
+        of: `cells`, or `comparisons` or `checks` for one row for each of these; without any, the frame is empty.
+        """
+        from lossctl.output.records import check_record, comparison_record, flat, record
+
+        records = {
+            "cells": map(record, self.cells),
+            "comparisons": map(comparison_record, self.comparisons),
+            "checks": map(check_record, self.checks),
+        }
+        known = list(records)
+        if of not in known:
+            raise UsageError(f"to_frame: no frame of {of!r}{near(str(of), known)}; one of {listed(known)}")
+        import pandas as pd
+
+        return pd.DataFrame([flat(entry) for entry in records[of]])
+
+    def to_json(self) -> str:
+        """Return the JSON envelope that `lossctl eval -f json` prints, for a comparison that of `lossctl compare`."""
+        from lossctl.output.envelope import to_json
+
+        return to_json(self, "eval" if self.study is None else "compare")
+
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook, with the numbers that a terminal shows."""
+        from lossctl.output.html import to_html
+        from lossctl.output.text import Style
+
+        return to_html(self, Style())
+
+
+def made_report(
+    tally: RunState, plan: Plan, reader: BlockReader, job: Job, query: Query
+) -> tuple[Report, Weighed | None]:
+    """Finish the cells, compare the models if that was asked, and say where all of it came from.
+
+    With a comparison comes what further bounds can be asked of.
+    """
+    digest = reader.digest(tally.read, tally.digest)
+    dropped = _dropped(tally, reader)
+    used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
+    kept = reader.digest(used, tally.used)
+    drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
+    signed = "|".join(
+        [
+            f"drop:{drop}",
+            f"w:{printable(query.weight) if query.weight else 'none'}",
+            f"agg:{query.reduction}",
+            *_signed(query.ci, plan.design),
+            f"data:{digest}",
+            f"v:{__version__}",
+        ]
+    )
+
+    def where(model: str, row: int) -> str:
+        return reader.where(_table(reader, model), row)
+
+    labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
+    samples = Samples(tally)
+    assumptions = None
+    if plan.design is not None:
+        order = np.empty(0, dtype=np.int64) if plan.times is None else _time_order(tally, plan, reader)
+        assumptions = Assumptions(tally, plan, plan.design, labels, order, samples)
+    finish = Finish(tally, plan, Settings(query.ci, query.reduction, signed, where), samples, assumptions)
+    pieces = list(parts(tally, plan, labels))
+    made = tuple(chain.from_iterable(map(finish.cells, pieces)))
+    inputs = tuple(
+        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, kept, dropped)
+        for model in plan.models
+    )
+    warnings = (*_warnings(tally), *_rough(pieces, plan, made, assumptions))
+    report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings, plugins=_plugins(plan))
+    if assumptions is None:
+        return report, None
+    design, differences = assumptions.design, Differences(tally, plan, assumptions)
+    found = compare(differences, pieces, made)
+    resampled = design.method == "bootstrap"
+    study = Study(
+        design.baseline,
+        design.all_pairs,
+        design.assumption,
+        "none" if design.level is None else design.method,
+        found.correction,
+        design.level,
+        design.resamples if resampled else None,
+        design.seed if resampled or found.drawn else None,
+        None if design.effect is None else design.effect.text,
+    )
+    whole = replace(
+        report,
+        study=study,
+        comparisons=found.comparisons,
+        best_sets=found.best_sets,
+        worst=tuple(_worst(tally, plan, reader)),
+        warnings=(*warnings, *found.warnings),
+    )
+    return whole, Weighed(differences, pieces, made)
+
+
+def _plugins(plan: Plan) -> tuple[str, ...]:
+    """Return package and version of each plug-in that a loss is from."""
+    return tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin))
+
+
+def _rough(pieces: Sequence[Scope], plan: Plan, made: Sequence[Cell], assumptions: Assumptions | None) -> Iterator[str]:
+    """Warn of intervals that are likely too narrow."""
+    questions = {question.label: question for question in plan.questions}
+    by_slice = {tuple(part.chosen.items()): part for part in pieces}
+
+    def units(cell: Cell, question: Question) -> int:
+        part = by_slice[tuple(cell.slice.items())]
+        if assumptions is not None:
+            return assumptions.units(part, question)
+        sets = sets_counted(plan, part, question)
+        return part.view.live if sets is None else round(sets)
+
+    asked = ((cell, questions[cell.loss]) for cell in made if cell.interval is not None)
+    found = [cell for cell, question in asked if is_rough(cell, question, units(cell, question))]
+    if found:
+        places = (
+            f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
+            for cell in found
+        )
+        yield f"{ROUGH}: {listed(list(map(printable, places)), 4)}"
+
+
+def _signed(level: float | None, design: Design | None) -> list[str]:
+    """Word what decides the intervals, for the signature."""
+    if level is None:
+        return ["ci:none"]
+    if design is None:
+        return [f"ci:t{level * 100:g}"]
+    law = {"auto": "t", "bootstrap": "bs"}.get(design.method, design.method)
+    words = [f"ci:{law}{level * 100:g}"]
+    if design.cluster is not None or design.time is not None:
+        words.append(f"rows:{printable(design.assumption)}")
+    if design.method == "bootstrap":
+        words += [f"bs:{design.resamples}", f"seed:{design.seed}"]
+    return words
+
+
+def _time_order(tally: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
+    """Return the places of all times in their order; raise DataError where two rows have one time."""
+    assert plan.times is not None
+    slot = reader.selection.times[plan.times][0]
+    column = printable(slot.columns[0])
+    words = [word for (word,) in reader.labels(plan.times)]
+    kept = [piece[-2:] for piece in tally.kept.pieces]
+    codes, addresses = np.concatenate(kept, axis=1).astype(np.int64) if kept else np.empty((2, 0), dtype=np.int64)
+    order = np.argsort(addresses)
+    codes, addresses = codes[order], addresses[order]
+    present, first = np.unique(codes, return_index=True)
+    if len(present) < len(codes):
+        again = np.setdiff1d(np.arange(len(codes)), first)
+        row, word = int(addresses[again[0]]), words[codes[again[0]]]
+        raise DataError(
+            f"{reader.where(slot.table, row)}, column {column!r}: the time {printable(word)!r} stands in a row before; "
+            f"a series has one row for each ({len(again)} such row{'s' * (len(again) > 1)})"
+        )
+    places = np.zeros(len(words), dtype=np.int64)
+    places[codes] = ranks(
+        [words[code] for code in codes],
+        lambda place: f"{reader.where(slot.table, int(addresses[place]))}, column {column!r}",
+    )
+    return places
+
+
+def _worst(tally: RunState, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
+    """Return the rows where candidates lose most, couple by couple within each loss."""
+    assert plan.design is not None
+    for question in plan.questions:
+        for couple in plan.design.pairs:
+            found = tally.worst.get((couple, question.label))
+            if found is None:
+                continue
+            table = _table(reader, couple[0])
+            for place, address in enumerate(found.addresses.tolist()):
+                base, own, *roles = found.facts[:, place].tolist()
+                yield WorstRow(
+                    *couple,
+                    question.label,
+                    reader.row_of(table, address) + 1,
+                    base,
+                    own,
+                    abs(own) - abs(base) if question.loss.direction == "zero" else own - base,
+                    dict(zip(found.names, roles, strict=True)),
+                )
+
+
+def _table(reader: BlockReader, model: str) -> int:
+    slots = reader.selection.slots[model]
+    return next(iter(slots.values())).table if slots else 0
+
+
+def _dropped(tally: RunState, reader: BlockReader) -> dict[str, int]:
+    """Count dropped rows by column and kind of missing value; a row may count more than once."""
+    found: dict[str, int] = {}
+    several = len(reader.tables) > 1
+    for name, breach in sorted(tally.missing.items()):
+        place, column, kind = name.split("\0")
+        label = f"{reader.tables[int(place)].label}:" if several else ""
+        found[f"{label}{column}:{kind}"] = found.get(f"{label}{column}:{kind}", 0) + breach.count
+    return found
+
+
+def _warnings(tally: RunState) -> Iterator[str]:
+    if tally.dropped:
+        yield f"{tally.dropped} of {tally.read} rows left out for a missing value"
+
+
+KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
+MakeDesign = Callable[[tuple[str, ...]], Design]
+
+
+def answer(
+    query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
+) -> tuple[Report, Weighed | None]:
+    """Answer a query; `make_design` says of the models' names how they are compared.
+
+    units: the columns that tell clusters and times, where rows are not independent. With a comparison comes what
+    further bounds can be asked of.
+    """
+    tables, names, paths = open_inputs(query.data, query.targets, query.delimiter)
+    if query.rows_out is not None:
+        check_rows_path(query.rows_out)
+        check_writable(query.rows_out, paths)
+    chosen = query.chosen(tables, names, units)
+    for text in chosen.notes:
+        query.tell(text)
+    design = None if make_design is None else make_design(tuple(chosen.models))
+    threads = usable_cores() if query.threads is None else query.threads
+    rows = _paired(query, tables, threads, query.rows_out is not None or (design is not None and design.worst > 0))
+    job = Job(tables, chosen, query.asked, checked_task(query.task), query.tell, query.per_output)
+    job.resolve(query.activation, query.positive_label, query.classes)
+    needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
+    resampled = design is not None and design.method == "bootstrap"
+    sets = any(loss.over_sets for _, loss in query.asked)
+    reader = BlockReader(tables, rows, chosen, job.rule, query.missing, needs_origins, resampled, sets)  # type: ignore[arg-type]  # the query has checked it
+    in_order = bool(chosen.groupings) or query.rows_out is not None or resampled or sets
+    with query.watch("pair") if query.id is not None else nullcontext():
+        feeds = reader.feeds(1 if in_order else threads)
+    first = look_ahead(feeds)
+    if first is None:
+        raise DataError(f"{tables[0].label}: there are no rows below the header")
+    questions = job.questions(first)
+    if query.reduction == "sum":
+        _check_sums(questions)
+    if query.with_grad:
+        _check_gradients(questions, query.tell, query.rows_out or "")
+    without = [question.label for question in questions if question.row is None]
+    if design is not None and design.worst and without:
+        query.tell(f"--worst: no per-row value: {listed(without)}")
+    plan = make_plan(
+        chosen.models,
+        questions,
+        job.activations,
+        weighted=query.weight is not None,
+        slicings=list(chosen.by),
+        intervals=query.ci is not None,
+        rows_out=query.rows_out is not None,
+        slope_widths=job.widths if query.with_grad else None,
+        design=design,
+        clusterings={name: name.removesuffix(WITHIN) for name in chosen.clusters},
+        times=next(iter(chosen.times), None),
+        classes=job.rule.classes,
+        gap=_gap(first, job.activations),
+    )
+    room = Room(plan, query.max_memory, query.progress)
+    if all(table.rows is not None for table in tables):
+        room.check(min(table.rows or 0 for table in tables))
+    with ExitStack() as stack:
+        sink = None
+        if query.rows_out is not None:
+            from lossctl.io.rowsout import RowsWriter
+
+            temporary = stack.enter_context(replacing(query.rows_out))
+            writer = RowsWriter(
+                query.rows_out, temporary, _row_names(plan, chosen, query.tell, query.rows_out), rows.rows_at
+            )
+            sink = writer.write
+        tally = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=room, watch=query.watch)
+        raise_findings(tally, reader, plan, query.missing)
+        for label in reader.never_ignored():
+            query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
+        if query.rows_out is not None:
+            writer.close()
+    return made_report(tally, plan, reader, job, query)
+
+
+def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | Joined:
+    """Decide how rows of several tables belong together: by a key, or by their order."""
+    if query.id is not None:
+        for table in tables:
+            if query.id not in table.names:
+                raise DataError(unknown_column(table, query.id, "--id: there is no column"))
+        from lossctl.io.by_key import Joined
+
+        return Joined(tables, query.id, threads, keep_rows=keep_rows)
+    if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
+        query.tell(
+            f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
+        )
+    return ByPosition(tables)
+
+
+def _check_sums(questions: Sequence[Question]) -> None:
+    """Raise UsageError where a sum over rows is asked of what is not one mean of them."""
+    for question in questions:
+        if question.loss.keeps != "moments" or question.loss.reading.name != "mean":
+            fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.reading.name == "mean"]
+            raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
+
+
+def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
+    """Return the first block that keeps a row (else the first with any); the feeds stay as if none had been taken.
+
+    Raises DataError where not even one row can be read.
+    """
+    seen: Block | None = None
+    for place, feed in enumerate(feeds):
+        taken: list[Block] = []
+        for make in feed:
+            block = make()
+            taken.append(block)
+            seen = seen or (block if block.read else None)
+            if block.rows or block.stopped is not None:
+                break
+        feeds[place] = chain(map(ready, taken), feed)
+        if taken and taken[-1].rows:
+            return taken[-1]
+        if taken and taken[-1].stopped is not None:
+            if seen is None:
+                raise taken[-1].stopped
+            break
+    return seen
+
+
+def _origins(first: Block) -> list[float]:
+    """Return the values about which variances of the target columns are taken."""
+    target = next(iter(first.models.values())).get("target")
+    if target is None or target.ndim != 2 or not first.rows:
+        return []
+    return [first_finite(column[np.newaxis]) for column in target]
+
+
+def _gap(first: Block, activations: Mapping[str, str]) -> float:
+    """Return how far the first model's first prediction is from its target."""
+    model, roles = next(iter(first.models.items()))
+    return first_gap(roles, activations[model]) if first.rows else 0.0
+
+
+def _row_names(plan: Plan, chosen: Selection, note: Note, path: str) -> list[str]:
+    """Name the columns of the per-row output, and say which losses cannot be in it."""
+    without = [question.label for question in plan.questions if question.row is None]
+    if not plan.rows_out:
+        raise UsageError(f"--rows-out {path}: no per-row value: {listed(without)}")
+    if without:
+        note(f"{path}: left out, as without a per-row value: {listed(without)}")
+    found: dict[object, str] = {}
+    for question in plan.questions:
+        if question.row is not None:
+            for model in plan.models:
+                found.setdefault(Quantity(model, question.row), f"{model}.{question.label}")
+    return [found[quantity] for quantity in plan.rows_out] + list(_slope_names(plan, chosen))
+
+
+def _slope_names(plan: Plan, chosen: Selection) -> Iterator[str]:
+    """Name the columns of gradients: by the column that they are taken with respect to."""
+    for slope in plan.slopes_out:
+        for role, width in slope.widths:
+            columns: Sequence[str] = chosen.slots[slope.model][role].columns
+            output = slope.question.output
+            if output is not None and len(columns) > 1:
+                columns = columns[output : output + 1]
+            if len(columns) != width:  # one column of lists
+                columns = [f"{columns[0]}[{place}]" for place in range(width)]
+            yield from (f"{slope.model}.{slope.question.label}.grad.{column}" for column in columns)
+
+
+def _check_gradients(questions: Sequence[Question], note: Note, path: str) -> None:
+    """Say which losses have no gradient to be written; raise UsageError where none has."""
+    without = [question.label for question in questions if not question.has_gradient]
+    if len(without) == len(questions):
+        raise UsageError(f"--with-grad: no gradient: {listed(without)}")
+    if without:
+        note(f"{path}: without a gradient: {listed(without)}")
+
+
+def evaluate(
+    data: object,
+    *,
+    target: str | None = None,
+    pred: Names | Mapping[str, str | Sequence[str]] = None,
+    losses: Losses = None,
+    weight: str | None = None,
+    by: Names = None,
+    activation: Names | Mapping[str, str] = None,
+    targets: object = None,
+    id: str | None = None,  # noqa: A002  # the option's own name
+    roles: Names | Mapping[str, str] = None,
+    positive_label: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    task: str | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    per_output: bool = False,
+    ci: float | None = LEVEL,
+    missing: Literal["error", "drop"] = "error",
+    delimiter: str | None = None,
+    rows_out: str | PathLike[str] | None = None,
+    with_grad: bool = False,
+    threads: int | None = None,
+    max_memory: str | int | None = None,
+    progress: Progress | None = None,
+    note: Note | None = None,
+    watch: Watch = unwatched,
+) -> Report:
+    """Evaluate losses of one or more models in one pass over the data.
+
+    Parameters
+    ----------
+    data
+        A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
+        each, `NAME=PATH` to name them).
+    target, weight, id
+        Columns: of the truth, of row weights (finite, >= 0, not all zero), of the key that aligns several files.
+    pred
+        Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
+        mapping from model names to columns.
+    losses
+        A loss or several, as specs such as `huber:delta=2` or `p90=quantile:q=0.9`, or as `lossctl.get` returns them;
+        a mapping gives them labels; without any, the usual ones of the task.
+    by
+        Slicings: a column, or `a,b` for their combinations.
+    activation
+        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
+    targets
+        A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
+    roles
+        `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
+    positive_label, classes, task
+        Which label is 1; the class labels of the prediction columns in order; the kind of problem.
+    reduction
+        `mean`, or `sum` for losses that are one mean.
+    per_output
+        Each of several outputs apart, as losses `mse[NAME]`, in place of their mean.
+    ci
+        Level of the confidence intervals; None for neither intervals nor standard errors.
+    missing
+        `error`, or `drop` to leave rows with a missing value out for every model.
+    delimiter
+        The field separator of CSV files; by default a comma, or a tab for .tsv.
+    rows_out
+        A .parquet or .csv file for the per-row losses.
+    with_grad
+        Write the gradients of the per-row losses by the prediction columns, as they were read, beside them.
+    threads
+        How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
+    max_memory
+        Bytes, or a text such as `2G`, that losses which keep every value may take; by default what is free.
+    progress, note, watch
+        Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
+        of a phase of the work (returning a context manager for it).
+
+    Returns
+    -------
+    Report
+        The cells, with `to_frame()` and `to_json()`.
+
+    Raises
+    ------
+    UsageError
+        The question is wrong: an unknown loss or column, options that do not fit.
+    DataError
+        The data cannot answer: unreadable, misaligned, missing, outside a loss's domain.
+
+    Examples
+    --------
+    >>> import lossctl
+    >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5], "b": [1.0, 2.0, 5.0]}
+    >>> report = lossctl.evaluate(data, target="y", pred=["a", "b"], losses=["mae", "huber:delta=2"])
+    >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
+    [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
+    """
+    report, _ = answer(
+        Query(
+            data,
+            target,
+            pred,
+            losses,
+            weight,
+            by,
+            activation,
+            targets,
+            id,
+            roles,
+            positive_label,
+            classes,
+            task,
+            reduction,
+            ci,
+            missing,
+            delimiter,
+            checked_types({"rows_out": rows_out})["rows_out"],
+            threads,
+            max_memory,
+            progress,
+            note,
+            watch,
+            per_output,
+            with_grad,
+        )
+    )
+    return report

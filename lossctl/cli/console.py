@@ -1,0 +1,418 @@
+"""Outputs: where a command's result goes, checked before any work and written after it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+
+import typer
+
+from lossctl.cli.options import FORMATS, Display
+from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
+from lossctl.io.atomic import append_text, check_writable, write_text
+from lossctl.output.text import Style, inert_line, inert_text
+from lossctl.version import __version__
+
+if TYPE_CHECKING:
+    from lossctl.api.options import Note
+    from lossctl.engine.run import Progress, Watch
+    from lossctl.results.report import Evaluation
+
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+KEPT: Final = 1 << 28  # bytes at the end of a heap that stay with the process
+LARGEST: Final = 1 << 25  # arrays up to this size come from the heap
+
+
+def keep_freed_memory() -> None:
+    """Let arrays of a block reuse the memory of those before: fresh pages cost more than the arithmetic on them."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library: nothing to ask, and nothing lost but time
+        return
+    mallopt(TRIM_THRESHOLD, KEPT)
+    mallopt(MMAP_THRESHOLD, LARGEST)
+
+
+class Stopwatch:
+    """Adds up, over all threads, the seconds of each phase.
+
+    Files are read and decoded in one call: what of it the processor did counts as decoding, the rest as waiting for
+    bytes.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._spent = {"pair": 0.0, "read": 0.0, "decode": 0.0, "compute": 0.0, "merge": 0.0}
+        self._lock = Lock()
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Time what is done meanwhile."""
+        wall, worked = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            wall, worked = time.perf_counter() - wall, time.thread_time() - worked
+            with self._lock:
+                if phase == "read":
+                    self._spent["read"] += max(wall - worked, 0.0)
+                    self._spent["decode"] += worked
+                else:
+                    self._spent[phase] += wall
+
+    def report(self, rows: int, threads: int) -> str:
+        """Say in one line where the time went."""
+        wall = time.perf_counter() - self._begun
+        shown = {phase: spent for phase, spent in self._spent.items() if spent or phase != "pair"}
+        parts = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in shown.items())
+        most = max(shown, key=lambda phase: shown[phase])
+        each = "1 thread" if threads == 1 else f"{threads} threads"
+        return f"{wall:.2f} s, {rows / wall:,.0f} rows/s; over {each}: {parts}; most of it: {most}"
+
+
+class ReaderGone(LossctlError):
+    """The process that read standard output went away."""
+
+    code = ExitCode.READER_GONE
+
+
+def emit(text: str) -> None:
+    """Write to standard output and flush, so that a full disk or a closed pipe is noticed here."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        raise ReaderGone("the reader of standard output went away") from None
+    except OSError as error:
+        _forget_stdout()
+        if error.errno == errno.EPIPE:
+            raise ReaderGone("the reader of standard output went away") from None
+        raise OutputError(f"standard output: {error.strerror}") from None
+    except ValueError:  # Python's word for a stream that was closed under it
+        raise OutputError("standard output is closed") from None
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from flushing the failed stream once more at exit."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # stands in for standard output to the end
+
+
+def say(text: str) -> None:
+    """Write one line for people to standard error; a lost line there never changes the outcome."""
+    try:
+        sys.stderr.write(f"lossctl: {inert_line(text)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def wants_color(choice: str) -> bool:
+    """Decide whether standard output gets colour."""
+    if choice not in ("auto", "always", "never"):
+        raise UsageError(f"--color {choice}: auto, always or never")
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal()
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def width() -> int | None:
+    """Return the width of the terminal, None if standard output is none."""
+    return shutil.get_terminal_size().columns if is_terminal() else None
+
+
+def ascii_only() -> bool:
+    """Whether standard output cannot take the signs that tables are drawn with."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        "─·∞".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+@contextmanager
+def guarded(debug: bool) -> Iterator[None]:
+    """Turn what goes wrong inside into a message and typer.Exit."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code, message = outcome(error)
+        if message:
+            say(message)
+        raise typer.Exit(code) from None
+
+
+def outcome(error: Exception) -> tuple[ExitCode, str]:
+    """Return the exit code and the line for people that an exception becomes."""
+    if isinstance(error, ReaderGone):
+        return error.code, ""
+    if isinstance(error, LossctlError):
+        return error.code, f"error: {error}"
+    if hasattr(error, "format_message"):  # Typer's own word on the command line; its classes are not public
+        path = getattr(getattr(error, "ctx", None), "command_path", "lossctl")
+        return ExitCode.USAGE, f"error: {error.format_message().rstrip('.')}; `{path} -h` explains"
+    if isinstance(error, MemoryError):
+        return ExitCode.DATA, "error: not enough memory"
+    return ExitCode.BUG, (
+        f"internal error in lossctl {__version__}: {type(error).__name__}: {error}; this is a bug, "
+        "please report it with the output of the same command with --debug"
+    )
+
+
+DELAY = 1.0  # seconds before anything is shown
+
+
+@contextmanager
+def progress(wanted: bool | None, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """Give a function that takes the rows of each block, or None where nothing is to be shown.
+
+    Where it is not said, progress is shown on a terminal unless notes are silenced. Elsewhere it is plain lines.
+    """
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if sys.stderr is None or not (terminal and not quiet if wanted is None else wanted):
+        yield None
+        return
+    shown = _Bar() if terminal else _Lines()
+    try:
+        yield shown.advance
+    finally:
+        shown.stop()
+
+
+def so_far(rows: int, spent: float) -> str:
+    """Word how many rows are done, and how fast."""
+    return f"{rows:,} rows, {rows / spent:,.0f} rows/s"
+
+
+class _Lines:
+    """A line every now and then, for a log."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.monotonic()
+        self.rows = 0
+
+    def advance(self, rows: int) -> None:
+        self.rows += rows
+        now = time.monotonic()
+        if now - self.last >= DELAY:
+            self.last = now
+            say(so_far(self.rows, now - self.start))
+
+    def stop(self) -> None:
+        """Leave nothing open."""
+
+
+class _Bar:
+    """A rich progress line that appears after a delay and vanishes at the end."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.rows = 0
+        self.live: object = None
+
+    def advance(self, rows: int) -> None:
+        self.rows += rows
+        spent = time.monotonic() - self.start
+        if spent < DELAY:
+            return
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        if self.live is None:
+            from rich.console import Console
+
+            self.live = Bar(
+                BarColumn(bar_width=20, pulse_style="cyan"),
+                TextColumn("{task.description}"),
+                console=Console(stderr=True, markup=False),
+                transient=True,
+            )
+            self.live.start()
+            self.task = self.live.add_task("", total=None)
+        assert isinstance(self.live, Bar)
+        self.live.update(self.task, description=so_far(self.rows, spent))
+
+    def stop(self) -> None:
+        if self.live is not None:
+            self.live.stop()  # type: ignore[attr-defined]  # a rich Progress, imported only when shown
+
+
+SUFFIXES: Final = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".md": "md",
+    ".txt": "table",
+    ".xml": "junit",
+}
+FOR_PEOPLE: Final = ("table", "long", "md")
+SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
+
+Render = Callable[[str, Style], str]
+
+
+class Outputs(NamedTuple):
+    """The format and style of standard output, and the files besides it."""
+
+    form: str
+    style: Style
+    files: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def prepare(
+        cls, display: Display, formats: Sequence[str], reads: Iterable[str] = (), writes: Iterable[str | None] = ()
+    ) -> Outputs:
+        """Check everything that is to be written, before any work.
+
+        Parameters
+        ----------
+        display
+            What the user wants.
+        formats
+            The formats of this command.
+        reads
+            Inputs, as paths or `NAME=PATH`: none is overwritten.
+        writes
+            Further files that the command writes itself.
+
+        Raises
+        ------
+        UsageError, OutputError
+            A format is unknown, or a path cannot or must not be written.
+        """
+        form = checked_format(display.format, formats)
+        style = Style(width(), wants_color(display.color), ascii_only(), display.digits)
+        files = tuple(destination(text, formats) for text in display.output)
+        inputs = [piece for text in reads for piece in (text, text.partition("=")[2]) if piece]
+        paths = [path for _, path in files] + [path for path in writes if path is not None]
+        for path in paths:
+            check_writable(path, inputs)
+            if _is_output_file(path):
+                raise UsageError(f"{path}: is standard output, which has the format of -f")
+        if len(set(map(os.path.realpath, paths))) != len(paths):
+            raise UsageError(f"two outputs go to one file: {', '.join(paths)}")
+        return cls(form, style, files)
+
+    def save(self, render: Render) -> None:
+        """Write the files of -o, each whole or not at all; what it says of the terminal's style is left out."""
+        for form, path in self.files:
+            text = _printed(render, form, Style(digits=self.style.digits))
+            (append_text if _is_summary(path) else write_text)(path, text)
+
+    def show(self, render: Render) -> None:
+        """Write standard output."""
+        emit(_printed(render, self.form, self.style))
+
+
+def _is_summary(path: str) -> bool:
+    """Whether a path is the file that the steps of a job append to."""
+    summary = os.environ.get(SUMMARY)
+    return bool(summary) and os.path.realpath(path) == os.path.realpath(str(summary))
+
+
+def _is_output_file(path: str) -> bool:
+    """Whether a path is the file to which standard output goes: replacing it would lose what is printed."""
+    try:
+        own, other = os.fstat(1), os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(own.st_mode) and os.path.samestat(own, other)
+
+
+def _printed(render: Render, form: str, style: Style) -> str:
+    """Return the text of one format; in what people read, no line gives orders to the CI system that logs it."""
+    text = render(form, style)
+    return inert_text(text) if form in FOR_PEOPLE else text
+
+
+def checked_format(name: str, formats: Sequence[str]) -> str:
+    """Return a format's name; raise UsageError for one that the command does not have."""
+    if name not in formats:
+        raise UsageError(f"unknown format {name!r}; one of {listed(list(formats))}{near(name, list(formats))}")
+    return name
+
+
+def destination(text: str, formats: Sequence[str]) -> tuple[str, str]:
+    """Split `[FMT:]PATH` into format and path; without a format, the path's ending tells."""
+    name, colon, path = text.partition(":")
+    if colon and name in FORMATS:
+        checked_format(name, formats)
+        if not path:
+            raise UsageError(f"-o {text}: the path after the colon is empty")
+        if path == "-":
+            raise UsageError(f"-o {text}: -o writes files; standard output has the format of -f")
+        return name, path
+    endings = {suffix: found for suffix, found in SUFFIXES.items() if found in formats}
+    for suffix, found in endings.items():
+        if text.lower().endswith(suffix):
+            return found, text
+    raise UsageError(
+        f"-o {text}: the format is not known by the name ({', '.join(endings)}); write FORMAT:PATH, as in json:out"
+    )
+
+
+class Hooks(TypedDict):
+    """Who is told while the work is done, as `lossctl.api` takes it."""
+
+    progress: Progress | None
+    note: Note | None
+    watch: Watch
+
+
+@contextmanager
+def at_work(display: Display, watch: Stopwatch) -> Iterator[Hooks]:
+    """Show progress while the work is done, and time its phases where they will be told; plug-ins cannot print."""
+    from lossctl.engine.run import unwatched
+    from lossctl.plugins import descriptor_aside
+
+    keep_freed_memory()
+    with descriptor_aside(), progress(display.progress, display.quiet) as advance:
+        yield {
+            "progress": advance,
+            "note": None if display.quiet else say,
+            "watch": watch if display.verbose else unwatched,
+        }
+
+
+def warn(display: Display, warnings: Sequence[str]) -> None:
+    """Say what to beware of, unless it is not wanted."""
+    for text in () if display.quiet else warnings:
+        say(f"warning: {text}")
+
+
+def say_more(display: Display, report: Evaluation, watch: Stopwatch, threads: int | None) -> None:
+    """With -v, say where the rows came from, how long it took, and every signature."""
+    if not display.verbose:
+        return
+    from lossctl.io.machine import usable_cores
+
+    for source in report.inputs:
+        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
+    say(watch.report(max((source.rows for source in report.inputs), default=0), threads or usable_cores()))
+    for cell in report.cells:
+        say(f"{cell.model}: {cell.signature}")

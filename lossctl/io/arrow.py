@@ -1,0 +1,222 @@
+"""Arrow arrays to NumPy, without pandas: `Array.to_numpy` would import it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lossctl.errors import DataError, printable
+from lossctl.io.table import NOT_SINGLE, Cells, Column, Kind, Numbers, Shape, Texts
+from lossctl.numerics.array import Mask
+
+# types whose every value is a float64; a cast by Arrow would import far more than it saves
+PLAIN: Final[Mapping[str, type]] = {
+    "double": np.float64,
+    "float": np.float32,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+}
+WHOLE: Final = {name: kind for name, kind in PLAIN.items() if "int" in name} | {"int64": np.int64}
+FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written down beforehand
+LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+NESTED: Final = {
+    pa.types.is_struct: "structs",
+    pa.types.is_map: "maps",
+    pa.types.is_union: "values of several types",
+}
+BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type holds one vector per row."""
+    return any(test(kind) for test in LIST_TYPES)
+
+
+def check_single(kind: pa.DataType) -> None:
+    """Raise DataError for a type that holds more than one value per row, and so no labels or keys."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        raise DataError(NOT_SINGLE)
+    for test, what in NESTED.items():
+        if test(kind):
+            raise DataError(f"holds {what}; one value per row is needed")
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers that become float64."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def shape(kind: pa.DataType) -> Shape:
+    """Describe a column by its Arrow type; the width of a list of free length is 0, to be looked up."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_list(kind):
+        inner = shape(kind.value_type).kind
+        return Shape(inner, kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
+    if pa.types.is_boolean(kind):
+        return Shape("boolean")
+    if is_number(kind):
+        return Shape("number")
+    return Shape("text" if is_text(kind) else "other")
+
+
+def column(array: pa.Array, kind: Kind) -> Column:
+    """Convert one column of a record batch; raise DataError where its type does not fit."""
+    if kind is Kind.KEY:
+        from lossctl.io.keys import keys
+
+        return keys(array)
+    if kind is Kind.CELL:
+        return Cells(array)
+    return numbers(array) if kind is Kind.NUMBER else texts(array)
+
+
+def valid(array: pa.Array) -> Mask | None:
+    """Return (rows,) True for values, None where nothing is null."""
+    if array.null_count == 0:
+        return None
+    buffer = array.buffers()[0]
+    if buffer is None:
+        return np.zeros(len(array), dtype=bool)  # a column of nulls only has no bitmap
+    bits = np.unpackbits(np.frombuffer(buffer, dtype=np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(bool)
+
+
+def buffer_of(array: pa.Array, dtype: type) -> NDArray[Any]:
+    """View the values of a primitive array."""
+    values: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return values[array.offset : array.offset + len(array)]
+
+
+def numbers(array: pa.Array) -> Numbers:
+    """Convert numbers, booleans, dictionaries of these, and lists of equal length to (width, rows) float64."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if is_list(array.type):
+        return vectors(array)
+    if pa.types.is_null(array.type):
+        return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
+    if not (is_number(array.type) or pa.types.is_boolean(array.type)):
+        kind = "text" if is_text(array.type) else f"{printable(str(array.type))} values"
+        raise DataError(f"holds {kind}; numbers are needed")
+    if not len(array):
+        return Numbers(np.empty((1, 0)))
+    values = as_float64(array)
+    there = valid(array)
+    if there is None:
+        return Numbers(values[np.newaxis])
+    return Numbers(np.where(there, values, np.nan)[np.newaxis], ~there)
+
+
+def as_float64(array: pa.Array) -> NDArray[np.float64]:
+    """Return the values of an array of numbers or booleans; those of nulls are arbitrary."""
+    plain = PLAIN.get(str(array.type))
+    if plain is None:  # decimals, booleans, half floats and whole numbers that may be too large
+        try:
+            return buffer_of(array.cast(pa.float64()), np.float64)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{error}: a float64 cannot hold it exactly") from None
+    values: NDArray[Any] = buffer_of(array, plain)
+    return values.astype(np.float64, copy=False)
+
+
+def vectors(array: pa.Array) -> Numbers:
+    """Convert one vector per row; every vector must have the same length and no null inside."""
+    there = valid(array)
+    present = array if there is None else array.drop_null()
+    flat = numbers(present.flatten())
+    if flat.null is not None:
+        raise DataError("has a null inside a list")
+    rows = len(present)
+    if pa.types.is_fixed_size_list(array.type):
+        width = array.type.list_size
+    else:
+        sizes = present.value_lengths().cast(pa.float64())
+        lengths = buffer_of(sizes, np.float64) if rows else np.empty(0)
+        width = int(lengths[0]) if rows else 0
+        if (lengths != width).any():
+            raise DataError(f"has lists of different lengths: {width} and {int(lengths[lengths != width][0])}")
+    columns = np.ascontiguousarray(flat.values.reshape(rows, width).T)
+    if there is None:
+        return Numbers(columns)
+    spread = np.full((width, len(array)), np.nan)
+    spread[:, there] = columns
+    return Numbers(spread, ~there)
+
+
+def decoded(raw: bytes | None) -> str:
+    """Read text; raise DataError where it is none."""
+    try:
+        return (raw or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"holds {raw[:40] if raw else raw!r}, which is not UTF-8 text") from None
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    """Return single values as text; raise DataError where they are none, or not UTF-8."""
+    kind = array.type
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        import pyarrow.compute as pc
+
+        array = pc.add(array, pa.scalar(0, kind))  # -0 and 0 are one label
+    try:
+        text = array if pa.types.is_string(kind) else array.cast(pa.string())
+        text.validate(full=True)
+    except pa.ArrowNotImplementedError:
+        raise DataError(f"holds {printable(str(kind))} values; numbers, text or dates are needed") from None
+    except pa.ArrowInvalid:
+        if is_text(kind) or any(test(kind) for test in BINARY_TYPES):
+            for raw in array.cast(pa.large_binary()).to_pylist():
+                decoded(raw)
+        raise
+    return text
+
+
+def not_a_number(array: pa.Array) -> Mask | None:
+    """Return (rows,) True for NaN, which as a label or key is missing; None where there is none."""
+    if not pa.types.is_floating(array.type) or not len(array):
+        return None
+    there = valid(array)
+    found = np.isnan(as_float64(array))
+    found = found if there is None else found & there
+    return found if found.any() else None
+
+
+def texts(array: pa.Array) -> Texts:
+    """Convert text, integers, booleans and numbers to codes into their words; an empty text and NaN are null."""
+    check_single(array.type)
+    whole = WHOLE.get(str(array.type))
+    if whole is not None and array.null_count == 0 and len(array):
+        values = buffer_of(array, whole)
+        low, high = int(values.min()), int(values.max())
+        if high - low < FEW_CODES:  # a class or a group: no need to look each one up
+            return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))
+    if not pa.types.is_dictionary(array.type):
+        plain = pa.types.is_string(array.type) or is_number(array.type)
+        array = (array if plain else as_text(array)).dictionary_encode()
+    found = np.array(buffer_of(array.indices.cast(pa.int64()), np.int64)) if len(array) else np.empty(0, np.int64)
+    there = valid(array.indices)
+    if there is not None:
+        found[~there] = -1
+    words = tuple(word or "" for word in as_text(array.dictionary).to_pylist())
+    nan = not_a_number(array.dictionary)
+    if "" in words or nan is not None:
+        absent = np.array([*(not word for word in words), True])
+        absent[:-1] |= False if nan is None else nan
+        found = np.where(absent[found], -1, found)
+    return Texts(found, words)

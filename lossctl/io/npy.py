@@ -1,0 +1,313 @@
+"""`.npz` archives: named arrays are columns, read from the archive in blocks; never pickled, never unpacked whole."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import struct
+import tempfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from tokenize import TokenError
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import BLOCK
+from lossctl.errors import DataError, listed, printable
+from lossctl.io.memory import ArrayTable
+from lossctl.io.parquet import BOMB_RATIO, BOMB_SIZE
+from lossctl.io.source import FORMATS, Source
+from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Piece, Shape
+
+MAX_HEADER = 10_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape, whether the first index runs fastest, type, and where the data begins."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    start: int
+
+    @property
+    def width(self) -> int:
+        return prod(self.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """The bytes of header and data."""
+        return self.start + prod(self.shape) * self.dtype.itemsize
+
+
+def layout_of(file: IO[bytes], size: int) -> Layout:
+    """Read the header of an array of so many bytes; raise DataError, without the place, for one that is not read."""
+    try:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # headers written by Python 2 are read as well
+            shape, fortran, dtype = reader(file, max_header_size=MAX_HEADER)
+    except (ValueError, SyntaxError, TokenError, EOFError, OSError) as error:
+        reason = re.sub(r"<.* object at .*>", "of another kind", str(error).splitlines()[0])
+        raise DataError(f"not a readable .npy file: {reason}") from None
+    found = Layout(shape, fortran and len(shape) > 1, dtype, file.tell())
+    if dtype.hasobject:
+        raise DataError(f"holds {dtype} values; numbers are needed (objects are never unpickled)")
+    if not shape:
+        raise DataError("holds a single value; an array of rows is needed")
+    if found.size != size or min(shape) < 0:
+        raise DataError(f"its header promises {shape} {dtype} values, which the file does not hold")
+    return found
+
+
+def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[NDArray[Any]]:
+    """Yield (width, rows) arrays of the rows start to end of a file that can be read at any place."""
+    rows, width, size = layout.shape[0], layout.width, layout.dtype.itemsize
+    # in Fortran order a column is contiguous, and columns follow the reversed order of the trailing indices
+    order = np.arange(width).reshape(layout.shape[1:], order="F").reshape(-1)
+    for first in range(start, end, BLOCK):
+        count = min(BLOCK, end - first)
+        if layout.fortran:
+            block = np.empty((width, count), layout.dtype)
+            for line, column in enumerate(order.tolist()):
+                file.seek(layout.start + (column * rows + first) * size)
+                block[line] = np.fromfile(file, layout.dtype, count)
+            yield block
+        else:
+            file.seek(layout.start + first * width * size)
+            yield np.fromfile(file, layout.dtype, count * width).reshape(count, width).T
+
+
+class NpyTable:
+    """One array as a table of one vector column, which bears the file's name."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.label = source.label
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the header says."""
+        try:
+            with open(self.source.path, "rb") as file:
+                found = layout_of(file, self.source.size)
+        except (DataError, OSError) as error:
+            raise DataError(f"{self.label}: {error}") from None
+        if found.dtype.kind not in "biuf":
+            raise DataError(f"{self.label}: holds {found.dtype} values; numbers are needed")
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.source.stem.removesuffix(".npy"),)
+
+    @property
+    def rows(self) -> int:
+        return self.layout.shape[0]
+
+    def shape(self, name: str) -> Shape:
+        return Shape("boolean" if self.layout.dtype.kind == "b" else "number", self.layout.width)
+
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    @property
+    def cuts(self) -> range:
+        return range(0, max(self.rows, 1), BLOCK)
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+        name = self.names[0]
+        if wanted[name] not in (Kind.NUMBER, Kind.CELL):
+            if self.shape(name).width != 1:
+                raise DataError(f"{self.label}: {NOT_SINGLE}")
+            raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
+        try:
+            with open(self.source.path, "rb") as file:
+                for block in blocks(file, self.layout, start, self.rows if stop is None else stop):
+                    yield {name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}
+        except (ValueError, OSError) as error:
+            self.source.unchanged()
+            raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
+        self.source.unchanged()
+
+
+SUFFIX: Final = ".npy"
+LOCAL_HEADER: Final = 30  # bytes before the name of a member, at least
+ENCRYPTED: Final = 1  # a flag of a member
+SPOOL_STEP: Final = 1 << 20
+MOST_DEFLATED: Final = 1032  # bytes that one byte can stand for
+DAMAGED: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+class NpzTable:
+    """One archive: each array is a column, of vectors where it has more than one index."""
+
+    format = "npz"
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.label = source.label
+
+    @contextmanager
+    def _archive(self) -> Iterator[zipfile.ZipFile]:
+        """Open the archive, and word whatever is wrong with it in one line."""
+        try:
+            with open(self.source.path, "rb") as file, zipfile.ZipFile(file) as archive:
+                yield archive
+        except DataError:
+            raise
+        except OSError as error:
+            self.source.unchanged()
+            raise DataError(f"{self.label}: {self.source.explained(error)}") from None
+        except DAMAGED as error:
+            self.source.unchanged()
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(f"{self.label}: the archive is damaged: {printable(reason)}") from None
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        """The arrays by their names, once nothing in the directory is suspicious."""
+        with self._archive() as archive:
+            infos = archive.infolist()
+            start = archive.start_dir
+        if infos and not any(info.filename.endswith(SUFFIX) for info in infos):
+            raise DataError(f"{self.label}: zip is not read, but for the arrays of a .npz; use {FORMATS}")
+        if not infos:
+            raise DataError(f"{self.label}: the archive is empty")
+        for info in infos:
+            if fault := _suspicious(info):
+                raise self._of_array(info.filename, fault)
+        names = [info.filename for info in infos]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice:
+            raise DataError(
+                f"{self.label}: it holds {listed([repr(printable(name)) for name in twice])} more than once"
+            )
+        places = sorted((info.header_offset, info.compress_size, info.filename) for info in infos)
+        for (offset, size, name), (after, *_) in pairwise([*places, (start, 0, "")]):
+            if offset + LOCAL_HEADER + size > after:
+                raise self._of_array(name, "it overlaps what comes after it")
+        return {info.filename.removesuffix(SUFFIX): info for info in infos}
+
+    @cached_property
+    def layouts(self) -> dict[str, Layout]:
+        """What the header of each array says."""
+        found: dict[str, Layout] = {}
+        with self._archive() as archive:
+            for name, info in self._members.items():
+                with archive.open(info) as member:
+                    head = member.read(2 * MAX_HEADER)  # a longer header is refused before it is unpacked
+                try:
+                    found[name] = layout_of(io.BytesIO(head), info.file_size)
+                except DataError as error:
+                    raise self._of_array(name, str(error)) from None
+        lengths = {name: layout.shape[0] for name, layout in found.items()}
+        if len(set(lengths.values())) > 1:
+            shown = listed([f"{printable(name)!r} has {rows}" for name, rows in lengths.items()])
+            raise DataError(f"{self.label}: the arrays differ in length: {shown}; one row of each belongs together")
+        return found
+
+    def _of_array(self, name: str, fault: str) -> DataError:
+        return DataError(f"{self.label}: array {printable(name.removesuffix(SUFFIX))!r}: {fault}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.layouts)
+
+    @property
+    def rows(self) -> int:
+        return next(iter(self.layouts.values())).shape[0]
+
+    def shape(self, name: str) -> Shape:
+        layout = self.layouts[name]
+        return ArrayTable({name: np.empty((0, *layout.shape[1:]), layout.dtype)}).shape(name)
+
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    @property
+    def cuts(self) -> None:
+        """What is compressed is read from its beginning."""
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+        self._check_size(wanted)
+        with self._archive() as archive, ExitStack() as stack:
+            streams = {name: self._stream(archive, name, stack) for name in wanted}
+            for _ in range(0, self.rows, BLOCK):
+                rows = {name: next(stream) for name, stream in streams.items()}
+                yield from ArrayTable(rows, self.label).read(wanted)
+        self.source.unchanged()
+
+    def _stream(self, archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[NDArray[Any]]:
+        """Return the (rows, width) blocks of an array."""
+        layout = self.layouts[name]
+        member = stack.enter_context(archive.open(self._members[name]))
+        if not layout.fortran:
+            return self._in_order(member, name, layout)
+        # a row is spread over the whole of the array, and an archive is read forwards
+        spool = stack.enter_context(tempfile.TemporaryFile(prefix="lossctl-npz-"))  # noqa: SIM115  # the stack closes it
+        shutil.copyfileobj(member, spool, SPOOL_STEP)
+        spool.flush()
+        if spool.tell() != layout.size:
+            raise self._of_array(name, "it is cut short")
+        return (block.T for block in blocks(spool, layout, 0, self.rows))
+
+    def _in_order(self, member: IO[bytes], name: str, layout: Layout) -> Iterator[NDArray[Any]]:
+        member.read(layout.start)
+        for first in range(0, self.rows, BLOCK):
+            count = min(BLOCK, self.rows - first)
+            data = member.read(count * layout.width * layout.dtype.itemsize)
+            if len(data) != count * layout.width * layout.dtype.itemsize:
+                raise self._of_array(name, "it is cut short")
+            yield np.frombuffer(data, layout.dtype).reshape(count, layout.width)
+
+    def _check_size(self, wanted: Mapping[str, Kind]) -> None:
+        claimed = sum(self._members[name].file_size for name in wanted)
+        if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
+            raise DataError(
+                f"{self.label}: it claims {claimed >> 20} MiB of data in a file of {self.source.size} bytes; "
+                "that is not read"
+            )
+
+
+def _suspicious(info: zipfile.ZipInfo) -> str:
+    """Say what about a member no writer of arrays would do, or nothing."""
+    parts = info.filename.removesuffix(SUFFIX).split("/")
+    if info.orig_filename != info.filename or "\\" in info.filename or not all(part.strip(".") for part in parts):
+        return "an array has a name that is no path, such as y or model/p"
+    if not info.filename.endswith(SUFFIX):
+        return f"it is no {SUFFIX} array; all members of a .npz are"
+    if info.flag_bits & ENCRYPTED:
+        return "it is encrypted, which is not read"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "it is compressed by another method than deflate, which NumPy uses"
+    most = info.compress_size if info.compress_type == zipfile.ZIP_STORED else MOST_DEFLATED * (info.compress_size + 1)
+    if info.file_size > most:
+        return f"it claims {info.file_size} bytes in {info.compress_size}, which cannot be"
+    return ""

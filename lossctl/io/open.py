@@ -1,0 +1,133 @@
+"""Opening: a path, a folder of parts or `-` to a table, chosen by the first bytes of the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import Final
+
+from lossctl.errors import DataError, printable
+from lossctl.io.source import COMPRESSED, FORMATS, Source, spooled_stdin
+from lossctl.io.table import Kind, Piece, Raw, Shape, Table, length
+
+JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+OTHERS: Final = ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY"), (".npz", ".npz", "PK"))
+
+
+def open_table(path: str, delimiter: str | None = None) -> Table:
+    """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
+    if path == "-":
+        return _of(spooled_stdin(), delimiter)
+    if os.path.isdir(path):
+        return PartsTable(path, delimiter)
+    return _of(Source(path), delimiter)
+
+
+def _of(source: Source, delimiter: str | None) -> Table:
+    if source.format == "parquet":
+        from lossctl.io.parquet import ParquetTable
+
+        return ParquetTable(source)
+    if source.format == "npy":
+        from lossctl.io.npy import NpyTable
+
+        return NpyTable(source)
+    if source.format == "zip":
+        from lossctl.io.npy import NpzTable
+
+        return NpzTable(source)
+    plain = source.format in ("csv", "jsonl")
+    if not plain and source.format not in COMPRESSED:
+        raise DataError(f"{source.label}: {source.format} is not read; use {FORMATS}")
+    for suffix, kind, begins in OTHERS:
+        if plain and source.stem.endswith(suffix):
+            raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")
+    if source.stem.endswith(JSON_SUFFIXES) or source.holds_json:
+        from lossctl.io.jsonl import JsonTable
+
+        return JsonTable(source)
+    from lossctl.io.csv import CsvTable
+
+    return CsvTable(source, delimiter)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts part-2 before part-10."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
+
+
+class PartsTable:
+    """A folder of parts, read as one table in natural order of their names."""
+
+    def __init__(self, path: str, delimiter: str | None) -> None:
+        self.label = printable(path)
+        files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
+        if not files:
+            raise DataError(f"{self.label}: the folder holds no files")
+        ordered = sorted(files, key=lambda entry: natural(entry.name))
+        if any(entry.is_dir() for entry in ordered):
+            raise DataError(f"{self.label}: the folder holds folders; parts lie side by side in one folder")
+        self.parts = [open_table(str(entry), delimiter) for entry in ordered]
+        for part in self.parts[1:]:
+            if set(part.names) != set(self.parts[0].names):
+                odd = sorted(set(part.names) ^ set(self.parts[0].names))
+                raise DataError(f"{part.label}: its columns differ from those of {self.parts[0].label}: {odd}")
+        self._starts: list[int] = []
+        if all(part.rows is not None for part in self.parts):
+            self._starts = list(accumulate((part.rows or 0 for part in self.parts[:-1]), initial=0))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.parts[0].names
+
+    def watch(self, pattern: str) -> None:
+        """Let parts in which columns may come late know a pattern by which columns were chosen."""
+        for part in self.parts:
+            watch = getattr(part, "watch", None)
+            if watch is not None:
+                watch(pattern)
+
+    @property
+    def rows(self) -> int | None:
+        counts = [part.rows for part in self.parts]
+        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+    def shape(self, name: str) -> Shape:
+        return self.parts[0].shape(name)
+
+    def unchanged(self) -> None:
+        for part in self.parts:
+            part.unchanged()
+
+    def where(self, row: int) -> str:
+        place = max((i for i, start in enumerate(self._starts) if start <= row), default=0)
+        return self.parts[place].where(row - (self._starts[place] if self._starts else 0))
+
+    @property
+    def cuts(self) -> list[int] | None:
+        cuts = [part.cuts for part in self.parts]
+        if self.rows is None or any(inside is None for inside in cuts):
+            return None
+        return [start + cut for start, inside in zip(self._starts, cuts, strict=True) for cut in inside or ()]
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
+        if self.cuts is None:
+            yield from self._read_all(wanted)
+            return
+        for part, first in zip(self.parts, self._starts, strict=True):
+            begin, end = max(start - first, 0), part.rows or 0
+            end = end if stop is None else min(end, stop - first)
+            if begin < end:
+                yield from part.read(wanted, begin, end)
+
+    def _read_all(self, wanted: Mapping[str, Kind]) -> Iterator[Piece | Raw]:
+        row = 0
+        self._starts = []
+        for part in self.parts:
+            self._starts.append(row)
+            for piece in part.read(wanted):
+                row += length(piece)
+                yield piece

@@ -1,0 +1,159 @@
+"""Parquet, streamed by row groups, with page checksums verified and declared sizes checked before decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import accumulate
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lossctl.core.batch import BLOCK
+from lossctl.errors import DataError, listed
+from lossctl.io import arrow
+from lossctl.io.source import Source
+from lossctl.io.table import Column, Kind, Piece, Shape
+
+BUFFER_BYTES = 1 << 20  # read at a time from each column
+BOMB_SIZE = 1 << 30  # bytes that the selected columns may claim ...
+BOMB_RATIO = 1000  # ... unless the file itself is at least a thousandth of that
+
+
+class ParquetTable:
+    """One Parquet file."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.label = source.label
+
+    @cached_property
+    def metadata(self) -> pq.FileMetaData:
+        """The footer."""
+        try:
+            with self.source.file() as file:
+                found = pq.read_metadata(file)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.label}: not a readable Parquet file: {first_line(error)}") from None
+        if sum(found.row_group(group).num_rows for group in range(found.num_row_groups)) != found.num_rows:
+            raise DataError(f"{self.label}: the file is damaged: its footer counts its rows in two ways")
+        return found
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns with their Arrow types."""
+        try:
+            schema = self.metadata.schema.to_arrow_schema()
+            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None
+        if twice:
+            raise DataError(f"{self.label}: it holds {listed([repr(name) for name in twice])} more than once")
+        return schema
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.schema.names)
+
+    @property
+    def rows(self) -> int:
+        return int(self.metadata.num_rows)
+
+    def shape(self, name: str) -> Shape:
+        found = arrow.shape(self.schema.field(name).type)
+        if found.width == 0:  # a list of free length: its first row tells
+            piece = next(self.read({name: Kind.NUMBER}), None)
+            column = None if piece is None else piece[name]
+            return Shape(found.kind, len(column.values) if column is not None and hasattr(column, "values") else 0)
+        return found
+
+    def unchanged(self) -> None:
+        self.source.unchanged()
+
+    def where(self, row: int) -> str:
+        return f"{self.label}: row {row + 1}"
+
+    @cached_property
+    def cuts(self) -> tuple[int, ...]:
+        """The first rows of the row groups that hold any."""
+        counts = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
+        return tuple(start for start, count in zip(accumulate(counts, initial=0), counts, strict=False) if count) or (
+            0,
+        )
+
+    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+        self._check_size(set(wanted))
+        self._check_single(wanted)
+        stop = self.rows if stop is None else stop
+        try:
+            with self.source.file() as file:
+                # pre-buffering would keep every row group read so far
+                parquet = pq.ParquetFile(
+                    file,
+                    metadata=self.metadata,
+                    page_checksum_verification=True,
+                    pre_buffer=False,
+                    buffer_size=BUFFER_BYTES,
+                    read_dictionary=[name for name, kind in wanted.items() if kind is Kind.TEXT],
+                )
+                first, groups = self._groups(start, stop)
+                for batch in parquet.iter_batches(
+                    batch_size=BLOCK, row_groups=groups, columns=list(wanted), use_threads=False
+                ):
+                    low, high = max(start - first, 0), min(batch.num_rows, stop - first)
+                    first += batch.num_rows
+                    if low < high:
+                        here = batch.slice(low, high - low)
+                        yield {
+                            name: self._column(name, array, wanted[name])
+                            for name, array in zip(here.schema.names, here.columns, strict=True)
+                        }
+                    if first >= stop:
+                        break
+        except (pa.ArrowException, OSError) as error:
+            self.source.unchanged()
+            raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
+        self.source.unchanged()
+
+    def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:
+        """Return the first row of the row groups that hold rows start to stop, and these groups."""
+        first, chosen, end = 0, list[int](), 0
+        for group in range(self.metadata.num_row_groups):
+            begin, end = end, end + self.metadata.row_group(group).num_rows
+            if begin < stop and end > start:
+                first = first if chosen else begin
+                chosen.append(group)
+        return first, chosen
+
+    def _column(self, name: str, array: pa.Array, kind: Kind) -> Column:
+        try:
+            return arrow.column(array, kind)
+        except DataError as error:
+            raise DataError(f"{self.label}: column {name!r} {error}") from None
+
+    def _check_single(self, wanted: Mapping[str, Kind]) -> None:
+        """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""
+        for name, kind in wanted.items():
+            if kind in (Kind.TEXT, Kind.KEY):
+                try:
+                    arrow.check_single(self.schema.field(name).type)
+                except DataError as error:
+                    raise DataError(f"{self.label}: column {name!r} {error}") from None
+
+    def _check_size(self, wanted: set[str]) -> None:
+        claimed = sum(
+            group.column(place).total_uncompressed_size
+            for group in map(self.metadata.row_group, range(self.metadata.num_row_groups))
+            for place in range(group.num_columns)
+            if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in wanted)
+        )
+        if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
+            raise DataError(
+                f"{self.label}: it claims {claimed >> 20} MiB of data in a file of {self.source.size} bytes; "
+                "that is not read"
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an Arrow error."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,452 @@
+"""The data report for people: columns as a table, and the rest as labelled lines; as Markdown, too."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from rich.text import Text
+
+from lossctl.errors import printable
+from lossctl.output.catalogue import filled, plain
+from lossctl.output.envelope import SCHEMA_VERSION, created
+from lossctl.output.records import input_record
+from lossctl.output.render import markdown_table
+from lossctl.output.table import natural_width, new_table, rendered
+from lossctl.output.text import PLAIN_BELOW, Style, inert_line, markdown, shown
+from lossctl.results.report import Task
+from lossctl.results.survey import (
+    MOST_SLICES,
+    MOST_WORDS,
+    Agreement,
+    ColumnSurvey,
+    Fit,
+    Pairing,
+    RoleSurvey,
+    SliceSurvey,
+    Survey,
+    TableSurvey,
+)
+
+LABEL: Final = 10  # characters before the text of a labelled line
+NARROWEST: Final = 30  # characters in which running text beside a table can still be read
+LONGEST: Final = 24  # characters of a value of a column
+FEW: Final = 3  # values of a column that are shown
+MANY: Final = 12  # values of a target that are shown
+IMPLIED: Final = {  # domains that need no word where another holds
+    "non-negative": {"positive", "probabilities in [0, 1]", "rows that sum to 1", "counts", "0 or 1", "boxes"},
+    "probabilities in [0, 1]": {"rows that sum to 1", "0 or 1"},
+    "counts": {"0 or 1"},
+    "rows that sum to 1": {"one 1 in each row"},
+    "0 or 1": {"one 1 in each row"},
+    "finite numbers": {"positive", "non-negative", "probabilities in [0, 1]", "-1 or +1", "boxes"},
+}
+SPECIFIC: Final = {"0 or 1", "-1 or +1", "one 1 in each row"}  # where one holds, nothing else needs to be said
+HEADER: Final = ("column", "kind", "missing", "part", "values")
+
+
+def to_table(survey: Survey, style: Style) -> str:
+    """Return the report as text that fits the terminal's width; piped, every line has its natural length."""
+    text = "\n".join([*(_table(table, style) for table in survey.tables), "".join(_lines(survey, style))])
+    inert = "".join(f"{inert_line(line)}\n" for line in plain(text, style).splitlines())
+    if not style.color:
+        return inert
+    head, _, verdict = inert.rstrip("\n").rpartition("\n")
+    return f"{head}\n\x1b[{'32' if survey.works else '1;31'}m{verdict}\x1b[0m\n"
+
+
+def to_markdown(survey: Survey, digits: int) -> str:
+    """Return the report as Markdown: a table of columns for each input, and a list of the rest."""
+    pieces = [f"**lossctl validate: {'PASS' if survey.works else 'FAIL'}**\n"]
+    for table in survey.tables:
+        rows = [[markdown(cell) for cell in _cells(column, digits)] for column in table.columns]
+        pieces += [f"{markdown(_title(table, ', '))}\n", markdown_table(HEADER, rows, len(HEADER))]
+    pieces.append("".join(f"- {label}: {markdown(text)}\n" for label, text in _facts(survey)))
+    return "\n".join(pieces)
+
+
+# columns -------------------------------------------------------------------------------------------------------------
+
+
+def _table(table: TableSurvey, style: Style) -> str:
+    title = filled(_title(table, ", " if style.ascii else " · "), style.width or len(_title(table, "   ")) + 1)
+    if not table.columns:
+        return title + "\n"
+    rows = [_cells(column, style.digits) for column in table.columns]
+    return f"{title}\n\n{_beside(rows, style) or _below(rows, style)}"
+
+
+def _title(table: TableSurvey, between: str) -> str:
+    pieces = [table.label, *([table.format] if table.format else [])]
+    pieces.append(_counted(table.rows, "row") + (" that can be read" if table.fault else ""))
+    return between.join([*pieces, *([_counted(len(table.columns), "column")] if table.columns else [])])
+
+
+def _beside(rows: Sequence[Sequence[str]], style: Style) -> str:
+    """Tabulate columns with what is to be said of each beside it; nothing where the terminal is too narrow."""
+    style = replace(style, color=False)
+    used = [place for place in range(len(HEADER)) if place == len(HEADER) - 1 or any(row[place] for row in rows)]
+    *heads, last = (HEADER[place] for place in used)
+    bare = new_table(style, [*heads, last])
+    for row in rows:
+        bare.add_row(*(Text(row[place]) for place in used[:-1]), Text(""))
+    room = None if style.width is None else style.width - natural_width(bare, style) + len(last)
+    if room is not None and room < NARROWEST:
+        return ""
+    table = new_table(style, [*heads, last])
+    for row in rows:
+        table.add_row(
+            *(Text(row[place]) for place in used[:-1]), Text(row[-1] if room is None else _wrapped(row[-1], room))
+        )
+    return rendered(table, style)
+
+
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+def _below(rows: Sequence[Sequence[str]], style: Style) -> str:
+    """List columns with what is to be said of each below its name."""
+    width = max(style.width or 0, NARROWEST)
+    lines = []
+    for name, kind, missing, part, values in rows:
+        lines.append(", ".join(piece for piece in (name, kind, part) if piece) + "\n")
+        text = f"{missing} missing; {values}" if missing else values
+        lines.append(filled(text, width, "  ", "  ") + "\n")
+    return "".join(lines)
+
+
+def _cells(column: ColumnSurvey, digits: int) -> list[str]:
+    kind = column.kind + (f" x {column.width}" if column.width > 1 else "")
+    parts = ", ".join(printable(role.removeprefix("pred:")) for role in column.roles)
+    return [printable(column.name), kind, str(column.missing or ""), parts, "; ".join(_said(column, digits))]
+
+
+def _said(column: ColumnSurvey, digits: int) -> Iterator[str]:
+    """Say what a column holds."""
+    labels = column.distinct is not None and (
+        column.kind != "number" or (column.whole is True and not column.ascending and column.distinct <= MANY)
+    )
+    holes = ((column.null, "null"), (column.empty, "empty"), (column.nan, "NaN"))
+    if column.missing:
+        kinds = ", ".join(f"{count} {name}" for count, name in holes if count)
+        yield f"{kinds}, the first in row {column.first_missing}"
+    if column.minimum is not None and column.kind == "number":
+        low, high = (_end(end, column, digits) for end in (column.minimum, column.maximum))
+        if not labels:
+            constant = column.minimum == column.maximum
+            yield low if constant else f"{low} to {high}, mean {shown(column.mean, digits)}"
+        if column.whole and column.width == 1:
+            yield "whole, ascending" if column.ascending else "whole"
+        if column.zeros and not labels:
+            yield _counted(column.zeros, "zero")
+    for count, name in ((column.plus_infinite, "+inf"), (column.minus_infinite, "-inf")):
+        if count:
+            yield f"{count} {name}"
+    most = MANY if "target" in column.roles else FEW
+    if labels or column.kind == "text":
+        yield from _values(column, most)
+    if column.odd is not None:
+        cells = "" if column.odd.count is None else f"{_counted(column.odd.count, 'cell')}: "
+        yield f"no number: {cells}{printable(column.odd.text)!r} in row {column.odd.row}"
+    if column.fault is not None:
+        yield printable(column.fault)
+
+
+def _end(value: float | None, column: ColumnSurvey, digits: int) -> str:
+    """Show an end of a range; a whole number as one."""
+    plain = value is not None and column.whole and abs(value) < PLAIN_BELOW
+    return f"{value:.0f}" if plain else shown(value, digits)
+
+
+def _values(column: ColumnSurvey, most: int) -> Iterator[str]:
+    """Show the most frequent values."""
+    if not column.values:
+        return
+    words = [(_short(word), count) for word, count in column.frequent[:most]]
+    if column.distinct is None:
+        yield f"more than {MOST_WORDS} values, such as {', '.join(word for word, _ in words)}"
+        return
+    more = column.distinct - len(words)
+    rest = f", {more} other{'' if more == 1 else 's'}" if more else ""
+    yield ", ".join(f"{word} ({count})" for word, count in words) + rest
+
+
+def _short(word: str) -> str:
+    text = printable(word)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+# the rest ------------------------------------------------------------------------------------------------------------
+
+
+def _lines(survey: Survey, style: Style) -> Iterator[str]:
+    before = ""
+    for label, text in _facts(survey):
+        width = style.width or LABEL + len(text) + 1
+        head = label if label != before else ""
+        yield filled(text, max(width, NARROWEST), f"{head:<{LABEL}}", " " * LABEL) + "\n"
+        before = label
+
+
+def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
+    """Yield everything besides the columns, each with a label; the verdict comes last."""
+    for role in survey.roles:
+        yield role.role if role.role in ("target", "weight") else "model", _role(role)
+    yield from (("slices", _slicing(slicing)) for slicing in survey.slices)
+    if survey.pairing is not None:
+        yield from (("rows", text) for text in _pairing(survey.pairing, survey.tables))
+    for told in survey.agreements:
+        columns = ", ".join(map(printable, told.columns))
+        differ = (
+            f"differs in {_counted(told.differ, 'row')}, the first row {told.first_row}" if told.differ else "agrees"
+        )
+        read = f"; only {_counted(told.rows, 'row')} could be compared" if told.fault else ""
+        yield "rows", f"{columns} of {told.first} and {told.second} {differ}{read}"
+    if survey.task is not None:
+        yield "task", f"{survey.task.name} ({survey.task.why})"
+    if survey.losses:
+        yield "losses", ", ".join(map(printable, survey.losses))
+    yield from (("note", printable(text)) for text in survey.notes if not text.startswith("task: "))
+    yield from (("warning", printable(text)) for text in survey.warnings)
+    yield from (("problem", printable(text)) for text in survey.problems)
+    verdict = "PASS: eval works with these options" if survey.works else "FAIL: eval does not work with these options"
+    yield "verdict", verdict
+
+
+def _role(role: RoleSurvey) -> str:
+    names = [printable(name) for name in role.columns]
+    columns = ", ".join(names) if len(names) <= FEW else f"{names[0]} to {names[-1]}, {len(names)} columns"
+    who = "" if role.model is None else printable(role.model) + ("" if role.role == "pred" else f", {role.role}")
+    owner = f"{who} ({columns})" if who and [who] != names else columns
+    given = f", before {role.activation}" if role.activation != "none" else ""
+    if not role.rows:
+        without = "labels" if role.role == "target" else "no numbers"
+        return f"{owner}{given}: {'no complete row' if role.rows == 0 else without}"
+    holding = {fit.domain: None for fit in role.fits if fit.holds}
+    good = [name for name in holding if not IMPLIED.get(name, set()) & set(holding)]
+    bad = [] if SPECIFIC & set(holding) else [fit for fit in role.fits if _tells(fit, role)]
+    outside = [f"outside {fit.domain}: {_counted(fit.outside, 'row')}, the first row {fit.first}" for fit in bad]
+    return f"{owner}{given}: {'; '.join([', '.join(good), *outside] if good else outside)}"
+
+
+def _tells(fit: Fit, role: RoleSurvey) -> bool:
+    """Whether rows outside a domain are worth a word.
+
+    Where most rows are outside, the columns were never meant to be in it; where as many are outside of a larger
+    domain, that says more.
+    """
+    larger = [other for other in role.fits if fit.domain in IMPLIED.get(other.domain, set())]
+    return 0 < fit.outside <= (role.rows or 0) / 2 and all(other.outside != fit.outside for other in larger)
+
+
+def _slicing(slicing: SliceSurvey) -> str:
+    columns = ", ".join(map(printable, slicing.columns))
+    missing = f"; {_counted(slicing.missing, 'row')} without a value" if slicing.missing else ""
+    if slicing.slices is None:
+        return f"{columns}: more than {MOST_SLICES}{missing}"
+    ends = []
+    for name, end in (("smallest", slicing.smallest), ("largest", slicing.largest)):
+        if end is not None:
+            ends.append(f"the {name} {', '.join(_short(word) for word in end[0].values())} ({_counted(end[1], 'row')})")
+    return f"{columns}: {_counted(slicing.slices, 'slice')}{', ' if ends else ''}{', '.join(ends)}{missing}"
+
+
+def _pairing(pairing: Pairing, tables: Sequence[TableSurvey]) -> Iterator[str]:
+    several = len(tables) > 1
+    if pairing.column is None:
+        if several:
+            counts = {table.rows for table in tables}
+            same = f"{counts.pop()} in each input" if len(counts) == 1 else "their numbers differ"
+            yield f"paired by their order; {same}"
+        if pairing.alike:
+            names = ", ".join(map(printable, pairing.alike))
+            looks = "looks like a key" if len(pairing.alike) == 1 else "look like keys"
+            yield f"{names} {looks}" + (f"; --id {printable(pairing.alike[0])} pairs rows by it" if several else "")
+        return
+    name = printable(pairing.column)
+    if pairing.fault is not None:
+        yield f"keys of {name}: {printable(pairing.fault)}"
+    for keys in pairing.keys:
+        faults = []
+        if keys.missing:
+            faults.append(f"{keys.missing} missing, the first in row {keys.first_missing}")
+        if keys.repeated:
+            faults.append(f"{keys.repeated} more than once ({', '.join(keys.repeated_examples)})")
+        yield f"key {name} of {keys.input}: {'; '.join(faults) or f'{keys.rows}, each once'}"
+    for apart in pairing.unpaired:
+        faults = [
+            f"{count} in {place} alone ({', '.join(some)})"
+            for count, place, some in (
+                (apart.only_first, apart.first, apart.only_first_examples),
+                (apart.only_second, apart.second, apart.only_second_examples),
+            )
+            if count
+        ]
+        yield f"keys of {apart.first} and {apart.second}: {'; '.join(faults) or 'all paired'}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+FORMATS: Final = ("table", "json", "md")
+
+
+def render(survey: Survey, form: str, style: Style) -> str:
+    """Return a survey as text in one format."""
+    if form == "json":
+        return to_json(survey)
+
+    return to_markdown(survey, style.digits) if form == "md" else to_table(survey, style)
+
+
+def to_json(survey: Survey) -> str:
+    """Return a survey as JSON text that ends with a newline."""
+    return json.dumps(document(survey), indent=2, allow_nan=False) + "\n"
+
+
+def document(survey: Survey) -> dict[str, Any]:
+    """Return a survey as plain values; a number that does not exist is None."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "lossctl", "version": survey.version},
+        "command": "validate",
+        "created": created(),
+        "verdict": "pass" if survey.works else "fail",
+        "task": None if survey.task is None else task_record(survey.task),
+        "losses": list(survey.losses),
+        "inputs": list(map(table_record, survey.tables)),
+        "models": list(map(input_record, survey.used)),
+        "roles": list(map(role_record, survey.roles)),
+        "pairing": None if survey.pairing is None else pairing_record(survey.pairing),
+        "agreements": list(map(agreement_record, survey.agreements)),
+        "slices": list(map(slice_record, survey.slices)),
+        "problems": list(survey.problems),
+        "warnings": list(survey.warnings),
+        "notes": list(survey.notes),
+    }
+
+
+def task_record(task: Task) -> dict[str, Any]:
+    """Return the kind of problem, and from what it was worked out."""
+    return {"name": task.name, "inferred": task.inferred, "why": task.why}
+
+
+def table_record(table: TableSurvey) -> dict[str, Any]:
+    """Return one input with its columns."""
+    return {
+        "path": table.label,
+        "format": table.format,
+        "rows": table.rows,
+        "complete": table.fault is None,
+        "fault": table.fault,
+        "columns": list(map(column_record, table.columns)),
+    }
+
+
+def column_record(column: ColumnSurvey) -> dict[str, Any]:
+    """Return one column; `distinct` is None where there are more than `distinct_limit` different values."""
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "width": column.width,
+        "roles": list(column.roles),
+        "rows": column.rows,
+        "missing": column.missing,
+        "null": column.null,
+        "empty": column.empty,
+        "nan": column.nan,
+        "first_missing": column.first_missing,
+        "plus_infinite": column.plus_infinite,
+        "minus_infinite": column.minus_infinite,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "mean": column.mean,
+        "zeros": column.zeros,
+        "whole": column.whole,
+        "ascending": column.ascending,
+        "distinct": column.distinct,
+        "distinct_limit": MOST_WORDS,
+        "frequent": [{"value": word, "rows": count} for word, count in column.frequent],
+        "not_numbers": None
+        if column.odd is None
+        else {"cells": column.odd.count, "first_row": column.odd.row, "text": column.odd.text},
+        "fault": column.fault,
+    }
+
+
+def role_record(role: RoleSurvey) -> dict[str, Any]:
+    """Return the columns of one role with the domains that they were held against."""
+    return {
+        "role": role.role,
+        "model": role.model,
+        "path": role.input,
+        "columns": list(role.columns),
+        "width": role.width,
+        "rows": role.rows,
+        "activation": role.activation,
+        "domains": [
+            {"domain": fit.domain, "holds": fit.holds, "rows_outside": fit.outside, "first_row": fit.first}
+            for fit in role.fits
+        ],
+    }
+
+
+def pairing_record(pairing: Pairing) -> dict[str, Any]:
+    """Return how rows of several inputs belong together, and what keeps them from it."""
+    return {
+        "by": "position" if pairing.column is None else "key",
+        "column": pairing.column,
+        "keys": [
+            {
+                "path": keys.input,
+                "rows": keys.rows,
+                "missing": keys.missing,
+                "first_missing": keys.first_missing,
+                "repeated": keys.repeated,
+                "repeated_examples": list(keys.repeated_examples),
+            }
+            for keys in pairing.keys
+        ],
+        "unpaired": [
+            {
+                "first": apart.first,
+                "second": apart.second,
+                "only_first": apart.only_first,
+                "only_first_examples": list(apart.only_first_examples),
+                "only_second": apart.only_second,
+                "only_second_examples": list(apart.only_second_examples),
+            }
+            for apart in pairing.unpaired
+        ],
+        "alike": list(pairing.alike),
+        "fault": pairing.fault,
+    }
+
+
+def agreement_record(told: Agreement) -> dict[str, Any]:
+    """Return whether two inputs hold one target."""
+    return {
+        "first": told.first,
+        "second": told.second,
+        "columns": list(told.columns),
+        "rows": told.rows,
+        "differ": told.differ,
+        "first_row": told.first_row,
+        "fault": told.fault,
+    }
+
+
+def slice_record(slicing: SliceSurvey) -> dict[str, Any]:
+    """Return one slicing; `slices` is None where there are more than are counted."""
+    ends = {"smallest": slicing.smallest, "largest": slicing.largest}
+    return {
+        "columns": list(slicing.columns),
+        "slices": slicing.slices,
+        **{name: end and {"slice": dict(end[0]), "rows": end[1]} for name, end in ends.items()},
+        "missing": slicing.missing,
+    }
