@@ -31,17 +31,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
     "fit": ("variance", "agreement", "explained", "skill"),
     "count": ("count",),
     "distribution": ("distribution",),
-    "classification": ("classification", "imbalance", "crossentropy", "decision", "calibration"),
-    "divergence": ("divergence", "distance", "amounts"),
-    "margin": ("margin", "class_margin"),
+    "classification": ("classification", "decision", "calibration"),
+    "divergence": ("divergence",),
+    "margin": ("margin",),
     "boxes": ("boxes",),
     "masks": ("masks", "segmentation"),
     "metric": ("metric", "pairs", "sets"),
     "ranking": ("listwise",),
     "survival": ("survival",),
-    "adversarial": ("adversarial", "critics"),
+    "adversarial": ("adversarial",),
 }
-COMMON = ("regression", "classification", "imbalance", "decision")  # searched first: the usual losses of a task
+COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task
 ALLOWED = "LOSSCTL_PLUGINS"  # packages or entry points that may be loaded; set and empty: none
 
 

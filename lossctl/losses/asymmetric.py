@@ -10,10 +10,10 @@ from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.domain import NON_ZERO, POSITIVE, UNIT
 from lossctl.core.loss import loss
 from lossctl.losses.forms import regression
-from lossctl.losses.observed import expected
 from lossctl.losses.residuals import residual_rest
 from lossctl.numerics import double
 from lossctl.numerics.array import Array
+from lossctl.numerics.quotient import expected
 
 FORM = (regression(),)
 

@@ -20,7 +20,7 @@ from lossctl.core.loss import combine, differs
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
-from lossctl.losses.observed import has_labels
+from lossctl.losses.outcome import has_labels
 from lossctl.numerics.array import Array
 
 MOST_BINS = 50

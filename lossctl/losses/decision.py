@@ -14,7 +14,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Variant, combine, differs, loss, same
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
-from lossctl.losses.observed import has_labels, pick
+from lossctl.losses.outcome import has_labels, pick
 from lossctl.numerics.array import Array
 
 Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.core.batch import Batch, log_prob
-from lossctl.core.domain import LOG_SIMPLEX
+from lossctl.core.batch import Batch, derived, log_prob, other_prob
+from lossctl.core.domain import LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Domain
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import differs, loss, same
-from lossctl.losses.forms import CLASS_ROWS, ROWS_CURVE
-from lossctl.losses.observed import class_slope, expected
-from lossctl.losses.quotient import TINY, excess, log_quotient, sum_of_difference, twice_js
+from lossctl.losses.forms import CLASS_ROWS, CLASSES, ROWS_CURVE
+from lossctl.losses.outcome import class_rows, class_slope, has_labels
+from lossctl.numerics.activation import log_softplus, softplus
 from lossctl.numerics.array import Array, Mask
-from lossctl.numerics.deviance import by_piece
+from lossctl.numerics.deviance import by_piece, deviance
+from lossctl.numerics.double import Pair, add, two_sum
+from lossctl.numerics.quotient import TINY, excess, expected, log_quotient, per_probability, sum_of_difference, twice_js
 
 LOG_ROWS = Form(
     "multiclass",
@@ -206,3 +208,273 @@ def js(batch: Batch) -> Array:
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
     """
     return 0.5 * np.add.reduce(by_piece(twice_js, batch.target, batch.pred), axis=0)
+
+
+def _hellinger_gradient(batch: Batch) -> Array:
+    p, q = batch.pred, batch.target
+    if batch.activation == "softmax":
+        return class_slope(batch, 0.5 * np.sqrt(p) * (p - q) / np.where(p + q > 0.0, np.sqrt(p) + np.sqrt(q), 1.0))
+    return np.where(q == 0.0, 0.5, 0.5 * (p - q) / (p + np.sqrt(p) * np.sqrt(q)))
+
+
+@loss(
+    forms=(CLASS_ROWS,),
+    gradient=_hellinger_gradient,
+    raw_gradient=_hellinger_gradient,
+    formula="mean of ½ Σ_c (√p_c - √q_c)²",
+    unit="1",
+    aliases=("squared_hellinger",),
+    source="Hellinger 1909, doi:10.1515/crll.1909.136.210",
+    use="Two distributions with zeros, at a bounded price: between 0 and 1.",
+    avoid="Rare classes must be told apart by their ratio: kl.",
+)
+def hellinger(batch: Batch) -> Array:
+    """Squared Hellinger distance, with the factor 1/2; its root is the Hellinger distance.
+
+    From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
+    """
+    p, q = batch.pred, batch.target
+    roots = np.sqrt(p) + np.sqrt(q)
+    return 0.5 * np.add.reduce(np.square((p - q) / np.where(roots == 0.0, 1.0, roots)), axis=0)
+
+
+def _total_variation_gradient(batch: Batch) -> Array:
+    return 0.5 * np.sign(batch.pred - batch.target)
+
+
+@loss(
+    forms=(CLASS_ROWS,),
+    gradient=_total_variation_gradient,
+    subgradient="0 at p = q",
+    formula="mean of ½ Σ_c |p_c - q_c|",
+    unit="1",
+    source="Levin, Peres & Wilmer 2009, Markov Chains and Mixing Times, 4.1",
+    use="To report in plain terms how much probability is misplaced: the largest error for any event.",
+    avoid="Training: its slope does not shrink near the target.",
+)
+def total_variation(batch: Batch) -> Array:
+    """Total variation distance, with the factor 1/2: between 0 and 1.
+
+    From logits the probabilities are rounded first: right to 4 units in the last place of the largest one.
+    """
+    return 0.5 * np.add.reduce(np.abs(batch.pred - batch.target), axis=0)
+
+
+def _chi2_gradient(batch: Batch) -> Array:
+    p, q = batch.pred, batch.target
+    slope = np.where(q == 0.0, np.inf, 2.0 * (p - q) / q)
+    return class_slope(batch, expected(p, slope)) if batch.activation == "softmax" else slope
+
+
+@loss(
+    forms=(CLASS_ROWS,),
+    gradient=_chi2_gradient,
+    raw_gradient=_chi2_gradient,
+    subgradient="∞ at p = q = 0, where any probability costs infinity",
+    formula="mean of Σ_c (p_c - q_c)² / q_c",
+    unit="1",
+    aliases=("pearson_chi2",),
+    source="Pearson 1900, doi:10.1080/14786440009463897",
+    use="Observed shares against expected ones, in units of what chance would leave.",
+    avoid="Targets with zeros: any probability there costs infinity (js, hellinger).",
+)
+def chi2(batch: Batch) -> Array:
+    """Pearson's chi-squared divergence: the target is in the denominator; 0/0 = 0.
+
+    From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of the largest
+    term's |p - q| / q.
+    """
+    p, q = batch.pred, batch.target
+    gap = p - q
+    return np.add.reduce(expected(gap, gap / q), axis=0)
+
+
+@derived
+def affinity_missing(batch: Batch) -> Array:
+    """1 - Σ √(p q): half the squared distance of the roots, less what the rows lack to sum to 1."""
+    rows = np.zeros_like(batch.target)
+    rows[0] = 1.0
+    lacking = sum_of_difference(rows, batch.target) + 0.5 * sum_left(batch)
+    p, q = batch.pred, batch.target
+    roots = np.sqrt(p) + np.sqrt(q)
+    return 0.5 * np.add.reduce(np.square((p - q) / np.where(roots == 0.0, 1.0, roots)), axis=0) + lacking
+
+
+def _affinity(batch: Batch) -> Array:
+    return np.add.reduce(np.sqrt(batch.pred) * np.sqrt(batch.target), axis=0)
+
+
+def _bhattacharyya_gradient(batch: Batch) -> Array:
+    p, q = batch.pred, batch.target
+    if batch.activation == "softmax":
+        return class_slope(batch, -0.5 * np.sqrt(p) * np.sqrt(q) / _affinity(batch))
+    return np.where(q == 0.0, 0.0, -0.5 * np.sqrt(q) / np.sqrt(p) / _affinity(batch))
+
+
+@loss(
+    forms=(CLASS_ROWS,),
+    gradient=_bhattacharyya_gradient,
+    raw_gradient=_bhattacharyya_gradient,
+    formula="mean of -ln Σ_c √(p_c q_c)",
+    unit="nats",
+    source="Bhattacharyya 1943, Bulletin of the Calcutta Mathematical Society 35",
+    use="The overlap of two distributions, as a bound on how well they can be told apart.",
+    avoid="Rows without overlap: it is infinite there (hellinger is not).",
+)
+def bhattacharyya(batch: Batch) -> Array:
+    """Bhattacharyya distance.
+
+    Exact however near the rows are, but for what they lack to sum to 1; from logits the probabilities are rounded
+    first, so that near rows have digits to 4 units in the last place of Σ|p - q|.
+    """
+    missing = affinity_missing(batch)
+    return np.where(missing < 0.5, -np.log1p(-np.minimum(missing, 0.5)), -np.log(_affinity(batch)))
+
+
+@derived
+def running_gap(batch: Batch) -> Array:
+    """Predicted less observed probability of a class up to c, for every c but the last: (K - 1, rows).
+
+    As if summed exactly. Under a softmax the gap beyond an observed label is the sum of what lies above, which is small
+    where the prediction is good.
+    """
+    p, q = batch.pred, class_rows(batch)
+    found = np.empty((len(p) - 1, batch.rows))
+    total: Pair = (np.zeros(batch.rows), np.zeros(batch.rows))
+    for place in range(len(p) - 1):
+        total = add(total, two_sum(p[place], -q[place]))
+        found[place] = total[0] + total[1]
+    if has_labels(batch) and batch.activation == "softmax":
+        above = np.cumsum(p[:0:-1], axis=0)[::-1]
+        return np.where(np.arange(len(p) - 1)[:, np.newaxis] >= batch.target, -above, found)
+    return found
+
+
+def _up_to(slopes: Array) -> Array:
+    """Gradient by each class from that by each running sum it enters."""
+    full = np.zeros((len(slopes) + 1, slopes.shape[1]))
+    full[:-1] = np.cumsum(slopes[::-1], axis=0)[::-1]
+    return full
+
+
+def _emd_squared_gradient(batch: Batch) -> Array:
+    return _up_to(2.0 * running_gap(batch))
+
+
+@loss(
+    forms=(CLASSES, CLASS_ROWS),
+    gradient=_emd_squared_gradient,
+    formula="mean of Σ_k (P_k - Q_k)², P, Q = running sums of the predicted and the target row",
+    unit="1",
+    aliases=("emd",),
+    source="Hou et al. 2016, arXiv:1611.05916; Epstein 1969",
+    use="Ordered classes, such as ratings or ages: a near miss costs less than a far one.",
+    avoid="Classes without an order: cce, brier.",
+)
+def emd_squared(batch: Batch) -> Array:
+    """Squared earth mover's distance along ordered classes; the order is that of the columns.
+
+    From logits the probabilities are rounded first: near a soft target it is right to 4 units in the last place of the
+    largest probability times the largest running gap.
+    """
+    return np.add.reduce(np.square(running_gap(batch)), axis=0)
+
+
+def _wasserstein1_gradient(batch: Batch) -> Array:
+    return _up_to(np.sign(running_gap(batch)))
+
+
+@loss(
+    forms=(CLASS_ROWS,),
+    gradient=_wasserstein1_gradient,
+    subgradient="0 where running sums are equal",
+    formula="mean of Σ_k |P_k - Q_k|, P, Q = running sums of the predicted and the target row",
+    unit="bins",
+    aliases=("earth_mover", "wasserstein"),
+    source="Vaserstein 1969; Rubner et al. 2000, doi:10.1023/A:1026543900054",
+    use="Histograms over ordered bins: how far probability must be moved, in bins, to turn one row into the other.",
+    avoid="Classes without an order: total_variation.",
+)
+def wasserstein1(batch: Batch) -> Array:
+    """First Wasserstein distance between rows over ordered bins of width 1.
+
+    From logits the probabilities are rounded first: right to 4 units in the last place of the largest one.
+    """
+    return np.add.reduce(np.abs(running_gap(batch)), axis=0)
+
+
+LEVELS = (0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+def amounts(domain: Domain) -> Form:
+    """Rows of amounts that need not sum to anything."""
+    curve = Curve(
+        "pred, target 1", tuple(f"{x:g}" for x in LEVELS), {"target": ((1.0,) * len(LEVELS),), "pred": (LEVELS,)}
+    )
+    return Form("amounts", {"target": domain, "pred": domain}, curve)
+
+
+def _log_slope(batch: Batch) -> Array:
+    """d ln p / dz of a positive prediction."""
+    match batch.activation:
+        case "sigmoid":
+            return other_prob(batch)
+        case "softplus":
+            return np.exp(-softplus(-batch.raw) - log_softplus(batch.raw))
+        case "exp":
+            return np.ones_like(batch.raw)
+    return np.where(batch.pred > 0.0, 1.0 / batch.pred, 0.0)
+
+
+def _generalized_kl_gradient(batch: Batch) -> Array:
+    return np.where(batch.target == 0.0, 1.0, per_probability(batch.pred - batch.target, batch.pred))
+
+
+def _generalized_kl_raw_gradient(batch: Batch) -> Array:
+    return expected(_log_slope(batch), batch.pred - batch.target)
+
+
+@loss(
+    forms=(amounts(NON_NEGATIVE),),
+    gradient=_generalized_kl_gradient,
+    raw_gradient=_generalized_kl_raw_gradient,
+    subgradient="1 at q = p = 0; 0 where a relu is off",
+    formula="mean of Σ_c [q_c ln(q_c / p_c) - q_c + p_c]",
+    unit="nats times the unit of the amounts",
+    aliases=("i_divergence", "generalized_kl_divergence"),
+    source="Csiszár 1991, doi:10.1214/aos/1176348385",
+    use="Rows of amounts that do not sum to 1, such as spectra and topics: half a Poisson deviance, summed.",
+    avoid="Rows of probabilities: kl says the same.",
+    elsewhere=(same("optax", "generalized_kl_divergence", note="of ln p; NaN where p = 0"),),
+)
+def generalized_kl(batch: Batch) -> Array:
+    """Generalised Kullback-Leibler divergence of rows of amounts; 0 ln 0 = 0."""
+    q, p = batch.target, batch.pred
+    if batch.activation in ("none", "relu"):
+        return np.add.reduce(excess(q, p), axis=0)
+    half = 0.5 * by_piece(deviance, q, batch.raw, p, activation=batch.activation, power=1.0)
+    return np.add.reduce(half, axis=0)
+
+
+def _itakura_saito_gradient(batch: Batch) -> Array:
+    return (batch.pred - batch.target) / batch.pred / batch.pred
+
+
+def _itakura_saito_raw_gradient(batch: Batch) -> Array:
+    return expected(_log_slope(batch), (batch.pred - batch.target) / batch.pred)
+
+
+@loss(
+    forms=(amounts(POSITIVE),),
+    gradient=_itakura_saito_gradient,
+    raw_gradient=_itakura_saito_raw_gradient,
+    formula="mean of Σ_c [q_c / p_c - ln(q_c / p_c) - 1]",
+    unit="1",
+    source="Itakura & Saito 1968, Proc. 6th International Congress on Acoustics",
+    use="Spectra, where a ratio counts and not a difference: half a gamma deviance, summed.",
+    avoid="Amounts near 0, of which it sees the ratio.",
+)
+def itakura_saito(batch: Batch) -> Array:
+    """Itakura-Saito divergence of rows of positive amounts; free of scale."""
+    half = 0.5 * by_piece(deviance, batch.target, batch.raw, batch.pred, activation=batch.activation, power=2.0)
+    return np.add.reduce(half, axis=0)

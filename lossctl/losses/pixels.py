@@ -15,7 +15,7 @@ from lossctl.core.loss import Loss, Part, loss
 from lossctl.core.param import Choice, Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import MASKS
-from lossctl.losses.observed import other_observed
+from lossctl.losses.outcome import other_observed
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
 

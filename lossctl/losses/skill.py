@@ -11,7 +11,7 @@ from lossctl.core.param import Param
 from lossctl.losses import classification
 from lossctl.losses.forms import CLASSES, DECISION
 from lossctl.losses.nullmodel import KEPT, NULL, pair
-from lossctl.losses.observed import clipped, has_labels, log_observed
+from lossctl.losses.outcome import clipped, has_labels, log_observed
 from lossctl.losses.ratios import over, weighted_sum, whole_sample
 from lossctl.numerics.array import Array
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.losses.observed import expected
 from lossctl.numerics.array import Array
 from lossctl.numerics.deviance import by_piece
 from lossctl.numerics.double import Pair, add, two_product, two_sum
@@ -53,6 +52,19 @@ JS_SERIES = [  # [(1 + s) ln(1 + s) + (1 - s) ln(1 - s)]/s² by s², to 4e-18 fo
     1.0,
 ]
 TINY = float(np.finfo(np.float64).tiny)
+
+
+def expected(weight: Array | float, values: Array) -> Array:
+    """weight x values, where a weight of 0 is 0 even against an infinity."""
+    product = weight * values
+    if np.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
+        return np.where(weight == 0.0, 0.0, product)
+    return product
+
+
+def per_probability(elasticity: Array, p: Array) -> Array:
+    """elasticity / p, where nothing of nothing is nothing."""
+    return np.where(elasticity == 0.0, 0.0, elasticity / p)
 
 
 def relative_gap(q: Array, p: Array) -> Array:

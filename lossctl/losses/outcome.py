@@ -7,19 +7,25 @@ the logits of a softmax e_c - p_c Σ e. The last three are finite at logits of a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
+from lossctl.core.domain import NON_NEGATIVE, Interval
+from lossctl.core.form import Form
 from lossctl.core.labels import ClassCodes
-from lossctl.core.param import Value
+from lossctl.core.loss import Part, Variant
+from lossctl.core.param import Label, PerClass, Value
+from lossctl.core.statistic import WEIGHTED
 from lossctl.errors import UsageError, listed
+from lossctl.losses.forms import CLASSES
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
 from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.quotient import expected, per_probability
 
 Quantity = Callable[[Batch], Array]
 
@@ -134,14 +140,6 @@ def inside(p: Array, eps: float) -> Mask:
     return (p > eps) & (p < 1.0 - eps) if eps > 0.0 else np.ones(p.shape, dtype=bool)
 
 
-def expected(weight: Array | float, values: Array) -> Array:
-    """weight x values, where a weight of 0 is 0 even against an infinity."""
-    product = weight * values
-    if np.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
-        return np.where(weight == 0.0, 0.0, product)
-    return product
-
-
 def class_rows(batch: Batch, smoothing: float = 0.0) -> Array:
     """The target as (K, rows) probabilities, mixed with `smoothing` of equal ones."""
     rows = batch.target
@@ -229,11 +227,6 @@ def binary_slope(batch: Batch, no: Array, yes: Array) -> Array:
     return other_prob(batch) * yes - batch.pred * no
 
 
-def per_probability(elasticity: Array, p: Array) -> Array:
-    """elasticity / p, where nothing of nothing is nothing."""
-    return np.where(elasticity == 0.0, 0.0, elasticity / p)
-
-
 def known(batch: Batch, weights: Array | None) -> Batch:
     """Return the batch, where labels that are no class weigh nothing with any class in their place."""
     if weights is None or not has_labels(batch) or weights.shape[-1] == len(batch.raw):
@@ -299,3 +292,55 @@ def without(batch: Batch, weights: Array, ignored: str | None) -> Array:
     kept = np.append(np.ones(len(weights)), 0.0)
     kept[ClassCodes(names).and_ignored([ignored]).of([ignored])[0]] = 0.0
     return np.stack([np.append(weights, 1.0), kept])
+
+
+ClassWeight = Annotated[
+    tuple[float, ...] | None,
+    PerClass(NON_NEGATIVE),
+    "weight of each class; the mean divides by what the rows' classes weigh together",
+]
+IgnoreClass = Annotated[str | None, Label(), "label whose rows do not count; it need not be a class"]
+Smoothing = Annotated[
+    float,
+    Interval(low=0.0, high=1.0, low_closed=True),
+    "share of the target that all classes (or no and yes) have alike",
+]
+
+
+def outcome_weights(batch: Batch, class_weight: Value, ignore_class: str | None = None) -> Array | None:
+    """Return the weights of the outcomes, None where all count alike."""
+    if class_weight is None and ignore_class is None:
+        return None
+    return without(batch, class_weights(batch, class_weight), ignore_class)
+
+
+def class_mass(batch: Batch, *, class_weight: Value = None, ignore_class: str | None = None) -> Array:
+    """What the classes of each row weigh: that of its label, or the mean over a soft target."""
+    weights = outcome_weights(batch, class_weight, ignore_class)
+    assert weights is not None
+    if has_labels(batch):
+        return row_weights(batch, weights)
+    if batch.form == "multiclass":
+        return np.add.reduce(weights[:, np.newaxis] * batch.target, axis=0)
+    no, yes = shares(batch, weights)
+    return no + yes
+
+
+def divided(cost: Part, labelled: tuple[Form, ...] = (CLASSES,)) -> Variant:
+    """Return the variant of a loss with class weights or an ignored label, whose row value is `cost`.
+
+    labelled: the forms that have labels, which alone can be ignored. Smoothed targets have no best prediction that
+    is known beforehand.
+    """
+
+    def variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+        changed: dict[str, Any] = {}
+        if args.get("class_weight") is not None or args.get("ignore_class") is not None:
+            changed |= {"parts": (cost, class_mass), "reading": WEIGHTED}
+        if args.get("ignore_class") is not None:
+            changed["forms"] = labelled
+        if args.get("label_smoothing", 0.0) > 0.0:
+            changed["best"] = None
+        return changed
+
+    return variant
