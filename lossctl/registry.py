@@ -36,7 +36,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
     "margin": ("margin",),
     "boxes": ("boxes",),
     "masks": ("masks", "segmentation"),
-    "metric": ("metric", "pairs", "sets"),
+    "metric": ("metric", "sets"),
     "ranking": ("listwise",),
     "survival": ("survival",),
     "adversarial": ("adversarial",),

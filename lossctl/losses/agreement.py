@@ -10,7 +10,6 @@ from lossctl.core.form import Curve, Form
 from lossctl.core.loss import about_origin, combine, differs, loss, same
 from lossctl.core.param import Param
 from lossctl.core.statistic import Statistic
-from lossctl.losses.cosine import distance, similarity, similarity_slope
 from lossctl.losses.forms import regression
 from lossctl.losses.ratios import CORRELATION, DISCORD, DISCORDANCE, complement
 from lossctl.losses.variance import (
@@ -21,6 +20,7 @@ from lossctl.losses.variance import (
     squared_shifted_residual,
 )
 from lossctl.numerics.array import Array
+from lossctl.numerics.lengths import cosine, cosine_slope, one_minus_cosine
 
 ONE_OUTPUT = (regression(one=True),)
 FLOAT32 = "its means are float32"
@@ -151,7 +151,7 @@ VECTORS = Form(
 
 
 def _distance_gradient(batch: Batch) -> Array:
-    return -similarity_slope(batch.target, batch.pred)
+    return -cosine_slope(batch.target, batch.pred)
 
 
 @loss(
@@ -183,11 +183,11 @@ def cosine_distance(batch: Batch) -> Array:
     Right to the last digits for nearly parallel vectors too, where 1 - cosine would cancel. A zero vector has no
     direction: its distance is 1, and 0 to another zero vector, which is the same.
     """
-    return distance(batch.target, batch.pred)
+    return one_minus_cosine(batch.target, batch.pred)
 
 
 def _similarity_gradient(batch: Batch) -> Array:
-    return similarity_slope(batch.target, batch.pred)
+    return cosine_slope(batch.target, batch.pred)
 
 
 @loss(
@@ -221,7 +221,7 @@ def cosine_similarity(batch: Batch) -> Array:
 
     A zero vector has no direction: its similarity is 0, and 1 to another zero vector, which is the same.
     """
-    return similarity(batch.target, batch.pred)
+    return cosine(batch.target, batch.pred)
 
 
 def hit(batch: Batch, *, threshold: float) -> Array:

@@ -12,8 +12,8 @@ from lossctl.core.form import Curve, Form
 from lossctl.core.loss import same
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, set_of, starts
-from lossctl.losses.segments import after, before, groups, joined, log_one_plus, running, terms
 from lossctl.numerics.array import Array
+from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, running, terms
 
 PLACES: Final = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 LISTS = Form(

@@ -2,47 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
-from functools import cache
-from typing import Annotated, Any
+from functools import cache, partial
+from typing import Annotated, Any, Final
 
 import numpy as np
 
-from lossctl.core.batch import Batch
+from lossctl.core.batch import Batch, derived
 from lossctl.core.domain import NON_NEGATIVE, Interval
-from lossctl.core.loss import differs, same
+from lossctl.core.loss import Loss, Part, differs, loss, same
+from lossctl.core.param import Choice, Param
 from lossctl.core.statistic import Means, Statistic
-from lossctl.losses import pixels as px
-from lossctl.losses.pixels import Smooth, mask_loss, share
+from lossctl.losses.forms import MASKS
+from lossctl.losses.outcome import other_observed
 from lossctl.numerics.array import Array
+from lossctl.numerics.double import column_sum
 
+FORM = (MASKS,)
+Smooth = Annotated[float, NON_NEGATIVE, "added to numerator and denominator, in pixels, once for each row"]
+OVER = Param("over", "row", Choice(("row", "set")), "what is one mask: each row, or all rows together")
 THRESHOLDS = range(10, 20)  # twentieths: 0.50, 0.55, ..., 0.95
 Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
 MODERATE = Interval(low=0.01, high=100.0, low_closed=True, high_closed=True)
 Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
 Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
+EMPTY: Final = "0 where both masks are empty and smooth is 0"
+EACH_OR_ALL: Final = (
+    "With over=set the rows are parts of one mask: counts of pixels are summed before they are divided."
+)
+
+
+def share(part: Array, whole: Array) -> Array:
+    """part/whole, where nothing of nothing is 0."""
+    return np.where(whole == 0.0, 0.0, part / whole)
+
+
+@derived
+def shared(batch: Batch) -> Array:
+    """I = Σ p y, the soft count of shared pixels."""
+    return column_sum(batch.pred * batch.target)
+
+
+@derived
+def wrong(batch: Batch) -> Array:
+    """U - I = Σ |p - y|, what only one of the masks covers, summed without cancellation."""
+    return column_sum(other_observed(batch))
+
+
+@derived
+def false_positive(batch: Batch) -> Array:
+    """Σ p (1 - y)."""
+    return column_sum(other_observed(batch) * (1.0 - batch.target))
+
+
+@derived
+def false_negative(batch: Batch) -> Array:
+    """Σ (1 - p) y."""
+    return column_sum(other_observed(batch) * batch.target)
+
+
+@derived
+def wrong_squared(batch: Batch) -> Array:
+    """Σ (p - y)²."""
+    return column_sum(np.square(other_observed(batch)))
+
+
+def union(batch: Batch) -> Array:
+    """U = Σ p + Σ y - I."""
+    return shared(batch) + wrong(batch)
+
+
+def _ratio(m: Means) -> Array:
+    return share(m[0], m[1])[()]
+
+
+def _ratio_slope(m: Means) -> tuple[Array, Array]:
+    return share(np.ones_like(m[1]), m[1])[()], -share(m[0], np.square(m[1]))[()]
+
+
+WHOLE: Final = Statistic("ratio of summed pixels", _ratio, _ratio_slope)
+
+Readings = Callable[[Mapping[str, Any]], Statistic]
+
+
+def _over(parts: tuple[Part, ...], reading: Readings, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is different where all rows are one mask."""
+    if args["over"] == "row":
+        return {}
+    return {"parts": parts, "reading": reading(args), "row": None, "gradient": None, "raw_gradient": None}
+
+
+def plain_ratio(args: Mapping[str, Any]) -> Statistic:
+    """Read the ratio of two parts."""
+    return WHOLE
+
+
+def mask_loss(*, parts: tuple[Part, ...], whole: Readings = plain_ratio, **facts: Any) -> Callable[[Part], Loss]:
+    """Declare a loss of each mask; `whole` reads the means of `parts` where all rows are one mask."""
+
+    def declare(function: Part) -> Loss:
+        made = loss(forms=FORM, **facts)(function)
+        doc = f"{made.doc}\n{EACH_OR_ALL}".strip()
+        return replace(made, params=(*made.params, OVER), variant=partial(_over, parts, whole), doc=doc)
+
+    return declare
 
 
 def iou_missed(batch: Batch) -> Array:
     """Numerator of 1 - IoU."""
-    return px.wrong(batch)
+    return wrong(batch)
 
 
 def iou_whole(batch: Batch, *, smooth: float) -> Array:
     """Denominator of 1 - IoU."""
-    return px.union(batch) + smooth
+    return union(batch) + smooth
 
 
 def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
     y, whole = batch.target, iou_whole(batch, smooth=smooth)
-    return share(1.0 - 2.0 * y - share(px.wrong(batch), whole) * (1.0 - y), whole)
+    return share(1.0 - 2.0 * y - share(wrong(batch), whole) * (1.0 - y), whole)
 
 
 @mask_loss(
     parts=(iou_missed, iou_whole),
     gradient=_iou_mask_gradient,
-    subgradient=px.EMPTY,
+    subgradient=EMPTY,
     formula="mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I",
     unit="1",
     aliases=("jaccard",),
@@ -78,7 +164,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
 
 def iou_found(batch: Batch, *, smooth: float) -> Array:
     """Numerator of the IoU."""
-    return px.shared(batch) + smooth
+    return shared(batch) + smooth
 
 
 def _passed(m: Means, slack: float = 0.0) -> Array:
@@ -131,12 +217,12 @@ def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
 
 def dice_missed(batch: Batch, *, squared: bool) -> Array:
     """Numerator of the Dice loss."""
-    return px.wrong_squared(batch) if squared else px.wrong(batch)
+    return wrong_squared(batch) if squared else wrong(batch)
 
 
 def dice_whole(batch: Batch, *, smooth: float, squared: bool) -> Array:
     """Denominator of the Dice loss."""
-    return 2.0 * px.shared(batch) + dice_missed(batch, squared=squared) + smooth
+    return 2.0 * shared(batch) + dice_missed(batch, squared=squared) + smooth
 
 
 def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
@@ -151,7 +237,7 @@ def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
 @mask_loss(
     parts=(dice_missed, dice_whole),
     gradient=dice_slope,
-    subgradient=px.EMPTY,
+    subgradient=EMPTY,
     formula="mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²",
     unit="1",
     aliases=("dice_loss", "sorensen_dice"),
@@ -176,18 +262,18 @@ def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
 def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Array:
     """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0."""
     whole = dice_whole(batch, smooth=smooth, squared=squared)
-    vanished = (whole == 0.0) & (px.wrong(batch) > 0.0)  # only the squares are too small to be floats
+    vanished = (whole == 0.0) & (wrong(batch) > 0.0)  # only the squares are too small to be floats
     return np.where(vanished, 1.0, share(dice_missed(batch, squared=squared), whole))
 
 
 def tversky_missed(batch: Batch, *, alpha: float, beta: float) -> Array:
     """Numerator of the Tversky loss."""
-    return alpha * px.false_positive(batch) + beta * px.false_negative(batch)
+    return alpha * false_positive(batch) + beta * false_negative(batch)
 
 
 def tversky_whole(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
     """Denominator of the Tversky loss."""
-    return px.shared(batch) + tversky_missed(batch, alpha=alpha, beta=beta) + smooth
+    return shared(batch) + tversky_missed(batch, alpha=alpha, beta=beta) + smooth
 
 
 def _tversky_gradient(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
@@ -199,7 +285,7 @@ def _tversky_gradient(batch: Batch, *, alpha: float, beta: float, smooth: float)
 @mask_loss(
     parts=(tversky_missed, tversky_whole),
     gradient=_tversky_gradient,
-    subgradient=px.EMPTY,
+    subgradient=EMPTY,
     formula="mean of 1 - (I + smooth)/(I + alpha FP + beta FN + smooth), FP = Σ p (1 - y), FN = Σ (1 - p) y",
     unit="1",
     source="Salehi et al. 2017, arXiv:1706.05721",
@@ -255,11 +341,11 @@ def _rooted(gamma: float) -> Statistic:
     """Return the reading of a ratio to the power 1/gamma."""
 
     def value(m: Means) -> Array:
-        return rooted(px.WHOLE.value(m), gamma)[()]
+        return rooted(WHOLE.value(m), gamma)[()]
 
     def slope(m: Means) -> tuple[Array, ...]:
-        steep = value(m) / (gamma * px.WHOLE.value(m))
-        return tuple(steep * x for x in px.WHOLE.slope(m))
+        steep = value(m) / (gamma * WHOLE.value(m))
+        return tuple(steep * x for x in WHOLE.slope(m))
 
     return Statistic(f"ratio of summed pixels to the power {1.0 / gamma:.6g}", value, slope)
 

@@ -12,9 +12,8 @@ from lossctl.core.form import Curve, Form
 from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, starts
-from lossctl.losses.masks import dice, dice_slope
+from lossctl.losses.masks import FORM, Smooth, dice, dice_slope, share
 from lossctl.losses.outcome import binary_slope, class_rows, log_observed, other_observed, prob_observed
-from lossctl.losses.pixels import FORM, Smooth, share
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
 from lossctl.numerics.quotient import expected

@@ -17,9 +17,9 @@ from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import differs, same
 from lossctl.core.sets import set_loss, sizes, spans
-from lossctl.losses.norms import norm
-from lossctl.losses.segments import log_one_plus
 from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.lengths import norm
+from lossctl.numerics.segments import log_one_plus
 
 PAIRS_AT_ONCE: Final = 1 << 20  # 8 MiB
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)

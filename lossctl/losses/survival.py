@@ -11,8 +11,8 @@ from lossctl.core.loss import combine, differs, same
 from lossctl.core.param import Choice, Param
 from lossctl.core.sets import at_first_rows, set_of, starts
 from lossctl.core.statistic import RATIO, Statistic
-from lossctl.losses.segments import after, before, groups, joined, log_one_plus, terms, times
 from lossctl.numerics.array import Array
+from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, terms, times
 
 RISKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SURVIVAL = Form(

@@ -10,8 +10,8 @@ import numpy as np
 
 from lossctl.numerics import logarithm as log
 from lossctl.numerics.array import Array
-from lossctl.numerics.double import Pair, add, two_sum
-from lossctl.numerics.logarithm import exp_of, log_ratio, minus, polynomial, product
+from lossctl.numerics.double import Pair, add, subtract, two_sum
+from lossctl.numerics.logarithm import exp_of, log_ratio, polynomial, product
 
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
 NEAR: Final = 3.0  # up to this spread of its nodes, the series of a divided difference is summed
@@ -125,7 +125,7 @@ def deviance(y: Array, raw: Array, mean: Array, *, activation: str, power: float
     """
     one, two = (two_sum(np.full(1, base), np.full(1, -power)) for base in (1.0, 2.0))
     log_mean = LOG_MEAN[activation](raw) if activation != "none" or power not in (1.0, 2.0) else None
-    gap = log_ratio(y, mean) if log_mean is None or activation == "none" else minus(log_ratio(y), log_mean)
+    gap = log_ratio(y, mean) if log_mean is None or activation == "none" else subtract(log_ratio(y), log_mean)
     nodes = sorted([(0.0, 0.0), (1.0, 0.0), (2.0 - power, (2.0 - (2.0 - power)) - power)])
     steps = [(upper[0] - lower[0]) + (upper[1] - lower[1]) for lower, upper in pairwise(nodes)]
     up, size = gap[0] > 0.0, (np.abs(gap[0]), np.copysign(1.0, gap[0]) * gap[1])

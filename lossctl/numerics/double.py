@@ -9,7 +9,6 @@ import numpy as np
 from lossctl.numerics.array import Array
 
 Pair = tuple[Array, Array]
-SPLIT_MAX: Final = 2.0**995
 SPLITTER: Final = 134_217_729.0  # 2^27 + 1 halves a significand
 
 
@@ -21,11 +20,12 @@ def two_sum(a: Array, b: Array) -> Pair:
 
 
 def split(a: Array) -> Pair:
-    """A float as two halves of its significand; large ones are made smaller meanwhile."""
-    fold = np.where(np.abs(a) > SPLIT_MAX, 2.0**-28, 1.0)
-    small = a * fold
-    scaled = SPLITTER * small
-    high = (scaled - (scaled - small)) / fold
+    """A float as two halves of its significand."""
+    scaled = SPLITTER * a
+    high = scaled - (scaled - a)
+    if not np.isfinite(scaled).all():  # large ones are made smaller meanwhile
+        small = a * 2.0**-28
+        high = np.where(np.isfinite(scaled), high, (SPLITTER * small - (SPLITTER * small - small)) * 2.0**28)
     return high, a - high
 
 
@@ -44,6 +44,11 @@ def add(a: Pair, b: Pair) -> Pair:
     return total, error - (total - high)
 
 
+def subtract(a: Pair, b: Pair) -> Pair:
+    """Difference of two pairs."""
+    return add(a, (-b[0], -b[1]))
+
+
 def multiply(a: Pair, b: Pair) -> Pair:
     """Product of two pairs."""
     high, error = two_product(a[0], b[0])
@@ -53,8 +58,7 @@ def multiply(a: Pair, b: Pair) -> Pair:
 def divide(a: Pair, b: Pair) -> Array:
     """Quotient of two pairs, rounded to a float."""
     quotient = a[0] / b[0]
-    product = multiply((quotient, np.zeros_like(quotient)), b)
-    return quotient + add(a, (-product[0], -product[1]))[0] / b[0]
+    return quotient + subtract(a, multiply((quotient, np.zeros_like(quotient)), b))[0] / b[0]
 
 
 def scale(a: Pair, b: Array) -> Pair:

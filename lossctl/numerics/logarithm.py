@@ -11,7 +11,7 @@ import numpy as np
 
 from lossctl.numerics.activation import sigmoid
 from lossctl.numerics.array import Array
-from lossctl.numerics.double import SPLITTER, Pair, add, two_sum
+from lossctl.numerics.double import Pair, add, split, subtract, two_product, two_sum
 
 
 def polynomial(x: Array, factors: Sequence[float]) -> Array:
@@ -53,7 +53,7 @@ def log_ratio(a: Array, b: Array | None = None) -> Pair:
     place = np.clip(np.rint(np.ldexp(quotient, 7 - turn)).astype(np.int32), FIRST, LAST - 1)
     step = place / STEPS
     ratio, beneath = _above_step(2.0 * top, step) if bottom is None else _above_steps(top, bottom, step)
-    square, error = exact_product(ratio, ratio)
+    square, error = two_product(ratio, ratio)
     rest = beneath * (1.0 - ratio) - 0.5 * error + polynomial(ratio, SERIES) * ratio * square
     high_table, low_table = _table()
     total, lost = two_sum(exponent * LN2_HIGH, high_table[place - FIRST])
@@ -88,33 +88,19 @@ def _above_step(top: Array, step: Array) -> Pair:
     """top / step - 1 as a pair; step has few bits, so that its products with halves are exact."""
     above = top - step
     ratio = above / step
-    high, low = halves(ratio)
+    high, low = split(ratio)
     return ratio, ((above - high * step) - low * step) / step
 
 
 def _above_steps(top: Array, bottom: Array, step: Array) -> Pair:
     """top / (step bottom) - 1 as a pair."""
-    upper, lower = (step * half for half in halves(bottom))
+    upper, lower = (step * half for half in split(bottom))
     above, beneath = two_sum(top - upper, -lower)
     whole = upper + lower
     left = lower - (whole - upper)
     ratio = above / whole
-    shadow, error = exact_product(ratio, whole)
+    shadow, error = two_product(ratio, whole)
     return ratio, (((above - shadow) - error) + beneath - ratio * left) / whole
-
-
-def halves(a: Array) -> Pair:
-    """A float of moderate size as two halves of its significand."""
-    scaled = SPLITTER * a
-    high = scaled - (scaled - a)
-    return high, a - high
-
-
-def exact_product(a: Array, b: Array) -> Pair:
-    """a b as its rounding and its error, for numbers of moderate size (`two_product` takes any)."""
-    product = a * b
-    (a_high, a_low), (b_high, b_low) = halves(a), halves(b)
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def log_of(a: Pair) -> Pair:
@@ -132,7 +118,7 @@ def sharpened(near: Array, logarithm: Pair, log: Callable[[Array], Pair] = log_r
     """The pair whose logarithm is given, from a float not far from it; log: by what function of it."""
     known = (near >= np.finfo(np.float64).tiny) & np.isfinite(near)
     safe = np.where(known, near, 1.0)
-    gap = minus(logarithm, log(safe))
+    gap = subtract(logarithm, log(safe))
     return near, np.where(known, near * gap[0], 0.0)
 
 
@@ -171,13 +157,8 @@ def log_sigmoid_pair(z: Array) -> Pair:
     return -high, -low
 
 
-def minus(a: Pair, b: Pair) -> Pair:
-    """Difference of two pairs."""
-    return add(a, (-b[0], -b[1]))
-
-
 def product(a: Pair, b: Pair) -> Pair:
     """Product of two pairs; beyond 2^996 without its rounding, beyond the float range without anything low."""
-    plain, error = exact_product(a[0], b[0])
+    plain, error = two_product(a[0], b[0])
     cross = a[0] * b[1] + a[1] * b[0]
     return plain, np.where(np.isfinite(cross), cross, 0.0) + np.where(np.isfinite(error), error, 0.0)
