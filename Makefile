@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden test slow bench peers accuracy coverage data check clean
+.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,9 @@ golden: setup ## write the generated parts of the README, the outputs it shows, 
 	$(BIN)/cog -r README.md
 	$(BIN)/python -m tests.transcript README.md
 	git diff --stat
+
+house: setup ## how large the package is, how long its walks are, how often it says a thing; ARGS="-v" for the places
+	@$(BIN)/python -m tests.house $(ARGS)
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n auto
