@@ -21,12 +21,16 @@ $(BIN)/python:
 	$(PIP) install --constraint requirements.lock --editable '.[dev]'
 	@touch $@ .venv/.installed
 
-demo: .venv/.installed ## evaluate the sample data of three tasks, two models each
+demo: .venv/.installed ## evaluate the sample data of three tasks, compare two models, and check one
 	@$(BIN)/lossctl eval sample_data/diabetes.csv -t progression -p linear -p forest
 	@echo
 	@$(BIN)/lossctl eval sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic -p forest
 	@echo
 	@$(BIN)/lossctl eval sample_data/wine.csv -t cultivar -p 'logistic=logistic_*' -p 'forest=forest_*'
+	@echo
+	@$(BIN)/lossctl compare sample_data/diabetes.csv -t progression -p linear -p forest -l rmse -l mae
+	@echo
+	@$(BIN)/lossctl check sample_data/diabetes.csv -t progression -p linear --max rmse=55 --min r2=0.5
 
 setup: .venv/.developed ## make the virtual environment with everything that development needs
 
@@ -40,14 +44,17 @@ lint: setup ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: setup ## fail if the generated parts of the README or the schema of the configuration are out of date
-	$(BIN)/cog --check --check-fail-msg="run 'make golden'" README.md
+PAGES := README.md $(wildcard lossctl/*/README.md)
+
+docs: setup ## fail if the generated parts of the pages or the schema of the configuration are out of date
+	$(BIN)/cog --check --check-fail-msg="run 'make golden'" $(PAGES)
 	$(BIN)/python -m tests.configschema | diff lossctl/cli/config.schema.json -
 
-golden: setup ## write the generated parts of the README, the outputs it shows, and the schema of the configuration
+golden: setup ## write the generated parts of the pages, the outputs and the picture they show, and the schema
 	$(BIN)/python -m tests.configschema lossctl/cli/config.schema.json
-	$(BIN)/cog -r README.md
-	$(BIN)/python -m tests.transcript README.md
+	$(BIN)/cog -r $(PAGES)
+	$(BIN)/python -m tests.transcript $(PAGES)
+	$(BIN)/python -m tests.picture > .github/compare.svg
 	git diff --stat
 
 house: setup ## how large the package is, how long its walks are, how often it says a thing; ARGS="-v" for the places
@@ -69,13 +76,10 @@ slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on
 bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 --only A,B" for less
 	.bench/env/bin/python -m tests.bench $(ARGS)
 
-# the index from which pip takes the build of torch for the processor alone; empty where its own has that build
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-
 .peers/env/.installed: pyproject.toml tests/peers/requirements.txt
 	$(PYTHON) -m venv .peers/env
 	.peers/env/bin/python -m pip --disable-pip-version-check --quiet install \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement tests/peers/requirements.txt --editable .
+		--requirement tests/peers/requirements.txt --editable .
 	@touch $@
 
 peers: .peers/env/.installed ## execute what the losses claim of other libraries; ARGS="--only huber/,/keras" for less

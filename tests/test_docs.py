@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -20,10 +23,12 @@ from lossctl.cli.app import INTRO
 from lossctl.registry import losses
 from tests import transcript
 from tests.conftest import ROOT, Lossctl
+from tests.picture import picture
 from tests.warm import forked
 
 SHELL = re.compile(r"[|&;<>$*?~`\n]")  # what a shell makes something of
-README = (ROOT / "README.md").read_text("utf-8")
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("lossctl/*/README.md"), ROOT / ".github/CONTRIBUTING.md"])
+LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 HELPS = {
     "eval": eval_command.HELP,
     "compare": compare_command.HELP,
@@ -42,9 +47,47 @@ def examples(text: str) -> list[str]:
     return re.findall(rf"^  (lossctl (?:{verbs}) .*[^ ])$", text, re.MULTILINE)
 
 
-def test_the_readme_shows_real_output() -> None:
-    assert len(transcript.commands(README)) > 15
-    assert transcript.replay(README) == README, "run `make golden` and look at the difference"
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_shows_real_output(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert transcript.replay(text) == text, "run `make golden` and look at the difference"
+
+
+def test_the_readme_shows_every_command() -> None:
+    commands = " ".join(transcript.commands((ROOT / "README.md").read_text("utf-8")))
+    for verb in ("eval", "compare", "check", "losses show"):
+        assert f"lossctl {verb} " in commands
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page: Path) -> None:
+    """The top page is shown by package indexes too, so its links are absolute; in rooms they are relative."""
+    home = project()["urls"]["Homepage"]
+    for link in LINK.findall(page.read_text("utf-8")):
+        if page.parent == ROOT or link.startswith(home):
+            place = re.fullmatch(rf"{home}/(?:blob|raw)/main/(.+)", link)
+            assert place, f"{link} is no file of {home}"
+            assert (ROOT / place[1]).exists(), link
+        elif not link.startswith("https://"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_address_is_of_one_project() -> None:
+    urls = project()["urls"]
+    assert all(url.startswith(urls["Homepage"]) for url in urls.values())
+    assert "OWNER" not in "".join(page.read_text("utf-8") for page in PAGES)
+
+
+def test_the_picture_is_of_the_output() -> None:
+    assert picture() == (ROOT / ".github/compare.svg").read_text("utf-8"), "run `make golden`"
 
 
 @pytest.mark.parametrize("name", HELPS)
@@ -98,12 +141,13 @@ def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, co
 
 def test_the_list_has_every_loss(lossctl: Lossctl) -> None:
     listing = lossctl("losses", "list").out
+    catalogue = (ROOT / "lossctl/losses/README.md").read_text("utf-8")
     document = lossctl("losses", "list", "-f", "json").json
     names = [entry["name"] for entry in document["losses"]]
     assert names == list(losses())
     for name in names:
         assert re.search(rf"\b{name}\b", listing)
-        assert f"`{name}`" in README
+        assert f"| `{name}` |" in catalogue
 
 
 @pytest.mark.parametrize("name", losses())
