@@ -5,7 +5,6 @@ An entry point of the group `lossctl.losses` names a module of declarations, or 
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import traceback
@@ -26,6 +25,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Direction, Loss
 from lossctl.core.statistic import Statistic
 from lossctl.errors import LossctlError, PluginError, listed, printable
+from lossctl.stdout import descriptor_aside
 
 OWN: Final = "lossctl"
 Check = Callable[[Any, tuple[Any, ...], "Foreign"], Any]
@@ -59,31 +59,6 @@ class _Aside:
 
 
 aside: Final = _Aside()
-
-
-@contextmanager
-def descriptor_aside() -> Iterator[None]:
-    """Turn the descriptor of standard output to standard error, for what libraries in C and child processes write."""
-    _flush()
-    try:
-        kept = os.dup(1)
-    except OSError:  # it is closed
-        yield
-        return
-    try:
-        with suppress(OSError):  # there is no standard error
-            os.dup2(2, 1)
-        yield
-    finally:
-        _flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _flush() -> None:
-    """Write out what Python still holds for standard output."""
-    with suppress(OSError, ValueError, AttributeError):
-        sys.__stdout__.flush()  # type: ignore[union-attr]  # None where there is none
 
 
 @dataclass(frozen=True)

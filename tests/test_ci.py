@@ -16,7 +16,7 @@ from lossctl import __version__
 from tests.conftest import ROOT
 from tests.transcript import environment
 
-README = (ROOT / "README.md").read_text("utf-8")
+README = (ROOT / "lossctl/gate/README.md").read_text("utf-8")
 ACTION = (ROOT / ".github/actions/check/action.yml").read_text("utf-8")
 HOOK = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
 INSTALL = re.compile(r"^(pip|python3 -m pip) install .*\n?", re.MULTILINE)  # lossctl is installed where tests run

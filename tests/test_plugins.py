@@ -25,7 +25,7 @@ from tests.warm import Ended, forked, once
 
 SAMPLE = ROOT / "tests" / "plugin"
 DATA = ("sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
-README = (ROOT / "README.md").read_text("utf-8")
+README = (ROOT / "lossctl/losses/README.md").read_text("utf-8")
 
 
 def plain(path: Path | str, environment: dict[str, str]) -> dict[str, str]:
@@ -542,7 +542,7 @@ def test_what_authors_import_is_there() -> None:
 
 
 def block(language: str) -> str:
-    section = README.partition("\n### Add a loss\n")[2].partition("\n## ")[0]
+    section = README.partition("\n## Add a loss\n")[2].partition("\n## ")[0]
     found = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     [text] = [text for text in found if not text.startswith(">>>")]
     return text

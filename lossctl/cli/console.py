@@ -388,7 +388,7 @@ class Hooks(TypedDict):
 def at_work(display: Display, watch: Stopwatch) -> Iterator[Hooks]:
     """Show progress while the work is done, and time its phases where they will be told; plug-ins cannot print."""
     from lossctl.engine.run import unwatched
-    from lossctl.plugins import descriptor_aside
+    from lossctl.stdout import descriptor_aside
 
     keep_freed_memory()
     with descriptor_aside(), progress(display.progress, display.quiet) as advance:
