@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE
+from lossctl.core.domain import CORNERS, NON_NEGATIVE, POSITIVE, Box
+from lossctl.core.form import Form
 from lossctl.core.loss import Loss, Part, differs, loss, same
 from lossctl.core.param import Choice, Param
-from lossctl.losses import overlap as o
+from lossctl.losses.forms import BOXES
 from lossctl.numerics.array import Array
+
+
+def framed(frame: str) -> Form:
+    """Return the form of boxes whose columns are in a frame."""
+    if frame == "xyxy":
+        return BOXES
+    back = np.linalg.inv(CORNERS[frame])
+    columns = {role: tuple(map(tuple, (back @ np.array(x)).tolist())) for role, x in BOXES.curve.roles.items()}
+    roles = {"target": Box(solid=True, frame=frame), "pred": Box(frame=frame)}
+    return replace(BOXES, name=f"boxes_{frame}", roles=roles, curve=replace(BOXES.curve, roles=columns))
+
 
 KINK = (
     "where two edges coincide the side of the prediction that lies outside; 0 for the overlap of disjoint boxes and "
@@ -21,7 +33,7 @@ KINK = (
 )
 FRAMES = ("xyxy", "xywh", "cxcywh")
 FRAME = Param("frame", "xyxy", Choice(FRAMES), "what the four columns are: corners; corner or centre, width and height")
-FORMS = {frame: (o.framed(frame),) for frame in FRAMES}
+FORMS = {frame: (framed(frame),) for frame in FRAMES}
 NOTE = "Boxes in another frame are turned into corners relative to the target first, which rounds them once."
 Eps = Annotated[float, NON_NEGATIVE, "added to the denominators, in squared units; torchvision adds 1e-7"]
 
@@ -41,25 +53,115 @@ def box_loss(**facts: Any) -> Callable[[Part], Loss]:
     return declare
 
 
-def _missing(batch: Batch, eps: float = 0.0) -> Array:
+# how two boxes lie
+
+TARGET, PRED, SHARED, HULL, LEAD, TRAIL = range(6)
+LEFT_TOP, RIGHT_BOTTOM = slice(0, 2), slice(2, 4)
+SMALLEST: Final = 1e-125  # sides of the smallest and the largest hull whose products are floats with all their digits
+LARGEST: Final = 1e150
+ALMOST_DISJOINT: Final = 1e20  # times as large as the intersection is what only one box covers
+
+
+@derived
+def lengths(batch: Batch) -> Array:
+    """Lengths by axis (6, 2, rows); NaN where the hull is too small or too large to have an area.
+
+    Sides of the target, the prediction, the intersection (0 where the boxes are disjoint) and the hull; how far the
+    prediction's left and top, and its right and bottom, lie beyond the target's.
+    """
+    t, p = batch.target, batch.pred
+    shared = np.minimum(t[RIGHT_BOTTOM], p[RIGHT_BOTTOM]) - np.maximum(t[LEFT_TOP], p[LEFT_TOP])
+    hull = np.maximum(t[RIGHT_BOTTOM], p[RIGHT_BOTTOM]) - np.minimum(t[LEFT_TOP], p[LEFT_TOP])
+    size = np.stack(
+        [
+            t[RIGHT_BOTTOM] - t[LEFT_TOP],
+            p[RIGHT_BOTTOM] - p[LEFT_TOP],
+            np.where(np.logical_and.reduce(shared > 0.0, axis=0), shared, 0.0),
+            hull,
+            p[LEFT_TOP] - t[LEFT_TOP],
+            p[RIGHT_BOTTOM] - t[RIGHT_BOTTOM],
+        ]
+    )
+    size[:, :, ~np.logical_and.reduce((hull > SMALLEST) & (hull < LARGEST), axis=0)] = np.nan
+    return size
+
+
+def area(sides: Array) -> Array:
+    """Width times height."""
+    return sides[0] * sides[1]
+
+
+def _beyond(sides: Array, ahead: Array, behind: Array, shared: Array) -> Array:
+    """Area of a box outside the intersection, from how far it sticks out on each side, which does not cancel."""
+    out = np.maximum(ahead, 0.0) + np.maximum(behind, 0.0)
+    return np.where(shared[0] > 0.0, out[0] * sides[1] + shared[0] * out[1], area(sides))
+
+
+@derived
+def areas(batch: Batch) -> Array:
+    """Intersection, U - I (what only one of the boxes covers), union, hull, and hull without union: (5, rows)."""
+    size = lengths(batch)
+    shared, lead, trail = size[SHARED], size[LEAD], size[TRAIL]
+    inter = area(shared)
+    only = _beyond(size[TARGET], lead, -trail, shared) + _beyond(size[PRED], -lead, trail, shared)
+    union, hull = inter + only, area(size[HULL])
+    corners = (
+        np.maximum(-lead[0] * lead[1], 0.0)
+        + np.maximum(-trail[0] * trail[1], 0.0)
+        + np.maximum(lead[0] * trail[1], 0.0)
+        + np.maximum(trail[0] * lead[1], 0.0)
+    )  # a corner of the hull is empty where one box sticks out on one side and the other on the other
+    return np.stack([inter, only, union, hull, np.where(shared[0] > 0.0, corners, hull - union)])
+
+
+def missing(batch: Batch, eps: float = 0.0) -> Array:
     """1 - IoU, as the share of the union that is not shared."""
-    _, only, union, _, _ = o.areas(batch)
-    floor = o.floor_of_area(batch, eps)
-    return (only + floor) / (union + floor)
+    _, only, union, _, _ = areas(batch)
+    return (only + eps) / (union + eps)
 
 
-def _slopes(batch: Batch, eps: float = 0.0) -> tuple[Array, Array]:
-    """Slopes of U and of IoU by the prediction's stretched edges, each (4, rows)."""
-    size = o.lengths(batch)
-    inter = o.area_slope(size[o.SHARED], o.shared_edges(batch))
-    union = o.area_slope(size[o.PRED], o.OUTWARD) - inter
-    shared, _, both, _, _ = o.areas(batch)
-    both = both + o.floor_of_area(batch, eps)
-    return union, (inter - shared / both * union) / both
+# slopes by the prediction's four edges, (4, rows): left, top, right, bottom
+
+OUTWARD: Final = np.array([[-1.0], [-1.0], [1.0], [1.0]])
+
+
+def by_edge(x: Array) -> Array:
+    """Repeat what there is for each axis, (2, rows), for both edges that bound it."""
+    return np.concatenate([x, x])
+
+
+@derived
+def shared_edges(batch: Batch) -> Array:
+    """Slope of the intersection's sides: -1, +1, or 0 where the target bounds it."""
+    size = lengths(batch)
+    meet = size[SHARED] > 0.0
+    return np.concatenate([-((size[LEAD] > 0.0) & meet).astype(float), ((size[TRAIL] < 0.0) & meet).astype(float)])
+
+
+@derived
+def hull_edges(batch: Batch) -> Array:
+    """Slope of the hull's sides."""
+    size = lengths(batch)
+    return np.concatenate([-(size[LEAD] <= 0.0).astype(float), (size[TRAIL] >= 0.0).astype(float)])
+
+
+def area_slope(sides: Array, edges: Array) -> Array:
+    """Slope of width x height, from the slope of the sides."""
+    return edges * sides[[1, 0, 1, 0]]
+
+
+def area_slopes(batch: Batch, eps: float = 0.0) -> tuple[Array, Array]:
+    """Slopes of U and of IoU."""
+    size = lengths(batch)
+    inter = area_slope(size[SHARED], shared_edges(batch))
+    union = area_slope(size[PRED], OUTWARD) - inter
+    shared, _, covered, _, _ = areas(batch)
+    covered = covered + eps
+    return union, (inter - shared / covered * union) / covered
 
 
 def _iou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
-    return -o.by_axis(batch, _slopes(batch, eps)[1])
+    return -area_slopes(batch, eps)[1]
 
 
 @box_loss(
@@ -77,28 +179,26 @@ def _iou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
 )
 def iou(batch: Batch) -> Array:
     """One minus the intersection over union of two boxes."""
-    return _missing(batch)
+    return missing(batch)
 
 
 @derived
 def minus_log_iou(batch: Batch) -> Array:
-    """-ln IoU; where the intersection is too small beside the hull to be a float, by logarithms of its sides."""
-    shared, only, _, _, _ = o.areas(batch)
-    found = np.log1p(only / shared)
-    tiny = (shared < 2.0**-900) & (o.plain(batch)[o.SHARED, 0] > 0.0)
+    """-ln IoU = ln(1 + (U - I)/I); from the logarithms of its sides where the intersection is next to nothing."""
+    shared, only, _, _, _ = areas(batch)
+    ratio = only / shared
+    values = np.log1p(ratio)
+    tiny = (ratio > ALMOST_DISJOINT) & (lengths(batch)[SHARED, 0] > 0.0)
     if tiny.any():
-        width, height = np.log(o.plain(batch)[o.SHARED])
-        found = np.where(
-            tiny, np.log(only) - np.log(2.0) * np.add.reduce(o.power(batch), axis=0) - width - height, found
-        )
-    return found
+        width, height = np.log(lengths(batch)[SHARED][:, tiny])
+        values[tiny] = np.log(only[tiny]) - width - height
+    return values
 
 
 def _iou_log_gradient(batch: Batch) -> Array:
-    size = o.lengths(batch)[o.SHARED]
-    pull = o.shared_edges(batch) / np.concatenate([size] * 2)
-    slope = _slopes(batch)[0] / o.areas(batch)[2] - pull
-    return o.by_axis(batch, np.where(size[0] > 0.0, slope, 0.0))
+    size = lengths(batch)[SHARED]
+    slope = area_slopes(batch)[0] / areas(batch)[2] - shared_edges(batch) / by_edge(size)
+    return np.where(size[0] == 0.0, 0.0, slope)
 
 
 @box_loss(
@@ -118,7 +218,7 @@ def iou_log(batch: Batch) -> Array:
 
 def _alpha_iou_gradient(batch: Batch, *, alpha: float) -> Array:
     steep = alpha * np.exp((1.0 - alpha) * minus_log_iou(batch))
-    return np.where(o.areas(batch)[0] == 0.0, 0.0, steep * _iou_gradient(batch))
+    return np.where(areas(batch)[0] == 0.0, 0.0, steep * _iou_gradient(batch))
 
 
 @box_loss(
@@ -136,12 +236,10 @@ def alpha_iou(batch: Batch, *, alpha: Annotated[float, POSITIVE, "power of the I
 
 
 def _giou_gradient(batch: Batch, *, eps: float) -> Array:
-    union, iou_slope = _slopes(batch, eps)
-    _, _, _, hull, empty = o.areas(batch)
-    around = o.area_slope(o.lengths(batch)[o.HULL], o.hull_edges(batch))
-    floor = o.floor_of_area(batch, eps)
-    wasted = (around - union - empty / (hull + floor) * around) / (hull + floor)
-    return o.by_axis(batch, wasted - iou_slope)
+    union, iou_slope = area_slopes(batch, eps)
+    _, _, _, hull, empty = areas(batch)
+    around = area_slope(lengths(batch)[HULL], hull_edges(batch))
+    return (around - union - empty / (hull + eps) * around) / (hull + eps) - iou_slope
 
 
 @box_loss(
@@ -159,27 +257,26 @@ def _giou_gradient(batch: Batch, *, eps: float) -> Array:
 )
 def giou(batch: Batch, *, eps: Eps = 0.0) -> Array:
     """Generalised IoU loss."""
-    _, _, _, hull, empty = o.areas(batch)
-    return _missing(batch, eps) + empty / (hull + o.floor_of_area(batch, eps))
+    _, _, _, hull, empty = areas(batch)
+    return missing(batch, eps) + empty / (hull + eps)
 
 
 def _diagonal(batch: Batch, eps: float) -> Array:
-    """Squared diagonal of the hull, evenly stretched."""
-    squared = np.add.reduce(np.square(o.even(batch)[o.HULL]), axis=0)
-    return squared + o.floor_of_square(batch, eps)
+    """Squared diagonal of the hull."""
+    return np.add.reduce(np.square(lengths(batch)[HULL]), axis=0) + eps
 
 
 def _distance(batch: Batch, eps: float) -> Array:
     """ρ²/c²: squared distance of the centres over the squared diagonal of the hull."""
-    gap = o.even(batch)[o.LEAD] + o.even(batch)[o.TRAIL]
+    gap = lengths(batch)[LEAD] + lengths(batch)[TRAIL]
     return 0.25 * np.add.reduce(np.square(gap), axis=0) / _diagonal(batch, eps)
 
 
 def _diou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
-    gap = np.concatenate([o.even(batch)[o.LEAD] + o.even(batch)[o.TRAIL]] * 2)
-    wider = np.concatenate([o.even(batch)[o.HULL]] * 2) * o.hull_edges(batch)
+    gap = by_edge(lengths(batch)[LEAD] + lengths(batch)[TRAIL])
+    wider = by_edge(lengths(batch)[HULL]) * hull_edges(batch)
     pull = (0.5 * gap - 2.0 * _distance(batch, eps) * wider) / _diagonal(batch, eps)
-    return _iou_gradient(batch, eps=eps) + o.by_both(batch, pull)
+    return _iou_gradient(batch, eps=eps) + pull
 
 
 @box_loss(
@@ -196,13 +293,13 @@ def _diou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
 )
 def diou(batch: Batch, *, eps: Eps = 0.0) -> Array:
     """Distance IoU loss: ρ is the distance of the centres, c the diagonal of the smallest box around both."""
-    return _missing(batch, eps) + _distance(batch, eps)
+    return missing(batch, eps) + _distance(batch, eps)
 
 
 @derived
 def angle_gap(batch: Batch) -> Array:
     """Difference of the angles atan(w/h) of target and prediction."""
-    target, pred = o.plain(batch)[o.TARGET], o.plain(batch)[o.PRED]
+    target, pred = lengths(batch)[TARGET], lengths(batch)[PRED]
     return np.arctan2(target[0], target[1]) - np.arctan2(pred[0], pred[1])
 
 
@@ -212,12 +309,14 @@ def _aspect(batch: Batch) -> Array:
 
 
 def _ciou_gradient(batch: Batch, *, eps: float) -> Array:
-    width, height = o.even(batch)[o.PRED]
-    v, whole = _aspect(batch), _missing(batch, eps) + _aspect(batch) + eps
-    reach = np.square(width) + np.square(height)
-    turn = np.where(reach == 0.0, 0.0, 8.0 / np.pi**2 * angle_gap(batch) / reach)
-    v_slope = o.by_both(batch, np.stack([turn * height, -turn * width, -turn * height, turn * width]))
-    share = np.where(whole == 0.0, 0.0, v / whole)
+    width, height = lengths(batch)[PRED]
+    v = _aspect(batch)
+    total = missing(batch, eps) + v + eps
+    size = width + height
+    reach = np.where(size > SMALLEST, np.square(width) + np.square(height), np.where(size == 0.0, np.inf, np.nan))
+    turn = 8.0 / np.pi**2 * angle_gap(batch) / reach
+    v_slope = np.stack([turn * height, -turn * width, -turn * height, turn * width])
+    share = np.where(total == 0.0, 0.0, v / total)
     return (
         _diou_gradient(batch, eps=eps)
         + share * (2.0 - share) * v_slope
@@ -247,21 +346,21 @@ def ciou(batch: Batch, *, eps: Eps = 0.0) -> Array:
 
     The gradient is the derivative of the value; the paper's code holds α fixed.
     """
-    v, missing = _aspect(batch), _missing(batch, eps)
-    whole = missing + v + eps
-    return missing + _distance(batch, eps) + np.where(whole == 0.0, 0.0, np.square(v) / whole)
+    v = _aspect(batch)
+    total = missing(batch, eps) + v + eps
+    return missing(batch, eps) + _distance(batch, eps) + np.where(total == 0.0, 0.0, np.square(v) / total)
 
 
 def _size_gap(batch: Batch) -> Array:
     """How much wider and higher the prediction is, as shares of the hull's sides, (2, rows)."""
-    size = o.lengths(batch)
-    return (size[o.TRAIL] - size[o.LEAD]) / size[o.HULL]
+    size = lengths(batch)
+    return (size[TRAIL] - size[LEAD]) / size[HULL]
 
 
 def _eiou_gradient(batch: Batch) -> Array:
-    share, hull = (np.concatenate([x] * 2) for x in (_size_gap(batch), o.lengths(batch)[o.HULL]))
-    slope = 2.0 * share * (o.OUTWARD - share * o.hull_edges(batch)) / hull
-    return _diou_gradient(batch) + o.by_axis(batch, slope)
+    share = by_edge(_size_gap(batch))
+    slope = 2.0 * share * (OUTWARD - share * hull_edges(batch)) / by_edge(lengths(batch)[HULL])
+    return _diou_gradient(batch) + slope
 
 
 @box_loss(
@@ -275,4 +374,4 @@ def _eiou_gradient(batch: Batch) -> Array:
 )
 def eiou(batch: Batch) -> Array:
     """Efficient IoU loss: distance IoU plus penalties for width and height."""
-    return _missing(batch) + _distance(batch, 0.0) + np.add.reduce(np.square(_size_gap(batch)), axis=0)
+    return missing(batch) + _distance(batch, 0.0) + np.add.reduce(np.square(_size_gap(batch)), axis=0)

@@ -1,5 +1,10 @@
 """How far every loss is from the exact value, in units of its last place: the cases, family by family.
 
+The promise: within 4 units in the last place of the exact value where magnitudes are 0 or within 1e-100 to 1e100,
+probabilities 0 or from 1e-300, and logits within ±1e4. Beyond, a loss is as near, or infinite, undefined or 0 where the
+exact value is next to nothing: never a plausible wrong number. Where a docstring says so, the units are those of a
+larger term.
+
 A module of this package has `CASES`: each is a spec, hard rows of its domain, and the exact value of a row by mpmath.
 """
 
@@ -16,10 +21,12 @@ import mpmath
 import numpy as np
 
 import lossctl
+from lossctl.core.domain import Flag, Interval, Simplex
 
 mp = mpmath.mp.clone()
 mp.dps = 50
 ULPS = 4.0
+MAGNITUDES, PROBABILITIES, LOGITS = (1e-100, 1e100), (1e-300, 1.0), (0.0, 1e4)
 Real = Any  # an mpmath number
 Row = Mapping[str, Any]  # role -> a number, or the numbers of its columns
 
@@ -45,6 +52,24 @@ class Exact:
         """The loss that is tried."""
         return lossctl.get(self.spec).name
 
+    def promised(self, row: Row) -> bool:
+        """Whether all numbers of a row are of a size for which the promise holds."""
+        return all(self._promised(role, values) for role, values in row.items())
+
+    def _promised(self, role: str, values: Any) -> bool:
+        if np.asarray(values).dtype.kind != "f":
+            return True
+        loss = lossctl.get(self.spec)
+        domains = [form.roles[role] for form in loss.forms if role in form.roles]
+        if self.activation != "none" and role in loss.pred_roles:
+            least, most = LOGITS
+        elif any(isinstance(x, Simplex | Flag) or (isinstance(x, Interval) and x.high <= 1.0) for x in domains):
+            least, most = PROBABILITIES
+        else:
+            least, most = MAGNITUDES
+        size = np.abs(values)
+        return bool(((size == 0.0) | ((size >= least) & (size <= most))).all())
+
     def __str__(self) -> str:
         return self.spec if self.activation == "none" else f"{self.spec} --activation {self.activation}"
 
@@ -65,20 +90,17 @@ def columns(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def distances(case: Exact) -> Iterator[Miss]:
-    """Yield how far each row (or the whole) is from the exact value."""
-    loss, given = lossctl.get(case.spec), columns(case.rows)
+    """Yield how far each row (or the whole) is from the exact value; 0 where beyond the promise it says nothing."""
+    loss, roles = lossctl.get(case.spec), columns(case.rows)
     activation = None if case.activation == "none" else case.activation
-    if case.whole:
-        found = [loss(activation=activation, **given)]
-        truths = [case.exact(**{role: values.tolist() for role, values in given.items()})]
-        asked: Sequence[Row] = [{role: values.tolist() for role, values in given.items()}]
-    else:
-        asked = case.rows
-        found = loss.each(activation=activation, **given).tolist()
-        truths = [case.exact(**row) for row in case.rows]
-    for row, ours, truth in zip(asked, found, truths, strict=True):
-        value, scale = truth if isinstance(truth, tuple) else (truth, truth)
-        yield Miss(row, ours, mp.nstr(mp.mpf(value), 20), ulps(ours, value, scale))
+    rows: Sequence[Row] = [{role: x.tolist() for role, x in roles.items()}] if case.whole else case.rows
+    values = [loss(activation=activation, **roles)] if case.whole else loss.each(activation=activation, **roles)
+    for row, value in zip(rows, values, strict=True):
+        ours, truth = float(value), case.exact(**row)
+        exact, scale = truth if isinstance(truth, tuple) else (truth, truth)
+        off = ulps(ours, exact, scale)
+        silent = not math.isfinite(ours) or (ours == 0.0 and abs(exact) < MAGNITUDES[0])
+        yield Miss(row, ours, mp.nstr(mp.mpf(exact), 20), 0.0 if silent and not case.promised(row) else off)
 
 
 def ulps(ours: float, exact: Real, scale: Real) -> float:
