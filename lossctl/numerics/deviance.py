@@ -10,8 +10,8 @@ import numpy as np
 
 from lossctl.numerics import logarithm as log
 from lossctl.numerics.array import Array
-from lossctl.numerics.double import Pair, add, subtract, two_sum
-from lossctl.numerics.logarithm import exp_of, log_ratio, polynomial, product
+from lossctl.numerics.double import Pair, add, product, subtract, two_sum
+from lossctl.numerics.logarithm import exp_of, log_ratio, polynomial
 
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
 NEAR: Final = 3.0  # up to this spread of its nodes, the series of a divided difference is summed
@@ -21,33 +21,17 @@ STIRLING: Final = [1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 3
 STIRLING_FROM: Final = 10.0
 HALF_LOG_TAU: Final = 0.91893853320467274
 ONE_LESS_EULER: Final = 0.42278433509846713
+# fmt: off
 ZETA: Final = [  # (-1)^k (ζ(k) - 1) / k for k = 26 ... 2
-    5.731367241678862e-10,
-    -1.1921401405860912e-09,
-    2.4836745438024785e-09,
-    -5.183475041970047e-09,
-    1.0838659214896955e-08,
-    -2.2711094608943164e-08,
-    4.7698101693639804e-08,
-    -1.0043224823968099e-07,
-    2.1207184805554665e-07,
-    -4.492469198764566e-07,
-    9.55141213040742e-07,
-    -2.039215753801366e-06,
-    4.374866789907488e-06,
-    -9.439488275268397e-06,
-    2.050721277567069e-05,
-    -4.492623673813314e-05,
-    9.945751278180853e-05,
-    -0.00022315475845357939,
-    0.0005096695247430425,
-    -0.001192753911703261,
-    0.0028905103307415234,
-    -0.007385551028673986,
-    0.020580808427784546,
-    -0.0673523010531981,
+    5.731367241678862e-10, -1.1921401405860912e-09, 2.4836745438024785e-09, -5.183475041970047e-09,
+    1.0838659214896955e-08, -2.2711094608943164e-08, 4.7698101693639804e-08, -1.0043224823968099e-07,
+    2.1207184805554665e-07, -4.492469198764566e-07, 9.55141213040742e-07, -2.039215753801366e-06,
+    4.374866789907488e-06, -9.439488275268397e-06, 2.050721277567069e-05, -4.492623673813314e-05,
+    9.945751278180853e-05, -0.00022315475845357939, 0.0005096695247430425, -0.001192753911703261,
+    0.0028905103307415234, -0.007385551028673986, 0.020580808427784546, -0.0673523010531981,
     0.3224670334241132,
 ]
+# fmt: on
 
 NEAR_MEAN: Final[dict[str, Callable[[Array], Pair]]] = {  # with their logarithms: to about 2^-60
     "none": lambda z: (z, np.zeros_like(z)),
@@ -65,12 +49,12 @@ LOG_MEAN: Final[dict[str, Callable[[Array], Pair]]] = {
 
 def by_piece(function: Callable[..., Array], *lines: Array, **args: Any) -> Array:
     """Apply an elementwise function to arrays of one shape, a piece at a time."""
-    found = np.empty(lines[0].shape)
+    values = np.empty(lines[0].shape)
     flat = [np.ravel(line) for line in lines]
-    for start in range(0, found.size, PIECE):
-        rows = slice(start, start + PIECE)
-        found.reshape(-1)[rows] = function(*(line[rows] for line in flat), **args)
-    return found
+    for start in range(0, values.size, PIECE):
+        piece = slice(start, start + PIECE)
+        values.reshape(-1)[piece] = function(*(line[piece] for line in flat), **args)
+    return values
 
 
 # likelihood of a count -------------------------------------------------------------------------------------------
@@ -89,14 +73,14 @@ def full_nll(y: Array, raw: Array, mean: Array, short: Array, *, activation: str
 
     short: μ - y ln μ, which serves while y is small.
     """
-    found = short + log_gamma_one_more(np.minimum(y, 0.5))
+    values = short + log_gamma_one_more(np.minimum(y, 0.5))
     large = y >= 0.5
     if large.any():
         count = y[large]
         half = 0.5 * deviance(count, raw[large], mean[large], activation=activation, power=1.0)
         distinct, place = np.unique(count, return_inverse=True)
-        found[large] = half + (0.5 * np.log(count) + HALF_LOG_TAU + stirling_error(distinct)[place])
-    return found
+        values[large] = half + (0.5 * np.log(count) + HALF_LOG_TAU + stirling_error(distinct)[place])
+    return values
 
 
 def log_gamma_one_more(y: Array) -> Array:
@@ -121,9 +105,10 @@ def deviance(y: Array, raw: Array, mean: Array, *, activation: str, power: float
     """Tweedie deviance of y from the mean μ: 2 [y^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)].
 
     With L = ln(y/μ) and b = 2 - p it is 2 μ^b L² times the second divided difference of e^x at 0, L and b L, which is
-    positive throughout: nothing cancels where y is near μ, nor where p is near 1 or 2.
+    positive throughout: nothing cancels where y is near μ, nor where p is near 1 or 2. raw: what the activation makes
+    the mean of.
     """
-    one, two = (two_sum(np.full(1, base), np.full(1, -power)) for base in (1.0, 2.0))
+    less_1, less_2 = (two_sum(np.full(1, base), np.full(1, -power)) for base in (1.0, 2.0))
     log_mean = LOG_MEAN[activation](raw) if activation != "none" or power not in (1.0, 2.0) else None
     gap = log_ratio(y, mean) if log_mean is None or activation == "none" else subtract(log_ratio(y), log_mean)
     nodes = sorted([(0.0, 0.0), (1.0, 0.0), (2.0 - power, (2.0 - (2.0 - power)) - power)])
@@ -134,14 +119,13 @@ def deviance(y: Array, raw: Array, mean: Array, *, activation: str, power: float
     node = np.where(least, nodes[0][0], nodes[2][0]), np.where(least, nodes[0][1], nodes[2][1])
     first, second = np.where(up, steps[0], steps[1]), np.where(up, steps[1], steps[0])
     bracket = np.empty_like(y), np.empty_like(y)
-    for rows, part in ((near, _by_series), (~near, _by_difference)):
+    for rows, method in ((near, _by_series), (~near, _by_difference)):
         if rows.any():
-            found = part(first[rows], second[rows], (size[0][rows], size[1][rows]))
-            bracket[0][rows], bracket[1][rows] = found
-    high, low = product(bracket, _power(two, node, y, mean, log_mean, gap))
-    whole = 2.0 * (high + low)
+            bracket[0][rows], bracket[1][rows] = method(first[rows], second[rows], (size[0][rows], size[1][rows]))
+    high, low = product(bracket, _power(less_2, node, y, mean, log_mean, gap))
+    values = 2.0 * (high + low)
     nothing = y <= 0.0
-    return np.where(nothing, _of_nothing(y, mean, log_mean, one, two), whole) if nothing.any() else whole
+    return np.where(nothing, _of_nothing(y, mean, log_mean, less_1, less_2), values) if nothing.any() else values
 
 
 def _by_series(first: Array, second: Array, size: Pair) -> Pair:
@@ -167,25 +151,25 @@ def _by_difference(first: Array, second: Array, size: Pair) -> Pair:
     return high / (first + second), low / (first + second)
 
 
-def _power(two: Pair, node: Pair, y: Array, mean: Array, log_mean: Pair | None, gap: Pair) -> Pair:
+def _power(less_2: Pair, node: Pair, y: Array, mean: Array, log_mean: Pair | None, gap: Pair) -> Pair:
     """μ^(2-p) e^(node L): a power of μ, of y, or of both."""
-    if log_mean is None and two[0][0] == 1.0:
+    if log_mean is not None:
+        return exp_of(add(product(less_2, log_mean), product(node, gap)))
+    if less_2[0][0] == 1.0:
         return np.where(node[0] == 0.0, mean, y), np.zeros_like(y)
-    if log_mean is None:
-        return exp_of((node[0] * gap[0], node[0] * gap[1]))
-    return exp_of(add(product(two, log_mean), product(node, gap)))
+    return exp_of((node[0] * gap[0], node[0] * gap[1]))
 
 
-def _of_nothing(y: Array, mean: Array, log_mean: Pair | None, one: Pair, two: Pair) -> Array:
+def _of_nothing(y: Array, mean: Array, log_mean: Pair | None, less_1: Pair, less_2: Pair) -> Array:
     """Deviance of y <= 0, whose own power is 0."""
-    if log_mean is None or not one[0].any():
+    if log_mean is None or not less_1[0].any():
         return 2.0 * mean
-    high, low = exp_of(product(two, log_mean))
-    found = 2.0 * (high + low) / two[0]
-    if not (one[0] > 1.0).all():
-        return found
-    high, low = exp_of(product(one, log_mean))
-    return found - 2.0 * y * (high + low) / one[0]
+    high, low = exp_of(product(less_2, log_mean))
+    values = 2.0 * (high + low) / less_2[0]
+    if not (less_1[0] > 1.0).all():
+        return values
+    high, low = exp_of(product(less_1, log_mean))
+    return values - 2.0 * y * (high + low) / less_1[0]
 
 
 LOG_SLOPE: Final[dict[str, Callable[[Array], Array]]] = {  # ln dμ/dz

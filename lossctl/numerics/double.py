@@ -1,4 +1,4 @@
-"""Double-double arithmetic on arrays: pairs (high, low) that carry about 32 digits (Dekker 1971; Knuth)."""
+"""Pairs of floats (high, low) that carry about 32 digits (Dekker 1971; Knuth), and sums that round about once."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def split(a: Array) -> Pair:
 
 def two_product(a: Array, b: Array) -> Pair:
     """a b as its rounding and its error, exactly."""
-    product = a * b
+    high = a * b
     (a_high, a_low), (b_high, b_low) = split(a), split(b)
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return high, ((a_high * b_high - high) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def add(a: Pair, b: Pair) -> Pair:
@@ -53,6 +53,13 @@ def multiply(a: Pair, b: Pair) -> Pair:
     """Product of two pairs."""
     high, error = two_product(a[0], b[0])
     return two_sum(high, error + (a[0] * b[1] + a[1] * b[0]))
+
+
+def product(a: Pair, b: Pair) -> Pair:
+    """Product of two pairs whose high part is that of the floats; an infinity has nothing low."""
+    plain, error = two_product(a[0], b[0])
+    cross = a[0] * b[1] + a[1] * b[0]
+    return plain, np.where(np.isfinite(cross), cross, 0.0) + np.where(np.isfinite(error), error, 0.0)
 
 
 def divide(a: Pair, b: Pair) -> Array:
@@ -85,8 +92,8 @@ def three_terms(a: Array, b: Array, c: Array | float) -> Array:
     """a + b + c, rounded about once however they cancel."""
     first, lost = two_sum(a, b)
     total, more = two_sum(first, np.broadcast_to(c, first.shape))
-    rest = lost + more
-    return np.where(np.isfinite(rest), total + rest, total)
+    error = lost + more
+    return np.where(np.isfinite(error), total + error, total)
 
 
 def soft_gap(high: Array, low: Array | float = 0.0) -> Array:

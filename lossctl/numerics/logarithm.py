@@ -54,14 +54,14 @@ def log_ratio(a: Array, b: Array | None = None) -> Pair:
     step = place / STEPS
     ratio, beneath = _above_step(2.0 * top, step) if bottom is None else _above_steps(top, bottom, step)
     square, error = two_product(ratio, ratio)
-    rest = beneath * (1.0 - ratio) - 0.5 * error + polynomial(ratio, SERIES) * ratio * square
+    low = beneath * (1.0 - ratio) - 0.5 * error + polynomial(ratio, SERIES) * ratio * square
     high_table, low_table = _table()
-    total, lost = two_sum(exponent * LN2_HIGH, high_table[place - FIRST])
-    rest += exponent * LN2_LOW + low_table[place - FIRST] + lost
-    for part in (ratio, -0.5 * square):
-        total, lost = two_sum(total, part)
-        rest += lost
-    return two_sum(total, rest)
+    high, lost = two_sum(exponent * LN2_HIGH, high_table[place - FIRST])
+    low += exponent * LN2_LOW + low_table[place - FIRST] + lost
+    for term in (ratio, -0.5 * square):
+        high, lost = two_sum(high, term)
+        low += lost
+    return two_sum(high, low)
 
 
 @cache
@@ -96,11 +96,11 @@ def _above_steps(top: Array, bottom: Array, step: Array) -> Pair:
     """top / (step bottom) - 1 as a pair."""
     upper, lower = (step * half for half in split(bottom))
     above, beneath = two_sum(top - upper, -lower)
-    whole = upper + lower
-    left = lower - (whole - upper)
-    ratio = above / whole
-    shadow, error = two_product(ratio, whole)
-    return ratio, (((above - shadow) - error) + beneath - ratio * left) / whole
+    base = upper + lower
+    below = lower - (base - upper)
+    ratio = above / base
+    shadow, error = two_product(ratio, base)
+    return ratio, (((above - shadow) - error) + beneath - ratio * below) / base
 
 
 def log_of(a: Pair) -> Pair:
@@ -116,10 +116,9 @@ def exp_of(a: Pair) -> Pair:
 
 def sharpened(near: Array, logarithm: Pair, log: Callable[[Array], Pair] = log_ratio) -> Pair:
     """The pair whose logarithm is given, from a float not far from it; log: by what function of it."""
-    known = (near >= np.finfo(np.float64).tiny) & np.isfinite(near)
-    safe = np.where(known, near, 1.0)
-    gap = subtract(logarithm, log(safe))
-    return near, np.where(known, near * gap[0], 0.0)
+    normal = (near >= np.finfo(np.float64).tiny) & np.isfinite(near)
+    gap = subtract(logarithm, log(np.where(normal, near, 1.0)))
+    return near, np.where(normal, near * gap[0], 0.0)
 
 
 def exponential(z: Array) -> Pair:
@@ -155,10 +154,3 @@ def log_sigmoid_pair(z: Array) -> Pair:
     """-ln(1 + e^-z)."""
     high, low = softplus_pair(-z)
     return -high, -low
-
-
-def product(a: Pair, b: Pair) -> Pair:
-    """Product of two pairs; beyond 2^996 without its rounding, beyond the float range without anything low."""
-    plain, error = two_product(a[0], b[0])
-    cross = a[0] * b[1] + a[1] * b[0]
-    return plain, np.where(np.isfinite(cross), cross, 0.0) + np.where(np.isfinite(error), error, 0.0)

@@ -10,47 +10,21 @@ from lossctl.numerics.double import Pair, add, two_product, two_sum
 from lossctl.numerics.logarithm import polynomial
 
 NEAR = 0.6  # of a relative gap; nearer, a polynomial loses less than what cancels without it
+# fmt: off
 ARTANH = [  # (artanh(s)/s - 1)/s² by s², to 4e-18 for |s| <= 0.6
-    0.8365140275534093,
-    -1.6818796540087393,
-    1.8081449624204127,
-    -1.110836302928593,
-    0.5416686703423251,
-    -0.11909004771253859,
-    0.08021070951880817,
-    0.04134922661404938,
-    0.05342190152200959,
-    0.05875072481358289,
-    0.06667146795832087,
-    0.07692285771862571,
-    0.09090909748548215,
-    0.11111111099176817,
-    0.1428571428582797,
-    0.19999999999999574,
-    1 / 3,
+    0.8365140275534093, -1.6818796540087393, 1.8081449624204127, -1.110836302928593, 0.5416686703423251,
+    -0.11909004771253859, 0.08021070951880817, 0.04134922661404938, 0.05342190152200959, 0.05875072481358289,
+    0.06667146795832087, 0.07692285771862571, 0.09090909748548215, 0.11111111099176817, 0.1428571428582797,
+    0.19999999999999574, 1 / 3,
 ]
 JS_NEAR = 0.7
 JS_SERIES = [  # [(1 + s) ln(1 + s) + (1 - s) ln(1 - s)]/s² by s², to 4e-18 for |s| <= 0.7
-    0.26621321855226804,
-    -0.9503878063755827,
-    1.626583036864732,
-    -1.7153781577349017,
-    1.2498385611535268,
-    -0.6538180162639413,
-    0.2606370951596788,
-    -0.07288075991947161,
-    0.021636338850903526,
-    0.0022851801087657507,
-    0.006922486516259576,
-    0.0082960680228278,
-    0.010991615109484914,
-    0.015151387964437641,
-    0.02222222633358938,
-    0.035714285633476034,
-    0.06666666666750334,
-    0.16666666666666324,
-    1.0,
+    0.26621321855226804, -0.9503878063755827, 1.626583036864732, -1.7153781577349017, 1.2498385611535268,
+    -0.6538180162639413, 0.2606370951596788, -0.07288075991947161, 0.021636338850903526, 0.0022851801087657507,
+    0.006922486516259576, 0.0082960680228278, 0.010991615109484914, 0.015151387964437641, 0.02222222633358938,
+    0.035714285633476034, 0.06666666666750334, 0.16666666666666324, 1.0,
 ]
+# fmt: on
 TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -69,30 +43,30 @@ def per_probability(elasticity: Array, p: Array) -> Array:
 
 def relative_gap(q: Array, p: Array) -> Array:
     """(p - q)/(p + q), rounded about once; 0 where both are 0."""
-    (gap, lost), (both, beneath) = two_sum(p, -q), two_sum(p, q)
-    whole = np.where(both > 0.0, both, 1.0)
-    s = gap / whole
-    return s + (lost - s * beneath) / whole
+    (gap, lost), (total, beneath) = two_sum(p, -q), two_sum(p, q)
+    divisor = np.where(total > 0.0, total, 1.0)
+    s = gap / divisor
+    return s + (lost - s * beneath) / divisor
 
 
 def log_quotient(p: Array, q: Array) -> Array:
     """ln(p/q) of probabilities, to the last places however near the two are and however far."""
     s = relative_gap(q, p)
     square = np.square(s)
-    found = 2.0 * s * (1.0 + square * polynomial(square, ARTANH))  # 2 artanh s
+    values = 2.0 * s * (1.0 + square * polynomial(square, ARTANH))  # 2 artanh s
     far = ~((np.abs(s) < NEAR) & (q > 0.0))
     if far.any():
-        found[far] = _log_of_far(p[far], q[far])
-    return found
+        values[far] = _log_of_far(p[far], q[far])
+    return values
 
 
 def _log_of_far(p: Array, q: Array) -> Array:
     """ln(p/q) where the quotient is far from 1, with what its rounding takes away."""
     ratio = p / q
     product, error = two_product(ratio, q)
-    left = ((p - product) - error) / p
-    sound = (ratio > TINY) & (ratio < np.inf) & np.isfinite(left)
-    return np.where(sound, np.log(ratio) + np.where(sound, left, 0.0), np.log(p) - np.log(q))
+    lost = ((p - product) - error) / p
+    sound = (ratio > TINY) & (ratio < np.inf) & np.isfinite(lost)
+    return np.where(sound, np.log(ratio) + np.where(sound, lost, 0.0), np.log(p) - np.log(q))
 
 
 def excess(q: Array, p: Array) -> Array:
@@ -104,20 +78,19 @@ def _excess(q: Array, p: Array) -> Array:
     gap, lost = two_sum(p, -q)
     s = relative_gap(q, p)
     square = np.square(s)
-    found = s * (gap - 2.0 * q * square * polynomial(square, ARTANH))
+    values = s * (gap - 2.0 * q * square * polynomial(square, ARTANH))
     far = np.abs(s) >= NEAR
     if far.any():
-        own, other = q[far], p[far]
-        terms = (gap[far] - expected(own, _log_of_far(other, own))) + lost[far]
-        found[far] = np.where(own == 0.0, other, terms)
-    return found
+        q, p = q[far], p[far]
+        values[far] = np.where(q == 0.0, p, (gap[far] - expected(q, _log_of_far(p, q))) + lost[far])
+    return values
 
 
 def sum_of_difference(a: Array, b: Array) -> Array:
     """Σ a - Σ b over the columns, as if summed exactly and rounded once."""
     total: Pair = (np.zeros(a.shape[1]), np.zeros(a.shape[1]))
-    for left, right in zip(a, b, strict=True):
-        total = add(total, two_sum(left, -right))
+    for x, y in zip(a, b, strict=True):
+        total = add(total, two_sum(x, -y))
     return total[0] + total[1]
 
 
@@ -125,11 +98,11 @@ def twice_js(q: Array, p: Array) -> Array:
     """q ln(q/m) + p ln(p/m) of each column, m = (q + p)/2, which is p ln(1 + s) + q ln(1 - s)."""
     s = relative_gap(q, p)
     square = np.square(s)
-    found = 0.5 * (p - q) * s * polynomial(square, JS_SERIES)
+    values = 0.5 * (p - q) * s * polynomial(square, JS_SERIES)
     far = np.abs(s) >= JS_NEAR
     if far.any():
-        one, other, gap = p[far], q[far], s[far]
-        more, less = (np.log(2.0 * part / (one + other)) for part in (one, other))  # 1 + s may be rounded to 0
+        p, q, gap = p[far], q[far], s[far]
+        more, less = (np.log(2.0 * x / (p + q)) for x in (p, q))  # 1 + s may be rounded to 0
         upper, lower = np.where(gap < 0.0, more, np.log1p(gap)), np.where(gap > 0.0, less, np.log1p(-gap))
-        found[far] = expected(one, upper) + expected(other, lower)
-    return found
+        values[far] = expected(p, upper) + expected(q, lower)
+    return values

@@ -68,8 +68,8 @@ def times(a: Array, factor: Array) -> Array:
 def before(x: Array, first: Places) -> Array:
     """Add all terms before each one since `first`, itself left out."""
     full = running(joined, x, first)
-    here = np.arange(x.shape[-1])
-    return np.where(here > first, full[:, here - 1], [[-np.inf], [0.0]])
+    place = np.arange(x.shape[-1])
+    return np.where(place > first, full[:, place - 1], [[-np.inf], [0.0]])
 
 
 def after(x: Array, last: Places) -> Array:
