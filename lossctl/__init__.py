@@ -14,14 +14,17 @@ from lossctl.version import __version__
 
 if TYPE_CHECKING:
     from lossctl.api.check import check
-    from lossctl.api.choose import Advice, choose
+    from lossctl.api.choose import choose
     from lossctl.api.compare import compare
     from lossctl.api.diff import diff
-    from lossctl.api.evaluate import Report, evaluate
-    from lossctl.api.validate import Survey, validate
+    from lossctl.api.evaluate import evaluate
+    from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
     from lossctl.registry import get
+    from lossctl.results.advice import Advice
+    from lossctl.results.report import Report
+    from lossctl.results.survey import Survey
 
 __all__ = [
     "Advice",
@@ -45,15 +48,15 @@ __all__ = [
 ]
 
 HOMES = {
-    "Advice": "api.choose",
+    "Advice": "results.advice",
     "BaselineError": "errors",
     "DataError": "errors",
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
     "PluginError": "errors",
-    "Report": "api.evaluate",
-    "Survey": "api.validate",
+    "Report": "results.report",
+    "Survey": "results.survey",
     "UsageError": "errors",
     "check": "api.check",
     "choose": "api.choose",

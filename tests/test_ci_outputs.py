@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lossctl.output import checks as outputs
 from lossctl.output.checks import ORDER, legal, to_github, to_junit, worst_first
 from lossctl.output.text import Style, command_data, command_property, inert_line, inert_text
-from lossctl.results.report import Check, Evaluation, Input
+from lossctl.results.report import Check, Input, Report
 from tests.conftest import ROOT, Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -50,8 +50,8 @@ PASSED = Check(
 )
 
 
-def report(*checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "fail") -> Evaluation:
-    return Evaluation(
+def report(*checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "fail") -> Report:
+    return Report(
         (),
         (Input("m", "p.csv", "0" * 16, 1, 1, "0" * 16),),
         None,
@@ -300,7 +300,7 @@ def test_files_hold_what_standard_output_would(
 # tables ---------------------------------------------------------------------------------------------------------------
 
 
-def wide() -> Evaluation:
+def wide() -> Report:
     facts = {"baseline": 0.123456789, "change": 0.0123456, "change_share": 0.1, "slice": {"region": "north-north-east"}}
     return report(
         failed(1, **facts),

@@ -21,8 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 import lossctl
-from lossctl import registry
-from lossctl.api.evaluate import Report
+from lossctl import Report, registry
 from lossctl.core.block import Block, ready
 from lossctl.core.breach import Breach
 from lossctl.core.state import Sample

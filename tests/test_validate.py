@@ -27,7 +27,7 @@ from lossctl.api.validate import validate
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, UsageError
 from lossctl.io.table import Cells, Kind, Numbers, Piece, Raw, Shape
-from lossctl.output.survey import FORMATS, document, render
+from lossctl.output.survey import FORMATS, render
 from lossctl.output.text import Style
 from lossctl.profile import scan as io_survey
 from lossctl.profile.cells import summary
@@ -808,7 +808,7 @@ def test_what_may_not_be_meant_is_a_warning(data: dict[str, Any], options: dict[
     survey = validate(data, **{"target": "y", "pred": "p", **options})
     assert [text for text in survey.warnings if text.startswith(says)], survey.warnings
     assert f"warning   {says}" in re.sub(r"\n +", " ", render(survey, "table", Style()))
-    assert document(survey)["warnings"] == list(survey.warnings)
+    assert survey.document()["warnings"] == list(survey.warnings)
 
 
 def test_equal_rows_in_files_that_are_joined_are_not_compared_by_position(write: Write) -> None:

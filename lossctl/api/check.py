@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from lossctl import registry
 from lossctl.api.compare import weigh
-from lossctl.api.evaluate import ROUGH, Report, evaluate
+from lossctl.api.evaluate import ROUGH, evaluate
 from lossctl.api.options import (
     Names,
     Note,
@@ -51,11 +51,10 @@ from lossctl.gate.rules import (
     table_rules,
 )
 from lossctl.io.atomic import check_writable, write_text
-from lossctl.io.reports import SavedReport, is_report, read_report
+from lossctl.io.reports import is_report, read_report
 from lossctl.io.select import split_name
-from lossctl.output.kept import kept
 from lossctl.registry import labelled, with_tables
-from lossctl.results.report import Cell, Check, Evaluation
+from lossctl.results.report import Cell, Check, Report, SavedReport
 from lossctl.version import __version__
 
 
@@ -123,7 +122,7 @@ def _of_output(text: str) -> tuple[str, str]:
     return (base, text[len(base) :]) if bracket and text.endswith("]") else (text, "")
 
 
-def of_report(demands: Demands, report: Evaluation) -> tuple[list[Bound], list[str]]:
+def of_report(demands: Demands, report: Report) -> tuple[list[Bound], list[str]]:
     """Bind rules to the losses of a saved report; one that it does not have is bound nevertheless, and will fail."""
     present = {cell.loss: registry.loss_of(cell.spec) for cell in report.cells}
 
@@ -207,7 +206,7 @@ def losses_of(reference: Reference) -> list[str]:
     if reference.report is None:
         return []
     found: dict[str, None] = {}
-    for cell in reference.report.evaluation.cells:
+    for cell in reference.report.report.cells:
         with suppress(UsageError):  # what this lossctl does not know cannot be in a new one
             text = cell.spec if cell.loss == cell.spec else f"{cell.loss}={cell.spec}"
             registry.labelled(text)
@@ -221,9 +220,9 @@ class Match:
     Raises BaselineError where the report is of other data, another reduction, or lacks what a rule needs.
     """
 
-    def __init__(self, reference: Reference, found: Evaluation, creates: str | None) -> None:
+    def __init__(self, reference: Reference, found: Report, creates: str | None) -> None:
         assert reference.report is not None
-        self.report = reference.report.evaluation
+        self.report = reference.report.report
         self.path, self.name = printable(reference.path), reference.name
         self.found = found
         self.again = f"; `{printable(creates)}` makes this candidate the baseline" if creates else ""
@@ -299,7 +298,7 @@ class Match:
                 raise self._unfit(f"has no {printable(bound.label)} of {printable(where)}; --by must be the same")
 
 
-def held_by(model: str, found: Evaluation, bounds: Sequence[Bound], candidates: Sequence[str]) -> Mapping[Place, Cell]:
+def held_by(model: str, found: Report, bounds: Sequence[Bound], candidates: Sequence[str]) -> Mapping[Place, Cell]:
     """Return, by the places of the candidates' cells, those of a model of the same evaluation."""
     losses = {bound.label for bound in bounds}
     own = [cell for cell in found.cells if cell.model == model and cell.loss in losses]
@@ -326,13 +325,13 @@ class Trial(Protocol):
     def models(self) -> Sequence[str] | None:
         """Return the names of its models if they can be known before the work."""
 
-    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Evaluation, Evidence | None]:
+    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Report, Evidence | None]:
         """Return the values of the candidates, and of the baseline if that is a model or predictions.
 
         rows: how rows depend on each other, where a decision rests on them.
         """
 
-    def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
+    def kept(self, found: Report, candidates: Sequence[str]) -> str:
         """Return the text of a baseline of these candidates."""
 
     def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
@@ -362,7 +361,7 @@ class DataTrial:
         tables, names, _ = open_inputs(self.data, options.get("targets"), options.get("delimiter"))
         return Query(self.data, **options).chosen(tables, names).models
 
-    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Evaluation, Evidence | None]:
+    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Report, Evidence | None]:
         data = self.data
         if reference is not None and reference.kind == "predictions":
             if self.files is None:
@@ -377,8 +376,8 @@ class DataTrial:
             return weigh(data, reference.name, note=self.note, **rows, **self.options)
         return evaluate(data, note=self.note, **self.options), None
 
-    def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
-        return kept(found, candidates)
+    def kept(self, found: Report, candidates: Sequence[str]) -> str:
+        return found.of_models(candidates).to_json()
 
     def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         if self.files is None:
@@ -411,9 +410,9 @@ class ReportTrial:
     remarks: Sequence[str] = ()
 
     def models(self) -> Sequence[str] | None:
-        return self.saved.evaluation.models
+        return self.saved.report.models
 
-    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Evaluation, Evidence | None]:
+    def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Report, Evidence | None]:
         if reference is not None and reference.kind == "predictions":
             raise UsageError(
                 f"--baseline {reference.text}: holds predictions, and {self.saved.label} is a report, of values only; "
@@ -424,10 +423,10 @@ class ReportTrial:
                 f"{self.saved.label}: is a report, of values only, and significant and noninferior ask for rows; check "
                 "the predictions, or decide by point"
             )
-        return self.saved.evaluation, None
+        return self.saved.report, None
 
-    def kept(self, found: Evaluation, candidates: Sequence[str]) -> str:
-        return kept(found, candidates, self.saved.document)
+    def kept(self, found: Report, candidates: Sequence[str]) -> str:
+        return self.saved.of_models(candidates)
 
     def accepts(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         return None if "-" in self.files else command("check", self.files, {}, "--save-baseline", path, *more)
@@ -453,8 +452,8 @@ def trial(data: object, demands: Demands, by: Sequence[str], inputs: Mapping[str
     if said := spoken(inputs):
         raise UsageError(f"{', '.join(said)}: {path} is a saved report, for which data and losses are settled")
     saved = read_report(path)
-    bounds, notes = of_report(demands, saved.evaluation)
-    slicings = [",".join(columns) for columns, _ in saved.evaluation.slicings() if columns]
+    bounds, notes = of_report(demands, saved.report)
+    slicings = [",".join(columns) for columns, _ in saved.report.slicings() if columns]
     return ReportTrial(saved, bounds, by or slicings, [path], notes)
 
 
@@ -468,24 +467,6 @@ def _need_slices(bounds: Sequence[Bound], by: Sequence[str]) -> None:
     for bound in bounds:
         if not bound.rule.whole and not bound.rule.slicings(by):
             raise UsageError(f"{bound.rule.origin}: speaks of slices; say by which columns with --by")
-
-
-@dataclass(frozen=True)
-class Checked(Report):
-    """The result of `check`: an evaluation with `checks`, `verdict` and `advice`.
-
-    candidates: the models that were judged. baseline: what they were held against, if anything. blocks: whether the
-    verdict is to stop what comes next.
-    """
-
-    candidates: tuple[str, ...] = ()
-    baseline: str | None = None
-    blocks: bool = False
-
-    def to_json(self) -> str:
-        from lossctl.output.envelope import to_json
-
-        return to_json(self, "check")
 
 
 def check(
@@ -509,7 +490,7 @@ def check(
     by: Names = None,
     note: Note | None = None,
     **inputs: Any,
-) -> Checked:
+) -> Report:
     """Judge models by rules, and against a baseline; every rule is judged, and nothing passes for want of a number.
 
     Parameters
@@ -544,8 +525,8 @@ def check(
 
     Returns
     -------
-    Checked
-        The report with checks and verdict.
+    Report
+        With `checks`, `verdict`, `advice`, `candidates`, `baseline` and `blocks` beside the cells.
 
     Raises
     ------
@@ -645,7 +626,7 @@ def check(
             note(f"baseline saved to {save_baseline}")
         else:
             warnings.append(f"{save_baseline}: the baseline is not saved, as the verdict is {verdict}")
-    return Checked(
+    return Report(
         found.cells,
         found.inputs,
         found.task,
@@ -658,6 +639,7 @@ def check(
         checks=tuple(checks),
         verdict=verdict,
         advice=_advice(tried, reference, checks, accept, more, rows) if verdict not in (None, "pass") else (),
+        command="check",
         candidates=tuple(candidates),
         baseline=reference.label if reference is not None else None,
         blocks=judged.blocks and verdict is not None,

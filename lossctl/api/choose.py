@@ -19,19 +19,8 @@ from lossctl.core.form import form_wish
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import UsageError, printable
 from lossctl.io.machine import usable_cores
-from lossctl.results import advice as core
-from lossctl.results.advice import Pick
+from lossctl.results.advice import Advice, Pick
 from lossctl.version import __version__
-
-
-class Advice(core.Advice):
-    """The result of `choose`: what was seen, what fits, `picks` with their `specs`, and a way out."""
-
-    def to_json(self) -> str:
-        """Return the JSON document that `lossctl losses choose -f json` prints."""
-        from lossctl.output.advice import to_json
-
-        return to_json(self)
 
 
 def choose(

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack
 
-from lossctl.api.evaluate import Report, answer
+from lossctl.api.evaluate import answer
 from lossctl.api.options import InputOptions, Query, checked_types, only_known
 from lossctl.engine.paired import Weighed
 from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, Method, couples
 from lossctl.errors import BaselineError, UsageError, listed, near
+from lossctl.results.report import Report
 
 METHODS: tuple[Method, ...] = ("auto", "normal", "t", "bootstrap")
 FEW_RESAMPLES, MOST_RESAMPLES = 100, 100_000

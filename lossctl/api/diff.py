@@ -7,12 +7,10 @@ import os
 from collections.abc import Iterator, Mapping
 
 from lossctl.errors import UsageError, listed, printable
-from lossctl.io.reports import SavedReport, read_report
+from lossctl.io.reports import read_report
 from lossctl.results.changes import Became, Change, Changes, Side
-from lossctl.results.report import Cell, Evaluation, merit
+from lossctl.results.report import Cell, Place, Report, SavedReport
 from lossctl.version import __version__
-
-Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, slice
 
 
 def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
@@ -37,9 +35,9 @@ def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
     if paths == ("-", "-"):
         raise UsageError("- (standard input) can be read once only")
     before, after = (read_report(path, any_schema=True) for path in paths)
-    renamed = _renamed(before.evaluation, after.evaluation)
-    left = {_place(cell, renamed): cell for cell in before.evaluation.cells}
-    right = {_place(cell, {}): cell for cell in after.evaluation.cells}
+    renamed = _renamed(before.report, after.report)
+    left = {_place(cell, renamed): cell for cell in before.report.cells}
+    right = {_place(cell, {}): cell for cell in after.report.cells}
     left = _by_parameters(left, right)
     changes = [_change(place, left.get(place), right.get(place)) for place in dict.fromkeys([*right, *left])]
     return Changes(
@@ -47,7 +45,7 @@ def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
     )
 
 
-def _renamed(old: Evaluation, new: Evaluation) -> Mapping[str, str]:
+def _renamed(old: Report, new: Report) -> Mapping[str, str]:
     """Return what the old models are called now: where each report has one model, those two belong together."""
     pair = old.models, new.models
     return {old.models[0]: new.models[0]} if all(len(models) == 1 for models in pair) else {}
@@ -57,17 +55,12 @@ def _place(cell: Cell, renamed: Mapping[str, str]) -> Place:
     return renamed.get(cell.model, cell.model), cell.loss, tuple(cell.slice.items())
 
 
-def _parameters(cell: Cell) -> str:
-    """The loss with all its parameters: how a signature begins."""
-    return cell.signature.partition("|")[0]
-
-
 def _by_parameters(left: Mapping[Place, Cell], right: Mapping[Place, Cell]) -> dict[Place, Cell]:
     """Give losses that only their labels tell apart the labels that they have now."""
-    labels = {(place[0], place[2], _parameters(cell)): place[1] for place, cell in right.items()}
+    labels = {(place[0], place[2], cell.parameters): place[1] for place, cell in right.items()}
     found: dict[Place, Cell] = {}
     for place, cell in left.items():
-        label = labels.get((place[0], place[2], _parameters(cell)), place[1])
+        label = labels.get((place[0], place[2], cell.parameters), place[1])
         now = (place[0], label, place[2])
         found[place if place in right or now in left else now] = cell
     return found
@@ -105,17 +98,17 @@ def _change(place: Place, old: Cell | None, new: Cell | None) -> Change:
 
 
 def _became(old: Cell, new: Cell) -> Became:
-    if _parameters(old) != _parameters(new) or old.direction != new.direction:
+    if old.parameters != new.parameters or old.direction != new.direction:
         return "other loss"
     if not (math.isfinite(old.value) and math.isfinite(new.value)):
         return "undefined"
-    if merit(new) == merit(old):
+    if new.merit == old.merit:
         return "same"
-    return "better" if merit(new) < merit(old) else "worse"
+    return "better" if new.merit < old.merit else "worse"
 
 
 def _side(saved: SavedReport) -> Side:
-    report = saved.evaluation
+    report = saved.report
     return Side(saved.label, report.version, saved.schema_version, report.reduction, tuple(saved.digests))
 
 
@@ -123,7 +116,7 @@ def _warnings(
     before: SavedReport, after: SavedReport, renamed: Mapping[str, str], changes: list[Change]
 ) -> Iterator[str]:
     """Yield what makes the values of two reports hard to compare."""
-    old, new = before.evaluation, after.evaluation
+    old, new = before.report, after.report
     for name, now in renamed.items():
         if name != now:
             yield f"the model is called {printable(name)!r} in {before.label}, {printable(now)!r} in {after.label}"

@@ -27,7 +27,7 @@ from lossctl.engine.plan import Design, Plan, Quantity, Question, make_plan
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
 from lossctl.engine.scope import Assumptions, Samples, Scope, sets_counted
-from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
@@ -35,13 +35,11 @@ from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, unknown_column
 from lossctl.io.table import Table
 from lossctl.io.times import ranks
-from lossctl.results.report import Cell, Evaluation, Input, Study, WorstRow
+from lossctl.results.report import Cell, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lossctl.io.by_key import Joined
 
 
@@ -104,42 +102,6 @@ ROUGH = (
 )
 
 
-class Report(Evaluation):
-    """The result of `evaluate`: `cells`, `inputs`, `task`, `warnings`, and ways out."""
-
-    def to_frame(self, of: str = "cells") -> pd.DataFrame:
-        """Return a pandas frame at full precision: one row per model, loss and slice.
-
-        of: `cells`, or `comparisons` or `checks` for one row for each of these; without any, the frame is empty.
-        """
-        from lossctl.output.records import check_record, comparison_record, flat, record
-
-        records = {
-            "cells": map(record, self.cells),
-            "comparisons": map(comparison_record, self.comparisons),
-            "checks": map(check_record, self.checks),
-        }
-        known = list(records)
-        if of not in known:
-            raise UsageError(f"to_frame: no frame of {of!r}{near(str(of), known)}; one of {listed(known)}")
-        import pandas as pd
-
-        return pd.DataFrame([flat(entry) for entry in records[of]])
-
-    def to_json(self) -> str:
-        """Return the JSON envelope that `lossctl eval -f json` prints, for a comparison that of `lossctl compare`."""
-        from lossctl.output.envelope import to_json
-
-        return to_json(self, "eval" if self.study is None else "compare")
-
-    def _repr_html_(self) -> str:
-        """Return tables for a notebook, with the numbers that a terminal shows."""
-        from lossctl.output.html import to_html
-        from lossctl.output.text import Style
-
-        return to_html(self, Style())
-
-
 def made_report(
     tally: RunState, plan: Plan, reader: BlockReader, job: Job, query: Query
 ) -> tuple[Report, Weighed | None]:
@@ -199,6 +161,7 @@ def made_report(
     )
     whole = replace(
         report,
+        command="compare",
         study=study,
         comparisons=found.comparisons,
         best_sets=found.best_sets,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, starmap
 from typing import Final, Unpack
 
-from lossctl.api.evaluate import KEY_NAMES, Report, answer, look_ahead
+from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead
 from lossctl.api.job import Job, missing_value
 from lossctl.api.options import InputOptions, Opened, Query, fitting, only_known, open_inputs, silent
 from lossctl.core.domain import NON_NEGATIVE, REAL, Domain
@@ -24,8 +24,7 @@ from lossctl.io.source import COMPRESSED
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnState, RoleState, pred_domains, target_domains
 from lossctl.profile.scan import Asked, Slices, Surveyor, TableSummary
-from lossctl.results import survey as core
-from lossctl.results.report import Task
+from lossctl.results.report import Report, Task
 from lossctl.results.survey import (
     Agreement,
     ColumnKind,
@@ -33,8 +32,11 @@ from lossctl.results.survey import (
     OddCells,
     Pairing,
     RoleSurvey,
+    SliceRows,
     SliceSurvey,
+    Survey,
     TableSurvey,
+    ValueCount,
 )
 from lossctl.version import __version__
 
@@ -162,7 +164,7 @@ def _column(name: str, kind: ColumnKind, state: ColumnState, roles: tuple[str, .
         whole=spread.whole if spread and finite else None,
         ascending=spread.ascending and state.missing == 0 if spread and finite else None,
         distinct=len(state.words.counts or ()) if counted else None,
-        frequent=state.words.frequent,
+        frequent=tuple(starmap(ValueCount, state.words.frequent)),
         odd=OddCells(state.odd.count, state.odd.row + 1, state.odd.text) if state.odd and numeric else None,
         fault=state.fault if numeric else None,
         roles=roles,
@@ -181,7 +183,7 @@ def _slicing(columns: tuple[str, ...], slices: Slices) -> SliceSurvey:
     ends = []
     for sign in (1, -1):
         words, count = min(slices.counts.items(), key=lambda entry: (sign * entry[1], entry[0]), default=((), 0))
-        ends.append((dict(zip(columns, words, strict=True)), count) if count else None)
+        ends.append(SliceRows(dict(zip(columns, words, strict=True)), count) if count else None)
     return SliceSurvey(columns, len(slices.counts), ends[0], ends[1], slices.missing)
 
 
@@ -393,16 +395,6 @@ def _labels(
 
 
 NOTHING: Final = Opened([], [], [])
-
-
-class Survey(core.Survey):
-    """The result of `validate`: `works`, `problems`, `warnings`, what was found, and a way out."""
-
-    def to_json(self) -> str:
-        """Return the JSON document that `lossctl validate -f json` prints."""
-        from lossctl.output.survey import to_json
-
-        return to_json(self)
 
 
 def validate(data: object, **options: Unpack[InputOptions]) -> Survey:

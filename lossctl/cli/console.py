@@ -26,7 +26,7 @@ from lossctl.version import __version__
 if TYPE_CHECKING:
     from lossctl.api.options import Note
     from lossctl.engine.run import Progress, Watch
-    from lossctl.results.report import Evaluation
+    from lossctl.results.report import Report
 
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
@@ -405,7 +405,7 @@ def warn(display: Display, warnings: Sequence[str]) -> None:
         say(f"warning: {text}")
 
 
-def say_more(display: Display, report: Evaluation, watch: Stopwatch, threads: int | None) -> None:
+def say_more(display: Display, report: Report, watch: Stopwatch, threads: int | None) -> None:
     """With -v, say where the rows came from, how long it took, and every signature."""
     if not display.verbose:
         return

@@ -48,6 +48,6 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
         )
     shows_intervals = display.format not in ("table", "md", "value")
     warn(display, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
-    outputs.save(lambda form, style: render(report, form, "eval", style))
+    outputs.save(lambda form, style: render(report, form, style))
     say_more(display, report, watch, inputs.threads)
-    outputs.show(lambda form, style: render(report, form, "eval", style))
+    outputs.show(lambda form, style: render(report, form, style))

@@ -13,7 +13,7 @@ from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.scope import Assumptions, Group, Labels, Samples, Scope
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.report import Cell, best_models
+from lossctl.results.report import Cell, CellStatus, best_models
 from lossctl.stats.contrast import combined, slopes_at
 from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate, estimates, percentiles
 from lossctl.stats.quantile import TOO_FEW, order_interval
@@ -86,7 +86,8 @@ class Finish:
 
     def _cell(self, part: Scope, weight_sum: float | None, question: Question, model: str) -> Cell:
         made = self._estimate(part, weight_sum, question, model)
-        status, reason = "ok", None
+        status: CellStatus = "ok"
+        reason = None
         if not math.isfinite(made.value):
             odd = self._odd(part, question, model) if part.view.rows and weight_sum != 0.0 else Odd()
             status, reason = _status(question, made.value, odd, model, self.settings, part.view.rows, weight_sum)
@@ -202,7 +203,7 @@ def _status(
     settings: Settings,
     rows: int,
     weight_sum: float | None,
-) -> tuple[str, str | None]:
+) -> tuple[CellStatus, str | None]:
     """Return the status of a value, and for one that is no plain number the reason."""
     if math.isfinite(value):
         return "ok", None
@@ -212,7 +213,7 @@ def _status(
         return "empty", "the weights sum to zero"
     sign = "-" if value < 0 else "+"
     word = "undefined" if math.isnan(value) else f"{sign}infinity"
-    status = "undefined" if math.isnan(value) else "infinite"
+    status: CellStatus = "undefined" if math.isnan(value) else "infinite"
     if odd.row != NEVER:
         count = "1 row" if odd.count == 1 else f"{odd.count} rows"
         return status, f"{word}: {count}, the first at {settings.where(model, odd.row)}"

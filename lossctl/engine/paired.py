@@ -16,7 +16,7 @@ from lossctl.engine.scope import Assumptions, Scope
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.report import BestSet, Cell, Comparison, Outcome, merit
+from lossctl.results.report import BestSet, Cell, Comparison, Outcome
 from lossctl.stats import estimate, multiple, quantile, spread
 from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
 from lossctl.stats.estimate import Why
@@ -604,7 +604,7 @@ def best_set(family: Family, cells: Mapping[str, Cell], plan: Plan, design: Desi
         return None
     models, whole = joint
     top = float(np.max(family.spread.stderrs[: len(family.spread.correlation)]))
-    costs = [(merit(cells[model]) - merit(cells[models[0]])) / top for model in models]
+    costs = [(cells[model].merit - cells[models[0]].merit) / top for model in models]
     p, kept = multiple.best_set(costs, whole, design.level, design.seed)
     by_model = dict(zip(models, p, strict=True))
     return BestSet(

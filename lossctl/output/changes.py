@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from lossctl.output.checks import signed
-from lossctl.output.envelope import created
-from lossctl.output.records import finite, flat, inert
-from lossctl.output.render import markdown_table
+from lossctl.output.render import csv_text, markdown_table
 from lossctl.output.text import Style, inert_line, markdown, shown
-from lossctl.results.changes import Change, Changes, Side
+from lossctl.results.changes import Change, Changes
 
-SCHEMA_VERSION: Final = 1
 HEADER: Final = ("model", "loss", "slice", "old", "new", "change", "became")
 MOST_DIGITS: Final = 17
 
@@ -24,70 +18,12 @@ def render(changes: Changes, form: str, style: Style) -> str:
     """Return changes in one format."""
     match form:
         case "json":
-            return to_json(changes)
+            return changes.to_json()
         case "csv":
-            return to_csv(changes.changes)
+            return csv_text(changes.changes)
         case "md":
             return to_markdown(changes, style.digits)
     return to_table(changes, style)
-
-
-def change_record(change: Change) -> dict[str, Any]:
-    """Return one change; None where there is no finite number, `became` and `reason` say why."""
-    return {
-        "model": change.model,
-        "loss": change.loss,
-        "slice": dict(change.slice),
-        "old_spec": change.old_spec,
-        "new_spec": change.new_spec,
-        "old": change.old,
-        "new": change.new,
-        "change": finite(change.change),
-        "change_pct": None if change.share is None else finite(100.0 * change.share),
-        "became": change.became,
-        "old_n": change.old_rows,
-        "new_n": change.new_rows,
-        "direction": change.direction,
-        "reason": change.reason,
-    }
-
-
-def to_json(changes: Changes) -> str:
-    """Return changes as one JSON document that ends with a newline."""
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "lossctl", "version": changes.version},
-        "command": "diff",
-        "created": created(),
-        "old": _side(changes.old),
-        "new": _side(changes.new),
-        "changes": list(map(change_record, changes.changes)),
-        "warnings": list(changes.warnings),
-    }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
-
-
-def _side(side: Side) -> dict[str, Any]:
-    return {
-        "path": side.path,
-        "version": side.version,
-        "schema_version": side.schema_version,
-        "reduction": side.reduction,
-        "data": list(side.data),
-    }
-
-
-def to_csv(changes: Sequence[Change]) -> str:
-    """Return one line per change at full precision."""
-    rows = [flat(change_record(change)) for change in changes]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(inert, columns))
-    for row in rows:
-        cells = [row.get(column, "") for column in columns]
-        writer.writerow(inert(value) if isinstance(value, str) else value for value in cells)
-    return file.getvalue()
 
 
 def _texts(change: Change, digits: int) -> list[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 from xml.etree import ElementTree
 
-from lossctl.output.envelope import created
-from lossctl.output.records import check_record, flat, inert
-from lossctl.output.render import markdown_table
+from lossctl.output.render import csv_text, markdown_table
 from lossctl.output.text import Style, command_data, command_property, inert_line, markdown, shown
-from lossctl.results.report import Check, Evaluation
+from lossctl.results.document import created
+from lossctl.results.report import Check, Report
 
 ORDER: Final = ("fail", "undefined", "missing", "warn", "insufficient", "skipped", "pass")
 BROKEN: Final = ("fail", "undefined", "missing")
@@ -35,7 +32,7 @@ def worst_first(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=key)
 
 
-def word(report: Evaluation) -> str:
+def word(report: Report) -> str:
     """Return the verdict in one word; `saved` where a baseline was saved and nothing judged."""
     return report.verdict or "saved"
 
@@ -55,7 +52,7 @@ def counts(checks: Sequence[Check]) -> str:
     return ", ".join(pieces)
 
 
-def sides(report: Evaluation, baseline: str | None) -> str:
+def sides(report: Report, baseline: str | None) -> str:
     """Name who was judged, and against what."""
     models = list(dict.fromkeys(check.model for check in report.checks)) or report.models
     who = f"{'candidates' if len(models) > 1 else 'candidate'}: {', '.join(models)}"
@@ -108,7 +105,7 @@ def _checks(count: int) -> str:
 MOST: Final = 10  # annotations of a step that are shown
 
 
-def to_github(report: Evaluation, baseline: str | None) -> str:
+def to_github(report: Report, baseline: str | None) -> str:
     """Return at most ten annotations, worst first, and a notice with the verdict."""
     open_ = [check for check in worst_first(report.checks) if check.status not in ("pass", "skipped")]
     lines = [_annotation(check) for check in open_[:MOST]]
@@ -130,7 +127,7 @@ SUITE: Final = "lossctl check"
 SKIPPED: Final = ("insufficient", "skipped")
 
 
-def to_junit(report: Evaluation) -> str:
+def to_junit(report: Report) -> str:
     """Return the checks as one suite of the schema that Ant's JUnit tasks write.
 
     A rule that is broken, undefined or without its value is a failure; one that could not be decided, or was left
@@ -199,19 +196,17 @@ RESERVE: Final = 200  # bytes for the line that says what was left out
 HEADER: Final = ("status", "rule", "value", "limit", "baseline", "change", "n", "where")
 
 
-def render(report: Evaluation, form: str, style: Style, baseline: str | None) -> str:
+def render(report: Report, form: str, style: Style, baseline: str | None) -> str:
     """Return a check in one format; `baseline` names what it was held against."""
     match form:
         case "json" | "jsonl":
-            from lossctl.output import envelope
-
-            return envelope.to_json(report, "check") if form == "json" else envelope.to_jsonl(report)
+            return report.to_json() if form == "json" else report.to_jsonl()
         case "junit":
             return to_junit(report)
         case "github":
             return to_github(report, baseline)
         case "csv":
-            return to_csv(report.checks)
+            return csv_text(report.checks)
         case "md":
             return to_markdown(report, style.digits, baseline)
         case "value":
@@ -219,20 +214,7 @@ def render(report: Evaluation, form: str, style: Style, baseline: str | None) ->
     return to_table(report, style, baseline)
 
 
-def to_csv(checks: Sequence[Check]) -> str:
-    """Return one line per check at full precision."""
-    rows = [flat(check_record(check)) for check in checks]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(inert, columns))
-    for row in rows:
-        cells: list[Any] = [row.get(column, "") for column in columns]
-        writer.writerow(inert(value) if isinstance(value, str) else value for value in cells)
-    return file.getvalue()
-
-
-def to_markdown(report: Evaluation, digits: int, baseline: str | None, most: int = SUMMARY_BYTES) -> str:
+def to_markdown(report: Report, digits: int, baseline: str | None, most: int = SUMMARY_BYTES) -> str:
     """Return the verdict and the checks as Markdown of at most so many bytes; rows beyond them are counted."""
     title = (
         f"**lossctl check: {word(report).upper()}** {counts(report.checks)} ({markdown(sides(report, baseline))})\n\n"
@@ -281,7 +263,7 @@ def _label(text: str) -> str:
     return "accept" if " --save-baseline " in text else "next"
 
 
-def to_table(report: Evaluation, style: Style, baseline: str | None) -> str:
+def to_table(report: Report, style: Style, baseline: str | None) -> str:
     """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
     from rich.text import Text
 

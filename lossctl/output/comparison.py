@@ -11,7 +11,7 @@ from rich.text import Text
 from lossctl.errors import listed, printable
 from lossctl.output.table import headline, natural_width, new_table, rendered
 from lossctl.output.text import Style, interval, level_text, percent, shown, signed
-from lossctl.results.report import Comparison, Evaluation, Study, WorstRow
+from lossctl.results.report import Comparison, Report, Study, WorstRow
 
 CELLS: Final = 24  # characters of the axis
 SIGNS: Final = ("├", "─", "┤", "●", "│")
@@ -55,7 +55,7 @@ Maker = Callable[[], Table]
 Key = tuple[tuple[str, ...], str, str, str]  # columns of a slicing, loss, baseline, candidate
 
 
-def to_table(report: Evaluation, style: Style) -> str:
+def to_table(report: Report, style: Style) -> str:
     """Print the differences over all rows, those of every slicing, and what they come to."""
     study = report.study
     assert study is not None
@@ -77,7 +77,7 @@ def to_table(report: Evaluation, style: Style) -> str:
     return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
 
 
-def slicings(report: Evaluation) -> dict[Key, list[Comparison]]:
+def slicings(report: Report) -> dict[Key, list[Comparison]]:
     """Return the comparisons of slices, table by table, the worst for the candidate first."""
     found: dict[Key, list[Comparison]] = {}
     for each in report.comparisons:
@@ -92,7 +92,7 @@ def _gain(found: Comparison) -> tuple[bool, float]:
     return found.difference != found.difference, -sign * found.difference
 
 
-def worst_by_couple(report: Evaluation) -> dict[tuple[str, str, str], list[WorstRow]]:
+def worst_by_couple(report: Report) -> dict[tuple[str, str, str], list[WorstRow]]:
     """Return the rows where candidates lose most, by loss and couple of models."""
     found: dict[tuple[str, str, str], list[WorstRow]] = {}
     for row in report.worst:
@@ -109,7 +109,7 @@ def _fitted(style: Style, makers: Sequence[Maker]) -> str:
     return rendered(table, style)
 
 
-def _headline(report: Evaluation, study: Study, style: Style) -> str:
+def _headline(report: Report, study: Study, style: Style) -> str:
     """Say what was compared with what, under which assumption."""
     against = "every two models" if study.all_pairs else f"baseline: {printable(study.baseline)}"
     dot = ", " if style.ascii else " · "
@@ -129,7 +129,7 @@ def _verdict(found: Comparison, style: Style) -> Text:
 class _Overall:
     """Makes the table of all rows: a line for the baseline's value, and one for each candidate."""
 
-    def __init__(self, report: Evaluation, found: Sequence[Comparison], style: Style, columns: int) -> None:
+    def __init__(self, report: Report, found: Sequence[Comparison], style: Style, columns: int) -> None:
         self.report, self.found, self.style, self.columns = report, found, style, columns
         study = report.study
         assert study is not None
@@ -226,7 +226,7 @@ class _Worst:
         return table
 
 
-def sentences(report: Evaluation) -> Iterator[str]:
+def sentences(report: Report) -> Iterator[str]:
     """Say of every couple, over all rows, on which losses the candidate is better, worse, or not told apart."""
     study = report.study
     assert study is not None
@@ -258,7 +258,7 @@ def _place(chosen: Mapping[str, str]) -> str:
     return "".join(f", {printable(column)} {printable(word)}" for column, word in chosen.items())
 
 
-def _notes(report: Evaluation, study: Study, style: Style) -> Iterator[str]:
+def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
     """Explain the signs, name the corrections, and say what could not be tested and how many rows it takes."""
     if study.level is None:
         return

@@ -11,14 +11,15 @@ from lossctl.output.checks import counts, explains, figures, several, where, wor
 from lossctl.output.comparison import P_DIGITS, sentences
 from lossctl.output.table import MARK, headline, reasons
 from lossctl.output.text import Style, interval, level_text, percent, shown, signed
-from lossctl.results.report import Cell, Comparison, Evaluation
+from lossctl.results.report import Cell, Comparison, Report
 
 QUIET: Final = "tex2jax_ignore mathjax_ignore"  # notebooks would take dollar signs in names for mathematics
+PLAIN: Final = Style()
 LEFT, RIGHT = ' style="text-align: left"', ' style="text-align: right"'
 CHECKED: Final = ("value", "limit", "baseline", "change", "n")
 
 
-def to_html(report: Evaluation, style: Style) -> str:
+def to_html(report: Report, style: Style = PLAIN) -> str:
     """Return a report as one HTML element: what was asked, every value, and what a comparison or a check came to."""
     pieces = [_paragraph(headline(report, style)), *_cells(report, style)]
     if any(cell.best for cell in report.cells):
@@ -53,7 +54,7 @@ def _table(texts: Sequence[str], numbers: Sequence[str], rows: Sequence[tuple[Se
     return f"<table>\n<thead>\n{line('th', texts, numbers)}</thead>\n<tbody>\n{body}</tbody>\n</table>\n"
 
 
-def _cells(report: Evaluation, style: Style) -> Iterator[str]:
+def _cells(report: Report, style: Style) -> Iterator[str]:
     """Yield models x losses, one table for the whole and for each slicing."""
     for columns, cells in report.slicings():
         losses = list(dict.fromkeys(cell.loss for cell in cells))
@@ -71,11 +72,11 @@ def _value(cell: Cell | None, style: Style) -> str:
     return "" if cell is None else shown(cell.value, style.digits) + (MARK if cell.best else "")
 
 
-def _slices(report: Evaluation) -> str:
+def _slices(report: Report) -> str:
     return " in its slice" if len(report.slicings()) > 1 else ""
 
 
-def _comparisons(report: Evaluation, style: Style) -> Iterator[str]:
+def _comparisons(report: Report, style: Style) -> Iterator[str]:
     """Yield the comparisons, one table for the whole and for each slicing."""
     slicings: dict[tuple[str, ...], list[Comparison]] = {}
     for found in report.comparisons:
@@ -98,7 +99,7 @@ def _comparisons(report: Evaluation, style: Style) -> Iterator[str]:
         yield _table(texts, ["baseline", "value", "difference", "%", *tested], rows)
 
 
-def _checks(report: Evaluation, style: Style) -> str:
+def _checks(report: Report, style: Style) -> str:
     """Return the checks, the worst first."""
     many = several(report.checks)
     rows = []

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from lossctl.output.records import comparison_record, flat, inert, record
+from lossctl.errors import printable
 from lossctl.output.text import Style, interval, markdown, percent, shown, signed
-from lossctl.results.report import Comparison, Evaluation
+from lossctl.results.document import flat
+from lossctl.results.report import Comparison, Report
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def to_csv(report: Evaluation) -> str:
-    """Return one line per cell at full precision; infinities and NaN are written as inf and nan."""
-    return csv_text([flat(record(cell)) for cell in report.cells])
+def csv_text(results: Iterable[object], *, strict: bool = True) -> str:
+    """Return one line per result at full precision, a column for each of their keys.
 
-
-def comparisons_csv(report: Evaluation) -> str:
-    """Return one line per comparison at full precision."""
-    return csv_text([flat(comparison_record(found)) for found in report.comparisons])
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return records as CSV, a column for each of their keys."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    strict: numbers that are not finite are left out; otherwise they are written as inf and nan.
+    """
+    lines = [flat(result, strict=strict) for result in results]
+    columns = list(dict.fromkeys(key for line in lines for key in line))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(map(inert, columns))
-    for row in rows:
-        cells = (row.get(column, "") for column in columns)
+    for line in lines:
+        cells = (line.get(column, "") for column in columns)
         writer.writerow(inert(value) if isinstance(value, str) else value for value in cells)
     return file.getvalue()
 
 
-def comparisons_markdown(report: Evaluation, digits: int) -> str:
+def inert(text: str) -> str:
+    """Keep a spreadsheet from taking text of the data for a formula, and a terminal from obeying it."""
+    return printable("'" + text if text.startswith(FORMULA_STARTS) else text)
+
+
+def comparisons_markdown(report: Report, digits: int) -> str:
     """Return comparisons as Markdown, one table for the whole and for each slicing."""
     slicings: dict[tuple[str, ...], list[Comparison]] = {}
     for found in report.comparisons:
@@ -59,7 +60,7 @@ def comparisons_markdown(report: Evaluation, digits: int) -> str:
     return "\n".join(tables)
 
 
-def to_values(report: Evaluation) -> str:
+def to_values(report: Report) -> str:
     """Return the bare values, one per line, in the order of the cells."""
     return "".join(f"{cell.value!r}\n" for cell in report.cells)
 
@@ -70,7 +71,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: 
     return "".join("| " + " | ".join(line) + " |\n" for line in [header, rule, *rows])
 
 
-def to_markdown(report: Evaluation, digits: int) -> str:
+def to_markdown(report: Report, digits: int) -> str:
     """Return models x losses as Markdown, one table for the whole and for each slicing; the best in bold."""
     tables = []
     for columns, cells in report.slicings():
@@ -85,12 +86,10 @@ def to_markdown(report: Evaluation, digits: int) -> str:
     return "\n".join(tables)
 
 
-def render(report: Evaluation, form: str, command: str, style: Style) -> str:
+def render(report: Report, form: str, style: Style) -> str:
     """Return a report as text in one format."""
     if form in ("json", "jsonl"):
-        from lossctl.output import envelope
-
-        return envelope.to_json(report, command) if form == "json" else envelope.to_jsonl(report)
+        return report.to_json() if form == "json" else report.to_jsonl()
     if form in ("table", "long"):
         from lossctl.output import table
 
@@ -98,13 +97,13 @@ def render(report: Evaluation, form: str, command: str, style: Style) -> str:
 
     if form == "md":
         return to_markdown(report, style.digits)
-    return to_csv(report) if form == "csv" else to_values(report)
+    return csv_text(report.cells, strict=False) if form == "csv" else to_values(report)
 
 
-def render_comparison(report: Evaluation, form: str, style: Style) -> str:
+def render_comparison(report: Report, form: str, style: Style) -> str:
     """Return comparisons as text in one format."""
     if form in ("json", "jsonl"):
-        return render(report, form, "compare", style)
+        return render(report, form, style)
     if form == "table":
         from lossctl.output.comparison import to_table
 
@@ -114,4 +113,4 @@ def render_comparison(report: Evaluation, form: str, style: Style) -> str:
 
     if form == "md":
         return comparisons_markdown(report, style.digits)
-    return comparisons_csv(report)
+    return csv_text(report.comparisons)

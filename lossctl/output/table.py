@@ -11,27 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from lossctl.output.text import Style, inert_line, interval, level_text, shown
-from lossctl.results.report import Cell, Evaluation
+from lossctl.results.report import Cell, Report
 
 UNBOUND = 10_000  # columns, for measuring a table's natural width
 MARK = "*"
 SHORT = 16  # characters to which a model's name is shortened where nothing else fits
 
 
-def wide(report: Evaluation, style: Style) -> str:
+def wide(report: Report, style: Style) -> str:
     """Print models x losses; in a terminal too narrow for that, one line per value."""
     return _fitted(report, style, [_wide_tables, *LONG])
 
 
-def long(report: Evaluation, style: Style) -> str:
+def long(report: Report, style: Style) -> str:
     """Print one line per model, loss and slice, with standard error and interval."""
     return _fitted(report, style, LONG)
 
 
-Maker = Callable[[Evaluation, Style, Callable[[str], str]], list[Table]]
+Maker = Callable[[Report, Style, Callable[[str], str]], list[Table]]
 
 
-def _fitted(report: Evaluation, style: Style, makers: Sequence[Maker]) -> str:
+def _fitted(report: Report, style: Style, makers: Sequence[Maker]) -> str:
     """Take the first layout that fits the terminal; at the last resort shorten the models' names."""
     whole: Callable[[str], str] = inert_line
     for maker in makers:
@@ -85,7 +85,7 @@ def _value(cell: Cell, style: Style) -> Text:
     return text
 
 
-def _wide_tables(report: Evaluation, style: Style, name: Callable[[str], str]) -> list[Table]:
+def _wide_tables(report: Report, style: Style, name: Callable[[str], str]) -> list[Table]:
     made = []
     for columns, cells in report.slicings():
         table = _table(style)
@@ -107,9 +107,7 @@ def _wide_tables(report: Evaluation, style: Style, name: Callable[[str], str]) -
     return made
 
 
-def _long_tables(
-    report: Evaluation, style: Style, name: Callable[[str], str], spread: bool, errors: bool
-) -> list[Table]:
+def _long_tables(report: Report, style: Style, name: Callable[[str], str], spread: bool, errors: bool) -> list[Table]:
     table = _table(style)
     slices = list(dict.fromkeys(column for cell in report.cells for column in cell.slice))
     for column in slices:
@@ -170,7 +168,7 @@ def rendered(table: Table, style: Style, width: int | None = None) -> str:
     return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
-def _printed(report: Evaluation, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
+def _printed(report: Report, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
     text = "\n".join([headline(report, style) + "\n", *(rendered(table, style) for table in tables)])
     notes = [f"{short} = {full}" for full, short in legend.items()]
     if any(cell.best for cell in report.cells):
@@ -180,7 +178,7 @@ def _printed(report: Evaluation, style: Style, tables: list[Table], legend: dict
     return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
 
 
-def headline(report: Evaluation, style: Style) -> str:
+def headline(report: Report, style: Style) -> str:
     """Say in one line what was evaluated."""
     first = report.inputs[0]
     pieces = [report.task.name] if report.task else []
@@ -195,7 +193,7 @@ def headline(report: Evaluation, style: Style) -> str:
     return (", " if style.ascii else " · ").join(pieces)
 
 
-def reasons(report: Evaluation) -> Iterator[str]:
+def reasons(report: Report) -> Iterator[str]:
     """Say why a value is not a plain number."""
     for cell in report.cells:
         if cell.reason:

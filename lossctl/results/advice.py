@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+from lossctl.results.document import environment, head, record, text
 
 Rank = Literal["first", "robust", "also"]
 Unit = Literal["", "share", "near"]  # near: a quantile of a sketch, off by at most 0.1 %
@@ -13,6 +15,8 @@ Ground = Literal["columns", "values"]
 @dataclass(frozen=True)
 class Threshold:
     """A number at which advice changes: a convention of lossctl's own, and the reason for it."""
+
+    KEYS: ClassVar = "name value why"
 
     name: str
     value: float
@@ -27,12 +31,23 @@ class Finding:
     about: target, prediction, residual, pairs, ... value: None where it does not exist, as a spread of no numbers.
     """
 
+    KEYS: ClassVar = "about name value approximate threshold=limit meaning"
+
     about: str
     name: str
     value: float | int | str | None
     meaning: str = ""
     threshold: Threshold | None = None
     unit: Unit = ""
+
+    @property
+    def approximate(self) -> bool:
+        return self.unit == "near"
+
+    @property
+    def limit(self) -> float | None:
+        """The value of the threshold."""
+        return None if self.threshold is None else self.threshold.value
 
 
 @dataclass(frozen=True)
@@ -67,13 +82,18 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Advice:
-    """Which loss to choose for some data.
+    """The result of `choose`: which loss to choose for some data.
 
     path: the input. rows: those read, of which `used` were looked at. kind: what the target is, `task` what that makes
     of the problem. output: what the predictions look like the output of; `activation` is what they still need for the
     recommended losses. picks: none where the data gives no ground for any, which `warnings` explain. command: computes
     the first loss and the robust alternative; None without predictions, or for data in memory.
     """
+
+    KEYS: ClassVar = (
+        "kind what problem=task output activation findings thresholds recommendations=picks cautions fits misfits "
+        "advice=commands warnings"
+    )
 
     path: str
     rows: int
@@ -102,4 +122,25 @@ class Advice:
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
         """The thresholds that findings were held against, each once."""
-        return tuple(dict.fromkeys(found.threshold for found in self.findings if found.threshold is not None))
+        return tuple(dict.fromkeys(finding.threshold for finding in self.findings if finding.threshold is not None))
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The command, if there is one."""
+        return () if self.command is None else (self.command,)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document as plain values; a number that does not exist is None."""
+        data = {
+            "path": self.path,
+            "rows": self.rows,
+            "used": self.used,
+            "target": list(self.target),
+            "pred": list(self.pred),
+        }
+        begin = head("losses choose", self.version)
+        return {**begin, "environment": environment(), "data": data, **record(self)}
+
+    def to_json(self) -> str:
+        """Return the JSON document that `lossctl losses choose -f json` prints."""
+        return text(self.document())

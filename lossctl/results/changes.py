@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from lossctl.core.loss import Direction
+from lossctl.results.document import head, indented, record
+from lossctl.results.report import Slice, percent
 
 Became = Literal["better", "worse", "same", "undefined", "added", "removed", "other loss"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """One loss of one model over all rows or one slice, in two reports.
 
@@ -19,9 +20,14 @@ class Change:
     where one of them is no number. became: `other loss` where the parameters differ, so that neither is better.
     """
 
+    KEYS: ClassVar = (
+        "model loss slice old_spec new_spec old new change change_pct became old_n=old_rows new_n=new_rows direction "
+        "reason"
+    )
+
     model: str
     loss: str
-    slice: Mapping[str, str]
+    slice: Slice
     old_spec: str | None
     new_spec: str | None
     old: float | None
@@ -33,6 +39,11 @@ class Change:
     became: Became
     direction: Direction
     reason: str | None
+
+    @property
+    def change_pct(self) -> float | None:
+        """The change in percent of |old|."""
+        return percent(self.share)
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,14 @@ class Side:
 class Changes:
     """All changes from one report to another, and why the two may not be comparable."""
 
+    KEYS: ClassVar = "old new changes warnings"
+
     old: Side
     new: Side
     changes: tuple[Change, ...]
     version: str
     warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the JSON document that `lossctl diff -f json` prints."""
+        return indented({**head("diff", self.version), **record(self)})

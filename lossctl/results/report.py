@@ -1,31 +1,48 @@
-"""Report: the finished cells of an evaluation, with everything that changes their numbers."""
+"""The report of `evaluate`, `compare` and `check`: values, differences and checks, and its JSON and frames."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from lossctl.core.loss import Direction
+from lossctl.errors import DataError, UsageError, listed, near
+from lossctl.results.document import SCHEMA_VERSION, Entry, environment, flat, head, parse, record, text
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Command = Literal["eval", "compare", "check"]
 Outcome = Literal["better", "worse", "undecided"]
+CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
 Verdict = Literal["pass", "fail", "inconclusive"]
+Slice = Mapping[str, str]  # column -> value; empty for all rows
+Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
+ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One loss of one model over all rows or one slice.
 
-    `value` may be infinite or NaN; `status` says so (ok, infinite, undefined, empty) and `reason` says why.
-    `interval_reason` says why there is no interval. `best` marks the best model of its loss and slice.
+    `value` may be infinite or NaN; `status` says so and `reason` says why. `interval_reason` says why there is no
+    interval. `best` marks the best model of its loss and slice.
     """
+
+    KEYS: ClassVar = (
+        "model loss spec slice n=rows weight_sum value stderr ci=interval ci_level=level ci_method=method "
+        "ci_reason=interval_reason direction unit best status reason signature"
+    )
 
     model: str
     loss: str
     spec: str
-    slice: Mapping[str, str]
+    slice: Slice
     rows: int
     weight_sum: float | None
     value: float
@@ -36,7 +53,7 @@ class Cell:
     interval_reason: str | None
     direction: Direction
     unit: str
-    status: str
+    status: CellStatus
     reason: str | None
     signature: str
     best: bool = False
@@ -45,6 +62,21 @@ class Cell:
     def finite(self) -> float | None:
         """The value, or None where a strict format has no number for it."""
         return self.value if math.isfinite(self.value) else None
+
+    @property
+    def merit(self) -> float:
+        """A number that is lower for a better value, in the loss's own direction."""
+        return merit(self.value, self.direction)
+
+    @property
+    def place(self) -> Place:
+        """What tells the cell from the others of a report."""
+        return self.model, self.loss, tuple(self.slice.items())
+
+    @property
+    def parameters(self) -> str:
+        """The loss with all its parameters: how a signature begins."""
+        return self.signature.partition("|")[0]
 
 
 @dataclass(frozen=True)
@@ -72,21 +104,27 @@ class Task:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """One candidate against one baseline: one loss over all rows or one slice.
 
     `difference` is candidate - baseline, of absolute values where the direction is `zero`; `relative` is its share
     of |baseline value|. `p` is two-sided, `adjusted` the same after the corrections for many comparisons. `verdict`
     follows from `adjusted`; where it is undecided, or there is no interval, `reason` may say why. `detectable` is
-    the difference that these rows find with power 0.8, `needed` the rows that the asked effect would take.
+    the difference that these rows find with power 0.8, `needed` the rows that the effect in question would take.
     """
+
+    KEYS: ClassVar = (
+        "baseline candidate loss spec slice n=rows clusters baseline_value value delta=difference delta_pct stderr "
+        "ci=interval ci_level=level ci_method=method p p_adjusted=adjusted skew detectable needed verdict reason "
+        "direction unit"
+    )
 
     baseline: str
     candidate: str
     loss: str
     spec: str
-    slice: Mapping[str, str]
+    slice: Slice
     rows: int
     clusters: int | None
     baseline_value: float
@@ -107,10 +145,17 @@ class Comparison:
     detectable: float | None = None
     needed: int | None = None
 
+    @property
+    def delta_pct(self) -> float | None:
+        """The difference in percent of |baseline value|."""
+        return percent(self.relative)
+
 
 @dataclass(frozen=True)
 class WorstRow:
     """A row where a candidate loses most against the baseline; `row` is 1-based, of the baseline's table."""
+
+    KEYS: ClassVar = "baseline candidate loss row baseline_value value delta=difference roles"
 
     baseline: str
     candidate: str
@@ -124,10 +169,10 @@ class WorstRow:
 
 @dataclass(frozen=True)
 class BestSet:
-    """The model confidence set of one loss over all rows or one slice: model -> p-value, and the models kept."""
+    """The model confidence set of one loss over all rows or one slice: model -> p-value, and the models in it."""
 
     loss: str
-    slice: Mapping[str, str]
+    slice: Slice
     level: float
     p: Mapping[str, float]
     kept: tuple[str, ...]
@@ -148,21 +193,26 @@ class Study:
     effect: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One rule judged for one model, over all rows or one slice.
 
     id: `LOSS.KIND`, with `@COLUMN=VALUE` for a slice. kind: max, min, max-slice or max-regression. `limit` is what
     the value must not cross, `margin` how far it is on the good side of it (negative: crossed), `change` value -
     baseline (of absolute values where the direction is `zero`), `change_share` its share of |baseline|. `interval`
-    is that of the change, for statistical decisions. `rule` words the rule, `message` what came of it.
+    is that of the change, for statistical decisions. `rule` words the rule, `message` the outcome.
     """
+
+    KEYS: ClassVar = (
+        "id model loss spec slice kind rule status level value limit margin baseline change change_pct n=rows "
+        "ci=interval message"
+    )
 
     id: str
     model: str
     loss: str
     spec: str
-    slice: Mapping[str, str]
+    slice: Slice
     kind: str
     rule: str
     status: Status
@@ -177,14 +227,25 @@ class Check:
     interval: tuple[float, float] | None
     message: str
 
+    @property
+    def change_pct(self) -> float | None:
+        """The change in percent of |baseline|."""
+        return percent(self.change_share)
+
 
 @dataclass(frozen=True)
-class Evaluation:
-    """All cells, model by model within loss within slice, with inputs, task and warnings.
+class Report:
+    """The result of `evaluate`, `compare` and `check`.
 
-    A comparison adds `study`, `comparisons`, `worst` and `best_sets`; a check adds `checks`, `verdict` and, in
-    `advice`, the commands to run next. plugins: package and version of each plug-in that a loss is from.
+    `cells` are the values, model by model within loss within slice; `inputs` say where rows came from. plugins: package
+    and version of each plug-in that a loss is from. A comparison adds `study`, `comparisons`, `worst` and `best_sets`;
+    a check adds `checks`, `verdict`, and in `advice` the commands to run next. candidates: the models that were
+    checked; baseline: what they were compared with, if anything; blocks: whether the verdict stops what comes next.
     """
+
+    KEYS: ClassVar = (
+        "task reduction inputs results=cells study comparisons best_sets worst checks verdict advice warnings"
+    )
 
     cells: tuple[Cell, ...]
     inputs: tuple[Input, ...]
@@ -201,6 +262,10 @@ class Evaluation:
     verdict: Verdict | None = None
     advice: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    command: Command = "eval"
+    candidates: tuple[str, ...] = ()
+    baseline: str | None = None
+    blocks: bool = False
 
     @property
     def models(self) -> list[str]:
@@ -212,21 +277,165 @@ class Evaluation:
 
     def slicings(self) -> list[tuple[list[str], list[Cell]]]:
         """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
-        found: dict[tuple[str, ...], list[Cell]] = {}
+        slicings: dict[tuple[str, ...], list[Cell]] = {}
         for cell in self.cells:
-            found.setdefault(tuple(cell.slice), []).append(cell)
-        return [(list(columns), cells) for columns, cells in found.items()]
+            slicings.setdefault(tuple(cell.slice), []).append(cell)
+        return [(list(columns), cells) for columns, cells in slicings.items()]
+
+    def to_frame(self, of: str = "cells") -> pd.DataFrame:
+        """Return a pandas frame at full precision: one row per model, loss and slice.
+
+        of: `cells`, or `comparisons` or `checks` for one row for each of these; without any, the frame is empty.
+        """
+        names = ["cells", "comparisons", "checks"]
+        if of not in names:
+            raise UsageError(f"to_frame: no frame of {of!r}{near(str(of), names)}; one of {listed(names)}")
+        import pandas as pd
+
+        return pd.DataFrame([flat(result, strict=of != "cells") for result in getattr(self, of)])
+
+    def to_json(self) -> str:
+        """Return the JSON document that `lossctl eval -f json`, `compare` or `check` prints."""
+        return text(self.document())
+
+    def to_jsonl(self) -> str:
+        """Return inputs, cells and conclusions as one JSON object per line, told apart by `kind`."""
+        lists: tuple[tuple[str, Sequence[object]], ...] = (
+            ("input", self.inputs),
+            ("result", self.cells),
+            ("comparison", self.comparisons),
+            ("best_set", self.best_sets),
+            ("worst", self.worst),
+        )
+        lines = [{"kind": kind, **record(result)} for kind, results in lists for result in results]
+        for check in self.checks:  # a check has a kind of its own: max, min, ...
+            values = record(check)
+            lines.append({"kind": "check", "rule_kind": values.pop("kind"), **values})
+        if self.verdict is not None:
+            lines.append({"kind": "verdict", "verdict": self.verdict, "advice": list(self.advice)})
+        return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document as plain values."""
+        begin = head(self.command, self.version, self.plugins)
+        return {**begin, "environment": environment(), **record(self)}
+
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook, with the numbers that a terminal shows."""
+        # by name, as `lossctl` finds its public names: output depends on results, and results on no way of showing them
+        return str(import_module("lossctl.output.html").to_html(self))
+
+    def of_models(self, models: Collection[str]) -> Report:
+        """Return the values of some models as a report of `eval`, without conclusions; the best are marked anew."""
+        contests: dict[tuple[object, ...], list[Cell]] = {}
+        for cell in self.cells:
+            contests.setdefault(cell.place[1:], []).append(cell)
+        cells: dict[Place, Cell] = {}
+        for rivals in contests.values():
+            remaining = [cell for cell in rivals if cell.model in models]
+            best = best_models(remaining) if any(cell.best for cell in rivals) else set()  # some losses rank no models
+            cells |= {cell.place: replace(cell, best=cell.model in best) for cell in remaining}
+        return Report(
+            tuple(cells[cell.place] for cell in self.cells if cell.model in models),
+            tuple(source for source in self.inputs if source.model in models),
+            self.task,
+            self.reduction,
+            self.level,
+            self.version,
+        )
 
 
-def merit(cell: Cell) -> float:
-    """Return a number that is lower for a better value, in the loss's own direction."""
-    return {"min": cell.value, "max": -cell.value, "zero": abs(cell.value)}[cell.direction]
+def percent(share: float | None) -> float | None:
+    """Return a share in percent."""
+    return None if share is None else 100.0 * share
+
+
+def merit(value: float, direction: Direction) -> float:
+    """Return a number that is lower for a better value."""
+    return {"min": value, "max": -value, "zero": abs(value)}[direction]
 
 
 def best_models(cells: Sequence[Cell]) -> set[str]:
     """Return the models with the best value among cells of one loss and slice; none if there is no contest."""
-    rated = {cell.model: merit(cell) for cell in cells if not math.isnan(cell.value)}
-    if len(cells) < 2 or not rated:
+    merits = {cell.model: cell.merit for cell in cells if not math.isnan(cell.value)}
+    if len(cells) < 2 or not merits:
         return set()
-    top = min(rated.values())
-    return {model for model, value in rated.items() if value == top and math.isfinite(value)}
+    top = min(merits.values())
+    return {model for model, value in merits.items() if value == top and math.isfinite(value)}
+
+
+# saved reports -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SavedReport:
+    """A report of an earlier run: its values, the JSON document they stand in, and where that was read."""
+
+    label: str
+    report: Report
+    document: Mapping[str, Any]
+    schema_version: int
+
+    @property
+    def digests(self) -> list[str]:
+        """The digests of the data of its models, each once."""
+        return list(dict.fromkeys(source.data for source in self.report.inputs))
+
+    def of_models(self, models: Collection[str]) -> str:
+        """Return the JSON document of some models' values, which says when, where and by what they were made."""
+        origin = {key: self.document[key] for key in ORIGIN if key in self.document}
+        return text({**self.report.of_models(models).document(), **origin})
+
+
+def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> SavedReport:
+    """Read a report; raise DataError for one that is damaged, of another tool or (unless allowed) schema.
+
+    Only values are read, with inputs, task and reduction: no comparisons or checks.
+    """
+    document = parse(content, label)
+    top = Entry(document, label)
+    tool = document.get("tool")
+    if not isinstance(tool, dict) or tool.get("name") != "lossctl":
+        raise DataError(f"{label}: is JSON, but no lossctl report; `lossctl eval ... -o {label}` writes one")
+    schema = top.read("schema_version", int)
+    if schema != SCHEMA_VERSION and not any_schema:
+        raise DataError(
+            f"{label}: schema_version is {schema}, and this lossctl reads {SCHEMA_VERSION}; write the report anew"
+        )
+    return SavedReport(label, _report(top), document, schema)
+
+
+def _report(top: Entry) -> Report:
+    inputs = tuple(_input(entry) for entry in top.entries("inputs"))
+    cells = tuple(_cell(entry) for entry in top.entries("results"))
+    if not inputs or not cells:
+        raise top.wrong("results" if inputs else "inputs", [], "at least one entry")
+    places = [cell.place for cell in cells]
+    if len(set(places)) != len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise top.wrong("results", list(twice), "each model, loss and slice once")
+    if unknown := {cell.model for cell in cells} - {source.model for source in inputs}:
+        raise top.wrong("inputs", sorted(source.model for source in inputs), f"an entry for {sorted(unknown)[0]!r}")
+    return Report(
+        cells,
+        inputs,
+        None if top.value("task") is None else top.entry("task").instance(Task),
+        top.read("reduction", Literal["mean", "sum"]),
+        next((cell.level for cell in cells if cell.level is not None), None),
+        top.entry("tool").read("version", str),
+    )
+
+
+def _input(entry: Entry) -> Input:
+    dropped = entry.entry("dropped")
+    return entry.instance(Input, dropped={key: dropped.read(key, int) for key in dropped.values})
+
+
+def _cell(entry: Entry) -> Cell:
+    status, value = entry.read("status", CellStatus), entry.read("value", float | None)
+    if (status == "ok") != (value is not None):
+        raise entry.wrong("value", value, f"{'a number' if status == 'ok' else 'null'} (the status is {status})")
+    if value is None:
+        negative = (entry.read("reason", str | None) or "").startswith("-")
+        value = (-math.inf if negative else math.inf) if status == "infinite" else math.nan
+    return entry.instance(Cell, value=value)

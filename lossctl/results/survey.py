@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from lossctl.results.report import Input, Task
+from lossctl.results.document import head, indented, record
+from lossctl.results.report import Input, Slice, Task
 
 MOST_WORDS: Final = 1000  # different values of a column that are counted
 MOST_SLICES: Final = 100_000  # slices that are counted
@@ -17,9 +17,18 @@ ColumnKind = Literal["number", "boolean", "text", "other"]
 class OddCells:
     """Cells of a column that are no number: how many (None: not counted), the first one's row and its text."""
 
+    KEYS: ClassVar = "cells=count first_row=row text"
+
     count: int | None
     row: int
     text: str
+
+
+class ValueCount(NamedTuple):
+    """A value of a column, and the rows that have it (None: not counted)."""
+
+    value: str
+    rows: int | None
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,12 @@ class ColumnSurvey:
     `whole` says that every finite number is one, `ascending` that each is above the one before. `odd` is there for
     columns that should hold numbers, `fault` says why they cannot be read as such though their type promises some.
     """
+
+    KEYS: ClassVar = (
+        "name kind width roles rows missing null empty nan first_missing plus_infinite minus_infinite minimum maximum "
+        "mean zeros whole ascending distinct distinct_limit frequent not_numbers=odd fault"
+    )
+    distinct_limit: ClassVar[int] = MOST_WORDS
 
     name: str
     kind: ColumnKind
@@ -50,7 +65,7 @@ class ColumnSurvey:
     whole: bool | None
     ascending: bool | None
     distinct: int | None
-    frequent: tuple[tuple[str, int | None], ...]
+    frequent: tuple[ValueCount, ...]
     odd: OddCells | None
     fault: str | None
     roles: tuple[str, ...] = ()
@@ -75,11 +90,18 @@ class ColumnSurvey:
 class TableSurvey:
     """One input. `fault` says what made rows after the first `rows` unreadable, or the whole of it."""
 
+    KEYS: ClassVar = "path=label format rows complete fault columns"
+
     label: str
     format: str | None
     rows: int
     columns: tuple[ColumnSurvey, ...]
     fault: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows could be read."""
+        return self.fault is None
 
     def column(self, name: str) -> ColumnSurvey | None:
         """Return a column by its name, None where it was not surveyed."""
@@ -89,6 +111,8 @@ class TableSurvey:
 @dataclass(frozen=True)
 class Fit:
     """How the rows of a role lie in one domain: how many are outside, and the first of them."""
+
+    KEYS: ClassVar = "domain holds rows_outside=outside first_row=first"
 
     domain: str
     outside: int
@@ -107,6 +131,8 @@ class RoleSurvey:
     and there is no domain for none. `activation` is what is applied to them later; they are judged as they were read.
     """
 
+    KEYS: ClassVar = "role model path=input columns width rows activation domains=fits"
+
     role: str
     model: str | None
     input: str
@@ -120,6 +146,8 @@ class RoleSurvey:
 @dataclass(frozen=True)
 class Keys:
     """The keys of one input: rows without one, and keys that stand more than once, with some of these."""
+
+    KEYS: ClassVar = "path=input rows missing first_missing repeated repeated_examples"
 
     input: str
     rows: int
@@ -148,11 +176,17 @@ class Pairing:
     `alike` are columns that look like a key where none is named; `fault` is what kept keys from being read.
     """
 
+    KEYS: ClassVar = "by column keys unpaired alike fault"
+
     column: str | None
     keys: tuple[Keys, ...] = ()
     unpaired: tuple[Unpaired, ...] = ()
     alike: tuple[str, ...] = ()
     fault: str | None = None
+
+    @property
+    def by(self) -> str:
+        return "position" if self.column is None else "key"
 
     @property
     def possible(self) -> bool:
@@ -177,6 +211,13 @@ class Agreement:
     fault: str | None = None
 
 
+class SliceRows(NamedTuple):
+    """A slice, and its number of rows."""
+
+    slice: Slice
+    rows: int
+
+
 @dataclass(frozen=True)
 class SliceSurvey:
     """One slicing: how many slices there are (None: more than are counted) and the smallest and the largest one.
@@ -186,18 +227,22 @@ class SliceSurvey:
 
     columns: tuple[str, ...]
     slices: int | None
-    smallest: tuple[Mapping[str, str], int] | None
-    largest: tuple[Mapping[str, str], int] | None
+    smallest: SliceRows | None
+    largest: SliceRows | None
     missing: int
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The data report: what the inputs hold, and whether `eval` would work on them.
+    """The result of `validate`: what the inputs hold, and whether `eval` would work on them.
 
     `problems` begins with what `eval` says, word for word; others in role columns follow. `task` and `losses` are what
     eval would compute, `used` where its rows come from if it works. `notes` say what was chosen without being asked.
     """
+
+    KEYS: ClassVar = (
+        "verdict task losses inputs=tables models=used roles pairing agreements slices problems warnings notes"
+    )
 
     tables: tuple[TableSurvey, ...]
     roles: tuple[RoleSurvey, ...]
@@ -217,3 +262,16 @@ class Survey:
     def works(self) -> bool:
         """Whether `eval` with the same options works."""
         return self.error is None
+
+    @property
+    def verdict(self) -> str:
+        """`pass` where `eval` works, else `fail`."""
+        return "pass" if self.works else "fail"
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document as plain values; a number that does not exist is None."""
+        return {**head("validate", self.version), **record(self)}
+
+    def to_json(self) -> str:
+        """Return the JSON document that `lossctl validate -f json` prints."""
+        return indented(self.document())

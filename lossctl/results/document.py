@@ -1,0 +1,247 @@
+"""JSON of results: written from the fields of a class, read back by their types, in one schema for all commands.
+
+A key is the name of a field, unless the class says otherwise in `KEYS`, which also settles the order of keys.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from lossctl.errors import DataError, listed, printable
+
+SCHEMA_VERSION: Final = 1
+BLANKS: Final = b" \t\r\n"
+BOM: Final = b"\xef\xbb\xbf"
+Result = TypeVar("Result")
+
+
+# writing -------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def keys(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Return the JSON keys of a class in their order, each with the attribute that it stands for.
+
+    `KEYS` of a class is a text such as `"model n=rows value"`; without it the fields are the keys.
+    """
+    words = kind.KEYS.split() if hasattr(kind, "KEYS") else _field_names(kind)
+    return tuple((key, attribute or key) for key, _, attribute in (word.partition("=") for word in words))
+
+
+def _field_names(kind: Any) -> Sequence[str]:
+    return kind._fields if hasattr(kind, "_fields") else [field.name for field in fields(kind)]
+
+
+def record(result: Any, *, strict: bool = True) -> dict[str, Any]:
+    """Return a result as plain values by JSON key.
+
+    strict: a number that is not finite becomes None, as JSON has none; otherwise it stays.
+    """
+    kind: Any = type(result)
+    return {key: _plain(getattr(result, attribute), strict) for key, attribute in keys(kind)}
+
+
+def _plain(value: Any, strict: bool) -> Any:
+    kind = type(value)
+    if value is None or kind in (str, int, bool):
+        return value
+    if isinstance(value, float):
+        return None if strict and not math.isfinite(value) else value
+    if isinstance(value, Mapping):
+        return {key: _plain(entry, strict) for key, entry in value.items()}
+    if kind in (tuple, list):
+        return [_plain(entry, strict) for entry in value]
+    return record(value, strict=strict)
+
+
+def flat(result: object, *, strict: bool = True) -> dict[str, Any]:
+    """Return the record of a result as one line of a table, its slice and interval spread over several columns."""
+    line: dict[str, Any] = {}
+    for key, value in record(result, strict=strict).items():
+        if key == "slice":
+            line.update({f"slice.{column}": word for column, word in value.items()})
+        elif key == "ci":
+            line["ci_low"], line["ci_high"] = value or (None, None)
+        else:
+            line[key] = value
+    return line
+
+
+def head(command: str, version: str, plugins: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return how every document begins. plugins: package and version of each, where the command uses any."""
+    tool: dict[str, Any] = {"name": "lossctl", "version": version}
+    if plugins is not None:
+        pieces = (origin.rpartition(" ") for origin in plugins)
+        tool["plugins"] = [{"name": name, "version": package_version} for name, _, package_version in pieces]
+    return {"schema_version": SCHEMA_VERSION, "tool": tool, "command": command, "created": created()}
+
+
+def created() -> str:
+    """Return the time, or that of SOURCE_DATE_EPOCH where a build must be reproducible."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch and epoch.isdecimal() else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Return what the last bits depend on besides the data: NumPy's version and the CPU features it uses."""
+    config = np.show_config(mode="dicts")
+    simd = config.get("SIMD Extensions", {}) if config else {}
+    return {"numpy": np.__version__, "cpu": [*simd.get("baseline", []), *simd.get("found", [])]}
+
+
+def text(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON text with one field per line, and one entry per line of a field that is a list."""
+    lines = (f"  {json.dumps(name)}: {_entries(value)}" for name, value in document.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _entries(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, allow_nan=False)
+    return "[\n" + ",\n".join("    " + json.dumps(entry, allow_nan=False) for entry in value) + "\n  ]"
+
+
+def indented(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON text, indented throughout."""
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+# reading -------------------------------------------------------------------------------------------------------------
+
+
+def parse(content: bytes, label: str) -> dict[str, Any]:
+    """Parse a document strictly: UTF-8, no NaN or infinity, no key twice. label: what errors call it."""
+
+    def refuse(word: str) -> None:
+        raise DataError(f"{label}: holds {word}, which is no JSON; a lossctl report never does")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"{label}: the key {printable(twice)!r} stands twice in one object")
+        return values
+
+    if not content.strip(BLANKS):
+        raise DataError(f"{label}: is empty; a lossctl report is JSON")
+    try:
+        document = json.loads(content.removeprefix(BOM).decode(), parse_constant=refuse, object_pairs_hook=unique)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{label}: byte {error.start + 1} is not UTF-8; a lossctl report is") from None
+    except json.JSONDecodeError as error:
+        more = "; JSON lines are no report, write -f json" if error.msg == "Extra data" else ""
+        raise DataError(f"{label}: is no JSON: {error.msg.lower()} at line {error.lineno}{more}") from None
+    except RecursionError:
+        raise DataError(f"{label}: is nested too deeply for a lossctl report") from None
+    except ValueError as error:  # a whole number of too many digits
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{label}: is no JSON: {str(error).splitlines()[0]}") from None
+    if not isinstance(document, dict):
+        raise DataError(f"{label}: is JSON, but no lossctl report, which is an object")
+    return document
+
+
+class Entry:
+    """An object of a document, and where it stands in it; every value is read by its key and type."""
+
+    def __init__(self, values: object, label: str, path: str = "") -> None:
+        self.label, self.path = label, path
+        if not isinstance(values, dict):
+            raise self.wrong("", values, "an object")
+        self.values: dict[str, Any] = values
+
+    def wrong(self, key: str, value: object, needed: str) -> DataError:
+        """Return the error that says what a key holds and what it should."""
+        place = f"{self.path}.{key}" if self.path and key else self.path or key
+        shown = json.dumps(value, ensure_ascii=True)
+        shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
+        return DataError(f"{self.label}: is no lossctl report: {place} is {shown}, and {needed} is needed")
+
+    def value(self, key: str) -> Any:
+        """Return what a key holds; raise DataError where there is no such key."""
+        if key not in self.values:
+            raise DataError(f"{self.label}: is no lossctl report: {self.path or 'the object'} lacks {key!r}")
+        return self.values[key]
+
+    def read(self, key: str, kind: Any) -> Any:
+        """Return what a key holds, as a type; raise DataError where it is of another. kind: as a field's annotation."""
+        value = self.value(key)
+        if get_origin(kind) is Literal:
+            words = get_args(kind)
+            if self.read(key, str) not in words:
+                raise self.wrong(key, value, f"one of {listed(list(words))}")
+            return value
+        needed, convert = READERS[kind]
+        converted = convert(value)
+        if converted is None and (value is not None or type(None) not in get_args(kind)):
+            raise self.wrong(key, value, needed)
+        return converted
+
+    def instance(self, kind: Callable[..., Result], **given: object) -> Result:
+        """Return the object as an instance of a result's class. given: attributes that are not read."""
+        types = get_type_hints(kind)
+        values = {
+            attribute: self.read(key, types[attribute]) for key, attribute in keys(kind) if attribute not in given
+        }
+        return kind(**values, **given)
+
+    def entry(self, key: str) -> Entry:
+        """Return the object that a key holds."""
+        return Entry(self.value(key), self.label, f"{self.path}.{key}" if self.path else key)
+
+    def entries(self, key: str) -> list[Entry]:
+        """Return the objects of the list that a key holds."""
+        values = self.value(key)
+        if not isinstance(values, list):
+            raise self.wrong(key, values, "a list")
+        return [Entry(value, self.label, f"{key}[{place}]") for place, value in enumerate(values)]
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            pass
+    return None
+
+
+def _interval(value: object) -> tuple[float, float] | None:
+    ends = [_number(end) for end in value] if isinstance(value, list) else []
+    return (ends[0], ends[1]) if len(ends) == 2 and ends[0] is not None and ends[1] is not None else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: object) -> dict[str, str] | None:
+    return dict(value) if isinstance(value, dict) and all(isinstance(word, str) for word in value.values()) else None
+
+
+READERS: Final[Mapping[Any, tuple[str, Callable[[object], Any]]]] = {  # type -> what is needed, value or None
+    str: ("a text", _text),
+    str | None: ("a text", _text),
+    bool: ("true or false", lambda value: value if isinstance(value, bool) else None),
+    int: ("a whole number >= 0", _count),
+    float | None: ("a finite number or null", _number),
+    tuple[float, float] | None: ("a pair of numbers or null", _interval),
+    Mapping[str, str]: ("an object of texts", _texts),
+}
