@@ -68,8 +68,8 @@ def contrastive(
     The target says 1 (or +1) for a different pair, 0 (or -1) for a same one. Plain Euclidean distance, no 1/2.
     Where a distance nearly is the margin, their difference is right to 4 units in the last place of the margin.
     """
-    apart_by = np.maximum(margin - pair_distance(batch), 0.0)
-    return np.where(flag(batch)[0] > 0.0, np.square(apart_by), column_sum(np.square(batch["left"] - batch["right"])))
+    push = np.maximum(margin - pair_distance(batch), 0.0)
+    return np.where(flag(batch)[0] > 0.0, np.square(push), column_sum(np.square(batch["left"] - batch["right"])))
 
 
 def _gaps(batch: Batch) -> tuple[Array, Array, Array]:
@@ -206,8 +206,8 @@ def _mean_over_pairs(ordered: Array) -> float:
     total = 0
     for top in range(0, len(positive), TILE[0]):
         rows = slice(top, top + TILE[0])
-        for left in range(0, len(negative), TILE[1]):
-            columns = slice(left, left + TILE[1])
+        for start in range(0, len(negative), TILE[1]):
+            columns = slice(start, start + TILE[1])
             tile = soft_difference(negative[columns], positive[rows, np.newaxis]) * negative_weight[columns]
             sums = np.add.reduce(tile, axis=1) * positive_weight[rows]
             if not np.isfinite(sums).all():
@@ -265,12 +265,9 @@ def similarity(batch: Batch) -> Array:
 
 
 def _cosine_embedding_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
-    left, right = batch["left"], batch["right"]
+    a, b = batch["left"], batch["right"]
     weight = np.where(flag(batch)[0] > 0.0, -1.0, (similarity(batch) > margin).astype(np.float64))
-    return {
-        "left": weight * cosine_slope(right, left),
-        "right": weight * cosine_slope(left, right),
-    }
+    return {"left": weight * cosine_slope(b, a), "right": weight * cosine_slope(a, b)}
 
 
 @loss(
@@ -295,8 +292,8 @@ def cosine_embedding(
     another zero vector. Where a different pair's cosine nearly is the margin, it is right to 4 units in the last place
     of the margin.
     """
-    apart = one_minus_cosine(batch["left"], batch["right"])
-    return np.where(flag(batch)[0] > 0.0, apart, np.maximum(similarity(batch) - margin, 0.0))
+    pull = one_minus_cosine(batch["left"], batch["right"])
+    return np.where(flag(batch)[0] > 0.0, pull, np.maximum(similarity(batch) - margin, 0.0))
 
 
 def _margin_ranking_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:

@@ -171,8 +171,8 @@ def generalized_dice(
         np.add.reduceat(x, first, axis=1)
         for x in (batch.pred * truth, np.where(truth == 1.0, other_prob(batch), batch.pred), truth)
     )
-    there = size > 0.0
-    weight = np.where(there, np.power(np.where(there, size, 1.0), -POWERS[weights]), 0.0)
-    weight = np.where(there, weight, np.maximum.reduce(weight, axis=0))
+    occurs = size > 0.0
+    weight = np.where(occurs, np.power(np.where(occurs, size, 1.0), -POWERS[weights]), 0.0)
+    weight = np.where(occurs, weight, np.maximum.reduce(weight, axis=0))
     wrong = np.add.reduce(weight * missed, axis=0)
     return share(wrong, 2.0 * np.add.reduce(weight * shared, axis=0) + wrong + smooth)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
 from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
@@ -18,7 +17,7 @@ from lossctl.core.form import Curve, Form
 from lossctl.core.loss import differs, same
 from lossctl.core.sets import set_loss, sizes, spans
 from lossctl.numerics.array import Array, Mask
-from lossctl.numerics.lengths import norm
+from lossctl.numerics.lengths import near_one, norm
 from lossctl.numerics.segments import log_one_plus
 
 PAIRS_AT_ONCE: Final = 1 << 20  # 8 MiB
@@ -63,39 +62,38 @@ def _rows(columns: Array) -> Array:
 
 def _unit(columns: Array) -> Array:
     """Return embeddings as lines of length 1; a zero vector stays."""
-    exponent = np.frexp(np.maximum.reduce(np.abs(columns), axis=0))[1]
-    near_one = np.ldexp(columns, -exponent)
-    size = norm(near_one, 2.0)
-    return _rows(near_one / np.where(size == 0.0, 1.0, size))
+    scaled, _ = near_one(columns)
+    size = norm(scaled, 2.0)
+    return _rows(scaled / np.where(size == 0.0, 1.0, size))
 
 
-def _products(left: Array, right: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield the inner products of some lines on the left with all on the right, a stripe at a time."""
-    step = max(1, PAIRS_AT_ONCE // max(len(right), 1))
-    for top in range(0, len(left), step):
-        yield slice(top, top + step), np.einsum("ik,jk->ij", left[top : top + step], right)
+def _products(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield the inner products of some lines of a with all of b, a stripe at a time."""
+    step = max(1, PAIRS_AT_ONCE // max(len(b), 1))
+    for top in range(0, len(a), step):
+        yield slice(top, top + step), np.einsum("ik,jk->ij", a[top : top + step], b)
 
 
 def _over_anchors(batch: Batch, cost: Cost) -> Array:
-    """Average a cost over each set: `cost(cosines, same label, other label)` returns its sum and how many it is of."""
+    """Average a cost over each set: `cost(cosines, same label, different label)` returns its sum and its count."""
     vectors, labels = _unit(batch.pred), batch["label"][0]
-    found = np.full(len(sizes(batch)), np.nan)
-    for place, unit in enumerate(spans(batch)):
+    means = np.full(len(sizes(batch)), np.nan)
+    for place, span in enumerate(spans(batch)):
         total, count = 0.0, 0
-        for rows, cosines in _products(vectors[unit], vectors[unit]):
-            alike = labels[unit][rows, np.newaxis] == labels[unit]
-            others = ~alike
+        for rows, cosines in _products(vectors[span], vectors[span]):
+            alike = labels[span][rows, np.newaxis] == labels[span]
+            different = ~alike
             at = np.arange(len(cosines))
             alike[at, at + rows.start] = False
-            more, number = cost(cosines, alike, others)
-            total, count = total + more, count + number
+            stripe_total, stripe_count = cost(cosines, alike, different)
+            total, count = total + stripe_total, count + stripe_count
         if count:
-            found[place] = total / count
-    return found
+            means[place] = total / count
+    return means
 
 
 def _log_sum(x: Array, among: Mask) -> Array:
-    """Σ e^x over the chosen entries of each line, as (2, lines): the largest x, and the sum relative to it."""
+    """Σ e^x over some entries of each line, as (2, lines): the largest x, and the sum relative to it."""
     top = np.maximum.reduce(np.where(among, x, -np.inf), axis=1)
     share = np.where(among, np.exp(x - np.where(np.isfinite(top), top, 0.0)[:, np.newaxis]), 0.0)
     return np.stack([top, np.add.reduce(share, axis=1)])
@@ -124,10 +122,10 @@ def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
     temperature: right to 4 units in the last place of the loss over the temperature.
     """
 
-    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
         x = cosines / temperature
         anchor, positive = np.nonzero(alike)
-        rivals = _log_sum(x, others)
+        rivals = _log_sum(x, different)
         return float(np.add.reduce(log_one_plus(rivals[:, anchor], x[anchor, positive]))), len(anchor)
 
     return _over_anchors(batch, cost)
@@ -155,13 +153,13 @@ def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
     right to 4 units in the last place of the loss over the temperature.
     """
 
-    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
         x, number = cosines / temperature, np.add.reduce(alike, axis=1)
-        top, total = _log_sum(x, alike | others)
+        top, total = _log_sum(x, alike | different)
         gap = np.add.reduce(np.where(alike, top[:, np.newaxis] - x, 0.0), axis=1)
-        single = log_one_plus(_log_sum(x, others), np.add.reduce(np.where(alike, x, 0.0), axis=1))
-        each = np.where(number == 1, single, gap / np.maximum(number, 1) + np.log(total))
-        return float(np.add.reduce(each[number > 0])), int(np.count_nonzero(number))
+        single = log_one_plus(_log_sum(x, different), np.add.reduce(np.where(alike, x, 0.0), axis=1))
+        costs = np.where(number == 1, single, gap / np.maximum(number, 1) + np.log(total))
+        return float(np.add.reduce(costs[number > 0])), int(np.count_nonzero(number))
 
     return _over_anchors(batch, cost)
 
@@ -193,13 +191,13 @@ def circle(
     Cosines are rounded before they are scaled: right to 4 units in the last place of the loss times gamma (1 + margin).
     """
 
-    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
         pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
         push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)
-        counts = np.logical_or.reduce(alike, axis=1) & np.logical_or.reduce(others, axis=1)
-        near, far = _log_sum(pull, alike)[:, counts], _log_sum(push, others)[:, counts]
-        both = np.stack([far[0], far[1] * near[1]])
-        return float(np.add.reduce(log_one_plus(both, -near[0]))), int(np.count_nonzero(counts))
+        counts = np.logical_or.reduce(alike, axis=1) & np.logical_or.reduce(different, axis=1)
+        near, far = _log_sum(pull, alike)[:, counts], _log_sum(push, different)[:, counts]
+        total = np.stack([far[0], far[1] * near[1]])
+        return float(np.add.reduce(log_one_plus(total, -near[0]))), int(np.count_nonzero(counts))
 
     return _over_anchors(batch, cost)
 
@@ -226,10 +224,10 @@ def multi_similarity(
     the last place of the loss times the larger of alpha and beta.
     """
 
-    def cost(cosines: Array, alike: Mask, others: Mask) -> Costs:
+    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
         zero = np.zeros(len(cosines))
         near = log_one_plus(_log_sum(-alpha * (cosines - base), alike), zero) / alpha
-        far = log_one_plus(_log_sum(beta * (cosines - base), others), zero) / beta
+        far = log_one_plus(_log_sum(beta * (cosines - base), different), zero) / beta
         return float(np.add.reduce(near + far)), len(cosines)
 
     return _over_anchors(batch, cost)
@@ -254,14 +252,12 @@ def n_pairs(batch: Batch) -> Array:
     The mean over the pairs of a set, then over sets, without the paper's penalty on lengths. Products are rounded
     before they are compared: right to 4 units in the last place of the loss times the largest product.
     """
-    left, right = _rows(batch["anchor"]), _rows(batch["positive"])
-    found = np.full(len(sizes(batch)), np.nan)
-    for place, unit in enumerate(spans(batch)):
-        total = 0.0
-        for rows, products in _products(left[unit], right[unit]):
-            own: NDArray[np.bool_] = np.arange(rows.start, rows.start + len(products))[:, np.newaxis] == np.arange(
-                len(right[unit])
-            )
-            total += float(np.add.reduce(log_one_plus(_log_sum(products, ~own), products[own])))
-        found[place] = total / max(len(left[unit]), 1)
-    return found
+    anchors, positives = _rows(batch["anchor"]), _rows(batch["positive"])
+    means = np.full(len(sizes(batch)), np.nan)
+    for place, span in enumerate(spans(batch)):
+        total, count = 0.0, len(anchors[span])
+        for rows, products in _products(anchors[span], positives[span]):
+            paired: Mask = np.arange(rows.start, rows.start + len(products))[:, np.newaxis] == np.arange(count)
+            total += float(np.add.reduce(log_one_plus(_log_sum(products, ~paired), products[paired])))
+        means[place] = total / max(count, 1)
+    return means

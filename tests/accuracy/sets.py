@@ -13,13 +13,9 @@ Vector = list[Real]
 RNG = np.random.default_rng(34)
 
 
-def dot(a: Vector, b: Vector) -> Real:
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
 def cosine(a: Vector, b: Vector) -> Real:
-    norms = dot(a, a) * dot(b, b)
-    return dot(a, b) / mp.sqrt(norms) if norms else mp.mpf(0)
+    norms = mp.fdot(a, a) * mp.fdot(b, b)
+    return mp.fdot(a, b) / mp.sqrt(norms) if norms else mp.mpf(0)
 
 
 def sets_of(query: Sequence[int]) -> list[list[int]]:
@@ -94,7 +90,7 @@ def n_pairs(anchor: Sequence[Sequence[float]], positive: Sequence[Sequence[float
     means, largest = [], mp.mpf(1)
     with mp.workdps(60):
         for unit in sets_of(query):
-            table = [[dot([*map(mp.mpf, anchor[i])], [*map(mp.mpf, positive[j])]) for j in unit] for i in unit]
+            table = [[mp.fdot(anchor[i], positive[j]) for j in unit] for i in unit]
             largest = max([largest, *(abs(x) for line in table for x in line)])
             costs = [
                 mp.log1p(sum(mp.exp(x - line[i]) for j, x in enumerate(line) if j != i)) for i, line in enumerate(table)
@@ -140,8 +136,9 @@ def subjects(times: Sequence[float], size: float) -> list[Row]:
 LABELS = [0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 0, 0, 0, 1, 1, 2, 3, 3, 3, 3]
 DATA = [
     embeddings(1.0, LABELS),
+    embeddings(1e99, LABELS),
+    embeddings(1e-99, LABELS),
     embeddings(1e200, LABELS),
-    embeddings(1e-200, LABELS),
     embeddings(1.0, LABELS, 0.01),
     [*embeddings(1.0, [0, 0, 1, 1]), {"label": 1, "pred": (0.0, 0.0, 0.0, 0.0), "query": 0}],
 ]
