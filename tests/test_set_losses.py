@@ -169,10 +169,19 @@ def test_huge_and_tiny_boxes_have_the_loss_of_ordinary_ones() -> None:
     for name in ("iou", "iou_log", "alpha_iou", "giou", "diou", "ciou", "eiou"):
         loss = lossctl.get(name)
         slope = loss.grad(target=target, pred=pred)
-        for power in (-900, 900):
+        for power in (-332, 332):  # from 1e-100 to 1e100
             grown: dict[str, Any] = {"target": np.ldexp(target, power), "pred": np.ldexp(pred, power)}
             assert loss(**grown) == loss(target=target, pred=pred)
             assert np.array_equal(np.ldexp(np.asarray(loss.grad(**grown)), power), np.asarray(slope))
+
+
+def test_boxes_without_an_area_in_the_float_range_have_no_loss() -> None:
+    target, pred = np.array([[0.0, 1.0, 3.0, 5.0]]), np.array([[1.0, 0.0, 4.0, 2.0]])
+    for name in ("iou", "iou_log", "alpha_iou", "giou", "diou", "ciou", "eiou"):
+        for power in (-900, 900):
+            grown: dict[str, Any] = {"target": np.ldexp(target, power), "pred": np.ldexp(pred, power)}
+            assert np.isnan(lossctl.get(name)(**grown))
+            assert np.isnan(np.asarray(lossctl.get(name).grad(**grown))).all()
 
 
 def test_masks_over_a_set_have_no_row_and_no_slope() -> None:
