@@ -67,6 +67,15 @@ class GroupedMoments:
         totals.add(later)
         return totals.state()
 
+    def sum(self, i: int) -> Pair:
+        """Return the (groups,) sums of quantity `i`."""
+        return self.sums[0][i], self.sums[1][i]
+
+    def product(self, i: int, j: int) -> Pair:
+        """Return the (groups,) sums of the products of quantities `i` and `j`."""
+        place = self.pairs.index((i, j) if (i, j) in self.pairs else (j, i))
+        return self.products[0][place], self.products[1][place]
+
     def view(self, g: int) -> GroupView:
         """Return the state of one group, in the terms that a reading asks."""
         return GroupView(self, g)

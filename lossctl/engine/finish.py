@@ -15,7 +15,16 @@ from lossctl.engine.scope import Assumptions, Group, Labels, Samples, Scope
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import Cell, CellStatus, best_models
 from lossctl.stats.contrast import combined, slopes_at
-from lossctl.stats.estimate import WHY_NOT_ASKED, Estimate, Why, about, estimate, estimates, percentiles
+from lossctl.stats.estimate import (
+    NOT_ASKED,
+    NOT_FINITE,
+    SPREAD_OUT_OF_RANGE,
+    Estimate,
+    about,
+    estimate,
+    estimates,
+    percentiles,
+)
 from lossctl.stats.quantile import TOO_FEW, order_interval
 from lossctl.stats.spread import FEW
 
@@ -151,8 +160,8 @@ class Finish:
             return Estimate(self._top(part, place), why=NO_CLOSED_FORM["peak"])
         value, level = self.samples.value(question, place, part.group), self.settings.level
         if question.loss.quantile is None or level is None or not math.isfinite(value):
-            why = WHY_NOT_ASKED if level is None else NO_CLOSED_FORM["sample"]
-            return Estimate(value, why=why if math.isfinite(value) or level is None else Why.NOT_FINITE.words)
+            why = NOT_ASKED if level is None else NO_CLOSED_FORM["sample"]
+            return Estimate(value, why=why if math.isfinite(value) or level is None else NOT_FINITE)
         ends = order_interval(self.samples.rows(question, place, part.group)[:2], question.loss.quantile, level)
         if ends is None or not all(map(math.isfinite, ends)):
             return Estimate(value, why=TOO_FEW)
@@ -178,16 +187,16 @@ class Finish:
         else:
             value = self.samples.value(question, self.plan.whole(model, question), part.group)
         if level is None:
-            return Estimate(value, why=WHY_NOT_ASKED)
+            return Estimate(value, why=NOT_ASKED)
         if not math.isfinite(value):
-            return Estimate(value, why=Why.NOT_FINITE.words)
+            return Estimate(value, why=NOT_FINITE)
         if assumptions.design.method != "bootstrap" and loss.reading.interval == "none":
             return Estimate(value, why=NO_CLOSED_FORM["peak"])
         if assumptions.design.method == "bootstrap":
             return percentiles(value, assumptions.replicates(question, model, part), level)
         slopes = slopes_at(loss.reading, means(assumptions.view(part), indexes, self.plan.weighted))
         if slopes is None:
-            return Estimate(value, why=Why.SPREAD.words)
+            return Estimate(value, why=SPREAD_OUT_OF_RANGE)
         spread = assumptions.of(part, question).spread([combined((indexes, slopes))], 1)
         if isinstance(spread, str):
             return Estimate(value, why=spread)

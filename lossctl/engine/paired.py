@@ -19,7 +19,7 @@ from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import BestSet, Cell, Comparison, Outcome
 from lossctl.stats import estimate, multiple, quantile, spread
 from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
-from lossctl.stats.estimate import Why
+from lossctl.stats.estimate import ENDS_OUT_OF_RANGE, NO_SPREAD, SPREAD_OUT_OF_RANGE
 from lossctl.stats.spread import Series, Spread, autocorrelation, from_scores
 from lossctl.stats.student import normal_quantile
 
@@ -91,7 +91,7 @@ class Differences:
         slopes = {model: slopes_at(reading, means(view, columns[model], weighted)) for model in couple}
         own_slopes, base_slopes = slopes[own], slopes[base]
         if own_slopes is None or base_slopes is None:
-            return Why.SPREAD.words
+            return SPREAD_OUT_OF_RANGE
         apart = [of_own * slope for slope in own_slopes]
         rest = [mine + of_base * theirs for mine, theirs in zip(apart, base_slopes, strict=True)]
         return combined((self.plan.indexes(own, question, base), apart), (columns[base], rest))
@@ -194,7 +194,7 @@ class Differences:
         size = max(abs(cells[model].value) for model in couple)
         skew = self._skew(part, question, couple, spread, place)
         if stderr * math.sqrt(spread.units) <= ROUNDING * size:
-            return Difference(0.0, skew=skew, units=spread.units, guard=Why.NO_SPREAD.words, why=Why.NO_SPREAD.words)
+            return Difference(0.0, skew=skew, units=spread.units, guard=NO_SPREAD, why=NO_SPREAD)
         reach = spread.quantile(self.design.level) * stderr
         p = spread.tail(apart / stderr)
         if opposed is not None:
@@ -202,7 +202,7 @@ class Differences:
             other = float(spread.stderrs[opposed])
             p = max(p, spread.tail(together / other) if other > 0.0 else 0.0)
         if not math.isfinite(reach):
-            return Difference(why=Why.RANGE.words)
+            return Difference(why=ENDS_OUT_OF_RANGE)
         interval = (apart - reach, apart + reach)
         return Difference(stderr, interval, spread.law, p, skew, spread.units, self._guard(skew, spread.units))
 
@@ -247,7 +247,7 @@ class Differences:
         stderr = quantile.paired_stderr(left[0], right[0], left[1], centres, widths, level)
         apart = self.apart(part, question, couple, cells)
         if stderr <= ROUNDING * max(map(abs, centres)):
-            return Difference(0.0, guard=Why.NO_SPREAD.words, why=Why.NO_SPREAD.words)
+            return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)
         spread = Spread(np.array([stderr]), np.eye(1), None, left.shape[1])
         reach = spread.quantile(level) * stderr
         return Difference(
@@ -285,13 +285,13 @@ class Differences:
         values = drawn[couple[1]] - drawn[couple[0]]
         fault = estimate.fault(values)
         if fault is not None:
-            guard = fault if fault == Why.NO_SPREAD.words else None
+            guard = fault if fault == NO_SPREAD else None
             return Difference(0.0 if guard else None, guard=guard, why=fault)
         skew = self._row_skew(part, question, couple) if self.assumptions.independent else None
         interval, p = estimate.ends(values, self.design.level), estimate.two_sided(values)
         units = self.assumptions.units(part, question)
         guard = self._guard(skew, units)
-        return Difference(estimate.stderr(values), interval, estimate.METHOD, p, skew, units, guard)
+        return Difference(estimate.stderr(values), interval, estimate.BOOTSTRAP, p, skew, units, guard)
 
 
 NO_SHARE = "a share of a quantile has no interval; give an absolute tolerance"
@@ -379,7 +379,7 @@ class Weighed:
             return spread
         stderr = float(spread.stderrs[0])
         if stderr * math.sqrt(spread.units) <= ROUNDING * size:
-            return Why.NO_SPREAD.words
+            return NO_SPREAD
         reach = spread.quantile(level) * stderr
         return value - reach, value + reach
 

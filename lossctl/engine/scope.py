@@ -16,7 +16,7 @@ from lossctl.core.state import Sample, View, moments_of
 from lossctl.engine.plan import Design, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.numerics.array import Array
-from lossctl.stats.estimate import counted
+from lossctl.stats.estimate import unit_count
 from lossctl.stats.spread import Clusters, IndependentRows, Inference, Series
 
 
@@ -100,7 +100,7 @@ def sets_counted(plan: Plan, part: Scope, question: Question) -> float | None:
     reading = question.loss.reading
     if reading.mass is None or question.loss.keeps != "moments":
         return None
-    return counted(reading, part.view, plan.indexes(plan.models[0], question))
+    return unit_count(reading, part.view, plan.indexes(plan.models[0], question))
 
 
 class Assumptions:

@@ -20,20 +20,20 @@ Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighte
 Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
 
 
-def slopes_at(reading: Statistic, centre: Means) -> list[float] | None:
-    """Return the slopes of a reading, None where one is not finite, as that of a root at zero."""
+def slopes_at(statistic: Statistic, centre: Means) -> list[float] | None:
+    """Return the slopes of a statistic, None where one is not finite, such as that of a root at zero."""
     with np.errstate(all="ignore"):
-        slopes = [float(slope) for slope in reading.slope(centre)]
+        slopes = [float(slope) for slope in statistic.slope(centre)]
     return slopes if all(map(math.isfinite, slopes)) else None
 
 
-def combined(*parts: tuple[Sequence[int], Sequence[float]]) -> dict[int, float]:
+def combined(*terms: tuple[Sequence[int], Sequence[float]]) -> dict[int, float]:
     """Add up slopes by quantity; those of zero are left out."""
-    found: dict[int, float] = {}
-    for indexes, slopes in parts:
+    sums: dict[int, float] = {}
+    for indexes, slopes in terms:
         for i, slope in zip(indexes, slopes, strict=True):
-            found[i] = found.get(i, 0.0) + slope
-    return {i: slope for i, slope in found.items() if slope != 0.0}
+            sums[i] = sums.get(i, 0.0) + slope
+    return {i: slope for i, slope in sums.items() if slope != 0.0}
 
 
 def covariance_units(view: View, i: int, j: int) -> int | None:
@@ -42,19 +42,19 @@ def covariance_units(view: View, i: int, j: int) -> int | None:
     return None if product is None else view.live * product - view.total_units(i) * view.total_units(j)
 
 
-def covariance(view: View, left: Contrast, right: Contrast, weighted: bool) -> Fraction | None:
+def covariance(view: View, first: Contrast, second: Contrast, weighted: bool) -> Fraction | None:
     """Return the covariance of two contrasts, each product taken exactly; None where it is out of range."""
     n = view.live
-    rows, columns = _exact(view, left, weighted), _exact(view, right, weighted)
+    rows, columns = _exact(view, first, weighted), _exact(view, second, weighted)
     below = view.total_units(0) ** 2 * (n - 1) if weighted else n * n * (n - 1)
-    whole = 0
+    above = 0
     for i, a in rows:
         for j, b in columns:
             spread = covariance_units(view, i, j)
             if spread is None:
                 return None
-            whole += a * b * spread
-    return whole, below << (4 * SHIFT)
+            above += a * b * spread
+    return above, below << (4 * SHIFT)
 
 
 def _exact(view: View, contrast: Contrast, weighted: bool) -> list[tuple[int, int]]:

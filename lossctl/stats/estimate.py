@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
@@ -23,37 +22,19 @@ from lossctl.stats.contrast import Fraction, combined, covariance, covariance_un
 from lossctl.stats.student import t_quantile
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
+TWO_UNITS: Final = 2.0 - 1e-9  # two sets count as two, whatever the rounding of their masses
 
+# why there is no interval
+NOT_FINITE: Final = "the value is not finite"
+ONE_ROW: Final = "one row has no spread"
+ONE_SET: Final = "one set has no spread"
+SPREAD_OUT_OF_RANGE: Final = "the spread is out of the range of float64"
+NO_SPREAD: Final = "the rows show no spread"
+ENDS_OUT_OF_RANGE: Final = "the interval is out of the range of float64"
+MAXIMUM: Final = "a maximum has no standard error"
+NOT_ASKED: Final = "not asked for"
 
-class Why(IntEnum):
-    """Why there is no interval, in the order in which it is asked."""
-
-    NONE = 0
-    NOT_FINITE = 1
-    ONE_ROW = 2
-    SPREAD = 3
-    NO_SPREAD = 4
-    RANGE = 5
-    ONE_SET = 6
-    MAXIMUM = 7
-
-    @property
-    def words(self) -> str:
-        return WORDS[self]
-
-
-WORDS: Final = {
-    Why.NONE: "",
-    Why.NOT_FINITE: "the value is not finite",
-    Why.ONE_ROW: "one row has no spread",
-    Why.SPREAD: "the spread is out of the range of float64",
-    Why.NO_SPREAD: "the rows show no spread",
-    Why.ONE_SET: "one set has no spread",
-    Why.MAXIMUM: "a maximum has no standard error",
-    Why.RANGE: "the interval is out of the range of float64",
-}
-COUNTED: Final = 1e-9  # two sets are counted as two, whatever the rounding of their masses
-WHY_NOT_ASKED: Final = "not asked for"
+BOOTSTRAP: Final = "bootstrap"  # the method of an interval from replicates
 
 
 @dataclass(frozen=True)
@@ -68,9 +49,15 @@ class Estimate:
 
 
 def estimate(
-    reading: Statistic, view: View, indexes: Sequence[int], *, weighted: bool, level: float | None, total: bool = False
+    statistic: Statistic,
+    view: View,
+    indexes: Sequence[int],
+    *,
+    weighted: bool,
+    level: float | None,
+    total: bool = False,
 ) -> Estimate:
-    """Read the value of a loss from its sums, with an interval of the given level (None: no interval).
+    """Compute the value of a loss from its sums, with an interval of the given level (None: no interval).
 
     `total` asks for the sum over rows (or weights) in place of the mean.
     """
@@ -79,36 +66,36 @@ def estimate(
     elif total:
         value = view.odd[indexes[0]].value
     else:
-        value = read(reading, view, indexes, weighted)
+        value = read(statistic, view, indexes, weighted)
     if level is None:
-        return Estimate(value, why=WHY_NOT_ASKED)
+        return Estimate(value, why=NOT_ASKED)
     if not math.isfinite(value):
-        return Estimate(value, why=Why.NOT_FINITE.words)
-    if reading.interval == "none":
-        return Estimate(value, why=Why.MAXIMUM.words)
-    units = counted(reading, view, indexes)
-    if units < 2.0 - COUNTED:
-        return Estimate(value, why=(Why.ONE_ROW if reading.mass is None else Why.ONE_SET).words)
-    variance = _total_variance(view, indexes[0]) if total else _variance(reading, view, indexes, weighted)
+        return Estimate(value, why=NOT_FINITE)
+    if statistic.interval == "none":
+        return Estimate(value, why=MAXIMUM)
+    units = unit_count(statistic, view, indexes)
+    if units < TWO_UNITS:
+        return Estimate(value, why=ONE_ROW if statistic.mass is None else ONE_SET)
+    variance = _total_variance(view, indexes[0]) if total else _variance(statistic, view, indexes, weighted)
     if variance is None:
-        return Estimate(value, why=Why.SPREAD.words)
+        return Estimate(value, why=SPREAD_OUT_OF_RANGE)
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
-    stderr *= 1.0 if reading.mass is None else math.sqrt(spared(view.live, units))
-    return about(value, stderr, t_quantile(level, round(units) - 1), reading.interval == "log" and not total, "t")
+    stderr *= 1.0 if statistic.mass is None else math.sqrt(spared(view.live, units))
+    return about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
 
 
-def counted(reading: Statistic, view: View, indexes: Sequence[int]) -> float:
+def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:
     """Return on how many units a mean rests: rows, or sets, (Σm)²/Σm² of their masses m (Kish 1965) if weighted."""
-    if reading.mass is None:
+    if statistic.mass is None:
         return view.live
-    place = indexes[reading.mass]
+    place = indexes[statistic.mass]
     squares, mass = view.product_units(place, place), view.total_units(place)
     return ratio(mass * mass, squares) if squares else 0.0
 
 
 def spared(rows: Any, units: Any) -> Any:
-    """Return what turns the variance of a mean taken over rows into that over fewer units: n/(n - 1) of both."""
+    """Return the factor from the variance of a mean over rows to that over fewer units: n/(n - 1) of both."""
     return (units / (units - 1.0)) * ((rows - 1.0) / rows)
 
 
@@ -116,14 +103,14 @@ def about(value: float, stderr: float, quantile: float, log: bool, method: str) 
     """Return the interval of `quantile` standard errors about a value, on its logarithm if `log`."""
     reach = quantile * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
-        return Estimate(value, 0.0, why=Why.NO_SPREAD.words)
+        return Estimate(value, 0.0, why=NO_SPREAD)
     if log:
         factor = math.exp(reach / value) if reach < LARGEST_LOG * value else math.inf
         ends, method = (value / factor, value * factor), f"log-{method}"
     else:
         ends = (value - reach, value + reach)
     if not all(map(math.isfinite, ends)):
-        return Estimate(value, stderr, why=Why.RANGE.words)
+        return Estimate(value, stderr, why=ENDS_OUT_OF_RANGE)
     return Estimate(value, stderr, ends, method)
 
 
@@ -133,17 +120,20 @@ def _total_variance(view: View, index: int) -> Fraction | None:
     return None if spread is None else (spread, (view.live - 1) << (2 * SHIFT))
 
 
-def _variance(reading: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
-    """Delta-method variance of a reading."""
-    slopes = slopes_at(reading, means(view, indexes, weighted))
+def _variance(statistic: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
+    """Delta-method variance of a statistic's value."""
+    slopes = slopes_at(statistic, means(view, indexes, weighted))
     if slopes is None:
         return (0, 1) if all(covariance_units(view, i, i) == 0 for i in indexes) else None
     contrast = combined((indexes, slopes))
     return covariance(view, contrast, contrast, weighted)
 
 
+# all groups at once ----------------------------------------------------------------------------------------------
+
+
 def estimates(
-    reading: Statistic,
+    statistic: Statistic,
     groups: GroupedMoments,
     indexes: Sequence[int],
     *,
@@ -151,70 +141,52 @@ def estimates(
     level: float | None,
     total: bool = False,
 ) -> list[Estimate]:
-    """Read the value of a loss, with an interval of the given level, for every group; see `estimate`."""
+    """Compute the value of a loss, with an interval of the given level, for every group; see `estimate`."""
     with np.errstate(all="ignore"):
-        sums = [(groups.sums[0][i], groups.sums[1][i]) for i in range(len(groups.sums[0]))]
-        base = sums[0] if weighted else _exactly(groups.rows)
-        means = tuple(_where_odd(groups, i, double.divide(sums[i], base)) for i in indexes)
-        values = _where_odd(groups, indexes[0], sums[indexes[0]][0]) if total else np.array(reading.value(means))
+        base = groups.sum(0) if weighted else _exactly(groups.rows)
+        centre = tuple(_where_odd(groups, i, double.divide(groups.sum(i), base)) for i in indexes)
+        values = (
+            _where_odd(groups, indexes[0], groups.sum(indexes[0])[0]) if total else np.array(statistic.value(centre))
+        )
         if level is None:
-            return [Estimate(value, why=WHY_NOT_ASKED) for value in values.tolist()]
-        if reading.interval == "none":
-            whys = np.where(np.isfinite(values), Why.MAXIMUM, Why.NOT_FINITE)
-            return [
-                Estimate(value, why=Why(why).words) for value, why in zip(values.tolist(), whys.tolist(), strict=True)
-            ]
-        covariances = _Covariances(groups, sums)
+            return [Estimate(value, why=NOT_ASKED) for value in values.tolist()]
+        if statistic.interval == "none":
+            return [Estimate(value, why=MAXIMUM if math.isfinite(value) else NOT_FINITE) for value in values.tolist()]
         if total:
-            variance = covariances(indexes[0], indexes[0])[0] / (groups.live - 1.0)
+            variance = _covariances(groups, indexes[0], indexes[0])[0] / (groups.live - 1.0)
         else:
-            variance = _variances(reading, means, covariances, indexes, base, weighted)
-        units = _counted(reading, groups, sums, indexes)
-        share = 1.0 if reading.mass is None else spared(groups.live, units)
+            variance = _variances(statistic, groups, indexes, centre, base, weighted)
+        units = _unit_counts(statistic, groups, indexes)
+        share = 1.0 if statistic.mass is None else spared(groups.live, units)
         stderr = np.sqrt(np.maximum(variance, 0.0) * share)
         freedom, places = np.unique(np.maximum(np.rint(units).astype(np.int64) - 1, 1), return_inverse=True)
         reach = np.array([t_quantile(level, n) for n in freedom.tolist()])[places] * stderr
-        log = reading.interval == "log" and not total
+        log = statistic.interval == "log" and not total
         factor = np.where(reach < LARGEST_LOG * values, np.exp(reach / values), np.inf)
         low, high = (values / factor, values * factor) if log else (values - reach, values + reach)
-        why = np.select(
-            [
-                ~np.isfinite(values),
-                units < 2.0 - COUNTED,
-                ~np.isfinite(variance),
-                values - reach == values + reach,
-                ~(np.isfinite(low) & np.isfinite(high)),
-            ],
-            [
-                Why.NOT_FINITE,
-                Why.ONE_ROW if reading.mass is None else Why.ONE_SET,
-                Why.SPREAD,
-                Why.NO_SPREAD,
-                Why.RANGE,
-            ],
-            Why.NONE,
-        )
+        faults = {
+            NOT_FINITE: ~np.isfinite(values),
+            ONE_ROW if statistic.mass is None else ONE_SET: units < TWO_UNITS,
+            SPREAD_OUT_OF_RANGE: ~np.isfinite(variance),
+            NO_SPREAD: values - reach == values + reach,
+            ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
+        }
+        why = np.select(list(faults.values()), [np.array(text, dtype=object) for text in faults], "")
     method = "log-t" if log else "t"
     return [
-        _estimate(*entry, method)
-        for entry in zip(values.tolist(), stderr.tolist(), low.tolist(), high.tolist(), why.tolist(), strict=True)
+        Estimate(value, {NO_SPREAD: 0.0, ENDS_OUT_OF_RANGE: error}.get(why), why=why)
+        if why
+        else Estimate(value, error, (low, high), method)
+        for value, error, low, high, why in zip(*(x.tolist() for x in (values, stderr, low, high, why)), strict=True)
     ]
 
 
-def _counted(reading: Statistic, groups: GroupedMoments, sums: Sequence[Pair], indexes: Sequence[int]) -> Array:
-    """Return on how many units each group's mean rests; see `estimate.counted`."""
-    if reading.mass is None:
+def _unit_counts(statistic: Statistic, groups: GroupedMoments, indexes: Sequence[int]) -> Array:
+    """Return on how many units each group's mean rests; see `unit_count`."""
+    if statistic.mass is None:
         return groups.live.astype(np.float64)
-    place = indexes[reading.mass]
-    at = groups.pairs.index((place, place))
-    return double.divide(double.multiply(sums[place], sums[place]), (groups.products[0][at], groups.products[1][at]))
-
-
-def _estimate(value: float, stderr: float, low: float, high: float, why: int, method: str) -> Estimate:
-    if why == Why.NONE:
-        return Estimate(value, stderr, (low, high), method)
-    kept = {Why.NO_SPREAD: 0.0, Why.RANGE: stderr}.get(Why(why))
-    return Estimate(value, kept, why=Why(why).words)
+    place = indexes[statistic.mass]
+    return double.divide(double.multiply(groups.sum(place), groups.sum(place)), groups.product(place, place))
 
 
 def _exactly(counts: NDArray[np.int64]) -> Pair:
@@ -225,72 +197,62 @@ def _where_odd(groups: GroupedMoments, i: int, values: Array) -> Array:
     """Put an infinity or NaN where a value was not finite or a sum left the float range."""
     if i not in groups.odd and np.isfinite(groups.sums[0][i]).all():
         return values
-    odd = [groups.view(g).odd[i] for g in range(len(values))]
-    return np.array([found.value if found else value for found, value in zip(odd, values.tolist(), strict=True)])
+    records = [groups.view(g).odd[i] for g in range(len(values))]
+    return np.array([odd.value if odd else value for odd, value in zip(records, values.tolist(), strict=True)])
 
 
-class _Covariances:
+def _covariances(groups: GroupedMoments, i: int, j: int) -> Pair:
     """n (n - 1) times the unbiased covariances of two quantities, by group."""
-
-    def __init__(self, groups: GroupedMoments, sums: Sequence[Pair]) -> None:
-        self._groups = groups
-        self._sums = sums
-        self.rows = _exactly(groups.live)
-
-    def __call__(self, i: int, j: int) -> Pair:
-        pairs, products = self._groups.pairs, self._groups.products
-        place = pairs.index((i, j) if (i, j) in pairs else (j, i))
-        own = double.multiply(self.rows, (products[0][place], products[1][place]))
-        other = double.multiply(self._sums[i], self._sums[j])
-        return double.add(own, (-other[0], -other[1]))
+    high, low = double.multiply(groups.sum(i), groups.sum(j))
+    return double.add(double.multiply(_exactly(groups.live), groups.product(i, j)), (-high, -low))
 
 
 def _variances(
-    reading: Statistic,
-    means: tuple[Array, ...],
-    covariance: _Covariances,
+    statistic: Statistic,
+    groups: GroupedMoments,
     indexes: Sequence[int],
+    centre: tuple[Array, ...],
     base: Pair,
     weighted: bool,
 ) -> Array:
-    """Delta-method variance of a reading; NaN where it is out of range."""
-    zero = np.zeros_like(means[0])
-    slopes: list[Pair] = [(np.broadcast_to(slope, zero.shape) + zero, zero) for slope in reading.slope(means)]
-    flat = np.logical_and.reduce([np.isfinite(slope[0]) for slope in slopes])
-    none = np.logical_and.reduce([covariance(i, i)[0] == 0.0 for i in indexes])
-    columns, n = list(indexes), covariance.rows[0]
-    below = double.scale(double.multiply((n, zero), (n, zero)), n - 1.0)
-    if weighted:
+    """Delta-method variance of a statistic's value; NaN where it is out of range."""
+    zero = np.zeros_like(centre[0])
+    slopes: list[Pair] = [(np.broadcast_to(slope, zero.shape) + zero, zero) for slope in statistic.slope(centre)]
+    are_finite = np.logical_and.reduce([np.isfinite(slope[0]) for slope in slopes])
+    are_constant = np.logical_and.reduce([_covariances(groups, i, i)[0] == 0.0 for i in indexes])
+    columns, rows = list(indexes), _exactly(groups.live)
+    size = rows
+    if weighted:  # the weight is one more mean
         drop: Pair = (zero, zero)
-        for slope, mean in zip(slopes, means, strict=True):
+        for slope, mean in zip(slopes, centre, strict=True):
             drop = double.add(drop, double.multiply(slope, (-mean, zero)))
-        columns, slopes = [0, *columns], [drop, *slopes]
-        below = double.scale(double.multiply(base, base), n - 1.0)
-    whole: Pair = (zero, zero)
+        columns, slopes, size = [0, *columns], [drop, *slopes], base
+    below = double.scale(double.multiply(size, size), rows[0] - 1.0)
+    above: Pair = (zero, zero)
     for a, i in zip(slopes, columns, strict=True):
         for b, j in zip(slopes, columns, strict=True):
-            whole = double.add(whole, double.multiply(double.multiply(a, b), covariance(i, j)))
-    return np.where(flat, whole[0] / below[0], np.where(none, 0.0, np.nan))
+            above = double.add(above, double.multiply(double.multiply(a, b), _covariances(groups, i, j)))
+    return np.where(are_finite, above[0] / below[0], np.where(are_constant, 0.0, np.nan))
 
 
-METHOD = "bootstrap"
+# from bootstrap replicates ---------------------------------------------------------------------------------------
 
 
 def fault(values: Array) -> str | None:
-    """Say why replicates tell nothing, None where they do."""
+    """Return why replicates have no interval, None where they have one."""
     broken = int(np.count_nonzero(~np.isfinite(values)))
     if broken:
         return f"{broken} of {len(values)} bootstrap replicates have no value"
-    return Why.NO_SPREAD.words if float(np.ptp(values)) == 0.0 else None
+    return NO_SPREAD if float(np.ptp(values)) == 0.0 else None
 
 
 def percentiles(value: float, values: Array, level: float) -> Estimate:
     """Return an estimate whose interval holds the middle share `level` of the replicates."""
     why = fault(values)
     if why is not None:
-        return Estimate(value, 0.0 if why == Why.NO_SPREAD.words else None, why=why)
+        return Estimate(value, 0.0 if why == NO_SPREAD else None, why=why)
     low, high = ends(values, level)
-    return Estimate(value, stderr(values), (low, high), METHOD)
+    return Estimate(value, stderr(values), (low, high), BOOTSTRAP)
 
 
 def stderr(values: Array) -> float:

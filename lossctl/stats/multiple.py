@@ -30,11 +30,11 @@ def _widths(freedom: int, seed: int) -> Array:
     return (1.0 - step + math.sqrt(step) * generator.standard_normal(DRAWS)) ** 1.5
 
 
-def draws(correlation: Array, freedom: int | None, seed: int) -> Array:
-    """Draw (k, DRAWS) values of a multivariate t, or normal, with the given correlations."""
-    values, vectors = np.linalg.eigh(correlation)
-    found: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ _normals(len(values), seed)
-    return found if freedom is None else found / _widths(freedom, seed)
+def draws(covariance: Array, freedom: int | None, seed: int) -> Array:
+    """Draw (k, DRAWS) values of a multivariate t, or normal, from its correlations or covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    drawn: Array = (vectors * np.sqrt(np.maximum(values, 0.0))) @ _normals(len(values), seed)
+    return drawn if freedom is None else drawn / _widths(freedom, seed)
 
 
 def max_t(
@@ -49,7 +49,8 @@ def max_t(
     tops = np.maximum.reduce(np.abs(draws(correlation, freedom, seed)), axis=0)
     beyond = [int(np.count_nonzero(tops >= abs(score))) for score in scores]
     return [
-        min(max((count + 1) / (DRAWS + 1), own), min(len(p) * own, 1.0)) for count, own in zip(beyond, p, strict=True)
+        min(max((count + 1) / (DRAWS + 1), single), min(len(p) * single, 1.0))
+        for count, single in zip(beyond, p, strict=True)
     ]
 
 
@@ -60,15 +61,15 @@ def holm(families: Sequence[Sequence[float]]) -> list[list[float]]:
     hold a true hypothesis.
     """
     order = sorted((p, f, place) for f, family in enumerate(families) for place, p in enumerate(family))
-    left = [len(family) for family in families]
-    counting = sum(size > 0 for size in left)
-    found = [[1.0] * len(family) for family in families]
+    open_hypotheses = [len(family) for family in families]
+    counting = sum(size > 0 for size in open_hypotheses)
+    adjusted = [[1.0] * len(family) for family in families]
     least = 0.0
     for p, f, place in order:
-        least = found[f][place] = max(least, min(counting * p, 1.0))
-        left[f] -= 1
-        counting -= left[f] == 0
-    return found
+        least = adjusted[f][place] = max(least, min(counting * p, 1.0))
+        open_hypotheses[f] -= 1
+        counting -= open_hypotheses[f] == 0
+    return adjusted
 
 
 def best_set(costs: Sequence[float], covariance: Array, level: float, seed: int) -> tuple[list[float], list[int]]:
@@ -78,10 +79,9 @@ def best_set(costs: Sequence[float], covariance: Array, level: float, seed: int)
     statistic of Hansen, Lunde & Nason 2011, its law by simulation.
     """
     m = np.asarray(costs)
-    values, vectors = np.linalg.eigh(covariance)
-    drawn = (vectors * np.sqrt(np.maximum(values, 0.0))) @ _normals(len(m), seed)
-    own = np.diagonal(covariance)
-    spread = np.sqrt(np.maximum(own[:, np.newaxis] + own - 2.0 * covariance, 0.0))
+    drawn = draws(covariance, None, seed)
+    variance = np.diagonal(covariance)
+    spread = np.sqrt(np.maximum(variance[:, np.newaxis] + variance - 2.0 * covariance, 0.0))
     alive = list(range(len(m)))
     p = [1.0] * len(m)
     highest = 0.0
@@ -89,9 +89,9 @@ def best_set(costs: Sequence[float], covariance: Array, level: float, seed: int)
         pairs = [(i, j) for place, i in enumerate(alive) for j in alive[place + 1 :]]
         scores = {(i, j): _score(m[i] - m[j], spread[i, j]) for i, j in pairs}
         top = max(map(abs, scores.values()))
-        left, right = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+        rows, columns = np.array(pairs).T
         with np.errstate(all="ignore"):
-            ranges = np.abs(drawn[left] - drawn[right]) / spread[left, right][:, np.newaxis]
+            ranges = np.abs(drawn[rows] - drawn[columns]) / spread[rows, columns][:, np.newaxis]
         ranges = np.where(np.isfinite(ranges), ranges, 0.0)
         highest = max(highest, float(np.count_nonzero(ranges.max(axis=0) >= top) + 1) / (DRAWS + 1))
         worst = max(alive, key=lambda i: max(_score(m[i] - m[j], spread[i, j]) for j in alive if j != i))

@@ -28,11 +28,11 @@ def order_interval(ordered: Array, quantile: float, level: float) -> tuple[float
             return None
         return float(values[low - 1]), float(values[high - 1])
     reached = np.cumsum(weights)
-    whole = reached[-1]
-    centre = values[min(np.searchsorted(reached, quantile * whole), rows - 1)]
+    total = reached[-1]
+    centre = values[min(np.searchsorted(reached, quantile * total), rows - 1)]
     reach = normal_quantile(level) * math.sqrt(float(np.add.reduce((weights * ((values <= centre) - quantile)) ** 2)))
-    ends = quantile * whole - reach, quantile * whole + reach
-    if ends[0] <= 0.0 or ends[1] >= whole:
+    ends = quantile * total - reach, quantile * total + reach
+    if ends[0] <= 0.0 or ends[1] >= total:
         return None
     return float(values[np.searchsorted(reached, ends[0])]), float(values[np.searchsorted(reached, ends[1])])
 
@@ -54,23 +54,28 @@ def _binomial_ends(rows: int, share: float, level: float) -> tuple[int, int]:
 
 
 def paired_stderr(
-    base: Array, own: Array, weights: Array, centres: tuple[float, float], widths: tuple[float, float], level: float
+    base: Array,
+    candidate: Array,
+    weights: Array,
+    centres: tuple[float, float],
+    widths: tuple[float, float],
+    level: float,
 ) -> float:
     """Return the standard error of the difference of two models' quantiles on the same rows.
 
-    Each quantile's own is half its interval over the normal quantile; they are correlated as the (rows,) events
+    That of one quantile is half its interval over the normal quantile; two are correlated as the (rows,) events
     that a row's loss is at most the quantile.
     """
     z = normal_quantile(level)
-    left, right = (0.5 * width / z for width in widths)
-    below = base <= centres[0], own <= centres[1]
-    whole = _total(weights)
-    first, second, both = (_total(weights[event]) / whole for event in (*below, below[0] & below[1]))
+    a, b = (0.5 * width / z for width in widths)
+    below = base <= centres[0], candidate <= centres[1]
+    total = _total(weights)
+    first, second, joint = (_total(weights[event]) / total for event in (*below, below[0] & below[1]))
     scale = math.sqrt(max(first - first * first, 0.0) * max(second - second * second, 0.0))
-    correlation = (both - first * second) / scale if scale > 0.0 else 0.0
-    return math.sqrt(max(left * left + right * right - 2.0 * correlation * left * right, 0.0))
+    correlation = (joint - first * second) / scale if scale > 0.0 else 0.0
+    return math.sqrt(max(a * a + b * b - 2.0 * correlation * a * b, 0.0))
 
 
 def _total(weights: Array) -> float:
-    """Add up weights in an order of their own, so that the order of the rows leaves no trace."""
+    """Add up weights by size, so that the order of the rows leaves no trace."""
     return float(np.add.reduce(np.sort(weights)))

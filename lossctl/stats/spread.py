@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair
 from lossctl.numerics.exact import root
 from lossctl.stats.contrast import Contrast, covariance
-from lossctl.stats.estimate import Why, spared
+from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, spared
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
+
+FEW: Final = 30  # clusters, or independent rows, below which intervals are known to be too narrow
+CORRELATED: Final = 0.2  # a correlation with the row before that h = 1 does not expect
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,13 @@ class IndependentRows:
         """Return standard errors by the delta method, with Student's t unless a normal law is asked for."""
         units = self.view.live if self.sets is None else round(self.sets)
         if units < 2:
-            return (Why.ONE_ROW if self.sets is None else Why.ONE_SET).words
+            return ONE_ROW if self.sets is None else ONE_SET
         stderrs = np.zeros(len(contrasts))
         for place, contrast in enumerate(contrasts):
-            own = covariance(self.view, contrast, contrast, self.weighted)
-            if own is None:
-                return Why.SPREAD.words
-            stderrs[place] = root(max(own[0], 0), own[1])
+            variance = covariance(self.view, contrast, contrast, self.weighted)
+            if variance is None:
+                return SPREAD_OUT_OF_RANGE
+            stderrs[place] = root(max(variance[0], 0), variance[1])
         correlation = np.eye(joint)
         for i in range(joint):
             for j in range(i):
@@ -80,13 +83,13 @@ class IndependentRows:
         share = 1.0 if self.sets is None else np.sqrt(spared(self.view.live, self.sets))
         return Spread(stderrs * share, correlation, None if self.normal else units - 1, units)
 
-    def _correlation(self, left: Contrast, right: Contrast, stderrs: Array) -> float:
-        shared = covariance(self.view, left, right, self.weighted)
+    def _correlation(self, first: Contrast, second: Contrast, stderrs: Array) -> float:
+        shared = covariance(self.view, first, second, self.weighted)
         if shared is None or not stderrs.all():
             return 0.0
         size = root(abs(shared[0]), shared[1])
-        found = min(size / float(stderrs[0]) * (size / float(stderrs[1])), 1.0)
-        return found if shared[0] >= 0 else -found
+        correlation = min(size / float(stderrs[0]) * (size / float(stderrs[1])), 1.0)
+        return correlation if shared[0] >= 0 else -correlation
 
 
 def from_scores(scores: Array, share: float, units: int, freedom: int | None, joint: int) -> Spread:
@@ -104,13 +107,9 @@ def from_scores(scores: Array, share: float, units: int, freedom: int | None, jo
 
 def skew_of(scores: Array) -> Array:
     """Return the skewness of each line of scores; NaN where they are all alike."""
-    apart = scores - np.mean(scores, axis=1, keepdims=True)
+    centred = scores - np.mean(scores, axis=1, keepdims=True)
     with np.errstate(all="ignore"):
-        return np.mean(apart**3, axis=1) / np.mean(apart**2, axis=1) ** 1.5
-
-
-FEW: int = 30  # clusters, or independent rows, below which intervals are known to be too narrow
-ONE = "there is one cluster only"
+        return np.mean(centred**3, axis=1) / np.mean(centred**2, axis=1) ** 1.5
 
 
 @dataclass(frozen=True)
@@ -132,43 +131,38 @@ class Clusters:
         size: Pair = (self.sums[0][0], self.sums[1][0]) if self.weighted else (self.rows, np.zeros_like(self.rows))
         clusters = len(self.rows)
         if clusters < 2:
-            return ONE
-        whole = _total(size)
-        share = size[0] / whole[0]
+            return "there is one cluster only"
+        total = _total(size)
+        share = size[0] / total[0]
         if not (share < 1.0).all():
             return "one cluster has all the weight"
-        scores = np.stack([self._scores(contrast, size, whole) for contrast in contrasts])
-        scores /= whole[0] * (1.0 - share)
+        scores = np.stack([self._scores(contrast, size, total) for contrast in contrasts])
+        scores /= total[0] * (1.0 - share)
         freedom = None if self.normal else clusters - 1
         return from_scores(scores, (clusters - 1) / clusters, clusters, freedom, joint)
 
-    def _scores(self, contrast: Contrast, size: Pair, whole: Pair) -> Array:
+    def _scores(self, contrast: Contrast, size: Pair, total: Pair) -> Array:
         """Return Σ slope (S_g - mean n_g) of each cluster."""
         zero = np.zeros_like(self.rows)
-        found: Pair = (zero, zero)
+        scores: Pair = (zero, zero)
         for i, slope in contrast.items():
-            own = self.sums[0][i], self.sums[1][i]
-            mean = np.broadcast_to(double.divide(_total(own), whole), zero.shape)
-            off = double.scale(size, -mean)
-            found = double.add(found, double.scale(double.add(own, off), np.full_like(zero, slope)))
-        return found[0]
+            sums = self.sums[0][i], self.sums[1][i]
+            mean = np.broadcast_to(double.divide(_total(sums), total), zero.shape)
+            expected = double.scale(size, -mean)
+            scores = double.add(scores, double.scale(double.add(sums, expected), np.full_like(zero, slope)))
+        return scores[0]
 
 
 def _total(values: Pair) -> Pair:
-    """Add up a line of pairs, largest errors kept."""
-    high, low = np.zeros(1), np.zeros(1)
-    found: Pair = (high, low)
-    # pairwise: halves are added to halves until one is left
-    left = values
-    while len(left[0]) > 1:
-        half = len(left[0]) // 2
-        rest = left[0][2 * half :], left[1][2 * half :]
-        left = double.add((left[0][:half], left[1][:half]), (left[0][half : 2 * half], left[1][half : 2 * half]))
-        found = double.add(found, rest) if len(rest[0]) else found
-    return double.add(found, left)
-
-
-CORRELATED: float = 0.2  # a correlation with the row before that h = 1 does not expect
+    """Add up a line of pairs, largest errors kept: halves are added to halves until one value is left."""
+    high, low = values
+    total: Pair = (np.zeros(1), np.zeros(1))
+    while len(high) > 1:
+        half = len(high) // 2
+        odd = high[2 * half :], low[2 * half :]
+        high, low = double.add((high[:half], low[:half]), (high[half : 2 * half], low[half : 2 * half]))
+        total = double.add(total, odd) if len(odd[0]) else total
+    return double.add(total, (high, low))
 
 
 @dataclass(frozen=True)
@@ -189,7 +183,7 @@ class Series:
         """Return standard errors from the autocovariances of the scores."""
         steps = self.lines.shape[1]
         if steps < 2:
-            return Why.ONE_ROW.words
+            return ONE_ROW
         h = self.horizon
         factor = (steps + 1 - 2 * h + h * (h - 1) / steps) / steps
         if not factor > 0.0 or h > steps:
@@ -199,27 +193,27 @@ class Series:
         scale = np.where(scale > 0.0, scale, 1.0)
         scaled = scores / scale[:, np.newaxis]
         lags = lags_for(steps, h)
-        whole = _products(scaled, 0)
+        products = _products(scaled, 0)
         for k in range(1, min(lags, steps - 1) + 1):
             shared = _products(scaled, k)
-            whole += (1.0 - k / (lags + 1)) * (shared + shared.T)
-        variance = np.diagonal(whole)
+            products += (1.0 - k / (lags + 1)) * (shared + shared.T)
+        variance = np.diagonal(products)
         stderrs = scale * np.sqrt(np.maximum(variance, 0.0) / factor) / steps
         length = np.sqrt(np.where(variance > 0.0, variance, 1.0))
-        correlation = np.clip(whole / np.outer(length, length), -1.0, 1.0)[:joint, :joint].copy()
+        correlation = np.clip(products / np.outer(length, length), -1.0, 1.0)[:joint, :joint].copy()
         np.fill_diagonal(correlation, 1.0)
         return Spread(stderrs, correlation, None if self.normal else steps - 1, steps)
 
     def scores(self, contrasts: Sequence[Contrast]) -> Array:
         """Return the (contrasts, rows) scores: Σ slope (x_t - mean), weighted by w_t over the mean weight."""
-        found = np.zeros((len(contrasts), self.lines.shape[1]))
+        scores = np.zeros((len(contrasts), self.lines.shape[1]))
         weight = self.lines[0] if self.weighted else np.ones(self.lines.shape[1])
         share = weight / np.mean(weight)
-        for line, contrast in zip(found, contrasts, strict=True):
+        for line, contrast in zip(scores, contrasts, strict=True):
             for i, slope in contrast.items():
                 values = self.lines[i] / np.mean(weight) if self.weighted else self.lines[i]
                 line += slope * (values - share * np.mean(values))
-        return found
+        return scores
 
 
 def lags_for(steps: int, horizon: int) -> int:
@@ -231,14 +225,14 @@ def lags_for(steps: int, horizon: int) -> int:
 
 def autocorrelation(scores: Array) -> float:
     """Return the correlation of (rows,) scores with the row before."""
-    apart = scores - np.mean(scores)
-    top = float(np.maximum.reduce(np.abs(apart)))
-    apart /= top if top > 0.0 else 1.0
-    square = float(np.add.reduce(apart**2))
-    return float(np.add.reduce(apart[1:] * apart[:-1])) / square if square > 0.0 else 0.0
+    centred = scores - np.mean(scores)
+    top = float(np.maximum.reduce(np.abs(centred)))
+    centred /= top if top > 0.0 else 1.0
+    square = float(np.add.reduce(centred**2))
+    return float(np.add.reduce(centred[1:] * centred[:-1])) / square if square > 0.0 else 0.0
 
 
 def _products(scores: Array, lag: int) -> Array:
-    steps = scores.shape[1]
-    found: Array = np.einsum("it,jt->ij", scores[:, lag:], scores[:, : steps - lag])
-    return found
+    """Return Σ_t x_t y_(t - lag) for each two lines of scores."""
+    products: Array = np.einsum("it,jt->ij", scores[:, lag:], scores[:, : scores.shape[1] - lag])
+    return products

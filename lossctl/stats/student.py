@@ -9,22 +9,50 @@ from typing import Final
 
 EXPAND_FROM: Final = 2_000  # degrees of freedom from which the expansion below is right to 1e-15
 TINY: Final = 1e-300
+SMALL_STEP: Final = 1e-8  # relative, after which Newton's next step would be rounding
+MOST_STEPS: Final = 100
+ROUNDING: Final = 1e-15
 
 
 @lru_cache(maxsize=4096)
 def t_quantile(level: float, freedom: int) -> float:
-    """Return t with P(|T| <= t) = level for T with `freedom` >= 1 degrees of freedom."""
+    """Return t with P(|T| <= t) = level for T with `freedom` >= 1 degrees of freedom.
+
+    Newton's method finds it to a few units in the last place; bisection then settles the last digits, evaluating the
+    probability only where rounding could decide.
+    """
     z = normal_quantile(level)
+    start = _expanded(z, freedom)
     if freedom >= EXPAND_FROM:
-        return _expanded(z, freedom)
+        return start
+    near, margin = _newton(z, start, level, freedom)
+
+    def is_below(t: float) -> bool:
+        return _inside(t, freedom) < level if abs(t - near) <= margin else t < near
+
     low, high = 0.0, max(4.0 * z, 10.0)
-    while _inside(high, freedom) < level:
+    while is_below(high):
         high *= 2.0
-    while True:
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            return middle
-        low, high = (middle, high) if _inside(middle, freedom) < level else (low, middle)
+    while (middle := 0.5 * (low + high)) not in (low, high):
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return middle
+
+
+def _newton(least: float, start: float, level: float, freedom: int) -> tuple[float, float]:
+    """Return the quantile, which is at least `least`, and a bound of the error that rounding leaves in it.
+
+    The probability is concave in t > 0, so that a step from below the quantile never leads past it.
+    """
+    half = 0.5 * (freedom + 1)
+    top = 2.0 * math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(math.pi * freedom)
+    t = start
+    for _ in range(MOST_STEPS):
+        density = top * math.exp(-half * math.log1p(t / freedom * t))
+        step = (level - _inside(t, freedom)) / density
+        t = max(t + step, least)
+        if abs(step) <= SMALL_STEP * t:
+            break
+    return t, ROUNDING * (t + (freedom + 10) / density)
 
 
 def t_tail(t: float, freedom: int) -> float:
