@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 
 from rich.console import Console
 from rich.text import Text
 
 from tests import transcript
 
-COMMAND = "lossctl compare sample_data/diabetes.csv -t progression -p linear -p forest -l rmse -l mae"
+COMMAND = (
+    "lossctl compare sample_data/digits.parquet -t digit -p 'softmax=softmax_*' -p 'mlp=mlp_*' --activation softmax "
+    "-l cce -l brier"
+)
 FONT_FACES = re.compile(r"\s*@font-face \{[^}]*\}")  # fonts that a viewer would fetch from elsewhere
 
 
@@ -25,7 +27,7 @@ def picture() -> str:
     lines = Text.from_ansi(f"$ {COMMAND}\n{printed}")
     console = Console(record=True, width=max(line.cell_len for line in lines.split()), file=io.StringIO())
     console.print(lines, soft_wrap=True)
-    return FONT_FACES.sub("", console.export_svg(title=shlex.split(COMMAND)[0], unique_id="compare")) + "\n"
+    return FONT_FACES.sub("", console.export_svg(title="lossctl", unique_id="compare")) + "\n"
 
 
 if __name__ == "__main__":
