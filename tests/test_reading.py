@@ -23,16 +23,15 @@ import lossctl as package
 from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
 from lossctl.io import by_key, fields
-from lossctl.io.arrow import texts
-from lossctl.io.by_key import Joined, ascends
+from lossctl.io.arrow import keys, texts
+from lossctl.io.by_key import ByKey, ascends
 from lossctl.io.by_position import ByPosition
 from lossctl.io.fields import Chunk, Rest, chunks
-from lossctl.io.keys import keys
 from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npy import NpyTable
 from lossctl.io.parquet import ParquetTable
 from lossctl.io.source import Source
-from lossctl.io.table import Kind, Numbers, Table, Texts, decoded, length
+from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
 from lossctl.io.times import ranks
 
 SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
@@ -185,11 +184,12 @@ def test_feeds_have_all_rows_between_them(tmp_path: Path, groups: int, parts: in
     assert len(feeds) == parts or parts == 8 or groups > 65_536
     address = 0
     for feed in feeds:
-        for taken in feed:
+        for pending in feed:
+            taken = pending.make()
             assert taken.start == address
-            count, pieces, stopped = taken.decoded()
-            assert stopped is None
-            for _, piece in pieces:
+            count = taken.rows
+            assert taken.stopped is None
+            for _, piece in taken.pieces:
                 column = piece["x"]
                 assert isinstance(column, Numbers)
                 np.testing.assert_array_equal(column.values[0], np.arange(address, address + count, dtype=float))
@@ -440,11 +440,11 @@ def test_rows_out_of_a_join_names_the_rows_of_the_first_file(tmp_path: Path, sma
         assert loss == abs(pred[row - 1] - second[key[row - 1]])
 
 
-def read_all(rows: Joined) -> None:
+def read_all(rows: ByKey) -> None:
     """Read all joined rows; raise what stops that."""
     for feed in rows.feeds([(0, {"id": Kind.TEXT})], 1):
         for taken in feed:
-            if (stopped := taken.decoded()[2]) is not None:
+            if (stopped := taken.make().stopped) is not None:
                 raise stopped
 
 
@@ -470,7 +470,7 @@ def tables(left: list[Any], right: list[Any]) -> list[ArrayTable]:
 )
 def test_keys_that_do_not_pair_are_counted_and_shown(left: list[Any], right: list[Any], words: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_all(Joined(tables(left, right), "id", threads=1))
+        read_all(ByKey(tables(left, right), "id", threads=1))
     assert words in str(caught.value)
 
 
@@ -510,14 +510,14 @@ def test_text_columns_and_nulls_survive_a_join(small_runs: None) -> None:
     wanted = [(1, {"x": Kind.NUMBER, "w": Kind.TEXT}), (1, {"id": Kind.NUMBER})]
     seen = 0
     feed: Iterator[Any]
-    for feed in Joined([left, right], "id", threads=2).feeds(wanted, 2):
+    for feed in ByKey([left, right], "id", threads=2).feeds(wanted, 2):
         for taken in feed:
-            count, pieces, _ = taken.decoded()
+            count, pieces = taken.make().rows, taken.make().pieces
             numbers, words, ids = pieces[0][1]["x"], pieces[0][1]["w"], pieces[1][1]["id"]
             assert isinstance(numbers, Numbers)
             assert isinstance(words, Texts)
             assert isinstance(ids, Numbers)
-            assert length(pieces[0][1]) == count
+            assert pieces[0][1].rows == count
             for key, value, code in zip(ids.values[0].tolist(), numbers.values[0].tolist(), words.codes, strict=True):
                 assert np.isnan(value) if key % 7 == 0 else value == key
                 assert words.words[code] == f"w{int(key) % 5}"

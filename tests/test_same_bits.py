@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl import Report, registry
-from lossctl.core.block import Block, ready
+from lossctl.core.block import Block, Defect, Pending, ready
 from lossctl.core.breach import Breach
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
@@ -458,7 +458,7 @@ def plan_and_blocks() -> tuple[Plan, list[Block]]:
                 {model: {"target": target, "pred": pred} for model, pred in preds.items()},
                 weight=rng.uniform(0.0, 3.0, rows),
                 groups={"g": rng.integers(0, 5, rows)},
-                missing={"t\0p\0null": Breach(1, start + 1)} if place in (0, 4) else {},
+                missing={Defect(0, "p", "null"): Breach(1, start + 1)} if place in (0, 4) else {},
                 dropped=place,
             )
         )
@@ -502,7 +502,7 @@ def test_tallies_of_blocks_merge_in_any_order() -> None:
         assert other.moments == whole.moments
         assert (other.read, other.dropped) == (12_817, 15)
         assert other.breaches == whole.breaches
-        assert other.missing == whole.missing == {"t\0p\0null": Breach(2, 1)}
+        assert other.missing == whole.missing == {Defect(0, "p", "null"): Breach(2, 1)}
         assert other.peaks == whole.peaks
         for mine, wanted in zip(other.wholes, whole.wholes, strict=True):
             if isinstance(mine, Sample) and isinstance(wanted, Sample):
@@ -515,7 +515,7 @@ def test_tallies_of_blocks_merge_in_any_order() -> None:
         ]
 
 
-def feed(blocks: Sequence[Block]) -> Iterator[Callable[[], Block]]:
+def feed(blocks: Sequence[Block]) -> Iterator[Pending[Block]]:
     """Blocks that are made already."""
     return map(ready, blocks)
 
@@ -546,10 +546,10 @@ def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
     taken, most = [], []
     release = Event()
 
-    def stream() -> Iterator[Callable[[], Block]]:
+    def stream() -> Iterator[Pending[Block]]:
         for number in range(40):
             taken.append(number)
-            yield partial(replace, block, start=number)
+            yield Pending(block.rows, partial(replace, block, start=number))
 
     def held_up(block: Block, plan: Plan, origin: Sequence[float]) -> Any:
         if block.start == 0:
@@ -566,9 +566,11 @@ def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
 def test_what_fails_in_one_thread_ends_them_all() -> None:
     plan, (block, *_) = plan_and_blocks()
 
-    def stream() -> Iterator[Callable[[], Block]]:
+    def stream() -> Iterator[Pending[Block]]:
         for number in count():
-            yield partial(replace, block, **({"start": number} if number != 9 else {"bug": number}))
+            yield Pending(
+                block.rows, partial(replace, block, **({"start": number} if number != 9 else {"bug": number}))
+            )
 
     with pytest.raises(TypeError, match="bug"):
         engine.run([stream()], plan, threads=3)

@@ -24,9 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.api.validate import validate
+from lossctl.core.block import Pending, ready
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, UsageError
-from lossctl.io.table import Cells, Kind, Numbers, Piece, Raw, Shape
+from lossctl.io.table import Cells, Kind, Numbers, Piece, Shape, Table
 from lossctl.output.survey import FORMATS, render
 from lossctl.output.text import Style
 from lossctl.profile import scan as io_survey
@@ -327,10 +328,10 @@ def test_a_sum_that_is_out_of_range_gives_a_mean() -> None:
     assert spread.mean == pytest.approx(1.7e308)
 
 
-class Counted:
+class Counted(Table):
     """A table of endless pieces that knows how many of them have been taken."""
 
-    label, names, rows, cuts = "counted", ("x",), None, None
+    label, names = "counted", ("x",)
 
     def __init__(self) -> None:
         self.taken = 0
@@ -338,16 +339,10 @@ class Counted:
     def shape(self, name: str) -> Shape:
         return Shape("number")
 
-    def unchanged(self) -> None:
-        """Nothing can change."""
-
-    def where(self, row: int) -> str:
-        return f"row {row + 1}"
-
-    def read(self, wanted: object, start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
+    def read(self, columns: object, start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         for place in range(200):
             self.taken += 1
-            yield {"x": Numbers(np.full((1, 10), float(place)))}
+            yield ready(Piece({"x": Numbers(np.full((1, 10), float(place)))}))
         raise DataError("counted: no more")
 
 
@@ -379,7 +374,7 @@ def test_many_columns_are_read_in_parts_where_each_can_be_read_alone(
 
     plain = ParquetTable.read
 
-    def watched(self: ParquetTable, wanted: Mapping[str, Kind], *where: Any) -> Iterator[Piece]:
+    def watched(self: ParquetTable, wanted: Mapping[str, Kind], *where: Any) -> Iterator[Pending[Piece]]:
         if Kind.CELL in wanted.values():
             read.append(list(wanted))
         return plain(self, wanted, *where)
@@ -1042,13 +1037,13 @@ def test_it_starts_as_lightly_as_the_others() -> None:
 
 def test_cells_are_read_as_they_are_held(write: Write) -> None:
     from lossctl.io.open import open_table
-    from lossctl.io.table import decoded, joined, length, part
+    from lossctl.io.table import decoded
 
     table = open_table(str(write("m.csv", 'a,b\n"x, y",1\n"",\xff\n'.encode("latin-1"))))
     pieces = list(decoded(table.read({"a": Kind.CELL, "b": Kind.CELL})))
-    assert sum(map(length, pieces)) == 2
-    whole = joined([part(pieces[0], 0, 1), part(pieces[0], 1, 2)])
-    values = [cells.values.to_pylist() for cells in whole.values() if isinstance(cells, Cells)]
+    assert sum(piece.rows for piece in pieces) == 2
+    whole = Piece.joined([pieces[0].cut(0, 1), pieces[0].cut(1, 2)])
+    values = [cells.values.to_pylist() for cells in whole.columns.values() if isinstance(cells, Cells)]
     assert values == [[b"x, y", b""], [b"1", b"\xff"]]
 
 

@@ -18,7 +18,7 @@ from lossctl import registry
 from lossctl.api.job import Job, raise_findings
 from lossctl.api.options import LEVEL, Losses, Names, Note, Query, checked_types, open_inputs
 from lossctl.core.arrays import first_finite, first_gap
-from lossctl.core.block import Block, MakeBlock, ready
+from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import checked_task
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
@@ -40,7 +40,7 @@ from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
-    from lossctl.io.by_key import Joined
+    from lossctl.io.by_key import ByKey
 
 
 UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
@@ -270,10 +270,10 @@ def _dropped(tally: RunState, reader: BlockReader) -> dict[str, int]:
     """Count dropped rows by column and kind of missing value; a row may count more than once."""
     found: dict[str, int] = {}
     several = len(reader.tables) > 1
-    for name, breach in sorted(tally.missing.items()):
-        place, column, kind = name.split("\0")
-        label = f"{reader.tables[int(place)].label}:" if several else ""
-        found[f"{label}{column}:{kind}"] = found.get(f"{label}{column}:{kind}", 0) + breach.count
+    for defect, breach in sorted(tally.missing.items()):
+        label = f"{reader.tables[defect.table].label}:" if several else ""
+        name = f"{label}{defect.column}:{defect.kind}"
+        found[name] = found.get(name, 0) + breach.count
     return found
 
 
@@ -309,7 +309,16 @@ def answer(
     needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
     resampled = design is not None and design.method == "bootstrap"
     sets = any(loss.over_sets for _, loss in query.asked)
-    reader = BlockReader(tables, rows, chosen, job.rule, query.missing, needs_origins, resampled, sets)  # type: ignore[arg-type]  # the query has checked it
+    reader = BlockReader(
+        tables,
+        rows,
+        chosen,
+        job.rule,
+        query.missing,  # type: ignore[arg-type]  # the query has checked it
+        needs_origins=needs_origins,
+        needs_units=resampled,
+        whole_sets=sets,
+    )
     in_order = bool(chosen.groupings) or query.rows_out is not None or resampled or sets
     with query.watch("pair") if query.id is not None else nullcontext():
         feeds = reader.feeds(1 if in_order else threads)
@@ -361,15 +370,15 @@ def answer(
     return made_report(tally, plan, reader, job, query)
 
 
-def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | Joined:
+def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
     """Decide how rows of several tables belong together: by a key, or by their order."""
     if query.id is not None:
         for table in tables:
             if query.id not in table.names:
                 raise DataError(unknown_column(table, query.id, "--id: there is no column"))
-        from lossctl.io.by_key import Joined
+        from lossctl.io.by_key import ByKey
 
-        return Joined(tables, query.id, threads, keep_rows=keep_rows)
+        return ByKey(tables, query.id, threads, keep_rows=keep_rows)
     if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         query.tell(
             f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
@@ -385,7 +394,7 @@ def _check_sums(questions: Sequence[Question]) -> None:
             raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
 
 
-def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
+def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
     """Return the first block that keeps a row (else the first with any); the feeds stay as if none had been taken.
 
     Raises DataError where not even one row can be read.
@@ -393,8 +402,8 @@ def look_ahead(feeds: list[Iterator[MakeBlock]]) -> Block | None:
     seen: Block | None = None
     for place, feed in enumerate(feeds):
         taken: list[Block] = []
-        for make in feed:
-            block = make()
+        for pending in feed:
+            block = pending.make()
             taken.append(block)
             seen = seen or (block if block.read else None)
             if block.rows or block.stopped is not None:

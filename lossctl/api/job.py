@@ -22,9 +22,9 @@ from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.io.blocks import BlockReader, TargetRule, check_single, explain_fault, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.select import Selection, Slot, assignments, classes_for, pair_outputs
-from lossctl.io.table import Kind, Numbers, Table, decoded
+from lossctl.io.table import Kind, Numbers, Table
 from lossctl.numerics.activation import APPLY
 from lossctl.results.report import Task
 
@@ -262,13 +262,8 @@ class Job:
 def raise_findings(tally: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
     """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
     findings: list[tuple[int, Callable[[], str]]] = []
-    if missing == "error":
-        findings += [
-            (found.row, partial(_missing, reader, name, found)) for name, found in sorted(tally.missing.items())
-        ]
-    findings += [
-        (found.row, partial(explain_fault, reader, name, found)) for name, found in sorted(tally.faults.items())
-    ]
+    for defects in (tally.missing if missing == "error" else {}, tally.faults):
+        findings += [(found.row, partial(reader.explain, defect, found)) for defect, found in sorted(defects.items())]
     findings += [
         (found.first, partial(_outside, reader, plan, check, found))
         for check, found in sorted(tally.breaches.items(), key=lambda entry: str(entry[0]))
@@ -290,21 +285,6 @@ def raise_findings(tally: RunState, reader: BlockReader, plan: Plan, missing: st
     if weight is not None and tally.moments.rows and tally.moments.total(0) == 0:
         label = reader.tables[weight.table].label
         raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
-
-
-def _missing(reader: BlockReader, name: str, found: Breach) -> str:
-    place, column, kind = name.split("\0")
-    return missing_value(reader.where(int(place), found.row), column, kind, found.count)
-
-
-def missing_value(where: str, column: str, kind: str, count: int) -> str:
-    """Word rows of a column without a value: null or NaN, the first one and how many."""
-    what = "NaN" if kind == "nan" else "missing"
-    such = f" ({count} such rows)" if count > 1 else ""
-    return (
-        f"{where}, column {printable(column)!r}: the value is {what}{such}; "
-        "--missing drop leaves such rows out for every model"
-    )
 
 
 def _slot(reader: BlockReader, check: Check, plan: Plan) -> Slot:
@@ -329,12 +309,8 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> st
 
 def _values_at(table: Table, slot: Slot, row: int) -> str:
     """Read one row again, for a message."""
-    start = 0
-    for piece in decoded(table.read(dict.fromkeys(slot.columns, Kind.NUMBER))):
-        columns = [column for name in slot.columns if isinstance(column := piece[name], Numbers)]
-        count = columns[0].values.shape[1]
-        if row < start + count:
-            values = [float(x) for column in columns for x in column.values[:, row - start]]
-            return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
-        start += count
-    return "?"
+    piece = table.row(dict.fromkeys(slot.columns, Kind.NUMBER), row)
+    if piece is None:
+        return "?"
+    values = [float(x) for name in slot.columns for x in piece.column(name, Numbers).values[:, 0]]
+    return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")

@@ -8,15 +8,15 @@ from itertools import combinations, starmap
 from typing import Final, Unpack
 
 from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead
-from lossctl.api.job import Job, missing_value
+from lossctl.api.job import Job
 from lossctl.api.options import InputOptions, Opened, Query, fitting, only_known, open_inputs, silent
 from lossctl.core.domain import NON_NEGATIVE, REAL, Domain
 from lossctl.core.form import checked_task
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
-from lossctl.io.blocks import BlockReader, RowSource, TargetRule, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EXAMPLES
-from lossctl.io.by_position import ByPosition
+from lossctl.io.by_position import ByPosition, RowSource
 from lossctl.io.fields import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot
@@ -588,9 +588,9 @@ class _Examined:
     def _rows(self) -> RowSource:
         if self.query.id is None:
             return ByPosition(self.tables)
-        from lossctl.io.by_key import Joined
+        from lossctl.io.by_key import ByKey
 
-        return Joined(self.tables, self.query.id, self.threads)
+        return ByKey(self.tables, self.query.id, self.threads)
 
 
 def _keys_alike(surveys: Sequence[TableSurvey]) -> tuple[str, ...]:

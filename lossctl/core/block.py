@@ -1,10 +1,10 @@
-"""Block: what the reading side hands to the engine, one piece of all models' rows at a fixed address."""
+"""Block: one piece of all models' rows at a fixed address, from the reading side to the engine; Pending: to come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 from lossctl.core.breach import Breach
 from lossctl.core.fingerprint import Hashes
 from lossctl.errors import DataError
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
+
+
+class Defect(NamedTuple):
+    """What makes rows unusable: in which table (by its place) and column, and how.
+
+    The value is null or NaN, the text is no known label, or the target differs from that of the first table; this
+    last one names no column.
+    """
+
+    table: int
+    column: str
+    kind: Literal["null", "nan", "label", "differs"]
 
 
 @dataclass(frozen=True)
@@ -21,10 +33,10 @@ class Block:
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
     codes. groups: slicing name -> (rows,) codes; groups by cluster and by time have names of their own. origins:
-    slicing name -> (rows,) the first target of each row's group, where a loss needs it. missing: column -> rows where
-    it is null or NaN, by kind. faults: column -> rows whose text is no known label, or whose target disagrees between
-    files. digest: the fingerprint of all rows read, used: of the addresses or keys of those kept. units: (rows,)
-    hashes of what is resampled as one, where it is asked for. stopped: what made the rows after these unreadable.
+    slicing name -> (rows,) the first target of each row's group, where a loss needs it. missing: the rows in which a
+    value is null or NaN, faults: in which a label or target is wrong. digest: the fingerprint of all rows read, used:
+    of the addresses or keys of those kept. units: (rows,) hashes of what is resampled as one, where it is asked for.
+    stopped: what made the rows after these unreadable.
     """
 
     start: int
@@ -34,9 +46,9 @@ class Block:
     weight: Array | None = None
     groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     origins: Mapping[str, Array] = field(default_factory=dict)
-    missing: Mapping[str, Breach] = field(default_factory=dict)
+    missing: Mapping[Defect, Breach] = field(default_factory=dict)
     dropped: int = 0
-    faults: Mapping[str, Breach] = field(default_factory=dict)
+    faults: Mapping[Defect, Breach] = field(default_factory=dict)
     digest: int = 0
     used: int = 0
     units: Hashes | None = None
@@ -51,10 +63,57 @@ class Block:
         """The address after the last row read."""
         return self.start + self.read
 
+    def selected(self, rows: slice | Mask) -> Block:
+        """Return some of the kept rows; what concerns all rows read stays as it is."""
+        return _combined([self], lambda arrays: arrays[0][..., rows])
 
-MakeBlock = Callable[[], Block]
+    @staticmethod
+    def joined(blocks: Sequence[Block]) -> Block:
+        """Return the kept rows of several blocks as one, which for the rest is the last block."""
+        return blocks[0] if len(blocks) == 1 else _combined(blocks, lambda arrays: np.concatenate(arrays, axis=-1))
 
 
-def ready(block: Block) -> MakeBlock:
-    """Return how to make a block that is made already."""
-    return lambda: block
+ROW_ARRAYS = ("addresses", "models", "weight", "groups", "origins", "units")
+
+
+def _combined(blocks: Sequence[Block], combine: Callable[[Sequence[NDArray[Any]]], NDArray[Any]]) -> Block:
+    """Return the last block with arrays made of those of all; an array that models share is made once."""
+    made: dict[int, NDArray[Any]] = {}
+
+    def new(values: Sequence[Any]) -> Any:
+        last = values[-1]
+        if last is None:
+            return None
+        if isinstance(last, Mapping):
+            return {name: new([value[name] for value in values]) for name in last}
+        if id(last) not in made:
+            made[id(last)] = np.ascontiguousarray(combine(values))
+        return made[id(last)]
+
+    return replace(blocks[-1], **{name: new([getattr(block, name) for block in blocks]) for name in ROW_ARRAYS})
+
+
+class _Rows(Protocol):
+    @property
+    def rows(self) -> int: ...
+
+
+Result = TypeVar("Result", bound=_Rows)
+Next = TypeVar("Next", bound=_Rows)
+
+
+@dataclass(frozen=True)
+class Pending(Generic[Result]):
+    """So many rows, not decoded yet: any thread may call `make`, which gives fewer where one cannot be read."""
+
+    rows: int
+    make: Callable[[], Result]
+
+    def then(self, change: Callable[[Result], Next]) -> Pending[Next]:
+        """Return the same rows after another step, which is pending too."""
+        return Pending(self.rows, lambda: change(self.make()))
+
+
+def ready(result: Result) -> Pending[Result]:
+    """Return what is made already in the form of what is not."""
+    return Pending(result.rows, lambda: result)

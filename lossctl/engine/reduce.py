@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.block import Block
+from lossctl.core.block import Block, Defect
 from lossctl.core.breach import Breach, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.fingerprint import MODULUS
@@ -64,7 +64,7 @@ class WorstRows:
         )
 
 
-Breaches = Mapping[str, Breach]
+Breaches = Mapping[Defect, Breach]
 NONE = PeaksByGroup()
 NOTHING = Sample()
 Key = TypeVar("Key", bound=Hashable)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import Condition, Lock
 
-from lossctl.core.block import Block, MakeBlock
+from lossctl.core.block import Block, Pending
 from lossctl.core.grouped import GroupTotals
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER
@@ -29,26 +29,26 @@ def unwatched(phase: str) -> AbstractContextManager[object]:
 
 
 class Feed:
-    """A stream of blocks in row order: threads take turns to take one, and make what they took side by side."""
+    """A stream of blocks in row order: threads take turns to take one, and decode those side by side."""
 
-    def __init__(self, blocks: Iterator[MakeBlock]) -> None:
+    def __init__(self, blocks: Iterator[Pending[Block]]) -> None:
         self._blocks = blocks
         self._lock = Lock()
         self._taken = 0
         self.ended = False
 
-    def take(self, watch: Watch) -> tuple[int, MakeBlock] | None:
-        """Return the next block's number and how to make it, None at the end."""
+    def take(self, watch: Watch) -> tuple[int, Pending[Block]] | None:
+        """Return the next block's number and the block, not decoded yet; None at the end."""
         with self._lock:
             if self.ended:
                 return None
             with watch("read"):
-                make = next(self._blocks, None)
-            if make is None:
+                block = next(self._blocks, None)
+            if block is None:
                 self.ended = True
                 return None
             self._taken += 1
-            return self._taken - 1, make
+            return self._taken - 1, block
 
 
 class Run:
@@ -60,7 +60,7 @@ class Run:
 
     def __init__(
         self,
-        feeds: Sequence[Iterator[MakeBlock]],
+        feeds: Sequence[Iterator[Pending[Block]]],
         plan: Plan,
         origins: Sequence[float],
         sink: RowSink | None,
@@ -96,9 +96,9 @@ class Run:
                 if taken is None:
                     feed = self._claim()
                     continue
-                number, make = taken
+                number, pending = taken
                 with self.watch("decode"):
-                    block = make()
+                    block = pending.make()
                 if block.start > self._limit:  # an earlier row could not be read: what comes after it does not count
                     feed.ended = True
                     continue
@@ -147,7 +147,7 @@ class Run:
 
 
 def run(
-    feeds: Sequence[Iterator[MakeBlock]],
+    feeds: Sequence[Iterator[Pending[Block]]],
     plan: Plan,
     *,
     origins: Sequence[float] = (),

@@ -1,36 +1,35 @@
-"""Blocks: the tables' columns, role by role, cut at fixed row addresses, with missing and unknown values found."""
+"""Blocks: columns of the tables to arrays by role, and these to blocks at fixed addresses without unusable rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, MakeBlock, ready
+from lossctl.core.block import Block, Defect, Pending, ready
 from lossctl.core.breach import Breach
 from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
 from lossctl.core.form import CODED, GIVEN, QUERY
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.by_position import Rows, Wanted
+from lossctl.io.by_position import Columns, Rows, RowSource
 from lossctl.io.select import WITHIN, Selection, Slot
-from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Piece, Table, Texts, Vocabulary, decoded
-from lossctl.numerics.array import Mask
+from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
+from lossctl.numerics.array import Array, Mask
 
 Missing = Literal["error", "drop"]
-PAIR_BITS = 32
+PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
 @dataclass(frozen=True)
 class TargetRule:
-    """How the target column is read: as numbers, as class labels, or as one label against the rest.
+    """How the target column is read: as numbers, as class labels, or as one label against all else.
 
     ignored: labels that need not be classes, since no loss counts their rows; their codes come after the classes'.
     """
@@ -44,194 +43,422 @@ class TargetRule:
         return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
 
 
-class Crossing:
-    """The combinations of several columns' words that have been seen, in order of arrival; threads may share it."""
+class BlockReader:
+    """Streams several tables as blocks.
+
+    Parameters
+    ----------
+    tables, rows
+        The tables, and how their rows belong together.
+    selection, rule
+        Which columns play which role, and how the target is read.
+    missing
+        Whether rows with a missing value count as dropped.
+    needs_origins, needs_units
+        Whether blocks have the first target of each row's group, and the hashes of what is resampled as one.
+    whole_sets
+        Whether a block must hold all rows of a set (role `query`).
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        rows: RowSource,
+        selection: Selection,
+        rule: TargetRule,
+        missing: Missing = "error",
+        *,
+        needs_origins: bool = False,
+        needs_units: bool = False,
+        whole_sets: bool = False,
+    ) -> None:
+        self.tables = tables
+        self.selection = selection
+        self.rule = rule
+        self.missing = missing
+        self.codes = ClassCodes(rule.classes).and_ignored(rule.ignored)
+        self._rows = rows
+        self._needs_units = needs_units
+        self._whole_sets = whole_sets
+        self._vocabularies: dict[tuple[int, str], Vocabulary] = {}
+        self._combinations: dict[str, Combinations] = {name: Combinations() for name in selection.groupings}
+        self._class_hashes = np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
+        self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
+        roles = next(iter(selection.slots.values()), {})
+        self._coded = [roles[role] for role in sorted(CODED) if role in roles]
+        self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
+        self._other_targets = self._targets_beside()
+        self._columns = self._needed_columns()
+
+    # which columns are read ------------------------------------------------------------------------------------------
+
+    def _targets_beside(self) -> dict[int, Slot]:
+        """Return other tables that hold the target: it must be the same there, or the rows do not belong together."""
+        target = self.selection.target
+        if target is None:
+            return {}
+        return {
+            place: Slot(place, target.columns)
+            for place, table in enumerate(self.tables)
+            if place != target.table and set(target.columns) <= set(table.names)
+        }
+
+    def _needed_columns(self) -> Columns:
+        """Return the columns by table; a column that is needed as numbers and as text is read twice."""
+        first: list[dict[str, Kind]] = [{} for _ in self.tables]
+        second: list[dict[str, Kind]] = [{} for _ in self.tables]
+
+        def need(slot: Slot, kind: Kind) -> None:
+            for column in slot.columns:
+                if first[slot.table].setdefault(column, kind) is not kind:
+                    second[slot.table][column] = kind
+
+        selection = self.selection
+        for roles in selection.slots.values():
+            for role, slot in roles.items():
+                if role not in CODED:
+                    need(slot, Kind.NUMBER)
+        if selection.weight is not None:
+            need(selection.weight, Kind.NUMBER)
+        if selection.target is not None:
+            for slot in (selection.target, *self._other_targets.values()):
+                need(slot, self.rule.kind)
+        for slot in self._coded:
+            check_single(self.tables, slot)
+        for slot in [*chain.from_iterable(selection.groupings.values()), *self._coded]:
+            need(slot, Kind.TEXT)
+        return [(table, kinds) for table, kinds in (*enumerate(first), *enumerate(second)) if kinds]
+
+    # blocks ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def in_order(self) -> bool:
+        """Whether what a block is depends on the rows before it: a group's origin, which label is the third."""
+        return bool(self._origins) or self.rule.positive is not None or self._whole_sets
+
+    def feeds(self, parts: int) -> list[Iterator[Pending[Block]]]:
+        """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
+        return [self._feed(rows) for rows in self._rows.feeds(self._columns, 1 if self.in_order else parts)]
+
+    def _feed(self, stream: Iterator[Pending[Rows]]) -> Iterator[Pending[Block]]:
+        pending = (rows.then(self._block) for rows in stream)
+        if not self.in_order:
+            return pending
+        blocks = (block.make() for block in pending)
+        return map(
+            ready, WholeSets(list(self.selection.by), self._set_fault).blocks(blocks) if self._whole_sets else blocks
+        )
+
+    def _block(self, rows: Rows) -> Block:
+        """Make the block of some rows: arrays by role, their fingerprint, and of all that the usable rows."""
+        arrays = RoleArrays(self, rows)
+        if not rows.rows:
+            return Block(rows.start, 0, arrays.addresses, {}, stopped=rows.stopped)
+        selection = self.selection
+        models: dict[str, Mapping[str, NDArray[Any]]] = {
+            model: {role: arrays.codes(slot) if role in CODED else arrays.numbers(slot) for role, slot in roles.items()}
+            for model, roles in selection.slots.items()
+        }
+        columns: list[Hashes] = [self._word_hashes(arrays, slot) for slot in self._coded]
+        columns += [bits(line) for slot in self._given for line in arrays.numbers(slot)]
+        if selection.target is not None:
+            target = arrays.target(selection.target)
+            columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
+            for slot in self._other_targets.values():
+                arrays.compare(target, slot)
+            models = {model: {"target": target, **roles} for model, roles in models.items()}
+        weight = None if selection.weight is None else arrays.numbers(selection.weight)[0]
+        columns += [] if weight is None else [bits(weight)]
+        groups = {name: arrays.groups(slots, self._combinations[name]) for name, slots in selection.groupings.items()}
+        columns += [self._word_hashes(arrays, slot) for slot in chain.from_iterable(selection.by.values())]
+        unusable = arrays.unusable
+        some_unusable = bool(unusable.any())
+        hashes = rows.hashes()
+        units = None
+        if self._needs_units:
+            clusters = selection.clusters.get(WITHIN)
+            units = hashes.copy() if clusters is None else self._word_hashes(arrays, clusters[0])
+        block = Block(
+            start=rows.start,
+            read=rows.rows,
+            addresses=arrays.addresses,
+            models=models,
+            weight=weight,
+            groups=groups,
+            origins=self._block_origins(models, groups, ~unusable) if self._origins else {},
+            missing=arrays.missing,
+            dropped=int(np.count_nonzero(unusable)) if self.missing == "drop" else 0,
+            faults=arrays.faults,
+            used=int(np.add.reduce(hashes[~unusable] if some_unusable else hashes)),
+            digest=fingerprint(hashes, columns),  # overwrites the hashes
+            units=units,
+            stopped=rows.stopped,
+        )
+        return block.selected(~unusable) if some_unusable else block
+
+    def _word_hashes(self, arrays: RoleArrays, slot: Slot) -> Hashes:
+        return self.vocabulary(slot).hashes(arrays.texts(slot))
+
+    def _block_origins(
+        self,
+        models: Mapping[str, Mapping[str, NDArray[Any]]],
+        groups: Mapping[str, NDArray[np.int64]],
+        usable: Mask,
+    ) -> dict[str, Array]:
+        """Return the first target of each row's group: about it the variance of the group's targets is taken."""
+        target = next(iter(models.values()))["target"][0]
+        origins: dict[str, Array] = {}
+        for name in self.selection.by:
+            codes = groups[name]
+            new = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
+            firsts = self._origins[name] = np.concatenate([self._origins[name], new])
+            present, rows = np.unique(codes[usable], return_index=True)
+            unset = np.isnan(firsts[present])
+            firsts[present[unset]] = target[usable][rows[unset]]
+            origins[name] = firsts[codes] if len(firsts) else np.full(len(codes), np.nan)
+        return origins
+
+    def vocabulary(self, slot: Slot) -> Vocabulary:
+        """Return the words of a text column, shared by all blocks."""
+        return self._vocabularies.setdefault((slot.table, slot.columns[0]), Vocabulary())
+
+    # what is said of the rows ----------------------------------------------------------------------------------------
+
+    def labels(self, name: str) -> list[tuple[str, ...]]:
+        """Return the values of a slicing, in the order of its group codes."""
+        slots = self.selection.groupings[name]
+        return (
+            self._combinations[name].labels if len(slots) > 1 else [(word,) for word in self.vocabulary(slots[0]).words]
+        )
+
+    def digest(self, rows: int, fingerprints: int) -> str:
+        """Return the digest of the row count and the target, weight, key and slice values of all rows."""
+        return blake2b(f"{rows} {fingerprints}".encode(), digest_size=8).hexdigest()
+
+    def row_of(self, table: int, address: int) -> int:
+        """Return the row of a table that stands at an address."""
+        return self._rows.row_of(table, address)
+
+    def where(self, table: int, address: int) -> str:
+        """Say where the row at an address stands in a table."""
+        return self.tables[table].where(self.row_of(table, address))
+
+    def explain(self, defect: Defect, breach: Breach) -> str:
+        """Word what makes rows unusable: the first one and how many."""
+        table, column, kind = defect
+        such = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        if kind == "differs":
+            target = self.selection.target
+            assert target is not None
+            return (
+                f"{self.where(target.table, breach.row)}: the target is another one in {self.tables[table].label} "
+                f"({breach.count} such rows); if rows belong together by a key, add --id COLUMN"
+            )
+        where = self.where(table, breach.row)
+        if kind != "label":
+            return missing_value(where, column, kind, breach.count)
+        piece = self.tables[table].row({column: Kind.TEXT}, self.row_of(table, breach.row))
+        text = "" if piece is None else piece.column(column, Texts).word(0)
+        where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
+        if self.rule.positive is not None:
+            return f"{where} is a third label{such}; --positive-label {self.rule.positive} allows one other"
+        classes = ", ".join(printable(label) for label in self.rule.classes[:12])
+        return f"{where} is no class{such}; the classes are {classes}; name them with --classes if they are others"
+
+    def never_positive(self) -> str:
+        """Say that the positive label stands in no row; nothing where it does."""
+        slot = self.selection.target
+        if slot is None or self.rule.positive is None:
+            return ""
+        words = self.vocabulary(slot).words
+        if _is_among(self.rule.positive, words):
+            return ""
+        examples = ", ".join(repr(printable(word)) for word in words[:3])
+        return (
+            f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
+            f"{printable(self.rule.positive)!r}; it holds {examples}"
+        )
+
+    def never_ignored(self) -> list[str]:
+        """Return the labels that are ignored, no class, and in no row."""
+        slot = self.selection.target
+        if slot is None or not self.rule.ignored:
+            return []
+        words = self.vocabulary(slot).words
+        return [label for label in self.rule.ignored if not _is_among(label, words)]
+
+    def _set_fault(self, address: int, column: str | None, code: int) -> DataError:
+        """Word that a set of rows comes back, or that its rows do not share the value of a column."""
+        roles = next(iter(self.selection.slots.values()))
+        if QUERY not in roles:
+            return DataError(
+                f"{column} differs within the file, which is one set: --role {QUERY}=COLUMN tells sets apart"
+            )
+        slot = roles[QUERY]
+        word = printable(self.vocabulary(slot).words[code])
+        place = f"{self.where(slot.table, address)}: {QUERY} {slot.named()} {word!r}"
+        if column is None:
+            return DataError(f"{place} comes back after other sets; rows of a set must stand together: sort by it")
+        return DataError(f"{place} has another {printable(column)} than the row before; it must be one within a set")
+
+
+def _is_among(label: str, words: Sequence[str]) -> bool:
+    return bool((ClassCodes((label,)).of(words)[:-1] == 0).any())
+
+
+def missing_value(where: str, column: str, kind: str, count: int) -> str:
+    """Word rows of a column without a value: null or NaN, the first one and how many."""
+    value = "NaN" if kind == "nan" else "missing"
+    such = f" ({count} such rows)" if count > 1 else ""
+    return (
+        f"{where}, column {printable(column)!r}: the value is {value}{such}; "
+        "--missing drop leaves such rows out for every model"
+    )
+
+
+class RoleArrays:
+    """The columns of one block as arrays by role, and the rows that are unusable."""
+
+    def __init__(self, reader: BlockReader, rows: Rows) -> None:
+        self._reader = reader
+        self.addresses = np.arange(rows.start, rows.start + rows.rows)
+        self.missing: dict[Defect, Breach] = {}
+        self.faults: dict[Defect, Breach] = {}
+        self.unusable: Mask = np.zeros(rows.rows, dtype=bool)
+        self._values: dict[tuple[int, str], Array] = {}
+        self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
+        self._shared: dict[tuple[Slot, Kind], Array] = {}
+        for table, piece in rows.pieces:
+            for name, column in piece.columns.items():
+                if isinstance(column, Texts):
+                    codes = self._codes[table, name] = reader.vocabulary(Slot(table, (name,))).codes(column)
+                    self._note(self.missing, Defect(table, name, "null"), codes < 0)
+                elif isinstance(column, Numbers):
+                    self._values[table, name] = column.values
+                    self._note_missing(table, name, column)
+
+    def _note_missing(self, table: int, name: str, column: Numbers) -> None:
+        if column.null is not None or np.isnan(np.minimum.reduce(column.values, axis=None)):
+            null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
+            holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
+            self._note(self.missing, Defect(table, name, "null"), null)
+            self._note(self.missing, Defect(table, name, "nan"), holes & ~null)
+
+    def _note(self, defects: dict[Defect, Breach], defect: Defect, rows: Mask) -> None:
+        """Record unusable rows, once per column and kind."""
+        if defect not in defects and rows.any():
+            defects[defect] = Breach(int(np.count_nonzero(rows)), int(self.addresses[np.argmax(rows)]))
+            self.unusable |= rows
+
+    def texts(self, slot: Slot) -> NDArray[np.int64]:
+        """Return the (rows,) codes of a text column, -1 where it is null."""
+        return self._codes[slot.table, slot.columns[0]]
+
+    def numbers(self, slot: Slot) -> Array:
+        """Return the (width, rows) values of number columns, one array however many models share it."""
+        if (slot, Kind.NUMBER) not in self._shared:
+            columns = [self._values[slot.table, name] for name in slot.columns]
+            self._shared[slot, Kind.NUMBER] = columns[0] if len(columns) == 1 else np.concatenate(columns)
+        return self._shared[slot, Kind.NUMBER]
+
+    def codes(self, slot: Slot) -> Array:
+        """Return the codes (1, rows) of a column of which only equality counts, one array however many share it."""
+        if (slot, Kind.TEXT) not in self._shared:
+            self._shared[slot, Kind.TEXT] = self.texts(slot).astype(np.float64)[np.newaxis]
+        return self._shared[slot, Kind.TEXT]
+
+    def target(self, slot: Slot) -> NDArray[Any]:
+        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (1, rows)."""
+        rule = self._reader.rule
+        if rule.kind is Kind.NUMBER:
+            return self.numbers(slot)
+        codes = self.texts(slot)
+        words = self._reader.vocabulary(slot).words
+        defect = Defect(slot.table, slot.columns[0], "label")
+        if rule.positive is None:
+            classes = self._reader.codes.of(words)[codes]
+            self._note(self.faults, defect, classes == -2)
+            return classes
+        positive = ClassCodes((rule.positive,)).of(words) == 0
+        negatives = np.flatnonzero(~positive[:-1])
+        if len(negatives) > 1:  # a third label is a typo or another task, never silently "not positive"
+            self._note(self.faults, defect, np.isin(codes, negatives[1:]))
+        return np.where(codes < 0, np.nan, positive[codes])[np.newaxis]
+
+    def compare(self, target: NDArray[Any], slot: Slot) -> None:
+        """Record rows at which another table has another target."""
+        other_target = self.target(slot)
+        differs = (target != other_target) & ~((target != target) & (other_target != other_target))
+        rows = differs if differs.ndim == 1 else differs.any(axis=0)
+        self._note(self.faults, Defect(slot.table, "", "differs"), rows)
+
+    def groups(self, slots: Sequence[Slot], combinations: Combinations) -> NDArray[np.int64]:
+        """Return the codes of a slicing: those of a column or of combinations; -1 where a word is missing."""
+        columns = [self.texts(slot) for slot in slots]
+        pairs = columns[0]
+        if len(columns) == 1:
+            return pairs
+        for codes in columns[1:]:
+            pairs = np.unique((pairs << PAIR_BITS) | (codes + 1), return_inverse=True)[1]
+        _, rows = np.unique(pairs, return_index=True)
+        words = [self._reader.vocabulary(slot).words for slot in slots]
+        complete = np.logical_and.reduce([codes[rows] >= 0 for codes in columns])
+        numbers = np.full(len(rows), -1, dtype=np.int64)
+        combined = zip(*(codes[rows[complete]].tolist() for codes in columns), strict=True)
+        numbers[complete] = combinations.codes(
+            [tuple(texts[code] for texts, code in zip(words, row, strict=True)) for row in combined]
+        )
+        return numbers[pairs]
+
+
+class Combinations:
+    """Combinations of the words of several columns, numbered in order of arrival; threads may share it."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, ...], int] = {}
         self._lock = Lock()
 
-    def codes(self, distinct: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
+    def codes(self, combinations: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
         """Return the codes of combinations."""
         with self._lock:
-            return np.array([self._places.setdefault(words, len(self._places)) for words in distinct], dtype=np.int64)
+            places = [self._places.setdefault(words, len(self._places)) for words in combinations]
+        return np.array(places, dtype=np.int64)
 
     @property
     def labels(self) -> list[tuple[str, ...]]:
         return list(self._places)
 
 
-@dataclass(frozen=True)
-class Context:
-    """What all blocks share: the target's rule and codes, and the words of text columns by table and name."""
-
-    rule: TargetRule
-    codes: ClassCodes
-    words: dict[tuple[int, str], Vocabulary] = field(default_factory=dict)
-    crossings: dict[str, Crossing] = field(default_factory=dict)
-
-    def vocabulary(self, table: int, name: str) -> Vocabulary:
-        """Return the words of a text column."""
-        return self.words.setdefault((table, name), Vocabulary())
-
-
-class Assembly:
-    """One block in the making: arrays by role, and the rows that have to go."""
-
-    def __init__(self, context: Context, held: Mapping[tuple[int, str, Kind], Any], start: int, rows: int) -> None:
-        self.context = context
-        self.held = held
-        self.start = start
-        self.addresses = np.arange(start, start + rows)
-        self.missing: dict[str, Breach] = {}
-        self.faults: dict[str, Breach] = {}
-        self.lost: Mask = np.zeros(rows, dtype=bool)
-        self._made: dict[Slot, NDArray[Any]] = {}
-
-    def _note(self, record: dict[str, Breach], name: str, rows: Mask) -> None:
-        """Record rows that cannot be used, once per column and kind."""
-        if name not in record and rows.any():
-            record[name] = Breach(int(np.count_nonzero(rows)), int(self.addresses[np.argmax(rows)]))
-            self.lost |= rows
-
-    def numbers(self, slot: Slot) -> NDArray[Any]:
-        """Return the (width, rows) values of number columns, one array per slot however many models share it."""
-        if slot not in self._made:
-            columns = [self._number(slot.table, name) for name in slot.columns]
-            self._made[slot] = columns[0] if len(columns) == 1 else np.concatenate(columns)
-        return self._made[slot]
-
-    def _number(self, table: int, name: str) -> NDArray[Any]:
-        column: Numbers = self.held[table, name, Kind.NUMBER]
-        label = f"{table}\0{name}"
-        if column.null is not None or np.isnan(np.minimum.reduce(column.values, axis=None)):
-            null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
-            holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
-            self._note(self.missing, f"{label}\0null", null)
-            self._note(self.missing, f"{label}\0nan", holes & ~null)
-        return column.values
-
-    def _text(self, table: int, name: str) -> NDArray[np.int64]:
-        codes: NDArray[np.int64] = self.held[table, name, Kind.TEXT]
-        self._note(self.missing, f"{table}\0{name}\0null", codes < 0)
-        return codes
-
-    def target(self, slot: Slot) -> NDArray[Any]:
-        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (1, rows)."""
-        rule = self.context.rule
-        if rule.kind is Kind.NUMBER:
-            return self.numbers(slot)
-        name = slot.columns[0]
-        codes = self._text(slot.table, name)
-        words = self.context.vocabulary(slot.table, name).words
-        if rule.positive is None:
-            classes = self.context.codes.of(words)[codes]
-            self._note(self.faults, f"{slot.table}\0{name}", classes == -2)
-            return classes
-        yes = ClassCodes((rule.positive,)).of(words)
-        others = [code for code, word in enumerate(words) if yes[code] != 0]
-        if len(others) > 1:  # a third label is a typo or another task, never silently "not positive"
-            self._note(self.faults, f"{slot.table}\0{name}", np.isin(codes, others[1:]))
-        return np.where(codes < 0, np.nan, yes[codes] == 0)[np.newaxis]
-
-    def codes(self, slot: Slot) -> NDArray[np.float64]:
-        """Return the codes (1, rows) of a column of which only equality counts."""
-        return self._text(slot.table, slot.columns[0]).astype(np.float64)[np.newaxis]
-
-    def same(self, place: int, target: NDArray[Any], other: NDArray[Any]) -> None:
-        """Record rows at which another file has another target."""
-        differs = (target != other) & ~((target != target) & (other != other))
-        self._note(self.faults, f"{place}\0\0other", differs if differs.ndim == 1 else differs.any(axis=0))
-
-    def groups(self, name: str, slots: Sequence[Slot]) -> NDArray[np.int64]:
-        """Return the codes of a slicing: a column's own, or those of combinations; -1 where a word is missing."""
-        codes, *others = [self._text(slot.table, slot.columns[0]) for slot in slots]
-        if not others:
-            return codes
-        columns = [codes, *others]
-        pairs = codes
-        for other in others:
-            pairs = np.unique((pairs << PAIR_BITS) | (other + 1), return_inverse=True)[1]
-        _, first = np.unique(pairs, return_index=True)
-        words = [self.context.vocabulary(slot.table, slot.columns[0]).words for slot in slots]
-        complete = np.logical_and.reduce([column[first] >= 0 for column in columns])
-        number = np.full(len(first), -1, dtype=np.int64)
-        number[complete] = self.context.crossings.setdefault(name, Crossing()).codes(
-            [
-                tuple(known[code] for known, code in zip(words, row, strict=True))
-                for row in zip(*(column[first[complete]].tolist() for column in columns), strict=True)
-            ]
-        )
-        return number[pairs]
-
-    def block(
-        self,
-        models: Mapping[str, Mapping[str, NDArray[Any]]],
-        weight: NDArray[Any] | None,
-        groups: Mapping[str, NDArray[np.int64]],
-        missing: Missing,
-        digest: int,
-        origins: Mapping[str, NDArray[np.float64]],
-        stopped: DataError | None,
-        units: NDArray[np.uint64] | None = None,
-        used: int = 0,
-    ) -> Block:
-        """Leave out the rows that cannot be used, and make the block."""
-        keep = ~self.lost if self.lost.any() else None
-        kept: dict[int, NDArray[Any]] = {}
-
-        def complete(values: NDArray[Any]) -> NDArray[Any]:
-            if keep is None:
-                return values
-            return kept.setdefault(id(values), np.ascontiguousarray(values[..., keep]))
-
-        return Block(
-            start=self.start,
-            read=len(self.addresses),
-            addresses=complete(self.addresses),
-            models={
-                model: {role: complete(values) for role, values in roles.items()} for model, roles in models.items()
-            },
-            weight=None if weight is None else complete(weight),
-            groups={name: complete(codes) for name, codes in groups.items()},
-            origins={name: complete(values) for name, values in origins.items()},
-            missing=self.missing,
-            dropped=int(np.count_nonzero(self.lost)) if missing == "drop" else 0,
-            faults=self.faults,
-            digest=digest,
-            used=used,
-            units=None if units is None else complete(units),
-            stopped=stopped,
-        )
-
-
 class WholeSets:
     """Holds back the rows of the set that may go on in the next block.
 
-    constant: the names of groups that rows of a set must share. fault: makes the error for a row.
+    constant: the names of groups that rows of a set must share. fault: makes the error for a row: of a set that comes
+    back, or of a column (also the weight) whose value changes within a set.
     """
 
-    def __init__(self, constant: Sequence[str], fault: Callable[[int, str, int], DataError]) -> None:
+    def __init__(self, constant: Sequence[str], fault: Callable[[int, str | None, int], DataError]) -> None:
         self._constant, self._fault = constant, fault
-        self._held: list[Block] = []
         self._closed = np.zeros(0, dtype=bool)
 
     def blocks(self, stream: Iterator[Block]) -> Iterator[Block]:
         """Yield blocks of whole sets; every block that comes in is accounted for in one that goes out."""
+        waiting: list[Block] = []  # rows of one set
         for block in stream:
+            if not block.rows:
+                yield block
+                continue
             codes = query_of(block)
-            first = 0 if not block.rows else int(np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))[-1])
-            goes_on = bool(self._held and block.rows and codes[0] == query_of(self._held[0])[0])
-            if not block.rows or (goes_on and first == 0):
-                self._held += [bare(block)] if block.rows else []
-                yield self._checked(replace(cut(block, 0, 0), **facts(block)))
+            last = int(np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))[-1])  # where the last set begins
+            goes_on = bool(waiting) and codes[0] == query_of(waiting[0])[0]
+            if goes_on and last == 0:
+                waiting.append(without_facts(block))
+                yield block.selected(slice(0, 0))
             else:
-                done = self._checked(joined([*self._held, cut(block, 0, first)]))
-                self._held = [bare(cut(block, first, block.rows))]
-                yield replace(done, **facts(block))
-        if self._held:
-            yield self._checked(replace(joined(self._held), start=self._held[-1].stop))
-            self._held = []
+                complete = Block.joined([*waiting, block.selected(slice(0, last))])
+                waiting = [without_facts(block.selected(slice(last, None)))]
+                yield self._checked(complete)
+        if waiting:
+            yield self._checked(Block.joined(waiting))
 
     def _checked(self, block: Block) -> Block:
         """Return a block as it is; raise DataError where a set comes back, or its rows do not agree."""
@@ -240,22 +467,22 @@ class WholeSets:
         codes = query_of(block)
         starts = np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))
         opened = codes[starts].astype(np.int64)
-        grown = np.zeros(max(int(opened.max()) + 1 - len(self._closed), 0), dtype=bool)
-        self._closed = np.concatenate([self._closed, grown])
-        _, once = np.unique(opened, return_index=True)
+        new = np.zeros(max(int(opened.max()) + 1 - len(self._closed), 0), dtype=bool)
+        self._closed = np.concatenate([self._closed, new])
+        _, first = np.unique(opened, return_index=True)
         again = self._closed[opened]
-        again[np.setdiff1d(np.arange(len(opened)), once)] = True
+        again[np.setdiff1d(np.arange(len(opened)), first)] = True
         if again.any():
             place = int(np.argmax(again))
-            raise self._fault(int(block.addresses[starts[place]]), "again", int(opened[place]))
+            raise self._fault(int(block.addresses[starts[place]]), None, int(opened[place]))
         self._closed[opened] = True
         inner = np.ones(block.rows, dtype=bool)
         inner[starts] = False
-        lines: dict[str, NDArray[Any]] = {name: block.groups[name] for name in self._constant}
+        constant: dict[str, NDArray[Any]] = {name: block.groups[name] for name in self._constant}
         if block.weight is not None:
-            lines["weight"] = block.weight
-        for name, line in lines.items():
-            differs: Mask = inner & (np.diff(line, prepend=line[:1]) != 0)
+            constant["weight"] = block.weight
+        for name, values in constant.items():
+            differs: Mask = inner & (np.diff(values, prepend=values[:1]) != 0)
             if differs.any():
                 row = int(np.argmax(differs))
                 raise self._fault(int(block.addresses[row]), name, int(codes[row]))
@@ -268,305 +495,9 @@ def query_of(block: Block) -> NDArray[Any]:
     return roles[QUERY][0] if QUERY in roles else np.zeros(block.rows)
 
 
-def facts(block: Block) -> dict[str, Any]:
-    """Return what a block says of all rows that were read, kept or not."""
-    return {
-        "start": block.start,
-        "read": block.read,
-        "missing": block.missing,
-        "dropped": block.dropped,
-        "faults": block.faults,
-        "digest": block.digest,
-        "used": block.used,
-        "stopped": block.stopped,
-    }
-
-
-def bare(block: Block) -> Block:
-    """Return a block's rows without what is said of all rows read."""
+def without_facts(block: Block) -> Block:
+    """Return the rows of a block without what concerns all rows read."""
     return replace(block, start=block.stop, read=0, missing={}, dropped=0, faults={}, digest=0, used=0, stopped=None)
-
-
-def cut(block: Block, start: int, stop: int) -> Block:
-    """Return some of a block's kept rows."""
-    return _with(block, lambda values: values[..., start:stop])
-
-
-def joined(blocks: Sequence[Block]) -> Block:
-    """Return the rows of several blocks as one; arrays that models share stay shared."""
-    if len(blocks) == 1:
-        return blocks[0]
-    last = blocks[-1]
-    made: dict[int, NDArray[Any]] = {}
-
-    def gather(pick: Callable[[Block], NDArray[Any]]) -> NDArray[Any]:
-        pieces = [pick(block) for block in blocks]
-        if id(pieces[-1]) not in made:
-            made[id(pieces[-1])] = np.ascontiguousarray(np.concatenate(pieces, axis=-1))
-        return made[id(pieces[-1])]
-
-    return replace(
-        last,
-        addresses=gather(lambda block: block.addresses),
-        models={model: {role: gather(_role(model, role)) for role in roles} for model, roles in last.models.items()},
-        weight=None if last.weight is None else gather(_weight),
-        groups={name: gather(_entry("groups", name)) for name in last.groups},
-        origins={name: gather(_entry("origins", name)) for name in last.origins},
-        units=None if last.units is None else gather(_units),
-    )
-
-
-def _role(model: str, role: str) -> Callable[[Block], NDArray[Any]]:
-    return lambda block: block.models[model][role]
-
-
-def _entry(kind: str, name: str) -> Callable[[Block], NDArray[Any]]:
-    return lambda block: getattr(block, kind)[name]
-
-
-def _weight(block: Block) -> NDArray[Any]:
-    assert block.weight is not None
-    return block.weight
-
-
-def _units(block: Block) -> NDArray[Any]:
-    assert block.units is not None
-    return block.units
-
-
-def _with(block: Block, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Block:
-    made: dict[int, NDArray[Any]] = {}
-
-    def changed(values: NDArray[Any]) -> NDArray[Any]:
-        if id(values) not in made:
-            made[id(values)] = np.ascontiguousarray(change(values))
-        return made[id(values)]
-
-    def each(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        return {name: changed(values) for name, values in arrays.items()}
-
-    return replace(
-        block,
-        addresses=changed(block.addresses),
-        models={model: each(roles) for model, roles in block.models.items()},
-        weight=None if block.weight is None else changed(block.weight),
-        groups=each(block.groups),
-        origins=each(block.origins),
-        units=None if block.units is None else changed(block.units),
-    )
-
-
-class RowSource(Protocol):
-    """Where the rows of all tables come from, together."""
-
-    def feeds(self, wanted: Wanted, parts: int) -> list[Iterator[Rows]]:
-        """Return at most `parts` streams that have all rows between them, each in row order."""
-
-    def row_of(self, place: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-
-
-class BlockReader:
-    """Streams several tables as blocks."""
-
-    def __init__(
-        self,
-        tables: Sequence[Table],
-        rows: RowSource,
-        selection: Selection,
-        rule: TargetRule,
-        missing: Missing = "error",
-        needs_origins: bool = False,
-        needs_units: bool = False,
-        whole_sets: bool = False,
-    ) -> None:
-        self.tables = tables
-        self.selection = selection
-        self.rule = rule
-        self.missing = missing
-        self._source = rows
-        self._needs_units = needs_units
-        self._whole_sets = whole_sets
-        given = next(iter(selection.slots.values()), {})
-        self._coded = [given[role] for role in sorted(CODED) if role in given]
-        self._given = [given[role] for role in sorted(GIVEN - CODED) if role in given]
-        self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
-        self._context = Context(rule, ClassCodes(rule.classes).and_ignored(rule.ignored))
-        self._class_hashes = np.array([*map(text_hash, self._context.codes.classes), 0], dtype=np.uint64)
-        self._wanted: list[dict[str, Kind]] = [{} for _ in tables]
-        self._second: list[dict[str, Kind]] = [{} for _ in tables]
-        self._checks = self._other_targets()
-        for slot in self._number_slots():
-            self._want(slot, Kind.NUMBER)
-        if selection.target is not None:
-            for slot in (selection.target, *self._checks.values()):
-                self._want(slot, rule.kind)
-        for slot in self._coded:
-            check_single(tables, slot)
-        for slot in [*chain.from_iterable(selection.groupings.values()), *self._coded]:
-            self._want(slot, Kind.TEXT)
-
-    def _number_slots(self) -> list[Slot]:
-        every = self.selection.slots.values()
-        slots = [slot for roles in every for role, slot in roles.items() if role not in CODED]
-        return slots + ([self.selection.weight] if self.selection.weight else [])
-
-    def _want(self, slot: Slot, kind: Kind) -> None:
-        for column in slot.columns:
-            wanted = self._wanted[slot.table]
-            if wanted.setdefault(column, kind) is not kind:
-                self._second[slot.table][column] = kind  # one column in two roles is read a second time
-
-    def _other_targets(self) -> dict[int, Slot]:
-        """Other tables that hold the target too: it must be the same there, or the rows do not belong together."""
-        target = self.selection.target
-        if target is None:
-            return {}
-        return {
-            place: Slot(place, target.columns)
-            for place, table in enumerate(self.tables)
-            if place != target.table and set(target.columns) <= set(table.names)
-        }
-
-    @property
-    def in_order(self) -> bool:
-        """Whether what a block is depends on the rows before it: a group's origin, which label is the third."""
-        return bool(self._origins) or self.rule.positive is not None or self._whole_sets
-
-    def feeds(self, parts: int) -> list[Iterator[MakeBlock]]:
-        """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
-        wanted = [(place, columns) for place, columns in enumerate(self._wanted) if columns]
-        wanted += [(place, columns) for place, columns in enumerate(self._second) if columns]
-        return [self._feed(rows) for rows in self._source.feeds(wanted, 1 if self.in_order else parts)]
-
-    def _feed(self, stream: Iterator[Rows]) -> Iterator[MakeBlock]:
-        if self._whole_sets:
-            sets = WholeSets(list(self.selection.by), self._set_fault)
-            yield from map(ready, sets.blocks(map(self._block, stream)))
-            return
-        for rows in stream:
-            yield ready(self._block(rows)) if self.in_order else partial(self._block, rows)
-
-    def _block(self, taken: Rows) -> Block:
-        rows, pieces, stopped = taken.decoded()
-        held = {key: column for place, piece in pieces for key, column in self._keyed(place, piece)}
-        whole = Assembly(self._context, held, taken.start, rows)
-        if not rows:
-            return whole.block({}, None, {}, self.missing, 0, {}, stopped)
-        coded = {slot: whole.codes(slot) for slot in self._coded}
-        models: dict[str, Mapping[str, NDArray[Any]]] = {
-            model: {role: coded[slot] if role in CODED else whole.numbers(slot) for role, slot in roles.items()}
-            for model, roles in self.selection.slots.items()
-        }
-        columns: list[Hashes] = [self._word_hashes(held, slot) for slot in self._coded]
-        columns += [bits(line) for slot in self._given for line in whole.numbers(slot)]
-        if self.selection.target is not None:
-            target = whole.target(self.selection.target)
-            columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
-            for place, slot in self._checks.items():
-                whole.same(place, target, whole.target(slot))
-            models = {model: {"target": target, **roles} for model, roles in models.items()}
-        weight = None
-        if self.selection.weight is not None:
-            weight = whole.numbers(self.selection.weight)[0]
-            columns.append(bits(weight))
-        groups = {name: whole.groups(name, slots) for name, slots in self.selection.groupings.items()}
-        columns += [self._word_hashes(held, slot) for slot in chain.from_iterable(self.selection.by.values())]
-        own = taken.hashes()[:rows]
-        units = self._units(held, own) if self._needs_units else None
-        used = int(np.add.reduce(own[~whole.lost] if whole.lost.any() else own))
-        digest = fingerprint(own, columns)
-        origins = self._block_origins(models, groups, whole) if self._origins else {}
-        return whole.block(models, weight, groups, self.missing, digest, origins, stopped, units, used)
-
-    def _word_hashes(self, held: Mapping[tuple[int, str, Kind], Any], slot: Slot) -> Hashes:
-        codes = held[slot.table, slot.columns[0], Kind.TEXT]
-        return self._context.words[slot.table, slot.columns[0]].hashes(codes)
-
-    def _units(self, held: Mapping[tuple[int, str, Kind], Any], rows: Hashes) -> Hashes:
-        """Return the hashes of what is resampled as one: clusters if there are any, else rows by key or address."""
-        clusters = self.selection.clusters.get(WITHIN)
-        return rows.copy() if clusters is None else self._word_hashes(held, clusters[0])
-
-    def _keyed(self, place: int, piece: Piece) -> Iterator[tuple[tuple[int, str, Kind], Any]]:
-        """Key the columns of a piece by table, name and kind; text as codes into one vocabulary per column."""
-        for name, column in piece.items():
-            if isinstance(column, Texts):
-                yield (place, name, Kind.TEXT), self._context.vocabulary(place, name).codes(column)
-            else:
-                yield (place, name, Kind.NUMBER), column
-
-    def _block_origins(
-        self, models: Mapping[str, Mapping[str, NDArray[Any]]], groups: Mapping[str, NDArray[np.int64]], whole: Assembly
-    ) -> dict[str, NDArray[np.float64]]:
-        """Return the first target of each row's group: about it the variance of the group's targets is taken."""
-        keep = ~whole.lost
-        target = next(iter(models.values()))["target"][0]
-        found: dict[str, NDArray[np.float64]] = {}
-        for name in self.selection.by:
-            codes = groups[name]
-            fresh = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
-            known = self._origins[name] = np.concatenate([self._origins[name], fresh])
-            present, first = np.unique(codes[keep], return_index=True)
-            unset = np.isnan(known[present])
-            known[present[unset]] = target[keep][first[unset]]
-            found[name] = known[codes] if len(known) else np.full(len(codes), np.nan)
-        return found
-
-    def _set_fault(self, address: int, what: str, code: int) -> DataError:
-        """Word what is wrong with a set of rows."""
-        model = next(iter(self.selection.slots.values()))
-        if QUERY not in model:
-            return DataError(
-                f"{what} differs within the file, which is one set: --role {QUERY}=COLUMN tells sets apart"
-            )
-        slot = model[QUERY]
-        word = printable(self._context.vocabulary(slot.table, slot.columns[0]).words[code])
-        place = f"{self.where(slot.table, address)}: {QUERY} {slot.named()} {word!r}"
-        if what == "again":
-            return DataError(f"{place} comes back after other sets; rows of a set must stand together: sort by it")
-        return DataError(f"{place} has another {printable(what)} than the row before; it must be one within a set")
-
-    def row_of(self, place: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-        return self._source.row_of(place, address)
-
-    def where(self, place: int, address: int) -> str:
-        """Say where the row at an address stands in a table."""
-        return self.tables[place].where(self.row_of(place, address))
-
-    def digest(self, rows: int, fingerprints: int) -> str:
-        """Return the digest of the row count and the target, weight, key and slice values of all rows."""
-        return blake2b(f"{rows} {fingerprints}".encode(), digest_size=8).hexdigest()
-
-    def never_positive(self) -> str:
-        """Say that the positive label stands in no row; nothing where it does."""
-        slot = self.selection.target
-        if slot is None or self.rule.positive is None:
-            return ""
-        words = self._context.vocabulary(slot.table, slot.columns[0]).words
-        if (ClassCodes((self.rule.positive,)).of(words)[:-1] == 0).any():
-            return ""
-        found = ", ".join(repr(printable(word)) for word in words[:3])
-        return (
-            f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
-            f"{printable(self.rule.positive)!r}; it holds {found}"
-        )
-
-    def never_ignored(self) -> list[str]:
-        """Return the labels that are ignored, no class, and in no row."""
-        slot = self.selection.target
-        if slot is None or not self.rule.ignored:
-            return []
-        words = self._context.vocabulary(slot.table, slot.columns[0]).words
-        return [label for label in self.rule.ignored if not (ClassCodes((label,)).of(words)[:-1] == 0).any()]
-
-    def labels(self, name: str) -> list[tuple[str, ...]]:
-        """Return the values of a slicing, in the order of its group codes."""
-        slots = self.selection.groupings[name]
-        if len(slots) > 1:
-            return self._context.crossings[name].labels
-        return [(word,) for word in self._context.vocabulary(slots[0].table, slots[0].columns[0]).words]
 
 
 def check_single(tables: Sequence[Table], slot: Slot) -> None:
@@ -585,37 +516,3 @@ def width_of(tables: Sequence[Table], slot: Slot) -> int:
     if not width:
         raise DataError(f"{tables[slot.table].label}: column {slot.named()} holds vectors of no length")
     return width
-
-
-def explain_fault(reader: BlockReader, name: str, found: Breach) -> str:
-    """Word a fault of a block: an unknown label, or a target that differs between files."""
-    if name.endswith("\0other"):
-        label = reader.tables[int(name.split("\0")[0])].label
-        target = reader.selection.target
-        assert target is not None
-        return (
-            f"{reader.where(target.table, found.row)}: the target is another one in {label} "
-            f"({found.count} such rows); if rows belong together by a key, add --id COLUMN"
-        )
-    place, column = name.split("\0")
-    table = reader.tables[int(place)]
-    text = cell(table, column, reader.row_of(int(place), found.row))
-    where = f"{reader.where(int(place), found.row)}, column {printable(column)!r}: label {printable(text)!r}"
-    count = f" ({found.count} such rows)" if found.count > 1 else ""
-    if reader.rule.positive is not None:
-        return f"{where} is a third label{count}; --positive-label {reader.rule.positive} allows one other"
-    classes = ", ".join(printable(label) for label in reader.rule.classes[:12])
-    return f"{where} is no class{count}; the classes are {classes}; name them with --classes if they are others"
-
-
-def cell(table: Table, column: str, row: int) -> str:
-    """Read one text cell again, for a message."""
-    start = 0
-    for piece in decoded(table.read({column: Kind.TEXT})):
-        texts = piece[column]
-        assert isinstance(texts, Texts)
-        if row < start + len(texts.codes):
-            code = int(texts.codes[row - start])
-            return texts.words[code] if code >= 0 else ""
-        start += len(texts.codes)
-    return ""

@@ -1,51 +1,56 @@
-"""In step: several tables read side by side, row by row, in pieces at fixed addresses; cut into parts for threads."""
+"""Rows of several tables that belong together by their position: read side by side, cut into parts for threads."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending
 from lossctl.core.fingerprint import Hashes, row_hashes
 from lossctl.errors import DataError
-from lossctl.io.table import Kind, Piece, Raw, Table, keys_of, length, part, rechunked
+from lossctl.io.table import Keys, Kind, Piece, Table, rechunked
 
 WORTH: Final = 4  # a part may begin where at most an eighth of a share is read in vain
-Wanted = Sequence[tuple[int, Mapping[str, Kind]]]  # table, columns; a table may come twice
+Columns = Sequence[tuple[int, Mapping[str, Kind]]]  # the columns to read of a table; a table may come twice
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one block, a piece of each stream of columns, some of them not decoded yet.
+    """The rows of one block: a piece for each entry of `Columns`.
 
-    `hashes` gives the hashes of the rows' addresses or keys. `stopped` is what made the rows after these unreadable.
+    `keys` are the hashes of the rows' keys, None where rows are told apart by their addresses. `stopped` is what made
+    the rows after these unreadable.
     """
 
     start: int
     rows: int
-    pieces: Sequence[tuple[int, Piece | Raw]]
-    hashes: Callable[[], Hashes]
+    pieces: Sequence[tuple[int, Piece]]
+    keys: Hashes | None = None
     stopped: DataError | None = None
 
-    def decoded(self) -> tuple[int, list[tuple[int, Piece]], DataError | None]:
-        """Return how many rows all pieces can give, these, and what stopped the one that gave fewest."""
-        rows, stopped = self.rows, self.stopped
-        found: list[tuple[int, Piece]] = []
-        for place, piece in self.pieces:
-            if isinstance(piece, Raw):
-                made, why = piece.decode()
-                if why is not None and length(made) < rows:
-                    rows, stopped = length(made), why
-                found.append((place, made))
-            else:
-                found.append((place, piece))
-        return rows, [(place, part(piece, 0, rows)) for place, piece in found], stopped
+    def hashes(self) -> Hashes:
+        """Return the hashes of the rows' addresses or keys, to be overwritten."""
+        return row_hashes(self.start, self.rows) if self.keys is None else self.keys[: self.rows].copy()
+
+
+class RowSource(Protocol):
+    """Where the rows of all tables come from, together: by position or by key."""
+
+    def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
+        """Return at most `parts` streams that have all rows between them, each in row order."""
+
+    def row_of(self, table: int, address: int) -> int:
+        """Return the row of a table that stands at an address."""
+
+    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the first table that stand at addresses of one block."""
 
 
 class ByPosition:
@@ -55,14 +60,14 @@ class ByPosition:
         self.tables = tables
         self.key = key
 
-    def feeds(self, wanted: Wanted, parts: int) -> list[Iterator[Rows]]:
+    def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
         """Return at most `parts` streams that have all rows between them, each in row order."""
         if self.key is not None:
-            wanted = [*wanted, (0, {self.key: Kind.KEY})]
+            columns = [*columns, (0, {self.key: Kind.KEY})]
         bounds = self._bounds(parts) if parts > 1 else [0]
         if len(bounds) == 1:
-            return [self._feed(wanted, 0, None)]
-        return [self._feed(wanted, *pair) for pair in zip(bounds, [*bounds[1:], None], strict=True)]
+            return [self._feed(columns, 0, None)]
+        return [self._feed(columns, *pair) for pair in zip(bounds, [*bounds[1:], None], strict=True)]
 
     def _bounds(self, parts: int) -> list[int]:
         """Choose where parts begin: near equal shares, at block addresses up to which little must be read in vain."""
@@ -84,23 +89,11 @@ class ByPosition:
                 bounds.append(best)
         return bounds
 
-    def row_of(self, place: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-        return address
-
-    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of the first table that stand at addresses of one block."""
-        return addresses
-
-    def _feed(self, wanted: Wanted, start: int, stop: int | None) -> Iterator[Rows]:
-        def read(place: int, columns: Mapping[str, Kind]) -> Iterator[Piece | Raw]:
-            table = self.tables[place]
-            return rechunked(table.read(columns) if table.cuts is None else table.read(columns, start, stop), BLOCK)
-
-        streams = [_Stream(place, read(place, columns)) for place, columns in wanted]
+    def _feed(self, columns: Columns, start: int, stop: int | None) -> Iterator[Pending[Rows]]:
+        streams = [_Stream(place, self.tables[place], kinds, start, stop) for place, kinds in columns]
         while True:
-            taken = [stream.next() for stream in streams]
-            counts = [0 if piece is None else length(piece) for piece in taken]
+            pieces = [stream.next() for stream in streams]
+            counts = [0 if piece is None else piece.rows for piece in pieces]
             rows = min(counts)
             stopped = None
             if rows != max(counts) or not rows:
@@ -109,39 +102,58 @@ class ByPosition:
                 if stopped is None and rows != max(counts):
                     stopped = self._row_counts(streams, counts, start)
             if rows or stopped is not None:
-                pieces = [(s.place, p if p is not None else {}) for s, p in zip(streams, taken, strict=True)]
-                hashes = partial(row_hashes, start, rows)
-                if self.key is not None:
-                    _, piece = pieces.pop()
-                    hashes = partial(_key_hashes, piece, self.key)
-                yield Rows(start, rows, pieces if rows else [], hashes, stopped)
+                side_by_side = [(s.table, p) for s, p in zip(streams, pieces, strict=True) if p is not None and rows]
+                yield Pending(rows, partial(_decoded, start, rows, side_by_side, self.key, stopped))
             if stopped is not None or not rows:
                 return
             start += rows
 
     def _row_counts(self, streams: Sequence[_Stream], counts: Sequence[int], start: int) -> DataError:
         """Count every table to its end, and say that they differ."""
-        totals = {stream.place: start + count + stream.left() for stream, count in zip(streams, counts, strict=True)}
+        totals = {
+            stream.table: start + count + stream.count_to_end() for stream, count in zip(streams, counts, strict=True)
+        }
         unread = next(filter(None, (stream.error for stream in streams)), None)
         if unread is not None:
             return unread
         shown = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
         return DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
 
+    def row_of(self, table: int, address: int) -> int:
+        """Return the row of a table that stands at an address."""
+        return address
 
-def _key_hashes(piece: Piece | Raw, key: str) -> Hashes:
-    return keys_of(piece.decode()[0] if isinstance(piece, Raw) else piece, key).hashes.copy()
+    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of the first table that stand at addresses of one block."""
+        return addresses
+
+
+def _decoded(
+    start: int,
+    rows: int,
+    side_by_side: Sequence[tuple[int, Pending[Piece]]],
+    key: str | None,
+    stopped: DataError | None,
+) -> Rows:
+    """Decode pieces side by side, as many rows as all of them can give; the last one are keys if there is a `key`."""
+    pieces = [(table, pending.make()) for table, pending in side_by_side]
+    for _, piece in pieces:
+        if piece.stopped is not None and piece.rows < rows:
+            rows, stopped = piece.rows, piece.stopped
+    keys = None if key is None or not pieces else pieces.pop()[1].column(key, Keys).hashes
+    return Rows(start, rows, [(table, piece.cut(0, rows)) for table, piece in pieces], keys, stopped)
 
 
 class _Stream:
     """Pieces of one table, and the error that has cut them short, if one has."""
 
-    def __init__(self, place: int, pieces: Iterator[Piece | Raw]) -> None:
-        self.place = place
-        self._pieces = pieces
+    def __init__(self, place: int, table: Table, columns: Mapping[str, Kind], start: int, stop: int | None) -> None:
+        self.table = place
+        pieces = table.read(columns) if table.cuts is None else table.read(columns, start, stop)
+        self._pieces = rechunked(pieces, BLOCK)
         self.error: DataError | None = None
 
-    def next(self) -> Piece | Raw | None:
+    def next(self) -> Pending[Piece] | None:
         """Return the next piece, None at the end."""
         try:
             return None if self.error else next(self._pieces, None)
@@ -155,9 +167,9 @@ class _Stream:
             self.next()
         return self.error
 
-    def left(self) -> int:
-        """Count the rows that are left."""
+    def count_to_end(self) -> int:
+        """Count the rows that have not been read."""
         count = 0
         while (piece := self.next()) is not None:
-            count += length(piece)
+            count += piece.rows
         return count

@@ -16,6 +16,7 @@ from functools import cached_property, partial
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io import arrow
 from lossctl.io.fields import (
@@ -32,7 +33,7 @@ from lossctl.io.fields import (
     plain_piece,
 )
 from lossctl.io.source import COMPRESSED, Source
-from lossctl.io.table import Kind, Piece, Raw, Shape, joined
+from lossctl.io.table import FileTable, Kind, Piece, Shape
 
 HEAD = 1 << 20  # bytes in which the header and the first rows are looked for
 BLOCK_BYTES = 1 << 20
@@ -49,16 +50,14 @@ class _Place:
     block: int = BLOCK_BYTES
 
 
-class CsvTable:
+class CsvTable(FileTable):
     """One CSV file; see the module for how fields are read."""
 
     def __init__(self, source: Source, delimiter: str | None) -> None:
-        self.source = source
-        self.label = source.label
+        super().__init__(source)
         if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n'):
             raise UsageError(f"-d {delimiter!r}: one character is needed, and no quote, line end or sign beyond ASCII")
         self.delimiter = delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
-        self.rows: int | None = None
 
     @cached_property
     def head(self) -> list[list[str]]:
@@ -110,18 +109,8 @@ class CsvTable:
                 return Shape(kind)
         return Shape("number")
 
-    def unchanged(self) -> None:
-        self.source.unchanged()
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
-
-    @property
-    def cuts(self) -> None:
-        """A row is found only by counting the line ends before it."""
-
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
-        types = {name: self._type(name, kind) for name, kind in wanted.items()}
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        types = {name: self._type(name, kind) for name, kind in columns.items()}
         if len(self.head) == 1:
             return
         try:
@@ -131,7 +120,7 @@ class CsvTable:
             raise DataError(f"{self.label}: {self.source.explained(error)}") from None
         self.source.unchanged()
 
-    def _read(self, types: Mapping[str, pa.DataType]) -> Iterator[Piece | Raw]:
+    def _read(self, types: Mapping[str, pa.DataType]) -> Iterator[Pending[Piece]]:
         """Cut the text into pieces of whole rows that any thread may decode, as far as that is safe."""
         row, header = 0, self._header_bytes
         rest = None if header else Rest(0)
@@ -141,12 +130,12 @@ class CsvTable:
                     if isinstance(chunk, Rest):
                         rest = chunk
                         break
-                    yield Raw(chunk.rows, partial(self._decoded, chunk, types, row))
+                    yield Pending(chunk.rows, partial(self._decoded, chunk, types, row))
                     row += chunk.rows
         if rest is not None:
-            yield from self._in_one_go(types, row, header + rest.offset)
+            yield from map(ready, self._in_one_go(types, row, header + rest.offset))
 
-    def _decoded(self, chunk: Chunk, types: Mapping[str, pa.DataType], first: int) -> tuple[Piece, DataError | None]:
+    def _decoded(self, chunk: Chunk, types: Mapping[str, pa.DataType], first: int) -> Piece:
         """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
         try:
             table = arrow_csv.read_csv(
@@ -159,14 +148,14 @@ class CsvTable:
             message = str(error)
         else:
             if table.num_rows == chunk.rows:
-                return self._piece(table.combine_chunks().to_batches()[0], types), None
+                return self._piece(table.combine_chunks().to_batches()[0], types)
             message = f"rows {first + 1} to {first + chunk.rows}: a quote stands where none may"
         good: list[Piece] = []
         place = _Place(partial(pa.BufferReader, chunk.text), 0, first, len(chunk.text) + 1)
         try:
             good.extend(self._up_to_the_fault(types, place, 0, message))
         except DataError as error:
-            return joined(good) if good else {}, error
+            return Piece(Piece.joined(good).columns if good else {}, error)
         raise AssertionError(message)
 
     def _in_one_go(self, types: Mapping[str, pa.DataType], first: int, offset: int) -> Iterator[Piece]:
@@ -183,10 +172,12 @@ class CsvTable:
             yield from self._up_to_the_fault(types, place, row - first, str(error))
 
     def _piece(self, batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
-        return {
-            name: arrow.column(array, kind_of(types[name]))
-            for name, array in zip(batch.schema.names, batch.columns, strict=True)
-        }
+        return Piece(
+            {
+                name: arrow.column(array, kind_of(types[name]))
+                for name, array in zip(batch.schema.names, batch.columns, strict=True)
+            }
+        )
 
     def _type(self, name: str, kind: Kind) -> pa.DataType:
         if kind is Kind.KEY:

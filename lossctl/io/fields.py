@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.errors import printable
 from lossctl.io import arrow
-from lossctl.io.table import Cells, Kind, Numbers, Piece, Texts
+from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, Texts
 from lossctl.numerics.array import Mask
 
 NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
@@ -70,7 +70,7 @@ def raw_bytes(field: bytes) -> bytes:
 
 def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piece:
     """Convert rows that were read as text and found to be right."""
-    piece: Piece = {}
+    piece: dict[str, Column] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if kind_of(types[name]) is Kind.CELL:
             piece[name] = Cells(pa.array(map(raw_bytes, array.to_pylist()), pa.large_binary()))
@@ -86,7 +86,7 @@ def plain_piece(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> Piec
             null = np.array([text in NULLS for text in texts], dtype=bool)
             numbers = [np.nan if text in NULLS else as_float(text) for text in texts]
             piece[name] = Numbers(np.array([numbers]), null if null.any() else None)
-    return piece
+    return Piece(piece)
 
 
 def as_float(text: str) -> float:

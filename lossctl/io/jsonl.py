@@ -19,12 +19,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
+from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow as arrow_module
 from lossctl.io import fields
 from lossctl.io.fields import FALSE, NULLS, NUMBER, TRUE, Chunk, Rest, chunks
 from lossctl.io.source import COMPRESSED, Source
-from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, Raw, Shape, Texts
+from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
 
 ALLOWED: Final = 'each line is one JSON object, as {"y": 1.5, "p": 2}'
 MOST_DIGITS: Final = 310  # of a whole number that may be a float64
@@ -359,15 +360,13 @@ DEEPEST: Final = 1000  # lists and objects of one line that Arrow may follow
 NO_JSON: Final = (b"NaN", b"Inf")  # taken for numbers by Arrow
 
 
-class JsonTable:
+class JsonTable(FileTable):
     """One file of JSON lines; see the module for what its columns are."""
 
     format = "jsonl"
 
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.label = source.label
-        self.rows: int | None = None
+        super().__init__(source)
         self.patterns: set[str] = set()
         self._later: dict[str, Held] | None = None
 
@@ -452,23 +451,13 @@ class JsonTable:
     def shape(self, name: str) -> Shape:
         return self._held(name).shape
 
-    def unchanged(self) -> None:
-        self.source.unchanged()
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
-
-    @property
-    def cuts(self) -> None:
-        """A row is found only by counting the line ends before it."""
-
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
-        columns = {name: (kind, self._held(name)) for name, kind in wanted.items()}
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        known = {name: (kind, self._held(name)) for name, kind in columns.items()}
         row = 0
         for chunk in self._chunks():
             if isinstance(chunk, Rest):
                 raise self._too_long(row)
-            yield Raw(chunk.rows, partial(self._decoded, chunk, columns, row))
+            yield Pending(chunk.rows, partial(self._decoded, chunk, known, row))
             row += chunk.rows
         self.source.unchanged()
 
@@ -496,11 +485,9 @@ class JsonTable:
         size = fields.LONGEST >> 20
         return DataError(f"{self.label}: row {row + 1} or one after it: one line is longer than {size} MiB")
 
-    def _decoded(
-        self, chunk: Chunk, columns: Mapping[str, tuple[Kind, Held]], first: int
-    ) -> tuple[Piece, DataError | None]:
+    def _decoded(self, chunk: Chunk, columns: Mapping[str, tuple[Kind, Held]], first: int) -> Piece:
         piece = self._by_arrow(chunk, columns)
-        return (piece, None) if piece is not None else self._by_line(chunk, columns, first)
+        return piece if piece is not None else self._by_line(chunk, columns, first)
 
     def _by_arrow(self, chunk: Chunk, columns: Mapping[str, tuple[Kind, Held]]) -> Piece | None:
         """Parse a piece of text at once; None where that may not be what its lines say."""
@@ -518,7 +505,7 @@ class JsonTable:
             if table.num_rows != chunk.rows:
                 return None
             batch = table.combine_chunks().to_batches()[0]
-            piece: Piece = {}
+            piece: dict[str, Column] = {}
             for name, (kind, column) in columns.items():
                 found = quick(batch.column(name), kind, column)
                 if found is None:
@@ -526,7 +513,7 @@ class JsonTable:
                 piece[name] = found
         except (pa.ArrowException, DataError):
             return None
-        return piece if self._without_later_keys(chunk, batch) else None
+        return Piece(piece) if self._without_later_keys(chunk, batch) else None
 
     def _without_later_keys(self, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         """Whether no record can have a key of a pattern that is not among the columns."""
@@ -541,9 +528,7 @@ class JsonTable:
                 return False
         return True
 
-    def _by_line(
-        self, chunk: Chunk, columns: Mapping[str, tuple[Kind, Held]], first: int
-    ) -> tuple[Piece, DataError | None]:
+    def _by_line(self, chunk: Chunk, columns: Mapping[str, tuple[Kind, Held]], first: int) -> Piece:
         """Read line by line; of a piece with a bad row, the rows before it, and what is wrong with it."""
         gathered = {name: Gathered(kind, column) for name, (kind, column) in columns.items()}
         rows, stopped = 0, None
@@ -557,7 +542,7 @@ class JsonTable:
                 stopped = DataError(f"{self.where(first + rows)}{fault}")
                 break
             rows += 1
-        return {name: column.made(rows) for name, column in gathered.items()}, stopped
+        return Piece({name: column.made(rows) for name, column in gathered.items()}, stopped)
 
     def _no_later_key(self, values: Mapping[str, Any], columns: Mapping[str, object]) -> None:
         for pattern in self.patterns:

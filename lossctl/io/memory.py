@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending, ready
 from lossctl.core.labels import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table
+from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
 
 
-class ArrayTable:
+class ArrayTable(Table):
     """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels."""
 
     def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
@@ -57,29 +58,21 @@ class ArrayTable:
         kind = {"b": "boolean", "i": "number", "u": "number", "f": "number"}.get(array.dtype.kind, "text")
         return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
 
-    def unchanged(self) -> None:
-        """Memory is the caller's own."""
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
-
     @property
     def cuts(self) -> range:
-        return range(0, max(self.rows, 1), BLOCK)
+        return block_starts(self.rows)
 
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         end = self.rows if stop is None else stop
         for first in range(start, end, BLOCK):
             rows = slice(first, min(first + BLOCK, end))
-            yield {name: self._column(name, rows, kind) for name, kind in wanted.items()}
+            yield ready(Piece({name: self._column(name, rows, kind) for name, kind in columns.items()}))
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
         array = self.columns[name][rows]
         if kind in (Kind.TEXT, Kind.KEY):
-            try:
+            with self.naming(name):
                 return labels(single(self._exact[name][rows]), kind)
-            except DataError as error:
-                raise DataError(f"{self.label}: column {name!r} {error}") from None
         if kind is Kind.CELL and array.dtype.kind not in "biuf":
             return labels(shown(array), Kind.TEXT)
         if array.dtype.kind not in "biuf":
@@ -157,7 +150,7 @@ def missing(value: Any) -> bool:
     return bool(differs) if isinstance(differs, bool | np.bool_) else True
 
 
-class ArrowTable:
+class ArrowTable(Table):
     """An Arrow table."""
 
     def __init__(self, table: Any, label: str = "data") -> None:
@@ -182,37 +175,27 @@ class ArrowTable:
         found = arrow_module.shape(self.column(name).type)
         if found.width == 0:
             first = self.column(name).slice(0, 1).combine_chunks()
-            try:
+            with self.naming(name):
                 return Shape(found.kind, arrow_module.vectors(first).values.shape[0] if len(first) else 0)
-            except DataError as error:
-                raise DataError(f"{self.label}: column {name!r} {error}") from None
         return found
-
-    def unchanged(self) -> None:
-        """Memory is the caller's own."""
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
 
     @property
     def cuts(self) -> range:
-        return range(0, max(self.rows, 1), BLOCK)
+        return block_starts(self.rows)
 
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         import pyarrow as pa
 
         from lossctl.io import arrow as arrow_module
 
-        columns = pa.table({name: self.column(name) for name in wanted})
-        columns = columns.slice(start, None if stop is None else stop - start)
-        for batch in columns.to_batches(max_chunksize=BLOCK):
-            piece: Piece = {}
-            for name, kind in wanted.items():
-                try:
+        table = pa.table({name: self.column(name) for name in columns})
+        table = table.slice(start, None if stop is None else stop - start)
+        for batch in table.to_batches(max_chunksize=BLOCK):
+            piece: dict[str, Column] = {}
+            for name, kind in columns.items():
+                with self.naming(name):
                     piece[name] = arrow_module.column(batch.column(name), kind)
-                except DataError as error:
-                    raise DataError(f"{self.label}: column {name!r} {error}") from None
-            yield piece
+            yield ready(Piece(piece))
 
 
 class FrameTable(ArrowTable):

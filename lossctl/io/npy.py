@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
 from lossctl.io.memory import ArrayTable
 from lossctl.io.parquet import BOMB_RATIO, BOMB_SIZE
-from lossctl.io.source import FORMATS, Source
-from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Piece, Shape
+from lossctl.io.source import FORMATS
+from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts
 
 MAX_HEADER = 10_000
 
@@ -90,12 +91,8 @@ def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[ND
             yield np.fromfile(file, layout.dtype, count * width).reshape(count, width).T
 
 
-class NpyTable:
+class NpyTable(FileTable):
     """One array as a table of one vector column, which bears the file's name."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.label = source.label
 
     @cached_property
     def layout(self) -> Layout:
@@ -120,26 +117,20 @@ class NpyTable:
     def shape(self, name: str) -> Shape:
         return Shape("boolean" if self.layout.dtype.kind == "b" else "number", self.layout.width)
 
-    def unchanged(self) -> None:
-        self.source.unchanged()
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
-
     @property
     def cuts(self) -> range:
-        return range(0, max(self.rows, 1), BLOCK)
+        return block_starts(self.rows)
 
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         name = self.names[0]
-        if wanted[name] not in (Kind.NUMBER, Kind.CELL):
+        if columns[name] not in (Kind.NUMBER, Kind.CELL):
             if self.shape(name).width != 1:
                 raise DataError(f"{self.label}: {NOT_SINGLE}")
             raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
         try:
             with open(self.source.path, "rb") as file:
                 for block in blocks(file, self.layout, start, self.rows if stop is None else stop):
-                    yield {name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}
+                    yield ready(Piece({name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}))
         except (ValueError, OSError) as error:
             self.source.unchanged()
             raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
@@ -162,14 +153,10 @@ DAMAGED: Final = (
 )
 
 
-class NpzTable:
+class NpzTable(FileTable):
     """One archive: each array is a column, of vectors where it has more than one index."""
 
     format = "npz"
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.label = source.label
 
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:
@@ -245,23 +232,13 @@ class NpzTable:
         layout = self.layouts[name]
         return ArrayTable({name: np.empty((0, *layout.shape[1:]), layout.dtype)}).shape(name)
 
-    def unchanged(self) -> None:
-        self.source.unchanged()
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
-
-    @property
-    def cuts(self) -> None:
-        """What is compressed is read from its beginning."""
-
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
-        self._check_size(wanted)
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        self._check_size(columns)
         with self._archive() as archive, ExitStack() as stack:
-            streams = {name: self._stream(archive, name, stack) for name in wanted}
+            streams = {name: self._stream(archive, name, stack) for name in columns}
             for _ in range(0, self.rows, BLOCK):
                 rows = {name: next(stream) for name, stream in streams.items()}
-                yield from ArrayTable(rows, self.label).read(wanted)
+                yield from ArrayTable(rows, self.label).read(columns)
         self.source.unchanged()
 
     def _stream(self, archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[NDArray[Any]]:
@@ -287,8 +264,8 @@ class NpzTable:
                 raise self._of_array(name, "it is cut short")
             yield np.frombuffer(data, layout.dtype).reshape(count, layout.width)
 
-    def _check_size(self, wanted: Mapping[str, Kind]) -> None:
-        claimed = sum(self._members[name].file_size for name in wanted)
+    def _check_size(self, columns: Mapping[str, Kind]) -> None:
+        claimed = sum(self._members[name].file_size for name in columns)
         if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
             raise DataError(
                 f"{self.label}: it claims {claimed >> 20} MiB of data in a file of {self.source.size} bytes; "

@@ -9,9 +9,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
 from lossctl.io.source import COMPRESSED, FORMATS, Source, spooled_stdin
-from lossctl.io.table import Kind, Piece, Raw, Shape, Table, length
+from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 OTHERS: Final = ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY"), (".npz", ".npz", "PK"))
@@ -59,7 +60,7 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
-class PartsTable:
+class PartsTable(Table):
     """A folder of parts, read as one table in natural order of their names."""
 
     def __init__(self, path: str, delimiter: str | None) -> None:
@@ -86,9 +87,7 @@ class PartsTable:
     def watch(self, pattern: str) -> None:
         """Let parts in which columns may come late know a pattern by which columns were chosen."""
         for part in self.parts:
-            watch = getattr(part, "watch", None)
-            if watch is not None:
-                watch(pattern)
+            part.watch(pattern)
 
     @property
     def rows(self) -> int | None:
@@ -113,21 +112,21 @@ class PartsTable:
             return None
         return [start + cut for start, inside in zip(self._starts, cuts, strict=True) for cut in inside or ()]
 
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece | Raw]:
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         if self.cuts is None:
-            yield from self._read_all(wanted)
+            yield from self._read_all(columns)
             return
         for part, first in zip(self.parts, self._starts, strict=True):
             begin, end = max(start - first, 0), part.rows or 0
             end = end if stop is None else min(end, stop - first)
             if begin < end:
-                yield from part.read(wanted, begin, end)
+                yield from part.read(columns, begin, end)
 
-    def _read_all(self, wanted: Mapping[str, Kind]) -> Iterator[Piece | Raw]:
+    def _read_all(self, columns: Mapping[str, Kind]) -> Iterator[Pending[Piece]]:
         row = 0
         self._starts = []
         for part in self.parts:
             self._starts.append(row)
-            for piece in part.read(wanted):
-                row += length(piece)
+            for piece in part.read(columns):
+                row += piece.rows
                 yield piece

@@ -10,22 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed
 from lossctl.io import arrow
-from lossctl.io.source import Source
-from lossctl.io.table import Column, Kind, Piece, Shape
+from lossctl.io.table import Column, FileTable, Kind, Numbers, Piece, Shape, decoded
 
 BUFFER_BYTES = 1 << 20  # read at a time from each column
 BOMB_SIZE = 1 << 30  # bytes that the selected columns may claim ...
 BOMB_RATIO = 1000  # ... unless the file itself is at least a thousandth of that
 
 
-class ParquetTable:
+class ParquetTable(FileTable):
     """One Parquet file."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.label = source.label
 
     @cached_property
     def metadata(self) -> pq.FileMetaData:
@@ -62,16 +58,9 @@ class ParquetTable:
     def shape(self, name: str) -> Shape:
         found = arrow.shape(self.schema.field(name).type)
         if found.width == 0:  # a list of free length: its first row tells
-            piece = next(self.read({name: Kind.NUMBER}), None)
-            column = None if piece is None else piece[name]
-            return Shape(found.kind, len(column.values) if column is not None and hasattr(column, "values") else 0)
+            piece = next(decoded(self.read({name: Kind.NUMBER})), None)
+            return Shape(found.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
         return found
-
-    def unchanged(self) -> None:
-        self.source.unchanged()
-
-    def where(self, row: int) -> str:
-        return f"{self.label}: row {row + 1}"
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
@@ -81,9 +70,9 @@ class ParquetTable:
             0,
         )
 
-    def read(self, wanted: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Piece]:
-        self._check_size(set(wanted))
-        self._check_single(wanted)
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        self._check_size(set(columns))
+        self._check_single(columns)
         stop = self.rows if stop is None else stop
         try:
             with self.source.file() as file:
@@ -94,20 +83,18 @@ class ParquetTable:
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
-                    read_dictionary=[name for name, kind in wanted.items() if kind is Kind.TEXT],
+                    read_dictionary=[name for name, kind in columns.items() if kind is Kind.TEXT],
                 )
                 first, groups = self._groups(start, stop)
                 for batch in parquet.iter_batches(
-                    batch_size=BLOCK, row_groups=groups, columns=list(wanted), use_threads=False
+                    batch_size=BLOCK, row_groups=groups, columns=list(columns), use_threads=False
                 ):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     first += batch.num_rows
                     if low < high:
                         here = batch.slice(low, high - low)
-                        yield {
-                            name: self._column(name, array, wanted[name])
-                            for name, array in zip(here.schema.names, here.columns, strict=True)
-                        }
+                        arrays = zip(here.schema.names, here.columns, strict=True)
+                        yield ready(Piece({name: self._column(name, array, columns[name]) for name, array in arrays}))
                     if first >= stop:
                         break
         except (pa.ArrowException, OSError) as error:
@@ -126,26 +113,22 @@ class ParquetTable:
         return first, chosen
 
     def _column(self, name: str, array: pa.Array, kind: Kind) -> Column:
-        try:
+        with self.naming(name):
             return arrow.column(array, kind)
-        except DataError as error:
-            raise DataError(f"{self.label}: column {name!r} {error}") from None
 
-    def _check_single(self, wanted: Mapping[str, Kind]) -> None:
+    def _check_single(self, columns: Mapping[str, Kind]) -> None:
         """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""
-        for name, kind in wanted.items():
+        for name, kind in columns.items():
             if kind in (Kind.TEXT, Kind.KEY):
-                try:
+                with self.naming(name):
                     arrow.check_single(self.schema.field(name).type)
-                except DataError as error:
-                    raise DataError(f"{self.label}: column {name!r} {error}") from None
 
-    def _check_size(self, wanted: set[str]) -> None:
+    def _check_size(self, columns: set[str]) -> None:
         claimed = sum(
             group.column(place).total_uncompressed_size
             for group in map(self.metadata.row_group, range(self.metadata.num_row_groups))
             for place in range(group.num_columns)
-            if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in wanted)
+            if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in columns)
         )
         if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
             raise DataError(

@@ -108,9 +108,7 @@ def find(table: Table, text: str) -> tuple[str, ...]:
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
             found.extend(matching)
-            watch = getattr(table, "watch", None)  # where columns may come after those that are known
-            if watch is not None:
-                watch(piece)
+            table.watch(piece)
         else:
             raise DataError(unknown_column(table, piece, "there is no column"))
     if len(set(found)) != len(found):

@@ -12,13 +12,15 @@ from typing import Final
 
 import numpy as np
 
+from lossctl.core.block import Defect
 from lossctl.core.breach import Breach
 from lossctl.core.fingerprint import Hashes
-from lossctl.io.blocks import BlockReader, RowSource, TargetRule
+from lossctl.io.blocks import BlockReader, TargetRule
 from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
-from lossctl.io.by_position import ByPosition
+from lossctl.io.by_position import ByPosition, RowSource
 from lossctl.io.select import Selection
-from lossctl.io.table import Kind, Table, keys_of
+from lossctl.io.table import Keys as KeyColumn
+from lossctl.io.table import Kind, Table
 from lossctl.results.survey import Agreement, Keys, Unpaired
 
 KEPT: Final = 1000  # hashes of each kind that are kept, to show the first few keys in the order of their rows
@@ -50,31 +52,21 @@ class _Parted:
         self.rows = self.missing = 0
         self.first_missing: int | None = None
         self.repeated = _Found()
-        held: list[Hashes] = []
-        for hashes in self._hashes(key):
-            held.append(hashes)
-            if sum(map(len, held)) >= RUN_ROWS:
-                self._add(held)
-                held = []
-        self._add(held)
+        self.spill.fill((hashes[np.newaxis], None) for hashes in self._hashes(key))
 
     def _hashes(self, key: str) -> Iterator[Hashes]:
         for taken in ByPosition([self.table]).feeds([(0, {key: Kind.KEY})], 1)[0]:
-            count, pieces, stopped = taken.decoded()
-            if count:
-                keys = keys_of(pieces[0][1], key)
+            rows = taken.make()
+            if rows.rows:
+                keys = rows.pieces[0][1].column(key, KeyColumn)
                 if keys.null is not None:
                     self.missing += int(np.count_nonzero(keys.null))
                     if self.first_missing is None:
                         self.first_missing = self.rows + int(np.argmax(keys.null)) + 1
                 yield keys.hashes if keys.null is None else keys.hashes[~keys.null]
-                self.rows += count
-            if stopped is not None:
-                raise stopped
-
-    def _add(self, held: Sequence[Hashes]) -> None:
-        if held:
-            self.spill.add(np.concatenate(held)[np.newaxis], checked=False)
+                self.rows += rows.rows
+            if rows.stopped is not None:
+                raise rows.stopped
 
     def distinct(self, first: int, stop: int) -> Hashes:
         """Return the different keys of some buckets, in order, and count those that stand more than once."""
@@ -131,12 +123,12 @@ def agreements(tables: Sequence[Table], rows: RowSource, chosen: Selection, rule
     differ = {i: Breach() for i in others}
     read, stopped = 0, None
     for feed in reader.feeds(1):
-        for make in feed:
-            block = make()
+        for pending in feed:
+            block = pending.make()
             read += block.read
             stopped = stopped or block.stopped
             for i in others:
-                differ[i] = differ[i].merge(block.faults.get(f"{i}\0\0other", Breach()))
+                differ[i] = differ[i].merge(block.faults.get(Defect(i, "", "differs"), Breach()))
     return [
         Agreement(
             tables[place].label,

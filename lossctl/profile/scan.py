@@ -11,10 +11,11 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from lossctl.core.block import Pending
 from lossctl.core.domain import Domain
 from lossctl.core.labels import label
 from lossctl.errors import DataError
-from lossctl.io.table import Kind, Piece, Raw, Shape, Table, Texts, length
+from lossctl.io.table import Kind, Piece, Shape, Table, Texts
 from lossctl.profile.cells import Measured, labels, summary
 from lossctl.profile.columns import ColumnState, RoleState
 from lossctl.results.survey import MOST_SLICES
@@ -148,7 +149,7 @@ class Surveyor:
         except DataError:  # lists whose first one cannot be read as numbers: the column's fault says why
             return Shape("number")
 
-    def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Piece | Raw]]:
+    def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Pending[Piece]]]:
         row = 0
         pieces = self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(())
         while True:
@@ -157,34 +158,33 @@ class Surveyor:
             if piece is None:
                 return
             yield row, piece
-            row += length(piece)
+            row += piece.rows
 
-    def _summarised(self, task: tuple[int, Piece | Raw]) -> _PieceSummary:
-        start, taken = task
+    def _summarised(self, task: tuple[int, Pending[Piece]]) -> _PieceSummary:
+        start, pending = task
         with self._watch("decode"):
-            piece, stopped = taken.decode() if isinstance(taken, Raw) else (taken, None)
+            piece = pending.make()
         with self._watch("compute"):
-            return self._of_piece(piece, stopped, start)
+            return self._of_piece(piece, start)
 
-    def _of_piece(self, piece: Piece, stopped: DataError | None, start: int) -> _PieceSummary:
-        rows = length(piece)
-        if not rows:
-            return _PieceSummary(0, {}, {}, {}, stopped)
+    def _of_piece(self, piece: Piece, start: int) -> _PieceSummary:
+        if not piece.rows:
+            return _PieceSummary(0, {}, {}, {}, piece.stopped)
         columns: dict[str, ColumnState] = {}
         numbers: dict[str, Measured | None] = {}
-        for name, column in piece.items():
+        for name, column in piece.columns.items():
             columns[name], numbers[name] = summary(column, self._shapes[name], start)
         roles = {
             role: _judged(asked, numbers, start)
             for role, asked in self.roles.items()
-            if set(asked.columns) <= piece.keys()
+            if set(asked.columns) <= piece.columns.keys()
         }
         slices = {
             name: _sliced([labels(piece[column], self._shapes[column]) for column in by])
             for name, by in self.by.items()
-            if set(by) <= piece.keys()
+            if set(by) <= piece.columns.keys()
         }
-        return _PieceSummary(rows, columns, roles, slices, stopped)
+        return _PieceSummary(piece.rows, columns, roles, slices, piece.stopped)
 
     def _take(self, found: TableSummary, piece: _PieceSummary) -> None:
         for name, column in piece.columns.items():

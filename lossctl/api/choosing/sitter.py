@@ -11,16 +11,15 @@ from lossctl import registry
 from lossctl.api.choosing.case import Case
 from lossctl.api.choosing.fitting import asked_domains
 from lossctl.api.evaluate import look_ahead
-from lossctl.api.job import missing_value
 from lossctl.api.options import as_list, open_inputs
-from lossctl.core.block import Block, MakeBlock
+from lossctl.core.block import Block, Defect, Pending
 from lossctl.core.breach import Breach
 from lossctl.core.domain import REAL
 from lossctl.core.state import NEVER
 from lossctl.engine.reduce import merged
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError, UsageError
-from lossctl.io.blocks import BlockReader, TargetRule, check_single, explain_fault, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Request, Selection, classes_for, pair_outputs, select
 from lossctl.io.table import Table
@@ -39,8 +38,8 @@ class Found:
 
     portrait: Portrait = field(default_factory=lambda: Portrait(0))
     read: int = 0
-    missing: Mapping[str, Breach] = field(default_factory=dict)
-    faults: Mapping[str, Breach] = field(default_factory=dict)
+    missing: Mapping[Defect, Breach] = field(default_factory=dict)
+    faults: Mapping[Defect, Breach] = field(default_factory=dict)
     stopped: tuple[int, DataError] | None = None
 
     def add(self, block: Block, portrait: Portrait) -> None:
@@ -107,9 +106,9 @@ class Sitter:
         )
         found, lock = Found(), Lock()
 
-        def take(make: MakeBlock) -> None:
+        def take(pending: Pending[Block]) -> None:
             with watch("decode"):
-                block = make()
+                block = pending.make()
             with watch("compute"):
                 made = sitting.portray(block.models.get(self.model, {}), block.addresses, block.groups.get(WORDS))
             with lock, watch("merge"):
@@ -118,9 +117,9 @@ class Sitter:
                 if progress is not None:
                     progress(block.read)
 
-        def take_all(feed: Iterator[MakeBlock]) -> None:
-            for make in timed(feed, watch):
-                take(make)
+        def take_all(feed: Iterator[Pending[Block]]) -> None:
+            for pending in timed(feed, watch):
+                take(pending)
 
         done = (
             in_order(timed(feeds[0], watch), take, threads) if len(feeds) == 1 else in_order(feeds, take_all, threads)
@@ -139,10 +138,8 @@ class Sitter:
 
     def _judge(self, found: Found) -> None:
         wrong: list[tuple[int, str]] = []
-        for name, hole in found.missing.items() if self.missing == "error" else ():
-            place, column, kind = name.split("\0")
-            wrong.append((hole.row, missing_value(self.reader.where(int(place), hole.row), column, kind, hole.count)))
-        wrong += [(fault.row, explain_fault(self.reader, name, fault)) for name, fault in found.faults.items()]
+        for defects in (found.missing if self.missing == "error" else {}, found.faults):
+            wrong += [(breach.row, self.reader.explain(defect, breach)) for defect, breach in defects.items()]
         wrong += [
             (breach.row, self._infinite(role, breach))
             for (role, domain), breach in found.portrait.breaches.items()
@@ -182,14 +179,14 @@ class Sitter:
         return Case(portrait, self.widths, labels, text, coded)
 
 
-def timed(feed: Iterator[MakeBlock], watch: Watch) -> Iterator[MakeBlock]:
+def timed(feed: Iterator[Pending[Block]], watch: Watch) -> Iterator[Pending[Block]]:
     """Give what a feed gives, and time how long it takes to."""
     while True:
         with watch("read"):
-            make = next(feed, None)
-        if make is None:
+            block = next(feed, None)
+        if block is None:
             return
-        yield make
+        yield block
 
 
 def _needed(roles: Sequence[str], pred: str | None, target: str | None) -> set[str]:
