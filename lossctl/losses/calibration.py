@@ -7,7 +7,6 @@ claim, and how many they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,15 +15,16 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, other_prob
 from lossctl.core.domain import Whole
-from lossctl.core.loss import combine, differs
+from lossctl.core.loss import Part, Variant, combine, differs
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
-from lossctl.losses.outcome import has_labels
+from lossctl.losses.outcome import IGNORE_CLASS, has_labels, mass, over_counted, part_of
 from lossctl.numerics.array import Array
 
 MOST_BINS = 50
-BINS_PARAM = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
+FORMS = (DECISION, CLASSES, ONE_HOT_ROWS)
+BINS = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
 
 
 @derived
@@ -61,37 +61,30 @@ def bins(n_bins: int) -> Callable[[Batch], NDArray[Any]]:
     return derived(lambda batch: np.searchsorted(ends, confidence(batch), side="left"))
 
 
-@dataclass(frozen=True)
-class ShynessIn:
+@cache
+def shyness_in(place: int, n_bins: int) -> Part:
     """The part that is `shyness` in one bin and 0 elsewhere."""
-
-    place: int
-    n_bins: int
-
-    def __call__(self, batch: Batch) -> Array:
-        return np.where(bins(self.n_bins)(batch) == self.place, shyness(batch), 0.0)
+    return part_of(lambda batch: np.where(bins(n_bins)(batch) == place, shyness(batch), 0.0), (IGNORE_CLASS,))
 
 
-@dataclass(frozen=True)
-class CountIn:
+@cache
+def count_in(place: int, n_bins: int) -> Part:
     """The part that is 1 in one bin and 0 elsewhere."""
-
-    place: int
-    n_bins: int
-
-    def __call__(self, batch: Batch) -> Array:
-        return (bins(self.n_bins)(batch) == self.place).astype(np.float64)
+    return part_of(lambda batch: (bins(n_bins)(batch) == place).astype(np.float64), (IGNORE_CLASS,))
 
 
-def _gaps(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    n_bins = int(args["n_bins"])
-    return {"parts": tuple(ShynessIn(place, n_bins) for place in range(n_bins))}
+def of_bins(statistic: Statistic, *kinds: Callable[[int, int], Part]) -> Variant:
+    """Return the fields of a statistic of parts of each kind in every bin; ignored rows are in none."""
 
+    def fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
+        n_bins = int(args["n_bins"])
+        parts = tuple(part(place, n_bins) for part in kinds for place in range(n_bins))
+        if args["ignore_class"] is None:
+            return {"parts": parts, "reading": statistic, "forms": FORMS}
+        labels = tuple(form for form in FORMS if form.labels)
+        return {"parts": (*parts, mass), "reading": over_counted(statistic), "forms": labels}
 
-def _gaps_and_counts(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    n_bins = int(args["n_bins"])
-    counts = tuple(CountIn(place, n_bins) for place in range(n_bins))
-    return {"parts": (*_gaps(args)["parts"], *counts)}
+    return fields
 
 
 def _halves(m: Means) -> tuple[Array, Array]:
@@ -140,15 +133,15 @@ ECE = Statistic(
 MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope, "none")
 RMSCE = Statistic("root of a sum over bins", _rmsce, _rmsce_slope, "log")
 
-BINS = (
+BY_BIN = (
     "Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class\n"
     "with the largest column (multiclass; right is when it is the observed one). A bin has its upper end, not its\n"
     "lower one; the first has 0 too. "
 )
 FACTS: dict[str, Any] = {
-    "parts": (ShynessIn(0, 1),),
-    "params": (BINS_PARAM,),
-    "forms": (DECISION, CLASSES, ONE_HOT_ROWS),
+    "parts": (),
+    "params": (BINS, IGNORE_CLASS),
+    "forms": FORMS,
     "unit": "1",
     "avoid": "Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.",
 }
@@ -157,10 +150,9 @@ EDGES = "a confidence on an edge is in the bin above, and 1 in a bin of its own;
 ece = combine(
     "ece",
     **FACTS,
-    variant=_gaps,
-    reading=ECE,
+    variant=of_bins(ECE, shyness_in),
     summary="Expected calibration error: how far confidence is from accuracy, bin by bin.",
-    doc=BINS + "Bins weigh as many rows as they have.",
+    doc=BY_BIN + "Bins weigh as many rows as they have.",
     formula="Σ_b (n_b/N) |accuracy_b - confidence_b|",
     aliases=("expected_calibration_error",),
     source="Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602; Guo et al. 2017, arXiv:1706.04599",
@@ -170,10 +162,9 @@ ece = combine(
 mce = combine(
     "mce",
     **FACTS,
-    variant=_gaps_and_counts,
-    reading=MCE,
+    variant=of_bins(MCE, shyness_in, count_in),
     summary="Maximum calibration error: the largest gap between confidence and accuracy in any bin.",
-    doc=BINS + "Every bin counts alike, however few rows it has.",
+    doc=BY_BIN + "Every bin counts alike, however few rows it has.",
     formula="max_b |accuracy_b - confidence_b|",
     aliases=("maximum_calibration_error",),
     source="Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602",
@@ -183,10 +174,9 @@ mce = combine(
 rmsce = combine(
     "rmsce",
     **FACTS,
-    variant=_gaps_and_counts,
-    reading=RMSCE,
+    variant=of_bins(RMSCE, shyness_in, count_in),
     summary="Root mean squared calibration error.",
-    doc=BINS + "Large gaps count more than in ece.",
+    doc=BY_BIN + "Large gaps count more than in ece.",
     formula="√(Σ_b (n_b/N) (accuracy_b - confidence_b)²)",
     aliases=("root_mean_squared_calibration_error",),
     source="Hendrycks et al. 2019, arXiv:1812.04606; Kumar et al. 2019, arXiv:1909.10155",

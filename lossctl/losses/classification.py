@@ -1,83 +1,78 @@
-"""Losses of predicted probabilities: binary, multilabel and multiclass."""
+"""Losses of predicted probabilities: cross-entropy, Brier score, and what changes them for rare or wrong labels.
+
+Most are a cost of what was observed: `outcome.p` is the probability that it was given, `outcome.other` 1 - p and
+`outcome.log_p` ln p. `losses.outcome` averages the cost over soft, smoothed or weighted targets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_prob, other_prob
-from lossctl.core.domain import LABELS, LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, UNIT, Interval
+from lossctl.core.domain import LABELS, LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Interval
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import combine, differs, loss, same
-from lossctl.core.param import PerClass, Value, params_of
-from lossctl.core.statistic import Means, Statistic
+from lossctl.core.param import Value
+from lossctl.core.statistic import Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_CURVE, CLASS_ROWS, CLASSES
 from lossctl.losses.outcome import (
+    IGNORE_CLASS,
+    SHARED,
     ClassWeight,
-    IgnoreClass,
     Outcome,
     Smoothing,
+    answers,
+    binary_slope,
     certain,
-    class_mass,
+    class_loss,
     class_rows,
     class_slope,
-    class_weights,
-    clipped,
-    divided,
-    expected_score,
-    expected_slope,
     has_labels,
-    inside,
-    known,
+    label_weight,
+    mass,
+    mean_cost,
     observed_place,
     other_observed,
-    outcome_weights,
-    row_weights,
-    without,
+    outcome_loss,
+    outcomes,
+    over_counted,
+    part_of,
+    pick,
+    smoothed,
+    spread,
 )
 from lossctl.numerics.array import Array
 from lossctl.numerics.deviance import ODD
 from lossctl.numerics.logarithm import polynomial
 from lossctl.numerics.quotient import expected
 
-HALF = Interval(low=0.0, high=0.5, low_closed=True)
-Eps = Annotated[float, HALF, "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf"]
-PosWeight = Annotated[float, POSITIVE, "factor on the cost of an observed 1; the mean stays over the rows"]
 FLOAT64 = 2.0**-52
 KERAS = "it divides each row by its sum first; its means are float32"
+MIXED = "of soft ones it mixes p_t, not the costs"
+LOG_CLASSES = Form(
+    "multiclass",
+    {"target": LABELS, "pred": LOG_SIMPLEX},
+    Curve(
+        CLASS_CURVE.axis,
+        CLASS_CURVE.points,
+        {
+            "target": CLASS_CURVE.roles["target"],
+            "pred": tuple(tuple(float(np.log(p)) for p in column) for column in CLASS_CURVE.roles["pred"]),
+        },
+    ),
+)
 
 
-def _surprise(eps: float) -> Callable[[Outcome], Array]:
-    return lambda outcome: -clipped(outcome.log_p, eps)
-
-
-def _surprise_elasticity(eps: float) -> Callable[[Outcome], Array]:
-    return lambda outcome: -inside(outcome.p, eps).astype(np.float64)
-
-
-def _binary_weights(batch: Batch, class_weight: Value, pos_weight: float) -> Array | None:
-    if pos_weight == 1.0:
-        return outcome_weights(batch, class_weight)
-    return class_weights(batch, class_weight) * np.array([1.0, pos_weight])
-
-
-def _bce_cost(batch: Batch, *, eps: float, pos_weight: float, label_smoothing: float, class_weight: Value) -> Array:
-    weights = _binary_weights(batch, class_weight, pos_weight)
-    return expected_score(batch, _surprise(eps), smoothing=label_smoothing, weights=weights)
-
-
-def _bce_gradient(batch: Batch, *, eps: float, pos_weight: float, label_smoothing: float, class_weight: Value) -> Array:
-    weights = _binary_weights(batch, class_weight, pos_weight)
-    return expected_slope(batch, _surprise_elasticity(eps), smoothing=label_smoothing, weights=weights)
-
-
-@loss(
+@outcome_loss(
+    "eps",
+    "pos_weight",
+    "label_smoothing",
+    "class_weight",
+    elasticity=lambda outcome: -1.0,
     forms=(BINARY,),
-    gradient=_bce_gradient,
-    raw_gradient=_bce_gradient,
-    variant=divided(_bce_cost),
     formula="mean of -[w y ln p + (1 - y) ln(1 - p)], w = pos_weight",
     unit="nats",
     aliases=("binary_cross_entropy", "binary_crossentropy"),
@@ -98,42 +93,22 @@ def _bce_gradient(batch: Batch, *, eps: float, pos_weight: float, label_smoothin
         differs("permetrics", "CEL", "it puts a floor of 1e-10 under p and none over it"),
     ),
 )
-def bce(
-    batch: Batch,
-    *,
-    eps: Eps = 0.0,
-    pos_weight: PosWeight = 1.0,
-    label_smoothing: Smoothing = 0.0,
-    class_weight: ClassWeight = None,
-) -> Array:
+def bce(outcome: Outcome) -> Array:
     """Binary cross-entropy (log loss) of probabilities.
 
     Exact: p = 0 for an observed 1 costs infinity. A row with several outputs (multilabel) is their mean.
     Targets are 0/1, -1/+1 or probabilities. From logits (--activation sigmoid) no digit is lost at any size.
     label_smoothing = e makes of y the soft target (1 - e) y + e/2.
     """
-    return _bce_cost(batch, eps=eps, pos_weight=pos_weight, label_smoothing=label_smoothing, class_weight=class_weight)
+    return -outcome.log_p
 
 
-def _cce_cost(
-    batch: Batch, *, eps: float, label_smoothing: float, class_weight: Value, ignore_class: str | None
-) -> Array:
-    weights = outcome_weights(batch, class_weight, ignore_class)
-    return expected_score(batch, _surprise(eps), smoothing=label_smoothing, weights=weights)
-
-
-def _cce_gradient(
-    batch: Batch, *, eps: float, label_smoothing: float, class_weight: Value, ignore_class: str | None
-) -> Array:
-    weights = outcome_weights(batch, class_weight, ignore_class)
-    return expected_slope(batch, _surprise_elasticity(eps), smoothing=label_smoothing, weights=weights)
-
-
-@loss(
+@outcome_loss(
+    "eps",
+    "label_smoothing",
+    "class_weight",
+    elasticity=lambda outcome: -1.0,
     forms=(CLASSES, CLASS_ROWS),
-    gradient=_cce_gradient,
-    raw_gradient=_cce_gradient,
-    variant=divided(_cce_cost),
     formula="mean of -Σ_c q_c ln p_c; for a label y: -ln p_y",
     unit="nats",
     aliases=("categorical_cross_entropy", "categorical_crossentropy"),
@@ -160,30 +135,23 @@ def _cce_gradient(
         differs("permetrics", "CEL", "it takes the largest of a soft row as its label, and floors p at 1e-10"),
     ),
 )
-def cce(
-    batch: Batch,
-    *,
-    eps: Eps = 0.0,
-    label_smoothing: Smoothing = 0.0,
-    class_weight: ClassWeight = None,
-    ignore_class: IgnoreClass = None,
-) -> Array:
+def cce(outcome: Outcome) -> Array:
     """Categorical cross-entropy of rows of probabilities.
 
     Targets are class labels, one-hot rows or soft rows. Rows are not renormalised: a row that does not sum to 1
     is an error. label_smoothing = e makes of q the row (1 - e) q + e/K. With class_weight a row costs
     -Σ_c w_c q_c ln p_c, and the mean divides by the sum of w_y (for soft rows of Σ_c w_c q_c).
     """
-    return _cce_cost(
-        batch, eps=eps, label_smoothing=label_smoothing, class_weight=class_weight, ignore_class=ignore_class
-    )
+    return -outcome.log_p
 
 
-def _brier_gradient(batch: Batch) -> Array:
-    return 2.0 * (batch.pred - (class_rows(batch) if batch.form == "multiclass" else flag(batch)))
+def _brier_gradient(batch: Batch, *, label_smoothing: float) -> Array:
+    if batch.form == "multiclass":
+        return 2.0 * (batch.pred - class_rows(batch, label_smoothing))
+    return 2.0 * (batch.pred - smoothed(flag(batch), label_smoothing, 2))
 
 
-@loss(
+@class_loss(
     forms=(BINARY_ONE, CLASSES, CLASS_ROWS),
     gradient=_brier_gradient,
     formula="binary: mean of (p - y)²; multiclass: mean of Σ_c (p_c - q_c)²",
@@ -201,73 +169,44 @@ def _brier_gradient(batch: Batch) -> Array:
         differs("permetrics", "BSL", "for one column it is twice brier, the sum over both outcomes; else it is brier"),
     ),
 )
-def brier(batch: Batch) -> Array:
-    """Brier score, the mean squared error of probabilities; lower is better."""
-    if has_labels(batch):
-        gap = batch.pred.copy()
-        gap.reshape(-1)[observed_place(batch)] = other_observed(batch)
-        return np.add.reduce(np.square(gap), axis=0)
+def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
+    """Brier score, the mean squared error of probabilities; lower is better.
+
+    label_smoothing = e compares with (1 - e) y + e/2, or the row (1 - e) q + e/K.
+    """
+    gap = _brier_gap(batch, label_smoothing)
+    return np.add.reduce(np.square(gap), axis=0) if batch.form == "multiclass" else np.square(gap)
+
+
+def _brier_gap(batch: Batch, label_smoothing: float) -> Array:
+    """p - q of each column; at a certain target 1 - p, which a logit knows without cancellation."""
     if batch.form == "multiclass":
-        gap = np.where(batch.target == 1.0, other_prob(batch), batch.pred - batch.target)
-        return np.add.reduce(np.square(gap), axis=0)
-    if certain(batch)[0]:  # at an observed 1 the gap is 1 - p, which a logit knows without cancellation
-        return np.square(other_observed(batch))
-    y = flag(batch)
-    return np.square(np.where(y == 1.0, other_prob(batch), batch.pred - y))
+        if has_labels(batch) and label_smoothing == 0.0:
+            gap = batch.pred.copy()
+            gap.reshape(-1)[observed_place(batch)] = other_observed(batch)
+            return gap
+        q = class_rows(batch, label_smoothing)
+    elif label_smoothing == 0.0 and certain(batch)[0]:
+        return other_observed(batch)
+    else:
+        q = smoothed(flag(batch), label_smoothing, 2)
+    return np.where(q == 1.0, other_prob(batch), batch.pred - q)
 
 
-Gamma = Annotated[
-    float, Interval(low=0.0, low_closed=True), "how strongly easy rows are played down; 0 is cross-entropy"
-]
-Alpha = Annotated[
-    float | None,
-    PerClass(UNIT, single=True),
-    "factor on each class; a number alone is that of the positive class, 1 - alpha of the other, or of every class if "
-    "multiclass",
-]
-MIXED = "of soft ones it mixes p_t, not the costs"
+def _focal_elasticity(outcome: Outcome, *, gamma: float) -> Array:
+    other = outcome.other
+    # γ p (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its middle factor does not
+    flat = (other == 0.0) | (gamma == 0.0)
+    easy = np.where(flat, 0.0, gamma * np.power(other, gamma - 1.0) * expected(outcome.p, outcome.log_p))
+    return easy - np.power(other, gamma)
 
 
-def _alpha(batch: Batch, alpha: Value, ignore_class: str | None) -> Array | None:
-    """The factors on the outcomes."""
-    if alpha is None and ignore_class is None:
-        return None
-    if isinstance(alpha, float) and batch.form != "multiclass":
-        return np.array([1.0 - alpha, alpha])
-    return without(batch, class_weights(batch, alpha, "alpha"), ignore_class)
-
-
-def _focal_cost(
-    batch: Batch, *, gamma: float, alpha: Value, eps: float, label_smoothing: float, ignore_class: str | None
-) -> Array:
-    def score(outcome: Outcome) -> Array:
-        rest = np.clip(outcome.other, eps, 1.0 - eps) if eps > 0.0 else outcome.other
-        return -expected(rest**gamma, clipped(outcome.log_p, eps))
-
-    weights = _alpha(batch, alpha, ignore_class)
-    return expected_score(batch, score, smoothing=label_smoothing, weights=weights)
-
-
-def _focal_gradient(
-    batch: Batch, *, gamma: float, alpha: Value, eps: float, label_smoothing: float, ignore_class: str | None
-) -> Array:
-    def elasticity(outcome: Outcome) -> Array:
-        p, other, log_p = outcome.p, outcome.other, clipped(outcome.log_p, eps)
-        rest = np.clip(other, eps, 1.0 - eps) if eps > 0.0 else other
-        # γ p (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its middle factor does not
-        still = (rest == 0.0) | (gamma == 0.0)
-        easy = np.where(still, 0.0, gamma * np.power(rest, gamma - 1.0) * expected(p, log_p))
-        return np.where(inside(p, eps), easy - np.power(rest, gamma), 0.0)
-
-    weights = _alpha(batch, alpha, ignore_class)
-    return expected_slope(batch, elasticity, smoothing=label_smoothing, weights=weights)
-
-
-@loss(
+@outcome_loss(
+    "alpha",
+    "eps",
+    "label_smoothing",
+    elasticity=_focal_elasticity,
     forms=(BINARY, CLASSES, CLASS_ROWS),
-    gradient=_focal_gradient,
-    raw_gradient=_focal_gradient,
-    variant=divided(_focal_cost),
     formula="mean of -α_t (1 - p_t)^γ ln p_t, p_t = probability given to what was observed",
     unit="nats",
     source="Lin et al. 2017, arXiv:1708.02002",
@@ -305,13 +244,11 @@ def _focal_gradient(
     ),
 )
 def focal(
-    batch: Batch,
+    outcome: Outcome,
     *,
-    gamma: Gamma = 2.0,
-    alpha: Alpha = None,
-    eps: Eps = 0.0,
-    label_smoothing: Smoothing = 0.0,
-    ignore_class: IgnoreClass = None,
+    gamma: Annotated[
+        float, Interval(low=0.0, low_closed=True), "how strongly easy rows are played down; 0 is cross-entropy"
+    ] = 2.0,
 ) -> Array:
     """Focal loss: cross-entropy that plays down what is already right.
 
@@ -319,37 +256,29 @@ def focal(
     over what may be observed. gamma = 0 with alpha off is cross-entropy. A large gamma multiplies the rounding of
     1 - p: the value is right to about gamma + 2 units in the last place.
     """
-    return _focal_cost(
-        batch, gamma=gamma, alpha=alpha, eps=eps, label_smoothing=label_smoothing, ignore_class=ignore_class
-    )
+    return -expected(outcome.other**gamma, outcome.log_p)
 
 
-def _asymmetric_no(outcome: Outcome, clip: float) -> tuple[Array, Array]:
-    """p of a no above the margin, and -ln of the rest."""
-    p, other = outcome.other, outcome.p
-    beyond = np.maximum(p - clip, 0.0) if clip > 0.0 else p
+def _above_clip(no: Outcome, clip: float) -> tuple[Array, Array]:
+    """m = max(p - clip, 0) of the probability p of a yes, and -ln(1 - m)."""
     if clip == 0.0:
-        return beyond, -outcome.log_p
-    far = beyond > 0.5
-    return beyond, np.where(far, -np.log(np.where(far, other + clip, 1.0)), -np.log1p(-np.where(far, 0.0, beyond)))
+        return no.other, -no.log_p
+    m = np.maximum(no.other - clip, 0.0)
+    far = m > 0.5
+    return m, np.where(far, -np.log(np.where(far, no.p + clip, 1.0)), -np.log1p(-np.where(far, 0.0, m)))
 
 
 def _asymmetric_gradient(batch: Batch, *, gamma_pos: float, gamma_neg: float, clip: float) -> Array:
-    def elasticity(outcome: Outcome) -> Array:
-        if np.ndim(outcome.y) == 0 and outcome.y == 1.0:
-            p, other = outcome.p, outcome.other
-            still = (other == 0.0) | (gamma_pos == 0.0)
-            easy = np.where(still, 0.0, gamma_pos * np.power(other, gamma_pos - 1.0))
-            return expected(easy, expected(p, outcome.log_p)) - np.power(other, gamma_pos)
-        beyond, cost = _asymmetric_no(outcome, clip)
-        left = outcome.p
-        flat = (beyond == 0.0) & (clip > 0.0)
-        still = (beyond == 0.0) | (gamma_neg == 0.0)
-        easy = np.where(still, 0.0, gamma_neg * np.power(beyond, gamma_neg - 1.0))
-        steep = np.power(beyond, gamma_neg) * (left / (left + clip) if clip > 0.0 else 1.0)
-        return np.where(flat, 0.0, -expected(easy, expected(left, cost)) - steep)
-
-    return expected_slope(batch, elasticity)
+    yes, no = answers(batch)
+    flat = (yes.other == 0.0) | (gamma_pos == 0.0)
+    easy = np.where(flat, 0.0, gamma_pos * np.power(yes.other, gamma_pos - 1.0))
+    of_yes = expected(easy, expected(yes.p, yes.log_p)) - np.power(yes.other, gamma_pos)
+    m, surprise = _above_clip(no, clip)
+    flat = (m == 0.0) | (gamma_neg == 0.0)
+    easy = np.where(flat, 0.0, gamma_neg * np.power(m, gamma_neg - 1.0))
+    steep = np.power(m, gamma_neg) * (no.p / (no.p + clip) if clip > 0.0 else 1.0)
+    of_no = np.where((m == 0.0) & (clip > 0.0), 0.0, -expected(easy, expected(no.p, surprise)) - steep)
+    return binary_slope(batch, no.weighed(of_no), yes.weighed(of_yes))
 
 
 @loss(
@@ -383,56 +312,19 @@ def asymmetric(
     rounding of 1 - p and p - clip: right to about gamma + 2 units in the last place, and from logits, where p itself
     is rounded, of p wherever p - clip cancels.
     """
-
-    def score(outcome: Outcome) -> Array:
-        def of_yes() -> Array:
-            return -expected(np.power(outcome.other, gamma_pos), outcome.log_p)
-
-        def of_no() -> Array:
-            beyond, cost = _asymmetric_no(outcome, clip)
-            return expected(np.power(beyond, gamma_neg), cost)
-
-        if np.ndim(outcome.y) == 0:
-            return of_yes() if outcome.y == 1.0 else of_no()
-        return np.where(outcome.y == 1.0, of_yes(), of_no())
-
-    return expected_score(batch, score)
+    yes, no = answers(batch)
+    m, surprise = _above_clip(no, clip)
+    of_yes, of_no = -expected(np.power(yes.other, gamma_pos), yes.log_p), expected(np.power(m, gamma_neg), surprise)
+    return yes.weighed(of_yes) + no.weighed(of_no)
 
 
-LOG_CLASSES = Form(
-    "multiclass",
-    {"target": LABELS, "pred": LOG_SIMPLEX},
-    Curve(
-        CLASS_CURVE.axis,
-        CLASS_CURVE.points,
-        {
-            "target": CLASS_CURVE.roles["target"],
-            "pred": tuple(tuple(float(np.log(p)) for p in column) for column in CLASS_CURVE.roles["pred"]),
-        },
-    ),
-)
-ROW_SUM = "it divides each row by its sum, then clips p to [1e-7, 1 - 1e-7]"
+def _nll_gradient(batch: Batch, *, class_weight: Value) -> Array:
+    return spread(batch, -label_weight(batch, class_weight))
 
 
-def _nll_cost(batch: Batch, *, class_weight: Value, ignore_class: str | None) -> Array:
-    weights = outcome_weights(batch, class_weight, ignore_class)
-    whole = known(batch, weights)
-    cost = -np.take(whole.pred.reshape(-1), observed_place(whole))
-    return cost if weights is None else expected(row_weights(batch, weights), cost)
-
-
-def _nll_gradient(batch: Batch, *, class_weight: Value, ignore_class: str | None) -> Array:
-    weights = outcome_weights(batch, class_weight, ignore_class)
-    full = np.zeros(batch.pred.shape)
-    rise = -1.0 if weights is None else -row_weights(batch, weights)[np.newaxis]
-    np.put_along_axis(full, known(batch, weights).target[np.newaxis], rise, axis=0)
-    return full
-
-
-@loss(
+@class_loss(
     forms=(LOG_CLASSES,),
     gradient=_nll_gradient,
-    variant=divided(_nll_cost, (LOG_CLASSES,)),
     formula="mean of -ln p_y, the columns being ln p",
     unit="nats",
     aliases=("nll_loss",),
@@ -444,50 +336,37 @@ def _nll_gradient(batch: Batch, *, class_weight: Value, ignore_class: str | None
         same("torch", "nn.NLLLoss(weight=[1, 2, 3])", "cce:class_weight=1/2/3,ignore_class=-100", note="of ln p"),
     ),
 )
-def nll(batch: Batch, *, class_weight: ClassWeight = None, ignore_class: IgnoreClass = None) -> Array:
+def nll(batch: Batch, *, class_weight: ClassWeight = None) -> Array:
     """Negative log-likelihood of rows of log-probabilities.
 
     A row is K columns of ln p, of which -inf is ln 0; the probabilities must sum to 1.
     """
-    return _nll_cost(batch, class_weight=class_weight, ignore_class=ignore_class)
+    cost = -pick(batch, batch.pred)
+    return cost if class_weight is None else expected(label_weight(batch, class_weight), cost)
 
 
-def _perplexity_cost(batch: Batch, *, eps: float) -> Array:
-    return expected_score(batch, lambda outcome: -clipped(outcome.log_p, eps))
-
-
-def _counted_surprise(batch: Batch, *, eps: Eps = 0.0, ignore_class: IgnoreClass = None) -> Array:
-    weights = outcome_weights(batch, None, ignore_class)
-    return expected_score(batch, lambda outcome: -clipped(outcome.log_p, eps), weights=weights)
-
-
-def _exp_of_ratio_slope(m: Means) -> tuple[Any, ...]:
-    value = np.exp(m[0] / m[1])
-    return value / m[1], -value * m[0] / m[1] ** 2
-
-
-EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), lambda m: (np.exp(m[0]),), "log")
-EXPONENTIAL_COUNTED = Statistic(
-    "exponential of a mean over the rows that count",
-    lambda m: np.exp(m[0] / m[1]),
-    _exp_of_ratio_slope,
-    "log",
-    undefined="the classes that count are in no row",
+_surprise = part_of(
+    lambda batch, eps: mean_cost(outcomes(batch, eps=eps), lambda outcome: -outcome.log_p),
+    (SHARED["eps"], IGNORE_CLASS),
 )
 
 
-def _perplexity_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
+EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), lambda m: (np.exp(m[0]),), "log")
+EXPONENTIAL_COUNTED = over_counted(EXPONENTIAL)
+
+
+def _perplexity_fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
     if args["ignore_class"] is None:
-        return {}
-    return {"parts": (_counted_surprise, class_mass), "reading": EXPONENTIAL_COUNTED, "forms": (CLASSES,)}
+        return {"parts": (_surprise,), "reading": EXPONENTIAL, "forms": (CLASSES, CLASS_ROWS)}
+    return {"parts": (_surprise, mass), "reading": EXPONENTIAL_COUNTED, "forms": (CLASSES,)}
 
 
 perplexity = combine(
     "perplexity",
-    parts=(_perplexity_cost,),
+    parts=(_surprise,),
     reading=EXPONENTIAL,
-    variant=_perplexity_variant,
-    params=params_of(_counted_surprise),
+    variant=_perplexity_fields,
+    params=(SHARED["eps"], IGNORE_CLASS),
     forms=(CLASSES, CLASS_ROWS),
     best=1.0,
     summary="Exponential of the cross-entropy: how many equally likely classes the model hesitates between.",
@@ -502,24 +381,10 @@ perplexity = combine(
 )
 
 
-def _poly1_cost(outcome: Outcome, epsilon: float) -> Array:
-    other = outcome.other
-    if epsilon >= 0.0:
-        return epsilon * other - outcome.log_p
-    near = other < 2.0 / 3.0  # there -ln p - (1 - p) has its digits in a series of positive terms alone
-    w = np.where(near, other, 0.0) / (2.0 - np.where(near, other, 0.0))
-    series = w * (other + 2.0 * np.square(w) * polynomial(np.square(w), ODD))
-    return (1.0 + epsilon) * other + np.where(near, series, -outcome.log_p - other)
-
-
-def _poly1_gradient(batch: Batch, *, epsilon: float) -> Array:
-    return expected_slope(batch, lambda outcome: -1.0 - epsilon * outcome.p)
-
-
-@loss(
+@outcome_loss(
+    "label_smoothing",
+    elasticity=lambda outcome, epsilon: -1.0 - epsilon * outcome.p,
     forms=(CLASSES, CLASS_ROWS),
-    gradient=_poly1_gradient,
-    raw_gradient=_poly1_gradient,
     formula="mean of -ln p_y + ε (1 - p_y)",
     unit="nats",
     aliases=("poly_loss", "poly1_cross_entropy"),
@@ -530,26 +395,25 @@ def _poly1_gradient(batch: Batch, *, epsilon: float) -> Array:
     elsewhere=(same("optax", "poly_loss_cross_entropy(epsilon=epsilon)", activation="softmax"),),
 )
 def poly1(
-    batch: Batch,
+    outcome: Outcome,
     *,
     epsilon: Annotated[float, Interval(low=-1.0, low_closed=True), "added to the coefficient of 1 - p; 0 is cce"] = 2.0,
 ) -> Array:
     """Poly-1 cross-entropy: cce with its linear term changed. Soft rows weigh the classes."""
-    return expected_score(batch, lambda outcome: _poly1_cost(outcome, epsilon))
+    other = outcome.other
+    if epsilon >= 0.0:
+        return epsilon * other - outcome.log_p
+    near = other < 2.0 / 3.0  # there -ln p - (1 - p) has its digits in a series of positive terms alone
+    w = np.where(near, other, 0.0) / (2.0 - np.where(near, other, 0.0))
+    series = w * (other + 2.0 * np.square(w) * polynomial(np.square(w), ODD))
+    return (1.0 + epsilon) * other + np.where(near, series, -outcome.log_p - other)
 
 
-def _gce_gradient(batch: Batch, *, q: float) -> Array:
-    return expected_slope(
-        batch,
-        lambda outcome: -np.exp(q * outcome.log_p),
-        slope=lambda outcome: -np.power(outcome.p, q - 1.0),
-    )
-
-
-@loss(
+@outcome_loss(
+    "label_smoothing",
+    elasticity=lambda outcome, q: -np.exp(q * outcome.log_p),
+    by_p=lambda outcome, q: -np.power(outcome.p, q - 1.0),
     forms=(CLASSES, CLASS_ROWS),
-    gradient=_gce_gradient,
-    raw_gradient=_gce_gradient,
     formula="mean of (1 - p_y^q)/q",
     unit="1",
     aliases=("generalized_cross_entropy", "lq_loss"),
@@ -560,30 +424,33 @@ def _gce_gradient(batch: Batch, *, q: float) -> Array:
     elsewhere=(same("keras", "CategoricalGeneralizedCrossEntropy(q=q)", note="it takes class numbers only"),),
 )
 def gce(
-    batch: Batch,
+    outcome: Outcome,
     *,
     q: Annotated[float, Interval(low=0.0, high=1.0, high_closed=True), "near 0 as cce, 1 as absolute error"] = 0.7,
 ) -> Array:
     """Generalised cross-entropy of the probability of what was observed. Soft rows weigh the classes."""
-    return expected_score(batch, lambda outcome: -np.expm1(q * outcome.log_p) / q)
+    return -np.expm1(q * outcome.log_p) / q
 
 
-def _told(batch: Batch, log_zero: float) -> Array:
+def _reversed_surprise(rows: Array, log_zero: float) -> Array:
     """-ln of the target, with ln 0 and everything below it set to `log_zero`."""
-    return -np.maximum(np.log(class_rows(batch)), log_zero)
+    return -np.maximum(np.log(rows), log_zero)
 
 
-def _symmetric_ce_gradient(batch: Batch, *, alpha: float, beta: float, log_zero: float) -> Array:
-    rows = class_rows(batch)
+def _symmetric_ce_gradient(
+    batch: Batch, *, alpha: float, beta: float, log_zero: float, label_smoothing: float
+) -> Array:
+    rows = class_rows(batch, label_smoothing)
+    slope = beta * _reversed_surprise(rows, log_zero)
     if batch.activation != "none":
-        return class_slope(batch, beta * _told(batch, log_zero) * batch.pred - alpha * rows)
-    return beta * _told(batch, log_zero) + class_slope(batch, -alpha * rows)
+        return class_slope(batch, slope * batch.pred - alpha * rows)
+    return slope + class_slope(batch, -alpha * rows)
 
 
-@loss(
-    forms=(CLASSES, CLASS_ROWS),
+@class_loss(
     gradient=_symmetric_ce_gradient,
-    raw_gradient=_symmetric_ce_gradient,
+    raw=True,
+    forms=(CLASSES, CLASS_ROWS),
     formula="mean of -α Σ_c q_c ln p_c - β Σ_c p_c max(ln q_c, A), A = log_zero",
     unit="nats",
     aliases=("symmetric_cross_entropy",),
@@ -600,7 +467,9 @@ def symmetric_ce(
     alpha: Annotated[float, POSITIVE, "factor on cross-entropy"] = 0.1,
     beta: Annotated[float, POSITIVE, "factor on reversed cross-entropy"] = 1.0,
     log_zero: Annotated[float, Interval(high=0.0), "A: what ln q is at least, as where q = 0"] = -4.0,
+    label_smoothing: Smoothing = 0.0,
 ) -> Array:
     """Symmetric cross-entropy: cce plus the cross-entropy of the target under the prediction."""
-    forward = expected(alpha * class_rows(batch), -log_prob(batch))
-    return np.add.reduce(forward + beta * batch.pred * _told(batch, log_zero), axis=0)
+    rows = class_rows(batch, label_smoothing)
+    forward = expected(alpha * rows, -log_prob(batch))
+    return np.add.reduce(forward + beta * batch.pred * _reversed_surprise(rows, log_zero), axis=0)

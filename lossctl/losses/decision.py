@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from typing import Annotated, Any
@@ -11,10 +12,10 @@ import numpy as np
 from lossctl.core.batch import Batch, flag, other_prob
 from lossctl.core.domain import FLAG, OPEN_UNIT
 from lossctl.core.form import Form
-from lossctl.core.loss import Variant, combine, differs, loss, same
+from lossctl.core.loss import combine, differs, same
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
-from lossctl.losses.outcome import has_labels, pick
+from lossctl.losses.outcome import class_loss, has_labels, pick
 from lossctl.numerics.array import Array
 
 Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]
@@ -35,14 +36,14 @@ def _wrong_decision(batch: Batch, threshold: float) -> Array:
     return (yes != (flag(batch) == 1.0)).astype(np.float64)
 
 
-def _of_flags(form: Form) -> Variant:
-    """Return the variant that a threshold of its own makes: classes have no threshold."""
-    return lambda args: {} if args["threshold"] == 0.5 else {"forms": (form,)}
+def _with_threshold(form: Form) -> Callable[[Mapping[str, Any]], tuple[Form, ...]]:
+    """Return the forms that parameters leave: classes have no threshold."""
+    return lambda args: (form, CLASSES, ONE_HOT_ROWS) if args["threshold"] == 0.5 else (form,)
 
 
-@loss(
+@class_loss(
     forms=(DECISION, CLASSES, ONE_HOT_ROWS),
-    variant=_of_flags(DECISION),
+    only=_with_threshold(DECISION),
     formula="share of rows whose predicted class is wrong",
     unit="1",
     aliases=("zero_one_loss", "error_rate"),
@@ -63,9 +64,9 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return _wrong_decision(batch, threshold)
 
 
-@loss(
+@class_loss(
     forms=(FLAGS, CLASSES, ONE_HOT_ROWS),
-    variant=_of_flags(FLAGS),
+    only=_with_threshold(FLAGS),
     formula="share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]",
     unit="1",
     aliases=("hamming_loss",),

@@ -1,33 +1,34 @@
-"""What was observed and the probability that was given to it: shared by the losses of predicted probabilities.
+"""What a row's target says may be observed, and the probability that the prediction gave it: losses of probabilities.
 
-Such a loss is a score of an outcome, averaged over the outcomes that the target gives. Its slope follows from the
-score's elasticity e(p) = p dl/dp: by p it is e/p; by a logit (1 - p) e for an observed 1 and -p e for an observed 0; by
+Such a loss is a cost of an outcome, averaged over the outcomes that the target gives. Its slope follows from the
+cost's elasticity e(p) = p dl/dp: by p it is e/p; by a logit (1 - p) e for an observed 1 and -p e for an observed 0; by
 the logits of a softmax e_c - p_c Σ e. The last three are finite at logits of any size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import Parameter, Signature, cleandoc
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
-from lossctl.core.domain import NON_NEGATIVE, Interval
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, Interval
 from lossctl.core.form import Form
 from lossctl.core.labels import ClassCodes
-from lossctl.core.loss import Part, Variant
-from lossctl.core.param import Label, PerClass, Value
-from lossctl.core.statistic import WEIGHTED
+from lossctl.core.loss import Gradient, Loss, Part
+from lossctl.core.param import Label, Param, PerClass, Value, params_of
+from lossctl.core.statistic import MEAN, WEIGHTED, Means, Statistic
 from lossctl.errors import UsageError, listed
-from lossctl.losses.forms import CLASSES
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
-from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.array import Array
 from lossctl.numerics.quotient import expected, per_probability
 
-Quantity = Callable[[Batch], Array]
+# the probability that was given to what was observed -------------------------------------------------------------
 
 
 def has_labels(batch: Batch) -> bool:
@@ -37,13 +38,23 @@ def has_labels(batch: Batch) -> bool:
 
 @derived
 def observed_place(batch: Batch) -> NDArray[Any]:
-    """Where each row's column of the observed class stands in the flattened (K, rows) columns."""
-    return batch.target * batch.rows + np.arange(batch.rows)
+    """Where each row's column of the observed class stands in the flattened (K, rows) columns.
+
+    A label that is no class, of a row that does not count, stands for the last class.
+    """
+    return np.take(np.arange(len(batch.raw)) * batch.rows, batch.target, mode="clip") + np.arange(batch.rows)
 
 
 def pick(batch: Batch, columns: Array) -> Array:
     """Return, per row, the column of the observed class."""
     return np.take(columns.reshape(-1), observed_place(batch))
+
+
+def spread(batch: Batch, values: Array | float) -> Array:
+    """Return (K, rows) columns with the (rows,) values at the observed classes, 0 elsewhere."""
+    columns = np.zeros_like(batch.pred)
+    columns.reshape(-1)[observed_place(batch)] = values
+    return columns
 
 
 @derived
@@ -82,52 +93,131 @@ def other_observed(batch: Batch) -> Array:
     return np.abs(flag(batch) - batch.pred)
 
 
+# what the target says ---------------------------------------------------------------------------------------------
+
+Eps = Annotated[
+    float,
+    Interval(low=0.0, high=0.5, low_closed=True),
+    "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf",
+]
+Smoothing = Annotated[
+    float,
+    Interval(low=0.0, high=1.0, low_closed=True),
+    "share of the target that all classes (or no and yes) have alike",
+]
+ClassWeight = Annotated[
+    tuple[float, ...] | None,
+    PerClass(NON_NEGATIVE),
+    "weight of each class; the mean divides by what the rows' classes weigh together",
+]
+PosWeight = Annotated[float, POSITIVE, "factor on the cost of an observed 1; the mean stays over the rows"]
+Alpha = Annotated[
+    float | None,
+    PerClass(UNIT, single=True),
+    "factor on each class; a number alone is that of the positive class, 1 - alpha of the other, or of every class if "
+    "multiclass",
+]
+IGNORE_CLASS = Param("ignore_class", None, Label(), "label whose rows do not count; it need not be a class")
+
+
+def smoothed(share: Array, smoothing: float, classes: int) -> Array:
+    """Mix shares of the target with `smoothing` of equal ones of all classes."""
+    return share if smoothing == 0.0 else (1.0 - smoothing) * share + smoothing / classes
+
+
+def class_rows(batch: Batch, smoothing: float = 0.0) -> Array:
+    """The target as (K, rows) probabilities, mixed with `smoothing` of equal ones."""
+    rows = spread(batch, 1.0) if has_labels(batch) else batch.target
+    return smoothed(rows, smoothing, len(rows))
+
+
+def class_weights(batch: Batch, value: Value, parameter: str = "class_weight") -> Array:
+    """Return (K,) weights of the classes (of no and yes in binary rows) from a `PerClass` parameter's value.
+
+    Weights without labels go by the order of the classes; labels that are not named weigh 1, and a number alone weighs
+    every class. Raises UsageError where labels or their count do not fit.
+    """
+    names = class_names(batch)
+    if not isinstance(value, tuple):
+        return np.full(len(names), 1.0 if value is None else float(value))
+    by_label = [entry for entry in value if isinstance(entry, tuple)]
+    if not by_label:
+        if len(value) != len(names):
+            raise UsageError(
+                f"{parameter} has {len(value)} weights, but there are {len(names)} classes ({listed(list(names))}): "
+                f"give one for each, or name the labels as in {parameter}={names[0]}:2"
+            )
+        return np.array(value, dtype=np.float64)
+    weights = np.ones(len(names))
+    codes = ClassCodes(names)
+    for label, weight in by_label:
+        code = codes.of([label])[0]
+        if code < 0:
+            raise UsageError(f"{parameter} names {label!r}, which is no class; the classes are {listed(list(names))}")
+        weights[code] = weight
+    return weights
+
+
+def class_names(batch: Batch) -> tuple[str, ...]:
+    """The labels of the classes, of no and yes in binary rows."""
+    return tuple(batch.classes) or tuple(map(str, range(len(batch.raw) if batch.form == "multiclass" else 2)))
+
+
+def label_weight(batch: Batch, class_weight: Value) -> Array | float:
+    """Return what the label of each row weighs."""
+    return 1.0 if class_weight is None else of_label(batch, class_weights(batch, class_weight))
+
+
+def of_label(batch: Batch, weights: Array) -> Array:
+    """Return the weight of each row's label."""
+    return np.take(weights, batch.target, mode="clip")
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What may be observed, and the probability that was given to it: p, 1 - p and ln p, each computed on demand.
+    """Something that may be observed in each row: (rows,) arrays of classes, (columns, rows) otherwise.
 
-    y: 1 for a class or a yes, 0 for a no, or an array of these.
+    share: how much it counts (None: once): its probability by the target times the weight of its class. side: +1 where
+    p rises with the prediction, -1 where it falls, as that of a no. columns: p, 1 - p and ln p as quantities of the
+    batch, each computed on demand. eps: p is clipped to [eps, 1 - eps].
     """
 
     batch: Batch
-    y: Array | float
-    of_p: Quantity
-    of_other: Quantity
-    of_log: Quantity
+    share: Array | None
+    side: Array | float
+    columns: tuple[Callable[[Batch], Array], Callable[[Batch], Array], Callable[[Batch], Array]]
+    eps: float = 0.0
 
     @property
     def p(self) -> Array:
-        """The probability."""
-        return self.of_p(self.batch)
+        """The probability that it was given."""
+        p = self.columns[0](self.batch)
+        return np.clip(p, self.eps, 1.0 - self.eps) if self.eps > 0.0 else p
 
     @property
     def other(self) -> Array:
         """1 - p, without cancellation where the raw output is known."""
-        return self.of_other(self.batch)
+        other = self.columns[1](self.batch)
+        return np.clip(other, self.eps, 1.0 - self.eps) if self.eps > 0.0 else other
 
     @property
     def log_p(self) -> Array:
         """ln p."""
-        return self.of_log(self.batch)
+        return clipped(self.columns[2](self.batch), self.eps)
 
+    def weighed(self, values: Array | float) -> Array:
+        """Multiply values by the share; a share of 0 makes 0 even of an infinity."""
+        if self.share is None:
+            return np.asarray(values, dtype=np.float64)
+        return expected(self.share, values)
 
-Score = Callable[[Outcome], Array]
-
-
-def observed(batch: Batch) -> Outcome:
-    """What each row observed: its class, or its certain yes or no."""
-    y = 1.0 if has_labels(batch) else flag(batch)
-    return Outcome(batch, y, prob_observed, other_observed, log_observed)
-
-
-def each_class(batch: Batch) -> Outcome:
-    """Every class in turn, or a yes: an outcome for each column."""
-    return Outcome(batch, 1.0, natural, other_prob, log_prob)
-
-
-def a_no(batch: Batch) -> Outcome:
-    """A no of each binary column."""
-    return Outcome(batch, 0.0, other_prob, natural, log_other_prob)
+    def elasticity(self, function: Callable[[Outcome], Array | float]) -> Array:
+        """Return a cost's elasticity times the share; the cost is flat where p is clipped."""
+        values = function(self)
+        if self.eps > 0.0:
+            p = self.columns[0](self.batch)
+            values = np.where((p > self.eps) & (p < 1.0 - self.eps), values, 0.0)
+        return self.weighed(values)
 
 
 def clipped(log_p: Array, eps: float) -> Array:
@@ -135,79 +225,81 @@ def clipped(log_p: Array, eps: float) -> Array:
     return np.clip(log_p, np.log(eps), np.log1p(-eps)) if eps > 0.0 else log_p
 
 
-def inside(p: Array, eps: float) -> Mask:
-    """Where p is not clipped; the loss is flat elsewhere."""
-    return (p > eps) & (p < 1.0 - eps) if eps > 0.0 else np.ones(p.shape, dtype=bool)
+OBSERVED: Final = (prob_observed, other_observed, log_observed)
+YES: Final = (natural, other_prob, log_prob)  # or a class
+NO: Final = (other_prob, natural, log_other_prob)
 
 
-def class_rows(batch: Batch, smoothing: float = 0.0) -> Array:
-    """The target as (K, rows) probabilities, mixed with `smoothing` of equal ones."""
-    rows = batch.target
-    if has_labels(batch):
-        rows = np.zeros_like(batch.pred)
-        np.put_along_axis(rows, batch.target[np.newaxis], 1.0, axis=0)
-    return rows if smoothing == 0.0 else (1.0 - smoothing) * rows + smoothing / len(rows)
-
-
-def shares(batch: Batch, weights: Array | None = None, smoothing: float = 0.0) -> tuple[Array, Array]:
-    """How much a no and a yes count in each binary row, mixed with `smoothing` of equal ones, times `weights`."""
-    y = flag(batch)
-    no, yes = 1.0 - y, y
-    if smoothing != 0.0:
-        no, yes = ((1.0 - smoothing) * share + 0.5 * smoothing for share in (no, yes))
-    return (no, yes) if weights is None else (weights[0] * no, weights[1] * yes)
-
-
-def expected_score(batch: Batch, score: Score, *, smoothing: float = 0.0, weights: Array | None = None) -> Array:
-    """Average a score of an outcome over the outcomes that the target gives.
-
-    Soft targets weigh the outcomes. smoothing: the share that all classes (or no and yes) have alike. weights: of the
-    outcomes: (K,) by class, those of `without`, or those of a no and a yes.
-    """
-    row = None if weights is None or not has_labels(batch) else row_weights(batch, weights)
-    kept = None if weights is None or not has_labels(batch) else counts(batch, weights)
-    batch = known(batch, weights)
-    if has_labels(batch) and smoothing == 0.0:
-        value = score(observed(batch))
-        return value if row is None else expected(row, value)
-    if batch.form == "multiclass":
-        rows = _weighed(class_rows(batch, smoothing), weights, kept)
-        return np.add.reduce(expected(rows, score(each_class(batch))), axis=0)
-    if smoothing == 0.0 and certain(batch)[0]:
-        value = score(observed(batch))
-        return value if weights is None else expected(np.where(flag(batch) == 1.0, weights[1], weights[0]), value)
-    no, yes = shares(batch, weights, smoothing)
-    return expected(yes, score(each_class(batch))) + expected(no, score(a_no(batch)))
-
-
-def expected_slope(
+def outcomes(
     batch: Batch,
-    elasticity: Score,
     *,
-    slope: Score | None = None,
-    smoothing: float = 0.0,
-    weights: Array | None = None,
-) -> Array:
-    """Gradient of an expected score from its elasticity: by p, or under an activation by the raw outputs.
-
-    slope: the derivative by p itself, where elasticity / p is not it at p = 0.
-    """
-    row = None if weights is None or not has_labels(batch) else row_weights(batch, weights)
-    kept = None if weights is None or not has_labels(batch) else counts(batch, weights)
-    batch = known(batch, weights)
-    raw = batch.activation != "none"
-    rate = elasticity if raw or slope is None else slope
+    eps: Eps = 0.0,
+    pos_weight: PosWeight = 1.0,
+    alpha: Alpha = None,
+    label_smoothing: Smoothing = 0.0,
+    class_weight: ClassWeight = None,
+) -> tuple[Outcome, ...]:
+    """Return what may be observed: the class or the certain answer, every class in turn, or a yes and a no."""
+    weights = None
+    if class_weight is not None or pos_weight != 1.0:
+        weights = class_weights(batch, class_weight)
+        weights = weights if pos_weight == 1.0 else weights * np.array([1.0, pos_weight])
+    elif isinstance(alpha, float) and batch.form != "multiclass":
+        weights = np.array([1.0 - alpha, alpha])
+    elif alpha is not None:
+        weights = class_weights(batch, alpha, "alpha")
+    if has_labels(batch) and label_smoothing == 0.0:
+        return (Outcome(batch, None if weights is None else of_label(batch, weights), 1.0, OBSERVED, eps),)
     if batch.form == "multiclass":
-        if has_labels(batch) and smoothing == 0.0:
-            e = rate(observed(batch))
-            full = np.zeros_like(batch.pred)
-            np.put_along_axis(full, batch.target[np.newaxis], e if row is None else expected(row, e), axis=0)
-        else:
-            full = expected(_weighed(class_rows(batch, smoothing), weights, kept), rate(each_class(batch)))
-        return full if rate is slope else class_slope(batch, full)
-    no, yes = shares(batch, weights, smoothing)
-    no, yes = expected(no, rate(a_no(batch))), expected(yes, rate(each_class(batch)))
-    return yes - no if rate is slope else binary_slope(batch, no, yes)
+        rows = class_rows(batch, label_smoothing)
+        return (Outcome(batch, rows if weights is None else weights[:, np.newaxis] * rows, 1.0, YES, eps),)
+    if label_smoothing == 0.0 and certain(batch)[0]:
+        share = None if weights is None else np.where(flag(batch) == 1.0, weights[1], weights[0])
+        return (Outcome(batch, share, sign(batch), OBSERVED, eps),)
+    return answers(batch, eps=eps, label_smoothing=label_smoothing, weights=weights)
+
+
+def answers(
+    batch: Batch, *, eps: float = 0.0, label_smoothing: float = 0.0, weights: Array | None = None
+) -> tuple[Outcome, Outcome]:
+    """Return the yes and the no of binary columns, of which each row's target says how likely it is."""
+    no, yes = (smoothed(share, label_smoothing, 2) for share in (1.0 - flag(batch), flag(batch)))
+    if weights is not None:
+        no, yes = weights[0] * no, weights[1] * yes
+    return Outcome(batch, yes, 1.0, YES, eps), Outcome(batch, no, -1.0, NO, eps)
+
+
+def mean_cost(outcomes: tuple[Outcome, ...], cost: Callable[[Outcome], Array | float]) -> Array:
+    """Average a cost over the outcomes of each row: (rows,), or (columns, rows) of binary columns."""
+    first, *second = (outcome.weighed(cost(outcome)) for outcome in outcomes)
+    total = first + second[0] if second else first
+    multiclass = outcomes[0].batch.form == "multiclass"
+    return np.add.reduce(total, axis=0) if multiclass and total.ndim == 2 else total
+
+
+def mean_slope(
+    outcomes: tuple[Outcome, ...],
+    elasticity: Callable[[Outcome], Array | float],
+    by_p: Callable[[Outcome], Array] | None = None,
+) -> Array:
+    """Gradient of an average cost from its elasticity: by p, or under an activation by the raw outputs.
+
+    by_p: the derivative by p itself, where elasticity / p is not it at p = 0.
+    """
+    batch = outcomes[0].batch
+    raw = batch.activation != "none"
+    if batch.form == "multiclass":
+        plain = by_p is not None and not raw
+        slope = outcomes[0].elasticity(by_p if plain and by_p else elasticity)
+        columns = spread(batch, slope) if slope.ndim < 2 else slope
+        return columns if plain else class_slope(batch, columns)
+    first, *second = (_by_column(outcome, outcome.elasticity(elasticity), raw) for outcome in outcomes)
+    return first + second[0] if second else first
+
+
+def _by_column(outcome: Outcome, elasticity: Array, raw: bool) -> Array:
+    """Slope by a binary column or its logit."""
+    return outcome.side * (outcome.other * elasticity if raw else per_probability(elasticity, outcome.p))
 
 
 def class_slope(batch: Batch, elasticity: Array) -> Array:
@@ -227,120 +319,134 @@ def binary_slope(batch: Batch, no: Array, yes: Array) -> Array:
     return other_prob(batch) * yes - batch.pred * no
 
 
-def known(batch: Batch, weights: Array | None) -> Batch:
-    """Return the batch, where labels that are no class weigh nothing with any class in their place."""
-    if weights is None or not has_labels(batch) or weights.shape[-1] == len(batch.raw):
-        return batch
-    codes = np.minimum(batch.target, len(batch.raw) - 1)
-    return Batch({**batch.roles, "target": codes}, form=batch.form, activation=batch.activation, classes=batch.classes)
+# how the losses of the family are declared -----------------------------------------------------------------------
 
 
-def _weighed(rows: Array, weights: Array | None, kept: Array | None) -> Array:
-    """Multiply (K, rows) shares by the weights of their classes; a row that does not count is 0 throughout."""
-    if weights is None:
-        return rows
-    weighed = np.atleast_2d(weights)[0, : len(rows), np.newaxis] * rows
-    return weighed if kept is None else np.where(kept == 0.0, 0.0, weighed)
+def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
+    """Return a function of a batch and further arguments as a part with these parameters.
 
-
-def row_weights(batch: Batch, weights: Array) -> Array:
-    """What the label of each row weighs: its class's weight, nothing if it is ignored."""
-    return np.multiply.reduce(np.atleast_2d(weights), axis=0)[batch.target]
-
-
-def counts(batch: Batch, weights: Array) -> Array | None:
-    """1 where the label of a row counts, 0 where it is ignored; None where none is."""
-    return None if weights.ndim == 1 else weights[1][batch.target]
-
-
-def class_weights(batch: Batch, value: Value, parameter: str = "class_weight") -> Array:
-    """Return (K,) weights of the classes (of no and yes in binary rows) from a `PerClass` parameter's value.
-
-    Weights without labels go by the order of the classes; labels that are not named weigh 1, and a number alone weighs
-    every class. Raises UsageError where labels or their count do not fit.
-    """
-    multiclass = batch.form == "multiclass"
-    names = tuple(batch.classes) or tuple(map(str, range(len(batch.raw) if multiclass else 2)))
-    if not isinstance(value, tuple):
-        return np.full(len(names), 1.0 if value is None else float(value))
-    named = [entry for entry in value if isinstance(entry, tuple)]
-    if not named:
-        if len(value) != len(names):
-            raise UsageError(
-                f"{parameter} has {len(value)} weights, but there are {len(names)} classes ({listed(list(names))}): "
-                f"give one for each, or name the labels as in {parameter}={names[0]}:2"
-            )
-        return np.array(value, dtype=np.float64)
-    weights = np.ones(len(names))
-    codes = ClassCodes(names)
-    for label, weight in named:
-        code = codes.of([label])[0]
-        if code < 0:
-            raise UsageError(f"{parameter} names {label!r}, which is no class; the classes are {listed(list(names))}")
-        weights[code] = weight
-    return weights
-
-
-def without(batch: Batch, weights: Array, ignored: str | None) -> Array:
-    """Return weights by class code; with an ignored label (2, K + 1), the second line 0 where rows do not count.
-
-    A class whose rows are ignored still has its weight in the smoothed targets of other rows.
-    """
-    if ignored is None:
-        return weights
-    names = tuple(batch.classes) or tuple(map(str, range(len(weights))))
-    kept = np.append(np.ones(len(weights)), 0.0)
-    kept[ClassCodes(names).and_ignored([ignored]).of([ignored])[0]] = 0.0
-    return np.stack([np.append(weights, 1.0), kept])
-
-
-ClassWeight = Annotated[
-    tuple[float, ...] | None,
-    PerClass(NON_NEGATIVE),
-    "weight of each class; the mean divides by what the rows' classes weigh together",
-]
-IgnoreClass = Annotated[str | None, Label(), "label whose rows do not count; it need not be a class"]
-Smoothing = Annotated[
-    float,
-    Interval(low=0.0, high=1.0, low_closed=True),
-    "share of the target that all classes (or no and yes) have alike",
-]
-
-
-def outcome_weights(batch: Batch, class_weight: Value, ignore_class: str | None = None) -> Array | None:
-    """Return the weights of the outcomes, None where all count alike."""
-    if class_weight is None and ignore_class is None:
-        return None
-    return without(batch, class_weights(batch, class_weight), ignore_class)
-
-
-def class_mass(batch: Batch, *, class_weight: Value = None, ignore_class: str | None = None) -> Array:
-    """What the classes of each row weigh: that of its label, or the mean over a soft target."""
-    weights = outcome_weights(batch, class_weight, ignore_class)
-    assert weights is not None
-    if has_labels(batch):
-        return row_weights(batch, weights)
-    if batch.form == "multiclass":
-        return np.add.reduce(weights[:, np.newaxis] * batch.target, axis=0)
-    no, yes = shares(batch, weights)
-    return no + yes
-
-
-def divided(cost: Part, labelled: tuple[Form, ...] = (CLASSES,)) -> Variant:
-    """Return the variant of a loss with class weights or an ignored label, whose row value is `cost`.
-
-    labelled: the forms that have labels, which alone can be ignored. Smoothed targets have no best prediction that
-    is known beforehand.
+    If `ignore_class` is one of them, the result is 0 in rows of that label.
     """
 
-    def variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
-        changed: dict[str, Any] = {}
-        if args.get("class_weight") is not None or args.get("ignore_class") is not None:
-            changed |= {"parts": (cost, class_mass), "reading": WEIGHTED}
-        if args.get("ignore_class") is not None:
-            changed["forms"] = labelled
-        if args.get("label_smoothing", 0.0) > 0.0:
-            changed["best"] = None
-        return changed
+    def part(batch: Batch, *, ignore_class: str | None = None, **args: Value) -> Array:
+        if ignore_class is None:
+            return function(batch, **args)
+        code = ClassCodes(class_names(batch)).and_ignored([ignore_class]).of([ignore_class])[0]
+        return np.where(batch.target != code, function(batch, **args), 0.0)
 
-    return variant
+    words = [Parameter(param.name, Parameter.KEYWORD_ONLY) for param in params]
+    signature = Signature([Parameter("batch", Parameter.POSITIONAL_OR_KEYWORD), *words])
+    part.__signature__ = signature  # type: ignore[attr-defined]  # functions take attributes
+    return part
+
+
+SHARED: Final = {param.name: param for param in params_of(outcomes)}
+mass = part_of(
+    lambda batch, **args: mean_cost(outcomes(batch, **args), lambda outcome: 1.0),
+    (SHARED["class_weight"], IGNORE_CLASS),
+)  # what the classes of each row weigh: that of its label, or the mean over a soft target
+
+
+def over_counted(statistic: Statistic) -> Statistic:
+    """Return the statistic of means over the rows that count, which are the last mean."""
+
+    def ratios(m: Means) -> Means:
+        return tuple(x / m[-1] for x in m[:-1])
+
+    def slope(m: Means) -> tuple[Any, ...]:
+        slopes = tuple(by / m[-1] for by in statistic.slope(ratios(m)))
+        return (*slopes, -sum(by * x for by, x in zip(slopes, ratios(m), strict=True)))
+
+    return replace(
+        statistic,
+        name=f"{statistic.name} over the rows that count",
+        value=lambda m: statistic.value(ratios(m)),
+        slope=slope,
+        undefined="the classes that count are in no row",
+    )
+
+
+def class_loss(
+    *,
+    forms: tuple[Form, ...],
+    params: tuple[Param, ...] | None = None,
+    gradient: Gradient | None = None,
+    raw: bool = False,
+    only: Callable[..., tuple[Form, ...]] | None = None,
+    best: float | None = 0.0,
+    **facts: Any,
+) -> Callable[[Part], Loss]:
+    """Declare the mean of `function(batch, *, params) -> per-row values` of classes or binary outcomes.
+
+    Where a form has labels, one of them can be ignored; with class weights the mean divides by them; smoothed targets
+    have no best prediction that is known beforehand. params: those of the function if there are none. raw: whether
+    the gradient takes care of activations. only: the forms that parameters leave.
+    """
+
+    def declare(function: Part) -> Loss:
+        known = params_of(function) if params is None else params
+        every = (*known, IGNORE_CLASS) if any(form.labels for form in forms) else known
+        part = part_of(function, every)
+        slope = None if gradient is None else part_of(gradient, every)  # type: ignore[arg-type]
+
+        def fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
+            ignoring = args.get("ignore_class") is not None
+            weighed = ignoring or args.get("class_weight") is not None
+            fitting = forms if only is None else only(args)
+            return {
+                "parts": (part, mass) if weighed else (part,),
+                "reading": WEIGHTED if weighed else MEAN,
+                "forms": tuple(form for form in fitting if form.labels) if ignoring else fitting,
+                "best": None if args.get("label_smoothing", 0.0) > 0.0 else best,
+            }
+
+        summary, _, body = cleandoc(function.__doc__ or "").partition("\n")
+        return Loss(
+            name=function.__name__,
+            summary=summary,
+            doc=body.strip(),
+            forms=forms,
+            parts=(part,),
+            params=every,
+            row=part,
+            gradient=slope,
+            raw_gradient=slope if raw else None,
+            variant=fields,
+            **facts,
+        )
+
+    return declare
+
+
+def outcome_loss(
+    *shared: str,
+    elasticity: Callable[..., Array | float],
+    by_p: Callable[..., Array] | None = None,
+    **facts: Any,
+) -> Callable[[Callable[..., Array]], Loss]:
+    """Declare the average of `cost(outcome, *, params)` over the outcomes that the target gives, and over the rows.
+
+    shared: parameters of `outcomes` that the loss has too. elasticity: p ∂cost/∂p as a function of the same arguments;
+    by_p: ∂cost/∂p, where that is not elasticity / p at p = 0.
+    """
+
+    def declare(cost: Callable[..., Array]) -> Loss:
+        own = params_of(cost)
+
+        def split(batch: Batch, args: Mapping[str, Any]) -> tuple[tuple[Outcome, ...], dict[str, Any]]:
+            mine = {param.name: args[param.name] for param in own}
+            return outcomes(batch, **{name: value for name, value in args.items() if name not in mine}), mine
+
+        def row(batch: Batch, **args: Any) -> Array:
+            likely, mine = split(batch, args)
+            return mean_cost(likely, partial(cost, **mine))
+
+        def slope(batch: Batch, **args: Any) -> Array:
+            likely, mine = split(batch, args)
+            return mean_slope(likely, partial(elasticity, **mine), by_p and partial(by_p, **mine))
+
+        row.__name__, row.__doc__ = cost.__name__, cost.__doc__
+        params = (*own, *(SHARED[name] for name in shared))
+        return class_loss(params=params, gradient=slope, raw=True, **facts)(row)
+
+    return declare

@@ -28,9 +28,9 @@ JS_SERIES = [  # [(1 + s) ln(1 + s) + (1 - s) ln(1 - s)]/s² by s², to 4e-18 fo
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def expected(weight: Array | float, values: Array) -> Array:
+def expected(weight: Array | float, values: Array | float) -> Array:
     """weight x values, where a weight of 0 is 0 even against an infinity."""
-    product = weight * values
+    product: Array = np.multiply(weight, values)
     if np.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
         return np.where(weight == 0.0, 0.0, product)
     return product
