@@ -9,6 +9,12 @@ A plug-in is a package with an entry point in the group `lossctl.losses` that na
 means together, the largest value or a whole sample. `lossctl.testing.check` holds a loss to what it promises.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lossctl.core import declare
 from lossctl.core.batch import (
     Batch,
     abs_residual,
@@ -44,7 +50,7 @@ from lossctl.core.domain import (
     Interval,
 )
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import Loss, combine, loss
+from lossctl.core.loss import Loss, Part, Resolve
 from lossctl.core.statistic import MEAN, RATIO, ROOT
 from lossctl.core.statistic import Statistic as Reading
 from lossctl.losses.forms import (
@@ -66,6 +72,22 @@ from lossctl.losses.forms import (
     relative,
 )
 from lossctl.numerics.array import Array
+
+
+def loss(*, forms: tuple[Form, ...], variant: Resolve | None = None, **facts: Any) -> Callable[[Part], Loss]:
+    """Declare the mean of `function(batch, *, params) -> per-row values` as a loss.
+
+    The function returns (rows,) values, or (width, rows) values that are averaged over the columns. Name, summary and
+    doc come from the function, parameters from its keyword-only arguments. variant: the fields that parameters
+    change, from their values.
+    """
+    return declare.loss(forms=forms, resolve=variant, **facts)
+
+
+def combine(name: str, *, parts: tuple[Part, ...], variant: Resolve | None = None, **facts: Any) -> Loss:
+    """Declare a loss that reads several parts together, a peak, or a whole sample."""
+    return declare.resolving(Loss(name=name, parts=parts, **facts), variant)
+
 
 __all__ = [
     "ABOVE_MINUS_ONE",

@@ -98,11 +98,10 @@ class Foreign:
 
 def guarded(loss: Loss, title: str) -> Loss:
     """Return a loss of a plug-in whose every function is a `Foreign`; functions of lossctl stay as they are."""
-    facts = {field.name: getattr(loss, field.name) for field in fields(loss) if field.name not in ("variant", "plain")}
+    facts = {field.name: getattr(loss, field.name) for field in fields(loss) if field.name != "resolve"}
     facts = _guarded(facts, title, loss.pred_roles)
-    if loss.variant is not None:
-        facts["plain"] = _guarded(loss.plain or {}, title, loss.pred_roles)
-        facts["variant"] = Foreign(loss.variant, title, varied, loss.pred_roles)
+    if loss.resolve is not None:
+        facts["resolve"] = Foreign(loss.resolve, title, varied, loss.pred_roles)
     return replace(loss, **facts)
 
 

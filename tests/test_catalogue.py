@@ -15,11 +15,11 @@ import lossctl as package
 from lossctl import registry
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.domain import POSITIVE
-from lossctl.core.loss import loss
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
 from lossctl.output.catalogue import listing
 from lossctl.output.text import Style
+from lossctl.plugin import loss
 from lossctl.testing import check
 from tests.conftest import ROOT, Lossctl
 from tests.test_reference import ROWS, Row, without_reference

@@ -17,11 +17,12 @@ from lossctl import registry
 from lossctl.core.batch import Batch, flag, residual
 from lossctl.core.domain import POSITIVE, UNIT, Interval
 from lossctl.core.form import Form
-from lossctl.core.loss import Loss, combine, loss
+from lossctl.core.loss import Loss
 from lossctl.core.statistic import MEAN, ROOT, Statistic
 from lossctl.errors import DataError
 from lossctl.losses.forms import BINARY, CLASSES, MARGIN, line, regression
 from lossctl.numerics.array import Array
+from lossctl.plugin import combine, loss
 from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
 from lossctl.testing.cases import extremes
 from lossctl.testing.intake import strangers_are_refused

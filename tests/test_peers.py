@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossctl.core.arrays import unfit
-from lossctl.core.loss import Loss, Peer, differs, same
+from lossctl.core.loss import Loss, unfit
+from lossctl.core.peer import Peer, peer_of
 from lossctl.registry import loss_of, losses
 from tests.peers import claims as running
 from tests.peers.adapter import Adapter, NotTaken, Rows
@@ -196,19 +196,19 @@ FAKES: Mapping[str, Callable[..., Any]] = {
 @pytest.mark.parametrize(
     ("peer", "fault"),
     [
-        (same("torch", "squares"), ""),
-        (same("torch", "2 * squares", factor=2.0), ""),
-        (same("torch", "squares", factor=2.0), "differ, as"),
-        (same("torch", "squares(offset=1e-3)"), "differ, as"),
-        (same("torch", "clamped"), "differ, as"),
-        (same("torch", "lonely"), "differ, as"),
-        (same("torch", "lonely", note="of one output"), ""),
-        (differs("torch", "clamped", "no square is above a million"), ""),
-        (differs("torch", "squares", "it is another one"), "it differs nowhere"),
-        (same("torch", "picky"), "no input suits both sides"),
-        (same("torch", "broken"), "TypeError: it takes no such array"),
-        (same("torch", "nn.Absent"), "no adapter for Absent"),
-        (same("torch", "squares: the same"), "is no expression"),
+        (Peer("torch", "squares"), ""),
+        (Peer("torch", "2 * squares", factor=2.0), ""),
+        (Peer("torch", "squares", factor=2.0), "differ, as"),
+        (Peer("torch", "squares(offset=1e-3)"), "differ, as"),
+        (Peer("torch", "clamped"), "differ, as"),
+        (Peer("torch", "lonely"), "differ, as"),
+        (Peer("torch", "lonely", note="of one output"), ""),
+        (Peer("torch", "clamped", differs="no square is above a million"), ""),
+        (Peer("torch", "squares", differs="it is another one"), "it differs nowhere"),
+        (Peer("torch", "picky"), "no input suits both sides"),
+        (Peer("torch", "broken"), "TypeError: it takes no such array"),
+        (Peer("torch", "nn.Absent"), "no adapter for Absent"),
+        (Peer("torch", "squares: the same"), "is no expression"),
     ],
     ids=str,
 )
@@ -227,10 +227,20 @@ def test_a_parameter_left_open_is_tried_at_several_values(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(running, "adapters", lambda library: {"Huber": Adapter(right_at_the_default)})
     loss: Loss = loss_of("huber")
-    assert tried(Claim(loss, same("torch", "Huber(delta=1)"))).fault == ""
-    assert "differ, as" in tried(Claim(loss, same("torch", "Huber(delta=delta)"))).fault
+    assert tried(Claim(loss, Peer("torch", "Huber(delta=1)"))).fault == ""
+    assert "differ, as" in tried(Claim(loss, Peer("torch", "Huber(delta=delta)"))).fault
 
 
 @pytest.mark.parametrize("words", [*ONLY, *EXCEPT])
 def test_every_condition_is_used(words: str) -> None:
     assert any(words in claim.peer.note for claim in CLAIMS)
+
+
+def test_a_claim_is_a_line_of_columns() -> None:
+    assert peer_of("torch  nn.MSELoss", "mse") == Peer("torch", "nn.MSELoss")
+    assert peer_of("optax   l2_loss   = 0.5 x mse  # half", "mse") == Peer("optax", "l2_loss", factor=0.5, note="half")
+    assert peer_of("a b  f(x, y)  ≠ it = no sum", "mse") == Peer("a b", "f(x, y)", differs="it = no sum")
+    options = "s  g  = bce:eps=1e-7 --activation sigmoid --reduction sum"
+    assert peer_of(options, "mse") == Peer("s", "g", "bce:eps=1e-7", "sigmoid", "sum")
+    with pytest.raises(ValueError, match="is no claim"):
+        peer_of("torch nn.MSELoss", "mse")

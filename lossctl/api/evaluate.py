@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from lossctl import registry
 from lossctl.api.job import Job, raise_findings
 from lossctl.api.options import LEVEL, Losses, Names, Note, Query, checked_types, open_inputs
-from lossctl.core.arrays import first_finite, first_gap
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import checked_task
+from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
 from lossctl.engine.paired import Differences, Weighed, compare

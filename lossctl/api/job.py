@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.api.options import Names, Note, as_list
-from lossctl.core.arrays import misfit, unfit
 from lossctl.core.block import Block
 from lossctl.core.breach import Breach
 from lossctl.core.domain import RANGES, Flag
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.labels import ClassCodes
-from lossctl.core.loss import Loss, fitted
+from lossctl.core.loss import Loss, fitted, misfit, unfit
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState

@@ -1,88 +1,45 @@
-"""Loss: a frozen value that says what a loss is, and three ways to declare one.
+"""Loss: a frozen value that says what a loss is, and its evaluation on whole arrays.
 
-`@loss` makes a mean of per-row numbers from a function of a block; `Loss.then` reads the same means another way
-(RMSE from MSE); `combine` reads several means together (R²), or a peak, or a whole sample.
+A loss is declared by a decorated function (`core.declare`). Its parts are per-row quantities, a statistic makes one
+number of their means (or it is a peak, or a function of the whole sample), and `bind` sets its parameters.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, wraps
+from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import Batch
-from lossctl.core.form import GIVEN, QUERY, Form
-from lossctl.core.param import Param, Value, bound, params_of
-from lossctl.core.statistic import MEAN, Means, Statistic
+from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
+from lossctl.core.breach import breach, judged
+from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, Codes
+from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
+from lossctl.core.labels import ClassCodes, label
+from lossctl.core.param import Param, Value, bound
+from lossctl.core.peer import Peer
+from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
+from lossctl.core.statistic import MEAN, Statistic, mean_of, read
+from lossctl.errors import DataError, UsageError, listed, near
+from lossctl.numerics import activation as act
 from lossctl.numerics.array import Array
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One library's name for a loss, and how its number is had here; `differs` says why it is not.
-
-    library: as it is installed (torch, keras, optax, scikit-learn, torchmetrics, torchvision, permetrics) or another
-    source. name: as the library writes it, with the arguments that matter: `PoissonNLLLoss(full=True)`. spec: "" for
-    the loss itself. activation: what the columns must be declared to be. reduction: mean or sum over the rows. factor:
-    their number is this many times ours. note: what else is to be known, as that it computes in float32.
-    """
-
-    library: str
-    name: str
-    spec: str = ""
-    activation: str = "none"
-    reduction: str = "mean"
-    factor: float = 1.0
-    differs: str = ""
-    note: str = ""
-
-    def words(self, own: str) -> str:
-        """Say it in one line; `own` is the name of the loss that the claim is about."""
-        if self.differs:
-            return f"{self.name} differs: {self.differs}"
-        times = "" if self.factor == 1.0 else f"{self.factor:g} x "
-        options = "" if self.activation == "none" else f" --activation {self.activation}"
-        options += "" if self.reduction == "mean" else f" --reduction {self.reduction}"
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.name} = {times}{self.spec or own}{options}{note}"
-
-
-def same(
-    library: str,
-    name: str,
-    spec: str = "",
-    *,
-    activation: str = "none",
-    reduction: str = "mean",
-    factor: float = 1.0,
-    note: str = "",
-) -> Peer:
-    """Claim that a library's function returns `factor` times the number of `spec` (the loss itself if empty)."""
-    return Peer(library, name, spec, activation, reduction, factor, "", note)
-
-
-def differs(library: str, name: str, why: str) -> Peer:
-    """Claim that no spec returns a library's number on every input, and say why."""
-    return Peer(library, name, differs=why)
-
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
-Variant = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Resolve = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
-VARIED = ("parts", "reading", "row", "gradient", "raw_gradient", "forms", "keeps", "whole", "best")
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
 @lru_cache(maxsize=4096)
-def _taken(function: Callable[..., Any]) -> frozenset[str]:
-    """Return what a function takes; to look takes longer than to compute a few rows."""
+def taken(function: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of a function's arguments; to look takes longer than to compute a few rows."""
     return frozenset(inspect.signature(function).parameters)
 
 
@@ -116,8 +73,8 @@ class Loss:
     to the raw outputs under an activation, where the chain rule would lose digits. unit, best,
     direction: of the value. ranks: whether a better value means a better model. ordered: whether the order of rows
     counts. elsewhere: what it is called in other libraries, and how to get their number. use, avoid: when to take it
-    and when not. variant: which of these facts parameters change, from their values; plain: what they are otherwise.
-    origin: package and version of the plug-in that declares it.
+    and when not. resolve: the fields that depend on parameters, from their values. origin: package and version of the
+    plug-in that declares it.
     """
 
     name: str
@@ -147,20 +104,13 @@ class Loss:
     ranks: bool = True
     ordered: bool = False
     elsewhere: tuple[Peer, ...] = ()
-    variant: Variant | None = None
-    plain: Mapping[str, Any] | None = field(default=None, hash=False, compare=False, repr=False)
+    resolve: Resolve | None = None
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "args", MappingProxyType(bound(self.params, dict(self.args), self.name)))
-        if self.variant is not None:
-            plain = self.plain or {name: getattr(self, name) for name in VARIED}
-            for name, value in {**plain, **self.variant(self.args), "plain": plain}.items():
-                object.__setattr__(self, name, value)
 
     def bind(self, **args: object) -> Loss:
         """Return the loss with other parameter values; raise UsageError for one out of range."""
-        return replace(self, args={**self.args, **args})
+        values = bound(self.params, {**self.args, **args}, self.name)
+        return replace(self, args=MappingProxyType(values), **(self.resolve(values) if self.resolve else {}))
 
     @property
     def spec(self) -> str:
@@ -191,8 +141,8 @@ class Loss:
 
     def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
         """Return the parameters that a function of this loss takes, with their values."""
-        taken = _taken(function)
-        return tuple((name, value) for name, value in self.args.items() if name in taken)
+        names = taken(function)
+        return tuple((name, value) for name, value in self.args.items() if name in names)
 
     @property
     def needs_origin(self) -> bool:
@@ -248,9 +198,7 @@ class Loss:
         >>> lossctl.get("huber:delta=2")(target=[0.0, 0.0], pred=[1.0, 5.0])
         4.25
         """
-        from lossctl.core.arrays import evaluate
-
-        return evaluate(self, {"target": target, "pred": pred, **roles}, weight, activation, classes, task)
+        return _evaluate(self, {"target": target, "pred": pred, **roles}, weight, activation, classes, task)
 
     def each(
         self,
@@ -268,9 +216,7 @@ class Loss:
         >>> lossctl.get("mae").each(target=[1.0, 2.0], pred=[1.5, 5.0])
         array([0.5, 3. ])
         """
-        from lossctl.core.arrays import each
-
-        return each(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
+        return _each(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
 
     def grad(
         self,
@@ -291,27 +237,14 @@ class Loss:
         >>> lossctl.get("mse").grad(target=[1.0, 2.0], pred=[1.5, 5.0])
         array([1., 6.])
         """
-        from lossctl.core.arrays import grad
-
-        return grad(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
-
-    # declaring one loss by another --------------------------------------------------------------------------
+        return _grad(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
 
     def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
-        return replace(
-            self,
-            name=name,
-            reading=reading,
-            **{
-                "aliases": (),
-                "row": None,
-                "gradient": None,
-                "raw_gradient": None,
-                "elsewhere": (),
-                **facts,
-            },
-        )
+        facts = {"aliases": (), "row": None, "gradient": None, "raw_gradient": None, "elsewhere": (), **facts}
+        facts = {"name": name, "reading": reading, **facts}
+        resolve = self.resolve
+        return replace(self, resolve=resolve and (lambda args: {**resolve(args), **facts}), **facts)
 
 
 def row_mean(values: Array) -> Array:
@@ -330,35 +263,6 @@ def about_origin(part: Part) -> Part:
     """Mark a part that is taken about the batch's origin: a slice gets an origin of its own."""
     part.about_origin = True  # type: ignore[attr-defined]  # functions take attributes
     return part
-
-
-def loss(*, forms: tuple[Form, ...], gradient: Gradient | None = None, **facts: Any) -> Callable[[Part], Loss]:
-    """Declare the mean of `function(batch, *, params) -> per-row values` as a loss.
-
-    The function returns (rows,) values, or (width, rows) values that are averaged over the columns. Name,
-    summary and doc come from the function, parameters from its keyword-only arguments.
-    """
-
-    def declare(function: Part) -> Loss:
-        summary, _, body = inspect.cleandoc(function.__doc__ or "").partition("\n")
-        return Loss(
-            name=function.__name__,
-            summary=summary,
-            doc=body.strip(),
-            forms=forms,
-            parts=(function,),
-            params=params_of(function),
-            row=function,
-            gradient=gradient,
-            **facts,
-        )
-
-    return declare
-
-
-def combine(name: str, *, parts: tuple[Part, ...], **facts: Any) -> Loss:
-    """Declare a loss that reads several parts together, a peak, or a whole sample."""
-    return Loss(name=name, parts=parts, **facts)
 
 
 def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Loss, Form] | None:
@@ -386,8 +290,7 @@ def averaged(loss: Loss, outputs: int) -> Loss:
         row=None,
         gradient=None,
         raw_gradient=None,
-        variant=None,
-        plain=None,
+        resolve=None,
     )
 
 
@@ -402,18 +305,357 @@ def of_output(part: Part, place: int) -> Part:
     return alone
 
 
-@cache
-def mean_of(reading: Statistic, outputs: int) -> Statistic:
-    """Return the mean of a reading over consecutive groups of means."""
+# gradients with respect to what was read -----------------------------------------------------------------------
 
-    def groups(m: Means) -> list[Means]:
-        width = len(m) // outputs
-        return [m[place * width : (place + 1) * width] for place in range(outputs)]
 
-    def value(m: Means) -> Any:
-        return sum(reading.value(group) for group in groups(m)) / outputs
+def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
+    """Return the gradient of each row's loss, {role: (width, rows)}, with respect to the columns as they were read."""
+    assert loss.gradient is not None
+    shaped = batch.as_form(form)
+    raw = batch.activation != "none" and loss.raw_gradient is not None
+    function = loss.raw_gradient if raw and loss.raw_gradient is not None else loss.gradient
+    found = function(shaped, **dict(loss.args_of(function)))
+    by_role = found if isinstance(found, dict) else {loss.pred_roles[0]: found}
+    if form in FRAMES:
+        by_role = {role: _through(CORNERS[FRAMES[form]], slope) for role, slope in by_role.items()}
+    if "pred" in by_role and batch.activation != "none" and not raw:
+        by_role = {**by_role, "pred": chained(batch, by_role["pred"])}
+    outputs = _outputs(loss, shaped)
+    return {role: np.broadcast_to(slope / outputs, batch[role].shape) for role, slope in by_role.items()}
 
-    def slope(m: Means) -> tuple[Any, ...]:
-        return tuple(part / outputs for group in groups(m) for part in reading.slope(group))
 
-    return Statistic(f"mean over outputs: {reading.name}", value, slope, undefined=reading.undefined)
+def _outputs(loss: Loss, shaped: Batch) -> int:
+    """Return how many columns of values a row's loss is averaged over."""
+    if loss.row is None or loss.row(shaped, **dict(loss.args_of(loss.row))).ndim == 1:
+        return 1
+    return len(shaped[loss.pred_roles[0]])
+
+
+def _through(matrix: Array, slope: Array) -> Array:
+    """Pull a gradient by corners back to the columns from which the corners are made."""
+    return np.add.reduce(matrix[:, :, np.newaxis] * slope[:, np.newaxis, :], axis=0)
+
+
+def chained(batch: Batch, slope: Array) -> Array:
+    """Multiply a gradient by the derivative of the activation, (width, rows)."""
+    if batch.activation == "softmax":
+        product = batch.pred * slope
+        return product - batch.pred * np.add.reduce(product, axis=0)
+    if batch.activation == "relu":  # what is switched off does not move, however steep the loss
+        return np.where(batch.raw > 0.0, slope, 0.0)
+    return slope * derivative(batch)
+
+
+def derivative(batch: Batch) -> Array:
+    """Return the slope of an activation that works column by column, (width, rows)."""
+    z = batch.raw
+    known: Mapping[str, Any] = {
+        "sigmoid": lambda: batch.pred * other_prob(batch),
+        "tanh": lambda: 4.0 * act.sigmoid(2.0 * z) * act.sigmoid(-2.0 * z),
+        "exp": lambda: batch.pred,
+        "softplus": lambda: act.sigmoid(z),
+    }
+    return known[batch.activation]()
+
+
+# whole arrays ----------------------------------------------------------------------------------------------------
+
+FEW: Final = 64  # rows among which a first residual is looked for
+Roles = Mapping[str, object]
+Arrays = dict[str, NDArray[Any]]
+
+
+def _evaluate(
+    loss: Loss, given: Roles, weight: object, activation: str | None, classes: object, task: str | None
+) -> float:
+    """Return the loss of whole arrays; see `Loss.__call__`."""
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
+    rows = next(iter(arrays.values())).shape[-1]
+    weights = None if weight is None else _weights(weight, rows)
+    if QUERY in arrays:
+        arrays, weights = gathered(arrays, weights)
+    if weights is not None and loss.over_sets:
+        check_set_weights(arrays.get(QUERY), weights)
+    state: Moments | Peak | Sample | None = None
+    with np.errstate(all="ignore"):
+        for start, batch in batches(arrays, form, activation, names):
+            part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
+            state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
+        return value_of(loss, state, weights is not None)
+
+
+def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
+    """Evaluate terms on a block, one (rows,) line at a time, times the weight if there is one."""
+    return (weighted(term.rows(batch), weight) for term in terms)
+
+
+def weighted(line: Array, weight: Array | None) -> Array:
+    """Return a line times the weight if there is one.
+
+    A row of zero weight counts as zero even where its loss is infinite, as if it stood there zero times.
+    """
+    if weight is None:
+        return line
+    line = line * weight
+    line[weight == 0.0] = 0.0
+    return line
+
+
+def block_state(loss: Loss, form: Form, batch: Batch, weight: Array | None) -> Moments | Peak | Sample:
+    """Reduce one block for one loss."""
+    terms = loss.terms(form.name)
+    if loss.keeps == "moments":
+        lead = [] if weight is None else [weight]
+        return moments_of(chain(lead, lines(batch, terms, weight)), (), np.arange(batch.rows))
+    values = np.stack([term.rows(batch) for term in terms] + [np.ones(batch.rows) if weight is None else weight])
+    kept = np.ascontiguousarray(values[:, values[-1] > 0.0])
+    return Peak.of(kept[0]) if loss.keeps == "peak" else Sample.of(kept)
+
+
+def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) -> float:
+    """Read a merged state; raise DataError where there are no rows."""
+    if state is None or state.rows == 0:
+        raise DataError(f"{loss.spec}: no rows, so there is no number")
+    if isinstance(state, Moments):
+        lead = int(weighted)
+        return read(loss.reading, state, range(lead, lead + len(loss.parts)), weighted)
+    if isinstance(state, Peak):
+        return state.top
+    assert loss.whole is not None
+    return loss.whole(state.ordered(), **loss.args)
+
+
+def _each(loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None) -> Array:
+    """Return per-row losses; see `Loss.each`."""
+    if loss.row is None:
+        raise UsageError(f"{loss.spec} has no per-row value: {loss.summary}")
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
+    if loss.row is None:
+        raise UsageError(f"{loss.spec} has no per-row value for several outputs: {loss.summary}")
+    term = loss.term(loss.row, form.name)
+    with np.errstate(all="ignore"):
+        found = [term.rows(batch) for _, batch in batches(arrays, form, activation, names)]
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def _grad(
+    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
+) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """Return the gradient of each row's loss; see `Loss.grad`."""
+    if loss.gradient is None:
+        reason = "it has no per-row value" if loss.row is None else "it is flat almost everywhere"
+        raise UsageError(f"{loss.spec} has no gradient: {reason}")
+    loss, form, arrays, names = checked(loss, given, activation, classes, task)
+    if loss.gradient is None:
+        raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
+    found: dict[str, list[Array]] = {role: [] for role in loss.pred_roles}
+    with np.errstate(all="ignore"):
+        if not next(iter(arrays.values())).shape[-1]:
+            raise DataError(f"{loss.spec}: no rows, so there is no gradient")
+        for _, batch in batches(arrays, form, activation, names):
+            for role, slope in slopes(loss, batch, form.name).items():
+                found[role].append(slope)
+    shaped = {
+        role: np.concatenate(parts, axis=1).T.reshape(np.shape(_array(role, given[role])))
+        for role, parts in found.items()
+    }
+    return shaped if len(shaped) > 1 else next(iter(shaped.values()))
+
+
+def batches(
+    arrays: Arrays, form: Form, activation: str | None, classes: Sequence[str] = ()
+) -> Iterator[tuple[int, Batch]]:
+    """Cut arrays into blocks at fixed addresses, each contiguous by column; a loss of sets takes them whole."""
+    rows = next(iter(arrays.values())).shape[-1]
+    target = arrays.get("target")
+    origin = first_finite(target)
+    origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
+    step = max(rows, 1) if QUERY in form.roles else BLOCK
+    gap = first_gap(arrays, activation or "none")
+    for start in range(0, rows, step):
+        block = {role: np.ascontiguousarray(x[..., start : start + step]) for role, x in arrays.items()}
+        yield (
+            start,
+            Batch(
+                block,
+                form=form.name,
+                activation=activation or "none",
+                origin=origin,
+                origins=origins,
+                gap=gap,
+                classes=classes,
+            ),
+        )
+
+
+def first_gap(roles: Mapping[str, NDArray[Any]], activation: str) -> float:
+    """Return the first finite residual of the first column, about which variances of residuals are taken."""
+    target, raw = (roles.get(role) for role in ("target", "pred"))
+    if target is None or raw is None or target.ndim != 2 or target.shape != raw.shape:
+        return 0.0
+    with np.errstate(all="ignore"):
+        return first_finite(residual(Batch({"target": target[:, :FEW], "pred": raw[:, :FEW]}, activation=activation)))
+
+
+def first_finite(target: NDArray[Any] | None) -> float:
+    """Return the first finite value of the first target column, about which variances are taken."""
+    if target is None or target.ndim != 2:
+        return 0.0
+    finite = np.isfinite(target[0])
+    return float(target[0][np.argmax(finite)]) if finite.any() else 0.0
+
+
+def checked(
+    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
+) -> tuple[Loss, Form, Arrays, tuple[str, ...]]:
+    """Bring arrays by role into (width, rows) form and check shapes and domains.
+
+    Returns the loss as it takes them, its form, the arrays, and the labels of the classes.
+    """
+    for role, value in given.items():
+        if value is not None and role not in loss.roles:
+            raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
+    arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
+    for role in loss.roles:
+        if role not in arrays and role not in OPTIONAL:
+            raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
+    lengths = {role: len(x) for role, x in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"{loss.spec}: row counts differ: " + ", ".join(f"{r} {n}" for r, n in lengths.items()))
+    widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
+    if not all(widths.values()):
+        raise UsageError(f"{loss.spec}: {listed([role for role, width in widths.items() if not width])} has no columns")
+    for word, text in (("activation", activation), ("task", task)):
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"{word}: {text!r} is not allowed; a text such as 'sigmoid' or 'binary', or None")
+    name = activation or "none"
+    named = task if task in {form.name for form in loss.forms} else checked_task(task)
+    fitting = fitted(loss, widths, form_wish(named, (name,)))
+    if fitting is None:
+        raise UsageError(misfit(loss, widths))
+    loss, form = fitting
+    if fault := unfit(loss, form, name):
+        raise UsageError(fault)
+    columns: Arrays = {}
+    names: tuple[str, ...] = ()
+    for role, x in arrays.items():
+        if role == "target" and form.labels:
+            columns[role], names = _codes(x, classes, widths["pred"], loss.ignored)
+        else:
+            columns[role] = _identities(x) if isinstance(form.roles[role], Codes) else _columns(role, x)
+    for role, x in columns.items():
+        domain = form.roles[role]
+        found = breach(judged(domain, role, name), x, np.arange(lengths[role]))
+        if found.first != NEVER:
+            value = x[..., found.first]
+            raise DataError(
+                f"{role}[{found.first}] = {np.squeeze(value)} is outside {domain}, which {loss.spec} needs"
+                + (f" ({domain.hint})" if domain.hint else "")
+            )
+    return loss, form, columns, names
+
+
+def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:
+    """Bring the rows of each set together, in the order in which sets first occur; rows of a set keep their order."""
+    order = np.argsort(arrays[QUERY][0], kind="stable")
+    return {role: x[..., order] for role, x in arrays.items()}, None if weights is None else weights[order]
+
+
+def check_set_weights(query: NDArray[Any] | None, weights: Array) -> None:
+    """Raise DataError where rows of one set have different weights: the weight is that of the set."""
+    same = np.ones(max(len(weights) - 1, 0), dtype=bool) if query is None else query[0, 1:] == query[0, :-1]
+    wrong = same & (weights[1:] != weights[:-1])
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        raise DataError(
+            f"weight: rows of one set have the weights {weights[row - 1]:g} and {weights[row]:g}; all rows of a set "
+            "need the set's weight"
+        )
+
+
+def misfit(loss: Loss, widths: Mapping[str, int]) -> str:
+    """Say that widths do not fit a loss, and which do."""
+    found = ", ".join(f"{role} has {width} column{'' if width == 1 else 's'}" for role, width in widths.items())
+    return f"{loss.spec}: {found}; it takes " + ", or ".join(form.layout() for form in loss.forms)
+
+
+def unfit(loss: Loss, form: Form, activation: str) -> str:
+    """Return why an activation cannot feed a loss, or nothing."""
+    if activation not in RANGES:
+        return f"unknown activation {activation!r}; one of {listed(list(RANGES))}{near(activation, list(RANGES))}"
+    if "pred" not in form.roles or activation in form.roles["pred"].activations():
+        return ""
+    span = "rows of probabilities" if activation == "softmax" else f"values in {RANGES[activation]}"
+    return (
+        f"{loss.spec} does not fit --activation {activation}: it yields {span}, but the prediction must be "
+        f"{form.roles['pred']}"
+        + {
+            "sigmoid": ", and independent sigmoids do not sum to 1" if form.name == "multiclass" else "",
+            "tanh": ", and a logarithm of its negative half does not exist" if form.name == "binary" else "",
+        }.get(activation, "")
+        + f"; what fits here: {listed(sorted(form.roles['pred'].activations()))}"
+    )
+
+
+def _array(role: str, value: object) -> NDArray[Any]:
+    if np.ma.is_masked(value):
+        raise UsageError(f"{role} has masked values; leave these rows out first")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise UsageError(f"{role} holds rows of different lengths") from None
+    if array.ndim == 0:
+        raise UsageError(f"{role} is a single value; an array of rows is needed")
+    return array
+
+
+def _columns(role: str, array: NDArray[Any]) -> Array:
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"{role} holds {array.dtype} values; numbers are needed")
+    width = int(np.prod(array.shape[1:], dtype=np.int64))
+    return np.ascontiguousarray(array.reshape(len(array), width).T, dtype=np.float64)
+
+
+def _codes(
+    target: NDArray[Any], classes: object, count: int, ignored: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1; ignored labels come after."""
+    known = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
+    if len(known.classes) != count:
+        raise UsageError(f"{len(known.classes)} classes, but the prediction has {count} columns")
+    wider = known.and_ignored(ignored)
+    labels, place = np.unique(target.reshape(-1), return_inverse=True)
+    codes = wider.of(labels.tolist())[:-1][place]
+    if (codes < 0).any():
+        row = int(np.argmax(codes < 0))
+        found = target.reshape(-1).tolist()[row]
+        raise DataError(f"target[{row}] = {found!r} is no class; the classes are {listed(list(known.classes))}")
+    return codes, known.classes
+
+
+def _identities(array: NDArray[Any]) -> Array:
+    """Turn whatever says which rows belong together into codes, in the order in which it first occurs."""
+    missing = array.dtype.kind == "f" and np.isnan(array).any()
+    if missing or (array.dtype.kind == "O" and any(word is None or word != word for word in array.ravel().tolist())):
+        raise DataError("a query or label is missing or NaN; leave these rows out first")
+    if array.dtype.kind == "O":
+        array = np.array([label(word) for word in array.ravel().tolist()])
+    _, first, place = np.unique(array.reshape(len(array)), return_index=True, return_inverse=True)
+    rank = np.empty(len(first))
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[place][np.newaxis]
+
+
+def _weights(weight: object, rows: int) -> Array:
+    columns = _columns("weight", _array("weight", weight))
+    if len(columns) != 1:
+        raise UsageError(f"weight has {len(columns)} columns; one number per row is needed")
+    weights = columns[0]
+    if len(weights) != rows:
+        raise DataError(f"row counts differ: weight {len(weights)}, target {rows}")
+    found = breach(NON_NEGATIVE, weights[np.newaxis], np.arange(rows))
+    if found.row != NEVER:
+        raise DataError(f"weight[{found.row}] = {weights[found.row]} is outside {NON_NEGATIVE}")
+    if rows and not weights.any():
+        raise DataError("every weight is zero, so there is no number")
+    return weights

@@ -6,7 +6,6 @@ beside a mark of the first rows, so that sums, slices, weights and replicates of
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from functools import wraps
 from itertools import pairwise
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.form import QUERY, Form
-from lossctl.core.loss import Loss, Part, combine
-from lossctl.core.param import params_of
+from lossctl.core.declare import declare
+from lossctl.core.form import QUERY
+from lossctl.core.loss import Loss, Part
 from lossctl.core.statistic import SET_MEAN
 from lossctl.numerics.array import Array
 
@@ -69,23 +68,13 @@ def at_first_rows(function: Part) -> Part:
     return part
 
 
-def set_loss(*, forms: tuple[Form, ...], **facts: Any) -> Callable[[Part], Loss]:
+def set_loss(**facts: Any) -> Callable[[Part], Loss]:
     """Declare the mean over sets of `function(batch, *, params) -> (sets,)` as a loss; see `starts` and `spans`.
 
     Every form has the role `query`. A set for which the loss is not defined is NaN. There is no per-row value.
     """
 
-    def declare(function: Part) -> Loss:
-        summary, _, body = inspect.cleandoc(function.__doc__ or "").partition("\n")
-        return combine(
-            function.__name__,
-            parts=(at_first_rows(function), first_of_set),
-            forms=forms,
-            params=params_of(function),
-            reading=SET_MEAN,
-            summary=summary,
-            doc=body.strip(),
-            **facts,
-        )
+    def made(function: Part) -> Loss:
+        return declare(function, parts=(at_first_rows(function), first_of_set), reading=SET_MEAN, **facts)
 
-    return declare
+    return made

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from lossctl.core.means import means, read
 from lossctl.core.state import NEVER, Moments, Odd, Peak
-from lossctl.core.statistic import MEAN
+from lossctl.core.statistic import MEAN, means, read
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.scope import Assumptions, Group, Labels, Samples, Scope

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.means import means
+from lossctl.core.statistic import means
 from lossctl.engine.plan import Couple, Design, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.scope import Assumptions, Scope

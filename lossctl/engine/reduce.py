@@ -16,10 +16,8 @@ from lossctl.core.block import Block, Defect
 from lossctl.core.breach import Breach, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.fingerprint import MODULUS
-from lossctl.core.gradients import slopes
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
-from lossctl.core.loss import Term, is_about_origin
-from lossctl.core.means import weighted
+from lossctl.core.loss import Term, is_about_origin, slopes, weighted
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER, BlockMoments, Moments, Peak, Sample
 from lossctl.engine.plan import Check, Couple, Plan, Question

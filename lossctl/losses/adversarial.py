@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_other_prob, log_prob
-from lossctl.core.loss import Loss, Part, Peer, combine, differs, same
+from lossctl.core.declare import declare
+from lossctl.core.loss import Loss, Part
 from lossctl.core.statistic import MASKED, TWO_RATIOS
 from lossctl.losses.forms import ADVERSARIAL, CRITIC
 from lossctl.losses.outcome import binary_slope
 from lossctl.numerics.array import Array
 from lossctl.numerics.quotient import expected
-
-GOODFELLOW = "Goodfellow et al. 2014, arXiv:1406.2661"
-APART = "The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds."
-GENERATED = "Real rows do not count: their row value is 0."
-UNRANKED = "Ranking models: a low value may mean a weak {}. It gets no best mark."
 
 
 def real(batch: Batch) -> Array:
@@ -30,21 +27,14 @@ def generated(batch: Batch) -> Array:
     return 1.0 - flag(batch)
 
 
-def game(name: str, of_real: Part | None, of_generated: Part, **facts: Any) -> Loss:
+def game(of_real: Part | None, of_generated: Part, **facts: Any) -> Callable[[Callable[[], None]], Loss]:
     """Declare the mean of a cost over the generated rows, plus that of another over the real ones, if there is one."""
     if of_real is None:
-        return combine(
-            name, parts=(of_generated, generated), reading=MASKED, row=of_generated, ranks=False, best=None, **facts
-        )
-    return combine(
-        name,
-        parts=(of_real, real, of_generated, generated),
-        reading=TWO_RATIOS,
-        row=lambda batch: of_real(batch) + of_generated(batch),
-        ranks=False,
-        best=None,
-        **facts,
-    )
+        facts |= {"parts": (of_generated, generated), "reading": MASKED, "row": of_generated}
+    else:
+        parts = (of_real, real, of_generated, generated)
+        facts |= {"parts": parts, "reading": TWO_RATIOS, "row": lambda batch: of_real(batch) + of_generated(batch)}
+    return lambda function: declare(function, ranks=False, best=None, **facts)
 
 
 def real_cost(batch: Batch) -> Array:
@@ -88,87 +78,91 @@ def _nonsaturating_gradient(batch: Batch) -> Array:
     return binary_slope(batch, np.zeros_like(batch.pred), -generated(batch))
 
 
-gan_discriminator = game(
-    "gan_discriminator",
+@game(
     real_cost,
     generated_cost,
     forms=(ADVERSARIAL,),
     gradient=_discriminator_gradient,
     raw_gradient=_discriminator_gradient,
-    summary="Discriminator loss of a GAN: the negated min-max value.",
-    doc=f"At the optimum D = 1/2 it is ln 4 = 1.386. A row costs -ln D if real and -ln(1 - D) if generated.\n{APART}",
-    formula="-[mean over real of ln D(x) + mean over generated of ln(1 - D(x))]",
-    unit="nats",
-    source=GOODFELLOW,
-    use="To watch the discriminator: it should rightly call real rows real and generated rows generated.",
-    avoid=UNRANKED.format("generator"),
-    elsewhere=(
-        same(
-            "torch tutorials",
-            "nn.BCELoss on real rows plus nn.BCELoss on generated rows",
-            note="many tutorials halve it",
-        ),
-        differs("MONAI", "PatchAdversarialLoss(criterion='bce', for_discriminator=True)", "takes one kind at a time"),
-    ),
 )
+def gan_discriminator() -> None:
+    """Discriminator loss of a GAN: the negated min-max value.
 
-gan_value = game(
-    "gan_value",
+    At the optimum D = 1/2 it is ln 4 = 1.386. A row costs -ln D if real and -ln(1 - D) if generated.
+    The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.
+
+    Formula: -[mean over real of ln D(x) + mean over generated of ln(1 - D(x))]
+    Unit: nats
+    Use: To watch the discriminator: it should rightly call real rows real and generated rows generated.
+    Avoid: Ranking models: a low value may mean a weak generator. It gets no best mark.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661
+    Elsewhere:
+        torch tutorials  nn.BCELoss on real rows plus nn.BCELoss on generated rows  # many tutorials halve it
+        MONAI            PatchAdversarialLoss(criterion='bce', for_discriminator=True)  ≠ takes one kind at a time
+    """
+
+
+@game(
     real_gain,
     generated_gain,
     forms=(ADVERSARIAL,),
     direction="max",
     gradient=_value_gradient,
     raw_gradient=_value_gradient,
-    summary="Value of the min-max game of a GAN, V(D, G).",
-    doc="What the discriminator maximises and the generator minimises: minus gan_discriminator.\n"
-    f"At the optimum D = 1/2 it is -ln 4 = -1.386.\n{APART}",
-    formula="mean over real of ln D(x) + mean over generated of ln(1 - D(x))",
-    unit="nats",
-    source=GOODFELLOW,
-    use="To report the game as the paper writes it; near -ln 4 the discriminator cannot tell the rows apart.",
-    avoid=UNRANKED.format("generator or a strong discriminator"),
-    elsewhere=(same("the paper", "V(D, G)"),),
 )
+def gan_value() -> None:
+    """Value of the min-max game of a GAN, V(D, G).
 
-gan_generator = game(
-    "gan_generator",
-    None,
-    generated_gain,
-    forms=(ADVERSARIAL,),
-    gradient=_generator_gradient,
-    raw_gradient=_generator_gradient,
-    summary="Generator loss of a GAN, the saturating min-max form.",
-    doc=f"Never positive; -ln 2 where D = 1/2. {GENERATED}",
-    formula="mean over generated of ln(1 - D(x))",
-    unit="nats",
-    source=GOODFELLOW,
-    use="To report the min-max game as it is written.",
-    avoid="Training: it saturates, its slope vanishes while the discriminator wins (gan_generator_nonsaturating).",
-    elsewhere=(same("torch tutorials", "-nn.BCELoss with target 0 on generated rows"),),
-)
+    What the discriminator maximises and the generator minimises: minus gan_discriminator.
+    At the optimum D = 1/2 it is -ln 4 = -1.386.
+    The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.
 
-gan_generator_nonsaturating = game(
-    "gan_generator_nonsaturating",
+    Formula: mean over real of ln D(x) + mean over generated of ln(1 - D(x))
+    Unit: nats
+    Use: To report the game as the paper writes it; near -ln 4 the discriminator cannot tell the rows apart.
+    Avoid: Ranking models: a low value may mean a weak generator or a strong discriminator. It gets no best mark.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661
+    Elsewhere:
+        the paper  V(D, G)
+    """
+
+
+@game(None, generated_gain, forms=(ADVERSARIAL,), gradient=_generator_gradient, raw_gradient=_generator_gradient)
+def gan_generator() -> None:
+    """Generator loss of a GAN, the saturating min-max form.
+
+    Never positive; -ln 2 where D = 1/2. Real rows do not count: their row value is 0.
+
+    Formula: mean over generated of ln(1 - D(x))
+    Unit: nats
+    Use: To report the min-max game as it is written.
+    Avoid: Training: it saturates, its slope vanishes while the discriminator wins (gan_generator_nonsaturating).
+    Source: Goodfellow et al. 2014, arXiv:1406.2661
+    Elsewhere:
+        torch tutorials  -nn.BCELoss with target 0 on generated rows
+    """
+
+
+@game(
     None,
     nonsaturating_cost,
     forms=(ADVERSARIAL,),
     gradient=_nonsaturating_gradient,
     raw_gradient=_nonsaturating_gradient,
-    summary="Generator loss of a GAN, the non-saturating form.",
-    doc=f"ln 2 where D = 1/2. {GENERATED}",
-    formula="-mean over generated of ln D(x)",
-    unit="nats",
-    source=GOODFELLOW,
-    use="Training the generator: the slope is steep while the discriminator wins.",
-    avoid=UNRANKED.format("discriminator"),
-    elsewhere=(same("torch tutorials", "nn.BCELoss with target 1 on generated rows"),),
 )
+def gan_generator_nonsaturating() -> None:
+    """Generator loss of a GAN, the non-saturating form.
 
+    ln 2 where D = 1/2. Real rows do not count: their row value is 0.
 
-MAO = "Mao et al. 2017, arXiv:1611.04076"
-ARJOVSKY = "Arjovsky et al. 2017, arXiv:1701.07875"
-LIM = "Lim & Ye 2017, arXiv:1705.02894"
+    Formula: -mean over generated of ln D(x)
+    Unit: nats
+    Use: Training the generator: the slope is steep while the discriminator wins.
+    Avoid: Ranking models: a low value may mean a weak discriminator. It gets no best mark.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661
+    Elsewhere:
+        torch tutorials  nn.BCELoss with target 1 on generated rows
+    """
 
 
 def above_one(batch: Batch) -> Array:
@@ -211,99 +205,108 @@ def generated_margin(batch: Batch) -> Array:
     return generated(batch) * np.maximum(1.0 + batch.pred, 0.0)
 
 
-def of_critic(
-    name: str, of_real: Part | None, of_generated: Part, *, elsewhere: tuple[Peer, ...] = (), **facts: Any
-) -> Loss:
-    """Declare a loss of scores, which no library of losses has by name."""
-    own = (same("the paper", name.replace("_", " ")), *elsewhere)
-    return game(name, of_real, of_generated, forms=(CRITIC,), elsewhere=own, **facts)
+@game(above_one, above_zero, forms=(CRITIC,), gradient=lambda batch: batch.pred - real(batch))
+def lsgan_discriminator() -> None:
+    """Discriminator loss of a least-squares GAN.
+
+    The labels are 1 for real and 0 for generated rows. The two kinds are averaged apart, so their shares do not matter.
+        Undefined without rows of both kinds.
+
+    Formula: ½ mean over real of (f(x) - 1)² + ½ mean over generated of f(x)²
+    Unit: 1
+    Use: Training that saturates less than with logarithms: rows far on the right side are pulled back too.
+    Avoid: Ranking models: a low value may mean a weak generator. It gets no best mark.
+    Source: Mao et al. 2017, arXiv:1611.04076
+    Elsewhere:
+        the paper  lsgan discriminator
+        MONAI      PatchAdversarialLoss(criterion='least_squares')  ≠ without ½, one kind at a time
+    """
 
 
-lsgan_discriminator = of_critic(
-    "lsgan_discriminator",
-    above_one,
-    above_zero,
-    gradient=lambda batch: batch.pred - real(batch),
-    summary="Discriminator loss of a least-squares GAN.",
-    doc=f"The labels are 1 for real and 0 for generated rows. {APART}",
-    formula="½ mean over real of (f(x) - 1)² + ½ mean over generated of f(x)²",
-    unit="1",
-    source=MAO,
-    use="Training that saturates less than with logarithms: rows far on the right side are pulled back too.",
-    avoid=UNRANKED.format("generator"),
-    elsewhere=(differs("MONAI", "PatchAdversarialLoss(criterion='least_squares')", "without ½, one kind at a time"),),
-)
+@game(None, generated_above_one, forms=(CRITIC,), gradient=lambda batch: generated(batch) * (batch.pred - 1.0))
+def lsgan_generator() -> None:
+    """Generator loss of a least-squares GAN.
 
-lsgan_generator = of_critic(
-    "lsgan_generator",
-    None,
-    generated_above_one,
-    gradient=lambda batch: generated(batch) * (batch.pred - 1.0),
-    summary="Generator loss of a least-squares GAN.",
-    doc=GENERATED,
-    formula="½ mean over generated of (f(x) - 1)²",
-    unit="1",
-    source=MAO,
-    use="Training the generator of a least-squares GAN.",
-    avoid=UNRANKED.format("discriminator"),
-    elsewhere=(same("MONAI", "PatchAdversarialLoss(criterion='least_squares')", factor=2.0, note="generated rows"),),
-)
+    Real rows do not count: their row value is 0.
 
-wgan_critic = of_critic(
-    "wgan_critic",
-    minus_real,
-    plus_generated,
-    gradient=lambda batch: generated(batch) - real(batch),
-    summary="Critic loss of a Wasserstein GAN: the negated difference of the mean scores.",
-    doc="Minus an estimate of the Wasserstein distance, if the critic is 1-Lipschitz; without gradient penalty.\n"
-    f"{APART}",
-    formula="mean over generated of f(x) - mean over real of f(x)",
-    unit="that of the score",
-    source=ARJOVSKY,
-    use="To watch training: its size falls as generated rows come nearer to real ones.",
-    avoid="Critics of different scale, or that are not Lipschitz. It gets no best mark.",
-)
+    Formula: ½ mean over generated of (f(x) - 1)²
+    Unit: 1
+    Use: Training the generator of a least-squares GAN.
+    Avoid: Ranking models: a low value may mean a weak discriminator. It gets no best mark.
+    Source: Mao et al. 2017, arXiv:1611.04076
+    Elsewhere:
+        the paper  lsgan generator
+        MONAI      PatchAdversarialLoss(criterion='least_squares')  = 2 x lsgan_generator  # generated rows
+    """
 
-wgan_generator = of_critic(
-    "wgan_generator",
-    None,
-    minus_generated,
-    gradient=lambda batch: -generated(batch),
-    summary="Generator loss of a Wasserstein GAN: minus the mean score of generated rows.",
-    doc=f"{GENERATED} The generator loss of a hinge GAN is the same.",
-    formula="-mean over generated of f(x)",
-    unit="that of the score",
-    source=ARJOVSKY,
-    use="Training the generator of a Wasserstein GAN.",
-    avoid="Reporting: the score has no origin (wgan_critic).",
-)
 
-hinge_gan_discriminator = of_critic(
-    "hinge_gan_discriminator",
+@game(minus_real, plus_generated, forms=(CRITIC,), gradient=lambda batch: generated(batch) - real(batch))
+def wgan_critic() -> None:
+    """Critic loss of a Wasserstein GAN: the negated difference of the mean scores.
+
+    Minus an estimate of the Wasserstein distance, if the critic is 1-Lipschitz; without gradient penalty.
+    The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.
+
+    Formula: mean over generated of f(x) - mean over real of f(x)
+    Unit: that of the score
+    Use: To watch training: its size falls as generated rows come nearer to real ones.
+    Avoid: Critics of different scale, or that are not Lipschitz. It gets no best mark.
+    Source: Arjovsky et al. 2017, arXiv:1701.07875
+    Elsewhere:
+        the paper  wgan critic
+    """
+
+
+@game(None, minus_generated, forms=(CRITIC,), gradient=lambda batch: -generated(batch))
+def wgan_generator() -> None:
+    """Generator loss of a Wasserstein GAN: minus the mean score of generated rows.
+
+    Real rows do not count: their row value is 0. The generator loss of a hinge GAN is the same.
+
+    Formula: -mean over generated of f(x)
+    Unit: that of the score
+    Use: Training the generator of a Wasserstein GAN.
+    Avoid: Reporting: the score has no origin (wgan_critic).
+    Source: Arjovsky et al. 2017, arXiv:1701.07875
+    Elsewhere:
+        the paper  wgan generator
+    """
+
+
+@game(
     real_margin,
     generated_margin,
+    forms=(CRITIC,),
     gradient=lambda batch: generated(batch) * (batch.pred > -1.0) - real(batch) * (batch.pred < 1.0),
-    subgradient="0 where the margin is just kept",
-    summary="Discriminator loss of a hinge GAN.",
-    doc=APART,
-    formula="mean over real of max(0, 1 - f(x)) + mean over generated of max(0, 1 + f(x))",
-    unit="1",
-    source=LIM,
-    use="Training that leaves rows alone that are told apart by a margin already, as in SAGAN and BigGAN.",
-    avoid=UNRANKED.format("generator"),
-    elsewhere=(differs("MONAI", "PatchAdversarialLoss(criterion='hinge')", "takes one kind at a time"),),
 )
+def hinge_gan_discriminator() -> None:
+    """Discriminator loss of a hinge GAN.
 
-hinge_gan_generator = of_critic(
-    "hinge_gan_generator",
-    None,
-    minus_generated,
-    gradient=lambda batch: -generated(batch),
-    summary="Generator loss of a hinge GAN: minus the mean score of generated rows.",
-    doc=f"{GENERATED} The generator loss of a Wasserstein GAN is the same.",
-    formula="-mean over generated of f(x)",
-    unit="that of the score",
-    source=LIM,
-    use="Training the generator of a hinge GAN.",
-    avoid="Reporting: the score has no origin (hinge_gan_discriminator).",
-)
+    The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.
+
+    Formula: mean over real of max(0, 1 - f(x)) + mean over generated of max(0, 1 + f(x))
+    Unit: 1
+    Use: Training that leaves rows alone that are told apart by a margin already, as in SAGAN and BigGAN.
+    Avoid: Ranking models: a low value may mean a weak generator. It gets no best mark.
+    Source: Lim & Ye 2017, arXiv:1705.02894
+    Subgradient: 0 where the margin is just kept
+    Elsewhere:
+        the paper  hinge gan discriminator
+        MONAI      PatchAdversarialLoss(criterion='hinge')  ≠ takes one kind at a time
+    """
+
+
+@game(None, minus_generated, forms=(CRITIC,), gradient=lambda batch: -generated(batch))
+def hinge_gan_generator() -> None:
+    """Generator loss of a hinge GAN: minus the mean score of generated rows.
+
+    Real rows do not count: their row value is 0. The generator loss of a Wasserstein GAN is the same.
+
+    Formula: -mean over generated of f(x)
+    Unit: that of the score
+    Use: Training the generator of a hinge GAN.
+    Avoid: Reporting: the score has no origin (hinge_gan_discriminator).
+    Source: Lim & Ye 2017, arXiv:1705.02894
+    Elsewhere:
+        the paper  hinge gan generator
+    """

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
+from lossctl.core.declare import declare
 from lossctl.core.domain import CORNERS, NON_NEGATIVE, POSITIVE, Box
 from lossctl.core.form import Form
-from lossctl.core.loss import Loss, Part, differs, loss, same
-from lossctl.core.param import Choice, Param
+from lossctl.core.loss import Loss, Part
+from lossctl.core.param import Choice, Param, params_of
 from lossctl.losses.forms import BOXES
 from lossctl.numerics.array import Array
 
@@ -38,19 +39,22 @@ NOTE = "Boxes in another frame are turned into corners relative to the target fi
 Eps = Annotated[float, NON_NEGATIVE, "added to the denominators, in squared units; torchvision adds 1e-7"]
 
 
-def _in_frame(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"forms": FORMS[args["frame"]]}
-
-
 def box_loss(**facts: Any) -> Callable[[Part], Loss]:
     """Declare a loss of boxes, in any frame."""
 
-    def declare(function: Part) -> Loss:
-        made = loss(forms=FORMS["xyxy"], subgradient=KINK, **facts)(function)
-        doc = f"{made.doc}\n{NOTE}".strip()
-        return replace(made, params=(*made.params, FRAME), variant=_in_frame, doc=doc)
+    def made(function: Part) -> Loss:
+        return declare(
+            function,
+            params=(*params_of(function), FRAME),
+            forms=lambda frame: FORMS[frame],
+            parts=(function,),
+            row=function,
+            subgradient=KINK,
+            note=NOTE,
+            **facts,
+        )
 
-    return declare
+    return made
 
 
 # how two boxes lie
@@ -164,21 +168,20 @@ def _iou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
     return -area_slopes(batch, eps)[1]
 
 
-@box_loss(
-    gradient=lambda batch: _iou_gradient(batch),
-    formula="mean of 1 - IoU, IoU = I/U",
-    unit="1",
-    source="Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22; Jaccard 1901",
-    use="A box counts as a whole, not as four numbers; free of scale, between 0 and 1, and training converges faster "
-    "than with one loss per coordinate.",
-    avoid="Boxes may be disjoint while training: there the slope is 0 (giou, diou, ciou).",
-    elsewhere=(
-        same("torchvision", "1 - box_iou", note="per pair, the diagonal of its matrix"),
-        same("torchmetrics", "1 - intersection_over_union", note="per pair"),
-    ),
-)
+@box_loss(gradient=lambda batch: _iou_gradient(batch))
 def iou(batch: Batch) -> Array:
-    """One minus the intersection over union of two boxes."""
+    """One minus the intersection over union of two boxes.
+
+    Formula: mean of 1 - IoU, IoU = I/U
+    Unit: 1
+    Use: A box counts as a whole, not as four numbers; free of scale, between 0 and 1, and training converges faster
+        than with one loss per coordinate.
+    Avoid: Boxes may be disjoint while training: there the slope is 0 (giou, diou, ciou).
+    Source: Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22; Jaccard 1901
+    Elsewhere:
+        torchvision   1 - box_iou                  # per pair, the diagonal of its matrix
+        torchmetrics  1 - intersection_over_union  # per pair
+    """
     return missing(batch)
 
 
@@ -201,18 +204,19 @@ def _iou_log_gradient(batch: Batch) -> Array:
     return np.where(size[0] == 0.0, 0.0, slope)
 
 
-@box_loss(
-    gradient=_iou_log_gradient,
-    formula="mean of -ln IoU, IoU = I/U",
-    unit="nats",
-    aliases=("unitbox",),
-    source="Yu et al. 2016 (UnitBox), doi:10.1145/2964284.2967274",
-    use="As iou, with a stronger pull on boxes that hardly overlap.",
-    avoid="Boxes may be disjoint: the loss is infinite there.",
-    elsewhere=(same("UnitBox", "IoU loss", note="without a floor under IoU"),),
-)
+@box_loss(gradient=_iou_log_gradient)
 def iou_log(batch: Batch) -> Array:
-    """Negative logarithm of the intersection over union; infinite for disjoint boxes."""
+    """Negative logarithm of the intersection over union; infinite for disjoint boxes.
+
+    Formula: mean of -ln IoU, IoU = I/U
+    Unit: nats
+    Use: As iou, with a stronger pull on boxes that hardly overlap.
+    Avoid: Boxes may be disjoint: the loss is infinite there.
+    Source: Yu et al. 2016 (UnitBox), doi:10.1145/2964284.2967274
+    Also: unitbox
+    Elsewhere:
+        UnitBox  IoU loss  # without a floor under IoU
+    """
     return minus_log_iou(batch)
 
 
@@ -221,17 +225,18 @@ def _alpha_iou_gradient(batch: Batch, *, alpha: float) -> Array:
     return np.where(areas(batch)[0] == 0.0, 0.0, steep * _iou_gradient(batch))
 
 
-@box_loss(
-    gradient=_alpha_iou_gradient,
-    formula="mean of 1 - IoU^alpha",
-    unit="1",
-    source="He et al. 2021, arXiv:2110.13675",
-    use="As iou, with alpha above 1 more weight on boxes that already fit well, for precise localisation.",
-    avoid="Boxes may be disjoint while training: there the slope is 0 (giou, diou, ciou).",
-    elsewhere=(same("Alpha-IoU", "alpha-IoU loss"),),
-)
+@box_loss(gradient=_alpha_iou_gradient)
 def alpha_iou(batch: Batch, *, alpha: Annotated[float, POSITIVE, "power of the IoU"] = 3.0) -> Array:
-    """One minus a power of the intersection over union."""
+    """One minus a power of the intersection over union.
+
+    Formula: mean of 1 - IoU^alpha
+    Unit: 1
+    Use: As iou, with alpha above 1 more weight on boxes that already fit well, for precise localisation.
+    Avoid: Boxes may be disjoint while training: there the slope is 0 (giou, diou, ciou).
+    Source: He et al. 2021, arXiv:2110.13675
+    Elsewhere:
+        Alpha-IoU  alpha-IoU loss
+    """
     return -np.expm1(-alpha * minus_log_iou(batch))
 
 
@@ -242,21 +247,20 @@ def _giou_gradient(batch: Batch, *, eps: float) -> Array:
     return (around - union - empty / (hull + eps) * around) / (hull + eps) - iou_slope
 
 
-@box_loss(
-    gradient=_giou_gradient,
-    formula="mean of 1 - IoU + (C - U)/C, C = area of the smallest box around both",
-    unit="1 (between 0 and 2)",
-    source="Rezatofighi et al. 2019, arXiv:1902.09630",
-    use="Box regression where boxes may be disjoint: it still pulls them together.",
-    avoid="One box inside the other: it is iou there, wherever the inner one lies (diou, ciou).",
-    elsewhere=(
-        same("torchvision", "generalized_box_iou_loss", "giou:eps=1e-7"),
-        same("torchmetrics", "1 - generalized_intersection_over_union", note="per pair; between -1 and 1"),
-        same("MONAI", "BoxGIoULoss", note="adds the type's eps to the denominators"),
-    ),
-)
+@box_loss(gradient=_giou_gradient)
 def giou(batch: Batch, *, eps: Eps = 0.0) -> Array:
-    """Generalised IoU loss."""
+    """Generalised IoU loss.
+
+    Formula: mean of 1 - IoU + (C - U)/C, C = area of the smallest box around both
+    Unit: 1 (between 0 and 2)
+    Use: Box regression where boxes may be disjoint: it still pulls them together.
+    Avoid: One box inside the other: it is iou there, wherever the inner one lies (diou, ciou).
+    Source: Rezatofighi et al. 2019, arXiv:1902.09630
+    Elsewhere:
+        torchvision   generalized_box_iou_loss                 = giou:eps=1e-7
+        torchmetrics  1 - generalized_intersection_over_union  # per pair; between -1 and 1
+        MONAI         BoxGIoULoss                              # adds the type's eps to the denominators
+    """
     _, _, _, hull, empty = areas(batch)
     return missing(batch, eps) + empty / (hull + eps)
 
@@ -279,20 +283,19 @@ def _diou_gradient(batch: Batch, *, eps: float = 0.0) -> Array:
     return _iou_gradient(batch, eps=eps) + pull
 
 
-@box_loss(
-    gradient=_diou_gradient,
-    formula="mean of 1 - IoU + ρ²/c²",
-    unit="1 (between 0 and 2)",
-    source="Zheng et al. 2020, arXiv:1911.08287",
-    use="As giou, but it pulls the centres together directly and converges faster.",
-    avoid="The aspect ratio matters too: ciou.",
-    elsewhere=(
-        same("torchvision", "distance_box_iou_loss", "diou:eps=1e-7"),
-        differs("torchmetrics", "1 - distance_intersection_over_union", "adds 1e-7 to the squared diagonal alone"),
-    ),
-)
+@box_loss(gradient=_diou_gradient)
 def diou(batch: Batch, *, eps: Eps = 0.0) -> Array:
-    """Distance IoU loss: ρ is the distance of the centres, c the diagonal of the smallest box around both."""
+    """Distance IoU loss: ρ is the distance of the centres, c the diagonal of the smallest box around both.
+
+    Formula: mean of 1 - IoU + ρ²/c²
+    Unit: 1 (between 0 and 2)
+    Use: As giou, but it pulls the centres together directly and converges faster.
+    Avoid: The aspect ratio matters too: ciou.
+    Source: Zheng et al. 2020, arXiv:1911.08287
+    Elsewhere:
+        torchvision   distance_box_iou_loss                 = diou:eps=1e-7
+        torchmetrics  1 - distance_intersection_over_union  ≠ adds 1e-7 to the squared diagonal alone
+    """
     return missing(batch, eps) + _distance(batch, eps)
 
 
@@ -324,27 +327,20 @@ def _ciou_gradient(batch: Batch, *, eps: float) -> Array:
     )
 
 
-@box_loss(
-    gradient=_ciou_gradient,
-    formula="mean of 1 - IoU + ρ²/c² + α v, v = (4/π²)(atan(w_t/h_t) - atan(w/h))², α = v/(1 - IoU + v)",
-    unit="1",
-    source="Zheng et al. 2020, arXiv:1911.08287",
-    use="Box regression where overlap, centre and aspect ratio should all fit.",
-    avoid="Predictions without height or width.",
-    elsewhere=(
-        same(
-            "torchvision",
-            "complete_box_iou_loss",
-            "ciou:eps=1e-7",
-            note="α is held in its gradient; NaN where a box has no area",
-        ),
-        differs("torchmetrics", "1 - complete_intersection_over_union", "adds 1e-7 to some denominators only"),
-    ),
-)
+@box_loss(gradient=_ciou_gradient)
 def ciou(batch: Batch, *, eps: Eps = 0.0) -> Array:
     """Complete IoU loss: distance IoU plus a penalty for the aspect ratio.
 
     The gradient is the derivative of the value; the paper's code holds α fixed.
+
+    Formula: mean of 1 - IoU + ρ²/c² + α v, v = (4/π²)(atan(w_t/h_t) - atan(w/h))², α = v/(1 - IoU + v)
+    Unit: 1
+    Use: Box regression where overlap, centre and aspect ratio should all fit.
+    Avoid: Predictions without height or width.
+    Source: Zheng et al. 2020, arXiv:1911.08287
+    Elsewhere:
+        torchvision   complete_box_iou_loss  = ciou:eps=1e-7  # α is held in its gradient; NaN where a box has no area
+        torchmetrics  1 - complete_intersection_over_union  ≠ adds 1e-7 to some denominators only
     """
     v = _aspect(batch)
     total = missing(batch, eps) + v + eps
@@ -363,15 +359,16 @@ def _eiou_gradient(batch: Batch) -> Array:
     return _diou_gradient(batch) + slope
 
 
-@box_loss(
-    gradient=_eiou_gradient,
-    formula="mean of 1 - IoU + ρ²/c² + (w - w_t)²/C_w² + (h - h_t)²/C_h², C_w x C_h = the smallest box around both",
-    unit="1",
-    source="Zhang et al. 2021, arXiv:2101.08158",
-    use="As ciou, but width and height are each pulled to the target's, not their ratio alone.",
-    avoid="The IoU itself is to be reported: iou.",
-    elsewhere=(same("EIoU", "EIoU loss"),),
-)
+@box_loss(gradient=_eiou_gradient)
 def eiou(batch: Batch) -> Array:
-    """Efficient IoU loss: distance IoU plus penalties for width and height."""
+    """Efficient IoU loss: distance IoU plus penalties for width and height.
+
+    Formula: mean of 1 - IoU + ρ²/c² + (w - w_t)²/C_w² + (h - h_t)²/C_h², C_w x C_h = the smallest box around both
+    Unit: 1
+    Use: As ciou, but width and height are each pulled to the target's, not their ratio alone.
+    Avoid: The IoU itself is to be reported: iou.
+    Source: Zhang et al. 2021, arXiv:2101.08158
+    Elsewhere:
+        EIoU  EIoU loss
+    """
     return missing(batch) + _distance(batch, 0.0) + np.add.reduce(np.square(_size_gap(batch)), axis=0)

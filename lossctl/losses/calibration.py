@@ -6,7 +6,7 @@ claim, and how many they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, other_prob
+from lossctl.core.declare import Recipe, recipe
 from lossctl.core.domain import Whole
-from lossctl.core.loss import Part, Variant, combine, differs
+from lossctl.core.form import Form
+from lossctl.core.loss import Part
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
@@ -73,45 +75,25 @@ def count_in(place: int, n_bins: int) -> Part:
     return part_of(lambda batch: (bins(n_bins)(batch) == place).astype(np.float64), (IGNORE_CLASS,))
 
 
-def of_bins(statistic: Statistic, *kinds: Callable[[int, int], Part]) -> Variant:
-    """Return the fields of a statistic of parts of each kind in every bin; ignored rows are in none."""
-
-    def fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
-        n_bins = int(args["n_bins"])
-        parts = tuple(part(place, n_bins) for part in kinds for place in range(n_bins))
-        if args["ignore_class"] is None:
-            return {"parts": parts, "reading": statistic, "forms": FORMS}
-        labels = tuple(form for form in FORMS if form.labels)
-        return {"parts": (*parts, mass), "reading": over_counted(statistic), "forms": labels}
-
-    return fields
+def of_bins(
+    statistic: Statistic, n_bins: float, ignore_class: str | None, *kinds: Callable[[int, int], Part]
+) -> Recipe:
+    """Return the statistic of parts of each kind in every bin; ignored rows are in none."""
+    parts = tuple(part(place, int(n_bins)) for part in kinds for place in range(int(n_bins)))
+    return Recipe(parts, statistic) if ignore_class is None else Recipe((*parts, mass), over_counted(statistic))
 
 
-def _halves(m: Means) -> tuple[Array, Array]:
-    """Gaps and counts, (bins, ...) each."""
-    stacked = np.stack([np.asarray(x, dtype=np.float64) for x in m])
-    return stacked[: len(m) // 2], stacked[len(m) // 2 :]
+def bin_forms(ignore_class: str | None) -> tuple[Form, ...]:
+    """Return the forms, which have labels where one is ignored."""
+    return FORMS if ignore_class is None else tuple(form for form in FORMS if form.labels)
 
 
 def _per_row(m: Means) -> tuple[Array, Array]:
-    """The mean gap of each bin and its count; an empty bin has no gap."""
-    gap, count = _halves(m)
+    """The mean gap of each bin and its count, from means of gaps and counts; an empty bin has no gap."""
+    columns = np.stack(m)
+    gap, count = columns[: len(m) // 2], columns[len(m) // 2 :]
     filled = count > 0.0
     return np.where(filled, gap / np.where(filled, count, 1.0), 0.0), count
-
-
-def _over_counts(m: Means, by_gap: Array) -> tuple[Any, ...]:
-    """The slope by gaps and counts, given that by the mean gap of each bin times its count."""
-    mean, count = _per_row(m)
-    filled = count > 0.0
-    slope = np.where(filled, by_gap / np.where(filled, count, 1.0), 0.0)
-    return (*slope, *(-slope * mean))
-
-
-def _mce_slope(m: Means) -> tuple[Any, ...]:
-    mean, _ = _per_row(m)
-    worst = np.arange(len(mean)).reshape(-1, *[1] * (mean.ndim - 1)) == np.argmax(np.abs(mean), axis=0)
-    return _over_counts(m, np.where(worst, np.sign(mean), 0.0))
 
 
 def _rmsce(m: Means) -> Any:
@@ -119,67 +101,69 @@ def _rmsce(m: Means) -> Any:
     return np.sqrt(np.add.reduce(count * np.square(mean), axis=0))
 
 
-def _rmsce_slope(m: Means) -> tuple[Any, ...]:
-    mean, _ = _per_row(m)
-    root = _rmsce(m)
-    return (*(mean / root), *(-0.5 * np.square(mean) / root))
+ECE = Statistic("sum over bins", lambda m: np.add.reduce(np.abs(np.stack(m)), axis=0))
+MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), interval="none")
+RMSCE = Statistic("root of a sum over bins", _rmsce, interval="log")
 
 
-ECE = Statistic(
-    "sum over bins",
-    lambda m: np.add.reduce(np.abs(np.stack([np.asarray(x, dtype=np.float64) for x in m])), axis=0),
-    lambda m: tuple(np.sign(x) for x in m),
-)
-MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), _mce_slope, "none")
-RMSCE = Statistic("root of a sum over bins", _rmsce, _rmsce_slope, "log")
+@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+def ece(n_bins: float, ignore_class: str | None) -> Recipe:
+    """Expected calibration error: how far confidence is from accuracy, bin by bin.
 
-BY_BIN = (
-    "Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class\n"
-    "with the largest column (multiclass; right is when it is the observed one). A bin has its upper end, not its\n"
-    "lower one; the first has 0 too. "
-)
-FACTS: dict[str, Any] = {
-    "parts": (),
-    "params": (BINS, IGNORE_CLASS),
-    "forms": FORMS,
-    "unit": "1",
-    "avoid": "Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.",
-}
-EDGES = "a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32"
+    Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class
+    with the largest column (multiclass; right is when it is the observed one). A bin has its upper end, not its
+    lower one; the first has 0 too. Bins weigh as many rows as they have.
 
-ece = combine(
-    "ece",
-    **FACTS,
-    variant=of_bins(ECE, shyness_in),
-    summary="Expected calibration error: how far confidence is from accuracy, bin by bin.",
-    doc=BY_BIN + "Bins weigh as many rows as they have.",
-    formula="Σ_b (n_b/N) |accuracy_b - confidence_b|",
-    aliases=("expected_calibration_error",),
-    source="Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602; Guo et al. 2017, arXiv:1706.04599",
-    use="To report whether probabilities can be taken at their word.",
-    elsewhere=(differs("torchmetrics", "calibration_error(norm='l1')", EDGES),),
-)
-mce = combine(
-    "mce",
-    **FACTS,
-    variant=of_bins(MCE, shyness_in, count_in),
-    summary="Maximum calibration error: the largest gap between confidence and accuracy in any bin.",
-    doc=BY_BIN + "Every bin counts alike, however few rows it has.",
-    formula="max_b |accuracy_b - confidence_b|",
-    aliases=("maximum_calibration_error",),
-    source="Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602",
-    use="Safety: no range of confidence may be wrong by more.",
-    elsewhere=(differs("torchmetrics", "calibration_error(norm='max')", EDGES),),
-)
-rmsce = combine(
-    "rmsce",
-    **FACTS,
-    variant=of_bins(RMSCE, shyness_in, count_in),
-    summary="Root mean squared calibration error.",
-    doc=BY_BIN + "Large gaps count more than in ece.",
-    formula="√(Σ_b (n_b/N) (accuracy_b - confidence_b)²)",
-    aliases=("root_mean_squared_calibration_error",),
-    source="Hendrycks et al. 2019, arXiv:1812.04606; Kumar et al. 2019, arXiv:1909.10155",
-    use="As ece, where a few badly calibrated ranges should show.",
-    elsewhere=(differs("torchmetrics", "calibration_error(norm='l2')", EDGES),),
-)
+    Formula: Σ_b (n_b/N) |accuracy_b - confidence_b|
+    Unit: 1
+    Use: To report whether probabilities can be taken at their word.
+    Avoid: Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.
+    Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602; Guo et al. 2017, arXiv:1706.04599
+    Also: expected_calibration_error
+    Elsewhere:
+        torchmetrics  calibration_error(norm='l1')
+            ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
+    """
+    return of_bins(ECE, n_bins, ignore_class, shyness_in)
+
+
+@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+def mce(n_bins: float, ignore_class: str | None) -> Recipe:
+    """Maximum calibration error: the largest gap between confidence and accuracy in any bin.
+
+    Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class
+    with the largest column (multiclass; right is when it is the observed one). A bin has its upper end, not its
+    lower one; the first has 0 too. Every bin counts alike, however few rows it has.
+
+    Formula: max_b |accuracy_b - confidence_b|
+    Unit: 1
+    Use: Safety: no range of confidence may be wrong by more.
+    Avoid: Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.
+    Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602
+    Also: maximum_calibration_error
+    Elsewhere:
+        torchmetrics  calibration_error(norm='max')
+            ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
+    """
+    return of_bins(MCE, n_bins, ignore_class, shyness_in, count_in)
+
+
+@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+def rmsce(n_bins: float, ignore_class: str | None) -> Recipe:
+    """Root mean squared calibration error.
+
+    Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class
+    with the largest column (multiclass; right is when it is the observed one). A bin has its upper end, not its
+    lower one; the first has 0 too. Large gaps count more than in ece.
+
+    Formula: √(Σ_b (n_b/N) (accuracy_b - confidence_b)²)
+    Unit: 1
+    Use: As ece, where a few badly calibrated ranges should show.
+    Avoid: Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.
+    Source: Hendrycks et al. 2019, arXiv:1812.04606; Kumar et al. 2019, arXiv:1909.10155
+    Also: root_mean_squared_calibration_error
+    Elsewhere:
+        torchmetrics  calibration_error(norm='l2')
+            ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
+    """
+    return of_bins(RMSCE, n_bins, ignore_class, shyness_in, count_in)

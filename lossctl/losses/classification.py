@@ -6,15 +6,14 @@ Most are a cost of what was observed: `outcome.p` is the probability that it was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_prob, other_prob
+from lossctl.core.declare import Recipe, loss, recipe
 from lossctl.core.domain import LABELS, LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Interval
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import combine, differs, loss, same
 from lossctl.core.param import Value
 from lossctl.core.statistic import Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_CURVE, CLASS_ROWS, CLASSES
@@ -49,9 +48,6 @@ from lossctl.numerics.deviance import ODD
 from lossctl.numerics.logarithm import polynomial
 from lossctl.numerics.quotient import expected
 
-FLOAT64 = 2.0**-52
-KERAS = "it divides each row by its sum first; its means are float32"
-MIXED = "of soft ones it mixes p_t, not the costs"
 LOG_CLASSES = Form(
     "multiclass",
     {"target": LABELS, "pred": LOG_SIMPLEX},
@@ -66,81 +62,64 @@ LOG_CLASSES = Form(
 )
 
 
-@outcome_loss(
-    "eps",
-    "pos_weight",
-    "label_smoothing",
-    "class_weight",
-    elasticity=lambda outcome: -1.0,
-    forms=(BINARY,),
-    formula="mean of -[w y ln p + (1 - y) ln(1 - p)], w = pos_weight",
-    unit="nats",
-    aliases=("binary_cross_entropy", "binary_crossentropy"),
-    source="Good 1952; Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x",
-    use="Yes/no questions, one or several at once (multilabel), down to every pixel of a binary segmentation; "
-    "end the model with sigmoid. The most common choice for two classes; it asks for the probability. It equals the "
-    "average of cce over as many two-class tasks.",
-    avoid="Exactly one of several classes is right: cce. Only the decision matters: hinge.",
-    elsewhere=(
-        same("torch", "nn.BCELoss", "bce:eps=3.720075976020836e-44", note="it clamps ln p at -100"),
-        same("torch", "nn.BCEWithLogitsLoss(pos_weight=[3])", "bce:pos_weight=3", activation="sigmoid"),
-        same("torch", "nn.BCEWithLogitsLoss", activation="sigmoid"),
-        same(
-            "keras", "BinaryCrossentropy(label_smoothing=label_smoothing)", "bce:eps=1e-7", note="in float32 by default"
-        ),
-        same("scikit-learn", "log_loss", f"bce:eps={FLOAT64!r}", note="eps of the type; one output"),
-        same("optax", "sigmoid_binary_cross_entropy", activation="sigmoid"),
-        differs("permetrics", "CEL", "it puts a floor of 1e-10 under p and none over it"),
-    ),
-)
+@outcome_loss("eps", "pos_weight", "label_smoothing", "class_weight", elasticity=lambda outcome: -1.0, forms=(BINARY,))
 def bce(outcome: Outcome) -> Array:
     """Binary cross-entropy (log loss) of probabilities.
 
     Exact: p = 0 for an observed 1 costs infinity. A row with several outputs (multilabel) is their mean.
     Targets are 0/1, -1/+1 or probabilities. From logits (--activation sigmoid) no digit is lost at any size.
     label_smoothing = e makes of y the soft target (1 - e) y + e/2.
+
+    Formula: mean of -[w y ln p + (1 - y) ln(1 - p)], w = pos_weight
+    Unit: nats
+    Use: Yes/no questions, one or several at once (multilabel), down to every pixel of a binary segmentation; end the
+        model with sigmoid. The most common choice for two classes; it asks for the probability. It equals the average
+        of cce over as many two-class tasks.
+    Avoid: Exactly one of several classes is right: cce. Only the decision matters: hinge.
+    Source: Good 1952; Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x
+    Also: binary_cross_entropy, binary_crossentropy
+    Elsewhere:
+        torch         nn.BCELoss  = bce:eps=3.720075976020836e-44  # it clamps ln p at -100
+        torch         nn.BCEWithLogitsLoss(pos_weight=[3])  = bce:pos_weight=3 --activation sigmoid
+        torch         nn.BCEWithLogitsLoss                  = bce --activation sigmoid
+        keras         BinaryCrossentropy(label_smoothing=label_smoothing)  = bce:eps=1e-7  # in float32 by default
+        scikit-learn  log_loss  = bce:eps=2.220446049250313e-16  # eps of the type; one output
+        optax         sigmoid_binary_cross_entropy          = bce --activation sigmoid
+        permetrics    CEL                                   ≠ it puts a floor of 1e-10 under p and none over it
     """
     return -outcome.log_p
 
 
-@outcome_loss(
-    "eps",
-    "label_smoothing",
-    "class_weight",
-    elasticity=lambda outcome: -1.0,
-    forms=(CLASSES, CLASS_ROWS),
-    formula="mean of -Σ_c q_c ln p_c; for a label y: -ln p_y",
-    unit="nats",
-    aliases=("categorical_cross_entropy", "categorical_crossentropy"),
-    source="Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28",
-    use="Exactly one of K classes is right; the model ends with softmax and targets are labels, one-hot or soft rows. "
-    "It asks for the class probabilities.",
-    avoid="Several classes may be right at once: bce. That sigmoid is a perfect match for it, as is sometimes "
-    "written, holds for one two-class output only: K independent sigmoids do not sum to 1.",
-    elsewhere=(
-        same("torch", "nn.CrossEntropyLoss(label_smoothing=label_smoothing)", activation="softmax"),
-        same(
-            "torch",
-            "nn.CrossEntropyLoss(weight=[1, 2, 3])",
-            "cce:class_weight=1/2/3,ignore_class=-100",
-            activation="softmax",
-            note="labels; for rows of probabilities it divides by the rows instead of their weights",
-        ),
-        same("keras", "CategoricalCrossentropy", "cce:eps=1e-7", note=KERAS),
-        same("keras", "SparseCategoricalCrossentropy", "cce:eps=1e-7", note=KERAS),
-        same("scikit-learn", "log_loss", f"cce:eps={FLOAT64!r}", note="columns must be in sorted label order there"),
-        same("optax", "softmax_cross_entropy", activation="softmax"),
-        same("optax", "safe_softmax_cross_entropy", activation="softmax"),
-        same("optax", "softmax_cross_entropy_with_integer_labels", activation="softmax"),
-        differs("permetrics", "CEL", "it takes the largest of a soft row as its label, and floors p at 1e-10"),
-    ),
-)
+@outcome_loss("eps", "label_smoothing", "class_weight", elasticity=lambda outcome: -1.0, forms=(CLASSES, CLASS_ROWS))
 def cce(outcome: Outcome) -> Array:
     """Categorical cross-entropy of rows of probabilities.
 
     Targets are class labels, one-hot rows or soft rows. Rows are not renormalised: a row that does not sum to 1
     is an error. label_smoothing = e makes of q the row (1 - e) q + e/K. With class_weight a row costs
     -Σ_c w_c q_c ln p_c, and the mean divides by the sum of w_y (for soft rows of Σ_c w_c q_c).
+
+    Formula: mean of -Σ_c q_c ln p_c; for a label y: -ln p_y
+    Unit: nats
+    Use: Exactly one of K classes is right; the model ends with softmax and targets are labels, one-hot or soft rows. It
+        asks for the class probabilities.
+    Avoid: Several classes may be right at once: bce. That sigmoid is a perfect match for it, as is sometimes written,
+        holds for one two-class output only: K independent sigmoids do not sum to 1.
+    Source: Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28
+    Also: categorical_cross_entropy, categorical_crossentropy
+    Elsewhere:
+        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing)  = cce --activation softmax
+        torch         nn.CrossEntropyLoss(weight=[1, 2, 3])
+            = cce:class_weight=1/2/3,ignore_class=-100 --activation softmax
+            # labels; for rows of probabilities it divides by the rows instead of their weights
+        keras         CategoricalCrossentropy  = cce:eps=1e-7
+            # it divides each row by its sum first; its means are float32
+        keras         SparseCategoricalCrossentropy  = cce:eps=1e-7
+            # it divides each row by its sum first; its means are float32
+        scikit-learn  log_loss  = cce:eps=2.220446049250313e-16  # columns must be in sorted label order there
+        optax         softmax_cross_entropy                      = cce --activation softmax
+        optax         safe_softmax_cross_entropy                 = cce --activation softmax
+        optax         softmax_cross_entropy_with_integer_labels  = cce --activation softmax
+        permetrics    CEL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
     """
     return -outcome.log_p
 
@@ -151,28 +130,22 @@ def _brier_gradient(batch: Batch, *, label_smoothing: float) -> Array:
     return 2.0 * (batch.pred - smoothed(flag(batch), label_smoothing, 2))
 
 
-@class_loss(
-    forms=(BINARY_ONE, CLASSES, CLASS_ROWS),
-    gradient=_brier_gradient,
-    formula="binary: mean of (p - y)²; multiclass: mean of Σ_c (p_c - q_c)²",
-    unit="1",
-    aliases=("brier_score",),
-    source="Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
-    use="Calibrated probabilities, with no row able to cost more than 1 (binary) or 2 (multiclass).",
-    avoid="Rare events whose small probabilities must be told apart: bce sees their ratio, this does not.",
-    elsewhere=(
-        differs(
-            "scikit-learn",
-            "brier_score_loss",
-            "for two columns it is half of this; for one column, and for three classes or more, it is brier",
-        ),
-        differs("permetrics", "BSL", "for one column it is twice brier, the sum over both outcomes; else it is brier"),
-    ),
-)
+@class_loss(forms=(BINARY_ONE, CLASSES, CLASS_ROWS), gradient=_brier_gradient)
 def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     """Brier score, the mean squared error of probabilities; lower is better.
 
     label_smoothing = e compares with (1 - e) y + e/2, or the row (1 - e) q + e/K.
+
+    Formula: binary: mean of (p - y)²; multiclass: mean of Σ_c (p_c - q_c)²
+    Unit: 1
+    Use: Calibrated probabilities, with no row able to cost more than 1 (binary) or 2 (multiclass).
+    Avoid: Rare events whose small probabilities must be told apart: bce sees their ratio, this does not.
+    Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    Also: brier_score
+    Elsewhere:
+        scikit-learn  brier_score_loss
+            ≠ for two columns it is half of this; for one column, and for three classes or more, it is brier
+        permetrics    BSL               ≠ for one column it is twice brier, the sum over both outcomes; else it is brier
     """
     gap = _brier_gap(batch, label_smoothing)
     return np.add.reduce(np.square(gap), axis=0) if batch.form == "multiclass" else np.square(gap)
@@ -201,48 +174,7 @@ def _focal_elasticity(outcome: Outcome, *, gamma: float) -> Array:
     return easy - np.power(other, gamma)
 
 
-@outcome_loss(
-    "alpha",
-    "eps",
-    "label_smoothing",
-    elasticity=_focal_elasticity,
-    forms=(BINARY, CLASSES, CLASS_ROWS),
-    formula="mean of -α_t (1 - p_t)^γ ln p_t, p_t = probability given to what was observed",
-    unit="nats",
-    source="Lin et al. 2017, arXiv:1708.02002",
-    use="A strongly unbalanced data set, as in object detection, or classes without a clear border, as song genres: "
-    "easy rows are played down so that hard ones count. With softmax for one of K classes; the paper itself uses "
-    "sigmoid, one output per class.",
-    avoid="Calibrated probabilities are wanted: for gamma > 0 it is not proper and pulls them towards 1/2.",
-    elsewhere=(
-        same(
-            "torchvision",
-            "sigmoid_focal_loss(alpha=0.25)",
-            "focal:alpha=0.25",
-            activation="sigmoid",
-            note=f"of certain targets; {MIXED}",
-        ),
-        same(
-            "keras",
-            "BinaryFocalCrossentropy(apply_class_balancing=True)",
-            "focal:alpha=0.25,eps=1e-7",
-            note=f"of certain targets; {MIXED}; without apply_class_balancing its alpha does nothing; its means are "
-            "float32",
-        ),
-        same(
-            "keras",
-            "CategoricalFocalCrossentropy",
-            "focal:alpha=0.25,eps=1e-7",
-            note="a factor on every class; it divides each row by its sum first; its means are float32",
-        ),
-        same(
-            "optax",
-            "sigmoid_focal_loss(gamma=gamma)",
-            activation="sigmoid",
-            note=f"of certain targets; {MIXED}",
-        ),
-    ),
-)
+@outcome_loss("alpha", "eps", "label_smoothing", elasticity=_focal_elasticity, forms=(BINARY, CLASSES, CLASS_ROWS))
 def focal(
     outcome: Outcome,
     *,
@@ -255,6 +187,24 @@ def focal(
     Binary and multilabel by one probability per output, multiclass by K columns. A soft target is the average
     over what may be observed. gamma = 0 with alpha off is cross-entropy. A large gamma multiplies the rounding of
     1 - p: the value is right to about gamma + 2 units in the last place.
+
+    Formula: mean of -α_t (1 - p_t)^γ ln p_t, p_t = probability given to what was observed
+    Unit: nats
+    Use: A strongly unbalanced data set, as in object detection, or classes without a clear border, as song genres: easy
+        rows are played down so that hard ones count. With softmax for one of K classes; the paper itself uses sigmoid,
+        one output per class.
+    Avoid: Calibrated probabilities are wanted: for gamma > 0 it is not proper and pulls them towards 1/2.
+    Source: Lin et al. 2017, arXiv:1708.02002
+    Elsewhere:
+        torchvision  sigmoid_focal_loss(alpha=0.25)  = focal:alpha=0.25 --activation sigmoid
+            # of certain targets; of soft ones it mixes p_t, not the costs
+        keras        BinaryFocalCrossentropy(apply_class_balancing=True)  = focal:alpha=0.25,eps=1e-7
+            # of certain targets; of soft ones it mixes p_t, not the costs; without apply_class_balancing its alpha does
+            nothing; its means are float32
+        keras        CategoricalFocalCrossentropy  = focal:alpha=0.25,eps=1e-7
+            # a factor on every class; it divides each row by its sum first; its means are float32
+        optax        sigmoid_focal_loss(gamma=gamma)  = focal --activation sigmoid
+            # of certain targets; of soft ones it mixes p_t, not the costs
     """
     return -expected(outcome.other**gamma, outcome.log_p)
 
@@ -281,22 +231,7 @@ def _asymmetric_gradient(batch: Batch, *, gamma_pos: float, gamma_neg: float, cl
     return binary_slope(batch, no.weighed(of_no), yes.weighed(of_yes))
 
 
-@loss(
-    forms=(BINARY,),
-    gradient=_asymmetric_gradient,
-    raw_gradient=_asymmetric_gradient,
-    subgradient="0 at p = clip for an observed 0",
-    formula="mean of -y (1 - p)^γ₊ ln p - (1 - y) m^γ₋ ln(1 - m), m = max(p - clip, 0)",
-    unit="nats",
-    aliases=("asymmetric_loss",),
-    source="Ridnik et al. 2021, arXiv:2009.14119",
-    use="Many labels per row of which few are true: easy negatives are played down more than positives, and those "
-    "below `clip` not counted at all.",
-    avoid="Calibrated probabilities are wanted: bce.",
-    elsewhere=(
-        differs("paper", "AsymmetricLoss", "it sums over rows and labels, clips at 1e-8, and has gamma_pos = 1"),
-    ),
-)
+@loss(forms=(BINARY,), gradient=_asymmetric_gradient, raw_gradient=_asymmetric_gradient)
 def asymmetric(
     batch: Batch,
     *,
@@ -311,6 +246,17 @@ def asymmetric(
     A row is the mean over its outputs. gamma_pos = gamma_neg with clip = 0 is focal. A large gamma multiplies the
     rounding of 1 - p and p - clip: right to about gamma + 2 units in the last place, and from logits, where p itself
     is rounded, of p wherever p - clip cancels.
+
+    Formula: mean of -y (1 - p)^γ₊ ln p - (1 - y) m^γ₋ ln(1 - m), m = max(p - clip, 0)
+    Unit: nats
+    Use: Many labels per row of which few are true: easy negatives are played down more than positives, and those below
+        `clip` not counted at all.
+    Avoid: Calibrated probabilities are wanted: bce.
+    Source: Ridnik et al. 2021, arXiv:2009.14119
+    Subgradient: 0 at p = clip for an observed 0
+    Also: asymmetric_loss
+    Elsewhere:
+        paper  AsymmetricLoss  ≠ it sums over rows and labels, clips at 1e-8, and has gamma_pos = 1
     """
     yes, no = answers(batch)
     m, surprise = _above_clip(no, clip)
@@ -322,24 +268,21 @@ def _nll_gradient(batch: Batch, *, class_weight: Value) -> Array:
     return spread(batch, -label_weight(batch, class_weight))
 
 
-@class_loss(
-    forms=(LOG_CLASSES,),
-    gradient=_nll_gradient,
-    formula="mean of -ln p_y, the columns being ln p",
-    unit="nats",
-    aliases=("nll_loss",),
-    source="Fisher 1922, doi:10.1098/rsta.1922.0009",
-    use="The model ends with log_softmax, so that its columns are log-probabilities.",
-    avoid="The columns are probabilities (cce) or logits (cce with --activation softmax): here they would be refused.",
-    elsewhere=(
-        same("torch", "nn.NLLLoss", "cce", note="of ln p"),
-        same("torch", "nn.NLLLoss(weight=[1, 2, 3])", "cce:class_weight=1/2/3,ignore_class=-100", note="of ln p"),
-    ),
-)
+@class_loss(forms=(LOG_CLASSES,), gradient=_nll_gradient)
 def nll(batch: Batch, *, class_weight: ClassWeight = None) -> Array:
     """Negative log-likelihood of rows of log-probabilities.
 
     A row is K columns of ln p, of which -inf is ln 0; the probabilities must sum to 1.
+
+    Formula: mean of -ln p_y, the columns being ln p
+    Unit: nats
+    Use: The model ends with log_softmax, so that its columns are log-probabilities.
+    Avoid: The columns are probabilities (cce) or logits (cce with --activation softmax): here they would be refused.
+    Source: Fisher 1922, doi:10.1098/rsta.1922.0009
+    Also: nll_loss
+    Elsewhere:
+        torch  nn.NLLLoss                    = cce  # of ln p
+        torch  nn.NLLLoss(weight=[1, 2, 3])  = cce:class_weight=1/2/3,ignore_class=-100  # of ln p
     """
     cost = -pick(batch, batch.pred)
     return cost if class_weight is None else expected(label_weight(batch, class_weight), cost)
@@ -351,55 +294,54 @@ _surprise = part_of(
 )
 
 
-EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), lambda m: (np.exp(m[0]),), "log")
+EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), interval="log")
 EXPONENTIAL_COUNTED = over_counted(EXPONENTIAL)
 
 
-def _perplexity_fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    if args["ignore_class"] is None:
-        return {"parts": (_surprise,), "reading": EXPONENTIAL, "forms": (CLASSES, CLASS_ROWS)}
-    return {"parts": (_surprise, mass), "reading": EXPONENTIAL_COUNTED, "forms": (CLASSES,)}
-
-
-perplexity = combine(
-    "perplexity",
-    parts=(_surprise,),
-    reading=EXPONENTIAL,
-    variant=_perplexity_fields,
+@recipe(
     params=(SHARED["eps"], IGNORE_CLASS),
-    forms=(CLASSES, CLASS_ROWS),
+    forms=lambda ignore_class: (CLASSES, CLASS_ROWS) if ignore_class is None else (CLASSES,),
     best=1.0,
-    summary="Exponential of the cross-entropy: how many equally likely classes the model hesitates between.",
-    doc="e to the power of cce: 1 is certain and right, K a guess among K classes. The exponential multiplies the\n"
-    "rounding of the mean: it is right to about twice as many units in the last place as the cross-entropy has nats.",
-    formula="exp(mean of -ln p_y)",
-    unit="classes",
-    source="Jelinek et al. 1977, doi:10.1121/1.2016299",
-    use="Language models: a row is a token, its columns the vocabulary.",
-    avoid="Averaging over data sets: average cce, then take the exponential.",
-    elsewhere=(same("torchmetrics", "perplexity", activation="softmax"),),
 )
+def perplexity(ignore_class: str | None) -> Recipe:
+    """Exponential of the cross-entropy: how many equally likely classes the model hesitates between.
+
+    e to the power of cce: 1 is certain and right, K a guess among K classes. The exponential multiplies the
+    rounding of the mean: it is right to about twice as many units in the last place as the cross-entropy has nats.
+
+    Formula: exp(mean of -ln p_y)
+    Unit: classes
+    Use: Language models: a row is a token, its columns the vocabulary.
+    Avoid: Averaging over data sets: average cce, then take the exponential.
+    Source: Jelinek et al. 1977, doi:10.1121/1.2016299
+    Elsewhere:
+        torchmetrics  perplexity  = perplexity --activation softmax
+    """
+    if ignore_class is None:
+        return Recipe((_surprise,), EXPONENTIAL)
+    return Recipe((_surprise, mass), EXPONENTIAL_COUNTED)
 
 
 @outcome_loss(
-    "label_smoothing",
-    elasticity=lambda outcome, epsilon: -1.0 - epsilon * outcome.p,
-    forms=(CLASSES, CLASS_ROWS),
-    formula="mean of -ln p_y + ε (1 - p_y)",
-    unit="nats",
-    aliases=("poly_loss", "poly1_cross_entropy"),
-    source="Leng et al. 2022, arXiv:2204.12511",
-    use="A drop-in for cce whose first polynomial coefficient is tuned to the task: a positive ε presses on confident "
-    "rows, a negative one relaxes.",
-    avoid="Probabilities are the goal: with ε other than 0 it is not proper.",
-    elsewhere=(same("optax", "poly_loss_cross_entropy(epsilon=epsilon)", activation="softmax"),),
+    "label_smoothing", elasticity=lambda outcome, epsilon: -1.0 - epsilon * outcome.p, forms=(CLASSES, CLASS_ROWS)
 )
 def poly1(
     outcome: Outcome,
     *,
     epsilon: Annotated[float, Interval(low=-1.0, low_closed=True), "added to the coefficient of 1 - p; 0 is cce"] = 2.0,
 ) -> Array:
-    """Poly-1 cross-entropy: cce with its linear term changed. Soft rows weigh the classes."""
+    """Poly-1 cross-entropy: cce with its linear term changed. Soft rows weigh the classes.
+
+    Formula: mean of -ln p_y + ε (1 - p_y)
+    Unit: nats
+    Use: A drop-in for cce whose first polynomial coefficient is tuned to the task: a positive ε presses on confident
+        rows, a negative one relaxes.
+    Avoid: Probabilities are the goal: with ε other than 0 it is not proper.
+    Source: Leng et al. 2022, arXiv:2204.12511
+    Also: poly_loss, poly1_cross_entropy
+    Elsewhere:
+        optax  poly_loss_cross_entropy(epsilon=epsilon)  = poly1 --activation softmax
+    """
     other = outcome.other
     if epsilon >= 0.0:
         return epsilon * other - outcome.log_p
@@ -414,21 +356,24 @@ def poly1(
     elasticity=lambda outcome, q: -np.exp(q * outcome.log_p),
     by_p=lambda outcome, q: -np.power(outcome.p, q - 1.0),
     forms=(CLASSES, CLASS_ROWS),
-    formula="mean of (1 - p_y^q)/q",
-    unit="1",
-    aliases=("generalized_cross_entropy", "lq_loss"),
-    source="Zhang & Sabuncu 2018, arXiv:1805.07836",
-    use="Labels of which a share is wrong: between cce (q near 0), which learns fast, and the mean absolute error of "
-    "probabilities (q = 1), which wrong labels hardly move.",
-    avoid="Clean labels, and rare classes: it gives up on what is hard.",
-    elsewhere=(same("keras", "CategoricalGeneralizedCrossEntropy(q=q)", note="it takes class numbers only"),),
 )
 def gce(
     outcome: Outcome,
     *,
     q: Annotated[float, Interval(low=0.0, high=1.0, high_closed=True), "near 0 as cce, 1 as absolute error"] = 0.7,
 ) -> Array:
-    """Generalised cross-entropy of the probability of what was observed. Soft rows weigh the classes."""
+    """Generalised cross-entropy of the probability of what was observed. Soft rows weigh the classes.
+
+    Formula: mean of (1 - p_y^q)/q
+    Unit: 1
+    Use: Labels of which a share is wrong: between cce (q near 0), which learns fast, and the mean absolute error of
+        probabilities (q = 1), which wrong labels hardly move.
+    Avoid: Clean labels, and rare classes: it gives up on what is hard.
+    Source: Zhang & Sabuncu 2018, arXiv:1805.07836
+    Also: generalized_cross_entropy, lq_loss
+    Elsewhere:
+        keras  CategoricalGeneralizedCrossEntropy(q=q)  # it takes class numbers only
+    """
     return -np.expm1(q * outcome.log_p) / q
 
 
@@ -447,20 +392,7 @@ def _symmetric_ce_gradient(
     return slope + class_slope(batch, -alpha * rows)
 
 
-@class_loss(
-    gradient=_symmetric_ce_gradient,
-    raw=True,
-    forms=(CLASSES, CLASS_ROWS),
-    formula="mean of -α Σ_c q_c ln p_c - β Σ_c p_c max(ln q_c, A), A = log_zero",
-    unit="nats",
-    aliases=("symmetric_cross_entropy",),
-    source="Wang et al. 2019, arXiv:1908.06112",
-    use="Labels of which a share is wrong: the reversed term is bounded, a wrong label costs at most -β A there.",
-    avoid="Clean labels: cce says the same with one term.",
-    elsewhere=(
-        differs("paper", "its code", "it clips p to [1e-7, 1] and q to [1e-4, 1], so that A is ln 1e-4 = -9.2"),
-    ),
-)
+@class_loss(gradient=_symmetric_ce_gradient, raw=True, forms=(CLASSES, CLASS_ROWS))
 def symmetric_ce(
     batch: Batch,
     *,
@@ -469,7 +401,17 @@ def symmetric_ce(
     log_zero: Annotated[float, Interval(high=0.0), "A: what ln q is at least, as where q = 0"] = -4.0,
     label_smoothing: Smoothing = 0.0,
 ) -> Array:
-    """Symmetric cross-entropy: cce plus the cross-entropy of the target under the prediction."""
+    """Symmetric cross-entropy: cce plus the cross-entropy of the target under the prediction.
+
+    Formula: mean of -α Σ_c q_c ln p_c - β Σ_c p_c max(ln q_c, A), A = log_zero
+    Unit: nats
+    Use: Labels of which a share is wrong: the reversed term is bounded, a wrong label costs at most -β A there.
+    Avoid: Clean labels: cce says the same with one term.
+    Source: Wang et al. 2019, arXiv:1908.06112
+    Also: symmetric_cross_entropy
+    Elsewhere:
+        paper  its code  ≠ it clips p to [1e-7, 1] and q to [1e-4, 1], so that A is ln 1e-4 = -9.2
+    """
     rows = class_rows(batch, label_smoothing)
     forward = expected(alpha * rows, -log_prob(batch))
     return np.add.reduce(forward + beta * batch.pred * _reversed_surprise(rows, log_zero), axis=0)

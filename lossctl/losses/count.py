@@ -8,16 +8,15 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, log_rate
+from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain, Gap
 from lossctl.core.form import Form
-from lossctl.core.loss import differs, loss, same
 from lossctl.losses.forms import COUNT_CURVE, regression
 from lossctl.numerics.array import Array
 from lossctl.numerics.deviance import LOG_SLOPE, by_piece, deviance, full_nll, signed_nll
 
 RATE = regression(NON_NEGATIVE, POSITIVE, COUNT_CURVE)
 SIZE = regression(POSITIVE, POSITIVE, COUNT_CURVE)
-SOURCE = "Nelder & Wedderburn 1972, doi:10.2307/2344614"
 
 
 def _raw_slope(batch: Batch, power: float) -> Array:
@@ -36,27 +35,7 @@ def _poisson_raw_gradient(batch: Batch) -> Array:
     return _raw_slope(batch, 1.0)
 
 
-@loss(
-    forms=(RATE,),
-    gradient=_poisson_gradient,
-    raw_gradient=_poisson_raw_gradient,
-    formula="mean of μ - y ln μ (+ ln Γ(y + 1) if full); y = target, μ = pred, a rate",
-    unit="nats",
-    best=None,
-    aliases=("poisson_nll",),
-    source=SOURCE,
-    use="Counts per period: customers, e-mails, churned contracts. The prediction is a rate; end the model with exp "
-    "or softplus.",
-    avoid="Variance far above the mean (consider a negative binomial), or predictions of exactly 0.",
-    elsewhere=(
-        same("torch", "nn.PoissonNLLLoss()", activation="exp"),
-        same("torch", "nn.PoissonNLLLoss(log_input=False, eps=0)"),
-        differs("torch", "nn.PoissonNLLLoss(log_input=False)", "adds 1e-8 to the rate inside the logarithm"),
-        differs("torch", "nn.PoissonNLLLoss(full=True)", "Stirling's approximation of ln y!, and that for y > 1 only"),
-        differs("keras", "Poisson()", "adds 1e-7 to the rate inside the logarithm"),
-        same("tensorflow", "nn.log_poisson_loss", activation="exp"),
-    ),
-)
+@loss(forms=(RATE,), gradient=_poisson_gradient, raw_gradient=_poisson_raw_gradient, best=None)
 def poisson(
     batch: Batch, *, full: Annotated[bool, None, "add ln Γ(y + 1), which makes it the exact likelihood"] = False
 ) -> Array:
@@ -65,6 +44,21 @@ def poisson(
     May be negative without the constant. The lowest value is at μ = y. The terms μ and y ln μ may cancel: where less
     than 1/256 is left of the larger one, it is right to 4 units in the last place of 1/256 of that (under softplus and
     sigmoid, whose ln μ is 0 where μ is 1, of y too). With `full` nothing cancels, for large counts neither.
+
+    Formula: mean of μ - y ln μ (+ ln Γ(y + 1) if full); y = target, μ = pred, a rate
+    Unit: nats
+    Use: Counts per period: customers, e-mails, churned contracts. The prediction is a rate; end the model with exp or
+        softplus.
+    Avoid: Variance far above the mean (consider a negative binomial), or predictions of exactly 0.
+    Source: Nelder & Wedderburn 1972, doi:10.2307/2344614
+    Also: poisson_nll
+    Elsewhere:
+        torch       nn.PoissonNLLLoss()                        = poisson --activation exp
+        torch       nn.PoissonNLLLoss(log_input=False, eps=0)
+        torch       nn.PoissonNLLLoss(log_input=False)         ≠ adds 1e-8 to the rate inside the logarithm
+        torch       nn.PoissonNLLLoss(full=True)  ≠ Stirling's approximation of ln y!, and that for y > 1 only
+        keras       Poisson()                                  ≠ adds 1e-7 to the rate inside the logarithm
+        tensorflow  nn.log_poisson_loss                        = poisson --activation exp
     """
     y, mean = batch.target, batch.pred
     gain = np.where(y == 0.0, 0.0, y * log_rate(batch))
@@ -91,27 +85,23 @@ def _poisson_deviance_raw_gradient(batch: Batch) -> Array:
     return 2.0 * _raw_slope(batch, 1.0)
 
 
-@loss(
-    forms=(RATE,),
-    gradient=_poisson_deviance_gradient,
-    raw_gradient=_poisson_deviance_raw_gradient,
-    formula="mean of 2 [y ln(y/μ) - y + μ]; y = target, μ = pred, a rate",
-    unit="nats",
-    aliases=("mean_poisson_deviance",),
-    source=SOURCE,
-    use="Counts per period, as poisson, on a scale that is 0 where every rate is what was counted: fits of different "
-    "data can be told apart.",
-    avoid="The likelihood itself is wanted (poisson:full=true), or the variance is far above the mean.",
-    elsewhere=(
-        same("scikit-learn", "mean_poisson_deviance"),
-        same("torchmetrics", "tweedie_deviance_score(power=1)", note="in the precision of its input"),
-    ),
-)
+@loss(forms=(RATE,), gradient=_poisson_deviance_gradient, raw_gradient=_poisson_deviance_raw_gradient)
 def poisson_deviance(batch: Batch) -> Array:
     """Poisson deviance: twice what the likelihood of a count falls short of the best one, that of μ = y.
 
     Nothing cancels where μ is near y. Under an activation, where ln(y/μ) is below 2^-10, digits end
     where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that logarithm.
+
+    Formula: mean of 2 [y ln(y/μ) - y + μ]; y = target, μ = pred, a rate
+    Unit: nats
+    Use: Counts per period, as poisson, on a scale that is 0 where every rate is what was counted: fits of different
+        data can be told apart.
+    Avoid: The likelihood itself is wanted (poisson:full=true), or the variance is far above the mean.
+    Source: Nelder & Wedderburn 1972, doi:10.2307/2344614
+    Also: mean_poisson_deviance
+    Elsewhere:
+        scikit-learn  mean_poisson_deviance
+        torchmetrics  tweedie_deviance_score(power=1)  # in the precision of its input
     """
     return _deviance(batch, 1.0)
 
@@ -124,28 +114,24 @@ def _gamma_raw_gradient(batch: Batch) -> Array:
     return 2.0 * _raw_slope(batch, 2.0)
 
 
-@loss(
-    forms=(SIZE,),
-    gradient=_gamma_gradient,
-    raw_gradient=_gamma_raw_gradient,
-    formula="mean of 2 [ln(μ/y) + y/μ - 1]; y = target, μ = pred",
-    unit="1",
-    aliases=("mean_gamma_deviance",),
-    source=SOURCE,
-    use="Positive sizes whose spread grows with their mean, as claims, durations or amounts of rain: only the ratio of "
-    "target and prediction counts. It asks for the mean.",
-    avoid="Zeros among the targets: tweedie_deviance with a power between 1 and 2.",
-    elsewhere=(
-        same("scikit-learn", "mean_gamma_deviance"),
-        same("torchmetrics", "tweedie_deviance_score(power=2)", note="in the precision of its input"),
-        same("the literature", "Itakura-Saito distance of one column", factor=0.5),
-    ),
-)
+@loss(forms=(SIZE,), gradient=_gamma_gradient, raw_gradient=_gamma_raw_gradient)
 def gamma_deviance(batch: Batch) -> Array:
     """Gamma deviance, a function of the ratio of target and prediction alone.
 
     Nothing cancels where μ is near y. Under an activation, where ln(y/μ) is below 2^-10, digits end
     where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that logarithm.
+
+    Formula: mean of 2 [ln(μ/y) + y/μ - 1]; y = target, μ = pred
+    Unit: 1
+    Use: Positive sizes whose spread grows with their mean, as claims, durations or amounts of rain: only the ratio of
+        target and prediction counts. It asks for the mean.
+    Avoid: Zeros among the targets: tweedie_deviance with a power between 1 and 2.
+    Source: Nelder & Wedderburn 1972, doi:10.2307/2344614
+    Also: mean_gamma_deviance
+    Elsewhere:
+        scikit-learn    mean_gamma_deviance
+        torchmetrics    tweedie_deviance_score(power=2)       # in the precision of its input
+        the literature  Itakura-Saito distance of one column  = 0.5 x gamma_deviance
     """
     return _deviance(batch, 2.0)
 
@@ -173,29 +159,7 @@ def _tweedie_raw_gradient(batch: Batch, *, power: float) -> Array:
     return 2.0 * (batch.pred - batch.target) * np.exp(steep)
 
 
-@loss(
-    forms=(RATE,),
-    gradient=_tweedie_gradient,
-    variant=_by_power,
-    formula="mean of 2 [max(y, 0)^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)], p = power",
-    unit="target^(2 - power)",
-    aliases=("tweedie",),
-    source="Tweedie 1984; Jørgensen 1987, doi:10.1111/j.2517-6161.1987.tb01685.x",
-    use="Totals that are often exactly 0 and positive otherwise, as claims per policy or rain per day: a power between "
-    "1 and 2. It asks for the mean, whatever the power.",
-    avoid="The variance does not grow as mean^power: compare powers by other means than this value, whose unit "
-    "changes with them.",
-    elsewhere=(
-        same("scikit-learn", "mean_tweedie_deviance()", "tweedie_deviance:power=0"),
-        same("scikit-learn", "mean_tweedie_deviance(power=1.5)"),
-        same("scikit-learn", "mean_tweedie_deviance(power=3)", "tweedie_deviance:power=3"),
-        same(
-            "torchmetrics",
-            "tweedie_deviance_score(power=1.5)",
-            note="in the precision of its input; its own default is power 0",
-        ),
-    ),
-)
+@loss(forms=(RATE,), gradient=_tweedie_gradient, resolve=_by_power)
 def tweedie_deviance(
     batch: Batch,
     *,
@@ -209,5 +173,19 @@ def tweedie_deviance(
     positive except at power 0. Powers near 1 and 2, and μ near y, lose no digit. Under an activation, where ln(y/μ)
     is below 2^-10, digits end where those of ln μ do: it is right to 4 units in the last place times 2^-10 over that
     logarithm.
+
+    Formula: mean of 2 [max(y, 0)^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)], p = power
+    Unit: target^(2 - power)
+    Use: Totals that are often exactly 0 and positive otherwise, as claims per policy or rain per day: a power between 1
+        and 2. It asks for the mean, whatever the power.
+    Avoid: The variance does not grow as mean^power: compare powers by other means than this value, whose unit changes
+        with them.
+    Source: Tweedie 1984; Jørgensen 1987, doi:10.1111/j.2517-6161.1987.tb01685.x
+    Also: tweedie
+    Elsewhere:
+        scikit-learn  mean_tweedie_deviance()            = tweedie_deviance:power=0
+        scikit-learn  mean_tweedie_deviance(power=1.5)
+        scikit-learn  mean_tweedie_deviance(power=3)     = tweedie_deviance:power=3
+        torchmetrics  tweedie_deviance_score(power=1.5)  # in the precision of its input; its own default is power 0
     """
     return np.square(batch.pred - batch.target) if power == 0.0 else _deviance(batch, power)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, other_prob
+from lossctl.core.declare import Recipe, recipe
 from lossctl.core.domain import FLAG, OPEN_UNIT
 from lossctl.core.form import Form
-from lossctl.core.loss import combine, differs, same
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
 from lossctl.losses.outcome import class_loss, has_labels, pick
@@ -41,48 +41,42 @@ def _with_threshold(form: Form) -> Callable[[Mapping[str, Any]], tuple[Form, ...
     return lambda args: (form, CLASSES, ONE_HOT_ROWS) if args["threshold"] == 0.5 else (form,)
 
 
-@class_loss(
-    forms=(DECISION, CLASSES, ONE_HOT_ROWS),
-    only=_with_threshold(DECISION),
-    formula="share of rows whose predicted class is wrong",
-    unit="1",
-    aliases=("zero_one_loss", "error_rate"),
-    source="Wald 1950, Statistical Decision Functions",
-    use="To report how often the decision is wrong; 1 minus accuracy.",
-    avoid="Training (it has no slope) and unbalanced classes, where always naming the largest looks good.",
-    elsewhere=(
-        same("scikit-learn", "zero_one_loss", note="of the decided labels"),
-        same("torchmetrics", "1 - accuracy(average='micro')", note="at the threshold 0.5"),
-        same("permetrics", "1 - AS", note="of the decided labels"),
-    ),
-)
+@class_loss(forms=(DECISION, CLASSES, ONE_HOT_ROWS), only=_with_threshold(DECISION))
 def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong decisions.
 
     Binary: yes where p > threshold. Multiclass: the class of the largest column, the first of equal ones.
+
+    Formula: share of rows whose predicted class is wrong
+    Unit: 1
+    Use: To report how often the decision is wrong; 1 minus accuracy.
+    Avoid: Training (it has no slope) and unbalanced classes, where always naming the largest looks good.
+    Source: Wald 1950, Statistical Decision Functions
+    Also: zero_one_loss, error_rate
+    Elsewhere:
+        scikit-learn  zero_one_loss                  # of the decided labels
+        torchmetrics  1 - accuracy(average='micro')  # at the threshold 0.5
+        permetrics    1 - AS                         # of the decided labels
     """
     return _wrong_decision(batch, threshold)
 
 
-@class_loss(
-    forms=(FLAGS, CLASSES, ONE_HOT_ROWS),
-    only=_with_threshold(FLAGS),
-    formula="share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]",
-    unit="1",
-    aliases=("hamming_loss",),
-    source="Hamming 1950, doi:10.1002/j.1538-7305.1950.tb00463.x; Tsoumakas & Katakis 2007",
-    use="To report several yes/no questions per row: the share of single answers that are wrong.",
-    avoid="A row counts only when every answer is right, or training: it has no slope.",
-    elsewhere=(
-        same("scikit-learn", "hamming_loss", note="of the decided labels"),
-        same("torchmetrics", "hamming_distance(average='micro')", note="at the threshold 0.5"),
-        same("permetrics", "HML", note="of one output, decided"),
-    ),
-)
+@class_loss(forms=(FLAGS, CLASSES, ONE_HOT_ROWS), only=_with_threshold(FLAGS))
 def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong labels, each output of a row counted for itself.
 
     Multilabel: yes where p > threshold. For one label per row it is zero_one.
+
+    Formula: share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]
+    Unit: 1
+    Use: To report several yes/no questions per row: the share of single answers that are wrong.
+    Avoid: A row counts only when every answer is right, or training: it has no slope.
+    Source: Hamming 1950, doi:10.1002/j.1538-7305.1950.tb00463.x; Tsoumakas & Katakis 2007
+    Also: hamming_loss
+    Elsewhere:
+        scikit-learn  hamming_loss                       # of the decided labels
+        torchmetrics  hamming_distance(average='micro')  # at the threshold 0.5
+        permetrics    HML                                # of one output, decided
     """
     return _wrong_decision(batch, threshold)
 
@@ -124,44 +118,29 @@ def _mcc_loss(m: Means) -> Any:
     return np.where(apart > 0.0, rest / (root * (root + apart)), 1.0 - apart / root)[()]
 
 
-def _mcc_slope(m: Means) -> tuple[Any, ...]:
-    tp, fp, fn, tn = m
-    said_yes, was_yes, was_no, said_no = _margins(m)
-    root = reduce(np.multiply, map(np.sqrt, _margins(m)))
-    apart = tp * tn - fp * fn
-    by_product = (tn, -fn, -fp, tp)
-    pairs = ((said_yes, was_yes), (said_yes, was_no), (was_yes, said_no), (was_no, said_no))
-    return tuple(
-        -(own - 0.5 * apart * (1.0 / a + 1.0 / b)) / root for own, (a, b) in zip(by_product, pairs, strict=True)
-    )
-
-
 MCC = Statistic(
     "1 - Matthews correlation",
     _mcc_loss,
-    _mcc_slope,
     undefined="all is one answer: yes or no was never observed, or never given",
 )
 
-mcc_loss = combine(
-    "mcc_loss",
-    parts=(found_yes, false_yes, missed_yes, found_no),
-    reading=MCC,
-    forms=(BINARY_ONE,),
-    summary="One minus the Matthews correlation of soft counts.",
-    doc="The counts of true and false positives and negatives are sums of probabilities over the whole data set: TP\n"
-    "is the sum of p where y = 1, FN that of 1 - p there, and so on. Probabilities of 0 and 1 give the coefficient\n"
-    "of decisions. It is 1 for a guess and 2 at worst; not defined where one answer never occurs. The four means are\n"
-    "rounded and then some ten steps more: the value is right to 8 units in the last place.",
-    formula="1 - (TP TN - FP FN)/√((TP + FP)(TP + FN)(TN + FP)(TN + FN))",
-    unit="1",
-    source="Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Abhishek & Hamarneh 2021, arXiv:2010.13454",
-    use="Two classes of very different size, both of which matter: it is high only when all four counts are good.",
-    avoid="Calibrated probabilities are wanted: bce. Small batches, where a class may be missing.",
-    elsewhere=(
-        differs("smp", "MCCLoss", "it adds 1e-5 to each count of pixels"),
-        differs(
-            "scikit-learn", "1 - matthews_corrcoef", "it takes decisions; for probabilities of 0 and 1 it is mcc_loss"
-        ),
-    ),
-)
+
+@recipe(forms=(BINARY_ONE,))
+def mcc_loss() -> Recipe:
+    """One minus the Matthews correlation of soft counts.
+
+    The counts of true and false positives and negatives are sums of probabilities over the whole data set: TP
+    is the sum of p where y = 1, FN that of 1 - p there, and so on. Probabilities of 0 and 1 give the coefficient
+    of decisions. It is 1 for a guess and 2 at worst; not defined where one answer never occurs. The four means are
+    rounded and then some ten steps more: the value is right to 8 units in the last place.
+
+    Formula: 1 - (TP TN - FP FN)/√((TP + FP)(TP + FN)(TN + FP)(TN + FN))
+    Unit: 1
+    Use: Two classes of very different size, both of which matter: it is high only when all four counts are good.
+    Avoid: Calibrated probabilities are wanted: bce. Small batches, where a class may be missing.
+    Source: Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Abhishek & Hamarneh 2021, arXiv:2010.13454
+    Elsewhere:
+        smp           MCCLoss                ≠ it adds 1e-5 to each count of pixels
+        scikit-learn  1 - matthews_corrcoef  ≠ it takes decisions; for probabilities of 0 and 1 it is mcc_loss
+    """
+    return Recipe((found_yes, false_yes, missed_yes, found_no), MCC)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from lossctl.core import normal
 from lossctl.core.batch import Batch, abs_residual, residual
+from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Choice
 from lossctl.losses.forms import RESIDUALS, regression
 from lossctl.numerics.array import Array
@@ -22,9 +21,6 @@ HALF_LOG_TAU = 0.91893853320467274
 LOG_TWO = math.log(2.0)
 CENTRE = 0.23369497725510907  # (√2 - 1)/√π, the score of a standard normal at its mean
 INVERSE_ROOT_PI = 1.0 / math.sqrt(math.pi)
-SCORING = (
-    "Matheson & Winkler 1976, doi:10.1287/mnsc.22.10.1087; Gneiting & Raftery 2007, doi:10.1198/016214506000001437"
-)
 Eps = Annotated[float, NON_NEGATIVE, "raise smaller variances to this; 0 leaves them"]
 Full = Annotated[bool, None, "add ln(2π)/2, which makes it the exact likelihood"]
 ScaleIs = Annotated[
@@ -48,9 +44,9 @@ def _least_scale(scale_is: str, eps: float) -> float:
     return math.sqrt(eps) if scale_is == "deviation" else eps
 
 
-def _scale_domain(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    domain = REAL if args["scale_is"] == "log_variance" else NON_NEGATIVE if args["eps"] > 0.0 else POSITIVE
-    return {"forms": (scaled(domain),)}
+def _scale_forms(scale_is: str, eps: float) -> tuple[Form, ...]:
+    """Return the form with the scales that are allowed."""
+    return (scaled(REAL if scale_is == "log_variance" else NON_NEGATIVE if eps > 0.0 else POSITIVE),)
 
 
 def _gaussian_gradient(batch: Batch, *, scale_is: str, eps: float) -> dict[str, Array]:
@@ -69,28 +65,23 @@ def _gaussian_gradient(batch: Batch, *, scale_is: str, eps: float) -> dict[str, 
     return {"pred": centre, "scale": np.where(batch["scale"] > least, spread, 0.0)}
 
 
-@loss(
-    forms=(scaled(POSITIVE),),
-    gradient=_gaussian_gradient,
-    variant=_scale_domain,
-    subgradient="0 by the scale where eps holds it",
-    formula="mean of 1/2 [ln σ² + r²/σ²] (+ ln(2π)/2 if full), r = pred - target, σ² from the role scale",
-    unit="nats",
-    best=None,
-    aliases=("gaussian_negative_log_likelihood",),
-    source="Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138",
-    use="The model says how sure it is, row by row: a mean and a variance, as in heteroscedastic regression.",
-    avoid="Heavy tails: a row many deviations off costs its square (laplace_nll, crps_gaussian).",
-    elsewhere=(
-        same("torch", "nn.GaussianNLLLoss()", "gaussian_nll:eps=1e-06"),
-        same("torch", "nn.GaussianNLLLoss(full=True)", "gaussian_nll:eps=1e-06,full=true"),
-        same("scipy", "-stats.norm.logpdf", "gaussian_nll:scale_is=deviation,full=true", note="the mean over rows"),
-    ),
-)
+@loss(forms=_scale_forms, gradient=_gaussian_gradient, best=None)
 def gaussian_nll(batch: Batch, *, scale_is: ScaleIs = "variance", eps: Eps = 0.0, full: Full = False) -> Array:
     """Negative log-likelihood of a normal target, without its constant unless `full`; mean in pred, spread in scale.
 
     May be negative. ln σ² and r²/σ² may cancel: it is right to 4 units in the last place of the larger of its terms.
+
+    Formula: mean of 1/2 [ln σ² + r²/σ²] (+ ln(2π)/2 if full), r = pred - target, σ² from the role scale
+    Unit: nats
+    Use: The model says how sure it is, row by row: a mean and a variance, as in heteroscedastic regression.
+    Avoid: Heavy tails: a row many deviations off costs its square (laplace_nll, crps_gaussian).
+    Source: Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138
+    Subgradient: 0 by the scale where eps holds it
+    Also: gaussian_negative_log_likelihood
+    Elsewhere:
+        torch  nn.GaussianNLLLoss()           = gaussian_nll:eps=1e-06
+        torch  nn.GaussianNLLLoss(full=True)  = gaussian_nll:eps=1e-06,full=true
+        scipy  -stats.norm.logpdf             = gaussian_nll:scale_is=deviation,full=true  # the mean over rows
     """
     r, scale = residual(batch), np.maximum(batch["scale"], _least_scale(scale_is, eps))
     if scale_is == "variance":
@@ -107,23 +98,21 @@ def _laplace_gradient(batch: Batch) -> dict[str, Array]:
     return {"pred": np.sign(residual(batch)) / b, "scale": (1.0 - abs_residual(batch) / b) / b}
 
 
-@loss(
-    forms=(scaled(POSITIVE),),
-    gradient=_laplace_gradient,
-    subgradient="0 by pred at r = 0",
-    formula="mean of ln(2 b) + |r|/b, r = pred - target, b from the role scale",
-    unit="nats",
-    best=None,
-    aliases=("laplace_negative_log_likelihood",),
-    source="Laplace 1774, Mémoire sur la probabilité des causes par les évènements",
-    use="The model says how sure it is, row by row, and errors have heavy tails: the centre is a median.",
-    avoid="Errors are normal: gaussian_nll makes more of the same rows.",
-    elsewhere=(same("scipy", "-stats.laplace.logpdf", note="the mean over rows"),),
-)
+@loss(forms=(scaled(POSITIVE),), gradient=_laplace_gradient, best=None)
 def laplace_nll(batch: Batch) -> Array:
     """Negative log-likelihood of a Laplace target; its median in pred, its scale b = E|error| in scale.
 
     May be negative. ln(2 b) and |r|/b may cancel: it is right to 4 units in the last place of the larger of them.
+
+    Formula: mean of ln(2 b) + |r|/b, r = pred - target, b from the role scale
+    Unit: nats
+    Use: The model says how sure it is, row by row, and errors have heavy tails: the centre is a median.
+    Avoid: Errors are normal: gaussian_nll makes more of the same rows.
+    Source: Laplace 1774, Mémoire sur la probabilité des causes par les évènements
+    Subgradient: 0 by pred at r = 0
+    Also: laplace_negative_log_likelihood
+    Elsewhere:
+        scipy  -stats.laplace.logpdf  # the mean over rows
     """
     b = batch["scale"]
     return np.where(b > 1.0, np.log(b) + LOG_TWO, np.log(2.0 * b)) + abs_residual(batch) / b
@@ -160,28 +149,26 @@ def _ensemble_gradient(batch: Batch, *, fair: bool) -> Array:
     return np.sign(members - batch.target) / count - ahead / pairs
 
 
-@loss(
-    forms=(ENSEMBLE,),
-    gradient=_ensemble_gradient,
-    subgradient="0 of a distance that is 0",
-    formula="mean of 1/m Σ_i |x_i - y| - 1/(2 m²) Σ_i Σ_j |x_i - x_j|; fair: m (m - 1) instead of m²",
-    unit="target",
-    aliases=("crps",),
-    source=SCORING,
-    use="Ensemble forecasts, or draws from a posterior: m columns of equally likely values. It is in the unit of the "
-    "target, and mae for members that agree.",
-    avoid="The model states quantiles or a mean and a deviation: quantile, crps_gaussian.",
-    elsewhere=(
-        same("torchmetrics", "continuous_ranked_probability_score", note="in the precision of its input"),
-        same("properscoring", "crps_ensemble", note="the mean over rows"),
-        same("scoringrules", "crps_ensemble(estimator='fair')", "crps_ensemble:fair=true", note="the mean over rows"),
-    ),
-)
+@loss(forms=(ENSEMBLE,), gradient=_ensemble_gradient)
 def crps_ensemble(batch: Batch, *, fair: Fair = False) -> Array:
     """Continuous ranked probability score of an ensemble of at least two members, the prediction columns.
 
     Computed as the integral of the squared distance of two step functions, after sorting the members: terms are
     positive and nothing cancels. 0 where all members are the target.
+
+    Formula: mean of 1/m Σ_i |x_i - y| - 1/(2 m²) Σ_i Σ_j |x_i - x_j|; fair: m (m - 1) instead of m²
+    Unit: target
+    Use: Ensemble forecasts, or draws from a posterior: m columns of equally likely values. It is in the unit of the
+        target, and mae for members that agree.
+    Avoid: The model states quantiles or a mean and a deviation: quantile, crps_gaussian.
+    Source: Matheson & Winkler 1976, doi:10.1287/mnsc.22.10.1087; Gneiting & Raftery 2007,
+        doi:10.1198/016214506000001437
+    Subgradient: 0 of a distance that is 0
+    Also: crps
+    Elsewhere:
+        torchmetrics   continuous_ranked_probability_score  # in the precision of its input
+        properscoring  crps_ensemble                        # the mean over rows
+        scoringrules   crps_ensemble(estimator='fair')      = crps_ensemble:fair=true  # the mean over rows
     """
     y, count, less = batch.target[0], len(batch.pred), int(fair)
     ordered = np.sort(batch.pred, axis=0)
@@ -200,25 +187,21 @@ def _crps_gradient(batch: Batch) -> dict[str, Array]:
     return {"pred": normal.two_sided(w), "scale": density - INVERSE_ROOT_PI}
 
 
-@loss(
-    forms=(scaled(POSITIVE),),
-    gradient=_crps_gradient,
-    best=None,
-    formula="mean of σ [w (2Φ(w) - 1) + 2φ(w) - 1/√π], w = (pred - target)/σ, σ from the role scale",
-    unit="target",
-    source="Gneiting et al. 2005, doi:10.1175/MWR2904.1",
-    use="A mean and a standard deviation for each row, scored in the unit of the target: large errors cost in "
-    "proportion, not squared as in gaussian_nll.",
-    avoid="The distribution is far from normal: crps_ensemble of draws from it.",
-    elsewhere=(
-        same("properscoring", "crps_gaussian", note="the mean over rows"),
-        differs("scoringrules", "crps_normal", "its error function is an approximation in some backends"),
-    ),
-)
+@loss(forms=(scaled(POSITIVE),), gradient=_crps_gradient, best=None)
 def crps_gaussian(batch: Batch) -> Array:
     """Continuous ranked probability score of a normal forecast; mean in pred, standard deviation in scale.
 
     0.234 σ at the mean, |r| - 0.564 σ far from it; never below 0, which only σ = 0 would reach.
+
+    Formula: mean of σ [w (2Φ(w) - 1) + 2φ(w) - 1/√π], w = (pred - target)/σ, σ from the role scale
+    Unit: target
+    Use: A mean and a standard deviation for each row, scored in the unit of the target: large errors cost in
+        proportion, not squared as in gaussian_nll.
+    Avoid: The distribution is far from normal: crps_ensemble of draws from it.
+    Source: Gneiting et al. 2005, doi:10.1175/MWR2904.1
+    Elsewhere:
+        properscoring  crps_gaussian  # the mean over rows
+        scoringrules   crps_normal    ≠ its error function is an approximation in some backends
     """
     sigma, size = batch["scale"], abs_residual(batch)
     w = size / sigma

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, log_prob, other_prob
+from lossctl.core.declare import loss
 from lossctl.core.domain import LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Domain
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import differs, loss, same
 from lossctl.losses.forms import CLASS_ROWS, CLASSES, ROWS_CURVE
 from lossctl.losses.outcome import class_rows, class_slope, has_labels
 from lossctl.numerics.activation import log_softplus, softplus
@@ -57,34 +57,27 @@ def _kl_gradient(batch: Batch) -> Array:
     return class_slope(batch, -batch.target)
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_kl_gradient,
-    raw_gradient=_kl_gradient,
-    formula="mean of Σ_c q_c ln(q_c / p_c), q = target row, p = prediction row",
-    unit="nats",
-    aliases=("kl_divergence", "kullback_leibler"),
-    source="Kullback & Leibler 1951, doi:10.1214/aoms/1177729694",
-    use="The target is itself a distribution: soft labels, a teacher model, several annotators.",
-    avoid="Targets are plain labels: cce says the same and needs no K columns.",
-    elsewhere=(
-        same(
-            "torch",
-            "nn.KLDivLoss(reduction='batchmean')",
-            note="of ln p; its default mean divides by K once more; NaN where p = 0",
-        ),
-        differs("keras", "KLDivergence", "it clips both rows to [1e-7, 1]"),
-        same("optax", "kl_divergence", note="of ln p; NaN where p = 0"),
-        same("torchmetrics", "kl_divergence", note="its first argument is the true row"),
-        differs("permetrics", "KLDL", "it takes the largest of a soft row as its label, and floors p at 1e-10"),
-    ),
-)
+@loss(forms=(CLASS_ROWS,), gradient=_kl_gradient, raw_gradient=_kl_gradient)
 def kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the predicted row from the target row; 0 ln 0 = 0.
 
     cce minus the entropy of the target: 0 where the rows are equal, infinite where p = 0 and q > 0. Exact however
     near the rows are, but for what their sums differ by; from logits the probabilities are rounded first, so that near
     rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of Σ_c q_c ln(q_c / p_c), q = target row, p = prediction row
+    Unit: nats
+    Use: The target is itself a distribution: soft labels, a teacher model, several annotators.
+    Avoid: Targets are plain labels: cce says the same and needs no K columns.
+    Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694
+    Also: kl_divergence, kullback_leibler
+    Elsewhere:
+        torch         nn.KLDivLoss(reduction='batchmean')
+            # of ln p; its default mean divides by K once more; NaN where p = 0
+        keras         KLDivergence                         ≠ it clips both rows to [1e-7, 1]
+        optax         kl_divergence                        # of ln p; NaN where p = 0
+        torchmetrics  kl_divergence                        # its first argument is the true row
+        permetrics    KLDL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
     """
     q, p, gone = batch.target, batch.pred, vanished(batch)
     terms = excess(q, p)
@@ -97,30 +90,23 @@ def _kl_log_targets_gradient(batch: Batch) -> Array:
     return -np.exp(batch.target)
 
 
-@loss(
-    forms=(LOG_ROWS,),
-    gradient=_kl_log_targets_gradient,
-    formula="mean of Σ_c e^a_c (a_c - b_c), a = ln q of the target row, b = ln p of the prediction row",
-    unit="nats",
-    aliases=("kl_divergence_with_log_targets",),
-    source="Kullback & Leibler 1951, doi:10.1214/aoms/1177729694",
-    use="Both rows come from log_softmax, as when a student learns from a teacher.",
-    avoid="The columns are probabilities: kl.",
-    elsewhere=(
-        same("torch", "nn.KLDivLoss(reduction='batchmean', log_target=True)", note="NaN where p or q = 0"),
-        same("optax", "kl_divergence_with_log_targets", note="NaN where p or q = 0"),
-        same(
-            "torchmetrics",
-            "kl_divergence(log_prob=True)",
-            note="its first argument is the true row; NaN where p or q = 0",
-        ),
-    ),
-)
+@loss(forms=(LOG_ROWS,), gradient=_kl_log_targets_gradient)
 def kl_log_targets(batch: Batch) -> Array:
     """Kullback-Leibler divergence between rows of log-probabilities.
 
     Both rows are columns of logarithms, of which -inf is ln 0. Terms have either sign and their rounding is what is
     left of near rows: the value is right to 4 units in the last place of the largest term.
+
+    Formula: mean of Σ_c e^a_c (a_c - b_c), a = ln q of the target row, b = ln p of the prediction row
+    Unit: nats
+    Use: Both rows come from log_softmax, as when a student learns from a teacher.
+    Avoid: The columns are probabilities: kl.
+    Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694
+    Also: kl_divergence_with_log_targets
+    Elsewhere:
+        torch         nn.KLDivLoss(reduction='batchmean', log_target=True)  # NaN where p or q = 0
+        optax         kl_divergence_with_log_targets  # NaN where p or q = 0
+        torchmetrics  kl_divergence(log_prob=True)    # its first argument is the true row; NaN where p or q = 0
     """
     a, b = batch.target, batch.pred
     return np.add.reduce(expected(np.exp(a), a - b), axis=0)
@@ -133,22 +119,20 @@ def _reverse_kl_gradient(batch: Batch) -> Array:
     return np.where(batch.target == 0.0, np.inf, slope)
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_reverse_kl_gradient,
-    raw_gradient=_reverse_kl_gradient,
-    subgradient="∞ at p = q = 0, where any probability costs infinity",
-    formula="mean of Σ_c p_c ln(p_c / q_c), q = target row, p = prediction row",
-    unit="nats",
-    source="Kullback & Leibler 1951, doi:10.1214/aoms/1177729694",
-    use="The prediction should keep to one mode of the target and put nothing where the target has nothing.",
-    avoid="Targets with zeros, such as one-hot rows: it is infinite for any p > 0 there (kl, js).",
-    elsewhere=(differs("torchmetrics", "kl_divergence", "its first argument is the true row: kl; swap them for this"),),
-)
+@loss(forms=(CLASS_ROWS,), gradient=_reverse_kl_gradient, raw_gradient=_reverse_kl_gradient)
 def reverse_kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the target row from the predicted row; 0 ln 0 = 0.
 
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of Σ_c p_c ln(p_c / q_c), q = target row, p = prediction row
+    Unit: nats
+    Use: The prediction should keep to one mode of the target and put nothing where the target has nothing.
+    Avoid: Targets with zeros, such as one-hot rows: it is infinite for any p > 0 there (kl, js).
+    Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694
+    Subgradient: ∞ at p = q = 0, where any probability costs infinity
+    Elsewhere:
+        torchmetrics  kl_divergence  ≠ its first argument is the true row: kl; swap them for this
     """
     return np.add.reduce(excess(batch.pred, batch.target), axis=0) - sum_left(batch)
 
@@ -160,22 +144,19 @@ def _jeffreys_gradient(batch: Batch) -> Array:
     return np.where(q == 0.0, np.inf, log_p_over_q(batch) + (p - q) / p)
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_jeffreys_gradient,
-    raw_gradient=_jeffreys_gradient,
-    subgradient="∞ at p = q = 0, where any probability costs infinity",
-    formula="mean of Σ_c (p_c - q_c) ln(p_c / q_c)",
-    unit="nats",
-    aliases=("j_divergence", "symmetric_kl"),
-    source="Jeffreys 1946, doi:10.1098/rspa.1946.0056",
-    use="Two distributions are compared of which neither is the truth: the sum of kl and reverse_kl.",
-    avoid="Rows with zeros: it is infinite where only one has one (js is not).",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_jeffreys_gradient, raw_gradient=_jeffreys_gradient)
 def jeffreys(batch: Batch) -> Array:
     """Jeffreys divergence: the Kullback-Leibler divergences of both directions, summed.
 
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of Σ_c (p_c - q_c) ln(p_c / q_c)
+    Unit: nats
+    Use: Two distributions are compared of which neither is the truth: the sum of kl and reverse_kl.
+    Avoid: Rows with zeros: it is infinite where only one has one (js is not).
+    Source: Jeffreys 1946, doi:10.1098/rspa.1946.0056
+    Subgradient: ∞ at p = q = 0, where any probability costs infinity
+    Also: j_divergence, symmetric_kl
     """
     return np.add.reduce(expected(batch.pred - batch.target, log_p_over_q(batch)), axis=0)
 
@@ -187,25 +168,21 @@ def _js_gradient(batch: Batch) -> Array:
     return class_slope(batch, expected(p, slope)) if batch.activation == "softmax" else slope
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_js_gradient,
-    raw_gradient=_js_gradient,
-    formula="mean of ½ Σ_c [q_c ln(q_c / m_c) + p_c ln(p_c / m_c)], m = (p + q)/2",
-    unit="nats",
-    aliases=("jensen_shannon", "jensen_shannon_divergence"),
-    source="Lin 1991, doi:10.1109/18.61115",
-    use="Two distributions are compared of which neither is the truth, zeros allowed: it lies between 0 and ln 2.",
-    avoid="Maximum likelihood is meant: kl. A metric is needed: its square root.",
-    elsewhere=(
-        same("torchmetrics", "jensen_shannon_divergence"),
-        differs("permetrics", "JSD", "it takes logarithms to base 2, down the columns"),
-    ),
-)
+@loss(forms=(CLASS_ROWS,), gradient=_js_gradient, raw_gradient=_js_gradient)
 def js(batch: Batch) -> Array:
     """Jensen-Shannon divergence, in nats and without a root.
 
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of ½ Σ_c [q_c ln(q_c / m_c) + p_c ln(p_c / m_c)], m = (p + q)/2
+    Unit: nats
+    Use: Two distributions are compared of which neither is the truth, zeros allowed: it lies between 0 and ln 2.
+    Avoid: Maximum likelihood is meant: kl. A metric is needed: its square root.
+    Source: Lin 1991, doi:10.1109/18.61115
+    Also: jensen_shannon, jensen_shannon_divergence
+    Elsewhere:
+        torchmetrics  jensen_shannon_divergence
+        permetrics    JSD                        ≠ it takes logarithms to base 2, down the columns
     """
     return 0.5 * np.add.reduce(by_piece(twice_js, batch.target, batch.pred), axis=0)
 
@@ -217,21 +194,18 @@ def _hellinger_gradient(batch: Batch) -> Array:
     return np.where(q == 0.0, 0.5, 0.5 * (p - q) / (p + np.sqrt(p) * np.sqrt(q)))
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_hellinger_gradient,
-    raw_gradient=_hellinger_gradient,
-    formula="mean of ½ Σ_c (√p_c - √q_c)²",
-    unit="1",
-    aliases=("squared_hellinger",),
-    source="Hellinger 1909, doi:10.1515/crll.1909.136.210",
-    use="Two distributions with zeros, at a bounded price: between 0 and 1.",
-    avoid="Rare classes must be told apart by their ratio: kl.",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_hellinger_gradient, raw_gradient=_hellinger_gradient)
 def hellinger(batch: Batch) -> Array:
     """Squared Hellinger distance, with the factor 1/2; its root is the Hellinger distance.
 
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of ½ Σ_c (√p_c - √q_c)²
+    Unit: 1
+    Use: Two distributions with zeros, at a bounded price: between 0 and 1.
+    Avoid: Rare classes must be told apart by their ratio: kl.
+    Source: Hellinger 1909, doi:10.1515/crll.1909.136.210
+    Also: squared_hellinger
     """
     p, q = batch.pred, batch.target
     roots = np.sqrt(p) + np.sqrt(q)
@@ -242,20 +216,18 @@ def _total_variation_gradient(batch: Batch) -> Array:
     return 0.5 * np.sign(batch.pred - batch.target)
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_total_variation_gradient,
-    subgradient="0 at p = q",
-    formula="mean of ½ Σ_c |p_c - q_c|",
-    unit="1",
-    source="Levin, Peres & Wilmer 2009, Markov Chains and Mixing Times, 4.1",
-    use="To report in plain terms how much probability is misplaced: the largest error for any event.",
-    avoid="Training: its slope does not shrink near the target.",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_total_variation_gradient)
 def total_variation(batch: Batch) -> Array:
     """Total variation distance, with the factor 1/2: between 0 and 1.
 
     From logits the probabilities are rounded first: right to 4 units in the last place of the largest one.
+
+    Formula: mean of ½ Σ_c |p_c - q_c|
+    Unit: 1
+    Use: To report in plain terms how much probability is misplaced: the largest error for any event.
+    Avoid: Training: its slope does not shrink near the target.
+    Source: Levin, Peres & Wilmer 2009, Markov Chains and Mixing Times, 4.1
+    Subgradient: 0 at p = q
     """
     return 0.5 * np.add.reduce(np.abs(batch.pred - batch.target), axis=0)
 
@@ -266,23 +238,20 @@ def _chi2_gradient(batch: Batch) -> Array:
     return class_slope(batch, expected(p, slope)) if batch.activation == "softmax" else slope
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_chi2_gradient,
-    raw_gradient=_chi2_gradient,
-    subgradient="∞ at p = q = 0, where any probability costs infinity",
-    formula="mean of Σ_c (p_c - q_c)² / q_c",
-    unit="1",
-    aliases=("pearson_chi2",),
-    source="Pearson 1900, doi:10.1080/14786440009463897",
-    use="Observed shares against expected ones, in units of what chance would leave.",
-    avoid="Targets with zeros: any probability there costs infinity (js, hellinger).",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_chi2_gradient, raw_gradient=_chi2_gradient)
 def chi2(batch: Batch) -> Array:
     """Pearson's chi-squared divergence: the target is in the denominator; 0/0 = 0.
 
     From logits the probabilities are rounded first: near rows have digits to 4 units in the last place of the largest
     term's |p - q| / q.
+
+    Formula: mean of Σ_c (p_c - q_c)² / q_c
+    Unit: 1
+    Use: Observed shares against expected ones, in units of what chance would leave.
+    Avoid: Targets with zeros: any probability there costs infinity (js, hellinger).
+    Source: Pearson 1900, doi:10.1080/14786440009463897
+    Subgradient: ∞ at p = q = 0, where any probability costs infinity
+    Also: pearson_chi2
     """
     p, q = batch.pred, batch.target
     gap = p - q
@@ -311,21 +280,18 @@ def _bhattacharyya_gradient(batch: Batch) -> Array:
     return np.where(q == 0.0, 0.0, -0.5 * np.sqrt(q) / np.sqrt(p) / _affinity(batch))
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_bhattacharyya_gradient,
-    raw_gradient=_bhattacharyya_gradient,
-    formula="mean of -ln Σ_c √(p_c q_c)",
-    unit="nats",
-    source="Bhattacharyya 1943, Bulletin of the Calcutta Mathematical Society 35",
-    use="The overlap of two distributions, as a bound on how well they can be told apart.",
-    avoid="Rows without overlap: it is infinite there (hellinger is not).",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_bhattacharyya_gradient, raw_gradient=_bhattacharyya_gradient)
 def bhattacharyya(batch: Batch) -> Array:
     """Bhattacharyya distance.
 
     Exact however near the rows are, but for what they lack to sum to 1; from logits the probabilities are rounded
     first, so that near rows have digits to 4 units in the last place of Σ|p - q|.
+
+    Formula: mean of -ln Σ_c √(p_c q_c)
+    Unit: nats
+    Use: The overlap of two distributions, as a bound on how well they can be told apart.
+    Avoid: Rows without overlap: it is infinite there (hellinger is not).
+    Source: Bhattacharyya 1943, Bulletin of the Calcutta Mathematical Society 35
     """
     missing = affinity_missing(batch)
     return np.where(missing < 0.5, -np.log1p(-np.minimum(missing, 0.5)), -np.log(_affinity(batch)))
@@ -361,21 +327,19 @@ def _emd_squared_gradient(batch: Batch) -> Array:
     return _up_to(2.0 * running_gap(batch))
 
 
-@loss(
-    forms=(CLASSES, CLASS_ROWS),
-    gradient=_emd_squared_gradient,
-    formula="mean of Σ_k (P_k - Q_k)², P, Q = running sums of the predicted and the target row",
-    unit="1",
-    aliases=("emd",),
-    source="Hou et al. 2016, arXiv:1611.05916; Epstein 1969",
-    use="Ordered classes, such as ratings or ages: a near miss costs less than a far one.",
-    avoid="Classes without an order: cce, brier.",
-)
+@loss(forms=(CLASSES, CLASS_ROWS), gradient=_emd_squared_gradient)
 def emd_squared(batch: Batch) -> Array:
     """Squared earth mover's distance along ordered classes; the order is that of the columns.
 
     From logits the probabilities are rounded first: near a soft target it is right to 4 units in the last place of the
     largest probability times the largest running gap.
+
+    Formula: mean of Σ_k (P_k - Q_k)², P, Q = running sums of the predicted and the target row
+    Unit: 1
+    Use: Ordered classes, such as ratings or ages: a near miss costs less than a far one.
+    Avoid: Classes without an order: cce, brier.
+    Source: Hou et al. 2016, arXiv:1611.05916; Epstein 1969
+    Also: emd
     """
     return np.add.reduce(np.square(running_gap(batch)), axis=0)
 
@@ -384,21 +348,19 @@ def _wasserstein1_gradient(batch: Batch) -> Array:
     return _up_to(np.sign(running_gap(batch)))
 
 
-@loss(
-    forms=(CLASS_ROWS,),
-    gradient=_wasserstein1_gradient,
-    subgradient="0 where running sums are equal",
-    formula="mean of Σ_k |P_k - Q_k|, P, Q = running sums of the predicted and the target row",
-    unit="bins",
-    aliases=("earth_mover", "wasserstein"),
-    source="Vaserstein 1969; Rubner et al. 2000, doi:10.1023/A:1026543900054",
-    use="Histograms over ordered bins: how far probability must be moved, in bins, to turn one row into the other.",
-    avoid="Classes without an order: total_variation.",
-)
+@loss(forms=(CLASS_ROWS,), gradient=_wasserstein1_gradient)
 def wasserstein1(batch: Batch) -> Array:
     """First Wasserstein distance between rows over ordered bins of width 1.
 
     From logits the probabilities are rounded first: right to 4 units in the last place of the largest one.
+
+    Formula: mean of Σ_k |P_k - Q_k|, P, Q = running sums of the predicted and the target row
+    Unit: bins
+    Use: Histograms over ordered bins: how far probability must be moved, in bins, to turn one row into the other.
+    Avoid: Classes without an order: total_variation.
+    Source: Vaserstein 1969; Rubner et al. 2000, doi:10.1023/A:1026543900054
+    Subgradient: 0 where running sums are equal
+    Also: earth_mover, wasserstein
     """
     return np.add.reduce(np.abs(running_gap(batch)), axis=0)
 
@@ -434,21 +396,20 @@ def _generalized_kl_raw_gradient(batch: Batch) -> Array:
     return expected(_log_slope(batch), batch.pred - batch.target)
 
 
-@loss(
-    forms=(amounts(NON_NEGATIVE),),
-    gradient=_generalized_kl_gradient,
-    raw_gradient=_generalized_kl_raw_gradient,
-    subgradient="1 at q = p = 0; 0 where a relu is off",
-    formula="mean of Σ_c [q_c ln(q_c / p_c) - q_c + p_c]",
-    unit="nats times the unit of the amounts",
-    aliases=("i_divergence", "generalized_kl_divergence"),
-    source="Csiszár 1991, doi:10.1214/aos/1176348385",
-    use="Rows of amounts that do not sum to 1, such as spectra and topics: half a Poisson deviance, summed.",
-    avoid="Rows of probabilities: kl says the same.",
-    elsewhere=(same("optax", "generalized_kl_divergence", note="of ln p; NaN where p = 0"),),
-)
+@loss(forms=(amounts(NON_NEGATIVE),), gradient=_generalized_kl_gradient, raw_gradient=_generalized_kl_raw_gradient)
 def generalized_kl(batch: Batch) -> Array:
-    """Generalised Kullback-Leibler divergence of rows of amounts; 0 ln 0 = 0."""
+    """Generalised Kullback-Leibler divergence of rows of amounts; 0 ln 0 = 0.
+
+    Formula: mean of Σ_c [q_c ln(q_c / p_c) - q_c + p_c]
+    Unit: nats times the unit of the amounts
+    Use: Rows of amounts that do not sum to 1, such as spectra and topics: half a Poisson deviance, summed.
+    Avoid: Rows of probabilities: kl says the same.
+    Source: Csiszár 1991, doi:10.1214/aos/1176348385
+    Subgradient: 1 at q = p = 0; 0 where a relu is off
+    Also: i_divergence, generalized_kl_divergence
+    Elsewhere:
+        optax  generalized_kl_divergence  # of ln p; NaN where p = 0
+    """
     q, p = batch.target, batch.pred
     if batch.activation in ("none", "relu"):
         return np.add.reduce(excess(q, p), axis=0)
@@ -464,17 +425,15 @@ def _itakura_saito_raw_gradient(batch: Batch) -> Array:
     return expected(_log_slope(batch), (batch.pred - batch.target) / batch.pred)
 
 
-@loss(
-    forms=(amounts(POSITIVE),),
-    gradient=_itakura_saito_gradient,
-    raw_gradient=_itakura_saito_raw_gradient,
-    formula="mean of Σ_c [q_c / p_c - ln(q_c / p_c) - 1]",
-    unit="1",
-    source="Itakura & Saito 1968, Proc. 6th International Congress on Acoustics",
-    use="Spectra, where a ratio counts and not a difference: half a gamma deviance, summed.",
-    avoid="Amounts near 0, of which it sees the ratio.",
-)
+@loss(forms=(amounts(POSITIVE),), gradient=_itakura_saito_gradient, raw_gradient=_itakura_saito_raw_gradient)
 def itakura_saito(batch: Batch) -> Array:
-    """Itakura-Saito divergence of rows of positive amounts; free of scale."""
+    """Itakura-Saito divergence of rows of positive amounts; free of scale.
+
+    Formula: mean of Σ_c [q_c / p_c - ln(q_c / p_c) - 1]
+    Unit: 1
+    Use: Spectra, where a ratio counts and not a difference: half a gamma deviance, summed.
+    Avoid: Amounts near 0, of which it sees the ratio.
+    Source: Itakura & Saito 1968, Proc. 6th International Congress on Acoustics
+    """
     half = 0.5 * by_piece(deviance, batch.target, batch.raw, batch.pred, activation=batch.activation, power=2.0)
     return np.add.reduce(half, axis=0)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual
+from lossctl.core.declare import Recipe, complement, recipe, sample
 from lossctl.core.domain import NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
-from lossctl.core.loss import about_origin, same
-from lossctl.core.param import Param
-from lossctl.core.statistic import R_SQUARED, Means, Statistic
+from lossctl.core.form import Form
+from lossctl.core.loss import about_origin
+from lossctl.core.statistic import R_SQUARED, Means, Statistic, positive
 from lossctl.losses import regression
 from lossctl.losses.forms import COUNT_CURVE
 from lossctl.losses.forms import regression as regression_form
-from lossctl.losses.nullmodel import KEPT, NULL, pair
 from lossctl.losses.ratios import (
     CONSTANT,
     OVER_VARIANCE,
-    complement,
     over,
-    positive,
     weighted_quantile,
     weighted_sum,
-    whole_sample,
 )
 from lossctl.losses.variance import R2_PARTS, plain_target
 from lossctl.numerics.array import Array
@@ -59,59 +55,86 @@ def absolute_score(ordered: Array) -> float:
     return 1.0 - absolute_left(ordered)
 
 
-d2_absolute, one_minus_d2_absolute = pair(
-    "d2_absolute",
-    parts=(plain_target, abs_residual),
-    forms=ONE_OUTPUT,
-    keeps="sample",
-    reading=whole_sample(CONSTANT),
-    score={
-        "whole": absolute_score,
-        "summary": "Share of the absolute error of the median that the prediction takes away.",
-        "doc": f"{NULL} The constant is the median\nof these targets. {KEPT} Undefined where the target is constant.",
-        "formula": "1 - Σ |r| / Σ |target - median target|",
-        "aliases": ("d2_absolute_error", "d2_absolute_error_score"),
-        "elsewhere": (same("scikit-learn", "d2_absolute_error_score", note="for a constant target it returns 1 or 0"),),
-    },
-    left={
-        "whole": absolute_left,
-        "summary": "Absolute errors over those of the median.",
-        "doc": f"1 - d2_absolute. {KEPT} Undefined where the target is constant.",
-        "formula": "Σ |r| / Σ |target - median target|",
-        "elsewhere": (
-            same("scikit-learn", "1 - d2_absolute_error_score", note="for a constant target it returns 0 or 1"),
-        ),
-    },
-    use="To say how much better than a constant a model is, where outliers must not rule as in r2.",
-    avoid="Large files, or where an interval is wanted: mae has both.",
-)
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def d2_absolute() -> Recipe:
+    """Share of the absolute error of the median that the prediction takes away.
 
-d2_pinball, one_minus_d2_pinball = pair(
-    "d2_pinball",
-    parts=(plain_target, regression.quantile.parts[0]),
-    forms=ONE_OUTPUT,
-    keeps="sample",
-    reading=whole_sample("the quantile of the targets costs nothing"),
-    params=(Param("q", 0.5, OPEN_UNIT, "the quantile asked for"),),
-    score={
-        "whole": pinball_score,
-        "summary": "Share of the quantile loss of a constant that the prediction takes away.",
-        "doc": f"{NULL} The constant is the\nq-quantile of these targets. {KEPT} Undefined where the target is "
-        "constant.",
-        "formula": "1 - Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)",
-        "aliases": ("d2_pinball_score", "d2_quantile"),
-        "elsewhere": (same("scikit-learn", "d2_pinball_score(alpha=q)", note="for a constant target it is 1 or 0"),),
-    },
-    left={
-        "whole": pinball_left,
-        "summary": "Quantile loss over that of the quantile of the targets.",
-        "doc": f"1 - d2_pinball. {KEPT} Undefined where the target is constant.",
-        "formula": "Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)",
-        "elsewhere": (same("scikit-learn", "1 - d2_pinball_score(alpha=q)", note="for a constant target 0 or 1"),),
-    },
-    use="To say how much better than a constant a predicted quantile is.",
-    avoid="Large files, or where an interval is wanted: quantile has both.",
-)
+    A score: 1 is perfect, 0 is as good as the best constant, and it has no lower end. The constant is the median
+    of these targets. It keeps two numbers per row in memory. Undefined where the target is constant.
+
+    Formula: 1 - Σ |r| / Σ |target - median target|
+    Unit: 1
+    Use: To say how much better than a constant a model is, where outliers must not rule as in r2.
+    Avoid: Large files, or where an interval is wanted: mae has both.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Also: d2_absolute_error, d2_absolute_error_score
+    Elsewhere:
+        scikit-learn  d2_absolute_error_score  # for a constant target it returns 1 or 0
+    """
+    return sample(plain_target, abs_residual, value=absolute_score, undefined=CONSTANT)
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_d2_absolute() -> Recipe:
+    """Absolute errors over those of the median.
+
+    1 - d2_absolute. It keeps two numbers per row in memory. Undefined where the target is constant.
+
+    Formula: Σ |r| / Σ |target - median target|
+    Unit: 1
+    Use: To say how much better than a constant a model is, where outliers must not rule as in r2.
+    Avoid: Large files, or where an interval is wanted: mae has both.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Elsewhere:
+        scikit-learn  1 - d2_absolute_error_score  # for a constant target it returns 0 or 1
+    """
+    return sample(plain_target, abs_residual, value=absolute_left, undefined=CONSTANT)
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def d2_pinball(*, q: Annotated[float, OPEN_UNIT, "the quantile asked for"] = 0.5) -> Recipe:
+    """Share of the quantile loss of a constant that the prediction takes away.
+
+    A score: 1 is perfect, 0 is as good as the best constant, and it has no lower end. The constant is the
+    q-quantile of these targets. It keeps two numbers per row in memory. Undefined where the target is constant.
+
+    Formula: 1 - Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)
+    Unit: 1
+    Use: To say how much better than a constant a predicted quantile is.
+    Avoid: Large files, or where an interval is wanted: quantile has both.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Also: d2_pinball_score, d2_quantile
+    Elsewhere:
+        scikit-learn  d2_pinball_score(alpha=q)  # for a constant target it is 1 or 0
+    """
+    return sample(
+        plain_target,
+        regression.quantile.parts[0],
+        value=pinball_score,
+        undefined="the quantile of the targets costs nothing",
+    )
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_d2_pinball(*, q: Annotated[float, OPEN_UNIT, "the quantile asked for"] = 0.5) -> Recipe:
+    """Quantile loss over that of the quantile of the targets.
+
+    1 - d2_pinball. It keeps two numbers per row in memory. Undefined where the target is constant.
+
+    Formula: Σ pinball(target, pred; q) / Σ pinball(target, q-quantile of the target; q)
+    Unit: 1
+    Use: To say how much better than a constant a predicted quantile is.
+    Avoid: Large files, or where an interval is wanted: quantile has both.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Elsewhere:
+        scikit-learn  1 - d2_pinball_score(alpha=q)  # for a constant target 0 or 1
+    """
+    return sample(
+        plain_target,
+        regression.quantile.parts[0],
+        value=pinball_left,
+        undefined="the quantile of the targets costs nothing",
+    )
 
 
 # Tweedie ---------------------------------------------------------------------------------------------------------
@@ -189,65 +212,63 @@ def over_deviance(power: float) -> Statistic:
     )
 
 
-@lru_cache
-def explained_deviance(power: float) -> Statistic:
-    """1 less what is left."""
-    return complement(over_deviance(power))
-
-
-def _tweedie_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Powers other than 0, whose deviance is no square: other parts, and other domains."""
-    power = args["power"]
+def tweedie_forms(power: float) -> tuple[Form, ...]:
+    """Return which targets and predictions a power admits."""
     if power == 0.0:
-        return {}
+        return ONE_OUTPUT
     target: Interval = REAL if power < 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
-    return {
-        "parts": (unit_deviance, anchored_deviance, anchored_target, anchor),
-        "forms": (regression_form(target, POSITIVE, COUNT_CURVE, one=True),),
-    }
+    return (regression_form(target, POSITIVE, COUNT_CURVE, one=True),)
 
 
-def _score_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    changed = _tweedie_variant(args)
-    return {**changed, "reading": explained_deviance(args["power"])} if changed else {}
+def tweedie_left(power: float) -> Recipe:
+    """Return what the prediction leaves of the deviance of the mean; that of power 0 is a square."""
+    if power == 0.0:
+        return Recipe(R2_PARTS, OVER_VARIANCE)
+    return Recipe((unit_deviance, anchored_deviance, anchored_target, anchor), over_deviance(power))
 
 
-def _left_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    changed = _tweedie_variant(args)
-    return {**changed, "reading": over_deviance(args["power"])} if changed else {}
+@recipe(forms=tweedie_forms, best=1.0, direction="max")
+def d2_tweedie(
+    *, power: Annotated[float, Gap(), "0 squared error, 1 Poisson, 2 gamma, 3 inverse Gaussian deviance"] = 0.0
+) -> Recipe:
+    """Share of the Tweedie deviance of the mean that the prediction takes away.
+
+    A score: 1 is perfect, 0 is as good as the best constant, and it has no lower end. The constant is the mean
+    of these targets, or 0 where that and the power are below 0.
+    power = 0 is r2. Undefined where the target is constant.
+
+    Formula: 1 - Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power
+    Unit: 1
+    Use: To say how much better than a constant a model of counts or sizes is, measured by their own likelihood.
+    Avoid: Comparing over data sets of different spread: it depends on the deviance of the targets.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Also: d2_tweedie_score
+    Elsewhere:
+        scikit-learn  d2_tweedie_score
+        scikit-learn  d2_tweedie_score(power=1)    = d2_tweedie:power=1
+        scikit-learn  d2_tweedie_score(power=1.5)  = d2_tweedie:power=1.5
+        scikit-learn  d2_tweedie_score(power=2)    = d2_tweedie:power=2
+        scikit-learn  d2_tweedie_score(power=3)    = d2_tweedie:power=3
+    """
+    return complement(tweedie_left(power)) if power else Recipe(R2_PARTS, R_SQUARED)
 
 
-d2_tweedie, one_minus_d2_tweedie = pair(
-    "d2_tweedie",
-    parts=R2_PARTS,
-    forms=ONE_OUTPUT,
-    params=(Param("power", 0.0, Gap(), "0 squared error, 1 Poisson, 2 gamma, 3 inverse Gaussian deviance"),),
-    score={
-        "reading": R_SQUARED,
-        "variant": _score_variant,
-        "summary": "Share of the Tweedie deviance of the mean that the prediction takes away.",
-        "doc": f"{NULL} The constant is the mean\nof these targets, or 0 where that and the power are below 0.\n"
-        "power = 0 is r2. Undefined where the target is constant.",
-        "formula": "1 - Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power",
-        "aliases": ("d2_tweedie_score",),
-        "elsewhere": (
-            same("scikit-learn", "d2_tweedie_score"),
-            same("scikit-learn", "d2_tweedie_score(power=1)", "d2_tweedie:power=1"),
-            same("scikit-learn", "d2_tweedie_score(power=1.5)", "d2_tweedie:power=1.5"),
-            same("scikit-learn", "d2_tweedie_score(power=2)", "d2_tweedie:power=2"),
-            same("scikit-learn", "d2_tweedie_score(power=3)", "d2_tweedie:power=3"),
-        ),
-    },
-    left={
-        "reading": OVER_VARIANCE,
-        "variant": _left_variant,
-        "summary": "Tweedie deviance over that of the mean of the targets.",
-        "doc": "1 - d2_tweedie. power = 0 is rse. Undefined where the target is constant. The deviance of\n"
-        "the targets is taken about the first of them: where that is an ordinary one, the value is right to 16 units\n"
-        "in the last place.",
-        "formula": "Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power",
-        "elsewhere": (same("scikit-learn", "1 - d2_tweedie_score(power=1)", "one_minus_d2_tweedie:power=1"),),
-    },
-    use="To say how much better than a constant a model of counts or sizes is, measured by their own likelihood.",
-    avoid="Comparing over data sets of different spread: it depends on the deviance of the targets.",
-)
+@recipe(forms=tweedie_forms)
+def one_minus_d2_tweedie(
+    *, power: Annotated[float, Gap(), "0 squared error, 1 Poisson, 2 gamma, 3 inverse Gaussian deviance"] = 0.0
+) -> Recipe:
+    """Tweedie deviance over that of the mean of the targets.
+
+    1 - d2_tweedie. power = 0 is rse. Undefined where the target is constant. The deviance of
+    the targets is taken about the first of them: where that is an ordinary one, the value is right to 16 units
+    in the last place.
+
+    Formula: Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power
+    Unit: 1
+    Use: To say how much better than a constant a model of counts or sizes is, measured by their own likelihood.
+    Avoid: Comparing over data sets of different spread: it depends on the deviance of the targets.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Elsewhere:
+        scikit-learn  1 - d2_tweedie_score(power=1)  = one_minus_d2_tweedie:power=1
+    """
+    return tweedie_left(power)

@@ -9,7 +9,6 @@ import numpy as np
 from lossctl.core.batch import Batch, derived
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import same
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, set_of, starts
 from lossctl.numerics.array import Array
@@ -39,20 +38,7 @@ def _cost_of_share(batch: Batch, scores: Array) -> Array:
     return log_one_plus(joined(before(each, first[own]), after(each, last[own])), scores)
 
 
-@set_loss(
-    forms=(LISTS,),
-    best=None,
-    formula="mean over lists of -Σ_i y_i ln(e^s_i / Σ_j e^s_j), y = relevance (or its softmax), s = score",
-    unit="nats times relevance",
-    aliases=("ranking_softmax", "listwise_softmax"),
-    source="Cao et al. 2007, doi:10.1145/1273496.1273513; Bruch et al. 2019, doi:10.1145/3341981.3344221",
-    use="Learning to rank whole lists, above all those with one or few relevant items.",
-    avoid="The order at the top is to be reported: ndcg.",
-    elsewhere=(
-        same("optax", "losses.ranking_softmax_loss", note="one list for each row of its arrays"),
-        same("the paper", "ListNet, top one", "listnet:truth=softmax"),
-    ),
-)
+@set_loss(forms=(LISTS,), best=None)
 def listnet(
     batch: Batch,
     *,
@@ -64,29 +50,38 @@ def listnet(
 
     Relevances are not made to sum to 1: a list counts as much as it has relevance. A list without relevant items is 0.
     Each item's logarithm is right to a few units in the last place for scores of any size.
+
+    Formula: mean over lists of -Σ_i y_i ln(e^s_i / Σ_j e^s_j), y = relevance (or its softmax), s = score
+    Unit: nats times relevance
+    Use: Learning to rank whole lists, above all those with one or few relevant items.
+    Avoid: The order at the top is to be reported: ndcg.
+    Source: Cao et al. 2007, doi:10.1145/1273496.1273513; Bruch et al. 2019, doi:10.1145/3341981.3344221
+    Also: ranking_softmax, listwise_softmax
+    Elsewhere:
+        optax      losses.ranking_softmax_loss  # one list for each row of its arrays
+        the paper  ListNet, top one             = listnet:truth=softmax
     """
     y, cost = batch.target[0], _cost_of_share(batch, batch.pred[0])
     weight = np.exp(-_cost_of_share(batch, y)) if truth == "softmax" else y
     return np.add.reduceat(np.where(weight == 0.0, 0.0, weight * cost), starts(batch))
 
 
-@set_loss(
-    forms=(LISTS,),
-    best=None,
-    formula="mean over lists of Σ_i ln Σ_{j: y_j <= y_i} e^(s_j - s_i), y = relevance, s = score",
-    unit="nats",
-    aliases=("plackett_luce",),
-    source="Xia et al. 2008, doi:10.1145/1390156.1390306",
-    use="Learning the whole order of a list, not its top alone.",
-    avoid="Relevances with many ties: their order says nothing (listnet).",
-    elsewhere=(same("the paper", "ListMLE", note="without ties"),),
-)
+@set_loss(forms=(LISTS,), best=None)
 def listmle(batch: Batch) -> Array:
     """Negative log-likelihood of the true order of each list under the Plackett-Luce model.
 
     The next item is drawn from those of equal or lower relevance, so the order of tied items does not matter (as
     Breslow's rule for tied events; libraries that break ties at random differ). Each item's logarithm is right to a few
     units in the last place for scores of any size.
+
+    Formula: mean over lists of Σ_i ln Σ_{j: y_j <= y_i} e^(s_j - s_i), y = relevance, s = score
+    Unit: nats
+    Use: Learning the whole order of a list, not its top alone.
+    Avoid: Relevances with many ties: their order says nothing (listnet).
+    Source: Xia et al. 2008, doi:10.1145/1390156.1390306
+    Also: plackett_luce
+    Elsewhere:
+        the paper  ListMLE  # without ties
     """
     order = np.lexsort((batch.target[0], set_of(batch)))
     y, s, own = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
@@ -153,50 +148,44 @@ def _defined(value: Array, whole: Array, empty: float | None) -> Array:
     return np.where(whole > 0.0, value, np.nan if empty is None else empty)
 
 
-@set_loss(
-    forms=(LISTS,),
-    best=1.0,
-    direction="max",
-    formula="mean over lists of DCG/IDCG, DCG = Σ_r gain(y of the item at place r)/log2(1 + r), IDCG = that of the "
-    "best order",
-    unit="1",
-    source="Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418",
-    use="To report rankings of graded relevance, the top counting most.",
-    avoid="Training: it has no slope (listnet, listmle).",
-    elsewhere=(
-        same("scikit-learn", "ndcg_score", "ndcg:empty=0", note="one list for each row of its arrays"),
-        same("torchmetrics", "retrieval_normalized_dcg", "ndcg:empty=0", note="one list; float32"),
-        same("LightGBM", "ndcg", "ndcg:gain=exponential,empty=1", note="without tied scores"),
-    ),
-)
+@set_loss(forms=(LISTS,), best=1.0, direction="max")
 def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
     """Normalised discounted cumulative gain; higher is better.
 
     Items of equal score share the mean of their gains, as in scikit-learn. A list without relevant items has no NDCG,
     which leaves the whole undefined, unless `empty` says what it counts as: 0 in scikit-learn and torchmetrics.
+
+    Formula: mean over lists of DCG/IDCG, DCG = Σ_r gain(y of the item at place r)/log2(1 + r), IDCG = that of the best
+        order
+    Unit: 1
+    Use: To report rankings of graded relevance, the top counting most.
+    Avoid: Training: it has no slope (listnet, listmle).
+    Source: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418
+    Elsewhere:
+        scikit-learn  ndcg_score                = ndcg:empty=0                   # one list for each row of its arrays
+        torchmetrics  retrieval_normalized_dcg  = ndcg:empty=0                   # one list; float32
+        LightGBM      ndcg                      = ndcg:gain=exponential,empty=1  # without tied scores
     """
     found, best = _sorted_gains(batch, gain)
     whole = _whole(batch, best, k)
     return _defined(np.add.reduceat(found * _discounts(batch, k), starts(batch)) / whole, whole, empty)
 
 
-@set_loss(
-    forms=(LISTS,),
-    formula="mean over lists of 1 - DCG/IDCG",
-    unit="1",
-    aliases=("ndcg_loss",),
-    source="Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418",
-    use="As ndcg, where a loss is asked for: lower is better.",
-    avoid="Training: it has no slope (listnet, listmle).",
-    elsewhere=(
-        same("scikit-learn", "1 - ndcg_score", "one_minus_ndcg:empty=0", note="one list for each row of its arrays"),
-        same("torchmetrics", "1 - retrieval_normalized_dcg", "one_minus_ndcg:empty=0", note="one list; float32"),
-    ),
-)
+@set_loss(forms=(LISTS,))
 def one_minus_ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
     """One minus the normalised discounted cumulative gain, without cancellation where it is small.
 
     `empty` is the NDCG of a list without relevant items: empty=0 makes it lose 1, as one minus scikit-learn's score.
+
+    Formula: mean over lists of 1 - DCG/IDCG
+    Unit: 1
+    Use: As ndcg, where a loss is asked for: lower is better.
+    Avoid: Training: it has no slope (listnet, listmle).
+    Source: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418
+    Also: ndcg_loss
+    Elsewhere:
+        scikit-learn  1 - ndcg_score                = one_minus_ndcg:empty=0  # one list for each row of its arrays
+        torchmetrics  1 - retrieval_normalized_dcg  = one_minus_ndcg:empty=0  # one list; float32
     """
     found, best = _sorted_gains(batch, gain)
     whole = _whole(batch, best, k)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, sign
+from lossctl.core.declare import loss
 from lossctl.core.domain import FLAG, NON_NEGATIVE, ONE_HOT, SCORE, Whole
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import Loss, Part, differs, loss, same
+from lossctl.core.loss import Loss, Part
 from lossctl.core.param import PerClass, Weights
 from lossctl.losses.forms import CLASS_SCORE_CURVE, CLASS_SCORES, MARGIN, SCORES
 from lossctl.losses.outcome import class_weights, has_labels, observed_place, pick
@@ -55,7 +56,6 @@ def to_best_rival(batch: Batch, slope: Array, floor: bool = False) -> Array:
 
 
 Margin = Annotated[float, NON_NEGATIVE, "the margin asked for"]
-SIGMOID_FIRST = "applies a sigmoid first if any score is outside [0, 1]"
 NEAREST = 0.5463024898437905, 2.9096576216837176e-17  # tan(1/2), where `tangent` is 0, as a pair
 
 
@@ -80,32 +80,7 @@ def _hinge_gradient(batch: Batch, *, margin: float, floor: bool) -> Array:
     return -sign(batch) * (margin > margin_of(batch))
 
 
-def _floored(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"forms": (CLASS_SCORES,)} if args["floor"] else {}
-
-
-@loss(
-    forms=(MARGIN, CLASS_SCORES),
-    gradient=_hinge_gradient,
-    variant=_floored,
-    subgradient="0 where the margin is just kept; the first of equal rivals, and the floor before any",
-    formula="mean of max(0, margin - s f), s = ±1; for labels: max(0, margin + max_{j≠y} f_j - f_y)",
-    unit="score",
-    aliases=("hinge_loss", "categorical_hinge", "multiclass_hinge"),
-    source="Cortes & Vapnik 1995, doi:10.1007/BF00994018; Crammer & Singer 2001",
-    use="Maximum-margin classification, as in support vector machines: the decision matters, not how sure it is.",
-    avoid="Probabilities are wanted: it says nothing about them (bce, cce).",
-    elsewhere=(
-        same("scikit-learn", "hinge_loss", note="both classes must occur; where only one does, it takes it as -1"),
-        same("keras", "Hinge", note="of flags; its means are float32"),
-        same("keras", "CategoricalHinge", "hinge:floor=true"),
-        same("optax", "hinge_loss"),
-        same("optax", "multiclass_hinge_loss"),
-        differs("torchmetrics", "binary_hinge_loss", SIGMOID_FIRST),
-        differs("torchmetrics", "multiclass_hinge_loss", "applies a softmax first if any score is outside [0, 1]"),
-        same("permetrics", "HGL", "hinge:floor=true", note="of columns, for two classes too"),
-    ),
-)
+@loss(forms=lambda floor: (CLASS_SCORES,) if floor else (MARGIN, CLASS_SCORES), gradient=_hinge_gradient)
 def hinge(
     batch: Batch,
     *,
@@ -116,6 +91,23 @@ def hinge(
 
     Targets are ±1 or 0/1, predictions are scores. Binary and multilabel with one target column per score,
     multiclass (Crammer-Singer) with one label column and K scores.
+
+    Formula: mean of max(0, margin - s f), s = ±1; for labels: max(0, margin + max_{j≠y} f_j - f_y)
+    Unit: score
+    Use: Maximum-margin classification, as in support vector machines: the decision matters, not how sure it is.
+    Avoid: Probabilities are wanted: it says nothing about them (bce, cce).
+    Source: Cortes & Vapnik 1995, doi:10.1007/BF00994018; Crammer & Singer 2001
+    Subgradient: 0 where the margin is just kept; the first of equal rivals, and the floor before any
+    Also: hinge_loss, categorical_hinge, multiclass_hinge
+    Elsewhere:
+        scikit-learn  hinge_loss             # both classes must occur; where only one does, it takes it as -1
+        keras         Hinge                  # of flags; its means are float32
+        keras         CategoricalHinge       = hinge:floor=true
+        optax         hinge_loss
+        optax         multiclass_hinge_loss
+        torchmetrics  binary_hinge_loss      ≠ applies a sigmoid first if any score is outside [0, 1]
+        torchmetrics  multiclass_hinge_loss  ≠ applies a softmax first if any score is outside [0, 1]
+        permetrics    HGL                    = hinge:floor=true  # of columns, for two classes too
     """
     if has_labels(batch):
         return np.maximum(shortfall(batch, margin, floor), 0.0)
@@ -126,113 +118,113 @@ def _squared_hinge_gradient(batch: Batch, *, margin: float) -> Array:
     return -2.0 * sign(batch) * np.maximum(margin - margin_of(batch), 0.0)
 
 
-@loss(
-    forms=(MARGIN,),
-    gradient=_squared_hinge_gradient,
-    formula="mean of max(0, margin - s f)², s = ±1",
-    unit="score²",
-    source="Cortes & Vapnik 1995, doi:10.1007/BF00994018; Tang 2013, arXiv:1306.0239",
-    use="Two classes, no interest in certainty, as in spam or not spam; tanh as the last layer keeps scores in reach, "
-    "though it never quite gets to 0.",
-    avoid="Outliers or wrong labels: they count quadratically. Probabilities are wanted: bce.",
-    elsewhere=(
-        same("keras", "SquaredHinge"),
-        differs("torchmetrics", "binary_hinge_loss(squared=True)", SIGMOID_FIRST),
-        same("tutorials", "the sum over rows", reduction="sum"),
-    ),
-)
+@loss(forms=(MARGIN,), gradient=_squared_hinge_gradient)
 def squared_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
-    """Squared hinge loss of scores; binary and multilabel."""
+    """Squared hinge loss of scores; binary and multilabel.
+
+    Formula: mean of max(0, margin - s f)², s = ±1
+    Unit: score²
+    Use: Two classes, no interest in certainty, as in spam or not spam; tanh as the last layer keeps scores in reach,
+        though it never quite gets to 0.
+    Avoid: Outliers or wrong labels: they count quadratically. Probabilities are wanted: bce.
+    Source: Cortes & Vapnik 1995, doi:10.1007/BF00994018; Tang 2013, arXiv:1306.0239
+    Elsewhere:
+        keras         SquaredHinge
+        torchmetrics  binary_hinge_loss(squared=True)  ≠ applies a sigmoid first if any score is outside [0, 1]
+        tutorials     the sum over rows                = squared_hinge --reduction sum
+    """
     return np.square(np.maximum(margin - margin_of(batch), 0.0))
 
 
-@of_margin(
-    lambda m: -sigmoid(-m),
-    formula="mean of ln(1 + e^(-m)), m = s f, s = ±1",
-    unit="nats",
-    aliases=("logistic", "multilabel_soft_margin"),
-    source="Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x",
-    use="Scores that are log-odds, in the words of margins: it is bce of logits, number by number.",
-    avoid="The columns are probabilities: bce.",
-    elsewhere=(
-        same("torch", "nn.SoftMarginLoss", note="inf where s·f is below -709, in float32 below -88"),
-        same("torch", "nn.MultiLabelSoftMarginLoss", note="of flags 0/1"),
-        same("optax", "sigmoid_binary_cross_entropy"),
-    ),
-)
+@of_margin(lambda m: -sigmoid(-m))
 def soft_margin(batch: Batch) -> Array:
-    """Logistic loss of the margin, for ±1 or 0/1 targets; a row with several labels is their mean."""
+    """Logistic loss of the margin, for ±1 or 0/1 targets; a row with several labels is their mean.
+
+    Formula: mean of ln(1 + e^(-m)), m = s f, s = ±1
+    Unit: nats
+    Use: Scores that are log-odds, in the words of margins: it is bce of logits, number by number.
+    Avoid: The columns are probabilities: bce.
+    Source: Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x
+    Also: logistic, multilabel_soft_margin
+    Elsewhere:
+        torch  nn.SoftMarginLoss             # inf where s·f is below -709, in float32 below -88
+        torch  nn.MultiLabelSoftMarginLoss   # of flags 0/1
+        optax  sigmoid_binary_cross_entropy
+    """
     return softplus(-margin_of(batch))
 
 
-@of_margin(
-    lambda m: -np.exp(-m),
-    formula="mean of e^(-m), m = s f, s = ±1",
-    unit="1",
-    source="Freund & Schapire 1997, doi:10.1006/jcss.1997.1504",
-    use="To watch boosting, as in AdaBoost, whose rounds minimise it; the score is half of the log-odds.",
-    avoid="Wrong labels: one row far on the wrong side outweighs all others (soft_margin, savage).",
-    elsewhere=(same("scikit-learn, private", "_loss.ExponentialLoss", note="of flags 0/1"),),
-)
+@of_margin(lambda m: -np.exp(-m))
 def exponential(batch: Batch) -> Array:
-    """Exponential loss of the margin, the one of AdaBoost."""
+    """Exponential loss of the margin, the one of AdaBoost.
+
+    Formula: mean of e^(-m), m = s f, s = ±1
+    Unit: 1
+    Use: To watch boosting, as in AdaBoost, whose rounds minimise it; the score is half of the log-odds.
+    Avoid: Wrong labels: one row far on the wrong side outweighs all others (soft_margin, savage).
+    Source: Freund & Schapire 1997, doi:10.1006/jcss.1997.1504
+    Elsewhere:
+        scikit-learn, private  _loss.ExponentialLoss  # of flags 0/1
+    """
     return np.exp(-margin_of(batch))
 
 
-@of_margin(
-    lambda m: -(m < 0.0).astype(np.float64),
-    subgradient="0 at m = 0",
-    formula="mean of max(0, -m), m = s f, s = ±1",
-    unit="score",
-    source="Rosenblatt 1958, doi:10.1037/h0042519",
-    use="Only wrong decisions should cost, by how far the score is on the wrong side.",
-    avoid="A margin is wanted: hinge. All scores 0 have loss 0.",
-    elsewhere=(same("optax", "perceptron_loss"),),
-)
+@of_margin(lambda m: -(m < 0.0).astype(np.float64))
 def perceptron(batch: Batch) -> Array:
-    """Perceptron loss: hinge without a margin."""
+    """Perceptron loss: hinge without a margin.
+
+    Formula: mean of max(0, -m), m = s f, s = ±1
+    Unit: score
+    Use: Only wrong decisions should cost, by how far the score is on the wrong side.
+    Avoid: A margin is wanted: hinge. All scores 0 have loss 0.
+    Source: Rosenblatt 1958, doi:10.1037/h0042519
+    Subgradient: 0 at m = 0
+    Elsewhere:
+        optax  perceptron_loss
+    """
     return np.maximum(-margin_of(batch), 0.0)
 
 
-@of_margin(
-    lambda m: np.where(m < -1.0, -4.0, -2.0 * np.maximum(1.0 - m, 0.0)),
-    formula="mean of max(0, 1 - m)² for m >= -1, -4 m below, m = s f, s = ±1",
-    unit="1",
-    source="Zhang 2004, doi:10.1145/1015330.1015332",
-    use="A smooth hinge that bears wrong labels: quadratic near the margin, linear far on the wrong side.",
-    avoid="Probabilities are wanted: bce, soft_margin.",
-    elsewhere=(same("scikit-learn, in training", "SGDClassifier(loss='modified_huber')"),),
-)
+@of_margin(lambda m: np.where(m < -1.0, -4.0, -2.0 * np.maximum(1.0 - m, 0.0)))
 def modified_huber(batch: Batch) -> Array:
-    """Modified Huber loss of the margin: squared hinge, linear below -1."""
+    """Modified Huber loss of the margin: squared hinge, linear below -1.
+
+    Formula: mean of max(0, 1 - m)² for m >= -1, -4 m below, m = s f, s = ±1
+    Unit: 1
+    Use: A smooth hinge that bears wrong labels: quadratic near the margin, linear far on the wrong side.
+    Avoid: Probabilities are wanted: bce, soft_margin.
+    Source: Zhang 2004, doi:10.1145/1015330.1015332
+    Elsewhere:
+        scikit-learn, in training  SGDClassifier(loss='modified_huber')
+    """
     m = margin_of(batch)
     return np.where(m < -1.0, -4.0 * m, np.square(np.maximum(1.0 - m, 0.0)))
 
 
-@of_margin(
-    lambda m: -np.clip(1.0 - m, 0.0, 1.0),
-    formula="mean of 1/2 - m for m <= 0, (1 - m)²/2 for 0 < m < 1, 0 from 1 on, m = s f, s = ±1",
-    unit="score",
-    source="Rennie & Srebro 2005, Loss functions for preference levels",
-    use="A hinge with a slope everywhere, for methods that need one.",
-    avoid="Probabilities are wanted: bce, soft_margin.",
-)
+@of_margin(lambda m: -np.clip(1.0 - m, 0.0, 1.0))
 def smoothed_hinge(batch: Batch) -> Array:
-    """Smoothed hinge loss of the margin: the corner is a parabola."""
+    """Smoothed hinge loss of the margin: the corner is a parabola.
+
+    Formula: mean of 1/2 - m for m <= 0, (1 - m)²/2 for 0 < m < 1, 0 from 1 on, m = s f, s = ±1
+    Unit: score
+    Use: A hinge with a slope everywhere, for methods that need one.
+    Avoid: Probabilities are wanted: bce, soft_margin.
+    Source: Rennie & Srebro 2005, Loss functions for preference levels
+    """
     m = margin_of(batch)
     return np.where(m <= 0.0, 0.5 - m, 0.5 * np.square(np.maximum(1.0 - m, 0.0)))
 
 
-@of_margin(
-    lambda m: -2.0 * sigmoid(m) * np.square(sigmoid(-m)),
-    formula="mean of 1/(1 + e^m)², m = s f, s = ±1",
-    unit="1",
-    source="Masnadi-Shirazi & Vasconcelos 2008, On the design of loss functions for classification",
-    use="Labels are partly wrong: no row can cost more than 1. With sigmoid it is brier.",
-    avoid="Training from a bad start: it is flat far on the wrong side.",
-)
+@of_margin(lambda m: -2.0 * sigmoid(m) * np.square(sigmoid(-m)))
 def savage(batch: Batch) -> Array:
-    """Savage loss of the margin, bounded by 1: the Brier score of the sigmoid of the score."""
+    """Savage loss of the margin, bounded by 1: the Brier score of the sigmoid of the score.
+
+    Formula: mean of 1/(1 + e^m)², m = s f, s = ±1
+    Unit: 1
+    Use: Labels are partly wrong: no row can cost more than 1. With sigmoid it is brier.
+    Avoid: Training from a bad start: it is flat far on the wrong side.
+    Source: Masnadi-Shirazi & Vasconcelos 2008, On the design of loss functions for classification
+    """
     return np.square(sigmoid(-margin_of(batch)))
 
 
@@ -244,31 +236,31 @@ def _beyond_tangent(m: Array) -> Array:
     return np.where(near, 2.0 * close, 2.0 * np.arctan(m) - 1.0)
 
 
-@of_margin(
-    lambda m: 4.0 * _beyond_tangent(m) / (1.0 + np.square(m)),
-    best=None,
-    formula="mean of (2 arctan(m) - 1)², m = s f, s = ±1",
-    unit="1",
-    source="Masnadi-Shirazi, Mahadevan & Vasconcelos 2010, doi:10.1109/CVPR.2010.5540136",
-    use="Labels are partly wrong, as in tracking: bounded on both sides, and scores that are too sure cost as well.",
-    avoid="A larger margin should never cost more: savage.",
-)
+@of_margin(lambda m: 4.0 * _beyond_tangent(m) / (1.0 + np.square(m)), best=None)
 def tangent(batch: Batch) -> Array:
-    """Tangent loss of the margin, 0 at m = tan(1/2) = 0.546 and bounded: (π + 1)² on the wrong side."""
+    """Tangent loss of the margin, 0 at m = tan(1/2) = 0.546 and bounded: (π + 1)² on the wrong side.
+
+    Formula: mean of (2 arctan(m) - 1)², m = s f, s = ±1
+    Unit: 1
+    Use: Labels are partly wrong, as in tracking: bounded on both sides, and scores that are too sure cost as well.
+    Avoid: A larger margin should never cost more: savage.
+    Source: Masnadi-Shirazi, Mahadevan & Vasconcelos 2010, doi:10.1109/CVPR.2010.5540136
+    """
     return np.square(_beyond_tangent(margin_of(batch)))
 
 
-@of_margin(
-    lambda m: -0.5 * np.clip(1.0 - m, 0.0, 2.0),
-    formula="mean of 0 for m >= 1, -m for m <= -1, (1 - m)²/4 between, m = s f, s = ±1",
-    unit="1",
-    source="Martins & Astudillo 2016, arXiv:1602.02068",
-    use="Two classes with sparse probabilities: certain rows, from a margin of 1 on, cost nothing.",
-    avoid="Exactly one of several classes: sparsemax_multiclass.",
-    elsewhere=(same("optax", "sparsemax_loss"),),
-)
+@of_margin(lambda m: -0.5 * np.clip(1.0 - m, 0.0, 2.0))
 def sparsemax_binary(batch: Batch) -> Array:
-    """Sparsemax loss of one score, whose probability is clip((1 + f)/2, 0, 1)."""
+    """Sparsemax loss of one score, whose probability is clip((1 + f)/2, 0, 1).
+
+    Formula: mean of 0 for m >= 1, -m for m <= -1, (1 - m)²/4 between, m = s f, s = ±1
+    Unit: 1
+    Use: Two classes with sparse probabilities: certain rows, from a margin of 1 on, cost nothing.
+    Avoid: Exactly one of several classes: sparsemax_multiclass.
+    Source: Martins & Astudillo 2016, arXiv:1602.02068
+    Elsewhere:
+        optax  sparsemax_loss
+    """
     m = margin_of(batch)
     return np.where(m <= -1.0, -m, np.square(0.5 * np.maximum(1.0 - m, 0.0)))
 
@@ -289,7 +281,6 @@ LABEL_SCORES = Form(
         {"target": ((1.0,) * len(SCORES), *((0.0,) * len(SCORES),) * 2), "pred": (SCORES, *OTHER_SCORES)},
     ),
 )
-WESTON = "Weston & Watkins 1999, Support vector machines for multi-class pattern recognition"
 MarginWeight = Annotated[
     Weights | None,
     PerClass(NON_NEGATIVE),
@@ -316,25 +307,23 @@ def _multi_margin_gradient(batch: Batch, *, p: float, margin: float, class_weigh
     return slope * (_margin_weight(batch, class_weight) / len(batch.pred))
 
 
-@loss(
-    forms=(CLASS_SCORES,),
-    gradient=_multi_margin_gradient,
-    subgradient="0 where a margin is just kept",
-    formula="mean of w_y/K Σ_{j≠y} max(0, margin + f_j - f_y)^p",
-    unit="score^p",
-    source=WESTON,
-    use="Maximum-margin classification among several classes where every rival that comes too near counts, not only "
-    "the best one.",
-    avoid="Probabilities are wanted: cce. Only the best rival matters: hinge.",
-    elsewhere=(
-        same("torch", "nn.MultiMarginLoss()"),
-        same("torch", "nn.MultiMarginLoss(p=2)", "multi_margin:p=2"),
-        same("torch", "nn.MultiMarginLoss(weight=[1, 2, 3])", "multi_margin:class_weight=1/2/3"),
-        differs("the paper", "Weston & Watkins", "it does not divide by K, which is constant for one data set"),
-    ),
-)
+@loss(forms=(CLASS_SCORES,), gradient=_multi_margin_gradient)
 def multi_margin(batch: Batch, *, p: Power = 1.0, margin: Margin = 1.0, class_weight: MarginWeight = None) -> Array:
-    """Multiclass margin loss (Weston-Watkins): the hinges of the true class against every other one, over K."""
+    """Multiclass margin loss (Weston-Watkins): the hinges of the true class against every other one, over K.
+
+    Formula: mean of w_y/K Σ_{j≠y} max(0, margin + f_j - f_y)^p
+    Unit: score^p
+    Use: Maximum-margin classification among several classes where every rival that comes too near counts, not only the
+        best one.
+    Avoid: Probabilities are wanted: cce. Only the best rival matters: hinge.
+    Source: Weston & Watkins 1999, Support vector machines for multi-class pattern recognition
+    Subgradient: 0 where a margin is just kept
+    Elsewhere:
+        torch      nn.MultiMarginLoss()
+        torch      nn.MultiMarginLoss(p=2)               = multi_margin:p=2
+        torch      nn.MultiMarginLoss(weight=[1, 2, 3])  = multi_margin:class_weight=1/2/3
+        the paper  Weston & Watkins                      ≠ it does not divide by K, which is constant for one data set
+    """
     missed = _misses(batch, margin)
     total = np.add.reduce(missed if p == 1.0 else np.square(missed), axis=0) / len(batch.pred)
     return total * _margin_weight(batch, class_weight)
@@ -354,26 +343,21 @@ def _one_vs_all_gradient(batch: Batch, *, margin: float) -> Array:
     return -one_hot_sign(batch) * (one_hot_sign(batch) * batch.pred < margin)
 
 
-@loss(
-    forms=(CLASS_SCORES, ONE_HOT_SCORES),
-    gradient=_one_vs_all_gradient,
-    subgradient="0 where a margin is just kept",
-    formula="mean of 1/K Σ_c max(0, margin - s_c f_c), s_c = +1 for the class, -1 for the others",
-    unit="score",
-    source="Rifkin & Klautau 2004, In defense of one-vs-all classification",
-    use="K classifiers that were trained one against the rest, each with a score of its own.",
-    avoid="Scores are compared with each other: hinge, multi_margin.",
-    elsewhere=(
-        differs(
-            "torchmetrics",
-            "multiclass_hinge_loss(multiclass_mode='one-vs-all')",
-            "returns one value for each class, and applies a softmax first if any score is outside [0, 1]",
-        ),
-        same("keras", "Hinge", note="of one-hot rows, whose 0 it takes as -1 where all targets are 0 and 1"),
-    ),
-)
+@loss(forms=(CLASS_SCORES, ONE_HOT_SCORES), gradient=_one_vs_all_gradient)
 def one_vs_all_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
-    """Mean over the classes of the hinge of each one against the rest."""
+    """Mean over the classes of the hinge of each one against the rest.
+
+    Formula: mean of 1/K Σ_c max(0, margin - s_c f_c), s_c = +1 for the class, -1 for the others
+    Unit: score
+    Use: K classifiers that were trained one against the rest, each with a score of its own.
+    Avoid: Scores are compared with each other: hinge, multi_margin.
+    Source: Rifkin & Klautau 2004, In defense of one-vs-all classification
+    Subgradient: 0 where a margin is just kept
+    Elsewhere:
+        torchmetrics  multiclass_hinge_loss(multiclass_mode='one-vs-all')
+            ≠ returns one value for each class, and applies a softmax first if any score is outside [0, 1]
+        keras         Hinge  # of one-hot rows, whose 0 it takes as -1 where all targets are 0 and 1
+    """
     return np.maximum(margin - one_hot_sign(batch) * batch.pred, 0.0)
 
 
@@ -384,19 +368,19 @@ def _multiclass_perceptron_gradient(batch: Batch) -> Array:
     return full
 
 
-@loss(
-    forms=(CLASS_SCORES,),
-    gradient=_multiclass_perceptron_gradient,
-    subgradient="the first of equal highest scores",
-    formula="mean of max_j f_j - f_y",
-    unit="score",
-    source="Collins 2002, doi:10.3115/1118693.1118694",
-    use="Structured or multiclass perceptrons: only rows whose class does not score highest cost.",
-    avoid="A margin is wanted: hinge. Equal scores have loss 0.",
-    elsewhere=(same("optax", "multiclass_perceptron_loss"),),
-)
+@loss(forms=(CLASS_SCORES,), gradient=_multiclass_perceptron_gradient)
 def multiclass_perceptron(batch: Batch) -> Array:
-    """Multiclass perceptron loss: how far the true class scores below the highest."""
+    """Multiclass perceptron loss: how far the true class scores below the highest.
+
+    Formula: mean of max_j f_j - f_y
+    Unit: score
+    Use: Structured or multiclass perceptrons: only rows whose class does not score highest cost.
+    Avoid: A margin is wanted: hinge. Equal scores have loss 0.
+    Source: Collins 2002, doi:10.3115/1118693.1118694
+    Subgradient: the first of equal highest scores
+    Elsewhere:
+        optax  multiclass_perceptron_loss
+    """
     return np.maximum.reduce(batch.pred, axis=0) - pick(batch, batch.pred)
 
 
@@ -435,19 +419,19 @@ def _sparsemax_gradient(batch: Batch) -> Array:
     return share
 
 
-@loss(
-    forms=(CLASS_SCORES,),
-    gradient=_sparsemax_gradient,
-    formula="mean of -f_y + 1/2 Σ_{c in S} (f_c² - τ²) + 1/2, S and τ = support and threshold of sparsemax(f)",
-    unit="1",
-    source="Martins & Astudillo 2016, arXiv:1602.02068",
-    use="Exactly one of several classes, with a model that ends with sparsemax and so gives exact zeros: rows whose "
-    "class leads by 1 cost nothing.",
-    avoid="Probabilities of all classes are wanted: cce.",
-    elsewhere=(same("optax", "multiclass_sparsemax_loss"),),
-)
+@loss(forms=(CLASS_SCORES,), gradient=_sparsemax_gradient)
 def sparsemax_multiclass(batch: Batch) -> Array:
-    """Sparsemax loss of K scores, by what it leaves to the other classes: terms are positive and nothing cancels."""
+    """Sparsemax loss of K scores, by what it leaves to the other classes: terms are positive and nothing cancels.
+
+    Formula: mean of -f_y + 1/2 Σ_{c in S} (f_c² - τ²) + 1/2, S and τ = support and threshold of sparsemax(f)
+    Unit: 1
+    Use: Exactly one of several classes, with a model that ends with sparsemax and so gives exact zeros: rows whose
+        class leads by 1 cost nothing.
+    Avoid: Probabilities of all classes are wanted: cce.
+    Source: Martins & Astudillo 2016, arXiv:1602.02068
+    Elsewhere:
+        optax  multiclass_sparsemax_loss
+    """
     share, below = _sparsemax(batch)
     share.reshape(-1)[observed_place(batch)] = 0.0
     rest = np.add.reduce(share, axis=0)
@@ -470,39 +454,38 @@ def _multilabel_margin_gradient(batch: Batch) -> Array:
     return full / len(batch.pred)
 
 
-@loss(
-    forms=(LABEL_SCORES,),
-    gradient=_multilabel_margin_gradient,
-    subgradient="0 where a margin is just kept",
-    formula="mean of 1/K Σ_{j true} Σ_{i false} max(0, 1 - (f_j - f_i))",
-    unit="score",
-    source=WESTON,
-    use="Several of K labels may be true, and every true one should score above every false one by a margin.",
-    avoid="Each label is a question of its own: soft_margin, bce.",
-    elsewhere=(same("torch", "nn.MultiLabelMarginLoss", note="its target lists the true labels and ends with -1"),),
-)
+@loss(forms=(LABEL_SCORES,), gradient=_multilabel_margin_gradient)
 def multilabel_margin(batch: Batch) -> Array:
-    """Multilabel margin loss: the hinges of all pairs of a true and a false label, over K."""
+    """Multilabel margin loss: the hinges of all pairs of a true and a false label, over K.
+
+    Formula: mean of 1/K Σ_{j true} Σ_{i false} max(0, 1 - (f_j - f_i))
+    Unit: score
+    Use: Several of K labels may be true, and every true one should score above every false one by a margin.
+    Avoid: Each label is a question of its own: soft_margin, bce.
+    Source: Weston & Watkins 1999, Support vector machines for multi-class pattern recognition
+    Subgradient: 0 where a margin is just kept
+    Elsewhere:
+        torch  nn.MultiLabelMarginLoss  # its target lists the true labels and ends with -1
+    """
     total = np.zeros(batch.rows)
     for _, missed, pairs in _label_pairs(batch):
         total += np.add.reduce(np.where(pairs, np.maximum(missed, 0.0), 0.0), axis=0)
     return total / len(batch.pred)
 
 
-@loss(
-    forms=(LABEL_SCORES,),
-    formula="mean of the share of pairs, one label true and one false, with f_true <= f_false; 0 without such pairs",
-    unit="1",
-    source="Tsoumakas, Katakis & Vlahavas 2010, doi:10.1007/978-0-387-09823-4_34",
-    use="To report how well labels are ranked within each row, whatever the scale of the scores.",
-    avoid="Training: it has no slope (multilabel_margin). Only some labels matter: weigh them by hand.",
-    elsewhere=(
-        same("scikit-learn", "label_ranking_loss"),
-        differs("torchmetrics", "multilabel_ranking_loss", "equal scores are ranked by their position"),
-    ),
-)
+@loss(forms=(LABEL_SCORES,))
 def label_ranking_loss(batch: Batch) -> Array:
-    """Share of wrongly ordered pairs of labels; equal scores are wrong."""
+    """Share of wrongly ordered pairs of labels; equal scores are wrong.
+
+    Formula: mean of the share of pairs, one label true and one false, with f_true <= f_false; 0 without such pairs
+    Unit: 1
+    Use: To report how well labels are ranked within each row, whatever the scale of the scores.
+    Avoid: Training: it has no slope (multilabel_margin). Only some labels matter: weigh them by hand.
+    Source: Tsoumakas, Katakis & Vlahavas 2010, doi:10.1007/978-0-387-09823-4_34
+    Elsewhere:
+        scikit-learn  label_ranking_loss
+        torchmetrics  multilabel_ranking_loss  ≠ equal scores are ranked by their position
+    """
     true = flag(batch)
     order = np.lexsort((1.0 - true, batch.pred), axis=0)  # of equal scores the true ones come first and are passed
     ranked = np.take_along_axis(true, order, axis=0)
@@ -512,22 +495,18 @@ def label_ranking_loss(batch: Batch) -> Array:
     return wrong / np.where(pairs > 0.0, pairs, 1.0)
 
 
-@loss(
-    forms=(LABEL_SCORES,),
-    best=None,
-    formula="mean of the number of labels with f_i >= the lowest score of a true label; 0 without a true label",
-    unit="labels",
-    source="Tsoumakas, Katakis & Vlahavas 2010, doi:10.1007/978-0-387-09823-4_34",
-    use="To report how far down the ranked labels one must go to meet all true ones.",
-    avoid="Rows with many and with few true labels are compared: the best value is their number (label_ranking_loss).",
-    elsewhere=(
-        same("scikit-learn", "coverage_error"),
-        differs(
-            "torchmetrics", "multilabel_coverage_error", "it works on sigmoids of scores outside [0, 1], which may tie"
-        ),
-    ),
-)
+@loss(forms=(LABEL_SCORES,), best=None)
 def coverage_error(batch: Batch) -> Array:
-    """Rank of the lowest true label; equal scores count as ahead. At best it is the number of true labels."""
+    """Rank of the lowest true label; equal scores count as ahead. At best it is the number of true labels.
+
+    Formula: mean of the number of labels with f_i >= the lowest score of a true label; 0 without a true label
+    Unit: labels
+    Use: To report how far down the ranked labels one must go to meet all true ones.
+    Avoid: Rows with many and with few true labels are compared: the best value is their number (label_ranking_loss).
+    Source: Tsoumakas, Katakis & Vlahavas 2010, doi:10.1007/978-0-387-09823-4_34
+    Elsewhere:
+        scikit-learn  coverage_error
+        torchmetrics  multilabel_coverage_error  ≠ it works on sigmoids of scores outside [0, 1], which may tie
+    """
     lowest = np.minimum.reduce(np.where(flag(batch) > 0.0, batch.pred, np.inf), axis=0)
     return np.add.reduce((batch.pred >= lowest).astype(np.float64), axis=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial
 from typing import Annotated, Any, Final
@@ -11,9 +10,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
+from lossctl.core.declare import declare
 from lossctl.core.domain import NON_NEGATIVE, Interval
-from lossctl.core.loss import Loss, Part, differs, loss, same
-from lossctl.core.param import Choice, Param
+from lossctl.core.loss import Loss, Part
+from lossctl.core.param import Choice, Param, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import MASKS
 from lossctl.losses.outcome import other_observed
@@ -28,7 +28,6 @@ Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net 
 MODERATE = Interval(low=0.01, high=100.0, low_closed=True, high_closed=True)
 Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
 Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
-EMPTY: Final = "0 where both masks are empty and smooth is 0"
 EACH_OR_ALL: Final = (
     "With over=set the rows are parts of one mask: counts of pixels are summed before they are divided."
 )
@@ -78,11 +77,7 @@ def _ratio(m: Means) -> Array:
     return share(m[0], m[1])[()]
 
 
-def _ratio_slope(m: Means) -> tuple[Array, Array]:
-    return share(np.ones_like(m[1]), m[1])[()], -share(m[0], np.square(m[1]))[()]
-
-
-WHOLE: Final = Statistic("ratio of summed pixels", _ratio, _ratio_slope)
+WHOLE: Final = Statistic("ratio of summed pixels", _ratio)
 
 Readings = Callable[[Mapping[str, Any]], Statistic]
 
@@ -102,12 +97,19 @@ def plain_ratio(args: Mapping[str, Any]) -> Statistic:
 def mask_loss(*, parts: tuple[Part, ...], whole: Readings = plain_ratio, **facts: Any) -> Callable[[Part], Loss]:
     """Declare a loss of each mask; `whole` reads the means of `parts` where all rows are one mask."""
 
-    def declare(function: Part) -> Loss:
-        made = loss(forms=FORM, **facts)(function)
-        doc = f"{made.doc}\n{EACH_OR_ALL}".strip()
-        return replace(made, params=(*made.params, OVER), variant=partial(_over, parts, whole), doc=doc)
+    def made(function: Part) -> Loss:
+        return declare(
+            function,
+            params=(*params_of(function), OVER),
+            forms=FORM,
+            parts=(function,),
+            row=function,
+            resolve=partial(_over, parts, whole),
+            note=EACH_OR_ALL,
+            **facts,
+        )
 
-    return declare
+    return made
 
 
 def iou_missed(batch: Batch) -> Array:
@@ -125,39 +127,29 @@ def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
     return share(1.0 - 2.0 * y - share(wrong(batch), whole) * (1.0 - y), whole)
 
 
-@mask_loss(
-    parts=(iou_missed, iou_whole),
-    gradient=_iou_mask_gradient,
-    subgradient=EMPTY,
-    formula="mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I",
-    unit="1",
-    aliases=("jaccard",),
-    source="Jaccard 1901; Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22",
-    use="Segmentation where the foreground is small: the object counts as a whole, free of scale.",
-    avoid="Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.",
-    elsewhere=(
-        same("scikit-learn", "1 - jaccard_score(average='samples', zero_division=1)", note="hard masks"),
-        same(
-            "scikit-learn", "1 - jaccard_score(average='micro')", "iou_mask:over=set", note="hard masks, not all empty"
-        ),
-        differs("torchmetrics", "1 - jaccard_index", "of masks cut at 0.5, over the whole set"),
-        differs("keras", "1 - metrics.BinaryIoU", "of masks cut at 0.5, the mean over foreground and background"),
-        differs("permetrics", "1 - JSI", "of class labels"),
-        same(
-            "smp",
-            "JaccardLoss(mode='binary')",
-            "iou_mask:over=set",
-            activation="sigmoid",
-            note="0 where no target has foreground",
-        ),
-        same("MONAI", "DiceLoss(jaccard=True, sigmoid=True)", "iou_mask:smooth=5e-6", activation="sigmoid"),
-        same("tutorials", "1 - the IoU smoothed by 1e-6", "iou_mask:smooth=1e-6"),
-    ),
-)
+@mask_loss(parts=(iou_missed, iou_whole), gradient=_iou_mask_gradient)
 def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """One minus the intersection over union of two masks, soft or hard.
 
     Two empty masks agree: 0. Probabilities are used as they are; masks of 0 and 1 give the hard value.
+
+    Formula: mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I
+    Unit: 1
+    Use: Segmentation where the foreground is small: the object counts as a whole, free of scale.
+    Avoid: Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.
+    Source: Jaccard 1901; Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22
+    Subgradient: 0 where both masks are empty and smooth is 0
+    Also: jaccard
+    Elsewhere:
+        scikit-learn  1 - jaccard_score(average='samples', zero_division=1)  # hard masks
+        scikit-learn  1 - jaccard_score(average='micro')  = iou_mask:over=set  # hard masks, not all empty
+        torchmetrics  1 - jaccard_index                     ≠ of masks cut at 0.5, over the whole set
+        keras         1 - metrics.BinaryIoU  ≠ of masks cut at 0.5, the mean over foreground and background
+        permetrics    1 - JSI                               ≠ of class labels
+        smp           JaccardLoss(mode='binary')  = iou_mask:over=set --activation sigmoid
+            # 0 where no target has foreground
+        MONAI         DiceLoss(jaccard=True, sigmoid=True)  = iou_mask:smooth=5e-6 --activation sigmoid
+        tutorials     1 - the IoU smoothed by 1e-6          = iou_mask:smooth=1e-6
     """
     return share(iou_missed(batch), iou_whole(batch, smooth=smooth))
 
@@ -177,40 +169,27 @@ def _passed_by_means(m: Means) -> Array:
     return _passed(m, 2.0**-50)[()]  # means are rounded: what is a threshold exactly does not exceed it
 
 
-def _flat(m: Means) -> tuple[Array, Array]:
-    return np.zeros_like(m[0])[()], np.zeros_like(m[1])[()]
-
-
-PASSED = Statistic("share of thresholds passed", _passed_by_means, _flat)
+PASSED = Statistic("share of thresholds passed", _passed_by_means)
 
 
 def _thresholds(args: Mapping[str, Any]) -> Statistic:
     return PASSED
 
 
-@mask_loss(
-    parts=(iou_found, iou_whole),
-    whole=_thresholds,
-    formula="mean over t = 0.50, 0.55, ..., 0.95 of [I + smooth > t (U + smooth)]",
-    unit="1",
-    best=1.0,
-    direction="max",
-    source="COCO, Lin et al. 2014, arXiv:1405.0312; Kaggle TGS Salt, 2018",
-    use="To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.",
-    avoid="Training: it has no slope.",
-    elsewhere=(
-        same(
-            "tutorials",
-            "the thresholded IoU smoothed by 1e-6",
-            "iou_mask_score:smooth=1e-6",
-            note="without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6",
-        ),
-    ),
-)
+@mask_loss(parts=(iou_found, iou_whole), whole=_thresholds, best=1.0, direction="max")
 def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
     """Share of the thresholds 0.50 to 0.95 that the overlap of two masks exceeds; higher is better.
 
     Compared as 20 I > k U in whole numbers, so it is exact for hard masks. Two empty masks agree: 1.
+
+    Formula: mean over t = 0.50, 0.55, ..., 0.95 of [I + smooth > t (U + smooth)]
+    Unit: 1
+    Use: To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.
+    Avoid: Training: it has no slope.
+    Source: COCO, Lin et al. 2014, arXiv:1405.0312; Kaggle TGS Salt, 2018
+    Elsewhere:
+        tutorials  the thresholded IoU smoothed by 1e-6  = iou_mask_score:smooth=1e-6
+            # without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6
     """
     return _passed((iou_found(batch, smooth=smooth), iou_whole(batch, smooth=smooth)))
 
@@ -234,33 +213,26 @@ def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
     return share(missed - level * grown, whole)
 
 
-@mask_loss(
-    parts=(dice_missed, dice_whole),
-    gradient=dice_slope,
-    subgradient=EMPTY,
-    formula="mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²",
-    unit="1",
-    aliases=("dice_loss", "sorensen_dice"),
-    source="Dice 1945; Milletari et al. 2016 (V-Net, squared), arXiv:1606.04797",
-    use="Segmentation of small structures, as in medical images; it is 1 - F1 of the pixels.",
-    avoid="Calibrated pixels are wanted: bce.",
-    elsewhere=(
-        differs("keras", "Dice", "dice:over=set but for 1e-7 in the denominator; two empty masks are 1 there"),
-        same("optax", "losses.binary_dice_loss", "dice:smooth=2", activation="sigmoid"),
-        same("scikit-learn", "1 - f1_score(average='samples', zero_division=1)", note="hard masks"),
-        differs("torchmetrics", "1 - segmentation.dice_score", "by class, of label masks"),
-        same("smp", "DiceLoss(mode='binary')", "dice:over=set", activation="sigmoid", note="0 without foreground"),
-        same("MONAI", "DiceLoss(sigmoid=True)", "dice:smooth=1e-5", activation="sigmoid"),
-        same(
-            "MONAI",
-            "DiceLoss(sigmoid=True, squared_pred=True)",
-            "dice:smooth=1e-5,squared=true",
-            activation="sigmoid",
-        ),
-    ),
-)
+@mask_loss(parts=(dice_missed, dice_whole), gradient=dice_slope)
 def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Array:
-    """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0."""
+    """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0.
+
+    Formula: mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²
+    Unit: 1
+    Use: Segmentation of small structures, as in medical images; it is 1 - F1 of the pixels.
+    Avoid: Calibrated pixels are wanted: bce.
+    Source: Dice 1945; Milletari et al. 2016 (V-Net, squared), arXiv:1606.04797
+    Subgradient: 0 where both masks are empty and smooth is 0
+    Also: dice_loss, sorensen_dice
+    Elsewhere:
+        keras         Dice  ≠ dice:over=set but for 1e-7 in the denominator; two empty masks are 1 there
+        optax         losses.binary_dice_loss                    = dice:smooth=2 --activation sigmoid
+        scikit-learn  1 - f1_score(average='samples', zero_division=1)  # hard masks
+        torchmetrics  1 - segmentation.dice_score                ≠ by class, of label masks
+        smp           DiceLoss(mode='binary')  = dice:over=set --activation sigmoid  # 0 without foreground
+        MONAI         DiceLoss(sigmoid=True)                     = dice:smooth=1e-5 --activation sigmoid
+        MONAI         DiceLoss(sigmoid=True, squared_pred=True)  = dice:smooth=1e-5,squared=true --activation sigmoid
+    """
     whole = dice_whole(batch, smooth=smooth, squared=squared)
     vanished = (whole == 0.0) & (wrong(batch) > 0.0)  # only the squares are too small to be floats
     return np.where(vanished, 1.0, share(dice_missed(batch, squared=squared), whole))
@@ -282,37 +254,23 @@ def _tversky_gradient(batch: Batch, *, alpha: float, beta: float, smooth: float)
     return share(missed - share(tversky_missed(batch, alpha=alpha, beta=beta), whole) * (y + missed), whole)
 
 
-@mask_loss(
-    parts=(tversky_missed, tversky_whole),
-    gradient=_tversky_gradient,
-    subgradient=EMPTY,
-    formula="mean of 1 - (I + smooth)/(I + alpha FP + beta FN + smooth), FP = Σ p (1 - y), FN = Σ (1 - p) y",
-    unit="1",
-    source="Salehi et al. 2017, arXiv:1706.05721",
-    use="Segmentation where a missed pixel costs more than a false one: take beta above alpha.",
-    avoid="Both errors cost the same: dice, which it is at alpha = beta = 1/2.",
-    elsewhere=(
-        differs("keras", "Tversky", "alpha and beta change places up to 3.15.1; 1e-7 in the denominator; over=set"),
-        same(
-            "optax",
-            "losses.dice_loss(alpha=0.3, beta=0.7)",
-            "tversky:alpha=0.3,beta=0.7,smooth=1",
-            activation="sigmoid",
-        ),
-        same(
-            "smp",
-            "TverskyLoss(mode='binary')",
-            "tversky:over=set",
-            activation="sigmoid",
-            note="0 where no target has foreground",
-        ),
-        same("MONAI", "TverskyLoss(sigmoid=True)", "tversky:smooth=1e-5", activation="sigmoid"),
-    ),
-)
+@mask_loss(parts=(tversky_missed, tversky_whole), gradient=_tversky_gradient)
 def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smooth = 0.0) -> Array:
     """One minus the Tversky index of two masks: false positives and false negatives have weights of their own.
 
     Two empty masks agree: 0. alpha = beta = 1 is iou_mask.
+
+    Formula: mean of 1 - (I + smooth)/(I + alpha FP + beta FN + smooth), FP = Σ p (1 - y), FN = Σ (1 - p) y
+    Unit: 1
+    Use: Segmentation where a missed pixel costs more than a false one: take beta above alpha.
+    Avoid: Both errors cost the same: dice, which it is at alpha = beta = 1/2.
+    Source: Salehi et al. 2017, arXiv:1706.05721
+    Subgradient: 0 where both masks are empty and smooth is 0
+    Elsewhere:
+        keras  Tversky  ≠ alpha and beta change places up to 3.15.1; 1e-7 in the denominator; over=set
+        optax  losses.dice_loss(alpha=0.3, beta=0.7)  = tversky:alpha=0.3,beta=0.7,smooth=1 --activation sigmoid
+        smp    TverskyLoss(mode='binary')  = tversky:over=set --activation sigmoid  # 0 where no target has foreground
+        MONAI  TverskyLoss(sigmoid=True)              = tversky:smooth=1e-5 --activation sigmoid
     """
     return share(
         tversky_missed(batch, alpha=alpha, beta=beta), tversky_whole(batch, alpha=alpha, beta=beta, smooth=smooth)
@@ -327,7 +285,7 @@ def rooted(level: Array, gamma: float) -> Array:
     """level^(1/gamma), where the rounding of 1/gamma does not show."""
     power = 1.0 / gamma
     lost = float(1 / Fraction(gamma) - Fraction(power))
-    return np.where(level == 0.0, 0.0, np.power(level, power) * (1.0 + lost * np.log(level)))
+    return np.where(level == 0.0, np.power(level, power), np.power(level, power) * (1.0 + lost * np.log(level)))
 
 
 def _focal_tversky_gradient(batch: Batch, *, alpha: float, beta: float, gamma: float, smooth: float) -> Array:
@@ -339,42 +297,15 @@ def _focal_tversky_gradient(batch: Batch, *, alpha: float, beta: float, gamma: f
 @cache
 def _rooted(gamma: float) -> Statistic:
     """Return the reading of a ratio to the power 1/gamma."""
-
-    def value(m: Means) -> Array:
-        return rooted(WHOLE.value(m), gamma)[()]
-
-    def slope(m: Means) -> tuple[Array, ...]:
-        steep = value(m) / (gamma * WHOLE.value(m))
-        return tuple(steep * x for x in WHOLE.slope(m))
-
-    return Statistic(f"ratio of summed pixels to the power {1.0 / gamma:.6g}", value, slope)
+    name = f"ratio of summed pixels to the power {1.0 / gamma:.6g}"
+    return Statistic(name, lambda m: rooted(WHOLE.value(m), gamma)[()])
 
 
 def _focal_ratio(args: Mapping[str, Any]) -> Statistic:
     return _rooted(args["gamma"])
 
 
-@mask_loss(
-    parts=(tversky_missed, tversky_whole),
-    whole=_focal_ratio,
-    gradient=_focal_tversky_gradient,
-    subgradient="0 where the masks agree",
-    formula="mean of T^(1/gamma), T = 1 - (I + smooth)/(I + alpha FP + beta FN + smooth)",
-    unit="1",
-    source="Abraham & Khan 2019, arXiv:1810.07842",
-    use="As tversky, with gamma above 1 more weight on masks that are nearly right, below 1 on hard ones.",
-    avoid="The overlap itself is to be reported: dice, iou_mask.",
-    elsewhere=(
-        same("the paper", "FTL", note="one class; its alpha weighs false negatives"),
-        same(
-            "smp",
-            "TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)",
-            "focal_tversky:over=set",
-            activation="sigmoid",
-            note="its gamma is the exponent, 1/gamma here",
-        ),
-    ),
-)
+@mask_loss(parts=(tversky_missed, tversky_whole), whole=_focal_ratio, gradient=_focal_tversky_gradient)
 def focal_tversky(
     batch: Batch,
     *,
@@ -383,5 +314,17 @@ def focal_tversky(
     gamma: Annotated[float, MODERATE, "the loss is the Tversky loss to the power 1/gamma"] = 4.0 / 3.0,
     smooth: Smooth = 0.0,
 ) -> Array:
-    """Tversky loss to the power 1/gamma. Two empty masks agree: 0."""
+    """Tversky loss to the power 1/gamma. Two empty masks agree: 0.
+
+    Formula: mean of T^(1/gamma), T = 1 - (I + smooth)/(I + alpha FP + beta FN + smooth)
+    Unit: 1
+    Use: As tversky, with gamma above 1 more weight on masks that are nearly right, below 1 on hard ones.
+    Avoid: The overlap itself is to be reported: dice, iou_mask.
+    Source: Abraham & Khan 2019, arXiv:1810.07842
+    Subgradient: 0 where the masks agree
+    Elsewhere:
+        the paper  FTL  # one class; its alpha weighs false negatives
+        smp        TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
+            = focal_tversky:over=set --activation sigmoid  # its gamma is the exponent, 1/gamma here
+    """
     return rooted(_tversky_of(batch, alpha, beta, smooth), gamma)

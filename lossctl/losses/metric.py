@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, flag, sign
+from lossctl.core.declare import Recipe, loss, recipe, sample
 from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Interval
-from lossctl.core.loss import combine, differs, loss, same
 from lossctl.losses.forms import (
     COMPARISONS,
     DIRECTIONS,
@@ -26,7 +26,6 @@ from lossctl.numerics.lengths import cosine, cosine_slope, distance, norm, norm_
 
 Margin = Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"]
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
-NUDGE = "adds 1e-6 to every coordinate of a difference"
 
 
 @derived
@@ -43,23 +42,7 @@ def _contrastive_gradient(batch: Batch, *, margin: float) -> dict[str, Array]:
     return {"left": slope, "right": -slope}
 
 
-@loss(
-    forms=(PAIRS,),
-    gradient=_contrastive_gradient,
-    subgradient="0 where a different pair coincides",
-    formula="mean of (1 - y) d² + y max(0, margin - d)², d = ‖left - right‖₂, y = 1 means different",
-    unit="distance²",
-    source="Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100",
-    use="Learning a distance from pairs, as for faces or signatures: same pairs are pulled together, different ones "
-    "pushed apart up to the margin.",
-    avoid="Labels that say 1 = same: turn them around first. Ranking within one query: triplet.",
-    elsewhere=(
-        same("the paper", "contrastive loss", factor=0.5),
-        differs("tensorflow-addons", "ContrastiveLoss", "1 means same there, and it takes the distance"),
-        differs("pytorch-metric-learning", "ContrastiveLoss", "not squared, on unit vectors, mean of non-zero terms"),
-        differs("torch tutorials", "by nn.PairwiseDistance", NUDGE),
-    ),
-)
+@loss(forms=(PAIRS,), gradient=_contrastive_gradient)
 def contrastive(
     batch: Batch, *, margin: Annotated[float, POSITIVE, "distance beyond which a different pair is fine"] = 1.0
 ) -> Array:
@@ -67,6 +50,19 @@ def contrastive(
 
     The target says 1 (or +1) for a different pair, 0 (or -1) for a same one. Plain Euclidean distance, no 1/2.
     Where a distance nearly is the margin, their difference is right to 4 units in the last place of the margin.
+
+    Formula: mean of (1 - y) d² + y max(0, margin - d)², d = ‖left - right‖₂, y = 1 means different
+    Unit: distance²
+    Use: Learning a distance from pairs, as for faces or signatures: same pairs are pulled together, different ones
+        pushed apart up to the margin.
+    Avoid: Labels that say 1 = same: turn them around first. Ranking within one query: triplet.
+    Source: Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100
+    Subgradient: 0 where a different pair coincides
+    Elsewhere:
+        the paper                contrastive loss        = 0.5 x contrastive
+        tensorflow-addons        ContrastiveLoss         ≠ 1 means same there, and it takes the distance
+        pytorch-metric-learning  ContrastiveLoss         ≠ not squared, on unit vectors, mean of non-zero terms
+        torch tutorials          by nn.PairwiseDistance  ≠ adds 1e-6 to every coordinate of a difference
     """
     push = np.maximum(margin - pair_distance(batch), 0.0)
     return np.where(flag(batch)[0] > 0.0, np.square(push), column_sum(np.square(batch["left"] - batch["right"])))
@@ -100,24 +96,7 @@ def _triplet_gradient(batch: Batch, *, margin: float, p: float, swap: bool, squa
     return {"anchor": pull - push, "positive": -pull - cross, "negative": push + cross}
 
 
-@loss(
-    forms=(TRIPLETS,),
-    gradient=_triplet_gradient,
-    subgradient="0 where the margin is just kept and where two points coincide; the anchor's distance of equal ones",
-    formula="mean of max(0, d(anchor, positive) - d(anchor, negative) + margin)",
-    unit="distance (distance² if squared)",
-    aliases=("triplet_margin",),
-    source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119",
-    use="Learning an order: the positive should be nearer to the anchor than the negative, by a margin.",
-    avoid="Only scores are at hand, no embeddings: triplet_score, which some introductions call triplet loss.",
-    elsewhere=(
-        differs("torch", "nn.TripletMarginLoss", NUDGE),
-        differs("optax", "losses.triplet_margin_loss", "adds 1e-6 under the root, and takes no |x| for odd norms"),
-        same("FaceNet", "triplet loss", "triplet:margin=0.2,squared=true", reduction="sum", note="unit vectors"),
-        differs("tensorflow-addons", "TripletSemiHardLoss", "mines triplets within the batch; its L2 is squared"),
-        differs("pytorch-metric-learning", "TripletMarginLoss", "unit vectors, margin 0.05, mean of non-zero terms"),
-    ),
-)
+@loss(forms=(TRIPLETS,), gradient=_triplet_gradient)
 def triplet(
     batch: Batch,
     *,
@@ -129,6 +108,20 @@ def triplet(
     """Triplet margin loss of embeddings, in the roles anchor, positive and negative.
 
     Where distances and margin nearly cancel, it is right to 4 units in the last place of the largest of them.
+
+    Formula: mean of max(0, d(anchor, positive) - d(anchor, negative) + margin)
+    Unit: distance (distance² if squared)
+    Use: Learning an order: the positive should be nearer to the anchor than the negative, by a margin.
+    Avoid: Only scores are at hand, no embeddings: triplet_score, which some introductions call triplet loss.
+    Source: Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119
+    Subgradient: 0 where the margin is just kept and where two points coincide; the anchor's distance of equal ones
+    Also: triplet_margin
+    Elsewhere:
+        torch                    nn.TripletMarginLoss        ≠ adds 1e-6 to every coordinate of a difference
+        optax                    losses.triplet_margin_loss  ≠ adds 1e-6 under the root, and takes no |x| for odd norms
+        FaceNet                  triplet loss  = triplet:margin=0.2,squared=true --reduction sum  # unit vectors
+        tensorflow-addons        TripletSemiHardLoss         ≠ mines triplets within the batch; its L2 is squared
+        pytorch-metric-learning  TripletMarginLoss           ≠ unit vectors, margin 0.05, mean of non-zero terms
     """
     positive, negative, across = (_distance(gap, p, squared) for gap in _gaps(batch))
     far = np.minimum(negative, across) if swap else negative
@@ -143,22 +136,20 @@ def _soft_triplet_gradient(batch: Batch) -> dict[str, Array]:
     return {"anchor": pull - push, "positive": -pull, "negative": push}
 
 
-@loss(
-    forms=(TRIPLETS,),
-    gradient=_soft_triplet_gradient,
-    subgradient="0 where two points coincide",
-    formula="mean of ln(1 + e^(d(anchor, positive) - d(anchor, negative))), d = Euclidean distance",
-    unit="nats",
-    aliases=("soft_margin_triplet",),
-    source="Hermans, Beyer & Leibe 2017, arXiv:1703.07737",
-    use="As triplet, without a margin to choose: triplets that are in order still pull, less and less.",
-    avoid="Embeddings of free scale: larger vectors make it smaller.",
-    elsewhere=(
-        differs("pytorch-metric-learning", "TripletMarginLoss(smooth_loss=True)", "unit vectors, with a margin"),
-    ),
-)
+@loss(forms=(TRIPLETS,), gradient=_soft_triplet_gradient)
 def soft_triplet(batch: Batch) -> Array:
-    """Soft-margin triplet loss of embeddings, in the roles anchor, positive and negative."""
+    """Soft-margin triplet loss of embeddings, in the roles anchor, positive and negative.
+
+    Formula: mean of ln(1 + e^(d(anchor, positive) - d(anchor, negative))), d = Euclidean distance
+    Unit: nats
+    Use: As triplet, without a margin to choose: triplets that are in order still pull, less and less.
+    Avoid: Embeddings of free scale: larger vectors make it smaller.
+    Source: Hermans, Beyer & Leibe 2017, arXiv:1703.07737
+    Subgradient: 0 where two points coincide
+    Also: soft_margin_triplet
+    Elsewhere:
+        pytorch-metric-learning  TripletMarginLoss(smooth_loss=True)  ≠ unit vectors, with a margin
+    """
     near, far = distance(batch["anchor"], batch["positive"]), distance(batch["anchor"], batch["negative"])
     return soft_gap(*subtract(near, far))
 
@@ -168,19 +159,19 @@ def _triplet_distance_gradient(batch: Batch, *, margin: float) -> dict[str, Arra
     return {"near": active, "far": -active}
 
 
-@loss(
-    forms=(GIVEN_DISTANCES,),
-    gradient=_triplet_distance_gradient,
-    subgradient="0 where the margin is just kept",
-    formula="mean of max(0, near - far + margin)",
-    unit="distance",
-    source="Schroff et al. 2015 (FaceNet), arXiv:1503.03832",
-    use="Triplets by a distance of your own: give the distances to the positive (near) and the negative (far).",
-    avoid="Embeddings are at hand and the distance is a norm: triplet.",
-    elsewhere=(same("torch", "nn.TripletMarginWithDistanceLoss", note="of its two distances"),),
-)
+@loss(forms=(GIVEN_DISTANCES,), gradient=_triplet_distance_gradient)
 def triplet_distance(batch: Batch, *, margin: Margin = 1.0) -> Array:
-    """Triplet margin loss of given distances, in the roles near (to the positive) and far (to the negative)."""
+    """Triplet margin loss of given distances, in the roles near (to the positive) and far (to the negative).
+
+    Formula: mean of max(0, near - far + margin)
+    Unit: distance
+    Use: Triplets by a distance of your own: give the distances to the positive (near) and the negative (far).
+    Avoid: Embeddings are at hand and the distance is a norm: triplet.
+    Source: Schroff et al. 2015 (FaceNet), arXiv:1503.03832
+    Subgradient: 0 where the margin is just kept
+    Elsewhere:
+        torch  nn.TripletMarginWithDistanceLoss  # of its two distances
+    """
     return np.maximum(three_terms(batch["near"], -batch["far"], margin), 0.0)
 
 
@@ -217,44 +208,44 @@ def _mean_over_pairs(ordered: Array) -> float:
     return rounded(fraction(total) / (fraction(1) * fraction(mass)))
 
 
-triplet_score = combine(
-    "triplet_score",
-    parts=(is_positive, score),
-    forms=(SCORE_PAIRS,),
-    keeps="sample",
-    whole=_mean_over_pairs,
-    summary="Mean over all pairs of a positive and a negative score of -ln of the probability that the positive wins.",
-    doc="What some introductions call triplet loss; no large library has it. Exact over all M x N pairs, in time\n"
-    "M x N and memory M + N: it keeps the scores and visits the pairs in tiles. Undefined\n"
-    "without at least one row of each kind.",
-    formula="1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores",
-    unit="nats",
-    source="Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28",
-    use="Tracking with a Siamese network, or any search where every positive score should beat every negative one.",
-    avoid="Embeddings are at hand and only some triplets matter: triplet.",
-    elsewhere=(same("the paper", "triplet loss of score pairs"),),
-)
+@recipe(forms=(SCORE_PAIRS,))
+def triplet_score() -> Recipe:
+    """Mean over all pairs of a positive and a negative score of -ln of the probability that the positive wins.
+
+    What some introductions call triplet loss; no large library has it. Exact over all M x N pairs, in time
+    M x N and memory M + N: it keeps the scores and visits the pairs in tiles. Undefined
+    without at least one row of each kind.
+
+    Formula: 1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores
+    Unit: nats
+    Use: Tracking with a Siamese network, or any search where every positive score should beat every negative one.
+    Avoid: Embeddings are at hand and only some triplets matter: triplet.
+    Source: Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28
+    Elsewhere:
+        the paper  triplet loss of score pairs
+    """
+    return sample(is_positive, score, value=_mean_over_pairs)
 
 
 def _hinge_embedding_gradient(batch: Batch, *, margin: float) -> Array:
     return np.where(flag(batch) > 0.0, 1.0, -(batch.pred < margin).astype(np.float64))
 
 
-@loss(
-    forms=(PAIR_DISTANCES,),
-    gradient=_hinge_embedding_gradient,
-    subgradient="0 where the margin is just kept",
-    formula="mean of d where y = 1, max(0, margin - d) where y = -1",
-    unit="distance",
-    source="PyTorch, nn.HingeEmbeddingLoss",
-    use="Pairs of which only a distance is known: 1 says that they belong together.",
-    avoid="Embeddings are at hand: contrastive, whose target says 1 for a different pair.",
-    elsewhere=(same("torch", "nn.HingeEmbeddingLoss", note="targets 1 and -1"),),
-)
+@loss(forms=(PAIR_DISTANCES,), gradient=_hinge_embedding_gradient)
 def hinge_embedding(
     batch: Batch, *, margin: Annotated[float, NON_NEGATIVE, "distance beyond which a different pair is fine"] = 1.0
 ) -> Array:
-    """Hinge loss of a pair's distance: itself for a same pair, what it lacks to the margin for a different one."""
+    """Hinge loss of a pair's distance: itself for a same pair, what it lacks to the margin for a different one.
+
+    Formula: mean of d where y = 1, max(0, margin - d) where y = -1
+    Unit: distance
+    Use: Pairs of which only a distance is known: 1 says that they belong together.
+    Avoid: Embeddings are at hand: contrastive, whose target says 1 for a different pair.
+    Source: PyTorch, nn.HingeEmbeddingLoss
+    Subgradient: 0 where the margin is just kept
+    Elsewhere:
+        torch  nn.HingeEmbeddingLoss  # targets 1 and -1
+    """
     return np.where(flag(batch) > 0.0, batch.pred, np.maximum(margin - batch.pred, 0.0))
 
 
@@ -270,19 +261,7 @@ def _cosine_embedding_gradient(batch: Batch, *, margin: float) -> dict[str, Arra
     return {"left": weight * cosine_slope(b, a), "right": weight * cosine_slope(a, b)}
 
 
-@loss(
-    forms=(DIRECTIONS,),
-    gradient=_cosine_embedding_gradient,
-    subgradient="0 where the cosine just is the margin, and for zero vectors",
-    formula="mean of 1 - cos(left, right) where y = 1, max(0, cos(left, right) - margin) where y = -1",
-    unit="1",
-    source="PyTorch, nn.CosineEmbeddingLoss",
-    use="Pairs of embeddings whose length means nothing, as of texts: 1 says that they belong together.",
-    avoid="Lengths matter: contrastive, whose target says 1 for a different pair.",
-    elsewhere=(
-        differs("torch", "nn.CosineEmbeddingLoss", "adds 1e-12 to squared norms; two zero vectors have the cosine 0"),
-    ),
-)
+@loss(forms=(DIRECTIONS,), gradient=_cosine_embedding_gradient)
 def cosine_embedding(
     batch: Batch, *, margin: Annotated[float, COSINES, "cosine below which a different pair is fine"] = 0.0
 ) -> Array:
@@ -291,6 +270,15 @@ def cosine_embedding(
     Exact for vectors that are nearly parallel, tiny or huge. A zero vector has the cosine 0 with any other, 1 with
     another zero vector. Where a different pair's cosine nearly is the margin, it is right to 4 units in the last place
     of the margin.
+
+    Formula: mean of 1 - cos(left, right) where y = 1, max(0, cos(left, right) - margin) where y = -1
+    Unit: 1
+    Use: Pairs of embeddings whose length means nothing, as of texts: 1 says that they belong together.
+    Avoid: Lengths matter: contrastive, whose target says 1 for a different pair.
+    Source: PyTorch, nn.CosineEmbeddingLoss
+    Subgradient: 0 where the cosine just is the margin, and for zero vectors
+    Elsewhere:
+        torch  nn.CosineEmbeddingLoss  ≠ adds 1e-12 to squared norms; two zero vectors have the cosine 0
     """
     pull = one_minus_cosine(batch["left"], batch["right"])
     return np.where(flag(batch)[0] > 0.0, pull, np.maximum(similarity(batch) - margin, 0.0))
@@ -301,21 +289,21 @@ def _margin_ranking_gradient(batch: Batch, *, margin: float) -> dict[str, Array]
     return {"left": -sign(batch) * active, "right": sign(batch) * active}
 
 
-@loss(
-    forms=(COMPARISONS,),
-    gradient=_margin_ranking_gradient,
-    subgradient="0 where the margin is just kept",
-    formula="mean of max(0, -y (left - right) + margin), y = +1 where left should be higher, -1 where right should",
-    unit="that of the scores",
-    source="Herbrich, Graepel & Obermayer 1999, doi:10.1049/cp:19991091",
-    use="Learning to rank from comparisons of two items.",
-    avoid="Probabilities that one item wins are wanted: ranknet.",
-    elsewhere=(same("torch", "nn.MarginRankingLoss"),),
-)
+@loss(forms=(COMPARISONS,), gradient=_margin_ranking_gradient)
 def margin_ranking(
     batch: Batch, *, margin: Annotated[float, NON_NEGATIVE, "by how much the higher score must lead"] = 0.0
 ) -> Array:
-    """Margin ranking loss of two scores, in the roles left and right."""
+    """Margin ranking loss of two scores, in the roles left and right.
+
+    Formula: mean of max(0, -y (left - right) + margin), y = +1 where left should be higher, -1 where right should
+    Unit: that of the scores
+    Use: Learning to rank from comparisons of two items.
+    Avoid: Probabilities that one item wins are wanted: ranknet.
+    Source: Herbrich, Graepel & Obermayer 1999, doi:10.1049/cp:19991091
+    Subgradient: 0 where the margin is just kept
+    Elsewhere:
+        torch  nn.MarginRankingLoss
+    """
     y = sign(batch)
     return np.maximum(three_terms(-y * batch["left"], y * batch["right"], margin), 0.0)
 
@@ -326,18 +314,18 @@ def _ranknet_gradient(batch: Batch) -> dict[str, Array]:
     return {"left": -pressure, "right": pressure}
 
 
-@loss(
-    forms=(COMPARISONS,),
-    gradient=_ranknet_gradient,
-    formula="mean of ln(1 + e^(-y (left - right))), y = +1 where left should be higher, -1 where right should",
-    unit="nats",
-    aliases=("pairwise_logistic",),
-    source="Burges et al. 2005, doi:10.1145/1102351.1102363",
-    use="Learning to rank from comparisons: the difference of the scores is the logit that left wins.",
-    avoid="Whole lists with relevances are at hand: listnet, ndcg.",
-    elsewhere=(same("the paper", "pair cost, without ties"),),
-)
+@loss(forms=(COMPARISONS,), gradient=_ranknet_gradient)
 def ranknet(batch: Batch) -> Array:
-    """Logistic loss of the difference of two scores, in the roles left and right."""
+    """Logistic loss of the difference of two scores, in the roles left and right.
+
+    Formula: mean of ln(1 + e^(-y (left - right))), y = +1 where left should be higher, -1 where right should
+    Unit: nats
+    Use: Learning to rank from comparisons: the difference of the scores is the logit that left wins.
+    Avoid: Whole lists with relevances are at hand: listnet, ndcg.
+    Source: Burges et al. 2005, doi:10.1145/1102351.1102363
+    Also: pairwise_logistic
+    Elsewhere:
+        the paper  pair cost, without ties
+    """
     y = sign(batch)
     return soft_difference(y * batch["right"], y * batch["left"])

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from inspect import Parameter, Signature, cleandoc
+from inspect import Parameter, Signature
 from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
+from lossctl.core.declare import declare
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, Interval
 from lossctl.core.form import Form
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Gradient, Loss, Part
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
-from lossctl.core.statistic import MEAN, WEIGHTED, Means, Statistic
+from lossctl.core.statistic import MEAN, WEIGHTED, Means, Statistic, from_value
 from lossctl.errors import UsageError, listed
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
 from lossctl.numerics.array import Array
@@ -353,15 +354,11 @@ def over_counted(statistic: Statistic) -> Statistic:
     def ratios(m: Means) -> Means:
         return tuple(x / m[-1] for x in m[:-1])
 
-    def slope(m: Means) -> tuple[Any, ...]:
-        slopes = tuple(by / m[-1] for by in statistic.slope(ratios(m)))
-        return (*slopes, -sum(by * x for by, x in zip(slopes, ratios(m), strict=True)))
-
     return replace(
         statistic,
         name=f"{statistic.name} over the rows that count",
         value=lambda m: statistic.value(ratios(m)),
-        slope=slope,
+        slope=from_value,
         undefined="the classes that count are in no row",
     )
 
@@ -383,7 +380,7 @@ def class_loss(
     the gradient takes care of activations. only: the forms that parameters leave.
     """
 
-    def declare(function: Part) -> Loss:
+    def made(function: Part) -> Loss:
         known = params_of(function) if params is None else params
         every = (*known, IGNORE_CLASS) if any(form.labels for form in forms) else known
         part = part_of(function, every)
@@ -400,22 +397,20 @@ def class_loss(
                 "best": None if args.get("label_smoothing", 0.0) > 0.0 else best,
             }
 
-        summary, _, body = cleandoc(function.__doc__ or "").partition("\n")
-        return Loss(
-            name=function.__name__,
-            summary=summary,
-            doc=body.strip(),
+        return declare(
+            function,
+            params=every,
+            resolve=fields,
             forms=forms,
             parts=(part,),
-            params=every,
             row=part,
             gradient=slope,
             raw_gradient=slope if raw else None,
-            variant=fields,
+            best=best,
             **facts,
         )
 
-    return declare
+    return made
 
 
 def outcome_loss(
@@ -430,7 +425,7 @@ def outcome_loss(
     by_p: ∂cost/∂p, where that is not elasticity / p at p = 0.
     """
 
-    def declare(cost: Callable[..., Array]) -> Loss:
+    def made(cost: Callable[..., Array]) -> Loss:
         own = params_of(cost)
 
         def split(batch: Batch, args: Mapping[str, Any]) -> tuple[tuple[Outcome, ...], dict[str, Any]]:
@@ -449,4 +444,4 @@ def outcome_loss(
         params = (*own, *(SHARED[name] for name in shared))
         return class_loss(params=params, gradient=slope, raw=True, **facts)(row)
 
-    return declare
+    return made

@@ -7,15 +7,14 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
+from lossctl.core.declare import Recipe, loss, peak, recipe, sample
 from lossctl.core.domain import POSITIVE, UNIT
-from lossctl.core.loss import combine, differs, loss, same
 from lossctl.core.statistic import ROOT
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
 
 FORM = (regression(),)
 ONE_OUTPUT = (regression(one=True),)
-KERAS = "its means are float32"
 STRAIGHT = 700.0  # |r| at which e^-2|r| is far below the last digit of 1, and e^|r| still in range
 
 
@@ -23,81 +22,75 @@ def _mse_gradient(batch: Batch) -> Array:
     return 2.0 * residual(batch)
 
 
-@loss(
-    forms=FORM,
-    gradient=_mse_gradient,
-    formula="mean of r², r = pred - target",
-    unit="target²",
-    aliases=("mean_squared_error", "squared_error", "mse_loss"),
-    source="Gauss 1809; Legendre 1805",
-    use="The target is roughly normal given the inputs, and a large error should cost far more than two small "
-    "ones: errors are punished quadratically. It asks the model for the conditional mean.",
-    avoid="Outliers that must not rule the fit: use huber, log_cosh or mae. Targets over orders of magnitude: msle.",
-    elsewhere=(
-        same("torch", "nn.MSELoss"),
-        same("keras", "MeanSquaredError", note=KERAS),
-        same("optax", "squared_error"),
-        same("optax", "l2_loss", factor=0.5),
-        same("scikit-learn", "mean_squared_error"),
-        same("torchmetrics", "mean_squared_error"),
-        same("permetrics", "MSE", note="of one output"),
-    ),
-)
+@loss(forms=FORM, gradient=_mse_gradient)
 def mse(batch: Batch) -> Array:
     """Mean squared error.
 
     No factor 1/2. A row with several outputs is the mean over its outputs.
+
+    Formula: mean of r², r = pred - target
+    Unit: target²
+    Use: The target is roughly normal given the inputs, and a large error should cost far more than two small ones:
+        errors are punished quadratically. It asks the model for the conditional mean.
+    Avoid: Outliers that must not rule the fit: use huber, log_cosh or mae. Targets over orders of magnitude: msle.
+    Source: Gauss 1809; Legendre 1805
+    Also: mean_squared_error, squared_error, mse_loss
+    Elsewhere:
+        torch         nn.MSELoss
+        keras         MeanSquaredError    # its means are float32
+        optax         squared_error
+        optax         l2_loss             = 0.5 x mse
+        scikit-learn  mean_squared_error
+        torchmetrics  mean_squared_error
+        permetrics    MSE                 # of one output
     """
     return np.square(residual(batch))
 
 
-rmse = mse.then(
-    "rmse",
-    ROOT,
-    summary="Root mean squared error, in the unit of the target.",
-    doc="The root of the mean over rows; with several outputs the mean over outputs is taken before the root.",
-    formula="√(mean of r²), r = pred - target",
-    unit="target",
-    aliases=("root_mean_squared_error",),
-    source="Gauss 1809",
-    use="mse is wanted, but in the unit of the target.",
-    avoid="A per-row value is needed: it has none, use mse.",
-    elsewhere=(
-        same(
-            "scikit-learn", "root_mean_squared_error", note="of one output; for several it averages the columns' roots"
-        ),
-        same("keras", "metrics.RootMeanSquaredError", note=KERAS),
-        same("torchmetrics", "mean_squared_error(squared=False)"),
-        same("permetrics", "RMSE", note="of one output"),
-    ),
-)
+@recipe(forms=FORM)
+def rmse() -> Recipe:
+    """Root mean squared error, in the unit of the target.
+
+    The root of the mean over rows; with several outputs the mean over outputs is taken before the root.
+
+    Formula: √(mean of r²), r = pred - target
+    Unit: target
+    Use: mse is wanted, but in the unit of the target.
+    Avoid: A per-row value is needed: it has none, use mse.
+    Source: Gauss 1809
+    Also: root_mean_squared_error
+    Elsewhere:
+        scikit-learn  root_mean_squared_error            # of one output; for several it averages the columns' roots
+        keras         metrics.RootMeanSquaredError       # its means are float32
+        torchmetrics  mean_squared_error(squared=False)
+        permetrics    RMSE                               # of one output
+    """
+    return Recipe(mse.parts, ROOT)
 
 
 def _mae_gradient(batch: Batch) -> Array:
     return np.sign(residual(batch))
 
 
-@loss(
-    forms=FORM,
-    gradient=_mae_gradient,
-    subgradient="0 at r = 0",
-    formula="mean of |r|, r = pred - target",
-    unit="target",
-    aliases=("mean_absolute_error", "l1", "l1_loss"),
-    source="Boscovich 1757",
-    use="Outliers must not play a big role; image models trained with it blur less. It is robust, but its slope does "
-    "not shrink near the truth, so training is less stable than with mse. It asks for the conditional median.",
-    avoid="Large errors are disproportionately costly (mse), or a smooth slope at zero is needed (huber, log_cosh).",
-    elsewhere=(
-        same("torch", "nn.L1Loss"),
-        same("keras", "MeanAbsoluteError", note=KERAS),
-        same("scikit-learn", "mean_absolute_error"),
-        same("torchmetrics", "mean_absolute_error"),
-        same("permetrics", "MAE", note="of one output"),
-    ),
-)
+@loss(forms=FORM, gradient=_mae_gradient)
 def mae(batch: Batch) -> Array:
-    """Mean absolute error."""
+    """Mean absolute error.
+
+    Formula: mean of |r|, r = pred - target
+    Unit: target
+    Use: Outliers must not play a big role; image models trained with it blur less. It is robust, but its slope does not
+        shrink near the truth, so training is less stable than with mse. It asks for the conditional median.
+    Avoid: Large errors are disproportionately costly (mse), or a smooth slope at zero is needed (huber, log_cosh).
+    Source: Boscovich 1757
+    Subgradient: 0 at r = 0
+    Also: mean_absolute_error, l1, l1_loss
+    Elsewhere:
+        torch         nn.L1Loss
+        keras         MeanAbsoluteError    # its means are float32
+        scikit-learn  mean_absolute_error
+        torchmetrics  mean_absolute_error
+        permetrics    MAE                  # of one output
+    """
     return abs_residual(batch)
 
 
@@ -105,20 +98,19 @@ def _mbe_gradient(batch: Batch) -> Array:
     return np.full_like(batch.pred, -1.0)
 
 
-@loss(
-    forms=FORM,
-    gradient=_mbe_gradient,
-    formula="mean of (target - pred)",
-    unit="target",
-    direction="zero",
-    aliases=("mean_bias_error",),
-    source="Willmott & Matsuura 2005, doi:10.3354/cr030079",
-    use="To see a systematic over- or under-estimate, beside another loss.",
-    avoid="As an objective or alone: it is unbounded below, and errors of opposite sign cancel.",
-    elsewhere=(same("permetrics", "MBE", factor=-1.0, note="pred - target; of one output"),),
-)
+@loss(forms=FORM, gradient=_mbe_gradient, direction="zero")
 def mbe(batch: Batch) -> Array:
-    """Mean bias error; positive means that the predictions are too low."""
+    """Mean bias error; positive means that the predictions are too low.
+
+    Formula: mean of (target - pred)
+    Unit: target
+    Use: To see a systematic over- or under-estimate, beside another loss.
+    Avoid: As an objective or alone: it is unbounded below, and errors of opposite sign cancel.
+    Source: Willmott & Matsuura 2005, doi:10.3354/cr030079
+    Also: mean_bias_error
+    Elsewhere:
+        permetrics  MBE  = -1 x mbe  # pred - target; of one output
+    """
     return 0.0 - residual(batch)
 
 
@@ -126,29 +118,26 @@ def _huber_gradient(batch: Batch, *, delta: float) -> Array:
     return np.clip(residual(batch), -delta, delta)
 
 
-@loss(
-    forms=FORM,
-    gradient=_huber_gradient,
-    formula="mean of r²/2 if |r| ≤ delta, else delta·(|r| - delta/2)",
-    unit="target²",
-    aliases=("huber_loss",),
-    source="Huber 1964, doi:10.1214/aoms/1177703732",
-    use="The best of mse and mae: smooth near zero, and outliers pull only linearly.",
-    avoid="The size that separates noise from outliers is unknown: delta is in the target's unit, so tune it.",
-    elsewhere=(
-        same("torch", "nn.HuberLoss(delta=delta)"),
-        same("keras", "Huber(delta=delta)", note=KERAS),
-        same("optax", "huber_loss(delta=delta)"),
-        same("scipy", "special.huber(delta=delta)"),
-        same("statsmodels", "robust.norms.HuberT(t=delta).rho"),
-    ),
-)
+@loss(forms=FORM, gradient=_huber_gradient)
 def huber(
     batch: Batch, *, delta: Annotated[float, POSITIVE, "|r| at which growth turns linear, in the target's unit"] = 1.0
 ) -> Array:
     """Squared error near zero, absolute error in the tails.
 
     Continuous with its slope at |r| = delta; as delta grows it becomes mse/2.
+
+    Formula: mean of r²/2 if |r| ≤ delta, else delta·(|r| - delta/2)
+    Unit: target²
+    Use: The best of mse and mae: smooth near zero, and outliers pull only linearly.
+    Avoid: The size that separates noise from outliers is unknown: delta is in the target's unit, so tune it.
+    Source: Huber 1964, doi:10.1214/aoms/1177703732
+    Also: huber_loss
+    Elsewhere:
+        torch        nn.HuberLoss(delta=delta)
+        keras        Huber(delta=delta)                # its means are float32
+        optax        huber_loss(delta=delta)
+        scipy        special.huber(delta=delta)
+        statsmodels  robust.norms.HuberT(t=delta).rho
     """
     size = abs_residual(batch)
     inner = np.minimum(size, delta)
@@ -159,24 +148,22 @@ def _smooth_l1_gradient(batch: Batch, *, beta: float) -> Array:
     return np.clip(residual(batch) / beta, -1.0, 1.0)
 
 
-@loss(
-    forms=FORM,
-    gradient=_smooth_l1_gradient,
-    formula="mean of r²/(2 beta) if |r| < beta, else |r| - beta/2",
-    unit="target",
-    aliases=("smooth_l1_loss",),
-    source="Girshick 2015 (Fast R-CNN), arXiv:1504.08083",
-    use="Box regression, where it comes from: slope ±1 outside, a parabola inside.",
-    avoid="Where huber is meant: they agree only at beta = delta = 1.",
-    elsewhere=(
-        same("torch", "nn.SmoothL1Loss(beta=beta)", note="its beta = 0 is mae"),
-        same("keras", "Huber(delta=0.5)", "smooth_l1:beta=0.5", factor=0.5, note=KERAS),
-    ),
-)
+@loss(forms=FORM, gradient=_smooth_l1_gradient)
 def smooth_l1(
     batch: Batch, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0
 ) -> Array:
-    """Absolute error with its corner rounded by a parabola; huber(delta=beta)/beta."""
+    """Absolute error with its corner rounded by a parabola; huber(delta=beta)/beta.
+
+    Formula: mean of r²/(2 beta) if |r| < beta, else |r| - beta/2
+    Unit: target
+    Use: Box regression, where it comes from: slope ±1 outside, a parabola inside.
+    Avoid: Where huber is meant: they agree only at beta = delta = 1.
+    Source: Girshick 2015 (Fast R-CNN), arXiv:1504.08083
+    Also: smooth_l1_loss
+    Elsewhere:
+        torch  nn.SmoothL1Loss(beta=beta)  # its beta = 0 is mae
+        keras  Huber(delta=0.5)            = 0.5 x smooth_l1:beta=0.5  # its means are float32
+    """
     size = abs_residual(batch)
     inner = np.minimum(size, beta)
     return inner / beta * (size - 0.5 * inner)
@@ -186,23 +173,21 @@ def _log_cosh_gradient(batch: Batch) -> Array:
     return np.tanh(residual(batch))
 
 
-@loss(
-    forms=FORM,
-    gradient=_log_cosh_gradient,
-    formula="mean of ln cosh r, r = pred - target",
-    unit="target (for large r)",
-    aliases=("logcosh", "log_cosh_error"),
-    source="Green 1990, doi:10.1109/42.52985",
-    use="As huber with delta = 1, but smooth everywhere.",
-    avoid="Targets whose natural error is far from 1: it has no width to set. Rescale, or use huber.",
-    elsewhere=(
-        same("keras", "LogCosh", note=f"its form cancels for |r| below 1e-6; {KERAS}"),
-        same("optax", "log_cosh", note="its form cancels for |r| below 1e-6"),
-        differs("torchmetrics", "log_cosh_error", "it overflows for |r| above 710, and cancels for |r| below 1e-6"),
-    ),
-)
+@loss(forms=FORM, gradient=_log_cosh_gradient)
 def log_cosh(batch: Batch) -> Array:
-    """Logarithm of the hyperbolic cosine of the residual."""
+    """Logarithm of the hyperbolic cosine of the residual.
+
+    Formula: mean of ln cosh r, r = pred - target
+    Unit: target (for large r)
+    Use: As huber with delta = 1, but smooth everywhere.
+    Avoid: Targets whose natural error is far from 1: it has no width to set. Rescale, or use huber.
+    Source: Green 1990, doi:10.1109/42.52985
+    Also: logcosh, log_cosh_error
+    Elsewhere:
+        keras         LogCosh         # its form cancels for |r| below 1e-6; its means are float32
+        optax         log_cosh        # its form cancels for |r| below 1e-6
+        torchmetrics  log_cosh_error  ≠ it overflows for |r| above 710, and cancels for |r| below 1e-6
+    """
     size = abs_residual(batch)
     held = np.minimum(size, STRAIGHT)  # beyond, the loss is a straight line to the last digit
     # ln cosh r = ln(1 + 2 sinh²(r/2)) does not cancel near zero
@@ -214,23 +199,21 @@ def _quantile_gradient(batch: Batch, *, q: float) -> Array:
     return np.where(r > 0.0, 1.0 - q, np.where(r < 0.0, -q, 0.0))
 
 
-@loss(
-    forms=FORM,
-    gradient=_quantile_gradient,
-    subgradient="0 at r = 0",
-    formula="mean of max(q·(target - pred), (q - 1)·(target - pred))",
-    unit="target",
-    aliases=("pinball", "pinball_loss", "mean_pinball_loss", "tilted_loss", "check_loss"),
-    source="Koenker & Bassett 1978, doi:10.2307/1913643",
-    use="The q-quantile is wanted: an upper bound, an interval, a service level.",
-    avoid="The mean or a central value is wanted. q = 0.5 is mae/2.",
-    elsewhere=(
-        same("scikit-learn", "mean_pinball_loss(alpha=q)"),
-        same("tensorflow-addons", "losses.PinballLoss(tau=q)"),
-    ),
-)
+@loss(forms=FORM, gradient=_quantile_gradient)
 def quantile(batch: Batch, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5) -> Array:
-    """Quantile (pinball) loss: an error below costs q, an error above 1 - q."""
+    """Quantile (pinball) loss: an error below costs q, an error above 1 - q.
+
+    Formula: mean of max(q·(target - pred), (q - 1)·(target - pred))
+    Unit: target
+    Use: The q-quantile is wanted: an upper bound, an interval, a service level.
+    Avoid: The mean or a central value is wanted. q = 0.5 is mae/2.
+    Source: Koenker & Bassett 1978, doi:10.2307/1913643
+    Subgradient: 0 at r = 0
+    Also: pinball, pinball_loss, mean_pinball_loss, tilted_loss, check_loss
+    Elsewhere:
+        scikit-learn       mean_pinball_loss(alpha=q)
+        tensorflow-addons  losses.PinballLoss(tau=q)
+    """
     r = residual(batch)
     over, under = (0.0 if share == 0.0 else share * r for share in (1.0 - q, -q))  # 0 even of an infinite residual
     return np.maximum(over, under)
@@ -246,41 +229,38 @@ def _weighted_median(ordered: Array) -> float:
     return float(low if low == high else 0.5 * low + 0.5 * high)
 
 
-median_absolute_error = combine(
-    "median_absolute_error",
-    parts=(abs_residual,),
-    forms=ONE_OUTPUT,
-    keeps="sample",
-    whole=_weighted_median,
-    quantile=0.5,
-    summary="Median of the absolute errors.",
-    doc="Half of the rows are closer than this. Weights count as repeated rows; it keeps one number per row in memory.",
-    formula="median of |r|, r = pred - target",
-    unit="target",
-    aliases=("medae",),
-    source="Hampel 1974, doi:10.1080/01621459.1974.10482962",
-    use="The typical error, whatever the worst half does.",
-    avoid="The worst errors matter: it does not see them.",
-    elsewhere=(
-        same("scikit-learn", "median_absolute_error", note="weighted, the same rule: the average of both medians"),
-        same("permetrics", "MedAE"),
-    ),
-)
+@recipe(forms=ONE_OUTPUT)
+def median_absolute_error() -> Recipe:
+    """Median of the absolute errors.
 
-max_error = combine(
-    "max_error",
-    parts=(abs_residual,),
-    forms=ONE_OUTPUT,
-    keeps="peak",
-    summary="Largest absolute error.",
-    doc="Rows of zero weight do not count; otherwise weights change nothing.",
-    formula="max of |r|, r = pred - target",
-    unit="target",
-    source="Chebyshev 1854",
-    use="A guarantee is wanted: no row is further off.",
-    avoid="Ranking models: one row decides, and it grows with the number of rows.",
-    elsewhere=(
-        same("scikit-learn", "max_error", note="it takes no weights"),
-        same("permetrics", "ME"),
-    ),
-)
+    Half of the rows are closer than this. Weights count as repeated rows; it keeps one number per row in memory.
+
+    Formula: median of |r|, r = pred - target
+    Unit: target
+    Use: The typical error, whatever the worst half does.
+    Avoid: The worst errors matter: it does not see them.
+    Source: Hampel 1974, doi:10.1080/01621459.1974.10482962
+    Also: medae
+    Elsewhere:
+        scikit-learn  median_absolute_error  # weighted, the same rule: the average of both medians
+        permetrics    MedAE
+    """
+    return sample(abs_residual, value=_weighted_median, quantile=0.5)
+
+
+@recipe(forms=ONE_OUTPUT)
+def max_error() -> Recipe:
+    """Largest absolute error.
+
+    Rows of zero weight do not count; otherwise weights change nothing.
+
+    Formula: max of |r|, r = pred - target
+    Unit: target
+    Use: A guarantee is wanted: no row is further off.
+    Avoid: Ranking models: one row decides, and it grows with the number of rows.
+    Source: Chebyshev 1854
+    Elsewhere:
+        scikit-learn  max_error  # it takes no weights
+        permetrics    ME
+    """
+    return peak(abs_residual)

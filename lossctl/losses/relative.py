@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, residual
+from lossctl.core.declare import Recipe, loss, recipe
 from lossctl.core.domain import ABOVE_MINUS_ONE, NON_NEGATIVE, NON_ZERO, REAL
-from lossctl.core.loss import combine, differs, loss, same
 from lossctl.core.statistic import RATIO, ROOT, Statistic
 from lossctl.losses.forms import regression, relative
 from lossctl.numerics.activation import softplus
@@ -18,7 +17,6 @@ from lossctl.numerics.array import Array
 LOGARITHMIC = (relative(ABOVE_MINUS_ONE, ABOVE_MINUS_ONE),)
 PERCENTAGE = (relative(NON_ZERO),)
 ANY_TARGET = (relative(REAL),)
-KERAS = "its means are float32"
 
 
 @derived
@@ -35,72 +33,49 @@ def _msle_gradient(batch: Batch) -> Array:
     return 2.0 * log_residual(batch) / (1.0 + batch.pred)
 
 
-@loss(
-    forms=LOGARITHMIC,
-    gradient=_msle_gradient,
-    formula="mean of (ln(1 + pred) - ln(1 + target))²",
-    unit="1",
-    aliases=("mean_squared_log_error",),
-    source="Kaggle, Heritage Health Prize, 2011; scikit-learn #7655, 2016",
-    use="The relative difference matters, not the absolute one, as with house prices over orders of magnitude: "
-    "ln(1 + target) should be roughly normal. An under-estimate costs more than an equal over-estimate.",
-    avoid="Targets at or below -1 (no logarithm), or errors whose absolute size matters.",
-    elsewhere=(
-        same("scikit-learn", "mean_squared_log_error"),
-        same("torchmetrics", "mean_squared_log_error", note="without a check of the domain"),
-        differs("keras", "MeanSquaredLogarithmicError", "values below 1e-7 count as 1e-7"),
-        same("permetrics", "MSLE", note="of one output; it divides before it takes the logarithm"),
-    ),
-)
+@loss(forms=LOGARITHMIC, gradient=_msle_gradient)
 def msle(batch: Batch) -> Array:
-    """Mean squared logarithmic error."""
+    """Mean squared logarithmic error.
+
+    Formula: mean of (ln(1 + pred) - ln(1 + target))²
+    Unit: 1
+    Use: The relative difference matters, not the absolute one, as with house prices over orders of magnitude: ln(1 +
+        target) should be roughly normal. An under-estimate costs more than an equal over-estimate.
+    Avoid: Targets at or below -1 (no logarithm), or errors whose absolute size matters.
+    Source: Kaggle, Heritage Health Prize, 2011; scikit-learn #7655, 2016
+    Also: mean_squared_log_error
+    Elsewhere:
+        scikit-learn  mean_squared_log_error
+        torchmetrics  mean_squared_log_error       # without a check of the domain
+        keras         MeanSquaredLogarithmicError  ≠ values below 1e-7 count as 1e-7
+        permetrics    MSLE                         # of one output; it divides before it takes the logarithm
+    """
     return np.square(log_residual(batch))
 
 
-rmsle = msle.then(
-    "rmsle",
-    ROOT,
-    summary="Root mean squared logarithmic error.",
-    doc="Close to the typical relative error where errors are small.",
-    formula="√(mean of (ln(1 + pred) - ln(1 + target))²)",
-    unit="1",
-    aliases=("root_mean_squared_log_error",),
-    source="Kaggle, Heritage Health Prize, 2011",
-    use="msle is wanted on the scale of a relative error.",
-    avoid="A per-row value is needed: it has none, use msle.",
-    elsewhere=(
-        same("scikit-learn", "root_mean_squared_log_error", note="of one output; for several it averages the roots"),
-    ),
-)
+@recipe(forms=LOGARITHMIC)
+def rmsle() -> Recipe:
+    """Root mean squared logarithmic error.
+
+    Close to the typical relative error where errors are small.
+
+    Formula: √(mean of (ln(1 + pred) - ln(1 + target))²)
+    Unit: 1
+    Use: msle is wanted on the scale of a relative error.
+    Avoid: A per-row value is needed: it has none, use msle.
+    Source: Kaggle, Heritage Health Prize, 2011
+    Also: root_mean_squared_log_error
+    Elsewhere:
+        scikit-learn  root_mean_squared_log_error  # of one output; for several it averages the roots
+    """
+    return Recipe(msle.parts, ROOT)
 
 
 def _mape_gradient(batch: Batch, *, eps: float) -> Array:
     return np.sign(residual(batch)) / np.maximum(np.abs(batch.target), eps)
 
 
-def _mape_variant(args: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"forms": ANY_TARGET} if args["eps"] > 0.0 else {}
-
-
-@loss(
-    forms=PERCENTAGE,
-    variant=_mape_variant,
-    gradient=_mape_gradient,
-    subgradient="0 at r = 0",
-    formula="mean of |r| / max(|target|, eps), r = pred - target",
-    unit="1 (0.1 is 10 %)",
-    aliases=("mean_absolute_percentage_error",),
-    source="Armstrong 1985, Long-Range Forecasting",
-    use="People want the error in percent, and targets are far from zero.",
-    avoid="Targets near zero, where it explodes; it also favours predictions that are too low. Use wape.",
-    elsewhere=(
-        same("scikit-learn", "mean_absolute_percentage_error", "mape:eps=2.220446049250313e-16"),
-        same("keras", "MeanAbsolutePercentageError", "mape:eps=1e-7", factor=100.0, note=KERAS),
-        same("torchmetrics", "mean_absolute_percentage_error", "mape:eps=1.17e-6"),
-        same("permetrics", "MAPE", note="of one output; where a target is 0 it returns 1"),
-        same("permetrics", "MRE", note="of one output; where a target is 0 it returns 1"),
-    ),
-)
+@loss(forms=lambda eps: ANY_TARGET if eps > 0.0 else PERCENTAGE, gradient=_mape_gradient)
 def mape(
     batch: Batch,
     *,
@@ -109,6 +84,20 @@ def mape(
     """Mean absolute percentage error, as a fraction.
 
     Targets of 0 are refused, unless eps says by what their errors are divided.
+
+    Formula: mean of |r| / max(|target|, eps), r = pred - target
+    Unit: 1 (0.1 is 10 %)
+    Use: People want the error in percent, and targets are far from zero.
+    Avoid: Targets near zero, where it explodes; it also favours predictions that are too low. Use wape.
+    Source: Armstrong 1985, Long-Range Forecasting
+    Subgradient: 0 at r = 0
+    Also: mean_absolute_percentage_error
+    Elsewhere:
+        scikit-learn  mean_absolute_percentage_error  = mape:eps=2.220446049250313e-16
+        keras         MeanAbsolutePercentageError     = 100 x mape:eps=1e-7             # its means are float32
+        torchmetrics  mean_absolute_percentage_error  = mape:eps=1.17e-6
+        permetrics    MAPE                            # of one output; where a target is 0 it returns 1
+        permetrics    MRE                             # of one output; where a target is 0 it returns 1
     """
     return abs_residual(batch) / np.maximum(np.abs(batch.target), eps)
 
@@ -117,20 +106,19 @@ def _mpe_gradient(batch: Batch) -> Array:
     return np.broadcast_to(-1.0 / batch.target, batch.pred.shape)
 
 
-@loss(
-    forms=PERCENTAGE,
-    gradient=_mpe_gradient,
-    formula="mean of (target - pred) / target",
-    unit="1 (0.1 is 10 %)",
-    direction="zero",
-    aliases=("mean_percentage_error",),
-    source="Makridakis & Hibon 1979, doi:10.2307/2345077",
-    use="To see a systematic relative over- or under-estimate, beside mape.",
-    avoid="As an objective or alone: errors of opposite sign cancel.",
-    elsewhere=(same("permetrics", "MPE", note="of one output; where a target is 0 it returns 1"),),
-)
+@loss(forms=PERCENTAGE, gradient=_mpe_gradient, direction="zero")
 def mpe(batch: Batch) -> Array:
-    """Mean percentage error, as a fraction; for positive targets, positive means that the predictions are too low."""
+    """Mean percentage error, as a fraction; for positive targets, positive means that the predictions are too low.
+
+    Formula: mean of (target - pred) / target
+    Unit: 1 (0.1 is 10 %)
+    Use: To see a systematic relative over- or under-estimate, beside mape.
+    Avoid: As an objective or alone: errors of opposite sign cancel.
+    Source: Makridakis & Hibon 1979, doi:10.2307/2345077
+    Also: mean_percentage_error
+    Elsewhere:
+        permetrics  MPE  # of one output; where a target is 0 it returns 1
+    """
     return 0.0 - residual(batch) / batch.target
 
 
@@ -140,22 +128,21 @@ def _maape_gradient(batch: Batch) -> Array:
     return np.where(reach == 0.0, 0.0, np.sign(residual(batch)) * (size / reach) / reach)
 
 
-@loss(
-    forms=ANY_TARGET,
-    gradient=_maape_gradient,
-    subgradient="0 at r = 0",
-    formula="mean of arctan(|r| / |target|), r = pred - target",
-    unit="rad (between 0 and π/2)",
-    aliases=("mean_arctangent_absolute_percentage_error",),
-    source="Kim & Kim 2016, doi:10.1016/j.ijforecast.2015.12.003",
-    use="A percentage error for data with zeros: small errors count as in mape, no row costs more than π/2.",
-    avoid="Rows with target 0 matter: each costs π/2 whatever is predicted.",
-    elsewhere=(differs("permetrics", "MAAPE", "a row where target and prediction are 0 makes it 1"),),
-)
+@loss(forms=ANY_TARGET, gradient=_maape_gradient)
 def maape(batch: Batch) -> Array:
     """Mean arctangent absolute percentage error, between 0 and π/2.
 
     A row where target and prediction are both zero is a perfect prediction and costs 0.
+
+    Formula: mean of arctan(|r| / |target|), r = pred - target
+    Unit: rad (between 0 and π/2)
+    Use: A percentage error for data with zeros: small errors count as in mape, no row costs more than π/2.
+    Avoid: Rows with target 0 matter: each costs π/2 whatever is predicted.
+    Source: Kim & Kim 2016, doi:10.1016/j.ijforecast.2015.12.003
+    Subgradient: 0 at r = 0
+    Also: mean_arctangent_absolute_percentage_error
+    Elsewhere:
+        permetrics  MAAPE  ≠ a row where target and prediction are 0 makes it 1
     """
     return np.arctan2(abs_residual(batch), np.abs(batch.target))
 
@@ -172,30 +159,25 @@ def _smape_gradient(batch: Batch) -> Array:
     return np.where(size == 0.0, 0.0, slope)
 
 
-@loss(
-    forms=ANY_TARGET,
-    gradient=_smape_gradient,
-    subgradient="0 at r = 0",
-    formula="mean of |r| / ((|target| + |pred|)/2)",
-    unit="1 (between 0 and 2)",
-    aliases=("symmetric_mean_absolute_percentage_error",),
-    source="Makridakis 1993, doi:10.1016/0169-2070(93)90079-3",
-    use="A percentage error that stays finite when the target is zero.",
-    avoid="Any target is near zero: a row with target 0 costs 2 whatever is predicted.",
-    elsewhere=(
-        differs(
-            "torchmetrics", "symmetric_mean_absolute_percentage_error", "|target| + |pred| counts as 1.17e-6 at least"
-        ),
-        same("permetrics", "SMAPE", factor=100.0, note="of one output"),
-        same("permetrics", "SMAPE_NP", note="of one output"),
-        same("permetrics", "SMAPE_S", factor=0.5, note="of one output"),
-        same("permetrics", "SMAPE_S_P", factor=50.0, note="of one output"),
-    ),
-)
+@loss(forms=ANY_TARGET, gradient=_smape_gradient)
 def smape(batch: Batch) -> Array:
     """Symmetric mean absolute percentage error, between 0 and 2.
 
     A row where target and prediction are both zero is a perfect prediction and costs 0.
+
+    Formula: mean of |r| / ((|target| + |pred|)/2)
+    Unit: 1 (between 0 and 2)
+    Use: A percentage error that stays finite when the target is zero.
+    Avoid: Any target is near zero: a row with target 0 costs 2 whatever is predicted.
+    Source: Makridakis 1993, doi:10.1016/0169-2070(93)90079-3
+    Subgradient: 0 at r = 0
+    Also: symmetric_mean_absolute_percentage_error
+    Elsewhere:
+        torchmetrics  symmetric_mean_absolute_percentage_error  ≠ |target| + |pred| counts as 1.17e-6 at least
+        permetrics    SMAPE                                     = 100 x smape  # of one output
+        permetrics    SMAPE_NP                                  # of one output
+        permetrics    SMAPE_S                                   = 0.5 x smape  # of one output
+        permetrics    SMAPE_S_P                                 = 50 x smape   # of one output
     """
     target, pred = np.abs(batch.target), np.abs(batch.pred)
     most, least = np.maximum(target, pred), np.minimum(target, pred)
@@ -210,24 +192,23 @@ def abs_target(batch: Batch) -> Array:
     return np.abs(batch.target)
 
 
-wape = combine(
-    "wape",
-    parts=(abs_residual, abs_target),
-    forms=(regression(one=True),),
-    reading=RATIO,
-    summary="Weighted absolute percentage error: all absolute errors over all targets.",
-    doc="The rows share one denominator, so targets of zero are welcome; infinite where all of them are zero (and\n"
-    "undefined if all predictions are zero too).",
-    formula="Σ |r| / Σ |target|",
-    unit="1 (0.1 is 10 %)",
-    aliases=("wmape",),
-    source="Kolassa & Schütz 2007, Foresight 6",
-    use="A percentage error for sales or demand, with zeros among the targets.",
-    avoid="Rows of unlike size should count alike: the large targets rule.",
-    elsewhere=(
-        differs("torchmetrics", "weighted_mean_absolute_percentage_error", "Σ|target| counts as 1.17e-6 at least"),
-    ),
-)
+@recipe(forms=(regression(one=True),))
+def wape() -> Recipe:
+    """Weighted absolute percentage error: all absolute errors over all targets.
+
+    The rows share one denominator, so targets of zero are welcome; infinite where all of them are zero (and
+    undefined if all predictions are zero too).
+
+    Formula: Σ |r| / Σ |target|
+    Unit: 1 (0.1 is 10 %)
+    Use: A percentage error for sales or demand, with zeros among the targets.
+    Avoid: Rows of unlike size should count alike: the large targets rule.
+    Source: Kolassa & Schütz 2007, Foresight 6
+    Also: wmape
+    Elsewhere:
+        torchmetrics  weighted_mean_absolute_percentage_error  ≠ Σ|target| counts as 1.17e-6 at least
+    """
+    return Recipe((abs_residual, abs_target), RATIO)
 
 
 def plain_target(batch: Batch) -> Array:
@@ -243,30 +224,25 @@ def lack(batch: Batch) -> Array:
 OF_TOTAL = Statistic(
     "share of a mean",
     lambda m: np.where(m[1] != 0.0, RATIO.value(m), np.nan)[()],
-    RATIO.slope,
     undefined="the targets sum to zero",
 )
-coefficient_of_residual_mass = combine(
-    "coefficient_of_residual_mass",
-    parts=(lack, plain_target),
-    forms=(regression(one=True),),
-    reading=OF_TOTAL,
-    direction="zero",
-    summary="Share of the summed target that the predictions lack.",
-    doc="Positive where the predictions are too low in all, negative where they are too high; undefined where the\n"
-    "targets sum to zero.",
-    formula="(Σ target - Σ pred) / Σ target",
-    unit="1 (0.1 is 10 %)",
-    aliases=("crm",),
-    source="Loague & Green 1991, doi:10.1016/0169-7722(91)90038-3",
-    use="Totals must be right, as with a water balance or a budget.",
-    avoid="Rows matter: errors of opposite sign cancel. Beside rmse or mae only.",
-    elsewhere=(
-        same(
-            "permetrics",
-            "CRM",
-            factor=-1.0,
-            note="(Σ pred - Σ target) / Σ target; of one output; -1 where the targets sum to 0",
-        ),
-    ),
-)
+
+
+@recipe(forms=(regression(one=True),), direction="zero")
+def coefficient_of_residual_mass() -> Recipe:
+    """Share of the summed target that the predictions lack.
+
+    Positive where the predictions are too low in all, negative where they are too high; undefined where the
+    targets sum to zero.
+
+    Formula: (Σ target - Σ pred) / Σ target
+    Unit: 1 (0.1 is 10 %)
+    Use: Totals must be right, as with a water balance or a budget.
+    Avoid: Rows matter: errors of opposite sign cancel. Beside rmse or mae only.
+    Source: Loague & Green 1991, doi:10.1016/0169-7722(91)90038-3
+    Also: crm
+    Elsewhere:
+        permetrics  CRM  = -1 x coefficient_of_residual_mass
+            # (Σ pred - Σ target) / Σ target; of one output; -1 where the targets sum to 0
+    """
+    return Recipe((lack, plain_target), OF_TOTAL)

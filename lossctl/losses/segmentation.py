@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, other_prob
+from lossctl.core.declare import loss
 from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import differs, loss, same
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, starts
 from lossctl.losses.masks import FORM, Smooth, dice, dice_slope, share
@@ -19,7 +19,6 @@ from lossctl.numerics.double import column_sum
 from lossctl.numerics.quotient import expected
 
 DiceWeight = Annotated[float, NON_NEGATIVE, "weight of the Dice loss"]
-AGREE = "that of dice"
 
 
 def _dice(batch: Batch, smooth: float) -> Array:
@@ -47,18 +46,7 @@ def _dice_ce_gradient(batch: Batch, *, lambda_dice: float, lambda_ce: float, smo
     return lambda_dice * _dice_slope(batch, smooth) + expected(lambda_ce, _ce_slope(batch))
 
 
-@loss(
-    forms=FORM,
-    gradient=_dice_ce_gradient,
-    raw_gradient=_dice_ce_gradient,
-    subgradient=AGREE,
-    formula="mean of lambda_dice dice + lambda_ce mean over pixels of -ln(probability of what the pixel is)",
-    unit="1 plus nats",
-    source="Isensee et al. 2021 (nnU-Net), doi:10.1038/s41592-020-01008-z",
-    use="Training segmentation: overlap from the Dice loss, smooth slopes and calibrated pixels from cross-entropy.",
-    avoid="One of the two is to be reported: dice, bce.",
-    elsewhere=(same("MONAI", "DiceCELoss(sigmoid=True)", "dice_ce:smooth=1e-5", activation="sigmoid"),),
-)
+@loss(forms=FORM, gradient=_dice_ce_gradient, raw_gradient=_dice_ce_gradient)
 def dice_ce(
     batch: Batch,
     *,
@@ -69,6 +57,15 @@ def dice_ce(
     """Dice loss of each mask plus the binary cross-entropy of its pixels.
 
     Two empty masks agree: 0. The cross-entropy is infinite where a pixel was given the probability 0.
+
+    Formula: mean of lambda_dice dice + lambda_ce mean over pixels of -ln(probability of what the pixel is)
+    Unit: 1 plus nats
+    Use: Training segmentation: overlap from the Dice loss, smooth slopes and calibrated pixels from cross-entropy.
+    Avoid: One of the two is to be reported: dice, bce.
+    Source: Isensee et al. 2021 (nnU-Net), doi:10.1038/s41592-020-01008-z
+    Subgradient: that of dice
+    Elsewhere:
+        MONAI  DiceCELoss(sigmoid=True)  = dice_ce:smooth=1e-5 --activation sigmoid
     """
     entropy = pixel_mean(batch, -log_observed(batch))
     return lambda_dice * _dice(batch, smooth) + expected(lambda_ce, entropy)
@@ -88,19 +85,7 @@ def _dice_focal_gradient(
     return lambda_dice * _dice_slope(batch, smooth) + expected(lambda_focal, _focal_slope(batch, gamma))
 
 
-@loss(
-    forms=FORM,
-    gradient=_dice_focal_gradient,
-    raw_gradient=_dice_focal_gradient,
-    subgradient=AGREE,
-    formula="mean of lambda_dice dice + lambda_focal mean over pixels of -(1 - q)^gamma ln q, q = probability of what "
-    "the pixel is",
-    unit="1 plus nats",
-    source="Zhu et al. 2019 (AnatomyNet), doi:10.1002/mp.13300",
-    use="As dice_ce, where most pixels are easy background.",
-    avoid="One of the two is to be reported: dice, focal.",
-    elsewhere=(same("MONAI", "DiceFocalLoss(sigmoid=True)", "dice_focal:smooth=1e-5", activation="sigmoid"),),
-)
+@loss(forms=FORM, gradient=_dice_focal_gradient, raw_gradient=_dice_focal_gradient)
 def dice_focal(
     batch: Batch,
     *,
@@ -112,6 +97,16 @@ def dice_focal(
     """Dice loss of each mask plus the focal loss of its pixels.
 
     Two empty masks agree: 0. The focal loss is infinite where a pixel was given the probability 0.
+
+    Formula: mean of lambda_dice dice + lambda_focal mean over pixels of -(1 - q)^gamma ln q, q = probability of what
+        the pixel is
+    Unit: 1 plus nats
+    Use: As dice_ce, where most pixels are easy background.
+    Avoid: One of the two is to be reported: dice, focal.
+    Source: Zhu et al. 2019 (AnatomyNet), doi:10.1002/mp.13300
+    Subgradient: that of dice
+    Elsewhere:
+        MONAI  DiceFocalLoss(sigmoid=True)  = dice_focal:smooth=1e-5 --activation sigmoid
     """
     focal = pixel_mean(batch, -np.power(other_observed(batch), gamma) * log_observed(batch))
     return lambda_dice * _dice(batch, smooth) + expected(lambda_focal, focal)
@@ -134,25 +129,7 @@ PIXELS = Form(
 POWERS = {"square": 2.0, "simple": 1.0, "uniform": 0.0}
 
 
-@set_loss(
-    forms=(PIXELS,),
-    formula="mean over images of 1 - (2 Σ_c w_c I_c + smooth)/(Σ_c w_c (P_c + Y_c) + smooth), w_c = 1/Y_c², P_c, Y_c, "
-    "I_c = predicted, true and shared pixels of class c",
-    unit="1",
-    source="Sudre et al. 2017, arXiv:1707.03237",
-    use="Segmentation into several classes of very different size: every class counts alike, however few its pixels.",
-    avoid="Tiny classes are noise: their weight is largest (weights=simple, weights=uniform).",
-    elsewhere=(
-        differs("optax", "losses.multiclass_generalized_dice_loss", "the weighted mean of each class's own Dice loss"),
-        differs("torchmetrics", "1 - segmentation.generalized_dice_score", "of label masks"),
-        same(
-            "MONAI",
-            "GeneralizedDiceLoss(softmax=True, to_onehot_y=True)",
-            "generalized_dice:smooth=1e-5",
-            activation="softmax",
-        ),
-    ),
-)
+@set_loss(forms=(PIXELS,))
 def generalized_dice(
     batch: Batch,
     *,
@@ -165,6 +142,18 @@ def generalized_dice(
 
     A row is one pixel: its class, and a probability for each class. The rows of equal `query` are one image. A class
     that is not in an image has the largest weight of those that are, as in MONAI.
+
+    Formula: mean over images of 1 - (2 Σ_c w_c I_c + smooth)/(Σ_c w_c (P_c + Y_c) + smooth), w_c = 1/Y_c², P_c, Y_c,
+        I_c = predicted, true and shared pixels of class c
+    Unit: 1
+    Use: Segmentation into several classes of very different size: every class counts alike, however few its pixels.
+    Avoid: Tiny classes are noise: their weight is largest (weights=simple, weights=uniform).
+    Source: Sudre et al. 2017, arXiv:1707.03237
+    Elsewhere:
+        optax         losses.multiclass_generalized_dice_loss  ≠ the weighted mean of each class's own Dice loss
+        torchmetrics  1 - segmentation.generalized_dice_score  ≠ of label masks
+        MONAI         GeneralizedDiceLoss(softmax=True, to_onehot_y=True)
+            = generalized_dice:smooth=1e-5 --activation softmax
     """
     truth, first = class_rows(batch), starts(batch)
     shared, missed, size = (

@@ -10,7 +10,6 @@ import numpy as np
 from lossctl.core.batch import Batch, abs_residual
 from lossctl.core.domain import CODES, REAL, Whole
 from lossctl.core.form import QUERY, Curve, Form
-from lossctl.core.loss import same
 from lossctl.core.sets import set_loss, spans
 from lossctl.numerics.array import Array
 
@@ -41,17 +40,7 @@ SERIES = Form(
 )
 
 
-@set_loss(
-    forms=(SERIES,),
-    ordered=True,
-    formula="mean over series of mean |r| / mean |target(t) - target(t - m)|",
-    unit="1",
-    aliases=("mean_absolute_scaled_error",),
-    source="Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001",
-    use="Forecasts of series of different size and unit: below 1 is better than repeating the value m rows before.",
-    avoid="Rows in no order of time; series that hardly move. The scale is that of these rows, not of training data.",
-    elsewhere=(same("permetrics", "MASE(m=m)", note="of one output; where the scale is 0 it returns 1e10"),),
-)
+@set_loss(forms=(SERIES,), ordered=True)
 def mase(batch: Batch, *, m: Annotated[float, Season(), "rows from one season to the next; 1 for none"] = 1.0) -> Array:
     """Mean absolute scaled error of series.
 
@@ -59,6 +48,15 @@ def mase(batch: Batch, *, m: Annotated[float, Season(), "rows from one season to
     which series a row belongs to, without it all rows are one. The scale is the mean absolute change over m rows of
     the evaluated series itself. A series of m rows or fewer, or one that does not change, has no scale: its value,
     and so the mean, is not defined.
+
+    Formula: mean over series of mean |r| / mean |target(t) - target(t - m)|
+    Unit: 1
+    Use: Forecasts of series of different size and unit: below 1 is better than repeating the value m rows before.
+    Avoid: Rows in no order of time; series that hardly move. The scale is that of these rows, not of training data.
+    Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001
+    Also: mean_absolute_scaled_error
+    Elsewhere:
+        permetrics  MASE(m=m)  # of one output; where the scale is 0 it returns 1e10
     """
     return np.array([_scaled(batch.target[0, rows], abs_residual(batch)[0, rows], int(m)) for rows in spans(batch)])
 

@@ -14,7 +14,6 @@ import numpy as np
 from lossctl.core.batch import Batch
 from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import differs, same
 from lossctl.core.sets import set_loss, sizes, spans
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.lengths import near_one, norm
@@ -49,7 +48,6 @@ EMBEDDED_PAIRS = Form(
         },
     ),
 )
-LONE = "An anchor alone with its label does not count; a set without two rows of one label has no value."
 Costs = tuple[float, int]
 Cost = Callable[[Array, Mask, Mask], Costs]
 Temperature = Annotated[float, POSITIVE, "what cosines are divided by"]
@@ -99,27 +97,25 @@ def _log_sum(x: Array, among: Mask) -> Array:
     return np.stack([top, np.add.reduce(share, axis=1)])
 
 
-@set_loss(
-    forms=(EMBEDDINGS,),
-    formula="mean over positive pairs of -ln(e^(c_ip/τ) / (e^(c_ip/τ) + Σ_{negatives k of i} e^(c_ik/τ))), c = cosine",
-    unit="nats",
-    aliases=("info_nce", "ntxent"),
-    source="van den Oord et al. 2018, arXiv:1807.03748; Chen et al. 2020 (SimCLR), arXiv:2002.05709",
-    use="Contrastive learning: two views of one thing have one label, all else in the batch is negative.",
-    avoid="More than two rows share a label and all should count at once: supcon.",
-    elsewhere=(
-        same("optax", "losses.ntxent"),
-        same("pytorch-metric-learning", "NTXentLoss"),
-        same("MONAI", "ContrastiveLoss", "nt_xent:temperature=0.5", note="rows i and i + n have one label"),
-        same("SimCLR", "NT-Xent", "nt_xent:temperature=0.5", note="two rows of each label"),
-    ),
-)
+@set_loss(forms=(EMBEDDINGS,))
 def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
     """Normalised temperature-scaled cross-entropy of embeddings (InfoNCE).
 
     The mean over all ordered pairs of rows with one label in a set, then over sets. An anchor alone with its label does
     not count; a set without two rows of one label has no value. Cosines are rounded before they are divided by the
     temperature: right to 4 units in the last place of the loss over the temperature.
+
+    Formula: mean over positive pairs of -ln(e^(c_ip/τ) / (e^(c_ip/τ) + Σ_{negatives k of i} e^(c_ik/τ))), c = cosine
+    Unit: nats
+    Use: Contrastive learning: two views of one thing have one label, all else in the batch is negative.
+    Avoid: More than two rows share a label and all should count at once: supcon.
+    Source: van den Oord et al. 2018, arXiv:1807.03748; Chen et al. 2020 (SimCLR), arXiv:2002.05709
+    Also: info_nce, ntxent
+    Elsewhere:
+        optax                    losses.ntxent
+        pytorch-metric-learning  NTXentLoss
+        MONAI                    ContrastiveLoss  = nt_xent:temperature=0.5  # rows i and i + n have one label
+        SimCLR                   NT-Xent          = nt_xent:temperature=0.5  # two rows of each label
     """
 
     def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
@@ -131,26 +127,23 @@ def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
     return _over_anchors(batch, cost)
 
 
-@set_loss(
-    forms=(EMBEDDINGS,),
-    best=None,
-    formula="mean over anchors of -1/|P| Σ_{positives p} ln(e^(c_ip/τ) / Σ_{k other than i} e^(c_ik/τ)), c = cosine",
-    unit="nats",
-    aliases=("supervised_contrastive",),
-    source="Khosla et al. 2020, arXiv:2004.11362",
-    use="Contrastive learning with class labels: all rows of one class are positives of each other.",
-    avoid="Two views of one thing, no classes: nt_xent.",
-    elsewhere=(
-        same("pytorch-metric-learning", "SupConLoss"),
-        differs("the authors' code", "SupConLoss", "times temperature/0.07"),
-    ),
-)
+@set_loss(forms=(EMBEDDINGS,), best=None)
 def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
     """Supervised contrastive loss of embeddings.
 
     The mean over the rows of a set that are not alone with their label, then over sets; a set without any has no value.
     With |P| positives an anchor costs at least ln |P|. Cosines are rounded before they are divided by the temperature:
     right to 4 units in the last place of the loss over the temperature.
+
+    Formula: mean over anchors of -1/|P| Σ_{positives p} ln(e^(c_ip/τ) / Σ_{k other than i} e^(c_ik/τ)), c = cosine
+    Unit: nats
+    Use: Contrastive learning with class labels: all rows of one class are positives of each other.
+    Avoid: Two views of one thing, no classes: nt_xent.
+    Source: Khosla et al. 2020, arXiv:2004.11362
+    Also: supervised_contrastive
+    Elsewhere:
+        pytorch-metric-learning  SupConLoss
+        the authors' code        SupConLoss  ≠ times temperature/0.07
     """
 
     def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
@@ -164,19 +157,7 @@ def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
     return _over_anchors(batch, cost)
 
 
-@set_loss(
-    forms=(EMBEDDINGS,),
-    formula="mean over anchors of ln(1 + Σ_p e^(-γ α_p (c_p - 1 + m)) Σ_n e^(γ α_n (c_n - m))), c = cosine, "
-    "α_p = max(0, 1 + m - c_p), α_n = max(0, c_n + m)",
-    unit="nats",
-    source="Sun et al. 2020, arXiv:2002.10857",
-    use="Metric learning where pairs that are far from right should pull harder than others.",
-    avoid="Cosines mean nothing, as where lengths count: contrastive, triplet.",
-    elsewhere=(
-        differs("keras", "losses.Circle", "takes rows for unit vectors, whether they are or not; float32"),
-        same("pytorch-metric-learning", "CircleLoss"),
-    ),
-)
+@set_loss(forms=(EMBEDDINGS,))
 def circle(
     batch: Batch,
     *,
@@ -189,6 +170,16 @@ def circle(
 
     The mean over the rows of a set that have positives and negatives, then over sets; a set without any has no value.
     Cosines are rounded before they are scaled: right to 4 units in the last place of the loss times gamma (1 + margin).
+
+    Formula: mean over anchors of ln(1 + Σ_p e^(-γ α_p (c_p - 1 + m)) Σ_n e^(γ α_n (c_n - m))), c = cosine, α_p = max(0,
+        1 + m - c_p), α_n = max(0, c_n + m)
+    Unit: nats
+    Use: Metric learning where pairs that are far from right should pull harder than others.
+    Avoid: Cosines mean nothing, as where lengths count: contrastive, triplet.
+    Source: Sun et al. 2020, arXiv:2002.10857
+    Elsewhere:
+        keras                    losses.Circle  ≠ takes rows for unit vectors, whether they are or not; float32
+        pytorch-metric-learning  CircleLoss
     """
 
     def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
@@ -202,15 +193,7 @@ def circle(
     return _over_anchors(batch, cost)
 
 
-@set_loss(
-    forms=(EMBEDDINGS,),
-    formula="mean over anchors of 1/α ln(1 + Σ_p e^(-α (c_p - base))) + 1/β ln(1 + Σ_n e^(β (c_n - base))), c = cosine",
-    unit="nats",
-    source="Wang et al. 2019, arXiv:1904.06627",
-    use="Metric learning where a pair should count by its own cosine and by those of the anchor's other pairs.",
-    avoid="Few parameters are wanted: nt_xent.",
-    elsewhere=(same("pytorch-metric-learning", "MultiSimilarityLoss", note="without a miner"),),
-)
+@set_loss(forms=(EMBEDDINGS,))
 def multi_similarity(
     batch: Batch,
     *,
@@ -222,6 +205,14 @@ def multi_similarity(
 
     The mean over the rows of a set, then over sets. Cosines are rounded before they are scaled: right to 4 units in
     the last place of the loss times the larger of alpha and beta.
+
+    Formula: mean over anchors of 1/α ln(1 + Σ_p e^(-α (c_p - base))) + 1/β ln(1 + Σ_n e^(β (c_n - base))), c = cosine
+    Unit: nats
+    Use: Metric learning where a pair should count by its own cosine and by those of the anchor's other pairs.
+    Avoid: Few parameters are wanted: nt_xent.
+    Source: Wang et al. 2019, arXiv:1904.06627
+    Elsewhere:
+        pytorch-metric-learning  MultiSimilarityLoss  # without a miner
     """
 
     def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
@@ -233,24 +224,22 @@ def multi_similarity(
     return _over_anchors(batch, cost)
 
 
-@set_loss(
-    forms=(EMBEDDED_PAIRS,),
-    formula="mean over rows i of ln(1 + Σ_{j other than i} e^(a_i·p_j - a_i·p_i)), a = anchor, p = positive",
-    unit="nats",
-    aliases=("npairs", "multi_class_n_pair"),
-    source="Sohn 2016, Improved Deep Metric Learning with Multi-class N-pair Loss Objective (NeurIPS)",
-    use="Batches of one pair from each class: the positives of the other pairs are the negatives.",
-    avoid="Lengths of embeddings mean nothing, or classes have more than two rows: nt_xent, supcon.",
-    elsewhere=(
-        differs("tensorflow-addons", "npairs_loss", "takes the matrix of products; pairs may share a class"),
-        differs("pytorch-metric-learning", "NPairsLoss", "unit vectors, and a pair drawn from each class"),
-    ),
-)
+@set_loss(forms=(EMBEDDED_PAIRS,))
 def n_pairs(batch: Batch) -> Array:
     """Multi-class N-pair loss: each row is a pair of embeddings, in the roles anchor and positive.
 
     The mean over the pairs of a set, then over sets, without the paper's penalty on lengths. Products are rounded
     before they are compared: right to 4 units in the last place of the loss times the largest product.
+
+    Formula: mean over rows i of ln(1 + Σ_{j other than i} e^(a_i·p_j - a_i·p_i)), a = anchor, p = positive
+    Unit: nats
+    Use: Batches of one pair from each class: the positives of the other pairs are the negatives.
+    Avoid: Lengths of embeddings mean nothing, or classes have more than two rows: nt_xent, supcon.
+    Source: Sohn 2016, Improved Deep Metric Learning with Multi-class N-pair Loss Objective (NeurIPS)
+    Also: npairs, multi_class_n_pair
+    Elsewhere:
+        tensorflow-addons        npairs_loss  ≠ takes the matrix of products; pairs may share a class
+        pytorch-metric-learning  NPairsLoss   ≠ unit vectors, and a pair drawn from each class
     """
     anchors, positives = _rows(batch["anchor"]), _rows(batch["positive"])
     means = np.full(len(sizes(batch)), np.nan)

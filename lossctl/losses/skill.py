@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from lossctl.core.batch import Batch, flag
+from lossctl.core.declare import Recipe, recipe, sample
 from lossctl.core.domain import Interval
-from lossctl.core.loss import same
-from lossctl.core.param import Param
 from lossctl.losses import classification
 from lossctl.losses.forms import CLASSES, DECISION
-from lossctl.losses.nullmodel import KEPT, NULL, pair
 from lossctl.losses.outcome import clipped, has_labels, log_observed
-from lossctl.losses.ratios import over, weighted_sum, whole_sample
+from lossctl.losses.ratios import over, weighted_sum
 from lossctl.numerics.array import Array
 
 
@@ -62,63 +62,85 @@ def brier_cost(batch: Batch) -> Array:
     return cost if has_labels(batch) else 2.0 * cost
 
 
-CLASS_NULL = (
-    f"{NULL} The constant gives every\nrow the classes' shares among these rows. {KEPT} "
-    "Undefined where all rows are of one class."
-)
-ONE_CLASS = whole_sample("all rows are of one class")
+@recipe(forms=(DECISION, CLASSES), best=1.0, direction="max")
+def d2_log_loss(
+    *,
+    eps: Annotated[
+        float, Interval(low=0.0, high=0.5, low_closed=True), "probabilities are clipped to [eps, 1 - eps]"
+    ] = 0.0,
+) -> Recipe:
+    """Share of the log loss of the classes' shares that the prediction takes away.
 
-d2_log_loss, one_minus_d2_log_loss = pair(
-    "d2_log_loss",
-    parts=(observed_class, log_cost),
-    forms=(DECISION, CLASSES),
-    keeps="sample",
-    reading=ONE_CLASS,
-    params=(
-        Param("eps", 0.0, Interval(low=0.0, high=0.5, low_closed=True), "probabilities are clipped to [eps, 1 - eps]"),
-    ),
-    score={
-        "whole": log_score,
-        "summary": "Share of the log loss of the classes' shares that the prediction takes away.",
-        "doc": CLASS_NULL,
-        "formula": "1 - Σ -ln p(observed) / Σ -ln share(observed)",
-        "aliases": ("d2_log_loss_score", "mcfadden_r2"),
-        "elsewhere": (same("scikit-learn", "d2_log_loss_score", "d2_log_loss:eps=2.220446049250313e-16"),),
-    },
-    left={
-        "whole": log_left,
-        "summary": "Log loss over that of the classes' shares.",
-        "doc": f"1 - d2_log_loss. {KEPT} Undefined where all rows are of one class.",
-        "formula": "Σ -ln p(observed) / Σ -ln share(observed)",
-        "elsewhere": (
-            same("scikit-learn", "1 - d2_log_loss_score", "one_minus_d2_log_loss:eps=2.220446049250313e-16"),
-        ),
-    },
-    use="To say how much better than the classes' frequencies predicted probabilities are, without a unit.",
-    avoid="Comparing over data sets of different class frequencies; large files: bce and cce keep nothing.",
-)
+    A score: 1 is perfect, 0 is as good as the best constant, and it has no lower end. The constant gives every
+    row the classes' shares among these rows. It keeps two numbers per row in memory. Undefined where all rows are of
+        one class.
 
-d2_brier, one_minus_d2_brier = pair(
-    "d2_brier",
-    parts=(observed_class, brier_cost),
-    forms=(DECISION, CLASSES),
-    keeps="sample",
-    reading=ONE_CLASS,
-    score={
-        "whole": brier_score,
-        "summary": "Brier skill: share of the Brier score of the classes' shares that the prediction takes away.",
-        "doc": CLASS_NULL,
-        "formula": "1 - Σ brier(p) / Σ brier(shares of the classes)",
-        "aliases": ("d2_brier_score", "brier_skill_score"),
-        "elsewhere": (same("scikit-learn", "d2_brier_score"),),
-    },
-    left={
-        "whole": brier_left,
-        "summary": "Brier score over that of the classes' shares.",
-        "doc": f"1 - d2_brier. {KEPT} Undefined where all rows are of one class.",
-        "formula": "Σ brier(p) / Σ brier(shares of the classes)",
-        "elsewhere": (same("scikit-learn", "1 - d2_brier_score"),),
-    },
-    use="To say how much better than the classes' frequencies predicted probabilities are, with no row able to rule.",
-    avoid="Comparing over data sets of different class frequencies; large files: brier keeps nothing.",
-)
+    Formula: 1 - Σ -ln p(observed) / Σ -ln share(observed)
+    Unit: 1
+    Use: To say how much better than the classes' frequencies predicted probabilities are, without a unit.
+    Avoid: Comparing over data sets of different class frequencies; large files: bce and cce keep nothing.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Also: d2_log_loss_score, mcfadden_r2
+    Elsewhere:
+        scikit-learn  d2_log_loss_score  = d2_log_loss:eps=2.220446049250313e-16
+    """
+    return sample(observed_class, log_cost, value=log_score, undefined="all rows are of one class")
+
+
+@recipe(forms=(DECISION, CLASSES))
+def one_minus_d2_log_loss(
+    *,
+    eps: Annotated[
+        float, Interval(low=0.0, high=0.5, low_closed=True), "probabilities are clipped to [eps, 1 - eps]"
+    ] = 0.0,
+) -> Recipe:
+    """Log loss over that of the classes' shares.
+
+    1 - d2_log_loss. It keeps two numbers per row in memory. Undefined where all rows are of one class.
+
+    Formula: Σ -ln p(observed) / Σ -ln share(observed)
+    Unit: 1
+    Use: To say how much better than the classes' frequencies predicted probabilities are, without a unit.
+    Avoid: Comparing over data sets of different class frequencies; large files: bce and cce keep nothing.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Elsewhere:
+        scikit-learn  1 - d2_log_loss_score  = one_minus_d2_log_loss:eps=2.220446049250313e-16
+    """
+    return sample(observed_class, log_cost, value=log_left, undefined="all rows are of one class")
+
+
+@recipe(forms=(DECISION, CLASSES), best=1.0, direction="max")
+def d2_brier() -> Recipe:
+    """Brier skill: share of the Brier score of the classes' shares that the prediction takes away.
+
+    A score: 1 is perfect, 0 is as good as the best constant, and it has no lower end. The constant gives every
+    row the classes' shares among these rows. It keeps two numbers per row in memory. Undefined where all rows are of
+        one class.
+
+    Formula: 1 - Σ brier(p) / Σ brier(shares of the classes)
+    Unit: 1
+    Use: To say how much better than the classes' frequencies predicted probabilities are, with no row able to rule.
+    Avoid: Comparing over data sets of different class frequencies; large files: brier keeps nothing.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Also: d2_brier_score, brier_skill_score
+    Elsewhere:
+        scikit-learn  d2_brier_score
+    """
+    return sample(observed_class, brier_cost, value=brier_score, undefined="all rows are of one class")
+
+
+@recipe(forms=(DECISION, CLASSES))
+def one_minus_d2_brier() -> Recipe:
+    """Brier score over that of the classes' shares.
+
+    1 - d2_brier. It keeps two numbers per row in memory. Undefined where all rows are of one class.
+
+    Formula: Σ brier(p) / Σ brier(shares of the classes)
+    Unit: 1
+    Use: To say how much better than the classes' frequencies predicted probabilities are, with no row able to rule.
+    Avoid: Comparing over data sets of different class frequencies; large files: brier keeps nothing.
+    Source: Hastie, Tibshirani & Wainwright 2015, Statistical Learning with Sparsity, eq. 3.11
+    Elsewhere:
+        scikit-learn  1 - d2_brier_score
+    """
+    return sample(observed_class, brier_cost, value=brier_left, undefined="all rows are of one class")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
+from lossctl.core.declare import Recipe, recipe
 from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import combine, differs, same
-from lossctl.core.param import Choice, Param
+from lossctl.core.param import Choice
 from lossctl.core.sets import at_first_rows, set_of, starts
 from lossctl.core.statistic import RATIO, Statistic
 from lossctl.numerics.array import Array
@@ -30,7 +32,6 @@ SURVIVAL = Form(
     ),
 )
 PER_EVENT = Statistic("mean over events", RATIO.value, RATIO.slope, undefined="there is no event", mass=1)
-TIES = Param("ties", "breslow", Choice(("breslow", "efron")), "what is done with events at the same time")
 
 
 @derived
@@ -66,29 +67,28 @@ def events(batch: Batch) -> Array:
     return np.add.reduceat(had_event(batch), starts(batch))
 
 
-cox = combine(
-    "cox",
-    parts=(at_first_rows(total_cost), at_first_rows(events)),
-    params=(TIES,),
-    forms=(SURVIVAL,),
-    reading=PER_EVENT,
-    best=None,
-    summary="Negative log partial likelihood of Cox's proportional hazards model, per event.",
-    doc="A subject with an event is held against all that were at risk at its time: whose time is not earlier, events\n"
-    "and censored ones, within its stratum if `query` names one. The mean is over all events of all strata, as in\n"
-    "torchsurv and pycox; lifelines prints the sum, with ties=efron and the other sign. Strata without events do not\n"
-    "count. Undefined without events. Subjects with events at one time: Breslow's rule lets each compete with all of\n"
-    "them, Efron's takes the others out one by one.",
-    formula="1/(number of events) Σ_{i with event} ln Σ_{j: t_j >= t_i} e^(s_j - s_i), s = log-risk",
-    unit="nats",
-    aliases=("cox_ph", "neg_partial_log_likelihood"),
-    source="Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x; Breslow 1974; Efron 1977",
-    use="Predicted risks, where only their order and ratios matter and many subjects have had no event yet.",
-    avoid="Times themselves are predicted.",
-    elsewhere=(
-        same("torchsurv", "cox.neg_partial_log_likelihood", "cox:ties=efron"),
-        same("pycox", "CoxPHLoss", note="without tied times"),
-        differs("lifelines", "CoxPHFitter.log_likelihood_", "the sum over events, ties=efron, with the other sign"),
-        differs("statsmodels", "PHReg.loglike", "the sum over events, with the other sign"),
-    ),
-)
+@recipe(forms=(SURVIVAL,), best=None)
+def cox(
+    *, ties: Annotated[str, Choice(("breslow", "efron")), "what is done with events at the same time"] = "breslow"
+) -> Recipe:
+    """Negative log partial likelihood of Cox's proportional hazards model, per event.
+
+    A subject with an event is held against all that were at risk at its time: whose time is not earlier, events
+    and censored ones, within its stratum if `query` names one. The mean is over all events of all strata, as in
+    torchsurv and pycox; lifelines prints the sum, with ties=efron and the other sign. Strata without events do not
+    count. Undefined without events. Subjects with events at one time: Breslow's rule lets each compete with all of
+    them, Efron's takes the others out one by one.
+
+    Formula: 1/(number of events) Σ_{i with event} ln Σ_{j: t_j >= t_i} e^(s_j - s_i), s = log-risk
+    Unit: nats
+    Use: Predicted risks, where only their order and ratios matter and many subjects have had no event yet.
+    Avoid: Times themselves are predicted.
+    Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x; Breslow 1974; Efron 1977
+    Also: cox_ph, neg_partial_log_likelihood
+    Elsewhere:
+        torchsurv    cox.neg_partial_log_likelihood  = cox:ties=efron
+        pycox        CoxPHLoss                       # without tied times
+        lifelines    CoxPHFitter.log_likelihood_     ≠ the sum over events, ties=efron, with the other sign
+        statsmodels  PHReg.loglike                   ≠ the sum over events, with the other sign
+    """
+    return Recipe((at_first_rows(total_cost), at_first_rows(events)), PER_EVENT)

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lossctl.core.means import means
 from lossctl.core.state import View
-from lossctl.core.statistic import Means, Statistic
+from lossctl.core.statistic import Means, Statistic, means
 from lossctl.numerics.exact import SHIFT, ratio, units
 
 Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean

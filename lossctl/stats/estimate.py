@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments
-from lossctl.core.means import means, read
 from lossctl.core.state import View
-from lossctl.core.statistic import Statistic
+from lossctl.core.statistic import Statistic, means, read
 from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair

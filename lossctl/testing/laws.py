@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
-from lossctl.core.arrays import block_state, first_finite, value_of
 from lossctl.core.batch import Batch
 from lossctl.core.domain import Box
-from lossctl.core.loss import Loss
+from lossctl.core.loss import Loss, block_state, first_finite, value_of
 from lossctl.core.state import Moments, Sample
 from lossctl.core.statistic import MEAN
 from lossctl.errors import UsageError

@@ -1,0 +1,187 @@
+"""Declare a loss: a decorated function, whose docstring holds the facts that people read.
+
+    @loss(forms=FORM, gradient=_huber_gradient)
+    def huber(batch: Batch, *, delta: Annotated[float, POSITIVE, "|r| at which growth turns linear"] = 1.0) -> Array:
+        '''Squared error near zero, absolute error in the tails.
+
+        Continuous with its slope at |r| = delta; as delta grows it becomes mse/2.
+
+        Formula: mean of r²/2 if |r| ≤ delta, else delta·(|r| - delta/2)
+        Unit: target²
+        Use: The best of mse and mae: smooth near zero, and outliers pull only linearly.
+        Avoid: The size that separates noise from outliers is unknown: delta is in the target's unit, so tune it.
+        Source: Huber 1964, doi:10.1214/aoms/1177703732
+        Also: huber_loss
+        Elsewhere:
+            torch   nn.HuberLoss(delta=delta)
+            keras   Huber(delta=delta)          # its means are float32
+        '''
+
+The first line is the summary, the text up to the first head the doc. A line that is indented deeper than the one it
+belongs to continues it. `core.peer` says how a line of `Elsewhere` is read.
+
+`@loss` takes a per-row quantity, of which the loss is the mean; `@recipe` takes a function of the parameters that
+returns a `Recipe`: several parts and the statistic of their means, a peak, or a whole sample. A family with more in
+common makes its own decorator of `declare`. The facts named in `VARYING` may be functions of parameters that they
+name: `forms=lambda eps: ANY_TARGET if eps > 0.0 else PERCENTAGE`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, Final, Literal
+
+from lossctl.core.form import Form
+from lossctl.core.loss import Loss, Part, Resolve, taken
+from lossctl.core.param import Param, params_of
+from lossctl.core.peer import peer_of
+from lossctl.core.statistic import MEAN, Statistic, one_less
+from lossctl.numerics.array import Array
+
+HEADS: Final = ("Formula", "Unit", "Use", "Avoid", "Source", "Subgradient", "Also", "Elsewhere")
+HEAD: Final = re.compile(rf"({'|'.join(HEADS)}):(?: (.*))?")
+INDENT: Final = 4  # of a line of `Elsewhere`
+MARKS: Final = ("= ", "≠ ", "# ")  # a line that begins with one continues a claim by a column
+VARYING: Final = ("forms", "parts", "reading", "best")
+RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a loss computes: its parts, and the statistic of their means.
+
+    keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
+    values. whole: (parts and weights, rows sorted by the first part) -> value. quantile: which quantile of its sample
+    the value is, if it is one.
+    """
+
+    parts: tuple[Part, ...]
+    reading: Statistic = MEAN
+    keeps: Literal["moments", "peak", "sample"] = "moments"
+    whole: Callable[..., float] | None = None
+    quantile: float | None = None
+
+
+def sample(*parts: Part, value: Callable[..., float], undefined: str = "", quantile: float | None = None) -> Recipe:
+    """Return the recipe of a function of all values; `undefined` says when it has none."""
+    reading = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
+    return Recipe(parts, reading, "sample", value, quantile)
+
+
+def peak(part: Part) -> Recipe:
+    """Return the recipe of the largest value."""
+    return Recipe((part,), keeps="peak")
+
+
+def complement(recipe: Recipe) -> Recipe:
+    """Return 1 less what a recipe makes: the score to a loss."""
+    whole = recipe.whole
+    if whole is None:
+        return replace(recipe, reading=one_less(recipe.reading))
+
+    @wraps(whole)
+    def rest(ordered: Array, **args: Any) -> float:
+        return 1.0 - whole(ordered, **args)
+
+    return replace(recipe, whole=rest)
+
+
+def loss(*, forms: tuple[Form, ...] | Callable[..., tuple[Form, ...]], **facts: Any) -> Callable[[Part], Loss]:
+    """Declare the mean of `function(batch, *, params) -> per-row values` as a loss.
+
+    The function returns (rows,) values, or (width, rows) values that are averaged over the columns. gradient: the
+    slope of each row's loss by the prediction, a dict by role where there are several.
+    """
+    return lambda function: declare(function, forms=forms, parts=(function,), row=function, **facts)
+
+
+def recipe(
+    *, forms: tuple[Form, ...] | Callable[..., tuple[Form, ...]], **facts: Any
+) -> Callable[[Callable[..., Recipe]], Loss]:
+    """Declare a loss by `function(*, params) -> Recipe`."""
+
+    def made(function: Callable[..., Recipe]) -> Loss:
+        return declare(function, forms=forms, resolve=lambda args: vars(call(function, args)), **facts)
+
+    return made
+
+
+def declare(
+    function: Callable[..., Any],
+    *,
+    params: tuple[Param, ...] | None = None,
+    resolve: Resolve | None = None,
+    note: str = "",
+    **facts: Any,
+) -> Loss:
+    """Return the loss that a function, its docstring and further facts declare, with its parameters at their defaults.
+
+    params: in place of those of the function. resolve: the fields of `RESOLVED` that depend on parameters, from their
+    values; those that it does not return are as declared. note: what a family adds to the doc of every loss.
+    """
+    varying = {name: facts.pop(name) for name in VARYING if callable(facts.get(name))}
+    facts = {**described(function.__name__, function.__doc__ or "", plain="formula" in facts), **facts}
+    made = Loss(
+        name=function.__name__,
+        params=params_of(function) if params is None else params,
+        **{"forms": (), "parts": (), **facts, "doc": f"{facts['doc']}\n{note}".strip()},
+    )
+    if not varying:
+        return resolving(made, resolve)
+
+    def chosen(args: Mapping[str, Any]) -> Mapping[str, Any]:
+        fields = {name: call(choose, args) for name, choose in varying.items()}
+        return {**fields, **(resolve(args) if resolve else {})}
+
+    return resolving(made, chosen)
+
+
+def resolving(made: Loss, changes: Resolve | None) -> Loss:
+    """Return a loss whose fields of `RESOLVED` change with its parameters, with these at their defaults."""
+    if changes is None:
+        return made.bind()
+    declared = {name: getattr(made, name) for name in RESOLVED}
+    return replace(made, resolve=lambda args: {**declared, **changes(args)}).bind()
+
+
+def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
+    """Call a function with the parameters that it names."""
+    return function(**{name: args[name] for name in taken(function) if name in args})
+
+
+def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:
+    """Return the facts that a docstring states; of a plain one, which has no heads, summary and doc alone.
+
+    Raises ValueError for a line that belongs to nothing.
+    """
+    summary, *lines = inspect.cleandoc(docstring).splitlines() or [""]
+    if plain:
+        return {"summary": summary, "doc": "\n".join(lines).strip()}
+    doc: list[str] = []
+    heads: dict[str, list[str]] = {}
+    text = doc
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if match := HEAD.fullmatch(line):
+            text = heads[match[1]] = [match[2]] if match[2] else []
+        elif text is doc and not depth:
+            doc.append(line)
+        elif text is heads.get("Elsewhere") and depth == INDENT:
+            text.append(line.strip())
+        elif depth and text:
+            column = text is heads.get("Elsewhere") and line.lstrip().startswith(MARKS)
+            text[-1] += ("  " if column else " ") + line.strip()
+        elif line:
+            raise ValueError(f"{name}: {line!r} belongs to no head")
+    texts = {head.lower(): " ".join(entries) for head, entries in heads.items() if head not in ("Also", "Elsewhere")}
+    return {
+        "summary": summary,
+        "doc": "\n".join(doc).strip(),
+        "aliases": tuple(alias.strip() for alias in " ".join(heads.get("Also", [])).split(",") if alias.strip()),
+        "elsewhere": tuple(peer_of(line, name) for line in heads.get("Elsewhere", [])),
+        **texts,
+    }
