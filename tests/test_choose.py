@@ -15,14 +15,12 @@ import pytest
 
 import lossctl as package
 from lossctl import registry
-from lossctl.api.choosing import thresholds
-from lossctl.api.choosing.advice import OPTIMISES
-from lossctl.api.choosing.kinds import TASKS, WHAT
-from lossctl.api.choosing.rule import Rule
-from lossctl.api.choosing.rules import RULES
+from lossctl.api import choose_facts as thresholds
+from lossctl.api.choose_facts import KINDS
+from lossctl.api.choose_rules import OPTIMISES, RULES
 from lossctl.output.advice import to_table
 from lossctl.output.text import Style
-from lossctl.profile.numbers import NumberSummary, Sketch
+from lossctl.profile.numbers import Distribution, Sketch
 from lossctl.results.advice import Advice, Finding, Threshold
 from tests.conftest import ROOT, Lossctl
 
@@ -466,14 +464,11 @@ def test_any_command_runs_as_it_is_printed(seed: int, write: Write, lossctl: Los
 def test_every_rule_names_a_loss_that_is_there() -> None:
     known = registry.losses()
     for kind, rules in RULES.items():
-        assert kind in WHAT
         for rule in rules:
             assert rule.loss in known, f"{kind}: {rule.loss}"
-            if isinstance(rule, Rule):
-                assert rule.loss in OPTIMISES
-    assert set(WHAT) == {*RULES, "constant"}
-    assert set(OPTIMISES) == {rule.loss for rules in RULES.values() for rule in rules if isinstance(rule, Rule)}
-    assert set(TASKS) <= set(RULES)
+    assert set(KINDS) == {*RULES, "constant"}
+    assert set(OPTIMISES) == {rule.loss for rules in RULES.values() for rule in rules if rule.rank != "avoid"}
+    assert KINDS["constant"].task is None
 
 
 def test_every_threshold_has_a_reason() -> None:
@@ -522,13 +517,14 @@ def test_sketches_are_near_and_merge_to_the_same() -> None:
 
 def test_lines_have_the_moments_of_their_numbers() -> None:
     values = rng.gamma(2.0, 3.0, 3000) + 1e7
-    line = NumberSummary.of(values[:1000][np.newaxis], 0.0).merge(NumberSummary.of(values[1000:][np.newaxis], 0.0))
+    first, second = values[:1000][np.newaxis], values[1000:][np.newaxis]
+    line = Distribution.about(0.0, first).merge(Distribution.about(0.0, second))
     centred = values - values.mean()
     assert line.mean == pytest.approx(values.mean(), rel=1e-15)
     assert line.variance == pytest.approx(values.var(), rel=1e-9)
     assert line.skewness == pytest.approx(float(np.mean(centred**3)) / values.std() ** 3, rel=1e-6)
-    assert NumberSummary.of(np.full((1, 5), 2.5), 0.0).skewness is None
-    assert NumberSummary.of(np.array([[1e300, -1e300, 1e308]]), 0.0).variance is None
+    assert Distribution.about(0.0, np.full((1, 5), 2.5)).skewness is None
+    assert Distribution.about(0.0, np.array([[1e300, -1e300, 1e308]])).variance is None
 
 
 def test_threads_and_containers_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

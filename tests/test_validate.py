@@ -25,15 +25,16 @@ from hypothesis import strategies as st
 
 from lossctl.api.validate import validate
 from lossctl.core.block import Pending, ready
-from lossctl.core.state import NEVER
+from lossctl.core.domain import UNIT
 from lossctl.errors import DataError, UsageError
 from lossctl.io.table import Cells, Kind, Numbers, Piece, Shape, Table
 from lossctl.output.survey import FORMATS, render
 from lossctl.output.text import Style
-from lossctl.profile import scan as io_survey
-from lossctl.profile.cells import summary
-from lossctl.profile.columns import ColumnState, RoleState, Spread, Words, pred_domains, target_domains
-from lossctl.profile.scan import AHEAD, Surveyor, in_order
+from lossctl.profile import scan
+from lossctl.profile.columns import ColumnProfile, profile_column
+from lossctl.profile.numbers import NumberSummary, ValueCounts
+from lossctl.profile.roles import RoleProfile, role_domains
+from lossctl.profile.scan import AHEAD, TableScan, in_order
 from lossctl.results.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from tests.conftest import ROOT, Lossctl
 from tests.test_startup import HEAVY, loaded
@@ -279,10 +280,10 @@ def test_parts_of_a_column_merge_to_the_whole(cells: list[bytes], cut: int) -> N
     for kind in ("number", "text"):
         array = pa.array(cells, pa.large_binary())
         parts = [part for part in ((array[:cut], 0), (array[cut:], cut)) if len(part[0])]
-        states = [summary(Cells(part), Shape(kind), start)[0] for part, start in parts]
+        states = [profile_column(Cells(part), Shape(kind), start)[0] for part, start in parts]
         if not states:
             continue
-        whole, _ = summary(Cells(array), Shape(kind), 0)
+        whole, _ = profile_column(Cells(array), Shape(kind), 0)
         merged = states[0] if len(states) == 1 else states[0].merge(states[1])
         assert merged.rows == len(cells)
         if kind == "text":  # the first text is looked for in the first rows alone
@@ -290,42 +291,42 @@ def test_parts_of_a_column_merge_to_the_whole(cells: list[bytes], cut: int) -> N
         assert canonical(merged) == canonical(whole)
 
 
-def canonical(state: ColumnState) -> tuple[object, ...]:
+def canonical(state: ColumnProfile) -> tuple[object, ...]:
     """What a merge must keep: NaN as text, since it equals nothing, and the sum to its last digit."""
-    assert state.spread is None or state.spread.count == 0 or state.spread.mean is not None
-    mean = None if state.spread is None else state.spread.mean
-    spread = state.spread and replace(state.spread, total=0)
-    return tuple(map(repr, (replace(state, words=Words(), spread=spread), mean, state.words.counts)))
+    assert state.numbers is None or state.numbers.count == 0 or state.numbers.mean is not None
+    mean = None if state.numbers is None else state.numbers.mean
+    numbers = state.numbers and replace(state.numbers, total=0)
+    return tuple(map(repr, (replace(state, values=ValueCounts(), numbers=numbers), mean, state.values.counts)))
 
 
 def test_roles_merge_to_the_whole() -> None:
     rng = np.random.default_rng(1)
     values = np.stack([rng.random(50) * 1.1, rng.random(50)])
     complete = rng.random(50) > 0.2
-    domains = tuple(pred_domains(2).values())
-    whole = RoleState.of(values, complete, 100, domains)
-    left = RoleState.of(values[:, :17], complete[:17], 100, domains)
-    right = RoleState.of(values[:, 17:], complete[17:], 117, domains)
+    domains = tuple(role_domains("pred", 2).values())
+    whole = RoleProfile.fingerprinted(values, complete, 100, domains)
+    left = RoleProfile.fingerprinted(values[:, :17], complete[:17], 100, domains)
+    right = RoleProfile.fingerprinted(values[:, 17:], complete[17:], 117, domains)
     assert left.merge(right) == whole
     assert whole.rows == complete.sum()
-    assert whole.breaches[1].row == 100 + int(np.argmax((values > 1).any(axis=0) & complete))
-    assert RoleState.of(values, np.zeros(50, dtype=bool), 0, domains).breaches[0].row == NEVER
+    assert whole.outside(UNIT).row == 100 + int(np.argmax((values > 1).any(axis=0) & complete))
+    assert RoleProfile.fingerprinted(values, np.zeros(50, dtype=bool), 0, domains).breaches == {}
 
 
 def test_too_many_different_values_are_not_kept() -> None:
-    many = Words.of([f"w{i}" for i in range(MOST_WORDS)], [1] * MOST_WORDS)
+    many = ValueCounts.of([f"w{i}" for i in range(MOST_WORDS)], [1] * MOST_WORDS)
     assert many.counts is not None
     assert len(many.frequent) == 3
-    more = many.merge(Words.of(["another"], [1]))
+    more = many.merge(ValueCounts.of(["another"], [1]))
     assert (more.counts, more.frequent) == (None, (("w0", None), ("w1", None), ("w2", None)))
     assert more.merge(many).counts is None
-    state, _ = summary(Numbers(np.arange(50_000.0)[np.newaxis]), Shape("number"), 0)
-    assert state.words.counts is None
+    state, _ = profile_column(Numbers(np.arange(50_000.0)[np.newaxis]), Shape("number"), 0)
+    assert state.values.counts is None
 
 
 def test_a_sum_that_is_out_of_range_gives_a_mean() -> None:
-    spread = Spread.of(np.full((1, 4), 1.7e308)).merge(Spread.of(np.array([[1.7e308]])))
-    assert spread.mean == pytest.approx(1.7e308)
+    numbers = NumberSummary.of(np.full((1, 4), 1.7e308)).merge(NumberSummary.of(np.array([[1.7e308]])))
+    assert numbers.mean == pytest.approx(1.7e308)
 
 
 class Counted(Table):
@@ -356,7 +357,7 @@ def test_few_pieces_are_in_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         done += 1
         most = max(most, table.taken - done)
 
-    found = Surveyor(table).run(threads=3, progress=progress)
+    found = TableScan(table).run(threads=3, progress=progress)
     assert (found.rows, found.columns["x"].rows, str(found.fault)) == (2000, 2000, "counted: no more")
     assert most <= AHEAD * 3 + 1
 
@@ -369,7 +370,7 @@ def test_many_columns_are_read_in_parts_where_each_can_be_read_alone(
     options: dict[str, Any] = {"target": "c1", "pred": "c7", "by": "c8"}
     whole = validate(str(path), **options)
     read: list[list[str]] = []
-    monkeypatch.setattr(io_survey, "WIDEST", 2)
+    monkeypatch.setattr(scan, "WIDEST", 2)
     from lossctl.io.parquet import ParquetTable
 
     plain = ParquetTable.read
@@ -444,7 +445,7 @@ def test_domains_of_targets(values: str, holding: set[str]) -> None:
     target = np.array(values.split(), dtype=float)
     survey = validate({"y": target, "p": np.ones(4)}, target="y", pred="p")
     assert {name for name, (outside, _) in fits(survey, None, "target").items() if not outside} == holding
-    assert set(target_domains(1)) == set(fits(survey, None, "target"))
+    assert set(role_domains("target", 1)) == set(fits(survey, None, "target"))
 
 
 def test_labels_of_a_target_with_their_counts(write: Write) -> None:
@@ -572,7 +573,7 @@ def test_slices(write: Write) -> None:
 
 
 def test_slices_are_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io_survey, "MOST_SLICES", 3)
+    monkeypatch.setattr(scan, "MOST_SLICES", 3)
     data = {"y": np.arange(5.0), "p": np.arange(5.0)[::-1], "g": list("abcde")}
     survey = validate(data, target="y", pred="p", by="g")
     assert (survey.slices[0].slices, survey.slices[0].smallest) == (None, None)

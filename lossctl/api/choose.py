@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Final
 
 from lossctl import registry
-from lossctl.api.choosing.advice import cautions, picks
-from lossctl.api.choosing.case import Case
-from lossctl.api.choosing.fitting import sorted_out
-from lossctl.api.choosing.outputs import output_of
-from lossctl.api.choosing.rule import Seen
-from lossctl.api.choosing.sights import sights
-from lossctl.api.choosing.sitter import Sitter
-from lossctl.api.choosing.thresholds import FEW_ROWS
-from lossctl.api.options import MOST_THREADS, Names, checked_types, command, paths_of
+from lossctl.api.choose_facts import FEW_ROWS, Facts, findings
+from lossctl.api.choose_rules import advise, domains_of, sort_losses
+from lossctl.api.evaluate import look_ahead
+from lossctl.api.options import Names, Query, as_list, command, open_inputs, paths_of
+from lossctl.core.block import Block
+from lossctl.core.breach import Breach
+from lossctl.core.domain import REAL
 from lossctl.core.form import form_wish
+from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
-from lossctl.errors import UsageError, printable
+from lossctl.errors import DataError, UsageError, printable
+from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
+from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
+from lossctl.io.select import Request, classes_for, pair_outputs, select
+from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles, profile_rows
 from lossctl.results.advice import Advice, Pick
+from lossctl.results.survey import MOST_WORDS
 from lossctl.version import __version__
+
+EMBEDDINGS: Final = ({"left", "right"}, {"anchor", "positive", "negative"})
+LABELS: Final = "labels"  # the slicing as which a target of text is read
+NO_MODEL: Final = "target"  # the name of a model that predicts nothing
 
 
 def choose(
@@ -69,102 +77,238 @@ def choose(
     >>> advice.kind, advice.specs
     ('counts', ('poisson', 'mae'))
     """
-    plain = checked_types(
-        {
-            "target": target,
-            "roles": roles,
-            "positive_label": positive_label,
-            "classes": classes,
-            "missing": missing,
-            "delimiter": delimiter,
-            "threads": threads,
-        }
+    query = Query(
+        data,
+        target=target,
+        targets=targets,
+        roles=roles,
+        positive_label=positive_label,
+        classes=classes,
+        missing=missing,
+        delimiter=delimiter,
+        threads=threads,
+        progress=progress,
+        watch=watch,
     )
-    if plain["missing"] not in ("error", "drop"):
-        raise UsageError(f"missing {missing!r} is unknown; error or drop")
-    if plain["threads"] is not None and not 1 <= plain["threads"] <= MOST_THREADS:
-        raise UsageError(f"--threads {plain['threads']} is not allowed; from 1 to {MOST_THREADS}")
     if pred is not None and not isinstance(pred, str):
         raise UsageError(f"pred: {pred!r} is not allowed; the name of one column, or a text such as 'p_*', or None")
-    asked = {**plain, "data": data, "targets": targets, "pred": pred}
-    sitter = Sitter(asked)
-    found = sitter.portray(plain["threads"] or usable_cores(), progress, watch)
-    case = sitter.case(found.portrait)
-    seen = Seen(case, output_of(case))
-    losses = registry.losses()
-    chosen = picks(seen, losses)
-    fits, misfits = sorted_out(losses, case, seen.needs)
-    text, lack = _command(seen, chosen, sitter, asked)
+    columns = Columns(query, pred)
+    profile = columns.profile()
+    facts, losses = columns.facts(profile), registry.losses()
+    picks, cautions = advise(facts, losses)
+    fits, misfits = sort_losses(losses, facts)
+    specs = [pick.spec for pick in picks if pick.rank != "also"]
+    text, lack = _command(query, pred, columns, facts, specs)
     return Advice(
-        path=sitter.label,
-        rows=found.read,
-        used=found.portrait.rows,
-        target=sitter.target,
-        pred=sitter.pred,
-        kind=case.kind,
-        what=case.what,
-        task=case.task,
-        output=None if seen.output is None else seen.output.name,
-        activation=seen.needs,
-        findings=sights(case, seen.output),
-        picks=chosen,
-        cautions=cautions(seen, losses, chosen),
+        path=columns.label,
+        rows=profile.read,
+        used=profile.rows,
+        target=columns.target,
+        pred=columns.pred,
+        kind=facts.kind,
+        what=facts.what,
+        task=facts.task,
+        output=None if facts.output is None else facts.output.name,
+        activation=facts.activation,
+        findings=tuple(findings(facts)),
+        picks=picks,
+        cautions=cautions,
         fits=fits,
         misfits=misfits,
         command=text,
-        warnings=(*_warnings(case, chosen), *([lack] if lack else [])),
+        warnings=(*_warnings(facts, picks), *([lack] if lack else [])),
         version=__version__,
     )
 
 
-def _warnings(case: Case, chosen: Sequence[Pick]) -> Iterator[str]:
+class Columns:
+    """One input, opened, with the columns that play a role."""
+
+    def __init__(self, query: Query, pred: str | None) -> None:
+        self.query = query
+        self.tables, names, _ = open_inputs(query.data, query.targets, query.delimiter)
+        beside = query.targets is not None
+        if len(self.tables) - beside != 1:
+            raise UsageError(
+                f"{len(self.tables) - beside} inputs are given; one is looked at, with --targets beside it"
+            )
+        self.label = self.tables[0].label
+        roles = tuple(as_list(query.roles))
+        request = Request(query.target, () if pred is None else (pred,), roles, has_targets_file=beside)
+        self.selection = select(self.tables, names, request, _roles_read(roles, pred, query.target))
+        order = pair_outputs(self.selection)
+        slot = self.selection.target
+        self.target = () if slot is None else slot.columns
+        if not self.selection.models:  # blocks go by model
+            self.selection.models, self.selection.slots = [NO_MODEL], {NO_MODEL: {}}
+        [self.model] = self.selection.models
+        self.slots = {**self.selection.slots[self.model], **({} if slot is None else {"target": slot})}
+        self.pred = tuple(name for role, slot in self.slots.items() if role != "target" for name in slot.columns)
+        self.widths = {role: width_of(self.tables, slot) for role, slot in self.slots.items()}
+        self.reader = BlockReader(
+            self.tables,
+            ByPosition(self.tables),
+            self.selection,
+            self._rule(order),
+            query.missing,  # type: ignore[arg-type]
+        )
+
+    def _rule(self, order: Sequence[str] | None) -> TargetRule:
+        """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""
+        slot, positive, classes = self.selection.target, self.query.positive_label, self.query.classes
+        several = self.widths.get("pred", 1) > 1 and self.widths.get("target") == 1
+        if classes is not None and not several:
+            raise UsageError("--classes names the classes of several prediction columns beside one column of labels")
+        if slot is None:
+            if positive is not None:
+                raise UsageError("--positive-label: triplets have no target")
+            return TargetRule()
+        if positive is not None and (several or len(slot.columns) > 1):
+            raise UsageError("--positive-label is for one target column and one prediction column")
+        if positive is not None or several:
+            check_single(self.tables, slot)
+        if positive is not None:
+            return TargetRule(positive=positive)
+        if several:
+            text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+            return TargetRule(classes=classes_for(self.widths["pred"], order, text))
+        if "pred" in self.widths and self.widths["pred"] != self.widths["target"]:
+            columns = " and ".join(f"{self.widths[role]} {role} columns" for role in ("target", "pred"))
+            raise UsageError(f"{columns}: a loss takes as many of one as of the other, or one column of labels")
+        if len(slot.columns) == 1 and self.tables[slot.table].shape(slot.columns[0]).kind == "text":
+            if "left" in self.widths:
+                raise UsageError(f"the target {slot.named()} holds text; --positive-label LABEL says which label is 1")
+            self.selection.by, self.selection.target = {LABELS: (slot,)}, None
+        return TargetRule()
+
+    def profile(self) -> RowsProfile:
+        """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""
+        threads = self.query.threads or usable_cores()
+        feeds = self.reader.feeds(threads)
+        first = look_ahead(feeds)
+        if first is None:
+            raise DataError(f"{self.label}: there are no rows below the header")
+        domains = domains_of(registry.losses().values(), self.widths)
+        profile_block = RowProfiler(self.model, domains, middles(first.models.get(self.model, {})))
+
+        def profile(block: Block) -> RowsProfile:
+            part = profile_block(block)
+            if LABELS in self.selection.by and len(self.reader.labels(LABELS)) > MOST_WORDS:
+                raise DataError(
+                    f"{self.label}: the target {self.slots['target'].named()} holds text with more than {MOST_WORDS} "
+                    "different values, which is neither numbers nor labels; -t names another column"
+                )
+            if self.query.progress is not None:
+                self.query.progress(block.read)
+            return part
+
+        merged = profile_rows(feeds, profile, threads, self.query.watch)
+        self._raise_problems(merged)
+        return merged
+
+    def _raise_problems(self, profile: RowsProfile) -> None:
+        defects = {**(profile.missing if self.query.missing == "error" else {}), **profile.faults}
+        problems = [(breach.row, self.reader.explain(defect, breach)) for defect, breach in defects.items()]
+        for role, state in profile.roles.items():
+            if state.rows and not state.holds(REAL):
+                problems.append((state.outside(REAL).row, self._infinite(role, state.outside(REAL))))
+        row, text = min(problems, default=(NEVER, ""))
+        if profile.stopped is not None and profile.stopped[0] <= row:
+            raise profile.stopped[1]
+        if not profile.rows:
+            text = text or f"{self.label}: every one of the {profile.read} rows has a missing value"
+        if text := text or self.reader.never_positive():
+            raise DataError(text)
+
+    def _infinite(self, role: str, breach: Breach) -> str:
+        slot = self.slots[role]
+        rows = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        columns = f"column{'s' if len(slot.columns) > 1 else ''} {slot.named()}"
+        return (
+            f"{self.reader.where(slot.table, breach.row)}, {columns}: a value is infinite{rows}; losses take finite "
+            "numbers, so correct it or leave the row out"
+        )
+
+    def facts(self, profile: RowsProfile) -> Facts:
+        """Return what the profile says, with the labels by name; those of text by their number of rows."""
+        coded, text = bool(self.reader.rule.classes), LABELS in self.selection.by
+        words: Sequence[str] = self.reader.rule.classes
+        if text:
+            words = [word for (word,) in self.reader.labels(LABELS)]
+        elif not coded and profile.labels:
+            words = ("-1" if profile.numbers["target"].low < 0.0 else "0", "1")
+        labels = {word: profile.labels.get(code, LabelProfile()) for code, word in enumerate(words)}
+        if text:
+            present = [(word, label) for word, label in labels.items() if label.rows]
+            labels = dict(sorted(present, key=lambda entry: (-entry[1].rows, entry[0])))
+        return Facts(profile, self.widths, labels, text, coded)
+
+
+def _roles_read(roles: Sequence[str], pred: str | None, target: str | None) -> set[str]:
+    """Return the roles that are read: embeddings, or a target with or without predictions."""
+    names = {text.partition("=")[0].rpartition(":")[2] for text in roles}
+    if not names:
+        return {"target"} | ({"pred"} if pred is not None else set())
+    if names not in EMBEDDINGS:
+        sets = " or ".join(",".join(sorted(embeddings)) for embeddings in EMBEDDINGS)
+        raise UsageError(f"--role: {','.join(sorted(names))} is no set of embeddings; {sets} is one")
+    if pred is not None:
+        raise UsageError(f"-p {pred}: embeddings are named by --role, and they are what is predicted; leave -p out")
+    if "anchor" in names and target is not None:
+        raise UsageError(f"-t {target}: triplets have no target; leave -t out")
+    return names | ({"target"} if "left" in names else set())
+
+
+def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
     """Yield what keeps advice from being given, or makes it rough."""
-    target = case.line("target")
-    if case.kind == "constant":
-        seen = next((printable(word) for word, state in case.labels.items() if state.rows), "")
-        value = f"{target.low:g}" if target is not None and target.count else seen
+    target = facts.target
+    if facts.kind == "constant":
+        label = next((printable(word) for word, label in facts.labels.items() if label.rows), "")
+        value = label if target is None else f"{target.low:g}"
         yield f"the target is {value} in every row: nothing tells one loss from another, so none is recommended"
         return
-    if not chosen:
-        columns = f"{case.widths['pred']} prediction column" if "pred" in case.widths else "such"
-        more = "; one prediction column for each class is needed" if case.kind == "classes" else ""
-        yield f"no loss is recommended for {case.what} and {columns}{more}"
-    if case.portrait.rows < FEW_ROWS.value:
-        yield f"only {case.portrait.rows} rows: of fewer than {FEW_ROWS.value:g}, shares and scales are rough"
-    if case.task == "regression" and target is not None and target.values is not None and len(target.values) == 2:
-        low, high = (f"{value:g}" for value in sorted(target.values))
+    if not picks:
+        columns = f"{facts.widths['pred']} prediction column" if "pred" in facts.widths else "such"
+        more = "; one prediction column for each class is needed" if facts.kind == "classes" else ""
+        yield f"no loss is recommended for {facts.what} and {columns}{more}"
+    if facts.profile.rows < FEW_ROWS.value:
+        yield f"only {facts.profile.rows} rows: of fewer than {FEW_ROWS.value:g}, shares and scales are rough"
+    if facts.task == "regression" and target is not None and len(facts.profile.target.counts or ()) == 2:
+        low, high = f"{target.low:g}", f"{target.high:g}"
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
-    if case.inverted:
+    if facts.inverted:
         yield "pairs labelled 1 are nearer than the others, but 1 means different: the command reads 0 as 1"
 
 
-def _command(seen: Seen, chosen: Sequence[Pick], sitter: Sitter, asked: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return the command that computes the first loss and the robust alternative; without one, possibly why not."""
-    case = seen.case
-    specs = [pick.spec for pick in chosen if pick.rank != "also"]
-    files = paths_of(asked["data"])
-    if not specs or files is None or (asked["targets"] is not None and paths_of(asked["targets"]) is None):
+def _command(
+    query: Query, pred: str | None, columns: Columns, facts: Facts, specs: Sequence[str]
+) -> tuple[str | None, str]:
+    """Return the command that computes the losses; without one, possibly why not."""
+    files = paths_of(query.data)
+    if not specs or files is None or (query.targets is not None and paths_of(query.targets) is None):
         return None, ""
-    if set(case.widths) == {"target"}:
+    if set(facts.widths) == {"target"}:
         return None, "no predictions are named: -p adds their range and the residuals, and a command to run"
-    positive = asked["positive_label"] or ("0" if case.inverted else case.positive)
-    if case.text and positive is None:
+    positive = query.positive_label or ("0" if facts.inverted else facts.positive)
+    if facts.text and positive is None:
         return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
     options = {
-        **asked,
-        "target": sitter.chosen.patterns.get("target"),
+        **vars(query),
+        "pred": pred,
+        "target": columns.selection.patterns.get("target"),
         "positive_label": positive,
-        "activation": None if seen.needs == "none" else seen.needs,
-        "task": case.task if _takes_task(case, specs, seen.needs) else None,
+        "activation": None if facts.activation == "none" else facts.activation,
+        "task": facts.task if _takes_task(facts, specs) else None,
         "losses": specs,
     }
     return command("eval", files, options), ""
 
 
-def _takes_task(case: Case, specs: Sequence[str], activation: str) -> bool:
-    """Whether a loss would read the columns in another form if the task were left to be told by them."""
+def _takes_task(facts: Facts, specs: Sequence[str]) -> bool:
+    """Whether a loss would read the columns in another form if `eval` worked out the task by itself."""
     for loss in map(registry.loss_of, specs):
-        widths = {role: case.widths[role] for role in loss.roles if role in case.widths}
-        if loss.form_for(widths, form_wish(None, {activation})) != loss.form_for(widths, case.wish):
+        widths = {role: facts.widths[role] for role in loss.roles if role in facts.widths}
+        wish = form_wish(None, {facts.activation})
+        if loss.form_for(widths, wish) != loss.form_for(widths, facts.wish):
             return True
     return False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations, starmap
+from contextlib import suppress
+from dataclasses import replace
+from itertools import combinations
 from typing import Final, Unpack
 
 from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead
 from lossctl.api.job import Job
 from lossctl.api.options import InputOptions, Opened, Query, fitting, only_known, open_inputs, silent
-from lossctl.core.domain import NON_NEGATIVE, REAL, Domain
+from lossctl.core.domain import Domain
 from lossctl.core.form import checked_task
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
@@ -22,379 +23,26 @@ from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot
 from lossctl.io.source import COMPRESSED
 from lossctl.io.table import Kind, Table
-from lossctl.profile.columns import ColumnState, RoleState, pred_domains, target_domains
-from lossctl.profile.scan import Asked, Slices, Surveyor, TableSummary
+from lossctl.profile.columns import ColumnProfile
+from lossctl.profile.roles import role_domains
+from lossctl.profile.scan import Role, RoleColumns, TableProfile, TableScan
 from lossctl.results.report import Report, Task
 from lossctl.results.survey import (
     Agreement,
     ColumnKind,
     ColumnSurvey,
-    OddCells,
+    Fit,
     Pairing,
     RoleSurvey,
     SliceRows,
     SliceSurvey,
     Survey,
     TableSurvey,
-    ValueCount,
 )
 from lossctl.version import __version__
 
 KINDS: Final[Mapping[str, ColumnKind]] = {"number": "number", "boolean": "boolean", "text": "text"}
-Role = tuple[str | None, str]  # model, role
-
-
-class Roles:
-    """The columns that play a part, by model and role, and what they are to be held against."""
-
-    def __init__(self, tables: Sequence[Table], chosen: Selection) -> None:
-        self.tables = tables
-        self.slots: dict[Role, Slot] = {}
-        self.domains: dict[Role, dict[str, Domain]] = {}
-        if chosen.target is not None:
-            self._take(None, "target", chosen.target)
-        for model, roles in chosen.slots.items():
-            for role, slot in roles.items():
-                self._take(model, role, slot)
-        if chosen.weight is not None:
-            self._take(None, "weight", chosen.weight)
-        self.by = chosen.by
-
-    def _take(self, model: str | None, role: str, slot: Slot) -> None:
-        try:
-            width = width_of(self.tables, slot)
-        except LossctlError:  # eval says why these columns do not go together
-            return
-        self.slots[model, role] = slot
-        if role == "target":
-            self.domains[model, role] = target_domains(width)
-        elif role == "pred":
-            self.domains[model, role] = pred_domains(width)
-        else:
-            self.domains[model, role] = {"non-negative": NON_NEGATIVE} if role == "weight" else {}
-            self.domains[model, role]["finite numbers"] = REAL
-
-    def asked(self, place: int) -> dict[str, Asked]:
-        """Return what is asked of one table, by names of this class's own."""
-        return {
-            _name(role): Asked(slot.columns, tuple(self.domains[role].values()))
-            for role, slot in self.slots.items()
-            if slot.table == place
-        }
-
-    def slicings(self, place: int) -> dict[str, tuple[str, ...]]:
-        """Return the slicings whose columns one table has."""
-        return {
-            name: tuple(slot.columns[0] for slot in slots)
-            for name, slots in self.by.items()
-            if all(slot.table == place for slot in slots)
-        }
-
-    def of_column(self, place: int, name: str) -> tuple[str, ...]:
-        """Name the parts that a column plays: target, pred:MODEL, weight, by, ..."""
-        found = [
-            role if model is None else f"{role}:{model}"
-            for (model, role), slot in self.slots.items()
-            if slot.table == place and name in slot.columns
-        ]
-        sliced = any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots)
-        return (*found, *(["by"] if sliced else []))
-
-    def surveys(self, found: Sequence[TableSummary], activations: Mapping[str, str]) -> tuple[RoleSurvey, ...]:
-        """Return every role with the domains that its rows are in."""
-        return tuple(self._survey(role, slot, found, activations) for role, slot in self.slots.items())
-
-    def _survey(
-        self, role: Role, slot: Slot, found: Sequence[TableSummary], activations: Mapping[str, str]
-    ) -> RoleSurvey:
-        model, name = role
-        state = self.state(role, found)
-        return RoleSurvey(
-            name,
-            model,
-            self.tables[slot.table].label,
-            slot.columns,
-            width_of(self.tables, slot),
-            state.rows if state is not None else None if found[slot.table].rows else 0,
-            state.fits(tuple(self.domains[role])) if state is not None and state.rows else (),
-            activations.get(model or "", "none") if name == "pred" else "none",
-        )
-
-    def state(self, role: Role, found: Sequence[TableSummary]) -> RoleState | None:
-        """Return what was found of a role's numbers."""
-        return found[self.slots[role].table].roles.get(_name(role))
-
-
-def _name(role: Role) -> str:
-    return "\0".join(part or "" for part in role)
-
-
-def table_survey(table: Table, found: TableSummary, roles: Mapping[str, tuple[str, ...]]) -> TableSurvey:
-    """Return what was found of a table; `roles` are those of its columns."""
-    columns = tuple(
-        _column(name, KINDS.get(found.shapes[name].kind, "other"), state, roles.get(name, ()))
-        for name, state in found.columns.items()
-    )
-    return TableSurvey(
-        table.label, format_of(table), found.rows, columns, None if found.fault is None else str(found.fault)
-    )
-
-
-def _column(name: str, kind: ColumnKind, state: ColumnState, roles: tuple[str, ...]) -> ColumnSurvey:
-    spread = state.spread
-    finite = spread is not None and spread.count > 0
-    counted = kind != "other" and state.words.counts is not None
-    first = min(state.first_null, state.first_nan)
-    numeric = kind in ("number", "boolean") or any(role == "weight" or ":" in role for role in roles)
-    return ColumnSurvey(
-        name=name,
-        kind=kind,
-        width=state.width,
-        rows=state.rows,
-        null=state.null,
-        empty=state.empty,
-        nan=state.nan,
-        first_missing=None if first == NEVER else first + 1,
-        plus_infinite=spread.plus if spread else 0,
-        minus_infinite=spread.minus if spread else 0,
-        minimum=spread.low if spread and finite else None,
-        maximum=spread.high if spread and finite else None,
-        mean=spread.mean if spread else None,
-        zeros=spread.zeros if spread else None,
-        whole=spread.whole if spread and finite else None,
-        ascending=spread.ascending and state.missing == 0 if spread and finite else None,
-        distinct=len(state.words.counts or ()) if counted else None,
-        frequent=tuple(starmap(ValueCount, state.words.frequent)),
-        odd=OddCells(state.odd.count, state.odd.row + 1, state.odd.text) if state.odd and numeric else None,
-        fault=state.fault if numeric else None,
-        roles=roles,
-    )
-
-
-def slice_surveys(roles: Roles, found: Sequence[TableSummary]) -> tuple[SliceSurvey, ...]:
-    """Return every slicing that could be counted."""
-    counted = [(name, slices) for summary in found for name, slices in summary.slices.items()]
-    return tuple(_slicing(tuple(slot.columns[0] for slot in roles.by[name]), slices) for name, slices in counted)
-
-
-def _slicing(columns: tuple[str, ...], slices: Slices) -> SliceSurvey:
-    if slices.counts is None:
-        return SliceSurvey(columns, None, None, None, slices.missing)
-    ends = []
-    for sign in (1, -1):
-        words, count = min(slices.counts.items(), key=lambda entry: (sign * entry[1], entry[0]), default=((), 0))
-        ends.append(SliceRows(dict(zip(columns, words, strict=True)), count) if count else None)
-    return SliceSurvey(columns, len(slices.counts), ends[0], ends[1], slices.missing)
-
-
-def format_of(table: Table) -> str | None:
-    """Name the format of an input, None where it is no file."""
-    parts = getattr(table, "parts", None)
-    if parts is not None:
-        kinds = list(dict.fromkeys(format_of(part) or "" for part in parts))
-        return f"folder of {len(parts)} {'/'.join(kinds)} file{'s' if len(parts) > 1 else ''}"
-    source = getattr(table, "source", None)
-    if source is None:
-        return None
-    own: str | None = getattr(table, "format", None)  # where the first bytes alone do not say it
-    name = own or ("tsv" if getattr(table, "delimiter", ",") == "\t" else "csv")
-    if source.format in COMPRESSED:
-        return f"{name}, {source.format}"
-    return name if own or source.format == "csv" else str(source.format)
-
-
-def problems(
-    error: Exception | None,
-    tables: Sequence[Table],
-    surveys: Sequence[TableSurvey],
-    found: Sequence[TableSummary],
-    roles: Roles | None,
-    rule: TargetRule | None,
-    missing: str,
-    pairing: Pairing | None,
-    agreements: Sequence[Agreement],
-) -> tuple[str, ...]:
-    """Return what keeps `eval` from working: its own error first, then what it would come upon later."""
-    if error is None:
-        return ()
-    more: list[str] = []
-    if roles is not None:
-        for place, name, kind in _read_columns(roles, rule, surveys):
-            column = surveys[place].column(name)
-            if column is not None:
-                more += _in_column(tables[place], column, found[place], kind, missing)
-    if pairing is not None:
-        more += _in_keys(pairing, tables)
-    more += [
-        f"{tables_where(tables, told.first, told.first_row)}: the target is another one in {told.second} "
-        f"({told.differ} such rows); if rows belong together by a key, add --id COLUMN"
-        for told in agreements
-        if told.first_row is not None
-    ]
-    more += [survey.fault for survey in surveys if survey.fault is not None]
-    return tuple(dict.fromkeys([str(error), *(text for text in more if not _said(text, str(error)))]))
-
-
-def _said(text: str, error: str) -> bool:
-    """Whether a problem is the one of the error: the same but for the row that was come upon first."""
-
-    def without_row(line: str) -> str:
-        place, _, rest = line.partition(": row ")
-        return f"{place}: {rest.lstrip('0123456789')}" if rest else line
-
-    return without_row(text).partition(" (")[0] == without_row(error).partition(" (")[0]
-
-
-def tables_where(tables: Sequence[Table], label: str, row: int) -> str:
-    """Say where a row (from 1) of the table of that label stands."""
-    return next(table for table in tables if table.label == label).where(row - 1)
-
-
-def _read_columns(roles: Roles, rule: TargetRule | None, surveys: Sequence[TableSurvey]) -> list[tuple[int, str, Kind]]:
-    """Return the columns that are read, each with how."""
-    wanted: dict[tuple[int, str, Kind], None] = {}
-    for (_, role), slot in roles.slots.items():
-        for name in slot.columns:
-            kind = Kind.NUMBER
-            if role == "target":
-                column = surveys[slot.table].column(name)
-                text = column is not None and column.kind == "text"
-                kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
-            wanted[slot.table, name, kind] = None
-    for slots in roles.by.values():
-        for slot in slots:
-            wanted[slot.table, slot.columns[0], Kind.TEXT] = None
-    return list(wanted)
-
-
-def _in_column(table: Table, column: ColumnSurvey, found: TableSummary, kind: Kind, missing: str) -> Iterator[str]:
-    state = found.columns[column.name]
-    name = printable(column.name)
-    if kind is Kind.NUMBER and state.fault is not None:
-        yield f"{table.label}: column {name!r} {state.fault}"
-    elif kind is Kind.NUMBER and column.odd is not None:
-        what = "true or false, as the rows before it" if column.kind == "boolean" else "a number"
-        such = f" ({column.odd.count} such cells)" if (column.odd.count or 0) > 1 else ""
-        yield f"{table.where(column.odd.row - 1)}, column {name!r}: {column.odd.text!r} is not {what}{such}"
-    if missing == "error":
-        holes = [("null", column.null + column.empty, state.first_null)]
-        if kind is Kind.NUMBER:
-            holes.append(("nan", column.nan, state.first_nan))
-        for hole, count, first in holes:
-            if count:
-                yield missing_value(table.where(first), column.name, hole, count)
-
-
-def _in_keys(pairing: Pairing, tables: Sequence[Table]) -> Iterator[str]:
-    column = f"column {printable(pairing.column or '')!r}"
-    for keys in pairing.keys:
-        if keys.first_missing is not None:
-            yield f"{tables_where(tables, keys.input, keys.first_missing)}, {column}: the key is empty"
-        if keys.repeated:
-            shown = _some(keys.repeated_examples, keys.repeated)
-            yield f"{keys.input}: {column}: {keys.repeated} keys stand more than once ({shown})"
-    for apart in pairing.unpaired:
-        kinds = (
-            (apart.only_first, f"of {apart.first} missing", apart.only_first_examples),
-            (apart.only_second, "not in it", apart.only_second_examples),
-        )
-        faults = [f"{count} {words} ({_some(some, count)})" for count, words, some in kinds if count]
-        if faults:
-            yield f"{apart.second}: {column}: keys differ: " + ", ".join(faults)
-
-
-def _some(examples: Sequence[str], count: int) -> str:
-    return ", ".join(examples) + (", ..." if count > EXAMPLES else "")
-
-
-# what works, but may not be meant ------------------------------------------------------------------------------------
-
-
-def warnings(
-    surveys: Sequence[TableSurvey],
-    found: Sequence[TableSummary],
-    roles: Roles | None,
-    slices: Sequence[SliceSurvey],
-    rule: TargetRule | None,
-    keyed: bool,
-    works: bool,
-) -> tuple[str, ...]:
-    """Return what `eval` would take without a word and is likely a mistake."""
-    told: list[str] = []
-    if roles is not None:
-        told += _constant(surveys, roles)
-        told += _same(found, roles, keyed)
-        told += _labels(surveys, found, roles, rule)
-    for slicing in slices:
-        if slicing.slices is None or (slicing.slices > 1 and slicing.largest is not None and slicing.largest[1] == 1):
-            told.append(f"--by {','.join(map(printable, slicing.columns))}: nearly every row is a slice of its own")
-    if works:
-        told += [f"only columns that are not used: {survey.fault}" for survey in surveys if survey.fault]
-    return tuple(dict.fromkeys(told))
-
-
-def _constant(surveys: Sequence[TableSurvey], roles: Roles) -> Iterator[str]:
-    for (model, role), slot in roles.slots.items():
-        columns = [column for name in slot.columns if (column := surveys[slot.table].column(name)) is not None]
-        if not columns or role not in ("target", "pred"):
-            continue
-        if all(column.constant for column in columns):
-            value = ", ".join(printable(column.frequent[0][0]) for column in columns[:3])
-            who = f"{surveys[slot.table].label}: the target" if model is None else f"{model}: the prediction"
-            yield f"{who} is the same in every row: {value}{', ...' if len(columns) > 3 else ''}"
-        elif role == "pred" and len(columns) == 1 and key_like(columns[0]):
-            name = printable(columns[0].name)
-            yield f"{model}: the prediction {name!r} ascends by whole numbers from row to row, as a key does"
-
-
-def key_like(column: ColumnSurvey) -> bool:
-    """Whether a column holds whole numbers that ascend from row to row."""
-    return bool(column.whole and column.ascending and column.values > 2)
-
-
-def _same(found: Sequence[TableSummary], roles: Roles, keyed: bool) -> Iterator[str]:
-    """Compare predictions with the target and with each other, where their rows stand in one order."""
-    preds = [role for role in roles.slots if role[1] == "pred"]
-    couples = [((None, "target"), pred) for pred in preds if (None, "target") in roles.slots]
-    for left, right in [*couples, *combinations(preds, 2)]:
-        places = [roles.slots[role].table for role in (left, right)]
-        one, other = (roles.state(role, found) for role in (left, right))
-        if one is None or other is None or not one.rows or (keyed and places[0] != places[1]):
-            continue
-        if one.fingerprint == other.fingerprint and found[places[0]].rows == found[places[1]].rows:
-            if left[0] is None:
-                yield f"{right[0]}: the prediction equals the target in every row; it may be a copy of it"
-            else:
-                yield f"{left[0]} and {right[0]}: their predictions are the same in every row"
-
-
-def _labels(
-    surveys: Sequence[TableSurvey], found: Sequence[TableSummary], roles: Roles, rule: TargetRule | None
-) -> Iterator[str]:
-    """Look at columns that are read as labels for such as stand for nothing, or differ by their spelling alone."""
-    slots = [slot for slots in roles.by.values() for slot in slots]
-    target = roles.slots.get((None, "target"))
-    if target is not None and (rule is None or rule.kind is Kind.TEXT):
-        slots.append(target)
-    for slot in slots:
-        column = surveys[slot.table].column(slot.columns[0])
-        if column is None or column.kind != "text":
-            continue
-        counts: Mapping[str, int] = found[slot.table].columns[column.name].words.counts or {}
-        where = f"{surveys[slot.table].label}: column {printable(column.name)!r}"
-        for word in sorted(set(NULLS) & set(counts)):
-            rows = f"{counts[word]} row{'' if counts[word] == 1 else 's'}"
-            yield f"{where} holds {word!r} in {rows}: that is a label here, not a missing value"
-        alike: dict[str, list[str]] = {}
-        for word in counts:
-            alike.setdefault(" ".join(word.split()).casefold(), []).append(word)
-        for words in alike.values():
-            if len(words) > 1:
-                shown = " and ".join(repr(printable(word)) for word in sorted(words)[:3])
-                yield f"{where}: the labels {shown} differ by case or blanks alone"
-
-
-NOTHING: Final = Opened([], [], [])
+TARGET: Final = (None, "target")
 
 
 def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
@@ -420,16 +68,15 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     >>> survey.problems
     ("data: row 3, column 'p': the value is NaN; --missing drop leaves such rows out for every model",)
     """
-    error: Exception | None = None
-    notes: list[str] = []
     only_known(validate, options)
-    asked: InputOptions = {**options, "ci": None}
+    arguments: InputOptions = {**options, "ci": None}
+    error: Exception | None = None
     try:
-        query = Query(data, **asked)
-    except LossctlError as found:
-        error = found
-        query = Query(data, **_columns(asked))
+        query = Query(data, **arguments)
+    except LossctlError as fault:
+        error, query = fault, Query(data, **_column_options(arguments))
     understood = error is None
+    notes: list[str] = []
     tell = query.note or silent
 
     def note(text: str) -> None:
@@ -437,135 +84,174 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
         tell(text)
 
     query = replace(query, note=note)
-    opened = NOTHING
+    opened = Opened([], [], [])
     try:
         opened = Opened(*open_inputs(data, query.targets, query.delimiter))
-    except LossctlError as found:
-        error = error or found
-    examined = _Examined(query, opened, understood)
+    except LossctlError as fault:
+        error = error or fault
+    checked = CheckedData(query, opened)
     report: Report | None = None
     if error is None:
         try:
             report, _ = answer(replace(query, data=opened))
-        except LossctlError as found:
-            error = found
-    return examined.survey(report, error, notes)
+        except LossctlError as fault:
+            error = fault
+    return checked.survey(report, error, notes, understood)
 
 
-def _columns(asked: InputOptions) -> InputOptions:
+def _column_options(options: InputOptions) -> InputOptions:
     """Return what is said of the columns, of a question that is wrong otherwise."""
     settled = ("losses", "task", "missing", "threads")
-    return InputOptions(**fitting({name: value for name, value in asked.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
+    return InputOptions(**fitting({name: value for name, value in options.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
 
 
-@dataclass(frozen=True)
-class _Guess:
-    """What is known of the losses without their values."""
+class CheckedData:
+    """Opened inputs, the columns of each role, and a profile of every table, as far as that goes."""
 
-    job: Job | None = None
-    task: Task | None = None
-    losses: tuple[str, ...] = ()
-
-
-class _Examined:
-    """Opened inputs, and what was found in them, as far as that goes."""
-
-    def __init__(self, query: Query, opened: Opened, understood: bool) -> None:
-        self.query = query
-        self.understood = understood
-        self.opened = opened
-        self.threads = query.threads or usable_cores()
-        self.chosen = self._selection()
+    def __init__(self, query: Query, opened: Opened) -> None:
+        self.query, self.opened = query, opened
         self.tables: Sequence[Table] = opened.tables
-        self.roles = None if self.chosen is None else Roles(self.tables, self.chosen)
-        self.found = [
-            Surveyor(
-                table,
-                self.roles.asked(place) if self.roles else {},
-                self.roles.slicings(place) if self.roles else {},
-            ).run(self.threads, query.progress, query.watch)
-            for place, table in enumerate(self.tables)
-        ]
+        self.threads = query.threads or usable_cores()
+        self.selection = self._selection()
+        self.by: Mapping[str, tuple[Slot, ...]] = {} if self.selection is None else self.selection.by
+        self.slots: dict[Role, Slot] = {}
+        self.domains: dict[Role, dict[str, Domain]] = {}
+        for role, slot in self._slots():
+            try:
+                self.domains[role] = role_domains(role[1], width_of(self.tables, slot))
+            except LossctlError:  # eval says why these columns do not go together
+                continue
+            self.slots[role] = slot
+        self.profiles = [self._scan(place, table) for place, table in enumerate(self.tables)]
+        self.surveys = [self._table(place) for place in range(len(self.tables))]
 
     def _selection(self) -> Selection | None:
         """Choose columns as `evaluate` does, None where it cannot."""
         try:
-            return self.query.chosen(self.opened.tables, self.opened.names) if self.opened.tables else None
+            return self.query.chosen(self.tables, self.opened.names) if self.tables else None
         except LossctlError:
             return None
 
-    def survey(self, report: Report | None, error: Exception | None, notes: Sequence[str]) -> Survey:
-        """Put everything together."""
-        guess = self._guess(report)
-        job = guess.job
-        surveys = [self._table(place) for place in range(len(self.tables))]
-        pairing = self._pairing(surveys)
-        agreements = self._agreements(job, pairing)
+    def _slots(self) -> Iterator[tuple[Role, Slot]]:
+        if self.selection is None:
+            return
+        if self.selection.target is not None:
+            yield TARGET, self.selection.target
+        for model, slots in self.selection.slots.items():
+            yield from (((model, role), slot) for role, slot in slots.items())
+        if self.selection.weight is not None:
+            yield (None, "weight"), self.selection.weight
+
+    def _scan(self, place: int, table: Table) -> TableProfile:
+        roles = {
+            role: RoleColumns(slot.columns, tuple(self.domains[role].values()))
+            for role, slot in self.slots.items()
+            if slot.table == place
+        }
+        by = {
+            name: tuple(slot.columns[0] for slot in slots)
+            for name, slots in self.by.items()
+            if all(slot.table == place for slot in slots)
+        }
+        return TableScan(table, roles, by, self.query.watch).run(self.threads, self.query.progress)
+
+    def column(self, slot: Slot, name: str) -> ColumnSurvey | None:
+        """Return a column of a slot, None where it was not read."""
+        return self.surveys[slot.table].column(name)
+
+    # what the data holds ---------------------------------------------------------------------------------------------
+
+    def survey(self, report: Report | None, error: Exception | None, notes: Sequence[str], understood: bool) -> Survey:
+        """Put the data report together: what the data holds, what `evaluate` makes of it, problems and warnings."""
+        job = self._job() if understood else None
         rule = None if job is None else job.rule
-        roles = () if self.roles is None else self.roles.surveys(self.found, job.activations if job else {})
-        slices = () if self.roles is None else slice_surveys(self.roles, self.found)
-        told = warnings(surveys, self.found, self.roles, slices, rule, self.query.id is not None, works=error is None)
+        task, losses = self._task(job, report)
+        pairing = self._pairing()
+        agreements = self._agreements(job, pairing)
+        slices = tuple(self._slices())
+        problems = [] if error is None else [str(error), *self._problems(error, rule, pairing, agreements)]
+        warnings = [*self._warnings(rule, slices)]
+        if error is None:
+            warnings += [f"only columns that are not used: {table.fault}" for table in self.surveys if table.fault]
         return Survey(
-            tables=tuple(surveys),
-            roles=roles,
+            tables=tuple(self.surveys),
+            roles=tuple(self._role(role, job) for role in self.slots),
             pairing=pairing,
             agreements=agreements,
             slices=slices,
-            task=guess.task,
-            losses=guess.losses,
+            task=task,
+            losses=losses,
             used=report.inputs if report is not None else (),
-            problems=problems(
-                error,
-                self.tables,
-                surveys,
-                self.found,
-                self.roles,
-                rule,
-                self.query.missing,
-                pairing,
-                agreements,
-            ),
-            warnings=(*told, *(report.warnings if report is not None else ())),
+            problems=tuple(dict.fromkeys(problems)),
+            warnings=(*dict.fromkeys(warnings), *(report.warnings if report is not None else ())),
             notes=tuple(notes),
             version=__version__,
             error=error,
         )
 
     def _table(self, place: int) -> TableSurvey:
-        table, found = self.tables[place], self.found[place]
-        roles: Mapping[str, tuple[str, ...]] = {}
-        if self.roles is not None:
-            keys = {self.query.id: ("id",)} if self.query.id is not None else {}
-            roles = {name: (*self.roles.of_column(place, name), *keys.get(name, ())) for name in found.columns}
-        return table_survey(table, found, roles)
+        table, profile = self.tables[place], self.profiles[place]
+        columns = []
+        for name, column in profile.columns.items():
+            roles = [
+                role if model is None else f"{role}:{model}"
+                for (model, role), slot in self.slots.items()
+                if slot.table == place and name in slot.columns
+            ]
+            if any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots):
+                roles.append("by")
+            if self.selection is not None and name == self.query.id:
+                roles.append("id")
+            kind = KINDS.get(profile.shapes[name].kind, "other")
+            columns.append(column_survey(name, kind, column, tuple(roles)))
+        fault = None if profile.fault is None else str(profile.fault)
+        return TableSurvey(table.label, format_of(table), profile.rows, tuple(columns), fault)
 
-    def _guess(self, report: Report | None) -> _Guess:
-        """Work out the task and its losses as `evaluate` does, as far as that goes."""
-        if self.chosen is None or not self.understood:
-            return _Guess()
-        query = self.query
-        try:
-            job = Job(self.tables, self.chosen, query.asked, checked_task(query.task), silent)
-            job.resolve(query.activation, query.positive_label, query.classes)
-        except LossctlError:
-            return _Guess()
-        if report is not None:
-            return _Guess(job, report.task, tuple(report.losses))
-        try:
-            reader = BlockReader(self.tables, ByPosition(self.tables), self.chosen, job.rule, "drop")
-            first = look_ahead(reader.feeds(1))
-            questions = [] if first is None else job.questions(first)
-        except LossctlError:
-            return _Guess(job, job.task)
-        return _Guess(job, job.task, tuple(question.label for question in questions))
+    def _role(self, role: Role, job: Job | None) -> RoleSurvey:
+        """Say how the rows of a role lie in each of its domains."""
+        (model, name), slot = role, self.slots[role]
+        profile = self.profiles[slot.table].roles.get(role)
+        fits = []
+        if profile is not None and profile.rows:
+            for domain_name, domain in self.domains[role].items():
+                breach = profile.outside(domain)
+                fits.append(Fit(domain_name, breach.count, None if breach.row == NEVER else breach.row + 1))
+        without = None if self.profiles[slot.table].rows else 0
+        return RoleSurvey(
+            role=name,
+            model=model,
+            input=self.tables[slot.table].label,
+            columns=slot.columns,
+            width=width_of(self.tables, slot),
+            rows=without if profile is None else profile.rows,
+            fits=tuple(fits),
+            activation=job.activations.get(model or "", "none") if job is not None and name == "pred" else "none",
+        )
 
-    def _pairing(self, surveys: Sequence[TableSurvey]) -> Pairing | None:
+    def _slices(self) -> Iterator[SliceSurvey]:
+        """Yield every slicing that could be counted."""
+        for name, slices in ((name, slices) for profile in self.profiles for name, slices in profile.slices.items()):
+            if slices is None:
+                continue
+            columns = tuple(slot.columns[0] for slot in self.by[name])
+            if slices.counts is None:
+                yield SliceSurvey(columns, None, None, None, slices.missing)
+                continue
+            entries = slices.counts.items()
+            ends = (
+                min(entries, key=lambda entry: (entry[1], entry[0]), default=None),
+                min(entries, key=lambda entry: (-entry[1], entry[0]), default=None),
+            )
+            smallest, largest = (end and SliceRows(dict(zip(columns, end[0], strict=True)), end[1]) for end in ends)
+            yield SliceSurvey(columns, len(slices.counts), smallest, largest, slices.missing)
+
+    def _pairing(self) -> Pairing | None:
         if not self.tables:
             return None
         key = self.query.id
         if key is None:
-            return Pairing(None, alike=_keys_alike(surveys))
-        if any(survey.column(key) is None for survey in surveys):
+            return Pairing(None, alike=self._key_columns())
+        if any(table.column(key) is None for table in self.surveys):
             return Pairing(key)
         from lossctl.profile.pairing import survey_keys
 
@@ -575,32 +261,262 @@ class _Examined:
             return Pairing(key, fault=str(error))
         return Pairing(key, tuple(keys), tuple(unpaired))
 
+    def _key_columns(self) -> tuple[str, ...]:
+        """Return the columns of all tables, without a role, that are named or look like a key."""
+        first, *more = self.surveys
+        return tuple(
+            column.name
+            for column in first.columns
+            if not column.roles
+            and column.width == 1
+            and (column.name in KEY_NAMES or key_like(column))
+            and all(table.column(column.name) is not None for table in more)
+        )
+
     def _agreements(self, job: Job | None, pairing: Pairing | None) -> tuple[Agreement, ...]:
-        if job is None or self.chosen is None or pairing is None or not pairing.possible:
+        if job is None or self.selection is None or pairing is None or not pairing.possible:
             return ()
         from lossctl.profile.pairing import agreements
 
         try:
-            return tuple(agreements(self.tables, self._rows(), self.chosen, job.rule))
+            rows: RowSource = ByPosition(self.tables)
+            if self.query.id is not None:
+                from lossctl.io.by_key import ByKey
+
+                rows = ByKey(self.tables, self.query.id, self.threads)
+            return tuple(agreements(self.tables, rows, self.selection, job.rule))
         except DataError:  # eval says why rows cannot be paired, and the keys are surveyed
             return ()
 
-    def _rows(self) -> RowSource:
-        if self.query.id is None:
-            return ByPosition(self.tables)
-        from lossctl.io.by_key import ByKey
+    # what eval makes of it -------------------------------------------------------------------------------------------
 
-        return ByKey(self.tables, self.query.id, self.threads)
+    def _job(self) -> Job | None:
+        """Make the decisions of `evaluate` that the columns alone tell, as far as that goes."""
+        query = self.query
+        if self.selection is None:
+            return None
+        try:
+            job = Job(self.tables, self.selection, query.asked, checked_task(query.task), silent)
+            job.resolve(query.activation, query.positive_label, query.classes)
+        except LossctlError:
+            return None
+        return job
+
+    def _task(self, job: Job | None, report: Report | None) -> tuple[Task | None, tuple[str, ...]]:
+        """Work out the task and its losses as `evaluate` does, as far as that goes."""
+        if job is None or self.selection is None:
+            return None, ()
+        if report is not None:
+            return report.task, tuple(report.losses)
+        losses: tuple[str, ...] = ()
+        with suppress(LossctlError):
+            reader = BlockReader(self.tables, ByPosition(self.tables), self.selection, job.rule, "drop")
+            first = look_ahead(reader.feeds(1))
+            losses = () if first is None else tuple(question.label for question in job.questions(first))
+        return job.task, losses
+
+    # problems: what keeps eval from working, beside its own error ----------------------------------------------------
+
+    def _problems(
+        self, error: Exception, rule: TargetRule | None, pairing: Pairing | None, agreements: Sequence[Agreement]
+    ) -> list[str]:
+        """Return what `eval` would come upon after its error."""
+        texts: list[str] = []
+        for slot, name, kind in self._columns_read(rule):
+            column = self.column(slot, name)
+            if column is not None:
+                texts += self._column_problems(self.tables[slot.table], column, self._profile(slot, name), kind)
+        if pairing is not None:
+            texts += self._key_problems(pairing)
+        texts += [
+            f"{self._where(agreement.first, agreement.first_row)}: the target is another one in {agreement.second} "
+            f"({agreement.differ} such rows); if rows belong together by a key, add --id COLUMN"
+            for agreement in agreements
+            if agreement.first_row is not None
+        ]
+        texts += [table.fault for table in self.surveys if table.fault is not None]
+        return [text for text in texts if _without_row(text) != _without_row(str(error))]
+
+    def _columns_read(self, rule: TargetRule | None) -> dict[tuple[Slot, str, Kind], None]:
+        """Return the columns that are read, each with how."""
+        columns: dict[tuple[Slot, str, Kind], None] = {}
+        for role, slot in self.slots.items():
+            for name in slot.columns:
+                kind = Kind.NUMBER
+                if role == TARGET:
+                    column = self.column(slot, name)
+                    text = column is not None and column.kind == "text"
+                    kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
+                columns[slot, name, kind] = None
+        for slot in (slot for slots in self.by.values() for slot in slots):
+            columns[slot, slot.columns[0], Kind.TEXT] = None
+        return columns
+
+    def _profile(self, slot: Slot, name: str) -> ColumnProfile:
+        return self.profiles[slot.table].columns[name]
+
+    def _column_problems(self, table: Table, column: ColumnSurvey, profile: ColumnProfile, kind: Kind) -> Iterator[str]:
+        name = printable(column.name)
+        number = kind is Kind.NUMBER
+        if number and profile.fault is not None:
+            yield f"{table.label}: column {name!r} {profile.fault}"
+        elif number and column.odd is not None:
+            need = "true or false, as the rows before it" if column.kind == "boolean" else "a number"
+            cells = f" ({column.odd.count} such cells)" if (column.odd.count or 0) > 1 else ""
+            yield f"{table.where(column.odd.row - 1)}, column {name!r}: {column.odd.text!r} is not {need}{cells}"
+        if self.query.missing == "error":
+            holes = [("null", column.null + column.empty, profile.first_null)]
+            for hole, count, first in [*holes, *([("nan", column.nan, profile.first_nan)] if number else [])]:
+                if count:
+                    yield missing_value(table.where(first), column.name, hole, count)
+
+    def _key_problems(self, pairing: Pairing) -> Iterator[str]:
+        column = f"column {printable(pairing.column or '')!r}"
+        for keys in pairing.keys:
+            if keys.first_missing is not None:
+                yield f"{self._where(keys.input, keys.first_missing)}, {column}: the key is empty"
+            if keys.repeated:
+                examples = _listed(keys.repeated_examples, keys.repeated)
+                yield f"{keys.input}: {column}: {keys.repeated} keys stand more than once ({examples})"
+        for pair in pairing.unpaired:
+            kinds = (
+                (pair.only_first, f"of {pair.first} missing", pair.only_first_examples),
+                (pair.only_second, "not in it", pair.only_second_examples),
+            )
+            faults = [f"{count} {words} ({_listed(examples, count)})" for count, words, examples in kinds if count]
+            if faults:
+                yield f"{pair.second}: {column}: keys differ: " + ", ".join(faults)
+
+    def _where(self, label: str, row: int) -> str:
+        """Say where a row (from 1) of the table of that label stands."""
+        return next(table for table in self.tables if table.label == label).where(row - 1)
+
+    # warnings: what works, but may not be meant ----------------------------------------------------------------------
+
+    def _warnings(self, rule: TargetRule | None, slices: Sequence[SliceSurvey]) -> Iterator[str]:
+        yield from self._constant()
+        yield from self._equal_columns()
+        yield from self._odd_labels(rule)
+        for slicing in slices:
+            largest = slicing.largest[1] if slicing.largest is not None else 0
+            if slicing.slices is None or (slicing.slices > 1 and largest == 1):
+                yield f"--by {','.join(map(printable, slicing.columns))}: nearly every row is a slice of its own"
+
+    def _constant(self) -> Iterator[str]:
+        """Look for targets and predictions that are one value, and predictions that are a key."""
+        for (model, role), slot in self.slots.items():
+            columns = [column for name in slot.columns if (column := self.column(slot, name)) is not None]
+            if not columns or role not in ("target", "pred"):
+                continue
+            if all(column.constant for column in columns):
+                values = ", ".join(printable(column.frequent[0][0]) for column in columns[:3])
+                subject = (
+                    f"{self.surveys[slot.table].label}: the target" if model is None else f"{model}: the prediction"
+                )
+                yield f"{subject} is the same in every row: {values}{', ...' if len(columns) > 3 else ''}"
+            elif role == "pred" and len(columns) == 1 and key_like(columns[0]):
+                name = printable(columns[0].name)
+                yield f"{model}: the prediction {name!r} ascends by whole numbers from row to row, as a key does"
+
+    def _equal_columns(self) -> Iterator[str]:
+        """Compare predictions with the target and with each other, where their rows stand in one order."""
+        preds = [role for role in self.slots if role[1] == "pred"]
+        targets = [TARGET] if TARGET in self.slots else []
+        for first, second in [*((target, pred) for target in targets for pred in preds), *combinations(preds, 2)]:
+            places = [self.slots[role].table for role in (first, second)]
+            one, two = (self.profiles[place] for place in places)
+            left, right = one.roles.get(first), two.roles.get(second)
+            if left is None or right is None or not left.rows:
+                continue
+            if self.query.id is not None and places[0] != places[1]:
+                continue
+            if left.fingerprint == right.fingerprint and one.rows == two.rows:
+                if first == TARGET:
+                    yield f"{second[0]}: the prediction equals the target in every row; it may be a copy of it"
+                else:
+                    yield f"{first[0]} and {second[0]}: their predictions are the same in every row"
+
+    def _odd_labels(self, rule: TargetRule | None) -> Iterator[str]:
+        """Look at columns that are read as labels for such as stand for nothing, or differ by their spelling alone."""
+        slots = [slot for slots in self.by.values() for slot in slots]
+        if TARGET in self.slots and (rule is None or rule.kind is Kind.TEXT):
+            slots.append(self.slots[TARGET])
+        for slot in slots:
+            column = self.column(slot, slot.columns[0])
+            if column is None or column.kind != "text":
+                continue
+            counts: Mapping[str, int] = self._profile(slot, column.name).values.counts or {}
+            where = f"{self.surveys[slot.table].label}: column {printable(column.name)!r}"
+            for word in sorted(set(NULLS) & set(counts)):
+                rows = f"{counts[word]} row{'' if counts[word] == 1 else 's'}"
+                yield f"{where} holds {word!r} in {rows}: that is a label here, not a missing value"
+            spellings: dict[str, list[str]] = {}
+            for word in counts:
+                spellings.setdefault(" ".join(word.split()).casefold(), []).append(word)
+            for words in spellings.values():
+                if len(words) > 1:
+                    labels = " and ".join(repr(printable(word)) for word in sorted(words)[:3])
+                    yield f"{where}: the labels {labels} differ by case or blanks alone"
 
 
-def _keys_alike(surveys: Sequence[TableSurvey]) -> tuple[str, ...]:
-    """Return the columns of all tables, without a part of their own, that are named or look like a key."""
-    first, *others = surveys
-    return tuple(
-        column.name
-        for column in first.columns
-        if not column.roles
-        and column.width == 1
-        and (column.name in KEY_NAMES or key_like(column))
-        and all(survey.column(column.name) is not None for survey in others)
+def column_survey(name: str, kind: ColumnKind, column: ColumnProfile, roles: tuple[str, ...]) -> ColumnSurvey:
+    """Return what a report says of a column."""
+    numbers = column.numbers
+    finite = numbers if numbers is not None and numbers.count else None
+    first = min(column.first_null, column.first_nan)
+    numeric = kind in ("number", "boolean") or any(role == "weight" or ":" in role for role in roles)
+    counts = None if kind == "other" else column.values.counts
+    return ColumnSurvey(
+        name=name,
+        kind=kind,
+        width=column.width,
+        rows=column.rows,
+        null=column.null,
+        empty=column.empty,
+        nan=column.nan,
+        first_missing=None if first == NEVER else first + 1,
+        plus_infinite=numbers.plus if numbers else 0,
+        minus_infinite=numbers.minus if numbers else 0,
+        minimum=finite.low if finite else None,
+        maximum=finite.high if finite else None,
+        mean=finite.mean if finite else None,
+        zeros=numbers.zeros if numbers else None,
+        whole=finite.whole if finite else None,
+        ascending=finite.ascending and column.missing == 0 if finite else None,
+        distinct=None if counts is None else len(counts),
+        frequent=column.values.frequent,
+        odd=column.odd if numeric else None,
+        fault=column.fault if numeric else None,
+        roles=roles,
     )
+
+
+def key_like(column: ColumnSurvey) -> bool:
+    """Whether a column holds whole numbers that ascend from row to row."""
+    return bool(column.whole and column.ascending and column.values > 2)
+
+
+def format_of(table: Table) -> str | None:
+    """Name the format of an input, None where it is no file."""
+    parts = getattr(table, "parts", None)
+    if parts is not None:
+        kinds = list(dict.fromkeys(format_of(part) or "" for part in parts))
+        return f"folder of {len(parts)} {'/'.join(kinds)} file{'s' if len(parts) > 1 else ''}"
+    source = getattr(table, "source", None)
+    if source is None:
+        return None
+    by_reader: str | None = getattr(table, "format", None)  # where the first bytes alone do not say it
+    name = by_reader or ("tsv" if getattr(table, "delimiter", ",") == "\t" else "csv")
+    if source.format in COMPRESSED:
+        return f"{name}, {source.format}"
+    return name if by_reader or source.format == "csv" else str(source.format)
+
+
+def _without_row(problem: str) -> str:
+    """Return a problem without the row that was come upon first, and without how many there are."""
+    place, row, text = problem.partition(": row ")
+    return (f"{place}: {text.lstrip('0123456789')}" if row else problem).partition(" (")[0]
+
+
+def _listed(examples: Sequence[str], count: int) -> str:
+    return ", ".join(examples) + (", ..." if count > EXAMPLES else "")

@@ -1,195 +1,32 @@
-"""Summaries: what some rows of a column or a role are, as states that merge in the order of the rows."""
+"""Columns: what any column of a table holds, numbers or not, as states that merge in the order of the rows."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Self
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from lossctl.core.breach import Breach, breach
-from lossctl.core.domain import MASK, NON_NEGATIVE, ONE_HOT, POSITIVE, PRED_BOX, REAL, SIMPLEX, TARGET_BOX, UNIT, Domain
-from lossctl.core.fingerprint import MODULUS, bits, stirred
 from lossctl.core.labels import label
-from lossctl.core.state import NEVER, OUT_OF_RANGE, exact_sum
+from lossctl.core.state import NEVER
+from lossctl.errors import DataError
+from lossctl.io import arrow
+from lossctl.io.fields import FALSE, NULLS, NUMBER, TRUE
+from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
-from lossctl.numerics.exact import fraction, rounded
-from lossctl.results.survey import MOST_WORDS, Fit
+from lossctl.profile.numbers import EXAMPLES, LOOK, NumberSummary, ValueCounts
+from lossctl.results.survey import MOST_WORDS, OddCells
 
-LOOK: Final = 2048  # rows that tell whether counting different values is in vain
-SHOWN: Final = 20  # most frequent values that are kept in the end
-EXAMPLES: Final = 3  # values kept where there are too many to count
-BOX_WIDTH: Final = 4
-HUGE: Final = 2.0**900  # a number above which a sum may be out of range
+LONGEST: Final = 40  # characters of a cell that a message shows
+BLANKS: Final = " \t"  # around a number in a text file
+ZERO: Final = ("0",)  # read where a field is null
 
 
 @dataclass(frozen=True)
-class Values(Domain):
-    """One of a few values in each column."""
-
-    allowed: tuple[float, ...] = ()
-
-    def outside(self, x: Array) -> Mask:
-        inside = np.logical_or.reduce([x == value for value in self.allowed])
-        return ~np.logical_and.reduce(inside, axis=0)
-
-
-@dataclass(frozen=True)
-class Counts(Domain):
-    """Whole numbers from 0 on."""
-
-    def outside(self, x: Array) -> Mask:
-        return ~np.logical_and.reduce((x >= 0.0) & (np.floor(x) == x) & np.isfinite(x), axis=0)
-
-
-def target_domains(width: int) -> dict[str, Domain]:
-    """Return the domains that losses ask of a target, by the name that a report gives them."""
-    if width == 1:
-        first: dict[str, Domain] = {"0 or 1": MASK, "-1 or +1": Values(allowed=(-1.0, 1.0)), "counts": Counts()}
-        return first | _intervals()
-    return {"0 or 1": MASK, "one 1 in each row": ONE_HOT, "rows that sum to 1": SIMPLEX, **_intervals()} | (
-        {"boxes": TARGET_BOX} if width == BOX_WIDTH else {}
-    )
-
-
-def pred_domains(width: int) -> dict[str, Domain]:
-    """Return the domains that losses ask of a prediction, by the name that a report gives them."""
-    rows: dict[str, Domain] = {"rows that sum to 1": SIMPLEX} if width > 1 else {}
-    return rows | _intervals() | ({"boxes": PRED_BOX} if width == BOX_WIDTH else {})
-
-
-def _intervals() -> dict[str, Domain]:
-    return {
-        "probabilities in [0, 1]": UNIT,
-        "positive": POSITIVE,
-        "non-negative": NON_NEGATIVE,
-        "finite numbers": REAL,
-    }
-
-
-@dataclass(frozen=True)
-class Words:
-    """Different values with their counts; None once there are more than MOST_WORDS, with the first few instead."""
-
-    counts: Mapping[str, int] | None = field(default_factory=dict)
-    first: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, words: Sequence[str], counts: Sequence[int]) -> Self:
-        """Take different words with their counts, which may be 0; spellings of one label are one."""
-        found: dict[str, int] = {}
-        for word, count in zip(map(label, words), counts, strict=True):
-            if count:
-                found[word] = found.get(word, 0) + count
-        return cls(found if len(found) <= MOST_WORDS else None, tuple(found)[:EXAMPLES])
-
-    def merge(self, other: Words) -> Words:
-        first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
-        if self.counts is None or other.counts is None:
-            return Words(None, first)
-        merged = dict(self.counts)
-        for word, count in other.counts.items():
-            merged[word] = merged.get(word, 0) + count
-        return Words(merged if len(merged) <= MOST_WORDS else None, first)
-
-    @property
-    def frequent(self) -> tuple[tuple[str, int | None], ...]:
-        """The most frequent words with their counts, or the first ones without; of many not those that stand once."""
-        if self.counts is None:
-            return tuple((word, None) for word in self.first)
-        ordered = sorted(self.counts.items(), key=lambda entry: -entry[1])[:SHOWN]
-        often = sum(count > 1 for _, count in ordered)
-        return tuple(ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)])
-
-
-def words_of_numbers(values: Array) -> Words:
-    """Count the different numbers of a line without NaN."""
-    if len(np.unique(values[:LOOK])) > MOST_WORDS:
-        return Words(None, tuple(label(value) for value in dict.fromkeys(values[:EXAMPLES].tolist())))
-    found, first, counts = np.unique(values + 0.0, return_index=True, return_counts=True)
-    order = np.argsort(first)
-    return Words.of(list(map(str, found[order].tolist())), counts[order].tolist())
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The finite numbers of some rows: how many, their exact sum in units of 2^-1074, ends, and what they are."""
-
-    count: int = 0
-    total: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    zeros: int = 0
-    whole: bool = True
-    ascending: bool = True
-    begin: float = math.nan
-    end: float = math.nan
-    plus: int = 0
-    minus: int = 0
-
-    @classmethod
-    def of(cls, values: Array) -> Self:
-        """Take the values of some rows, (width, rows), without NaN."""
-        line = values.reshape(-1)
-        finite = line if np.isfinite(line).all() else line[np.isfinite(line)]
-        plus, minus = int(np.count_nonzero(line == np.inf)), int(np.count_nonzero(line == -np.inf))
-        if not len(finite):
-            return cls(plus=plus, minus=minus, ascending=not len(line))
-        low, high = float(np.minimum.reduce(finite)), float(np.maximum.reduce(finite))
-        shift = OUT_OF_RANGE if max(-low, high) > HUGE else 0
-        return cls(
-            len(finite),
-            exact_sum(np.ldexp(finite, -shift) if shift else finite) << shift,
-            low,
-            high,
-            int(np.count_nonzero(finite == 0.0)),
-            bool((np.floor(finite) == finite).all()),
-            len(values) == 1 and len(finite) == len(line) and bool((finite[1:] > finite[:-1]).all()),
-            float(finite[0]),
-            float(finite[-1]),
-            plus,
-            minus,
-        )
-
-    def merge(self, other: Spread) -> Spread:
-        return Spread(
-            self.count + other.count,
-            self.total + other.total,
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.zeros + other.zeros,
-            self.whole and other.whole,
-            self.ascending and other.ascending and not self.end >= other.begin,
-            self.begin if self.count else other.begin,
-            other.end if other.count else self.end,
-            self.plus + other.plus,
-            self.minus + other.minus,
-        )
-
-    @property
-    def mean(self) -> float | None:
-        return rounded(fraction(self.total) / self.count) if self.count else None
-
-
-@dataclass(frozen=True)
-class Odd:
-    """Cells that are no number: how many (None: not counted), the first one's row from 0 on, and its text."""
-
-    count: int | None
-    row: int
-    text: str
-
-    def merge(self, other: Odd) -> Odd:
-        first = min(self, other, key=lambda odd: odd.row)
-        counted = self.count is not None and other.count is not None
-        return Odd(self.count + other.count if counted else None, first.row, first.text)  # type: ignore[operator]
-
-
-@dataclass(frozen=True)
-class ColumnState:
+class ColumnProfile:
     """Some rows of a column; `first_null` is the first row that is null or empty, `first_nan` the first with NaN."""
 
     rows: int
@@ -199,58 +36,236 @@ class ColumnState:
     first_null: int = NEVER
     first_nan: int = NEVER
     width: int = 1
-    spread: Spread | None = None
-    words: Words = field(default_factory=Words)
-    odd: Odd | None = None
+    numbers: NumberSummary | None = None
+    values: ValueCounts = field(default_factory=ValueCounts)
+    odd: OddCells | None = None
     fault: str | None = None
 
     @property
     def missing(self) -> int:
+        """The rows without a value."""
         return self.null + self.empty + self.nan
 
-    def merge(self, other: ColumnState) -> ColumnState:
-        return ColumnState(
-            self.rows + other.rows,
-            self.null + other.null,
-            self.empty + other.empty,
-            self.nan + other.nan,
-            min(self.first_null, other.first_null),
-            min(self.first_nan, other.first_nan),
-            max(self.width, other.width),
-            self.spread.merge(other.spread) if self.spread and other.spread else self.spread or other.spread,
-            self.words.merge(other.words),
-            self.odd.merge(other.odd) if self.odd and other.odd else self.odd or other.odd,
-            self.fault or other.fault,
+    def merge(self, other: ColumnProfile) -> ColumnProfile:
+        return ColumnProfile(
+            rows=self.rows + other.rows,
+            null=self.null + other.null,
+            empty=self.empty + other.empty,
+            nan=self.nan + other.nan,
+            first_null=min(self.first_null, other.first_null),
+            first_nan=min(self.first_nan, other.first_nan),
+            width=max(self.width, other.width),
+            numbers=self.numbers.merge(other.numbers)
+            if self.numbers and other.numbers
+            else self.numbers or other.numbers,
+            values=self.values.merge(other.values),
+            odd=self.odd.merge(other.odd) if self.odd and other.odd else self.odd or other.odd,
+            fault=self.fault or other.fault,
         )
 
 
 @dataclass(frozen=True)
-class RoleState:
-    """Some rows of the columns of a role: those that are complete, those outside each domain, and a fingerprint."""
+class NumberRows:
+    """The numbers of some rows, (width, rows), and which rows are complete."""
 
-    rows: int
-    breaches: tuple[Breach, ...]
-    fingerprint: int
+    values: Array
+    complete: Mask
 
-    @classmethod
-    def of(cls, values: Array, complete: Mask, start: int, domains: Sequence[Domain]) -> Self:
-        """Take (width, rows) numbers; rows that are not complete are not judged."""
-        rows = np.flatnonzero(complete)
-        judged = values if len(rows) == values.shape[1] else np.ascontiguousarray(values[:, rows])
-        addresses: NDArray[np.int64] = rows + start
-        found = tuple(breach(domain, judged, addresses) if len(rows) else Breach() for domain in domains)
-        hashes = stirred(np.arange(start + 1, start + values.shape[1] + 1, dtype=np.uint64))
-        for line in values:
-            hashes = stirred(hashes ^ bits(line))
-        return cls(len(rows), found, int(np.add.reduce(hashes)))
 
-    def merge(self, other: RoleState) -> RoleState:
-        breaches = tuple(left.merge(right) for left, right in zip(self.breaches, other.breaches, strict=True))
-        return RoleState(self.rows + other.rows, breaches, (self.fingerprint + other.fingerprint) % MODULUS)
+def profile_column(column: Column, shape: Shape, start: int) -> tuple[ColumnProfile, NumberRows | None]:
+    """Profile the rows of a column from row `start` on; the numbers are None where it does not hold any."""
+    if isinstance(column, Numbers):
+        return _of_numbers(column, shape.kind == "boolean", start)
+    if isinstance(column, Texts):
+        null = column.codes < 0
+        count, first = _count(null, start)
+        return ColumnProfile(len(null), null=count, first_null=first, values=_word_counts(column)), None
+    assert isinstance(column, Cells)
+    return _of_array(column.values, shape, start)
 
-    def fits(self, names: Sequence[str]) -> tuple[Fit, ...]:
-        """Name how the rows lie in each domain."""
-        return tuple(
-            Fit(name, found.count, None if found.row == NEVER else found.row + 1)
-            for name, found in zip(names, self.breaches, strict=True)
-        )
+
+def _of_array(array: pa.Array, shape: Shape, start: int) -> tuple[ColumnProfile, NumberRows | None]:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _of_array(array.dictionary_decode(), shape, start)
+    if pa.types.is_large_binary(kind) and shape.kind in ("number", "boolean"):
+        return _of_fields(array, shape.kind == "boolean", start)
+    if pa.types.is_large_binary(kind):
+        return _of_text(array, start), None
+    if arrow.is_text(kind):
+        return replace(_of_text(array.cast(pa.large_binary()), start), fault="holds text; numbers are needed"), None
+    if not (arrow.is_number(kind) or pa.types.is_boolean(kind) or arrow.is_list(kind)):
+        return _unread(array, start, None if pa.types.is_null(kind) else f"holds {kind} values; numbers are needed")
+    try:
+        return _of_numbers(arrow.numbers(array), pa.types.is_boolean(kind), start)
+    except DataError as error:
+        if arrow.is_list(kind):
+            return _unread(array, start, str(error))
+        profile, _ = _of_numbers(arrow.numbers(array.cast(pa.float64(), safe=False)), False, start)
+        return replace(profile, fault=str(error)), None
+
+
+def _unread(array: pa.Array, start: int, fault: str | None) -> tuple[ColumnProfile, None]:
+    """Count the nulls of a column whose values are not read."""
+    valid = arrow.valid(array)
+    count, first = _count(np.zeros(len(array), dtype=bool) if valid is None else ~valid, start)
+    return ColumnProfile(len(array), null=count, first_null=first, fault=fault), None
+
+
+def _count(rows: Mask, start: int) -> tuple[int, int]:
+    """Count rows, and return the first of them, NEVER if there is none."""
+    count = int(np.count_nonzero(rows))
+    return count, start + int(np.argmax(rows)) if count else NEVER
+
+
+def _of_numbers(
+    column: Numbers, boolean: bool, start: int, bad: Mask | None = None
+) -> tuple[ColumnProfile, NumberRows]:
+    """Profile numbers; what is null or bad is NaN too, and counts as that alone."""
+    holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
+    null = column.null if column.null is not None else np.zeros(len(holes), dtype=bool)
+    complete = ~holes
+    values = column.values if complete.all() else column.values[:, complete]
+    nulls, first_null = _count(null, start)
+    nans, first_nan = _count(holes & ~null if bad is None else holes & ~null & ~bad, start)
+    if len(values) != 1:
+        counts = ValueCounts(None)
+    elif boolean:
+        yes = int(np.count_nonzero(values[0]))
+        counts = ValueCounts.of(["true", "false"], [yes, values.shape[1] - yes])
+    else:
+        counts = ValueCounts.of_numbers(values[0])
+    profile = ColumnProfile(
+        len(holes),
+        null=nulls,
+        nan=nans,
+        first_null=first_null,
+        first_nan=first_nan,
+        width=len(values),
+        numbers=NumberSummary.of(values),
+        values=counts,
+    )
+    return profile, NumberRows(column.values, complete)
+
+
+# text files ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _fields(words: tuple[str, ...]) -> pa.Array:
+    """Return fields of a text file; `pa.array` would import pandas."""
+    raw = [word.encode() for word in words]
+    offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(raw))]
+    return pa.Array.from_buffers(pa.large_binary(), len(raw), buffers)
+
+
+def _among(array: pa.Array, words: tuple[str, ...]) -> tuple[pa.Array, Mask]:
+    """Return which fields are one of some words, as an Arrow and as a NumPy array."""
+    rows = pc.is_in(array, value_set=_fields(words))
+    return rows, arrow.buffer_of(rows.cast(pa.uint8()), np.uint8).astype(bool)
+
+
+def _of_fields(array: pa.Array, boolean: bool, start: int) -> tuple[ColumnProfile, NumberRows]:
+    """Profile fields of a text file that should be numbers, or true and false."""
+    nulls, null = _among(array, NULLS)
+    empty, filled = 0, array
+    if null.any():
+        empty = int(np.count_nonzero(_lengths(array) == 0))
+        filled = pc.if_else(nulls, _fields(ZERO)[0], array)
+    values, bad = _flags(array) if boolean else _parsed(filled)
+    bad = bad & ~null
+    numbers = Numbers(np.where(null | bad, np.nan, values)[np.newaxis], null)
+    profile, rows = _of_numbers(numbers, boolean, start, bad)
+    count, first = _count(bad, start)
+    odd = OddCells(count, first + 1, shown(array[first - start].as_py())) if count else None
+    return replace(profile, null=profile.null - empty, empty=empty, odd=odd), rows
+
+
+def _lengths(array: pa.Array) -> Array:
+    return arrow.buffer_of(pc.binary_length(array), np.int64)
+
+
+def _flags(array: pa.Array) -> tuple[Array, Mask]:
+    """Read true and false; return which fields are neither, too."""
+    (_, yes), (_, no) = (_among(array, words) for words in (TRUE, FALSE))
+    return yes.astype(np.float64), ~(yes | no)
+
+
+def _parsed(array: pa.Array) -> tuple[Array, Mask]:
+    """Read numbers as the reader of text files does; return which fields are none, too."""
+    for trim in (False, True):
+        try:
+            text = array.cast(pa.large_string())
+            numbers = (pc.ascii_trim(text, BLANKS) if trim else text).cast(pa.float64())
+        except pa.ArrowInvalid:
+            continue
+        return arrow.buffer_of(numbers, np.float64), np.zeros(len(array), dtype=bool)
+    texts = [raw.decode("utf-8", errors="replace") for raw in array.to_pylist()]
+    bad = np.array([NUMBER.fullmatch(text) is None for text in texts], dtype=bool)
+    values = [np.nan if none else float(text) for text, none in zip(texts, bad.tolist(), strict=True)]
+    return np.array(values, dtype=np.float64), bad
+
+
+def _of_text(array: pa.Array, start: int) -> ColumnProfile:
+    """Count the words of a column of bytes, and look for the first one that is no number."""
+    valid, blank = arrow.valid(array), _lengths(array) == 0
+    missing, first = _count(blank if valid is None else blank | ~valid, start)
+    if len(array[:LOOK].dictionary_encode().dictionary) > MOST_WORDS:
+        words = (label(shown(raw)) for raw in array[:LOOK].to_pylist() if raw)
+        values = ValueCounts(None, tuple(dict.fromkeys(words))[:EXAMPLES])
+    else:
+        values = _word_counts(_encoded(array))
+    null = array.null_count
+    odd = None if start else _first_text(array)
+    return ColumnProfile(len(array), null, missing - null, first_null=first, values=values, odd=odd)
+
+
+def _word_counts(column: Texts) -> ValueCounts:
+    rows = np.bincount(column.codes[column.codes >= 0], minlength=len(column.words))
+    return ValueCounts.of(column.words, rows.tolist())
+
+
+def _first_text(array: pa.Array) -> OddCells | None:
+    """Return the first field that is no number."""
+    for row, raw in enumerate(array.to_pylist()):
+        text = raw.decode("utf-8", errors="backslashreplace") if raw else ""
+        if text not in NULLS and not NUMBER.fullmatch(text):
+            return OddCells(None, row + 1, shown(raw))
+    return None
+
+
+def shown(raw: bytes) -> str:
+    """Return the text of a field, cut to what a message shows; bytes that are no text as escapes."""
+    return raw.decode("utf-8", errors="backslashreplace")[:LONGEST]
+
+
+# labels --------------------------------------------------------------------------------------------------------------
+
+
+def column_labels(column: Column, shape: Shape) -> Texts | None:
+    """Encode a column as labels, as slices are read; None where it cannot be read so."""
+    if isinstance(column, Texts):
+        return column
+    if isinstance(column, Numbers):
+        if len(column.values) != 1:
+            return None
+        words, codes = np.unique(column.values[0], return_inverse=True)
+        spelled = words.astype(bool) if shape.kind == "boolean" else words
+        return Texts(np.where(np.isnan(column.values[0]), -1, codes), tuple(map(str, spelled.tolist())))
+    assert isinstance(column, Cells)
+    array: Any = column.values
+    try:
+        return _encoded(array) if pa.types.is_large_binary(array.type) else arrow.texts(array)
+    except (DataError, pa.ArrowInvalid):
+        return None
+
+
+def _encoded(array: pa.Array) -> Texts:
+    """Encode a column of bytes; what is null or empty has the code -1."""
+    encoded = array.dictionary_encode()
+    codes = arrow.buffer_of(encoded.indices.cast(pa.int64()), np.int64)
+    valid = arrow.valid(encoded.indices)
+    codes = codes if valid is None else np.where(valid, codes, -1)
+    words = tuple(raw.decode("utf-8", errors="backslashreplace") for raw in encoded.dictionary.to_pylist())
+    return Texts(np.where(codes == words.index(""), -1, codes) if "" in words else codes, words)

@@ -1,25 +1,241 @@
-"""Line: what one stream of numbers is, as a state that merges in any order to the same bits."""
+"""Numbers: ends, exact sums, quantiles and different values of any numbers, as states that merge."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Final, Self
+from itertools import starmap
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.state import BlockMoments, Moments
+from lossctl.core.labels import label
+from lossctl.core.state import OUT_OF_RANGE, BlockMoments, Moments, exact_sum
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import rounded, square_fraction
+from lossctl.numerics.exact import SHIFT, fraction, rounded
+from lossctl.results.survey import MOST_WORDS, ValueCount
 
+LOOK: Final = 2048  # values that tell whether counting different ones is in vain
+SHOWN: Final = 20  # most frequent values that a report keeps
+EXAMPLES: Final = 3  # values kept where there are too many to count
+HUGE: Final = 2.0**900  # a number above which a sum may be out of range
+SQUARE: Final = ((0, 0),)
 DIGITS: Final = 9  # bits of the mantissa that tell bins apart: a bin is at most 0.2 % of its distance from the origin
 DROPPED: Final = 52 - DIGITS
 MAGNITUDE: Final = (1 << 63) - 1  # all bits of a float but its sign
 LARGEST: Final = float(np.finfo(np.float64).max)
 Counts = NDArray[np.int64]
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Mergeable(Protocol):
+    """A state of some rows."""
+
+    def merge(self, other: Any) -> Any:
+        """Return the state of the rows of both."""
+
+
+State = TypeVar("State", bound=Mergeable | None)
+
+
+def merge_each(left: Mapping[Key, State], right: Mapping[Key, State]) -> dict[Key, State]:
+    """Merge the states of two mappings, key by key; a state that is None on one side stays None."""
+    merged = {**left, **right}
+    for key in left.keys() & right.keys():
+        first, second = left[key], right[key]
+        if first is None:
+            merged[key] = first
+        elif second is not None:
+            merged[key] = first.merge(second)
+    return merged
+
+
+def add_counts(left: Mapping[Key, int], right: Mapping[Key, int]) -> dict[Key, int]:
+    """Add the counts of two mappings, key by key."""
+    return {**left, **{key: left.get(key, 0) + count for key, count in right.items()}}
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """Different values, as labels, with their rows; None once there are more than MOST_WORDS, with the first few."""
+
+    counts: Mapping[str, int] | None = field(default_factory=dict)
+    first: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, words: Sequence[str], counts: Sequence[int]) -> Self:
+        """Count words, each with its rows, which may be 0; spellings of one label are one."""
+        rows: dict[str, int] = {}
+        for word, count in zip(map(label, words), counts, strict=True):
+            if count:
+                rows[word] = rows.get(word, 0) + count
+        return cls(rows if len(rows) <= MOST_WORDS else None, tuple(rows)[:EXAMPLES])
+
+    @classmethod
+    def of_numbers(cls, line: Array) -> Self:
+        """Count the different numbers of a line without NaN."""
+        if len(np.unique(line[:LOOK])) > MOST_WORDS:
+            return cls(None, tuple(label(value) for value in dict.fromkeys(line[:EXAMPLES].tolist())))
+        values, first, counts = np.unique(line + 0.0, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        return cls.of(list(map(str, values[order].tolist())), counts[order].tolist())
+
+    def merge(self, other: ValueCounts) -> ValueCounts:
+        first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
+        if self.counts is None or other.counts is None:
+            return ValueCounts(None, first)
+        counts = add_counts(self.counts, other.counts)
+        return ValueCounts(counts if len(counts) <= MOST_WORDS else None, first)
+
+    @property
+    def frequent(self) -> tuple[ValueCount, ...]:
+        """The most frequent values with their rows, or the first ones without; of many not those of a single row."""
+        if self.counts is None:
+            return tuple(ValueCount(word, None) for word in self.first)
+        ordered = sorted(self.counts.items(), key=lambda entry: -entry[1])[:SHOWN]
+        often = sum(count > 1 for _, count in ordered)
+        return tuple(starmap(ValueCount, ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)]))
+
+
+@dataclass(frozen=True)
+class NumberSummary:
+    """Finite numbers: how many, their exact sum in units of 2^-1074, ends and order; `plus` and `minus` are infinite.
+
+    ascending: whether each is above the one before; begin, end: the first and the last of them.
+    """
+
+    count: int
+    total: int
+    low: float
+    high: float
+    zeros: int
+    whole: bool
+    plus: int
+    minus: int
+    ascending: bool
+    begin: float
+    end: float
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """Summarise (width, rows) values; NaN is no number."""
+        finite, fields = _ends(values)
+        shift = OUT_OF_RANGE if max(-fields["low"], fields["high"]) > HUGE else 0
+        total = exact_sum(np.ldexp(finite, -shift) if shift else finite) << shift if len(finite) else 0
+        return cls(total=total, **fields)
+
+    def merge(self, other: NumberSummary) -> NumberSummary:
+        return NumberSummary(**self._merged(other))
+
+    def _merged(self, other: NumberSummary) -> dict[str, Any]:
+        return {
+            "count": self.count + other.count,
+            "total": self.total + other.total,
+            "low": min(self.low, other.low),
+            "high": max(self.high, other.high),
+            "zeros": self.zeros + other.zeros,
+            "whole": self.whole and other.whole,
+            "plus": self.plus + other.plus,
+            "minus": self.minus + other.minus,
+            "ascending": self.ascending and other.ascending and not self.end >= other.begin,
+            "begin": self.begin if self.count else other.begin,
+            "end": other.end if other.count else self.end,
+        }
+
+    @property
+    def constant(self) -> bool:
+        """Whether there are numbers, and all the same."""
+        return self.count > 0 and self.low == self.high
+
+    @property
+    def mean(self) -> float:
+        """The mean; NaN of no numbers."""
+        return rounded(fraction(self.total) / self.count) if self.count else math.nan
+
+
+def _ends(values: Array) -> tuple[Array, dict[str, Any]]:
+    """Return the finite values as one line, and all fields of their summary but the sum."""
+    line = values.reshape(-1)
+    finite = line if np.isfinite(line).all() else line[np.isfinite(line)]
+    some = len(finite) > 0
+    return finite, {
+        "count": len(finite),
+        "low": float(np.minimum.reduce(finite, initial=math.inf)),
+        "high": float(np.maximum.reduce(finite, initial=-math.inf)),
+        "zeros": int(np.count_nonzero(finite == 0.0)),
+        "whole": bool((np.floor(finite) == finite).all()),
+        "plus": int(np.count_nonzero(line == np.inf)),
+        "minus": int(np.count_nonzero(line == -np.inf)),
+        "ascending": len(line) == len(finite) and len(values) == 1 and bool((finite[1:] > finite[:-1]).all()),
+        "begin": float(finite[0]) if some else math.nan,
+        "end": float(finite[-1]) if some else math.nan,
+    }
+
+
+# distributions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Distribution(NumberSummary):
+    """Finite numbers with their exact moments and sketches of their quantiles.
+
+    `sketch` is about an origin among the values, for differences between them; `sizes` about 0, for their ratios.
+    """
+
+    moments: Moments
+    sketch: Sketch
+    sizes: Sketch
+
+    @classmethod
+    def about(cls, origin: float, values: Array) -> Self:
+        """Summarise (width, rows) values; quantiles are right to 0.1 % of their distance from the origin."""
+        finite, fields = _ends(values)
+        sums = BlockMoments(SQUARE, np.arange(len(finite)), cubed=(0,))
+        sums.add(finite)
+        moments, sketch = sums.state(), Sketch.of(finite, origin)
+        sizes = Sketch.of(finite, 0.0) if origin else sketch
+        return cls(total=moments.sums[0], moments=moments, sketch=sketch, sizes=sizes, **fields)
+
+    def merge(self, other: Any) -> Distribution:
+        return Distribution(
+            **self._merged(other),
+            moments=self.moments.merge(other.moments),
+            sketch=self.sketch.merge(other.sketch),
+            sizes=self.sizes.merge(other.sizes),
+        )
+
+    @cached_property
+    def _variance(self) -> Fraction | None:
+        squares = self.moments.product(0, 0)
+        return None if squares is None else squares / self.count - (self.moments.total(0) / self.count) ** 2
+
+    @property
+    def variance(self) -> float | None:
+        """The population variance; None where it is out of range."""
+        return None if self._variance is None else rounded(self._variance)
+
+    @property
+    def skewness(self) -> float | None:
+        """The third standardised moment; None of constant values, and where it is out of range."""
+        squares, cubes = self.moments.product(0, 0), self.moments.cube_units(0)
+        variance = self.variance
+        if squares is None or cubes is None or not variance or not math.isfinite(variance):
+            return None
+        mean = self.moments.total(0) / self.count
+        third = Fraction(cubes, self.count << (3 * SHIFT)) - 3 * mean * squares / self.count + 2 * mean**3
+        skewness = rounded(third) / variance / math.sqrt(variance)
+        return skewness if math.isfinite(skewness) else None
+
+    @property
+    def dominance(self) -> float | None:
+        """The largest square's share of the sum of squares; None where that is zero or out of range."""
+        squares = self.moments.product(0, 0)
+        top = Fraction(max(abs(self.low), abs(self.high))) ** 2 if self.count else Fraction(0)
+        return None if not squares else rounded(top / squares)
 
 
 @dataclass(frozen=True)
@@ -38,8 +254,8 @@ class Sketch:
     def of(cls, values: Array, origin: float) -> Self:
         """Take a line of finite values."""
         with np.errstate(over="ignore"):  # a distance out of range is the largest one
-            apart = np.clip(values - origin, -LARGEST, LARGEST)
-        bits = apart.view(np.int64)
+            distances = np.clip(values - origin, -LARGEST, LARGEST)
+        bits = distances.view(np.int64)
         size = ((bits & MAGNITUDE) >> DROPPED).astype(np.int32)  # which sorts twice as fast
         bins, counts = np.unique(np.where(bits < 0, -1 - size, size), return_counts=True)
         return cls(origin, bins.astype(np.int64), counts)
@@ -50,8 +266,8 @@ class Sketch:
         np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
         return Sketch(self.origin, bins, counts)
 
-    @property
-    def apart(self) -> Array:
+    @cached_property
+    def distances(self) -> Array:
         """The middle of each bin, as a distance from the origin; the bins of the smallest numbers are 0."""
         size = np.where(self.bins < 0, -1 - self.bins, self.bins)
         middle = ((size << DROPPED) | (1 << (DROPPED - 1))).view(np.float64)
@@ -59,133 +275,23 @@ class Sketch:
 
     def quantile(self, q: float) -> float | None:
         """Return the value below which a share `q` of the values lies; None of no values."""
-        found = weighted_quantile(self.apart, self.counts, q)
-        return None if found is None else self.origin + found
+        return self.origin + weighted_quantile(self.distances, self.counts, q) if len(self.bins) else None
 
     def deviation(self) -> float | None:
         """Return the median absolute deviation from the median; None of no values."""
-        found = self._from_median()
-        return None if found is None else weighted_quantile(found, self.counts, 0.5)
+        return weighted_quantile(self._from_median(), self.counts, 0.5) if len(self.bins) else None
 
     def beyond(self, distance: float) -> int:
         """Count the values that are farther from the median than this."""
-        found = self._from_median()
-        return 0 if found is None else int(self.counts[found > distance].sum())
+        return int(self.counts[self._from_median() > distance].sum()) if len(self.bins) else 0
 
-    def _from_median(self) -> Array | None:
-        middle = weighted_quantile(self.apart, self.counts, 0.5)
-        return None if middle is None else np.abs(self.apart - middle)
+    def _from_median(self) -> Array:
+        return np.abs(self.distances - weighted_quantile(self.distances, self.counts, 0.5))
 
 
-def weighted_quantile(values: Array, counts: Counts, q: float) -> float | None:
+def weighted_quantile(values: Array, counts: Counts, q: float) -> float:
     """Return the smallest of the values that at least a share `q` of them does not exceed."""
-    if not len(values):
-        return None
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(counts[order])
     place = int(np.searchsorted(reached, q * reached[-1]))
     return float(values[order][min(place, len(values) - 1)])
-
-
-LOOK: Final = 2048  # values that tell whether counting different ones is in vain
-MOST_VALUES: Final = 1000  # different values that are told apart
-SQUARE: Final = ((0, 0),)
-CUBE_SHIFT: Final = 3 * 1074  # cubes are summed in units of 2^-3222
-
-
-@dataclass(frozen=True)
-class NumberSummary:
-    """Finite numbers: ends, exact moments, zeros, the different values (None: too many) and sketches of quantiles.
-
-    `sketch` is about an origin among the values, for differences between them; `sizes` about 0, for their ratios.
-    """
-
-    count: int
-    low: float
-    high: float
-    zeros: int
-    whole: bool
-    moments: Moments
-    values: frozenset[float] | None
-    sketch: Sketch
-    sizes: Sketch
-
-    @classmethod
-    def of(cls, values: Array, origin: float) -> Self:
-        """Take (width, rows) values; quantiles are right to 0.1 % of their distance from the origin."""
-        line = values.reshape(-1)
-        line = line if np.isfinite(line).all() else line[np.isfinite(line)]
-        sketch = Sketch.of(line, origin)
-        sums = BlockMoments(SQUARE, np.arange(len(line)), cubed=(0,))
-        sums.add(line)
-        return cls(
-            len(line),
-            float(np.minimum.reduce(line, initial=math.inf)),
-            float(np.maximum.reduce(line, initial=-math.inf)),
-            int(np.count_nonzero(line == 0.0)),
-            bool((np.floor(line) == line).all()),
-            sums.state(),
-            _different(line),
-            sketch,
-            Sketch.of(line, 0.0) if origin else sketch,
-        )
-
-    def merge(self, other: NumberSummary) -> NumberSummary:
-        values = None if self.values is None or other.values is None else self.values | other.values
-        return NumberSummary(
-            self.count + other.count,
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.zeros + other.zeros,
-            self.whole and other.whole,
-            self.moments.merge(other.moments),
-            values if values is not None and len(values) <= MOST_VALUES else None,
-            self.sketch.merge(other.sketch),
-            self.sizes.merge(other.sizes),
-        )
-
-    @property
-    def constant(self) -> bool:
-        """Whether every value is the same."""
-        return self.count > 0 and self.low == self.high
-
-    @property
-    def mean(self) -> float:
-        return rounded(self.moments.total(0) / self.count)
-
-    @cached_property
-    def _variance(self) -> Fraction | None:
-        squares = self.moments.product(0, 0)
-        return None if squares is None else squares / self.count - (self.moments.total(0) / self.count) ** 2
-
-    @property
-    def variance(self) -> float | None:
-        """The population variance; None where it is out of range."""
-        return None if self._variance is None else rounded(self._variance)
-
-    @property
-    def skewness(self) -> float | None:
-        """The third standardised moment; None of constant values, and where it is out of range."""
-        cubes = self.moments.cube_units(0)
-        variance = self.variance
-        if cubes is None or not variance or not math.isfinite(variance):
-            return None
-        mean = self.moments.total(0) / self.count
-        squares = square_fraction(self.moments.product_units(0, 0) or 0) / self.count
-        third = Fraction(cubes, self.count << CUBE_SHIFT) - 3 * mean * squares + 2 * mean**3
-        found = rounded(third) / variance / math.sqrt(variance)
-        return found if math.isfinite(found) else None
-
-    @property
-    def dominance(self) -> float | None:
-        """The largest square's share of the sum of squares; None where that is zero or out of range."""
-        squares = self.moments.product(0, 0)
-        top = Fraction(max(abs(self.low), abs(self.high))) ** 2 if self.count else Fraction(0)
-        return None if not squares else rounded(top / squares)
-
-
-def _different(line: Array) -> frozenset[float] | None:
-    if len(np.unique(line[:LOOK])) > MOST_VALUES:
-        return None
-    found = np.unique(line + 0.0)
-    return frozenset(found.tolist()) if len(found) <= MOST_VALUES else None

@@ -1,12 +1,12 @@
-"""Survey of one table: one pass over all its columns, piece by piece in threads, with bounded memory."""
+"""Scan of one table: one pass over all its columns, piece by piece in threads, with bounded memory."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -14,134 +14,120 @@ import numpy as np
 from lossctl.core.block import Pending
 from lossctl.core.domain import Domain
 from lossctl.core.labels import label
+from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts
-from lossctl.profile.cells import Measured, labels, summary
-from lossctl.profile.columns import ColumnState, RoleState
+from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_column
+from lossctl.profile.numbers import add_counts, merge_each
+from lossctl.profile.roles import RoleProfile
 from lossctl.results.survey import MOST_SLICES
 
 WIDEST: Final = 64  # columns that are read together where each can be read alone
 AHEAD: Final = 2  # pieces per thread that are read before they are needed
-Watch = Callable[[str], AbstractContextManager[object]]
+Role = tuple[str | None, str]  # a model, None where all share the columns, and the role
 Task = TypeVar("Task")
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The columns of a role, and the domains that their rows are to be held against."""
+class RoleColumns:
+    """The columns of a role, and the domains that their rows are held against."""
 
     columns: tuple[str, ...]
     domains: tuple[Domain, ...]
 
 
-@dataclass
-class Slices:
+@dataclass(frozen=True)
+class SliceCounts:
     """Rows by the values of a slicing; None once there are more of them than are counted."""
 
-    counts: dict[tuple[str, ...], int] | None = field(default_factory=dict)
+    counts: Mapping[tuple[str, ...], int] | None = field(default_factory=dict)
     missing: int = 0
 
-    def add(self, counts: Mapping[tuple[str, ...], int], missing: int) -> None:
-        """Take the slices of some more rows."""
-        self.missing += missing
-        if self.counts is None:
-            return
-        for words, count in counts.items():
-            self.counts[words] = self.counts.get(words, 0) + count
-        if len(self.counts) > MOST_SLICES:
-            self.counts = None
-
-
-@dataclass
-class TableSummary:
-    """What one pass has found. A role is None where its columns hold no numbers; `fault` ended the pass."""
-
-    rows: int = 0
-    columns: dict[str, ColumnState] = field(default_factory=dict)
-    roles: dict[str, RoleState | None] = field(default_factory=dict)
-    slices: dict[str, Slices] = field(default_factory=dict)
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
-    fault: DataError | None = None
+    def merge(self, other: SliceCounts) -> SliceCounts:
+        missing = self.missing + other.missing
+        if self.counts is None or other.counts is None:
+            return SliceCounts(None, missing)
+        counts = add_counts(self.counts, other.counts)
+        return SliceCounts(counts if len(counts) <= MOST_SLICES else None, missing)
 
 
 @dataclass(frozen=True)
-class _PieceSummary:
-    rows: int
-    columns: Mapping[str, ColumnState]
-    roles: Mapping[str, RoleState | None]
-    slices: Mapping[str, tuple[Mapping[tuple[str, ...], int], int] | None]
-    stopped: DataError | None
+class TableProfile:
+    """Some rows of a table. A role is None where its columns hold no numbers, a slicing where they hold no labels.
+
+    shapes: what the table says of its columns. fault: what ended the scan.
+    """
+
+    rows: int = 0
+    columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    roles: Mapping[Role, RoleProfile | None] = field(default_factory=dict)
+    slices: Mapping[str, SliceCounts | None] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    fault: DataError | None = None
+
+    def merge(self, other: TableProfile) -> TableProfile:
+        """Add the next rows of the same columns."""
+        return TableProfile(
+            self.rows + other.rows,
+            merge_each(self.columns, other.columns),
+            merge_each(self.roles, other.roles),
+            merge_each(self.slices, other.slices),
+            self.shapes,
+            self.fault or other.fault,
+        )
+
+    def beside(self, other: TableProfile) -> TableProfile:
+        """Add further columns of the same rows."""
+        return TableProfile(
+            max(self.rows, other.rows),
+            {**self.columns, **other.columns},
+            {**self.roles, **other.roles},
+            {**self.slices, **other.slices},
+            self.shapes,
+            self.fault or other.fault,
+        )
 
 
-class Surveyor:
-    """Surveys one table.
+class TableScan:
+    """A pass over one table.
 
     Parameters
     ----------
     table
         The table.
     roles
-        Roles by any names, of columns of this table.
+        Roles whose columns this table has.
     by
-        Slicings by their names, as columns of this table.
+        Slicings by their names, whose columns it has.
+    watch
+        Takes the name of what is being done: read, decode or compute.
     """
 
     def __init__(
-        self, table: Table, roles: Mapping[str, Asked] | None = None, by: Mapping[str, Sequence[str]] | None = None
+        self,
+        table: Table,
+        roles: Mapping[Role, RoleColumns] | None = None,
+        by: Mapping[str, Sequence[str]] | None = None,
+        watch: Watch = nullcontext,
     ) -> None:
-        self.table = table
-        self.roles = roles or {}
-        self.by = by or {}
+        self.table, self.roles, self.by, self.watch = table, roles or {}, by or {}, watch
         self._shapes: dict[str, Shape] = {}
-        self._watch: Watch = nullcontext
 
-    def run(
-        self, threads: int = 1, progress: Callable[[int], None] | None = None, watch: Watch = nullcontext
-    ) -> TableSummary:
+    def run(self, threads: int = 1, progress: Progress | None = None) -> TableProfile:
         """Read the table from its first row to its last, or to the first that cannot be read.
 
-        `progress` takes the rows of each piece, `watch` the name of what is being done: read, decode or compute.
+        `progress` takes the rows of each piece.
         """
-        self._watch = watch
-        found = TableSummary(slices={name: Slices() for name in self.by}, shapes=self._shapes)
+        profile = TableProfile(slices={name: SliceCounts() for name in self.by}, shapes=self._shapes)
         try:
             self._shapes.update({name: self._shape(name) for name in self.table.names})
             groups = self._groups()
         except DataError as error:
-            found.fault = error
-            return found
+            return replace(profile, fault=error)
         for group in groups:
-            self._read(found, group, threads, progress if group is groups[0] else None)
-        found.columns = {name: found.columns.get(name, ColumnState(0)) for name in self._shapes}
-        return found
-
-    def _groups(self) -> list[list[str]]:
-        """Part the columns into those that are read together; a text file is read once, whatever is asked of it."""
-        names = list(self._shapes)
-        if self.table.cuts is None:
-            return [names]
-        asked = {name for role in self.roles.values() for name in role.columns}
-        asked.update(*self.by.values())
-        others = [name for name in names if name not in asked]
-        parts = [others[first : first + WIDEST] for first in range(0, len(others), WIDEST)]
-        return [part for part in ([name for name in names if name in asked], *parts) if part]
-
-    def _read(
-        self, found: TableSummary, names: Sequence[str], threads: int, progress: Callable[[int], None] | None
-    ) -> None:
-        rows = 0
-        try:
-            for piece in in_order(self._pieces(names), self._summarised, threads):
-                self._take(found, piece)
-                rows += piece.rows
-                if progress is not None:
-                    progress(piece.rows)
-                if piece.stopped is not None:
-                    raise piece.stopped
-        except DataError as error:
-            found.fault = found.fault or error
-        found.rows = max(found.rows, rows)
+            profile = profile.beside(self._scan(group, threads, progress if group is groups[0] else None))
+        return replace(profile, columns={name: profile.columns.get(name, ColumnProfile(0)) for name in self._shapes})
 
     def _shape(self, name: str) -> Shape:
         try:
@@ -149,64 +135,73 @@ class Surveyor:
         except DataError:  # lists whose first one cannot be read as numbers: the column's fault says why
             return Shape("number")
 
+    def _groups(self) -> list[list[str]]:
+        """Part the columns into those that are read together; a text file is read once, for all of them."""
+        names = list(self._shapes)
+        if self.table.cuts is None:
+            return [names]
+        used = {name for role in self.roles.values() for name in role.columns}.union(*self.by.values())
+        unused = [name for name in names if name not in used]
+        parts = [unused[first : first + WIDEST] for first in range(0, len(unused), WIDEST)]
+        return [part for part in ([name for name in names if name in used], *parts) if part]
+
+    def _scan(self, names: Sequence[str], threads: int, progress: Progress | None) -> TableProfile:
+        """Read some columns."""
+        profile = TableProfile()
+        try:
+            for piece in in_order(self._pieces(names), self._profile, threads):
+                profile = profile.merge(piece)
+                if progress is not None:
+                    progress(piece.rows)
+                if piece.fault is not None:
+                    break
+        except DataError as error:
+            profile = replace(profile, fault=error)
+        return profile
+
     def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Pending[Piece]]]:
         row = 0
         pieces = self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(())
         while True:
-            with self._watch("read"):
+            with self.watch("read"):
                 piece = next(pieces, None)
             if piece is None:
                 return
             yield row, piece
             row += piece.rows
 
-    def _summarised(self, task: tuple[int, Pending[Piece]]) -> _PieceSummary:
+    def _profile(self, task: tuple[int, Pending[Piece]]) -> TableProfile:
+        """Profile one piece of the table, from a row on."""
         start, pending = task
-        with self._watch("decode"):
+        with self.watch("decode"):
             piece = pending.make()
-        with self._watch("compute"):
-            return self._of_piece(piece, start)
-
-    def _of_piece(self, piece: Piece, start: int) -> _PieceSummary:
         if not piece.rows:
-            return _PieceSummary(0, {}, {}, {}, piece.stopped)
-        columns: dict[str, ColumnState] = {}
-        numbers: dict[str, Measured | None] = {}
-        for name, column in piece.columns.items():
-            columns[name], numbers[name] = summary(column, self._shapes[name], start)
-        roles = {
-            role: _judged(asked, numbers, start)
-            for role, asked in self.roles.items()
-            if set(asked.columns) <= piece.columns.keys()
-        }
-        slices = {
-            name: _sliced([labels(piece[column], self._shapes[column]) for column in by])
-            for name, by in self.by.items()
-            if set(by) <= piece.columns.keys()
-        }
-        return _PieceSummary(piece.rows, columns, roles, slices, piece.stopped)
-
-    def _take(self, found: TableSummary, piece: _PieceSummary) -> None:
-        for name, column in piece.columns.items():
-            found.columns[name] = found.columns[name].merge(column) if name in found.columns else column
-        for role, state in piece.roles.items():
-            before = found.roles.get(role, state)
-            first = role not in found.roles
-            found.roles[role] = state if first else before.merge(state) if before and state else None
-        for name, counted in piece.slices.items():
-            if counted is None:
-                found.slices.pop(name, None)
-            elif name in found.slices:
-                found.slices[name].add(*counted)
+            return TableProfile(fault=piece.stopped)
+        columns: dict[str, ColumnProfile] = {}
+        numbers: dict[str, NumberRows | None] = {}
+        with self.watch("compute"):
+            for name, column in piece.columns.items():
+                columns[name], numbers[name] = profile_column(column, self._shapes[name], start)
+            roles = {
+                role: _profile_role(used.domains, [numbers[name] for name in used.columns], start)
+                for role, used in self.roles.items()
+                if set(used.columns) <= piece.columns.keys()
+            }
+            slices = {
+                name: _count_slices([column_labels(piece[column], self._shapes[column]) for column in by])
+                for name, by in self.by.items()
+                if set(by) <= piece.columns.keys()
+            }
+        return TableProfile(piece.rows, columns, roles, slices, fault=piece.stopped)
 
 
-def in_order(tasks: Iterable[Task], work: Callable[[Task], Done], threads: int) -> Iterator[Done]:
-    """Do tasks in threads, and give what came of them in the order of the tasks; few are ahead of the others."""
+def in_order(tasks: Iterable[Task], work: Callable[[Task], Result], threads: int) -> Iterator[Result]:
+    """Do tasks in threads, and give the results in the order of the tasks; few are ahead of the others."""
     if threads == 1:
         yield from map(work, tasks)
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="lossctl-survey") as pool:
-        waiting: deque[Future[Done]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="lossctl-profile") as pool:
+        waiting: deque[Future[Result]] = deque()
         stopped: DataError | None = None
         try:
             for task in tasks:
@@ -221,16 +216,16 @@ def in_order(tasks: Iterable[Task], work: Callable[[Task], Done], threads: int) 
             raise stopped
 
 
-def _judged(asked: Asked, numbers: Mapping[str, Measured | None], start: int) -> RoleState | None:
-    found = [measured for name in asked.columns if (measured := numbers.get(name)) is not None]
-    if len(found) < len(asked.columns):
+def _profile_role(domains: Sequence[Domain], columns: Sequence[NumberRows | None], start: int) -> RoleProfile | None:
+    numbers = [column for column in columns if column is not None]
+    if len(numbers) < len(columns):
         return None
-    values = found[0].values if len(found) == 1 else np.concatenate([measured.values for measured in found])
-    complete = np.logical_and.reduce([measured.complete for measured in found])
-    return RoleState.of(values, complete, start, asked.domains)
+    values = numbers[0].values if len(numbers) == 1 else np.concatenate([column.values for column in numbers])
+    complete = np.logical_and.reduce([column.complete for column in numbers])
+    return RoleProfile.fingerprinted(values, complete, start, domains)
 
 
-def _sliced(columns: Sequence[Texts | None]) -> tuple[dict[tuple[str, ...], int], int] | None:
+def _count_slices(columns: Sequence[Texts | None]) -> SliceCounts | None:
     """Count the rows of each combination of values; None where a column has no labels."""
     texts = [column for column in columns if column is not None]
     if len(texts) < len(columns):
@@ -245,8 +240,8 @@ def _sliced(columns: Sequence[Texts | None]) -> tuple[dict[tuple[str, ...], int]
     else:
         distinct, counts = np.unique(codes[:, complete], axis=1, return_counts=True)
         rows = list(map(tuple, distinct.T.tolist()))
-    found: dict[tuple[str, ...], int] = {}
+    slices: dict[tuple[str, ...], int] = {}
     for row, count in zip(rows, counts.tolist(), strict=True):
-        named = tuple(known[code] for known, code in zip(words, row, strict=True))
-        found[named] = found.get(named, 0) + count
-    return found, int(np.count_nonzero(~complete))
+        values = tuple(texts[code] for texts, code in zip(words, row, strict=True))
+        slices[values] = slices.get(values, 0) + count
+    return SliceCounts().merge(SliceCounts(slices, int(np.count_nonzero(~complete))))

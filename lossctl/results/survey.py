@@ -23,6 +23,12 @@ class OddCells:
     row: int
     text: str
 
+    def merge(self, other: OddCells) -> OddCells:
+        """Return the cells of both."""
+        first = min(self, other, key=lambda cells: cells.row)
+        count = None if self.count is None or other.count is None else self.count + other.count
+        return OddCells(count, first.row, first.text)
+
 
 class ValueCount(NamedTuple):
     """A value of a column, and the rows that have it (None: not counted)."""

@@ -1,1 +1,0 @@
-"""Choosing a loss: what the data look like, which rules speak, and what is recommended."""
