@@ -125,7 +125,11 @@ class Loss:
     @property
     def full_spec(self) -> str:
         """The loss with every parameter, as a signature needs it."""
-        written = [f"{param.name}={param.write(self.args[param.name])}" for param in self.params]
+        written = [
+            f"{param.name}={param.write(self.args[param.name])}"
+            for param in self.params
+            if param.signed or self.args[param.name] != param.default
+        ]
         return self.name + (":" + ",".join(written) if written else "")
 
     def __str__(self) -> str:

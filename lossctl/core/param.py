@@ -53,12 +53,17 @@ Kind = Interval | Choice | PerClass | Label | None
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter: its default, what it may be (None: a switch), and what it does."""
+    """One parameter: its default, what it may be (None: a switch), and what it does.
+
+    signed: whether a signature names it at its default too. One that a loss got later is left out there, so that saved
+    values stay comparable.
+    """
 
     name: str
     default: Value
     domain: Kind
     help: str
+    signed: bool = True
 
     @property
     def optional(self) -> bool:

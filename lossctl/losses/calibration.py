@@ -7,6 +7,7 @@ claim, and how many they are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -27,6 +28,7 @@ from lossctl.numerics.array import Array
 MOST_BINS = 50
 FORMS = (DECISION, CLASSES, ONE_HOT_ROWS)
 BINS = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
+PARAMS = (BINS, replace(IGNORE_CLASS, signed=False))
 
 
 @derived
@@ -106,7 +108,7 @@ MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m
 RMSCE = Statistic("root of a sum over bins", _rmsce, interval="log")
 
 
-@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+@recipe(params=PARAMS, forms=bin_forms)
 def ece(n_bins: float, ignore_class: str | None) -> Recipe:
     """Expected calibration error: how far confidence is from accuracy, bin by bin.
 
@@ -127,7 +129,7 @@ def ece(n_bins: float, ignore_class: str | None) -> Recipe:
     return of_bins(ECE, n_bins, ignore_class, shyness_in)
 
 
-@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+@recipe(params=PARAMS, forms=bin_forms)
 def mce(n_bins: float, ignore_class: str | None) -> Recipe:
     """Maximum calibration error: the largest gap between confidence and accuracy in any bin.
 
@@ -148,7 +150,7 @@ def mce(n_bins: float, ignore_class: str | None) -> Recipe:
     return of_bins(MCE, n_bins, ignore_class, shyness_in, count_in)
 
 
-@recipe(params=(BINS, IGNORE_CLASS), forms=bin_forms)
+@recipe(params=PARAMS, forms=bin_forms)
 def rmsce(n_bins: float, ignore_class: str | None) -> Recipe:
     """Root mean squared calibration error.
 

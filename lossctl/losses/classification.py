@@ -130,7 +130,9 @@ def _brier_gradient(batch: Batch, *, label_smoothing: float) -> Array:
     return 2.0 * (batch.pred - smoothed(flag(batch), label_smoothing, 2))
 
 
-@class_loss(forms=(BINARY_ONE, CLASSES, CLASS_ROWS), gradient=_brier_gradient)
+@class_loss(
+    forms=(BINARY_ONE, CLASSES, CLASS_ROWS), gradient=_brier_gradient, later=("label_smoothing", "ignore_class")
+)
 def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     """Brier score, the mean squared error of probabilities; lower is better.
 
@@ -323,7 +325,10 @@ def perplexity(ignore_class: str | None) -> Recipe:
 
 
 @outcome_loss(
-    "label_smoothing", elasticity=lambda outcome, epsilon: -1.0 - epsilon * outcome.p, forms=(CLASSES, CLASS_ROWS)
+    "label_smoothing",
+    elasticity=lambda outcome, epsilon: -1.0 - epsilon * outcome.p,
+    forms=(CLASSES, CLASS_ROWS),
+    later=("label_smoothing", "ignore_class"),
 )
 def poly1(
     outcome: Outcome,
@@ -356,6 +361,7 @@ def poly1(
     elasticity=lambda outcome, q: -np.exp(q * outcome.log_p),
     by_p=lambda outcome, q: -np.power(outcome.p, q - 1.0),
     forms=(CLASSES, CLASS_ROWS),
+    later=("label_smoothing", "ignore_class"),
 )
 def gce(
     outcome: Outcome,
@@ -392,7 +398,9 @@ def _symmetric_ce_gradient(
     return slope + class_slope(batch, -alpha * rows)
 
 
-@class_loss(gradient=_symmetric_ce_gradient, raw=True, forms=(CLASSES, CLASS_ROWS))
+@class_loss(
+    gradient=_symmetric_ce_gradient, raw=True, forms=(CLASSES, CLASS_ROWS), later=("label_smoothing", "ignore_class")
+)
 def symmetric_ce(
     batch: Batch,
     *,

@@ -41,7 +41,7 @@ def _with_threshold(form: Form) -> Callable[[Mapping[str, Any]], tuple[Form, ...
     return lambda args: (form, CLASSES, ONE_HOT_ROWS) if args["threshold"] == 0.5 else (form,)
 
 
-@class_loss(forms=(DECISION, CLASSES, ONE_HOT_ROWS), only=_with_threshold(DECISION))
+@class_loss(forms=(DECISION, CLASSES, ONE_HOT_ROWS), only=_with_threshold(DECISION), later=("ignore_class",))
 def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong decisions.
 
@@ -61,7 +61,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return _wrong_decision(batch, threshold)
 
 
-@class_loss(forms=(FLAGS, CLASSES, ONE_HOT_ROWS), only=_with_threshold(FLAGS))
+@class_loss(forms=(FLAGS, CLASSES, ONE_HOT_ROWS), only=_with_threshold(FLAGS), later=("ignore_class",))
 def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong labels, each output of a row counted for itself.
 

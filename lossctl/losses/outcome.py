@@ -370,6 +370,7 @@ def class_loss(
     gradient: Gradient | None = None,
     raw: bool = False,
     only: Callable[..., tuple[Form, ...]] | None = None,
+    later: tuple[str, ...] = (),
     best: float | None = 0.0,
     **facts: Any,
 ) -> Callable[[Part], Loss]:
@@ -378,11 +379,13 @@ def class_loss(
     Where a form has labels, one of them can be ignored; with class weights the mean divides by them; smoothed targets
     have no best prediction that is known beforehand. params: those of the function if there are none. raw: whether
     the gradient takes care of activations. only: the forms that parameters leave.
+    later: parameters that the loss got after the first release.
     """
 
     def made(function: Part) -> Loss:
         known = params_of(function) if params is None else params
         every = (*known, IGNORE_CLASS) if any(form.labels for form in forms) else known
+        every = tuple(replace(param, signed=param.name not in later) for param in every)
         part = part_of(function, every)
         slope = None if gradient is None else part_of(gradient, every)  # type: ignore[arg-type]
 
@@ -390,10 +393,13 @@ def class_loss(
             ignoring = args.get("ignore_class") is not None
             weighed = ignoring or args.get("class_weight") is not None
             fitting = forms if only is None else only(args)
+            labelled = tuple(form for form in fitting if form.labels)
+            if ignoring and not labelled:
+                raise UsageError("ignore_class is for class labels, which the other parameters rule out")
             return {
                 "parts": (part, mass) if weighed else (part,),
                 "reading": WEIGHTED if weighed else MEAN,
-                "forms": tuple(form for form in fitting if form.labels) if ignoring else fitting,
+                "forms": labelled if ignoring else fitting,
                 "best": None if args.get("label_smoothing", 0.0) > 0.0 else best,
             }
 
