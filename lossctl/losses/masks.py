@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, partial, wraps
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import declare
 from lossctl.core.domain import NON_NEGATIVE, Interval
-from lossctl.core.loss import Loss, Part
-from lossctl.core.param import Choice, Param, params_of
+from lossctl.core.loss import Loss, Part, taken
+from lossctl.core.param import Choice, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import MASKS
 from lossctl.losses.outcome import other_observed
@@ -21,21 +21,69 @@ from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
 
 FORM = (MASKS,)
-Smooth = Annotated[float, NON_NEGATIVE, "added to numerator and denominator, in pixels, once for each row"]
-OVER = Param("over", "row", Choice(("row", "set")), "what is one mask: each row, or all rows together")
 THRESHOLDS = range(10, 20)  # twentieths: 0.50, 0.55, ..., 0.95
-Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
 MODERATE = Interval(low=0.01, high=100.0, low_closed=True, high_closed=True)
-Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
-Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
+OVER = Param("over", "row", Choice(("row", "set")), "what is one mask: each row, or all rows together")
 EACH_OR_ALL: Final = (
     "With over=set the rows are parts of one mask: counts of pixels are summed before they are divided."
 )
+Smooth = Annotated[float, NON_NEGATIVE, "added to numerator and denominator, in pixels, once for each row"]
+Squared = Annotated[bool, None, "square the pixels in the denominator, as V-Net does"]
+Alpha = Annotated[float, NON_NEGATIVE, "weight of false positives"]
+Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
+Counts = tuple[Array, Array]  # of pixels: the part that a loss is of, and what it is divided by
 
 
-def share(part: Array, whole: Array) -> Array:
-    """part/whole, where nothing of nothing is 0."""
-    return np.where(whole == 0.0, 0.0, part / whole)
+def share(part: Array, total: Array) -> Array:
+    """part/total, where nothing of nothing is 0."""
+    return np.where(total == 0.0, 0.0, part / total)
+
+
+def ratio(counts: Means) -> Array:
+    """The first count over the second."""
+    return share(*counts)[()]
+
+
+def ratio_slope(counts: Counts, slopes: Counts) -> Array:
+    """Slope of their ratio by the pixels, from the slopes of the counts."""
+    return share(slopes[0] - share(*counts) * slopes[1], counts[1])
+
+
+def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[[Callable[..., Counts]], Loss]:
+    """Declare a loss by `function(batch, *, params) -> two counts of pixels`, (rows,) each.
+
+    level: the loss as a function of the counts and of the parameters that it names: of each row's counts where a mask
+    is a row, of their means where all rows are one mask.
+    """
+
+    def made(function: Callable[..., Counts]) -> Loss:
+        @wraps(function)
+        def row(batch: Batch, **args: Any) -> Array:
+            return level(function(batch, **args), **{name: args[name] for name in taken(level) if name in args})
+
+        def count(place: int) -> Part:
+            return wraps(function)(lambda batch, **args: function(batch, **args)[place])
+
+        counts = count(0), count(1)
+
+        def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
+            if args["over"] == "row":
+                return {}
+            level_args = tuple((name, args[name]) for name in sorted(taken(level)) if name in args)
+            return {"parts": counts, "reading": of_sums(level, level_args), "row": None, "gradient": None}
+
+        params = (*params_of(function), OVER)
+        return declare(
+            function, params=params, forms=FORM, parts=(row,), row=row, resolve=over, note=EACH_OR_ALL, **facts
+        )
+
+    return made
+
+
+@cache
+def of_sums(level: Callable[..., Array], args: tuple[tuple[str, Value], ...]) -> Statistic:
+    """Return the statistic that takes a level of the means of two counts."""
+    return Statistic(f"{level.__name__} of summed pixels", partial(level, **dict(args)))
 
 
 @derived
@@ -73,62 +121,13 @@ def union(batch: Batch) -> Array:
     return shared(batch) + wrong(batch)
 
 
-def _ratio(m: Means) -> Array:
-    return share(m[0], m[1])[()]
-
-
-WHOLE: Final = Statistic("ratio of summed pixels", _ratio)
-
-Readings = Callable[[Mapping[str, Any]], Statistic]
-
-
-def _over(parts: tuple[Part, ...], reading: Readings, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is different where all rows are one mask."""
-    if args["over"] == "row":
-        return {}
-    return {"parts": parts, "reading": reading(args), "row": None, "gradient": None, "raw_gradient": None}
-
-
-def plain_ratio(args: Mapping[str, Any]) -> Statistic:
-    """Read the ratio of two parts."""
-    return WHOLE
-
-
-def mask_loss(*, parts: tuple[Part, ...], whole: Readings = plain_ratio, **facts: Any) -> Callable[[Part], Loss]:
-    """Declare a loss of each mask; `whole` reads the means of `parts` where all rows are one mask."""
-
-    def made(function: Part) -> Loss:
-        return declare(
-            function,
-            params=(*params_of(function), OVER),
-            forms=FORM,
-            parts=(function,),
-            row=function,
-            resolve=partial(_over, parts, whole),
-            note=EACH_OR_ALL,
-            **facts,
-        )
-
-    return made
-
-
-def iou_missed(batch: Batch) -> Array:
-    """Numerator of 1 - IoU."""
-    return wrong(batch)
-
-
-def iou_whole(batch: Batch, *, smooth: float) -> Array:
-    """Denominator of 1 - IoU."""
-    return union(batch) + smooth
-
-
 def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
-    y, whole = batch.target, iou_whole(batch, smooth=smooth)
-    return share(1.0 - 2.0 * y - share(wrong(batch), whole) * (1.0 - y), whole)
+    y = batch.target
+    return ratio_slope((wrong(batch), union(batch) + smooth), (1.0 - 2.0 * y, 1.0 - y))
 
 
-@mask_loss(parts=(iou_missed, iou_whole), gradient=_iou_mask_gradient)
-def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
+@mask_loss(gradient=_iou_mask_gradient)
+def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     """One minus the intersection over union of two masks, soft or hard.
 
     Two empty masks agree: 0. Probabilities are used as they are; masks of 0 and 1 give the hard value.
@@ -151,33 +150,21 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
         MONAI         DiceLoss(jaccard=True, sigmoid=True)  = iou_mask:smooth=5e-6 --activation sigmoid
         tutorials     1 - the IoU smoothed by 1e-6          = iou_mask:smooth=1e-6
     """
-    return share(iou_missed(batch), iou_whole(batch, smooth=smooth))
+    return wrong(batch), union(batch) + smooth
 
 
-def iou_found(batch: Batch, *, smooth: float) -> Array:
-    """Numerator of the IoU."""
-    return shared(batch) + smooth
+def passed(counts: Means) -> Array:
+    """Share of the thresholds that the ratio exceeds, 1 where both counts are 0.
+
+    They are compared as 20 I > k U, exactly for whole numbers; what only rounding lifts above a threshold stays below.
+    """
+    part, total = counts
+    above = [(20.0 * part > k * total * (1.0 + 2.0**-50)).astype(np.float64) for k in THRESHOLDS]
+    return np.where(total == 0.0, 1.0, np.add.reduce(above, axis=0) / len(THRESHOLDS))[()]
 
 
-def _passed(m: Means, slack: float = 0.0) -> Array:
-    """Share of the thresholds that m0/m1 exceeds by more than `slack` of itself, 1 where both are 0."""
-    passed = np.add.reduce([(20.0 * m[0] > k * m[1] * (1.0 + slack)).astype(np.float64) for k in THRESHOLDS], axis=0)
-    return np.where(m[1] == 0.0, 1.0, passed / len(THRESHOLDS))
-
-
-def _passed_by_means(m: Means) -> Array:
-    return _passed(m, 2.0**-50)[()]  # means are rounded: what is a threshold exactly does not exceed it
-
-
-PASSED = Statistic("share of thresholds passed", _passed_by_means)
-
-
-def _thresholds(args: Mapping[str, Any]) -> Statistic:
-    return PASSED
-
-
-@mask_loss(parts=(iou_found, iou_whole), whole=_thresholds, best=1.0, direction="max")
-def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
+@mask_loss(level=passed, best=1.0, direction="max")
+def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     """Share of the thresholds 0.50 to 0.95 that the overlap of two masks exceeds; higher is better.
 
     Compared as 20 I > k U in whole numbers, so it is exact for hard masks. Two empty masks agree: 1.
@@ -191,30 +178,27 @@ def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Array:
         tutorials  the thresholded IoU smoothed by 1e-6  = iou_mask_score:smooth=1e-6
             # without smoothing an IoU of exactly 3/4 passes 5 thresholds, not 6
     """
-    return _passed((iou_found(batch, smooth=smooth), iou_whole(batch, smooth=smooth)))
+    return shared(batch) + smooth, union(batch) + smooth
 
 
-def dice_missed(batch: Batch, *, squared: bool) -> Array:
-    """Numerator of the Dice loss."""
-    return wrong_squared(batch) if squared else wrong(batch)
-
-
-def dice_whole(batch: Batch, *, smooth: float, squared: bool) -> Array:
-    """Denominator of the Dice loss."""
-    return 2.0 * shared(batch) + dice_missed(batch, squared=squared) + smooth
+def dice_counts(batch: Batch, *, smooth: float, squared: bool) -> Counts:
+    """What is missed, and all."""
+    missed = wrong_squared(batch) if squared else wrong(batch)
+    total = 2.0 * shared(batch) + missed + smooth
+    if squared:  # the squares of tiny pixels are no floats, even if they are all there is
+        missed, total = (np.where(total == 0.0, wrong(batch), x) for x in (missed, total))
+    return missed, total
 
 
 def dice_slope(batch: Batch, *, smooth: float, squared: bool) -> Array:
     """Slope of the Dice loss of each mask by its pixels."""
     y, p = batch.target, batch.pred
-    whole = dice_whole(batch, smooth=smooth, squared=squared)
-    level = share(dice_missed(batch, squared=squared), whole)
-    missed, grown = (2.0 * (p - y), 2.0 * p) if squared else (1.0 - 2.0 * y, 1.0)
-    return share(missed - level * grown, whole)
+    slopes = (2.0 * (p - y), 2.0 * p) if squared else (1.0 - 2.0 * y, np.ones_like(y))
+    return ratio_slope(dice_counts(batch, smooth=smooth, squared=squared), slopes)
 
 
-@mask_loss(parts=(dice_missed, dice_whole), gradient=dice_slope)
-def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Array:
+@mask_loss(gradient=dice_slope)
+def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Counts:
     """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0.
 
     Formula: mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²
@@ -233,29 +217,23 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Arr
         MONAI         DiceLoss(sigmoid=True)                     = dice:smooth=1e-5 --activation sigmoid
         MONAI         DiceLoss(sigmoid=True, squared_pred=True)  = dice:smooth=1e-5,squared=true --activation sigmoid
     """
-    whole = dice_whole(batch, smooth=smooth, squared=squared)
-    vanished = (whole == 0.0) & (wrong(batch) > 0.0)  # only the squares are too small to be floats
-    return np.where(vanished, 1.0, share(dice_missed(batch, squared=squared), whole))
+    return dice_counts(batch, smooth=smooth, squared=squared)
 
 
-def tversky_missed(batch: Batch, *, alpha: float, beta: float) -> Array:
-    """Numerator of the Tversky loss."""
-    return alpha * false_positive(batch) + beta * false_negative(batch)
-
-
-def tversky_whole(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
-    """Denominator of the Tversky loss."""
-    return shared(batch) + tversky_missed(batch, alpha=alpha, beta=beta) + smooth
+def tversky_counts(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Counts:
+    """What is missed, each kind by its weight, and that with what is shared."""
+    missed = alpha * false_positive(batch) + beta * false_negative(batch)
+    return missed, shared(batch) + missed + smooth
 
 
 def _tversky_gradient(batch: Batch, *, alpha: float, beta: float, smooth: float) -> Array:
-    y, whole = batch.target, tversky_whole(batch, alpha=alpha, beta=beta, smooth=smooth)
-    missed = alpha * (1.0 - y) - beta * y
-    return share(missed - share(tversky_missed(batch, alpha=alpha, beta=beta), whole) * (y + missed), whole)
+    y = batch.target
+    missed_slope = alpha * (1.0 - y) - beta * y
+    return ratio_slope(tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth), (missed_slope, y + missed_slope))
 
 
-@mask_loss(parts=(tversky_missed, tversky_whole), gradient=_tversky_gradient)
-def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smooth = 0.0) -> Array:
+@mask_loss(gradient=_tversky_gradient)
+def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smooth = 0.0) -> Counts:
     """One minus the Tversky index of two masks: false positives and false negatives have weights of their own.
 
     Two empty masks agree: 0. alpha = beta = 1 is iou_mask.
@@ -272,13 +250,7 @@ def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smoot
         smp    TverskyLoss(mode='binary')  = tversky:over=set --activation sigmoid  # 0 where no target has foreground
         MONAI  TverskyLoss(sigmoid=True)              = tversky:smooth=1e-5 --activation sigmoid
     """
-    return share(
-        tversky_missed(batch, alpha=alpha, beta=beta), tversky_whole(batch, alpha=alpha, beta=beta, smooth=smooth)
-    )
-
-
-def _tversky_of(batch: Batch, alpha: float, beta: float, smooth: float) -> Array:
-    return tversky.parts[0](batch, alpha=alpha, beta=beta, smooth=smooth)
+    return tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth)
 
 
 def rooted(level: Array, gamma: float) -> Array:
@@ -288,24 +260,18 @@ def rooted(level: Array, gamma: float) -> Array:
     return np.where(level == 0.0, np.power(level, power), np.power(level, power) * (1.0 + lost * np.log(level)))
 
 
+def rooted_ratio(counts: Means, gamma: float) -> Array:
+    """The ratio of two counts to the power 1/gamma."""
+    return rooted(ratio(counts), gamma)[()]
+
+
 def _focal_tversky_gradient(batch: Batch, *, alpha: float, beta: float, gamma: float, smooth: float) -> Array:
-    level = _tversky_of(batch, alpha, beta, smooth)
+    level = share(*tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth))
     steep = np.where(level == 0.0, 0.0, rooted(level, gamma) / (gamma * level))
     return steep * _tversky_gradient(batch, alpha=alpha, beta=beta, smooth=smooth)
 
 
-@cache
-def _rooted(gamma: float) -> Statistic:
-    """Return the reading of a ratio to the power 1/gamma."""
-    name = f"ratio of summed pixels to the power {1.0 / gamma:.6g}"
-    return Statistic(name, lambda m: rooted(WHOLE.value(m), gamma)[()])
-
-
-def _focal_ratio(args: Mapping[str, Any]) -> Statistic:
-    return _rooted(args["gamma"])
-
-
-@mask_loss(parts=(tversky_missed, tversky_whole), whole=_focal_ratio, gradient=_focal_tversky_gradient)
+@mask_loss(level=rooted_ratio, gradient=_focal_tversky_gradient)
 def focal_tversky(
     batch: Batch,
     *,
@@ -313,7 +279,7 @@ def focal_tversky(
     beta: Beta = 0.7,
     gamma: Annotated[float, MODERATE, "the loss is the Tversky loss to the power 1/gamma"] = 4.0 / 3.0,
     smooth: Smooth = 0.0,
-) -> Array:
+) -> Counts:
     """Tversky loss to the power 1/gamma. Two empty masks agree: 0.
 
     Formula: mean of T^(1/gamma), T = 1 - (I + smooth)/(I + alpha FP + beta FN + smooth)
@@ -327,4 +293,4 @@ def focal_tversky(
         smp        TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
             = focal_tversky:over=set --activation sigmoid  # its gamma is the exponent, 1/gamma here
     """
-    return rooted(_tversky_of(batch, alpha, beta, smooth), gamma)
+    return tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth)
