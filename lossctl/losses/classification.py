@@ -43,9 +43,8 @@ from lossctl.losses.outcome import (
     smoothed,
     spread,
 )
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, polynomial
 from lossctl.numerics.deviance import ODD
-from lossctl.numerics.logarithm import polynomial
 from lossctl.numerics.quotient import expected
 
 LOG_CLASSES = Form(

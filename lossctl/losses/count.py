@@ -12,8 +12,8 @@ from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain, Gap
 from lossctl.core.form import Form
 from lossctl.losses.forms import COUNT_CURVE, regression
-from lossctl.numerics.array import Array
-from lossctl.numerics.deviance import LOG_SLOPE, by_piece, deviance, full_nll, signed_nll
+from lossctl.numerics.array import Array, by_piece
+from lossctl.numerics.deviance import LOG_SLOPE, deviance, full_nll, signed_nll
 
 RATE = regression(NON_NEGATIVE, POSITIVE, COUNT_CURVE)
 SIZE = regression(POSITIVE, POSITIVE, COUNT_CURVE)

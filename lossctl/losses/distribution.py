@@ -8,13 +8,13 @@ from typing import Annotated
 
 import numpy as np
 
-from lossctl.core import normal
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain
 from lossctl.core.form import Curve, Form
 from lossctl.core.param import Choice
 from lossctl.losses.forms import RESIDUALS, regression
+from lossctl.numerics import normal
 from lossctl.numerics.array import Array
 
 HALF_LOG_TAU = 0.91893853320467274

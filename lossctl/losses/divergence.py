@@ -11,8 +11,8 @@ from lossctl.core.form import Curve, Form
 from lossctl.losses.forms import CLASS_ROWS, CLASSES, ROWS_CURVE
 from lossctl.losses.outcome import class_rows, class_slope, has_labels
 from lossctl.numerics.activation import log_softplus, softplus
-from lossctl.numerics.array import Array, Mask
-from lossctl.numerics.deviance import by_piece, deviance
+from lossctl.numerics.array import Array, Mask, by_piece
+from lossctl.numerics.deviance import deviance
 from lossctl.numerics.double import Pair, add, two_sum
 from lossctl.numerics.quotient import TINY, excess, expected, log_quotient, per_probability, sum_of_difference, twice_js
 

@@ -24,8 +24,8 @@ from lossctl.losses.ratios import (
     weighted_sum,
 )
 from lossctl.losses.variance import R2_PARTS, plain_target
-from lossctl.numerics.array import Array
-from lossctl.numerics.deviance import by_piece, deviance
+from lossctl.numerics.array import Array, by_piece
+from lossctl.numerics.deviance import deviance
 
 ONE_OUTPUT = (regression_form(one=True),)
 

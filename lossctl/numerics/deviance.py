@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from lossctl.numerics import logarithm as log
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, polynomial
 from lossctl.numerics.double import Pair, add, product, subtract, two_sum
-from lossctl.numerics.logarithm import exp_of, log_ratio, polynomial
+from lossctl.numerics.logarithm import exp_of, log_ratio
 
-PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
 NEAR: Final = 3.0  # up to this spread of its nodes, the series of a divided difference is summed
 FACTORIALS: Final = (1.0 / np.cumprod(np.arange(2.0, 33.0))[:0:-1]).tolist()  # 1/32! ... 1/3!
 ODD: Final = [1.0 / (2 * n + 3) for n in range(27, -1, -1)]  # of artanh(w)/w - 1 by w², from the last to 1/3
@@ -45,16 +44,6 @@ LOG_MEAN: Final[dict[str, Callable[[Array], Pair]]] = {
     "softplus": log.log_softplus_pair,
     "sigmoid": log.log_sigmoid_pair,
 }
-
-
-def by_piece(function: Callable[..., Array], *lines: Array, **args: Any) -> Array:
-    """Apply an elementwise function to arrays of one shape, a piece at a time."""
-    values = np.empty(lines[0].shape)
-    flat = [np.ravel(line) for line in lines]
-    for start in range(0, values.size, PIECE):
-        piece = slice(start, start + PIECE)
-        values.reshape(-1)[piece] = function(*(line[piece] for line in flat), **args)
-    return values
 
 
 # likelihood of a count -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import cache
 from typing import Final
@@ -10,18 +10,8 @@ from typing import Final
 import numpy as np
 
 from lossctl.numerics.activation import sigmoid
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, polynomial
 from lossctl.numerics.double import Pair, add, split, subtract, two_product, two_sum
-
-
-def polynomial(x: Array, factors: Sequence[float]) -> Array:
-    """Sum of factors times powers of x, the highest power's first (Horner)."""
-    total = np.full_like(x, factors[0])
-    for factor in factors[1:]:
-        total *= x
-        total += factor
-    return total
-
 
 STEPS: Final = 128  # table points of ln c, c = i/128, so that |r| < 2^-7.5 is left for the series
 FIRST, LAST, END = 90, 182, 257  # of quotients in [√½, √2], and of significands in [1, 2]

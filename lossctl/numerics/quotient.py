@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lossctl.numerics.array import Array
-from lossctl.numerics.deviance import by_piece
+from lossctl.numerics.array import Array, by_piece, polynomial
 from lossctl.numerics.double import Pair, add, two_product, two_sum
-from lossctl.numerics.logarithm import polynomial
 
 NEAR = 0.6  # of a relative gap; nearer, a polynomial loses less than what cancels without it
 # fmt: off

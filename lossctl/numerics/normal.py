@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.numerics.array import Array
-from lossctl.numerics.logarithm import polynomial
+from lossctl.numerics.array import Array, polynomial
 
 NEAR: Final = 2.0  # up to it power series, from it on a continued fraction
 LEVELS: Final = 120
@@ -23,12 +22,12 @@ def two_sided(w: Array) -> Array:
     """2 Φ(w) - 1 = erf(w/√2): the integral of the normal density between -w and w."""
     size = np.abs(w)
     near = np.minimum(size, NEAR)
-    found = near * polynomial(np.square(near), TWO_SIDED)
+    values = near * polynomial(np.square(near), TWO_SIDED)
     far = size > NEAR
     if far.any():
         away = np.minimum(size[far], BEYOND)
-        found[far] = 1.0 - _twice_density(away) / (away + _fraction(away))
-    return np.copysign(found, w)
+        values[far] = 1.0 - _twice_density(away) / (away + _fraction(away))
+    return np.copysign(values, w)
 
 
 def expected_distance_gain(w: Array) -> Array:
@@ -40,8 +39,8 @@ def expected_distance_gain(w: Array) -> Array:
 def expected_distance_excess(w: Array) -> Array:
     """E|X - w| - w of a standard normal X, for w >= NEAR: twice the integral of the upper tail."""
     away = np.minimum(w, BEYOND)
-    rest = _fraction(away)
-    return _twice_density(away) * rest / (away + rest)
+    fraction = _fraction(away)
+    return _twice_density(away) * fraction / (away + fraction)
 
 
 def _twice_density(w: Array) -> Array:
@@ -50,7 +49,7 @@ def _twice_density(w: Array) -> Array:
 
 def _fraction(w: Array) -> Array:
     """1/(w + 2/(w + 3/(w + ...))): with it Mills' ratio is 1/(w + fraction)."""
-    rest = np.zeros_like(w)
+    fraction = np.zeros_like(w)
     for level in range(LEVELS, 0, -1):
-        rest = level / (w + rest)
-    return rest
+        fraction = level / (w + fraction)
+    return fraction
