@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.output import checks as outputs
-from lossctl.output.checks import ORDER, legal, to_github, to_junit, worst_first
-from lossctl.output.text import Style, command_data, command_property, inert_line, inert_text
+from lossctl.output.checks import ORDER, command_data, command_property, legal, to_github, to_junit, worst_first
+from lossctl.output.text import Style, inert_line, inert_text
 from lossctl.results.report import Check, Input, Report
 from tests.conftest import ROOT, Lossctl
 
@@ -50,7 +50,9 @@ PASSED = Check(
 )
 
 
-def report(*checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "fail") -> Report:
+def report(
+    *checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "fail", baseline: str | None = None
+) -> Report:
     return Report(
         (),
         (Input("m", "p.csv", "0" * 16, 1, 1, "0" * 16),),
@@ -62,6 +64,7 @@ def report(*checks: Check, advice: tuple[str, ...] = (), verdict: str | None = "
         checks=checks,
         verdict=verdict,  # type: ignore[arg-type]
         advice=advice,
+        baseline=baseline,
     )
 
 
@@ -162,7 +165,7 @@ def test_annotations_come_worst_first_and_end_with_the_verdict(broken: Callable[
 
 def test_at_most_ten_annotations(lossctl: Lossctl) -> None:
     checks = [failed(number, margin=-float(number), limit=1.0) for number in range(25)]
-    lines = to_github(report(*checks), None).splitlines()
+    lines = to_github(report(*checks)).splitlines()
     assert len(lines) == 11
     assert [f"mae.max{number} " in line for number, line in zip(range(24, 14, -1), lines, strict=False)] == [True] * 10
     assert lines[-1].startswith("::notice title=lossctl check::fail")
@@ -176,7 +179,7 @@ def test_the_toolkits_escapes() -> None:
 
 @given(st.text(max_size=30))
 def test_no_text_ends_or_makes_a_workflow_command(text: str) -> None:
-    made = to_github(report(failed(model=text, id=text, message=text, rule=text), advice=(text,)), text)
+    made = to_github(report(failed(model=text, id=text, message=text, rule=text), advice=(text,), baseline=text))
     lines = made.split("\n")
     assert len(lines) == 3
     assert lines[-1] == ""
@@ -206,7 +209,7 @@ def test_markdown_says_why(broken: Callable[..., Any]) -> None:
 
 def test_a_summary_is_never_too_large_and_cut_by_whole_rows() -> None:
     checks = [failed(number, model="é" * 100, slice={"g": f"{number}"}) for number in range(8000)]
-    text = outputs.to_markdown(report(*checks, PASSED, advice=("lossctl compare",)), 5, None)
+    text = outputs.to_markdown(report(*checks, PASSED, advice=("lossctl compare",)), 5)
     assert 1_000_000 < len(text.encode()) <= 1 << 20
     rows = [line for line in text.splitlines() if line.startswith("| **fail**")]
     assert all(line.endswith(" |") and line.count(" | ") == 7 for line in rows)
@@ -214,7 +217,7 @@ def test_a_summary_is_never_too_large_and_cut_by_whole_rows() -> None:
     assert left is not None
     assert len(rows) + int(left[1]) == 8001
     assert text.endswith("next: `lossctl compare`\n")
-    tiny = outputs.to_markdown(report(failed(model="é" * 2000), failed(1)), 5, "x" * 5000, most=600)
+    tiny = outputs.to_markdown(report(failed(model="é" * 2000), failed(1), baseline="x" * 5000), 5, most=600)
     assert len(tiny.encode()) <= 600
     assert tiny.startswith("**lossctl check: FAIL**")
 
@@ -235,7 +238,7 @@ def test_the_job_summary_is_appended_and_every_other_file_replaced(
 
 
 def test_code_of_a_summary_cannot_be_left() -> None:
-    text = outputs.to_markdown(report(failed(), advice=("lossctl eval 'a`b``c'",)), 5, None)
+    text = outputs.to_markdown(report(failed(), advice=("lossctl eval 'a`b``c'",)), 5)
     assert text.endswith("next: ``` lossctl eval 'a`b``c' ```\n")
 
 
@@ -311,7 +314,7 @@ def wide() -> Report:
 
 @pytest.mark.parametrize("width", [None, 40, 60, 80, 200])
 def test_no_number_is_cut_at_any_width(width: int | None) -> None:
-    text = outputs.to_table(wide(), Style(width=width), "base.json")
+    text = outputs.to_table(replace(wide(), baseline="base.json"), Style(width=width))
     assert "…" not in text
     for number in ("2.0000", "1.0000", "0.12346", "+0.01235 (+10.0%)"):
         assert re.search(rf"(^|\s){re.escape(number)}(,|\s|$)", text, re.MULTILINE), number
@@ -322,21 +325,21 @@ def test_no_number_is_cut_at_any_width(width: int | None) -> None:
 
 def test_numbers_that_differ_look_different() -> None:
     close = failed(value=0.3500001, limit=0.35)
-    assert "0.3500001" in outputs.to_table(report(close), Style(), None)
-    assert "0.3500001" in outputs.to_markdown(report(close), 5, None)
+    assert "0.3500001" in outputs.to_table(report(close), Style())
+    assert "0.3500001" in outputs.to_markdown(report(close), 5)
 
 
 def test_colour_only_adds_to_the_word() -> None:
     for width in (None, 60):
-        plain = outputs.to_table(wide(), Style(width=width), None)
-        colored = outputs.to_table(wide(), Style(width=width, color=True), None)
+        plain = outputs.to_table(wide(), Style(width=width))
+        colored = outputs.to_table(wide(), Style(width=width, color=True))
         assert "\x1b[1;31m" in colored
         bare = re.sub(r"\x1b\[[0-9;]*m", "", colored)
         assert [line.rstrip() for line in bare.splitlines()] == plain.splitlines()
 
 
 def test_ascii_terminals_get_ascii() -> None:
-    assert outputs.to_table(report(failed(model="π")), Style(ascii=True), "π.json").isascii()
+    assert outputs.to_table(report(failed(model="π"), baseline="π.json"), Style(ascii=True)).isascii()
 
 
 def test_the_worst_comes_first() -> None:
@@ -373,9 +376,11 @@ def test_no_line_of_the_data_is_a_command(text: str) -> None:
 @pytest.mark.parametrize("form", ["table", "md", "value"])
 def test_hostile_names_do_nothing_in_a_log(form: str) -> None:
     check = failed(model=HOSTILE, slice={HOSTILE: HOSTILE}, message=HOSTILE, rule=HOSTILE)
-    found = report(check, replace(check, status="undefined", model="m"), advice=(f"lossctl eval {HOSTILE}",))
+    found = report(
+        check, replace(check, status="undefined", model="m"), advice=(f"lossctl eval {HOSTILE}",), baseline=HOSTILE
+    )
     for width in (None, 400):
-        text = outputs.render(found, form, Style(width=width), HOSTILE)
+        text = outputs.render(found, form, Style(width=width))
         assert not obeyed(text)
         assert "\x1b" not in text
         assert "\u202e" not in text

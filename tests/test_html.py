@@ -13,9 +13,9 @@ import pytest
 import lossctl as package
 from lossctl import registry
 from lossctl.core.form import Curve, Form
-from lossctl.output.catalogue import BLOCKS, PLAIN, POINTS, description, finer, spanned, sparkline
-from lossctl.output.table import wide
-from lossctl.output.text import Style, shown
+from lossctl.output.catalogue import BLOCKS, PLAIN, POINTS, description, finer, sparkline, value_range
+from lossctl.output.report import wide
+from lossctl.output.text import Style, number
 from tests.conftest import Lossctl
 
 HOSTILE = "<script>alert('x')</script>&amp;\"quoted\"\x1b[2J\u202e $y$"
@@ -89,7 +89,7 @@ def test_a_notebook_shows_the_numbers_of_the_terminal() -> None:
     for model, *values in whole[1:]:
         for loss, value in zip(whole[0][1:], values, strict=True):
             cell = cells[model, loss]
-            assert value == shown(cell.value, 5) + "*" * cell.best
+            assert value == number(cell.value, 5) + "*" * cell.best
             assert value in text
     assert any("200 rows" in line for line in found.texts)
     assert any("best model for the loss in its slice" in line for line in found.texts)
@@ -125,7 +125,7 @@ def test_comparisons_are_tables_too() -> None:
     whole = found.tables[2]
     [compared] = [each for each in report.comparisons if not each.slice]
     assert whole[0][:4] == ["loss", "model", "against", "baseline"]
-    assert whole[1][:5] == ["mae", "b", "a", shown(compared.baseline_value, 5), shown(compared.value, 5)]
+    assert whole[1][:5] == ["mae", "b", "a", number(compared.baseline_value, 5), number(compared.value, 5)]
     assert whole[1][-1] == compared.verdict == "worse"
     assert [row[0] for row in found.tables[3]] == ["g", "u", "v"]
     assert any(line.startswith("Against a, b is worse on mae") for line in found.texts)
@@ -139,7 +139,7 @@ def test_checks_are_a_table_too() -> None:
     checks = found.tables[-1]
     assert checks[0][:2] == ["status", "rule"]
     assert [row[:2] for row in checks[1:]] == [["fail", "mae max 0.5"], ["pass", "rmse max 900"]]
-    assert checks[1][3] == shown(next(cell.value for cell in report.cells if cell.loss == "mae"), 5)
+    assert checks[1][3] == number(next(cell.value for cell in report.cells if cell.loss == "mae"), 5)
     assert any(line.startswith("check: FAIL, 1 of 2 checks failed") for line in found.texts)
 
 
@@ -168,9 +168,9 @@ def test_a_line_is_as_high_as_its_values(values: list[float], drawn: str, plain:
 
 
 def test_ranges_are_named_with_infinities() -> None:
-    assert spanned([3.0, -1.0], 5) == "-1.0000 to 3.0000"
-    assert spanned([0.5, math.inf, math.nan], 3) == "0.500 to inf"
-    assert spanned([math.nan], 3) == "nan"
+    assert value_range([3.0, -1.0], 5) == "-1.0000 to 3.0000"
+    assert value_range([0.5, math.inf, math.nan], 3) == "0.500 to inf"
+    assert value_range([math.nan], 3) == "nan"
 
 
 def form_of(points: tuple[str, ...], **roles: Any) -> Form:

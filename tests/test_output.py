@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import lossctl as package
-from lossctl.output import table
+from lossctl.output import report as tables
 from lossctl.output import text as text_module
 from lossctl.output.text import Style, markdown
 from lossctl.results.report import Cell
@@ -35,11 +35,11 @@ def report() -> package.Report:
 
 
 def digits_of(report: package.Report, digits: int = 5) -> list[str]:
-    return [text_module.shown(cell.value, digits) for cell in report.cells]
+    return [text_module.number(cell.value, digits) for cell in report.cells]
 
 
 @pytest.mark.parametrize("width", [None, 40, 60, 80, 200])
-@pytest.mark.parametrize("make", [table.wide, table.long])
+@pytest.mark.parametrize("make", [tables.wide, tables.long])
 def test_no_number_is_cut_at_any_width(report: package.Report, width: int | None, make: Callable[..., str]) -> None:
     text = make(report, Style(width=width))
     assert "…" not in text
@@ -49,13 +49,13 @@ def test_no_number_is_cut_at_any_width(report: package.Report, width: int | None
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_tables_fit_the_terminal(report: package.Report, width: int) -> None:
-    for make in (table.wide, table.long):
+    for make in (tables.wide, tables.long):
         assert max(map(len, make(report, Style(width=width)).splitlines())) <= width
 
 
 def test_a_narrow_terminal_gets_one_line_per_value(report: package.Report) -> None:
-    assert "loss    model" in table.wide(report, Style(width=60))
-    assert table.wide(report, Style(width=200)) == table.wide(report, Style(width=None))
+    assert "loss    model" in tables.wide(report, Style(width=60))
+    assert tables.wide(report, Style(width=200)) == tables.wide(report, Style(width=None))
 
 
 def test_piped_tables_have_their_natural_width_and_no_escape(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +81,15 @@ def test_long_model_names_are_shortened_in_the_middle_with_a_legend() -> None:
     long, other = "runs/2026/november/a/v12", "runs/2026/november/b/v12"
     data = {"y": [1.0, 2.0, 4.0], long: [1.0, 2.0, 3.0], other: [1.0, 2.0, 5.0]}
     made = package.evaluate(data, target="y", pred=[long, other], losses=["mse"])
-    text = table.wide(made, Style(width=30))
-    assert f"{table.shortened(long)} = {long}" in text
+    text = tables.wide(made, Style(width=30))
+    assert f"{tables.shortened(long)} = {long}" in text
     assert "0.33333" in text
-    assert long in table.wide(made, Style(width=None)).splitlines()[4]
+    assert long in tables.wide(made, Style(width=None)).splitlines()[4]
 
 
 def test_ascii_terminals_get_ascii() -> None:
     made = package.evaluate({"y": [1.0, 2.0], "π": [1.0, 3.0]}, target="y", pred="π", losses=["mse"])
-    text = table.wide(made, Style(ascii=True))
+    text = tables.wide(made, Style(ascii=True))
     assert text.isascii()
     assert "\\u03c0" in text
 
@@ -128,7 +128,7 @@ def test_no_encoding_breaks_it(encoding: str) -> None:
     ],
 )
 def test_numbers_have_significant_digits(value: float | None, digits: int, text: str) -> None:
-    assert text_module.shown(value, digits) == text
+    assert text_module.number(value, digits) == text
 
 
 def test_digits_change_tables_alone(lossctl: Lossctl) -> None:
@@ -153,7 +153,7 @@ def test_every_format_has_the_same_values(lossctl: Lossctl) -> None:
     rows = list(csv.DictReader(io.StringIO(lossctl(*DIABETES, *losses, "-f", "csv").out)))
     assert [float(row["value"]) for row in rows] == values
     assert rows[-1]["slice.age_band"] == "under 50"
-    shown = [text_module.shown(float(str(value)), 5) for value in values]
+    shown = [text_module.number(float(str(value)), 5) for value in values]
     for form in ("table", "long", "md"):
         text = lossctl(*DIABETES, *losses, "-f", form).out
         assert all(number in text for number in shown)

@@ -73,11 +73,11 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
             **hooks,
         )
     warn(display, report.warnings)
-    outputs.save(lambda form, style: render(report, form, style, report.baseline))
+    outputs.save(lambda form, style: render(report, form, style))
     say_more(display, report, watch, inputs.threads)
     code = ExitCode.GATE if report.blocks and not options.exit_zero else ExitCode.OK
     try:
-        outputs.show(lambda form, style: render(report, form, style, report.baseline))
+        outputs.show(lambda form, style: render(report, form, style))
     except ReaderGone:
         if code is ExitCode.OK:
             raise

@@ -37,7 +37,7 @@ def compare_files(
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
     from lossctl.api.compare import compare
-    from lossctl.output.render import render_comparison
+    from lossctl.output.comparison import render
 
     watch = Stopwatch()
     with at_work(display, watch) as hooks:
@@ -57,6 +57,6 @@ def compare_files(
             **hooks,
         )
     warn(display, report.warnings)
-    outputs.save(lambda form, style: render_comparison(report, form, style))
+    outputs.save(lambda form, style: render(report, form, style))
     say_more(display, report, watch, inputs.threads)
-    outputs.show(lambda form, style: render_comparison(report, form, style))
+    outputs.show(lambda form, style: render(report, form, style))

@@ -34,7 +34,7 @@ def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, d
 
     outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.rows_out])
     from lossctl.api.evaluate import ROUGH, evaluate
-    from lossctl.output.render import render
+    from lossctl.output.report import render
 
     watch = Stopwatch()
     with at_work(display, watch) as hooks:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 
 from lossctl.core.domain import Codes
 from lossctl.core.form import Curve, Form
@@ -21,133 +18,90 @@ from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.numerics.array import Array
-from lossctl.output.render import markdown_table
-from lossctl.output.table import natural_width, new_table, rendered
-from lossctl.output.text import Style, markdown, shown
+from lossctl.output.layout import Column, Table, columns
+from lossctl.output.text import WIDEST, Style, labelled_lines, markdown, markdown_table, number, wrap
 
-BLOCKS: Final = "▁▂▃▄▅▆▇█"
-PLAIN: Final = "_.-~=+*#"
-UNKNOWN: Final = "?"
-POINTS: Final = 61  # of a line in a wide terminal or a file
-FEWEST: Final = 10  # below which there is no line to see
-GAP: Final = 2  # blanks beside a line
-TIGHT: Final = 1e-9  # how far a column may be from a straight line, as a share of its ends
-
-Tabulated = tuple[Array, Mapping[str, Array]]  # a loss, and its gradient by roles, along a curve
+LABEL: Final = 12  # characters before the text of `show`
 
 
-def finer(form: Form, most: int = POINTS) -> Curve:
-    """Return a form's curve with many points between its ends; the curve itself where that would need a guess.
-
-    It needs none where the axis is numeric, every column is a straight line along it within its domain, and rows do not
-    belong together.
-    """
-    curve = form.curve
-    if any(isinstance(domain, Codes) for domain in form.roles.values()):
-        return curve
-    try:
-        axis = np.array([float(point) for point in curve.points])
-    except ValueError:
-        return curve
-    if len(axis) < 3 or not (np.diff(axis) > 0).all():
-        return curve
-    low, high = axis[0], axis[-1]
-    share = (axis - low) / (high - low)
-    grid = np.linspace(0.0, 1.0, most)
-    roles: dict[str, tuple[tuple[float, ...], ...]] = {}
-    for role, columns in curve.roles.items():
-        made = []
-        for column in columns:
-            first, last = column[0], column[-1]
-            straight = first + share * (last - first)
-            labels = form.labels and role == "target" and first != last
-            if labels or np.abs(straight - np.array(column)).max() > TIGHT * max(abs(first), abs(last)):
-                return curve
-            made.append(tuple(((1.0 - grid) * first + grid * last).tolist()))
-        if form.roles[role].outside(np.array(made)).any():
-            return curve
-        roles[role] = tuple(made)
-    return Curve(curve.axis, tuple(f"{low + at * (high - low):g}" for at in grid), roles)
+def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
+    """Return all losses as a table by family, as JSON, or as the Markdown table of the README."""
+    if form == "json":
+        return json.dumps({"losses": [facts(loss) for loss in losses]}, indent=2, allow_nan=False) + "\n"
+    if form == "md":
+        rows = [
+            [f"`{loss.name}`", markdown(loss.summary.rstrip(".")), markdown(loss.formula), loss.direction, home(loss)]
+            for loss in losses
+        ]
+        return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
+    if form != "table":
+        raise UsageError(f"unknown format {form!r}; table, json or md")
+    table = _families(losses, style, with_params=True)
+    if not table.fits:
+        table = _families(losses, style, with_params=False)
+    text = table.text(style.width) + f"\n{len(losses)} losses; `lossctl losses show NAME` explains one\n"
+    return style.encode(text)
 
 
-def sparkline(values: Sequence[float] | Array, ascii_only: bool) -> str:
-    """Draw values as one character each; what is infinite is at the end of the scale, NaN is marked.
-
-    >>> sparkline([0.0, 1.0, 2.0, float("inf")], ascii_only=False)
-    '▁▄▇█'
-    """
-    signs = PLAIN if ascii_only else BLOCKS
-    found = np.asarray(values, dtype=np.float64)
-    finite = found[np.isfinite(found)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    bottom = int(bool(np.isneginf(found).any()))  # the ends of the scale are kept for infinities
-    top = len(signs) - 1 - int(bool(np.isposinf(found).any()))
-    line = []
-    for value in found.tolist():
-        if math.isnan(value):
-            line.append(UNKNOWN)
-        elif math.isinf(value):
-            line.append(signs[-1] if value > 0 else signs[0])
-        else:
-            line.append(signs[bottom + round(share(value, low, high) * (top - bottom))])
-    return "".join(line)
+def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
+    """Return the losses by family; the summary may wrap."""
+    names = columns(["family", "loss", *["parameters"] * with_params])
+    table = Table(style, [*names, Column("what it is", wraps=True)])
+    before = ""
+    for loss in losses:
+        family, before = (home(loss) if home(loss) != before else ""), home(loss)
+        params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
+        table.add(family, loss.name, *[params] * with_params, loss.summary)
+    return table
 
 
-def share(value: float, low: float, high: float) -> float:
-    """Return where a value stands between two, from 0 to 1; a half where they are one."""
-    if high <= low:
-        return 0.5
-    part, whole = value - low, high - low
-    return part / whole if math.isfinite(whole) else (value / 2 - low / 2) / (high / 2 - low / 2)
+def description(loss: Loss, form: str, style: Style) -> str:
+    """Return everything about one loss, as text or as JSON."""
+    if form == "json":
+        return json.dumps(facts(loss), indent=2, allow_nan=False) + "\n"
+    if form != "table":
+        raise UsageError(f"unknown format {form!r}; table or json")
+    width = min(style.width or WIDEST, WIDEST)
+    lines = [loss.spec, wrap(loss.summary, width), "", wrap(loss.formula, width, "  ", "  "), ""]
+    lines += [wrap(" ".join(loss.doc.split()), width), ""] if loss.doc else []
+    lines += labelled_lines(_entries(loss), LABEL, width)
+    text = "\n".join(lines) + "\n"
+    shape = _of_any_classes(loss)
+    for kind in shape.forms if shape.row is not None else ():
+        drawing = tabulated(shape, replace(kind, curve=finer(kind)))
+        table = tabulated(shape, kind)
+        text += "\n" + sparklines(drawing, table, style) + _curve_table(kind.curve, table, style).text()
+    return style.encode(text)
 
 
-def spanned(values: Sequence[float] | Array, digits: int) -> str:
-    """Say from where to where values go; infinite ones are named."""
-    found = np.asarray(values, dtype=np.float64)
-    found = found[~np.isnan(found)]
-    if not len(found):
-        return "nan"
-    return f"{shown(float(found.min()), digits)} to {shown(float(found.max()), digits)}"
-
-
-def sparklines(drawn: Tabulated, told: Tabulated, style: Style) -> str:
-    """Return a line for a loss and one for its gradient by the first role, each with its range.
-
-    The range is that of the values in the table below, `told`, too. Nothing where the terminal is too narrow for a line
-    that says anything, or there are no two points.
-    """
-    (values, slopes), (known, known_slopes) = drawn, told
-    lines = {"loss": values}
-    tails = [spanned(np.concatenate([values, known]), style.digits)]
-    for role, slope in list(slopes.items())[:1]:
-        lines[f"d/d{role}" if style.ascii else f"∂/∂{role}"] = slope
-        tails.append(spanned(np.concatenate([slope, known_slopes[role]]), style.digits))
-    margin = max(map(len, lines)) + GAP
-    room = len(values)
-    if style.width is not None:
-        room = min(room, style.width - margin - GAP - max(map(len, tails)))
-    if room < min(FEWEST, len(values)) or len(values) < 2:
-        return ""
-    places = np.linspace(0, len(values) - 1, room).round().astype(int)
-    return "".join(
-        f"{head.ljust(margin)}{sparkline(line[places], style.ascii)}{' ' * GAP}{tail}\n"
-        for (head, line), tail in zip(lines.items(), tails, strict=True)
-    )
-
-
-LABEL = 12  # characters before the text of `show`
-WIDEST = 100  # columns to which running text is wrapped
-
-
-def memory(loss: Loss) -> str:
-    """Say what a loss keeps in memory."""
-    if loss.keeps != "sample":
-        return "constant, whatever the number of rows"
-    lines = len(loss.parts) + 1
-    return (
-        f"it keeps every value: {8 * lines} bytes per row and model, at most {Sample.bytes_per_row(lines)} at the end; "
-        "eval refuses before that exceeds --max-memory"
-    )
+def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
+    """Yield the labelled facts."""
+    if loss.origin:
+        yield "plug-in", loss.origin
+    if loss.aliases:
+        yield "also", ", ".join(loss.aliases)
+    for param in loss.params:
+        value, default = param.write(loss.args[param.name]), param.write(param.default)
+        was = f" (default {default})" if value != default else ""
+        yield "parameters", f"{param.name} = {value}{was}, {param.allowed}: {param.help}"
+    for form in loss.forms:
+        domains = "; ".join(f"{role}: {domain}" for role, domain in form.roles.items())
+        yield "data", f"{form.layout()} ({domains})"
+    if names := activations(loss):
+        yield "activations", ", ".join(names)
+    best = "" if loss.best is None else f", best {loss.best:g}"
+    better = {"min": "lower is better", "max": "higher is better", "zero": "nearer to 0 is better"}[loss.direction]
+    unit = f"a pure number{loss.unit[1:]}" if loss.unit[:1] == "1" else f"in {loss.unit}"
+    yield "value", f"{unit}; {better if loss.ranks else 'does not rank models'}{best}"
+    yield "use", loss.use
+    yield "avoid", loss.avoid
+    for peer in loss.elsewhere:
+        yield "elsewhere", f"{peer.library}: {peer.words(loss.name)}"
+    if loss.subgradient:
+        yield "subgradient", loss.subgradient
+    if loss.keeps == "sample":
+        yield "memory", memory(loss)
+    yield "source", loss.source
 
 
 def facts(loss: Loss) -> dict[str, Any]:
@@ -220,57 +174,28 @@ def activations(loss: Loss) -> list[str]:
     return sorted({name for domain in domains for name in domain.activations()})
 
 
-def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
-    """Return all losses as a table by family, as JSON, or as the Markdown table of the README."""
-    if form == "json":
-        return json.dumps({"losses": [facts(loss) for loss in losses]}, indent=2, allow_nan=False) + "\n"
-    if form == "md":
-        rows = [
-            [f"`{loss.name}`", markdown(loss.summary.rstrip(".")), markdown(loss.formula), loss.direction, home(loss)]
-            for loss in losses
-        ]
-        return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
-    if form != "table":
-        raise UsageError(f"unknown format {form!r}; table, json or md")
-    table = _families(losses, style, with_params=True)
-    if style.width is not None and natural_width(table, style) > style.width:
-        table = _families(losses, style, with_params=False)
-    text = rendered(table, style, style.width) + f"\n{len(losses)} losses; `lossctl losses show NAME` explains one\n"
-    return plain(text, style)
+def memory(loss: Loss) -> str:
+    """Say what a loss keeps in memory."""
+    if loss.keeps != "sample":
+        return "constant, whatever the number of rows"
+    lines = len(loss.parts) + 1
+    return (
+        f"it keeps every value: {8 * lines} bytes per row and model, at most {Sample.bytes_per_row(lines)} at the end; "
+        "eval refuses before that exceeds --max-memory"
+    )
 
 
-def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
-    """Tabulate the losses by family; the summary may wrap."""
-    table = new_table(style, ("family", "loss", "parameters")[: 2 + with_params])
-    table.add_column(Text("what it is"), no_wrap=False)
-    last = ""
-    for loss in losses:
-        family = home(loss) if home(loss) != last else ""
-        params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
-        table.add_row(*map(Text, [family, loss.name, params][: 2 + with_params]), Text(loss.summary))
-        last = home(loss)
-    return table
+# the curve of a loss -------------------------------------------------------------------------------------------------
 
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+PLAIN: Final = "_.-~=+*#"
+UNKNOWN: Final = "?"
+POINTS: Final = 61  # of a line in a wide terminal or a file
+FEWEST: Final = 10  # below which there is no line to see
+GAP: Final = 2  # blanks beside a line
+TIGHT: Final = 1e-9  # how far a column may be from a straight line, as a share of its ends
 
-def description(loss: Loss, form: str, style: Style) -> str:
-    """Return everything about one loss, as text or as JSON."""
-    if form == "json":
-        return json.dumps(facts(loss), indent=2, allow_nan=False) + "\n"
-    if form != "table":
-        raise UsageError(f"unknown format {form!r}; table or json")
-    width = min(style.width or WIDEST, WIDEST)
-    lines = [loss.spec, filled(loss.summary, width), ""]
-    lines += [filled(loss.formula, width, "  ", "  "), ""]
-    if loss.doc:
-        lines += [filled(" ".join(loss.doc.split()), width), ""]
-    for label, text in _entries(loss):
-        lines.append(filled(text, width, label.ljust(LABEL), " " * LABEL))
-    text = "\n".join(lines) + "\n"
-    shape = _of_any_classes(loss)
-    for kind in shape.forms if shape.row is not None else ():
-        drawn = tabulated(shape, replace(kind, curve=finer(kind)))
-        text += "\n" + sparklines(drawn, tabulated(shape, kind), style) + rendered(_curve(shape, kind, style), style)
-    return plain(text, style)
+Tabulated = tuple[Array, Mapping[str, Array]]  # a loss, and its gradient by roles, along a curve
 
 
 def _of_any_classes(loss: Loss) -> Loss:
@@ -279,66 +204,6 @@ def _of_any_classes(loss: Loss) -> Loss:
     return loss.bind(
         **{param.name: param.default for param in of_classes if isinstance(loss.args[param.name], tuple | str)}
     )
-
-
-def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
-    """Wrap running text between words."""
-    return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False
-    )
-
-
-def plain(text: str, style: Style) -> str:
-    """Escape what an ASCII terminal cannot show."""
-    return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
-
-
-def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
-    """Yield the labelled facts."""
-    if loss.origin:
-        yield "plug-in", loss.origin
-    if loss.aliases:
-        yield "also", ", ".join(loss.aliases)
-    label = "parameters"
-    for param in loss.params:
-        value, default = param.write(loss.args[param.name]), param.write(param.default)
-        was = f" (default {default})" if value != default else ""
-        yield label, f"{param.name} = {value}{was}, {param.allowed}: {param.help}"
-        label = ""
-    label = "data"
-    for form in loss.forms:
-        domains = "; ".join(f"{role}: {domain}" for role, domain in form.roles.items())
-        yield label, f"{form.layout()} ({domains})"
-        label = ""
-    if found := activations(loss):
-        yield "activations", ", ".join(found)
-    best = "" if loss.best is None else f", best {loss.best:g}"
-    better = {"min": "lower is better", "max": "higher is better", "zero": "nearer to 0 is better"}[loss.direction]
-    unit = f"a pure number{loss.unit[1:]}" if loss.unit[:1] == "1" else f"in {loss.unit}"
-    yield "value", f"{unit}; {better if loss.ranks else 'does not rank models'}{best}"
-    yield "use", loss.use
-    yield "avoid", loss.avoid
-    label = "elsewhere"
-    for peer in loss.elsewhere:
-        yield label, f"{peer.library}: {peer.words(loss.name)}"
-        label = ""
-    if loss.subgradient:
-        yield "subgradient", loss.subgradient
-    if loss.keeps == "sample":
-        yield "memory", memory(loss)
-    yield "source", loss.source
-
-
-def _curve(loss: Loss, form: Form, style: Style) -> Table:
-    """Tabulate the loss and its gradient along the form's curve."""
-    curve = form.curve
-    values, slopes = tabulated(loss, form)
-    heads = [curve.axis, "loss", *(f"∂/∂{name}" for name in slopes)]
-    table = new_table(style, heads[:1], heads[1:])
-    for place, point in enumerate(curve.points):
-        numbers = [values[place], *(slope[place] for slope in slopes.values())]
-        table.add_row(Text(point), *(Text(shown(float(number), style.digits)) for number in numbers))
-    return table
 
 
 def tabulated(loss: Loss, form: Form) -> tuple[Array, dict[str, Array]]:
@@ -355,8 +220,117 @@ def tabulated(loss: Loss, form: Form) -> tuple[Array, dict[str, Array]]:
 def arrays(form: Form, curve: Curve) -> dict[str, Any]:
     """Return the curve's rows as arrays by role, class labels as integers."""
     found: dict[str, Any] = {}
-    for role, columns in curve.roles.items():
-        values = np.array(columns).T
+    for role, lines in curve.roles.items():
+        values = np.array(lines).T
         label = role == "target" and form.labels
         found[role] = values[:, 0].astype(np.int64) if label else values
     return found
+
+
+def _curve_table(curve: Curve, values: Tabulated, style: Style) -> Table:
+    """Return the table of a loss and its gradient along a curve."""
+    losses, slopes = values
+    numbers = [losses, *slopes.values()]
+    table = Table(style, columns([curve.axis], ["loss", *(f"∂/∂{name}" for name in slopes)]))
+    for place, point in enumerate(curve.points):
+        table.add(point, *(number(float(line[place]), style.digits) for line in numbers))
+    return table
+
+
+def sparklines(drawn: Tabulated, told: Tabulated, style: Style) -> str:
+    """Return a line for a loss and one for its gradient by the first role, each with its range.
+
+    The range is that of the values in the table below, `told`, too. Nothing where the terminal is too narrow for a line
+    that says anything, or there are no two points.
+    """
+    (values, slopes), (known, known_slopes) = drawn, told
+    lines = {"loss": values}
+    tails = [value_range(np.concatenate([values, known]), style.digits)]
+    for role, slope in list(slopes.items())[:1]:
+        lines[f"d/d{role}" if style.ascii else f"∂/∂{role}"] = slope
+        tails.append(value_range(np.concatenate([slope, known_slopes[role]]), style.digits))
+    margin = max(map(len, lines)) + GAP
+    room = len(values)
+    if style.width is not None:
+        room = min(room, style.width - margin - GAP - max(map(len, tails)))
+    if room < min(FEWEST, len(values)) or len(values) < 2:
+        return ""
+    places = np.linspace(0, len(values) - 1, room).round().astype(int)
+    return "".join(
+        f"{head.ljust(margin)}{sparkline(line[places], style.ascii)}{' ' * GAP}{tail}\n"
+        for (head, line), tail in zip(lines.items(), tails, strict=True)
+    )
+
+
+def sparkline(values: Sequence[float] | Array, ascii_only: bool) -> str:
+    """Draw values as one character each; what is infinite is at the end of the scale, NaN is marked.
+
+    >>> sparkline([0.0, 1.0, 2.0, float("inf")], ascii_only=False)
+    '▁▄▇█'
+    """
+    signs = PLAIN if ascii_only else BLOCKS
+    found = np.asarray(values, dtype=np.float64)
+    finite = found[np.isfinite(found)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    bottom = int(bool(np.isneginf(found).any()))  # the ends of the scale are kept for infinities
+    top = len(signs) - 1 - int(bool(np.isposinf(found).any()))
+    line = []
+    for value in found.tolist():
+        if math.isnan(value):
+            line.append(UNKNOWN)
+        elif math.isinf(value):
+            line.append(signs[-1] if value > 0 else signs[0])
+        else:
+            line.append(signs[bottom + round(share(value, low, high) * (top - bottom))])
+    return "".join(line)
+
+
+def share(value: float, low: float, high: float) -> float:
+    """Return where a value stands between two, from 0 to 1; a half where they are one."""
+    if high <= low:
+        return 0.5
+    part, whole = value - low, high - low
+    return part / whole if math.isfinite(whole) else (value / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def value_range(values: Sequence[float] | Array, digits: int) -> str:
+    """Say from where to where values go; infinite ones are named."""
+    found = np.asarray(values, dtype=np.float64)
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return "nan"
+    return f"{number(float(found.min()), digits)} to {number(float(found.max()), digits)}"
+
+
+def finer(form: Form, most: int = POINTS) -> Curve:
+    """Return a form's curve with many points between its ends; the curve itself where that would need a guess.
+
+    It needs none where the axis is numeric, every column is a straight line along it within its domain, and rows do not
+    belong together.
+    """
+    curve = form.curve
+    if any(isinstance(domain, Codes) for domain in form.roles.values()):
+        return curve
+    try:
+        axis = np.array([float(point) for point in curve.points])
+    except ValueError:
+        return curve
+    if len(axis) < 3 or not (np.diff(axis) > 0).all():
+        return curve
+    low, high = axis[0], axis[-1]
+    share = (axis - low) / (high - low)
+    grid = np.linspace(0.0, 1.0, most)
+    roles: dict[str, tuple[tuple[float, ...], ...]] = {}
+    for role, lines in curve.roles.items():
+        made = []
+        for column in lines:
+            first, last = column[0], column[-1]
+            straight = first + share * (last - first)
+            labels = form.labels and role == "target" and first != last
+            if labels or np.abs(straight - np.array(column)).max() > TIGHT * max(abs(first), abs(last)):
+                return curve
+            made.append(tuple(((1.0 - grid) * first + grid * last).tolist()))
+        if form.roles[role].outside(np.array(made)).any():
+            return curve
+        roles[role] = tuple(made)
+    return Curve(curve.axis, tuple(f"{low + at * (high - low):g}" for at in grid), roles)

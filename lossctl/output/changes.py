@@ -1,21 +1,28 @@
-"""Changes from one report to another: a table for people, Markdown, CSV, and JSON."""
+"""The changes of `diff` in every format: a table for people, Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from lossctl.output.checks import signed
-from lossctl.output.render import csv_text, markdown_table
-from lossctl.output.text import Style, inert_line, markdown, shown
+from lossctl.output.text import (
+    Style,
+    change,
+    csv_text,
+    distinguishing,
+    inert_line,
+    markdown,
+    markdown_table,
+    number,
+    slice_text,
+)
 from lossctl.results.changes import Change, Changes
 
 HEADER: Final = ("model", "loss", "slice", "old", "new", "change", "became")
-MOST_DIGITS: Final = 17
+COLORS: Final = {"better": "green", "worse": "red"}
 
 
 def render(changes: Changes, form: str, style: Style) -> str:
-    """Return changes in one format."""
+    """Return changes as text in one format."""
     match form:
         case "json":
             return changes.to_json()
@@ -26,48 +33,36 @@ def render(changes: Changes, form: str, style: Style) -> str:
     return to_table(changes, style)
 
 
-def _texts(change: Change, digits: int) -> list[str]:
-    while digits < MOST_DIGITS and change.old != change.new and shown(change.old, digits) == shown(change.new, digits):
-        digits += 1
-    chosen = ",".join(f"{column}={word}" for column, word in change.slice.items())
-    became = f"{change.became}: {change.reason}" if change.reason else change.became
-    numbers = [shown(change.old, digits), shown(change.new, digits), signed(change.change, change.share, digits)]
-    return [change.model, change.loss, chosen, *numbers, became]
+def _texts(entry: Change, digits: int) -> list[str]:
+    """Return the texts of a change under `HEADER`."""
+    digits = distinguishing(entry.old, [entry.new], digits)
+    numbers = [number(entry.old, digits), number(entry.new, digits), change(entry.change, entry.share, digits)]
+    became = f"{entry.became}: {entry.reason}" if entry.reason else entry.became
+    return [entry.model, entry.loss, slice_text(entry.slice, ","), *numbers, became]
 
 
 def to_markdown(changes: Changes, digits: int) -> str:
     """Return changes as a Markdown table, after what makes them hard to compare."""
     warnings = "".join(f"{markdown(text)}\n\n" for text in changes.warnings)
-    rows = [[markdown(text) for text in _texts(change, digits)] for change in changes.changes]
-    table = markdown_table(HEADER, rows, 3).replace("---: |\n", "--- |\n", 1)  # the last column is text
-    return warnings + table
+    rows = [[markdown(text) for text in _texts(entry, digits)] for entry in changes.changes]
+    return warnings + markdown_table(HEADER, rows, 3, 6)
 
 
 def to_table(changes: Changes, style: Style) -> str:
     """Return changes as a table; in a terminal too narrow for it, over several lines each."""
-    from rich.text import Text
+    from lossctl.output.layout import Table, columns, fitted
 
-    from lossctl.output.table import natural_width, new_table, rendered
-
-    sliced = any(change.slice for change in changes.changes)
-    table = new_table(style, HEADER[: 2 + sliced], HEADER[3:6])
-    table.add_column(Text(HEADER[-1]), no_wrap=True)
-    lines = [_texts(change, style.digits) for change in changes.changes]
-    colors = {"better": "green", "worse": "red"}
-    for change, texts in zip(changes.changes, lines, strict=True):
-        cells = [Text(inert_line(text)) for text in (texts if sliced else [*texts[:2], *texts[3:]])]
-        if style.color:
-            cells[-1].stylize(colors.get(change.became, ""))
-        table.add_row(*cells)
-    if style.width is None or natural_width(table, style) <= style.width:
-        body = rendered(table, style)
-    else:
-        body = "".join(_long(texts) for texts in lines)
-    text = f"old: {inert_line(changes.old.path)}\nnew: {inert_line(changes.new.path)}\n\n{body}"
-    return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
+    named = 2 + any(entry.slice for entry in changes.changes)  # the columns that name a value; all but without slices
+    table = Table(style, [*columns(HEADER[:named], HEADER[3:6]), *columns(HEADER[6:])])
+    lines = [list(map(inert_line, _texts(entry, style.digits))) for entry in changes.changes]
+    for entry, texts in zip(changes.changes, lines, strict=True):
+        table.add(*texts[:named], *texts[3:6], (texts[6], COLORS.get(entry.became, "")))
+    body = fitted([table], lambda: "".join(map(_list, lines)))
+    return style.encode(f"old: {inert_line(changes.old.path)}\nnew: {inert_line(changes.new.path)}\n\n{body}")
 
 
-def _long(texts: Sequence[str]) -> str:
-    model, loss, chosen, old, new, change, became = map(inert_line, texts)
-    head = "  ".join(text for text in (model, loss, chosen) if text)
-    return f"{head}\n  old {old}\n  new {new}\n  change {change}\n  {became}\n"
+def _list(texts: list[str]) -> str:
+    """Write one change over several lines."""
+    head = "  ".join(filter(None, texts[:3]))
+    old, new, difference, became = texts[3:]
+    return f"{head}\n  old {old}\n  new {new}\n  change {difference}\n  {became}\n"

@@ -1,23 +1,57 @@
-"""Checks in every format: a table for people, Markdown for job summaries, lines for machines."""
+"""The checks of `check` in every format: a table for people, Markdown for job summaries, JUnit and more for CI."""
 
 from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
-from lossctl.output.render import csv_text, markdown_table
-from lossctl.output.text import Style, command_data, command_property, inert_line, markdown, shown
+from lossctl.errors import printable
+from lossctl.output.text import (
+    Style,
+    change,
+    counted,
+    csv_text,
+    distinguishing,
+    inert_line,
+    markdown,
+    markdown_table,
+    number,
+    slice_text,
+    wrap,
+)
 from lossctl.results.document import created
 from lossctl.results.report import Check, Report
 
 ORDER: Final = ("fail", "undefined", "missing", "warn", "insufficient", "skipped", "pass")
 BROKEN: Final = ("fail", "undefined", "missing")
-MOST_DIGITS: Final = 17
-CHANGE_DIGITS: Final = 4
+UNDECIDED: Final = ("insufficient", "skipped")
+HEADER: Final = ("status", "rule", "value", "limit", "baseline", "change", "n", "where")
+
+
+def render(report: Report, form: str, style: Style) -> str:
+    """Return a check as text in one format."""
+    match form:
+        case "json":
+            return report.to_json()
+        case "jsonl":
+            return report.to_jsonl()
+        case "junit":
+            return to_junit(report)
+        case "github":
+            return to_github(report)
+        case "csv":
+            return csv_text(report.checks)
+        case "md":
+            return to_markdown(report, style.digits)
+        case "value":
+            return verdict(report) + "\n"
+    return to_table(report, style)
+
+
+# what all formats say ------------------------------------------------------------------------------------------------
 
 
 def worst_first(checks: Iterable[Check]) -> list[Check]:
@@ -32,19 +66,18 @@ def worst_first(checks: Iterable[Check]) -> list[Check]:
     return sorted(checks, key=key)
 
 
-def word(report: Report) -> str:
+def verdict(report: Report) -> str:
     """Return the verdict in one word; `saved` where a baseline was saved and nothing judged."""
     return report.verdict or "saved"
 
 
 def counts(checks: Sequence[Check]) -> str:
-    """Count in a few words what came of the checks."""
+    """Count the checks by their outcome, in a few words."""
     if not checks:
         return "no rule was asked for"
     broken = sum(check.status in BROKEN for check in checks)
-    pieces = [f"{broken} of {_checks(len(checks))} failed"] if broken else []
     passed = sum(check.status == "pass" for check in checks)
-    pieces += [] if broken else [f"{passed} of {_checks(len(checks))} passed"]
+    pieces = [f"{broken or passed} of {counted(len(checks), 'check')} {'failed' if broken else 'passed'}"]
     for status in ("undefined", "missing", "warn", "insufficient", "skipped"):
         if count := sum(check.status == status for check in checks):
             of_them = "of them " if status in BROKEN else ""
@@ -52,86 +85,179 @@ def counts(checks: Sequence[Check]) -> str:
     return ", ".join(pieces)
 
 
-def sides(report: Report, baseline: str | None) -> str:
-    """Name who was judged, and against what."""
+def sides(report: Report) -> str:
+    """Name the models that were judged, and what they were compared with."""
     models = list(dict.fromkeys(check.model for check in report.checks)) or report.models
-    who = f"{'candidates' if len(models) > 1 else 'candidate'}: {', '.join(models)}"
-    return who if baseline is None else f"{who}; baseline: {baseline}"
+    candidates = f"{'candidates' if len(models) > 1 else 'candidate'}: {', '.join(models)}"
+    return candidates if report.baseline is None else f"{candidates}; baseline: {report.baseline}"
 
 
-def where(check: Check, several: bool) -> str:
-    """Name the slice of a check, and its model if there are several."""
-    pieces = [check.model] if several else []
-    pieces += [f"{column}={word}" for column, word in check.slice.items()]
-    return ", ".join(pieces)
+def texts(checks: Sequence[Check], digits: int) -> list[tuple[str, ...]]:
+    """Return the texts of checks under `HEADER`; where the numbers do not speak for themselves, with the message."""
+    rows = []
+    for check, place in zip(checks, places(checks), strict=True):
+        note = "; ".join(text for text in (place, check.message if explains(check) else "") if text)
+        rows.append((check.status, check.rule, *figures(check, digits), str(check.rows), note))
+    return rows
 
 
-def several(checks: Sequence[Check]) -> bool:
-    """Whether the checks are of several models."""
-    return len({check.model for check in checks}) > 1
+def places(checks: Sequence[Check]) -> list[str]:
+    """Name the slice of each check, and its model if there are several."""
+    several = len({check.model for check in checks}) > 1
+    return [", ".join([check.model] * several + [slice_text(check.slice)] * bool(check.slice)) for check in checks]
 
 
 def explains(check: Check) -> bool:
-    """Whether the numbers of a check do not speak for themselves, so that its message is wanted."""
+    """Whether the numbers of a check do not speak for themselves, so that its message is needed."""
     return check.status not in ("pass", "fail", "warn") or check.value is None or check.interval is not None
 
 
 def figures(check: Check, digits: int) -> tuple[str, ...]:
     """Write value, limit, baseline and change, with as many digits as tell the value from the others."""
-    for others in (check.limit, check.baseline):
-        while digits < MOST_DIGITS and others != check.value and shown(others, digits) == shown(check.value, digits):
-            digits += 1
-    numbers = (shown(number, digits) for number in (check.value, check.limit, check.baseline))
-    return *numbers, signed(check.change, check.change_share, digits)
+    digits = distinguishing(check.value, (check.limit, check.baseline), digits)
+    numbers = (number(value, digits) for value in (check.value, check.limit, check.baseline))
+    return *numbers, change(check.change, check.change_share, digits)
 
 
-def signed(change: float | None, share: float | None, digits: int) -> str:
-    """Write a change with its sign, and in percent."""
-    if change is None:
-        return "-"
-    sign = "+" if change > 0 else ""
-    text = f"{sign}{shown(change, min(digits, CHANGE_DIGITS))}"
-    if share is None or not math.isfinite(share):
-        return text
-    percent = 100.0 * share
-    form = ".2g" if abs(percent) < 0.1 else ".1f" if abs(percent) < 1000.0 else ".3g"
-    return f"{text} ({sign}{percent:{form}}%)"
+# in a terminal -------------------------------------------------------------------------------------------------------
+
+COLORS: Final = {
+    "pass": "green",
+    "fail": "bold red",
+    "undefined": "bold red",
+    "missing": "bold red",
+    "warn": "yellow",
+    "insufficient": "yellow",
+    "inconclusive": "yellow",
+}
+CODES: Final = {"green": "32", "bold red": "1;31", "yellow": "33"}
 
 
-def _checks(count: int) -> str:
-    return "1 check" if count == 1 else f"{count} checks"
+def to_table(report: Report, style: Style) -> str:
+    """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
+    from lossctl.output.layout import Table, columns, fitted
+
+    headline = f"lossctl check: {verdict(report).upper()}  {counts(report.checks)}  ({sides(report)})"
+    first = _lines(headline, style)
+    if color := COLORS.get(verdict(report)):
+        first = _colored(first, verdict(report).upper(), color, style)
+    pieces = [first]
+    if report.checks:
+        heads = [*columns(HEADER[:2], HEADER[2:-1]), *columns(HEADER[-1:])]
+        rows = [list(map(inert_line, row)) for row in texts(worst_first(report.checks), style.digits)]
+        table = Table(style, heads, ([(row[0], COLORS.get(row[0], "")), *row[1:]] for row in rows))
+        pieces.append(fitted([table], lambda: _list(report.checks, style)))
+    if report.advice:
+        # a command that is broken over lines cannot be copied
+        pieces.append("".join(f"{_label(text)}: {inert_line(text)}\n" for text in report.advice))
+    return style.encode("\n".join(pieces))
 
 
-MOST: Final = 10  # annotations of a step that are shown
+def _list(checks: Sequence[Check], style: Style) -> str:
+    """Write each check over several lines, for a terminal too narrow for the table."""
+    pieces = []
+    ordered = worst_first(checks)
+    for check, place in zip(ordered, places(ordered), strict=True):
+        head = _lines("  ".join(text for text in (check.status, check.rule, place) if text), style)
+        pieces.append(_colored(head, check.status, COLORS.get(check.status, ""), style))
+        numbers = zip(HEADER[2:6], figures(check, style.digits), strict=True)
+        facts = ", ".join([*(f"{name} {text}" for name, text in numbers if text != "-"), f"n {check.rows}"])
+        pieces += [_lines(text, style, "  ") for text in (facts, *[check.message] * explains(check))]
+    return "".join(pieces)
 
 
-def to_github(report: Report, baseline: str | None) -> str:
+def _lines(text: str, style: Style, indent: str = "") -> str:
+    """Break a line between words, never within a number."""
+    safe = inert_line(text)
+    return (indent + safe if style.width is None else wrap(safe, style.width, indent, indent + "  ")) + "\n"
+
+
+def _colored(text: str, word: str, color: str, style: Style) -> str:
+    """Colour the first place of a word in a text."""
+    return text.replace(word, f"\x1b[{CODES[color]}m{word}\x1b[0m", 1) if style.color and color else text
+
+
+def _label(text: str) -> str:
+    """Say what a command of the advice is for."""
+    return "accept" if " --save-baseline " in text else "next"
+
+
+# Markdown, for job summaries -----------------------------------------------------------------------------------------
+
+SUMMARY_BYTES: Final = 1 << 20  # a job summary that is larger is refused as a whole
+RESERVE: Final = 200  # bytes for the line that says what was left out
+
+
+def to_markdown(report: Report, digits: int, most: int = SUMMARY_BYTES) -> str:
+    """Return the verdict and the checks as Markdown of at most so many bytes; rows beyond them are counted."""
+    title = f"**lossctl check: {verdict(report).upper()}** {counts(report.checks)}"
+    begin = f"{title} ({markdown(sides(report))})\n\n"
+    commands = "".join(f"{_label(text)}: {_code(text)}\n\n" for text in report.advice)
+    commands = commands if len(commands.encode()) < most // 4 else ""
+    rows = []
+    for row in texts(worst_first(report.checks), digits):
+        status, *cells = map(markdown, row)
+        rows.append([f"**{status}**" if status in BROKEN else status, *cells])
+    head, rule, *lines = markdown_table(HEADER, rows, 2).splitlines(keepends=True)
+    room = most - RESERVE - len((begin + commands + head + rule).encode())
+    count = 0  # of the lines that there is room for
+    while count < len(lines) and (room := room - len(lines[count].encode())) >= 0:
+        count += 1
+    table = head + rule + "".join(lines[:count]) + "\n" if lines else ""
+    cut = f"{len(lines) - count} more of {len(lines)} checks are left out here.\n\n" if count < len(lines) else ""
+    text = (begin + table + cut + commands).rstrip("\n") + "\n"
+    return text if len(text.encode()) <= most else f"{title}\n"
+
+
+def _code(text: str) -> str:
+    """Return a text as Markdown code, whatever backticks it holds."""
+    safe = inert_line(text)
+    fence = "`" * (max(map(len, re.findall("`+", safe)), default=0) + 1)
+    return f"{fence} {safe} {fence}" if len(fence) > 1 else f"`{safe}`"
+
+
+# GitHub --------------------------------------------------------------------------------------------------------------
+
+MOST_ANNOTATIONS: Final = 10  # of a step that are shown
+
+
+def to_github(report: Report) -> str:
     """Return at most ten annotations, worst first, and a notice with the verdict."""
     open_ = [check for check in worst_first(report.checks) if check.status not in ("pass", "skipped")]
-    lines = [_annotation(check) for check in open_[:MOST]]
-    left = f"; {len(open_) - MOST} more are not shown here" if len(open_) > MOST else ""
-    verdict = f"{word(report)}: {counts(report.checks)} ({sides(report, baseline)}){left}"
-    return "".join(f"{line}\n" for line in [*lines, f"::notice title=lossctl check::{command_data(verdict)}"])
+    lines = [_annotation(check) for check in open_[:MOST_ANNOTATIONS]]
+    more = len(open_) - MOST_ANNOTATIONS
+    cut = f"; {more} more are not shown here" if more > 0 else ""
+    notice = f"{verdict(report)}: {counts(report.checks)} ({sides(report)}){cut}"
+    return "".join(f"{line}\n" for line in [*lines, f"::notice title=lossctl check::{command_data(notice)}"])
 
 
 def _annotation(check: Check) -> str:
-    kind = "error" if check.status in ("fail", "undefined", "missing") else "warning"
-    title = f"lossctl check: {check.id} {check.status}"
-    return (
-        f"::{kind} title={command_property(title)}::{command_data(f'{check.rule}: {check.message} (n {check.rows})')}"
-    )
+    kind = "error" if check.status in BROKEN else "warning"
+    title = command_property(f"lossctl check: {check.id} {check.status}")
+    return f"::{kind} title={title}::{command_data(f'{check.rule}: {check.message} (n {check.rows})')}"
 
+
+def command_data(text: str) -> str:
+    """Escape the data of a workflow command by the rules of GitHub's toolkit."""
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+
+
+def command_property(text: str) -> str:
+    """Escape a property of a workflow command, which a colon or comma would end."""
+    return command_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+# JUnit ---------------------------------------------------------------------------------------------------------------
 
 ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 SUITE: Final = "lossctl check"
-SKIPPED: Final = ("insufficient", "skipped")
 
 
 def to_junit(report: Report) -> str:
     """Return the checks as one suite of the schema that Ant's JUnit tasks write.
 
     A rule that is broken, undefined or without its value is a failure; one that could not be decided, or was left
-    out, is skipped. Attributes that the schema wants and a check does not have (times, a host) are neutral.
+    out, is skipped. Attributes that the schema requires and a check does not have (times, a host) are neutral.
     """
     checks = report.checks
     root = ElementTree.Element("testsuites")
@@ -147,7 +273,7 @@ def to_junit(report: Report) -> str:
             "tests": str(len(checks)),
             "failures": str(sum(check.status in BROKEN for check in checks)),
             "errors": "0",
-            "skipped": str(sum(check.status in SKIPPED for check in checks)),
+            "skipped": str(sum(check.status in UNDECIDED for check in checks)),
             "time": "0",
         },
     )
@@ -173,158 +299,10 @@ def _case(suite: ElementTree.Element, check: Check) -> None:
         facts = {"value": check.value, "limit": check.limit, "baseline": check.baseline, "change": check.change}
         lines = [f"{name}: {value!r}" for name, value in facts.items() if value is not None]
         failure.text = "\n".join([message, *lines, f"n: {check.rows}"])
-    elif check.status in SKIPPED:
+    elif check.status in UNDECIDED:
         ElementTree.SubElement(case, "skipped", {"message": message})
 
 
 def legal(text: str) -> str:
     """Return a text without the characters that XML has no way to write."""
     return ILLEGAL.sub("", text)
-
-
-COLORS: Final = {
-    "pass": "green",
-    "fail": "bold red",
-    "undefined": "bold red",
-    "missing": "bold red",
-    "warn": "yellow",
-    "insufficient": "yellow",
-    "inconclusive": "yellow",
-}
-SUMMARY_BYTES: Final = 1 << 20  # a job summary that is larger is refused as a whole
-RESERVE: Final = 200  # bytes for the line that says what was left out
-HEADER: Final = ("status", "rule", "value", "limit", "baseline", "change", "n", "where")
-
-
-def render(report: Report, form: str, style: Style, baseline: str | None) -> str:
-    """Return a check in one format; `baseline` names what it was held against."""
-    match form:
-        case "json" | "jsonl":
-            return report.to_json() if form == "json" else report.to_jsonl()
-        case "junit":
-            return to_junit(report)
-        case "github":
-            return to_github(report, baseline)
-        case "csv":
-            return csv_text(report.checks)
-        case "md":
-            return to_markdown(report, style.digits, baseline)
-        case "value":
-            return word(report) + "\n"
-    return to_table(report, style, baseline)
-
-
-def to_markdown(report: Report, digits: int, baseline: str | None, most: int = SUMMARY_BYTES) -> str:
-    """Return the verdict and the checks as Markdown of at most so many bytes; rows beyond them are counted."""
-    title = (
-        f"**lossctl check: {word(report).upper()}** {counts(report.checks)} ({markdown(sides(report, baseline))})\n\n"
-    )
-    commands = "".join(f"{_label(text)}: {_code(text)}\n\n" for text in report.advice)
-    commands = commands if len(commands.encode()) < most // 4 else ""
-    many = several(report.checks)
-    ordered = worst_first(report.checks)
-    lines = [_markdown_row(check, digits, many) for check in ordered]
-    head, rule = markdown_table(HEADER, [], 2).splitlines(keepends=True)
-    room = most - RESERVE - len((title + commands + head + rule).encode())
-    shown: list[str] = []
-    for line in lines:
-        room -= len(line.encode())
-        if room < 0:
-            break
-        shown.append(line)
-    table = head + rule + "".join(shown) + "\n" if lines else ""
-    left = len(lines) - len(shown)
-    cut = f"{left} more of {len(lines)} checks are left out here.\n\n" if left else ""
-    text = (title + table + cut + commands).rstrip("\n") + "\n"
-    return (
-        text if len(text.encode()) <= most else f"**lossctl check: {word(report).upper()}** {counts(report.checks)}\n"
-    )
-
-
-def _markdown_row(check: Check, digits: int, many: bool) -> str:
-    texts = [check.status, check.rule, *figures(check, digits), str(check.rows), where(check, many)]
-    if explains(check):
-        texts[-1] = "; ".join(text for text in (texts[-1], check.message) if text)
-    row = [markdown(text) for text in texts]
-    if check.status in ("fail", "undefined", "missing"):
-        row[0] = f"**{row[0]}**"
-    return markdown_table(HEADER, [row], 2).splitlines(keepends=True)[2]
-
-
-def _code(text: str) -> str:
-    """Return a text as Markdown code, whatever backticks it holds."""
-    safe = inert_line(text)
-    fence = "`" * (max(map(len, re.findall("`+", safe)), default=0) + 1)
-    return f"{fence} {safe} {fence}" if len(fence) > 1 else f"`{safe}`"
-
-
-def _label(text: str) -> str:
-    """Say what a command of the advice is for."""
-    return "accept" if " --save-baseline " in text else "next"
-
-
-def to_table(report: Report, style: Style, baseline: str | None) -> str:
-    """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
-    from rich.text import Text
-
-    from lossctl.output.table import natural_width, new_table, rendered
-
-    headline = f"lossctl check: {word(report).upper()}  {counts(report.checks)}  ({sides(report, baseline)})"
-    ordered, many = worst_first(report.checks), several(report.checks)
-    body = ""
-    if ordered:
-        table = new_table(style, HEADER[:2], HEADER[2:-1])
-        table.add_column(Text(HEADER[-1]), no_wrap=True)
-        for check in ordered:
-            place = where(check, many)
-            note = "; ".join(text for text in (place, check.message if explains(check) else "") if text)
-            texts = [check.status, check.rule, *figures(check, style.digits), str(check.rows), note]
-            cells = [Text(inert_line(text)) for text in texts]
-            if style.color:
-                cells[0].stylize(COLORS.get(check.status, ""))
-            table.add_row(*cells)
-        if style.width is not None and natural_width(table, style) > style.width:
-            body = "".join(_long(check, style, many) for check in ordered)
-        else:
-            body = rendered(table, style)
-    width = style.width
-    lines = [_wrapped(headline, width, "  ")]
-    if style.color and (color := COLORS.get(word(report))):
-        lines[0] = lines[0].replace(word(report).upper(), _colored(word(report).upper(), color), 1)
-    lines += [body] if body else []
-    if report.advice:
-        # a command that is broken over lines cannot be copied
-        lines.append("".join(f"{_label(text)}: {inert_line(text)}\n" for text in report.advice))
-    text = "\n".join(lines)
-    return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
-
-
-def _long(check: Check, style: Style, many: bool) -> str:
-    """Write one check over several lines, for a terminal too narrow for the table."""
-    names = ("value", "limit", "baseline", "change")
-    numbers = [f"{name} {text}" for name, text in zip(names, figures(check, style.digits), strict=True) if text != "-"]
-    status = check.status
-    first = "  ".join(text for text in (status, check.rule, where(check, many)) if text)
-    head = _wrapped(first, style.width, "  ")
-    if style.color and (color := COLORS.get(status)):
-        head = head.replace(status, _colored(status, color), 1)
-    rest = [", ".join([*numbers, f"n {check.rows}"]), *([check.message] if explains(check) else [])]
-    return head + "".join(_wrapped(text, style.width, "    ", "  ") for text in rest)
-
-
-def _wrapped(text: str, width: int | None, rest: str, first: str = "") -> str:
-    """Break a line between words, never within a number."""
-    safe = inert_line(text)
-    if width is None:
-        return f"{first}{safe}\n"
-    return "".join(
-        f"{line}\n"
-        for line in textwrap.wrap(
-            safe, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-        )
-    )
-
-
-def _colored(text: str, color: str) -> str:
-    codes = {"green": "32", "bold red": "1;31", "yellow": "33"}
-    return f"\x1b[{codes[color]}m{text}\x1b[0m"

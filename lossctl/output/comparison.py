@@ -1,229 +1,240 @@
-"""Comparisons for people: differences with intervals and verdicts, slices sorted by difference, and what follows."""
+"""The comparisons of `compare` in every format: differences with intervals and verdicts, and what follows from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
-
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.table import headline, natural_width, new_table, rendered
-from lossctl.output.text import Style, interval, level_text, percent, shown, signed
-from lossctl.results.report import Comparison, Report, Study, WorstRow
+from lossctl.output.report import headline
+from lossctl.output.text import (
+    Style,
+    csv_text,
+    interval,
+    level_text,
+    markdown,
+    markdown_table,
+    number,
+    percent,
+    signed_number,
+)
+from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow
 
-CELLS: Final = 24  # characters of the axis
+if TYPE_CHECKING:
+    from lossctl.output.layout import Table
+
+SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
+COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
+P_DIGITS: Final = 3
+MOST_REASONS: Final = 12  # lines about comparisons that could not be made
+
+
+def render(report: Report, form: str, style: Style) -> str:
+    """Return comparisons as text in one format."""
+    match form:
+        case "json":
+            return report.to_json()
+        case "jsonl":
+            return report.to_jsonl()
+        case "csv":
+            return csv_text(report.comparisons)
+        case "value":
+            return "".join(f"{comparison.difference!r}\n" for comparison in report.comparisons)
+        case "md":
+            return to_markdown(report, style.digits)
+    return to_table(report, style)
+
+
+def to_markdown(report: Report, digits: int) -> str:
+    """Return comparisons as Markdown, one table for all rows and for each slicing."""
+    tables = []
+    for columns, rows in by_slicing(report.comparisons).items():
+        texts = [*columns, "loss", "model", "against"]
+        numbers = ["value", "difference", "%", "interval", "p", "verdict"]
+        lines = [
+            [
+                *map(markdown, (*row.slice.values(), row.loss, row.candidate, row.baseline)),
+                number(row.value, digits),
+                signed_number(row.difference, digits),
+                percent(row.relative),
+                interval(row.interval, digits),
+                number(row.adjusted, P_DIGITS),
+                "\\~" if row.verdict == "undecided" else f"**{row.verdict}**",
+            ]
+            for row in rows
+        ]
+        tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
+    return "\n".join(tables)
+
+
+def by_slicing(comparisons: Iterable[Comparison]) -> dict[tuple[str, ...], list[Comparison]]:
+    """Return the comparisons of each slicing, by its columns."""
+    slicings: dict[tuple[str, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        slicings.setdefault(tuple(comparison.slice), []).append(comparison)
+    return slicings
+
+
+# in a terminal -------------------------------------------------------------------------------------------------------
+
+
+def to_table(report: Report, style: Style) -> str:
+    """Print the differences over all rows, those of every slicing, and what they come to."""
+    from lossctl.output.layout import fitted
+
+    study = report.study
+    assert study is not None
+    overall = [comparison for comparison in report.comparisons if not comparison.slice]
+    pieces = [_headline(report, study, style), fitted(_overall(overall, study, style, size) for size in (3, 2, 1, 0))]
+    for (loss, base, candidate), rows in _by_couple_and_slicing(report):
+        title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, by difference\n"
+        pieces.append(title + fitted(_slices(rows, style, size) for size in (4, 3, 2, 1, 0)))
+    for (loss, base, candidate), worst in _worst_by_couple(report).items():
+        title = f"{printable(loss)}: rows where {printable(candidate)} loses most against {printable(base)}\n"
+        pieces.append(title + fitted(_worst(worst, style, with_roles) for with_roles in (True, False)))
+    notes = [*sentences(report), "", *_notes(report, study, style)]
+    pieces.append("".join(f"{note}\n" for note in notes))
+    return style.encode("\n".join(pieces))
+
+
+def _headline(report: Report, study: Study, style: Style) -> str:
+    """Say what was compared with what, under which assumption."""
+    against = "every two models" if study.all_pairs else f"baseline: {printable(study.baseline)}"
+    words = [headline(report, style), against, printable(study.assumption)]
+    if study.method in ("normal", "bootstrap"):
+        words.append(study.method + (f" of {study.resamples}, seed {study.seed}" if study.resamples else ""))
+    return style.dot.join(words) + "\n"
+
+
+def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size: int) -> Table:
+    """Return the table of all rows: a line for the baseline's value, and one for each candidate.
+
+    size: 3 for all columns; 2 without the share of the baseline, 1 without p, either, 0 without the interval, either.
+    """
+    from lossctl.output.layout import Column, Table, columns
+
+    tested, pairs, digits = study.level is not None, study.all_pairs, style.digits
+    heads = columns(["loss", "model", *["against"] * pairs], ["value", "difference", *["%"] * (size > 2)])
+    heads += [Column(f"{level_text(study.level or 0.0)} interval")] * (tested and size > 0)
+    heads += [Column("p", right=True)] * (tested and size > 1)
+    table = Table(style, [*heads, *[Column("verdict")] * tested])
+    before = None
+    for row in comparisons:
+        if not pairs and row.loss != before:
+            table.add(printable(row.loss), printable(row.baseline), number(row.baseline_value, digits), "(baseline)")
+        table.add(
+            printable(row.loss) if pairs else "",
+            printable(row.candidate),
+            *[printable(row.baseline)] * pairs,
+            number(row.value, digits),
+            signed_number(row.difference, digits),
+            *[percent(row.relative)] * (size > 2),
+            *[interval(row.interval, digits)] * (tested and size > 0),
+            *[number(row.adjusted, P_DIGITS)] * (tested and size > 1),
+            *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
+        )
+        before = row.loss
+    return table
+
+
+def _by_couple_and_slicing(report: Report) -> list[tuple[tuple[str, str, str], list[Comparison]]]:
+    """Return the comparisons of slices, table by table, the worst for the candidate first."""
+    tables: dict[tuple[object, ...], list[Comparison]] = {}
+    for row in report.comparisons:
+        if row.slice:
+            tables.setdefault((tuple(row.slice), row.loss, row.baseline, row.candidate), []).append(row)
+    return [((rows[0].loss, rows[0].baseline, rows[0].candidate), sorted(rows, key=_gain)) for rows in tables.values()]
+
+
+def _gain(comparison: Comparison) -> tuple[bool, float]:
+    """Sort by how much the candidate wins, what has no difference last."""
+    sign = -1.0 if comparison.direction == "max" else 1.0
+    return comparison.difference != comparison.difference, -sign * comparison.difference
+
+
+def _slices(comparisons: Sequence[Comparison], style: Style, size: int) -> Table:
+    """Return the table of one slicing, loss and couple, with intervals drawn around zero.
+
+    size: 4 for all columns; 3 without the interval, 2 without the values, 1 without the drawing, 0 without p.
+    """
+    from lossctl.output.layout import Column, Table, columns
+
+    first, digits = comparisons[0], style.digits
+    tested = any(row.level is not None or row.reason for row in comparisons)
+    values = [printable(first.baseline), printable(first.candidate)] if size > 2 else []
+    heads = columns(map(printable, first.slice), ["rows", *values, "difference"])
+    heads += [Column("interval")] * (tested and size > 3)
+    heads += [Column("around zero")] * (tested and size > 1)
+    heads += [Column("p", right=True)] * (tested and size > 0)
+    table = Table(style, [*heads, *[Column("verdict")] * tested])
+    for row, bar in zip(comparisons, forest(comparisons, style.ascii), strict=True):
+        table.add(
+            *map(printable, row.slice.values()),
+            str(row.rows),
+            *([number(row.baseline_value, digits), number(row.value, digits)] if size > 2 else []),
+            signed_number(row.difference, digits),
+            *[interval(row.interval, digits)] * (tested and size > 3),
+            *[bar] * (tested and size > 1),
+            *[number(row.adjusted, P_DIGITS)] * (tested and size > 0),
+            *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
+        )
+    return table
+
+
+AXIS: Final = 24  # characters of the axis
 SIGNS: Final = ("├", "─", "┤", "●", "│")
-PLAIN: Final = ("|", "-", "|", "o", ":")
-
-Bar = tuple[float, float, float]  # low end, difference, high end
+ASCII_SIGNS: Final = ("|", "-", "|", "o", ":")
 
 
-def drawn(bars: Sequence[Bar | None], ascii_only: bool) -> list[str]:
+def forest(comparisons: Sequence[Comparison], ascii_only: bool) -> list[str]:
     """Return a drawing for each interval: its ends, the difference in it, and where zero is."""
-    left, line, right, middle, zero = PLAIN if ascii_only else SIGNS
+    start, line, stop, middle, zero = ASCII_SIGNS if ascii_only else SIGNS
+    bars = [(row.interval[0], row.difference, row.interval[1]) if row.interval else None for row in comparisons]
     ends = [end for bar in bars if bar is not None for end in bar]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     if not high > low:
         return ["" for _ in bars]
 
     def place(value: float) -> int:
-        return round((value / 2 - low / 2) / (high / 2 - low / 2) * (CELLS - 1))  # halves stay in range
+        return round((value / 2 - low / 2) / (high / 2 - low / 2) * (AXIS - 1))  # halves stay in range
 
-    found = []
+    drawings = []
     for bar in bars:
-        cells = [" "] * CELLS
+        signs = [" "] * AXIS
         if bar is not None:
             first, centre, last = map(place, bar)
-            cells[first : last + 1] = line * (last - first + 1)
-            cells[first], cells[last] = left, right
-            cells[place(0.0)] = zero
-            cells[centre] = middle
-        else:
-            cells[place(0.0)] = zero
-        found.append("".join(cells).rstrip())
-    return found
+            signs[first : last + 1] = line * (last - first + 1)
+            signs[first], signs[last] = start, stop
+        signs[place(0.0)] = zero
+        if bar is not None:
+            signs[centre] = middle
+        drawings.append("".join(signs).rstrip())
+    return drawings
 
 
-SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
-COLORS: Final = {"better": "green", "worse": "red", "undecided": ""}
-P_DIGITS: Final = 3
-MOST_REASONS: Final = 12  # lines about comparisons that could not be made
-
-Maker = Callable[[], Table]
-Key = tuple[tuple[str, ...], str, str, str]  # columns of a slicing, loss, baseline, candidate
-
-
-def to_table(report: Report, style: Style) -> str:
-    """Print the differences over all rows, those of every slicing, and what they come to."""
-    study = report.study
-    assert study is not None
-    whole = [found for found in report.comparisons if not found.slice]
-    pieces = [
-        _headline(report, study, style),
-        _fitted(style, [_Overall(report, whole, style, k) for k in (3, 2, 1, 0)]),
-    ]
-    for (_, loss, base, candidate), found in slicings(report).items():
-        title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, by difference\n"
-        pieces.append(title + _fitted(style, [_Slices(found, style, k) for k in (4, 3, 2, 1, 0)]))
-    pieces += [
-        _worst_title(rows[0]) + _fitted(style, [_Worst(rows, style, k) for k in (1, 0)])
-        for rows in worst_by_couple(report).values()
-    ]
-    notes = [*sentences(report), "", *_notes(report, study, style)]
-    pieces.append("".join(f"{note}\n" for note in notes))
-    text = "\n".join(pieces)
-    return text.encode("ascii", "backslashreplace").decode() if style.ascii else text
-
-
-def slicings(report: Report) -> dict[Key, list[Comparison]]:
-    """Return the comparisons of slices, table by table, the worst for the candidate first."""
-    found: dict[Key, list[Comparison]] = {}
-    for each in report.comparisons:
-        if each.slice:
-            found.setdefault((tuple(each.slice), each.loss, each.baseline, each.candidate), []).append(each)
-    return {key: sorted(rows, key=_gain) for key, rows in found.items()}
-
-
-def _gain(found: Comparison) -> tuple[bool, float]:
-    """Sort by how much the candidate wins, what has no difference last."""
-    sign = -1.0 if found.direction == "max" else 1.0
-    return found.difference != found.difference, -sign * found.difference
-
-
-def worst_by_couple(report: Report) -> dict[tuple[str, str, str], list[WorstRow]]:
+def _worst_by_couple(report: Report) -> dict[tuple[str, str, str], list[WorstRow]]:
     """Return the rows where candidates lose most, by loss and couple of models."""
-    found: dict[tuple[str, str, str], list[WorstRow]] = {}
+    couples: dict[tuple[str, str, str], list[WorstRow]] = {}
     for row in report.worst:
-        found.setdefault((row.loss, row.baseline, row.candidate), []).append(row)
-    return found
+        couples.setdefault((row.loss, row.baseline, row.candidate), []).append(row)
+    return couples
 
 
-def _fitted(style: Style, makers: Sequence[Maker]) -> str:
-    """Take the fullest layout that fits the terminal; the last one as it is."""
-    for make in makers:
-        table = make()
-        if style.width is None or natural_width(table, style) <= style.width:
-            break
-    return rendered(table, style)
+def _worst(rows: Sequence[WorstRow], style: Style, with_roles: bool) -> Table:
+    """Return the table of the rows where a candidate loses most, with their roles or without."""
+    from lossctl.output.layout import Table, columns
+
+    digits, first = style.digits, rows[0]
+    roles = [printable(name) for name in first.roles] if with_roles else []
+    losses = [f"loss of {printable(model)}" for model in (first.baseline, first.candidate)]
+    table = Table(style, columns([], ["row", *roles, *losses, "difference"]))
+    for row in rows:
+        numbers = [*(row.roles.values() if with_roles else ()), row.baseline_value, row.value]
+        table.add(str(row.row), *(number(value, digits) for value in numbers), signed_number(row.difference, digits))
+    return table
 
 
-def _headline(report: Report, study: Study, style: Style) -> str:
-    """Say what was compared with what, under which assumption."""
-    against = "every two models" if study.all_pairs else f"baseline: {printable(study.baseline)}"
-    dot = ", " if style.ascii else " · "
-    words = [headline(report, style), against, printable(study.assumption)]
-    if study.method in ("normal", "bootstrap"):
-        words.append(study.method + (f" of {study.resamples}, seed {study.seed}" if study.resamples else ""))
-    return dot.join(words) + "\n"
-
-
-def _verdict(found: Comparison, style: Style) -> Text:
-    text = Text(SIGN[found.verdict])
-    if style.color and COLORS[found.verdict]:
-        text.stylize(f"bold {COLORS[found.verdict]}")
-    return text
-
-
-class _Overall:
-    """Makes the table of all rows: a line for the baseline's value, and one for each candidate."""
-
-    def __init__(self, report: Report, found: Sequence[Comparison], style: Style, columns: int) -> None:
-        self.report, self.found, self.style, self.columns = report, found, style, columns
-        study = report.study
-        assert study is not None
-        self.all_pairs, self.level = study.all_pairs, study.level
-
-    def __call__(self) -> Table:
-        texts = ["loss", "model", *(["against"] if self.all_pairs else [])]
-        numbers = ["value", "difference", *(["%"] if self.columns > 2 else [])]
-        tested = self.level is not None
-        table = new_table(self.style, texts, numbers)
-        if tested and self.columns > 0:
-            table.add_column(Text(f"{level_text(self.level or 0.0)} interval"), no_wrap=True)
-        if tested and self.columns > 1:
-            table.add_column(Text("p"), justify="right", no_wrap=True)
-        if tested:
-            table.add_column(Text("verdict"), no_wrap=True)
-        digits = self.style.digits
-        before = None
-        for each in self.found:
-            if not self.all_pairs and each.loss != before:
-                value = shown(each.baseline_value, digits)
-                table.add_row(Text(printable(each.loss)), Text(printable(each.baseline)), value, "(baseline)")
-            line = [Text(printable(each.loss if self.all_pairs else "")), Text(printable(each.candidate))]
-            line += [Text(printable(each.baseline))] if self.all_pairs else []
-            line += [Text(shown(each.value, digits)), Text(signed(each.difference, digits))]
-            line += [Text(percent(each.relative))] if self.columns > 2 else []
-            if tested:
-                line += [Text(interval(each.interval, digits))] if self.columns > 0 else []
-                line += [Text(shown(each.adjusted, P_DIGITS))] if self.columns > 1 else []
-                line.append(_verdict(each, self.style))
-            table.add_row(*line)
-            before = each.loss
-        return table
-
-
-class _Slices:
-    """Makes the table of one slicing, loss and couple, with intervals drawn around zero."""
-
-    def __init__(self, found: Sequence[Comparison], style: Style, columns: int) -> None:
-        self.found, self.style, self.columns = found, style, columns
-
-    def __call__(self) -> Table:
-        first, digits = self.found[0], self.style.digits
-        numbers = ["rows", *([printable(first.baseline), printable(first.candidate)] if self.columns > 2 else [])]
-        table = new_table(self.style, [printable(column) for column in first.slice], [*numbers, "difference"])
-        tested = any(each.level is not None or each.reason for each in self.found)
-        if tested and self.columns > 3:
-            table.add_column(Text("interval"), no_wrap=True)
-        if tested and self.columns > 1:
-            table.add_column(Text("around zero"), no_wrap=True)
-        if tested and self.columns > 0:
-            table.add_column(Text("p"), justify="right", no_wrap=True)
-        if tested:
-            table.add_column(Text("verdict"), no_wrap=True)
-        bars = drawn(
-            [(*e.interval[:1], e.difference, *e.interval[1:]) if e.interval else None for e in self.found],
-            self.style.ascii,
-        )
-        for each, bar in zip(self.found, bars, strict=True):
-            line = [*(Text(printable(word)) for word in each.slice.values()), Text(str(each.rows))]
-            if self.columns > 2:
-                line += [Text(shown(each.baseline_value, digits)), Text(shown(each.value, digits))]
-            line.append(Text(signed(each.difference, digits)))
-            if tested:
-                line += [Text(interval(each.interval, digits))] if self.columns > 3 else []
-                line += [Text(bar)] if self.columns > 1 else []
-                line += [Text(shown(each.adjusted, P_DIGITS))] if self.columns > 0 else []
-                line.append(_verdict(each, self.style))
-            table.add_row(*line)
-        return table
-
-
-def _worst_title(row: WorstRow) -> str:
-    return (
-        f"{printable(row.loss)}: rows where {printable(row.candidate)} loses most against {printable(row.baseline)}\n"
-    )
-
-
-class _Worst:
-    """Makes the table of the rows where a candidate loses most."""
-
-    def __init__(self, rows: Sequence[WorstRow], style: Style, columns: int) -> None:
-        self.rows, self.style, self.columns = rows, style, columns
-
-    def __call__(self) -> Table:
-        digits, first = self.style.digits, self.rows[0]
-        roles = [printable(name) for name in first.roles] if self.columns > 0 else []
-        losses = [f"loss of {printable(model)}" for model in (first.baseline, first.candidate)]
-        table = new_table(self.style, [], ["row", *roles, *losses, "difference"])
-        for row in self.rows:
-            values = [shown(value, digits) for value in row.roles.values()] if self.columns > 0 else []
-            values += [shown(row.baseline_value, digits), shown(row.value, digits), signed(row.difference, digits)]
-            table.add_row(str(row.row), *values)
-        return table
+# in words ------------------------------------------------------------------------------------------------------------
 
 
 def sentences(report: Report) -> Iterator[str]:
@@ -231,10 +242,10 @@ def sentences(report: Report) -> Iterator[str]:
     study = report.study
     assert study is not None
     couples: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for found in report.comparisons:
-        if not found.slice:
-            losses = couples.setdefault((found.candidate, found.baseline), {})
-            losses.setdefault(found.verdict, []).append(found.loss)
+    for row in report.comparisons:
+        if not row.slice:
+            losses = couples.setdefault((row.candidate, row.baseline), {})
+            losses.setdefault(row.verdict, []).append(row.loss)
     for (candidate, base), losses in couples.items() if study.level is not None else ():
         pieces = [
             f"{words} {printable(listed(losses[verdict]))}"
@@ -254,8 +265,8 @@ def sentences(report: Report) -> Iterator[str]:
         yield f"{place}, {models} {which} ({level_text(best.level)} model confidence set)."
 
 
-def _place(chosen: Mapping[str, str]) -> str:
-    return "".join(f", {printable(column)} {printable(word)}" for column, word in chosen.items())
+def _place(slice_: Slice) -> str:
+    return "".join(f", {printable(column)} {printable(word)}" for column, word in slice_.items())
 
 
 def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
@@ -267,10 +278,10 @@ def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
     adjusted = f"p adjusted: {study.correction}" if study.correction != "none" else "p of one comparison, not adjusted"
     yield f"{sign} no difference is shown at {level_text(study.level)} ({paired}; {adjusted})"
     reasons: dict[str, list[str]] = {}
-    for found in report.comparisons:
-        if found.reason is not None:
-            place = f"{found.loss} of {found.candidate}{_place(found.slice)}"
-            reasons.setdefault(found.reason, []).append(place)
+    for row in report.comparisons:
+        if row.reason is not None:
+            place = f"{row.loss} of {row.candidate}{_place(row.slice)}"
+            reasons.setdefault(row.reason, []).append(place)
     for count, (reason, places) in enumerate(reasons.items()):
         if count == MOST_REASONS:
             yield f"... and {len(reasons) - count} more reasons; -f json has all"
@@ -278,13 +289,13 @@ def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
         yield f"{printable(listed(places, 4))}: {printable(reason)}"
     if study.effect is None:
         return
-    for found in report.comparisons:
-        if found.detectable is not None and not found.slice:
-            seen = f"{found.rows} rows find a difference of {shown(found.detectable, style.digits)}"
-            share = found.detectable / abs(found.baseline_value) if found.baseline_value else None
-            seen += f" ({percent(share, sign=False)})" if share is not None else ""
-            takes = "more rows than can be counted" if found.needed is None else f"{found.needed} rows"
+    for row in report.comparisons:
+        if row.detectable is not None and not row.slice:
+            sentence = f"{row.rows} rows find a difference of {number(row.detectable, style.digits)}"
+            share = row.detectable / abs(row.baseline_value) if row.baseline_value else None
+            sentence += f" ({percent(share, sign=False)})" if share is not None else ""
+            takes = "more rows than can be counted" if row.needed is None else f"{row.needed} rows"
             yield (
-                f"{printable(found.loss)} of {printable(found.candidate)}: {seen} with power 0.8; "
+                f"{printable(row.loss)} of {printable(row.candidate)}: {sentence} with power 0.8; "
                 f"{study.effect} would take {takes}"
             )

@@ -1,19 +1,24 @@
-"""The data report for people: columns as a table, and the rest as labelled lines; as Markdown, too."""
+"""The data report of `validate` for people: columns as a table, and the rest as labelled lines; as Markdown, too."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from rich.text import Text
-
 from lossctl.errors import printable
-from lossctl.output.catalogue import filled, plain
-from lossctl.output.render import markdown_table
-from lossctl.output.table import natural_width, new_table, rendered
-from lossctl.output.text import PLAIN_BELOW, Style, inert_line, markdown, shown
+from lossctl.output.layout import Column, beside
+from lossctl.output.text import (
+    PLAIN_BELOW,
+    Style,
+    counted,
+    inert_line,
+    labelled_lines,
+    markdown,
+    markdown_table,
+    number,
+    wrap,
+)
 from lossctl.results.survey import (
     MOST_SLICES,
     MOST_WORDS,
@@ -26,6 +31,7 @@ from lossctl.results.survey import (
     TableSurvey,
 )
 
+FORMATS: Final = ("table", "json", "md")
 LABEL: Final = 10  # characters before the text of a labelled line
 NARROWEST: Final = 30  # characters in which running text beside a table can still be read
 LONGEST: Final = 24  # characters of a value of a column
@@ -43,10 +49,18 @@ SPECIFIC: Final = {"0 or 1", "-1 or +1", "one 1 in each row"}  # where one holds
 HEADER: Final = ("column", "kind", "missing", "part", "values")
 
 
+def render(survey: Survey, form: str, style: Style) -> str:
+    """Return a survey as text in one format."""
+    if form == "json":
+        return survey.to_json()
+    return to_markdown(survey, style.digits) if form == "md" else to_table(survey, style)
+
+
 def to_table(survey: Survey, style: Style) -> str:
     """Return the report as text that fits the terminal's width; piped, every line has its natural length."""
-    text = "\n".join([*(_table(table, style) for table in survey.tables), "".join(_lines(survey, style))])
-    inert = "".join(f"{inert_line(line)}\n" for line in plain(text, style).splitlines())
+    lines = labelled_lines(_facts(survey), LABEL, style.width, NARROWEST)
+    pieces = [*(_table(table, style) for table in survey.tables), "".join(f"{line}\n" for line in lines)]
+    inert = "".join(f"{inert_line(line)}\n" for line in style.encode("\n".join(pieces)).splitlines())
     if not style.color:
         return inert
     head, _, verdict = inert.rstrip("\n").rpartition("\n")
@@ -57,7 +71,7 @@ def to_markdown(survey: Survey, digits: int) -> str:
     """Return the report as Markdown: a table of columns for each input, and a list of the rest."""
     pieces = [f"**lossctl validate: {'PASS' if survey.works else 'FAIL'}**\n"]
     for table in survey.tables:
-        rows = [[markdown(cell) for cell in _cells(column, digits)] for column in table.columns]
+        rows = [[markdown(cell) for cell in _texts(column, digits)] for column in table.columns]
         pieces += [f"{markdown(_title(table, ', '))}\n", markdown_table(HEADER, rows, len(HEADER))]
     pieces.append("".join(f"- {label}: {markdown(text)}\n" for label, text in _facts(survey)))
     return "\n".join(pieces)
@@ -67,60 +81,43 @@ def to_markdown(survey: Survey, digits: int) -> str:
 
 
 def _table(table: TableSurvey, style: Style) -> str:
-    title = filled(_title(table, ", " if style.ascii else " · "), style.width or len(_title(table, "   ")) + 1)
+    title = _title(table, style.dot)
+    title = title if style.width is None else wrap(title, style.width)
     if not table.columns:
         return title + "\n"
-    rows = [_cells(column, style.digits) for column in table.columns]
-    return f"{title}\n\n{_beside(rows, style) or _below(rows, style)}"
+    rows = [_texts(column, style.digits) for column in table.columns]
+    *places, last = range(len(HEADER))
+    filled = [*(place for place in places if any(row[place] for row in rows)), last]
+    names = [Column(HEADER[place]) for place in filled]
+    cells = [[row[place] for place in filled] for row in rows]
+    body = beside(replace(style, color=False), names, cells, NARROWEST, lambda: _below(rows, style))
+    return f"{title}\n\n{body}"
 
 
 def _title(table: TableSurvey, between: str) -> str:
-    pieces = [table.label, *([table.format] if table.format else [])]
-    pieces.append(_counted(table.rows, "row") + (" that can be read" if table.fault else ""))
-    return between.join([*pieces, *([_counted(len(table.columns), "column")] if table.columns else [])])
-
-
-def _beside(rows: Sequence[Sequence[str]], style: Style) -> str:
-    """Tabulate columns with what is to be said of each beside it; nothing where the terminal is too narrow."""
-    style = replace(style, color=False)
-    used = [place for place in range(len(HEADER)) if place == len(HEADER) - 1 or any(row[place] for row in rows)]
-    *heads, last = (HEADER[place] for place in used)
-    bare = new_table(style, [*heads, last])
-    for row in rows:
-        bare.add_row(*(Text(row[place]) for place in used[:-1]), Text(""))
-    room = None if style.width is None else style.width - natural_width(bare, style) + len(last)
-    if room is not None and room < NARROWEST:
-        return ""
-    table = new_table(style, [*heads, last])
-    for row in rows:
-        table.add_row(
-            *(Text(row[place]) for place in used[:-1]), Text(row[-1] if room is None else _wrapped(row[-1], room))
-        )
-    return rendered(table, style)
-
-
-def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+    rows = counted(table.rows, "row") + (" that can be read" if table.fault else "")
+    pieces = [table.label, *([table.format] if table.format else []), rows]
+    return between.join([*pieces, *([counted(len(table.columns), "column")] if table.columns else [])])
 
 
 def _below(rows: Sequence[Sequence[str]], style: Style) -> str:
-    """List columns with what is to be said of each below its name."""
+    """List columns, what they hold below their names."""
     width = max(style.width or 0, NARROWEST)
     lines = []
     for name, kind, missing, part, values in rows:
-        lines.append(", ".join(piece for piece in (name, kind, part) if piece) + "\n")
-        text = f"{missing} missing; {values}" if missing else values
-        lines.append(filled(text, width, "  ", "  ") + "\n")
-    return "".join(lines)
+        lines.append(", ".join(piece for piece in (name, kind, part) if piece))
+        lines.append(wrap(f"{missing} missing; {values}" if missing else values, width, "  ", "  "))
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _cells(column: ColumnSurvey, digits: int) -> list[str]:
+def _texts(column: ColumnSurvey, digits: int) -> list[str]:
+    """Return the texts of a column under `HEADER`."""
     kind = column.kind + (f" x {column.width}" if column.width > 1 else "")
     parts = ", ".join(printable(role.removeprefix("pred:")) for role in column.roles)
-    return [printable(column.name), kind, str(column.missing or ""), parts, "; ".join(_said(column, digits))]
+    return [printable(column.name), kind, str(column.missing or ""), parts, "; ".join(_contents(column, digits))]
 
 
-def _said(column: ColumnSurvey, digits: int) -> Iterator[str]:
+def _contents(column: ColumnSurvey, digits: int) -> Iterator[str]:
     """Say what a column holds."""
     labels = column.distinct is not None and (
         column.kind != "number" or (column.whole is True and not column.ascending and column.distinct <= MANY)
@@ -133,11 +130,11 @@ def _said(column: ColumnSurvey, digits: int) -> Iterator[str]:
         low, high = (_end(end, column, digits) for end in (column.minimum, column.maximum))
         if not labels:
             constant = column.minimum == column.maximum
-            yield low if constant else f"{low} to {high}, mean {shown(column.mean, digits)}"
+            yield low if constant else f"{low} to {high}, mean {number(column.mean, digits)}"
         if column.whole and column.width == 1:
             yield "whole, ascending" if column.ascending else "whole"
         if column.zeros and not labels:
-            yield _counted(column.zeros, "zero")
+            yield counted(column.zeros, "zero")
     for count, name in ((column.plus_infinite, "+inf"), (column.minus_infinite, "-inf")):
         if count:
             yield f"{count} {name}"
@@ -145,7 +142,7 @@ def _said(column: ColumnSurvey, digits: int) -> Iterator[str]:
     if labels or column.kind == "text":
         yield from _values(column, most)
     if column.odd is not None:
-        cells = "" if column.odd.count is None else f"{_counted(column.odd.count, 'cell')}: "
+        cells = "" if column.odd.count is None else f"{counted(column.odd.count, 'cell')}: "
         yield f"no number: {cells}{printable(column.odd.text)!r} in row {column.odd.row}"
     if column.fault is not None:
         yield printable(column.fault)
@@ -154,7 +151,7 @@ def _said(column: ColumnSurvey, digits: int) -> Iterator[str]:
 def _end(value: float | None, column: ColumnSurvey, digits: int) -> str:
     """Show an end of a range; a whole number as one."""
     plain = value is not None and column.whole and abs(value) < PLAIN_BELOW
-    return f"{value:.0f}" if plain else shown(value, digits)
+    return f"{value:.0f}" if plain else number(value, digits)
 
 
 def _values(column: ColumnSurvey, most: int) -> Iterator[str]:
@@ -166,8 +163,7 @@ def _values(column: ColumnSurvey, most: int) -> Iterator[str]:
         yield f"more than {MOST_WORDS} values, such as {', '.join(word for word, _ in words)}"
         return
     more = column.distinct - len(words)
-    rest = f", {more} other{'' if more == 1 else 's'}" if more else ""
-    yield ", ".join(f"{word} ({count})" for word, count in words) + rest
+    yield ", ".join(f"{word} ({count})" for word, count in words) + (f", {counted(more, 'other')}" if more else "")
 
 
 def _short(word: str) -> str:
@@ -178,15 +174,6 @@ def _short(word: str) -> str:
 # the rest ------------------------------------------------------------------------------------------------------------
 
 
-def _lines(survey: Survey, style: Style) -> Iterator[str]:
-    before = ""
-    for label, text in _facts(survey):
-        width = style.width or LABEL + len(text) + 1
-        head = label if label != before else ""
-        yield filled(text, max(width, NARROWEST), f"{head:<{LABEL}}", " " * LABEL) + "\n"
-        before = label
-
-
 def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
     """Yield everything besides the columns, each with a label; the verdict comes last."""
     for role in survey.roles:
@@ -194,13 +181,11 @@ def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
     yield from (("slices", _slicing(slicing)) for slicing in survey.slices)
     if survey.pairing is not None:
         yield from (("rows", text) for text in _pairing(survey.pairing, survey.tables))
-    for told in survey.agreements:
-        columns = ", ".join(map(printable, told.columns))
-        differ = (
-            f"differs in {_counted(told.differ, 'row')}, the first row {told.first_row}" if told.differ else "agrees"
-        )
-        read = f"; only {_counted(told.rows, 'row')} could be compared" if told.fault else ""
-        yield "rows", f"{columns} of {told.first} and {told.second} {differ}{read}"
+    for pair in survey.agreements:
+        columns = ", ".join(map(printable, pair.columns))
+        differs = f"differs in {counted(pair.differ, 'row')}, the first row {pair.first_row}"
+        only = f"; only {counted(pair.rows, 'row')} could be compared" if pair.fault else ""
+        yield "rows", f"{columns} of {pair.first} and {pair.second} {differs if pair.differ else 'agrees'}{only}"
     if survey.task is not None:
         yield "task", f"{survey.task.name} ({survey.task.why})"
     if survey.losses:
@@ -215,17 +200,17 @@ def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
 def _role(role: RoleSurvey) -> str:
     names = [printable(name) for name in role.columns]
     columns = ", ".join(names) if len(names) <= FEW else f"{names[0]} to {names[-1]}, {len(names)} columns"
-    who = "" if role.model is None else printable(role.model) + ("" if role.role == "pred" else f", {role.role}")
-    owner = f"{who} ({columns})" if who and [who] != names else columns
-    given = f", before {role.activation}" if role.activation != "none" else ""
+    model = "" if role.model is None else printable(role.model) + ("" if role.role == "pred" else f", {role.role}")
+    owner = f"{model} ({columns})" if model and [model] != names else columns
+    before = f", before {role.activation}" if role.activation != "none" else ""
     if not role.rows:
         without = "labels" if role.role == "target" else "no numbers"
-        return f"{owner}{given}: {'no complete row' if role.rows == 0 else without}"
+        return f"{owner}{before}: {'no complete row' if role.rows == 0 else without}"
     holding = {fit.domain: None for fit in role.fits if fit.holds}
     good = [name for name in holding if not IMPLIED.get(name, set()) & set(holding)]
     bad = [] if SPECIFIC & set(holding) else [fit for fit in role.fits if _tells(fit, role)]
-    outside = [f"outside {fit.domain}: {_counted(fit.outside, 'row')}, the first row {fit.first}" for fit in bad]
-    return f"{owner}{given}: {'; '.join([', '.join(good), *outside] if good else outside)}"
+    outside = [f"outside {fit.domain}: {counted(fit.outside, 'row')}, the first row {fit.first}" for fit in bad]
+    return f"{owner}{before}: {'; '.join([', '.join(good), *outside] if good else outside)}"
 
 
 def _tells(fit: Fit, role: RoleSurvey) -> bool:
@@ -234,20 +219,20 @@ def _tells(fit: Fit, role: RoleSurvey) -> bool:
     Where most rows are outside, the columns were never meant to be in it; where as many are outside of a larger
     domain, that says more.
     """
-    larger = [other for other in role.fits if fit.domain in IMPLIED.get(other.domain, set())]
-    return 0 < fit.outside <= (role.rows or 0) / 2 and all(other.outside != fit.outside for other in larger)
+    larger = [domain for domain in role.fits if fit.domain in IMPLIED.get(domain.domain, set())]
+    return 0 < fit.outside <= (role.rows or 0) / 2 and all(domain.outside != fit.outside for domain in larger)
 
 
 def _slicing(slicing: SliceSurvey) -> str:
     columns = ", ".join(map(printable, slicing.columns))
-    missing = f"; {_counted(slicing.missing, 'row')} without a value" if slicing.missing else ""
+    missing = f"; {counted(slicing.missing, 'row')} without a value" if slicing.missing else ""
     if slicing.slices is None:
         return f"{columns}: more than {MOST_SLICES}{missing}"
     ends = []
     for name, end in (("smallest", slicing.smallest), ("largest", slicing.largest)):
         if end is not None:
-            ends.append(f"the {name} {', '.join(_short(word) for word in end[0].values())} ({_counted(end[1], 'row')})")
-    return f"{columns}: {_counted(slicing.slices, 'slice')}{', ' if ends else ''}{', '.join(ends)}{missing}"
+            ends.append(f"the {name} {', '.join(_short(word) for word in end[0].values())} ({counted(end[1], 'row')})")
+    return f"{columns}: {counted(slicing.slices, 'slice')}{', ' if ends else ''}{', '.join(ends)}{missing}"
 
 
 def _pairing(pairing: Pairing, tables: Sequence[TableSurvey]) -> Iterator[str]:
@@ -272,28 +257,13 @@ def _pairing(pairing: Pairing, tables: Sequence[TableSurvey]) -> Iterator[str]:
         if keys.repeated:
             faults.append(f"{keys.repeated} more than once ({', '.join(keys.repeated_examples)})")
         yield f"key {name} of {keys.input}: {'; '.join(faults) or f'{keys.rows}, each once'}"
-    for apart in pairing.unpaired:
+    for pair in pairing.unpaired:
         faults = [
-            f"{count} in {place} alone ({', '.join(some)})"
-            for count, place, some in (
-                (apart.only_first, apart.first, apart.only_first_examples),
-                (apart.only_second, apart.second, apart.only_second_examples),
+            f"{count} in {place} alone ({', '.join(examples)})"
+            for count, place, examples in (
+                (pair.only_first, pair.first, pair.only_first_examples),
+                (pair.only_second, pair.second, pair.only_second_examples),
             )
             if count
         ]
-        yield f"keys of {apart.first} and {apart.second}: {'; '.join(faults) or 'all paired'}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-FORMATS: Final = ("table", "json", "md")
-
-
-def render(survey: Survey, form: str, style: Style) -> str:
-    """Return a survey as text in one format."""
-    if form == "json":
-        return survey.to_json()
-
-    return to_markdown(survey, style.digits) if form == "md" else to_table(survey, style)
+        yield f"keys of {pair.first} and {pair.second}: {'; '.join(faults) or 'all paired'}"

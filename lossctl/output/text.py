@@ -1,11 +1,24 @@
-"""Numbers for people: significant digits, never a cut number."""
+"""Text for people and spreadsheets: numbers without cut digits, names that do no harm, wrapped lines, CSV, Markdown."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from lossctl.errors import printable
+from lossctl.results.document import flat
+from lossctl.results.report import Slice
+
+PLAIN_BELOW: Final = 1e9  # larger numbers are written with an exponent
+MOST_DIGITS: Final = 17
+CHANGE_DIGITS: Final = 4
+WIDEST: Final = 100  # columns to which running text is wrapped
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -17,49 +30,20 @@ class Style:
     ascii: bool = False
     digits: int = 5
 
+    @property
+    def dot(self) -> str:
+        """What separates the facts of a headline."""
+        return ", " if self.ascii else " · "
 
-def markdown(text: str) -> str:
-    """Escape what Markdown tables and HTML would take for their own."""
-    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
-    return "".join(f"\\{char}" if char in "|`*_[]" else char for char in safe)
-
-
-def inert_line(text: str) -> str:
-    r"""Show a text such that a CI log that it stands in takes no line of it for a command of its own.
-
-    A line that begins with `::`, after blanks, and `##[` anywhere in it, are commands to some runners.
-
-    >>> inert_line("::error::x")
-    '\\x3a:error::x'
-    """
-    return _unheard(printable(text))
+    def encode(self, text: str) -> str:
+        """Escape what an ASCII terminal cannot show."""
+        return text.encode("ascii", "backslashreplace").decode() if self.ascii else text
 
 
-def inert_text(text: str) -> str:
-    """Do the same for each line of a text that was laid out before, where it is too late to escape names one by one."""
-    return "\n".join(map(_unheard, text.split("\n")))
+# numbers -------------------------------------------------------------------------------------------------------------
 
 
-def _unheard(line: str) -> str:
-    safe = line.replace("##[", "##\\x5b")
-    start = len(safe) - len(safe.lstrip())
-    return f"{safe[:start]}\\x3a{safe[start + 1 :]}" if safe.startswith("::", start) else safe
-
-
-def command_data(text: str) -> str:
-    """Escape the data of a workflow command by the rules of GitHub's toolkit."""
-    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
-
-
-def command_property(text: str) -> str:
-    """Escape a property of a workflow command, which a colon or comma would end."""
-    return command_data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-PLAIN_BELOW = 1e9  # larger numbers are written with an exponent
-
-
-def shown(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
     """Write a number with `digits` significant digits; large whole parts are written out."""
     if value is None:
         return "-"
@@ -70,15 +54,35 @@ def shown(value: float | None, digits: int) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
+def distinguishing(value: float | None, peers: Iterable[float | None], digits: int) -> int:
+    """Return with how many digits, at least `digits`, a value looks other than the peers that differ from it."""
+    for peer in peers:
+        while digits < MOST_DIGITS and peer != value and number(peer, digits) == number(value, digits):
+            digits += 1
+    return digits
+
+
 def interval(ends: tuple[float, float] | None, digits: int) -> str:
     """Write a confidence interval."""
-    return "-" if ends is None else f"[{shown(ends[0], digits)}, {shown(ends[1], digits)}]"
+    return "-" if ends is None else f"[{number(ends[0], digits)}, {number(ends[1], digits)}]"
 
 
-def signed(value: float | None, digits: int) -> str:
+def signed_number(value: float | None, digits: int) -> str:
     """Write a difference with its sign."""
-    text = shown(value, digits)
+    text = number(value, digits)
     return text if value is None or value != value or value <= 0.0 else f"+{text}"
+
+
+def change(value: float | None, share: float | None, digits: int) -> str:
+    """Write a change with its sign, and in percent; share: the change as a share of the old value."""
+    if value is None:
+        return "-"
+    sign = "+" if value > 0 else ""
+    text = f"{sign}{number(value, min(digits, CHANGE_DIGITS))}"
+    if share is None or not math.isfinite(share):
+        return text
+    form = ".2g" if abs(share) < 0.001 else ".1f" if abs(100.0 * share) < 1000.0 else ".3g"
+    return f"{text} ({sign}{100.0 * share:{form}}%)"
 
 
 def percent(share: float | None, sign: bool = True) -> str:
@@ -95,3 +99,106 @@ def level_text(level: float) -> str:
     """Write a confidence level in percent, never rounded to all of it."""
     text = f"{100.0 * level:.4g}"
     return f"{100.0 * level!r}%" if text == "100" else f"{text}%"
+
+
+def counted(count: int, noun: str, plural: str = "s") -> str:
+    """Write a number of things.
+
+    >>> counted(1, "row"), counted(2, "loss", "es")
+    ('1 row', '2 losses')
+    """
+    return f"{count} {noun}{'' if count == 1 else plural}"
+
+
+def rows_used(used: int, dropped: int) -> str:
+    """Write how many rows were used, and if some were not, how many."""
+    return counted(used, "row") + (f" used, {dropped} left out" if dropped else "")
+
+
+def slice_text(slice_: Slice, between: str = ", ") -> str:
+    """Write a slice as `COLUMN=VALUE` for each of its columns, its words as they are."""
+    return between.join(f"{column}={word}" for column, word in slice_.items())
+
+
+# names and lines -----------------------------------------------------------------------------------------------------
+
+
+def inert_line(text: str) -> str:
+    r"""Show a text such that a CI log that it stands in takes no line of it for a command of its own.
+
+    A line that begins with `::`, after blanks, and `##[` anywhere in it, are commands to some runners.
+
+    >>> inert_line("::error::x")
+    '\\x3a:error::x'
+    """
+    return _disarmed(printable(text))
+
+
+def inert_text(text: str) -> str:
+    """Do the same for each line of a text that was laid out before, where it is too late to escape names one by one."""
+    return "\n".join(map(_disarmed, text.split("\n")))
+
+
+def _disarmed(line: str) -> str:
+    safe = line.replace("##[", "##\\x5b")
+    start = len(safe) - len(safe.lstrip())
+    return f"{safe[:start]}\\x3a{safe[start + 1 :]}" if safe.startswith("::", start) else safe
+
+
+def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
+    """Break running text into lines between words. first, then: what the first line and the others begin with."""
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def labelled_lines(
+    entries: Iterable[tuple[str, str]], indent: int, width: int | None, narrowest: int = 0
+) -> Iterator[str]:
+    """Yield labelled texts, each wrapped to a width (None: not at all); a label that repeats is written once."""
+    before = ""
+    for label, text in entries:
+        head = label if label != before else ""
+        room = indent + len(text) + 1 if width is None else width
+        yield wrap(text, max(room, narrowest), f"{head:<{indent}}", " " * indent)
+        before = label
+
+
+# CSV -----------------------------------------------------------------------------------------------------------------
+
+
+def csv_text(results: Iterable[object], *, strict: bool = True) -> str:
+    """Return one line per result at full precision, a column for each of their keys.
+
+    strict: numbers that are not finite are left out; otherwise they are written as inf and nan.
+    """
+    lines = [flat(result, strict=strict) for result in results]
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(inert_cell, columns))
+    for line in lines:
+        cells = (line.get(column, "") for column in columns)
+        writer.writerow(inert_cell(value) if isinstance(value, str) else value for value in cells)
+    return file.getvalue()
+
+
+def inert_cell(text: str) -> str:
+    """Keep a spreadsheet from taking text of the data for a formula, and a terminal from obeying it."""
+    return printable("'" + text if text.startswith(FORMULA_STARTS) else text)
+
+
+# Markdown ------------------------------------------------------------------------------------------------------------
+
+
+def markdown(text: str) -> str:
+    """Escape what Markdown tables and HTML would take for their own."""
+    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
+    return "".join(f"\\{char}" if char in "|`*_[]" else char for char in safe)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: int, end: int | None = None) -> str:
+    """Return a Markdown table whose columns from number `right` on, up to `end`, are aligned to the right."""
+    numeric = range(len(header))[right:end]
+    rule = ["---:" if place in numeric else "---" for place in range(len(header))]
+    return "".join("| " + " | ".join(line) + " |\n" for line in [header, rule, *rows])

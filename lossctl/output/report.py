@@ -1,0 +1,177 @@
+"""The report of `eval` in every format: models x losses, or one line per value where that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from lossctl.output.text import (
+    Style,
+    csv_text,
+    inert_line,
+    interval,
+    level_text,
+    markdown,
+    markdown_table,
+    number,
+    rows_used,
+)
+from lossctl.results.report import Cell, Report
+
+if TYPE_CHECKING:
+    from lossctl.output import layout
+
+MARK: Final = "*"
+SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
+Name = Callable[[str], str]  # how a model is called in a table
+
+
+def render(report: Report, form: str, style: Style) -> str:
+    """Return a report as text in one format."""
+    match form:
+        case "json":
+            return report.to_json()
+        case "jsonl":
+            return report.to_jsonl()
+        case "csv":  # infinities and NaN are written as inf and nan
+            return csv_text(report.cells, strict=False)
+        case "value":
+            return "".join(f"{cell.value!r}\n" for cell in report.cells)
+        case "md":
+            return to_markdown(report, style.digits)
+    return wide(report, style) if form == "table" else long(report, style)
+
+
+def to_markdown(report: Report, digits: int) -> str:
+    """Return models x losses as Markdown, one table for all rows and for each slicing; the best in bold."""
+    tables = []
+    for columns, cells in report.slicings():
+        rows = []
+        for words, row in _by_model(cells).items():
+            values = ((number(cell.value, digits), cell.best) for cell in row)
+            rows.append([*map(markdown, words), *(f"**{value}**" if best else value for value, best in values)])
+        header = [markdown(name) for name in (*columns, "model", *report.losses)]
+        tables.append(markdown_table(header, rows, len(columns) + 1))
+    return "\n".join(tables)
+
+
+def _by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
+    """Return the cells of each line of models x losses, by the values of the slice and the model."""
+    lines: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in cells:
+        lines.setdefault((*cell.slice.values(), cell.model), []).append(cell)
+    return lines
+
+
+# in a terminal -------------------------------------------------------------------------------------------------------
+
+
+def wide(report: Report, style: Style) -> str:
+    """Print models x losses; in a terminal too narrow for that, one line per value."""
+    return _first_that_fits(report, style, [_wide_tables, *LONG])
+
+
+def long(report: Report, style: Style) -> str:
+    """Print one line per model, loss and slice, with standard error and interval."""
+    return _first_that_fits(report, style, LONG)
+
+
+def _first_that_fits(report: Report, style: Style, layouts: list[Layout]) -> str:
+    """Print the first layout that fits the terminal; as a last resort the last one with short names of models."""
+    for layout in layouts:
+        tables = layout(report, style, inert_line)
+        if all(table.fits for table in tables):
+            return _printed(report, style, tables, {})
+    legend = {inert_line(model): shortened(inert_line(model)) for model in report.models}
+    if len(set(legend.values())) < len(legend):  # two names must never become one
+        legend = {name: name for name in legend}
+    tables = layouts[-1](report, style, lambda model: legend[inert_line(model)])
+    return _printed(report, style, tables, {name: short for name, short in legend.items() if name != short})
+
+
+def shortened(name: str) -> str:
+    """Shorten a name in its middle, so that a path's both ends stay."""
+    if len(name) <= SHORT:
+        return name
+    half = (SHORT - 3) // 2
+    return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
+
+
+def _wide_tables(report: Report, style: Style, name: Name) -> list[layout.Table]:
+    """Return models x losses, a table for all rows and for each slicing."""
+    from lossctl.output.layout import Table, columns
+
+    tables = []
+    for slicing, cells in report.slicings():
+        numbers = [f"{inert_line(loss)} " for loss in report.losses] + ["rows"] * bool(slicing)
+        table = Table(style, columns([*map(inert_line, slicing), "model"], numbers))
+        for (*words, model), row in _by_model(cells).items():
+            rows = [str(row[0].rows)] * bool(slicing)
+            table.add(*map(inert_line, words), name(model), *(_value(cell, style) for cell in row), *rows)
+        tables.append(table)
+    return tables
+
+
+def _long_tables(report: Report, style: Style, name: Name, intervals: bool, errors: bool) -> list[layout.Table]:
+    """Return one table with a line per value. errors, intervals: whether standard errors and intervals are shown."""
+    from lossctl.output.layout import Column, Table, columns
+
+    slicings = list(dict.fromkeys(column for cell in report.cells for column in cell.slice))
+    heads = columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
+    heads += [Column(f"{level_text(report.level or 0.0)} interval")] * intervals
+    table = Table(style, [*heads, Column("rows", right=True)])
+    for cell in report.cells:
+        words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
+        numbers = [number(cell.stderr, style.digits)] * errors + [interval(cell.interval, style.digits)] * intervals
+        table.add(*words, inert_line(cell.loss), name(cell.model), _value(cell, style), *numbers, str(cell.rows))
+    return [table]
+
+
+def _value(cell: Cell, style: Style) -> tuple[str, str]:
+    """Show a value, the best one by a mark and, in colour, in green."""
+    return number(cell.value, style.digits) + (MARK if cell.best else " "), "bold green" if cell.best else ""
+
+
+Layout = Callable[[Report, Style, Name], "list[layout.Table]"]
+LONG: Final[list[Layout]] = [  # from the widest to the narrowest
+    lambda report, style, name: _long_tables(report, style, name, report.level is not None, report.level is not None),
+    lambda report, style, name: _long_tables(report, style, name, report.level is not None, False),
+    lambda report, style, name: _long_tables(report, style, name, False, False),
+]
+
+
+def _printed(report: Report, style: Style, tables: list[layout.Table], legend: dict[str, str]) -> str:
+    text = "\n".join([headline(report, style) + "\n", *(table.text() for table in tables)])
+    notes = [f"{short} = {name}" for name, short in legend.items()]
+    if any(cell.best for cell in report.cells):
+        notes.append(best_note(in_slices=len(tables) > 1))
+    notes += list(reasons(report))
+    return style.encode(text + ("".join(f"{note}\n" for note in ["", *notes]) if notes else ""))
+
+
+# in words, for all tables and for HTML -------------------------------------------------------------------------------
+
+
+def headline(report: Report, style: Style) -> str:
+    """Say in one line what was evaluated."""
+    first = report.inputs[0]
+    pieces = [report.task.name] if report.task else []
+    pieces.append(rows_used(first.used, first.rows - first.used))
+    if report.cells and report.cells[0].weight_sum is not None:
+        pieces.append(f"weights sum to {number(report.cells[0].weight_sum, style.digits)}")
+    if report.reduction == "sum":
+        pieces.append("sums over rows")
+    return style.dot.join(pieces)
+
+
+def best_note(*, in_slices: bool) -> str:
+    """Explain the mark."""
+    return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
+
+
+def reasons(report: Report) -> Iterator[str]:
+    """Say why a value is not a plain number."""
+    for cell in report.cells:
+        if cell.reason:
+            place = "".join(f", {column} {word}" for column, word in cell.slice.items())
+            yield inert_line(f"{cell.loss} of {cell.model}{place}: {cell.reason}")
