@@ -6,13 +6,12 @@ import csv
 import io
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lossctl.errors import printable
 from lossctl.results.document import flat
-from lossctl.results.report import Slice
 
 PLAIN_BELOW: Final = 1e9  # larger numbers are written with an exponent
 MOST_DIGITS: Final = 17
@@ -115,7 +114,7 @@ def rows_used(used: int, dropped: int) -> str:
     return counted(used, "row") + (f" used, {dropped} left out" if dropped else "")
 
 
-def slice_text(slice_: Slice, between: str = ", ") -> str:
+def slice_text(slice_: Mapping[str, str], between: str = ", ") -> str:
     """Write a slice as `COLUMN=VALUE` for each of its columns, its words as they are."""
     return between.join(f"{column}={word}" for column, word in slice_.items())
 

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 from lossctl.errors import DataError, listed, printable
 
 SCHEMA_VERSION: Final = 1
@@ -95,6 +93,8 @@ def created() -> str:
 @cache
 def environment() -> dict[str, Any]:
     """Return what the last bits depend on besides the data: NumPy's version and the CPU features it uses."""
+    import numpy as np  # here, so that starting costs nothing
+
     config = np.show_config(mode="dicts")
     simd = config.get("SIMD Extensions", {}) if config else {}
     return {"numpy": np.__version__, "cpu": [*simd.get("baseline", []), *simd.get("found", [])]}
