@@ -33,9 +33,9 @@ LN2: Final = float(np.log(2.0))
 
 def _cost_of_share(batch: Batch, scores: Array) -> Array:
     """-ln of each item's share of e^score within its list, without cancellation where one item has nearly all."""
-    own, first, each = set_of(batch), starts(batch), terms(scores)
+    of_row, first, shares = set_of(batch), starts(batch), terms(scores)
     last = np.append(first[1:], batch.rows) - 1
-    return log_one_plus(joined(before(each, first[own]), after(each, last[own])), scores)
+    return log_one_plus(joined(before(shares, first[of_row]), after(shares, last[of_row])), scores)
 
 
 @set_loss(forms=(LISTS,), best=None)
@@ -84,10 +84,10 @@ def listmle(batch: Batch) -> Array:
         the paper  ListMLE  # without ties
     """
     order = np.lexsort((batch.target[0], set_of(batch)))
-    y, s, own = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
-    tied = groups(own, y)[1]
-    others = joined(before(terms(s), starts(batch)[own]), after(terms(s), tied))
-    return np.add.reduceat(log_one_plus(others, s), starts(batch))
+    y, s, of_row = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
+    tied = groups(of_row, y)[1]
+    rivals = joined(before(terms(s), starts(batch)[of_row]), after(terms(s), tied))
+    return np.add.reduceat(log_one_plus(rivals, s), starts(batch))
 
 
 # ------------------------------------------------------------------------------------------------------------ NDCG
@@ -99,8 +99,8 @@ Empty = Annotated[float | None, UNIT, "NDCG of a list without relevant items; of
 
 def _gains(batch: Batch, gain: str) -> Array:
     """What each item is worth, up to a power of two per list, so that nothing overflows."""
-    y, own = batch.target[0], set_of(batch)
-    top = np.maximum.reduceat(y, starts(batch))[own]
+    y = batch.target[0]
+    top = np.maximum.reduceat(y, starts(batch))[set_of(batch)]
     if gain == "linear":
         return np.ldexp(y, -np.frexp(top)[1])
     small = np.exp2(-top) * np.expm1(y * LN2)
@@ -115,37 +115,37 @@ def place(batch: Batch) -> Array:
 
 def _sorted_gains(batch: Batch, gain: str) -> tuple[Array, Array]:
     """Gains by place: in the order of the scores, averaged over ties, and in the best order."""
-    own, gains = set_of(batch), _gains(batch, gain)
-    best = gains[np.lexsort((-gains, own))]
-    order = np.lexsort((-gains, -batch.pred[0], own))
-    first, last = groups(own[order], batch.pred[0][order])
+    of_row, gains = set_of(batch), _gains(batch, gain)
+    best = gains[np.lexsort((-gains, of_row))]
+    order = np.lexsort((-gains, -batch.pred[0], of_row))
+    first, last = groups(of_row[order], batch.pred[0][order])
     total = running(np.add, gains[order], first)[last]
     return np.where(first == last, gains[order], total / (last - first + 1)), best
 
 
 def _discounts(batch: Batch, k: float | None) -> Array:
     """1/log2(2 + place) of the first k places, 0 beyond."""
-    found = LN2 / np.log(2.0 + place(batch))
-    return found if k is None else np.where(place(batch) < k, found, 0.0)
+    discounts = LN2 / np.log(2.0 + place(batch))
+    return discounts if k is None else np.where(place(batch) < k, discounts, 0.0)
 
 
 def _steps(batch: Batch, k: float | None) -> Array:
     """How much less the next place counts."""
-    here = np.log(2.0 + place(batch))
-    step = LN2 * np.log1p(1.0 / (2.0 + place(batch))) / (here * np.log(3.0 + place(batch)))
+    log_place = np.log(2.0 + place(batch))
+    step = LN2 * np.log1p(1.0 / (2.0 + place(batch))) / (log_place * np.log(3.0 + place(batch)))
     if k is None:
         return step
     return np.where(place(batch) < k - 1.0, step, _discounts(batch, k))
 
 
-def _whole(batch: Batch, best: Array, k: float | None) -> Array:
+def _ideal(batch: Batch, best: Array, k: float | None) -> Array:
     """Discounted gain of the best order of each list."""
     return np.add.reduceat(best * _discounts(batch, k), starts(batch))
 
 
-def _defined(value: Array, whole: Array, empty: float | None) -> Array:
-    """Replace what a list without relevant items has."""
-    return np.where(whole > 0.0, value, np.nan if empty is None else empty)
+def _defined(value: Array, ideal: Array, empty: float | None) -> Array:
+    """Replace the value of a list without relevant items."""
+    return np.where(ideal > 0.0, value, np.nan if empty is None else empty)
 
 
 @set_loss(forms=(LISTS,), best=1.0, direction="max")
@@ -166,9 +166,9 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
         torchmetrics  retrieval_normalized_dcg  = ndcg:empty=0                   # one list; float32
         LightGBM      ndcg                      = ndcg:gain=exponential,empty=1  # without tied scores
     """
-    found, best = _sorted_gains(batch, gain)
-    whole = _whole(batch, best, k)
-    return _defined(np.add.reduceat(found * _discounts(batch, k), starts(batch)) / whole, whole, empty)
+    gains, best = _sorted_gains(batch, gain)
+    ideal = _ideal(batch, best, k)
+    return _defined(np.add.reduceat(gains * _discounts(batch, k), starts(batch)) / ideal, ideal, empty)
 
 
 @set_loss(forms=(LISTS,))
@@ -187,8 +187,8 @@ def one_minus_ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: E
         scikit-learn  1 - ndcg_score                = one_minus_ndcg:empty=0  # one list for each row of its arrays
         torchmetrics  1 - retrieval_normalized_dcg  = one_minus_ndcg:empty=0  # one list; float32
     """
-    found, best = _sorted_gains(batch, gain)
-    whole = _whole(batch, best, k)
-    ahead = np.maximum(running(np.add, best - found, starts(batch)[set_of(batch)]), 0.0)
-    lost = np.add.reduceat(ahead * _steps(batch, k), starts(batch)) / whole
-    return _defined(lost, whole, None if empty is None else 1.0 - empty)
+    gains, best = _sorted_gains(batch, gain)
+    ideal = _ideal(batch, best, k)
+    ahead = np.maximum(running(np.add, best - gains, starts(batch)[set_of(batch)]), 0.0)
+    lost = np.add.reduceat(ahead * _steps(batch, k), starts(batch)) / ideal
+    return _defined(lost, ideal, None if empty is None else 1.0 - empty)

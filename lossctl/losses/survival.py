@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,7 @@ from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
 from lossctl.core.form import Curve, Form
 from lossctl.core.param import Choice
 from lossctl.core.sets import at_first_rows, set_of, starts
-from lossctl.core.statistic import RATIO, Statistic
+from lossctl.core.statistic import RATIO
 from lossctl.numerics.array import Array
 from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, terms, times
 
@@ -31,7 +32,7 @@ SURVIVAL = Form(
         },
     ),
 )
-PER_EVENT = Statistic("mean over events", RATIO.value, RATIO.slope, undefined="there is no event", mass=1)
+PER_EVENT = replace(RATIO, name="mean over events", undefined="there is no event", mass=1)
 
 
 @derived
@@ -41,20 +42,20 @@ def had_event(batch: Batch) -> Array:
 
 
 def _cost(batch: Batch, ties: str) -> Array:
-    """-ln of the share of each event in the risk of all that were there at its time; 0 for censored rows."""
+    """-ln of the share of each event in the risk of all that were at risk at its time; 0 for censored rows."""
     order = np.lexsort((-had_event(batch), -batch.target[0], set_of(batch)))  # late ones first, events before others
-    time, risk, own = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
-    event, each = had_event(batch)[order], terms(batch.pred[0][order])
-    begin, end = groups(own, time)
-    there = before(each, starts(batch)[own])
+    time, risk, stratum = batch.target[0][order], batch.pred[0][order], set_of(batch)[order]
+    event, risks = had_event(batch)[order], terms(batch.pred[0][order])
+    begin, end = groups(stratum, time)
+    later = before(risks, starts(batch)[stratum])
     if ties == "breslow":
-        return np.where(event > 0.0, log_one_plus(joined(there, after(each, end)), risk), 0.0)
-    first, last = groups(own, time, event)
-    left = 1.0 - (np.arange(batch.rows) - first) / (last - first + 1.0)  # of the tied events' risk that still counts
-    tied = joined(before(each, first), after(each, last))
-    censored = after(np.where(event > 0.0, [[-np.inf], [0.0]], each), end)
-    others = joined(times(tied, left), joined(there[:, begin], censored))
-    return np.where(event > 0.0, np.log(left) + log_one_plus(times(others, 1.0 / left), risk), 0.0)
+        return np.where(event > 0.0, log_one_plus(joined(later, after(risks, end)), risk), 0.0)
+    first, last = groups(stratum, time, event)
+    counting = 1.0 - (np.arange(batch.rows) - first) / (last - first + 1.0)  # share of the tied events' risk
+    tied = joined(before(risks, first), after(risks, last))
+    censored = after(np.where(event > 0.0, [[-np.inf], [0.0]], risks), end)
+    rivals = joined(times(tied, counting), joined(later[:, begin], censored))
+    return np.where(event > 0.0, np.log(counting) + log_one_plus(times(rivals, 1.0 / counting), risk), 0.0)
 
 
 def total_cost(batch: Batch, *, ties: str) -> Array:
