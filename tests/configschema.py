@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration file, made from the declarations of options.
+"""The JSON Schema of the configuration file, made from the table of options.
 
 `python -m tests.configschema` prints it, `python -m tests.configschema FILE` writes it; a test holds the shipped one.
 """
@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
+from lossctl.api.options import PERCENT, REQUIRED, Choice, Number, Option, Switch, Texts, Tolerances, Whole
 from lossctl.cli.config import INSIDE, LIMITS, keys, rule_keys
-from lossctl.cli.options import PERCENT, Declared, InFile, Range
 
 HUGE = sys.float_info.max
 TEXT = {"$ref": "#/$defs/text"}
@@ -49,50 +50,38 @@ def schema() -> dict[str, Any]:
     }
 
 
-def described(option: Declared) -> dict[str, Any]:
+def described(option: Option) -> dict[str, Any]:
     """Return what a key is for and what it takes."""
-    help_text = option.info.help
-    mark = option.in_file
-    if isinstance(mark, InFile) and mark.command:
-        help_text = f"{help_text} For `lossctl {mark.command}` alone."
-    made = {"description": help_text, **taken(option)}
-    return made if option.default in (None, ()) or not_given(option) else {**made, "default": option.default}
+    help_text = f"{option.help} For `lossctl {option.only}` alone." if option.only else option.help
+    document = {"description": help_text, **values(option)}
+    return document if option.default in (None, (), REQUIRED) else {**document, "default": option.default}
 
 
-def not_given(option: Declared) -> bool:
-    """Whether a value must be given, so that there is no default."""
-    return isinstance(option.default, type)
-
-
-def taken(option: Declared) -> dict[str, Any]:
+def values(option: Option) -> dict[str, Any]:
     """Return the schema of a key's value."""
-    mark = option.in_file
     match option.kind:
-        case "switch":
+        case Switch():
             return {"type": "boolean"}
-        case "choice":
-            return {"enum": list(option.choices)}
-        case "whole":
-            return {"type": "integer", **bounds(option.range)}
-        case "number":
-            return {"type": "number", **(bounds(option.range) or {"minimum": -HUGE, "maximum": HUGE})}
-        case "tolerance":
+        case Choice(options=words):
+            return {"enum": list(words)}
+        case Number() as number:
+            return {"type": "integer" if isinstance(number, Whole) else "number", **bounds(number)}
+        case Tolerances():
             pairs = [[PERCENTAGE, AMOUNT], [AMOUNT, PERCENTAGE]]
             lists = [{"type": "array", "prefixItems": pair, "items": False, "minItems": 2} for pair in pairs]
             return {"anyOf": [PERCENTAGE, AMOUNT, *lists]}
-        case "texts":
-            writes = isinstance(mark, InFile) and mark.path == "write"
-            item = {"type": "string", "pattern": INSIDE} if writes else TEXT
+        case Texts():
+            item = {"type": "string", "pattern": INSIDE} if option.path == "write" else TEXT
             return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
     return TEXT
 
 
-def bounds(limits: Range | None) -> dict[str, float]:
+def bounds(number: Number) -> dict[str, float]:
     """Return the limits of a number."""
-    if limits is None:
-        return {}
-    prefix = "exclusiveM" if limits.open else "m"
-    return {f"{prefix}inimum": limits.least, f"{prefix}aximum": limits.most}
+    if math.isinf(number.low):
+        return {"minimum": -HUGE, "maximum": HUGE}
+    prefix = "m" if number.ends else "exclusiveM"
+    return {f"{prefix}inimum": number.low, f"{prefix}aximum": number.high}
 
 
 def text() -> str:

@@ -18,7 +18,8 @@ import pytest
 import lossctl
 from lossctl import registry
 from lossctl.__main__ import run
-from lossctl.api.options import KINDS, InputOptions, checked_types, fitting, only_known
+from lossctl.api.options import InputOptions
+from lossctl.api.query import KINDS, checked_types, fitting, only_known
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"

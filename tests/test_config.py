@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import jsonschema
 import pytest
@@ -17,10 +17,28 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossctl.api.options import (
+    COMMAND_LINE,
+    REQUIRED,
+    CheckOptions,
+    CompareOptions,
+    Display,
+    Files,
+    Inputs,
+    Intervals,
+    NoIntervals,
+    Option,
+    RuleTable,
+    Text,
+    Tolerance,
+    Verdict,
+    options_of,
+)
 from lossctl.cli import config
-from lossctl.cli.config import RuleTable, Settings, command, load, show_config
-from lossctl.cli.console import Outputs, outcome
-from lossctl.cli.options import GROUPS, CheckOptions, CompareOptions, Display, Inputs, Intervals, Tolerance, declared
+from lossctl.cli.config import Settings, load, resolve, show_config
+from lossctl.cli.console import outcome
+from lossctl.cli.options import command
+from lossctl.cli.outputs import Outputs
 from lossctl.errors import OutputError, UsageError
 from tests import configschema
 from tests.conftest import ROOT, Lossctl
@@ -48,55 +66,32 @@ confidence = 0.95
 """
 
 
-class Seen(NamedTuple):
-    """What the body of a command was given."""
-
-    inputs: Inputs
-    options: Any
-    intervals: Intervals
-    display: Display
-    settings: Settings
-
-    def value(self, name: str) -> Any:
-        return self.settings.values[name].value
-
-    def origin(self, name: str) -> str:
-        return self.settings.values[name].origin
-
-
-class Pair(NamedTuple):
-    """Positionals that must be there."""
-
-    old: Annotated[str, typer.Argument(metavar="OLD", help="Old.")]
-    new: Annotated[str, typer.Argument(metavar="NEW", help="New.")]
-
-
-seen: list[Seen] = []
+PAIR = [
+    Option("Input", name.upper(), Text(), "One.", REQUIRED, positional=True).called(name) for name in ("old", "new")
+]
+seen: list[Settings] = []  # what the bodies of the probes were given
 probe = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+BOTH = (Files, Inputs, Intervals, NoIntervals, Display)
 
 
 @probe.command("check")
-@command("Probe of check.", ("table", "json"))
-def probe_check(
-    inputs: Inputs, options: CheckOptions, intervals: Intervals, display: Display, settings: Settings
-) -> None:
-    seen.append(Seen(inputs, options, intervals, display, settings))
-    if options.show_config:
+@command("Probe of check.", ("table", "json"), CheckOptions, Verdict, *BOTH)
+def probe_check(settings: Settings) -> None:
+    seen.append(settings)
+    if settings["show_config"]:
         print(show_config(settings), end="")
 
 
 @probe.command("compare")
-@command("Probe of compare.", ("table", "json"))
-def probe_compare(
-    inputs: Inputs, options: CompareOptions, intervals: Intervals, display: Display, settings: Settings
-) -> None:
-    seen.append(Seen(inputs, options, intervals, display, settings))
+@command("Probe of compare.", ("table", "json"), CompareOptions, *BOTH)
+def probe_compare(settings: Settings) -> None:
+    seen.append(settings)
 
 
 @probe.command("diff")
-@command("Probe of a command without a configuration.", configured=False)
-def probe_diff(pair: Pair, display: Display) -> None:
-    print(pair.old, pair.new, display.digits)
+@command("Probe of a command without a configuration.", ("table",), *PAIR, Display, configured=False)
+def probe_diff(settings: Settings) -> None:
+    print(settings["old"], settings["new"], settings["digits"])
 
 
 @pytest.fixture
@@ -116,7 +111,7 @@ def run(*arguments: object) -> int:
     return int(probe([str(argument) for argument in arguments], prog_name="lossctl", standalone_mode=False) or 0)
 
 
-def resolved(*arguments: object) -> Seen:
+def resolved(*arguments: object) -> Settings:
     assert run(*arguments) == 0
     return seen[-1]
 
@@ -138,7 +133,7 @@ KINDS = [  # option, default; (file, value); (environment, value); (command line
     ("target", None, ('target = "a"', "a"), ("b", "b"), (["-t", "c"], "c")),
     ("by", (), ('by = ["a", "b c"]', ("a", "b c")), ("c d,e", ("c", "d,e")), (["--by", "f g"], ("f g",))),
     (
-        "loss",
+        "losses",
         (),
         ('losses = "mae"', ("mae",)),
         ("mse  huber:delta=2", ("mse", "huber:delta=2")),
@@ -171,44 +166,42 @@ KINDS = [  # option, default; (file, value); (environment, value); (command line
 def test_each_level_holds_over_those_below(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str, default: Any, file: Any, environment: Any, line: Any
 ) -> None:
-    option = next(option for group in GROUPS for option in declared(group) if option.name == name)
+    option = next(option for option in options_of(*COMMAND_LINE) if option.name == name)
     found = resolved("check", "p.csv")
-    assert (found.value(name), found.origin(name)) == (default, "default")
+    assert (found[name], found.values[name].origin) == (default, "default")
     (project / "lossctl.toml").write_text(file[0])
     found = resolved("check", "p.csv")
-    assert (found.value(name), found.origin(name)) == (file[1], "lossctl.toml")
+    assert (found[name], found.values[name].origin) == (file[1], "lossctl.toml")
     monkeypatch.setenv(option.variable, environment[0])
     found = resolved("check", "p.csv")
-    assert (found.value(name), found.origin(name)) == (environment[1], f"environment {option.variable}")
+    assert (found[name], found.values[name].origin) == (environment[1], f"environment {option.variable}")
     found = resolved("check", "p.csv", *line[0])
-    assert (found.value(name), found.origin(name)) == (line[1], "command line")
-    group = next(part for part in found[:4] if name in part._fields)
-    assert getattr(group, name) == line[1]
+    assert (found[name], found.values[name].origin) == (line[1], "command line")
 
 
 def test_a_value_that_equals_the_default_still_holds(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "lossctl.toml").write_text('missing = "drop"')
-    assert resolved("check", "p.csv", "--missing", "error").inputs.missing == "error"
+    assert resolved("check", "p.csv", "--missing", "error")["missing"] == "error"
     monkeypatch.setenv("LOSSCTL_MISSING", "error")
-    assert resolved("check", "p.csv").origin("missing") == "environment LOSSCTL_MISSING"
+    assert resolved("check", "p.csv").values["missing"].origin == "environment LOSSCTL_MISSING"
 
 
 def test_switches_of_two_sides(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolved("check", "p.csv").display.progress is None
+    assert resolved("check", "p.csv")["progress"] is None
     monkeypatch.setenv("LOSSCTL_PROGRESS", "0")
-    assert resolved("check", "p.csv").display.progress is False
-    assert resolved("check", "p.csv", "--progress").display.progress is True
+    assert resolved("check", "p.csv")["progress"] is False
+    assert resolved("check", "p.csv", "--progress")["progress"] is True
     monkeypatch.setenv("LOSSCTL_QUIET", "TRUE")
-    assert resolved("check", "p.csv").display.quiet is True
+    assert resolved("check", "p.csv")["quiet"] is True
 
 
 def test_an_empty_variable_is_as_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in (("TARGET", ""), ("LOSS", "  "), ("MIN_SLICE", ""), ("NO_CI", "")):
         monkeypatch.setenv(f"LOSSCTL_{name}", text)
     found = resolved("check", "p.csv")
-    assert {found.origin(name) for name in ("target", "loss", "min_slice", "no_ci")} == {"default"}
+    assert {found.values[name].origin for name in ("target", "losses", "min_slice", "no_ci")} == {"default"}
     monkeypatch.setenv("LOSSCTL_DELIMITER", " ")
-    assert resolved("check", "p.csv").inputs.delimiter == " "
+    assert resolved("check", "p.csv")["delimiter"] == " "
 
 
 @pytest.mark.parametrize(
@@ -265,14 +258,14 @@ def test_contradictions_are_settled_by_level(
     assert "--ci and --no-ci contradict" in refused(capsys, "check", "p.csv", "--ci", "0.9", "--no-ci")
     (project / "lossctl.toml").write_text("no-ci = true")
     found = resolved("check", "p.csv", "--ci", "0.9")
-    assert (found.intervals.ci, found.intervals.no_ci, found.intervals.level) == (0.9, False, 0.9)
+    assert (found["ci"], found["no_ci"], found.arguments["ci"]) == (0.9, False, 0.9)
     monkeypatch.setenv("LOSSCTL_CI", "0.8")
-    assert resolved("check", "p.csv").intervals.level == 0.8
-    assert resolved("check", "p.csv", "--no-ci").intervals == (None, True)
+    assert resolved("check", "p.csv").arguments["ci"] == 0.8
+    assert resolved("check", "p.csv", "--no-ci").arguments["ci"] is None
     (project / "lossctl.toml").write_text("ci = 0.5")
     monkeypatch.delenv("LOSSCTL_CI")
     monkeypatch.setenv("LOSSCTL_NO_CI", "0")
-    assert resolved("check", "p.csv").intervals.level == 0.5
+    assert resolved("check", "p.csv").arguments["ci"] == 0.5
     monkeypatch.setenv("LOSSCTL_CI", "0.8")
     monkeypatch.setenv("LOSSCTL_NO_CI", "1")
     assert "in the environment" in refused(capsys, "check", "p.csv")
@@ -285,15 +278,15 @@ def test_rules_accumulate_over_the_levels(project: Path, monkeypatch: pytest.Mon
     (project / "lossctl.toml").write_text('[[check]]\nloss = "mae"\nmax = 3\n')
     monkeypatch.setenv("LOSSCTL_MAX", "mse=1 rmse=2")
     found = resolved("check", "p.csv", "--max", "mae=2", "--max", "r=3", "--max-slice", "huber:delta=1=0.5")
-    assert found.options.max == ("mse=1", "rmse=2", "mae=2", "r=3")
-    assert found.settings.rule_texts == (
+    assert found["max"] == ("mse=1", "rmse=2", "mae=2", "r=3")
+    assert found.rule_texts == (
         ("max", "mse=1", "environment LOSSCTL_MAX"),
         ("max", "rmse=2", "environment LOSSCTL_MAX"),
         ("max", "mae=2", "command line"),
         ("max", "r=3", "command line"),
         ("max-slice", "huber:delta=1=0.5", "command line"),
     )
-    assert [(rule.loss, rule.max) for rule in found.settings.rules] == [("mae", 3.0)]
+    assert [(rule.loss, rule.max) for rule in found.rules] == [("mae", 3.0)]
 
 
 def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,31 +294,31 @@ def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monk
     inner.mkdir(parents=True)
     (project.parent / "lossctl.toml").write_text('target = "outside"')
     monkeypatch.chdir(inner)
-    assert resolved("check", "x").inputs.target is None
+    assert resolved("check", "x")["target"] is None
     (project / "pyproject.toml").write_text('[tool.lossctl]\ntarget = "root"')
-    assert resolved("check", "x").origin("target") == "../../pyproject.toml"
+    assert resolved("check", "x").values["target"].origin == "../../pyproject.toml"
     (project / "a" / "pyproject.toml").write_text('[tool.other]\ntarget = "passed over"')
-    assert resolved("check", "x").inputs.target == "root"
+    assert resolved("check", "x")["target"] == "root"
     (project / "a" / "lossctl.toml").write_text('target = "a"')
-    assert resolved("check", "x").inputs.target == "a"
+    assert resolved("check", "x")["target"] == "a"
     (inner / "pyproject.toml").write_text('[tool.lossctl]\ntarget = "b"')
-    assert resolved("check", "x").inputs.target == "b"
+    assert resolved("check", "x")["target"] == "b"
     (inner / "lossctl.toml").write_text("digits = 3")
     found = resolved("check", "x")
-    assert (found.inputs.target, found.display.digits) == (None, 3)
-    assert resolved("check", "x", "--no-config").display.digits == 5
+    assert (found["target"], found["digits"]) == (None, 3)
+    assert resolved("check", "x", "--no-config")["digits"] == 5
     monkeypatch.setenv("LOSSCTL_NO_CONFIG", "1")
-    assert resolved("check", "x").settings.file is None
-    assert resolved("check", "x", "--config", project / "pyproject.toml").inputs.target == "root"
+    assert resolved("check", "x").file is None
+    assert resolved("check", "x", "--config", project / "pyproject.toml")["target"] == "root"
     monkeypatch.setenv("LOSSCTL_NO_CONFIG", "0")
     monkeypatch.setenv("LOSSCTL_CONFIG", "../lossctl.toml")
-    assert resolved("check", "x").inputs.target == "a"
+    assert resolved("check", "x")["target"] == "a"
 
 
 def test_without_a_repository_the_search_goes_on(project: Path) -> None:
     (project / ".git").rmdir()
     (project.parent / "lossctl.toml").write_text('target = "outside"')
-    assert resolved("check", "x").origin("target") == "../lossctl.toml"
+    assert resolved("check", "x").values["target"].origin == "../lossctl.toml"
 
 
 @pytest.mark.parametrize(
@@ -586,7 +579,7 @@ def test_loader_and_schema_agree_on_any_document(document: dict[str, Any], rules
 
 
 def test_every_option_has_a_key_or_a_reason_and_a_variable_of_its_own() -> None:
-    options = [option for group in GROUPS for option in declared(group)]
+    options = options_of(*COMMAND_LINE)
     assert {option.key for option in options} == {*config.keys(), *config.refused()}
     by_variable: dict[str, set[str]] = {}
     for option in options:
@@ -599,10 +592,10 @@ def test_keys_of_other_commands_are_passed_over(project: Path) -> None:
         "baseline = 'main.json'\nformat = 'json'\noutput = 'r.md'\nresamples = 500\nreduction = 'sum'\ndigits = 3"
     )
     compared = resolved("compare", "p.csv")
-    assert (compared.options.baseline, compared.options.resamples) == (None, 500)
-    assert (compared.display.format, compared.display.output, compared.display.digits) == ("table", (), 3)
+    assert (compared["baseline"], compared["resamples"]) == (None, 500)
+    assert (compared["format"], compared["output"], compared["digits"]) == ("table", (), 3)
     checked = resolved("check", "p.csv")
-    assert (checked.options.baseline, checked.display.format, checked.display.output) == (
+    assert (checked["baseline"], checked["format"], checked["output"]) == (
         "main.json",
         "json",
         ("r.md",),
@@ -615,12 +608,12 @@ def test_rules_of_the_file(project: Path) -> None:
         "level = 'warn'\nby = 'a,b'\n"
     )
     origin = "pyproject.toml: [[tool.lossctl.check]]"
-    assert resolved("check", "p.csv").settings.rules == (
+    assert resolved("check", "p.csv").rules == (
         RuleTable("rmse", 0.35, None, None, Tolerance(percent=2.0), ("region",), "error", None, None, f"{origin} 1"),
         RuleTable("p90", None, None, None, Tolerance(absolute=0.02), (), "error", "noninferior", 0.95, f"{origin} 2"),
         RuleTable("r2", None, 0.0, 1.0, Tolerance(2.5, 1.0), ("a,b",), "warn", None, None, f"{origin} 3"),
     )
-    assert resolved("check", "p.csv").inputs.loss == ("rmse", "mae", "p90=quantile:q=0.9")
+    assert resolved("check", "p.csv")["losses"] == ("rmse", "mae", "p90=quantile:q=0.9")
 
 
 def test_paths_of_the_file_are_below_its_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -635,10 +628,10 @@ def test_paths_of_the_file_are_below_its_folder(project: Path, monkeypatch: pyte
     """
     (project / "lossctl.toml").write_text(text)
     found = resolved("check")
-    assert found.inputs.files[:3] == ("p.csv", "m=runs/q.csv", "a=b.csv")
+    assert found["data"][:3] == ("p.csv", "m=runs/q.csv", "a=b.csv")
     monkeypatch.chdir(project / "inner")
     found = resolved("check")
-    assert found.inputs.files == (
+    assert found["data"] == (
         "../p.csv",
         "m=../runs/q.csv",
         "../a=b.csv",
@@ -648,11 +641,11 @@ def test_paths_of_the_file_are_below_its_folder(project: Path, monkeypatch: pyte
         "../runs",
         "m=/data/x.csv",
     )
-    assert (found.inputs.targets, found.options.baseline) == ("../truth.csv", "../main.json")
-    assert found.display.output == ("../ci/r.json", "junit:../report.xml")
+    assert (found["targets"], found["baseline"]) == ("../truth.csv", "../main.json")
+    assert found["output"] == ("../ci/r.json", "junit:../report.xml")
     for name, path in (("base", "base"), ("runs", "../runs"), ("base=x.csv", "base=../x.csv"), ("x/y", "../x/y")):
         (project / "lossctl.toml").write_text(f"baseline = {name!r}")
-        assert resolved("check", "p.csv").options.baseline == path, "a model's name stays"
+        assert resolved("check", "p.csv")["baseline"] == path, "a model's name stays"
 
 
 def test_outputs_of_the_file_cannot_leave_its_folder_by_a_link(
@@ -664,7 +657,7 @@ def test_outputs_of_the_file_cannot_leave_its_folder_by_a_link(
     (project / "link").unlink()
     (project / "real").mkdir()
     (project / "link").symlink_to("real")
-    assert resolved("check", "p.csv").display.output == ("link/r.md",)
+    assert resolved("check", "p.csv")["output"] == ("link/r.md",)
 
 
 def test_a_note_says_what_holds_besides_the_command_line(
@@ -695,8 +688,8 @@ def test_data_must_be_named_somewhere(project: Path, capsys: pytest.CaptureFixtu
     assert "`lossctl check -h`" in line
     assert run("check", "--show-config") == 0
     (project / "lossctl.toml").write_text('files = "p.csv"')
-    assert resolved("check").inputs.files == ("p.csv",)
-    assert resolved("check", "q.csv").inputs.files == ("q.csv",)
+    assert resolved("check")["data"] == ("p.csv",)
+    assert resolved("check", "q.csv")["data"] == ("q.csv",)
 
 
 def test_shown_configuration(
@@ -741,7 +734,7 @@ def test_shown_configuration(
         assert words in lines, words
     assert "\x1b" not in out
     shown = {line[0] for line in lines if line and line[0].startswith("--")}
-    assert {option.option for option in seen[-1].settings.options if not option.positional} <= shown
+    assert {option.label for option in seen[-1].options if not option.positional} <= shown
 
     def strict(word: str) -> None:
         raise ValueError(word)
@@ -806,8 +799,9 @@ def test_bad_values_of_the_command_line_are_named(
     assert refused(capsys, "check", "p.csv", *arguments).startswith(says)
 
 
-def prepared(*outputs: str, formats: tuple[str, ...] = ("table", "json", "md", "junit"), **also: Any) -> Outputs:
-    return Outputs.prepare(Display(output=outputs), formats, **also)
+def prepared(*outputs: str, formats: tuple[str, ...] = ("table", "json", "md", "junit"), **typed: Any) -> Outputs:
+    options = options_of(Files, CheckOptions, Display)
+    return Outputs.prepare(resolve("check", options, {"output": list(outputs), **typed}, {}), formats)
 
 
 def test_outputs_are_checked_first_and_written_in_their_format(
@@ -831,13 +825,13 @@ def test_outputs_are_checked_first_and_written_in_their_format(
     with pytest.raises(UsageError, match="two outputs go to one file"):
         prepared("r.json", "md:./r.json")
     with pytest.raises(UsageError, match="two outputs go to one file"):
-        prepared("r.json", writes=["r.json", None])
+        prepared("r.json", save_baseline="r.json")
     with pytest.raises(UsageError, match="is an input too"):
-        prepared("md:p.csv", reads=["m=p.csv"])
+        prepared("md:p.csv", data=["m=p.csv"])
     with pytest.raises(OutputError, match="there is no folder"):
-        prepared(writes=["nowhere/b.json"])
+        prepared(save_baseline="nowhere/b.json")
     with pytest.raises(UsageError, match="unknown format 'csv'"):
-        Outputs.prepare(Display(format="csv"), ("table", "json"))
+        prepared(format="csv", formats=("table", "json"))
 
 
 def test_the_summary_of_a_job_is_appended_to(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

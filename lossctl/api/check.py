@@ -6,24 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Unpack
 
 from lossctl import registry
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, evaluate
-from lossctl.api.options import (
-    Names,
-    Note,
-    Query,
-    as_list,
-    checked_types,
-    command,
-    only_known,
-    open_inputs,
-    paths_of,
-    spoken,
-    troubled,
-)
+from lossctl.api.options import InputOptions, Names, Note
+from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, silent, spoken, troubled, with_arguments
 from lossctl.core.loss import Loss
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
 from lossctl.gate.judge import (
@@ -359,7 +348,7 @@ class DataTrial:
         if self.files is None or "-" in self.files or (isinstance(targets, str) and targets == "-"):
             return None  # standard input is read but once
         tables, names, _ = open_inputs(self.data, options.get("targets"), options.get("delimiter"))
-        return Query(self.data, **options).chosen(tables, names).models
+        return Query(self.data, options).selection(tables, names).models
 
     def run(self, reference: Reference | None, rows: Mapping[str, Any] | None) -> tuple[Report, Evidence | None]:
         data = self.data
@@ -469,7 +458,9 @@ def _need_slices(bounds: Sequence[Bound], by: Sequence[str]) -> None:
             raise UsageError(f"{bound.rule.origin}: speaks of slices; say by which columns with --by")
 
 
+@with_arguments
 def check(
+    arguments: dict[str, Any],
     data: object,
     *,
     max: Names = None,  # noqa: A002  # the option's own name
@@ -487,9 +478,7 @@ def check(
     baseline_optional: bool = False,
     save_baseline: str | None = None,
     configured: bool = False,
-    by: Names = None,
-    note: Note | None = None,
-    **inputs: Any,
+    **options: Unpack[InputOptions],
 ) -> Report:
     """Judge models by rules, and against a baseline; every rule is judged, and nothing passes for want of a number.
 
@@ -520,7 +509,7 @@ def check(
         Where to save the candidates' report, unless a rule stands against it.
     configured
         Whether settings of a configuration file are in force, which printed commands must then do without.
-    by, note, inputs
+    **options
         As `evaluate` takes them.
 
     Returns
@@ -545,26 +534,14 @@ def check(
     >>> report.verdict, report.checks[0].message
     ('fail', '0.333333 is above 0.3, by 0.0333333')
     """
-    only_known(check, inputs)
-    note = note or (lambda text: None)
-    kinds: dict[Kind, Names] = {"max": max, "min": min, "max-slice": max_slice, "max-regression": max_regression}
-    limits = checked_types({key_of(kind): texts for kind, texts in kinds.items()})
-    plain = checked_types(
-        {
-            "baseline": baseline,
-            "save_baseline": save_baseline,
-            "decide": decide,
-            "cluster": cluster,
-            "time": time,
-            "horizon": horizon,
-            "min_slice": min_slice,
-            "baseline_optional": baseline_optional,
-        }
-    )
-    baseline, save_baseline, min_slice = plain["baseline"], plain["save_baseline"], plain["min_slice"]
+    kinds: Sequence[Kind] = ("max", "min", "max-slice", "max-regression")
+    baseline, save_baseline = arguments["baseline"], arguments["save_baseline"]
+    min_slice, by = arguments["min_slice"], as_list(arguments.get("by"))
+    inputs = {name: arguments[name] for name in options if name not in ("by", "note")}
+    note = options.get("note") or silent
     demands = Demands.read(
-        [(kind, text) for kind in kinds if kind != "max-regression" for text in as_list(limits[key_of(kind)])],
-        as_list(limits["max_regression"]),
+        [(kind, text) for kind in kinds if kind != "max-regression" for text in as_list(arguments[key_of(kind)])],
+        as_list(arguments["max_regression"]),
         rules,
         decision(decide),
     )
@@ -573,7 +550,7 @@ def check(
     if on_insufficient not in (None, "warn", "fail"):
         raise UsageError(f"--on-insufficient {on_insufficient}: warn or fail")
     _consider(demands, baseline, save_baseline, decide, baseline_optional)
-    tried = trial(data, demands, as_list(by), inputs, note)
+    tried = trial(data, demands, by, inputs, note)
     reference = referred(baseline) if baseline is not None and demands else None
     statistical = next((bound.rule for bound in tried.bounds if bound.rule.decide != "point"), None)
     if reference is not None and reference.kind == "report" and statistical is not None:

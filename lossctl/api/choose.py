@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from lossctl import registry
 from lossctl.api.choose_facts import FEW_ROWS, Facts, findings
 from lossctl.api.choose_rules import advise, domains_of, sort_losses
 from lossctl.api.evaluate import look_ahead
-from lossctl.api.options import Names, Query, as_list, command, open_inputs, paths_of
+from lossctl.api.options import Names
+from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
 from lossctl.core.block import Block
 from lossctl.core.breach import Breach
 from lossctl.core.domain import REAL
@@ -31,7 +32,9 @@ LABELS: Final = "labels"  # the slicing as which a target of text is read
 NO_MODEL: Final = "target"  # the name of a model that predicts nothing
 
 
+@with_arguments
 def choose(
+    arguments: dict[str, Any],
     data: object,
     *,
     target: str | None = None,
@@ -77,19 +80,7 @@ def choose(
     >>> advice.kind, advice.specs
     ('counts', ('poisson', 'mae'))
     """
-    query = Query(
-        data,
-        target=target,
-        targets=targets,
-        roles=roles,
-        positive_label=positive_label,
-        classes=classes,
-        missing=missing,
-        delimiter=delimiter,
-        threads=threads,
-        progress=progress,
-        watch=watch,
-    )
+    query = Query(data, {**arguments, "pred": None})
     if pred is not None and not isinstance(pred, str):
         raise UsageError(f"pred: {pred!r} is not allowed; the name of one column, or a text such as 'p_*', or None")
     columns = Columns(query, pred)
@@ -126,16 +117,16 @@ class Columns:
 
     def __init__(self, query: Query, pred: str | None) -> None:
         self.query = query
-        self.tables, names, _ = open_inputs(query.data, query.targets, query.delimiter)
-        beside = query.targets is not None
+        self.tables, names, _ = open_inputs(query.data, query.options["targets"], query.options["delimiter"])
+        beside = query.options["targets"] is not None
         if len(self.tables) - beside != 1:
             raise UsageError(
                 f"{len(self.tables) - beside} inputs are given; one is looked at, with --targets beside it"
             )
         self.label = self.tables[0].label
-        roles = tuple(as_list(query.roles))
-        request = Request(query.target, () if pred is None else (pred,), roles, has_targets_file=beside)
-        self.selection = select(self.tables, names, request, _roles_read(roles, pred, query.target))
+        roles = tuple(as_list(query.options["roles"]))
+        request = Request(query.options["target"], () if pred is None else (pred,), roles, has_targets_file=beside)
+        self.selection = select(self.tables, names, request, _roles_read(roles, pred, query.options["target"]))
         order = pair_outputs(self.selection)
         slot = self.selection.target
         self.target = () if slot is None else slot.columns
@@ -150,12 +141,16 @@ class Columns:
             ByPosition(self.tables),
             self.selection,
             self._rule(order),
-            query.missing,  # type: ignore[arg-type]
+            query.options["missing"],  # type: ignore[arg-type]
         )
 
     def _rule(self, order: Sequence[str] | None) -> TargetRule:
         """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""
-        slot, positive, classes = self.selection.target, self.query.positive_label, self.query.classes
+        slot, positive, classes = (
+            self.selection.target,
+            self.query.options["positive_label"],
+            self.query.options["classes"],
+        )
         several = self.widths.get("pred", 1) > 1 and self.widths.get("target") == 1
         if classes is not None and not several:
             raise UsageError("--classes names the classes of several prediction columns beside one column of labels")
@@ -183,7 +178,7 @@ class Columns:
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""
-        threads = self.query.threads or usable_cores()
+        threads = self.query.options["threads"] or usable_cores()
         feeds = self.reader.feeds(threads)
         first = look_ahead(feeds)
         if first is None:
@@ -198,16 +193,16 @@ class Columns:
                     f"{self.label}: the target {self.slots['target'].named()} holds text with more than {MOST_WORDS} "
                     "different values, which is neither numbers nor labels; -t names another column"
                 )
-            if self.query.progress is not None:
-                self.query.progress(block.read)
+            if (progress := self.query.options["progress"]) is not None:
+                progress(block.read)
             return part
 
-        merged = profile_rows(feeds, profile, threads, self.query.watch)
+        merged = profile_rows(feeds, profile, threads, self.query.options["watch"])
         self._raise_problems(merged)
         return merged
 
     def _raise_problems(self, profile: RowsProfile) -> None:
-        defects = {**(profile.missing if self.query.missing == "error" else {}), **profile.faults}
+        defects = {**(profile.missing if self.query.options["missing"] == "error" else {}), **profile.faults}
         problems = [(breach.row, self.reader.explain(defect, breach)) for defect, breach in defects.items()]
         for role, state in profile.roles.items():
             if state.rows and not state.holds(REAL):
@@ -285,15 +280,19 @@ def _command(
 ) -> tuple[str | None, str]:
     """Return the command that computes the losses; without one, possibly why not."""
     files = paths_of(query.data)
-    if not specs or files is None or (query.targets is not None and paths_of(query.targets) is None):
+    if (
+        not specs
+        or files is None
+        or (query.options["targets"] is not None and paths_of(query.options["targets"]) is None)
+    ):
         return None, ""
     if set(facts.widths) == {"target"}:
         return None, "no predictions are named: -p adds their range and the residuals, and a command to run"
-    positive = query.positive_label or ("0" if facts.inverted else facts.positive)
+    positive = query.options["positive_label"] or ("0" if facts.inverted else facts.positive)
     if facts.text and positive is None:
         return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
     options = {
-        **vars(query),
+        **query.options,
         "pred": pred,
         "target": columns.selection.patterns.get("target"),
         "positive_label": positive,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Unpack
+from typing import Any, Unpack
 
 from lossctl.api.evaluate import answer
-from lossctl.api.options import InputOptions, Query, checked_types, only_known
+from lossctl.api.options import CompareOptions, Dependence, InputOptions, marks
+from lossctl.api.query import Query, with_arguments
 from lossctl.engine.paired import Weighed
 from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, Method, couples
 from lossctl.errors import BaselineError, UsageError, listed, near
@@ -20,7 +21,9 @@ MOST_WORST = 100_000
 EFFECT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(%?)")
 
 
+@with_arguments
 def compare(
+    arguments: dict[str, Any],
     data: object,
     *,
     baseline: str | None = None,
@@ -80,23 +83,9 @@ def compare(
     >>> [(found.candidate, round(found.difference, 3), found.verdict) for found in report.comparisons]
     [('b', -0.3, 'undecided')]
     """
-    only_known(compare, options)
-    own = checked_types(
-        {
-            "baseline": baseline,
-            "all_pairs": all_pairs,
-            "ci_method": ci_method,
-            "resamples": resamples,
-            "seed": seed,
-            "cluster": cluster,
-            "time": time,
-            "horizon": horizon,
-            "power": power,
-            "worst": worst,
-        }
-    )
-    query = Query(data, **options)
-    report, _ = answer(query, design_maker(query, **own), (own["cluster"], own["time"]))
+    query = Query(data, arguments)
+    design = {name: arguments[name] for group in (CompareOptions, Dependence) for name in marks(group)}
+    report, _ = answer(query, design_maker(query, **design), (arguments["cluster"], arguments["time"]))
     return report
 
 
@@ -113,8 +102,8 @@ def weigh(
 
     Raises BaselineError where there is no such model.
     """
-    query = Query(data, **options)
-    if query.ci is None:
+    query = Query(data, options)
+    if query.options["ci"] is None:
         raise UsageError("ci: None leaves out the intervals that a statistical decision (--decide) rests on")
     design = design_maker(query, cluster=cluster, time=time, horizon=horizon, relative=True)
 
@@ -162,7 +151,7 @@ def design_maker(
     if not 0 <= worst <= MOST_WORST:
         raise UsageError(f"--worst {worst} is not allowed; from 0 to {MOST_WORST} rows")
     effect = None if power is None else as_effect(power)
-    if query.ci is None and (effect is not None or method != "auto" or cluster or time):
+    if query.options["ci"] is None and (effect is not None or method != "auto" or cluster or time):
         raise UsageError("--no-ci leaves out what --power, --ci-method, --cluster and --time speak of")
 
     def make(models: tuple[str, ...]) -> Design:
@@ -179,7 +168,7 @@ def design_maker(
             first,
             couples(models, first, all_pairs),
             method,
-            query.ci,
+            query.options["ci"],
             resamples,
             seed,
             cluster,

@@ -9,14 +9,15 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.api.job import Job, raise_findings
-from lossctl.api.options import LEVEL, Losses, Names, Note, Query, checked_types, open_inputs
+from lossctl.api.options import LEVEL, Losses, Names, Note
+from lossctl.api.query import Query, open_inputs, with_arguments
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import checked_task
 from lossctl.core.loss import first_finite, first_gap
@@ -117,9 +118,9 @@ def made_report(
     signed = "|".join(
         [
             f"drop:{drop}",
-            f"w:{printable(query.weight) if query.weight else 'none'}",
-            f"agg:{query.reduction}",
-            *_signed(query.ci, plan.design),
+            f"w:{printable(query.options['weight']) if query.options['weight'] else 'none'}",
+            f"agg:{query.options['reduction']}",
+            *_signed(query.options["ci"], plan.design),
             f"data:{digest}",
             f"v:{__version__}",
         ]
@@ -134,7 +135,9 @@ def made_report(
     if plan.design is not None:
         order = np.empty(0, dtype=np.int64) if plan.times is None else _time_order(tally, plan, reader)
         assumptions = Assumptions(tally, plan, plan.design, labels, order, samples)
-    finish = Finish(tally, plan, Settings(query.ci, query.reduction, signed, where), samples, assumptions)
+    finish = Finish(
+        tally, plan, Settings(query.options["ci"], query.options["reduction"], signed, where), samples, assumptions
+    )
     pieces = list(parts(tally, plan, labels))
     made = tuple(chain.from_iterable(map(finish.cells, pieces)))
     inputs = tuple(
@@ -142,7 +145,16 @@ def made_report(
         for model in plan.models
     )
     warnings = (*_warnings(tally), *_rough(pieces, plan, made, assumptions))
-    report = Report(made, inputs, job.task, query.reduction, query.ci, __version__, warnings, plugins=_plugins(plan))
+    report = Report(
+        made,
+        inputs,
+        job.task,
+        query.options["reduction"],
+        query.options["ci"],
+        __version__,
+        warnings,
+        plugins=_plugins(plan),
+    )
     if assumptions is None:
         return report, None
     design, differences = assumptions.design, Differences(tally, plan, assumptions)
@@ -294,42 +306,46 @@ def answer(
     units: the columns that tell clusters and times, where rows are not independent. With a comparison comes what
     further bounds can be asked of.
     """
-    tables, names, paths = open_inputs(query.data, query.targets, query.delimiter)
-    if query.rows_out is not None:
-        check_rows_path(query.rows_out)
-        check_writable(query.rows_out, paths)
-    chosen = query.chosen(tables, names, units)
+    tables, names, paths = open_inputs(query.data, query.options["targets"], query.options["delimiter"])
+    if query.options["rows_out"] is not None:
+        check_rows_path(query.options["rows_out"])
+        check_writable(query.options["rows_out"], paths)
+    chosen = query.selection(tables, names, units)
     for text in chosen.notes:
         query.tell(text)
     design = None if make_design is None else make_design(tuple(chosen.models))
-    threads = usable_cores() if query.threads is None else query.threads
-    rows = _paired(query, tables, threads, query.rows_out is not None or (design is not None and design.worst > 0))
-    job = Job(tables, chosen, query.asked, checked_task(query.task), query.tell, query.per_output)
-    job.resolve(query.activation, query.positive_label, query.classes)
+    threads = usable_cores() if query.options["threads"] is None else query.options["threads"]
+    rows = _paired(
+        query, tables, threads, query.options["rows_out"] is not None or (design is not None and design.worst > 0)
+    )
+    job = Job(
+        tables, chosen, query.losses, checked_task(query.options["task"]), query.tell, query.options["per_output"]
+    )
+    job.resolve(query.options["activation"], query.options["positive_label"], query.options["classes"])
     needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
     resampled = design is not None and design.method == "bootstrap"
-    sets = any(loss.over_sets for _, loss in query.asked)
+    sets = any(loss.over_sets for _, loss in query.losses)
     reader = BlockReader(
         tables,
         rows,
         chosen,
         job.rule,
-        query.missing,  # type: ignore[arg-type]  # the query has checked it
+        query.options["missing"],  # type: ignore[arg-type]  # the query has checked it
         needs_origins=needs_origins,
         needs_units=resampled,
         whole_sets=sets,
     )
-    in_order = bool(chosen.groupings) or query.rows_out is not None or resampled or sets
-    with query.watch("pair") if query.id is not None else nullcontext():
+    in_order = bool(chosen.groupings) or query.options["rows_out"] is not None or resampled or sets
+    with query.options["watch"]("pair") if query.options["id"] is not None else nullcontext():
         feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
     if first is None:
         raise DataError(f"{tables[0].label}: there are no rows below the header")
     questions = job.questions(first)
-    if query.reduction == "sum":
+    if query.options["reduction"] == "sum":
         _check_sums(questions)
-    if query.with_grad:
-        _check_gradients(questions, query.tell, query.rows_out or "")
+    if query.options["with_grad"]:
+        _check_gradients(questions, query.tell, query.options["rows_out"] or "")
     without = [question.label for question in questions if question.row is None]
     if design is not None and design.worst and without:
         query.tell(f"--worst: no per-row value: {listed(without)}")
@@ -337,48 +353,59 @@ def answer(
         chosen.models,
         questions,
         job.activations,
-        weighted=query.weight is not None,
+        weighted=query.options["weight"] is not None,
         slicings=list(chosen.by),
-        intervals=query.ci is not None,
-        rows_out=query.rows_out is not None,
-        slope_widths=job.widths if query.with_grad else None,
+        intervals=query.options["ci"] is not None,
+        rows_out=query.options["rows_out"] is not None,
+        slope_widths=job.widths if query.options["with_grad"] else None,
         design=design,
         clusterings={name: name.removesuffix(WITHIN) for name in chosen.clusters},
         times=next(iter(chosen.times), None),
         classes=job.rule.classes,
         gap=_gap(first, job.activations),
     )
-    room = Room(plan, query.max_memory, query.progress)
+    room = Room(plan, query.options["max_memory"], query.options["progress"])
     if all(table.rows is not None for table in tables):
         room.check(min(table.rows or 0 for table in tables))
     with ExitStack() as stack:
         sink = None
-        if query.rows_out is not None:
+        if query.options["rows_out"] is not None:
             from lossctl.io.rowsout import RowsWriter
 
-            temporary = stack.enter_context(replacing(query.rows_out))
+            temporary = stack.enter_context(replacing(query.options["rows_out"]))
             writer = RowsWriter(
-                query.rows_out, temporary, _row_names(plan, chosen, query.tell, query.rows_out), rows.rows_at
+                query.options["rows_out"],
+                temporary,
+                _row_names(plan, chosen, query.tell, query.options["rows_out"]),
+                rows.rows_at,
             )
             sink = writer.write
-        tally = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=room, watch=query.watch)
-        raise_findings(tally, reader, plan, query.missing)
+        tally = run(
+            feeds,
+            plan,
+            origins=_origins(first),
+            threads=threads,
+            sink=sink,
+            progress=room,
+            watch=query.options["watch"],
+        )
+        raise_findings(tally, reader, plan, query.options["missing"])
         for label in reader.never_ignored():
             query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
-        if query.rows_out is not None:
+        if query.options["rows_out"] is not None:
             writer.close()
     return made_report(tally, plan, reader, job, query)
 
 
 def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
     """Decide how rows of several tables belong together: by a key, or by their order."""
-    if query.id is not None:
+    if query.options["id"] is not None:
         for table in tables:
-            if query.id not in table.names:
-                raise DataError(unknown_column(table, query.id, "--id: there is no column"))
+            if query.options["id"] not in table.names:
+                raise DataError(unknown_column(table, query.options["id"], "--id: there is no column"))
         from lossctl.io.by_key import ByKey
 
-        return ByKey(tables, query.id, threads, keep_rows=keep_rows)
+        return ByKey(tables, query.options["id"], threads, keep_rows=keep_rows)
     if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         query.tell(
             f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
@@ -469,7 +496,9 @@ def _check_gradients(questions: Sequence[Question], note: Note, path: str) -> No
         note(f"{path}: without a gradient: {listed(without)}")
 
 
+@with_arguments
 def evaluate(
+    arguments: dict[str, Any],
     data: object,
     *,
     target: str | None = None,
@@ -564,33 +593,5 @@ def evaluate(
     >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
     [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
     """
-    report, _ = answer(
-        Query(
-            data,
-            target,
-            pred,
-            losses,
-            weight,
-            by,
-            activation,
-            targets,
-            id,
-            roles,
-            positive_label,
-            classes,
-            task,
-            reduction,
-            ci,
-            missing,
-            delimiter,
-            checked_types({"rows_out": rows_out})["rows_out"],
-            threads,
-            max_memory,
-            progress,
-            note,
-            watch,
-            per_output,
-            with_grad,
-        )
-    )
+    report, _ = answer(Query(data, arguments))
     return report

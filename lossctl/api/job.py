@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl import registry
-from lossctl.api.options import Names, Note, as_list
+from lossctl.api.options import Names, Note
+from lossctl.api.query import as_list
 from lossctl.core.block import Block
 from lossctl.core.breach import Breach
 from lossctl.core.domain import RANGES, Flag

@@ -1,128 +1,125 @@
-"""Arguments: the types that functions of the Python interface take, told by the arguments' names, in one table."""
+"""The one table of options: what the command line, the environment, the configuration file and Python take.
 
-from __future__ import annotations
+A class is a group of options and a field is one option: its type in Python, and an `Option` with the kind of its
+values, its help and its default. Derived from it are the parameters of Typer, the keywords of `compare`, `validate` and
+`check` (`InputOptions`), the checks of arguments, the printed commands, the keys of the configuration file and its
+schema, `--show-config` and completion. An option of `evaluate` stands here and in the signature of `evaluate`.
 
+The table is read whenever lossctl starts, so NumPy is imported only where a value of Python is checked.
+"""
+
+# annotations are evaluated, as they are the table; hence no `from __future__ import annotations`
+
+import math
 import operator
 import os
-import reprlib
-import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from inspect import signature
+from functools import cache
+from inspect import Parameter
 from numbers import Real
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypedDict
 
-import numpy as np
+from lossctl.errors import UsageError, printable
 
-from lossctl import registry
-from lossctl.core.form import checked_task
-from lossctl.core.loss import Loss
-from lossctl.engine.run import Progress, Watch, unwatched
-from lossctl.errors import UsageError, near, printable
-from lossctl.io.memory import from_memory
-from lossctl.io.open import open_table
-from lossctl.io.select import Request, Selection, select, split_name, stems
-from lossctl.io.table import Table
-from lossctl.registry import with_tables
-from lossctl.results.report import Check
+if TYPE_CHECKING:
+    from lossctl.core.loss import Loss
+    from lossctl.engine.run import Progress, Watch
 
-SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
-NAMES: Final = (str, Real, date, np.generic)  # a frame's columns, and labels, need not be texts
+Note = Callable[[str], None]  # takes a line about what was chosen unasked
+Names = str | Sequence[str] | None
+Losses: TypeAlias = "Names | Loss | Sequence[str | Loss] | Mapping[str, str | Loss]"
+
+LEVEL: Final = 0.95  # of intervals, where none is given
+MOST_THREADS: Final = 256
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What an argument may be, in words, and what makes its plain form or raises TypeError."""
-
-    allowed: str
-    read: Callable[[Any], object]
-    optional: bool = True
+# values of Python in plain form ------------------------------------------------------------------------------
 
 
-def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
-    """Return arguments, by name, in plain form; raise UsageError for one of a type that it cannot have.
-
-    Plain are Python's own numbers, texts for columns, labels, losses and paths, and lists for several of them.
-    """
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        kind = KINDS[name]
-        try:
-            found[name] = None if value is None and kind.optional else kind.read(value)
-        except TypeError:
-            none = ", or None" if kind.optional else ""
-            raise UsageError(f"{name}: {_shown(value)} is not allowed; {kind.allowed}{none}") from None
-    return found
-
-
-def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments whose types are right, and those of any type, as they are."""
-    found = {}
-    for name, value in values.items():
-        try:
-            checked_types({name: value} if name in KINDS else {})
-        except UsageError:
-            continue
-        found[name] = value
-    return found
-
-
-def _shown(value: object) -> str:
-    """Show a value in a few words: as it is written, or by its type where that may take many lines."""
-    if value is None or type(value) in SIMPLE or isinstance(value, bool | np.number):
-        return printable(reprlib.repr(value))
-    return f"a value of type {type(value).__name__}"
-
-
-def _text(value: object) -> str:
+def plain_text(value: object) -> str:
+    """Return a text; raise TypeError for anything else."""
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _name(value: object) -> str:
-    if not isinstance(value, NAMES):
+def plain_name(value: object) -> str:
+    """Return the name of a column, or a label, as text; those of a frame may be numbers or dates."""
+    import numpy as np
+
+    if not isinstance(value, str | Real | date | np.generic):
         raise TypeError
     return str(value)
 
 
-def _loss(value: object) -> str:
-    return str(value) if isinstance(value, Loss) else _text(value)
-
-
-def _path(value: object) -> str:
+def plain_path(value: object) -> str:
+    """Return a path as text."""
     if not isinstance(value, str | os.PathLike):
         raise TypeError
-    return _text(os.fspath(value))
+    return plain_text(os.fspath(value))
 
 
-def _whole(value: Any) -> int:
+def plain_whole(value: Any) -> int:
+    """Return a whole number, NumPy's included."""
     if isinstance(value, bool):
         raise TypeError
     return operator.index(value)
 
 
-def _number(value: object) -> float:
+def plain_number(value: object) -> float:
+    """Return a real number as a float."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError
     return float(value)
 
 
-def _flag(value: object) -> bool:
+def plain_flag(value: object) -> bool:
+    """Return a truth value, NumPy's included."""
+    import numpy as np
+
     if not isinstance(value, bool | np.bool_):
         raise TypeError
     return bool(value)
 
 
-def _function(value: object) -> object:
+def plain_function(value: object) -> object:
+    """Return what can be called."""
     if not callable(value):
         raise TypeError
     return value
 
 
-def _several(one: Callable[[Any], str]) -> Callable[[Any], list[str]]:
-    """Read several of a kind, in an order: a list, a tuple, an array, the keys of a dict."""
+def plain_tables(value: object) -> object:
+    """Return a collection of tables of rules."""
+    if not isinstance(value, Collection) or not all(hasattr(table, "loss") for table in value):
+        raise TypeError
+    return value
+
+
+def plain_loss(value: object) -> str:
+    """Return a loss, or its spec, as spec."""
+    from lossctl.core.loss import Loss
+
+    return str(value) if isinstance(value, Loss) else plain_text(value)
+
+
+def plain_losses(value: object) -> object:
+    """Return losses as specs; labels of a mapping go before them, as in `p90=quantile:q=0.9`."""
+    if isinstance(value, Mapping):
+        for label in value:
+            if set("=:") & set(plain_text(label)):
+                raise UsageError(
+                    f"losses: the label {printable(label)!r} holds = or :, which end a label; take another"
+                )
+        return [f"{label}={plain_loss(loss)}" for label, loss in value.items()]
+    return one_or_more(plain_loss)(value)
+
+
+def list_of(entry: Callable[[Any], str]) -> Callable[[Any], list[str]]:
+    """Read several values that have an order: a list, a tuple, an array, the keys of a dict."""
 
     def read(value: object) -> list[str]:
         unordered = isinstance(value, set | frozenset)
@@ -130,370 +127,801 @@ def _several(one: Callable[[Any], str]) -> Callable[[Any], list[str]]:
             raise TypeError
         if getattr(value, "ndim", 1) != 1:
             raise TypeError
-        return [one(entry) for entry in value]
+        return [entry(item) for item in value]
 
     return read
 
 
-def _some(one: Callable[[Any], str]) -> Callable[[Any], str | list[str]]:
-    """Read one, or several."""
-    several = _several(one)
+def one_or_more(entry: Callable[[Any], str]) -> Callable[[Any], str | list[str]]:
+    """Read one value, or several."""
+    several = list_of(entry)
 
     def read(value: object) -> str | list[str]:
-        alone = isinstance(value, Loss | str) or not isinstance(value, Collection)
-        return one(value) if alone else several(value)
+        from lossctl.core.loss import Loss
+
+        single = isinstance(value, Loss | str) or not isinstance(value, Collection)
+        return entry(value) if single else several(value)
 
     return read
 
 
-def _named(one: Callable[[Any], object], entry: Callable[[Any], object]) -> Callable[[Any], object]:
+def mapping_or(plain: Callable[[Any], object], entry: Callable[[Any], object]) -> Callable[[Any], object]:
     """Read a mapping from names to entries, or what is none."""
 
     def read(value: object) -> object:
         if isinstance(value, Mapping):
-            return {_name(name): entry(held) for name, held in value.items()}
-        return one(value)
+            return {plain_name(name): entry(item) for name, item in value.items()}
+        return plain(value)
 
     return read
 
 
-def _labelled_losses(value: object) -> object:
-    """Read losses; labels of a mapping go before them, as in `p90=quantile:q=0.9`."""
-    if isinstance(value, Mapping):
-        for label in value:
-            if set("=:") & set(_text(label)):
-                raise UsageError(
-                    f"losses: the label {printable(label)!r} holds = or :, which end a label; take another"
-                )
-        return [f"{label}={_loss(loss)}" for label, loss in value.items()]
-    return _some(_loss)(value)
+def text_or(plain: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Read a text as it is, or another value."""
+    return lambda value: value if isinstance(value, str) else plain(value)
 
 
-def _tables(value: object) -> object:
-    if isinstance(value, Mapping) or not isinstance(value, Collection):
-        raise TypeError
-    if not all(isinstance(table, Mapping) for table in value):
-        raise TypeError
-    return value
+# kinds of values ---------------------------------------------------------------------------------------------
 
-
-COLUMN: Final = Kind("the name of one column", _name)
-WHOLE: Final = Kind("a whole number", _whole, optional=False)
-WORD: Final = Kind("a text", _text, optional=False)
-FLAG: Final = Kind("True or False", _flag, optional=False)
-PATH: Final = Kind("a path", _path)
-FUNCTION: Final = Kind("a function", _function)
-LIMITS: Final = Kind(
-    "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
-    _named(_some(_text), _name),
-)
-KINDS: Final[Mapping[str, Kind]] = {
-    "target": COLUMN,
-    "weight": COLUMN,
-    "id": COLUMN,
-    "cluster": COLUMN,
-    "time": COLUMN,
-    "pred": Kind(
-        "a column, a list of columns, or a mapping from models to names of columns",
-        _named(_some(_name), _some(_text)),
-    ),
-    "losses": Kind(
-        "a spec such as 'huber:delta=2', a Loss, a list of them, or a mapping from labels to them", _labelled_losses
-    ),
-    "by": Kind("a column, or a list of columns", _some(_name)),
-    "activation": Kind(
-        "a text such as 'sigmoid', a list of them, or a mapping from models to them", _named(_some(_text), _text)
-    ),
-    "roles": Kind(
-        "a text ROLE=COLUMNS, a list of them, or a mapping from roles to names of columns",
-        _named(_some(_text), _some(_text)),
-    ),
-    "positive_label": Kind("one label", _name),
-    "classes": Kind(
-        "a text such as 'cat,dog', or a list of labels",
-        lambda value: value if isinstance(value, str) else _several(_name)(value),
-    ),
-    "task": Kind("a text such as 'binary'", _text),
-    "reduction": Kind("'mean' or 'sum'", _text, optional=False),
-    "ci": Kind("a number between 0 and 1, as 0.95", _number),
-    "per_output": Kind("True or False", _flag, optional=False),
-    "with_grad": Kind("True or False", _flag, optional=False),
-    "missing": Kind("'error' or 'drop'", _text, optional=False),
-    "delimiter": Kind("a text of one character", _text),
-    "rows_out": PATH,
-    "threads": Kind("a whole number", _whole),
-    "max_memory": Kind(
-        "a whole number of bytes, or a text such as '2G'",
-        lambda value: value if isinstance(value, str) else _whole(value),
-    ),
-    "progress": FUNCTION,
-    "note": FUNCTION,
-    "watch": Kind("a function", _function, optional=False),
-    "all_pairs": FLAG,
-    "ci_method": WORD,
-    "resamples": WHOLE,
-    "seed": WHOLE,
-    "horizon": WHOLE,
-    "worst": WHOLE,
-    "power": Kind(
-        "a number, or a text such as '2%'", lambda value: value if isinstance(value, str) else _number(value)
-    ),
-    "baseline": Kind("the name of a model, or a path", _path),
-    "max": LIMITS,
-    "min": LIMITS,
-    "max_slice": LIMITS,
-    "max_regression": LIMITS,
-    "rules": Kind("a list of tables", _tables, optional=False),
-    "decide": WORD,
-    "min_slice": WHOLE,
-    "on_insufficient": Kind("'warn' or 'fail'", _text),
-    "baseline_optional": FLAG,
-    "save_baseline": PATH,
-    "configured": FLAG,
-}
-
-
-Note = Callable[[str], None]  # takes a line about what was chosen unasked
-Names = str | Sequence[str] | None
-Losses = Names | Loss | Sequence[str | Loss] | Mapping[str, str | Loss]
+LONGEST: Final = 60  # characters of a wrong value in an error text
+WHOLE: Final = r"[+-]?[0-9]+"
+NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+PERCENT: Final = r"([0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15})%"
+SWITCH: Final = {"1": True, "true": True, "0": False, "false": False}
+REQUIRED: Final = Parameter.empty
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Inputs that have been opened: their tables, the targets' one last, the names given to them, and their paths."""
+class Kind:
+    """The values that an option takes.
 
-    tables: list[Table]
-    names: list[str | None]
-    paths: list[str]
+    python: what a Python function takes for it, in words; empty where that is not checked here.
+    plain: brings a value of Python into plain form, or raises TypeError.
+    complete: the function of cli/complete.py that offers values.
+    """
 
+    python: str = ""
+    plain: Callable[[Any], object] = plain_text
+    complete: str = ""
+    default: ClassVar[object] = None
+    needed: ClassVar[str] = ""  # what the command line and the file take, in words
 
-def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
-    """Bring predictions into one list: texts to be parsed, and pairs of a model's name and its columns."""
-    if isinstance(value, Mapping):
-        return [(name, columns if isinstance(columns, str) else tuple(columns)) for name, columns in value.items()]
-    return list(as_list(value))
+    @property
+    def metavar(self) -> str:
+        """What stands for a value in the help, where the option does not say it."""
+        return ""
 
+    def from_text(self, text: str) -> object:
+        """Read what was typed, or stands in an environment variable; None where it does not fit."""
+        raise NotImplementedError
 
-def as_list(value: Losses | Mapping[str, str | Sequence[str]]) -> list[str]:
-    """Bring one text, several, or a mapping from names to texts or columns into the form of repeated options."""
-    if value is None:
-        return []
-    if isinstance(value, Mapping):
-        return [f"{name}={','.join(as_list(columns))}" for name, columns in value.items()]
-    if isinstance(value, str) or not isinstance(value, Collection):  # a frame's columns may be numbers
-        return [str(value)]
-    return list(map(str, value))
-
-
-def needed_roles(losses: Sequence[Loss]) -> set[str]:
-    """Return the roles that the losses read; without losses, those of the usual ones."""
-    return {role for loss in losses for role in loss.roles} if losses else {"target", "pred"}
+    def from_toml(self, value: object) -> object:
+        """Read a value of the configuration file; None where it does not fit."""
+        raise NotImplementedError
 
 
-def open_inputs(
-    data: object, targets: object, delimiter: str | None
-) -> tuple[list[Table], list[str | None], list[str]]:
-    """Open the model tables and, last, the targets table; return them with given names and paths."""
-    if isinstance(data, Opened):
-        return data.tables, data.names, data.paths
-    split: list[tuple[str | None, str]] | None = None
-    if isinstance(data, str | os.PathLike):
-        split = [split_name(os.fspath(data))]
-    elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        split = [(str(name), os.fspath(path)) for name, path in data.items()]
-    elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
-        split = [split_name(os.fspath(path)) for path in data]
-    target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
-    names: list[str | None] = [None]
-    paths: list[str] = []
-    if split is None:
-        tables = [from_memory(data)]
-    else:
-        names, paths = [name for name, _ in split], [path for _, path in split]
-        if [*paths, target_path].count("-") > 1:
-            raise UsageError("- (standard input) can be read once only")
-        tables = [open_table(path, delimiter) for path in paths]
-        if len(tables) > 1:
-            names = [given or stem for given, stem in zip(names, stems(paths), strict=True)]
-    if targets is not None:
-        if target_path is not None:
-            paths.append(target_path)
-            tables.append(open_table(target_path, delimiter))
-        else:
-            tables.append(from_memory(targets, "targets"))
-        names = [*names, None]
-    return tables, names, paths
+class Always(Kind):
+    """A value that Python alone has, and that is never None."""
 
-
-LEVEL = 0.95
-MOST_THREADS = 256
-
-
-class InputOptions(TypedDict, total=False):
-    """The arguments of `evaluate` that say what is read and which losses are wanted."""
-
-    target: str | None
-    pred: Names | Mapping[str, str | Sequence[str]]
-    losses: Losses
-    weight: str | None
-    by: Names
-    activation: Names | Mapping[str, str]
-    targets: object
-    id: str | None
-    roles: Names | Mapping[str, str]
-    positive_label: str | None
-    classes: str | Sequence[str] | None
-    task: str | None
-    per_output: bool
-    ci: float | None
-    missing: str
-    delimiter: str | None
-    threads: int | None
-    max_memory: str | int | None
-    progress: Progress | None
-    note: Note | None
-    watch: Watch
-
-
-def only_known(function: Callable[..., object], options: Mapping[str, object]) -> None:
-    """Raise UsageError for a keyword that is neither the function's own nor one of `InputOptions`."""
-    own = [name for name, found in signature(function).parameters.items() if found.kind is found.KEYWORD_ONLY]
-    known = [*own, *InputOptions.__annotations__]
-    for name in options:
-        if name not in known:
-            where = f"{function.__name__}() has no argument {printable(name)!r}"
-            raise UsageError(f"{where}{near(name, known)}; help(lossctl.{function.__name__}) says what it takes")
-
-
-def silent(text: str) -> None:
-    """Take no note."""
+    default: ClassVar[object] = REQUIRED
 
 
 @dataclass(frozen=True)
-class Query:
-    """What is read, what is computed, and who is told meanwhile; `evaluate` says what each field means."""
+class Text(Kind):
+    """A text: a name, a path."""
 
-    data: object
-    target: str | None = None
-    pred: Names | Mapping[str, str | Sequence[str]] = None
-    losses: Losses = None
-    weight: str | None = None
-    by: Names = None
-    activation: Names | Mapping[str, str] = None
-    targets: object = None
-    id: str | None = None
-    roles: Names | Mapping[str, str] = None
-    positive_label: str | None = None
-    classes: str | Sequence[str] | None = None
-    task: str | None = None
-    reduction: str = "mean"
-    ci: float | None = LEVEL
-    missing: str = "error"
-    delimiter: str | None = None
-    rows_out: str | None = None
-    threads: int | None = None
-    max_memory: str | int | None = None
-    progress: Progress | None = None
-    note: Note | None = None
-    watch: Watch = unwatched
-    per_output: bool = False
-    with_grad: bool = False
-    asked: list[tuple[str, Loss]] = field(init=False)
+    needed = "a text"
 
-    def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name in KINDS}
-        for name, value in checked_types(given).items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "note", self.note or silent)
-        if self.reduction not in ("mean", "sum"):
-            raise UsageError(f"reduction {self.reduction!r} is unknown; mean or sum")
-        if self.missing not in ("error", "drop"):
-            raise UsageError(f"missing {self.missing!r} is unknown; error or drop")
-        if self.ci is not None and not 0.0 < self.ci < 1.0:
-            raise UsageError(f"a confidence level of {self.ci:g} is not allowed; it lies between 0 and 1, as 0.95")
-        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
-            raise UsageError(f"--threads {self.threads} is not allowed; from 1 to {MOST_THREADS}")
-        if self.with_grad and self.rows_out is None:
-            raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
-        object.__setattr__(self, "asked", [registry.labelled(spec) for spec in with_tables(as_list(self.losses))])
-        checked_task(self.task)
+    def from_text(self, text: str) -> object:
+        return text
 
-    def tell(self, text: str) -> None:
-        """Say what was chosen without being asked."""
-        assert self.note is not None
-        self.note(text)
+    def from_toml(self, value: object) -> object:
+        return value if isinstance(value, str) and value and "\0" not in value else None
 
-    def chosen(
-        self, tables: Sequence[Table], names: Sequence[str | None], units: tuple[str | None, str | None] = (None, None)
-    ) -> Selection:
-        """Resolve every option to columns of the opened tables; `units` tell clusters and times."""
-        request = Request(
-            self.target,
-            tuple(named(self.pred)),
-            tuple(as_list(self.roles)),
-            self.weight,
-            tuple(as_list(self.by)),
-            self.targets is not None,
-            *units,
+
+@dataclass(frozen=True)
+class Texts(Kind):
+    """Texts: the option may be repeated."""
+
+    default = ()
+    needed = "a text or a list of texts"
+
+    def from_text(self, text: str) -> object:
+        return tuple(text.split())
+
+    def from_toml(self, value: object) -> object:
+        items: list[object] = value if isinstance(value, list) else [value]
+        return tuple(items) if items and all(map(Text().from_toml, items)) else None
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One of several words, joined by `|`."""
+
+    words: str = ""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The words."""
+        return tuple(self.words.split("|"))
+
+    @property
+    def metavar(self) -> str:
+        return self.words
+
+    @property
+    def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
+        return " or ".join((", ".join(self.options[:-1]), self.options[-1]))
+
+    def from_text(self, text: str) -> object:
+        return self.from_toml(text)
+
+    def from_toml(self, value: object) -> object:
+        return value if isinstance(value, str) and value in self.options else None
+
+
+@dataclass(frozen=True)
+class Switch(Kind):
+    """On or off."""
+
+    python: str = "True or False"
+    plain: Callable[[Any], object] = plain_flag
+    default: ClassVar[object] = False
+    needed = "true or false"
+
+    def from_text(self, text: str) -> object:
+        return SWITCH.get(text.lower())
+
+    def from_toml(self, value: object) -> object:
+        return value if isinstance(value, bool) else None
+
+
+class Either(Switch):
+    """On, off, or neither is said: a switch with a flag for each side."""
+
+    default = None
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A finite number from `low` to `high`, or between them without the ends; `such_as` is one that fits."""
+
+    python: str = "a number"
+    plain: Callable[[Any], object] = plain_number
+    low: float = -math.inf
+    high: float = math.inf
+    ends: bool = True
+    such_as: str = ""
+    noun: ClassVar[str] = "a number"
+
+    @property
+    def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
+        if math.isinf(self.low):
+            return self.noun
+        words = f"from {self.low} to {self.high}" if self.ends else f"between {self.low} and {self.high}"
+        return f"{self.noun} {words}" + (f", such as {self.such_as}" if self.such_as else "")
+
+    def from_text(self, text: str) -> object:
+        return self.from_toml(float(text)) if re.fullmatch(NUMBER, text) and len(text) < LONGEST else None
+
+    def from_toml(self, value: object) -> object:
+        number = as_float(value)
+        return number if self.holds(number) else None
+
+    def holds(self, value: float) -> bool:
+        """Return whether a number is inside; NaN and infinities never are."""
+        if not -math.inf < value < math.inf:
+            return False
+        return self.low <= value <= self.high if self.ends else self.low < value < self.high
+
+
+@dataclass(frozen=True)
+class Whole(Number):
+    """A whole number from `low` to `high`."""
+
+    python: str = "a whole number"
+    plain: Callable[[Any], object] = plain_whole
+    noun = "a whole number"
+
+    @property
+    def metavar(self) -> str:
+        return "N"
+
+    def from_text(self, text: str) -> object:
+        return self.from_toml(int(text)) if re.fullmatch(WHOLE, text) and len(text) < LONGEST else None
+
+    def from_toml(self, value: object) -> object:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) and self.holds(value) else None
+
+
+class Tolerance(NamedTuple):
+    """How much worse than the baseline a loss may be: in percent of it, absolutely, or beyond both at once."""
+
+    percent: float | None = None
+    absolute: float | None = None
+
+
+class Tolerances(Kind):
+    """A tolerance of a file: `"2%"`, 0.01 or a list of one of each, in any order."""
+
+    needed = 'a percentage such as "2%", a number of at least 0, or a list of both'
+
+    def from_toml(self, value: object) -> object:
+        items: list[object] = value if isinstance(value, list) else [value]
+        parts: dict[str, float] = {}
+        for item in items:
+            percent = re.fullmatch(PERCENT, item) if isinstance(item, str) else None
+            number = float(percent[1]) if percent else as_float(item)
+            if not (math.isfinite(number) and number >= 0):
+                return None
+            parts["percent" if percent else "absolute"] = number
+        return Tolerance(**parts) if len(parts) == (2 if isinstance(value, list) else 1) == len(items) else None
+
+
+def as_float(value: object) -> float:
+    """Return a number as a float: NaN for what is none, an infinity for one that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits an error line and does nothing to a terminal."""
+    text = printable(text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def toml(value: object) -> str:
+    """Show a value of a configuration file as it was written, but short."""
+    if isinstance(value, dict):
+        return "{...}"
+    if isinstance(value, list):
+        return shortened("[" + ", ".join(map(toml, value)) + "]")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return shortened(f'"{value}"')
+    return shortened(str(value)) if not isinstance(value, int) or abs(value) < 10**LONGEST else "a huge number"
+
+
+# options -----------------------------------------------------------------------------------------------------
+
+Panel = Literal["Input", "Losses", "Rules", "Statistics", "Output", "Run"]
+PREFIX: Final = "LOSSCTL_"
+PERSON: Final = "it is about a person's terminal"
+ONCE: Final = "it is about one run"
+RULE: Final = "rules are tables there: [[check]] with loss and limit"
+DISARMS: Final = "it would disarm the check without a trace on its command line"
+WRITES: Final = "what is written besides reports is said on the command line"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; its name is that of its field.
+
+    panel, usage
+        The section of the help, and what the name does not say of the flags: a short flag, a long one that is not by
+        the name, what stands for a value.
+    kind, help, default
+        The values that it takes, what they mean, and the one that holds where none is given.
+    positional
+        Whether it is given by its place on the command line.
+    key, only, path, barred
+        In the configuration file: its key (the long flag where empty), the one command that takes it from there,
+        whether texts are paths to `read`, to `write`, or the `name` of a model or else a path to read, and why the file
+        must not have it.
+    accumulates
+        Whether a level adds to those below instead of replacing them.
+    """
+
+    panel: Panel
+    usage: str
+    kind: Kind
+    help: str
+    default: object = ...
+    positional: bool = False
+    key: str = ""
+    only: str = ""
+    path: Literal["", "read", "write", "name"] = ""
+    barred: str = ""
+    accumulates: bool = False
+    name: str = ""
+    short: str = ""
+    long: str = ""
+    metavar: str = ""
+
+    def called(self, name: str) -> "Option":
+        """Return the option of a field, with what follows from its name and usage."""
+        words = self.usage.split()
+        long = next((word for word in words if word.startswith("--")), f"--{name.replace('_', '-')}")
+        return replace(
+            self,
+            name=name,
+            short=next((word for word in words if word.startswith("-") and not word.startswith("--")), ""),
+            long=long,
+            metavar=next((word for word in words if not word.startswith("-")), self.kind.metavar),
+            key=self.key or long.removeprefix("--"),
+            default=self.kind.default if self.default is ... else self.default,
         )
-        return select(tables, names, request, needed_roles([loss for _, loss in self.asked]))
+
+    @property
+    def label(self) -> str:
+        """What people call it: its long flag, or what stands for a positional, as FILE."""
+        return self.metavar if self.positional else self.long
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is about a person's terminal."""
+        return self.barred == PERSON
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.label.removeprefix("--").replace("-", "_").upper()
+
+    def from_text(self, text: str, where: str) -> Any:
+        """Read the text of a command line or an environment variable, called `where`."""
+        value = self.kind.from_text(text)
+        if value is None:
+            raise UsageError(f"{where} {shortened(repr(text))}: {self.kind.needed} is needed")
+        return value
+
+    def from_toml(self, value: object, where: str) -> Any:
+        """Read the value of a key of a configuration file, called `where`."""
+        plain = self.kind.from_toml(value)
+        if plain is None:
+            raise UsageError(f"{where} = {toml(value)}: {self.kind.needed} is needed")
+        return plain
 
 
-OPTIONS: Final = {
-    "targets": "--targets",
-    "target": "-t",
-    "pred": "-p",
-    "id": "--id",
-    "roles": "--role",
-    "weight": "-w",
-    "activation": "--activation",
-    "positive_label": "--positive-label",
-    "classes": "--classes",
-    "task": "--task",
-    "missing": "--missing",
-    "delimiter": "-d",
-    "by": "--by",
-    "losses": "-l",
-}
+@cache
+def options_of(*groups: type) -> tuple[Option, ...]:
+    """Return the options of groups in their order."""
+    return tuple(
+        mark.called(name) for group in groups for name, mark in marks(group).items() if isinstance(mark, Option)
+    )
 
 
-def paths_of(data: object) -> list[str] | None:
-    """Return the `[NAME=]PATH` texts of inputs that are files, None for data in memory."""
-    if isinstance(data, str | os.PathLike):
-        return [os.fspath(data)]
-    if isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        return [f"{name}={os.fspath(path)}" for name, path in data.items()]
-    if isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
-        return [os.fspath(path) for path in data]
-    return None
+def marks(group: type) -> dict[str, object]:
+    """Return what is said about the fields of a group: an `Option`, or the kind of a value that Python alone has."""
+    hints = group.__annotations__
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
 
-def spoken(options: Mapping[str, object]) -> list[str]:
-    """Return the options, named as for `evaluate`, that say something, as they are written on a command line."""
-    return [
-        option
-        for name, option in OPTIONS.items()
-        if as_list(options.get(name)) and (name, options[name]) != ("missing", "error")  # type: ignore[arg-type]
+# the table: what is read and computed ------------------------------------------------------------------------
+
+COLUMN: Final = Text("the name of one column", plain_name, "columns")
+COLUMNS: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
+PREDICTIONS: Final = Texts(
+    "a column, a list of columns, or a mapping from models to names of columns",
+    mapping_or(one_or_more(plain_name), one_or_more(plain_text)),
+    "predictions",
+)
+ROLES: Final = Texts(
+    "a text ROLE=COLUMNS, a list of them, or a mapping from roles to names of columns",
+    mapping_or(one_or_more(plain_text), one_or_more(plain_text)),
+    "roles",
+)
+ACTIVATIONS: Final = Texts(
+    "a text such as 'sigmoid', a list of them, or a mapping from models to them",
+    mapping_or(one_or_more(plain_text), plain_text),
+    "activations",
+)
+LABEL: Final = Text("one label", plain_name)
+LABELS: Final = Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name)))
+SPECS: Final = Texts(
+    "a spec such as 'huber:delta=2', a Loss, a list of them, or a mapping from labels to them", plain_losses, "losses"
+)
+TASK: Final = Text("a text such as 'binary'", complete="tasks")
+SIZE: Final = Text("a whole number of bytes, or a text such as '2G'", text_or(plain_whole))
+PATH: Final = Text("a path", plain_path)
+BASELINE: Final = Text("the name of a model, or a path", plain_path)
+EFFECT: Final = Text("a number, or a text such as '2%'", text_or(plain_number))
+SHARE: Final = Number("a number between 0 and 1, as 0.95", low=0, high=1, ends=False, such_as="0.95")
+LIMITS: Final = Texts(
+    "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
+    mapping_or(one_or_more(plain_text), plain_name),
+    "rules",
+)
+FUNCTION: Final = Kind("a function", plain_function)
+
+
+class Files(TypedDict):
+    """The data: what is no option in Python."""
+
+    data: Annotated[
+        object,
+        Option(
+            "Input",
+            "FILE",
+            Texts(),
+            "Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, .npy, .npz, folder) or -.",
+            positional=True,
+            key="files",
+            path="read",
+        ),
     ]
 
 
-def command(verb: str, files: Iterable[str], options: Mapping[str, object], *more: str) -> str:
-    """Return `lossctl VERB FILE... OPTIONS` quoted for a shell; options are named as for `evaluate`."""
-    words = ["lossctl", verb, *files]
-    said = spoken(options)
-    for name, option in OPTIONS.items():
-        if option in said:
-            for text in as_list(options[name]):  # type: ignore[arg-type]  # what evaluate takes
-                words += [option, text]
-    if options.get("per_output"):
-        words.append("--per-output")
-    return shlex.join([*words, *more])
+class Inputs(TypedDict, total=False):
+    """Which data is read, and what is computed on it."""
+
+    target: Annotated[
+        str | None, Option("Input", "-t COLS", COLUMN, "Column(s) of the truth [default: y_true, target or label].")
+    ]
+    pred: Annotated[
+        Names | Mapping[str, str | Sequence[str]],
+        Option("Input", "-p [NAME=]COLS", PREDICTIONS, "A model's prediction: column, a,b,c or glob p_*; repeat."),
+    ]
+    targets: Annotated[object, Option("Input", "FILE", Text(), "File that holds the truth.", path="read")]
+    id: Annotated[str | None, Option("Input", "COL", COLUMN, "Pair rows of several files by this key.")]
+    roles: Annotated[
+        Names | Mapping[str, str],
+        Option("Input", "--role [MODEL:]ROLE=COLS", ROLES, "Further columns: left, right, anchor, query, scale, ..."),
+    ]
+    weight: Annotated[str | None, Option("Input", "-w COL", COLUMN, "Column of row weights.")]
+    by: Annotated[Names, Option("Input", "COL", COLUMNS, "Also per value of this column; a,b crosses; repeat.")]
+    activation: Annotated[
+        Names | Mapping[str, str],
+        Option(
+            "Input",
+            "[MODEL=]ACT",
+            ACTIVATIONS,
+            "Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.",
+        ),
+    ]
+    positive_label: Annotated[str | None, Option("Input", "LABEL", LABEL, "Which label counts as 1.")]
+    classes: Annotated[
+        str | Sequence[str] | None,
+        Option("Input", "A,B,...", LABELS, "Class labels of the prediction columns, in order."),
+    ]
+    task: Annotated[str | None, Option("Losses", "TASK", TASK, "regression, binary, multiclass or multilabel.")]
+    losses: Annotated[
+        "Losses",
+        Option(
+            "Losses",
+            "-l --loss SPEC",
+            SPECS,
+            "huber:delta=2, p90=quantile:q=0.9; repeat; default: by task.",
+            key="losses",
+        ),
+    ]
+    per_output: Annotated[
+        bool, Option("Losses", "", Switch(), "The loss of each of several outputs, in place of their mean.")
+    ]
+    missing: Annotated[
+        str,
+        Option(
+            "Input",
+            "",
+            Choice("'error' or 'drop'", words="error|drop"),
+            "A missing value is an error, or drops its row.",
+            "error",
+        ),
+    ]
+    delimiter: Annotated[
+        str | None,
+        Option("Input", "-d CHAR", Text("a text of one character"), "Field separator [default: comma; tab for .tsv]."),
+    ]
+    threads: Annotated[
+        int | None,
+        Option("Run", "", Whole(low=1, high=MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use]."),
+    ]
+    max_memory: Annotated[
+        str | int | None,
+        Option("Run", "SIZE", SIZE, "For losses that keep all values: 500M, 2G [default: what is free]."),
+    ]
 
 
-def troubled(checks: Sequence[Check]) -> list[str]:
-    """Return the losses, as -l takes them, of the rules that did not pass."""
-    specs = {check.loss: check.spec for check in checks if check.status not in ("pass", "skipped")}
-    found = {
-        spec if label == spec or label.startswith(f"{spec}[") else f"{label}={spec}": 0 for label, spec in specs.items()
-    }
-    return list(found)
+class Intervals(TypedDict, total=False):
+    """Of which level confidence intervals are; in Python None for none of them."""
+
+    ci: Annotated[float | None, Option("Statistics", "LEVEL", SHARE, "Level of intervals [default: 0.95].")]
+
+
+class NoIntervals(TypedDict, total=False):
+    """How the command line says that there are no intervals."""
+
+    no_ci: Annotated[bool, Option("Statistics", "", Switch(), "Neither intervals nor standard errors.")]
+
+
+class Hooks(TypedDict, total=False):
+    """What is called while the work is done; Python alone has these."""
+
+    progress: Annotated["Progress | None", FUNCTION]
+    note: Annotated[Note | None, FUNCTION]
+    watch: Annotated["Watch", Always("a function", plain_function)]
+
+
+class InputOptions(Inputs, Intervals, Hooks, total=False):
+    """The keywords that `evaluate`, `compare`, `validate` and `check` share."""
+
+
+class EvalOptions(TypedDict, total=False):
+    """What `eval` alone has."""
+
+    reduction: Annotated[
+        str, Option("Losses", "", Choice("'mean' or 'sum'", words="mean|sum"), "Mean over rows, or their sum.", "mean")
+    ]
+    rows_out: Annotated[
+        str | None,
+        Option("Output", "FILE", PATH, "Per-row losses to a .parquet or .csv file.", path="write", barred=WRITES),
+    ]
+    with_grad: Annotated[
+        bool,
+        Option(
+            "Output",
+            "",
+            Switch(),
+            "Beside the per-row losses also their gradients by the prediction columns.",
+            barred=WRITES,
+        ),
+    ]
+
+
+class EvaluateOptions(InputOptions, EvalOptions, total=False):
+    """The keywords of `evaluate`."""
+
+
+# the table: comparisons and checks ---------------------------------------------------------------------------
+
+
+class CompareOptions(TypedDict, total=False):
+    """How models are compared."""
+
+    baseline: Annotated[
+        str | None,
+        Option(
+            "Statistics",
+            "NAME",
+            BASELINE,
+            "The model that the others are compared with [default: the first].",
+            barred="there it is the baseline of check",
+        ),
+    ]
+    all_pairs: Annotated[
+        bool, Option("Statistics", "", Switch(), "Compare every two models, and name those that may be the best.")
+    ]
+    ci_method: Annotated[
+        str,
+        Option(
+            "Statistics",
+            "",
+            Choice("a text", words="auto|normal|t|bootstrap"),
+            "How intervals are made; auto: by what fits the loss.",
+            "auto",
+        ),
+    ]
+    resamples: Annotated[
+        int, Option("Statistics", "", Whole(low=100, high=100_000), "Resamples of the bootstrap.", 1000)
+    ]
+    seed: Annotated[
+        int, Option("Statistics", "", Whole(low=0, high=2**63 - 1), "Seed of the bootstrap, recorded.", 12345)
+    ]
+    power: Annotated[
+        str | float | None,
+        Option("Statistics", "EFFECT", EFFECT, "The rows that it takes to find this difference, 0.01 or 2%."),
+    ]
+    worst: Annotated[
+        int, Option("Output", "", Whole(low=0, high=100_000), "List the rows where a candidate loses most.", 0)
+    ]
+
+
+class Dependence(TypedDict, total=False):
+    """How rows depend on each other, for statistics."""
+
+    cluster: Annotated[
+        str | None, Option("Statistics", "COL", COLUMN, "Rows of one value here are not independent: users, series.")
+    ]
+    time: Annotated[
+        str | None,
+        Option("Statistics", "COL", COLUMN, "Rows are a series in the order of this column (Diebold-Mariano)."),
+    ]
+    horizon: Annotated[
+        int,
+        Option(
+            "Statistics", "H", Whole(low=1, high=1_000_000), "Steps ahead that the predictions of --time were made.", 1
+        ),
+    ]
+
+
+def limit(help: str, metavar: str = "LOSS=VALUE") -> Option:  # noqa: A002  # the option's own field
+    """Return an option for rules of one kind."""
+    return Option("Rules", metavar, LIMITS, help, barred=RULE, accumulates=True)
+
+
+class CheckOptions(TypedDict, total=False):
+    """What is demanded."""
+
+    max: Annotated[Names, limit("The loss over all rows is at most this; repeat.")]
+    min: Annotated[Names, limit("The score (r2, ...) over all rows is at least this; repeat.")]
+    max_slice: Annotated[
+        Names, limit("The loss of every slice of --by is at most this; for a score: at least; repeat.")
+    ]
+    baseline: Annotated[
+        str | None,
+        Option(
+            "Rules",
+            "BASE",
+            BASELINE,
+            "A saved report, predictions, or a model of the files, to compare with.",
+            only="check",
+            path="name",
+        ),
+    ]
+    max_regression: Annotated[
+        Names,
+        limit(
+            "At most this much worse than the baseline, over all rows and in every slice: 2%, 0.01, or 2%,0.01 "
+            "(both must be exceeded to fail); repeat.",
+            "LOSS=TOL",
+        ),
+    ]
+    decide: Annotated[
+        str,
+        Option(
+            "Rules",
+            "",
+            Choice("a text", words="point|significant|noninferior"),
+            "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
+            "point",
+        ),
+    ]
+    min_slice: Annotated[
+        int, Option("Rules", "", Whole(low=0, high=2**53), "Slices of fewer rows are insufficient evidence.", 30)
+    ]
+    on_insufficient: Annotated[
+        Literal["warn", "fail"] | None,
+        Option(
+            "Rules",
+            "",
+            Choice("'warn' or 'fail'", words="warn|fail"),
+            "Insufficient evidence never blocks, or always does [default: it does over all rows].",
+        ),
+    ]
+    baseline_optional: Annotated[
+        bool, Option("Rules", "", Switch(), "A baseline file that does not exist is a warning.", barred=DISARMS)
+    ]
+    save_baseline: Annotated[
+        str | None,
+        Option(
+            "Output", "FILE", PATH, "Save the report as a baseline, unless a rule fails.", path="write", barred=WRITES
+        ),
+    ]
+
+
+class RuleOptions(TypedDict, total=False):
+    """What a configuration adds to `check`; Python alone has these."""
+
+    rules: Annotated[Sequence["RuleTable"], Always("a list of tables", plain_tables)]
+    configured: Annotated[bool, Switch()]
+
+
+class RuleTable(NamedTuple):
+    """A [[check]] table of the configuration file; `origin` says where, as `lossctl.toml: [[check]] 2`."""
+
+    loss: Annotated[
+        str,
+        Option(
+            "Rules", "", Text(), "The loss that is judged: a label or spec of `losses`, or any other spec.", REQUIRED
+        ),
+    ]
+    max: Annotated[
+        float | None,
+        Option("Rules", "", Number(), "The loss over all rows (with `by` of every slice, too) is at most this."),
+    ] = None
+    min: Annotated[
+        float | None,
+        Option("Rules", "", Number(), "The score over all rows (with `by` of every slice, too) is at least this."),
+    ] = None
+    max_slice: Annotated[
+        float | None, Option("Rules", "", Number(), "The loss of every slice is at most this; for a score: at least.")
+    ] = None
+    max_regression: Annotated[
+        Tolerance | None,
+        Option(
+            "Rules",
+            "",
+            Tolerances(),
+            'At most this much worse than the baseline: "2%" of it, 0.01, or ["2%", 0.01] where both must be exceeded.',
+        ),
+    ] = None
+    by: Annotated[
+        tuple[str, ...], Option("Rules", "", Texts(), "Columns whose slices the rule is for, as well as for all rows.")
+    ] = ()
+    level: Annotated[
+        Literal["error", "warn"],
+        Option("Rules", "", Choice(words="error|warn"), "Whether the rule blocks, or warns.", "error"),
+    ] = "error"
+    decide: Annotated[
+        Literal["point", "significant", "noninferior"] | None,
+        Option(
+            "Rules",
+            "",
+            Choice(words="point|significant|noninferior"),
+            "How max-regression is decided, if not as for the others.",
+        ),
+    ] = None
+    confidence: Annotated[
+        float | None, Option("Rules", "", SHARE, "The level of evidence that significant and noninferior want.")
+    ] = None
+    origin: str = ""
+
+
+# the table: what the command line alone has ------------------------------------------------------------------
+
+FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github")  # of any command
+
+
+class Verdict(TypedDict):
+    """What happens with the verdict of `check`."""
+
+    exit_zero: Annotated[
+        bool, Option("Run", "", Switch(), "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS)
+    ]
+    show_config: Annotated[
+        bool,
+        Option("Run", "", Switch(), "Print every value and rule, and where it comes from; read no data.", barred=ONCE),
+    ]
+
+
+class Display(TypedDict):
+    """What is printed, where and how."""
+
+    format: Annotated[
+        str, Option("Output", "-f FORMAT", Text(), "How standard output is written.", "table", only="check")
+    ]
+    output: Annotated[
+        tuple[str, ...],
+        Option(
+            "Output",
+            "-o [FMT:]PATH",
+            Texts(),
+            "Also write to a file, whole or not at all; repeat.",
+            only="check",
+            path="write",
+        ),
+    ]
+    digits: Annotated[int, Option("Output", "", Whole(low=1, high=17), "Significant digits in tables, 1 to 17.", 5)]
+    progress: Annotated[
+        bool | None, Option("Run", "", Either(), "Rows done so far [default: on a terminal].", barred=PERSON)
+    ]
+    quiet: Annotated[bool, Option("Run", "-q", Switch(), "No notes on standard error.", barred=PERSON)]
+    verbose: Annotated[
+        bool, Option("Run", "-v", Switch(), "Signatures, inputs and where time went, on standard error.", barred=PERSON)
+    ]
+    color: Annotated[
+        str, Option("Output", "", Choice(words="auto|always|never"), "Colour in tables.", "auto", barred=PERSON)
+    ]
+    debug: Annotated[bool, Option("Run", "", Switch(), "A traceback for errors.", barred=PERSON)]
+
+
+class ConfigOptions(TypedDict):
+    """Which configuration file is read."""
+
+    config: Annotated[
+        str | None,
+        Option("Run", "FILE", Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", barred=ONCE),
+    ]
+    no_config: Annotated[bool, Option("Run", "", Switch(), "Read no configuration file.", barred=ONCE)]
+
+
+PYTHON: Final = (InputOptions, EvalOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)
+COMMAND_LINE: Final = (
+    Files,
+    Inputs,
+    Intervals,
+    NoIntervals,
+    EvalOptions,
+    CompareOptions,
+    Dependence,
+    CheckOptions,
+    Verdict,
+    Display,
+    ConfigOptions,
+)

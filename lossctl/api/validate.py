@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import combinations
 from typing import Final, Unpack
 
 from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead
 from lossctl.api.job import Job
-from lossctl.api.options import InputOptions, Opened, Query, fitting, only_known, open_inputs, silent
+from lossctl.api.options import InputOptions
+from lossctl.api.query import Opened, Query, fitting, only_known, open_inputs, silent
 from lossctl.core.domain import Domain
 from lossctl.core.form import checked_task
 from lossctl.core.state import NEVER
@@ -72,28 +72,28 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     arguments: InputOptions = {**options, "ci": None}
     error: Exception | None = None
     try:
-        query = Query(data, **arguments)
+        query = Query(data, arguments)
     except LossctlError as fault:
-        error, query = fault, Query(data, **_column_options(arguments))
+        error, query = fault, Query(data, _column_options(arguments))
     understood = error is None
     notes: list[str] = []
-    tell = query.note or silent
+    tell = query.options["note"] or silent
 
     def note(text: str) -> None:
         notes.append(text)
         tell(text)
 
-    query = replace(query, note=note)
+    query = Query(data, {**query.options, "note": note})
     opened = Opened([], [], [])
     try:
-        opened = Opened(*open_inputs(data, query.targets, query.delimiter))
+        opened = Opened(*open_inputs(data, query.options["targets"], query.options["delimiter"]))
     except LossctlError as fault:
         error = error or fault
     checked = CheckedData(query, opened)
     report: Report | None = None
     if error is None:
         try:
-            report, _ = answer(replace(query, data=opened))
+            report, _ = answer(Query(opened, query.options))
         except LossctlError as fault:
             error = fault
     return checked.survey(report, error, notes, understood)
@@ -111,7 +111,7 @@ class CheckedData:
     def __init__(self, query: Query, opened: Opened) -> None:
         self.query, self.opened = query, opened
         self.tables: Sequence[Table] = opened.tables
-        self.threads = query.threads or usable_cores()
+        self.threads = query.options["threads"] or usable_cores()
         self.selection = self._selection()
         self.by: Mapping[str, tuple[Slot, ...]] = {} if self.selection is None else self.selection.by
         self.slots: dict[Role, Slot] = {}
@@ -128,7 +128,7 @@ class CheckedData:
     def _selection(self) -> Selection | None:
         """Choose columns as `evaluate` does, None where it cannot."""
         try:
-            return self.query.chosen(self.tables, self.opened.names) if self.tables else None
+            return self.query.selection(self.tables, self.opened.names) if self.tables else None
         except LossctlError:
             return None
 
@@ -153,7 +153,9 @@ class CheckedData:
             for name, slots in self.by.items()
             if all(slot.table == place for slot in slots)
         }
-        return TableScan(table, roles, by, self.query.watch).run(self.threads, self.query.progress)
+        return TableScan(table, roles, by, self.query.options["watch"]).run(
+            self.threads, self.query.options["progress"]
+        )
 
     def column(self, slot: Slot, name: str) -> ColumnSurvey | None:
         """Return a column of a slot, None where it was not read."""
@@ -200,7 +202,7 @@ class CheckedData:
             ]
             if any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots):
                 roles.append("by")
-            if self.selection is not None and name == self.query.id:
+            if self.selection is not None and name == self.query.options["id"]:
                 roles.append("id")
             kind = KINDS.get(profile.shapes[name].kind, "other")
             columns.append(column_survey(name, kind, column, tuple(roles)))
@@ -248,7 +250,7 @@ class CheckedData:
     def _pairing(self) -> Pairing | None:
         if not self.tables:
             return None
-        key = self.query.id
+        key = self.query.options["id"]
         if key is None:
             return Pairing(None, alike=self._key_columns())
         if any(table.column(key) is None for table in self.surveys):
@@ -280,10 +282,10 @@ class CheckedData:
 
         try:
             rows: RowSource = ByPosition(self.tables)
-            if self.query.id is not None:
+            if self.query.options["id"] is not None:
                 from lossctl.io.by_key import ByKey
 
-                rows = ByKey(self.tables, self.query.id, self.threads)
+                rows = ByKey(self.tables, self.query.options["id"], self.threads)
             return tuple(agreements(self.tables, rows, self.selection, job.rule))
         except DataError:  # eval says why rows cannot be paired, and the keys are surveyed
             return ()
@@ -296,8 +298,8 @@ class CheckedData:
         if self.selection is None:
             return None
         try:
-            job = Job(self.tables, self.selection, query.asked, checked_task(query.task), silent)
-            job.resolve(query.activation, query.positive_label, query.classes)
+            job = Job(self.tables, self.selection, query.losses, checked_task(query.options["task"]), silent)
+            job.resolve(query.options["activation"], query.options["positive_label"], query.options["classes"])
         except LossctlError:
             return None
         return job
@@ -364,7 +366,7 @@ class CheckedData:
             need = "true or false, as the rows before it" if column.kind == "boolean" else "a number"
             cells = f" ({column.odd.count} such cells)" if (column.odd.count or 0) > 1 else ""
             yield f"{table.where(column.odd.row - 1)}, column {name!r}: {column.odd.text!r} is not {need}{cells}"
-        if self.query.missing == "error":
+        if self.query.options["missing"] == "error":
             holes = [("null", column.null + column.empty, profile.first_null)]
             for hole, count, first in [*holes, *([("nan", column.nan, profile.first_nan)] if number else [])]:
                 if count:
@@ -428,7 +430,7 @@ class CheckedData:
             left, right = one.roles.get(first), two.roles.get(second)
             if left is None or right is None or not left.rows:
                 continue
-            if self.query.id is not None and places[0] != places[1]:
+            if self.query.options["id"] is not None and places[0] != places[1]:
                 continue
             if left.fingerprint == right.fingerprint and one.rows == two.rows:
                 if first == TARGET:

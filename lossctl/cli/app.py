@@ -13,6 +13,7 @@ from lossctl.cli import eval as eval_command
 from lossctl.cli import losses as losses_command
 from lossctl.cli import validate as validate_command
 from lossctl.cli.console import emit
+from lossctl.cli.options import SectionedCommand
 from lossctl.errors import ExitCode
 from lossctl.version import __version__
 
@@ -38,11 +39,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-app.command("eval")(eval_command.evaluate_files)
-app.command("compare")(compare_command.compare_files)
-app.command("check")(check_command.check_files)
-app.command("validate")(validate_command.validate_files)
-app.command("diff")(diff_command.diff_files)
+app.command("eval", cls=SectionedCommand)(eval_command.evaluate_files)
+app.command("compare", cls=SectionedCommand)(compare_command.compare_files)
+app.command("check", cls=SectionedCommand)(check_command.check_files)
+app.command("validate", cls=SectionedCommand)(validate_command.validate_files)
+app.command("diff", cls=SectionedCommand)(diff_command.diff_files)
 app.add_typer(losses_command.app, name="losses")
 
 

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import typer
 
-from lossctl.cli.config import Level, Settings, command, show_config
-from lossctl.cli.console import ReaderGone, Stopwatch, at_work, emit, say_more, warn
-from lossctl.cli.options import CheckOptions, Dependence, Display, Inputs
+from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, marks
+from lossctl.cli.config import Level, Settings, show_config
+from lossctl.cli.console import ReaderGone, at_work, emit
+from lossctl.cli.options import command
 from lossctl.errors import ExitCode
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
-OPTION_OF: Final = {"losses": "loss", "roles": "role"}  # where `evaluate` and the command line have different names
 HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
 
 \b
@@ -34,48 +34,30 @@ none but 0 is a pass; make turns all into 2.
 """
 
 
-@command(HELP, FORMATS)
-def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display: Display, settings: Settings) -> None:
+@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Display)
+def check_files(settings: Settings) -> None:
     """Check, write what came of it, and exit with it."""
-    if options.show_config:
+    if settings["show_config"]:
         emit(show_config(settings))
         return
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs, say_more, warn
 
-    outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.save_baseline])
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable
     from lossctl.io.select import split_name
     from lossctl.output.checks import render
 
-    if options.baseline is not None:
+    if settings["baseline"] is not None:
         for _, path in outputs.files:
-            check_writable(path, [split_name(options.baseline)[1]])
-    watch = Stopwatch()
-    with at_work(display, watch) as hooks:
-        report = check(
-            **_arguments(inputs, settings),
-            max=options.max,
-            min=options.min,
-            max_slice=options.max_slice,
-            max_regression=options.max_regression,
-            rules=settings.rules,
-            baseline=options.baseline,
-            decide=options.decide,
-            cluster=rows.cluster,
-            time=rows.time,
-            horizon=rows.horizon,
-            min_slice=options.min_slice,
-            on_insufficient=options.on_insufficient,
-            baseline_optional=options.baseline_optional,
-            save_baseline=options.save_baseline,
-            configured=settings.file is not None,
-            **hooks,
-        )
-    warn(display, report.warnings)
+            check_writable(path, [split_name(settings["baseline"])[1]])
+    with at_work(settings.of(Display)) as work:
+        configured = settings.file is not None
+        report = check(**_arguments(settings), rules=settings.rules, configured=configured, **work.hooks)
+    warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
-    say_more(display, report, watch, inputs.threads)
-    code = ExitCode.GATE if report.blocks and not options.exit_zero else ExitCode.OK
+    say_more(settings, report, work.watch)
+    code = ExitCode.GATE if report.blocks and not settings["exit_zero"] else ExitCode.OK
     try:
         outputs.show(lambda form, style: render(report, form, style))
     except ReaderGone:
@@ -84,15 +66,11 @@ def check_files(inputs: Inputs, options: CheckOptions, rows: Dependence, display
     raise typer.Exit(code)
 
 
-def _arguments(inputs: Inputs, settings: Settings) -> dict[str, Any]:
-    """Return what is read; where that is a saved report, without what a configuration file says of data."""
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Return the arguments; where the data is a saved report, without what a configuration file says of data."""
     from lossctl.api.check import reports_among
 
-    found: dict[str, Any] = dict(inputs.as_arguments())
-    if not reports_among(inputs.files):
-        return found
-    return {
-        name: value
-        for name, value in found.items()
-        if name in ("data", "by") or settings.values[OPTION_OF.get(name, name)].level is not Level.FILE
-    }
+    if not reports_among(settings["data"]):
+        return settings.arguments
+    filed = {name for name in marks(Inputs) if settings.values[name].level is Level.FILE} - {"by"}
+    return {name: value for name, value in settings.arguments.items() if name not in filed}

@@ -1,15 +1,11 @@
 """`lossctl losses choose`: which losses fit some data, and which to take."""
 
-from __future__ import annotations
+from typing import Annotated, Final, TypedDict
 
-from typing import Annotated, Final, Literal, NamedTuple
-
-import typer
-
-from lossctl.cli import complete
-from lossctl.cli.config import command
-from lossctl.cli.console import Stopwatch, at_work, say, warn
-from lossctl.cli.options import Display, Range
+from lossctl.api.options import REQUIRED, ROLES, Display, Inputs, Option, Text, options_of
+from lossctl.cli.config import Settings
+from lossctl.cli.console import at_work, say
+from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json")
 HELP = """Look at the data in one pass, and say which losses fit it, which do not, and which to take.
@@ -30,93 +26,58 @@ Exit codes: 0 done, with or without a recommendation, 2 usage, 3 data (or an out
 """
 
 
-class Sitter(NamedTuple):
-    """The data that is looked at."""
+class Subject(TypedDict):
+    """The data that is looked at, and what differs from `eval`: there is one file, and at most one model."""
 
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A table (CSV, TSV, Parquet, .npy, folder) or -.")]
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "-t",
-            "--target",
-            autocompletion=complete.columns,
-            metavar="COLS",
-            help="Column(s) of the truth [default: y_true, target or label].",
+    data: Annotated[
+        str,
+        Option(
+            "Input",
+            "FILE",
+            Text(),
+            "A table (CSV, TSV, Parquet, .npy, folder) or -.",
+            REQUIRED,
+            positional=True,
+            path="read",
         ),
-    ] = None
+    ]
     pred: Annotated[
         str | None,
-        typer.Option(
-            "-p",
-            "--pred",
-            autocompletion=complete.predictions,
-            metavar="[NAME=]COLS",
-            help="A model's predictions: column, a,b,c or glob p_*.",
+        Option(
+            "Input",
+            "-p [NAME=]COLS",
+            Text(complete="predictions"),
+            "A model's predictions: column, a,b,c or glob p_*.",
         ),
-    ] = None
-    targets: Annotated[str | None, typer.Option("--targets", metavar="FILE", help="File that holds the truth.")] = None
-    role: Annotated[
+    ]
+    roles: Annotated[
         tuple[str, ...],
-        typer.Option(
-            "--role",
-            autocompletion=complete.roles,
-            metavar="ROLE=COLS",
-            help="Embeddings: left, right, or anchor, positive, negative.",
-        ),
-    ] = ()
-    positive_label: Annotated[
-        str | None, typer.Option("--positive-label", metavar="LABEL", help="Which label counts as 1.")
-    ] = None
-    classes: Annotated[
-        str | None,
-        typer.Option("--classes", metavar="A,B,...", help="Class labels of the prediction columns, in order."),
-    ] = None
-    missing: Annotated[
-        Literal["error", "drop"],
-        typer.Option("--missing", metavar="error|drop", help="A missing value is an error, or drops its row."),
-    ] = "error"
-    delimiter: Annotated[
-        str | None,
-        typer.Option("-d", "--delimiter", metavar="CHAR", help="Field separator [default: comma; tab for .tsv]."),
-    ] = None
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", help="Threads, 1 to 256 [default: all cores it may use]."),
-        Range(1, 256),
-    ] = None
+        Option("Input", "--role ROLE=COLS", ROLES, "Embeddings: left, right, or anchor, positive, negative."),
+    ]
 
 
-@command(HELP, FORMATS, configured=False)
-def choose_loss(data: Sitter, display: Display) -> None:
+SHARED: Final = ("target", "targets", "positive_label", "classes", "missing", "delimiter", "threads")
+INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED]
+
+
+@command(HELP, FORMATS, Subject, *INPUTS, Display, configured=False)
+def choose_loss(settings: Settings) -> None:
     """Look, and print the advice."""
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs, warn
 
-    outputs = Outputs.prepare(display, FORMATS, reads=[data.file, *([data.targets] if data.targets else [])])
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.choose import choose
     from lossctl.io.machine import usable_cores
     from lossctl.output.advice import render
 
-    watch = Stopwatch()
-    with at_work(display, watch) as hooks:
-        advice = choose(
-            data.file,
-            target=data.target,
-            pred=data.pred,
-            targets=data.targets,
-            roles=data.role,
-            positive_label=data.positive_label,
-            classes=data.classes,
-            missing=data.missing,
-            delimiter="\t" if data.delimiter == r"\t" else data.delimiter,
-            threads=data.threads,
-            progress=hooks["progress"],
-            watch=hooks["watch"],
-        )
+    with at_work(settings.of(Display)) as work:
+        hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}
+        advice = choose(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(advice, form, style))
-    if display.verbose:
+    if settings["verbose"]:
         for threshold in advice.thresholds:
             say(f"threshold {threshold.value:g} on {threshold.name}: {threshold.why}")
-        say(watch.report(advice.rows, data.threads or usable_cores()))
-    if display.format != "table":
-        warn(display, advice.warnings)
+        say(work.watch.report(advice.rows, settings["threads"] or usable_cores()))
+    if settings["format"] != "table":
+        warn(settings, advice.warnings)
     outputs.show(lambda form, style: render(advice, form, style))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.cli.config import command
-from lossctl.cli.console import Stopwatch, at_work, say_more, warn
-from lossctl.cli.options import CompareOptions, Dependence, Display, Inputs, Intervals
+from lossctl.api.options import CompareOptions, Dependence, Display, Files, Inputs, Intervals, NoIntervals
+from lossctl.cli.config import Settings
+from lossctl.cli.console import at_work
+from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
 HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
@@ -28,35 +29,18 @@ interrupted, 141 the reader of standard output went away.
 """
 
 
-@command(HELP, FORMATS)
-def compare_files(
-    inputs: Inputs, options: CompareOptions, rows: Dependence, intervals: Intervals, display: Display
-) -> None:
+@command(HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, Display)
+def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs, say_more, warn
 
-    outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.compare import compare
     from lossctl.output.comparison import render
 
-    watch = Stopwatch()
-    with at_work(display, watch) as hooks:
-        report = compare(
-            **inputs.as_arguments(),
-            baseline=options.baseline,
-            all_pairs=options.all_pairs,
-            ci_method=options.ci_method,
-            resamples=options.resamples,
-            seed=options.seed,
-            cluster=rows.cluster,
-            time=rows.time,
-            horizon=rows.horizon,
-            power=options.power,
-            worst=options.worst or 0,
-            ci=intervals.level,
-            **hooks,
-        )
-    warn(display, report.warnings)
+    with at_work(settings.of(Display)) as work:
+        report = compare(**settings.arguments, **work.hooks)
+    warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
-    say_more(display, report, watch, inputs.threads)
+    say_more(settings, report, work.watch)
     outputs.show(lambda form, style: render(report, form, style))

@@ -17,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lossctl.api.options import COMMAND_LINE, Switch, options_of
 from lossctl.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -303,13 +304,5 @@ def _path(text: str) -> str:
 
 def _valued() -> Collection[str]:
     """Return the names of all options that take a value."""
-    from lossctl.cli.options import GROUPS, declared
-
-    return {
-        name
-        for group in GROUPS
-        for option in declared(group)
-        if not option.positional and option.kind != "switch"
-        for name in (option.info.default, *(option.info.param_decls or ()))
-        if isinstance(name, str)
-    }
+    options = [option for option in options_of(*COMMAND_LINE) if not isinstance(option.kind, Switch)]
+    return {flag for option in options for flag in (option.short, option.long) if flag and not option.positional}

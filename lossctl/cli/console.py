@@ -1,84 +1,29 @@
-"""Outputs: where a command's result goes, checked before any work and written after it."""
+"""The terminal: what goes to standard output and standard error, how errors end a command, and what shows its work."""
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import shutil
-import stat
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from lossctl.cli.options import FORMATS, Display
-from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
-from lossctl.io.atomic import append_text, check_writable, write_text
-from lossctl.output.text import Style, inert_line, inert_text
+from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError
+from lossctl.output.text import inert_line
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
-    from lossctl.api.options import Note
-    from lossctl.engine.run import Progress, Watch
-    from lossctl.results.report import Report
+    from lossctl.api.options import Display
+    from lossctl.engine.run import Watch
 
-
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
-KEPT: Final = 1 << 28  # bytes at the end of a heap that stay with the process
-LARGEST: Final = 1 << 25  # arrays up to this size come from the heap
-
-
-def keep_freed_memory() -> None:
-    """Let arrays of a block reuse the memory of those before: fresh pages cost more than the arithmetic on them."""
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library: nothing to ask, and nothing lost but time
-        return
-    mallopt(TRIM_THRESHOLD, KEPT)
-    mallopt(MMAP_THRESHOLD, LARGEST)
-
-
-class Stopwatch:
-    """Adds up, over all threads, the seconds of each phase.
-
-    Files are read and decoded in one call: what of it the processor did counts as decoding, the rest as waiting for
-    bytes.
-    """
-
-    def __init__(self) -> None:
-        self._begun = time.perf_counter()
-        self._spent = {"pair": 0.0, "read": 0.0, "decode": 0.0, "compute": 0.0, "merge": 0.0}
-        self._lock = Lock()
-
-    @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        """Time what is done meanwhile."""
-        wall, worked = time.perf_counter(), time.thread_time()
-        try:
-            yield
-        finally:
-            wall, worked = time.perf_counter() - wall, time.thread_time() - worked
-            with self._lock:
-                if phase == "read":
-                    self._spent["read"] += max(wall - worked, 0.0)
-                    self._spent["decode"] += worked
-                else:
-                    self._spent[phase] += wall
-
-    def report(self, rows: int, threads: int) -> str:
-        """Say in one line where the time went."""
-        wall = time.perf_counter() - self._begun
-        shown = {phase: spent for phase, spent in self._spent.items() if spent or phase != "pair"}
-        parts = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in shown.items())
-        most = max(shown, key=lambda phase: shown[phase])
-        each = "1 thread" if threads == 1 else f"{threads} threads"
-        return f"{wall:.2f} s, {rows / wall:,.0f} rows/s; over {each}: {parts}; most of it: {most}"
+# standard output and standard error --------------------------------------------------------------------------
 
 
 class ReaderGone(LossctlError):
@@ -94,21 +39,13 @@ def emit(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-        raise ReaderGone("the reader of standard output went away") from None
     except OSError as error:
-        _forget_stdout()
-        if error.errno == errno.EPIPE:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # or the interpreter would flush the failed stream at exit
+        if isinstance(error, BrokenPipeError):
             raise ReaderGone("the reader of standard output went away") from None
         raise OutputError(f"standard output: {error.strerror}") from None
     except ValueError:  # Python's word for a stream that was closed under it
         raise OutputError("standard output is closed") from None
-
-
-def _forget_stdout() -> None:
-    """Keep the interpreter from flushing the failed stream once more at exit."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # stands in for standard output to the end
 
 
 def say(text: str) -> None:
@@ -118,6 +55,16 @@ def say(text: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def width() -> int | None:
+    """Return the width of the terminal, None if standard output is none."""
+    return shutil.get_terminal_size().columns if is_terminal() else None
 
 
 def wants_color(choice: str) -> bool:
@@ -131,16 +78,6 @@ def wants_color(choice: str) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or is_terminal()
 
 
-def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
-
-
-def width() -> int | None:
-    """Return the width of the terminal, None if standard output is none."""
-    return shutil.get_terminal_size().columns if is_terminal() else None
-
-
 def ascii_only() -> bool:
     """Whether standard output cannot take the signs that tables are drawn with."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
@@ -149,6 +86,9 @@ def ascii_only() -> bool:
     except (UnicodeEncodeError, LookupError):
         return True
     return False
+
+
+# errors ------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -184,32 +124,100 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
     )
 
 
-DELAY = 1.0  # seconds before anything is shown
+# work --------------------------------------------------------------------------------------------------------
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+UNTRIMMED: Final = 1 << 28  # bytes at the end of a heap that stay with the process
+LARGEST: Final = 1 << 25  # arrays up to this size come from the heap
+DELAY = 1.0  # seconds before progress is shown
+
+
+class Work(NamedTuple):
+    """What a command does meanwhile: the functions that are called, as `lossctl.api` takes them, and the stopwatch."""
+
+    hooks: Mapping[str, Any]
+    watch: Stopwatch
 
 
 @contextmanager
-def progress(wanted: bool | None, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+def at_work(display: Display) -> Iterator[Work]:
+    """Show progress while the work is done, and time its phases where they will be printed; plug-ins cannot print."""
+    from lossctl.engine.run import unwatched
+    from lossctl.stdout import descriptor_aside
+
+    stopwatch = Stopwatch()
+    keep_freed_memory()
+    with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:
+        note = None if display["quiet"] else say
+        watch: Watch = stopwatch if display["verbose"] else unwatched
+        yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
+
+
+def keep_freed_memory() -> None:
+    """Let arrays of a block reuse the memory of those before: fresh pages cost more than the arithmetic on them."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library: nothing to ask, and nothing lost but time
+        return
+    mallopt(TRIM_THRESHOLD, UNTRIMMED)
+    mallopt(MMAP_THRESHOLD, LARGEST)
+
+
+class Stopwatch:
+    """Adds up, over all threads, the seconds of each phase.
+
+    Files are read and decoded in one call: what of it the processor did counts as decoding, the rest as waiting for
+    bytes.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._spent = {"pair": 0.0, "read": 0.0, "decode": 0.0, "compute": 0.0, "merge": 0.0}
+        self._lock = Lock()
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Time what is done meanwhile."""
+        wall, worked = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            wall, worked = time.perf_counter() - wall, time.thread_time() - worked
+            with self._lock:
+                if phase == "read":
+                    self._spent["read"] += max(wall - worked, 0.0)
+                    self._spent["decode"] += worked
+                else:
+                    self._spent[phase] += wall
+
+    def report(self, rows: int, threads: int) -> str:
+        """Return one line on where the time went."""
+        wall = time.perf_counter() - self._begun
+        phases = {phase: spent for phase, spent in self._spent.items() if spent or phase != "pair"}
+        parts = ", ".join(f"{phase} {spent:.2f} s" for phase, spent in phases.items())
+        longest = max(phases, key=lambda phase: phases[phase])
+        over = "1 thread" if threads == 1 else f"{threads} threads"
+        return f"{wall:.2f} s, {rows / wall:,.0f} rows/s; over {over}: {parts}; most of it: {longest}"
+
+
+@contextmanager
+def progress(choice: bool | None, quiet: bool) -> Iterator[Callable[[int], None] | None]:
     """Give a function that takes the rows of each block, or None where nothing is to be shown.
 
-    Where it is not said, progress is shown on a terminal unless notes are silenced. Elsewhere it is plain lines.
+    Without a choice, progress is shown on a terminal unless notes are silenced. Elsewhere it is plain lines.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    if sys.stderr is None or not (terminal and not quiet if wanted is None else wanted):
+    if sys.stderr is None or not (terminal and not quiet if choice is None else choice):
         yield None
         return
-    shown = _Bar() if terminal else _Lines()
+    display = ProgressBar() if terminal else ProgressLines()
     try:
-        yield shown.advance
+        yield display.advance
     finally:
-        shown.stop()
+        display.stop()
 
 
-def so_far(rows: int, spent: float) -> str:
-    """Word how many rows are done, and how fast."""
-    return f"{rows:,} rows, {rows / spent:,.0f} rows/s"
-
-
-class _Lines:
+class ProgressLines:
     """A line every now and then, for a log."""
 
     def __init__(self) -> None:
@@ -217,202 +225,42 @@ class _Lines:
         self.rows = 0
 
     def advance(self, rows: int) -> None:
+        """Count the rows of a block, and show them where it is time."""
         self.rows += rows
         now = time.monotonic()
         if now - self.last >= DELAY:
             self.last = now
-            say(so_far(self.rows, now - self.start))
+            self.show(f"{self.rows:,} rows, {self.rows / (now - self.start):,.0f} rows/s")
+
+    def show(self, text: str) -> None:
+        """Print how far the work is."""
+        say(text)
 
     def stop(self) -> None:
         """Leave nothing open."""
 
 
-class _Bar:
+class ProgressBar(ProgressLines):
     """A rich progress line that appears after a delay and vanishes at the end."""
 
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.rows = 0
-        self.live: object = None
+    bar: Any = None  # a rich Progress, imported only when shown
 
-    def advance(self, rows: int) -> None:
-        self.rows += rows
-        spent = time.monotonic() - self.start
-        if spent < DELAY:
-            return
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-
-        if self.live is None:
+    def show(self, text: str) -> None:
+        self.last = self.start  # after the delay, every block moves it
+        if self.bar is None:
             from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
 
-            self.live = Bar(
+            self.bar = Progress(
                 BarColumn(bar_width=20, pulse_style="cyan"),
                 TextColumn("{task.description}"),
                 console=Console(stderr=True, markup=False),
                 transient=True,
             )
-            self.live.start()
-            self.task = self.live.add_task("", total=None)
-        assert isinstance(self.live, Bar)
-        self.live.update(self.task, description=so_far(self.rows, spent))
+            self.bar.start()
+            self.task = self.bar.add_task("", total=None)
+        self.bar.update(self.task, description=text)
 
     def stop(self) -> None:
-        if self.live is not None:
-            self.live.stop()  # type: ignore[attr-defined]  # a rich Progress, imported only when shown
-
-
-SUFFIXES: Final = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".md": "md",
-    ".txt": "table",
-    ".xml": "junit",
-}
-FOR_PEOPLE: Final = ("table", "long", "md")
-SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
-
-Render = Callable[[str, Style], str]
-
-
-class Outputs(NamedTuple):
-    """The format and style of standard output, and the files besides it."""
-
-    form: str
-    style: Style
-    files: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def prepare(
-        cls, display: Display, formats: Sequence[str], reads: Iterable[str] = (), writes: Iterable[str | None] = ()
-    ) -> Outputs:
-        """Check everything that is to be written, before any work.
-
-        Parameters
-        ----------
-        display
-            What the user wants.
-        formats
-            The formats of this command.
-        reads
-            Inputs, as paths or `NAME=PATH`: none is overwritten.
-        writes
-            Further files that the command writes itself.
-
-        Raises
-        ------
-        UsageError, OutputError
-            A format is unknown, or a path cannot or must not be written.
-        """
-        form = checked_format(display.format, formats)
-        style = Style(width(), wants_color(display.color), ascii_only(), display.digits)
-        files = tuple(destination(text, formats) for text in display.output)
-        inputs = [piece for text in reads for piece in (text, text.partition("=")[2]) if piece]
-        paths = [path for _, path in files] + [path for path in writes if path is not None]
-        for path in paths:
-            check_writable(path, inputs)
-            if _is_output_file(path):
-                raise UsageError(f"{path}: is standard output, which has the format of -f")
-        if len(set(map(os.path.realpath, paths))) != len(paths):
-            raise UsageError(f"two outputs go to one file: {', '.join(paths)}")
-        return cls(form, style, files)
-
-    def save(self, render: Render) -> None:
-        """Write the files of -o, each whole or not at all; what it says of the terminal's style is left out."""
-        for form, path in self.files:
-            text = _printed(render, form, Style(digits=self.style.digits))
-            (append_text if _is_summary(path) else write_text)(path, text)
-
-    def show(self, render: Render) -> None:
-        """Write standard output."""
-        emit(_printed(render, self.form, self.style))
-
-
-def _is_summary(path: str) -> bool:
-    """Whether a path is the file that the steps of a job append to."""
-    summary = os.environ.get(SUMMARY)
-    return bool(summary) and os.path.realpath(path) == os.path.realpath(str(summary))
-
-
-def _is_output_file(path: str) -> bool:
-    """Whether a path is the file to which standard output goes: replacing it would lose what is printed."""
-    try:
-        own, other = os.fstat(1), os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(own.st_mode) and os.path.samestat(own, other)
-
-
-def _printed(render: Render, form: str, style: Style) -> str:
-    """Return the text of one format; in what people read, no line gives orders to the CI system that logs it."""
-    text = render(form, style)
-    return inert_text(text) if form in FOR_PEOPLE else text
-
-
-def checked_format(name: str, formats: Sequence[str]) -> str:
-    """Return a format's name; raise UsageError for one that the command does not have."""
-    if name not in formats:
-        raise UsageError(f"unknown format {name!r}; one of {listed(list(formats))}{near(name, list(formats))}")
-    return name
-
-
-def destination(text: str, formats: Sequence[str]) -> tuple[str, str]:
-    """Split `[FMT:]PATH` into format and path; without a format, the path's ending tells."""
-    name, colon, path = text.partition(":")
-    if colon and name in FORMATS:
-        checked_format(name, formats)
-        if not path:
-            raise UsageError(f"-o {text}: the path after the colon is empty")
-        if path == "-":
-            raise UsageError(f"-o {text}: -o writes files; standard output has the format of -f")
-        return name, path
-    endings = {suffix: found for suffix, found in SUFFIXES.items() if found in formats}
-    for suffix, found in endings.items():
-        if text.lower().endswith(suffix):
-            return found, text
-    raise UsageError(
-        f"-o {text}: the format is not known by the name ({', '.join(endings)}); write FORMAT:PATH, as in json:out"
-    )
-
-
-class Hooks(TypedDict):
-    """Who is told while the work is done, as `lossctl.api` takes it."""
-
-    progress: Progress | None
-    note: Note | None
-    watch: Watch
-
-
-@contextmanager
-def at_work(display: Display, watch: Stopwatch) -> Iterator[Hooks]:
-    """Show progress while the work is done, and time its phases where they will be told; plug-ins cannot print."""
-    from lossctl.engine.run import unwatched
-    from lossctl.stdout import descriptor_aside
-
-    keep_freed_memory()
-    with descriptor_aside(), progress(display.progress, display.quiet) as advance:
-        yield {
-            "progress": advance,
-            "note": None if display.quiet else say,
-            "watch": watch if display.verbose else unwatched,
-        }
-
-
-def warn(display: Display, warnings: Sequence[str]) -> None:
-    """Say what to beware of, unless it is not wanted."""
-    for text in () if display.quiet else warnings:
-        say(f"warning: {text}")
-
-
-def say_more(display: Display, report: Report, watch: Stopwatch, threads: int | None) -> None:
-    """With -v, say where the rows came from, how long it took, and every signature."""
-    if not display.verbose:
-        return
-    from lossctl.io.machine import usable_cores
-
-    for source in report.inputs:
-        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    say(watch.report(max((source.rows for source in report.inputs), default=0), threads or usable_cores()))
-    for cell in report.cells:
-        say(f"{cell.model}: {cell.signature}")
+        if self.bar is not None:
+            self.bar.stop()

@@ -1,12 +1,10 @@
 """`lossctl diff`: what changed from one saved report to another."""
 
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, TypedDict
 
-import typer
-
-from lossctl.cli.config import command
-from lossctl.cli.console import say
-from lossctl.cli.options import Color, Debug, Digits, Display, Format, Output, Quiet
+from lossctl.api.options import REQUIRED, Display, Option, Text, options_of
+from lossctl.cli.config import Settings
+from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json", "csv", "md")
 HELP = """Compare two saved reports, without data: old and new values, changes, and which are better or worse.
@@ -25,32 +23,42 @@ Exit codes: 0 done, whatever changed, 2 usage, 3 a report is unreadable (or an o
 """
 
 
-class Reports(NamedTuple):
-    """The two reports, and how their differences are printed."""
+class Reports(TypedDict):
+    """The two reports."""
 
-    old: Annotated[str, typer.Argument(metavar="OLD.json", help="A saved report, or - for standard input.")]
-    new: Annotated[str, typer.Argument(metavar="NEW.json", help="A later one, or - for standard input.")]
-    format: Format = "table"
-    output: Output = ()
-    digits: Digits = 5
-    quiet: Quiet = False
-    color: Color = "auto"
-    debug: Debug = False
+    old: Annotated[
+        str,
+        Option(
+            "Input",
+            "OLD.json",
+            Text(),
+            "A saved report, or - for standard input.",
+            REQUIRED,
+            positional=True,
+            path="read",
+        ),
+    ]
+    new: Annotated[
+        str,
+        Option(
+            "Input", "NEW.json", Text(), "A later one, or - for standard input.", REQUIRED, positional=True, path="read"
+        ),
+    ]
 
 
-@command(HELP, FORMATS, configured=False)
-def diff_files(reports: Reports) -> None:
+SHOWN: Final = [option for option in options_of(Display) if option.name not in ("progress", "verbose")]
+
+
+@command(HELP, FORMATS, Reports, *SHOWN, configured=False)
+def diff_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs, warn
 
-    display = Display(reports.format, reports.output, reports.digits, color=reports.color)
-    outputs = Outputs.prepare(display, FORMATS, reads=[reports.old, reports.new])
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.diff import diff
     from lossctl.output.changes import render
 
-    changes = diff(reports.old, reports.new)
-    if not reports.quiet:
-        for text in changes.warnings:
-            say(f"warning: {text}")
+    changes = diff(**settings.arguments)
+    warn(settings, changes.warnings)
     outputs.save(lambda form, style: render(changes, form, style))
     outputs.show(lambda form, style: render(changes, form, style))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.cli.config import command
-from lossctl.cli.console import Stopwatch, at_work, say_more, warn
-from lossctl.cli.options import Display, EvalOptions, Inputs, Intervals
+from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals
+from lossctl.cli.config import Settings
+from lossctl.cli.console import at_work
+from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
 HELP = """Compute losses of predictions in one pass over files of any size.
@@ -27,27 +28,19 @@ of standard output went away.
 """
 
 
-@command(HELP, FORMATS)
-def evaluate_files(inputs: Inputs, options: EvalOptions, intervals: Intervals, display: Display) -> None:
+@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, Display)
+def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs, say_more, warn
 
-    outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths, writes=[options.rows_out])
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.evaluate import ROUGH, evaluate
     from lossctl.output.report import render
 
-    watch = Stopwatch()
-    with at_work(display, watch) as hooks:
-        report = evaluate(
-            **inputs.as_arguments(),
-            reduction=options.reduction,
-            ci=intervals.level,
-            rows_out=options.rows_out,
-            with_grad=options.with_grad,
-            **hooks,
-        )
-    shows_intervals = display.format not in ("table", "md", "value")
-    warn(display, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
+    with at_work(settings.of(Display)) as work:
+        report = evaluate(**settings.arguments, **work.hooks)
+    shows_intervals = settings["format"] not in ("table", "md", "value")
+    warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
     outputs.save(lambda form, style: render(report, form, style))
-    say_more(display, report, watch, inputs.threads)
+    say_more(settings, report, work.watch)
     outputs.show(lambda form, style: render(report, form, style))

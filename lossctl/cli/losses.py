@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
+from lossctl.api.options import Display, options_of
 from lossctl.cli import choose as choose_command
-from lossctl.cli import complete, options
+from lossctl.cli import complete
 from lossctl.cli.console import ascii_only, emit, guarded, say, wants_color, width
+from lossctl.cli.options import SectionedCommand, info
 from lossctl.errors import ExitCode
 
 app = typer.Typer(help="The losses: list them, show everything about one, or choose.", invoke_without_command=True)
@@ -31,18 +33,11 @@ Examples:
   lossctl losses show cce -f json
 """
 FORMATS: Final = ("table", "json", "md")
-ListFormat = Annotated[
-    str,
-    typer.Option(
-        "-f", "--format", autocompletion=complete.one_of(FORMATS), metavar="FORMAT", help="table, json or md."
-    ),
-]
-ShowFormat = Annotated[
-    str,
-    typer.Option(
-        "-f", "--format", autocompletion=complete.one_of(FORMATS[:2]), metavar="FORMAT", help="table or json."
-    ),
-]
+DISPLAY: Final = {option.name: option for option in options_of(Display)}
+ListFormat = Annotated[str, info(DISPLAY["format"], FORMATS)]
+ShowFormat = Annotated[str, info(DISPLAY["format"], FORMATS[:2])]
+Color = Annotated[Literal["auto", "always", "never"], info(DISPLAY["color"])]
+Debug = Annotated[bool, info(DISPLAY["debug"])]
 Spec = Annotated[
     str, typer.Argument(autocompletion=complete.losses, metavar="SPEC", help="A loss, as huber or huber:delta=2.")
 ]
@@ -56,8 +51,8 @@ def losses(context: typer.Context) -> None:
         raise typer.Exit(ExitCode.USAGE)
 
 
-@app.command("list", help=LIST_HELP)
-def list_losses(format_: ListFormat = "table", color: options.Color = "auto", debug: options.Debug = False) -> None:
+@app.command("list", help=LIST_HELP, cls=SectionedCommand)
+def list_losses(format_: ListFormat = "table", color: Color = "auto", debug: Debug = False) -> None:
     """Print the registry."""
     with guarded(debug):
         from lossctl import registry
@@ -71,10 +66,8 @@ def list_losses(format_: ListFormat = "table", color: options.Color = "auto", de
         emit(listing([*registry.losses().values(), *more.losses.values()], format_, style))
 
 
-@app.command("show", help=SHOW_HELP)
-def show_loss(
-    spec: Spec, format_: ShowFormat = "table", color: options.Color = "auto", debug: options.Debug = False
-) -> None:
+@app.command("show", help=SHOW_HELP, cls=SectionedCommand)
+def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", debug: Debug = False) -> None:
     """Print one declaration."""
     with guarded(debug):
         from lossctl import registry
@@ -87,4 +80,4 @@ def show_loss(
         emit(description(registry.labelled(with_tables([spec])[0])[1], format_, style))
 
 
-app.command("choose")(choose_command.choose_loss)
+app.command("choose", cls=SectionedCommand)(choose_command.choose_loss)

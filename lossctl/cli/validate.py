@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from lossctl.cli.config import command
+from lossctl.api.options import Display, Files, Inputs
+from lossctl.cli.config import Settings
 from lossctl.cli.console import ReaderGone, Stopwatch, at_work, say
-from lossctl.cli.options import Display, Inputs
+from lossctl.cli.options import command
 
 if TYPE_CHECKING:
     from lossctl.results.survey import Survey
@@ -33,22 +34,22 @@ went away.
 """
 
 
-@command(HELP, FORMATS)
-def validate_files(inputs: Inputs, display: Display) -> None:
+@command(HELP, FORMATS, Files, Inputs, Display)
+def validate_files(settings: Settings) -> None:
     """Survey, print the report, and end as `eval` would."""
-    from lossctl.cli.console import Outputs
+    from lossctl.cli.outputs import Outputs
 
-    outputs = Outputs.prepare(display, FORMATS, reads=inputs.paths)
+    outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.validate import validate
     from lossctl.io.machine import usable_cores
     from lossctl.output.survey import render
 
-    watch = Stopwatch()
-    with at_work(display, watch) as hooks:
-        survey = validate(**inputs.as_arguments(), progress=hooks["progress"], watch=hooks["watch"])
+    with at_work(settings.of(Display)) as work:
+        hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}  # notes stand in the report
+        survey = validate(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(survey, form, style))
-    if display.verbose:
-        _say_more(survey, watch, inputs.threads or usable_cores())
+    if settings["verbose"]:
+        _say_more(survey, work.watch, settings["threads"] or usable_cores())
     with suppress(*([] if survey.works else [ReaderGone])):  # what is wrong with the data counts for more
         outputs.show(lambda form, style: render(survey, form, style))
     if survey.error is not None:

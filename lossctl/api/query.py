@@ -1,0 +1,326 @@
+"""The question that a function of the Python interface is asked: its arguments in plain form, and its inputs opened."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from functools import wraps
+from inspect import Signature, signature
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from lossctl import registry
+from lossctl.api.options import (
+    LEVEL,
+    MOST_THREADS,
+    PYTHON,
+    EvaluateOptions,
+    InputOptions,
+    Inputs,
+    Kind,
+    Losses,
+    Names,
+    Option,
+    Switch,
+    marks,
+    options_of,
+)
+from lossctl.core.form import checked_task
+from lossctl.core.loss import Loss
+from lossctl.engine.run import unwatched
+from lossctl.errors import UsageError, near, printable
+from lossctl.io.memory import from_memory
+from lossctl.io.open import open_table
+from lossctl.io.select import Request, Selection, select, split_name, stems
+from lossctl.io.table import Table
+from lossctl.registry import with_tables
+from lossctl.results.report import Check
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# arguments ---------------------------------------------------------------------------------------------------
+
+SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
+
+
+def _kinds() -> dict[str, tuple[Kind, bool]]:
+    """Return what each argument takes, and whether it may be None."""
+    fields = {name: mark for group in PYTHON for name, mark in marks(group).items()}
+    kinds = {name: mark.kind if isinstance(mark, Option) else mark for name, mark in fields.items()}
+    defaults = {option.name: option.default for group in PYTHON for option in options_of(group)}
+    return {
+        name: (kind, defaults.get(name, kind.default) in (None, ()))
+        for name, kind in kinds.items()
+        if isinstance(kind, Kind) and kind.python
+    }
+
+
+KINDS: Final = _kinds()
+
+
+def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return arguments, by name, in plain form; raise UsageError for one of a type that it cannot have.
+
+    Plain are Python's own numbers, texts for columns, labels, losses and paths, and lists for several of them.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        kind, optional = KINDS[name]
+        try:
+            plain[name] = None if value is None and optional else kind.plain(value)
+        except TypeError:
+            none = ", or None" if optional else ""
+            raise UsageError(f"{name}: {_shown(value)} is not allowed; {kind.python}{none}") from None
+    return plain
+
+
+def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments whose types are right, and those of any type, as they are."""
+    right = {}
+    for name, value in values.items():
+        try:
+            checked_types({name: value} if name in KINDS else {})
+        except UsageError:
+            continue
+        right[name] = value
+    return right
+
+
+def _shown(value: object) -> str:
+    """Show a value in a few words: as it is written, or by its type where that may take many lines."""
+    if value is None or type(value) in SIMPLE or isinstance(value, bool | np.number):
+        return printable(reprlib.repr(value))
+    return f"a value of type {type(value).__name__}"
+
+
+def only_known(function: Callable[..., object], options: Iterable[str]) -> None:
+    """Raise UsageError for a keyword that is neither the function's own nor one of `InputOptions`."""
+    parameters = signature(function).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    names += InputOptions.__annotations__
+    for name in options:
+        if name not in names:
+            where = f"{function.__name__}() has no argument {printable(name)!r}"
+            raise UsageError(f"{where}{near(name, names)}; help(lossctl.{function.__name__}) says what it takes")
+
+
+def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Callable[P, R]:
+    """Give a public function its keywords by name, defaults included and in plain form, before its arguments.
+
+    So it can hand them on without writing each again. What callers see is the function without its first parameter;
+    it raises UsageError for an argument of a type that it cannot have, or an unknown keyword if it has `**options`.
+    """
+    parameters = list(signature(function).parameters.values())[1:]
+    defaults = {entry.name: entry.default for entry in parameters if entry.kind is entry.KEYWORD_ONLY}
+    shares = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        keywords = {name: value for name, value in options.items() if name != "data"}
+        if shares:
+            only_known(function, keywords)
+        arguments = {**defaults, **keywords}
+        plain = checked_types({name: value for name, value in arguments.items() if name in KINDS})
+        return function({**arguments, **plain}, *args, **options)
+
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
+    return call
+
+
+# the question ------------------------------------------------------------------------------------------------
+
+
+def silent(text: str) -> None:
+    """Take no note."""
+
+
+DEFAULTS: Final[Mapping[str, object]] = {
+    **dict.fromkeys(EvaluateOptions.__annotations__),
+    **{option.name: option.default for option in options_of(EvaluateOptions)},
+    "ci": LEVEL,
+    "note": silent,
+    "watch": unwatched,
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is read, what is computed, and who is notified; `evaluate` says what each option means.
+
+    arguments: by name, those of `evaluate` among them. options: all options of `evaluate`, in plain form. losses: the
+    labels and losses of `options["losses"]`.
+    """
+
+    data: object
+    arguments: InitVar[Mapping[str, object]]
+    options: EvaluateOptions = field(init=False)
+    losses: list[tuple[str, Loss]] = field(init=False)
+
+    def __post_init__(self, arguments: Mapping[str, object]) -> None:
+        options: dict[str, Any] = {name: arguments.get(name, value) for name, value in DEFAULTS.items()}
+        options |= checked_types({name: value for name, value in options.items() if name in KINDS})
+        options["note"] = options["note"] or silent
+        object.__setattr__(self, "options", options)
+        ci, threads = options["ci"], options["threads"]
+        if options["reduction"] not in ("mean", "sum"):
+            raise UsageError(f"reduction {options['reduction']!r} is unknown; mean or sum")
+        if options["missing"] not in ("error", "drop"):
+            raise UsageError(f"missing {options['missing']!r} is unknown; error or drop")
+        if ci is not None and not 0.0 < ci < 1.0:
+            raise UsageError(f"a confidence level of {ci:g} is not allowed; it lies between 0 and 1, as 0.95")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise UsageError(f"--threads {threads} is not allowed; from 1 to {MOST_THREADS}")
+        if options["with_grad"] and options["rows_out"] is None:
+            raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
+        specs = with_tables(as_list(self.options["losses"]))
+        object.__setattr__(self, "losses", [registry.labelled(spec) for spec in specs])
+        checked_task(self.options["task"])
+
+    def tell(self, text: str) -> None:
+        """Say what was chosen without being asked."""
+        note = self.options["note"]
+        assert note is not None
+        note(text)
+
+    def selection(
+        self, tables: Sequence[Table], names: Sequence[str | None], units: tuple[str | None, str | None] = (None, None)
+    ) -> Selection:
+        """Resolve every option to columns of the opened tables; `units` tell clusters and times."""
+        options = self.options
+        request = Request(
+            options["target"],
+            tuple(named(options["pred"])),
+            tuple(as_list(options["roles"])),
+            options["weight"],
+            tuple(as_list(options["by"])),
+            options["targets"] is not None,
+            *units,
+        )
+        return select(tables, names, request, needed_roles([loss for _, loss in self.losses]))
+
+
+def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
+    """Bring predictions into one list: texts to be parsed, and pairs of a model's name and its columns."""
+    if isinstance(value, Mapping):
+        return [(name, columns if isinstance(columns, str) else tuple(columns)) for name, columns in value.items()]
+    return list(as_list(value))
+
+
+def as_list(value: Losses | Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Bring one text, several, or a mapping from names to texts or columns into the form of repeated options."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return [f"{name}={','.join(as_list(columns))}" for name, columns in value.items()]
+    if isinstance(value, str) or not isinstance(value, Collection):  # a frame's columns may be numbers
+        return [str(value)]
+    return list(map(str, value))
+
+
+def needed_roles(losses: Sequence[Loss]) -> set[str]:
+    """Return the roles that the losses read; without losses, those of the usual ones."""
+    return {role for loss in losses for role in loss.roles} if losses else {"target", "pred"}
+
+
+# inputs ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Inputs that have been opened: their tables, the targets' one last, the names given to them, and their paths."""
+
+    tables: list[Table]
+    names: list[str | None]
+    paths: list[str]
+
+
+def open_inputs(
+    data: object, targets: object, delimiter: str | None
+) -> tuple[list[Table], list[str | None], list[str]]:
+    """Open the model tables and, last, the targets table; return them with given names and paths."""
+    if isinstance(data, Opened):
+        return data.tables, data.names, data.paths
+    split: list[tuple[str | None, str]] | None = None
+    if isinstance(data, str | os.PathLike):
+        split = [split_name(os.fspath(data))]
+    elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
+        split = [(str(name), os.fspath(path)) for name, path in data.items()]
+    elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
+        split = [split_name(os.fspath(path)) for path in data]
+    target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
+    names: list[str | None] = [None]
+    paths: list[str] = []
+    if split is None:
+        tables = [from_memory(data)]
+    else:
+        names, paths = [name for name, _ in split], [path for _, path in split]
+        if [*paths, target_path].count("-") > 1:
+            raise UsageError("- (standard input) can be read once only")
+        tables = [open_table(path, delimiter) for path in paths]
+        if len(tables) > 1:
+            names = [name or stem for name, stem in zip(names, stems(paths), strict=True)]
+    if targets is not None:
+        if target_path is not None:
+            paths.append(target_path)
+            tables.append(open_table(target_path, delimiter))
+        else:
+            tables.append(from_memory(targets, "targets"))
+        names = [*names, None]
+    return tables, names, paths
+
+
+def paths_of(data: object) -> list[str] | None:
+    """Return the `[NAME=]PATH` texts of inputs that are files, None for data in memory."""
+    if isinstance(data, str | os.PathLike):
+        return [os.fspath(data)]
+    if isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
+        return [f"{name}={os.fspath(path)}" for name, path in data.items()]
+    if isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
+        return [os.fspath(path) for path in data]
+    return None
+
+
+# commands to type next ---------------------------------------------------------------------------------------
+
+LATE: Final = ("by", "losses")  # written behind the others
+
+
+def _written(options: Mapping[str, object]) -> list[tuple[str, list[str]]]:
+    """Return flags and texts of the options, named as for `evaluate`, that say something and change a number."""
+    inputs = [option for option in options_of(Inputs) if option.panel != "Run" and not isinstance(option.kind, Switch)]
+    inputs.sort(key=lambda option: (option.name in LATE, option.name != "targets"))
+    texts = {option: as_list(cast(Losses, options.get(option.name))) for option in inputs}
+    return [
+        (option.short or option.long, texts[option])
+        for option in inputs
+        if texts[option] and texts[option] != as_list(cast(Losses, option.default))
+    ]
+
+
+def spoken(options: Mapping[str, object]) -> list[str]:
+    """Return the options, named as for `evaluate`, that say something, as they are written on a command line."""
+    return [flag for flag, _ in _written(options)]
+
+
+def command(verb: str, files: Iterable[str], options: Mapping[str, object], *more: str) -> str:
+    """Return `lossctl VERB FILE... OPTIONS` quoted for a shell; options are named as for `evaluate`."""
+    words = ["lossctl", verb, *files]
+    words += [word for flag, texts in _written(options) for text in texts for word in (flag, text)]
+    words += [
+        option.long for option in options_of(Inputs) if isinstance(option.kind, Switch) and options.get(option.name)
+    ]
+    return shlex.join([*words, *more])
+
+
+def troubled(checks: Sequence[Check]) -> list[str]:
+    """Return the losses, as -l takes them, of the rules that did not pass."""
+    specs = {check.loss: check.spec for check in checks if check.status not in ("pass", "skipped")}
+    texts = {
+        spec if label == spec or label.startswith(f"{spec}[") else f"{label}={spec}": 0 for label, spec in specs.items()
+    }
+    return list(texts)
