@@ -1,15 +1,17 @@
-"""Losses of generative adversarial training; target 1 is a real row, 0 a generated one, pred is D(x)."""
+"""Losses of generative adversarial training; target 1 is a real row, 0 a generated one, pred is D(x) or a score."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_other_prob, log_prob
 from lossctl.core.declare import declare
-from lossctl.core.loss import Loss, Part
+from lossctl.core.form import Form
+from lossctl.core.loss import Loss
 from lossctl.core.statistic import MASKED, TWO_RATIOS
 from lossctl.losses.forms import ADVERSARIAL, CRITIC
 from lossctl.losses.outcome import binary_slope
@@ -27,64 +29,65 @@ def generated(batch: Batch) -> Array:
     return 1.0 - flag(batch)
 
 
-def game(of_real: Part | None, of_generated: Part, **facts: Any) -> Callable[[Callable[[], None]], Loss]:
+@dataclass(frozen=True)
+class Cost:
+    """What a row costs, whichever its kind, and the slope of that by the prediction or its logit."""
+
+    value: Callable[[Batch], Any]
+    slope: Callable[[Batch], Any]
+
+    def of_real(self, batch: Batch) -> Array:
+        """The cost of real rows, 0 of others."""
+        return expected(real(batch), self.value(batch))
+
+    def of_generated(self, batch: Batch) -> Array:
+        """The cost of generated rows, 0 of others."""
+        return expected(generated(batch), self.value(batch))
+
+    def __neg__(self) -> Cost:
+        return Cost(lambda batch: -self.value(batch), lambda batch: -self.slope(batch))
+
+
+LN_D = Cost(log_prob, lambda batch: binary_slope(batch, 0.0, 1.0))
+LN_NOT_D = Cost(log_other_prob, lambda batch: binary_slope(batch, 1.0, 0.0))
+SURPRISE, SURPRISE_NOT = -LN_D, -LN_NOT_D
+SCORE = Cost(lambda batch: batch.pred, lambda batch: np.ones_like(batch.pred))
+MINUS_SCORE = -SCORE
+SQUARE = Cost(lambda batch: 0.5 * np.square(batch.pred), lambda batch: batch.pred)
+SQUARE_FROM_ONE = Cost(lambda batch: 0.5 * np.square(batch.pred - 1.0), lambda batch: batch.pred - 1.0)
+ABOVE_MARGIN = Cost(lambda batch: np.maximum(1.0 + batch.pred, 0.0), lambda batch: 1.0 * (batch.pred > -1.0))
+BELOW_MARGIN = Cost(lambda batch: np.maximum(1.0 - batch.pred, 0.0), lambda batch: -1.0 * (batch.pred < 1.0))
+
+
+def game(
+    form: Form, of_generated: Cost, of_real: Cost | None = None, **facts: Any
+) -> Callable[[Callable[[], None]], Loss]:
     """Declare the mean of a cost over the generated rows, plus that of another over the real ones, if there is one."""
-    if of_real is None:
-        facts |= {"parts": (of_generated, generated), "reading": MASKED, "row": of_generated}
-    else:
-        parts = (of_real, real, of_generated, generated)
-        facts |= {"parts": parts, "reading": TWO_RATIOS, "row": lambda batch: of_real(batch) + of_generated(batch)}
-    return lambda function: declare(function, ranks=False, best=None, **facts)
+
+    def row(batch: Batch) -> Array:
+        cost = of_generated.of_generated(batch)
+        return of_real.of_real(batch) + cost if of_real else cost
+
+    def gradient(batch: Batch) -> Array:
+        slope = expected(generated(batch), of_generated.slope(batch))
+        return expected(real(batch), of_real.slope(batch)) + slope if of_real else slope
+
+    parts = (of_generated.of_generated, generated)
+    return lambda function: declare(
+        function,
+        forms=(form,),
+        parts=(of_real.of_real, real, *parts) if of_real else parts,
+        reading=TWO_RATIOS if of_real else MASKED,
+        row=row,
+        gradient=gradient,
+        raw_gradient=gradient if form is ADVERSARIAL else None,
+        ranks=False,
+        best=None,
+        **facts,
+    )
 
 
-def real_cost(batch: Batch) -> Array:
-    """-ln D(x) on real rows, 0 on others."""
-    return -expected(real(batch), log_prob(batch))
-
-
-def generated_cost(batch: Batch) -> Array:
-    """-ln(1 - D(x)) on generated rows, 0 on others."""
-    return -expected(generated(batch), log_other_prob(batch))
-
-
-def real_gain(batch: Batch) -> Array:
-    """ln D(x) on real rows, 0 on others."""
-    return -real_cost(batch)
-
-
-def generated_gain(batch: Batch) -> Array:
-    """ln(1 - D(x)) on generated rows, 0 on others."""
-    return -generated_cost(batch)
-
-
-def nonsaturating_cost(batch: Batch) -> Array:
-    """-ln D(x) on generated rows, 0 on others."""
-    return -expected(generated(batch), log_prob(batch))
-
-
-def _discriminator_gradient(batch: Batch) -> Array:
-    return binary_slope(batch, -generated(batch), -real(batch))
-
-
-def _value_gradient(batch: Batch) -> Array:
-    return -_discriminator_gradient(batch)
-
-
-def _generator_gradient(batch: Batch) -> Array:
-    return binary_slope(batch, generated(batch), np.zeros_like(batch.pred))
-
-
-def _nonsaturating_gradient(batch: Batch) -> Array:
-    return binary_slope(batch, np.zeros_like(batch.pred), -generated(batch))
-
-
-@game(
-    real_cost,
-    generated_cost,
-    forms=(ADVERSARIAL,),
-    gradient=_discriminator_gradient,
-    raw_gradient=_discriminator_gradient,
-)
+@game(ADVERSARIAL, SURPRISE_NOT, SURPRISE)
 def gan_discriminator() -> None:
     """Discriminator loss of a GAN: the negated min-max value.
 
@@ -102,14 +105,7 @@ def gan_discriminator() -> None:
     """
 
 
-@game(
-    real_gain,
-    generated_gain,
-    forms=(ADVERSARIAL,),
-    direction="max",
-    gradient=_value_gradient,
-    raw_gradient=_value_gradient,
-)
+@game(ADVERSARIAL, LN_NOT_D, LN_D, direction="max")
 def gan_value() -> None:
     """Value of the min-max game of a GAN, V(D, G).
 
@@ -127,7 +123,7 @@ def gan_value() -> None:
     """
 
 
-@game(None, generated_gain, forms=(ADVERSARIAL,), gradient=_generator_gradient, raw_gradient=_generator_gradient)
+@game(ADVERSARIAL, LN_NOT_D)
 def gan_generator() -> None:
     """Generator loss of a GAN, the saturating min-max form.
 
@@ -143,13 +139,7 @@ def gan_generator() -> None:
     """
 
 
-@game(
-    None,
-    nonsaturating_cost,
-    forms=(ADVERSARIAL,),
-    gradient=_nonsaturating_gradient,
-    raw_gradient=_nonsaturating_gradient,
-)
+@game(ADVERSARIAL, SURPRISE)
 def gan_generator_nonsaturating() -> None:
     """Generator loss of a GAN, the non-saturating form.
 
@@ -165,47 +155,7 @@ def gan_generator_nonsaturating() -> None:
     """
 
 
-def above_one(batch: Batch) -> Array:
-    """½ (f - 1)² on real rows."""
-    return 0.5 * expected(real(batch), np.square(batch.pred - 1.0))
-
-
-def above_zero(batch: Batch) -> Array:
-    """½ f² on generated rows."""
-    return 0.5 * expected(generated(batch), np.square(batch.pred))
-
-
-def generated_above_one(batch: Batch) -> Array:
-    """½ (f - 1)² on generated rows."""
-    return 0.5 * expected(generated(batch), np.square(batch.pred - 1.0))
-
-
-def minus_real(batch: Batch) -> Array:
-    """-f on real rows."""
-    return -real(batch) * batch.pred
-
-
-def plus_generated(batch: Batch) -> Array:
-    """f on generated rows."""
-    return generated(batch) * batch.pred
-
-
-def minus_generated(batch: Batch) -> Array:
-    """-f on generated rows."""
-    return -generated(batch) * batch.pred
-
-
-def real_margin(batch: Batch) -> Array:
-    """max(0, 1 - f) on real rows."""
-    return real(batch) * np.maximum(1.0 - batch.pred, 0.0)
-
-
-def generated_margin(batch: Batch) -> Array:
-    """max(0, 1 + f) on generated rows."""
-    return generated(batch) * np.maximum(1.0 + batch.pred, 0.0)
-
-
-@game(above_one, above_zero, forms=(CRITIC,), gradient=lambda batch: batch.pred - real(batch))
+@game(CRITIC, SQUARE, SQUARE_FROM_ONE)
 def lsgan_discriminator() -> None:
     """Discriminator loss of a least-squares GAN.
 
@@ -223,7 +173,7 @@ def lsgan_discriminator() -> None:
     """
 
 
-@game(None, generated_above_one, forms=(CRITIC,), gradient=lambda batch: generated(batch) * (batch.pred - 1.0))
+@game(CRITIC, SQUARE_FROM_ONE)
 def lsgan_generator() -> None:
     """Generator loss of a least-squares GAN.
 
@@ -240,7 +190,7 @@ def lsgan_generator() -> None:
     """
 
 
-@game(minus_real, plus_generated, forms=(CRITIC,), gradient=lambda batch: generated(batch) - real(batch))
+@game(CRITIC, SCORE, MINUS_SCORE)
 def wgan_critic() -> None:
     """Critic loss of a Wasserstein GAN: the negated difference of the mean scores.
 
@@ -257,7 +207,7 @@ def wgan_critic() -> None:
     """
 
 
-@game(None, minus_generated, forms=(CRITIC,), gradient=lambda batch: -generated(batch))
+@game(CRITIC, MINUS_SCORE)
 def wgan_generator() -> None:
     """Generator loss of a Wasserstein GAN: minus the mean score of generated rows.
 
@@ -273,12 +223,7 @@ def wgan_generator() -> None:
     """
 
 
-@game(
-    real_margin,
-    generated_margin,
-    forms=(CRITIC,),
-    gradient=lambda batch: generated(batch) * (batch.pred > -1.0) - real(batch) * (batch.pred < 1.0),
-)
+@game(CRITIC, ABOVE_MARGIN, BELOW_MARGIN)
 def hinge_gan_discriminator() -> None:
     """Discriminator loss of a hinge GAN.
 
@@ -296,7 +241,7 @@ def hinge_gan_discriminator() -> None:
     """
 
 
-@game(None, minus_generated, forms=(CRITIC,), gradient=lambda batch: -generated(batch))
+@game(CRITIC, MINUS_SCORE)
 def hinge_gan_generator() -> None:
     """Generator loss of a hinge GAN: minus the mean score of generated rows.
 

@@ -1,6 +1,8 @@
-"""Divergences of rows of probabilities that go by their logarithms."""
+"""Divergences of a predicted row p from a target row q, of probabilities or of amounts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from lossctl.core.batch import Batch, derived, log_prob, other_prob
 from lossctl.core.declare import loss
 from lossctl.core.domain import LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Domain
 from lossctl.core.form import Curve, Form
+from lossctl.core.loss import Gradient, Loss, Part
 from lossctl.losses.forms import CLASS_ROWS, CLASSES, ROWS_CURVE
 from lossctl.losses.outcome import class_rows, class_slope, has_labels
 from lossctl.numerics.activation import log_softplus, softplus
@@ -27,37 +30,48 @@ LOG_ROWS = Form(
 )
 
 
-def sum_left(batch: Batch) -> Array:
+def unit_row(batch: Batch) -> Array:
+    """Rows of probabilities that sum to 1 exactly."""
+    row = np.zeros_like(batch.target)
+    row[0] = 1.0
+    return row
+
+
+def difference_of_sums(batch: Batch) -> Array:
     """Σ q - Σ p, which rounding leaves of rows that sum to 1; a softmax sums to 1 exactly."""
-    whole = np.zeros((1, batch.rows))
-    whole[0] = 1.0
-    if batch.activation != "softmax":
-        return sum_of_difference(batch.target, batch.pred)
-    others = np.zeros((len(batch.target) - 1, batch.rows))
-    return sum_of_difference(batch.target, np.concatenate([whole, others]))
+    return sum_of_difference(batch.target, unit_row(batch) if batch.activation == "softmax" else batch.pred)
 
 
-def vanished(batch: Batch) -> Mask | None:
+def underflow(batch: Batch) -> Mask | None:
     """Where a probability has left the float range, though its logit tells its logarithm; None if nowhere."""
     small = batch.pred < TINY
-    if batch.activation == "none" or not small.any():
-        return None
-    return small
+    return small if batch.activation != "none" and small.any() else None
 
 
 def log_p_over_q(batch: Batch) -> Array:
     """ln(p/q), right to the last place however near the two are."""
     p, q = batch.pred, batch.target
-    found = by_piece(log_quotient, p, q)
-    gone = vanished(batch)
-    return found if gone is None else np.where(gone, log_prob(batch) - np.log(q), found)
+    values, lost = by_piece(log_quotient, p, q), underflow(batch)
+    return values if lost is None else np.where(lost, log_prob(batch) - np.log(q), values)
+
+
+def row_slope(batch: Batch, slope: Array, elasticity: Array | None = None) -> Array:
+    """Gradient from the slope by p; by the logits of a softmax from p times that, or a more exact `elasticity`."""
+    if batch.activation != "softmax":
+        return slope
+    return class_slope(batch, expected(batch.pred, slope) if elasticity is None else elasticity)
+
+
+def divergence(gradient: Gradient) -> Callable[[Part], Loss]:
+    """Declare a loss of rows of probabilities, whose gradient takes care of a softmax."""
+    return loss(forms=(CLASS_ROWS,), gradient=gradient, raw_gradient=gradient)
 
 
 def _kl_gradient(batch: Batch) -> Array:
     return class_slope(batch, -batch.target)
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_kl_gradient, raw_gradient=_kl_gradient)
+@divergence(_kl_gradient)
 def kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the predicted row from the target row; 0 ln 0 = 0.
 
@@ -79,11 +93,11 @@ def kl(batch: Batch) -> Array:
         torchmetrics  kl_divergence                        # its first argument is the true row
         permetrics    KLDL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
     """
-    q, p, gone = batch.target, batch.pred, vanished(batch)
+    q, p, lost = batch.target, batch.pred, underflow(batch)
     terms = excess(q, p)
-    if gone is not None:
-        terms = np.where(gone, expected(q, np.log(q) - log_prob(batch)) - q + p, terms)
-    return np.add.reduce(terms, axis=0) + sum_left(batch)
+    if lost is not None:
+        terms = np.where(lost, expected(q, np.log(q) - log_prob(batch)) - q + p, terms)
+    return np.add.reduce(terms, axis=0) + difference_of_sums(batch)
 
 
 def _kl_log_targets_gradient(batch: Batch) -> Array:
@@ -113,13 +127,10 @@ def kl_log_targets(batch: Batch) -> Array:
 
 
 def _reverse_kl_gradient(batch: Batch) -> Array:
-    slope = log_p_over_q(batch) + 1.0
-    if batch.activation == "softmax":
-        return class_slope(batch, expected(batch.pred, slope))
-    return np.where(batch.target == 0.0, np.inf, slope)
+    return row_slope(batch, np.where(batch.target == 0.0, np.inf, log_p_over_q(batch) + 1.0))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_reverse_kl_gradient, raw_gradient=_reverse_kl_gradient)
+@divergence(_reverse_kl_gradient)
 def reverse_kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the target row from the predicted row; 0 ln 0 = 0.
 
@@ -134,17 +145,16 @@ def reverse_kl(batch: Batch) -> Array:
     Elsewhere:
         torchmetrics  kl_divergence  ≠ its first argument is the true row: kl; swap them for this
     """
-    return np.add.reduce(excess(batch.pred, batch.target), axis=0) - sum_left(batch)
+    return np.add.reduce(excess(batch.pred, batch.target), axis=0) - difference_of_sums(batch)
 
 
 def _jeffreys_gradient(batch: Batch) -> Array:
-    p, q = batch.pred, batch.target
-    if batch.activation == "softmax":
-        return class_slope(batch, expected(p, log_p_over_q(batch)) + (p - q))
-    return np.where(q == 0.0, np.inf, log_p_over_q(batch) + (p - q) / p)
+    p, q, quotient = batch.pred, batch.target, log_p_over_q(batch)
+    slope = np.where(q == 0.0, np.inf, quotient + (p - q) / p)
+    return row_slope(batch, slope, expected(p, quotient) + (p - q))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_jeffreys_gradient, raw_gradient=_jeffreys_gradient)
+@divergence(_jeffreys_gradient)
 def jeffreys(batch: Batch) -> Array:
     """Jeffreys divergence: the Kullback-Leibler divergences of both directions, summed.
 
@@ -163,12 +173,11 @@ def jeffreys(batch: Batch) -> Array:
 
 def _js_gradient(batch: Batch) -> Array:
     p, q = batch.pred, batch.target
-    both = p + q
-    slope = 0.5 * np.log1p(np.where(both == 0.0, 1.0, (p - q) / np.where(both == 0.0, 1.0, both)))
-    return class_slope(batch, expected(p, slope)) if batch.activation == "softmax" else slope
+    total = np.where(p + q == 0.0, 1.0, p + q)
+    return row_slope(batch, 0.5 * np.log1p(np.where(p + q == 0.0, 1.0, (p - q) / total)))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_js_gradient, raw_gradient=_js_gradient)
+@divergence(_js_gradient)
 def js(batch: Batch) -> Array:
     """Jensen-Shannon divergence, in nats and without a root.
 
@@ -187,14 +196,26 @@ def js(batch: Batch) -> Array:
     return 0.5 * np.add.reduce(by_piece(twice_js, batch.target, batch.pred), axis=0)
 
 
+@derived
+def sum_of_roots(batch: Batch) -> Array:
+    """√p + √q of each column, 1 where it would be 0."""
+    roots = np.sqrt(batch.pred) + np.sqrt(batch.target)
+    return np.where(roots == 0.0, 1.0, roots)
+
+
+@derived
+def half_squared_roots(batch: Batch) -> Array:
+    """½ Σ (√p - √q)²."""
+    return 0.5 * np.add.reduce(np.square((batch.pred - batch.target) / sum_of_roots(batch)), axis=0)
+
+
 def _hellinger_gradient(batch: Batch) -> Array:
     p, q = batch.pred, batch.target
-    if batch.activation == "softmax":
-        return class_slope(batch, 0.5 * np.sqrt(p) * (p - q) / np.where(p + q > 0.0, np.sqrt(p) + np.sqrt(q), 1.0))
-    return np.where(q == 0.0, 0.5, 0.5 * (p - q) / (p + np.sqrt(p) * np.sqrt(q)))
+    slope = np.where(q == 0.0, 0.5, 0.5 * (p - q) / (p + np.sqrt(p) * np.sqrt(q)))
+    return row_slope(batch, slope, 0.5 * np.sqrt(p) * (p - q) / sum_of_roots(batch))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_hellinger_gradient, raw_gradient=_hellinger_gradient)
+@divergence(_hellinger_gradient)
 def hellinger(batch: Batch) -> Array:
     """Squared Hellinger distance, with the factor 1/2; its root is the Hellinger distance.
 
@@ -207,9 +228,7 @@ def hellinger(batch: Batch) -> Array:
     Source: Hellinger 1909, doi:10.1515/crll.1909.136.210
     Also: squared_hellinger
     """
-    p, q = batch.pred, batch.target
-    roots = np.sqrt(p) + np.sqrt(q)
-    return 0.5 * np.add.reduce(np.square((p - q) / np.where(roots == 0.0, 1.0, roots)), axis=0)
+    return half_squared_roots(batch)
 
 
 def _total_variation_gradient(batch: Batch) -> Array:
@@ -234,11 +253,10 @@ def total_variation(batch: Batch) -> Array:
 
 def _chi2_gradient(batch: Batch) -> Array:
     p, q = batch.pred, batch.target
-    slope = np.where(q == 0.0, np.inf, 2.0 * (p - q) / q)
-    return class_slope(batch, expected(p, slope)) if batch.activation == "softmax" else slope
+    return row_slope(batch, np.where(q == 0.0, np.inf, 2.0 * (p - q) / q))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_chi2_gradient, raw_gradient=_chi2_gradient)
+@divergence(_chi2_gradient)
 def chi2(batch: Batch) -> Array:
     """Pearson's chi-squared divergence: the target is in the denominator; 0/0 = 0.
 
@@ -258,29 +276,18 @@ def chi2(batch: Batch) -> Array:
     return np.add.reduce(expected(gap, gap / q), axis=0)
 
 
-@derived
-def affinity_missing(batch: Batch) -> Array:
-    """1 - Σ √(p q): half the squared distance of the roots, less what the rows lack to sum to 1."""
-    rows = np.zeros_like(batch.target)
-    rows[0] = 1.0
-    lacking = sum_of_difference(rows, batch.target) + 0.5 * sum_left(batch)
-    p, q = batch.pred, batch.target
-    roots = np.sqrt(p) + np.sqrt(q)
-    return 0.5 * np.add.reduce(np.square((p - q) / np.where(roots == 0.0, 1.0, roots)), axis=0) + lacking
-
-
 def _affinity(batch: Batch) -> Array:
+    """Σ √(p q)."""
     return np.add.reduce(np.sqrt(batch.pred) * np.sqrt(batch.target), axis=0)
 
 
 def _bhattacharyya_gradient(batch: Batch) -> Array:
     p, q = batch.pred, batch.target
-    if batch.activation == "softmax":
-        return class_slope(batch, -0.5 * np.sqrt(p) * np.sqrt(q) / _affinity(batch))
-    return np.where(q == 0.0, 0.0, -0.5 * np.sqrt(q) / np.sqrt(p) / _affinity(batch))
+    slope = np.where(q == 0.0, 0.0, -0.5 * np.sqrt(q) / np.sqrt(p) / _affinity(batch))
+    return row_slope(batch, slope, -0.5 * np.sqrt(p) * np.sqrt(q) / _affinity(batch))
 
 
-@loss(forms=(CLASS_ROWS,), gradient=_bhattacharyya_gradient, raw_gradient=_bhattacharyya_gradient)
+@divergence(_bhattacharyya_gradient)
 def bhattacharyya(batch: Batch) -> Array:
     """Bhattacharyya distance.
 
@@ -293,7 +300,8 @@ def bhattacharyya(batch: Batch) -> Array:
     Avoid: Rows without overlap: it is infinite there (hellinger is not).
     Source: Bhattacharyya 1943, Bulletin of the Calcutta Mathematical Society 35
     """
-    missing = affinity_missing(batch)
+    lack = sum_of_difference(unit_row(batch), batch.target) + 0.5 * difference_of_sums(batch)
+    missing = half_squared_roots(batch) + lack
     return np.where(missing < 0.5, -np.log1p(-np.minimum(missing, 0.5)), -np.log(_affinity(batch)))
 
 
@@ -305,22 +313,22 @@ def running_gap(batch: Batch) -> Array:
     where the prediction is good.
     """
     p, q = batch.pred, class_rows(batch)
-    found = np.empty((len(p) - 1, batch.rows))
+    gaps = np.empty((len(p) - 1, batch.rows))
     total: Pair = (np.zeros(batch.rows), np.zeros(batch.rows))
     for place in range(len(p) - 1):
         total = add(total, two_sum(p[place], -q[place]))
-        found[place] = total[0] + total[1]
+        gaps[place] = total[0] + total[1]
     if has_labels(batch) and batch.activation == "softmax":
         above = np.cumsum(p[:0:-1], axis=0)[::-1]
-        return np.where(np.arange(len(p) - 1)[:, np.newaxis] >= batch.target, -above, found)
-    return found
+        return np.where(np.arange(len(p) - 1)[:, np.newaxis] >= batch.target, -above, gaps)
+    return gaps
 
 
 def _up_to(slopes: Array) -> Array:
     """Gradient by each class from that by each running sum it enters."""
-    full = np.zeros((len(slopes) + 1, slopes.shape[1]))
-    full[:-1] = np.cumsum(slopes[::-1], axis=0)[::-1]
-    return full
+    gradient = np.zeros((len(slopes) + 1, slopes.shape[1]))
+    gradient[:-1] = np.cumsum(slopes[::-1], axis=0)[::-1]
+    return gradient
 
 
 def _emd_squared_gradient(batch: Batch) -> Array:

@@ -1,4 +1,4 @@
-"""Losses of a score whose sign is the decision, as functions of the margin m = s f with s = ±1."""
+"""Losses of scores: of one by its margin m = s f with s = ±1, of K classes one of which is right, of K labels."""
 
 from __future__ import annotations
 
@@ -9,51 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, sign
-from lossctl.core.declare import loss
+from lossctl.core.declare import declare, loss
 from lossctl.core.domain import FLAG, NON_NEGATIVE, ONE_HOT, SCORE, Whole
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import Loss, Part
-from lossctl.core.param import PerClass, Weights
+from lossctl.core.loss import Loss
+from lossctl.core.param import PerClass, Weights, params_of
 from lossctl.losses.forms import CLASS_SCORE_CURVE, CLASS_SCORES, MARGIN, SCORES
-from lossctl.losses.outcome import class_weights, has_labels, observed_place, pick
+from lossctl.losses.outcome import class_rows, has_labels, label_weight, observed_place, part_of, pick, spread
 from lossctl.numerics.activation import sigmoid, softplus
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair, add, scale, two_sum
-
-
-def against(base: float, a: Array, b: Array) -> Array:
-    """base + a - b, as if rounded once."""
-    gap, lost = two_sum(a, -b)
-    return (base + gap) + np.where(np.isfinite(lost), lost, 0.0)
-
-
-def rivals(batch: Batch) -> Array:
-    """The scores with the observed class taken out (-inf)."""
-    found = batch.pred.copy()
-    np.put_along_axis(found, batch.target[np.newaxis], -np.inf, axis=0)
-    return found
-
-
-def best_rival(batch: Batch) -> tuple[Array, NDArray[np.int64]]:
-    """The highest score of another class, and which class that is: the first of equal ones."""
-    others = rivals(batch)
-    return np.maximum.reduce(others, axis=0), np.argmax(others, axis=0)
-
-
-def shortfall(batch: Batch, margin: float, floor: bool) -> Array:
-    """By how much the observed class misses its margin over the best rival, that scores at least 0 if `floor`."""
-    best, _ = best_rival(batch)
-    return against(margin, np.maximum(best, 0.0) if floor else best, pick(batch, batch.pred))
-
-
-def to_best_rival(batch: Batch, slope: Array, floor: bool = False) -> Array:
-    """A gradient of `slope` at the best rival, which may be the floor, and as much less at the observed class."""
-    best, which = best_rival(batch)
-    full = np.zeros_like(batch.pred)
-    np.put_along_axis(full, which[np.newaxis], np.where(best > 0.0, slope, 0.0) if floor else slope, axis=0)
-    np.put_along_axis(full, batch.target[np.newaxis], -slope, axis=0)
-    return full
-
 
 Margin = Annotated[float, NON_NEGATIVE, "the margin asked for"]
 NEAREST = 0.5463024898437905, 2.9096576216837176e-17  # tan(1/2), where `tangent` is 0, as a pair
@@ -65,19 +30,45 @@ def margin_of(batch: Batch) -> Array:
     return sign(batch) * batch.pred
 
 
-def of_margin(slope: Callable[[Array], Array], **facts: Any) -> Callable[[Part], Loss]:
-    """Declare a loss that is a function of the margin, from its slope by the margin."""
+def margin_loss(slope: Callable[..., Array], **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
+    """Declare the mean of a function of the margin, from its slope by the margin."""
 
-    def gradient(batch: Batch) -> Array:
-        return sign(batch) * slope(margin_of(batch))
+    def made(function: Callable[..., Array]) -> Loss:
+        params = params_of(function)
+        part = part_of(lambda batch, **args: function(margin_of(batch), **args), params)
+        gradient = part_of(lambda batch, **args: sign(batch) * slope(margin_of(batch), **args), params)
+        return declare(function, forms=(MARGIN,), parts=(part,), row=part, gradient=gradient, **facts)
 
-    return loss(forms=(MARGIN,), gradient=gradient, **facts)
+    return made
+
+
+def against(base: float, a: Array, b: Array) -> Array:
+    """base + a - b, as if rounded once."""
+    gap, lost = two_sum(a, -b)
+    return (base + gap) + np.where(np.isfinite(lost), lost, 0.0)
+
+
+def best_rival(batch: Batch) -> tuple[Array, NDArray[np.int64]]:
+    """The highest score of another class than the observed one, and which class that is: the first of equal ones."""
+    rivals = batch.pred.copy()
+    rivals.reshape(-1)[observed_place(batch)] = -np.inf
+    return np.maximum.reduce(rivals, axis=0), np.argmax(rivals, axis=0)
+
+
+def shortfall(batch: Batch, margin: float, floor: bool) -> Array:
+    """By how much the observed class misses its margin over the best rival, that scores at least 0 if `floor`."""
+    best, _ = best_rival(batch)
+    return against(margin, np.maximum(best, 0.0) if floor else best, pick(batch, batch.pred))
 
 
 def _hinge_gradient(batch: Batch, *, margin: float, floor: bool) -> Array:
-    if has_labels(batch):
-        return to_best_rival(batch, (shortfall(batch, margin, floor) > 0.0).astype(np.float64), floor)
-    return -sign(batch) * (margin > margin_of(batch))
+    if not has_labels(batch):
+        return -sign(batch) * (margin > margin_of(batch))
+    short = (shortfall(batch, margin, floor) > 0.0).astype(np.float64)
+    best, rival = best_rival(batch)
+    gradient = spread(batch, -short)
+    np.put_along_axis(gradient, rival[np.newaxis], np.where(best > 0.0, short, 0.0) if floor else short, axis=0)
+    return gradient
 
 
 @loss(forms=lambda floor: (CLASS_SCORES,) if floor else (MARGIN, CLASS_SCORES), gradient=_hinge_gradient)
@@ -114,12 +105,8 @@ def hinge(
     return np.maximum(margin - margin_of(batch), 0.0)
 
 
-def _squared_hinge_gradient(batch: Batch, *, margin: float) -> Array:
-    return -2.0 * sign(batch) * np.maximum(margin - margin_of(batch), 0.0)
-
-
-@loss(forms=(MARGIN,), gradient=_squared_hinge_gradient)
-def squared_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
+@margin_loss(lambda m, margin: -2.0 * np.maximum(margin - m, 0.0))
+def squared_hinge(m: Array, *, margin: Margin = 1.0) -> Array:
     """Squared hinge loss of scores; binary and multilabel.
 
     Formula: mean of max(0, margin - s f)², s = ±1
@@ -133,11 +120,11 @@ def squared_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
         torchmetrics  binary_hinge_loss(squared=True)  ≠ applies a sigmoid first if any score is outside [0, 1]
         tutorials     the sum over rows                = squared_hinge --reduction sum
     """
-    return np.square(np.maximum(margin - margin_of(batch), 0.0))
+    return np.square(np.maximum(margin - m, 0.0))
 
 
-@of_margin(lambda m: -sigmoid(-m))
-def soft_margin(batch: Batch) -> Array:
+@margin_loss(lambda m: -sigmoid(-m))
+def soft_margin(m: Array) -> Array:
     """Logistic loss of the margin, for ±1 or 0/1 targets; a row with several labels is their mean.
 
     Formula: mean of ln(1 + e^(-m)), m = s f, s = ±1
@@ -151,11 +138,11 @@ def soft_margin(batch: Batch) -> Array:
         torch  nn.MultiLabelSoftMarginLoss   # of flags 0/1
         optax  sigmoid_binary_cross_entropy
     """
-    return softplus(-margin_of(batch))
+    return softplus(-m)
 
 
-@of_margin(lambda m: -np.exp(-m))
-def exponential(batch: Batch) -> Array:
+@margin_loss(lambda m: -np.exp(-m))
+def exponential(m: Array) -> Array:
     """Exponential loss of the margin, the one of AdaBoost.
 
     Formula: mean of e^(-m), m = s f, s = ±1
@@ -166,11 +153,11 @@ def exponential(batch: Batch) -> Array:
     Elsewhere:
         scikit-learn, private  _loss.ExponentialLoss  # of flags 0/1
     """
-    return np.exp(-margin_of(batch))
+    return np.exp(-m)
 
 
-@of_margin(lambda m: -(m < 0.0).astype(np.float64))
-def perceptron(batch: Batch) -> Array:
+@margin_loss(lambda m: -(m < 0.0).astype(np.float64))
+def perceptron(m: Array) -> Array:
     """Perceptron loss: hinge without a margin.
 
     Formula: mean of max(0, -m), m = s f, s = ±1
@@ -182,11 +169,11 @@ def perceptron(batch: Batch) -> Array:
     Elsewhere:
         optax  perceptron_loss
     """
-    return np.maximum(-margin_of(batch), 0.0)
+    return np.maximum(-m, 0.0)
 
 
-@of_margin(lambda m: np.where(m < -1.0, -4.0, -2.0 * np.maximum(1.0 - m, 0.0)))
-def modified_huber(batch: Batch) -> Array:
+@margin_loss(lambda m: np.where(m < -1.0, -4.0, -2.0 * np.maximum(1.0 - m, 0.0)))
+def modified_huber(m: Array) -> Array:
     """Modified Huber loss of the margin: squared hinge, linear below -1.
 
     Formula: mean of max(0, 1 - m)² for m >= -1, -4 m below, m = s f, s = ±1
@@ -197,12 +184,11 @@ def modified_huber(batch: Batch) -> Array:
     Elsewhere:
         scikit-learn, in training  SGDClassifier(loss='modified_huber')
     """
-    m = margin_of(batch)
     return np.where(m < -1.0, -4.0 * m, np.square(np.maximum(1.0 - m, 0.0)))
 
 
-@of_margin(lambda m: -np.clip(1.0 - m, 0.0, 1.0))
-def smoothed_hinge(batch: Batch) -> Array:
+@margin_loss(lambda m: -np.clip(1.0 - m, 0.0, 1.0))
+def smoothed_hinge(m: Array) -> Array:
     """Smoothed hinge loss of the margin: the corner is a parabola.
 
     Formula: mean of 1/2 - m for m <= 0, (1 - m)²/2 for 0 < m < 1, 0 from 1 on, m = s f, s = ±1
@@ -211,12 +197,11 @@ def smoothed_hinge(batch: Batch) -> Array:
     Avoid: Probabilities are wanted: bce, soft_margin.
     Source: Rennie & Srebro 2005, Loss functions for preference levels
     """
-    m = margin_of(batch)
     return np.where(m <= 0.0, 0.5 - m, 0.5 * np.square(np.maximum(1.0 - m, 0.0)))
 
 
-@of_margin(lambda m: -2.0 * sigmoid(m) * np.square(sigmoid(-m)))
-def savage(batch: Batch) -> Array:
+@margin_loss(lambda m: -2.0 * sigmoid(m) * np.square(sigmoid(-m)))
+def savage(m: Array) -> Array:
     """Savage loss of the margin, bounded by 1: the Brier score of the sigmoid of the score.
 
     Formula: mean of 1/(1 + e^m)², m = s f, s = ±1
@@ -225,7 +210,7 @@ def savage(batch: Batch) -> Array:
     Avoid: Training from a bad start: it is flat far on the wrong side.
     Source: Masnadi-Shirazi & Vasconcelos 2008, On the design of loss functions for classification
     """
-    return np.square(sigmoid(-margin_of(batch)))
+    return np.square(sigmoid(-m))
 
 
 def _beyond_tangent(m: Array) -> Array:
@@ -236,8 +221,8 @@ def _beyond_tangent(m: Array) -> Array:
     return np.where(near, 2.0 * close, 2.0 * np.arctan(m) - 1.0)
 
 
-@of_margin(lambda m: 4.0 * _beyond_tangent(m) / (1.0 + np.square(m)), best=None)
-def tangent(batch: Batch) -> Array:
+@margin_loss(lambda m: 4.0 * _beyond_tangent(m) / (1.0 + np.square(m)), best=None)
+def tangent(m: Array) -> Array:
     """Tangent loss of the margin, 0 at m = tan(1/2) = 0.546 and bounded: (π + 1)² on the wrong side.
 
     Formula: mean of (2 arctan(m) - 1)², m = s f, s = ±1
@@ -246,11 +231,11 @@ def tangent(batch: Batch) -> Array:
     Avoid: A larger margin should never cost more: savage.
     Source: Masnadi-Shirazi, Mahadevan & Vasconcelos 2010, doi:10.1109/CVPR.2010.5540136
     """
-    return np.square(_beyond_tangent(margin_of(batch)))
+    return np.square(_beyond_tangent(m))
 
 
-@of_margin(lambda m: -0.5 * np.clip(1.0 - m, 0.0, 2.0))
-def sparsemax_binary(batch: Batch) -> Array:
+@margin_loss(lambda m: -0.5 * np.clip(1.0 - m, 0.0, 2.0))
+def sparsemax_binary(m: Array) -> Array:
     """Sparsemax loss of one score, whose probability is clip((1 + f)/2, 0, 1).
 
     Formula: mean of 0 for m >= 1, -m for m <= -1, (1 - m)²/4 between, m = s f, s = ±1
@@ -261,7 +246,6 @@ def sparsemax_binary(batch: Batch) -> Array:
     Elsewhere:
         optax  sparsemax_loss
     """
-    m = margin_of(batch)
     return np.where(m <= -1.0, -m, np.square(0.5 * np.maximum(1.0 - m, 0.0)))
 
 
@@ -289,22 +273,18 @@ MarginWeight = Annotated[
 Power = Annotated[float, Whole(low=1.0, high=2.0), "1: the hinges, 2: their squares"]
 
 
-def _margin_weight(batch: Batch, class_weight: Weights | None) -> Array | float:
-    return 1.0 if class_weight is None else class_weights(batch, class_weight)[batch.target]
-
-
 def _misses(batch: Batch, margin: float) -> Array:
     """By how much each rival comes too near, (K, rows); 0 at the observed class."""
-    found = np.maximum(against(margin, batch.pred, pick(batch, batch.pred)), 0.0)
-    np.put_along_axis(found, batch.target[np.newaxis], 0.0, axis=0)
-    return found
+    misses = np.maximum(against(margin, batch.pred, pick(batch, batch.pred)), 0.0)
+    misses.reshape(-1)[observed_place(batch)] = 0.0
+    return misses
 
 
 def _multi_margin_gradient(batch: Batch, *, p: float, margin: float, class_weight: Weights | None) -> Array:
-    missed = _misses(batch, margin)
-    slope = (missed > 0.0).astype(np.float64) if p == 1.0 else 2.0 * missed
-    np.put_along_axis(slope, batch.target[np.newaxis], -np.add.reduce(slope, axis=0)[np.newaxis], axis=0)
-    return slope * (_margin_weight(batch, class_weight) / len(batch.pred))
+    misses = _misses(batch, margin)
+    slope = (misses > 0.0).astype(np.float64) if p == 1.0 else 2.0 * misses
+    slope.reshape(-1)[observed_place(batch)] = -np.add.reduce(slope, axis=0)
+    return slope * (label_weight(batch, class_weight) / len(batch.pred))
 
 
 @loss(forms=(CLASS_SCORES,), gradient=_multi_margin_gradient)
@@ -324,19 +304,15 @@ def multi_margin(batch: Batch, *, p: Power = 1.0, margin: Margin = 1.0, class_we
         torch      nn.MultiMarginLoss(weight=[1, 2, 3])  = multi_margin:class_weight=1/2/3
         the paper  Weston & Watkins                      ≠ it does not divide by K, which is constant for one data set
     """
-    missed = _misses(batch, margin)
-    total = np.add.reduce(missed if p == 1.0 else np.square(missed), axis=0) / len(batch.pred)
-    return total * _margin_weight(batch, class_weight)
+    misses = _misses(batch, margin)
+    total = np.add.reduce(misses if p == 1.0 else np.square(misses), axis=0) / len(batch.pred)
+    return total * label_weight(batch, class_weight)
 
 
 @derived
 def one_hot_sign(batch: Batch) -> Array:
     """+1 in the column of the observed class, -1 in the others, (K, rows)."""
-    if not has_labels(batch):
-        return 2.0 * batch.target - 1.0
-    found = np.full(batch.pred.shape, -1.0)
-    np.put_along_axis(found, batch.target[np.newaxis], 1.0, axis=0)
-    return found
+    return 2.0 * class_rows(batch) - 1.0
 
 
 def _one_vs_all_gradient(batch: Batch, *, margin: float) -> Array:
@@ -362,10 +338,10 @@ def one_vs_all_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
 
 
 def _multiclass_perceptron_gradient(batch: Batch) -> Array:
-    full = np.zeros_like(batch.pred)
-    np.put_along_axis(full, np.argmax(batch.pred, axis=0)[np.newaxis], 1.0, axis=0)
-    full.reshape(-1)[observed_place(batch)] -= 1.0
-    return full
+    gradient = np.zeros_like(batch.pred)
+    np.put_along_axis(gradient, np.argmax(batch.pred, axis=0)[np.newaxis], 1.0, axis=0)
+    gradient.reshape(-1)[observed_place(batch)] -= 1.0
+    return gradient
 
 
 @loss(forms=(CLASS_SCORES,), gradient=_multiclass_perceptron_gradient)
@@ -387,30 +363,30 @@ def multiclass_perceptron(batch: Batch) -> Array:
 def _sparsemax(batch: Batch) -> tuple[Array, Array]:
     """Sparsemax of the scores, (K, rows), and how far the observed class is below the threshold of what gets a share.
 
-    Gaps to the highest score are held as pairs, so that a rival that only just enters is seen; none of -1 enters.
+    A score gets max(f - τ, 0), where k scores f with 1 + k f > Σ f, from the highest on, make τ = (Σ f - 1)/k. Gaps to
+    the highest score are pairs, so that a rival that only just enters counts; none of -1 enters.
     """
-    top = np.maximum.reduce(batch.pred, axis=0)
-    gap, lost = two_sum(batch.pred, -top)
-    held, lost = np.maximum(gap, -2.0), np.where(gap > -2.0, lost, 0.0)
-    order = np.argsort(-held, axis=0, kind="stable")
-    total: Pair = (np.zeros_like(top), np.zeros_like(top))
-    taken, count = total, np.zeros_like(top)
-    for place, which in enumerate(order):
-        score = held[which, np.arange(batch.rows)], lost[which, np.arange(batch.rows)]
+    highest = np.maximum.reduce(batch.pred, axis=0)
+    gap, lost = two_sum(batch.pred, -highest)
+    near, lost = np.maximum(gap, -2.0), np.where(gap > -2.0, lost, 0.0)
+    total: Pair = (np.zeros_like(highest), np.zeros_like(highest))
+    support, count = total, np.zeros_like(highest)
+    for place, classes in enumerate(np.argsort(-near, axis=0, kind="stable")):
+        score = near[classes, np.arange(batch.rows)], lost[classes, np.arange(batch.rows)]
         total = add(total, score)
-        inside = _above(score, np.full_like(top, place + 1.0), total) > 0.0
-        taken = np.where(inside, total[0], taken[0]), np.where(inside, total[1], taken[1])
-        count += inside
-    above = np.stack([_above(score, count, taken) for score in zip(held, lost, strict=True)]) / count
-    below = np.maximum(-pick(batch, above), 0.0) + (pick(batch, held) - pick(batch, gap))
+        enters = _above(score, np.full_like(highest, place + 1.0), total) > 0.0
+        support = np.where(enters, total[0], support[0]), np.where(enters, total[1], support[1])
+        count += enters
+    above = np.stack([_above(score, count, support) for score in zip(near, lost, strict=True)]) / count
+    below = np.maximum(-pick(batch, above), 0.0) + (pick(batch, near) - pick(batch, gap))
     return np.maximum(above, 0.0), below
 
 
 def _above(score: Pair, count: Array, total: Pair) -> Array:
     """1 + count score - total: count times what a score is above the threshold of the `count` highest ones."""
     high, low = add(scale(score, count), (-total[0], -total[1]))
-    whole, rest = two_sum(np.ones_like(high), high)
-    return whole + (rest + low)
+    one_more, error = two_sum(np.ones_like(high), high)
+    return one_more + (error + low)
 
 
 def _sparsemax_gradient(batch: Batch) -> Array:
@@ -434,8 +410,8 @@ def sparsemax_multiclass(batch: Batch) -> Array:
     """
     share, below = _sparsemax(batch)
     share.reshape(-1)[observed_place(batch)] = 0.0
-    rest = np.add.reduce(share, axis=0)
-    return 0.5 * (np.add.reduce(np.square(share), axis=0) + np.square(rest)) + below
+    others_share = np.add.reduce(share, axis=0)
+    return 0.5 * (np.add.reduce(np.square(share), axis=0) + np.square(others_share)) + below
 
 
 def _label_pairs(batch: Batch) -> Iterator[tuple[int, Array, Mask]]:
@@ -446,12 +422,12 @@ def _label_pairs(batch: Batch) -> Iterator[tuple[int, Array, Mask]]:
 
 
 def _multilabel_margin_gradient(batch: Batch) -> Array:
-    full = np.zeros_like(batch.pred)
-    for label, missed, pairs in _label_pairs(batch):
-        active = ((missed > 0.0) & pairs).astype(np.float64)
-        full += active
-        full[label] -= np.add.reduce(active, axis=0)
-    return full / len(batch.pred)
+    gradient = np.zeros_like(batch.pred)
+    for label, misses, pairs in _label_pairs(batch):
+        active = ((misses > 0.0) & pairs).astype(np.float64)
+        gradient += active
+        gradient[label] -= np.add.reduce(active, axis=0)
+    return gradient / len(batch.pred)
 
 
 @loss(forms=(LABEL_SCORES,), gradient=_multilabel_margin_gradient)
@@ -468,8 +444,8 @@ def multilabel_margin(batch: Batch) -> Array:
         torch  nn.MultiLabelMarginLoss  # its target lists the true labels and ends with -1
     """
     total = np.zeros(batch.rows)
-    for _, missed, pairs in _label_pairs(batch):
-        total += np.add.reduce(np.where(pairs, np.maximum(missed, 0.0), 0.0), axis=0)
+    for _, misses, pairs in _label_pairs(batch):
+        total += np.add.reduce(np.where(pairs, np.maximum(misses, 0.0), 0.0), axis=0)
     return total / len(batch.pred)
 
 

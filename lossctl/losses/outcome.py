@@ -310,7 +310,7 @@ def class_slope(batch: Batch, elasticity: Array) -> Array:
     return elasticity * other_prob(batch) - batch.pred * sum_of_others(elasticity)
 
 
-def binary_slope(batch: Batch, no: Array, yes: Array) -> Array:
+def binary_slope(batch: Batch, no: Array | float, yes: Array | float) -> Array:
     """Gradient of the loss of a no plus that of a yes from their elasticities: by p, or by the logit of a sigmoid.
 
     yes is p ∂l/∂p of what a yes costs, no is (1 - p) ∂l/∂(1 - p) of what a no costs.

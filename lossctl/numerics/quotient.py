@@ -34,7 +34,7 @@ def expected(weight: Array | float, values: Array | float) -> Array:
     return product
 
 
-def per_probability(elasticity: Array, p: Array) -> Array:
+def per_probability(elasticity: Array | float, p: Array) -> Array:
     """elasticity / p, where nothing of nothing is nothing."""
     return np.where(elasticity == 0.0, 0.0, elasticity / p)
 
