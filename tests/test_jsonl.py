@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import lossctl as package
 from lossctl.errors import DataError, ExitCode
-from lossctl.io import fields, jsonl
+from lossctl.io import jsonl, source
 from lossctl.io.jsonl import JsonTable
 from lossctl.io.open import open_table
 from lossctl.io.source import Source
@@ -471,9 +471,9 @@ def test_empty_lines_at_the_end_are_none(write: Write) -> None:
 
 
 def test_pieces_are_cut_at_any_line(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "BLOCK", 4)
+    monkeypatch.setattr(source, "BLOCK", 4)
     for step in (1, 7, 1 << 20):
-        monkeypatch.setattr(fields, "STEP", step)
+        monkeypatch.setattr(source, "STEP", step)
         for count in (1, 3, 4, 5, 8, 9):
             text = lines(*({"p": row} for row in range(count)))
             for content in (text, text.rstrip("\n"), text + "\n\n", text.replace("\n", "\r\n")):
@@ -716,7 +716,7 @@ def test_a_name_of_another_format_is_no_file_of_lines(write: Write) -> None:
 
 
 def test_lines_that_never_end_are_not_gathered(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "LONGEST", 1 << 20)
+    monkeypatch.setattr(source, "LONGEST", 1 << 20)
     long = '{"y": 1, "p": 2, "pad": "' + "x" * (3 << 20) + '"}\n'
     assert "row 1 or one after it: one line is longer than 1 MiB" in refusal(write("a.jsonl", long))
     assert "row 3 or one after it: one line is longer" in refusal(write("a.jsonl", lines(GOOD, GOOD) + long))

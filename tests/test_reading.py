@@ -22,15 +22,14 @@ import pytest
 import lossctl as package
 from lossctl.core.fingerprint import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
-from lossctl.io import by_key, fields
+from lossctl.io import by_key, source
 from lossctl.io.arrow import keys, texts
 from lossctl.io.by_key import ByKey, ascends
 from lossctl.io.by_position import ByPosition
-from lossctl.io.fields import Chunk, Rest, chunks
 from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npy import NpyTable
 from lossctl.io.parquet import ParquetTable
-from lossctl.io.source import Source
+from lossctl.io.source import Chunk, Source, Unsafe, chunks
 from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
 from lossctl.io.times import ranks
 
@@ -40,8 +39,10 @@ SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
 # text cut at line ends -------------------------------------------------------------------------------------------
 
 
-def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahead: bool = False) -> list[Chunk | Rest]:
-    monkeypatch.setattr(fields, "BLOCK", SMALL_BLOCK)
+def cut(
+    text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahead: bool = False
+) -> list[Chunk | Unsafe]:
+    monkeypatch.setattr(source, "BLOCK", SMALL_BLOCK)
     return list(chunks(pa.BufferReader(text), delimiter, ahead))
 
 
@@ -52,7 +53,7 @@ def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahea
 def test_text_is_cut_into_pieces_of_whole_lines(
     step: int, ahead: bool, end: bytes, lines: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fields, "STEP", step)
+    monkeypatch.setattr(source, "STEP", step)
     separator = end or b"\n"
     text = separator.join(b"%d,x" % line for line in range(lines)) + end
     found = cut(text, monkeypatch, ahead=ahead)
@@ -89,23 +90,23 @@ def test_text_is_cut_only_where_every_line_end_ends_a_row(
 def test_what_comes_before_unsafe_text_is_still_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     head = b"".join(b"%d,x\n" % line for line in range(2 * SMALL_BLOCK))
     found = cut(head + b'8,"a\nb"\n' * 5, monkeypatch)
-    assert [type(piece) for piece in found] == [Chunk, Chunk, Rest]
+    assert [type(piece) for piece in found] == [Chunk, Chunk, Unsafe]
     assert found[-1].offset == len(head)
 
 
 def test_very_long_lines_come_in_pieces_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "LONGEST", 50)
-    monkeypatch.setattr(fields, "STEP", 31)
+    monkeypatch.setattr(source, "LONGEST", 50)
+    monkeypatch.setattr(source, "STEP", 31)
     found = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
     assert sum(piece.rows for piece in found if isinstance(piece, Chunk)) == 7
     assert max(piece.rows for piece in found if isinstance(piece, Chunk)) < SMALL_BLOCK
 
 
 def test_text_without_line_ends_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "LONGEST", 50)
-    monkeypatch.setattr(fields, "STEP", 10)
+    monkeypatch.setattr(source, "LONGEST", 50)
+    monkeypatch.setattr(source, "STEP", 10)
     stream = pa.BufferReader(b"1,x\r" * 100)
-    assert list(chunks(stream, ",", False)) == [Rest(0)]
+    assert list(chunks(stream, ",", False)) == [Unsafe(0)]
     assert stream.tell() == 50
 
 

@@ -18,10 +18,9 @@ from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EXAMPLES
 from lossctl.io.by_position import ByPosition, RowSource
-from lossctl.io.fields import NULLS
+from lossctl.io.csv import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot
-from lossctl.io.source import COMPRESSED
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnProfile
 from lossctl.profile.roles import role_domains
@@ -207,7 +206,7 @@ class CheckedData:
             kind = KINDS.get(profile.shapes[name].kind, "other")
             columns.append(column_survey(name, kind, column, tuple(roles)))
         fault = None if profile.fault is None else str(profile.fault)
-        return TableSurvey(table.label, format_of(table), profile.rows, tuple(columns), fault)
+        return TableSurvey(table.label, table.format, profile.rows, tuple(columns), fault)
 
     def _role(self, role: Role, job: Job | None) -> RoleSurvey:
         """Say how the rows of a role lie in each of its domains."""
@@ -496,22 +495,6 @@ def column_survey(name: str, kind: ColumnKind, column: ColumnProfile, roles: tup
 def key_like(column: ColumnSurvey) -> bool:
     """Whether a column holds whole numbers that ascend from row to row."""
     return bool(column.whole and column.ascending and column.values > 2)
-
-
-def format_of(table: Table) -> str | None:
-    """Name the format of an input, None where it is no file."""
-    parts = getattr(table, "parts", None)
-    if parts is not None:
-        kinds = list(dict.fromkeys(format_of(part) or "" for part in parts))
-        return f"folder of {len(parts)} {'/'.join(kinds)} file{'s' if len(parts) > 1 else ''}"
-    source = getattr(table, "source", None)
-    if source is None:
-        return None
-    by_reader: str | None = getattr(table, "format", None)  # where the first bytes alone do not say it
-    name = by_reader or ("tsv" if getattr(table, "delimiter", ",") == "\t" else "csv")
-    if source.format in COMPRESSED:
-        return f"{name}, {source.format}"
-    return name if by_reader or source.format == "csv" else str(source.format)
 
 
 def _without_row(problem: str) -> str:

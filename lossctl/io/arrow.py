@@ -1,4 +1,4 @@
-"""Arrow arrays to NumPy, without pandas: `Array.to_numpy` would import it."""
+"""Arrow arrays to columns: numbers, texts, and keys as hashes; without pandas, which `Array.to_numpy` would import."""
 
 from __future__ import annotations
 
@@ -38,20 +38,21 @@ NESTED: Final = {
 BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
+def column(array: pa.Array, kind: Kind) -> Column:
+    """Convert one column of a record batch; raise DataError where its type does not fit."""
+    if kind is Kind.NUMBER:
+        return numbers(array)
+    if kind is Kind.TEXT:
+        return texts(array)
+    return keys(array) if kind is Kind.KEY else Cells(array)
+
+
+# types ----------------------------------------------------------------------------------------------------------------
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type holds one vector per row."""
     return any(test(kind) for test in LIST_TYPES)
-
-
-def check_single(kind: pa.DataType) -> None:
-    """Raise DataError for a type that holds more than one value per row, and so no labels or keys."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if is_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        raise DataError(NOT_SINGLE)
-    for test, what in NESTED.items():
-        if test(kind):
-            raise DataError(f"holds {what}; one value per row is needed")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -69,22 +70,24 @@ def shape(kind: pa.DataType) -> Shape:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if is_list(kind):
-        inner = shape(kind.value_type).kind
-        return Shape(inner, kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
+        return Shape(shape(kind.value_type).kind, kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
     if pa.types.is_boolean(kind):
         return Shape("boolean")
-    if is_number(kind):
-        return Shape("number")
-    return Shape("text" if is_text(kind) else "other")
+    return Shape("number" if is_number(kind) else "text" if is_text(kind) else "other")
 
 
-def column(array: pa.Array, kind: Kind) -> Column:
-    """Convert one column of a record batch; raise DataError where its type does not fit."""
-    if kind is Kind.KEY:
-        return keys(array)
-    if kind is Kind.CELL:
-        return Cells(array)
-    return numbers(array) if kind is Kind.NUMBER else texts(array)
+def check_single(kind: pa.DataType) -> None:
+    """Raise DataError for a type that holds more than one value per row, and so no labels or keys."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if is_list(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        raise DataError(NOT_SINGLE)
+    for test, content in NESTED.items():
+        if test(kind):
+            raise DataError(f"holds {content}; one value per row is needed")
+
+
+# values ---------------------------------------------------------------------------------------------------------------
 
 
 def valid(array: pa.Array) -> Mask | None:
@@ -104,6 +107,14 @@ def buffer_of(array: pa.Array, dtype: type) -> NDArray[Any]:
     return values[array.offset : array.offset + len(array)]
 
 
+def offsets_of(array: pa.Array, dtype: type) -> NDArray[Any]:
+    """View where the lists or texts of an array begin, and where the last one ends."""
+    if not len(array):
+        return np.zeros(1, dtype)
+    offsets: NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return offsets[array.offset : array.offset + len(array) + 1]
+
+
 def numbers(array: pa.Array) -> Numbers:
     """Convert numbers, booleans, dictionaries of these, and lists of equal length to (width, rows) float64."""
     if pa.types.is_dictionary(array.type):
@@ -117,11 +128,10 @@ def numbers(array: pa.Array) -> Numbers:
         raise DataError(f"holds {kind}; numbers are needed")
     if not len(array):
         return Numbers(np.empty((1, 0)))
-    values = as_float64(array)
-    there = valid(array)
-    if there is None:
+    values, present = as_float64(array), valid(array)
+    if present is None:
         return Numbers(values[np.newaxis])
-    return Numbers(np.where(there, values, np.nan)[np.newaxis], ~there)
+    return Numbers(np.where(present, values, np.nan)[np.newaxis], ~present)
 
 
 def as_float64(array: pa.Array) -> NDArray[np.float64]:
@@ -136,36 +146,36 @@ def as_float64(array: pa.Array) -> NDArray[np.float64]:
     return values.astype(np.float64, copy=False)
 
 
-def vectors(array: pa.Array) -> Numbers:
-    """Convert one vector per row; every vector must have the same length and no null inside."""
-    there = valid(array)
-    present = array if there is None else array.drop_null()
-    flat = numbers(present.flatten())
+def vectors(array: pa.Array, width: int | None = None) -> Numbers:
+    """Convert one vector per row; all must have the same length, `width` if that is known, and no null inside."""
+    present = valid(array)
+    flat = numbers(array.flatten())
     if flat.null is not None:
         raise DataError("has a null inside a list")
-    rows = len(present)
+    rows = len(array) - array.null_count
     if pa.types.is_fixed_size_list(array.type):
         width = array.type.list_size
     else:
-        sizes = present.value_lengths().cast(pa.float64())
-        lengths = buffer_of(sizes, np.float64) if rows else np.empty(0)
-        width = int(lengths[0]) if rows else 0
+        lengths = np.diff(offsets_of(array, np.int64 if pa.types.is_large_list(array.type) else np.int32))
+        lengths = lengths if present is None else lengths[present]
+        width = width if width is not None else int(lengths[0]) if rows else 0
         if (lengths != width).any():
             raise DataError(f"has lists of different lengths: {width} and {int(lengths[lengths != width][0])}")
     columns = np.ascontiguousarray(flat.values.reshape(rows, width).T)
-    if there is None:
+    if present is None:
         return Numbers(columns)
-    spread = np.full((width, len(array)), np.nan)
-    spread[:, there] = columns
-    return Numbers(spread, ~there)
+    values = np.full((width, len(array)), np.nan)
+    values[:, present] = columns
+    return Numbers(values, ~present)
 
 
-def decoded(raw: bytes | None) -> str:
-    """Read text; raise DataError where it is none."""
-    try:
-        return (raw or b"").decode("utf-8")
-    except UnicodeDecodeError:
-        raise DataError(f"holds {raw[:40] if raw else raw!r}, which is not UTF-8 text") from None
+def not_a_number(array: pa.Array) -> Mask | None:
+    """Return (rows,) True for NaN, which as a label or key is missing; None where there is none."""
+    if not pa.types.is_floating(array.type) or not len(array):
+        return None
+    nan, present = np.isnan(as_float64(array)), valid(array)
+    nan = nan if present is None else nan & present
+    return nan if nan.any() else None
 
 
 def as_text(array: pa.Array) -> pa.Array:
@@ -183,19 +193,12 @@ def as_text(array: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         if is_text(kind) or any(test(kind) for test in BINARY_TYPES):
             for raw in array.cast(pa.large_binary()).to_pylist():
-                decoded(raw)
+                try:
+                    (raw or b"").decode("utf-8")
+                except UnicodeDecodeError:
+                    raise DataError(f"holds {raw[:40]!r}, which is not UTF-8 text") from None
         raise
     return text
-
-
-def not_a_number(array: pa.Array) -> Mask | None:
-    """Return (rows,) True for NaN, which as a label or key is missing; None where there is none."""
-    if not pa.types.is_floating(array.type) or not len(array):
-        return None
-    there = valid(array)
-    found = np.isnan(as_float64(array))
-    found = found if there is None else found & there
-    return found if found.any() else None
 
 
 def texts(array: pa.Array) -> Texts:
@@ -210,24 +213,24 @@ def texts(array: pa.Array) -> Texts:
     if not pa.types.is_dictionary(array.type):
         plain = pa.types.is_string(array.type) or is_number(array.type)
         array = (array if plain else as_text(array)).dictionary_encode()
-    found = np.array(buffer_of(array.indices.cast(pa.int64()), np.int64)) if len(array) else np.empty(0, np.int64)
-    there = valid(array.indices)
-    if there is not None:
-        found[~there] = -1
-    words = tuple(word or "" for word in as_text(array.dictionary).to_pylist())
+    codes = np.array(buffer_of(array.indices.cast(pa.int64()), np.int64)) if len(array) else np.empty(0, np.int64)
+    present = valid(array.indices)
+    if present is not None:
+        codes[~present] = -1
+    words = tuple(text or "" for text in as_text(array.dictionary).to_pylist())
     nan = not_a_number(array.dictionary)
     if "" in words or nan is not None:
-        absent = np.array([*(not word for word in words), True])
+        absent = np.array([*(not text for text in words), True])
         absent[:-1] |= False if nan is None else nan
-        found = np.where(absent[found], -1, found)
-    return Texts(found, words)
+        codes = np.where(absent[codes], -1, codes)
+    return Texts(codes, words)
 
 
 # keys: a whole number is hashed one to one; any other key is its label's text, hashed to 128 bits, so that two of a
-# billion different texts meet with a probability below 1e-20
+# billion different texts meet with a probability below 1e-20 ---------------------------------------------------------
 
 WORD: Final = 8  # bytes hashed at a time
-KEPT: Final = np.array([(1 << 8 * n) - 1 for n in range(WORD)] + [(1 << 64) - 1], dtype=np.uint64)
+FIRST_BYTES: Final = np.array([(1 << 8 * n) - 1 for n in range(WORD)] + [(1 << 64) - 1], dtype=np.uint64)
 ZEROS, ABOVE_NINE = np.uint64(0x3030303030303030), np.uint64(0x4646464646464646)
 NO_DIGIT: Final = np.uint64(0x8080808080808080)
 LONGEST_NUMBER: Final = 20  # characters of the longest whole number of 64 bits
@@ -241,53 +244,44 @@ def keys(array: pa.Array) -> Keys:
     check_single(array.type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    rows = len(array)
-    there = valid(array)
-    null = None if there is None else ~there
-    if not rows:
+    if not len(array):
         return Keys(np.empty(0, np.uint64), None)
+    present = valid(array)
+    null = np.zeros(len(array), dtype=bool) if present is None else ~present
     if pa.types.is_signed_integer(array.type):
-        numbers = np.array(buffer_of(array.cast(pa.int64()), np.int64))
-        return Keys(_of_numbers(numbers), None, null, numbers if null is None else None)
+        values = np.array(buffer_of(array.cast(pa.int64()), np.int64))
+        return Keys(_of_numbers(values), None, *((None, values) if present is None else (null, None)))
     nan = not_a_number(array)
     if nan is not None:
-        null = nan if null is None else null | nan
+        null |= nan
     text = as_text(array)
-    offsets = np.frombuffer(text.buffers()[1], dtype=np.int32)[text.offset : text.offset + rows + 1].astype(np.int64)
-    data = np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8)
-    found = of_texts(offsets, data)
-    empty = np.diff(offsets) == 0
-    null = empty if null is None else null | empty
+    offsets = offsets_of(text, np.int32).astype(np.int64)
+    hashed = of_texts(offsets, np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8))
+    check = hashed.check if hashed.check.any() else None
+    null |= np.diff(offsets) == 0
     if null.any():
-        return Keys(found.hashes, found.shown_check, null)
-    return Keys(found.hashes, found.shown_check, None, text if found.plain else found.numbers)
+        return Keys(hashed.hashes, check, null)
+    return Keys(hashed.hashes, check, None, text if hashed.plain else hashed.numbers)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Hashes of texts, a second one that is 0 for whole numbers, and the numbers if all texts are."""
+class TextHashes:
+    """Hashes of texts, a second one that is 0 for whole numbers, and the numbers if all texts are.
+
+    plain: no text is a whole number, and none is spelled otherwise than its label.
+    """
 
     hashes: Hashes
     check: Hashes
     numbers: NDArray[np.int64] | None
-    plain: bool  # no text is a whole number, and none is spelled otherwise than its label
-
-    @property
-    def shown_check(self) -> Hashes | None:
-        return self.check if self.check.any() else None
+    plain: bool
 
 
-def _of_words(words: Sequence[str]) -> _Found:
-    encoded = [word.encode() for word in words]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return of_texts(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+def _of_numbers(values: NDArray[np.int64]) -> Hashes:
+    return stirred(stirred(values.view(np.uint64) ^ OTHER_SEED))
 
 
-def _of_numbers(numbers: NDArray[np.int64]) -> Hashes:
-    return stirred(stirred(numbers.view(np.uint64) ^ OTHER_SEED))
-
-
-def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> _Found:
+def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> TextHashes:
     """Hash texts: text i is data[offsets[i] : offsets[i + 1]]."""
     starts, lengths = offsets[:-1], np.diff(offsets)
     padded = np.concatenate([data, np.zeros(WORD, np.uint8)])
@@ -299,48 +293,38 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> _Found:
     leads = padded[np.minimum(starts + signs, len(data))]
     digits &= (lengths > signs) & ((leads != ord("0")) | (lengths == 1))
     for place in range(0, int(lengths.max(initial=0)), WORD):
-        left = np.clip(lengths - place, 0, WORD)
-        word = windows[np.minimum(starts + place, len(data))] & KEPT[left]
+        count = np.clip(lengths - place, 0, WORD)
+        word = windows[np.minimum(starts + place, len(data))] & FIRST_BYTES[count]
         if place < LONGEST_NUMBER:
-            shown = word | (ZEROS & ~KEPT[left])
+            padded_word = word | (ZEROS & ~FIRST_BYTES[count])
             if place == 0:
-                shown = np.where(signs, (shown & ~np.uint64(0xFF)) | np.uint64(ord("0")), shown)
-            digits &= (((shown + ABOVE_NINE) | (shown - ZEROS)) & NO_DIGIT) == 0
-        longer = left > 0
+                unsigned = (padded_word & ~np.uint64(0xFF)) | np.uint64(ord("0"))
+                padded_word = np.where(signs, unsigned, padded_word)
+            digits &= (((padded_word + ABOVE_NINE) | (padded_word - ZEROS)) & NO_DIGIT) == 0
+        longer = count > 0
         if longer.all():
             hashes, check = stirred(hashes ^ word), stirred(stirred(check ^ word))
         else:
             hashes = np.where(longer, stirred(hashes ^ word), hashes)
             check = np.where(longer, stirred(stirred(check ^ word)), check)
     numeric, numbers = np.zeros(len(lengths), dtype=bool), np.zeros(len(lengths), dtype=np.int64)
-    whole, values = _numbers(np.flatnonzero(digits), starts + signs, lengths - signs, signs, padded)
-    hashes[whole], check[whole] = _of_numbers(values), 0
-    numeric[whole], numbers[whole] = True, values
-    ends = padded[np.maximum(offsets[1:] - 2, 0)], padded[np.maximum(offsets[1:] - 1, 0)]
-    odd = (lengths > 2) & (ends[0] == ord(".")) & (ends[1] == ord("0"))
-    first = windows[np.minimum(starts, len(data))] & KEPT[np.minimum(lengths, WORD)]
-    for spelling in SPELLED_OTHERWISE:
-        odd |= (lengths == len(spelling)) & (first == np.uint64(int.from_bytes(spelling, "little")))
-    respelled = np.flatnonzero(odd)
+    rows, values = _whole_numbers(np.flatnonzero(digits), starts + signs, lengths - signs, signs, padded)
+    hashes[rows], check[rows] = _of_numbers(values), 0
+    numeric[rows], numbers[rows] = True, values
+    respelled, words = _respelled(starts, lengths, data, padded, windows)
     if len(respelled):
-        raw = data.tobytes()
-        bounds = zip(offsets[respelled].tolist(), offsets[respelled + 1].tolist(), strict=True)
-        words = [label(raw[start:end].decode("utf-8", errors="replace")) for start, end in bounds]
-        other = [
-            place
-            for place, (row, word) in enumerate(zip(respelled.tolist(), words, strict=True))
-            if len(word.encode()) != lengths[row] or word in LABELS
-        ]
-        if other:
-            found, at = _of_words([words[place] for place in other]), respelled[other]
-            hashes[at], check[at] = found.hashes, found.check
-            if found.numbers is not None:
-                numeric[at], numbers[at] = True, found.numbers
-        respelled = respelled[other]
-    return _Found(hashes, check, numbers if numeric.all() else None, not numeric.any() and not len(respelled))
+        encoded = [text.encode() for text in words]
+        again = of_texts(
+            np.cumsum([0, *map(len, encoded)], dtype=np.int64), np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        )
+        hashes[respelled], check[respelled] = again.hashes, again.check
+        if again.numbers is not None:
+            numeric[respelled], numbers[respelled] = True, again.numbers
+    plain = not numeric.any() and not len(respelled)
+    return TextHashes(hashes, check, numbers if numeric.all() else None, plain)
 
 
-def _numbers(
+def _whole_numbers(
     rows: NDArray[np.int64],
     starts: NDArray[np.int64],
     digits: NDArray[np.int64],
@@ -352,11 +336,35 @@ def _numbers(
     starts, digits, negative = starts[rows], digits[rows], negative[rows]
     size = np.zeros(len(rows), dtype=np.uint64)
     for place in range(int(digits.max(initial=0))):
-        here = place < digits
-        digit = data[np.where(here, starts + place, 0)] - np.uint64(ord("0"))
-        size = np.where(here, size * np.uint64(10) + digit, size)
+        goes_on = place < digits
+        digit = data[np.where(goes_on, starts + place, 0)] - np.uint64(ord("0"))
+        size = np.where(goes_on, size * np.uint64(10) + digit, size)
     fits = size <= np.uint64((1 << 63) - 1)
     values = size.astype(np.int64)
     values[negative] *= -1
     fits &= ~(negative & (size == 0))  # -0 is a text of its own unless its label says otherwise
     return rows[fits], values[fits]
+
+
+def _respelled(
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    padded: NDArray[np.uint8],
+    windows: NDArray[Any],
+) -> tuple[NDArray[np.int64], Sequence[str]]:
+    """Return the rows whose text is spelled otherwise than its label, and these labels."""
+    ends = starts + lengths
+    odd = (lengths > 2) & (padded[np.maximum(ends - 2, 0)] == ord(".")) & (padded[np.maximum(ends - 1, 0)] == ord("0"))
+    first = windows[np.minimum(starts, len(data))] & FIRST_BYTES[np.minimum(lengths, WORD)]
+    for spelling in SPELLED_OTHERWISE:
+        odd |= (lengths == len(spelling)) & (first == np.uint64(int.from_bytes(spelling, "little")))
+    candidates = np.flatnonzero(odd)
+    if not len(candidates):
+        return candidates, []
+    raw = data.tobytes()
+    bounds = zip(starts[candidates].tolist(), ends[candidates].tolist(), strict=True)
+    words = [label(raw[start:end].decode("utf-8", errors="replace")) for start, end in bounds]
+    sizes = lengths[candidates].tolist()
+    places = [i for i, text in enumerate(words) if len(text.encode()) != sizes[i] or text in LABELS]
+    return candidates[places], [words[i] for i in places]

@@ -15,8 +15,30 @@ from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
+NUMERIC = "biuf"  # kinds of NumPy types that become float64
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
+
+
+def from_memory(data: object, label: str = "data") -> Table:
+    """Make a table of a pandas frame, an Arrow table or a dict of arrays."""
+    if isinstance(data, Mapping):
+        return ArrayTable(data, label)
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        return ArrowTable(data, label)
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        twice = data.columns[data.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"{label}: the frame names {list(map(str, twice))} more than once")
+        return FrameTable(data, label)
+    raise UsageError(
+        f"{label}: a value of type {type(data).__name__} is not allowed; a pandas frame, an Arrow table, a dict of "
+        "arrays or paths"
+    )
 
 
 class ArrayTable(Table):
@@ -28,7 +50,7 @@ class ArrayTable(Table):
         lengths = {name: values.shape[0] for name, values in self.columns.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"{label}: the columns differ in length: {lengths}")
-        self._exact = {str(name): exact(values, self.columns[str(name)]) for name, values in columns.items()}
+        self._labels = {str(name): label_values(values, self.columns[str(name)]) for name, values in columns.items()}
 
     def _array(self, name: str, values: object) -> NDArray[Any]:
         try:
@@ -53,14 +75,14 @@ class ArrayTable(Table):
     def rows(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def shape(self, name: str) -> Shape:
-        array = self.columns[name]
-        kind = {"b": "boolean", "i": "number", "u": "number", "f": "number"}.get(array.dtype.kind, "text")
-        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
-
     @property
     def cuts(self) -> range:
         return block_starts(self.rows)
+
+    def shape(self, name: str) -> Shape:
+        array = self.columns[name]
+        kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
+        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         end = self.rows if stop is None else stop
@@ -72,18 +94,18 @@ class ArrayTable(Table):
         array = self.columns[name][rows]
         if kind in (Kind.TEXT, Kind.KEY):
             with self.naming(name):
-                return labels(single(self._exact[name][rows]), kind)
-        if kind is Kind.CELL and array.dtype.kind not in "biuf":
+                return labels(single(self._labels[name][rows]), kind)
+        if array.dtype.kind in NUMERIC:
+            values = array.reshape(len(array), self.shape(name).width).T
+            return Numbers(np.ascontiguousarray(values, dtype=np.float64))
+        if kind is Kind.CELL:
             return labels(shown(array), Kind.TEXT)
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
-        columns = array.reshape(len(array), self.shape(name).width).T
-        return Numbers(np.ascontiguousarray(columns, dtype=np.float64))
+        raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
 
 
 def plain(values: object) -> NDArray[Any]:
     """View values as an array; masked ones, and None among numbers, are NaN."""
-    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in NUMERIC:
         return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64))
     array = np.asarray(values)
     if array.dtype == object and all(value is None or isinstance(value, int | float) for value in array.flat):
@@ -91,7 +113,7 @@ def plain(values: object) -> NDArray[Any]:
     return array
 
 
-def exact(values: object, array: NDArray[Any]) -> NDArray[Any]:
+def label_values(values: object, array: NDArray[Any]) -> NDArray[Any]:
     """View values as labels are read: whole numbers and booleans beside None or masked ones become no floats."""
     if isinstance(values, np.ma.MaskedArray):
         if values.dtype.kind in "biu":
@@ -121,12 +143,12 @@ def shown(array: NDArray[Any]) -> NDArray[Any]:
 
 def labels(array: NDArray[Any], kind: Kind) -> Column:
     """Encode (n,) labels or keys as an Arrow array of them is; None, NaN, NaT and an empty text are null."""
-    from lossctl.io import arrow as arrow_module
+    from lossctl.io import arrow
 
-    return arrow_module.column(arrow(array), kind)
+    return arrow.column(arrow_array(array), kind)
 
 
-def arrow(array: NDArray[Any]) -> Any:
+def arrow_array(array: NDArray[Any]) -> Any:
     """Return (n,) labels as an Arrow array: numbers and times of their own type, all else as text."""
     import pyarrow as pa
 
@@ -163,43 +185,43 @@ class ArrowTable(Table):
 
     @property
     def rows(self) -> int:
-        return int(self.table.num_rows)
+        return len(self.table)
+
+    @property
+    def cuts(self) -> range:
+        return block_starts(self.rows)
 
     def column(self, name: str) -> Any:
         """Return a column as a chunked Arrow array."""
         return self.table.column(name)
 
     def shape(self, name: str) -> Shape:
-        from lossctl.io import arrow as arrow_module
+        from lossctl.io import arrow
 
-        found = arrow_module.shape(self.column(name).type)
-        if found.width == 0:
-            first = self.column(name).slice(0, 1).combine_chunks()
-            with self.naming(name):
-                return Shape(found.kind, arrow_module.vectors(first).values.shape[0] if len(first) else 0)
-        return found
-
-    @property
-    def cuts(self) -> range:
-        return block_starts(self.rows)
+        shape = arrow.shape(self.column(name).type)
+        if shape.width:
+            return shape
+        first = self.column(name).slice(0, 1).combine_chunks()
+        with self.naming(name):
+            return Shape(shape.kind, arrow.vectors(first).values.shape[0] if len(first) else 0)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         import pyarrow as pa
 
-        from lossctl.io import arrow as arrow_module
+        from lossctl.io import arrow
 
         table = pa.table({name: self.column(name) for name in columns})
         table = table.slice(start, None if stop is None else stop - start)
         for batch in table.to_batches(max_chunksize=BLOCK):
-            piece: dict[str, Column] = {}
+            values: dict[str, Column] = {}
             for name, kind in columns.items():
                 with self.naming(name):
-                    piece[name] = arrow_module.column(batch.column(name), kind)
-            yield ready(Piece(piece))
+                    values[name] = arrow.column(batch.column(name), kind)
+            yield ready(Piece(values))
 
 
 class FrameTable(ArrowTable):
-    """A pandas frame, of which only the columns asked for are converted, each once."""
+    """A pandas frame, of which only the columns that are read are converted, each once."""
 
     def __init__(self, frame: Any, label: str = "data") -> None:
         super().__init__(frame, label)
@@ -208,10 +230,6 @@ class FrameTable(ArrowTable):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(map(str, self.table.columns))
-
-    @property
-    def rows(self) -> int:
-        return len(self.table)
 
     def column(self, name: str) -> Any:
         if name not in self._converted:
@@ -223,29 +241,8 @@ class FrameTable(ArrowTable):
 
         series = self.table.iloc[:, self.names.index(name)]
         try:
-            found = pa.Array.from_pandas(series)
+            array = pa.Array.from_pandas(series)
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
-        return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
-
-
-def from_memory(data: object, label: str = "data") -> Table:
-    """Make a table of a pandas frame, an Arrow table or a dict of arrays."""
-    if isinstance(data, Mapping):
-        return ArrayTable(data, label)
-    import pyarrow as pa
-
-    if isinstance(data, pa.Table):
-        return ArrowTable(data, label)
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        twice = data.columns[data.columns.duplicated()]
-        if len(twice):
-            raise DataError(f"{label}: the frame names {list(map(str, twice))} more than once")
-        return FrameTable(data, label)
-    raise UsageError(
-        f"{label}: a value of type {type(data).__name__} is not allowed; a pandas frame, an Arrow table, a dict of "
-        "arrays or paths"
-    )
+        return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

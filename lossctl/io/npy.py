@@ -94,6 +94,8 @@ def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[ND
 class NpyTable(FileTable):
     """One array as a table of one vector column, which bears the file's name."""
 
+    kind = "npy"
+
     @cached_property
     def layout(self) -> Layout:
         """What the header says."""
@@ -156,19 +158,16 @@ DAMAGED: Final = (
 class NpzTable(FileTable):
     """One archive: each array is a column, of vectors where it has more than one index."""
 
-    format = "npz"
+    kind = "npz"
 
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:
         """Open the archive, and word whatever is wrong with it in one line."""
         try:
-            with open(self.source.path, "rb") as file, zipfile.ZipFile(file) as archive:
+            with self.source.reading(), open(self.source.path, "rb") as file, zipfile.ZipFile(file) as archive:
                 yield archive
         except DataError:
             raise
-        except OSError as error:
-            self.source.unchanged()
-            raise DataError(f"{self.label}: {self.source.explained(error)}") from None
         except DAMAGED as error:
             self.source.unchanged()
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

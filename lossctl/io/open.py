@@ -81,6 +81,11 @@ class PartsTable(Table):
             self._starts = list(accumulate((part.rows or 0 for part in self.parts[:-1]), initial=0))
 
     @property
+    def format(self) -> str:
+        formats = dict.fromkeys(part.format or "" for part in self.parts)
+        return f"folder of {len(self.parts)} {'/'.join(formats)} file{'s' if len(self.parts) > 1 else ''}"
+
+    @property
     def names(self) -> tuple[str, ...]:
         return self.parts[0].names
 

@@ -23,6 +23,8 @@ BOMB_RATIO = 1000  # ... unless the file itself is at least a thousandth of that
 class ParquetTable(FileTable):
     """One Parquet file."""
 
+    kind = "parquet"
+
     @cached_property
     def metadata(self) -> pq.FileMetaData:
         """The footer."""

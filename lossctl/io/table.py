@@ -48,6 +48,11 @@ class Table(ABC):
     label: str
 
     @property
+    def format(self) -> str | None:
+        """The format of the file or files; None for a table in memory."""
+        return None
+
+    @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The columns, in order."""
@@ -101,11 +106,17 @@ class Table(ABC):
 
 
 class FileTable(Table):
-    """A table in one file, which must not change while it is read."""
+    """A table in one file, which must not change while it is read. `kind` names the format."""
+
+    kind: str
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.label = source.label
+
+    @property
+    def format(self) -> str:
+        return f"{self.kind}, {self.source.format}" if self.source.compressed else self.kind
 
     def unchanged(self) -> None:
         self.source.unchanged()
@@ -162,6 +173,13 @@ class Texts(Column):
 
     codes: NDArray[np.int64]
     words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str | None]) -> Self:
+        """Encode texts, None where there is none."""
+        places: dict[str, int] = {}
+        codes = [-1 if text is None else places.setdefault(text, len(places)) for text in texts]
+        return cls(np.array(codes, dtype=np.int64), tuple(places))
 
     @property
     def rows(self) -> int:

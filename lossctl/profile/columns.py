@@ -14,7 +14,7 @@ from lossctl.core.labels import label
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
 from lossctl.io import arrow
-from lossctl.io.fields import FALSE, NULLS, NUMBER, TRUE
+from lossctl.io.csv import FALSE, NULLS, NUMBER, TRUE
 from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
 from lossctl.profile.numbers import EXAMPLES, LOOK, NumberSummary, ValueCounts
