@@ -6,7 +6,6 @@ from lossctl.core.domain import (
     FLAG,
     LABELS,
     MASK,
-    NON_NEGATIVE,
     ONE_HOT,
     PRED_BOX,
     PROBABILITY,
@@ -139,48 +138,5 @@ CRITIC = Form(
         "score of one row",
         tuple(f"{kind} {x:g}" for kind in ("real", "generated") for x in CRITIC_SCORES),
         {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (CRITIC_SCORES * 2,)},
-    ),
-)
-PAIR_FLAGS = {"target": ((1.0,) * len(DISTANCES) + (0.0,) * len(DISTANCES),)}
-GIVEN_DISTANCES = Form(
-    "distances",
-    {"near": NON_NEGATIVE.wide(1), "far": NON_NEGATIVE.wide(1)},
-    Curve(
-        "distance of the negative, the positive at 1",
-        tuple(f"{d:g}" for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)),
-        {"near": ((1.0,) * 6,), "far": ((0.0, 0.5, 1.0, 1.5, 2.0, 3.0),)},
-    ),
-)
-PAIR_DISTANCES = Form(
-    "distance",
-    {"target": FLAG.wide(1), "pred": NON_NEGATIVE.wide(1)},
-    Curve(
-        "distance of the pair",
-        tuple(f"{kind} {d:g}" for kind in ("same", "different") for d in DISTANCES),
-        {**PAIR_FLAGS, "pred": (DISTANCES * 2,)},
-    ),
-)
-TURNS = (0.0, 0.5, 1.0, 2.0)
-DIRECTIONS = Form(
-    "directions",
-    {"target": FLAG.wide(1), "left": REAL, "right": REAL},
-    Curve(
-        "right = (1, x), left = (1, 0)",
-        tuple(f"{kind} x = {x:g}" for kind in ("same", "different") for x in TURNS),
-        {
-            "target": ((1.0,) * 4 + (0.0,) * 4,),
-            "left": ((1.0,) * 8, (0.0,) * 8),
-            "right": ((1.0,) * 8, TURNS * 2),
-        },
-    ),
-    least=2,
-)
-COMPARISONS = Form(
-    "comparisons",
-    {"target": FLAG.wide(1), "left": REAL.wide(1), "right": REAL.wide(1)},
-    Curve(
-        "score on the left, 0 on the right, target +1",
-        tuple(f"{x:g}" for x in SCORES),
-        {"target": ((1.0,) * len(SCORES),), "left": (SCORES,), "right": ((0.0,) * len(SCORES),)},
     ),
 )

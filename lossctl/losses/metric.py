@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, flag, sign
 from lossctl.core.declare import Recipe, loss, recipe, sample
-from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Interval
-from lossctl.losses.forms import (
-    COMPARISONS,
-    DIRECTIONS,
-    GIVEN_DISTANCES,
-    PAIR_DISTANCES,
-    PAIRS,
-    SCORE_PAIRS,
-    TRIPLETS,
-)
+from lossctl.core.domain import AT_LEAST_ONE, FLAG, NON_NEGATIVE, POSITIVE, REAL, Interval
+from lossctl.core.form import Curve, Form
+from lossctl.losses.forms import PAIRS, SCORE_PAIRS, SCORES, TRIPLETS
 from lossctl.numerics.activation import sigmoid
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum, soft_difference, soft_gap, subtract, three_terms
@@ -26,6 +20,41 @@ from lossctl.numerics.lengths import cosine, cosine_slope, distance, norm, norm_
 
 Margin = Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"]
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
+PAIR, TRIPLET = PAIRS.curve, TRIPLETS.curve
+PAIR_DISTANCES = Form(
+    "distance",
+    {"target": FLAG.wide(1), "pred": NON_NEGATIVE.wide(1)},
+    replace(PAIR, roles={"target": PAIR.roles["target"], "pred": PAIR.roles["left"]}),
+)
+GIVEN_DISTANCES = Form(
+    "distances",
+    {"near": NON_NEGATIVE.wide(1), "far": NON_NEGATIVE.wide(1)},
+    replace(TRIPLET, roles={"near": TRIPLET.roles["positive"], "far": TRIPLET.roles["negative"]}),
+)
+TURNS = (0.0, 0.5, 1.0, 2.0)
+DIRECTIONS = Form(
+    "directions",
+    {"target": FLAG.wide(1), "left": REAL, "right": REAL},
+    Curve(
+        "right = (1, x), left = (1, 0)",
+        tuple(f"{kind} x = {x:g}" for kind in ("same", "different") for x in TURNS),
+        {
+            "target": ((1.0,) * 4 + (0.0,) * 4,),
+            "left": ((1.0,) * 8, (0.0,) * 8),
+            "right": ((1.0,) * 8, TURNS * 2),
+        },
+    ),
+    least=2,
+)
+COMPARISONS = Form(
+    "comparisons",
+    {"target": FLAG.wide(1), "left": REAL.wide(1), "right": REAL.wide(1)},
+    Curve(
+        "score on the left, 0 on the right, target +1",
+        tuple(f"{x:g}" for x in SCORES),
+        {"target": ((1.0,) * len(SCORES),), "left": (SCORES,), "right": ((0.0,) * len(SCORES),)},
+    ),
+)
 
 
 @derived

@@ -12,7 +12,7 @@ from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX
 from lossctl.core.form import Curve, Form
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, starts
-from lossctl.losses.masks import FORM, Smooth, dice, dice_slope, share
+from lossctl.losses.masks import FORM, Smooth, dice_counts, dice_slope, share
 from lossctl.losses.outcome import binary_slope, class_rows, log_observed, other_observed, prob_observed
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
@@ -22,7 +22,7 @@ DiceWeight = Annotated[float, NON_NEGATIVE, "weight of the Dice loss"]
 
 
 def _dice(batch: Batch, smooth: float) -> Array:
-    return dice.parts[0](batch, smooth=smooth, squared=False)
+    return share(*dice_counts(batch, smooth=smooth, squared=False))
 
 
 def _dice_slope(batch: Batch, smooth: float) -> Array:
@@ -73,9 +73,9 @@ def dice_ce(
 
 def _focal_slope(batch: Batch, gamma: float) -> Array:
     """Slope of the mean focal loss of the pixels, by them or by their logits."""
-    y, other, log_p, p = batch.target, other_observed(batch), log_observed(batch), prob_observed(batch)
-    steep = np.where(other == 0.0, 0.0, gamma * np.power(other, gamma - 1.0) * p * log_p)
-    elasticity = np.where(p == 0.0, 0.0, steep) - np.power(other, gamma)
+    y, wrong, log_p, p = batch.target, other_observed(batch), log_observed(batch), prob_observed(batch)
+    steep = np.where(wrong == 0.0, 0.0, gamma * np.power(wrong, gamma - 1.0) * p * log_p)
+    elasticity = np.where(p == 0.0, 0.0, steep) - np.power(wrong, gamma)
     return binary_slope(batch, (1.0 - y) * elasticity, y * elasticity) / len(batch.pred)
 
 
@@ -112,16 +112,16 @@ def dice_focal(
     return lambda_dice * _dice(batch, smooth) + expected(lambda_focal, focal)
 
 
-FOUND = (0.1, 0.5, 0.9)
+SHARES = (0.1, 0.5, 0.9)
 PIXELS = Form(
     "multiclass",
     {"target": LABELS, "pred": SIMPLEX, "query": CODES},
     Curve(
         "p of the class of a pixel",
-        tuple(f"{kind} {p:g}" for kind in ("background", "object") for p in FOUND),
+        tuple(f"{kind} {p:g}" for kind in ("background", "object") for p in SHARES),
         {
             "target": ((0.0,) * 3 + (1.0,) * 3,),
-            "pred": ((*FOUND, *(1.0 - p for p in FOUND)), (*(1.0 - p for p in FOUND), *FOUND)),
+            "pred": ((*SHARES, *(1.0 - p for p in SHARES)), (*(1.0 - p for p in SHARES), *SHARES)),
             "query": (tuple(map(float, range(3))) * 2,),
         },
     ),
