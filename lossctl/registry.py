@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.losses that declare it
-    "regression": ("regression", "robust", "asymmetric"),
-    "relative": ("relative", "series"),
-    "fit": ("variance", "agreement", "explained", "skill"),
+    "regression": ("regression", "robust"),
+    "relative": ("relative",),
+    "fit": ("fit", "explained"),
     "count": ("count",),
     "distribution": ("distribution",),
     "classification": ("classification", "decision", "calibration"),

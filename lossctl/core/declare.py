@@ -35,9 +35,9 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, Literal
 
-from lossctl.core.form import Form
+from lossctl.core.batch import Batch
 from lossctl.core.loss import Loss, Part, Resolve, taken
-from lossctl.core.param import Param, params_of
+from lossctl.core.param import Param, Value, params_of
 from lossctl.core.peer import peer_of
 from lossctl.core.statistic import MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
@@ -47,6 +47,7 @@ HEAD: Final = re.compile(rf"({'|'.join(HEADS)}):(?: (.*))?")
 INDENT: Final = 4  # of a line of `Elsewhere`
 MARKS: Final = ("= ", "≠ ", "# ")  # a line that begins with one continues a claim by a column
 VARYING: Final = ("forms", "parts", "reading", "best")
+SHARED: Final = ("forms", "unit", "source", "use", "avoid")
 RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
 
 
@@ -90,22 +91,20 @@ def complement(recipe: Recipe) -> Recipe:
     return replace(recipe, whole=rest)
 
 
-def loss(*, forms: tuple[Form, ...] | Callable[..., tuple[Form, ...]], **facts: Any) -> Callable[[Part], Loss]:
+def loss(**facts: Any) -> Callable[[Part], Loss]:
     """Declare the mean of `function(batch, *, params) -> per-row values` as a loss.
 
     The function returns (rows,) values, or (width, rows) values that are averaged over the columns. gradient: the
     slope of each row's loss by the prediction, a dict by role where there are several.
     """
-    return lambda function: declare(function, forms=forms, parts=(function,), row=function, **facts)
+    return lambda function: declare(function, parts=(function,), row=function, **facts)
 
 
-def recipe(
-    *, forms: tuple[Form, ...] | Callable[..., tuple[Form, ...]], **facts: Any
-) -> Callable[[Callable[..., Recipe]], Loss]:
+def recipe(**facts: Any) -> Callable[[Callable[..., Recipe]], Loss]:
     """Declare a loss by `function(*, params) -> Recipe`."""
 
     def made(function: Callable[..., Recipe]) -> Loss:
-        return declare(function, forms=forms, resolve=lambda args: vars(call(function, args)), **facts)
+        return declare(function, resolve=lambda args: vars(call(function, args)), **facts)
 
     return made
 
@@ -115,19 +114,24 @@ def declare(
     *,
     params: tuple[Param, ...] | None = None,
     resolve: Resolve | None = None,
+    like: Loss | None = None,
     note: str = "",
     **facts: Any,
 ) -> Loss:
     """Return the loss that a function, its docstring and further facts declare, with its parameters at their defaults.
 
     params: in place of those of the function. resolve: the fields of `RESOLVED` that depend on parameters, from their
-    values; those that it does not return are as declared. note: what a family adds to the doc of every loss.
+    values; those that it does not return are as declared. like: a loss of the same parameters, forms, unit, source,
+    use and avoid, where these are not stated. note: what a family adds to the doc of every loss.
     """
     varying = {name: facts.pop(name) for name in VARYING if callable(facts.get(name))}
-    facts = {**described(function.__name__, function.__doc__ or "", plain="formula" in facts), **facts}
+    shared = {} if like is None else {name: getattr(like, name) for name in SHARED}
+    facts = {**shared, **described(function.__name__, function.__doc__ or "", plain="formula" in facts), **facts}
+    if params is None:
+        params = params_of(function) if like is None else like.params
     made = Loss(
         name=function.__name__,
-        params=params_of(function) if params is None else params,
+        params=params,
         **{"forms": (), "parts": (), **facts, "doc": f"{facts['doc']}\n{note}".strip()},
     )
     if not varying:
@@ -146,6 +150,17 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
         return made.bind()
     declared = {name: getattr(made, name) for name in RESOLVED}
     return replace(made, resolve=lambda args: {**declared, **changes(args)}).bind()
+
+
+def of_quantities(function: Callable[..., Array], quantities: Mapping[str, Part]) -> Part:
+    """Return the part that calls a function with the quantities of a block that its arguments name."""
+    sources = {name: quantities[name] for name in taken(function) if name in quantities}
+
+    @wraps(function)
+    def part(batch: Batch, **args: Value) -> Array:
+        return function(**{name: quantity(batch) for name, quantity in sources.items()}, **args)
+
+    return part
 
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:

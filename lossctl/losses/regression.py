@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import numpy as np
 
-from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.declare import Recipe, loss, peak, recipe, sample
+from lossctl.core.batch import Batch, abs_residual, derived, residual
+from lossctl.core.declare import Recipe, declare, of_quantities, peak, recipe, sample
 from lossctl.core.domain import POSITIVE, UNIT
+from lossctl.core.loss import Loss
 from lossctl.core.statistic import ROOT
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
+from lossctl.numerics.double import finite_or_zero, two_sum
+from lossctl.numerics.weighted import weighted_quantile
 
 FORM = (regression(),)
 ONE_OUTPUT = (regression(one=True),)
 STRAIGHT = 700.0  # |r| at which e^-2|r| is far below the last digit of 1, and e^|r| still in range
+Linear = Annotated[float, POSITIVE, "|r| at which growth turns linear, in the target's unit"]
 
 
-def _mse_gradient(batch: Batch) -> Array:
-    return 2.0 * residual(batch)
+@derived
+def residual_rest(batch: Batch) -> Array:
+    """What rounding took from pred - target; 0 where that overflowed."""
+    return finite_or_zero(two_sum(batch.pred, -batch.target)[1])
 
 
-@loss(forms=FORM, gradient=_mse_gradient)
-def mse(batch: Batch) -> Array:
+QUANTITIES: Final = {"r": residual, "size": abs_residual, "rest": residual_rest}
+
+
+def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
+    """Declare the mean of a function of the residual r, its size |r| and the rest that rounding took from it.
+
+    slope: its derivative by r, a function of the same.
+    """
+
+    def made(function: Callable[..., Array]) -> Loss:
+        row = of_quantities(function, QUANTITIES)
+        gradient = None if slope is None else of_quantities(slope, QUANTITIES)
+        return declare(row, forms=FORM, parts=(row,), row=row, gradient=gradient, **facts)
+
+    return made
+
+
+@residual_loss(slope=lambda r: 2.0 * r)
+def mse(r: Array) -> Array:
     """Mean squared error.
 
     No factor 1/2. A row with several outputs is the mean over its outputs.
@@ -44,7 +68,10 @@ def mse(batch: Batch) -> Array:
         torchmetrics  mean_squared_error
         permetrics    MSE                 # of one output
     """
-    return np.square(residual(batch))
+    return np.square(r)
+
+
+squared = mse.parts[0]
 
 
 @recipe(forms=FORM)
@@ -68,12 +95,8 @@ def rmse() -> Recipe:
     return Recipe(mse.parts, ROOT)
 
 
-def _mae_gradient(batch: Batch) -> Array:
-    return np.sign(residual(batch))
-
-
-@loss(forms=FORM, gradient=_mae_gradient)
-def mae(batch: Batch) -> Array:
+@residual_loss(slope=lambda r: np.sign(r))
+def mae(size: Array) -> Array:
     """Mean absolute error.
 
     Formula: mean of |r|, r = pred - target
@@ -91,15 +114,11 @@ def mae(batch: Batch) -> Array:
         torchmetrics  mean_absolute_error
         permetrics    MAE                  # of one output
     """
-    return abs_residual(batch)
+    return size
 
 
-def _mbe_gradient(batch: Batch) -> Array:
-    return np.full_like(batch.pred, -1.0)
-
-
-@loss(forms=FORM, gradient=_mbe_gradient, direction="zero")
-def mbe(batch: Batch) -> Array:
+@residual_loss(slope=lambda r: np.full_like(r, -1.0), direction="zero")
+def mbe(r: Array) -> Array:
     """Mean bias error; positive means that the predictions are too low.
 
     Formula: mean of (target - pred)
@@ -111,17 +130,11 @@ def mbe(batch: Batch) -> Array:
     Elsewhere:
         permetrics  MBE  = -1 x mbe  # pred - target; of one output
     """
-    return 0.0 - residual(batch)
+    return 0.0 - r
 
 
-def _huber_gradient(batch: Batch, *, delta: float) -> Array:
-    return np.clip(residual(batch), -delta, delta)
-
-
-@loss(forms=FORM, gradient=_huber_gradient)
-def huber(
-    batch: Batch, *, delta: Annotated[float, POSITIVE, "|r| at which growth turns linear, in the target's unit"] = 1.0
-) -> Array:
+@residual_loss(slope=lambda r, delta: np.clip(r, -delta, delta))
+def huber(size: Array, *, delta: Linear = 1.0) -> Array:
     """Squared error near zero, absolute error in the tails.
 
     Continuous with its slope at |r| = delta; as delta grows it becomes mse/2.
@@ -139,18 +152,13 @@ def huber(
         scipy        special.huber(delta=delta)
         statsmodels  robust.norms.HuberT(t=delta).rho
     """
-    size = abs_residual(batch)
     inner = np.minimum(size, delta)
     return inner * (size - 0.5 * inner)
 
 
-def _smooth_l1_gradient(batch: Batch, *, beta: float) -> Array:
-    return np.clip(residual(batch) / beta, -1.0, 1.0)
-
-
-@loss(forms=FORM, gradient=_smooth_l1_gradient)
+@residual_loss(slope=lambda r, beta: np.clip(r / beta, -1.0, 1.0))
 def smooth_l1(
-    batch: Batch, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0
+    size: Array, *, beta: Annotated[float, POSITIVE, "width of the parabola, in the target's unit"] = 1.0
 ) -> Array:
     """Absolute error with its corner rounded by a parabola; huber(delta=beta)/beta.
 
@@ -164,17 +172,12 @@ def smooth_l1(
         torch  nn.SmoothL1Loss(beta=beta)  # its beta = 0 is mae
         keras  Huber(delta=0.5)            = 0.5 x smooth_l1:beta=0.5  # its means are float32
     """
-    size = abs_residual(batch)
     inner = np.minimum(size, beta)
     return inner / beta * (size - 0.5 * inner)
 
 
-def _log_cosh_gradient(batch: Batch) -> Array:
-    return np.tanh(residual(batch))
-
-
-@loss(forms=FORM, gradient=_log_cosh_gradient)
-def log_cosh(batch: Batch) -> Array:
+@residual_loss(slope=lambda r: np.tanh(r))
+def log_cosh(size: Array) -> Array:
     """Logarithm of the hyperbolic cosine of the residual.
 
     Formula: mean of ln cosh r, r = pred - target
@@ -188,19 +191,13 @@ def log_cosh(batch: Batch) -> Array:
         optax         log_cosh        # its form cancels for |r| below 1e-6
         torchmetrics  log_cosh_error  ≠ it overflows for |r| above 710, and cancels for |r| below 1e-6
     """
-    size = abs_residual(batch)
-    held = np.minimum(size, STRAIGHT)  # beyond, the loss is a straight line to the last digit
+    near = np.minimum(size, STRAIGHT)
     # ln cosh r = ln(1 + 2 sinh²(r/2)) does not cancel near zero
-    return np.log1p(2.0 * np.square(np.sinh(0.5 * held))) + (size - held)
+    return np.log1p(2.0 * np.square(np.sinh(0.5 * near))) + (size - near)
 
 
-def _quantile_gradient(batch: Batch, *, q: float) -> Array:
-    r = residual(batch)
-    return np.where(r > 0.0, 1.0 - q, np.where(r < 0.0, -q, 0.0))
-
-
-@loss(forms=FORM, gradient=_quantile_gradient)
-def quantile(batch: Batch, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5) -> Array:
+@residual_loss(slope=lambda r, q: np.where(r > 0.0, 1.0 - q, np.where(r < 0.0, -q, 0.0)))
+def quantile(r: Array, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5) -> Array:
     """Quantile (pinball) loss: an error below costs q, an error above 1 - q.
 
     Formula: mean of max(q·(target - pred), (q - 1)·(target - pred))
@@ -214,19 +211,16 @@ def quantile(batch: Batch, *, q: Annotated[float, UNIT, "the quantile asked for"
         scikit-learn       mean_pinball_loss(alpha=q)
         tensorflow-addons  losses.PinballLoss(tau=q)
     """
-    r = residual(batch)
-    over, under = (0.0 if share == 0.0 else share * r for share in (1.0 - q, -q))  # 0 even of an infinite residual
-    return np.maximum(over, under)
+    return np.maximum((1.0 - q) * r, -q * r)
 
 
-def _weighted_median(ordered: Array) -> float:
-    """Median of the first line of a sorted (2, rows) array; weights count as repeated rows."""
+pinball = quantile.parts[0]
+
+
+def weighted_median(ordered: Array) -> float:
+    """Return the median of the first line of a sample."""
     values, weights = ordered
-    reached = np.cumsum(weights)
-    half = 0.5 * reached[-1]
-    low = values[np.searchsorted(reached, half, side="left")]
-    high = values[min(np.searchsorted(reached, half, side="right"), len(values) - 1)]
-    return float(low if low == high else 0.5 * low + 0.5 * high)
+    return weighted_quantile(values, weights, 0.5)
 
 
 @recipe(forms=ONE_OUTPUT)
@@ -245,7 +239,7 @@ def median_absolute_error() -> Recipe:
         scikit-learn  median_absolute_error  # weighted, the same rule: the average of both medians
         permetrics    MedAE
     """
-    return sample(abs_residual, value=_weighted_median, quantile=0.5)
+    return sample(abs_residual, value=weighted_median, quantile=0.5)
 
 
 @recipe(forms=ONE_OUTPUT)

@@ -1,33 +1,60 @@
-"""Losses of the residual r = pred - target that treat large residuals otherwise than by their square."""
+"""Losses of the residual r = pred - target that treat large residuals or the two signs otherwise than its square."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 
-from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.declare import Recipe, loss, recipe
-from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, REAL
+from lossctl.core.batch import Batch, abs_residual
+from lossctl.core.declare import Recipe, recipe
+from lossctl.core.domain import AT_LEAST_ONE, NON_NEGATIVE, NON_ZERO, POSITIVE, REAL, UNIT
 from lossctl.core.statistic import Statistic
-from lossctl.losses.forms import regression
-from lossctl.losses.general import general, general_slope
-from lossctl.losses.residuals import residual_rest, scaled_residual, squared_ratio
+from lossctl.losses.regression import FORM, Linear, residual_loss
 from lossctl.numerics.array import Array
+from lossctl.numerics.double import Pair, finite_or_zero, two_product, two_sum
 
-FORM = (regression(),)
-LN2 = float(np.log(2.0))
-SUBNORMAL = 1e-290  # below, a quotient may lose digits
+NO_MORE: Final = 1e-17  # what adds nothing to 1
 Scale = Annotated[float, POSITIVE, "size of a usual residual, in the target's unit"]
+Tube = Annotated[float, NON_NEGATIVE, "|r| up to which an error costs nothing, in the target's unit"]
 
 
-def _half_gradient(batch: Batch) -> Array:
-    return residual(batch)
+def ratio(r: Array, rest: Array, width: float) -> Pair:
+    """(r + rest) / width as a rounded quotient and its error."""
+    high = r / width
+    product, error = two_product(high, np.array(width))
+    return high, finite_or_zero(((r - product) - error + rest) / width)
 
 
-@loss(forms=FORM, gradient=_half_gradient)
-def half_squared_error(batch: Batch) -> Array:
+def square(a: Pair) -> Pair:
+    """The square of a pair; an infinity has no error."""
+    high, error = two_product(a[0], a[0])
+    return high, finite_or_zero(error + 2.0 * a[0] * a[1])
+
+
+def squared_ratio(r: Array, rest: Array, width: float) -> Array:
+    """((r + rest) / width)², rounded once."""
+    high, low = square(ratio(r, rest, width))
+    return high + low
+
+
+def excess(r: Array, rest: Array, epsilon: float) -> Array:
+    """max(0, |r + rest| - epsilon), right to the last digit where both nearly agree."""
+    return np.maximum((np.abs(r) - epsilon) + np.copysign(1.0, r) * rest, 0.0)
+
+
+def exp_less_line(x: Array) -> Array:
+    """e^x - 1 - x, by its series where that cancels."""
+    near = np.clip(x, -1.0, 2.0)
+    series = np.zeros_like(near)
+    for n in range(26, 1, -1):
+        series = (1.0 + series) * near / n
+    return np.where(near == x, series * near, np.exp(x) + (-1.0 - x))
+
+
+@residual_loss(slope=lambda r: r)
+def half_squared_error(r: Array) -> Array:
     """Half of the squared error.
 
     Formula: mean of r²/2, r = pred - target
@@ -41,17 +68,11 @@ def half_squared_error(batch: Batch) -> Array:
         torch       0.5 * MSELoss
         tensorflow  nn.l2_loss     ≠ a sum over all elements of one tensor
     """
-    return 0.5 * np.square(residual(batch))
+    return 0.5 * np.square(r)
 
 
-def _pseudo_huber_gradient(batch: Batch, *, delta: float) -> Array:
-    return residual(batch) * (delta / np.hypot(delta, residual(batch)))
-
-
-@loss(forms=FORM, gradient=_pseudo_huber_gradient)
-def pseudo_huber(
-    batch: Batch, *, delta: Annotated[float, POSITIVE, "|r| at which growth turns linear, in the target's unit"] = 1.0
-) -> Array:
+@residual_loss(slope=lambda r, delta: r * (delta / np.hypot(delta, r)))
+def pseudo_huber(size: Array, *, delta: Linear = 1.0) -> Array:
     """Smooth version of the Huber loss.
 
     Formula: mean of delta²·(√(1 + (r/delta)²) - 1)
@@ -63,18 +84,16 @@ def pseudo_huber(
     Elsewhere:
         scipy  special.pseudo_huber(delta=delta)
     """
-    size = abs_residual(batch)
-    half = 0.5 * size  # halves, so that the sum of delta and the root stays in range
-    return size * (delta * (half / (0.5 * delta + np.hypot(0.5 * delta, half))))
+    return size * (delta * (size / (delta + np.hypot(delta, size))))
 
 
-def _tukey_gradient(batch: Batch, *, c: float) -> Array:
-    return residual(batch) * np.square(np.maximum(1.0 - squared_ratio(batch, c), 0.0))
+def _tukey_slope(r: Array, rest: Array, c: float) -> Array:
+    return r * np.square(np.maximum(1.0 - squared_ratio(r, rest, c), 0.0))
 
 
-@loss(forms=FORM, gradient=_tukey_gradient)
+@residual_loss(slope=_tukey_slope)
 def tukey_biweight(
-    batch: Batch, *, c: Annotated[float, POSITIVE, "|r| beyond which rows have no pull"] = 4.685
+    r: Array, rest: Array, *, c: Annotated[float, POSITIVE, "|r| beyond which rows have no pull"] = 4.685
 ) -> Array:
     """Tukey's biweight: a squared error near zero, a constant beyond c.
 
@@ -87,19 +106,14 @@ def tukey_biweight(
     Elsewhere:
         statsmodels  robust.norms.TukeyBiweight(c=c).rho
     """
-    q = squared_ratio(batch, c)
-    near = np.square(residual(batch)) * ((3.0 - q * (3.0 - q)) / 6.0)
-    rest = np.maximum(1.0 - q, 0.0)
-    return np.where(q < 0.5, near, c * c / 6.0 * (1.0 - rest * rest * rest))
+    q = squared_ratio(r, rest, c)
+    inside = np.maximum(1.0 - q, 0.0)
+    near = np.square(r) * ((3.0 - q * (3.0 - q)) / 6.0)
+    return np.where(q < 0.5, near, c * c / 6.0 * (1.0 - inside * inside * inside))
 
 
-def _cauchy_gradient(batch: Batch, *, c: float) -> Array:
-    x = residual(batch) / c
-    return 1.0 / (c * (1.0 / x + 0.5 * x))
-
-
-@loss(forms=FORM, gradient=_cauchy_gradient)
-def cauchy(batch: Batch, *, c: Scale = 1.0) -> Array:
+@residual_loss(slope=lambda r, c: 1.0 / (c * (1.0 / (r / c) + 0.5 * (r / c))))
+def cauchy(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     """Cauchy (Lorentzian) loss; barron with alpha = 0.
 
     Formula: mean of ln(1 + (r/c)²/2)
@@ -111,19 +125,16 @@ def cauchy(batch: Batch, *, c: Scale = 1.0) -> Array:
     Elsewhere:
         scipy  optimize.least_squares(loss='cauchy')  ≠ ln(1 + r²), half of it as a cost
     """
-    q = squared_ratio(batch, c)
-    far = 2.0 * (np.log(abs_residual(batch)) - np.log(c)) - LN2  # where the square is out of range
-    return np.where(np.isfinite(q), np.log1p(0.5 * q), far)
+    return np.log1p(0.5 * squared_ratio(r, rest, c))
 
 
-def _geman_mcclure_gradient(batch: Batch, *, c: float) -> Array:
-    x = residual(batch) / c
-    below = 1.0 + 0.25 * np.square(x)
-    return x / (c * below) / below
+def _geman_mcclure_slope(r: Array, c: float) -> Array:
+    below = 1.0 + 0.25 * np.square(r / c)
+    return r / c / (c * below) / below
 
 
-@loss(forms=FORM, gradient=_geman_mcclure_gradient)
-def geman_mcclure(batch: Batch, *, c: Scale = 1.0) -> Array:
+@residual_loss(slope=_geman_mcclure_slope)
+def geman_mcclure(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     """Geman-McClure loss, bounded by 2; barron with alpha = -2.
 
     Formula: mean of 2·(r/c)² / ((r/c)² + 4)
@@ -132,17 +143,12 @@ def geman_mcclure(batch: Batch, *, c: Scale = 1.0) -> Array:
     Avoid: Training from a poor start: far rows have almost no slope.
     Source: Geman & McClure 1985
     """
-    q = squared_ratio(batch, c)
+    q = squared_ratio(r, rest, c)
     return np.where(q > 4.0, 2.0 / (1.0 + 4.0 / q), 2.0 * q / (q + 4.0))
 
 
-def _welsch_gradient(batch: Batch, *, c: float) -> Array:
-    x = residual(batch) / c
-    return x / c * np.exp(-0.5 * np.square(x))
-
-
-@loss(forms=FORM, gradient=_welsch_gradient)
-def welsch(batch: Batch, *, c: Scale = 1.0) -> Array:
+@residual_loss(slope=lambda r, c: r / c / c * np.exp(-0.5 * np.square(r / c)))
+def welsch(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     """Welsch (Leclerc) loss, bounded by 1; the limit of barron for alpha towards -∞.
 
     Formula: mean of 1 - exp(-(r/c)²/2)
@@ -152,16 +158,46 @@ def welsch(batch: Batch, *, c: Scale = 1.0) -> Array:
     Source: Dennis & Welsch 1978, doi:10.1080/03610917808812083
     Also: leclerc
     """
-    return -np.expm1(-0.5 * squared_ratio(batch, c))
+    return -np.expm1(-0.5 * squared_ratio(r, rest, c))
 
 
-def _barron_gradient(batch: Batch, *, alpha: float, c: float) -> Array:
-    return general_slope(residual(batch) / c, alpha) / c
+def general(x: Pair, alpha: float) -> Array:
+    """Barron's loss of a scaled residual x, (b/alpha) ((1 + x²/b)^(alpha/2) - 1) with b = |alpha - 2|.
+
+    With z = x²/b and w = b ln(1 + z) it is (w/2) (e^y - 1)/y for y = (alpha/b) w/2: in this form it is w/2 at
+    alpha = 0 and x²/2 at alpha = 2, and 1 - exp(-x²/2) far below.
+    """
+    q = square(x)
+    if alpha == 2.0:
+        return 0.5 * (q[0] + q[1])
+    b, rest = two_sum(np.array(alpha), np.array(-2.0))
+    b, rest = np.abs(b), np.copysign(1.0, b) * rest
+    z = q[0] / b
+    product, error = two_product(z, b)
+    z_rest = finite_or_zero(((q[0] - product) - error + q[1] - z * rest) / b)
+    w = np.where(z < NO_MORE, q[0] + q[1], b * (np.log1p(z) + z_rest / (1.0 + z)))
+    y = alpha / b * (0.5 * w)
+    near = np.minimum(y, 1.0)
+    slow = 0.5 * w * np.where(np.abs(near) < NO_MORE, 1.0, np.expm1(near) / near)
+    if alpha <= 0.0:
+        return slow
+    base, lost = two_sum(np.ones_like(z), z)
+    power = np.power(base, 0.5 * alpha)
+    steep = b / alpha * (power - 1.0 + power * np.expm1(0.5 * alpha * ((lost + z_rest) / base)))
+    return np.where(y <= 1.0, slow, steep)
 
 
-@loss(forms=FORM, gradient=_barron_gradient)
+def general_slope(x: Array, alpha: float) -> Array:
+    """Return the derivative by x."""
+    if alpha == 2.0:
+        return x
+    return x * np.exp((0.5 * alpha - 1.0) * np.log1p(np.square(x) / abs(alpha - 2.0)))
+
+
+@residual_loss(slope=lambda r, alpha, c: general_slope(r / c, alpha) / c)
 def barron(
-    batch: Batch,
+    r: Array,
+    rest: Array,
     *,
     alpha: Annotated[float, REAL, "the shape: 2 squared, 1 pseudo-Huber, 0 Cauchy, -2 Geman-McClure"] = 1.0,
     c: Scale = 1.0,
@@ -177,19 +213,14 @@ def barron(
     Source: Barron 2019, arXiv:1701.03077
     Also: general_robust, adaptive_robust
     """
-    return general(scaled_residual(batch, c), alpha)
+    return general(ratio(r, rest, c), alpha)
 
 
-def _wing_gradient(batch: Batch, *, w: float, epsilon: float) -> Array:
-    size = abs_residual(batch)
-    return np.sign(residual(batch)) * np.where(size < w, w / (epsilon + size), 1.0)
-
-
-@loss(forms=FORM, gradient=_wing_gradient)
+@residual_loss(slope=lambda r, w, epsilon: np.sign(r) * np.where(np.abs(r) < w, w / (epsilon + np.abs(r)), 1.0))
 def wing(
-    batch: Batch,
+    size: Array,
     *,
-    w: Annotated[float, POSITIVE, "|r| at which growth turns linear, in the target's unit"] = 10.0,
+    w: Linear = 10.0,
     epsilon: Annotated[float, POSITIVE, "width of the steep part, in the target's unit"] = 2.0,
 ) -> Array:
     """Wing loss: logarithmic near zero, linear beyond w.
@@ -205,27 +236,11 @@ def wing(
     Elsewhere:
         segmentation-models-pytorch  losses.functional.wing_loss  = wing:w=5,epsilon=0.5
     """
-    size = abs_residual(batch)
-    inner = np.minimum(size, w)
-    steep = np.where(inner < SUBNORMAL, w / epsilon * inner, w * np.log1p(inner / epsilon))
-    return steep + np.maximum(size - w, 0.0)
+    return w * np.log1p(np.minimum(size, w) / epsilon) + np.maximum(size - w, 0.0)
 
 
-def _excess(batch: Batch, epsilon: float) -> Array:
-    """max(0, |r| - epsilon), right to the last digit where both nearly agree."""
-    rest = np.copysign(1.0, residual(batch)) * residual_rest(batch)
-    return np.maximum((abs_residual(batch) - epsilon) + rest, 0.0)
-
-
-def _epsilon_insensitive_gradient(batch: Batch, *, epsilon: float) -> Array:
-    return np.sign(residual(batch)) * (_excess(batch, epsilon) > 0.0)
-
-
-Tube = Annotated[float, NON_NEGATIVE, "|r| up to which an error costs nothing, in the target's unit"]
-
-
-@loss(forms=FORM, gradient=_epsilon_insensitive_gradient)
-def epsilon_insensitive(batch: Batch, *, epsilon: Tube = 0.1) -> Array:
+@residual_loss(slope=lambda r, rest, epsilon: np.sign(r) * (excess(r, rest, epsilon) > 0.0))
+def epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -> Array:
     """Absolute error beyond a tolerance.
 
     Formula: mean of max(0, |r| - epsilon), r = pred - target
@@ -238,15 +253,11 @@ def epsilon_insensitive(batch: Batch, *, epsilon: Tube = 0.1) -> Array:
     Elsewhere:
         sklearn.linear_model  SGDRegressor(loss='epsilon_insensitive')  ≠ a training loss without a function
     """
-    return _excess(batch, epsilon)
+    return excess(r, rest, epsilon)
 
 
-def _squared_epsilon_gradient(batch: Batch, *, epsilon: float) -> Array:
-    return 2.0 * np.sign(residual(batch)) * _excess(batch, epsilon)
-
-
-@loss(forms=FORM, gradient=_squared_epsilon_gradient)
-def squared_epsilon_insensitive(batch: Batch, *, epsilon: Tube = 0.1) -> Array:
+@residual_loss(slope=lambda r, rest, epsilon: 2.0 * np.sign(r) * excess(r, rest, epsilon))
+def squared_epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -> Array:
     """Squared error beyond a tolerance.
 
     Formula: mean of max(0, |r| - epsilon)², r = pred - target
@@ -255,7 +266,7 @@ def squared_epsilon_insensitive(batch: Batch, *, epsilon: Tube = 0.1) -> Array:
     Avoid: Outliers that must not rule the fit.
     Source: Vapnik 1995, doi:10.1007/978-1-4757-2440-0
     """
-    return np.square(_excess(batch, epsilon))
+    return np.square(excess(r, rest, epsilon))
 
 
 @lru_cache
@@ -283,3 +294,55 @@ def minkowski(*, p: Annotated[float, AT_LEAST_ONE, "the power of |r|"] = 2.0) ->
         torchmetrics  minkowski_distance(p=2)  ≠ the root of the sum over the rows, n^(1/p) times this
     """
     return Recipe((power,), power_mean(p))
+
+
+@residual_loss(slope=lambda r, a: a * np.expm1(a * r))
+def linex(
+    r: Array,
+    rest: Array,
+    *,
+    a: Annotated[float, NON_ZERO, "steepness in 1/(the target's unit); its sign says which side"] = 1.0,
+) -> Array:
+    """Linear-exponential loss, asymmetric in the sign of the residual.
+
+    Formula: mean of exp(a·r) - a·r - 1, r = pred - target
+    Unit: 1
+    Use: Errors of one sign are far worse: a > 0 punishes predictions that are too high exponentially, those too low
+        linearly; a < 0 the other way.
+    Avoid: Residuals of more than a few units of 1/a: the exponential takes over.
+    Source: Varian 1975; Zellner 1986, doi:10.1080/01621459.1986.10478289
+    """
+    x, error = two_product(r, np.array(a))
+    value = exp_less_line(x)
+    return np.where(np.isfinite(value), value + np.expm1(x) * (error + a * rest), value)
+
+
+@residual_loss(slope=lambda r, tau: 2.0 * np.where(r > 0.0, 1.0 - tau, tau) * r)
+def expectile(r: Array, *, tau: Annotated[float, UNIT, "the expectile asked for"] = 0.5) -> Array:
+    """Asymmetric squared error: an error below costs tau, an error above 1 - tau.
+
+    Formula: mean of |tau - 1[r > 0]|·r², r = pred - target
+    Unit: target²
+    Use: A value above (tau > 1/2) or below the mean is wanted, smoothly: the least-squares relative of a quantile.
+    Avoid: A share of rows below the prediction is to be promised: that is quantile. tau = 0.5 is mse/2.
+    Source: Newey & Powell 1987, doi:10.2307/1911031
+    Also: asymmetric_least_squares
+    """
+    return np.where(r > 0.0, 1.0 - tau, tau) * np.square(r)
+
+
+@residual_loss(slope=lambda r, q, delta: np.where(r > 0.0, 1.0 - q, q) * np.clip(r / delta, -1.0, 1.0))
+def quantile_huber(
+    r: Array, size: Array, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5, delta: Linear = 1.0
+) -> Array:
+    """Quantile loss with a parabola of width delta at zero.
+
+    Formula: mean of |q - 1[r > 0]|·huber(r; delta)/delta, r = pred - target
+    Unit: target
+    Use: The q-quantile is wanted, with a slope that is smooth near zero, as in distributional reinforcement learning.
+    Avoid: The quantile itself matters to the last digit: delta shifts it. quantile has no such width.
+    Source: Aravkin et al. 2014, arXiv:1402.4624; Dabney et al. 2018, arXiv:1710.10044
+    Also: huber_quantile
+    """
+    inner = np.minimum(size, delta)
+    return np.where(r > 0.0, 1.0 - q, q) * (inner / delta * (size - 0.5 * inner))

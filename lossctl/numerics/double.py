@@ -12,6 +12,11 @@ Pair = tuple[Array, Array]
 SPLITTER: Final = 134_217_729.0  # 2^27 + 1 halves a significand
 
 
+def finite_or_zero(a: Array) -> Array:
+    """The values, 0 where they are not finite: an infinity has no rounding error."""
+    return np.where(np.isfinite(a), a, 0.0)
+
+
 def two_sum(a: Array, b: Array) -> Pair:
     """a + b as its rounding and its error, exactly."""
     total = a + b
@@ -59,7 +64,7 @@ def product(a: Pair, b: Pair) -> Pair:
     """Product of two pairs whose high part is that of the floats; an infinity has nothing low."""
     plain, error = two_product(a[0], b[0])
     cross = a[0] * b[1] + a[1] * b[0]
-    return plain, np.where(np.isfinite(cross), cross, 0.0) + np.where(np.isfinite(error), error, 0.0)
+    return plain, finite_or_zero(cross) + finite_or_zero(error)
 
 
 def divide(a: Pair, b: Pair) -> Array:

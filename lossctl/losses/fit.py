@@ -1,0 +1,596 @@
+"""Losses and scores of how well predictions fit or go along with the target: beside its spread, correlations, events.
+
+Variances are those of the population, of quantities taken about an origin, from the means of u and u².
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final
+
+import numpy as np
+
+from lossctl.core.batch import Batch, abs_residual, residual
+from lossctl.core.declare import Recipe, loss, recipe, sample
+from lossctl.core.domain import COUNT, REAL
+from lossctl.core.form import Curve, Form
+from lossctl.core.loss import about_origin
+from lossctl.core.param import Choice
+from lossctl.core.statistic import R_SQUARED, Means, Statistic, one_less, positive, root_of, variance
+from lossctl.losses.regression import ONE_OUTPUT, residual_rest, squared
+from lossctl.losses.relative import plain_target
+from lossctl.numerics.array import Array
+from lossctl.numerics.lengths import cosine, cosine_slope, one_minus_cosine
+from lossctl.numerics.weighted import over, weighted_quantile, weighted_sum
+
+
+@about_origin
+def centred_target(batch: Batch) -> Array:
+    """The target about the batch's origin, so that its variance does not cancel."""
+    return batch.target - batch.origin
+
+
+@about_origin
+def squared_centred_target(batch: Batch) -> Array:
+    """Square of the target about the batch's origin."""
+    return np.square(batch.target - batch.origin)
+
+
+def shifted_residual(batch: Batch) -> Array:
+    """The residual about the first one, unrounded, so that its variance does not cancel."""
+    return (residual(batch) - batch.gap) + residual_rest(batch)
+
+
+def squared_shifted_residual(batch: Batch) -> Array:
+    """Square of the residual about the first one."""
+    return np.square(shifted_residual(batch))
+
+
+CONSTANT: Final = "the target is constant"
+
+
+OVER_VARIANCE: Final = Statistic(
+    "mean / variance of the target", lambda m: m[0] / positive(variance(m[1], m[2])), undefined=CONSTANT
+)
+
+UNEXPLAINED: Final = Statistic(
+    "variance of the residual / variance of the target",
+    lambda m: variance(m[0], m[1]) / positive(variance(m[2], m[3])),
+    undefined=CONSTANT,
+)
+
+OVER_MEAN: Final = Statistic(
+    "root of a mean / mean of the target",
+    lambda m: np.sqrt(m[0]) / positive(np.abs(m[1])),
+    interval="log",
+    undefined="the mean of the targets is zero",
+)
+
+OVER_SIZE: Final = Statistic(
+    "root of a ratio of means",
+    lambda m: np.sqrt(m[0] / positive(m[1])),
+    interval="log",
+    undefined="all targets are zero",
+)
+
+
+def _spreads(m: Means) -> tuple[Any, Any]:
+    return variance(m[0], m[2]), variance(m[1], m[3])
+
+
+def _correlation(m: Means) -> Any:
+    u, v = _spreads(m)
+    return np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
+
+
+CORRELATION: Final = Statistic(
+    "correlation of two quantities",
+    _correlation,
+    undefined="the target or the prediction is constant",
+)
+
+
+def _apart(m: Means) -> tuple[Any, Any, Any, Any, Any]:
+    """Deviations a and b, variance of v - u, variance of v less that of u, what is left of the former."""
+    u, v = _spreads(m)
+    a, b = np.sqrt(positive(u)), np.sqrt(positive(v))
+    rest, more = variance(m[4], m[5]), m[6] - m[4] * (m[0] + m[1])
+    return a, b, rest, more, np.maximum(rest - (more / (a + b)) ** 2, 0.0)
+
+
+def _discord(m: Means) -> Any:
+    a, b, _, _, left = _apart(m)
+    return 0.5 * left / (a * b)
+
+
+# 1 - cov(u, v)/(a b) = (var(v - u) - (a - b)²)/(2 a b), where little cancels for nearly equal u and v;
+# a - b is the difference of the variances over a + b
+DISCORD: Final = Statistic("1 - correlation, from differences", _discord, undefined=CORRELATION.undefined)
+
+
+def _discordance(m: Means) -> Any:
+    return m[0] / positive(variance(m[2], m[4]) + variance(m[3], m[5]) + m[1] ** 2)
+
+
+DISCORDANCE: Final = Statistic(
+    "mean square / (both variances + squared difference of the means)",
+    _discordance,
+    undefined="target and prediction are the same constant",
+)
+
+R2_PARTS = (squared, centred_target, squared_centred_target)
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def r2() -> Recipe:
+    """Share of the target's variance that the prediction explains.
+
+    A score: 1 is perfect, 0 is as good as the mean of these targets, and it has no lower end. Undefined where
+    the target is constant. The variance is taken about the target's first finite value: an offset costs no digits.
+
+    Formula: 1 - Σ r² / Σ (target - mean target)²
+    Unit: 1
+    Use: To say how much better than a constant a model is, without a unit.
+    Avoid: Comparing over data sets of different spread: it depends on the variance of the targets.
+    Source: Wright 1921
+    Also: r2_score, r_squared, coefficient_of_determination, nash_sutcliffe_efficiency
+    Elsewhere:
+        scikit-learn  r2_score         # for a constant target it returns 1 or 0 (force_finite)
+        torchmetrics  r2_score  # from raw sums, which cancel at an offset; 1 or 0 where a sum of squares is below 1e-4
+        keras         metrics.R2Score  # from raw sums, which cancel at an offset; its means are float32
+        permetrics    R2               # of one output
+        permetrics    NSE              # of one output
+    """
+    return Recipe(R2_PARTS, R_SQUARED)
+
+
+@recipe(forms=ONE_OUTPUT)
+def rse() -> Recipe:
+    """Relative squared error: squared residuals over those of the mean, 1 - R².
+
+    0 is perfect, 1 as good as the mean of these targets. Undefined where the target is constant.
+
+    Formula: Σ r² / Σ (target - mean target)²
+    Unit: 1
+    Use: As r2, where a loss is wanted: what is left to explain.
+    Avoid: Comparing over data sets of different spread. permetrics calls residual_standard_error RSE.
+    Source: Wright 1921
+    Also: one_minus_r2, relative_squared_error
+    Elsewhere:
+        scikit-learn  1 - r2_score            # for a constant target r2_score returns 1 or 0
+        torchmetrics  relative_squared_error  # from raw sums, which cancel at an offset
+    """
+    return Recipe(r2.parts, OVER_VARIANCE)
+
+
+@recipe(forms=ONE_OUTPUT)
+def rrse() -> Recipe:
+    """Root relative squared error, √(1 - R²).
+
+    The rmse in standard deviations of the target. Undefined where the target is constant.
+
+    Formula: √(Σ r² / Σ (target - mean target)²)
+    Unit: 1
+    Use: rmse without a unit: 1 is as good as the mean.
+    Avoid: Comparing over data sets of different spread.
+    Source: Wright 1921; Witten & Frank 1999, Data Mining
+    Also: root_relative_squared_error
+    Elsewhere:
+        permetrics    RRSE                                   # of one output
+        torchmetrics  relative_squared_error(squared=False)  # from raw sums, which cancel at an offset
+    """
+    return Recipe(r2.parts, root_of(OVER_VARIANCE))
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_explained_variance() -> Recipe:
+    """Variance of the residual over the variance of the target.
+
+    As rse, but a constant bias costs nothing. Undefined where the target is constant. Both variances are taken
+    about the first row: where that is an ordinary one, the value is right to 16 units in the last place.
+
+    Formula: Var(target - pred) / Var(target)
+    Unit: 1
+    Use: A constant offset of the predictions does not matter, or is put right elsewhere.
+    Avoid: A bias matters: it does not see one. rse does.
+    Source: Cohen et al. 2003, Applied Multiple Regression
+    Elsewhere:
+        scikit-learn  1 - explained_variance_score  # for a constant target it returns 1 or 0
+    """
+    return Recipe((shifted_residual, squared_shifted_residual, centred_target, squared_centred_target), UNEXPLAINED)
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def explained_variance() -> Recipe:
+    """Share of the target's variance that is not left in the residual.
+
+    A score: r2 with a constant bias taken off. Undefined where the target is constant.
+
+    Formula: 1 - Var(target - pred) / Var(target)
+    Unit: 1
+    Use: A constant offset of the predictions does not matter, or is put right elsewhere.
+    Avoid: A bias matters: it does not see one. rse does.
+    Source: Cohen et al. 2003, Applied Multiple Regression
+    Also: explained_variance_score
+    Elsewhere:
+        scikit-learn  explained_variance_score  # for a constant target it returns 1 or 0
+        torchmetrics  explained_variance        # from raw sums, which cancel at an offset
+        permetrics    EVS                       # of one output
+    """
+    return Recipe(one_minus_explained_variance.parts, one_less(UNEXPLAINED))
+
+
+def squared_target(batch: Batch) -> Array:
+    """Square of the target."""
+    return np.square(batch.target)
+
+
+def _over_range(ordered: Array, *, by: str) -> float:
+    """rmse over the range or the interquartile range, from lines of target, r² and weight."""
+    target, square, weight = ordered
+    target = target - target[0]
+    root = math.sqrt(weighted_sum(square, weight) / float(np.add.reduce(weight)))
+    if by == "range":
+        return over(root, float(target[-1] - target[0]))
+    return over(root, weighted_quantile(target, weight, 0.75) - weighted_quantile(target, weight, 0.25))
+
+
+@recipe(forms=ONE_OUTPUT)
+def nrmse(
+    *, by: Annotated[str, Choice(("mean", "range", "std", "l2", "iqr")), "what the rmse is divided by"] = "mean"
+) -> Recipe:
+    """Root mean squared error over the mean, range, deviation, size or interquartile range of the target.
+
+    mean counts by its size, std is that of the population, l2 the root mean square; quartiles are taken with
+    weights as repeated rows. range and iqr keep two numbers per row in memory. Undefined where the target's own
+    number is zero.
+
+    Formula: √(mean of r²) / |mean target|, or another size of the target
+    Unit: 1
+    Use: rmse without a unit, to set quantities of different size side by side.
+    Avoid: Reports that do not say by what it is normalised; means near zero.
+    Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001
+    Also: normalized_rmse, normalized_root_mean_squared_error
+    Elsewhere:
+        torchmetrics  normalized_root_mean_squared_error  ≠ it is negative where the mean of the targets is
+        torchmetrics  normalized_root_mean_squared_error(normalization='range')  = nrmse:by=range
+        torchmetrics  normalized_root_mean_squared_error(normalization='std')  = nrmse:by=std
+        torchmetrics  normalized_root_mean_squared_error(normalization='l2')
+            ≠ it divides by the root of the summed squares, √n times as much
+        permetrics    NRMSE                               ≠ it is negative where the mean of the targets is
+        permetrics    NRMSE(normalization='range')        = nrmse:by=range  # of one output
+        permetrics    NRMSE(normalization='std')          = nrmse:by=std    # of one output
+        permetrics    NRMSE(normalization='iqr')          ≠ quartiles between two rows are interpolated
+    """
+    match by:
+        case "mean":
+            return Recipe((squared, plain_target), OVER_MEAN)
+        case "std":
+            return Recipe(R2_PARTS, root_of(OVER_VARIANCE))
+        case "l2":
+            return Recipe((squared, squared_target), OVER_SIZE)
+    return sample(plain_target, squared, value=_over_range, undefined="the targets do not spread")
+
+
+def _absolute_over_mean(ordered: Array) -> float:
+    target, size, weight = ordered
+    centred = target - target[0]
+    mean = weighted_sum(centred, weight) / float(np.add.reduce(weight))
+    return over(weighted_sum(size, weight), weighted_sum(np.abs(centred - mean), weight))
+
+
+@recipe(forms=ONE_OUTPUT)
+def rae() -> Recipe:
+    """Relative absolute error: absolute errors over those of the mean.
+
+    0 is perfect, 1 as good as the mean of these targets. It keeps two numbers per row in memory. Undefined
+    where the target is constant.
+
+    Formula: Σ |r| / Σ |target - mean target|
+    Unit: 1
+    Use: mae without a unit: 1 is as good as the mean.
+    Avoid: Large files, or where an interval is wanted: wape has both. one_minus_d2_absolute compares with the median.
+    Source: Witten & Frank 1999, Data Mining
+    Also: relative_absolute_error
+    Elsewhere:
+        permetrics  RAE  # of one output
+    """
+    return sample(plain_target, abs_residual, value=_absolute_over_mean, undefined="the target is constant")
+
+
+def _residual_standard_error(ordered: Array, *, k: float) -> float:
+    square, weight = ordered
+    freedom = float(np.add.reduce(weight)) - k - 1.0
+    return math.sqrt(weighted_sum(square, weight) / freedom) if freedom > 0.0 else math.nan
+
+
+@recipe(forms=ONE_OUTPUT)
+def residual_standard_error(
+    *, k: Annotated[float, COUNT, "how many predictors the model was fitted with, its constant aside"] = 1.0
+) -> Recipe:
+    """Estimate of the noise's standard deviation, for a linear model fitted to these very rows.
+
+    Weights count as repeated rows; it keeps one number per row in memory.
+
+    Formula: √(Σ r² / (n - k - 1))
+    Unit: target
+    Use: Rows that a linear model with k predictors was fitted to: rmse would flatter it.
+    Avoid: Rows that the model has not seen: rmse is right there.
+    Source: Gauss 1823
+    Elsewhere:
+        permetrics  RSE(X_shape=(30, 1))  ≠ n is what it is told to be, not the number of rows
+    """
+    return sample(squared, value=_residual_standard_error, undefined="needs more rows than k + 1")
+
+
+def _gini(ordered: Array) -> float:
+    size, weight = ordered
+    reached = np.cumsum(weight)
+    whole = float(reached[-1])
+    total = whole * weighted_sum(size, weight)
+    return weighted_sum(size * (2.0 * reached - weight - whole), weight) / total if total > 0.0 else 0.0
+
+
+@recipe(forms=ONE_OUTPUT, ranks=False)
+def residual_gini() -> Recipe:
+    """Gini index of the absolute errors: 0 if all are equal, near 1 if few rows have them all.
+
+    It says how unevenly errors are spread, not how large they are; 0 where all are zero. Weights count as
+    repeated rows; it keeps one number per row in memory.
+
+    Formula: Σ (2i - n - 1)·|r|₍ᵢ₎ / (n·Σ |r|), errors in order of size
+    Unit: 1 (between 0 and 1)
+    Use: To see whether a few rows make up the error, beside mae.
+    Avoid: Ranking models: one that is badly wrong everywhere scores well.
+    Source: Gini 1912
+    Elsewhere:
+        permetrics  RGINI  # of one output
+    """
+    return sample(abs_residual, value=_gini, undefined="not defined for these rows")
+
+
+@about_origin
+def centred_pred(batch: Batch) -> Array:
+    """The prediction about the batch's origin and the first residual, so that its variance does not cancel."""
+    return batch.pred - (batch.origin + batch.gap)
+
+
+@about_origin
+def squared_centred_pred(batch: Batch) -> Array:
+    """Square of the prediction about its origin."""
+    return np.square(centred_pred(batch))
+
+
+@about_origin
+def product(batch: Batch) -> Array:
+    """Product of target and prediction, each about its origin."""
+    return centred_target(batch) * centred_pred(batch)
+
+
+@about_origin
+def difference_of_squares(batch: Batch) -> Array:
+    """Squared prediction less squared target, each about its origin."""
+    return shifted_residual(batch) * (centred_target(batch) + centred_pred(batch))
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def pearson() -> Recipe:
+    """Pearson's correlation of prediction and target, between -1 and 1.
+
+    A score. Undefined where either is constant. Both are taken about their first values: offsets cost no digits.
+
+    Formula: Cov(target, pred) / √(Var(target)·Var(pred))
+    Unit: 1
+    Use: The scale and the offset of the predictions are free: only whether they go up and down with the target.
+    Avoid: The predictions are used as they are: a wrong scale or bias is not seen. concordance sees both.
+    Source: Pearson 1895, doi:10.1098/rspl.1895.0041
+    Also: pearson_correlation, pearson_corrcoef, pcc
+    Elsewhere:
+        scipy         stats.pearsonr
+        torchmetrics  pearson_corrcoef                    # NaN where a variance is small beside the largest deviation
+        keras         metrics.PearsonCorrelation(axis=0)  # its means are float32
+        permetrics    PCC                                 # of one output
+    """
+    return Recipe((centred_target, centred_pred, squared_centred_target, squared_centred_pred, product), CORRELATION)
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_pearson() -> Recipe:
+    """1 - Pearson's correlation, between 0 and 2.
+
+    Taken from differences, so that predictions very close to the target keep their digits: it is right to
+    64 units in the last place where the first row is an ordinary one. Undefined where either is constant.
+
+    Formula: 1 - Cov(target, pred) / √(Var(target)·Var(pred))
+    Unit: 1
+    Use: As pearson, where a loss is wanted.
+    Avoid: The predictions are used as they are: a wrong scale or bias is not seen.
+    Source: Pearson 1895, doi:10.1098/rspl.1895.0041
+    Also: pearson_distance, correlation_distance
+    Elsewhere:
+        scipy  spatial.distance.correlation
+    """
+    return Recipe(
+        (
+            centred_target,
+            centred_pred,
+            squared_centred_target,
+            squared_centred_pred,
+            shifted_residual,
+            squared_shifted_residual,
+            difference_of_squares,
+        ),
+        DISCORD,
+    )
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_concordance() -> Recipe:
+    """1 - Lin's concordance: mean squared error over the most that variances and means leave room for.
+
+    0 is perfect, 1 no agreement. Undefined where target and prediction are the same constant.
+
+    Formula: mean of r² / (Var(target) + Var(pred) + (mean target - mean pred)²)
+    Unit: 1
+    Use: As concordance, where a loss is wanted.
+    Avoid: Comparing over data sets of different spread.
+    Source: Lin 1989, doi:10.2307/2532051
+    Elsewhere:
+        keras  1 - metrics.ConcordanceCorrelation(axis=0)  ≠ its covariance is taken about one mean only
+    """
+    return Recipe(
+        (squared, residual, centred_target, centred_pred, squared_centred_target, squared_centred_pred), DISCORDANCE
+    )
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def concordance() -> Recipe:
+    """Lin's concordance correlation: agreement with the line pred = target, between -1 and 1.
+
+    A score. Variances are those of the population. Undefined where target and prediction are the same constant.
+
+    Formula: 2·Cov(target, pred) / (Var(target) + Var(pred) + (mean target - mean pred)²)
+    Unit: 1
+    Use: Two measurements of one thing should agree in scale and offset too, as in a study of methods.
+    Avoid: Comparing over data sets of different spread.
+    Source: Lin 1989, doi:10.2307/2532051
+    Also: concordance_correlation, ccc
+    Elsewhere:
+        torchmetrics  concordance_corrcoef                    ≠ its variances divide by n - 1, its means are as they are
+        keras         metrics.ConcordanceCorrelation(axis=0)  ≠ its covariance is taken about one mean only
+    """
+    return Recipe(one_minus_concordance.parts, one_less(DISCORDANCE))
+
+
+ANGLES = (0.0, 15.0, 45.0, 90.0, 135.0, 180.0)
+VECTORS = Form(
+    "vectors",
+    {"target": REAL, "pred": REAL},
+    Curve(
+        "angle between the vectors",
+        tuple(f"{angle:g}°" for angle in ANGLES),
+        {
+            "target": ((1.0,) * len(ANGLES), (0.0,) * len(ANGLES)),
+            "pred": (
+                tuple(float(np.cos(np.radians(angle))) for angle in ANGLES),
+                tuple(float(np.sin(np.radians(angle))) for angle in ANGLES),
+            ),
+        },
+    ),
+    least=2,
+)
+
+
+def _distance_gradient(batch: Batch) -> Array:
+    return -cosine_slope(batch.target, batch.pred)
+
+
+@loss(forms=(VECTORS,), gradient=_distance_gradient)
+def cosine_distance(batch: Batch) -> Array:
+    """Cosine distance of row vectors: 1 - the cosine of their angle.
+
+    Right to the last digits for nearly parallel vectors too, where 1 - cosine would cancel. A zero vector has no
+    direction: its distance is 1, and 0 to another zero vector, which is the same.
+
+    Formula: mean of 1 - ⟨target, pred⟩ / (‖target‖·‖pred‖)
+    Unit: 1 (between 0 and 2)
+    Use: Rows are vectors whose direction matters and whose length does not, as embeddings.
+    Avoid: Lengths matter: mse of the columns. One column alone: only its sign would count.
+    Source: Salton & McGill 1983, Introduction to Modern Information Retrieval
+    Subgradient: 0 where a vector is zero
+    Elsewhere:
+        torch         nn.CosineEmbeddingLoss   ≠ 1e-12 is added to squared lengths; two zero vectors cost 1, here 0
+        optax         cosine_distance          # NaN where a vector is zero
+        keras         1 + CosineSimilarity     # 0 where a vector is zero; its means are float32
+        scikit-learn  paired_cosine_distances  ≠ a zero vector costs 1/2 beside any other, here 1
+        scipy         spatial.distance.cosine  # NaN where a vector is zero
+    """
+    return one_minus_cosine(batch.target, batch.pred)
+
+
+def _similarity_gradient(batch: Batch) -> Array:
+    return cosine_slope(batch.target, batch.pred)
+
+
+@loss(forms=(VECTORS,), gradient=_similarity_gradient, best=1.0, direction="max")
+def cosine_similarity(batch: Batch) -> Array:
+    """Cosine of the angle between row vectors.
+
+    A zero vector has no direction: its similarity is 0, and 1 to another zero vector, which is the same.
+
+    Formula: mean of ⟨target, pred⟩ / (‖target‖·‖pred‖)
+    Unit: 1 (between -1 and 1)
+    Use: As cosine_distance, where a score is wanted.
+    Avoid: Lengths matter: mse of the columns.
+    Source: Salton & McGill 1983, Introduction to Modern Information Retrieval
+    Subgradient: 0 where a vector is zero
+    Elsewhere:
+        keras         CosineSimilarity  = -1 x cosine_similarity
+            # a loss, minus the cosine; 0 where a vector is zero; its means are float32
+        torchmetrics  cosine_similarity(reduction='mean')
+            # float32; the sum over rows by default; NaN where a vector is zero
+        optax         1 - cosine_distance                  # NaN where a vector is zero
+    """
+    return cosine(batch.target, batch.pred)
+
+
+def hit(batch: Batch, *, threshold: float) -> Array:
+    """1 where an event was observed and predicted."""
+    return ((batch.target >= threshold) & (batch.pred >= threshold)).astype(np.float64)
+
+
+def event(batch: Batch, *, threshold: float) -> Array:
+    """1 where an event was observed or predicted."""
+    return ((batch.target >= threshold) | (batch.pred >= threshold)).astype(np.float64)
+
+
+def slip(batch: Batch, *, threshold: float) -> Array:
+    """1 where an event was missed, or predicted falsely."""
+    return ((batch.target >= threshold) != (batch.pred >= threshold)).astype(np.float64)
+
+
+AMONG_EVENTS = Statistic(
+    "share of the events",
+    lambda m: m[0] / m[1],
+    undefined="no event was observed or predicted",
+)
+
+
+@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+def critical_success_index(
+    *, threshold: Annotated[float, REAL, "value from which on a row is an event, in the target's unit"] = 0.5
+) -> Recipe:
+    """Hits over hits, misses and false alarms, of values from a threshold on.
+
+    A score between 0 and 1. Rows where nothing happened and nothing was predicted do not count. Undefined where
+    all rows are so.
+
+    Formula: Σ [target ≥ t and pred ≥ t] / Σ [target ≥ t or pred ≥ t]
+    Unit: 1 (between 0 and 1)
+    Use: Rare events are forecast, such as rain above a limit: correct silence is not to be rewarded.
+    Avoid: Comparing over climates: it grows with the frequency of the event.
+    Source: Gilbert 1884; Schaefer 1990, doi:10.1175/1520-0434(1990)005<0570:TCSIAA>2.0.CO;2
+    Also: threat_score, csi
+    Elsewhere:
+        torchmetrics  critical_success_index(threshold=threshold)  # 0 where there is no event
+    """
+    return Recipe((hit, event), AMONG_EVENTS)
+
+
+@recipe(forms=ONE_OUTPUT)
+def one_minus_critical_success_index(
+    *, threshold: Annotated[float, REAL, "value from which on a row is an event, in the target's unit"] = 0.5
+) -> Recipe:
+    """Misses and false alarms over hits, misses and false alarms.
+
+    Undefined where no event was observed or predicted.
+
+    Formula: Σ [target ≥ t differs from pred ≥ t] / Σ [target ≥ t or pred ≥ t]
+    Unit: 1 (between 0 and 1)
+    Use: As critical_success_index, where a loss is wanted.
+    Avoid: Comparing over climates: it falls with the frequency of the event.
+    Source: Gilbert 1884; Schaefer 1990, doi:10.1175/1520-0434(1990)005<0570:TCSIAA>2.0.CO;2
+    Elsewhere:
+        torchmetrics  1 - critical_success_index(threshold=threshold)
+    """
+    return Recipe((slip, event), AMONG_EVENTS)
