@@ -22,11 +22,10 @@ from lossctl.core.loss import Part
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
-from lossctl.losses.outcome import IGNORE_CLASS, has_labels, mass, over_counted, part_of
+from lossctl.losses.outcome import IGNORE_CLASS, counted, has_labels, label_forms, part_of
 from lossctl.numerics.array import Array
 
 MOST_BINS = 50
-FORMS = (DECISION, CLASSES, ONE_HOT_ROWS)
 BINS = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
 PARAMS = (BINS, replace(IGNORE_CLASS, signed=False))
 
@@ -50,12 +49,12 @@ def shyness(batch: Batch) -> Array:
     """1 or 0, whether it was right, less the confidence."""
     if batch.form != "multiclass":
         right = flag(batch)[0] == 1.0
-        rest = other_prob(batch)[0]
+        complement = other_prob(batch)[0]
     else:
         truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
         right = top(batch)[0] == truth
-        rest = np.take_along_axis(other_prob(batch), top(batch), axis=0)[0]
-    return np.where(right, rest, -confidence(batch))
+        complement = np.take_along_axis(other_prob(batch), top(batch), axis=0)[0]
+    return np.where(right, complement, -confidence(batch))
 
 
 @cache
@@ -77,17 +76,14 @@ def count_in(place: int, n_bins: int) -> Part:
     return part_of(lambda batch: (bins(n_bins)(batch) == place).astype(np.float64), (IGNORE_CLASS,))
 
 
-def of_bins(
-    statistic: Statistic, n_bins: float, ignore_class: str | None, *kinds: Callable[[int, int], Part]
-) -> Recipe:
-    """Return the statistic of parts of each kind in every bin; ignored rows are in none."""
-    parts = tuple(part(place, int(n_bins)) for part in kinds for place in range(int(n_bins)))
-    return Recipe(parts, statistic) if ignore_class is None else Recipe((*parts, mass), over_counted(statistic))
+def of_bins(kinds: tuple[Callable[[int, int], Part], ...], n_bins: float) -> tuple[Part, ...]:
+    """Return the parts of each kind in every bin."""
+    return tuple(part(place, int(n_bins)) for part in kinds for place in range(int(n_bins)))
 
 
 def bin_forms(ignore_class: str | None) -> tuple[Form, ...]:
     """Return the forms, which have labels where one is ignored."""
-    return FORMS if ignore_class is None else tuple(form for form in FORMS if form.labels)
+    return label_forms((DECISION, CLASSES, ONE_HOT_ROWS), ignore_class)
 
 
 def _per_row(m: Means) -> tuple[Array, Array]:
@@ -126,7 +122,7 @@ def ece(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='l1')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return of_bins(ECE, n_bins, ignore_class, shyness_in)
+    return counted(ECE, *of_bins((shyness_in,), n_bins), ignore_class=ignore_class)
 
 
 @recipe(params=PARAMS, forms=bin_forms)
@@ -147,7 +143,7 @@ def mce(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='max')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return of_bins(MCE, n_bins, ignore_class, shyness_in, count_in)
+    return counted(MCE, *of_bins((shyness_in, count_in), n_bins), ignore_class=ignore_class)
 
 
 @recipe(params=PARAMS, forms=bin_forms)
@@ -168,4 +164,4 @@ def rmsce(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='l2')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return of_bins(RMSCE, n_bins, ignore_class, shyness_in, count_in)
+    return counted(RMSCE, *of_bins((shyness_in, count_in), n_bins), ignore_class=ignore_class)

@@ -1,6 +1,6 @@
 """Losses of predicted probabilities: cross-entropy, Brier score, and what changes them for rare or wrong labels.
 
-Most are a cost of what was observed: `outcome.p` is the probability that it was given, `outcome.other` 1 - p and
+Most are a cost of what was observed: `outcome.p` is the probability that it was given, `outcome.complement` 1 - p and
 `outcome.log_p` ln p. `losses.outcome` averages the cost over soft, smoothed or weighted targets.
 """
 
@@ -29,15 +29,15 @@ from lossctl.losses.outcome import (
     class_loss,
     class_rows,
     class_slope,
+    counted,
     has_labels,
+    label_forms,
     label_weight,
-    mass,
     mean_cost,
     observed_place,
     other_observed,
     outcome_loss,
     outcomes,
-    over_counted,
     part_of,
     pick,
     smoothed,
@@ -123,10 +123,13 @@ def cce(outcome: Outcome) -> Array:
     return -outcome.log_p
 
 
+def _target_shares(batch: Batch, smoothing: float) -> Array:
+    """The probability that the target gives to each column."""
+    return class_rows(batch, smoothing) if batch.form == "multiclass" else smoothed(flag(batch), smoothing, 2)
+
+
 def _brier_gradient(batch: Batch, *, label_smoothing: float) -> Array:
-    if batch.form == "multiclass":
-        return 2.0 * (batch.pred - class_rows(batch, label_smoothing))
-    return 2.0 * (batch.pred - smoothed(flag(batch), label_smoothing, 2))
+    return 2.0 * (batch.pred - _target_shares(batch, label_smoothing))
 
 
 @class_loss(
@@ -148,31 +151,26 @@ def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
             ≠ for two columns it is half of this; for one column, and for three classes or more, it is brier
         permetrics    BSL               ≠ for one column it is twice brier, the sum over both outcomes; else it is brier
     """
-    gap = _brier_gap(batch, label_smoothing)
+    if label_smoothing == 0.0 and has_labels(batch):
+        gap = batch.pred.copy()
+        gap.reshape(-1)[observed_place(batch)] = other_observed(batch)
+    elif label_smoothing == 0.0 and batch.form != "multiclass" and certain(batch)[0]:
+        gap = other_observed(batch)  # 1 - p of an observed 1, which a logit knows without cancellation
+    else:
+        q = _target_shares(batch, label_smoothing)
+        gap = np.where(q == 1.0, other_prob(batch), batch.pred - q)
     return np.add.reduce(np.square(gap), axis=0) if batch.form == "multiclass" else np.square(gap)
 
 
-def _brier_gap(batch: Batch, label_smoothing: float) -> Array:
-    """p - q of each column; at a certain target 1 - p, which a logit knows without cancellation."""
-    if batch.form == "multiclass":
-        if has_labels(batch) and label_smoothing == 0.0:
-            gap = batch.pred.copy()
-            gap.reshape(-1)[observed_place(batch)] = other_observed(batch)
-            return gap
-        q = class_rows(batch, label_smoothing)
-    elif label_smoothing == 0.0 and certain(batch)[0]:
-        return other_observed(batch)
-    else:
-        q = smoothed(flag(batch), label_smoothing, 2)
-    return np.where(q == 1.0, other_prob(batch), batch.pred - q)
+def _focusing_slope(base: Array, gamma: float, p: Array, log_p: Array) -> Array:
+    """γ p base^(γ - 1) ln p, 0 where base is 0, though for γ < 1 its middle factor is not."""
+    flat = (base == 0.0) | (gamma == 0.0)
+    return np.where(flat, 0.0, gamma * np.power(base, gamma - 1.0) * expected(p, log_p))
 
 
 def _focal_elasticity(outcome: Outcome, *, gamma: float) -> Array:
-    other = outcome.other
-    # γ p (1 - p)^(γ - 1) ln p goes to 0 at p = 1, though for γ < 1 its middle factor does not
-    flat = (other == 0.0) | (gamma == 0.0)
-    easy = np.where(flat, 0.0, gamma * np.power(other, gamma - 1.0) * expected(outcome.p, outcome.log_p))
-    return easy - np.power(other, gamma)
+    easy = outcome.complement
+    return _focusing_slope(easy, gamma, outcome.p, outcome.log_p) - np.power(easy, gamma)
 
 
 @outcome_loss("alpha", "eps", "label_smoothing", elasticity=_focal_elasticity, forms=(BINARY, CLASSES, CLASS_ROWS))
@@ -207,28 +205,24 @@ def focal(
         optax        sigmoid_focal_loss(gamma=gamma)  = focal --activation sigmoid
             # of certain targets; of soft ones it mixes p_t, not the costs
     """
-    return -expected(outcome.other**gamma, outcome.log_p)
+    return -expected(outcome.complement**gamma, outcome.log_p)
 
 
 def _above_clip(no: Outcome, clip: float) -> tuple[Array, Array]:
     """m = max(p - clip, 0) of the probability p of a yes, and -ln(1 - m)."""
     if clip == 0.0:
-        return no.other, -no.log_p
-    m = np.maximum(no.other - clip, 0.0)
+        return no.complement, -no.log_p
+    m = np.maximum(no.complement - clip, 0.0)
     far = m > 0.5
     return m, np.where(far, -np.log(np.where(far, no.p + clip, 1.0)), -np.log1p(-np.where(far, 0.0, m)))
 
 
 def _asymmetric_gradient(batch: Batch, *, gamma_pos: float, gamma_neg: float, clip: float) -> Array:
     yes, no = answers(batch)
-    flat = (yes.other == 0.0) | (gamma_pos == 0.0)
-    easy = np.where(flat, 0.0, gamma_pos * np.power(yes.other, gamma_pos - 1.0))
-    of_yes = expected(easy, expected(yes.p, yes.log_p)) - np.power(yes.other, gamma_pos)
     m, surprise = _above_clip(no, clip)
-    flat = (m == 0.0) | (gamma_neg == 0.0)
-    easy = np.where(flat, 0.0, gamma_neg * np.power(m, gamma_neg - 1.0))
+    of_yes = _focal_elasticity(yes, gamma=gamma_pos)
     steep = np.power(m, gamma_neg) * (no.p / (no.p + clip) if clip > 0.0 else 1.0)
-    of_no = np.where((m == 0.0) & (clip > 0.0), 0.0, -expected(easy, expected(no.p, surprise)) - steep)
+    of_no = np.where((m == 0.0) & (clip > 0.0), 0.0, _focusing_slope(m, gamma_neg, no.p, -surprise) - steep)
     return binary_slope(batch, no.weighed(of_no), yes.weighed(of_yes))
 
 
@@ -261,7 +255,10 @@ def asymmetric(
     """
     yes, no = answers(batch)
     m, surprise = _above_clip(no, clip)
-    of_yes, of_no = -expected(np.power(yes.other, gamma_pos), yes.log_p), expected(np.power(m, gamma_neg), surprise)
+    of_yes, of_no = (
+        -expected(np.power(yes.complement, gamma_pos), yes.log_p),
+        expected(np.power(m, gamma_neg), surprise),
+    )
     return yes.weighed(of_yes) + no.weighed(of_no)
 
 
@@ -296,12 +293,11 @@ _surprise = part_of(
 
 
 EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), interval="log")
-EXPONENTIAL_COUNTED = over_counted(EXPONENTIAL)
 
 
 @recipe(
     params=(SHARED["eps"], IGNORE_CLASS),
-    forms=lambda ignore_class: (CLASSES, CLASS_ROWS) if ignore_class is None else (CLASSES,),
+    forms=lambda ignore_class: label_forms((CLASSES, CLASS_ROWS), ignore_class),
     best=1.0,
 )
 def perplexity(ignore_class: str | None) -> Recipe:
@@ -318,9 +314,7 @@ def perplexity(ignore_class: str | None) -> Recipe:
     Elsewhere:
         torchmetrics  perplexity  = perplexity --activation softmax
     """
-    if ignore_class is None:
-        return Recipe((_surprise,), EXPONENTIAL)
-    return Recipe((_surprise, mass), EXPONENTIAL_COUNTED)
+    return counted(EXPONENTIAL, _surprise, ignore_class=ignore_class)
 
 
 @outcome_loss(
@@ -346,13 +340,13 @@ def poly1(
     Elsewhere:
         optax  poly_loss_cross_entropy(epsilon=epsilon)  = poly1 --activation softmax
     """
-    other = outcome.other
+    chance = outcome.complement
     if epsilon >= 0.0:
-        return epsilon * other - outcome.log_p
-    near = other < 2.0 / 3.0  # there -ln p - (1 - p) has its digits in a series of positive terms alone
-    w = np.where(near, other, 0.0) / (2.0 - np.where(near, other, 0.0))
-    series = w * (other + 2.0 * np.square(w) * polynomial(np.square(w), ODD))
-    return (1.0 + epsilon) * other + np.where(near, series, -outcome.log_p - other)
+        return epsilon * chance - outcome.log_p
+    near = chance < 2.0 / 3.0  # there -ln p - (1 - p) has its digits in a series of positive terms alone
+    w = np.where(near, chance, 0.0) / (2.0 - np.where(near, chance, 0.0))
+    series = w * (chance + 2.0 * np.square(w) * polynomial(np.square(w), ODD))
+    return (1.0 + epsilon) * chance + np.where(near, series, -outcome.log_p - chance)
 
 
 @outcome_loss(

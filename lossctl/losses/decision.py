@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from typing import Annotated, Any
@@ -36,12 +36,12 @@ def _wrong_decision(batch: Batch, threshold: float) -> Array:
     return (yes != (flag(batch) == 1.0)).astype(np.float64)
 
 
-def _with_threshold(form: Form) -> Callable[[Mapping[str, Any]], tuple[Form, ...]]:
-    """Return the forms that parameters leave: classes have no threshold."""
-    return lambda args: (form, CLASSES, ONE_HOT_ROWS) if args["threshold"] == 0.5 else (form,)
+def _forms(binary: Form) -> Callable[[float], tuple[Form, ...]]:
+    """Return the forms that a threshold leaves: classes have none."""
+    return lambda threshold: (binary, CLASSES, ONE_HOT_ROWS) if threshold == 0.5 else (binary,)
 
 
-@class_loss(forms=(DECISION, CLASSES, ONE_HOT_ROWS), only=_with_threshold(DECISION), later=("ignore_class",))
+@class_loss(forms=_forms(DECISION), later=("ignore_class",))
 def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong decisions.
 
@@ -61,7 +61,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return _wrong_decision(batch, threshold)
 
 
-@class_loss(forms=(FLAGS, CLASSES, ONE_HOT_ROWS), only=_with_threshold(FLAGS), later=("ignore_class",))
+@class_loss(forms=_forms(FLAGS), later=("ignore_class",))
 def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong labels, each output of a row counted for itself.
 
@@ -81,41 +81,35 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return _wrong_decision(batch, threshold)
 
 
-def found_yes(batch: Batch) -> Array:
-    """p of an observed yes: the soft count of true positives."""
+def true_positive(batch: Batch) -> Array:
+    """p of an observed yes."""
     return (flag(batch) * batch.pred)[0]
 
 
-def false_yes(batch: Batch) -> Array:
-    """p of an observed no: false positives."""
+def false_positive(batch: Batch) -> Array:
+    """p of an observed no."""
     return ((1.0 - flag(batch)) * batch.pred)[0]
 
 
-def missed_yes(batch: Batch) -> Array:
-    """1 - p of an observed yes: false negatives."""
+def false_negative(batch: Batch) -> Array:
+    """1 - p of an observed yes."""
     return (flag(batch) * other_prob(batch))[0]
 
 
-def found_no(batch: Batch) -> Array:
-    """1 - p of an observed no: true negatives."""
+def true_negative(batch: Batch) -> Array:
+    """1 - p of an observed no."""
     return ((1.0 - flag(batch)) * other_prob(batch))[0]
 
 
-def _margins(m: Means) -> tuple[Any, ...]:
-    """Predicted yes, observed yes, observed no, predicted no, as means."""
-    tp, fp, fn, tn = m
-    return tp + fp, tp + fn, tn + fp, tn + fn
-
-
 def _mcc_loss(m: Means) -> Any:
-    """1 - MCC; where counts agree, 1 - N/√D is (D - N²)/(√D (√D + N)), whose numerator is a sum of what is positive."""
+    """1 - N/√D; where counts agree (D - N²)/(√D (√D + N)), whose numerator is a sum of what is positive."""
     tp, fp, fn, tn = m
-    root = reduce(np.multiply, map(np.sqrt, _margins(m)))
+    root = reduce(np.multiply, map(np.sqrt, (tp + fp, tp + fn, tn + fp, tn + fn)))
     agree, disagree = tp * tn, fp * fn
     straight, crossed = tp * fn + fp * tn, tp * fp + fn * tn
-    rest = (agree + disagree) * (straight + crossed) + straight * crossed + 4.0 * agree * disagree
-    apart = agree - disagree
-    return np.where(apart > 0.0, rest / (root * (root + apart)), 1.0 - apart / root)[()]
+    difference = (agree + disagree) * (straight + crossed) + straight * crossed + 4.0 * agree * disagree  # D - N²
+    n = agree - disagree
+    return np.where(n > 0.0, difference / (root * (root + n)), 1.0 - n / root)[()]
 
 
 MCC = Statistic(
@@ -143,4 +137,4 @@ def mcc_loss() -> Recipe:
         smp           MCCLoss                ≠ it adds 1e-5 to each count of pixels
         scikit-learn  1 - matthews_corrcoef  ≠ it takes decisions; for probabilities of 0 and 1 it is mcc_loss
     """
-    return Recipe((found_yes, false_yes, missed_yes, found_no), MCC)
+    return Recipe((true_positive, false_positive, false_negative, true_negative), MCC)

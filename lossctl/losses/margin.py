@@ -33,13 +33,13 @@ def margin_of(batch: Batch) -> Array:
 def margin_loss(slope: Callable[..., Array], **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
     """Declare the mean of a function of the margin, from its slope by the margin."""
 
-    def made(function: Callable[..., Array]) -> Loss:
+    def declared(function: Callable[..., Array]) -> Loss:
         params = params_of(function)
         part = part_of(lambda batch, **args: function(margin_of(batch), **args), params)
         gradient = part_of(lambda batch, **args: sign(batch) * slope(margin_of(batch), **args), params)
         return declare(function, forms=(MARGIN,), parts=(part,), row=part, gradient=gradient, **facts)
 
-    return made
+    return declared
 
 
 def against(base: float, a: Array, b: Array) -> Array:
@@ -410,8 +410,8 @@ def sparsemax_multiclass(batch: Batch) -> Array:
     """
     share, below = _sparsemax(batch)
     share.reshape(-1)[observed_place(batch)] = 0.0
-    others_share = np.add.reduce(share, axis=0)
-    return 0.5 * (np.add.reduce(np.square(share), axis=0) + np.square(others_share)) + below
+    total = np.add.reduce(share, axis=0)
+    return 0.5 * (np.add.reduce(np.square(share), axis=0) + np.square(total)) + below
 
 
 def _label_pairs(batch: Batch) -> Iterator[tuple[int, Array, Mask]]:

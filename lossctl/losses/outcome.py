@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
-from lossctl.core.declare import declare
+from lossctl.core.declare import Recipe, call, declare
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, Interval
 from lossctl.core.form import Form
 from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Gradient, Loss, Part
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
-from lossctl.core.statistic import MEAN, WEIGHTED, Means, Statistic, from_value
+from lossctl.core.statistic import WEIGHTED, Statistic, from_value
 from lossctl.errors import UsageError, listed
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
 from lossctl.numerics.array import Array
@@ -97,9 +97,7 @@ def other_observed(batch: Batch) -> Array:
 # what the target says ---------------------------------------------------------------------------------------------
 
 Eps = Annotated[
-    float,
-    Interval(low=0.0, high=0.5, low_closed=True),
-    "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf",
+    float, Interval(low=0.0, high=0.5, low_closed=True), "clip p to [eps, 1 - eps] first; 0 leaves ln 0 = -inf"
 ]
 Smoothing = Annotated[
     float,
@@ -174,37 +172,51 @@ def of_label(batch: Batch, weights: Array) -> Array:
     return np.take(weights, batch.target, mode="clip")
 
 
+class Quantities(NamedTuple):
+    """Functions of a batch: a probability, what it leaves of 1, and its logarithm."""
+
+    p: Callable[[Batch], Array]
+    complement: Callable[[Batch], Array]
+    log_p: Callable[[Batch], Array]
+
+
+OBSERVED: Final = Quantities(prob_observed, other_observed, log_observed)
+YES: Final = Quantities(natural, other_prob, log_prob)  # of each column: a yes, or a class
+NO: Final = Quantities(other_prob, natural, log_other_prob)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Something that may be observed in each row: (rows,) arrays of classes, (columns, rows) otherwise.
 
     share: how much it counts (None: once): its probability by the target times the weight of its class. side: +1 where
-    p rises with the prediction, -1 where it falls, as that of a no. columns: p, 1 - p and ln p as quantities of the
-    batch, each computed on demand. eps: p is clipped to [eps, 1 - eps].
+    p rises with the prediction, -1 where it falls, as that of a no. of: the quantities, each computed on demand. eps: p
+    is clipped to [eps, 1 - eps].
     """
 
     batch: Batch
     share: Array | None
     side: Array | float
-    columns: tuple[Callable[[Batch], Array], Callable[[Batch], Array], Callable[[Batch], Array]]
+    of: Quantities
     eps: float = 0.0
 
     @property
     def p(self) -> Array:
         """The probability that it was given."""
-        p = self.columns[0](self.batch)
-        return np.clip(p, self.eps, 1.0 - self.eps) if self.eps > 0.0 else p
+        return self._clipped(self.of.p(self.batch))
 
     @property
-    def other(self) -> Array:
+    def complement(self) -> Array:
         """1 - p, without cancellation where the raw output is known."""
-        other = self.columns[1](self.batch)
-        return np.clip(other, self.eps, 1.0 - self.eps) if self.eps > 0.0 else other
+        return self._clipped(self.of.complement(self.batch))
 
     @property
     def log_p(self) -> Array:
         """ln p."""
-        return clipped(self.columns[2](self.batch), self.eps)
+        return clipped(self.of.log_p(self.batch), self.eps)
+
+    def _clipped(self, p: Array) -> Array:
+        return np.clip(p, self.eps, 1.0 - self.eps) if self.eps > 0.0 else p
 
     def weighed(self, values: Array | float) -> Array:
         """Multiply values by the share; a share of 0 makes 0 even of an infinity."""
@@ -212,23 +224,17 @@ class Outcome:
             return np.asarray(values, dtype=np.float64)
         return expected(self.share, values)
 
-    def elasticity(self, function: Callable[[Outcome], Array | float]) -> Array:
-        """Return a cost's elasticity times the share; the cost is flat where p is clipped."""
-        values = function(self)
+    def weighed_slope(self, elasticity: Array | float) -> Array:
+        """Multiply the elasticity of a cost by the share; the cost is flat where p is clipped."""
         if self.eps > 0.0:
-            p = self.columns[0](self.batch)
-            values = np.where((p > self.eps) & (p < 1.0 - self.eps), values, 0.0)
-        return self.weighed(values)
+            p = self.of.p(self.batch)
+            elasticity = np.where((p > self.eps) & (p < 1.0 - self.eps), elasticity, 0.0)
+        return self.weighed(elasticity)
 
 
 def clipped(log_p: Array, eps: float) -> Array:
     """Clip ln p as p clipped to [eps, 1 - eps]."""
     return np.clip(log_p, np.log(eps), np.log1p(-eps)) if eps > 0.0 else log_p
-
-
-OBSERVED: Final = (prob_observed, other_observed, log_observed)
-YES: Final = (natural, other_prob, log_prob)  # or a class
-NO: Final = (other_prob, natural, log_other_prob)
 
 
 def outcomes(
@@ -242,13 +248,12 @@ def outcomes(
 ) -> tuple[Outcome, ...]:
     """Return what may be observed: the class or the certain answer, every class in turn, or a yes and a no."""
     weights = None
-    if class_weight is not None or pos_weight != 1.0:
+    if alpha is not None:
+        single = isinstance(alpha, float) and batch.form != "multiclass"
+        weights = np.array([1.0 - alpha, alpha]) if single else class_weights(batch, alpha, "alpha")
+    elif class_weight is not None or pos_weight != 1.0:
         weights = class_weights(batch, class_weight)
         weights = weights if pos_weight == 1.0 else weights * np.array([1.0, pos_weight])
-    elif isinstance(alpha, float) and batch.form != "multiclass":
-        weights = np.array([1.0 - alpha, alpha])
-    elif alpha is not None:
-        weights = class_weights(batch, alpha, "alpha")
     if has_labels(batch) and label_smoothing == 0.0:
         return (Outcome(batch, None if weights is None else of_label(batch, weights), 1.0, OBSERVED, eps),)
     if batch.form == "multiclass":
@@ -285,22 +290,21 @@ def mean_slope(
 ) -> Array:
     """Gradient of an average cost from its elasticity: by p, or under an activation by the raw outputs.
 
-    by_p: the derivative by p itself, where elasticity / p is not it at p = 0.
+    by_p: of classes, the derivative by p itself, where elasticity / p is not it at p = 0.
     """
     batch = outcomes[0].batch
-    raw = batch.activation != "none"
+    natural_scale = batch.activation == "none"
     if batch.form == "multiclass":
-        plain = by_p is not None and not raw
-        slope = outcomes[0].elasticity(by_p if plain and by_p else elasticity)
+        direct = by_p if natural_scale else None
+        slope = outcomes[0].weighed_slope((direct or elasticity)(outcomes[0]))
         columns = spread(batch, slope) if slope.ndim < 2 else slope
-        return columns if plain else class_slope(batch, columns)
-    first, *second = (_by_column(outcome, outcome.elasticity(elasticity), raw) for outcome in outcomes)
-    return first + second[0] if second else first
-
-
-def _by_column(outcome: Outcome, elasticity: Array, raw: bool) -> Array:
-    """Slope by a binary column or its logit."""
-    return outcome.side * (outcome.other * elasticity if raw else per_probability(elasticity, outcome.p))
+        return columns if direct else class_slope(batch, columns)
+    slopes = []
+    for outcome in outcomes:
+        slope = outcome.weighed_slope(elasticity(outcome))
+        by_column = per_probability(slope, outcome.p) if natural_scale else outcome.complement * slope
+        slopes.append(outcome.side * by_column)
+    return slopes[0] + slopes[1] if len(slopes) > 1 else slopes[0]
 
 
 def class_slope(batch: Batch, elasticity: Array) -> Array:
@@ -320,7 +324,7 @@ def binary_slope(batch: Batch, no: Array | float, yes: Array | float) -> Array:
     return other_prob(batch) * yes - batch.pred * no
 
 
-# how the losses of the family are declared -----------------------------------------------------------------------
+# rows that do not count -------------------------------------------------------------------------------------------
 
 
 def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
@@ -342,81 +346,88 @@ def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
 
 
 SHARED: Final = {param.name: param for param in params_of(outcomes)}
-mass = part_of(
+class_mass = part_of(  # what the classes of each row weigh: that of its label, or the mean over a soft target
     lambda batch, **args: mean_cost(outcomes(batch, **args), lambda outcome: 1.0),
     (SHARED["class_weight"], IGNORE_CLASS),
-)  # what the classes of each row weigh: that of its label, or the mean over a soft target
+)
 
 
-def over_counted(statistic: Statistic) -> Statistic:
-    """Return the statistic of means over the rows that count, which are the last mean."""
-
-    def ratios(m: Means) -> Means:
-        return tuple(x / m[-1] for x in m[:-1])
-
+def over_mass(statistic: Statistic) -> Statistic:
+    """Return the statistic of means over what the classes of the rows weigh, which is the last mean."""
     return replace(
         statistic,
         name=f"{statistic.name} over the rows that count",
-        value=lambda m: statistic.value(ratios(m)),
+        value=lambda m: statistic.value(tuple(x / m[-1] for x in m[:-1])),
         slope=from_value,
         undefined="the classes that count are in no row",
     )
 
 
+def counted(statistic: Statistic, *parts: Part, ignore_class: str | None) -> Recipe:
+    """Return the recipe of a statistic over the rows that count."""
+    return Recipe(parts, statistic) if ignore_class is None else Recipe((*parts, class_mass), over_mass(statistic))
+
+
+def label_forms(forms: tuple[Form, ...], ignore_class: str | None) -> tuple[Form, ...]:
+    """Return those of the forms that have class labels, if one is ignored; raise UsageError where none has."""
+    labels = tuple(form for form in forms if form.labels)
+    if ignore_class is not None and not labels:
+        raise UsageError("ignore_class is for class labels, which the other parameters rule out")
+    return forms if ignore_class is None else labels
+
+
+# how the losses of the family are declared -----------------------------------------------------------------------
+
+
 def class_loss(
     *,
-    forms: tuple[Form, ...],
+    forms: tuple[Form, ...] | Callable[..., tuple[Form, ...]],
     params: tuple[Param, ...] | None = None,
     gradient: Gradient | None = None,
     raw: bool = False,
-    only: Callable[..., tuple[Form, ...]] | None = None,
     later: tuple[str, ...] = (),
-    best: float | None = 0.0,
     **facts: Any,
 ) -> Callable[[Part], Loss]:
     """Declare the mean of `function(batch, *, params) -> per-row values` of classes or binary outcomes.
 
     Where a form has labels, one of them can be ignored; with class weights the mean divides by them; smoothed targets
-    have no best prediction that is known beforehand. params: those of the function if there are none. raw: whether
-    the gradient takes care of activations. only: the forms that parameters leave.
-    later: parameters that the loss got after the first release.
+    have no best prediction that is known beforehand. forms: may depend on parameters that it names. params: in place
+    of those of the function. raw: whether the gradient takes care of activations. later: parameters that the loss got
+    after the first release.
     """
 
-    def made(function: Part) -> Loss:
-        known = params_of(function) if params is None else params
-        every = (*known, IGNORE_CLASS) if any(form.labels for form in forms) else known
+    def declared(function: Part) -> Loss:
+        every = params_of(function) if params is None else params
+        layouts = call(forms, {param.name: param.default for param in every}) if callable(forms) else forms
+        if any(form.labels for form in layouts):
+            every = (*every, IGNORE_CLASS)
         every = tuple(replace(param, signed=param.name not in later) for param in every)
         part = part_of(function, every)
-        slope = None if gradient is None else part_of(gradient, every)  # type: ignore[arg-type]
+        slope = gradient and part_of(gradient, every)  # type: ignore[arg-type]
 
         def fields(args: Mapping[str, Any]) -> Mapping[str, Any]:
-            ignoring = args.get("ignore_class") is not None
-            weighed = ignoring or args.get("class_weight") is not None
-            fitting = forms if only is None else only(args)
-            labelled = tuple(form for form in fitting if form.labels)
-            if ignoring and not labelled:
-                raise UsageError("ignore_class is for class labels, which the other parameters rule out")
+            ignored = args.get("ignore_class")
+            weighed = ignored is not None or args.get("class_weight") is not None
+            smooth = args.get("label_smoothing", 0.0) > 0.0
             return {
-                "parts": (part, mass) if weighed else (part,),
-                "reading": WEIGHTED if weighed else MEAN,
-                "forms": labelled if ignoring else fitting,
-                "best": None if args.get("label_smoothing", 0.0) > 0.0 else best,
+                "forms": label_forms(call(forms, args) if callable(forms) else forms, ignored),
+                **({"parts": (part, class_mass), "reading": WEIGHTED} if weighed else {}),
+                **({"best": None} if smooth else {}),
             }
 
         return declare(
             function,
             params=every,
             resolve=fields,
-            forms=forms,
+            forms=layouts,
             parts=(part,),
             row=part,
             gradient=slope,
             raw_gradient=slope if raw else None,
-            best=best,
             **facts,
         )
 
-    return made
+    return declared
 
 
 def outcome_loss(
@@ -431,23 +442,25 @@ def outcome_loss(
     by_p: ∂cost/∂p, where that is not elasticity / p at p = 0.
     """
 
-    def made(cost: Callable[..., Array]) -> Loss:
-        own = params_of(cost)
+    def declared(cost: Callable[..., Array]) -> Loss:
+        params = params_of(cost)
 
-        def split(batch: Batch, args: Mapping[str, Any]) -> tuple[tuple[Outcome, ...], dict[str, Any]]:
-            mine = {param.name: args[param.name] for param in own}
-            return outcomes(batch, **{name: value for name, value in args.items() if name not in mine}), mine
+        def split(args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+            """Return the arguments of the cost, and those of `outcomes`."""
+            names = {param.name for param in params}
+            return {name: args[name] for name in names}, {name: x for name, x in args.items() if name not in names}
 
         def row(batch: Batch, **args: Any) -> Array:
-            likely, mine = split(batch, args)
-            return mean_cost(likely, partial(cost, **mine))
+            of_cost, of_outcomes = split(args)
+            return mean_cost(outcomes(batch, **of_outcomes), partial(cost, **of_cost))
 
         def slope(batch: Batch, **args: Any) -> Array:
-            likely, mine = split(batch, args)
-            return mean_slope(likely, partial(elasticity, **mine), by_p and partial(by_p, **mine))
+            of_cost, of_outcomes = split(args)
+            direct = by_p and partial(by_p, **of_cost)
+            return mean_slope(outcomes(batch, **of_outcomes), partial(elasticity, **of_cost), direct)
 
         row.__name__, row.__doc__ = cost.__name__, cost.__doc__
-        params = (*own, *(SHARED[name] for name in shared))
-        return class_loss(params=params, gradient=slope, raw=True, **facts)(row)
+        every = (*params, *(SHARED[name] for name in shared))
+        return class_loss(params=every, gradient=slope, raw=True, **facts)(row)
 
-    return made
+    return declared
