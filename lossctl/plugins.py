@@ -216,7 +216,7 @@ def place(trace: TracebackType | None) -> str:
 
 GROUP: Final = "lossctl.losses"
 NAME: Final = r"[a-z][a-z0-9_]*"
-TEXTS: Final = ("name", "summary", "doc", "formula", "unit", "source", "use", "avoid")
+TEXTS: Final = ("name", "summary", "doc", "formula", "unit", "source", "use", "avoid", "optimises")
 LONGEST: Final = 60  # characters of a text that are shown in an error
 
 

@@ -231,40 +231,6 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "pairs": (Rule("first", "contrastive", "pairs that are the same or different", params=_margin),),
     "triplets": (Rule("first", "triplet", "an anchor with what is like it and what is not", params=_margin),),
 }
-OPTIMISES: Final[Mapping[str, str]] = {
-    "mse": "the conditional mean",
-    "mae": "the conditional median",
-    "huber": "between mean and median",
-    "log_cosh": "between mean and median",
-    "msle": "the mean of ln(1 + target)",
-    "gamma_deviance": "the conditional mean",
-    "tweedie_deviance": "the conditional mean",
-    "poisson": "the conditional mean, a rate",
-    "poisson_deviance": "the conditional mean, a rate",
-    "quantile": "the conditional q-quantile",
-    "mbe": "no prediction: it detects bias",
-    "wape": "the conditional median",
-    "bce": "the probability of a yes",
-    "cce": "the probabilities of the classes",
-    "kl": "the probabilities of the classes",
-    "brier": "the probabilities",
-    "focal": "the decision on hard rows",
-    "gce": "the most likely class",
-    "zero_one": "the decision",
-    "hinge": "the decision",
-    "squared_hinge": "the decision",
-    "triplet_score": "the order of scores",
-    "gan_discriminator": "the probability of a real row",
-    "gan_generator_nonsaturating": "what passes as real",
-    "iou": "the overlap of boxes",
-    "giou": "the overlap of boxes",
-    "ciou": "the overlap of boxes",
-    "dice": "the overlap of masks",
-    "iou_mask": "the overlap of masks",
-    "iou_mask_score": "the overlap of masks",
-    "contrastive": "distances of pairs",
-    "triplet": "the order of distances",
-}
 
 
 def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], tuple[Caution, ...]]:
@@ -281,7 +247,7 @@ def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], 
             if rule.rank != rank or rule.loss in picks:
                 continue
             loss = losses[rule.loss].bind(**rule.params(facts))
-            picks[rule.loss] = Pick(rank, loss.name, loss.spec, OPTIMISES[loss.name], _said(rule, facts), loss.use)
+            picks[rule.loss] = Pick(rank, loss.name, loss.spec, loss.optimises, _said(rule, facts), loss.use)
             if rank != "also":
                 break
         if not picks:

@@ -42,7 +42,7 @@ from lossctl.core.peer import peer_of
 from lossctl.core.statistic import MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
 
-HEADS: Final = ("Formula", "Unit", "Use", "Avoid", "Source", "Subgradient", "Also", "Elsewhere")
+HEADS: Final = ("Formula", "Unit", "Optimises", "Use", "Avoid", "Source", "Subgradient", "Also", "Elsewhere")
 HEAD: Final = re.compile(rf"({'|'.join(HEADS)}):(?: (.*))?")
 INDENT: Final = 4  # of a line of `Elsewhere`
 MARKS: Final = ("= ", "≠ ", "# ")  # a line that begins with one continues a claim by a column

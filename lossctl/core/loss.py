@@ -72,9 +72,9 @@ class Loss:
     per-row loss, if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect
     to the raw outputs under an activation, where the chain rule would lose digits. unit, best,
     direction: of the value. ranks: whether a better value means a better model. ordered: whether the order of rows
-    counts. elsewhere: what it is called in other libraries, and how to get their number. use, avoid: when to take it
-    and when not. resolve: the fields that depend on parameters, from their values. origin: package and version of the
-    plug-in that declares it.
+    counts. elsewhere: what it is called in other libraries, and how to get their number. optimises: what the best
+    predictions are, where `choose` recommends it. use, avoid: when to take it and when not. resolve: the fields that
+    depend on parameters, from their values. origin: package and version of the plug-in that declares it.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Loss:
     ranks: bool = True
     ordered: bool = False
     elsewhere: tuple[Peer, ...] = ()
+    optimises: str = ""
     resolve: Resolve | None = None
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
 

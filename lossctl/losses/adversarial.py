@@ -96,6 +96,7 @@ def gan_discriminator() -> None:
 
     Formula: -[mean over real of ln D(x) + mean over generated of ln(1 - D(x))]
     Unit: nats
+    Optimises: the probability of a real row
     Use: To watch the discriminator: it should rightly call real rows real and generated rows generated.
     Avoid: Ranking models: a low value may mean a weak generator. It gets no best mark.
     Source: Goodfellow et al. 2014, arXiv:1406.2661
@@ -147,6 +148,7 @@ def gan_generator_nonsaturating() -> None:
 
     Formula: -mean over generated of ln D(x)
     Unit: nats
+    Optimises: what passes as real
     Use: Training the generator: the slope is steep while the discriminator wins.
     Avoid: Ranking models: a low value may mean a weak discriminator. It gets no best mark.
     Source: Goodfellow et al. 2014, arXiv:1406.2661

@@ -174,6 +174,7 @@ def iou(batch: Batch) -> Array:
 
     Formula: mean of 1 - IoU, IoU = I/U
     Unit: 1
+    Optimises: the overlap of boxes
     Use: A box counts as a whole, not as four numbers; free of scale, between 0 and 1, and training converges faster
         than with one loss per coordinate.
     Avoid: Boxes may be disjoint while training: there the slope is 0 (giou, diou, ciou).
@@ -253,6 +254,7 @@ def giou(batch: Batch, *, eps: Eps = 0.0) -> Array:
 
     Formula: mean of 1 - IoU + (C - U)/C, C = area of the smallest box around both
     Unit: 1 (between 0 and 2)
+    Optimises: the overlap of boxes
     Use: Box regression where boxes may be disjoint: it still pulls them together.
     Avoid: One box inside the other: it is iou there, wherever the inner one lies (diou, ciou).
     Source: Rezatofighi et al. 2019, arXiv:1902.09630
@@ -335,6 +337,7 @@ def ciou(batch: Batch, *, eps: Eps = 0.0) -> Array:
 
     Formula: mean of 1 - IoU + ρ²/c² + α v, v = (4/π²)(atan(w_t/h_t) - atan(w/h))², α = v/(1 - IoU + v)
     Unit: 1
+    Optimises: the overlap of boxes
     Use: Box regression where overlap, centre and aspect ratio should all fit.
     Avoid: Predictions without height or width.
     Source: Zheng et al. 2020, arXiv:1911.08287

@@ -71,6 +71,7 @@ def bce(outcome: Outcome) -> Array:
 
     Formula: mean of -[w y ln p + (1 - y) ln(1 - p)], w = pos_weight
     Unit: nats
+    Optimises: the probability of a yes
     Use: Yes/no questions, one or several at once (multilabel), down to every pixel of a binary segmentation; end the
         model with sigmoid. The most common choice for two classes; it asks for the probability. It equals the average
         of cce over as many two-class tasks.
@@ -99,6 +100,7 @@ def cce(outcome: Outcome) -> Array:
 
     Formula: mean of -Σ_c q_c ln p_c; for a label y: -ln p_y
     Unit: nats
+    Optimises: the probabilities of the classes
     Use: Exactly one of K classes is right; the model ends with softmax and targets are labels, one-hot or soft rows. It
         asks for the class probabilities.
     Avoid: Several classes may be right at once: bce. That sigmoid is a perfect match for it, as is sometimes written,
@@ -142,6 +144,7 @@ def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
 
     Formula: binary: mean of (p - y)²; multiclass: mean of Σ_c (p_c - q_c)²
     Unit: 1
+    Optimises: the probabilities
     Use: Calibrated probabilities, with no row able to cost more than 1 (binary) or 2 (multiclass).
     Avoid: Rare events whose small probabilities must be told apart: bce sees their ratio, this does not.
     Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
@@ -189,6 +192,7 @@ def focal(
 
     Formula: mean of -α_t (1 - p_t)^γ ln p_t, p_t = probability given to what was observed
     Unit: nats
+    Optimises: the decision on hard rows
     Use: A strongly unbalanced data set, as in object detection, or classes without a clear border, as song genres: easy
         rows are played down so that hard ones count. With softmax for one of K classes; the paper itself uses sigmoid,
         one output per class.
@@ -365,6 +369,7 @@ def gce(
 
     Formula: mean of (1 - p_y^q)/q
     Unit: 1
+    Optimises: the most likely class
     Use: Labels of which a share is wrong: between cce (q near 0), which learns fast, and the mean absolute error of
         probabilities (q = 1), which wrong labels hardly move.
     Avoid: Clean labels, and rare classes: it gives up on what is hard.

@@ -47,6 +47,7 @@ def poisson(
 
     Formula: mean of μ - y ln μ (+ ln Γ(y + 1) if full); y = target, μ = pred, a rate
     Unit: nats
+    Optimises: the conditional mean, a rate
     Use: Counts per period: customers, e-mails, churned contracts. The prediction is a rate; end the model with exp or
         softplus.
     Avoid: Variance far above the mean (consider a negative binomial), or predictions of exactly 0.
@@ -94,6 +95,7 @@ def poisson_deviance(batch: Batch) -> Array:
 
     Formula: mean of 2 [y ln(y/μ) - y + μ]; y = target, μ = pred, a rate
     Unit: nats
+    Optimises: the conditional mean, a rate
     Use: Counts per period, as poisson, on a scale that is 0 where every rate is what was counted: fits of different
         data can be told apart.
     Avoid: The likelihood itself is wanted (poisson:full=true), or the variance is far above the mean.
@@ -123,6 +125,7 @@ def gamma_deviance(batch: Batch) -> Array:
 
     Formula: mean of 2 [ln(μ/y) + y/μ - 1]; y = target, μ = pred
     Unit: 1
+    Optimises: the conditional mean
     Use: Positive sizes whose spread grows with their mean, as claims, durations or amounts of rain: only the ratio of
         target and prediction counts. It asks for the mean.
     Avoid: Zeros among the targets: tweedie_deviance with a power between 1 and 2.
@@ -176,6 +179,7 @@ def tweedie_deviance(
 
     Formula: mean of 2 [max(y, 0)^(2-p)/((1-p)(2-p)) - y μ^(1-p)/(1-p) + μ^(2-p)/(2-p)], p = power
     Unit: target^(2 - power)
+    Optimises: the conditional mean
     Use: Totals that are often exactly 0 and positive otherwise, as claims per policy or rain per day: a power between 1
         and 2. It asks for the mean, whatever the power.
     Avoid: The variance does not grow as mean^power: compare powers by other means than this value, whose unit changes

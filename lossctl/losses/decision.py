@@ -49,6 +49,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
 
     Formula: share of rows whose predicted class is wrong
     Unit: 1
+    Optimises: the decision
     Use: To report how often the decision is wrong; 1 minus accuracy.
     Avoid: Training (it has no slope) and unbalanced classes, where always naming the largest looks good.
     Source: Wald 1950, Statistical Decision Functions

@@ -81,6 +81,7 @@ def kl(batch: Batch) -> Array:
 
     Formula: mean of Σ_c q_c ln(q_c / p_c), q = target row, p = prediction row
     Unit: nats
+    Optimises: the probabilities of the classes
     Use: The target is itself a distribution: soft labels, a teacher model, several annotators.
     Avoid: Targets are plain labels: cce says the same and needs no K columns.
     Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694

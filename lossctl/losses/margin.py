@@ -85,6 +85,7 @@ def hinge(
 
     Formula: mean of max(0, margin - s f), s = ±1; for labels: max(0, margin + max_{j≠y} f_j - f_y)
     Unit: score
+    Optimises: the decision
     Use: Maximum-margin classification, as in support vector machines: the decision matters, not how sure it is.
     Avoid: Probabilities are wanted: it says nothing about them (bce, cce).
     Source: Cortes & Vapnik 1995, doi:10.1007/BF00994018; Crammer & Singer 2001
@@ -111,6 +112,7 @@ def squared_hinge(m: Array, *, margin: Margin = 1.0) -> Array:
 
     Formula: mean of max(0, margin - s f)², s = ±1
     Unit: score²
+    Optimises: the decision
     Use: Two classes, no interest in certainty, as in spam or not spam; tanh as the last layer keeps scores in reach,
         though it never quite gets to 0.
     Avoid: Outliers or wrong labels: they count quadratically. Probabilities are wanted: bce.

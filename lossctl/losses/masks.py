@@ -134,6 +134,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
 
     Formula: mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I
     Unit: 1
+    Optimises: the overlap of masks
     Use: Segmentation where the foreground is small: the object counts as a whole, free of scale.
     Avoid: Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.
     Source: Jaccard 1901; Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22
@@ -171,6 +172,7 @@ def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
 
     Formula: mean over t = 0.50, 0.55, ..., 0.95 of [I + smooth > t (U + smooth)]
     Unit: 1
+    Optimises: the overlap of masks
     Use: To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.
     Avoid: Training: it has no slope.
     Source: COCO, Lin et al. 2014, arXiv:1405.0312; Kaggle TGS Salt, 2018
@@ -203,6 +205,7 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Cou
 
     Formula: mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²
     Unit: 1
+    Optimises: the overlap of masks
     Use: Segmentation of small structures, as in medical images; it is 1 - F1 of the pixels.
     Avoid: Calibrated pixels are wanted: bce.
     Source: Dice 1945; Milletari et al. 2016 (V-Net, squared), arXiv:1606.04797

@@ -82,6 +82,7 @@ def contrastive(
 
     Formula: mean of (1 - y) d² + y max(0, margin - d)², d = ‖left - right‖₂, y = 1 means different
     Unit: distance²
+    Optimises: distances of pairs
     Use: Learning a distance from pairs, as for faces or signatures: same pairs are pulled together, different ones
         pushed apart up to the margin.
     Avoid: Labels that say 1 = same: turn them around first. Ranking within one query: triplet.
@@ -140,6 +141,7 @@ def triplet(
 
     Formula: mean of max(0, d(anchor, positive) - d(anchor, negative) + margin)
     Unit: distance (distance² if squared)
+    Optimises: the order of distances
     Use: Learning an order: the positive should be nearer to the anchor than the negative, by a margin.
     Avoid: Only scores are at hand, no embeddings: triplet_score, which some introductions call triplet loss.
     Source: Schroff et al. 2015 (FaceNet), arXiv:1503.03832; swap: Balntas et al. 2016, doi:10.5244/C.30.119
@@ -247,6 +249,7 @@ def triplet_score() -> Recipe:
 
     Formula: 1/(M N) Σ_i Σ_j ln(1 + e^(v_j - v_i)), v_i the M positive and v_j the N negative scores
     Unit: nats
+    Optimises: the order of scores
     Use: Tracking with a Siamese network, or any search where every positive score should beat every negative one.
     Avoid: Embeddings are at hand and only some triplets matter: triplet.
     Source: Dong & Shen 2018, doi:10.1007/978-3-030-01261-8_28

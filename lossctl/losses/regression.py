@@ -54,6 +54,7 @@ def mse(r: Array) -> Array:
 
     Formula: mean of r², r = pred - target
     Unit: target²
+    Optimises: the conditional mean
     Use: The target is roughly normal given the inputs, and a large error should cost far more than two small ones:
         errors are punished quadratically. It asks the model for the conditional mean.
     Avoid: Outliers that must not rule the fit: use huber, log_cosh or mae. Targets over orders of magnitude: msle.
@@ -101,6 +102,7 @@ def mae(size: Array) -> Array:
 
     Formula: mean of |r|, r = pred - target
     Unit: target
+    Optimises: the conditional median
     Use: Outliers must not play a big role; image models trained with it blur less. It is robust, but its slope does not
         shrink near the truth, so training is less stable than with mse. It asks for the conditional median.
     Avoid: Large errors are disproportionately costly (mse), or a smooth slope at zero is needed (huber, log_cosh).
@@ -123,6 +125,7 @@ def mbe(r: Array) -> Array:
 
     Formula: mean of (target - pred)
     Unit: target
+    Optimises: no prediction: it detects bias
     Use: To see a systematic over- or under-estimate, beside another loss.
     Avoid: As an objective or alone: it is unbounded below, and errors of opposite sign cancel.
     Source: Willmott & Matsuura 2005, doi:10.3354/cr030079
@@ -141,6 +144,7 @@ def huber(size: Array, *, delta: Linear = 1.0) -> Array:
 
     Formula: mean of r²/2 if |r| ≤ delta, else delta·(|r| - delta/2)
     Unit: target²
+    Optimises: between mean and median
     Use: The best of mse and mae: smooth near zero, and outliers pull only linearly.
     Avoid: The size that separates noise from outliers is unknown: delta is in the target's unit, so tune it.
     Source: Huber 1964, doi:10.1214/aoms/1177703732
@@ -182,6 +186,7 @@ def log_cosh(size: Array) -> Array:
 
     Formula: mean of ln cosh r, r = pred - target
     Unit: target (for large r)
+    Optimises: between mean and median
     Use: As huber with delta = 1, but smooth everywhere.
     Avoid: Targets whose natural error is far from 1: it has no width to set. Rescale, or use huber.
     Source: Green 1990, doi:10.1109/42.52985
@@ -202,6 +207,7 @@ def quantile(r: Array, *, q: Annotated[float, UNIT, "the quantile asked for"] = 
 
     Formula: mean of max(q·(target - pred), (q - 1)·(target - pred))
     Unit: target
+    Optimises: the conditional q-quantile
     Use: The q-quantile is wanted: an upper bound, an interval, a service level.
     Avoid: The mean or a central value is wanted. q = 0.5 is mae/2.
     Source: Koenker & Bassett 1978, doi:10.2307/1913643

@@ -43,6 +43,7 @@ def msle(batch: Batch) -> Array:
 
     Formula: mean of (ln(1 + pred) - ln(1 + target))²
     Unit: 1
+    Optimises: the mean of ln(1 + target)
     Use: The relative difference matters, not the absolute one, as with house prices over orders of magnitude: ln(1 +
         target) should be roughly normal. An under-estimate costs more than an equal over-estimate.
     Avoid: Targets at or below -1 (no logarithm), or errors whose absolute size matters.
@@ -205,6 +206,7 @@ def wape() -> Recipe:
 
     Formula: Σ |r| / Σ |target|
     Unit: 1 (0.1 is 10 %)
+    Optimises: the conditional median
     Use: A percentage error for sales or demand, with zeros among the targets.
     Avoid: Rows of unlike size should count alike: the large targets rule.
     Source: Kolassa & Schütz 2007, Foresight 6
