@@ -26,7 +26,7 @@ from lossctl.core.block import Block, Defect, Pending, ready
 from lossctl.core.breach import Breach
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
-from lossctl.engine.plan import Plan, Question, make_plan
+from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState, reduce_block
 
 Columns = Mapping[str, NDArray[Any]]
@@ -442,7 +442,7 @@ def plan_and_blocks() -> tuple[Plan, list[Block]]:
     assert form is not None
     questions.append(Question("max_error", regress, form))
     models = ["one", "two"]
-    plan = make_plan(models, questions, dict.fromkeys(models, "none"), weighted=True, slicings=["g"])
+    plan = Plan(models, questions, dict.fromkeys(models, "none"), weighted=True, slicings=["g"])
     rng = np.random.default_rng(7)
     blocks, start = [], 0
     for place, rows in enumerate([5000, 1, 3000, 17, 4096, 700]):

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from lossctl.api.evaluate import answer
 from lossctl.api.options import CompareOptions, Dependence, InputOptions, marks
 from lossctl.api.query import Query, with_arguments
-from lossctl.engine.paired import Weighed
+from lossctl.engine.paired import PairedBounds
 from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, Method, couples
 from lossctl.errors import BaselineError, UsageError, listed, near
 from lossctl.results.report import Report
@@ -97,7 +97,7 @@ def weigh(
     time: str | None = None,
     horizon: int = 1,
     **options: Unpack[InputOptions],
-) -> tuple[Report, Weighed]:
+) -> tuple[Report, PairedBounds]:
     """Compare models with a baseline as `compare` does; return what bounds can be asked of, too.
 
     Raises BaselineError where there is no such model.
@@ -165,19 +165,19 @@ def design_maker(
                 f"there is one model, {first!r}; a comparison takes two: name another with -p, or give its file"
             )
         return Design(
-            first,
-            couples(models, first, all_pairs),
-            method,
-            query.options["ci"],
-            resamples,
-            seed,
-            cluster,
-            time,
-            horizon,
-            effect,
-            worst,
-            relative,
-            all_pairs,
+            baseline=first,
+            pairs=couples(models, first, all_pairs),
+            method=method,
+            level=query.options["ci"],
+            resamples=resamples,
+            seed=seed,
+            cluster=cluster,
+            time=time,
+            horizon=horizon,
+            effect=effect,
+            worst=worst,
+            relative=relative,
+            all_pairs=all_pairs,
         )
 
     return make

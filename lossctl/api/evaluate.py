@@ -22,12 +22,11 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import checked_task
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
-from lossctl.engine.finish import LARGE_SHARE, Finish, Settings, is_rough, parts
-from lossctl.engine.paired import Differences, Weighed, compare
-from lossctl.engine.plan import Design, Plan, Quantity, Question, make_plan
+from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, scopes
+from lossctl.engine.paired import Differences, PairedBounds, compare, contests
+from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
-from lossctl.engine.scope import Assumptions, Samples, Scope, sets_counted
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
@@ -35,7 +34,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, unknown_column
 from lossctl.io.table import Table
-from lossctl.io.times import ranks
+from lossctl.io.times import ranks as ranks_of
 from lossctl.results.report import Cell, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
@@ -59,34 +58,32 @@ def as_bytes(size: str | int) -> int:
     return int(Decimal(found[1]) * (1 << UNITS[found[2]]))
 
 
-class Room:
-    """How many rows there is room for, where a loss keeps them all; counts the rows that come."""
+class MemoryLimit:
+    """The memory that losses which keep every value may take; as a progress function it counts the rows done."""
 
     def __init__(self, plan: Plan, size: str | int | None, progress: Progress | None) -> None:
-        self._progress = progress
-        self._rows = 0
-        self._given = size
+        self._progress, self._size, self._rows = progress, size, 0
         riders = len(plan.sample_groups) + (2 if plan.resamples else 0)
         lines = [len(terms) + 1 + riders for _, terms, kind in plan.wholes if kind == "sample"]
         lines += [] if plan.times is None else [len(plan.quantities) + int(plan.weighted) + riders + 1]
-        self._each = Sample.bytes_per_row(sum(lines))
-        self._bytes = free_memory() if size is None else as_bytes(size)
-        everything = plan.times is not None
-        self._losses = list(dict.fromkeys(q.label for q in plan.questions if everything or q.loss.keeps == "sample"))
+        self._bytes_per_row = Sample.bytes_per_row(sum(lines))
+        self._bytes = None if size is None and not lines else free_memory() if size is None else as_bytes(size)
+        all_losses = plan.times is not None
+        self._losses = list(dict.fromkeys(q.label for q in plan.questions if all_losses or q.loss.keeps == "sample"))
 
     def check(self, rows: int) -> None:
         """Raise DataError if the samples of that many rows would not fit."""
-        if self._bytes is None or rows * self._each <= self._bytes:
+        if self._bytes is None or rows * self._bytes_per_row <= self._bytes:
             return
-        limit = "are free" if self._given is None else "--max-memory allows"
+        limit = "are free" if self._size is None else "--max-memory allows"
         raise DataError(
-            f"{listed(self._losses)}: every value is kept, which takes {self._each} bytes a row at the end: "
-            f"{_mebibytes(rows * self._each)} for {rows} rows{'' if not self._rows else ' so far'}, and "
+            f"{listed(self._losses)}: every value is kept, which takes {self._bytes_per_row} bytes a row at the end: "
+            f"{_mebibytes(rows * self._bytes_per_row)} for {rows} rows{'' if not self._rows else ' so far'}, and "
             f"{_mebibytes(self._bytes)} {limit}; leave such losses out, take fewer rows, or raise --max-memory"
         )
 
     def __call__(self, rows: int) -> None:
-        """Take the rows of a block that is done."""
+        """Count the rows of a block that is done."""
         self._rows += rows
         self.check(self._rows)
         if self._progress is not None:
@@ -104,16 +101,13 @@ ROUGH = (
 
 
 def made_report(
-    tally: RunState, plan: Plan, reader: BlockReader, job: Job, query: Query
-) -> tuple[Report, Weighed | None]:
-    """Finish the cells, compare the models if that was asked, and say where all of it came from.
-
-    With a comparison comes what further bounds can be asked of.
-    """
-    digest = reader.digest(tally.read, tally.digest)
-    dropped = _dropped(tally, reader)
-    used = tally.moments.rows if plan.quantities else tally.read - tally.dropped
-    kept = reader.digest(used, tally.used)
+    state: RunState, plan: Plan, reader: BlockReader, job: Job, query: Query
+) -> tuple[Report, PairedBounds | None]:
+    """Finish the cells, compare the models if that is asked for, and say where all of it came from."""
+    digest = reader.digest(state.read, state.digest)
+    dropped = _dropped(state, reader)
+    used = state.moments.rows if plan.quantities else state.read - state.dropped
+    digest_used = reader.digest(used, state.used)
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
     signed = "|".join(
         [
@@ -130,82 +124,62 @@ def made_report(
         return reader.where(_table(reader, model), row)
 
     labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
-    samples = Samples(tally)
-    assumptions = None
-    if plan.design is not None:
-        order = np.empty(0, dtype=np.int64) if plan.times is None else _time_order(tally, plan, reader)
-        assumptions = Assumptions(tally, plan, plan.design, labels, order, samples)
-    finish = Finish(
-        tally, plan, Settings(query.options["ci"], query.options["reduction"], signed, where), samples, assumptions
-    )
-    pieces = list(parts(tally, plan, labels))
-    made = tuple(chain.from_iterable(map(finish.cells, pieces)))
-    inputs = tuple(
-        Input(model, reader.tables[_table(reader, model)].label, digest, tally.read, used, kept, dropped)
+    ranks = np.empty(0, dtype=np.int64) if plan.times is None else _time_ranks(state, plan, reader)
+    assumptions = Assumptions(state, plan, labels, ranks)
+    finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
+    all_scopes = list(scopes(state, plan, labels))
+    cells = tuple(chain.from_iterable(map(finish.cells, all_scopes)))
+    inputs = (
+        Input(model, reader.tables[_table(reader, model)].label, digest, state.read, used, digest_used, dropped)
         for model in plan.models
     )
-    warnings = (*_warnings(tally), *_rough(pieces, plan, made, assumptions))
     report = Report(
-        made,
-        inputs,
+        cells,
+        tuple(inputs),
         job.task,
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        warnings,
-        plugins=_plugins(plan),
+        tuple(_warnings(state, finish.rough)),
+        plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
     )
-    if assumptions is None:
+    if plan.design is None:
         return report, None
-    design, differences = assumptions.design, Differences(tally, plan, assumptions)
-    found = compare(differences, pieces, made)
+    design, differences = plan.design, Differences(assumptions)
+    all_contests = contests(differences, all_scopes, cells)
+    compared = compare(differences, all_contests)
     resampled = design.method == "bootstrap"
     study = Study(
-        design.baseline,
-        design.all_pairs,
-        design.assumption,
-        "none" if design.level is None else design.method,
-        found.correction,
-        design.level,
-        design.resamples if resampled else None,
-        design.seed if resampled or found.drawn else None,
-        None if design.effect is None else design.effect.text,
+        baseline=design.baseline,
+        all_pairs=design.all_pairs,
+        assumption=design.assumption,
+        method="none" if design.level is None else design.method,
+        correction=compared.correction,
+        level=design.level,
+        resamples=design.resamples if resampled else None,
+        seed=design.seed if resampled or compared.random else None,
+        effect=None if design.effect is None else design.effect.text,
     )
-    whole = replace(
+    report = replace(
         report,
         command="compare",
         study=study,
-        comparisons=found.comparisons,
-        best_sets=found.best_sets,
-        worst=tuple(_worst(tally, plan, reader)),
-        warnings=(*warnings, *found.warnings),
+        comparisons=compared.comparisons,
+        best_sets=compared.best_sets,
+        worst=tuple(_worst(state, plan, reader)),
+        warnings=(*report.warnings, *compared.warnings),
     )
-    return whole, Weighed(differences, pieces, made)
+    return report, PairedBounds(differences, all_contests)
 
 
-def _plugins(plan: Plan) -> tuple[str, ...]:
-    """Return package and version of each plug-in that a loss is from."""
-    return tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin))
-
-
-def _rough(pieces: Sequence[Scope], plan: Plan, made: Sequence[Cell], assumptions: Assumptions | None) -> Iterator[str]:
-    """Warn of intervals that are likely too narrow."""
-    questions = {question.label: question for question in plan.questions}
-    by_slice = {tuple(part.chosen.items()): part for part in pieces}
-
-    def units(cell: Cell, question: Question) -> int:
-        part = by_slice[tuple(cell.slice.items())]
-        if assumptions is not None:
-            return assumptions.units(part, question)
-        sets = sets_counted(plan, part, question)
-        return part.view.live if sets is None else round(sets)
-
-    asked = ((cell, questions[cell.loss]) for cell in made if cell.interval is not None)
-    found = [cell for cell, question in asked if is_rough(cell, question, units(cell, question))]
-    if found:
+def _warnings(state: RunState, rough: Sequence[Cell]) -> Iterator[str]:
+    """Warn of rows that were dropped, and of intervals that are likely too narrow."""
+    if state.dropped:
+        yield f"{state.dropped} of {state.read} rows left out for a missing value"
+    if rough:
         places = (
             f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
-            for cell in found
+            for cell in rough
         )
         yield f"{ROUGH}: {listed(list(map(printable, places)), 4)}"
 
@@ -218,21 +192,21 @@ def _signed(level: float | None, design: Design | None) -> list[str]:
         return [f"ci:t{level * 100:g}"]
     law = {"auto": "t", "bootstrap": "bs"}.get(design.method, design.method)
     words = [f"ci:{law}{level * 100:g}"]
-    if design.cluster is not None or design.time is not None:
+    if not design.independent:
         words.append(f"rows:{printable(design.assumption)}")
     if design.method == "bootstrap":
         words += [f"bs:{design.resamples}", f"seed:{design.seed}"]
     return words
 
 
-def _time_order(tally: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
+def _time_ranks(state: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
     """Return the places of all times in their order; raise DataError where two rows have one time."""
     assert plan.times is not None
     slot = reader.selection.times[plan.times][0]
     column = printable(slot.columns[0])
     words = [word for (word,) in reader.labels(plan.times)]
-    kept = [piece[-2:] for piece in tally.kept.pieces]
-    codes, addresses = np.concatenate(kept, axis=1).astype(np.int64) if kept else np.empty((2, 0), dtype=np.int64)
+    riders = [piece[-2:] for piece in state.series.pieces]
+    codes, addresses = np.concatenate(riders, axis=1).astype(np.int64) if riders else np.empty((2, 0), dtype=np.int64)
     order = np.argsort(addresses)
     codes, addresses = codes[order], addresses[order]
     present, first = np.unique(codes, return_index=True)
@@ -244,32 +218,34 @@ def _time_order(tally: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.
             f"a series has one row for each ({len(again)} such row{'s' * (len(again) > 1)})"
         )
     places = np.zeros(len(words), dtype=np.int64)
-    places[codes] = ranks(
+    places[codes] = ranks_of(
         [words[code] for code in codes],
         lambda place: f"{reader.where(slot.table, int(addresses[place]))}, column {column!r}",
     )
     return places
 
 
-def _worst(tally: RunState, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
-    """Return the rows where candidates lose most, couple by couple within each loss."""
+def _worst(state: RunState, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
+    """Yield the rows where candidates lose most, couple by couple within each loss."""
     assert plan.design is not None
     for question in plan.questions:
         for couple in plan.design.pairs:
-            found = tally.worst.get((couple, question.label))
-            if found is None:
+            worst = state.worst.get((couple, question.label))
+            if worst is None:
                 continue
             table = _table(reader, couple[0])
-            for place, address in enumerate(found.addresses.tolist()):
-                base, own, *roles = found.facts[:, place].tolist()
+            for address, (base, candidate, *values) in zip(
+                worst.addresses.tolist(), worst.facts.T.tolist(), strict=True
+            ):
+                absolute = question.loss.direction == "zero"
                 yield WorstRow(
                     *couple,
                     question.label,
                     reader.row_of(table, address) + 1,
                     base,
-                    own,
-                    abs(own) - abs(base) if question.loss.direction == "zero" else own - base,
-                    dict(zip(found.names, roles, strict=True)),
+                    candidate,
+                    abs(candidate) - abs(base) if absolute else candidate - base,
+                    dict(zip(worst.names, values, strict=True)),
                 )
 
 
@@ -278,20 +254,15 @@ def _table(reader: BlockReader, model: str) -> int:
     return next(iter(slots.values())).table if slots else 0
 
 
-def _dropped(tally: RunState, reader: BlockReader) -> dict[str, int]:
+def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
     """Count dropped rows by column and kind of missing value; a row may count more than once."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     several = len(reader.tables) > 1
-    for defect, breach in sorted(tally.missing.items()):
+    for defect, breach in sorted(state.missing.items()):
         label = f"{reader.tables[defect.table].label}:" if several else ""
         name = f"{label}{defect.column}:{defect.kind}"
-        found[name] = found.get(name, 0) + breach.count
-    return found
-
-
-def _warnings(tally: RunState) -> Iterator[str]:
-    if tally.dropped:
-        yield f"{tally.dropped} of {tally.read} rows left out for a missing value"
+        counts[name] = counts.get(name, 0) + breach.count
+    return counts
 
 
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -300,7 +271,7 @@ MakeDesign = Callable[[tuple[str, ...]], Design]
 
 def answer(
     query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
-) -> tuple[Report, Weighed | None]:
+) -> tuple[Report, PairedBounds | None]:
     """Answer a query; `make_design` says of the models' names how they are compared.
 
     units: the columns that tell clusters and times, where rows are not independent. With a comparison comes what
@@ -349,7 +320,7 @@ def answer(
     without = [question.label for question in questions if question.row is None]
     if design is not None and design.worst and without:
         query.tell(f"--worst: no per-row value: {listed(without)}")
-    plan = make_plan(
+    plan = Plan(
         chosen.models,
         questions,
         job.activations,
@@ -357,16 +328,16 @@ def answer(
         slicings=list(chosen.by),
         intervals=query.options["ci"] is not None,
         rows_out=query.options["rows_out"] is not None,
-        slope_widths=job.widths if query.options["with_grad"] else None,
+        gradient_widths=job.widths if query.options["with_grad"] else None,
         design=design,
         clusterings={name: name.removesuffix(WITHIN) for name in chosen.clusters},
         times=next(iter(chosen.times), None),
         classes=job.rule.classes,
         gap=_gap(first, job.activations),
     )
-    room = Room(plan, query.options["max_memory"], query.options["progress"])
+    limit = MemoryLimit(plan, query.options["max_memory"], query.options["progress"])
     if all(table.rows is not None for table in tables):
-        room.check(min(table.rows or 0 for table in tables))
+        limit.check(min(table.rows or 0 for table in tables))
     with ExitStack() as stack:
         sink = None
         if query.options["rows_out"] is not None:
@@ -380,21 +351,14 @@ def answer(
                 rows.rows_at,
             )
             sink = writer.write
-        tally = run(
-            feeds,
-            plan,
-            origins=_origins(first),
-            threads=threads,
-            sink=sink,
-            progress=room,
-            watch=query.options["watch"],
-        )
-        raise_findings(tally, reader, plan, query.options["missing"])
+        watch = query.options["watch"]
+        state = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=limit, watch=watch)
+        raise_findings(state, reader, plan, query.options["missing"])
         for label in reader.never_ignored():
             query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
         if query.options["rows_out"] is not None:
             writer.close()
-    return made_report(tally, plan, reader, job, query)
+    return made_report(state, plan, reader, job, query)
 
 
 def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
@@ -471,20 +435,20 @@ def _row_names(plan: Plan, chosen: Selection, note: Note, path: str) -> list[str
         if question.row is not None:
             for model in plan.models:
                 found.setdefault(Quantity(model, question.row), f"{model}.{question.label}")
-    return [found[quantity] for quantity in plan.rows_out] + list(_slope_names(plan, chosen))
+    return [found[quantity] for quantity in plan.rows_out] + list(_gradient_names(plan, chosen))
 
 
-def _slope_names(plan: Plan, chosen: Selection) -> Iterator[str]:
+def _gradient_names(plan: Plan, chosen: Selection) -> Iterator[str]:
     """Name the columns of gradients: by the column that they are taken with respect to."""
-    for slope in plan.slopes_out:
-        for role, width in slope.widths:
-            columns: Sequence[str] = chosen.slots[slope.model][role].columns
-            output = slope.question.output
+    for gradient in plan.gradients_out:
+        for role, width in gradient.widths:
+            columns: Sequence[str] = chosen.slots[gradient.model][role].columns
+            output = gradient.question.output
             if output is not None and len(columns) > 1:
                 columns = columns[output : output + 1]
             if len(columns) != width:  # one column of lists
                 columns = [f"{columns[0]}[{place}]" for place in range(width)]
-            yield from (f"{slope.model}.{slope.question.label}.grad.{column}" for column in columns)
+            yield from (f"{gradient.model}.{gradient.question.label}.grad.{column}" for column in columns)
 
 
 def _check_gradients(questions: Sequence[Question], note: Note, path: str) -> None:

@@ -1,20 +1,27 @@
-"""Finish: a tally to the cells of a report."""
+"""Finish: the state of one pass to the cells of a report, for all rows and for each slice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, NamedTuple
 
-from lossctl.core.state import NEVER, Moments, Odd, Peak
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.resample import copies
+from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, moments_of
 from lossctl.core.statistic import MEAN, means, read
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
-from lossctl.engine.scope import Assumptions, Group, Labels, Samples, Scope
+from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import Cell, CellStatus, best_models
 from lossctl.stats.contrast import combined, slopes_at
 from lossctl.stats.estimate import (
+    MAXIMUM,
     NOT_ASKED,
     NOT_FINITE,
     SPREAD_OUT_OF_RANGE,
@@ -23,39 +30,61 @@ from lossctl.stats.estimate import (
     estimate,
     estimates,
     percentiles,
+    unit_count,
 )
 from lossctl.stats.quantile import TOO_FEW, order_interval
-from lossctl.stats.spread import FEW
+from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series
 
-LARGE_SHARE = 0.2
-DEPENDENT = "order statistics need rows that are independent; --ci-method bootstrap does not"
-NO_CLOSED_FORM = {"peak": "a maximum has no standard error", "sample": "no closed form for a statistic of all values"}
+LARGE_SHARE: Final = 0.2
+DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
+NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
+Labels = Mapping[str, Sequence[tuple[str, ...]]]  # grouping -> the words of each group code
+
+# all rows, and each slice ----------------------------------------------------------------------------------------
+
+
+class Group(NamedTuple):
+    """Where a slice stands: the place of its slicing among all, the slicing's name, and its code there."""
+
+    place: int
+    name: str
+    code: int
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What besides the data decides the numbers; `signed` closes the signature, `where` words a row address."""
+class Scope:
+    """All rows, or those of one slice: its words, its sums, and their column among those of its slicing."""
 
-    level: float | None
-    reduction: str
-    signed: str
-    where: Callable[[str, int], str]
+    slice: Mapping[str, str]
+    view: View
+    group: Group | None = None
+    column: int | None = None
+
+    @property
+    def slicing(self) -> str:
+        """The name of the slicing, "" for all rows."""
+        return "" if self.group is None else self.group.name
+
+    @property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """The slice as a key."""
+        return tuple(self.slice.items())
 
 
-def parts(tally: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
-    """Return all rows, then every slice of every slicing in order."""
-    yield Scope({}, tally.moments)
+def scopes(state: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
+    """Yield all rows, then every slice of every slicing in order."""
+    yield Scope({}, state.moments)
     for place, name in enumerate(plan.slicings):
-        if name not in tally.grouped:
+        if name not in state.grouped:
             continue
-        grouped = tally.grouped[name]
+        grouped = state.grouped[name]
         columns = name.split(",") if len(labels[name][0]) > 1 else [name]
-        places = {code: g for g, code in enumerate(grouped.codes.tolist())}
-        empty = Moments.empty(len(tally.moments.sums), plan.pairs, plan.cubed)
+        column_of = {code: g for g, code in enumerate(grouped.codes.tolist())}
+        empty = Moments.empty(len(state.moments.sums), plan.pairs, plan.cubed)
         for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
-            g = places.get(code)
-            chosen = dict(zip(columns, labels[name][code], strict=True))
-            yield Scope(chosen, empty if g is None else grouped.view(g), Group(place, name, code), g)
+            g = column_of.get(code)
+            words = dict(zip(columns, labels[name][code], strict=True))
+            yield Scope(words, empty if g is None else grouped.view(g), Group(place, name, code), g)
 
 
 def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
@@ -70,169 +99,320 @@ def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
     return [key(word) for word in words]
 
 
-class Finish:
-    """What turns the sums of one tally into cells."""
+class Samples:
+    """The samples of a state, each sorted once, and once more by group for each slicing."""
 
-    def __init__(
-        self, tally: RunState, plan: Plan, settings: Settings, samples: Samples, assumptions: Assumptions | None
-    ) -> None:
-        self.tally, self.plan, self.settings = tally, plan, settings
-        self.samples, self.assumptions = samples, assumptions
-        self._specs = {question.label: question.loss.full_spec for question in plan.questions}
-        self._origins = {question.label: question.loss.origin for question in plan.questions}
+    def __init__(self, state: RunState, plan: Plan) -> None:
+        self._state, self._plan = state, plan
+        self._sorted: dict[tuple[int, int | None], Array] = {}
+
+    def value(self, model: str, question: Question, scope: Scope) -> float:
+        """Return a statistic of all values."""
+        loss = question.loss
+        assert loss.whole is not None
+        rows = self.rows(model, question, scope)
+        with np.errstate(all="ignore"):
+            lines = np.ascontiguousarray(rows[: len(loss.parts) + 1])
+            return loss.whole(lines, **loss.args) if rows.size else math.nan
+
+    def rows(self, model: str, question: Question, scope: Scope) -> Array:
+        """Return the sorted lines of a sample: values, weights, and what rides along."""
+        place = self._plan.whole_place(model, question)
+        if scope.group is None:
+            return self._ordered(place, None)
+        line = len(question.loss.parts) + 1 + scope.group.place
+        by_code = self._ordered(place, line)
+        return by_code[:, slice(*np.searchsorted(by_code[line], (scope.group.code, scope.group.code + 1)))]
+
+    def unsorted(self, model: str, question: Question, scope: Scope) -> Array:
+        """Return the lines of a sample in the order in which its rows were read, the same for all models."""
+        rows = np.concatenate(self._sample(self._plan.whole_place(model, question)).pieces, axis=1)
+        if scope.group is None:
+            return rows
+        return rows[:, rows[len(question.loss.parts) + 1 + scope.group.place] == scope.group.code]
+
+    def _sample(self, place: int) -> Sample:
+        sample = self._state.wholes[place]
+        assert isinstance(sample, Sample)
+        return sample
+
+    def _ordered(self, place: int, line: int | None) -> Array:
+        if (place, line) not in self._sorted:
+            if line is None:
+                self._sorted[place, None] = self._sample(place).ordered()
+            else:
+                rows = self._ordered(place, None)
+                self._sorted[place, line] = rows[:, np.argsort(rows[line], kind="stable")]
+        return self._sorted[place, line]
+
+
+# what is assumed of the rows -------------------------------------------------------------------------------------
+
+
+class Assumptions:
+    """Inferences for all rows or one slice by what the design assumes of rows, from the state of one pass.
+
+    ranks: (codes,) places of the times in their order.
+    """
+
+    def __init__(self, state: RunState, plan: Plan, labels: Labels, ranks: NDArray[np.int64]) -> None:
+        self.state, self.plan, self.design, self.samples = state, plan, plan.design, Samples(state, plan)
+        self.independent = self.design is None or self.design.independent
+        self.bootstrap = self.design is not None and self.design.method == "bootstrap"
+        self._labels, self._ranks = labels, ranks
+        self._clusterings = {parent: name for name, parent in plan.clusterings.items()}
+        self._views: dict[tuple[tuple[str, str], ...], View] = {}
+        self._columns: dict[str, dict[tuple[str, ...], list[int]]] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent and the law is Student's t, as `estimate` has it."""
+        return self.independent and (self.design is None or self.design.method in ("auto", "t"))
+
+    def of(self, scope: Scope, question: Question) -> Inference:
+        """Return the inference for a loss."""
+        assert self.design is not None
+        weighted, normal = self.plan.weighted, self.design.method == "normal"
+        if self.design.cluster is not None:
+            grouped, columns = self.state.grouped[self._clusterings[scope.slicing]], self._clusters(scope)
+            sums = grouped.sums[0][:, columns], grouped.sums[1][:, columns]
+            return Clusters(sums, grouped.rows[columns].astype(np.float64), weighted, normal)
+        if self.design.time is not None:
+            return Series(self._in_time(scope), self.design.horizon, weighted, normal)
+        return IndependentRows(scope.view, weighted, normal, self._sets(scope, question))
+
+    def view(self, scope: Scope) -> View:
+        """Return the sums at whose means slopes are taken: of a series those of its lines, which have one origin."""
+        if self.design is None or self.design.time is None:
+            return scope.view
+        if scope.words not in self._views:
+            lines = self._in_time(scope)
+            with np.errstate(all="ignore"):
+                self._views[scope.words] = moments_of(lines, (), np.arange(lines.shape[1]))
+        return self._views[scope.words]
+
+    def units(self, scope: Scope, question: Question) -> int:
+        """Count what is taken as independent: clusters, sets, or rows of positive weight."""
+        if self.design is not None and self.design.cluster is not None:
+            return len(self._clusters(scope))
+        sets = self._sets(scope, question)
+        return scope.view.live if sets is None else round(sets)
+
+    def _sets(self, scope: Scope, question: Question) -> float | None:
+        """Return on how many sets a loss of sets rests, None for other losses."""
+        if question.loss.reading.mass is None or question.loss.keeps != "moments":
+            return None
+        return unit_count(question.loss.reading, scope.view, self.plan.indexes(self.plan.models[0], question))
+
+    def _clusters(self, scope: Scope) -> list[int]:
+        """Return the columns of the clusters of one slice that have a row of positive weight."""
+        name = self._clusterings[scope.slicing]
+        if name not in self._columns:
+            columns: dict[tuple[str, ...], list[int]] = {}
+            grouped, labels = self.state.grouped[name], self._labels[name]
+            codes = grouped.codes.tolist()
+            # in the order of their words: that of arrival would leave a trace in the last bits
+            for g in sorted(range(len(codes)), key=lambda g: labels[codes[g]]):
+                if grouped.live[g]:
+                    columns.setdefault(labels[codes[g]][:-1], []).append(g)
+            self._columns[name] = columns
+        return self._columns[name].get(tuple(scope.slice.values()), [])
+
+    @cached_property
+    def _series(self) -> Array:
+        """The lines of all rows of positive weight, in the order of time."""
+        lines = np.concatenate(self.state.series.pieces, axis=1)
+        if self.plan.weighted:
+            lines = lines[:, lines[0] > 0.0]
+        return lines[:, np.argsort(self._ranks[lines[-2].astype(np.int64)], kind="stable")]
+
+    def _in_time(self, scope: Scope) -> Array:
+        """Return the lines of a scope's rows in the order of time."""
+        lines, quantities = self._series, len(self.plan.quantities) + int(self.plan.weighted)
+        if scope.group is not None:
+            lines = lines[:, lines[quantities + scope.group.place] == scope.group.code]
+        return lines[:quantities]
+
+    def replicates(self, model: str, question: Question, scope: Scope) -> Array:
+        """Return the (resamples,) values of a loss in the bootstrap replicates; NaN where one has none."""
+        loss, design = question.loss, self.design
+        assert design is not None
+        with np.errstate(all="ignore"):
+            if loss.keeps == "moments":
+                code = 0 if scope.group is None else scope.group.code
+                high, low = self.state.replicates[scope.slicing].sums[code]
+                sums = (high + low).T
+                base = sums[0] if self.plan.weighted else sums[-1]
+                centre = tuple(sums[i] / base for i in self.plan.indexes(model, question))
+                return np.broadcast_to(np.asarray(loss.reading.value(centre), dtype=np.float64), (design.resamples,))
+            assert loss.whole is not None
+            rows = self.samples.rows(model, question, scope)
+            lines = len(loss.parts) + 1
+            units = rows[-2].astype(np.uint64) << np.uint64(32) | rows[-1].astype(np.uint64)
+            values = np.full(design.resamples, np.nan)
+            for place, counts in copies(units, design.seed, design.resamples):
+                for replicate, weight in zip(range(place.start, place.stop), counts, strict=True):
+                    live = weight > 0.0
+                    if live.any():
+                        resample = np.ascontiguousarray(rows[:lines, live])
+                        resample[-1] *= weight[live]
+                        values[replicate] = loss.whole(resample, **loss.args)
+            return values
+
+
+# cells -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What besides the data decides the numbers; `signed` closes the signature, `where` words a row address."""
+
+    level: float | None
+    reduction: str
+    signed: str
+    where: Callable[[str, int], str]
+
+
+class Finish:
+    """The cells of one state; `rough` collects those whose intervals are likely too narrow."""
+
+    def __init__(self, assumptions: Assumptions, settings: Settings) -> None:
+        self.state, self.plan, self.assumptions = assumptions.state, assumptions.plan, assumptions
+        self.settings, self.rough = settings, list[Cell]()
+        self._specs = {question.label: question.loss.full_spec for question in self.plan.questions}
         self._grouped: dict[tuple[str, str, str], list[Estimate]] = {}
 
-    def cells(self, part: Scope) -> list[Cell]:
-        """Return the cells of one part, the best model of each loss marked."""
-        found: list[Cell] = []
-        weight_sum = ratio(part.view.total_units(0), 1 << SHIFT) if self.plan.weighted else None
+    def cells(self, scope: Scope) -> list[Cell]:
+        """Return the cells of all rows or one slice, the best model of each loss marked."""
+        cells: list[Cell] = []
+        weight_sum = ratio(scope.view.total_units(0), 1 << SHIFT) if self.plan.weighted else None
         for question in self.plan.questions:
-            row = [self._cell(part, weight_sum, question, model) for model in self.plan.models]
-            best = best_models(row) if question.loss.ranks else set()
-            found += [replace(cell, best=True) if cell.model in best else cell for cell in row]
-        return found
+            row = [self._cell(scope, weight_sum, question, model) for model in self.plan.models]
+            best = best_models(row) if question.loss.ranks and len(row) > 1 else set()
+            row = [replace(cell, best=True) if cell.model in best else cell for cell in row]
+            for cell in row:
+                if cell.interval and is_rough(cell, question, self.assumptions.units(scope, question)):
+                    self.rough.append(cell)
+            cells += row
+        return cells
 
-    def _cell(self, part: Scope, weight_sum: float | None, question: Question, model: str) -> Cell:
-        made = self._estimate(part, weight_sum, question, model)
-        status: CellStatus = "ok"
-        reason = None
-        if not math.isfinite(made.value):
-            odd = self._odd(part, question, model) if part.view.rows and weight_sum != 0.0 else Odd()
-            status, reason = _status(question, made.value, odd, model, self.settings, part.view.rows, weight_sum)
+    def _cell(self, scope: Scope, weight_sum: float | None, question: Question, model: str) -> Cell:
+        loss, rows = question.loss, scope.view.rows
+        empty = "no rows" if not rows else "the weights sum to zero" if weight_sum == 0.0 else None
+        status: CellStatus = "ok" if empty is None else "empty"
+        result, reason = Estimate(math.nan, why=empty), empty
+        if empty is None:
+            result = self._estimate(scope, question, model)
+            if not math.isfinite(result.value):
+                status, reason = self._status(scope, question, model, result.value)
         signature = (
-            f"{self._specs[question.label]}|n:{part.view.rows}|{self.settings.signed}"
+            f"{self._specs[question.label]}|n:{rows}|{self.settings.signed}"
             + f"|act:{self.plan.activations[model]}"
             + (f"|output:{question.output_name}" if question.output is not None else "")
-            + (f"|plugin:{self._origins[question.label]}" if self._origins[question.label] else "")
-            + "".join(f"|{column}={word}" for column, word in part.chosen.items())
+            + (f"|plugin:{loss.origin}" if loss.origin else "")
+            + "".join(f"|{column}={word}" for column, word in scope.slice.items())
         )
         return Cell(
             model=model,
             loss=question.label,
-            spec=question.loss.spec,
-            slice=part.chosen,
-            rows=part.view.rows,
+            spec=loss.spec,
+            slice=scope.slice,
+            rows=rows,
             weight_sum=weight_sum,
-            value=made.value,
-            stderr=made.stderr,
-            interval=made.interval,
-            level=self.settings.level if made.interval else None,
-            method=made.method,
-            interval_reason=made.why,
-            direction=question.loss.direction,
-            unit=question.loss.unit,
+            value=result.value,
+            stderr=result.stderr,
+            interval=result.interval,
+            level=self.settings.level if result.interval else None,
+            method=result.method,
+            interval_reason=result.why,
+            direction=loss.direction,
+            unit=loss.unit,
             status=status,
             reason=reason,
             signature=signature,
         )
 
-    def _odd(self, part: Scope, question: Question, model: str) -> Odd:
-        """Return the values among the parts of a loss that were not finite."""
-        odd = Odd()
-        if question.loss.keeps == "moments":
+    def _status(self, scope: Scope, question: Question, model: str, value: float) -> tuple[CellStatus, str]:
+        """Return the status of a value that is not finite, and the reason."""
+        loss, odd = question.loss, Odd()
+        if loss.keeps == "moments":
             for i in self.plan.indexes(model, question):
-                odd = odd.merge(part.view.odd[i])
-        return odd
+                odd = odd.merge(scope.view.odd[i])
+        status: CellStatus = "undefined" if math.isnan(value) else "infinite"
+        word = "undefined" if math.isnan(value) else "-infinity" if value < 0 else "+infinity"
+        if odd.row != NEVER:
+            count = "1 row" if odd.count == 1 else f"{odd.count} rows"
+            return status, f"{word}: {count}, the first at {self.settings.where(model, odd.row)}"
+        if not math.isnan(value):
+            return status, f"{word}: out of the range of float64"
+        kinds = loss.keeps != "moments" and loss.reading is MEAN
+        return status, "needs rows of both kinds" if kinds else loss.reading.undefined
 
-    def _estimate(self, part: Scope, weight_sum: float | None, question: Question, model: str) -> Estimate:
-        if not part.view.rows or weight_sum == 0.0:
-            return Estimate(math.nan, why="no rows" if not part.view.rows else "the weights sum to zero")
-        if self.assumptions is not None and not self.assumptions.plain:
-            return self._assumed(self.assumptions, part, question, model)
-        if question.loss.keeps != "moments":
-            return self._whole(part, question, model)
-        how = (self.plan.weighted, self.settings.level, self.settings.reduction == "sum")
-        if part.group is None or part.column is None:
-            reading, indexes = question.loss.reading, self.plan.indexes(model, question)
-            return estimate(reading, part.view, indexes, weighted=how[0], level=how[1], total=how[2])
-        key = part.slicing, model, question.label
+    def _estimate(self, scope: Scope, question: Question, model: str) -> Estimate:
+        """Return the estimate of a loss of rows that count."""
+        loss, plan, level = question.loss, self.plan, self.settings.level
+        if loss.keeps == "peak":
+            return Estimate(self._top(scope, plan.whole_place(model, question)), why=MAXIMUM)
+        if loss.keeps == "sample" and not self.assumptions.bootstrap:
+            return self._ordered(scope, question, model)
+        if not self.assumptions.plain:
+            return self._assumed(scope, question, model)
+        indexes, total = plan.indexes(model, question), self.settings.reduction == "sum"
+        if scope.group is None or scope.column is None:
+            return estimate(loss.reading, scope.view, indexes, weighted=plan.weighted, level=level, total=total)
+        key = scope.slicing, model, question.label
         if key not in self._grouped:  # all slices at once
-            reading, indexes = question.loss.reading, self.plan.indexes(model, question)
-            groups = self.tally.grouped[part.slicing]
-            self._grouped[key] = estimates(reading, groups, indexes, weighted=how[0], level=how[1], total=how[2])
-        return self._grouped[key][part.column]
+            groups = self.state.grouped[scope.slicing]
+            self._grouped[key] = estimates(
+                loss.reading, groups, indexes, weighted=plan.weighted, level=level, total=total
+            )
+        return self._grouped[key][scope.column]
 
-    def _whole(self, part: Scope, question: Question, model: str) -> Estimate:
-        """Return the estimate of a maximum, or of a statistic of all values."""
-        place = self.plan.whole(model, question)
-        if question.loss.keeps == "peak":
-            return Estimate(self._top(part, place), why=NO_CLOSED_FORM["peak"])
-        value, level = self.samples.value(question, place, part.group), self.settings.level
-        if question.loss.quantile is None or level is None or not math.isfinite(value):
-            why = NOT_ASKED if level is None else NO_CLOSED_FORM["sample"]
-            return Estimate(value, why=why if math.isfinite(value) or level is None else NOT_FINITE)
-        ends = order_interval(self.samples.rows(question, place, part.group)[:2], question.loss.quantile, level)
+    def _top(self, scope: Scope, place: int) -> float:
+        """Return a maximum."""
+        if scope.group is not None:
+            return self.state.peaks[scope.slicing, place].tops[scope.group.code][1]
+        peak = self.state.wholes[place]
+        assert isinstance(peak, Peak)
+        return peak.top
+
+    def _ordered(self, scope: Scope, question: Question, model: str) -> Estimate:
+        """Return the estimate of a statistic of all values, for a quantile with an interval from order statistics."""
+        samples, level, loss = self.assumptions.samples, self.settings.level, question.loss
+        value = samples.value(model, question, scope)
+        if level is None:
+            return Estimate(value, why=NOT_ASKED)
+        if loss.quantile is None or not math.isfinite(value):
+            return Estimate(value, why=NO_CLOSED_FORM if math.isfinite(value) else NOT_FINITE)
+        ends = order_interval(samples.rows(model, question, scope)[:2], loss.quantile, level)
         if ends is None or not all(map(math.isfinite, ends)):
             return Estimate(value, why=TOO_FEW)
-        return Estimate(value, None, ends, "order")
+        return Estimate(value, None, ends, "order") if self.assumptions.independent else Estimate(value, why=DEPENDENT)
 
-    def _top(self, part: Scope, place: int) -> float:
-        if part.group is not None:
-            return self.tally.peaks[part.slicing][place].tops[part.group.code][1]
-        whole = self.tally.wholes[place]
-        assert isinstance(whole, Peak)
-        return whole.top
-
-    def _assumed(self, assumptions: Assumptions, part: Scope, question: Question, model: str) -> Estimate:
-        """Return the estimate under what is assumed of the rows."""
-        level, loss = self.settings.level, question.loss
-        if loss.keeps == "peak" or (loss.keeps == "sample" and assumptions.design.method != "bootstrap"):
-            found = self._whole(part, question, model)
-            dependent = found.interval is not None and not assumptions.independent
-            return Estimate(found.value, why=DEPENDENT) if dependent else found
+    def _assumed(self, scope: Scope, question: Question, model: str) -> Estimate:
+        """Return the estimate of a loss by what is assumed of the rows."""
+        level, loss, assumptions = self.settings.level, question.loss, self.assumptions
         indexes = self.plan.indexes(model, question) if loss.keeps == "moments" else ()
         if loss.keeps == "moments":
-            value = read(loss.reading, part.view, indexes, self.plan.weighted)
+            value = read(loss.reading, scope.view, indexes, self.plan.weighted)
         else:
-            value = self.samples.value(question, self.plan.whole(model, question), part.group)
+            value = assumptions.samples.value(model, question, scope)
         if level is None:
             return Estimate(value, why=NOT_ASKED)
         if not math.isfinite(value):
             return Estimate(value, why=NOT_FINITE)
-        if assumptions.design.method != "bootstrap" and loss.reading.interval == "none":
-            return Estimate(value, why=NO_CLOSED_FORM["peak"])
-        if assumptions.design.method == "bootstrap":
-            return percentiles(value, assumptions.replicates(question, model, part), level)
-        slopes = slopes_at(loss.reading, means(assumptions.view(part), indexes, self.plan.weighted))
+        if assumptions.bootstrap:
+            return percentiles(value, assumptions.replicates(model, question, scope), level)
+        if loss.reading.interval == "none":
+            return Estimate(value, why=MAXIMUM)
+        slopes = slopes_at(loss.reading, means(assumptions.view(scope), indexes, self.plan.weighted))
         if slopes is None:
             return Estimate(value, why=SPREAD_OUT_OF_RANGE)
-        spread = assumptions.of(part, question).spread([combined((indexes, slopes))], 1)
+        spread = assumptions.of(scope, question).spread([combined((indexes, slopes))], 1)
         if isinstance(spread, str):
             return Estimate(value, why=spread)
         stderr = float(spread.stderrs[0])
         return about(value, stderr, spread.quantile(level), loss.reading.interval == "log", spread.law)
-
-
-def _status(
-    question: Question,
-    value: float,
-    odd: Odd,
-    model: str,
-    settings: Settings,
-    rows: int,
-    weight_sum: float | None,
-) -> tuple[CellStatus, str | None]:
-    """Return the status of a value, and for one that is no plain number the reason."""
-    if math.isfinite(value):
-        return "ok", None
-    if not rows:
-        return "empty", "no rows"
-    if weight_sum == 0.0:
-        return "empty", "the weights sum to zero"
-    sign = "-" if value < 0 else "+"
-    word = "undefined" if math.isnan(value) else f"{sign}infinity"
-    status: CellStatus = "undefined" if math.isnan(value) else "infinite"
-    if odd.row != NEVER:
-        count = "1 row" if odd.count == 1 else f"{odd.count} rows"
-        return status, f"{word}: {count}, the first at {settings.where(model, odd.row)}"
-    if math.isnan(value):
-        return (
-            status,
-            "needs rows of both kinds"
-            if question.loss.keeps != "moments" and question.loss.reading is MEAN
-            else question.loss.reading.undefined,
-        )
-    return status, f"{word}: out of the range of float64"
 
 
 def is_rough(cell: Cell, question: Question, units: int) -> bool:

@@ -1,35 +1,61 @@
-"""Differences: couples of models on the same rows, one loss over one part of them, before any correction."""
+"""Paired: differences between models on the same rows, their verdicts, and bounds of them for a gate."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from lossctl.core.statistic import means
-from lossctl.engine.plan import Couple, Design, Plan, Question
-from lossctl.engine.reduce import RunState
-from lossctl.engine.scope import Assumptions, Scope
+from lossctl.engine.finish import Assumptions, Scope
+from lossctl.engine.plan import Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import BestSet, Cell, Comparison, Outcome
-from lossctl.stats import estimate, multiple, quantile, spread
+from lossctl.stats import estimate, multiple, quantile
 from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
 from lossctl.stats.estimate import ENDS_OUT_OF_RANGE, NO_SPREAD, SPREAD_OUT_OF_RANGE
-from lossctl.stats.spread import Series, Spread, autocorrelation, from_scores
+from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
 from lossctl.stats.student import normal_quantile
 
 ROWS_PER_SKEW: Final = 25.0  # rows for each square of the skewness, below which a mean is not near normal (Cochran)
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of row differences is rounding
+POWER: Final = 0.8
 ALIKE: Final = "the predictions are the same in every row"
 NO_MAXIMUM: Final = "a maximum has no interval"
 NO_SAMPLE: Final = "no closed form for a statistic of all values; --ci-method bootstrap has one"
-NOT_FINITE: Final = "the value of {} is not finite"
+NO_SHARE: Final = "a share of a quantile has no interval; give an absolute tolerance"
+
+# one loss --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One loss over all rows or one slice, with the cells of all models."""
+
+    scope: Scope
+    question: Question
+    cells: Mapping[str, Cell]
+
+    def values(self, couple: Couple) -> tuple[float, float]:
+        """Return the values of the baseline and the candidate."""
+        return self.cells[couple[0]].value, self.cells[couple[1]].value
+
+    def signs(self, couple: Couple) -> tuple[float, float]:
+        """Return the signs with which the values count: those that make them absolute where these are judged."""
+        if self.question.loss.direction != "zero":
+            return 1.0, 1.0
+        base, candidate = self.values(couple)
+        return math.copysign(1.0, base), math.copysign(1.0, candidate)
+
+    def size(self, couple: Couple) -> float:
+        """Return the larger of the absolute values."""
+        return max(map(abs, self.values(couple)))
 
 
 @dataclass(frozen=True)
@@ -55,257 +81,425 @@ class Difference:
 
 @dataclass(frozen=True)
 class Family:
-    """The differences of one loss over one part, with what joins them."""
+    """The differences of one contest, couple by couple of the design, with their joint spread."""
 
-    part: Scope
-    question: Question
-    found: tuple[Difference, ...]
+    contest: Contest
+    differences: tuple[Difference, ...]
     spread: Spread | None = None
 
 
-def orientation(direction: str, value: float) -> float:
-    """Return the sign with which a value counts: that which makes it its absolute value where that is judged."""
-    return math.copysign(1.0, value) if direction == "zero" else 1.0
-
-
 class Differences:
-    """What turns the sums of one tally into differences."""
+    """The differences of models, before any correction for their number, from the state of one pass."""
 
-    def __init__(self, tally: RunState, plan: Plan, assumptions: Assumptions) -> None:
-        self.tally, self.plan, self.assumptions = tally, plan, assumptions
-        assert plan.design is not None
-        self.design: Design = plan.design
+    def __init__(self, assumptions: Assumptions) -> None:
+        self.assumptions, self.state, self.plan = assumptions, assumptions.state, assumptions.plan
+        assert assumptions.design is not None
+        self.design: Design = assumptions.design
 
-    def contrast(
-        self, part: Scope, question: Question, couple: Couple, of_base: float, of_own: float
-    ) -> Contrast | str:
-        """Return `of_own` times the candidate's value plus `of_base` times the baseline's, as slopes.
+    def contrast(self, contest: Contest, couple: Couple, of_base: float, of_candidate: float) -> Contrast | str:
+        """Return `of_candidate` times the candidate's value plus `of_base` times the baseline's, as slopes.
 
         It is taken on the baseline's quantities and on the differences from them, so that what is common to both
         models costs no digits. Says why where a slope is not finite.
         """
-        base, own = couple
-        reading, weighted = question.loss.reading, self.plan.weighted
-        columns = {model: self.plan.indexes(model, question) for model in couple}
-        view = self.assumptions.view(part)
-        slopes = {model: slopes_at(reading, means(view, columns[model], weighted)) for model in couple}
-        own_slopes, base_slopes = slopes[own], slopes[base]
-        if own_slopes is None or base_slopes is None:
+        base, candidate = couple
+        question, view = contest.question, self.assumptions.view(contest.scope)
+        indexes = [self.plan.indexes(model, question) for model in couple]
+        base_slopes, slopes = (
+            slopes_at(question.loss.reading, means(view, columns, self.plan.weighted)) for columns in indexes
+        )
+        if slopes is None or base_slopes is None:
             return SPREAD_OUT_OF_RANGE
-        apart = [of_own * slope for slope in own_slopes]
-        rest = [mine + of_base * theirs for mine, theirs in zip(apart, base_slopes, strict=True)]
-        return combined((self.plan.indexes(own, question, base), apart), (columns[base], rest))
+        by_difference = [of_candidate * slope for slope in slopes]
+        by_base = [slope + of_base * other for slope, other in zip(by_difference, base_slopes, strict=True)]
+        differences = self.plan.indexes(candidate, question, base)
+        return combined((differences, by_difference), (indexes[0], by_base))
 
-    def apart(self, part: Scope, question: Question, couple: Couple, cells: Mapping[str, Cell]) -> float:
+    def between(self, contest: Contest, couple: Couple) -> Contrast | str:
+        """Return the contrast of a couple: candidate - baseline, of absolute values where these are judged."""
+        base, candidate = contest.signs(couple)
+        return self.contrast(contest, couple, -base, candidate)
+
+    def value(self, contest: Contest, couple: Couple) -> float:
         """Return candidate - baseline, of absolute values where these are judged.
 
         Where the values nearly agree it is taken from the sums of the rows' differences, along the mean of both
         slopes, which is right to the third power of the difference.
         """
-        base, own = (cells[model].value for model in couple)
-        signs = [orientation(question.loss.direction, value) for value in (base, own)]
-        apart = signs[1] * own - signs[0] * base
-        near = abs(apart) <= NEARLY * max(abs(base), abs(own)) and signs[0] == signs[1]
-        if not near or question.loss.keeps != "moments" or not part.view.rows:
-            return apart
-        weighted, reading, view = self.plan.weighted, question.loss.reading, part.view
+        (base, candidate), signs = contest.values(couple), contest.signs(couple)
+        plain = signs[1] * candidate - signs[0] * base
+        near = abs(plain) <= NEARLY * max(abs(base), abs(candidate)) and signs[0] == signs[1]
+        question, view, weighted = contest.question, contest.scope.view, self.plan.weighted
+        if not near or question.loss.keeps != "moments" or not view.rows:
+            return plain
         columns = [self.plan.indexes(model, question) for model in couple]
-        left, right = (slopes_at(reading, means(view, indexes, weighted)) for indexes in columns)
-        if left is None or right is None or any(view.odd[i] for indexes in columns for i in indexes):
-            return apart
-        whole = view.total_units(0) if weighted else view.rows << SHIFT
-        moved = (ratio(view.total_units(i), whole) for i in self.plan.indexes(couple[1], question, couple[0]))
-        along = (0.5 * before + 0.5 * after for before, after in zip(left, right, strict=True))
-        return signs[1] * sum(slope * move for slope, move in zip(along, moved, strict=True))
+        before, after = (slopes_at(question.loss.reading, means(view, indexes, weighted)) for indexes in columns)
+        if before is None or after is None or any(view.odd[i] for indexes in columns for i in indexes):
+            return plain
+        total = view.total_units(0) if weighted else view.rows << SHIFT
+        moves = (ratio(view.total_units(i), total) for i in self.plan.indexes(couple[1], question, couple[0]))
+        slopes = (0.5 * first + 0.5 * second for first, second in zip(before, after, strict=True))
+        return signs[1] * sum(slope * move for slope, move in zip(slopes, moves, strict=True))
 
-    def family(self, part: Scope, question: Question, cells: Mapping[str, Cell]) -> Family:
+    def family(self, contest: Contest) -> Family:
         """Return the differences of all couples."""
-        whys = [self._no_difference(couple, cells) for couple in self.design.pairs]
+        loss = contest.question.loss
+        whys = {couple: self._no_difference(contest, couple) for couple in self.design.pairs}
         if self.design.level is None:
-            return Family(part, question, tuple(Difference(why=why) for why in whys))
-        if self.design.method == "bootstrap" and question.loss.keeps != "peak":
-            return self._resampled(part, question, cells, whys)
-        if question.loss.keeps == "sample":
-            return Family(
-                part, question, tuple(self._ordered(part, question, c, cells, w) for c, w in self._each(whys))
-            )
-        if question.loss.keeps == "peak" or question.loss.reading.interval == "none":
-            return Family(part, question, tuple(Difference(why=why or NO_MAXIMUM) for why in whys))
-        return self._summed(part, question, cells, whys)
+            return Family(contest, tuple(Difference(why=why) for why in whys.values()))
+        if self.assumptions.bootstrap and loss.keeps != "peak":
+            return self._resampled(contest, whys)
+        if loss.keeps == "sample":
+            return Family(contest, tuple(self._ordered(contest, couple, why) for couple, why in whys.items()))
+        if loss.keeps == "peak" or loss.reading.interval == "none":
+            return Family(contest, tuple(Difference(why=why or NO_MAXIMUM) for why in whys.values()))
+        return self._summed(contest, whys)
 
-    def _each(self, whys: Sequence[str | None]) -> Iterator[tuple[Couple, str | None]]:
-        return iter(zip(self.design.pairs, whys, strict=True))
-
-    def _no_difference(self, couple: Couple, cells: Mapping[str, Cell]) -> str | None:
+    def _no_difference(self, contest: Contest, couple: Couple) -> str | None:
         """Say why there can be no test of a couple at all."""
         for model in couple:
-            if cells[model].status != "ok":
-                return cells[model].reason if cells[model].status == "empty" else NOT_FINITE.format(model)
-        return ALIKE if couple not in self.tally.unlike else None
+            cell = contest.cells[model]
+            if cell.status != "ok":
+                return cell.reason if cell.status == "empty" else f"the value of {model} is not finite"
+        return ALIKE if couple not in self.state.unlike else None
 
-    def between(self, part: Scope, question: Question, couple: Couple, cells: Mapping[str, Cell]) -> Contrast | str:
-        """Return the contrast of a couple: candidate - baseline, of absolute values where these are judged."""
-        base, own = (orientation(cells[model].direction, cells[model].value) for model in couple)
-        return self.contrast(part, question, couple, -base, own)
-
-    def _summed(self, part: Scope, question: Question, cells: Mapping[str, Cell], whys: Sequence[str | None]) -> Family:
+    def _summed(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences of functions of means, by the delta method."""
-        made = [why or self.between(part, question, couple, cells) for couple, why in self._each(whys)]
-        contrasts = [contrast for contrast in made if not isinstance(contrast, str)]
-        tested = [
-            couple for couple, contrast in zip(self.design.pairs, made, strict=True) if not isinstance(contrast, str)
-        ]
-        opposed: list[Contrast] = []
-        if question.loss.direction == "zero":  # |a| < |b| only where a - b and a + b surely have opposite signs
-            for couple in tested:
-                base, own = (orientation("zero", cells[model].value) for model in couple)
-                other = self.contrast(part, question, couple, base, own)
-                opposed += [] if isinstance(other, str) else [other]
+        outcomes = {couple: why or self.between(contest, couple) for couple, why in whys.items()}
+        contrasts = {couple: outcome for couple, outcome in outcomes.items() if not isinstance(outcome, str)}
+        sums: list[Contrast] = []
+        if contest.question.loss.direction == "zero":  # |a| < |b| only where a - b and a + b surely differ in sign
+            for couple in contrasts:
+                total = self.contrast(contest, couple, *contest.signs(couple))
+                sums += [] if isinstance(total, str) else [total]
         if not contrasts:
-            return Family(part, question, tuple(Difference(why=why) for why in made if isinstance(why, str)))
-        joint = sum(base == self.design.baseline for base, _ in tested)
-        spread = self.assumptions.of(part, question).spread([*contrasts, *opposed], joint)
+            return Family(contest, tuple(Difference(why=why) for why in outcomes.values() if isinstance(why, str)))
+        joint = sum(base == self.design.baseline for base, _ in contrasts)
+        spread = self.assumptions.of(contest.scope, contest.question).spread([*contrasts.values(), *sums], joint)
         if isinstance(spread, str):
-            return Family(part, question, tuple(Difference(why=why or spread) for why in whys))
-        found = iter(
-            self._tested(part, question, couple, cells, spread, place, place + len(contrasts) if opposed else None)
-            for place, couple in enumerate(tested)
+            return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
+        tested = {
+            couple: self._tested(contest, couple, spread, place, place + len(contrasts) if sums else None)
+            for place, couple in enumerate(contrasts)
+        }
+        differences = (
+            Difference(why=outcome) if isinstance(outcome, str) else tested[couple]
+            for couple, outcome in outcomes.items()
         )
-        return Family(
-            part,
-            question,
-            tuple(Difference(why=contrast) if isinstance(contrast, str) else next(found) for contrast in made),
-            spread,
-        )
+        return Family(contest, tuple(differences), spread)
 
     def _tested(
-        self,
-        part: Scope,
-        question: Question,
-        couple: Couple,
-        cells: Mapping[str, Cell],
-        spread: Spread,
-        place: int,
-        opposed: int | None,
+        self, contest: Contest, couple: Couple, spread: Spread, place: int, place_of_sum: int | None
     ) -> Difference:
         assert self.design.level is not None
         stderr = float(spread.stderrs[place])
-        apart = self.apart(part, question, couple, cells)
-        size = max(abs(cells[model].value) for model in couple)
-        skew = self._skew(part, question, couple, spread, place)
-        if stderr * math.sqrt(spread.units) <= ROUNDING * size:
+        value = self.value(contest, couple)
+        skew = self._skew(contest, couple) if spread.skews is None else float(spread.skews[place])
+        skew = skew if contest.question.one_mean and skew is not None and math.isfinite(skew) else None
+        if stderr * math.sqrt(spread.units) <= ROUNDING * contest.size(couple):
             return Difference(0.0, skew=skew, units=spread.units, guard=NO_SPREAD, why=NO_SPREAD)
         reach = spread.quantile(self.design.level) * stderr
-        p = spread.tail(apart / stderr)
-        if opposed is not None:
-            together = sum(orientation("zero", cells[model].value) * cells[model].value for model in couple)
-            other = float(spread.stderrs[opposed])
-            p = max(p, spread.tail(together / other) if other > 0.0 else 0.0)
+        p = spread.tail(value / stderr)
+        if place_of_sum is not None:
+            total = sum(map(abs, contest.values(couple)))
+            error = float(spread.stderrs[place_of_sum])
+            p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
         if not math.isfinite(reach):
             return Difference(why=ENDS_OUT_OF_RANGE)
-        interval = (apart - reach, apart + reach)
+        interval = (value - reach, value + reach)
         return Difference(stderr, interval, spread.law, p, skew, spread.units, self._guard(skew, spread.units))
 
-    def _skew(self, part: Scope, question: Question, couple: Couple, spread: Spread, place: int) -> float | None:
-        """Return the skewness of the difference, where the loss is a mean."""
-        if spread.skews is None or not question.one_mean:
-            return self._row_skew(part, question, couple)
-        skew = float(spread.skews[place])
-        return skew if math.isfinite(skew) else None
-
-    def _row_skew(self, part: Scope, question: Question, couple: Couple) -> float | None:
+    def _skew(self, contest: Contest, couple: Couple) -> float | None:
         """Return the skewness of the row differences, where the loss is a mean."""
-        if not question.one_mean:
+        if not contest.question.one_mean:
             return None
-        skew = skewness(part.view, self.plan.indexes(couple[1], question, couple[0])[0])
+        skew = skewness(contest.scope.view, self.plan.indexes(couple[1], contest.question, couple[0])[0])
         return skew if math.isfinite(skew) else None
 
     def _guard(self, skew: float | None, units: int) -> str | None:
         """Say why no verdict is to be had from so few and so skewed differences (Cochran 1977, 2.15)."""
         needed = ROWS_PER_SKEW * skew * skew if skew is not None else 0.0
         if units < needed:
-            what = "clusters" if self.design.cluster is not None else "rows"
-            return f"skewed: {units} {what}, {math.ceil(needed)} are needed for a skewness of {skew:.3g}"
+            noun = "clusters" if self.design.cluster is not None else "rows"
+            return f"skewed: {units} {noun}, {math.ceil(needed)} are needed for a skewness of {skew:.3g}"
         return None
 
-    def _ordered(
-        self, part: Scope, question: Question, couple: Couple, cells: Mapping[str, Cell], why: str | None
-    ) -> Difference:
+    def _ordered(self, contest: Contest, couple: Couple, why: str | None) -> Difference:
         """Return the difference of two quantiles."""
-        level = self.design.level
+        level, question = self.design.level, contest.question
         assert level is not None
-        base, own = couple
-        ends = cells[base].interval, cells[own].interval
+        base, candidate = (contest.cells[model] for model in couple)
         if why is not None or question.loss.quantile is None:
             return Difference(why=why or NO_SAMPLE)
-        if ends[0] is None or ends[1] is None:
-            return Difference(why=cells[base].interval_reason or cells[own].interval_reason)
-        places = self.plan.whole(base, question), self.plan.whole(own, question)
-        left, right = self.assumptions.samples.aligned(question, places, part.group)
-        centres = cells[base].value, cells[own].value
-        widths = ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]
-        stderr = quantile.paired_stderr(left[0], right[0], left[1], centres, widths, level)
-        apart = self.apart(part, question, couple, cells)
-        if stderr <= ROUNDING * max(map(abs, centres)):
+        if base.interval is None or candidate.interval is None:
+            return Difference(why=base.interval_reason or candidate.interval_reason)
+        left, right = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
+        widths = base.interval[1] - base.interval[0], candidate.interval[1] - candidate.interval[0]
+        stderr = quantile.paired_stderr(left[0], right[0], left[1], contest.values(couple), widths, level)
+        value = self.value(contest, couple)
+        if stderr <= ROUNDING * contest.size(couple):
             return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)
         spread = Spread(np.array([stderr]), np.eye(1), None, left.shape[1])
         reach = spread.quantile(level) * stderr
-        return Difference(
-            stderr, (apart - reach, apart + reach), "order", spread.tail(apart / stderr), units=spread.units
-        )
+        p = spread.tail(value / stderr)
+        return Difference(stderr, (value - reach, value + reach), "order", p, units=spread.units)
 
-    def _resampled(
-        self, part: Scope, question: Question, cells: Mapping[str, Cell], whys: Sequence[str | None]
-    ) -> Family:
+    def _resampled(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences in bootstrap replicates, the same rows for every model."""
-        assert self.design.level is not None
-        direction = question.loss.direction
-        drawn: dict[str, Array] = {}
-        for model in {model for couple, why in self._each(whys) if why is None for model in couple}:
-            values = self.assumptions.replicates(question, model, part)
-            drawn[model] = np.abs(values) if direction == "zero" else values
-        found = [
-            Difference(why=why) if why is not None else self._replicated(part, question, couple, drawn)
-            for couple, why in self._each(whys)
-        ]
+        replicates: dict[str, Array] = {}
+        for model in {model for couple, why in whys.items() if why is None for model in couple}:
+            values = self.assumptions.replicates(model, contest.question, contest.scope)
+            replicates[model] = np.abs(values) if contest.question.loss.direction == "zero" else values
+        differences = {
+            couple: Difference(why=why) if why is not None else self._replicated(contest, couple, replicates)
+            for couple, why in whys.items()
+        }
         joint = [
-            drawn[couple[1]] - drawn[couple[0]]
-            for couple, each in zip(self.design.pairs, found, strict=True)
-            if couple[0] == self.design.baseline and each.p is not None
+            replicates[couple[1]] - replicates[couple[0]]
+            for couple, difference in differences.items()
+            if couple[0] == self.design.baseline and difference.p is not None
         ]
         if not joint:
-            return Family(part, question, tuple(found))
+            return Family(contest, tuple(differences.values()))
         scores = np.stack([values - np.mean(values) for values in joint])
         share = 1.0 / (self.design.resamples - 1)
-        return Family(part, question, tuple(found), from_scores(scores, share, part.view.live, None, len(joint)))
+        spread = from_scores(scores, share, contest.scope.view.live, None, len(joint))
+        return Family(contest, tuple(differences.values()), spread)
 
-    def _replicated(self, part: Scope, question: Question, couple: Couple, drawn: Mapping[str, Array]) -> Difference:
+    def _replicated(self, contest: Contest, couple: Couple, replicates: Mapping[str, Array]) -> Difference:
         """Return the difference of one couple from its replicates."""
         assert self.design.level is not None
-        values = drawn[couple[1]] - drawn[couple[0]]
+        values = replicates[couple[1]] - replicates[couple[0]]
         fault = estimate.fault(values)
         if fault is not None:
             guard = fault if fault == NO_SPREAD else None
             return Difference(0.0 if guard else None, guard=guard, why=fault)
-        skew = self._row_skew(part, question, couple) if self.assumptions.independent else None
+        skew = self._skew(contest, couple) if self.assumptions.independent else None
         interval, p = estimate.ends(values, self.design.level), estimate.two_sided(values)
-        units = self.assumptions.units(part, question)
+        units = self.assumptions.units(contest.scope, contest.question)
         guard = self._guard(skew, units)
         return Difference(estimate.stderr(values), interval, estimate.BOOTSTRAP, p, skew, units, guard)
 
 
-NO_SHARE = "a share of a quantile has no interval; give an absolute tolerance"
+# all losses ------------------------------------------------------------------------------------------------------
 
 
-class Weighed:
-    """Paired confidence bounds of the candidates of one comparison, as the gate asks for them."""
+@dataclass(frozen=True)
+class Compared:
+    """All comparisons of one run, the model confidence sets, the correction in words, and warnings.
 
-    def __init__(self, differences: Differences, parts: Sequence[Scope], cells: Sequence[Cell]) -> None:
+    random: whether random numbers had a part in them.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    best_sets: tuple[BestSet, ...]
+    correction: str
+    random: bool
+    warnings: tuple[str, ...]
+
+
+def contests(differences: Differences, scopes: Sequence[Scope], cells: Sequence[Cell]) -> list[Contest]:
+    """Return one contest for each loss over each scope; `cells` are those of the scopes."""
+    plan = differences.plan
+    by_place = {(tuple(cell.slice.items()), cell.loss, cell.model): cell for cell in cells}
+    return [
+        Contest(scope, question, {model: by_place[scope.words, question.label, model] for model in plan.models})
+        for scope in scopes
+        for question in plan.questions
+    ]
+
+
+def compare(differences: Differences, asked: Sequence[Contest]) -> Compared:
+    """Compare all couples in all contests."""
+    design = differences.design
+    families = [differences.family(contest) for contest in asked]
+    comparisons = [
+        _comparison(differences, family.contest, difference, couple, p)
+        for family, adjusted in zip(families, adjusted_p(families, design), strict=True)
+        for couple, difference, p in zip(design.pairs, family.differences, adjusted, strict=True)
+    ]
+    sets = [best_set(family, design) for family in families] if design.all_pairs else []
+    return Compared(
+        tuple(comparisons),
+        tuple(each for each in sets if each is not None),
+        correction(design, families),
+        design.level is not None and len(design.pairs) > 1,
+        tuple(_warnings(differences, families)),
+    )
+
+
+def correction(design: Design, families: Sequence[Family]) -> str:
+    """Name how p-values are adjusted."""
+    tested = [family for family in families if any(difference.p is not None for difference in family.differences)]
+    words = []
+    if len(design.pairs) > 1 and tested:
+        separate = dict.fromkeys(family.contest.question.label for family in tested if not _is_joint(family, design))
+        words.append(f"max-T over {len(design.pairs)} {'couples of models' if design.all_pairs else 'models'}")
+        words[0] += f" (Bonferroni for {listed(list(separate))})" if separate else ""
+    if len(tested) > 1:
+        words.append(f"Holm over {len(tested)} losses and slices")
+    return ", ".join(words) or "none"
+
+
+def _is_joint(family: Family, design: Design) -> bool:
+    """Whether the differences of a family have a joint law."""
+    return covariance(family, design) is not None and family.contest.question.loss.direction != "zero"
+
+
+def _comparison(
+    differences: Differences, contest: Contest, difference: Difference, couple: Couple, p: float | None
+) -> Comparison:
+    design = differences.design
+    base, candidate = (contest.cells[model] for model in couple)
+    value, size = differences.value(contest, couple), abs(base.value)
+    significant = p is not None and design.level is not None and p <= 1.0 - design.level
+    outcome: Outcome = "undecided"
+    if significant and difference.guard is None:
+        outcome = "better" if (value < 0.0) == (candidate.direction != "max") else "worse"
+    detectable, needed = None, None
+    if difference.stderr and design.level is not None and design.effect is not None:
+        detectable = (normal_quantile(design.level) + normal_quantile(2.0 * POWER - 1.0)) * difference.stderr
+        effect = design.effect.amount * (size if design.effect.relative else 1.0)
+        times = detectable / effect if effect > 0.0 else math.inf
+        rows = contest.scope.view.live * times * times  # a power would raise where a product is infinite
+        needed = math.ceil(rows) if math.isfinite(rows) else None
+    return Comparison(
+        baseline=couple[0],
+        candidate=couple[1],
+        loss=candidate.loss,
+        spec=candidate.spec,
+        slice=candidate.slice,
+        rows=candidate.rows,
+        clusters=difference.units if design.cluster is not None else None,
+        baseline_value=base.value,
+        value=candidate.value,
+        difference=value,
+        relative=value / size if size > 0.0 and math.isfinite(value) else None,
+        stderr=difference.stderr,
+        interval=difference.interval,
+        level=design.level if difference.interval else None,
+        method=difference.method,
+        p=difference.p,
+        adjusted=p,
+        skew=difference.skew,
+        verdict=outcome,
+        reason=difference.why or (difference.guard if significant else _at_floor(design, difference)),
+        direction=candidate.direction,
+        unit=candidate.unit,
+        detectable=detectable,
+        needed=needed,
+    )
+
+
+def _at_floor(design: Design, difference: Difference) -> str | None:
+    """Say that the resamples are too few, where none of them contradicts a difference that is not shown."""
+    if difference.method != "bootstrap" or difference.p is None or difference.p > 2.0 / (design.resamples + 1):
+        return None
+    return f"{design.resamples} resamples show no p-value below {difference.p:.2g}; take more (--resamples)"
+
+
+def adjusted_p(families: Sequence[Family], design: Design) -> list[list[float | None]]:
+    """Adjust p-values by max-T within families and by Holm across them."""
+    within = [_within(family, design) for family in families]
+    adjusted: list[list[float | None]] = []
+    for family, values in zip(families, multiple.holm(within), strict=True):
+        p = iter(values)
+        adjusted.append([None if difference.p is None else next(p) for difference in family.differences])
+    return adjusted
+
+
+def _within(family: Family, design: Design) -> list[float]:
+    """Adjust p-values within one contest; by Bonferroni where there is no joint law."""
+    pairs = zip(design.pairs, family.differences, strict=True)
+    tested = [(couple, difference) for couple, difference in pairs if difference.p is not None]
+    p = [difference.p for _, difference in tested if difference.p is not None]
+    joint = covariance(family, design)
+    if len(p) < 2:
+        return p
+    if joint is None or family.spread is None or not _is_joint(family, design):
+        return [min(len(p) * single, 1.0) for single in p]
+    models, among_models = joint
+    rows = np.zeros((len(tested), len(models)))
+    for row, ((base, candidate), _) in zip(rows, tested, strict=True):
+        row[models.index(candidate)], row[models.index(base)] = 1.0, -1.0
+    among = rows @ among_models @ rows.T
+    length = np.sqrt(np.maximum(np.diagonal(among), np.finfo(float).tiny))
+    correlation = np.clip(among / np.outer(length, length), -1.0, 1.0)
+    np.fill_diagonal(correlation, 1.0)
+    scores = [difference.score for _, difference in tested]
+    return multiple.max_t(scores, family.spread.freedom, p, correlation, design.seed)
+
+
+def covariance(family: Family, design: Design) -> tuple[list[str], Array] | None:
+    """Return all models, the baseline first, and the covariance of their differences from it.
+
+    In units of the largest standard error, so that it stays in the float range; None where a model has no spread.
+    """
+    pairs = zip(design.pairs, family.differences, strict=True)
+    against = {couple[1]: difference for couple, difference in pairs if couple[0] == design.baseline}
+    tested = [place for place, difference in enumerate(against.values(), 1) if difference.p is not None]
+    if family.spread is None or any(d.p is None and d.why != ALIKE for d in against.values()):
+        return None
+    stderrs = family.spread.stderrs[: len(tested)]
+    scale = stderrs / np.max(stderrs, initial=0.0)
+    among_models = np.zeros((len(against) + 1, len(against) + 1))
+    among_models[np.ix_(tested, tested)] = family.spread.correlation * np.outer(scale, scale)
+    return [design.baseline, *against], among_models
+
+
+def best_set(family: Family, design: Design) -> BestSet | None:
+    """Return the model confidence set of one contest, None where some model has no spread."""
+    joint, cells = covariance(family, design), family.contest.cells
+    if joint is None or design.level is None or family.spread is None:
+        return None
+    models, among_models = joint
+    top = float(np.max(family.spread.stderrs[: len(family.spread.correlation)]))
+    costs = [(cells[model].merit - cells[models[0]].merit) / top for model in models]
+    p, places = multiple.best_set(costs, among_models, design.level, design.seed)
+    return BestSet(
+        family.contest.question.label,
+        family.contest.scope.slice,
+        design.level,
+        {model: p[models.index(model)] for model in cells},
+        tuple(model for model in cells if models.index(model) in places),
+    )
+
+
+def _warnings(differences: Differences, families: Sequence[Family]) -> list[str]:
+    """Say what makes intervals too narrow: few clusters, or rows in time that follow each other closely."""
+    design = differences.design
+    units = [entry.units for family in families for entry in family.differences if entry.units is not None]
+    if design.cluster is not None and units and min(units) < FEW:
+        return [f"as few as {min(units)} clusters: below {FEW} intervals are somewhat too narrow"]
+    if design.time is None or design.horizon > 1 or design.level is None:
+        return []
+    for family in families:
+        contest = family.contest
+        if contest.scope.group is None and contest.question.loss.keeps == "moments" and family.spread is not None:
+            for couple, difference in zip(design.pairs, family.differences, strict=True):
+                contrast = differences.between(contest, couple) if difference.p is not None else ""
+                inference = differences.assumptions.of(contest.scope, contest.question)
+                if isinstance(contrast, str) or not isinstance(inference, Series):
+                    continue
+                shared = autocorrelation(inference.scores([contrast])[0])
+                if shared > max(CORRELATED, 2.0 / math.sqrt(contest.scope.view.live)):
+                    return [
+                        f"differences follow each other closely ({contest.question.label} of {couple[1]}: correlation "
+                        f"{shared:.2f} with the row before), so p-values are too small; is the horizon longer than 1?"
+                    ]
+    return []
+
+
+# bounds for a gate -----------------------------------------------------------------------------------------------
+
+
+class PairedBounds:
+    """Confidence bounds of the candidates of one comparison against the baseline, as the gate asks for them."""
+
+    def __init__(self, differences: Differences, contests: Sequence[Contest]) -> None:
         self._differences = differences
-        self._parts = {tuple(part.chosen.items()): part for part in parts}
-        self._questions = {question.label: question for question in differences.plan.questions}
-        self._cells = {(tuple(cell.slice.items()), cell.loss, cell.model): cell for cell in cells}
-        self._found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Difference] = {}
+        self._contests = {(contest.scope.words, contest.question.label): contest for contest in contests}
+        self._families: dict[tuple[tuple[tuple[str, str], ...], str], dict[str, Difference]] = {}
 
     def bounds(
         self, model: str, loss: str, chosen: Mapping[str, str], tolerance: float, relative: bool, level: float
@@ -315,66 +509,57 @@ class Weighed:
         A relative tolerance is a share r of |baseline|, and the interval that of a linear contrast: of squares for a
         root of a mean, B² - (1 + r)² A², whose sign decides as that of B - (1 + r) A would.
         """
-        part, question = self._parts[tuple(chosen.items())], self._questions[loss]
+        contest = self._contests[tuple(chosen.items()), loss]
+        kind = contest.question.loss
         couple = self._differences.design.baseline, model
-        cells = self._of(part, question)
-        found = self._difference(part, question, model)
-        worse = self._differences.apart(part, question, couple, cells) * (
-            -1.0 if question.loss.direction == "max" else 1.0
-        )
-        size = tolerance * (abs(cells[couple[0]].value) if relative else 1.0)
-        if found.why == ALIKE:
+        base, candidate = contest.values(couple)
+        difference = self._difference(contest, model)
+        sign = -1.0 if kind.direction == "max" else 1.0
+        worse = self._differences.value(contest, couple) * sign
+        size = tolerance * (abs(base) if relative else 1.0)
+        if difference.why == ALIKE:
             return -size, -size
-        if found.why is not None:
-            return found.why
-        if question.loss.keeps == "sample":
+        if difference.why is not None:
+            return difference.why
+        if kind.keeps == "sample":
             if relative and tolerance:
                 return NO_SHARE
-            reach = normal_quantile(level) * (found.stderr or 0.0)
+            reach = normal_quantile(level) * (difference.stderr or 0.0)
             return worse - size - reach, worse - size + reach
-        if question.loss.keeps == "peak" or question.loss.reading.interval == "none":
+        if kind.keeps == "peak" or kind.reading.interval == "none":
             return NO_MAXIMUM
-        if question.loss.direction == "zero":
-            return self._of_sizes(part, question, couple, cells, tolerance, relative, level)
-        base = cells[couple[0]].value
-        sign = -1.0 if question.loss.direction == "max" else 1.0
+        if kind.direction == "zero":
+            return self._of_sizes(contest, couple, tolerance, relative, level)
+        plan, scale = self._differences.plan, contest.size(couple)
+        if relative and kind.reading.name == "root of a mean":
+            times = (1.0 + tolerance) ** 2
+            columns = plan.indexes(model, contest.question, couple[0]), plan.indexes(couple[0], contest.question)
+            squares = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
+            return self._about(contest, squares, candidate**2 - times * base**2, scale**2, level)
         share = math.copysign(tolerance, base) if relative else 0.0
-        if relative and question.loss.reading.name == "root of a mean":
-            return self._of_squares(part, question, couple, cells, tolerance, level)
-        contrast = self._differences.contrast(part, question, couple, -sign - share, sign)
-        return self._about(part, question, contrast, worse - size, _largest(cells, couple), level)
+        contrast = self._differences.contrast(contest, couple, -sign - share, sign)
+        return self._about(contest, contrast, worse - size, scale, level)
 
     def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
         """Return why these rows cannot support a `pass`, None where they can."""
-        part, question = self._parts[tuple(chosen.items())], self._questions[loss]
-        return self._difference(part, question, model).guard
+        return self._difference(self._contests[tuple(chosen.items()), loss], model).guard
 
-    def _of(self, part: Scope, question: Question) -> dict[str, Cell]:
-        words = tuple(part.chosen.items())
-        return {model: self._cells[words, question.label, model] for model in self._differences.plan.models}
-
-    def _difference(self, part: Scope, question: Question, model: str) -> Difference:
+    def _difference(self, contest: Contest, model: str) -> Difference:
         """Return the difference of a candidate from the baseline, each family worked out once."""
-        words = tuple(part.chosen.items())
-        if (model, question.label, words) not in self._found:
-            family = self._differences.family(part, question, self._of(part, question))
-            for (_, candidate), found in zip(self._differences.design.pairs, family.found, strict=True):
-                self._found[candidate, question.label, words] = found
-        return self._found[model, question.label, words]
+        key = contest.scope.words, contest.question.label
+        if key not in self._families:
+            family = self._differences.family(contest)
+            pairs = zip(self._differences.design.pairs, family.differences, strict=True)
+            self._families[key] = {candidate: difference for (_, candidate), difference in pairs}
+        return self._families[key][model]
 
     def _about(
-        self,
-        part: Scope,
-        question: Question,
-        contrast: Contrast | str,
-        value: float,
-        size: float,
-        level: float,
+        self, contest: Contest, contrast: Contrast | str, value: float, size: float, level: float
     ) -> tuple[float, float] | str:
         """Return the interval of one contrast about its value, which is made of values of some size."""
         if isinstance(contrast, str):
             return contrast
-        spread = self._differences.assumptions.of(part, question).spread([contrast], 1)
+        spread = self._differences.assumptions.of(contest.scope, contest.question).spread([contrast], 1)
         if isinstance(spread, str):
             return spread
         stderr = float(spread.stderrs[0])
@@ -383,259 +568,19 @@ class Weighed:
         reach = spread.quantile(level) * stderr
         return value - reach, value + reach
 
-    def _of_squares(
-        self,
-        part: Scope,
-        question: Question,
-        couple: Couple,
-        cells: Mapping[str, Cell],
-        tolerance: float,
-        level: float,
-    ) -> tuple[float, float] | str:
-        """Return the interval of B² - (1 + r)² A², the difference of the means under the roots."""
-        plan, (base, own) = self._differences.plan, couple
-        times = (1.0 + tolerance) ** 2
-        columns = plan.indexes(own, question, base), plan.indexes(base, question)
-        contrast = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
-        value = cells[own].value ** 2 - times * cells[base].value ** 2
-        return self._about(part, question, contrast, value, _largest(cells, couple) ** 2, level)
-
     def _of_sizes(
-        self,
-        part: Scope,
-        question: Question,
-        couple: Couple,
-        cells: Mapping[str, Cell],
-        tolerance: float,
-        relative: bool,
-        level: float,
+        self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float
     ) -> tuple[float, float] | str:
         """Return bounds of |B| - (1 + r)|A| - t, whatever the signs: |B| is the larger of B and -B, as |A| is."""
-        base, own = couple
         times = 1.0 + tolerance if relative else 1.0
         size = 0.0 if relative else tolerance
-        a, b = cells[base].value, cells[own].value
-        sides = orientation("zero", a), orientation("zero", b)
+        (a, b), signs = contest.values(couple), contest.signs(couple)
         ends: list[tuple[float, float]] = []
-        for of_base, of_own in ((1.0, sides[1]), (-1.0, sides[1]), (sides[0], 1.0), (sides[0], -1.0)):
-            contrast = self._differences.contrast(part, question, couple, -times * of_base, of_own)
-            found = self._about(
-                part, question, contrast, of_own * b - times * of_base * a - size, _largest(cells, couple), level
-            )
-            if isinstance(found, str):
-                return found
-            ends.append(found)
+        for of_base, of_candidate in ((1.0, signs[1]), (-1.0, signs[1]), (signs[0], 1.0), (signs[0], -1.0)):
+            contrast = self._differences.contrast(contest, couple, -times * of_base, of_candidate)
+            value = of_candidate * b - times * of_base * a - size
+            interval = self._about(contest, contrast, value, contest.size(couple), level)
+            if isinstance(interval, str):
+                return interval
+            ends.append(interval)
         return min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
-
-
-def _largest(cells: Mapping[str, Cell], couple: Couple) -> float:
-    return max(abs(cells[model].value) for model in couple)
-
-
-POWER: Final = 0.8
-
-
-@dataclass(frozen=True)
-class Compared:
-    """All comparisons of one run, the model confidence sets, the correction in words, and what to beware of.
-
-    drawn: whether random numbers had a part in them.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    best_sets: tuple[BestSet, ...]
-    correction: str
-    drawn: bool
-    warnings: tuple[str, ...]
-
-
-def compare(maker: Differences, parts: Sequence[Scope], cells: Sequence[Cell]) -> Compared:
-    """Compare all couples; `cells` are those of the parts, in order."""
-    design, plan = maker.design, maker.plan
-    by_place = {(tuple(cell.slice.items()), cell.loss, cell.model): cell for cell in cells}
-    families, rows = [], []
-    for part in parts:
-        for question in plan.questions:
-            mine = {m: by_place[tuple(part.chosen.items()), question.label, m] for m in plan.models}
-            families.append(maker.family(part, question, mine))
-            rows.append(mine)
-    found = [
-        _comparison(maker, family, difference, couple, mine, p)
-        for family, mine, adjusted in zip(families, rows, adjusted_p(families, design), strict=True)
-        for couple, difference, p in zip(design.pairs, family.found, adjusted, strict=True)
-    ]
-    asked = zip(families, rows, strict=True) if design.all_pairs else ()
-    sets = [best_set(family, mine, plan, design) for family, mine in asked]
-    return Compared(
-        tuple(found),
-        tuple(each for each in sets if each is not None),
-        correction(design, families),
-        design.level is not None and len(design.pairs) > 1,
-        tuple(_warnings(maker, families, rows)),
-    )
-
-
-def correction(design: Design, families: Sequence[Family]) -> str:
-    """Name how p-values are adjusted."""
-    tested = [family for family in families if any(found.p is not None for found in family.found)]
-    words = []
-    if len(design.pairs) > 1 and tested:
-        apart = dict.fromkeys(family.question.label for family in tested if not _joined(family, design))
-        words.append(f"max-T over {len(design.pairs)} {'couples of models' if design.all_pairs else 'models'}")
-        words[0] += f" (Bonferroni for {listed(list(apart))})" if apart else ""
-    if len(tested) > 1:
-        words.append(f"Holm over {len(tested)} losses and slices")
-    return ", ".join(words) or "none"
-
-
-def _joined(family: Family, design: Design) -> bool:
-    """Whether the differences of a family have a joint law."""
-    return covariance(family, design) is not None and family.question.loss.direction != "zero"
-
-
-def _comparison(
-    maker: Differences, family: Family, found: Difference, couple: Couple, cells: Mapping[str, Cell], p: float | None
-) -> Comparison:
-    design = maker.design
-    base, own = (cells[model] for model in couple)
-    apart = maker.apart(family.part, family.question, couple, cells)
-    size = abs(base.value)
-    significant = p is not None and design.level is not None and p <= 1.0 - design.level
-    outcome: Outcome = "undecided"
-    if significant and found.guard is None:
-        outcome = "better" if (apart < 0.0) == (own.direction != "max") else "worse"
-    detectable, needed = None, None
-    if found.stderr and design.level is not None and design.effect is not None:
-        detectable = (normal_quantile(design.level) + normal_quantile(2.0 * POWER - 1.0)) * found.stderr
-        effect = design.effect.amount * (size if design.effect.relative else 1.0)
-        times = detectable / effect if effect > 0.0 else math.inf
-        rows = family.part.view.live * times * times  # a power would raise where a product is infinite
-        needed = math.ceil(rows) if math.isfinite(rows) else None
-    return Comparison(
-        baseline=couple[0],
-        candidate=couple[1],
-        loss=own.loss,
-        spec=own.spec,
-        slice=own.slice,
-        rows=own.rows,
-        clusters=found.units if design.cluster is not None else None,
-        baseline_value=base.value,
-        value=own.value,
-        difference=apart,
-        relative=apart / size if size > 0.0 and math.isfinite(apart) else None,
-        stderr=found.stderr,
-        interval=found.interval,
-        level=design.level if found.interval else None,
-        method=found.method,
-        p=found.p,
-        adjusted=p,
-        skew=found.skew,
-        verdict=outcome,
-        reason=found.why or (found.guard if significant else _at_floor(design, found)),
-        direction=own.direction,
-        unit=own.unit,
-        detectable=detectable,
-        needed=needed,
-    )
-
-
-def _at_floor(design: Design, found: Difference) -> str | None:
-    """Say that the resamples are too few, where none of them contradicts a difference that is not shown."""
-    if found.method != "bootstrap" or found.p is None or found.p > 2.0 / (design.resamples + 1):
-        return None
-    return f"{design.resamples} resamples show no p-value below {found.p:.2g}; take more (--resamples)"
-
-
-def adjusted_p(families: Sequence[Family], design: Design) -> list[list[float | None]]:
-    """Adjust p-values by max-T within families and by Holm across them."""
-    within = [_within(family, design) for family in families]
-    result: list[list[float | None]] = []
-    for family, values in zip(families, multiple.holm(within), strict=True):
-        left = iter(values)
-        result.append([None if found.p is None else next(left) for found in family.found])
-    return result
-
-
-def _within(family: Family, design: Design) -> list[float]:
-    """Adjust p-values within one loss and part; by Bonferroni where there is no joint law."""
-    tested = [(couple, found) for couple, found in zip(design.pairs, family.found, strict=True) if found.p is not None]
-    p = [found.p for _, found in tested if found.p is not None]
-    joint = covariance(family, design)
-    if len(p) < 2:
-        return p
-    if joint is None or family.spread is None or not _joined(family, design):
-        return [min(len(p) * own, 1.0) for own in p]
-    models, whole = joint
-    rows = np.zeros((len(tested), len(models)))
-    for row, ((base, own), _) in zip(rows, tested, strict=True):
-        row[models.index(own)], row[models.index(base)] = 1.0, -1.0
-    among = rows @ whole @ rows.T
-    length = np.sqrt(np.maximum(np.diagonal(among), np.finfo(float).tiny))
-    correlation = np.clip(among / np.outer(length, length), -1.0, 1.0)
-    np.fill_diagonal(correlation, 1.0)
-    scores = [found.score for _, found in tested]
-    return multiple.max_t(scores, family.spread.freedom, p, correlation, design.seed)
-
-
-def covariance(family: Family, design: Design) -> tuple[list[str], Array] | None:
-    """Return all models, the baseline first, and the covariance of their differences from it.
-
-    In units of the largest standard error, so that it stays in the float range; None where a model has no spread.
-    """
-    against = [
-        (couple[1], found)
-        for couple, found in zip(design.pairs, family.found, strict=True)
-        if couple[0] == design.baseline
-    ]
-    tested = [place + 1 for place, (_, found) in enumerate(against) if found.p is not None]
-    if family.spread is None or any(found.p is None and found.why != ALIKE for _, found in against):
-        return None
-    stderrs = family.spread.stderrs[: len(tested)]
-    scale = stderrs / np.max(stderrs, initial=0.0)
-    whole = np.zeros((len(against) + 1, len(against) + 1))
-    whole[np.ix_(tested, tested)] = family.spread.correlation * np.outer(scale, scale)
-    return [design.baseline, *(model for model, _ in against)], whole
-
-
-def best_set(family: Family, cells: Mapping[str, Cell], plan: Plan, design: Design) -> BestSet | None:
-    """Return the model confidence set of one loss over one part, None where some model has no spread."""
-    joint = covariance(family, design)
-    if joint is None or design.level is None or family.spread is None:
-        return None
-    models, whole = joint
-    top = float(np.max(family.spread.stderrs[: len(family.spread.correlation)]))
-    costs = [(cells[model].merit - cells[models[0]].merit) / top for model in models]
-    p, kept = multiple.best_set(costs, whole, design.level, design.seed)
-    by_model = dict(zip(models, p, strict=True))
-    return BestSet(
-        family.question.label,
-        family.part.chosen,
-        design.level,
-        {model: by_model[model] for model in plan.models},
-        tuple(model for model in plan.models if models.index(model) in kept),
-    )
-
-
-def _warnings(maker: Differences, families: Sequence[Family], rows: Sequence[Mapping[str, Cell]]) -> list[str]:
-    """Say what makes intervals too narrow: few clusters, or rows in time that follow each other closely."""
-    design = maker.design
-    counted = [found.units for family in families for found in family.found if found.units is not None]
-    few = counted if design.cluster is not None else []
-    if few and min(few) < spread.FEW:
-        return [f"as few as {min(few)} clusters: below {spread.FEW} intervals are somewhat too narrow"]
-    if design.time is None or design.horizon > 1 or design.level is None:
-        return []
-    for family, cells in zip(families, rows, strict=True):
-        if family.part.group is None and family.question.loss.keeps == "moments" and family.spread is not None:
-            for couple, found in zip(design.pairs, family.found, strict=True):
-                contrast = maker.between(family.part, family.question, couple, cells) if found.p is not None else ""
-                inference = maker.assumptions.of(family.part, family.question)
-                if isinstance(contrast, str) or not isinstance(inference, Series):
-                    continue
-                shared = autocorrelation(inference.scores([contrast])[0])
-                if shared > max(spread.CORRELATED, 2.0 / math.sqrt(family.part.view.live)):
-                    return [
-                        f"differences follow each other closely ({family.question.label} of {couple[1]}: correlation "
-                        f"{shared:.2f} with the row before), so p-values are too small; is the horizon longer than 1?"
-                    ]
-    return []

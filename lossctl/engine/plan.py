@@ -1,10 +1,9 @@
-"""Plan: losses x models to the distinct quantities that one pass has to reduce."""
+"""Plan: the distinct quantities that one pass has to reduce for all losses, models and comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
@@ -12,84 +11,23 @@ from lossctl.core.breach import judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import CODED, GIVEN, Form
 from lossctl.core.loss import Loss, Term
-from lossctl.core.state import Pairs
 
 Method = Literal["auto", "normal", "t", "bootstrap"]
+Couple = tuple[str, str]  # baseline, candidate
+Whole = tuple[str, tuple[Term, ...], str]  # model, terms, "peak" or "sample": what needs more than sums
 RESAMPLES = 1000
 SEED = 12345
+LINEAR = ("mean", "root of a mean")  # statistics of one mean
 
 
-@dataclass(frozen=True)
-class Effect:
-    """A difference of interest: an amount in the loss's own unit, or a share of |baseline value|."""
-
-    amount: float
-    relative: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Design:
-    """Which models are compared, and what is assumed of their rows.
-
-    pairs: (baseline, candidate) couples, those against the one baseline first. cluster: the column whose values tell
-    rows that belong together. time: the column that orders rows of one series, forecast `horizon` steps ahead.
-    relative: whether differences from a multiple of the baseline's value will be asked for.
-    """
-
-    baseline: str
-    pairs: tuple[tuple[str, str], ...]
-    method: Method = "auto"
-    level: float | None = 0.95
-    resamples: int = RESAMPLES
-    seed: int = SEED
-    cluster: str | None = None
-    time: str | None = None
-    horizon: int = 1
-    effect: Effect | None = None
-    worst: int = 0
-    relative: bool = False
-    all_pairs: bool = False
-
-    @property
-    def assumption(self) -> str:
-        """What is assumed of the rows, in a word."""
-        if self.cluster is not None:
-            return f"clusters: {self.cluster}"
-        return "iid rows" if self.time is None else f"series, h={self.horizon}"
-
-    @property
-    def candidates(self) -> tuple[str, ...]:
-        """The models that are compared with the one baseline."""
-        return tuple(candidate for baseline, candidate in self.pairs if baseline == self.baseline)
-
-
-def couples(models: tuple[str, ...], baseline: str, all_pairs: bool) -> tuple[tuple[str, str], ...]:
-    """Return the couples to compare: every model with the baseline, and if asked for all others with each other."""
-    others = tuple(model for model in models if model != baseline)
-    found = tuple((baseline, model) for model in others)
-    return found + tuple(combinations(others, 2)) if all_pairs else found
-
-
-Couple = tuple[str, str]  # baseline, candidate
-Whole = tuple[str, tuple[Term, ...], str]  # model, terms, "peak" or "sample"
-LINEAR = ("mean", "root of a mean")  # readings of one mean
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One line of a block: a term of a model; with `less` what it is above the same term of another model."""
-
-    model: str
-    term: Term
-    less: str | None = None
+# what is asked ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Question:
-    """One loss as it was asked for, with its label and the form that the data takes.
+    """One loss under its label, with the form that the data takes.
 
-    output: the one of several outputs that it is asked of, by its place and its name.
+    output: the one of several outputs whose loss it is, by its place and its name.
     """
 
     label: str
@@ -100,7 +38,7 @@ class Question:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The quantities that the loss reads."""
+        """The quantities whose means the loss is a statistic of."""
         return self.loss.terms(self.form.name, self.output)
 
     @property
@@ -120,12 +58,86 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Slope:
+class Effect:
+    """A difference of interest: an amount in the loss's own unit, or a share of |baseline value|."""
+
+    amount: float
+    relative: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Which models are compared, and what is assumed of their rows.
+
+    pairs: (baseline, candidate) couples, those against the one baseline first. cluster: the column whose values tell
+    rows that belong together. time: the column that orders rows of one series, forecast `horizon` steps ahead.
+    relative: whether bounds of differences from a multiple of the baseline's value are needed.
+    """
+
+    baseline: str
+    pairs: tuple[Couple, ...]
+    method: Method = "auto"
+    level: float | None = 0.95
+    resamples: int = RESAMPLES
+    seed: int = SEED
+    cluster: str | None = None
+    time: str | None = None
+    horizon: int = 1
+    effect: Effect | None = None
+    worst: int = 0
+    relative: bool = False
+    all_pairs: bool = False
+
+    @property
+    def independent(self) -> bool:
+        """Whether rows are independent."""
+        return self.cluster is None and self.time is None
+
+    @property
+    def assumption(self) -> str:
+        """What is assumed of the rows, in a word."""
+        if self.cluster is not None:
+            return f"clusters: {self.cluster}"
+        return "iid rows" if self.time is None else f"series, h={self.horizon}"
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The models that are compared with the one baseline."""
+        return tuple(candidate for baseline, candidate in self.pairs if baseline == self.baseline)
+
+
+def couples(models: tuple[str, ...], baseline: str, all_pairs: bool) -> tuple[Couple, ...]:
+    """Return the couples to compare: every model with the baseline, and with `all_pairs` every two candidates."""
+    candidates = tuple(model for model in models if model != baseline)
+    against = tuple((baseline, model) for model in candidates)
+    return against + tuple(combinations(candidates, 2)) if all_pairs else against
+
+
+# what is computed ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One line of a block: a term of a model; with `less` what it is above the same term of another model."""
+
+    model: str
+    term: Term
+    less: str | None = None
+
+
+@dataclass(frozen=True)
+class Gradient:
     """The gradient of a loss of a model by the columns of its roles, and how many columns these are."""
 
     model: str
     question: Question
     widths: tuple[tuple[str, int], ...]
+
+    @property
+    def width(self) -> int:
+        """The number of lines."""
+        return sum(width for _, width in self.widths)
 
 
 @dataclass(frozen=True)
@@ -138,214 +150,137 @@ class Check:
     loss: str
 
 
-@dataclass(frozen=True)
 class Plan:
-    """What one pass computes. Quantity indexes count the weight, if there is one, as 0.
+    """What one pass computes.
 
-    models: in the order of the output. clusterings: the name of groups by cluster -> the slicing within which they
-    are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept in its order.
-    classes: the labels of the class codes. gap: see Batch.
+    models: in the order of the output; `order` is that of the reduction, the baseline first. quantities: all lines of
+    a block, `lines` the same by model. Their indexes count the weight, if there is one, as 0. pairs, cubed: the
+    indexes whose products and cubes are summed, for intervals. wholes: what needs the largest or every value.
+    checks: the domains of the roles. rows_out, gradients_out: what is written for each row, in `lines_out` lines.
+    bases: the models above which others are taken. clusterings: the name of groups by cluster -> the slicing within
+    which they are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept.
+    sample_groups: the groupings whose codes ride with every kept row. resamples: the number of bootstrap replicates.
+    in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
+    gap: see Batch.
     """
 
-    models: tuple[str, ...]
-    questions: tuple[Question, ...]
-    activations: Mapping[str, str]
-    weighted: bool
-    slicings: tuple[str, ...]
-    quantities: tuple[Quantity, ...]
-    wholes: tuple[Whole, ...]
-    pairs: Pairs
-    cubed: tuple[int, ...]
-    checks: tuple[Check, ...]
-    rows_out: tuple[Quantity, ...]
-    slopes_out: tuple[Slope, ...] = ()
-    design: Design | None = None
-    clusterings: Mapping[str, str] = field(default_factory=dict)
-    times: str | None = None
-    classes: tuple[str, ...] = ()
-    gap: float = 0.0
+    def __init__(
+        self,
+        models: Sequence[str],
+        questions: Sequence[Question],
+        activations: Mapping[str, str],
+        *,
+        weighted: bool = False,
+        slicings: Sequence[str] = (),
+        intervals: bool = True,
+        rows_out: bool = False,
+        gradient_widths: Mapping[str, int] | None = None,
+        design: Design | None = None,
+        clusterings: Mapping[str, str] | None = None,
+        times: str | None = None,
+        classes: tuple[str, ...] = (),
+        gap: float = 0.0,
+    ) -> None:
+        self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
+        self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
+        self.clusterings, self.times, self.classes, self.gap = clusterings or {}, times, classes, gap
+        self.order = self.models
+        if design is not None:
+            self.order = (design.baseline, *(model for model in models if model != design.baseline))
+        self.sample_groups = self.slicings if times is None else (*self.slicings, times)
+        self.resamples = design.resamples if design is not None and design.method == "bootstrap" else 0
+        self.in_order = bool(self.slicings or self.clusterings or self.resamples)
 
-    @cached_property
-    def places(self) -> Mapping[Quantity, int]:
-        """The index of each quantity."""
-        lead = int(self.weighted)
-        return {quantity: lead + place for place, quantity in enumerate(self.quantities)}
-
-    @cached_property
-    def _indexes(self) -> Mapping[tuple[str, str, str | None], tuple[int, ...]]:
-        couples = self.design.pairs if self.design is not None else ()
-        asked = [*((model, None) for model in self.models), *((candidate, base) for base, candidate in couples)]
-        return {
-            (model, question.label, less): tuple(self.places[Quantity(model, term, less)] for term in question.terms)
-            for question in self.questions
-            if question.loss.keeps == "moments"
-            for model, less in asked
-        }
-
-    @property
-    def lines_out(self) -> int:
-        """How many numbers are written out for each row."""
-        return len(self.rows_out) + sum(width for slope in self.slopes_out for _, width in slope.widths)
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The models in the order in which they are reduced: the baseline first, so that others can be taken off."""
-        return reduced_in(self.models, self.design)
-
-    @cached_property
-    def lines(self) -> Mapping[str, tuple[Quantity, ...]]:
-        """The quantities of each model; those of all models in `order`, one after the other, are the quantities."""
-        return {
-            model: tuple(quantity for quantity in self.quantities if quantity.model == model) for model in self.models
-        }
-
-    @cached_property
-    def bases(self) -> frozenset[str]:
-        """The models above which others are taken."""
-        return frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
+        self._places: dict[Quantity, int] = {}
+        self._indexes: dict[tuple[str, str, str | None], tuple[int, ...]] = {}
+        self._pairs: dict[tuple[int, int], None] = {}
+        self._cubed: dict[int, None] = {}
+        for model in self.order:  # one by one, so that what a model's losses share stays in the cache
+            for question in questions:
+                if question.loss.keeps == "moments":
+                    self._plan(model, question, intervals)
+        self.quantities = tuple(self._places)
+        self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
+        self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
+        self.bases = frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
+        self.wholes = tuple(
+            dict.fromkeys(
+                (model, question.terms, question.loss.keeps)
+                for model in models
+                for question in questions
+                if question.loss.keeps != "moments"
+            )
+        )
+        self.checks = tuple(self._checks())
+        per_row = (Quantity(m, row) for q in questions if (row := q.row) is not None for m in models)
+        self.rows_out = tuple(dict.fromkeys(per_row)) if rows_out else ()
+        self.gradients_out = tuple(self._gradients(gradient_widths)) if gradient_widths else ()
+        self.lines_out = len(self.rows_out) + sum(gradient.width for gradient in self.gradients_out)
 
     def indexes(self, model: str, question: Question, less: str | None = None) -> tuple[int, ...]:
-        """Return the quantities that a loss of a model reads, or what they are above those of another model."""
+        """Return the quantities of a loss of a model, or what they are above those of another model."""
         return self._indexes[model, question.label, less]
 
-    def whole(self, model: str, question: Question) -> int:
-        """Return the place of the peak or sample that a loss of a model reads."""
+    def whole_place(self, model: str, question: Question) -> int:
+        """Return the place of the peak or sample of a loss of a model."""
         return self.wholes.index((model, question.terms, question.loss.keeps))
 
-    @property
-    def sample_groups(self) -> tuple[str, ...]:
-        """The groupings whose codes ride with every kept row: the slicings, then the times."""
-        return self.slicings if self.times is None else (*self.slicings, self.times)
-
-    @property
-    def in_order(self) -> bool:
-        """Whether blocks must be merged in the order of their rows."""
-        return bool(self.slicings or self.clusterings or self.resamples)
-
-    @property
-    def resamples(self) -> int:
-        """How many bootstrap replicates are summed, 0 for none."""
-        return self.design.resamples if self.design is not None and self.design.method == "bootstrap" else 0
-
-
-def reduced_in(models: Sequence[str], design: Design | None) -> tuple[str, ...]:
-    """Return the models with the baseline first."""
-    if design is None:
-        return tuple(models)
-    return (design.baseline, *(model for model in models if model != design.baseline))
-
-
-def make_plan(
-    models: Sequence[str],
-    questions: Sequence[Question],
-    activations: Mapping[str, str],
-    *,
-    weighted: bool = False,
-    slicings: Sequence[str] = (),
-    intervals: bool = True,
-    rows_out: bool = False,
-    slope_widths: Mapping[str, int] | None = None,
-    design: Design | None = None,
-    clusterings: Mapping[str, str] | None = None,
-    times: str | None = None,
-    classes: tuple[str, ...] = (),
-    gap: float = 0.0,
-) -> Plan:
-    """Gather the distinct terms of all losses and models, and the pairs whose co-moments an interval needs."""
-    gathered = _Gathered(weighted, design)
-    checks: dict[tuple[str, str, Domain], str] = {}
-    wholes: dict[Whole, None] = {}
-    for model in reduced_in(models, design):  # one by one, so that what a model's losses share stays in the cache
-        for question in questions:
-            if question.loss.keeps == "moments":
-                gathered.take(model, question, intervals)
-            for role, domain in question.form.roles.items():
-                if role in CODED:  # any value will do
-                    continue
-                owner = "" if role in GIVEN else model
-                checks.setdefault((owner, role, judged(domain, role, activations[model])), question.loss.spec)
-    for model in models:
-        for question in questions:
-            if question.loss.keeps != "moments":
-                wholes[model, question.terms, question.loss.keeps] = None
-    rows: dict[Quantity, None] = {}
-    if rows_out:
-        rows = {Quantity(m, q.row): None for q in questions for m in models if q.row is not None}
-    return Plan(
-        tuple(models),
-        tuple(questions),
-        activations,
-        weighted,
-        tuple(slicings),
-        tuple(gathered.quantities),
-        tuple(wholes),
-        tuple(gathered.pairs),
-        tuple(gathered.cubed),
-        tuple(Check(model, role, domain, loss) for (model, role, domain), loss in checks.items()),
-        tuple(rows),
-        tuple(_slopes(models, questions, slope_widths or {})),
-        design,
-        clusterings or {},
-        times,
-        classes,
-        gap,
-    )
-
-
-def _slopes(models: Sequence[str], questions: Sequence[Question], widths: Mapping[str, int]) -> Iterator[Slope]:
-    """Yield the gradients that are written out; without widths none are."""
-    for question in questions if widths else ():
-        if question.has_gradient:
-            roles = [role for role in question.loss.pred_roles if role in widths]
-            for model in models:
-                alone = question.output is not None
-                yield Slope(model, question, tuple((role, 1 if alone else widths[role]) for role in roles))
-
-
-class _Gathered:
-    """The quantities of a plan in the making, with the products and cubes that are asked of them."""
-
-    def __init__(self, weighted: bool, design: Design | None) -> None:
-        self.lead = int(weighted)
-        self.design = design
-        self.quantities: dict[Quantity, int] = {}
-        self.pairs: dict[tuple[int, int], None] = {}
-        self.cubed: dict[int, None] = {}
-
-    def take(self, model: str, question: Question, intervals: bool) -> None:
-        """Take the terms of a loss of a model, and their differences from those of the models before."""
-        mine = self._places(model, question, None)
+    def _plan(self, model: str, question: Question, intervals: bool) -> None:
+        """Plan the terms of a loss of a model, and their differences from those of the models before."""
+        indexes = self._add(model, question, None)
         if intervals:
-            self._products(mine, mine)
-        if self.design is None:
-            return
-        for base, candidate in self.design.pairs:
+            self._multiply(indexes, indexes)
+        for base, candidate in self.design.pairs if self.design is not None else ():
             if candidate == model:
-                apart = self._places(model, question, base)
+                differences = self._add(model, question, base)
                 if intervals:
-                    self._apart(question, apart, base)
+                    self._multiply_differences(question, differences, base)
 
-    def _apart(self, question: Question, apart: list[int], base: str) -> None:
-        """Ask for what the spread of a difference needs, and its correlation with others from the same baseline."""
-        assert self.design is not None
-        self._products(apart, apart)
-        straight = question.loss.reading.name == "mean" and question.loss.direction != "zero"
-        if not straight or self.design.relative:
-            self._products(self._places(base, question, None), apart)
-        if base == self.design.baseline:
-            for other in self.design.candidates:
-                if Quantity(other, question.terms[0], base) in self.quantities:
-                    self._products(self._places(other, question, base), apart)
-        if question.one_mean:
-            self.cubed.update(dict.fromkeys(apart))
+    def _add(self, model: str, question: Question, less: str | None) -> tuple[int, ...]:
+        lead = int(self.weighted)
+        lines = (Quantity(model, term, less) for term in question.terms)
+        indexes = tuple(self._places.setdefault(line, lead + len(self._places)) for line in lines)
+        self._indexes[model, question.label, less] = indexes
+        return indexes
 
-    def _places(self, model: str, question: Question, less: str | None) -> list[int]:
-        made = (Quantity(model, term, less) for term in question.terms)
-        return [self.lead + self.quantities.setdefault(quantity, len(self.quantities)) for quantity in made]
-
-    def _products(self, left: list[int], right: list[int]) -> None:
-        """Ask for the products of two sets of quantities, and for each with the weight."""
-        lead = range(self.lead)
+    def _multiply(self, left: Sequence[int], right: Sequence[int]) -> None:
+        """Plan the products of two sets of quantities, and of each with the weight."""
+        lead = range(int(self.weighted))
         for i in {*lead, *left, *right}:
             for j in {*lead, *right}:
-                self.pairs[min(i, j), max(i, j)] = None
+                self._pairs[min(i, j), max(i, j)] = None
+
+    def _multiply_differences(self, question: Question, differences: Sequence[int], base: str) -> None:
+        """Plan the products for the spread of a difference, and its correlation with others from the same baseline."""
+        assert self.design is not None
+        self._multiply(differences, differences)
+        straight = question.loss.reading.name == "mean" and question.loss.direction != "zero"
+        if not straight or self.design.relative:
+            self._multiply(self.indexes(base, question), differences)
+        if base == self.design.baseline:
+            for candidate in self.design.candidates:
+                if (candidate, question.label, base) in self._indexes:
+                    self._multiply(self.indexes(candidate, question, base), differences)
+        if question.one_mean:
+            self._cubed.update(dict.fromkeys(differences))
+
+    def _checks(self) -> Iterator[Check]:
+        """Yield the domains of the roles; those shared by all models once."""
+        losses: dict[tuple[str, str, Domain], str] = {}
+        for model in self.order:
+            for question in self.questions:
+                for role, domain in question.form.roles.items():
+                    if role not in CODED:  # of a code any value will do
+                        owner = "" if role in GIVEN else model
+                        raw = judged(domain, role, self.activations[model])
+                        losses.setdefault((owner, role, raw), question.loss.spec)
+        return (Check(*check, loss) for check, loss in losses.items())
+
+    def _gradients(self, widths: Mapping[str, int]) -> Iterator[Gradient]:
+        """Yield the gradients that are written out."""
+        for question in self.questions:
+            if question.has_gradient:
+                roles = [role for role in question.loss.pred_roles if role in widths]
+                for model in self.models:
+                    alone = question.output is not None
+                    yield Gradient(model, question, tuple((role, 1 if alone else widths[role]) for role in roles))

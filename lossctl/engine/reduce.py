@@ -1,12 +1,11 @@
-"""Reduce: one block to a tally. A pure function of the block and the plan."""
+"""Reduce: one block of rows to a mergeable state. A pure function of the block and the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import zip_longest
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,28 @@ from lossctl.engine.plan import Check, Couple, Plan, Question
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
+WEIGHT: Final = Check("", "weight", NON_NEGATIVE, "-w")
+FEW: Final = 64  # rows of which most differ where any do
+NOTHING: Final = Sample()
+
+# the state -------------------------------------------------------------------------------------------------------
+
+
+class Mergeable(Protocol):
+    """A state, of which that of the rows of two can be made."""
+
+    def merge(self, later: Self, /) -> Self:
+        """Return the state of the rows of two."""
+
+
+Key = TypeVar("Key", bound=Hashable)
+State = TypeVar("State", bound=Mergeable)
+
+
+def merged(states: Mapping[Key, State], later: Mapping[Key, State]) -> dict[Key, State]:
+    """Merge states key by key."""
+    return {**states, **later, **{key: states[key].merge(later[key]) for key in states.keys() & later.keys()}}
+
 
 @dataclass(frozen=True)
 class WorstRows:
@@ -38,46 +59,36 @@ class WorstRows:
     @classmethod
     def of(cls, most: int, names: tuple[str, ...], excess: Array, addresses: NDArray[np.int64], facts: Array) -> Self:
         """Choose among the rows of a block; a NaN is no excess, and rows that lose nothing are left out."""
-        keep = np.flatnonzero(excess > 0.0)
-        if len(keep) > most:
-            least = np.partition(excess[keep], len(keep) - most)[len(keep) - most]
-            keep = keep[excess[keep] >= least]
-        return cls._chosen(most, names, excess[keep], addresses[keep], facts[:, keep])
+        rows = np.flatnonzero(excess > 0.0)
+        if len(rows) > most:
+            least = np.partition(excess[rows], len(rows) - most)[len(rows) - most]
+            rows = rows[excess[rows] >= least]
+        return cls(most, names, excess[rows], addresses[rows], facts[:, rows])._shortened()
 
-    @classmethod
-    def _chosen(
-        cls, most: int, names: tuple[str, ...], excess: Array, addresses: NDArray[np.int64], facts: Array
-    ) -> Self:
-        order = np.lexsort((addresses, -excess))[:most]
-        return cls(most, names, excess[order], addresses[order], facts[:, order])
+    def _shortened(self) -> Self:
+        order = np.lexsort((self.addresses, -self.excess))[: self.most]
+        return type(self)(self.most, self.names, self.excess[order], self.addresses[order], self.facts[:, order])
 
-    def merge(self, other: WorstRows) -> WorstRows:
-        """Choose among the rows of both."""
-        return self._chosen(
+    def merge(self, later: WorstRows) -> WorstRows:
+        """Choose among the rows of two states."""
+        return WorstRows(
             self.most,
             self.names,
-            np.concatenate([self.excess, other.excess]),
-            np.concatenate([self.addresses, other.addresses]),
-            np.concatenate([self.facts, other.facts], axis=1),
-        )
+            np.concatenate([self.excess, later.excess]),
+            np.concatenate([self.addresses, later.addresses]),
+            np.concatenate([self.facts, later.facts], axis=1),
+        )._shortened()
 
 
-Breaches = Mapping[Defect, Breach]
-NONE = PeaksByGroup()
-NOTHING = Sample()
-Key = TypeVar("Key", bound=Hashable)
-Merges = TypeVar("Merges", GroupedMoments, Replicates, WorstRows)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Counts, exact sums, peaks and samples, findings, and the sums and peaks by group of each slicing.
+    """Counts of rows, exact sums, peaks and samples, breaches, and sums and peaks by group of each slicing.
 
-    The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped, peaks and
-    replicates go by the name of a grouping, "" being all rows. kept: the lines of all quantities, the codes of the
-    slicings and the times, and the address, row by row. worst: by couple of models and label of a loss. unlike: the
-    couples whose predictions differ anywhere. digest: the fingerprint of the rows read, used: of those that are kept.
-    stopped: the first row that could not be read, and why.
+    The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped and
+    replicates go by the name of a grouping, "" being all rows; peaks by it and the place in `wholes`. series: the
+    lines of all quantities, the codes of the slicings and the times, and the address, row by row. worst: by couple of
+    models and label of a loss. unlike: the couples whose predictions differ anywhere. digest: the fingerprint of the
+    rows read, used: of those that are kept. stopped: the first row that could not be read, and why.
     """
 
     read: int
@@ -85,12 +96,12 @@ class RunState:
     moments: Moments
     wholes: tuple[Peak | Sample, ...]
     breaches: Mapping[Check, Breach] = field(default_factory=dict)
-    missing: Breaches = field(default_factory=dict)
-    faults: Breaches = field(default_factory=dict)
+    missing: Mapping[Defect, Breach] = field(default_factory=dict)
+    faults: Mapping[Defect, Breach] = field(default_factory=dict)
     grouped: Mapping[str, GroupedMoments] = field(default_factory=dict)
-    peaks: Mapping[str, tuple[PeaksByGroup, ...]] = field(default_factory=dict)
+    peaks: Mapping[tuple[str, int], PeaksByGroup] = field(default_factory=dict)
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
-    kept: Sample = NOTHING
+    series: Sample = NOTHING
     worst: Mapping[tuple[Couple, str], WorstRows] = field(default_factory=dict)
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
@@ -99,70 +110,59 @@ class RunState:
 
     @classmethod
     def empty(cls, plan: Plan) -> RunState:
-        """Return the tally of no rows."""
-        width = len(plan.quantities) + int(plan.weighted)
-        moments = Moments.empty(width, plan.pairs, plan.cubed)
-        return cls(0, 0, moments, tuple(empty_whole(kind) for _, _, kind in plan.wholes))
+        """Return the state of no rows."""
+        moments = Moments.empty(len(plan.quantities) + int(plan.weighted), plan.pairs, plan.cubed)
+        return cls(read=0, dropped=0, moments=moments, wholes=empty_wholes(plan))
 
     def merge(self, later: RunState) -> RunState:
-        """Return the tally of both; `later` holds later rows (which only the grouped sums care about)."""
+        """Return the state of the rows of two; `later` holds later rows (which only the grouped sums care about)."""
         return RunState(
-            self.read + later.read,
-            self.dropped + later.dropped,
-            self.moments.merge(later.moments),
-            tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]  # kinds never mix
-            merged(self.breaches, later.breaches),
-            merged(self.missing, later.missing),
-            merged(self.faults, later.faults),
-            both(self.grouped, later.grouped),
-            {
-                name: tuple(
-                    a.merge(b)
-                    for a, b in zip_longest(self.peaks.get(name, ()), later.peaks.get(name, ()), fillvalue=NONE)
-                )
-                for name in {**self.peaks, **later.peaks}
-            },
-            both(self.replicates, later.replicates),
-            self.kept.merge(later.kept),
-            both(self.worst, later.worst),
-            self.unlike | later.unlike,
-            (self.digest + later.digest) % MODULUS,
-            (self.used + later.used) % MODULUS,
-            min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
+            read=self.read + later.read,
+            dropped=self.dropped + later.dropped,
+            moments=self.moments.merge(later.moments),
+            wholes=tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]  # kinds never mix
+            breaches=merged(self.breaches, later.breaches),
+            missing=merged(self.missing, later.missing),
+            faults=merged(self.faults, later.faults),
+            grouped=merged(self.grouped, later.grouped),
+            peaks=merged(self.peaks, later.peaks),
+            replicates=merged(self.replicates, later.replicates),
+            series=self.series.merge(later.series),
+            worst=merged(self.worst, later.worst),
+            unlike=self.unlike | later.unlike,
+            digest=(self.digest + later.digest) % MODULUS,
+            used=(self.used + later.used) % MODULUS,
+            stopped=min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
         )
 
 
-def both(left: Mapping[Key, Merges], right: Mapping[Key, Merges]) -> dict[Key, Merges]:
-    """Merge states key by key."""
-    found = {**left, **right}
-    for key in left.keys() & right.keys():
-        found[key] = left[key].merge(right[key])
-    return found
+def empty_wholes(plan: Plan) -> tuple[Peak | Sample, ...]:
+    """Return the peaks and samples of no rows."""
+    return tuple(Peak() if kind == "peak" else Sample() for _, _, kind in plan.wholes)
 
 
-def empty_whole(kind: str) -> Peak | Sample:
-    """Return the identity of a peak or a sample."""
-    return Peak() if kind == "peak" else Sample()
-
-
-def merged(left: Mapping[Key, Breach], right: Mapping[Key, Breach]) -> dict[Key, Breach]:
-    """Merge findings key by key."""
-    return {key: left.get(key, Breach()).merge(right.get(key, Breach())) for key in {**left, **right}}
-
-
-FEW: Final = 64
-WEIGHT = Check("", "weight", NON_NEGATIVE, "-w")
+# the reduction ---------------------------------------------------------------------------------------------------
 
 
 def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[RunState, Array]:
-    """Judge and reduce one block; return its tally and its per-row losses for the output, if asked for."""
+    """Judge and reduce one block; return its state and the lines of numbers that are written for each row."""
     breaches = _breaches(block, plan) if block.rows else {}
     reduction = _Reduction(block, plan, origins)
     rows = np.empty((plan.lines_out, 0))
     with np.errstate(all="ignore"):
-        if block.rows and all(found.first == NEVER for found in breaches.values()):
+        if block.rows and all(finding.first == NEVER for finding in breaches.values()):
             rows = reduction.evaluate()
-        return reduction.tally(breaches), rows
+        return reduction.state(breaches), rows
+
+
+def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
+    """Find the rows outside the domains; roles shared by all models are judged once."""
+    values = {check: block.models[check.model or plan.models[0]][check.role] for check in plan.checks}
+    if block.weight is not None:
+        values[WEIGHT] = block.weight[np.newaxis]
+    breaches = {check: breach(check.domain, values[check], block.addresses) for check in values}
+    # one side of a flag is kept even where nothing is wrong: the other side may come in another block
+    return {check: finding for check, finding in breaches.items() if finding != Breach()}
 
 
 class _Reduction:
@@ -170,45 +170,44 @@ class _Reduction:
 
     def __init__(self, block: Block, plan: Plan, origins: Sequence[float]) -> None:
         self.block, self.plan, self.origins = block, plan, origins
-        self.live = None if block.weight is None else block.weight > 0.0
+        self.live: Mask | None = None if block.weight is None else block.weight > 0.0
         self.batches: dict[str, Batch] = {}
         self.moments: BlockMoments | None = None
         self.grouped: dict[str, BlockGroups] = {}
-        self.wholes: list[Peak | Sample] = [empty_whole(kind) for _, _, kind in plan.wholes]
-        self.peaks: dict[str, list[PeaksByGroup]] = {}
-        self.held: dict[tuple[str, str, Term], Array] = {}
-        self.lines: dict[str, list[Array]] = {name: [] for name in ("", *(plan.slicings if plan.resamples else ()))}
+        self.wholes = list(empty_wholes(plan))
+        self.peaks: dict[tuple[str, int], PeaksByGroup] = {}
+        self.computed: dict[tuple[str, str, Term], Array] = {}  # weighted lines that are needed once more
+        # the lines of all rows, and about each slicing's origins, where more than their sums is needed
+        self.lines: dict[str, list[Array]] = {"": []} if plan.resamples or plan.times is not None else {}
+        self.lines |= {name: [] for name in plan.slicings} if plan.resamples else {}
         self.replicates: dict[str, Replicates] = {}
-        self.kept = NOTHING
+        self.series = NOTHING
         self.worst: dict[tuple[Couple, str], WorstRows] = {}
         self.unlike: set[Couple] = set()
 
     def evaluate(self) -> Array:
-        """Reduce every model's losses; return the per-row losses that are to be written out."""
+        """Reduce every model's losses; return the (lines, rows) numbers that are to be written out."""
         block, plan = self.block, self.plan
         live = block.rows if self.live is None else int(np.count_nonzero(self.live))
         self.moments = BlockMoments(plan.pairs, block.addresses, live, plan.cubed)
-        self.grouped = {
-            name: BlockGroups(plan.pairs, block.groups[name], block.addresses, self.live, plan.cubed)
-            for name in plan.slicings
-        } | {name: BlockGroups((), block.groups[name], block.addresses, self.live) for name in plan.clusterings}
-        self.peaks = {name: [PeaksByGroup()] * len(plan.wholes) for name in plan.slicings}
+        for name in (*plan.slicings, *plan.clusterings):
+            pairs, cubed = (plan.pairs, plan.cubed) if name in plan.slicings else ((), ())
+            self.grouped[name] = BlockGroups(pairs, block.groups[name], block.addresses, self.live, cubed)
         if block.weight is not None:
-            self._take(block.weight)
-            for group in self.grouped.values():
-                group.add(block.weight)
-            for name in self.lines:
-                if name:
-                    self.lines[name].append(block.weight)
+            weight = block.weight
+            self._add(lambda slicing: weight)
         rows = np.empty((plan.lines_out, block.rows))
         for model in plan.order:
-            batch = self._batch(model, self.origins[0] if self.origins else 0.0)
-            self.batches[model] = batch
-            self._sums(model)
+            batch = self.batches[model] = self._batch(model, self.origins[0] if self.origins else 0.0)
+            for quantity in plan.lines[model]:
+                self._add(partial(self._line, model, quantity.term, quantity.less), quantity.less is not None)
+            if model not in plan.bases:
+                self.computed = {key: line for key, line in self.computed.items() if key[0] != model}
             for place, (owner, terms, kind) in enumerate(plan.wholes):
                 if owner == model:
                     self._whole(place, kind, np.stack([term.rows(batch) for term in terms]))
-            self._rows(model, batch, rows)
+            if plan.lines_out:
+                self._write(model, batch, rows)
             if plan.design is None or not plan.design.worst:  # its derived quantities are needed no more
                 del self.batches[model]
         if plan.design is not None:
@@ -226,42 +225,15 @@ class _Reduction:
             classes=plan.classes,
         )
 
-    def _rows(self, model: str, batch: Batch, rows: Array) -> None:
-        """Fill in a model's lines of what is written out: its per-row losses, then their gradients."""
-        plan = self.plan
-        for line, quantity in zip(rows, plan.rows_out, strict=False):
-            if quantity.model == model:
-                line[:] = quantity.term.rows(batch)
-        place = len(plan.rows_out)
-        for slope in plan.slopes_out:
-            stop = place + sum(width for _, width in slope.widths)
-            if slope.model == model:
-                question = slope.question
-                shaped = batch if question.output is None else batch.output(question.output)
-                found = slopes(question.loss, shaped, question.form.name)
-                rows[place:stop] = np.concatenate([found[role] for role, _ in slope.widths])
-            place = stop
-
-    def _take(self, line: Array, spare: bool = False) -> None:
+    def _add(self, line: Callable[[str], Array], spare: bool = False) -> None:
+        """Sum a line, which is made for all rows ("") or about the origins of a slicing; see `BlockMoments.add`."""
         assert self.moments is not None
-        kept = bool(self.plan.resamples) or self.plan.times is not None
-        self.moments.add(line, spare and not kept)
-        if kept:
-            self.lines[""].append(line)
-
-    def _sums(self, model: str) -> None:
-        """Sum a model's lines, and what they are above those of the models before."""
-        parents = {name: name for name in self.plan.slicings} | dict(self.plan.clusterings)
-        for quantity in self.plan.lines[model]:
-            line = partial(self._line, model, quantity.term, quantity.less)
-            self._take(line(""), quantity.less is not None)
-            for name, group in self.grouped.items():
-                group.add(line(parents[name]))
-            for name in self.lines if self.plan.resamples else ():
-                if name:
-                    self.lines[name].append(line(name))
-        if model not in self.plan.bases:
-            self.held = {key: values for key, values in self.held.items() if key[0] != model}
+        values = line("")
+        self.moments.add(values, spare and not self.lines)
+        for name, groups in self.grouped.items():
+            groups.add(line(self.plan.clusterings.get(name, name)))
+        for name, lines in self.lines.items():
+            lines.append(line(name) if name else values)
 
     def _line(self, model: str, term: Term, less: str | None, slicing: str) -> Array:
         """Return a term's weighted line; what depends on an origin is taken about that of each row's slice."""
@@ -269,31 +241,47 @@ class _Reduction:
             return self._line(model, term, None, slicing) - self._line(less, term, None, slicing)
         if slicing not in self.block.origins or not is_about_origin(term.part):
             slicing = ""
-        if (model, slicing, term) in self.held:
-            return self.held[model, slicing, term]
-        batch = self.batches[model]
-        if slicing:
-            batch = self._batch(model, self.block.origins[slicing])
+        if (model, slicing, term) in self.computed:
+            return self.computed[model, slicing, term]
+        batch = self._batch(model, self.block.origins[slicing]) if slicing else self.batches[model]
         line = weighted(term.rows(batch), self.block.weight)
         if self.plan.bases or self.grouped:
-            self.held[model, slicing, term] = line
+            self.computed[model, slicing, term] = line
         return line
 
     def _whole(self, place: int, kind: str, values: Array) -> None:
         """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
         block, plan = self.block, self.plan
         weight = np.ones(block.rows) if block.weight is None else block.weight
-        keep: Mask = weight > 0.0
+        live: Mask = weight > 0.0
         if kind == "peak":
-            self.wholes[place] = Peak.of(values[0][keep])
+            self.wholes[place] = Peak.of(values[0][live])
             for name in plan.slicings:
-                self.peaks[name][place] = PeaksByGroup.of(values[0][keep], block.groups[name][keep])
+                self.peaks[name, place] = PeaksByGroup.of(values[0][live], block.groups[name][live])
         else:
-            riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
+            lines = [*values, weight, *self._codes()]
             if block.units is not None:
-                riders += [(block.units >> np.uint64(32)).astype(np.float64)]
-                riders += [(block.units & np.uint64(0xFFFFFFFF)).astype(np.float64)]
-            self.wholes[place] = Sample.of(np.ascontiguousarray(np.stack([*values, weight, *riders])[:, keep]))
+                lines += [(block.units >> np.uint64(32)).astype(np.float64)]
+                lines += [(block.units & np.uint64(0xFFFFFFFF)).astype(np.float64)]
+            self.wholes[place] = Sample.of(np.ascontiguousarray(np.stack(lines)[:, live]))
+
+    def _codes(self) -> list[Array]:
+        return [self.block.groups[name].astype(np.float64) for name in self.plan.sample_groups]
+
+    def _write(self, model: str, batch: Batch, rows: Array) -> None:
+        """Fill in a model's lines of what is written out: its per-row losses, then their gradients."""
+        plan = self.plan
+        for line, quantity in zip(rows, plan.rows_out, strict=False):
+            if quantity.model == model:
+                line[:] = quantity.term.rows(batch)
+        start = len(plan.rows_out)
+        for gradient in plan.gradients_out:
+            if gradient.model == model:
+                question = gradient.question
+                shaped = batch if question.output is None else batch.output(question.output)
+                by_role = slopes(question.loss, shaped, question.form.name)
+                rows[start : start + gradient.width] = np.concatenate([by_role[role] for role, _ in gradient.widths])
+            start += gradient.width
 
     def _compare(self) -> None:
         """Keep what comparisons need beside sums: replicates, rows in time, the worst rows, and whether any differ."""
@@ -303,11 +291,10 @@ class _Reduction:
             assert block.units is not None
             for name, lines in self.lines.items():
                 codes = block.groups[name] if name else np.zeros(block.rows, dtype=np.int64)
-                found = self.replicates[name] = Replicates(len(lines), plan.resamples)
-                found.take(np.stack(lines), block.units, codes, design.seed)
+                self.replicates[name] = Replicates(len(lines), plan.resamples)
+                self.replicates[name].take(np.stack(lines), block.units, codes, design.seed)
         if plan.times is not None:
-            riders = [block.groups[name].astype(np.float64) for name in plan.sample_groups]
-            self.kept = Sample.of(np.stack([*self.lines[""], *riders, block.addresses.astype(np.float64)]))
+            self.series = Sample.of(np.stack([*self.lines[""], *self._codes(), block.addresses.astype(np.float64)]))
         for couple in design.pairs:
             same_scale = plan.activations[couple[0]] == plan.activations[couple[1]]
             if not (same_scale and _alike(*(block.models[model] for model in couple))):
@@ -320,70 +307,55 @@ class _Reduction:
         loss, term = question.loss, question.row
         if term is None:
             return
-        base, own = (term.rows(self.batches[model]) for model in couple)
+        base, candidate = (term.rows(self.batches[model]) for model in couple)
         if loss.direction == "zero":
-            excess = np.abs(own) - np.abs(base)
+            excess = np.abs(candidate) - np.abs(base)
         else:
-            excess = own - base if loss.direction == "min" else base - own
+            excess = candidate - base if loss.direction == "min" else base - candidate
         if self.live is not None:
             excess = np.where(self.live, excess, 0.0)
         roles = shown_roles(self.block, couple)
-        facts = np.stack([base, own, *roles.values()])
+        facts = np.stack([base, candidate, *roles.values()])
         self.worst[couple, question.label] = WorstRows.of(most, tuple(roles), excess, self.block.addresses, facts)
 
-    def tally(self, breaches: Mapping[Check, Breach]) -> RunState:
-        """Return all that was found."""
-        block = self.block
-        empty = RunState.empty(self.plan)
+    def state(self, breaches: Mapping[Check, Breach]) -> RunState:
+        """Return the state of the block."""
+        block, plan = self.block, self.plan
         return RunState(
-            block.read,
-            block.dropped,
-            empty.moments if self.moments is None else self.moments.state(),
-            tuple(self.wholes),
-            breaches,
-            block.missing,
-            block.faults,
-            {name: group.state() for name, group in self.grouped.items()},
-            {name: tuple(peaks) for name, peaks in self.peaks.items()},
-            self.replicates,
-            self.kept,
-            self.worst,
-            frozenset(self.unlike),
-            block.digest,
-            block.used,
-            None if block.stopped is None else (block.stop, block.stopped),
+            read=block.read,
+            dropped=block.dropped,
+            moments=RunState.empty(plan).moments if self.moments is None else self.moments.state(),
+            wholes=tuple(self.wholes),
+            breaches=breaches,
+            missing=block.missing,
+            faults=block.faults,
+            grouped={name: groups.state() for name, groups in self.grouped.items()},
+            peaks=self.peaks,
+            replicates=self.replicates,
+            series=self.series,
+            worst=self.worst,
+            unlike=frozenset(self.unlike),
+            digest=block.digest,
+            used=block.used,
+            stopped=None if block.stopped is None else (block.stop, block.stopped),
         )
 
 
-def _alike(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
+def _alike(base: Mapping[str, NDArray[Any]], candidate: Mapping[str, NDArray[Any]]) -> bool:
     """Whether two models produced the same in every row of a block; the first rows mostly tell."""
     return all(
-        np.array_equal(values[..., :FEW], right[role][..., :FEW]) and np.array_equal(values, right[role])
-        for role, values in left.items()
+        np.array_equal(values[..., :FEW], candidate[role][..., :FEW]) and np.array_equal(values, candidate[role])
+        for role, values in base.items()
         if role != "target"
     )
 
 
 def shown_roles(block: Block, couple: Couple) -> dict[str, Array]:
-    """Return what is shown of a row: its target and both predictions, where each is one number."""
-    found: dict[str, Array] = {}
-    base, own = (block.models[model] for model in couple)
-    for name, roles, role in (("target", base, "target"), (couple[0], base, "pred"), (couple[1], own, "pred")):
-        values = roles.get(role)
-        if values is not None and values.ndim == 2 and len(values) == 1:
-            found[name] = values[0]
-    return found
-
-
-def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
-    """Find the rows outside the domains; roles shared by all models are judged once."""
-    found = {check: breach(check.domain, values_of(block, plan, check), block.addresses) for check in plan.checks}
-    if block.weight is not None:
-        found[WEIGHT] = breach(NON_NEGATIVE, block.weight[np.newaxis], block.addresses)
-    # one side of a flag is kept even where nothing is wrong: the other side may come in another block
-    return {check: finding for check, finding in found.items() if finding != Breach()}
-
-
-def values_of(block: Block, plan: Plan, check: Check) -> NDArray[np.float64]:
-    """Return the values that a check judges."""
-    return block.models[check.model or plan.models[0]][check.role]
+    """Return what is shown of a row: its target and the predictions of two models, where each is one number."""
+    base, candidate = (block.models[model] for model in couple)
+    roles = {"target": base.get("target"), couple[0]: base.get("pred"), couple[1]: candidate.get("pred")}
+    return {
+        name: values[0]
+        for name, values in roles.items()
+        if values is not None and values.ndim == 2 and len(values) == 1
+    }

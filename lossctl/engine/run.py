@@ -1,4 +1,4 @@
-"""Run: feeds of blocks to one tally, in threads; NumPy releases the interpreter lock inside its loops."""
+"""Run: feeds of blocks to one state, in threads; NumPy releases the interpreter lock inside its loops."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Feed:
     def __init__(self, blocks: Iterator[Pending[Block]]) -> None:
         self._blocks = blocks
         self._lock = Lock()
-        self._taken = 0
+        self._count = 0
         self.ended = False
 
     def take(self, watch: Watch) -> tuple[int, Pending[Block]] | None:
@@ -47,8 +47,8 @@ class Feed:
             if block is None:
                 self.ended = True
                 return None
-            self._taken += 1
-            return self._taken - 1, block
+            self._count += 1
+            return self._count - 1, block
 
 
 class Run:
@@ -68,7 +68,7 @@ class Run:
         watch: Watch,
     ) -> None:
         self.plan, self.origins, self.sink, self.progress, self.watch = plan, origins, sink, progress, watch
-        self.tally = RunState.empty(plan)
+        self.state = RunState.empty(plan)
         self.ordered = plan.in_order or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
@@ -92,21 +92,21 @@ class Run:
         try:
             feed = self._claim()
             while feed is not None and not self._over:
-                taken = feed.take(self.watch)
-                if taken is None:
+                numbered = feed.take(self.watch)
+                if numbered is None:
                     feed = self._claim()
                     continue
-                number, pending = taken
+                number, pending = numbered
                 with self.watch("decode"):
                     block = pending.make()
                 if block.start > self._limit:  # an earlier row could not be read: what comes after it does not count
                     feed.ended = True
                     continue
                 with self.watch("compute"):
-                    tally, rows = reduce_block(block, self.plan, self.origins)
+                    state, rows = reduce_block(block, self.plan, self.origins)
                 with self._merging:
                     with self.watch("merge"):
-                        self._deliver(number, block, tally, rows)
+                        self._deliver(number, block, state, rows)
                     self._merging.notify_all()
                     # a thread that is held up must not let the others pile up what comes after its block
                     while self.ordered and number >= self._next + AHEAD and not self._over:
@@ -120,27 +120,27 @@ class Run:
     def result(self) -> RunState:
         """Return all that was found."""
         return replace(
-            self.tally,
+            self.state,
             grouped={name: groups.state() for name, groups in self._grouped.items()},
             replicates=self._replicates,
         )
 
-    def _deliver(self, number: int, block: Block, tally: RunState, rows: Array) -> None:
+    def _deliver(self, number: int, block: Block, state: RunState, rows: Array) -> None:
         if block.stopped is not None:
             self._limit = min(self._limit, block.stop)
         if self.progress is not None:
             self.progress(block.read)
         if not self.ordered:
-            self.tally = self.tally.merge(tally)
+            self.state = self.state.merge(state)
             return
-        self._waiting[number] = block, tally, rows
+        self._waiting[number] = block, state, rows
         while self._next in self._waiting:
-            block, tally, rows = self._waiting.pop(self._next)
-            for name, groups in tally.grouped.items():
+            block, state, rows = self._waiting.pop(self._next)
+            for name, groups in state.grouped.items():
                 self._grouped.setdefault(name, GroupTotals()).add(groups)
-            for name, sums in tally.replicates.items():
+            for name, sums in state.replicates.items():
                 self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
-            self.tally = self.tally.merge(replace(tally, grouped={}, replicates={}))
+            self.state = self.state.merge(replace(state, grouped={}, replicates={}))
             if self.sink is not None:
                 self.sink(block, rows)
             self._next += 1
@@ -161,13 +161,13 @@ def run(
     `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block
     as it is done. `watch` is told what is being done: read, decode, compute or merge.
     """
-    whole = Run(feeds, plan, origins, sink, progress, watch)
+    one_pass = Run(feeds, plan, origins, sink, progress, watch)
     if threads == 1:
-        whole.work()
-        return whole.result()
+        one_pass.work()
+        return one_pass.result()
     with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
-        others = [pool.submit(whole.work) for _ in range(threads - 1)]
-        whole.work()
-        for other in others:
-            other.result()
-    return whole.result()
+        futures = [pool.submit(one_pass.work) for _ in range(threads - 1)]
+        one_pass.work()
+        for future in futures:
+            future.result()
+    return one_pass.result()
