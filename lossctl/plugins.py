@@ -28,7 +28,7 @@ from lossctl.errors import LossctlError, PluginError, listed, printable
 from lossctl.stdout import descriptor_aside
 
 OWN: Final = "lossctl"
-Check = Callable[[Any, tuple[Any, ...], "Foreign"], Any]
+Check = Callable[[Any, tuple[Any, ...], "Guarded"], Any]
 
 
 class Unfit(ValueError):
@@ -62,7 +62,7 @@ aside: Final = _Aside()
 
 
 @dataclass(frozen=True)
-class Foreign:
+class Guarded:
     """A function of a plug-in: equal to any other of the same function, so that losses share what they share.
 
     title: what an error calls it. check: what its result must be, from the result and the arguments. roles: what a
@@ -84,12 +84,12 @@ class Foreign:
             raise AttributeError(name)
         return getattr(self.function, name)
 
-    def __call__(self, *given: Any, **args: Any) -> Any:
+    def __call__(self, *inputs: Any, **args: Any) -> Any:
         """Call it; whatever it raises becomes a PluginError that names the plug-in."""
         try:
             with aside():
-                found = self.function(*given, **args)
-            return found if self.check is None else self.check(found, given, self)
+                result = self.function(*inputs, **args)
+            return result if self.check is None else self.check(result, inputs, self)
         except (LossctlError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
@@ -97,11 +97,11 @@ class Foreign:
 
 
 def guarded(loss: Loss, title: str) -> Loss:
-    """Return a loss of a plug-in whose every function is a `Foreign`; functions of lossctl stay as they are."""
+    """Return a loss of a plug-in whose every function is a `Guarded`; functions of lossctl stay as they are."""
     facts = {field.name: getattr(loss, field.name) for field in fields(loss) if field.name != "resolve"}
     facts = _guarded(facts, title, loss.pred_roles)
     if loss.resolve is not None:
-        facts["resolve"] = Foreign(loss.resolve, title, varied, loss.pred_roles)
+        facts["resolve"] = Guarded(loss.resolve, title, varied, loss.pred_roles)
     return replace(loss, **facts)
 
 
@@ -119,8 +119,8 @@ def _guarded(facts: Mapping[str, Any], title: str, roles: tuple[str, ...]) -> di
         if isinstance(value, Statistic):
             checks = {"value": reading_value, "slope": reading_slope}
             return replace(value, **{name: guard(getattr(value, name), check) for name, check in checks.items()})
-        known = isinstance(value, Foreign) or (getattr(value, "__module__", None) or "").partition(".")[0] == OWN
-        return value if known or not callable(value) else Foreign(value, title, check, roles)
+        safe = isinstance(value, Guarded) or (getattr(value, "__module__", None) or "").partition(".")[0] == OWN
+        return value if safe or not callable(value) else Guarded(value, title, check, roles)
 
     return {
         name: tuple(guard(entry, checks.get(name)) for entry in value)
@@ -130,25 +130,25 @@ def _guarded(facts: Mapping[str, Any], title: str, roles: tuple[str, ...]) -> di
     }
 
 
-def varied(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def varied(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Guard the functions among the facts that parameters change."""
-    return _guarded(found, by.title, by.roles)
+    return _guarded(result, by.title, by.roles)
 
 
-def row_values(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def row_values(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Demand one number per row, or one line of them per column."""
-    rows = given[0].rows
-    values = _numbers(found)
+    rows = inputs[0].rows
+    values = _numbers(result)
     if values.ndim not in (1, 2) or values.shape[-1] != rows or not (values.ndim == 1 or len(values)):
         raise Unfit(f"it gives the shape {values.shape} for {rows} rows; (rows,) or (columns, rows) is due")
     return values
 
 
-def row_slopes(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def row_slopes(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Demand slopes that fit the columns of what a model produces."""
-    batch: Batch = given[0]
+    batch: Batch = inputs[0]
     roles = by.roles
-    by_role = found if isinstance(found, dict) else {roles[0]: found}
+    by_role = result if isinstance(result, dict) else {roles[0]: result}
     if strange := [role for role in by_role if role not in roles]:
         raise Unfit(f"its gradient is by {strange[0]!r}; the loss is a function of {', '.join(roles)}")
     checked = {}
@@ -158,36 +158,36 @@ def row_slopes(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
         if values.ndim > len(shape) or any(length not in (1, due) for length, due in pairs):
             raise Unfit(f"its gradient by {role} has the shape {values.shape}; (columns, rows) = {shape} is due")
         checked[role] = values
-    return checked if isinstance(found, dict) else checked[roles[0]]
+    return checked if isinstance(result, dict) else checked[roles[0]]
 
 
-def one_number(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def one_number(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Demand a single number."""
-    values = _numbers(found)
+    values = _numbers(result)
     if values.ndim:
         raise Unfit(f"it gives the shape {values.shape}, and one number is due")
     return float(values)
 
 
-def reading_value(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def reading_value(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Demand a value for each set of means."""
-    if np.shape(found) not in ((), np.shape(given[0][0])):
-        raise Unfit(f"its reading gives the shape {np.shape(found)} for means of {np.shape(given[0][0])}")
-    return found
+    if np.shape(result) not in ((), np.shape(inputs[0][0])):
+        raise Unfit(f"its reading gives the shape {np.shape(result)} for means of {np.shape(inputs[0][0])}")
+    return result
 
 
-def reading_slope(found: Any, given: tuple[Any, ...], by: Foreign) -> Any:
+def reading_slope(result: Any, inputs: tuple[Any, ...], by: Guarded) -> Any:
     """Demand a slope by each mean."""
-    if len(found) != len(given[0]):
-        raise Unfit(f"its reading has {len(found)} slopes for {len(given[0])} means")
-    return found
+    if len(result) != len(inputs[0]):
+        raise Unfit(f"its reading has {len(result)} slopes for {len(inputs[0])} means")
+    return result
 
 
-def _numbers(found: Any) -> Any:
+def _numbers(result: Any) -> Any:
     """Return real numbers as contiguous float64, whatever array they came in."""
-    values = np.asarray(found)
+    values = np.asarray(result)
     if values.dtype.kind not in "biuf":
-        raise Unfit(f"it gives {type(found).__name__} of {values.dtype}, and real numbers are due")
+        raise Unfit(f"it gives {type(result).__name__} of {values.dtype}, and real numbers are due")
     return np.asarray(values, dtype=np.float64, order="C")
 
 
@@ -245,28 +245,28 @@ class Plugin:
     fault: str = ""
 
 
-def load(wanted: str | None, builtin: Mapping[str, Loss]) -> tuple[list[Plugin], list[str]]:
-    """Load the plug-ins that are `wanted`, and say which names in it are none.
+def load(allowed: str | None, builtin: Mapping[str, Loss]) -> tuple[list[Plugin], list[str]]:
+    """Load the plug-ins that are `allowed`, and say which names in it are none.
 
-    wanted: packages or entry points, separated by commas; None for all, an empty text for none.
+    allowed: packages or entry points, separated by commas; None for all, an empty text for none.
     builtin: the losses of lossctl, which a module may import without declaring them.
     """
-    if wanted is not None and not wanted.strip(", \t"):
+    if allowed is not None and not allowed.strip(", \t"):
         return [], []
-    entries = sorted(_entries(), key=lambda found: (plain(found[1].package), found[1].plugin))
-    chosen = entries
+    entries = sorted(_entries(), key=lambda entry: (plain(entry[1].package), entry[1].plugin))
+    loaded = entries
     remarks = []
-    if wanted is not None:
-        asked = [word for word in re.split(r"[,\s]+", wanted) if word]
-        chosen = [found for found in entries if {plain(name) for name in found[1][:2]} & set(map(plain, asked))]
-        known = {plain(name) for _, origin in entries for name in origin[:2]}
-        there = listed(sorted({origin.package for _, origin in entries})) or "none"
+    if allowed is not None:
+        names = [word for word in re.split(r"[,\s]+", allowed) if word]
+        loaded = [entry for entry in entries if {plain(name) for name in entry[1][:2]} & set(map(plain, names))]
+        installed = {plain(name) for _, origin in entries for name in origin[:2]}
+        packages = listed(sorted({origin.package for _, origin in entries})) or "none"
         remarks = [
-            f"LOSSCTL_PLUGINS: {printable(word)!r} is no installed plug-in; installed: {printable(there)}"
-            for word in asked
-            if plain(word) not in known
+            f"LOSSCTL_PLUGINS: {printable(word)!r} is no installed plug-in; installed: {printable(packages)}"
+            for word in names
+            if plain(word) not in installed
         ]
-    return [_loaded(entry, origin, builtin) for entry, origin in chosen], remarks
+    return [_loaded(entry, origin, builtin) for entry, origin in loaded], remarks
 
 
 def plain(name: str) -> str:
@@ -276,20 +276,20 @@ def plain(name: str) -> str:
 
 def _entries() -> Iterator[tuple[EntryPoint | Exception, Origin]]:
     """Yield the entry points of installed packages; a package whose list of them is damaged has its error for one."""
-    seen = set()
+    names = set()
     for package in distributions():
         if GROUP not in _text(package) or _lies_here(package):
             continue
         name, release = (_field(package, name) for name in ("Name", "Version"))
-        if name != "?" and (plain(name) in seen or _is_shadowed(name, package)):
+        if name != "?" and (plain(name) in names or _is_shadowed(name, package)):
             continue
-        seen.add(plain(name))
+        names.add(plain(name))
         try:
-            found = list(package.entry_points.select(group=GROUP))
+            entries = list(package.entry_points.select(group=GROUP))
         except Exception as error:
             yield error, Origin("?", name, release)
             continue
-        for entry in found:
+        for entry in entries:
             yield entry, Origin(entry.name, name, release)
 
 
@@ -301,8 +301,8 @@ def _text(package: Distribution) -> str:
 
 def _field(package: Distribution, name: str) -> str:
     """Return a field of a package's metadata, a question mark where it has none."""
-    found = package.metadata.json.get(name.lower())
-    return found if isinstance(found, str) else "?"
+    value = package.metadata.json.get(name.lower())
+    return value if isinstance(value, str) else "?"
 
 
 def own_release() -> str:
@@ -335,14 +335,14 @@ def _loaded(entry: EntryPoint | Exception, origin: Origin, builtin: Mapping[str,
         if isinstance(entry, Exception):
             raise entry
         with descriptor_aside(), redirect_stdout(printed):
-            found = list(_declared(entry.load(), builtin))
+            losses = list(_declared(entry.load(), builtin))
         if printed.getvalue().strip():
             word = " ".join(printed.getvalue().split())[:LONGEST]
             raise Unfit(f"it prints {printable(word)!r} to standard output, where results are, while it is loaded")
-        if not found:
+        if not losses:
             raise Unfit(f"{entry.value} declares no loss; @loss and combine of lossctl.plugin make one")
-        own = [replace(loss, family=printable(origin.package), origin=origin.release) for loss in found]
-        return Plugin(origin, tuple(guarded(loss, f"loss {loss.name} of {origin}") for loss in own))
+        marked = [replace(loss, family=printable(origin.package), origin=origin.release) for loss in losses]
+        return Plugin(origin, tuple(guarded(loss, f"loss {loss.name} of {origin}") for loss in marked))
     except (Exception, SystemExit) as error:
         return Plugin(origin, fault=f"{origin} cannot be used: {worded(error)}")
 
@@ -350,16 +350,16 @@ def _loaded(entry: EntryPoint | Exception, origin: Origin, builtin: Mapping[str,
 def _declared(value: object, builtin: Mapping[str, Loss]) -> Iterator[Loss]:
     """Yield the losses of a module (those of its `__all__`, if it has one), or the one that was named."""
     if isinstance(value, Loss):
-        named: list[Any] = [value]
+        values: list[Any] = [value]
     elif isinstance(value, ModuleType):
         public = getattr(value, "__all__", None)
-        named = list(vars(value).values()) if public is None else [getattr(value, name) for name in public]
+        values = list(vars(value).values()) if public is None else [getattr(value, name) for name in public]
     else:
         raise Unfit(f"the entry point names a {type(value).__name__}; a module of losses, or one loss, is due")
-    distinct = {id(entry): entry for entry in named if isinstance(entry, Loss)}
+    distinct = {id(entry): entry for entry in values if isinstance(entry, Loss)}
     for loss in distinct.values():
-        known = builtin.get(loss.name)
-        if known is None or replace(loss, family=known.family) != known:
+        original = builtin.get(loss.name)
+        if original is None or replace(loss, family=original.family) != original:
             yield _sound(loss)
 
 

@@ -54,8 +54,8 @@ def fold(name: str) -> str:
 def declared(module: str) -> dict[str, Loss]:
     """Return the losses of one module of `lossctl.losses` by name."""
     family = next(family for family, modules in FAMILIES.items() if module in modules)
-    found = vars(import_module(f"lossctl.losses.{module}")).values()
-    return {value.name: replace(value, family=family) for value in found if isinstance(value, Loss)}
+    values = vars(import_module(f"lossctl.losses.{module}")).values()
+    return {value.name: replace(value, family=family) for value in values if isinstance(value, Loss)}
 
 
 @cache
@@ -103,15 +103,15 @@ def plugged() -> Plugged:
 
 
 @cache
-def _plugged(wanted: str | None) -> Plugged:
+def _plugged(allowed: str | None) -> Plugged:
     from lossctl import plugins  # looking for packages takes time that most runs need not spend
 
-    found, faults = plugins.load(wanted, losses())
-    faults += [plugin.fault for plugin in found if plugin.fault]
+    loaded, faults = plugins.load(allowed, losses())
+    faults += [plugin.fault for plugin in loaded if plugin.fault]
     claims: dict[str, list[tuple[Origin | None, Loss]]] = {
         name: [(None, losses()[loss])] for name, loss in names().items()
     }
-    for plugin in found:
+    for plugin in loaded:
         for loss in plugin.losses:
             for name in dict.fromkeys(map(fold, (loss.name, *loss.aliases))):
                 claims.setdefault(name, []).append((plugin.origin, loss))
@@ -122,7 +122,7 @@ def _plugged(wanted: str | None) -> Plugged:
             fault = f"{name!r} is a name of {' and of '.join(owners)}; {_remedy(claimants)}"
             refused.update({fold(loss.name): fault for origin, loss in claimants if origin is not None})
             refused[name] = fault
-    sound = {loss.name: loss for plugin in found for loss in plugin.losses if fold(loss.name) not in refused}
+    sound = {loss.name: loss for plugin in loaded for loss in plugin.losses if fold(loss.name) not in refused}
     return Plugged(
         sound,
         {fold(name): loss.name for loss in sound.values() for name in (loss.name, *loss.aliases)},
@@ -144,9 +144,9 @@ def _remedy(claimants: list[tuple[Origin | None, Loss]]) -> str:
 def named(name: str) -> Loss:
     """Return the loss of a name or alias, from a plug-in if it is not built in; raise UsageError if there is none."""
     key = fold(name)
-    known = built_in(key)
-    if known is not None:
-        return known
+    loss = built_in(key)
+    if loss is not None:
+        return loss
     more = plugged()
     if key in more.names:
         return more.losses[more.names[key]]
@@ -164,13 +164,13 @@ def loss_of(spec: str) -> Loss:
     >>> loss_of("huber:delta=2").spec
     'huber:delta=2'
     """
-    name, colon, rest = spec.partition(":")
+    name, colon, arguments = spec.partition(":")
     loss = named(name)
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}
     args: dict[str, object] = {}
-    for piece in rest.split(","):
+    for piece in arguments.split(","):
         key, equals, text = piece.partition("=")
         key = fold(key)
         if not equals or not key:
@@ -183,11 +183,11 @@ def loss_of(spec: str) -> Loss:
 
 def labelled(spec: str) -> tuple[str, Loss]:
     """Split `p90=quantile:q=0.9` into its label and loss; without a label, the loss's own spec is one."""
-    label, equals, rest = spec.partition("=")
+    label, equals, spec_of = spec.partition("=")
     if equals and ":" not in label:
         if not label.strip():
             raise UsageError(f"loss {spec!r}: the label before = is empty")
-        loss = loss_of(rest)
+        loss = loss_of(spec_of)
         if names().get(fold(label), loss.name) != loss.name:  # or a rule on that loss would judge this one
             raise UsageError(f"loss {spec!r}: {label.strip()} is another loss; take a label that is none")
         return label.strip(), loss
@@ -248,16 +248,16 @@ def _json(path: str, text: str) -> dict[str, object] | list[object]:
         return dict(pairs)
 
     try:
-        found = json.loads(text, object_pairs_hook=distinct)
+        table = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"class weights @{printable(path)}: no JSON ({error}); {EXPECTED}") from None
-    return found if isinstance(found, dict | list) else []
+    return table if isinstance(table, dict | list) else []
 
 
 def _csv(path: str, text: str) -> dict[str, object]:
-    found: dict[str, object] = {}
+    table: dict[str, object] = {}
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
@@ -265,23 +265,23 @@ def _csv(path: str, text: str) -> dict[str, object]:
     for place, line in enumerate(lines):
         if not line or (place == 0 and [cell.strip() for cell in line] == ["label", "weight"]):
             continue
-        if len(line) != 2 or line[0].strip() in found:
+        if len(line) != 2 or line[0].strip() in table:
             raise UsageError(f"class weights @{printable(path)}: line {place + 1}: {EXPECTED}, each label once")
-        found[line[0].strip()] = line[1]
-    return found
+        table[line[0].strip()] = line[1]
+    return table
 
 
 def _number(path: str, where: str, value: object) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
-        found = float(value)
+        weight = float(value)
         where.encode()
-        if not 0.0 <= found < math.inf:
+        if not 0.0 <= weight < math.inf:
             raise ValueError
     except (ValueError, OverflowError):
         shown = printable(value) if isinstance(value, str) else json.dumps(value)[:40]
         raise UsageError(
             f"class weights @{printable(path)}: {printable(where)}: {shown} is no weight, a finite number >= 0"
         ) from None
-    return found
+    return weight

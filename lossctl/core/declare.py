@@ -36,7 +36,7 @@ from functools import wraps
 from typing import Any, Final, Literal
 
 from lossctl.core.batch import Batch
-from lossctl.core.loss import Loss, Part, Resolve, taken
+from lossctl.core.loss import Loss, Part, Resolve, arguments_of
 from lossctl.core.param import Param, Value, params_of
 from lossctl.core.peer import peer_of
 from lossctl.core.statistic import MEAN, Statistic, one_less
@@ -85,10 +85,10 @@ def complement(recipe: Recipe) -> Recipe:
         return replace(recipe, reading=one_less(recipe.reading))
 
     @wraps(whole)
-    def rest(ordered: Array, **args: Any) -> float:
+    def difference(ordered: Array, **args: Any) -> float:
         return 1.0 - whole(ordered, **args)
 
-    return replace(recipe, whole=rest)
+    return replace(recipe, whole=difference)
 
 
 def loss(**facts: Any) -> Callable[[Part], Loss]:
@@ -137,11 +137,11 @@ def declare(
     if not varying:
         return resolving(made, resolve)
 
-    def chosen(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    def changes(args: Mapping[str, Any]) -> Mapping[str, Any]:
         fields = {name: call(choose, args) for name, choose in varying.items()}
         return {**fields, **(resolve(args) if resolve else {})}
 
-    return resolving(made, chosen)
+    return resolving(made, changes)
 
 
 def resolving(made: Loss, changes: Resolve | None) -> Loss:
@@ -154,7 +154,7 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
 
 def of_quantities(function: Callable[..., Array], quantities: Mapping[str, Part]) -> Part:
     """Return the part that calls a function with the quantities of a block that its arguments name."""
-    sources = {name: quantities[name] for name in taken(function) if name in quantities}
+    sources = {name: quantities[name] for name in arguments_of(function) if name in quantities}
 
     @wraps(function)
     def part(batch: Batch, **args: Value) -> Array:
@@ -165,7 +165,7 @@ def of_quantities(function: Callable[..., Array], quantities: Mapping[str, Part]
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
     """Call a function with the parameters that it names."""
-    return function(**{name: args[name] for name in taken(function) if name in args})
+    return function(**{name: args[name] for name in arguments_of(function) if name in args})
 
 
 def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:

@@ -38,7 +38,7 @@ NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
 @lru_cache(maxsize=4096)
-def taken(function: Callable[..., Any]) -> frozenset[str]:
+def arguments_of(function: Callable[..., Any]) -> frozenset[str]:
     """Return the names of a function's arguments; to look takes longer than to compute a few rows."""
     return frozenset(inspect.signature(function).parameters)
 
@@ -146,7 +146,7 @@ class Loss:
 
     def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
         """Return the parameters that a function of this loss takes, with their values."""
-        names = taken(function)
+        names = arguments_of(function)
         return tuple((name, value) for name, value in self.args.items() if name in names)
 
     @property
@@ -178,8 +178,8 @@ class Loss:
     def form_for(self, widths: Mapping[str, int], task: str | None = None) -> Form | None:
         """Return the form that columns of these widths take; `task` decides between two that fit."""
         fitting = [form for form in self.forms if form.fits(widths)]
-        named = [form for form in fitting if form.name == task]
-        return next(iter(named or fitting), None)
+        of_task = [form for form in fitting if form.name == task]
+        return next(iter(of_task or fitting), None)
 
     # the Python interface -----------------------------------------------------------------------------------
 
@@ -203,7 +203,19 @@ class Loss:
         >>> lossctl.get("huber:delta=2")(target=[0.0, 0.0], pred=[1.0, 5.0])
         4.25
         """
-        return _evaluate(self, {"target": target, "pred": pred, **roles}, weight, activation, classes, task)
+        columns = {"target": target, "pred": pred, **roles}
+        loss, form, arrays, names = checked(self, columns, activation, classes, task)
+        weights = None if weight is None else _weights(weight, next(iter(arrays.values())).shape[-1])
+        if QUERY in arrays:
+            arrays, weights = gathered(arrays, weights)
+        if weights is not None and loss.over_sets:
+            check_set_weights(arrays.get(QUERY), weights)
+        state: Moments | Peak | Sample | None = None
+        with np.errstate(all="ignore"):
+            for start, batch in batches(arrays, form, activation, names):
+                part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
+                state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
+            return value_of(loss, state, weights is not None)
 
     def each(
         self,
@@ -221,7 +233,16 @@ class Loss:
         >>> lossctl.get("mae").each(target=[1.0, 2.0], pred=[1.5, 5.0])
         array([0.5, 3. ])
         """
-        return _each(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
+        if self.row is None:
+            raise UsageError(f"{self.spec} has no per-row value: {self.summary}")
+        columns = {"target": target, "pred": pred, **roles}
+        loss, form, arrays, names = checked(self, columns, activation, classes, task)
+        if loss.row is None:
+            raise UsageError(f"{loss.spec} has no per-row value for several outputs: {loss.summary}")
+        term = loss.term(loss.row, form.name)
+        with np.errstate(all="ignore"):
+            blocks = [term.rows(batch) for _, batch in batches(arrays, form, activation, names)]
+        return np.concatenate(blocks) if blocks else np.empty(0)
 
     def grad(
         self,
@@ -242,7 +263,22 @@ class Loss:
         >>> lossctl.get("mse").grad(target=[1.0, 2.0], pred=[1.5, 5.0])
         array([1., 6.])
         """
-        return _grad(self, {"target": target, "pred": pred, **roles}, activation, classes, task)
+        if self.gradient is None:
+            reason = "it has no per-row value" if self.row is None else "it is flat almost everywhere"
+            raise UsageError(f"{self.spec} has no gradient: {reason}")
+        columns = {"target": target, "pred": pred, **roles}
+        loss, form, arrays, names = checked(self, columns, activation, classes, task)
+        if loss.gradient is None:
+            raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
+        if not next(iter(arrays.values())).shape[-1]:
+            raise DataError(f"{loss.spec}: no rows, so there is no gradient")
+        with np.errstate(all="ignore"):
+            blocks = [slopes(loss, batch, form.name) for _, batch in batches(arrays, form, activation, names)]
+        shaped = {
+            role: np.concatenate([block[role] for block in blocks], axis=1).T.reshape(np.asarray(columns[role]).shape)
+            for role in loss.pred_roles
+        }
+        return shaped if len(shaped) > 1 else next(iter(shaped.values()))
 
     def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
@@ -279,10 +315,10 @@ def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Los
     if form is not None:
         return loss, form
     outputs = max(widths.values(), default=1)
-    one = loss.form_for(dict.fromkeys(widths, 1), wish)
-    if one is None or not one.outputs or loss.keeps != "moments" or set(widths.values()) != {outputs}:
+    single = loss.form_for(dict.fromkeys(widths, 1), wish)
+    if single is None or not single.outputs or loss.keeps != "moments" or set(widths.values()) != {outputs}:
         return None
-    return averaged(loss, outputs), one
+    return averaged(loss, outputs), single
 
 
 def averaged(loss: Loss, outputs: int) -> Loss:
@@ -319,8 +355,8 @@ def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     shaped = batch.as_form(form)
     raw = batch.activation != "none" and loss.raw_gradient is not None
     function = loss.raw_gradient if raw and loss.raw_gradient is not None else loss.gradient
-    found = function(shaped, **dict(loss.args_of(function)))
-    by_role = found if isinstance(found, dict) else {loss.pred_roles[0]: found}
+    slope_of_rows = function(shaped, **dict(loss.args_of(function)))
+    by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
     if form in FRAMES:
         by_role = {role: _through(CORNERS[FRAMES[form]], slope) for role, slope in by_role.items()}
     if "pred" in by_role and batch.activation != "none" and not raw:
@@ -354,13 +390,13 @@ def chained(batch: Batch, slope: Array) -> Array:
 def derivative(batch: Batch) -> Array:
     """Return the slope of an activation that works column by column, (width, rows)."""
     z = batch.raw
-    known: Mapping[str, Any] = {
+    derivatives: Mapping[str, Any] = {
         "sigmoid": lambda: batch.pred * other_prob(batch),
         "tanh": lambda: 4.0 * act.sigmoid(2.0 * z) * act.sigmoid(-2.0 * z),
         "exp": lambda: batch.pred,
         "softplus": lambda: act.sigmoid(z),
     }
-    return known[batch.activation]()
+    return derivatives[batch.activation]()
 
 
 # whole arrays ----------------------------------------------------------------------------------------------------
@@ -368,25 +404,6 @@ def derivative(batch: Batch) -> Array:
 FEW: Final = 64  # rows among which a first residual is looked for
 Roles = Mapping[str, object]
 Arrays = dict[str, NDArray[Any]]
-
-
-def _evaluate(
-    loss: Loss, given: Roles, weight: object, activation: str | None, classes: object, task: str | None
-) -> float:
-    """Return the loss of whole arrays; see `Loss.__call__`."""
-    loss, form, arrays, names = checked(loss, given, activation, classes, task)
-    rows = next(iter(arrays.values())).shape[-1]
-    weights = None if weight is None else _weights(weight, rows)
-    if QUERY in arrays:
-        arrays, weights = gathered(arrays, weights)
-    if weights is not None and loss.over_sets:
-        check_set_weights(arrays.get(QUERY), weights)
-    state: Moments | Peak | Sample | None = None
-    with np.errstate(all="ignore"):
-        for start, batch in batches(arrays, form, activation, names):
-            part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
-            state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
-        return value_of(loss, state, weights is not None)
 
 
 def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
@@ -413,8 +430,8 @@ def block_state(loss: Loss, form: Form, batch: Batch, weight: Array | None) -> M
         lead = [] if weight is None else [weight]
         return moments_of(chain(lead, lines(batch, terms, weight)), (), np.arange(batch.rows))
     values = np.stack([term.rows(batch) for term in terms] + [np.ones(batch.rows) if weight is None else weight])
-    kept = np.ascontiguousarray(values[:, values[-1] > 0.0])
-    return Peak.of(kept[0]) if loss.keeps == "peak" else Sample.of(kept)
+    counted = np.ascontiguousarray(values[:, values[-1] > 0.0])
+    return Peak.of(counted[0]) if loss.keeps == "peak" else Sample.of(counted)
 
 
 def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) -> float:
@@ -428,43 +445,6 @@ def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) 
         return state.top
     assert loss.whole is not None
     return loss.whole(state.ordered(), **loss.args)
-
-
-def _each(loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None) -> Array:
-    """Return per-row losses; see `Loss.each`."""
-    if loss.row is None:
-        raise UsageError(f"{loss.spec} has no per-row value: {loss.summary}")
-    loss, form, arrays, names = checked(loss, given, activation, classes, task)
-    if loss.row is None:
-        raise UsageError(f"{loss.spec} has no per-row value for several outputs: {loss.summary}")
-    term = loss.term(loss.row, form.name)
-    with np.errstate(all="ignore"):
-        found = [term.rows(batch) for _, batch in batches(arrays, form, activation, names)]
-    return np.concatenate(found) if found else np.empty(0)
-
-
-def _grad(
-    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
-) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """Return the gradient of each row's loss; see `Loss.grad`."""
-    if loss.gradient is None:
-        reason = "it has no per-row value" if loss.row is None else "it is flat almost everywhere"
-        raise UsageError(f"{loss.spec} has no gradient: {reason}")
-    loss, form, arrays, names = checked(loss, given, activation, classes, task)
-    if loss.gradient is None:
-        raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
-    found: dict[str, list[Array]] = {role: [] for role in loss.pred_roles}
-    with np.errstate(all="ignore"):
-        if not next(iter(arrays.values())).shape[-1]:
-            raise DataError(f"{loss.spec}: no rows, so there is no gradient")
-        for _, batch in batches(arrays, form, activation, names):
-            for role, slope in slopes(loss, batch, form.name).items():
-                found[role].append(slope)
-    shaped = {
-        role: np.concatenate(parts, axis=1).T.reshape(np.shape(_array(role, given[role])))
-        for role, parts in found.items()
-    }
-    return shaped if len(shaped) > 1 else next(iter(shaped.values()))
 
 
 def batches(
@@ -511,16 +491,16 @@ def first_finite(target: NDArray[Any] | None) -> float:
 
 
 def checked(
-    loss: Loss, given: Roles, activation: str | None, classes: object, task: str | None
+    loss: Loss, arguments: Roles, activation: str | None, classes: object, task: str | None
 ) -> tuple[Loss, Form, Arrays, tuple[str, ...]]:
     """Bring arrays by role into (width, rows) form and check shapes and domains.
 
     Returns the loss as it takes them, its form, the arrays, and the labels of the classes.
     """
-    for role, value in given.items():
+    for role, value in arguments.items():
         if value is not None and role not in loss.roles:
             raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
-    arrays = {role: _array(role, value) for role, value in given.items() if value is not None}
+    arrays = {role: _array(role, value) for role, value in arguments.items() if value is not None}
     for role in loss.roles:
         if role not in arrays and role not in OPTIONAL:
             raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
@@ -534,11 +514,11 @@ def checked(
         if text is not None and not isinstance(text, str):
             raise UsageError(f"{word}: {text!r} is not allowed; a text such as 'sigmoid' or 'binary', or None")
     name = activation or "none"
-    named = task if task in {form.name for form in loss.forms} else checked_task(task)
-    fitting = fitted(loss, widths, form_wish(named, (name,)))
-    if fitting is None:
+    wish = task if task in {form.name for form in loss.forms} else checked_task(task)
+    match = fitted(loss, widths, form_wish(wish, (name,)))
+    if match is None:
         raise UsageError(misfit(loss, widths))
-    loss, form = fitting
+    loss, form = match
     if fault := unfit(loss, form, name):
         raise UsageError(fault)
     columns: Arrays = {}
@@ -550,11 +530,11 @@ def checked(
             columns[role] = _identities(x) if isinstance(form.roles[role], Codes) else _columns(role, x)
     for role, x in columns.items():
         domain = form.roles[role]
-        found = breach(judged(domain, role, name), x, np.arange(lengths[role]))
-        if found.first != NEVER:
-            value = x[..., found.first]
+        outside = breach(judged(domain, role, name), x, np.arange(lengths[role]))
+        if outside.first != NEVER:
+            value = x[..., outside.first]
             raise DataError(
-                f"{role}[{found.first}] = {np.squeeze(value)} is outside {domain}, which {loss.spec} needs"
+                f"{role}[{outside.first}] = {np.squeeze(value)} is outside {domain}, which {loss.spec} needs"
                 + (f" ({domain.hint})" if domain.hint else "")
             )
     return loss, form, columns, names
@@ -580,8 +560,8 @@ def check_set_weights(query: NDArray[Any] | None, weights: Array) -> None:
 
 def misfit(loss: Loss, widths: Mapping[str, int]) -> str:
     """Say that widths do not fit a loss, and which do."""
-    found = ", ".join(f"{role} has {width} column{'' if width == 1 else 's'}" for role, width in widths.items())
-    return f"{loss.spec}: {found}; it takes " + ", or ".join(form.layout() for form in loss.forms)
+    columns = ", ".join(f"{role} has {width} column{'' if width == 1 else 's'}" for role, width in widths.items())
+    return f"{loss.spec}: {columns}; it takes " + ", or ".join(form.layout() for form in loss.forms)
 
 
 def unfit(loss: Loss, form: Form, activation: str) -> str:
@@ -625,17 +605,17 @@ def _codes(
     target: NDArray[Any], classes: object, count: int, ignored: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1; ignored labels come after."""
-    known = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
-    if len(known.classes) != count:
-        raise UsageError(f"{len(known.classes)} classes, but the prediction has {count} columns")
-    wider = known.and_ignored(ignored)
+    codes_of = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
+    if len(codes_of.classes) != count:
+        raise UsageError(f"{len(codes_of.classes)} classes, but the prediction has {count} columns")
+    with_ignored = codes_of.and_ignored(ignored)
     labels, place = np.unique(target.reshape(-1), return_inverse=True)
-    codes = wider.of(labels.tolist())[:-1][place]
+    codes = with_ignored.of(labels.tolist())[:-1][place]
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
-        found = target.reshape(-1).tolist()[row]
-        raise DataError(f"target[{row}] = {found!r} is no class; the classes are {listed(list(known.classes))}")
-    return codes, known.classes
+        text = target.reshape(-1).tolist()[row]
+        raise DataError(f"target[{row}] = {text!r} is no class; the classes are {listed(list(codes_of.classes))}")
+    return codes, codes_of.classes
 
 
 def _identities(array: NDArray[Any]) -> Array:
@@ -658,9 +638,9 @@ def _weights(weight: object, rows: int) -> Array:
     weights = columns[0]
     if len(weights) != rows:
         raise DataError(f"row counts differ: weight {len(weights)}, target {rows}")
-    found = breach(NON_NEGATIVE, weights[np.newaxis], np.arange(rows))
-    if found.row != NEVER:
-        raise DataError(f"weight[{found.row}] = {weights[found.row]} is outside {NON_NEGATIVE}")
+    outside = breach(NON_NEGATIVE, weights[np.newaxis], np.arange(rows))
+    if outside.row != NEVER:
+        raise DataError(f"weight[{outside.row}] = {weights[outside.row]} is outside {NON_NEGATIVE}")
     if rows and not weights.any():
         raise DataError("every weight is zero, so there is no number")
     return weights

@@ -112,10 +112,10 @@ class Param:
         """Return `value` as this parameter's type; raise UsageError where it is out of range."""
         if value is None and self.optional:
             return None
-        found = self._checked(value)
-        if found is None:
+        checked = self._checked(value)
+        if checked is None:
             raise UsageError(f"{loss}: {self.name}={value} is not allowed; it takes {self.allowed}")
-        return found
+        return checked
 
     def _checked(self, value: object) -> Value:
         """Return the value in its plain form, None where it is not one."""
@@ -156,8 +156,8 @@ def written_label(label: str) -> str:
     if label.casefold() == "off":
         return f"%{ord(label[0]):02X}{label[1:]}"
     inner = "".join(quote(sign, safe="") if sign in SPECIAL else sign for sign in label)
-    left, right = len(inner) - len(inner.lstrip()), len(inner.rstrip())
-    return quote(inner[:left]) + inner[left:right] + quote(inner[max(left, right) :])
+    start, end = len(inner) - len(inner.lstrip()), len(inner.rstrip())
+    return quote(inner[:start]) + inner[start:end] + quote(inner[max(start, end) :])
 
 
 def _label(value: object) -> str | None:
@@ -186,10 +186,10 @@ def _number(value: object, domain: Interval) -> float | None:
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return None
     try:
-        given = float(value)
+        number = float(value)
     except OverflowError:
         return None
-    return given if np.isfinite(given) and domain.holds(np.array([given]))[0] else None
+    return number if np.isfinite(number) and domain.holds(np.array([number]))[0] else None
 
 
 def _per_class(value: object, each: Interval, single: bool) -> Value:
@@ -204,9 +204,9 @@ def _per_class(value: object, each: Interval, single: bool) -> Value:
         return None
     if all(isinstance(entry, tuple) and len(entry) == 2 for entry in value):
         pairs = [(_label(label), _number(number, each)) for label, number in value]
-        found = tuple((label, x) for label, x in pairs if label is not None and x is not None)
+        weights = tuple((label, x) for label, x in pairs if label is not None and x is not None)
         distinct = len({label for label, _ in pairs}) == len(pairs)
-        return found if distinct and len(found) == len(pairs) else None
+        return weights if distinct and len(weights) == len(pairs) else None
     numbers = [_number(entry, each) for entry in value]
     return tuple(x for x in numbers if x is not None) if None not in numbers else None
 
@@ -214,21 +214,21 @@ def _per_class(value: object, each: Interval, single: bool) -> Value:
 def params_of(function: Callable[..., Any]) -> tuple[Param, ...]:
     """Read the parameters of a loss from the annotations of its keyword-only arguments."""
     hints = get_type_hints(function, include_extras=True)
-    found = []
+    params = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             domain, text = get_args(hints[name])[1:]
-            found.append(Param(name, parameter.default, domain, text))
-    return tuple(found)
+            params.append(Param(name, parameter.default, domain, text))
+    return tuple(params)
 
 
-def bound(params: tuple[Param, ...], given: dict[str, object], loss: str) -> dict[str, Value]:
+def bound(params: tuple[Param, ...], args: dict[str, object], loss: str) -> dict[str, Value]:
     """Complete `given` by the defaults and check every value; raise UsageError for a name that is none."""
     names = [param.name for param in params]
-    for name in given:
+    for name in args:
         if name not in names:
-            known = f"it takes {listed(names)}" if names else "it takes none"
-            raise UsageError(f"{loss} has no parameter {name!r}; {known}{near(name, names)}")
+            accepted = f"it takes {listed(names)}" if names else "it takes none"
+            raise UsageError(f"{loss} has no parameter {name!r}; {accepted}{near(name, names)}")
     return {
-        param.name: param.check(given[param.name], loss) if param.name in given else param.default for param in params
+        param.name: param.check(args[param.name], loss) if param.name in args else param.default for param in params
     }

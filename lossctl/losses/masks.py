@@ -12,7 +12,7 @@ import numpy as np
 from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import declare
 from lossctl.core.domain import NON_NEGATIVE, Interval
-from lossctl.core.loss import Loss, Part, taken
+from lossctl.core.loss import Loss, Part, arguments_of
 from lossctl.core.param import Choice, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import MASKS
@@ -59,7 +59,7 @@ def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[
     def made(function: Callable[..., Counts]) -> Loss:
         @wraps(function)
         def row(batch: Batch, **args: Any) -> Array:
-            return level(function(batch, **args), **{name: args[name] for name in taken(level) if name in args})
+            return level(function(batch, **args), **{name: args[name] for name in arguments_of(level) if name in args})
 
         def count(place: int) -> Part:
             return wraps(function)(lambda batch, **args: function(batch, **args)[place])
@@ -69,7 +69,7 @@ def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[
         def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
             if args["over"] == "row":
                 return {}
-            level_args = tuple((name, args[name]) for name in sorted(taken(level)) if name in args)
+            level_args = tuple((name, args[name]) for name in sorted(arguments_of(level)) if name in args)
             return {"parts": counts, "reading": of_sums(level, level_args), "row": None, "gradient": None}
 
         params = (*params_of(function), OVER)

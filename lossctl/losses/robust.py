@@ -84,7 +84,8 @@ def pseudo_huber(size: Array, *, delta: Linear = 1.0) -> Array:
     Elsewhere:
         scipy  special.pseudo_huber(delta=delta)
     """
-    return size * (delta * (size / (delta + np.hypot(delta, size))))
+    half = 0.5 * size  # halves, so that the sum of delta and the root stays in range
+    return size * (delta * (half / (0.5 * delta + np.hypot(0.5 * delta, half))))
 
 
 def _tukey_slope(r: Array, rest: Array, c: float) -> Array:

@@ -88,10 +88,10 @@ def _hold(law: Callable[[Any], None], subject: object, title: str) -> None:
     try:
         law(subject)
     except Exception as error:
-        known = isinstance(error, Violation)
-        found = str(error) if known else f"raised {type(error).__name__}: {error}"
+        is_violation = isinstance(error, Violation)
+        fault = str(error) if is_violation else f"raised {type(error).__name__}: {error}"
         words = (law.__doc__ or law.__name__).removeprefix("Check that ").rstrip(".")
-        raise AssertionError(f"{title}: broken promise: {words}: {found}") from None if known else error
+        raise AssertionError(f"{title}: broken promise: {words}: {fault}") from None if is_violation else error
 
 
 __all__ = ["LAWS", "REFUSALS", "Case", "Violation", "check", "settings", "widths"]

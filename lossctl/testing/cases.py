@@ -34,11 +34,11 @@ class Violation(AssertionError):
 def settings(loss: Loss, seed: int) -> list[Loss]:
     """Return the loss as given, with each parameter changed alone, and twice with all of them drawn at once."""
     rng = np.random.default_rng(seed)
-    found = {loss.full_spec: loss}
+    losses = {loss.full_spec: loss}
 
     def add(**args: object) -> None:
-        other = loss.bind(**args)
-        found.setdefault(other.full_spec, other)
+        changed = loss.bind(**args)
+        losses.setdefault(changed.full_spec, changed)
 
     def draw(kind: Kind) -> object:
         if isinstance(kind, Choice):
@@ -56,7 +56,7 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
             add(**{param.name: None})
     for _ in range(2):
         add(**{param.name: draw(param.domain) for param in loss.params})
-    return list(found.values())
+    return list(losses.values())
 
 
 def widths(form: Form) -> tuple[int, ...]:
@@ -69,17 +69,17 @@ def widths(form: Form) -> tuple[int, ...]:
 
 def sample(form: Form, width: int, rng: np.random.Generator, wild: bool) -> Columns:
     """Draw rows away from the ends of the domains; boxes overlap the first one unless `wild`."""
-    found: Columns = {}
+    columns: Columns = {}
     first: Array | None = None
     for role, domain in form.roles.items():
         if isinstance(domain, Box) and first is not None and not wild:
-            found[role] = first + _nudge(first, domain.frame, rng)
+            columns[role] = first + _nudge(first, domain.frame, rng)
         else:
-            found[role] = inner(domain, domain.width or width, width, rng)
-        first = found[role] if isinstance(domain, Box) and first is None else first
+            columns[role] = inner(domain, domain.width or width, width, rng)
+        first = columns[role] if isinstance(domain, Box) and first is None else first
         if role == "label":  # or sorted labels would be those of the sets, which stand together
-            found[role] = rng.permuted(found[role], axis=-1)
-    return found
+            columns[role] = rng.permuted(columns[role], axis=-1)
+    return columns
 
 
 def inner(domain: Domain, width: int, classes: int, rng: np.random.Generator) -> NDArray[Any]:
@@ -88,18 +88,18 @@ def inner(domain: Domain, width: int, classes: int, rng: np.random.Generator) ->
         return rng.integers(0, classes, ROWS)
     if isinstance(domain, Codes | Whole):
         return domain.sample(rng, width, ROWS)
-    drawn = domain.sample(rng, width, ROWS)
+    points = domain.sample(rng, width, ROWS)
     if isinstance(domain, Simplex):
         floor = min(EDGE, 0.5 / width)
-        return floor + (1.0 - width * floor) * drawn
+        return floor + (1.0 - width * floor) * points
     if not isinstance(domain, Interval):
-        return drawn
+        return points
     edge = EDGE * (domain.high - domain.low if np.isfinite(domain.high - domain.low) else 1.0)
     low, high = domain.low + edge, domain.high - edge
-    drawn = np.clip(drawn, low, high)
-    whole = np.rint(drawn)
-    drawn = np.where((np.arange(ROWS) % 2 == 0) & (whole >= low) & (whole <= high), whole, drawn)
-    return drawn if domain.hole is None else np.where(np.abs(drawn - domain.hole) < edge, domain.inner(), drawn)
+    points = np.clip(points, low, high)
+    integers = np.rint(points)
+    points = np.where((np.arange(ROWS) % 2 == 0) & (integers >= low) & (integers <= high), integers, points)
+    return points if domain.hole is None else np.where(np.abs(points - domain.hole) < edge, domain.inner(), points)
 
 
 def _nudge(box: Array, frame: str, rng: np.random.Generator) -> Array:
@@ -150,41 +150,41 @@ def closed_ends(domain: Domain, width: int, classes: int) -> list[Any]:
 
 def strangers(domain: Domain, column: Array, classes: int) -> list[float]:
     """Return values that may not stand last in a row that is `column` otherwise; NaN may stand nowhere."""
-    found = [np.nan, np.inf, -np.inf]
+    outsiders = [np.nan, np.inf, -np.inf]
     match domain:
         case Interval():
             ends = [domain.low, domain.high, np.nextafter(domain.low, -np.inf), np.nextafter(domain.high, np.inf)]
-            found += ends if domain.hole is None else [*ends, domain.hole]
-            return [value for value in found if not domain.holds(np.array([value]))[0]]
+            outsiders += ends if domain.hole is None else [*ends, domain.hole]
+            return [value for value in outsiders if not domain.holds(np.array([value]))[0]]
         case Labels():
-            return [*found, -1.0, float(classes), 0.5]
+            return [*outsiders, -1.0, float(classes), 0.5]
         case Simplex():
-            return [*found, -0.1, 1.1, column[-1] + 0.01]
+            return [*outsiders, -0.1, 1.1, column[-1] + 0.01]
         case LogSimplex():
             return [np.nan, np.inf, 0.1, 0.0]
         case Flag():
-            return [*found, 2.0, -0.5, -2.0] + ([] if domain.soft else [0.5])
+            return [*outsiders, 2.0, -0.5, -2.0] + ([] if domain.soft else [0.5])
         case Mark():
-            return [*found, -1.0, 2.0, 0.5]
+            return [*outsiders, -1.0, 2.0, 0.5]
         case Box(frame="xyxy"):
-            return [*found, column[1] - 1.0] + ([column[1]] if domain.solid else [])
+            return [*outsiders, column[1] - 1.0] + ([column[1]] if domain.solid else [])
         case Box():
-            return [*found, -1.0] + ([0.0] if domain.solid else [])
+            return [*outsiders, -1.0] + ([0.0] if domain.solid else [])
     return [np.nan]
 
 
 def truth(form: Form, width: int, seed: int) -> Columns | None:
     """Return rows that are predicted perfectly, None where the form has no such thing."""
-    known = hard(form, sample(form, width, np.random.default_rng(seed), wild=False))
-    target, domain = known.get("target"), form.roles.get("pred")
-    if {"anchor", "positive", "negative"} <= set(known):
-        return {**known, "positive": known["anchor"], "negative": known["anchor"] + FAR}
+    columns = hard(form, sample(form, width, np.random.default_rng(seed), wild=False))
+    target, domain = columns.get("target"), form.roles.get("pred")
+    if {"anchor", "positive", "negative"} <= set(columns):
+        return {**columns, "positive": columns["anchor"], "negative": columns["anchor"] + FAR}
     if target is None:
         return None
-    if {"left", "right"} <= set(known):
-        left, sign = np.where(known["left"] == 0.0, 1.0, known["left"]), 2.0 * target - 1.0
-        best = {"pairs": left + FAR * target, "directions": sign * left, "comparisons": left - FAR * sign}
-        return {**known, "left": left, "right": best[form.name]} if form.name in best else None
+    if {"left", "right"} <= set(columns):
+        anchor, sign = np.where(columns["left"] == 0.0, 1.0, columns["left"]), 2.0 * target - 1.0
+        best = {"pairs": anchor + FAR * target, "directions": sign * anchor, "comparisons": anchor - FAR * sign}
+        return {**columns, "left": anchor, "right": best[form.name]} if form.name in best else None
     if domain is None:
         return None
     pred = np.eye(width)[:, target] if form.labels else target
@@ -193,7 +193,7 @@ def truth(form: Form, width: int, seed: int) -> Columns | None:
     if isinstance(domain, Interval) and np.isinf(domain.high) and not isinstance(form.roles["target"], Interval):
         pred = FAR * (2.0 * pred - 1.0)
     fits = len(pred) == (domain.width or width) and not domain.outside(pred).any()
-    return {**known, "pred": pred} if fits else None
+    return {**columns, "pred": pred} if fits else None
 
 
 def hard(form: Form, columns: Columns) -> Columns:
@@ -227,46 +227,48 @@ class Case:
         """Draw the rows of this case."""
         return sample(self.form, self.width, np.random.default_rng([self.seed, self.width, 1 + wild]), wild)
 
-    def given(self, columns: Columns) -> Columns:
+    def arguments(self, columns: Columns) -> Columns:
         """Turn columns into what a user passes: (rows,) or (rows, width) arrays."""
         return {role: np.array(x[0] if len(x) == 1 and x.ndim == 2 else x.T, order="C") for role, x in columns.items()}
 
     def value(self, columns: Columns, weight: object = None) -> float:
         """Return the loss of columns."""
-        return self.loss(weight=weight, task=self.form.name, **self.given(columns))
+        return self.loss(weight=weight, task=self.form.name, **self.arguments(columns))
 
     def numbers(self, columns: Columns, activation: str | None = None) -> Array:
         """Return the per-row losses, or the value where there are none."""
         if self.loss.row is None:
             return np.array([self.value(columns)])
-        return self.loss.each(task=self.form.name, activation=activation, **self.given(columns))
+        return self.loss.each(task=self.form.name, activation=activation, **self.arguments(columns))
 
-    def slopes(self, given: Columns, activation: str | None = None) -> Columns:
+    def slopes(self, arguments: Columns, activation: str | None = None) -> Columns:
         """Return the gradient by role; nothing where the loss has none."""
         if self.loss.gradient is None or self.loss.row is None:
             return {}
-        found = self.loss.grad(task=self.form.name, activation=activation, **given)
-        return found if isinstance(found, dict) else {self.loss.pred_roles[0]: found}
+        gradient = self.loss.grad(task=self.form.name, activation=activation, **arguments)
+        return gradient if isinstance(gradient, dict) else {self.loss.pred_roles[0]: gradient}
 
-    def same(self, columns: Columns, a: float, b: float, what: str) -> None:
+    def same(self, columns: Columns, a: float, b: float, subject: str) -> None:
         """Demand two values to be equal up to rounding; a largest value is not rounded at all."""
         exact = self.loss.keeps == "peak"
         typical = 0.0 if self.loss.row is None else float(np.mean(np.abs(self.numbers(columns))))
-        demand(near(a, b, 0.0 if exact else TOLERANCE, typical), f"{what} gives {b!r} instead of {a!r}")
+        demand(near(a, b, 0.0 if exact else TOLERANCE, typical), f"{subject} gives {b!r} instead of {a!r}")
 
-    def refuses(self, error: type[Exception], given: Columns, what: str, name: str = "", weight: object = None) -> None:
+    def refuses(
+        self, error: type[Exception], arguments: Columns, fault: str, name: str = "", weight: object = None
+    ) -> None:
         """Demand an error, and that its text holds `name`."""
         try:
-            self.loss(weight=weight, task=self.form.name, **given)
+            self.loss(weight=weight, task=self.form.name, **arguments)
         except error as refusal:
-            demand(name in str(refusal), f"{what} is refused without naming {name}: {refusal}")
+            demand(name in str(refusal), f"{fault} is refused without naming {name}: {refusal}")
         else:
-            raise Violation(f"{what} is accepted, {error.__name__} is due")
+            raise Violation(f"{fault} is accepted, {error.__name__} is due")
 
 
-def demand(held: object, complaint: str) -> None:
+def demand(condition: object, complaint: str) -> None:
     """Raise Violation where something does not hold."""
-    if not held:
+    if not condition:
         raise Violation(complaint)
 
 
@@ -295,13 +297,13 @@ def place(columns: Columns, row: int) -> str:
 def extremes(case: Case) -> Columns | None:
     """Return every combination of closed ends, zeros and two ordinary rows, None where there are no such ends."""
     ordinary = case.data()
-    choices, ends = [], 0
+    choices, count = [], 0
     for role, domain in case.form.roles.items():
         x = ordinary[role]
-        found = closed_ends(domain, domain.width or case.width, case.width)
-        ends += len(found)
-        choices.append([*found, x[..., 0], x[..., 1]])
-    if not ends:
+        ends = closed_ends(domain, domain.width or case.width, case.width)
+        count += len(ends)
+        choices.append([*ends, x[..., 0], x[..., 1]])
+    if not count:
         return None
     rows = list(product(*choices))
     return {role: np.stack(line, axis=-1) for role, line in zip(case.form.roles, zip(*rows, strict=True), strict=True)}

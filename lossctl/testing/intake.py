@@ -27,31 +27,31 @@ def spelling_of_flags_is_free(case: Case) -> None:
     """Check that flags written -1 and +1, or as booleans, give the same numbers as 0 and 1."""
     if not isinstance(case.form.roles.get("target"), Flag):
         return
-    given = case.given(hard(case.form, case.data()))
-    due = Answer(case, given)
-    for target in (2.0 * given["target"] - 1.0, given["target"] > 0.0):
-        due.demand_of({**given, "target": target}, f"target {target[:2].tolist()}...")
+    arguments = case.arguments(hard(case.form, case.data()))
+    due = Answer(case, arguments)
+    for target in (2.0 * arguments["target"] - 1.0, arguments["target"] > 0.0):
+        due.demand_of({**arguments, "target": target}, f"target {target[:2].tolist()}...")
 
 
 def inputs_are_left_alone(case: Case) -> None:
     """Check that the arrays of the caller stay as they are."""
-    given = case.given(case.data())
-    case.loss(task=case.form.name, **given)
-    case.slopes(given)
-    for role, x in case.given(case.data()).items():
-        demand(np.array_equal(x, given[role]), f"{role} is modified")
-        demand(given[role].flags.writeable, f"{role} is made read-only")
+    arguments = case.arguments(case.data())
+    case.loss(task=case.form.name, **arguments)
+    case.slopes(arguments)
+    for role, x in case.arguments(case.data()).items():
+        demand(np.array_equal(x, arguments[role]), f"{role} is modified")
+        demand(arguments[role].flags.writeable, f"{role} is made read-only")
 
 
 def container_is_free(case: Case) -> None:
     """Check that dtype, memory layout and container of the inputs do not change the numbers."""
     columns = {role: x.astype(np.float32).astype(x.dtype) for role, x in case.data().items()}
-    whole = {role: np.rint(x) for role, x in hard(case.form, columns).items()}
-    whole = {role: columns[role] if case.form.roles[role].outside(x).any() else x for role, x in whole.items()}
-    given, due = {}, {}
-    for name, data in (("fractions", columns), ("whole", whole)):
-        given[name] = case.given(data)
-        due[name] = Answer(case, given[name])
+    integers = {role: np.rint(x) for role, x in hard(case.form, columns).items()}
+    integers = {role: columns[role] if case.form.roles[role].outside(x).any() else x for role, x in integers.items()}
+    arguments, due = {}, {}
+    for name, data in (("fractions", columns), ("whole", integers)):
+        arguments[name] = case.arguments(data)
+        due[name] = Answer(case, arguments[name])
     for words, name, change in (
         ("float32", "fractions", lambda x: x.astype(np.float32)),
         ("whole numbers as int16", "whole", lambda x: x.astype(np.int16) if np.array_equal(x, np.rint(x)) else x),
@@ -61,7 +61,7 @@ def container_is_free(case: Case) -> None:
         ("big-endian numbers", "fractions", lambda x: x.astype(x.dtype.newbyteorder(">"))),
         ("read-only arrays", "fractions", _locked),
     ):
-        due[name].demand_of({role: change(x) for role, x in given[name].items()}, words)
+        due[name].demand_of({role: change(x) for role, x in arguments[name].items()}, words)
 
 
 def _locked(x: NDArray[Any]) -> NDArray[Any]:
@@ -72,33 +72,35 @@ def _locked(x: NDArray[Any]) -> NDArray[Any]:
 
 def one_column_is_never_broadcast(case: Case) -> None:
     """Check that (n,) against (n, 1) is (n,) against (n,)."""
-    given = case.given(case.data())
-    flat = [role for role, x in given.items() if x.ndim == 1]
-    due = Answer(case, given)
+    arguments = case.arguments(case.data())
+    flat = [role for role, x in arguments.items() if x.ndim == 1]
+    due = Answer(case, arguments)
     for roles in ([[role] for role in flat] + [flat]) if flat else []:
-        other = {role: x[:, np.newaxis] if role in roles else x for role, x in given.items()}
+        other = {role: x[:, np.newaxis] if role in roles else x for role, x in arguments.items()}
         due.demand_of(other, f"{' and '.join(roles)} of shape (n, 1)")
 
 
 class Answer:
     """The value, the row losses and the gradient of some data, which another spelling of it must have too."""
 
-    def __init__(self, case: Case, given: Columns) -> None:
+    def __init__(self, case: Case, arguments: Columns) -> None:
         self.case = case
-        self.value = case.loss(task=case.form.name, **given)
-        self.rows = None if case.loss.row is None else case.loss.each(task=case.form.name, **given)
-        self.slopes = case.slopes(given)
+        self.value = case.loss(task=case.form.name, **arguments)
+        self.rows = None if case.loss.row is None else case.loss.each(task=case.form.name, **arguments)
+        self.slopes = case.slopes(arguments)
 
-    def demand_of(self, other: Columns, what: str) -> None:
+    def demand_of(self, columns: Columns, change: str) -> None:
         """Demand the same bits from another spelling, and the gradient in its shape."""
-        found = Answer(self.case, other)
-        demand(near(self.value, found.value, tolerance=0.0), f"{what} gives {found.value!r} instead of {self.value!r}")
-        if self.rows is not None and found.rows is not None:
-            demand(np.array_equal(self.rows, found.rows, equal_nan=True), f"{what} gives other row losses")
-            demand(found.rows.shape == (ROWS,), f"{what} gives {found.rows.shape} row losses")
-        for (role, x), y in zip(self.slopes.items(), found.slopes.values(), strict=True):
-            demand(y.shape == np.shape(other[role]), f"{what} gives a gradient of shape {y.shape} by {role}")
-            demand(np.array_equal(x.ravel(), y.ravel(), equal_nan=True), f"{what} gives another gradient by {role}")
+        answer = Answer(self.case, columns)
+        demand(
+            near(self.value, answer.value, tolerance=0.0), f"{change} gives {answer.value!r} instead of {self.value!r}"
+        )
+        if self.rows is not None and answer.rows is not None:
+            demand(np.array_equal(self.rows, answer.rows, equal_nan=True), f"{change} gives other row losses")
+            demand(answer.rows.shape == (ROWS,), f"{change} gives {answer.rows.shape} row losses")
+        for (role, x), y in zip(self.slopes.items(), answer.slopes.values(), strict=True):
+            demand(y.shape == np.shape(columns[role]), f"{change} gives a gradient of shape {y.shape} by {role}")
+            demand(np.array_equal(x.ravel(), y.ravel(), equal_nan=True), f"{change} gives another gradient by {role}")
 
 
 def activations_agree(case: Case) -> None:
@@ -113,9 +115,9 @@ def activations_agree(case: Case) -> None:
         natural = {**columns, "pred": apply(raw)}
         if domain.outside(natural["pred"]).any():
             continue
-        found = case.loss(task=case.form.name, activation=name, **case.given({**columns, "pred": raw}))
+        value = case.loss(task=case.form.name, activation=name, **case.arguments({**columns, "pred": raw}))
         due = case.value(natural)
-        demand(near(due, found, 1e-9, 1e-3), f"{name} gives {found!r} instead of {due!r}")
+        demand(near(due, value, 1e-9, 1e-3), f"{name} gives {value!r} instead of {due!r}")
 
 
 def strangers_are_refused(case: Case) -> None:
@@ -125,34 +127,34 @@ def strangers_are_refused(case: Case) -> None:
         for value in strangers(domain, columns[role][..., -1], case.width):
             spoilt = columns[role].astype(np.float64)
             spoilt[(-1,) * spoilt.ndim] = value
-            case.refuses(DataError, case.given({**columns, role: spoilt}), f"{role} {value:.17g}", role)
+            case.refuses(DataError, case.arguments({**columns, role: spoilt}), f"{role} {value:.17g}", role)
         if isinstance(domain, Flag):
             mixed = np.zeros_like(columns[role])
             mixed[-1, -1] = -1.0
-            case.refuses(DataError, case.given({**columns, role: mixed}), f"{role} of both -1 and 0", role)
+            case.refuses(DataError, case.arguments({**columns, role: mixed}), f"{role} of both -1 and 0", role)
 
 
 def bad_weights_are_refused(case: Case) -> None:
     """Check that weights that are negative, not finite, all zero or too few raise DataError."""
-    given = case.given(case.data())
+    arguments = case.arguments(case.data())
     for value in (-1.0, np.nan, np.inf):
         weight = np.ones(ROWS)
         weight[-1] = value
-        case.refuses(DataError, given, f"a weight {value!r}", "weight", weight)
-    case.refuses(DataError, given, "a weight of all zeros", "weight", np.zeros(ROWS))
-    case.refuses(DataError, given, "a weight with a row missing", "weight", np.ones(ROWS - 1))
+        case.refuses(DataError, arguments, f"a weight {value!r}", "weight", weight)
+    case.refuses(DataError, arguments, "a weight of all zeros", "weight", np.zeros(ROWS))
+    case.refuses(DataError, arguments, "a weight with a row missing", "weight", np.ones(ROWS - 1))
 
 
 def bad_shapes_are_refused(case: Case) -> None:
     """Check that other row counts raise DataError; missing roles and widths that fit no form raise UsageError."""
-    given = case.given(case.data())
-    for role in given if len(given) > 1 else ():
-        case.refuses(DataError, {**given, role: given[role][:-1]}, f"{role} with a row missing", role)
-    for role in given.keys() - OPTIONAL:
-        case.refuses(UsageError, {**given, role: None}, f"data without {role}", role)
-    case.refuses(UsageError, {**given, "stranger": np.ones(ROWS)}, "a role of another loss", "stranger")
-    counts = {role: 1 if x.ndim == 1 else x.shape[1] for role, x in given.items()}
-    for role, width in product(given, (1, 2, 3, 4, 5)):
+    arguments = case.arguments(case.data())
+    for role in arguments if len(arguments) > 1 else ():
+        case.refuses(DataError, {**arguments, role: arguments[role][:-1]}, f"{role} with a row missing", role)
+    for role in arguments.keys() - OPTIONAL:
+        case.refuses(UsageError, {**arguments, role: None}, f"data without {role}", role)
+    case.refuses(UsageError, {**arguments, "stranger": np.ones(ROWS)}, "a role of another loss", "stranger")
+    counts = {role: 1 if x.ndim == 1 else x.shape[1] for role, x in arguments.items()}
+    for role, width in product(arguments, (1, 2, 3, 4, 5)):
         if case.loss.form_for({**counts, role: width}, case.form.name) is None:
-            columns = np.resize(given[role], (ROWS, width))
-            case.refuses(UsageError, {**given, role: columns}, f"{role} with {width} columns", role)
+            columns = np.resize(arguments[role], (ROWS, width))
+            case.refuses(UsageError, {**arguments, role: columns}, f"{role} with {width} columns", role)

@@ -57,18 +57,18 @@ def spec_names_the_loss(loss: Loss) -> None:
     for param in loss.params:
         written = param.write(loss.args[param.name])
         demand(param.parse(written, loss.name) == loss.args[param.name], f"{param.name}={written} is read otherwise")
-    known = registry.losses().get(loss.name)
-    if known is not None and known.parts == loss.parts:
+    declared = registry.losses().get(loss.name)
+    if declared is not None and declared.parts == loss.parts:
         for spec in (loss.full_spec, loss.spec):
-            found = registry.loss_of(spec)
-            demand((found.name, found.args) == (loss.name, loss.args), f"{spec!r} is read as {found.full_spec!r}")
+            reread = registry.loss_of(spec)
+            demand((reread.name, reread.args) == (loss.name, loss.args), f"{spec!r} is read as {reread.full_spec!r}")
 
 
 def form_is_reached(case: Case) -> None:
     """Check that data of the form's widths are read as this form."""
     counts = {role: domain.width or case.width for role, domain in case.form.roles.items()}
-    found = case.loss.form_for(counts, case.form.name)
-    demand(found == case.form, f"columns {counts} are read as {found and found.layout()}")
+    form = case.loss.form_for(counts, case.form.name)
+    demand(form == case.form, f"columns {counts} are read as {form and form.layout()}")
 
 
 def ordinary_data_have_a_number(case: Case) -> None:
@@ -89,25 +89,25 @@ def curve_evaluates(case: Case) -> None:
         count = len(case.form.curve.points)
         demand(numbers.shape == (count,), f"{numbers.shape} numbers for {count} points")
         demand(not np.isnan(numbers).any(), f"NaN at {case.form.curve.points[int(np.argmax(np.isnan(numbers)))]}")
-    case.slopes(case.given(curve))
+    case.slopes(case.arguments(curve))
 
 
 def gradient_is_the_slope(case: Case) -> None:
     """Check that the gradient is the slope of each row's loss."""
     if case.loss.gradient is None:
         try:
-            case.loss.grad(task=case.form.name, **case.given(case.data()))
+            case.loss.grad(task=case.form.name, **case.arguments(case.data()))
         except UsageError:
             return
         raise Violation("none is declared, yet grad returns one")
     if case.loss.row is None:
         return
     for columns in (case.data(), case.data(wild=True)):
-        given = case.given(columns)
-        slopes = case.slopes(given)
+        arguments = case.arguments(columns)
+        slopes = case.slopes(arguments)
         demand(set(slopes) == set(case.loss.pred_roles), f"it has roles {set(slopes)}, not {case.loss.pred_roles}")
         for role, slope in slopes.items():
-            shape = np.shape(given[role])
+            shape = np.shape(arguments[role])
             demand(np.shape(slope) == shape, f"by {role} it has shape {np.shape(slope)}, not {shape}")
             _compare_slopes(case, columns, role, slope)
 
@@ -121,12 +121,12 @@ def raw_gradient_is_the_slope(case: Case) -> None:
     for name in sorted(domain.activations() - {"none"}):
         raw = np.sort(case.rng.normal(0.0, 1.5, columns["pred"].shape), axis=0) if isinstance(domain, Box) else None
         raw = case.rng.normal(0.0, 1.5, columns["pred"].shape) if raw is None else raw
-        found = {**columns, "pred": raw}
-        _compare_slopes(case, found, "pred", case.slopes(case.given(found), name)["pred"], name)
+        at_raw = {**columns, "pred": raw}
+        _compare_slopes(case, at_raw, "pred", case.slopes(case.arguments(at_raw), name)["pred"], name)
         if name not in ("sigmoid", "softmax"):
             continue
         far = {**columns, "pred": np.sign(raw) * 1e4}
-        lost = np.isnan(case.slopes(case.given(far), name)["pred"].reshape(ROWS, -1)).any(axis=1)
+        lost = np.isnan(case.slopes(case.arguments(far), name)["pred"].reshape(ROWS, -1)).any(axis=1)
         lost &= np.isfinite(case.numbers(far, name))
         demand(not lost.any(), f"under {name} it is NaN at {place(far, int(np.argmax(lost)))}")
 
@@ -143,14 +143,14 @@ def _compare_slopes(case: Case, columns: Columns, role: str, slopes: Array, acti
         copies["query"] = copies["query"] + 100.0 * np.repeat(np.arange(len(moved)), ROWS)
     numbers = case.numbers({**copies, role: np.concatenate(list(moved), axis=-1)}, activation)
     demand(numbers.shape == (len(moved) * ROWS,), f"{numbers.shape} row losses of {len(moved) * ROWS} rows")
-    here, *there = numbers.reshape(len(moved), ROWS)
-    finite = np.abs(here[np.isfinite(here)])
-    scale = 64.0 * np.finfo(float).eps * np.maximum(np.abs(here), finite.mean() if finite.size else 0.0)
+    centre, *around = numbers.reshape(len(moved), ROWS)
+    finite = np.abs(centre[np.isfinite(centre)])
+    scale = 64.0 * np.finfo(float).eps * np.maximum(np.abs(centre), finite.mean() if finite.size else 0.0)
     for column, slope in enumerate(slopes.reshape(ROWS, -1).T):
         first = column * len(MOVES)
         with np.errstate(all="ignore"):
             far_below, below, above, far_above = (
-                (there[copy] - here) / (moved[1 + copy, column] - x[column])
+                (around[copy] - centre) / (moved[1 + copy, column] - x[column])
                 for copy in range(first, first + len(MOVES))
             )
             below, above = 2.0 * below - far_below, 2.0 * above - far_above  # which takes out the curvature
@@ -182,17 +182,17 @@ def merging_is_exact(case: Case) -> None:
         value = value_of(case.loss, merged, weights is not None)
         for order in (np.arange(len(parts))[::-1], rng.permutation(len(parts)), rng.permutation(len(parts))):
             mixed = [parts[i] for i in order]
-            for other in (reduce(joined, mixed), in_tree(mixed)):
-                demand(same_state(merged, other), f"parts merged as {order.tolist()} give {other}, not {merged}")
+            for again in (reduce(joined, mixed), in_tree(mixed)):
+                demand(same_state(merged, again), f"parts merged as {order.tolist()} give {again}, not {merged}")
         demand(same_state(merged, joined(parts[0], merged)), "an empty part leaves a trace")
         demand(same_state(merged, pickle.loads(pickle.dumps(merged))), "a pickled state comes back changed")
-        whole = value_of(case.loss, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
-        case.same(columns, whole, value, "merging the parts")
+        at_once = value_of(case.loss, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
+        case.same(columns, at_once, value, "merging the parts")
         if weights is not None:
             if not weight[cuts[2] : cuts[3]].any():
                 parts.pop(2)
-            kept = value_of(case.loss, reduce(joined, parts), True)
-            demand(near(kept, value, 0.0), f"a part of zero weight changes {kept!r} to {value!r}")
+            without = value_of(case.loss, reduce(joined, parts), True)
+            demand(near(without, value, 0.0), f"a part of zero weight changes {without!r} to {value!r}")
 
 
 def state_of(case: Case, columns: Columns, weight: Array | None, rows: slice) -> State:
@@ -229,13 +229,13 @@ def ends_give_numbers(case: Case) -> None:
         if case.loss.row is None:  # the ends alone may be undefined as a whole, as a ratio to no spread is
             columns = {role: np.concatenate([x, ordinary[role]], axis=-1) for role, x in columns.items()}
         numbers = case.numbers(columns)
-        found = [("the loss", np.isnan(numbers))]
-        for role, slope in case.slopes(case.given(columns)).items():
+        undefined = [("the loss", np.isnan(numbers))]
+        for role, slope in case.slopes(case.arguments(columns)).items():
             lost = np.isnan(slope.reshape(len(numbers), -1)).any(axis=1)
-            found.append((f"the gradient by {role}", lost & np.isfinite(numbers)))
-        for what, lost in found:
+            undefined.append((f"the gradient by {role}", lost & np.isfinite(numbers)))
+        for quantity, lost in undefined:
             row = int(np.argmax(lost))
-            demand(not lost.any(), f"{what} is NaN at {place(columns, row)}")
+            demand(not lost.any(), f"{quantity} is NaN at {place(columns, row)}")
 
 
 def weights_repeat_rows(case: Case) -> None:
@@ -263,9 +263,9 @@ def zero_weight_is_absence(case: Case) -> None:
         if "query" not in columns:
             return
         far = {**case.data(wild=True), "query": columns["query"] + 100.0}
-    both = {role: np.concatenate([x, far[role]], axis=-1) for role, x in columns.items()}
-    weight = (np.arange(next(iter(both.values())).shape[-1]) < ROWS).astype(np.float64)
-    case.same(columns, case.value(columns), case.value(both, weight), "adding rows of zero weight")
+    longer = {role: np.concatenate([x, far[role]], axis=-1) for role, x in columns.items()}
+    weight = (np.arange(next(iter(longer.values())).shape[-1]) < ROWS).astype(np.float64)
+    case.same(columns, case.value(columns), case.value(longer, weight), "adding rows of zero weight")
 
 
 def row_order_is_free(case: Case) -> None:
@@ -320,11 +320,11 @@ def best_is_at_the_truth(case: Case) -> None:
         numbers = case.numbers(columns)
         better = cost(numbers) < cost(best) - slack
         demand(not better.any(), f"{numbers[int(np.argmax(better))]:.17g} is better than best = {best!r}")
-    known = truth(case.form, case.width, case.seed)
-    if known is None:
+    perfect = truth(case.form, case.width, case.seed)
+    if perfect is None:
         return
-    found = case.value(known)
+    value = case.value(perfect)
     if all(case.loss.args[param.name] == param.default for param in case.loss.params):
-        demand(near(found, best, slack, 1.0), f"a perfect prediction has {found!r}, best is {best!r}")
-    missed = case.value({**case.data(), **{role: known[role] for role in known if role == "target"}})
-    demand(not cost(missed) < cost(found) - slack, f"a guess has {missed!r}, a perfect prediction {found!r}")
+        demand(near(value, best, slack, 1.0), f"a perfect prediction has {value!r}, best is {best!r}")
+    missed = case.value({**case.data(), **{role: perfect[role] for role in perfect if role == "target"}})
+    demand(not cost(missed) < cost(value) - slack, f"a guess has {missed!r}, a perfect prediction {value!r}")
