@@ -121,8 +121,12 @@ def option_places(trees: Trees) -> dict[str, list[tuple[Path, int]]]:
     places: dict[str, set[tuple[Path, int]]] = {option: set() for option in options(trees)}
     spellings = {spelling: name for name in places for spelling in (name, f"--{name.replace('_', '-')}")}
     for file, tree in trees.items():
-        for node in ast.walk(tree) if room(file) in ("api", "cli") else ():
+        nodes = list(ast.walk(tree)) if room(file) in ("api", "cli") else []
+        reads = {id(node.slice) for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)}
+        for node in nodes:
             match node:
+                case _ if id(node) in reads:
+                    continue
                 case ast.arg(arg=str(name), lineno=line) | ast.keyword(arg=str(name), lineno=line):
                     texts = [(name, line)]
                 case ast.AnnAssign(target=ast.Name(id=name), lineno=line):

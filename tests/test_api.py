@@ -18,7 +18,17 @@ import pytest
 import lossctl
 from lossctl import registry
 from lossctl.__main__ import run
-from lossctl.api.options import InputOptions
+from lossctl.api.options import (
+    LEVEL,
+    CheckOptions,
+    CompareOptions,
+    Dependence,
+    EvaluateOptions,
+    InputOptions,
+    RuleOptions,
+    marks,
+    options_of,
+)
 from lossctl.api.query import KINDS, checked_types, fitting, only_known
 from tests.conftest import ROOT
 
@@ -380,6 +390,24 @@ def test_every_argument_of_the_interface_has_a_type() -> None:
     for function in (lossctl.evaluate, lossctl.compare, lossctl.check, lossctl.validate):
         assert set(inspect.signature(function).parameters) - untyped <= set(KINDS)
     assert set(InputOptions.__annotations__) - untyped <= set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("function", "groups"),
+    [
+        (lossctl.evaluate, [EvaluateOptions]),
+        (lossctl.compare, [CompareOptions, Dependence]),
+        (lossctl.check, [CheckOptions, Dependence, RuleOptions]),
+    ],
+)
+def test_signatures_are_those_of_the_table(function: Any, groups: list[type]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    written = {entry.name: entry for entry in parameters if entry.kind is entry.KEYWORD_ONLY}
+    assert set(written) == {name for group in groups for name in marks(group)}
+    defaults = {option.name: option.default for option in options_of(*groups)} | {"ci": LEVEL}
+    for name, default in defaults.items():
+        if name in written:
+            assert written[name].default == (None if default == () else default), name
 
 
 def test_an_unknown_keyword_names_the_function() -> None:

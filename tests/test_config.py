@@ -66,9 +66,7 @@ confidence = 0.95
 """
 
 
-PAIR = [
-    Option("Input", name.upper(), Text(), "One.", REQUIRED, positional=True).called(name) for name in ("old", "new")
-]
+PAIR = [Option(Text(), "One.", name.upper(), default=REQUIRED, positional=True).called(name) for name in ("old", "new")]
 seen: list[Settings] = []  # what the bodies of the probes were given
 probe = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 BOTH = (Files, Inputs, Intervals, NoIntervals, Display)

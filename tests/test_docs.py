@@ -132,11 +132,38 @@ def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, co
     outcome = lossctl(*command, "-h")
     assert outcome.code == 0
     assert "Examples:" in outcome.out
-    options = outcome.out.partition("Arguments:")[2] or outcome.out
+    options = re.split(r"^(?:Input|Output):$", outcome.out, maxsplit=1, flags=re.MULTILINE)[1]
     assert "-h, --help" in options
     for line in re.findall(r"^  (-.*)$", options, re.MULTILINE):
         words = re.split(r"  +", line, maxsplit=1)
         assert len(words) == 2 or f"{line}\n                     " in options, f"no help: {line}"
+
+
+def test_help_has_sections_as_wide_as_the_terminal(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (60, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = lossctl("compare", "-h").out
+        assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["Input", "Losses", "Statistics", "Output", "Run"]
+        options = text.partition("\nInput:")[2]
+        longest = max(map(len, options.splitlines()))
+        assert longest <= columns
+        assert longest > min(columns, 100) - 20
+
+
+def test_the_version_comes_with_those_that_the_bits_depend_on(lossctl: Lossctl) -> None:
+    plain = lossctl("--version").out
+    for arguments in (["-v", "--version"], ["--version", "-v"], ["-Vv"]):
+        text = lossctl(*arguments).out
+        assert text.startswith(plain)
+        assert [line.split()[0] for line in text.splitlines()] == [
+            "lossctl",
+            "Python",
+            "numpy",
+            "pyarrow",
+            "pandas",
+            "CPU",
+        ]
+    assert (lossctl("-v").code, lossctl("-v", "eval").code) == (2, 2)
 
 
 def test_the_list_has_every_loss(lossctl: Lossctl) -> None:

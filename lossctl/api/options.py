@@ -167,7 +167,7 @@ LONGEST: Final = 60  # characters of a wrong value in an error text
 WHOLE: Final = r"[+-]?[0-9]+"
 NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 PERCENT: Final = r"([0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15})%"
-SWITCH: Final = {"1": True, "true": True, "0": False, "false": False}
+BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 REQUIRED: Final = Parameter.empty
 
 
@@ -270,7 +270,7 @@ class Switch(Kind):
     needed = "true or false"
 
     def from_text(self, text: str) -> object:
-        return SWITCH.get(text.lower())
+        return BOOLEANS.get(text.lower())
 
     def from_toml(self, value: object) -> object:
         return value if isinstance(value, bool) else None
@@ -404,11 +404,11 @@ WRITES: Final = "what is written besides reports is said on the command line"
 class Option:
     """One option; its name is that of its field.
 
-    panel, usage
-        The section of the help, and what the name does not say of the flags: a short flag, a long one that is not by
-        the name, what stands for a value.
     kind, help, default
         The values that it takes, what they mean, and the one that holds where none is given.
+    usage, panel
+        What the name does not say of the flags (a short flag, a long one that is not by the name, what stands for a
+        value), and the section of the help, if that is not the one of the group.
     positional
         Whether it is given by its place on the command line.
     key, only, path, barred
@@ -419,11 +419,11 @@ class Option:
         Whether a level adds to those below instead of replacing them.
     """
 
-    panel: Panel
-    usage: str
     kind: Kind
     help: str
+    usage: str = ""
     default: object = ...
+    panel: Panel | None = None
     positional: bool = False
     key: str = ""
     only: str = ""
@@ -435,17 +435,20 @@ class Option:
     long: str = ""
     metavar: str = ""
 
-    def called(self, name: str) -> "Option":
-        """Return the option of a field, with what follows from its name and usage."""
+    def called(self, name: str, panel: Panel = "Input") -> "Option":
+        """Return the option of a field of a group with a panel, with what follows from its name and usage."""
         words = self.usage.split()
-        long = next((word for word in words if word.startswith("--")), f"--{name.replace('_', '-')}")
+        short = [word for word in words if word[:1] == "-" != word[1:2]]
+        long = [word for word in words if word.startswith("--")] or [f"--{name.replace('_', '-')}"]
+        metavars = [word for word in words if not word.startswith("-")] or [self.kind.metavar]
         return replace(
             self,
             name=name,
-            short=next((word for word in words if word.startswith("-") and not word.startswith("--")), ""),
-            long=long,
-            metavar=next((word for word in words if not word.startswith("-")), self.kind.metavar),
-            key=self.key or long.removeprefix("--"),
+            short="".join(short),
+            long=long[0],
+            metavar=metavars[0],
+            panel=self.panel or panel,
+            key=self.key or long[0].removeprefix("--"),
             default=self.kind.default if self.default is ... else self.default,
         )
 
@@ -483,7 +486,10 @@ class Option:
 def options_of(*groups: type) -> tuple[Option, ...]:
     """Return the options of groups in their order."""
     return tuple(
-        mark.called(name) for group in groups for name, mark in marks(group).items() if isinstance(mark, Option)
+        mark.called(name, PANELS.get(group, "Input"))
+        for group in groups
+        for name, mark in marks(group).items()
+        if isinstance(mark, Option)
     )
 
 
@@ -529,6 +535,11 @@ LIMITS: Final = Texts(
     "rules",
 )
 FUNCTION: Final = Kind("a function", plain_function)
+SWITCH: Final = Switch()
+MISSING: Final = Choice("'error' or 'drop'", words="error|drop")
+REDUCTION: Final = Choice("'mean' or 'sum'", words="mean|sum")
+CI_METHOD: Final = Choice("a text", words="auto|normal|t|bootstrap")
+DECIDE: Final = Choice("a text", words="point|significant|noninferior")
 
 
 class Files(TypedDict):
@@ -537,10 +548,9 @@ class Files(TypedDict):
     data: Annotated[
         object,
         Option(
-            "Input",
-            "FILE",
             Texts(),
             "Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, .npy, .npz, folder) or -.",
+            "FILE",
             positional=True,
             key="files",
             path="read",
@@ -552,82 +562,71 @@ class Inputs(TypedDict, total=False):
     """Which data is read, and what is computed on it."""
 
     target: Annotated[
-        str | None, Option("Input", "-t COLS", COLUMN, "Column(s) of the truth [default: y_true, target or label].")
+        str | None, Option(COLUMN, "Column(s) of the truth [default: y_true, target or label].", "-t COLS")
     ]
     pred: Annotated[
         Names | Mapping[str, str | Sequence[str]],
-        Option("Input", "-p [NAME=]COLS", PREDICTIONS, "A model's prediction: column, a,b,c or glob p_*; repeat."),
+        Option(PREDICTIONS, "A model's prediction: column, a,b,c or glob p_*; repeat.", "-p [NAME=]COLS"),
     ]
-    targets: Annotated[object, Option("Input", "FILE", Text(), "File that holds the truth.", path="read")]
-    id: Annotated[str | None, Option("Input", "COL", COLUMN, "Pair rows of several files by this key.")]
+    targets: Annotated[object, Option(Text(), "File that holds the truth.", "FILE", path="read")]
+    id: Annotated[str | None, Option(COLUMN, "Pair rows of several files by this key.", "COL")]
     roles: Annotated[
         Names | Mapping[str, str],
-        Option("Input", "--role [MODEL:]ROLE=COLS", ROLES, "Further columns: left, right, anchor, query, scale, ..."),
+        Option(ROLES, "Further columns: left, right, anchor, query, scale, ...", "--role [MODEL:]ROLE=COLS"),
     ]
-    weight: Annotated[str | None, Option("Input", "-w COL", COLUMN, "Column of row weights.")]
-    by: Annotated[Names, Option("Input", "COL", COLUMNS, "Also per value of this column; a,b crosses; repeat.")]
+    weight: Annotated[str | None, Option(COLUMN, "Column of row weights.", "-w COL")]
+    by: Annotated[Names, Option(COLUMNS, "Also per value of this column; a,b crosses; repeat.", "COL")]
     activation: Annotated[
         Names | Mapping[str, str],
         Option(
-            "Input",
-            "[MODEL=]ACT",
             ACTIVATIONS,
             "Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.",
+            "[MODEL=]ACT",
         ),
     ]
-    positive_label: Annotated[str | None, Option("Input", "LABEL", LABEL, "Which label counts as 1.")]
+    positive_label: Annotated[str | None, Option(LABEL, "Which label counts as 1.", "LABEL")]
     classes: Annotated[
-        str | Sequence[str] | None,
-        Option("Input", "A,B,...", LABELS, "Class labels of the prediction columns, in order."),
+        str | Sequence[str] | None, Option(LABELS, "Class labels of the prediction columns, in order.", "A,B,...")
     ]
-    task: Annotated[str | None, Option("Losses", "TASK", TASK, "regression, binary, multiclass or multilabel.")]
+    task: Annotated[str | None, Option(TASK, "regression, binary, multiclass or multilabel.", "TASK", panel="Losses")]
     losses: Annotated[
         "Losses",
         Option(
-            "Losses",
-            "-l --loss SPEC",
             SPECS,
             "huber:delta=2, p90=quantile:q=0.9; repeat; default: by task.",
+            "-l --loss SPEC",
+            panel="Losses",
             key="losses",
         ),
     ]
     per_output: Annotated[
-        bool, Option("Losses", "", Switch(), "The loss of each of several outputs, in place of their mean.")
+        bool, Option(SWITCH, "The loss of each of several outputs, in place of their mean.", panel="Losses")
     ]
-    missing: Annotated[
-        str,
-        Option(
-            "Input",
-            "",
-            Choice("'error' or 'drop'", words="error|drop"),
-            "A missing value is an error, or drops its row.",
-            "error",
-        ),
-    ]
+    missing: Annotated[str, Option(MISSING, "A missing value is an error, or drops its row.", default="error")]
     delimiter: Annotated[
         str | None,
-        Option("Input", "-d CHAR", Text("a text of one character"), "Field separator [default: comma; tab for .tsv]."),
+        Option(Text("a text of one character"), "Field separator [default: comma; tab for .tsv].", "-d CHAR"),
     ]
     threads: Annotated[
         int | None,
-        Option("Run", "", Whole(low=1, high=MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use]."),
+        Option(Whole(low=1, high=MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
     ]
     max_memory: Annotated[
         str | int | None,
-        Option("Run", "SIZE", SIZE, "For losses that keep all values: 500M, 2G [default: what is free]."),
+        Option(SIZE, "For losses that keep all values: 500M, 2G [default: what is free].", "SIZE", panel="Run"),
     ]
 
 
 class Intervals(TypedDict, total=False):
     """Of which level confidence intervals are; in Python None for none of them."""
 
-    ci: Annotated[float | None, Option("Statistics", "LEVEL", SHARE, "Level of intervals [default: 0.95].")]
+    ci: Annotated[float | None, Option(SHARE, "Level of intervals [default: 0.95].", "LEVEL")]
 
 
 class NoIntervals(TypedDict, total=False):
     """How the command line says that there are no intervals."""
 
-    no_ci: Annotated[bool, Option("Statistics", "", Switch(), "Neither intervals nor standard errors.")]
+    no_ci: Annotated[bool, Option(SWITCH, "Neither intervals nor standard errors.")]
 
 
 class Hooks(TypedDict, total=False):
@@ -645,22 +644,12 @@ class InputOptions(Inputs, Intervals, Hooks, total=False):
 class EvalOptions(TypedDict, total=False):
     """What `eval` alone has."""
 
-    reduction: Annotated[
-        str, Option("Losses", "", Choice("'mean' or 'sum'", words="mean|sum"), "Mean over rows, or their sum.", "mean")
-    ]
+    reduction: Annotated[str, Option(REDUCTION, "Mean over rows, or their sum.", default="mean", panel="Losses")]
     rows_out: Annotated[
-        str | None,
-        Option("Output", "FILE", PATH, "Per-row losses to a .parquet or .csv file.", path="write", barred=WRITES),
+        str | None, Option(PATH, "Per-row losses to a .parquet or .csv file.", "FILE", path="write", barred=WRITES)
     ]
     with_grad: Annotated[
-        bool,
-        Option(
-            "Output",
-            "",
-            Switch(),
-            "Beside the per-row losses also their gradients by the prediction columns.",
-            barred=WRITES,
-        ),
+        bool, Option(SWITCH, "Beside the per-row losses also their gradients by the prediction columns.", barred=WRITES)
     ]
 
 
@@ -677,62 +666,41 @@ class CompareOptions(TypedDict, total=False):
     baseline: Annotated[
         str | None,
         Option(
-            "Statistics",
-            "NAME",
             BASELINE,
             "The model that the others are compared with [default: the first].",
+            "NAME",
             barred="there it is the baseline of check",
         ),
     ]
-    all_pairs: Annotated[
-        bool, Option("Statistics", "", Switch(), "Compare every two models, and name those that may be the best.")
-    ]
-    ci_method: Annotated[
-        str,
-        Option(
-            "Statistics",
-            "",
-            Choice("a text", words="auto|normal|t|bootstrap"),
-            "How intervals are made; auto: by what fits the loss.",
-            "auto",
-        ),
-    ]
-    resamples: Annotated[
-        int, Option("Statistics", "", Whole(low=100, high=100_000), "Resamples of the bootstrap.", 1000)
-    ]
-    seed: Annotated[
-        int, Option("Statistics", "", Whole(low=0, high=2**63 - 1), "Seed of the bootstrap, recorded.", 12345)
-    ]
+    all_pairs: Annotated[bool, Option(SWITCH, "Compare every two models, and name those that may be the best.")]
+    ci_method: Annotated[str, Option(CI_METHOD, "How intervals are made; auto: by what fits the loss.", default="auto")]
+    resamples: Annotated[int, Option(Whole(low=100, high=100_000), "Resamples of the bootstrap.", default=1000)]
+    seed: Annotated[int, Option(Whole(low=0, high=2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
     power: Annotated[
-        str | float | None,
-        Option("Statistics", "EFFECT", EFFECT, "The rows that it takes to find this difference, 0.01 or 2%."),
+        str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
     ]
     worst: Annotated[
-        int, Option("Output", "", Whole(low=0, high=100_000), "List the rows where a candidate loses most.", 0)
+        int,
+        Option(Whole(low=0, high=100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
     ]
 
 
 class Dependence(TypedDict, total=False):
     """How rows depend on each other, for statistics."""
 
-    cluster: Annotated[
-        str | None, Option("Statistics", "COL", COLUMN, "Rows of one value here are not independent: users, series.")
-    ]
+    cluster: Annotated[str | None, Option(COLUMN, "Rows of one value here are not independent: users, series.", "COL")]
     time: Annotated[
-        str | None,
-        Option("Statistics", "COL", COLUMN, "Rows are a series in the order of this column (Diebold-Mariano)."),
+        str | None, Option(COLUMN, "Rows are a series in the order of this column (Diebold-Mariano).", "COL")
     ]
     horizon: Annotated[
         int,
-        Option(
-            "Statistics", "H", Whole(low=1, high=1_000_000), "Steps ahead that the predictions of --time were made.", 1
-        ),
+        Option(Whole(low=1, high=1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
     ]
 
 
 def limit(help: str, metavar: str = "LOSS=VALUE") -> Option:  # noqa: A002  # the option's own field
     """Return an option for rules of one kind."""
-    return Option("Rules", metavar, LIMITS, help, barred=RULE, accumulates=True)
+    return Option(LIMITS, help, metavar, barred=RULE, accumulates=True)
 
 
 class CheckOptions(TypedDict, total=False):
@@ -746,10 +714,9 @@ class CheckOptions(TypedDict, total=False):
     baseline: Annotated[
         str | None,
         Option(
-            "Rules",
-            "BASE",
             BASELINE,
             "A saved report, predictions, or a model of the files, to compare with.",
+            "BASE",
             only="check",
             path="name",
         ),
@@ -765,32 +732,33 @@ class CheckOptions(TypedDict, total=False):
     decide: Annotated[
         str,
         Option(
-            "Rules",
-            "",
-            Choice("a text", words="point|significant|noninferior"),
+            DECIDE,
             "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
-            "point",
+            default="point",
         ),
     ]
     min_slice: Annotated[
-        int, Option("Rules", "", Whole(low=0, high=2**53), "Slices of fewer rows are insufficient evidence.", 30)
+        int, Option(Whole(low=0, high=2**53), "Slices of fewer rows are insufficient evidence.", default=30)
     ]
     on_insufficient: Annotated[
         Literal["warn", "fail"] | None,
         Option(
-            "Rules",
-            "",
             Choice("'warn' or 'fail'", words="warn|fail"),
             "Insufficient evidence never blocks, or always does [default: it does over all rows].",
         ),
     ]
     baseline_optional: Annotated[
-        bool, Option("Rules", "", Switch(), "A baseline file that does not exist is a warning.", barred=DISARMS)
+        bool, Option(SWITCH, "A baseline file that does not exist is a warning.", barred=DISARMS)
     ]
     save_baseline: Annotated[
         str | None,
         Option(
-            "Output", "FILE", PATH, "Save the report as a baseline, unless a rule fails.", path="write", barred=WRITES
+            PATH,
+            "Save the report as a baseline, unless a rule fails.",
+            "FILE",
+            panel="Output",
+            path="write",
+            barred=WRITES,
         ),
     ]
 
@@ -799,7 +767,7 @@ class RuleOptions(TypedDict, total=False):
     """What a configuration adds to `check`; Python alone has these."""
 
     rules: Annotated[Sequence["RuleTable"], Always("a list of tables", plain_tables)]
-    configured: Annotated[bool, Switch()]
+    configured: Annotated[bool, SWITCH]
 
 
 class RuleTable(NamedTuple):
@@ -807,48 +775,37 @@ class RuleTable(NamedTuple):
 
     loss: Annotated[
         str,
-        Option(
-            "Rules", "", Text(), "The loss that is judged: a label or spec of `losses`, or any other spec.", REQUIRED
-        ),
+        Option(Text(), "The loss that is judged: a label or spec of `losses`, or any other spec.", default=REQUIRED),
     ]
     max: Annotated[
-        float | None,
-        Option("Rules", "", Number(), "The loss over all rows (with `by` of every slice, too) is at most this."),
+        float | None, Option(Number(), "The loss over all rows (with `by` of every slice, too) is at most this.")
     ] = None
     min: Annotated[
-        float | None,
-        Option("Rules", "", Number(), "The score over all rows (with `by` of every slice, too) is at least this."),
+        float | None, Option(Number(), "The score over all rows (with `by` of every slice, too) is at least this.")
     ] = None
     max_slice: Annotated[
-        float | None, Option("Rules", "", Number(), "The loss of every slice is at most this; for a score: at least.")
+        float | None, Option(Number(), "The loss of every slice is at most this; for a score: at least.")
     ] = None
     max_regression: Annotated[
         Tolerance | None,
         Option(
-            "Rules",
-            "",
             Tolerances(),
             'At most this much worse than the baseline: "2%" of it, 0.01, or ["2%", 0.01] where both must be exceeded.',
         ),
     ] = None
     by: Annotated[
-        tuple[str, ...], Option("Rules", "", Texts(), "Columns whose slices the rule is for, as well as for all rows.")
+        tuple[str, ...], Option(Texts(), "Columns whose slices the rule is for, as well as for all rows.")
     ] = ()
     level: Annotated[
         Literal["error", "warn"],
-        Option("Rules", "", Choice(words="error|warn"), "Whether the rule blocks, or warns.", "error"),
+        Option(Choice(words="error|warn"), "Whether the rule blocks, or warns.", default="error"),
     ] = "error"
     decide: Annotated[
         Literal["point", "significant", "noninferior"] | None,
-        Option(
-            "Rules",
-            "",
-            Choice(words="point|significant|noninferior"),
-            "How max-regression is decided, if not as for the others.",
-        ),
+        Option(DECIDE, "How max-regression is decided, if not as for the others."),
     ] = None
     confidence: Annotated[
-        float | None, Option("Rules", "", SHARE, "The level of evidence that significant and noninferior want.")
+        float | None, Option(SHARE, "The level of evidence that significant and noninferior want.")
     ] = None
     origin: str = ""
 
@@ -861,12 +818,9 @@ FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit
 class Verdict(TypedDict):
     """What happens with the verdict of `check`."""
 
-    exit_zero: Annotated[
-        bool, Option("Run", "", Switch(), "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS)
-    ]
+    exit_zero: Annotated[bool, Option(SWITCH, "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS)]
     show_config: Annotated[
-        bool,
-        Option("Run", "", Switch(), "Print every value and rule, and where it comes from; read no data.", barred=ONCE),
+        bool, Option(SWITCH, "Print every value and rule, and where it comes from; read no data.", barred=ONCE)
     ]
 
 
@@ -874,54 +828,48 @@ class Display(TypedDict):
     """What is printed, where and how."""
 
     format: Annotated[
-        str, Option("Output", "-f FORMAT", Text(), "How standard output is written.", "table", only="check")
+        str, Option(Text(), "How standard output is written.", "-f FORMAT", default="table", only="check")
     ]
     output: Annotated[
         tuple[str, ...],
         Option(
-            "Output",
-            "-o [FMT:]PATH",
-            Texts(),
-            "Also write to a file, whole or not at all; repeat.",
-            only="check",
-            path="write",
+            Texts(), "Also write to a file, whole or not at all; repeat.", "-o [FMT:]PATH", only="check", path="write"
         ),
     ]
-    digits: Annotated[int, Option("Output", "", Whole(low=1, high=17), "Significant digits in tables, 1 to 17.", 5)]
+    digits: Annotated[int, Option(Whole(low=1, high=17), "Significant digits in tables, 1 to 17.", default=5)]
     progress: Annotated[
-        bool | None, Option("Run", "", Either(), "Rows done so far [default: on a terminal].", barred=PERSON)
+        bool | None, Option(Either(), "Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
     ]
-    quiet: Annotated[bool, Option("Run", "-q", Switch(), "No notes on standard error.", barred=PERSON)]
+    quiet: Annotated[bool, Option(SWITCH, "No notes on standard error.", "-q", panel="Run", barred=PERSON)]
     verbose: Annotated[
-        bool, Option("Run", "-v", Switch(), "Signatures, inputs and where time went, on standard error.", barred=PERSON)
+        bool,
+        Option(SWITCH, "Signatures, inputs and where time went, on standard error.", "-v", panel="Run", barred=PERSON),
     ]
-    color: Annotated[
-        str, Option("Output", "", Choice(words="auto|always|never"), "Colour in tables.", "auto", barred=PERSON)
-    ]
-    debug: Annotated[bool, Option("Run", "", Switch(), "A traceback for errors.", barred=PERSON)]
+    color: Annotated[str, Option(Choice(words="auto|always|never"), "Colour in tables.", default="auto", barred=PERSON)]
+    debug: Annotated[bool, Option(SWITCH, "A traceback for errors.", panel="Run", barred=PERSON)]
 
 
 class ConfigOptions(TypedDict):
     """Which configuration file is read."""
 
     config: Annotated[
-        str | None,
-        Option("Run", "FILE", Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", barred=ONCE),
+        str | None, Option(Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE)
     ]
-    no_config: Annotated[bool, Option("Run", "", Switch(), "Read no configuration file.", barred=ONCE)]
+    no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE)]
 
 
+PANELS: Final[dict[type, Panel]] = {
+    Files: "Input",
+    Inputs: "Input",
+    Intervals: "Statistics",
+    NoIntervals: "Statistics",
+    EvalOptions: "Output",
+    CompareOptions: "Statistics",
+    Dependence: "Statistics",
+    CheckOptions: "Rules",
+    Verdict: "Run",
+    Display: "Output",
+    ConfigOptions: "Run",
+}
+COMMAND_LINE: Final = tuple(PANELS)
 PYTHON: Final = (InputOptions, EvalOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)
-COMMAND_LINE: Final = (
-    Files,
-    Inputs,
-    Intervals,
-    NoIntervals,
-    EvalOptions,
-    CompareOptions,
-    Dependence,
-    CheckOptions,
-    Verdict,
-    Display,
-    ConfigOptions,
-)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from lossctl.cli import losses as losses_command
 from lossctl.cli import validate as validate_command
 from lossctl.cli.console import emit
 from lossctl.cli.options import SectionedCommand
-from lossctl.errors import ExitCode
+from lossctl.errors import ExitCode, UsageError
 from lossctl.version import __version__
 
 INTRO = """lossctl evaluates predictions by any loss function of the field.
@@ -34,33 +35,55 @@ lossctl COMMAND -h explains a command.
 
 app = typer.Typer(
     help="Evaluate predictions by any loss function of the field.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": sys.maxsize},  # that of the terminal
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-app.command("eval", cls=SectionedCommand)(eval_command.evaluate_files)
-app.command("compare", cls=SectionedCommand)(compare_command.compare_files)
-app.command("check", cls=SectionedCommand)(check_command.check_files)
-app.command("validate", cls=SectionedCommand)(validate_command.validate_files)
-app.command("diff", cls=SectionedCommand)(diff_command.diff_files)
+for name, body in (
+    ("eval", eval_command.evaluate_files),
+    ("compare", compare_command.compare_files),
+    ("check", check_command.check_files),
+    ("validate", validate_command.validate_files),
+    ("diff", diff_command.diff_files),
+):
+    app.command(name, cls=SectionedCommand)(body)
 app.add_typer(losses_command.app, name="losses")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        emit(f"lossctl {__version__}\n")
+def versions() -> str:
+    """Return the versions of lossctl and of what the last bits of its numbers depend on, a line each."""
+    from importlib.metadata import version
+    from platform import python_version
+
+    from lossctl.results.document import environment
+
+    numerical = environment()
+    lines = [f"lossctl {__version__}", f"Python {python_version()}", f"numpy {numerical['numpy']}"]
+    lines += [f"{package} {version(package)}" for package in ("pyarrow", "pandas")]
+    return "\n".join([*lines, f"CPU features {' '.join(numerical['cpu'])}"]) + "\n"
+
+
+def _version(context: typer.Context, requested: bool) -> None:
+    """Print the version and end, before a command is looked for."""
+    if requested:
+        emit(versions() if context.params.get("verbose") else f"lossctl {__version__}\n")
         raise typer.Exit
 
 
 @app.callback()
 def root(
     context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", is_eager=True, help="With --version: also of what the last bits rest on.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("-V", "--version", callback=_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Evaluate predictions by any loss function of the field."""
+    if verbose:
+        raise UsageError("-v stands behind a command, or beside --version; `lossctl -h` explains")
     if context.invoked_subcommand is None:
         emit(INTRO)
         raise typer.Exit(ExitCode.USAGE)

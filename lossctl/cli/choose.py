@@ -32,27 +32,21 @@ class Subject(TypedDict):
     data: Annotated[
         str,
         Option(
-            "Input",
-            "FILE",
             Text(),
             "A table (CSV, TSV, Parquet, .npy, folder) or -.",
-            REQUIRED,
+            "FILE",
+            default=REQUIRED,
             positional=True,
             path="read",
         ),
     ]
     pred: Annotated[
         str | None,
-        Option(
-            "Input",
-            "-p [NAME=]COLS",
-            Text(complete="predictions"),
-            "A model's predictions: column, a,b,c or glob p_*.",
-        ),
+        Option(Text(complete="predictions"), "A model's predictions: column, a,b,c or glob p_*.", "-p [NAME=]COLS"),
     ]
     roles: Annotated[
         tuple[str, ...],
-        Option("Input", "--role ROLE=COLS", ROLES, "Embeddings: left, right, or anchor, positive, negative."),
+        Option(ROLES, "Embeddings: left, right, or anchor, positive, negative.", "--role ROLE=COLS"),
     ]
 
 

@@ -39,7 +39,13 @@ ShowFormat = Annotated[str, info(DISPLAY["format"], FORMATS[:2])]
 Color = Annotated[Literal["auto", "always", "never"], info(DISPLAY["color"])]
 Debug = Annotated[bool, info(DISPLAY["debug"])]
 Spec = Annotated[
-    str, typer.Argument(autocompletion=complete.losses, metavar="SPEC", help="A loss, as huber or huber:delta=2.")
+    str,
+    typer.Argument(
+        autocompletion=complete.losses,
+        metavar="SPEC",
+        help="A loss, as huber or huber:delta=2.",
+        rich_help_panel="Input",
+    ),
 ]
 
 

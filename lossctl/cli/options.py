@@ -39,13 +39,12 @@ class SectionedCommand(TyperCommand):
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
         """Write a section for each panel of the table; `-h` itself is about the run."""
-        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in ("Arguments", *get_args(Panel))}
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Panel)}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                argument = param.param_type_name == "argument"
-                panel = "Arguments" if argument else getattr(param, "rich_help_panel", None) or "Run"
-                sections[panel].append(record)
+                flags = str(param.metavar) if param.param_type_name == "argument" else record[0]
+                sections[getattr(param, "rich_help_panel", None) or "Run"].append((flags, record[1]))
         width = min(WIDEST_FLAGS, max(len(flags) for records in sections.values() for flags, _ in records))
         for name, records in sections.items():
             if records:
@@ -123,7 +122,9 @@ def info(option: Option, formats: Sequence[str] = ()) -> Any:
         help_text = f"{', '.join(words[:-1])} or {words[-1]}."
     offer = complete.one_of(words) if words else getattr(complete, option.kind.complete, None)
     if option.positional:
-        return typer.Argument(metavar=option.metavar, help=help_text, autocompletion=offer)
+        return typer.Argument(
+            metavar=option.metavar, help=help_text, autocompletion=offer, rich_help_panel=option.panel
+        )
     flags = [*([option.short] if option.short else []), option.long]
     if isinstance(option.kind, Either):
         flags[-1] += f"/--no-{option.long.removeprefix('--')}"
