@@ -417,6 +417,9 @@ class Option:
         must not have it.
     accumulates
         Whether a level adds to those below instead of replacing them.
+    name, short, long, metavar, label, variable
+        What follows from the field, by `called`. `label` is what people call it: the long flag, or what stands for a
+        positional, as FILE; `variable` is its environment variable.
     """
 
     kind: Kind
@@ -434,6 +437,8 @@ class Option:
     short: str = ""
     long: str = ""
     metavar: str = ""
+    label: str = ""
+    variable: str = ""
 
     def called(self, name: str, panel: Panel = "Input") -> "Option":
         """Return the option of a field of a group with a panel, with what follows from its name and usage."""
@@ -441,31 +446,24 @@ class Option:
         short = [word for word in words if word[:1] == "-" != word[1:2]]
         long = [word for word in words if word.startswith("--")] or [f"--{name.replace('_', '-')}"]
         metavars = [word for word in words if not word.startswith("-")] or [self.kind.metavar]
+        label = metavars[0] if self.positional else long[0]
         return replace(
             self,
             name=name,
             short="".join(short),
             long=long[0],
             metavar=metavars[0],
+            label=label,
+            variable=PREFIX + label.removeprefix("--").replace("-", "_").upper(),
             panel=self.panel or panel,
             key=self.key or long[0].removeprefix("--"),
             default=self.kind.default if self.default is ... else self.default,
         )
 
     @property
-    def label(self) -> str:
-        """What people call it: its long flag, or what stands for a positional, as FILE."""
-        return self.metavar if self.positional else self.long
-
-    @property
     def terminal(self) -> bool:
         """Whether it is about a person's terminal."""
         return self.barred == PERSON
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return PREFIX + self.label.removeprefix("--").replace("-", "_").upper()
 
     def from_text(self, text: str, where: str) -> Any:
         """Read the text of a command line or an environment variable, called `where`."""

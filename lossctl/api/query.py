@@ -24,7 +24,6 @@ from lossctl.api.options import (
     Kind,
     Losses,
     Names,
-    Option,
     Switch,
     marks,
     options_of,
@@ -48,19 +47,10 @@ R = TypeVar("R")
 SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
 
 
-def _kinds() -> dict[str, tuple[Kind, bool]]:
-    """Return what each argument takes, and whether it may be None."""
-    fields = {name: mark for group in PYTHON for name, mark in marks(group).items()}
-    kinds = {name: mark.kind if isinstance(mark, Option) else mark for name, mark in fields.items()}
-    defaults = {option.name: option.default for group in PYTHON for option in options_of(group)}
-    return {
-        name: (kind, defaults.get(name, kind.default) in (None, ()))
-        for name, kind in kinds.items()
-        if isinstance(kind, Kind) and kind.python
-    }
-
-
-KINDS: Final = _kinds()
+KINDS: Final[Mapping[str, tuple[Kind, object]]] = {  # what an argument takes, and its default
+    **{name: (mark, mark.default) for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, Kind)},
+    **{option.name: (option.kind, option.default) for option in options_of(*PYTHON) if option.kind.python},
+}
 
 
 def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
@@ -70,9 +60,10 @@ def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
     """
     plain: dict[str, Any] = {}
     for name, value in values.items():
-        kind, optional = KINDS[name]
+        kind, default = KINDS[name]
+        optional = default in (None, ())
         try:
-            plain[name] = None if value is None and optional else kind.plain(value)
+            plain[name] = value if value is default or (value is None and optional) else kind.plain(value)
         except TypeError:
             none = ", or None" if optional else ""
             raise UsageError(f"{name}: {_shown(value)} is not allowed; {kind.python}{none}") from None
