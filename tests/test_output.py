@@ -394,3 +394,10 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, name: str, code: int
     assert (process.returncode, out) == (code, b"")
     assert b"Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["contrastive", "hinge_embedding", "cosine_embedding"])
+def test_a_curve_names_its_points_by_what_the_target_means(lossctl: Lossctl, name: str) -> None:
+    points = re.findall(r"^(same|different) (?:x = )?0  +(\S+)", lossctl("losses", "show", name).out, re.MULTILINE)
+    values = {kind: float(value) for kind, value in points}
+    assert values["same"] == 0.0 < values["different"]

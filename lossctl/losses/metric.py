@@ -21,10 +21,11 @@ from lossctl.numerics.lengths import cosine, cosine_slope, distance, norm, norm_
 Margin = Annotated[float, NON_NEGATIVE, "by how much the negative must be further away"]
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
 PAIR, TRIPLET = PAIRS.curve, TRIPLETS.curve
+SAME = tuple(tuple(1.0 - flag for flag in column) for column in PAIR.roles["target"])  # 1 for a same pair
 PAIR_DISTANCES = Form(
     "distance",
     {"target": FLAG.wide(1), "pred": NON_NEGATIVE.wide(1)},
-    replace(PAIR, roles={"target": PAIR.roles["target"], "pred": PAIR.roles["left"]}),
+    replace(PAIR, roles={"target": SAME, "pred": PAIR.roles["left"]}),
 )
 GIVEN_DISTANCES = Form(
     "distances",
