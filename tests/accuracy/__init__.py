@@ -33,11 +33,11 @@ Row = Mapping[str, Any]  # role -> a number, or the numbers of its columns
 
 @dataclass(frozen=True)
 class Exact:
-    """One spec, rows to try, and the exact loss of a row, called with the row's roles (floats, as they are).
+    """One spec, rows to try, and the exact loss of a row, called with the row's roles as numbers of mpmath.
 
     exact: returns the value, or (value, scale) where only digits relative to a larger term can be had: the loss's
     docstring says why. ulps: the bound. whole: the rows are one data set, `exact` is called with lists by role, and
-    the value is that of the whole (for losses without a per-row value).
+    the value is that of the whole (for losses without a per-row value). digits: with how many it computes.
     """
 
     spec: str
@@ -46,6 +46,7 @@ class Exact:
     activation: str = "none"
     ulps: float = ULPS
     whole: bool = False
+    digits: int = 50
 
     @property
     def name(self) -> str:
@@ -84,6 +85,13 @@ class Miss:
     ulps: float
 
 
+def real(x: Any) -> Any:
+    """Return floats, alone or in sequences, as exact numbers of mpmath; all else as it is."""
+    if isinstance(x, Sequence):
+        return [real(value) for value in x]
+    return mp.mpf(x) if isinstance(x, float) else x
+
+
 def columns(rows: Sequence[Row]) -> dict[str, Any]:
     """Gather rows by role."""
     return {role: np.array([row[role] for row in rows]) for role in rows[0]}
@@ -96,7 +104,8 @@ def distances(case: Exact) -> Iterator[Miss]:
     rows: Sequence[Row] = [{role: x.tolist() for role, x in roles.items()}] if case.whole else case.rows
     values = [loss(activation=activation, **roles)] if case.whole else loss.each(activation=activation, **roles)
     for row, value in zip(rows, values, strict=True):
-        ours, truth = float(value), case.exact(**row)
+        with mp.workdps(case.digits):
+            ours, truth = float(value), case.exact(**{role: real(x) for role, x in row.items()})
         exact, scale = truth if isinstance(truth, tuple) else (truth, truth)
         off = ulps(ours, exact, scale)
         silent = not math.isfinite(ours) or (ours == 0.0 and abs(exact) < MAGNITUDES[0])

@@ -37,9 +37,8 @@ def rows(pairs: Sequence[tuple[Numbers, Numbers]]) -> list[Row]:
 class Counts:
     """What a mask shares with another, in exact numbers."""
 
-    def __init__(self, target: Numbers, pred: Numbers, logits: bool) -> None:
-        x = map(mp.mpf, pred)
-        both = [(1 / (1 + mp.exp(-z)), 1 / (1 + mp.exp(z))) for z in x] if logits else [(p, 1 - p) for p in x]
+    def __init__(self, target: Sequence[Real], pred: Sequence[Real], logits: bool) -> None:
+        both = [(1 / (1 + mp.exp(-z)), 1 / (1 + mp.exp(z))) if logits else (z, 1 - z) for z in pred]
         self.pixels = [(y, *pixel) for y, pixel in zip(target, both, strict=True)]  # y, p, 1 - p
         self.shared = sum((p for y, p, _ in self.pixels if y), mp.mpf(0))
         self.fp = sum((p for y, p, _ in self.pixels if not y), mp.mpf(0))
@@ -85,31 +84,22 @@ def dice_and_pixels(gamma: float) -> Callable[[Counts], Real]:
 
 
 def of_each(function: Callable[[Counts], Real], logits: bool = False) -> Callable[..., Real]:
-    def exact(target: Numbers, pred: Numbers) -> Real:
-        with mp.workdps(50 if logits else 340):
-            return function(Counts(target, pred, logits))
-
-    return exact
+    return lambda target, pred: function(Counts(target, pred, logits))
 
 
 def of_set(function: Callable[[Counts], Real]) -> Callable[..., Real]:
     """The loss of all rows as one mask."""
-
-    def exact(target: Sequence[Numbers], pred: Sequence[Numbers]) -> Real:
-        with mp.workdps(340):
-            return function(Counts([*chain(*target)], [*chain(*pred)], False))
-
-    return exact
+    return lambda target, pred: function(Counts([*chain(*target)], [*chain(*pred)], False))
 
 
 def generalized(power: int) -> Callable[..., Real]:
-    def exact(target: Sequence[int], pred: Sequence[Numbers], query: Sequence[int]) -> Real:
+    def exact(target: Sequence[int], pred: Sequence[Sequence[Real]], query: Sequence[int]) -> Real:
         values = []
         for image in sorted(set(query)):
             at = [i for i, q in enumerate(query) if q == image]
             true = [sum(target[i] == c for i in at) for c in range(3)]
-            shared = [sum((mp.mpf(pred[i][c]) for i in at if target[i] == c), mp.mpf(0)) for c in range(3)]
-            sizes = [y + sum(mp.mpf(pred[i][c]) for i in at) for c, y in enumerate(true)]
+            shared = [sum(pred[i][c] for i in at if target[i] == c) for c in range(3)]
+            sizes = [y + sum(pred[i][c] for i in at) for c, y in enumerate(true)]
             largest = max(mp.mpf(1) / y**power for y in true if y)
             weights = [mp.mpf(1) / y**power if y else largest for y in true]
             values.append(1 - 2 * mp.fdot(weights, shared) / mp.fdot(weights, sizes))
@@ -140,15 +130,20 @@ FUNCTIONS: dict[str, Callable[[Counts], Real]] = {
 BY_LOGITS = ("iou_mask", "dice", "tversky", "focal_tversky", "dice_ce", "dice_focal")
 WHOLE = ("iou_mask", "iou_mask_score", "dice", "dice:squared=true", "tversky", "focal_tversky")
 CASES = (
-    *(Exact(spec, rows(data), of_each(function)) for spec, function in FUNCTIONS.items() for data in (FEW, MANY)),
+    *(
+        Exact(spec, rows(data), of_each(function), digits=340)
+        for spec, function in FUNCTIONS.items()
+        for data in (FEW, MANY)
+    ),
     *(
         Exact(spec, rows(data), of_each(FUNCTIONS[spec], logits=True), activation="sigmoid")
         for spec in BY_LOGITS
         for data in ((LOGITS[:80], CERTAIN[:80]) if spec == "focal_tversky" else (LOGITS, CERTAIN))
     ),
     *(
-        Exact(f"{spec}{',' if ':' in spec else ':'}over=set", rows(data), of_set(FUNCTIONS[spec]), whole=True)
-        for spec in WHOLE
+        Exact(f"{spec}{',' if ':' in spec else ':'}over=set", rows(data), of_set(function), whole=True, digits=340)
+        for spec, function in FUNCTIONS.items()
+        if spec in WHOLE
         for data in (FEW, NEAR, MANY)
     ),
     *(

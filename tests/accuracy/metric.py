@@ -13,18 +13,6 @@ RNG = np.random.default_rng(33)
 Scaled = tuple[Real, Real]  # a value, and the size of its largest term
 
 
-def digits(function: Callable[..., Any], number: int = 450) -> Callable[..., Any]:
-    """The function of mpmath's numbers, with enough digits for differences of 1e200 and 1e-200."""
-
-    def exact(**row: Any) -> Any:
-        with mp.workdps(number):
-            return function(
-                **{role: [*map(mp.mpf, x)] if isinstance(x, Sequence) else mp.mpf(x) for role, x in row.items()}
-            )
-
-    return exact
-
-
 def length(a: Any, b: Any, p: float = 2.0) -> Real:
     return sum(abs(x - y) ** p for x, y in zip(a, b, strict=True)) ** (1 / mp.mpf(p))
 
@@ -52,8 +40,8 @@ def soft_triplet(anchor: Any, positive: Any, negative: Any) -> Real:
     return mp.log1p(mp.exp(length(anchor, positive) - length(anchor, negative)))
 
 
-def triplet_score(target: Sequence[int], pred: Sequence[float]) -> Real:
-    good, bad = ([mp.mpf(v) for y, v in zip(target, pred, strict=True) if y == kind] for kind in (1, 0))
+def triplet_score(target: Sequence[int], pred: Sequence[Real]) -> Real:
+    good, bad = ([v for y, v in zip(target, pred, strict=True) if y == kind] for kind in (1, 0))
     return sum(mp.log1p(mp.exp(n - p)) for p in good for n in bad) / (len(good) * len(bad))
 
 
@@ -109,14 +97,17 @@ TRIPLETS = (
     ("triplet:squared=true", triplet(power=2), (1e-99, 1e-9, 1.0, 1e9, 1e99)),
     ("soft_triplet", soft_triplet, (1e-99, 1e-9, 1.0, 30.0, 100.0)),
 )
+DIGITS = 450  # so that differences of 1e200 and 1e-200 are exact
 CASES = (
-    Exact("contrastive", APART, digits(contrastive)),
+    Exact("contrastive", APART, contrastive, digits=DIGITS),
     *(
-        Exact(spec, trios(size), digits(function, 60 if "p=3" in spec else 450))
+        Exact(spec, trios(size), function, digits=60 if "p=3" in spec else DIGITS)
         for spec, function, sizes in TRIPLETS
         for size in sizes
     ),
-    Exact("triplet_distance", grid(near=NEAR, far=FAR), digits(lambda near, far: max(near - far + 1, mp.mpf(0)))),
+    Exact(
+        "triplet_distance", grid(near=NEAR, far=FAR), lambda near, far: max(near - far + 1, mp.mpf(0)), digits=DIGITS
+    ),
     *(
         Exact("triplet_score", [{"target": n % 2, "pred": z} for n, z in enumerate(scores)], triplet_score, whole=True)
         for scores in ([2.0, 0.5, -1.0, 0.1, 30.0, -12.7, 1e-9], [700.3 * (n % 2) + 0.1 * n for n in range(10)])
@@ -124,10 +115,11 @@ CASES = (
     Exact(
         "hinge_embedding",
         grid(target=[1.0, -1.0], pred=[0.0, 5e-324, 0.3, *around(1.0), 1e9, 1e300]),
-        digits(lambda target, pred: pred if target == 1 else max(1 - pred, mp.mpf(0))),
+        lambda target, pred: pred if target == 1 else max(1 - pred, mp.mpf(0)),
+        digits=DIGITS,
     ),
     *(
-        Exact(f"cosine_embedding:margin={margin}", rows, digits(cosine_embedding(margin)))
+        Exact(f"cosine_embedding:margin={margin}", rows, cosine_embedding(margin), digits=DIGITS)
         for margin in (0.0, 0.5, -0.5)
         for rows in ANGLES
     ),
@@ -135,9 +127,10 @@ CASES = (
         Exact(
             f"margin_ranking:margin={margin}",
             COMPARED,
-            digits(lambda target, left, right, m=margin: max(target * (right - left) + mp.mpf(m), mp.mpf(0))),
+            lambda target, left, right, m=margin: max(target * (right - left) + mp.mpf(m), mp.mpf(0)),
+            digits=DIGITS,
         )
         for margin in (0.0, 1.0, 0.3)
     ),
-    Exact("ranknet", SOME, digits(lambda target, left, right: mp.log1p(mp.exp(target * (right - left))), 60)),
+    Exact("ranknet", SOME, lambda target, left, right: mp.log1p(mp.exp(target * (right - left))), digits=60),
 )

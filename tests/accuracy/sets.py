@@ -29,17 +29,16 @@ def mean(values: Sequence[Real]) -> Real:
 def over_anchors(cost: Callable[[Cosines, Cosines], list[Real]], factor: float) -> Callable[..., tuple[Real, Real]]:
     """Average the costs of all anchors of a set, then over sets; digits are relative to `factor` times the value."""
 
-    def exact(label: Sequence[int], pred: Sequence[Sequence[float]], query: Sequence[int]) -> tuple[Real, Real]:
-        with mp.workdps(60):
-            rows, means = [[*map(mp.mpf, x)] for x in pred], []
-            for members in sets_of(query):
-                costs: list[Real] = []
-                for i in members:
-                    by = {j: cosine(rows[i], rows[j]) for j in members if j != i}
-                    alike = [c for j, c in by.items() if label[j] == label[i]]
-                    costs += cost(alike, [c for j, c in by.items() if label[j] != label[i]])
-                means.append(mean(costs))
-            return mean(means), mean(means) * mp.mpf(factor)
+    def exact(label: Sequence[int], pred: Sequence[list[Real]], query: Sequence[int]) -> tuple[Real, Real]:
+        means = []
+        for members in sets_of(query):
+            costs: list[Real] = []
+            for i in members:
+                by = {j: cosine(pred[i], pred[j]) for j in members if j != i}
+                alike = [c for j, c in by.items() if label[j] == label[i]]
+                costs += cost(alike, [c for j, c in by.items() if label[j] != label[i]])
+            means.append(mean(costs))
+        return mean(means), mean(means) * mp.mpf(factor)
 
     return exact
 
@@ -77,14 +76,13 @@ def multi_similarity(alpha: float, beta: float, base: float) -> Callable[..., An
     return over_anchors(cost, max(alpha, beta))
 
 
-def n_pairs(anchor: Sequence[Sequence[float]], positive: Sequence[Sequence[float]], query: Sequence[int]) -> Any:
+def n_pairs(anchor: Sequence[list[Real]], positive: Sequence[list[Real]], query: Sequence[int]) -> Any:
     means, largest = [], mp.mpf(1)
-    with mp.workdps(60):
-        for members in sets_of(query):
-            table = [[mp.fdot(anchor[i], positive[j]) for j in members] for i in members]
-            largest = max([largest, *(abs(x) for line in table for x in line)])
-            means.append(mean([mp.log1p(sum(mp.exp(x - line[i]) for x in line) - 1) for i, line in enumerate(table)]))
-        return mean(means), mean(means) * largest
+    for members in sets_of(query):
+        table = [[mp.fdot(anchor[i], positive[j]) for j in members] for i in members]
+        largest = max([largest, *(abs(x) for line in table for x in line)])
+        means.append(mean([mp.log(sum(mp.exp(x - line[i]) for x in line)) for i, line in enumerate(table)]))
+    return mean(means), mean(means) * largest
 
 
 def cox(ties: str) -> Callable[..., Real]:
@@ -95,7 +93,7 @@ def cox(ties: str) -> Callable[..., Real]:
                 dead = [j for j in members if target[j] == target[i] and event[j] == 1]
                 out = mp.mpf(dead.index(i)) / len(dead) if ties == "efron" else mp.mpf(0)
                 others = [j for j in members if target[j] >= target[i] and j != i]
-                rivals = sum((1 - out * (j in dead)) * mp.exp(mp.mpf(pred[j]) - mp.mpf(pred[i])) for j in others)
+                rivals = sum((1 - out * (j in dead)) * mp.exp(pred[j] - pred[i]) for j in others)
                 total += mp.log1p(rivals - out)
                 count += 1
         return total / count
