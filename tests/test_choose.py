@@ -16,7 +16,7 @@ import pytest
 import lossctl as package
 from lossctl import registry
 from lossctl.api import choose_facts as thresholds
-from lossctl.api.choose_facts import KINDS
+from lossctl.api.choose_facts import KINDS, OUTPUTS, Facts
 from lossctl.api.choose_rules import RULES
 from lossctl.output.advice import to_table
 from lossctl.output.text import Style
@@ -467,6 +467,9 @@ def test_every_rule_names_a_loss_that_is_there() -> None:
         for rule in rules:
             assert rule.loss in known, f"{kind}: {rule.loss}"
             assert known[rule.loss].optimises or rule.rank == "avoid", rule.loss
+            facts = re.findall(r"{%?(\w+)", rule.why) + re.findall(r"(?!not )\b[a-z_]+", rule.when)
+            assert all(hasattr(Facts, name) or name in OUTPUTS for name in facts), rule
+            assert rule.why
     assert set(KINDS) == {*RULES, "constant"}
     assert KINDS["constant"].task is None
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lossctl.core.domain import (
     MASK,
@@ -125,6 +125,7 @@ RELU: Final = Output("relu or linear", "none", "never negative, with exact zeros
 LINEAR: Final = Output("linear", "none", "of any sign: no rates, no probabilities")
 SQUASHED: Final = Output("sigmoid or tanh", "none", "in [-1, 1], and the target is not: such a model cannot reach it")
 PROBABLE: Final = (None, SOFTMAX, SIGMOID, LOG_SOFTMAX, CLASS_LOGITS, LOGITS)
+OUTPUTS: Final = {"decisions": DECISIONS, "tanh": TANH, "sigmoids": SIGMOIDS, "one_sided": ONE_SIDED}  # by fact
 
 
 def percent(share: float | None) -> str:
@@ -145,6 +146,12 @@ class Facts:
     labels: Mapping[str, LabelProfile]
     text: bool = False
     coded: bool = False
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a fact by its name, or by its name after % in percent; of an output, whether it is this one."""
+        if name in OUTPUTS:
+            return self.output is OUTPUTS[name]
+        return percent(getattr(self, name[1:])) if name.startswith("%") else getattr(self, name)
 
     @property
     def target(self) -> Distribution | None:
@@ -225,6 +232,11 @@ class Facts:
     def median_is_zero(self) -> bool:
         return self.zeros >= HALF_ZEROS.value
 
+    @property
+    def costly_zeros(self) -> bool:
+        """Whether there are targets of 0 among numbers that are counts or never negative."""
+        return self.kind in ("counts", "zero-inflated") and self.zeros > 0.0
+
     @cached_property
     def magnitudes(self) -> float | None:
         """The 99 % quantile of a positive target over the 1 % quantile."""
@@ -278,6 +290,12 @@ class Facts:
         word = min(rows, key=lambda name: (rows[name], name))
         share = rows[word] / sum(rows.values())
         return word, share, share * len(rows)
+
+    @property
+    def rarest(self) -> str:
+        """Why accuracy misleads."""
+        share = f": the rarest has {percent(self.smallest[1])} of the rows" if self.smallest is not None else ""
+        return f"always naming the commoner classes looks good{share}"
 
     @property
     def imbalanced(self) -> bool:
@@ -356,6 +374,12 @@ class Facts:
         return self.profile.counts.get("sure and wrong", 0)
 
     @property
+    def sure(self) -> str:
+        """Why cross-entropy is infinite."""
+        count = self.sure_and_wrong
+        return f"it is infinite: {count} row{' is' if count == 1 else 's are'} sure and wrong"
+
+    @property
     def positive(self) -> str | None:
         """Of two labels of text, the one whose rows have the higher predictions; None where nothing tells."""
         if not self.text or len(self.labels) != 2 or "pred" not in self.widths:
@@ -416,6 +440,14 @@ class Facts:
         return self.tailed or self.dominated
 
     @property
+    def tail(self) -> str:
+        """What makes the tails heavy."""
+        if self.dominated:
+            return f"one row has {percent(self.dominance)} of the squared errors"
+        about = "residuals" if self.errors is not None and self.errors[0] == "residual" else "targets"
+        return f"{percent(self.outlier_share)} of the {about} are outliers"
+
+    @property
     def delta(self) -> float | None:
         """The corner of huber that keeps 95 % of the efficiency of mse, from the scale of the residuals."""
         if self.scale is None or self.errors is None or self.errors[0] != "residual":
@@ -442,6 +474,11 @@ class Facts:
         if self.kind == "triplets":
             return self.profile.numbers["distance anchor negative"].mean
         return max(self.pair_distances) if self.pair_distances is not None else None
+
+    @property
+    def margin(self) -> float | None:
+        """A margin on the scale of the distances, where 1 is not on it."""
+        return None if not self.distance or self.near_one else float(f"{self.distance:.2g}")
 
     @property
     def near_one(self) -> bool:

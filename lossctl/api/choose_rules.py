@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, NamedTuple, cast
 
 import numpy as np
 
-from lossctl.api.choose_facts import DECISIONS, ONE_SIDED, SIGMOIDS, TANH, Facts, percent
+from lossctl.api.choose_facts import Facts
 from lossctl.core.breach import breach, judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import OPTIONAL, Form
@@ -17,220 +17,170 @@ from lossctl.core.state import NEVER
 from lossctl.profile.roles import role_domains
 from lossctl.results.advice import Caution, Ground, Misfit, Pick, Rank
 
-Why = str | Callable[[Facts], str]
+# By kind of data; names that begin with * are of rules that several kinds share. A rule is a rank, a loss with the
+# parameter that it sets, by the fact of that name if not to a value, the facts on which it rests (- is none), and the
+# reason: {fact} is that fact in words, {%fact} in percent. Of the ranks first and robust the first rule that holds is
+# taken, of `also` each; of `avoid` each whose loss is not taken.
+TABLE: Final = """
+*usual
+    first   mae               heavy             {tail}: a mean of squares would be about these
+    first   mse               not heavy         no outliers that would decide a mean of squares
+    robust  huber:delta       delta
+        delta is 1.345 x 1.4826 x MAD of the residuals, which keeps 95% of the efficiency of mse
+    robust  mae               not heavy         outliers count by their distance alone
+    robust  log_cosh          heavy             outliers count by their distance alone
+    also    quantile          -                 where a bound or a service level is wanted, as quantile:q=0.9
+    also    mbe               -                 beside another loss, where the direction of errors matters
+*by_count
+    robust  mae               not median_is_zero  outliers count by their distance alone
+    robust  huber:delta       delta
+        delta is 1.345 x 1.4826 x MAD of the residuals, which keeps 95% of the efficiency of mse
+    also    wape              -                 a share of all targets, which zeros and tiny targets do not spoil
+*traps
+    avoid   mape              has_tiny          tiny targets outweigh all others in it
+    avoid   smape             costly_zeros      a target of 0 costs 2 whatever is predicted: {%zeros} of the rows
+    avoid   mse               heavy             {tail}: they would decide it
+    avoid   mae               median_is_zero    the median is 0: predicting 0 serves it best
+*proper
+    first   brier             probable          proper, and bounded where cross-entropy is not finite
+    robust  brier             probable          proper, and bounded: one row that is sure and wrong decides nothing
+    also    focal             imbalanced, finite  a rare class: rows that are right already count little
+    also    zero_one          not imbalanced    to report how often the decision is wrong
+    also    gce               probable          where labels may be wrong
+    avoid   zero_one          imbalanced, not decisions  {rarest}
+*classes
+    first   zero_one          decisions         decisions are right or wrong, no more
+    first   cce               finite            one of several classes is right: their probabilities are wanted
+    *proper
+    avoid   cce               sure_and_wrong    {sure}
+real
+    *usual
+    *traps
+non-negative
+    *usual
+    *by_count
+    *traps
+positive
+    first   msle              wide
+        the target spans a factor of {magnitudes:.3g}: errors should count by their ratio
+    *usual
+    also    gamma_deviance    wide              where the mean is wanted and errors grow with it
+    *by_count
+    *traps
+    avoid   mse               wide, not heavy   the largest targets would decide it
+proportion
+    *usual
+    also    bce               finite            shares are probabilities of a yes: proper for their mean
+    *traps
+zero-inflated
+    first   tweedie_deviance:power=1.5  -                 {%zeros} exact zeros beside positive numbers
+    first   mse               -                 zeros and large numbers both add to a mean
+    *by_count
+    *traps
+counts
+    first   poisson           -                 counts: their variance grows with their mean
+    first   mse               -
+        predictions are not all above 0, so they are no rates: mse asks for the mean, too
+    also    poisson_deviance  -                 ranks as poisson does, with 0 for perfect
+    also    tweedie_deviance:power=1.5  overdispersed     a dispersion of {dispersion:.3g}, where Poisson has 1
+    *by_count
+    *traps
+binary
+    first   squared_hinge     tanh              scores of either sign: the sign is the decision
+    robust  hinge             tanh              wrong rows count by their distance alone
+    first   triplet_score     one_sided         only the order of such scores is left
+    first   zero_one          decisions         decisions are right or wrong, no more
+    first   bce               finite            a yes/no question: the probability is wanted
+    *proper
+    avoid   bce               sure_and_wrong    {sure}
+    also    hinge             not output        where only the decision matters, of scores
+    also    gan_discriminator  finite            if 1 is a real row, 0 a generated one, and p is D(x)
+    also    gan_generator_nonsaturating  finite            the same, for the generator
+classes
+    first   hinge             tanh              scores without a distribution: the largest decides
+    first   hinge             sigmoids          scores without a distribution: the largest decides
+    *classes
+one-hot
+    *classes
+soft
+    first   zero_one          decisions         decisions are right or wrong, no more
+    first   cce               finite            the target is a distribution over classes
+    *proper
+    avoid   cce               sure_and_wrong    {sure}
+    also    kl                -                 cce less the entropy of the target: 0 is perfect
+multilabel
+    first   bce               finite            several labels may be right at once: a probability for each
+    first   mse               -                 on probabilities the Brier score of each label: proper, and bounded
+    robust  mse               -                 on probabilities the Brier score of each label: proper, and bounded
+    also    focal             imbalanced, finite  a rare class: rows that are right already count little
+    avoid   bce               sure_and_wrong    {sure}
+masks
+    first   dice              decisions         hard masks: overlap is what they tell
+    first   dice              small_foreground
+        a small foreground, {%ones} of the pixels: the background counts for nothing
+    first   bce               finite            calibrated probabilities of pixels
+    first   dice              -                 bounded, where cross-entropy is not finite
+    robust  dice              -                 bounded: a mask that is wholly missed costs 1
+    robust  iou_mask          -
+        bounded: a mask that is wholly missed costs 1; stricter than dice on poor ones
+    also    iou_mask_score    decisions         to report hard masks by thresholds of overlap
+    avoid   bce               sure_and_wrong    {sure}
+boxes
+    first   giou              disjoint          {disjoint} boxes do not meet: 1 - IoU is flat there
+    first   iou               -                 the box as a whole, whatever its size; every pair overlaps
+    first   mae               -
+        the predictions are no boxes x1 <= x2, y1 <= y2: coordinates can be compared
+    robust  iou               -                 bounded: a box that is wholly missed costs 1, however far it is
+    robust  giou              -                 bounded by 2, and it tells how far apart boxes are that do not meet
+    also    ciou              -                 for training: distance and shape speed it up
+    avoid   iou_log           disjoint          it is infinite for boxes that do not meet
+    avoid   mse               -                 it compares coordinates, so large boxes decide it
+pairs
+    first   contrastive:margin  -                 pairs that are the same or different
+triplets
+    first   triplet:margin    -                 an anchor with what is like it and what is not
+"""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A loss to take at a rank, or to avoid, where `when` holds; `params` sets its parameters from the facts."""
+class Rule(NamedTuple):
+    """A line of the table."""
 
     rank: Rank | Literal["avoid"]
     loss: str
-    why: Why
-    when: Callable[[Facts], bool] = lambda facts: True
-    params: Callable[[Facts], Mapping[str, float]] = lambda facts: {}
+    parameter: str
+    when: str
+    why: str = ""
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether the data has all the facts on which the rule rests."""
+        words = self.when.split(", ") if self.when != "-" else []
+        return all(bool(facts[word.removeprefix("not ")]) is not word.startswith("not ") for word in words)
+
+    def bound(self, loss: Loss, facts: Facts) -> Loss:
+        """Return the loss with the parameter that the rule sets."""
+        name, _, value = self.parameter.partition("=")
+        number = None if not name else float(value) if value else facts[name]
+        return loss if number is None else loss.bind(**{name: number})
 
 
-def _tail(facts: Facts) -> str:
-    if facts.dominated:
-        return f"one row has {percent(facts.dominance)} of the squared errors"
-    about = "residuals" if facts.errors is not None and facts.errors[0] == "residual" else "targets"
-    return f"{percent(facts.outlier_share)} of the {about} are outliers"
+def rules_of(table: str) -> dict[str, tuple[Rule, ...]]:
+    """Parse a table of rules."""
+    sections: dict[str, list[Rule]] = {}
+    for line in filter(None, table.splitlines()):
+        cells = re.split("  +", line.strip(), maxsplit=3)
+        if not line.startswith(" "):
+            rules = sections[line] = []
+        elif line.startswith(" " * 8):
+            rules[-1] = rules[-1]._replace(why=line.strip())
+        elif line.strip() in sections:
+            rules += sections[line.strip()]
+        else:
+            loss, _, parameter = cells[1].partition(":")
+            rules.append(Rule(cast(Rank, cells[0]), loss, parameter, *cells[2:]))
+    return {kind: tuple(rules) for kind, rules in sections.items() if not kind.startswith("*")}
 
 
-def _sure(facts: Facts) -> str:
-    count = facts.sure_and_wrong
-    return f"it is infinite: {count} row{' is' if count == 1 else 's are'} sure and wrong"
-
-
-def _rarest(facts: Facts) -> str:
-    share = f": the rarest has {percent(facts.smallest[1])} of the rows" if facts.smallest is not None else ""
-    return f"always naming the commoner classes looks good{share}"
-
-
-def _delta(facts: Facts) -> Mapping[str, float]:
-    return {"delta": facts.delta} if facts.delta is not None else {}
-
-
-def _margin(facts: Facts) -> Mapping[str, float]:
-    return {} if not facts.distance or facts.near_one else {"margin": float(f"{facts.distance:.2g}")}
-
-
-def _power(facts: Facts) -> Mapping[str, float]:
-    return {"power": 1.5}  # between Poisson and gamma
-
-
-# by kind of data: of each rank, the first rule that holds is taken, and all of `also` --------------------------------
-
-BY_DISTANCE: Final = "outliers count by their distance alone"
-HUBER: Final = Rule(
-    "robust",
-    "huber",
-    "delta is 1.345 x 1.4826 x MAD of the residuals, which keeps 95% of the efficiency of mse",
-    lambda facts: facts.delta is not None,
-    _delta,
-)
-USUAL: Final = (
-    Rule("first", "mae", lambda f: f"{_tail(f)}: a mean of squares would be about these", lambda facts: facts.heavy),
-    Rule("first", "mse", "no outliers that would decide a mean of squares", lambda facts: not facts.heavy),
-    HUBER,
-    Rule("robust", "mae", BY_DISTANCE, lambda facts: not facts.heavy),
-    Rule("robust", "log_cosh", BY_DISTANCE, lambda facts: facts.heavy),
-    Rule("also", "quantile", "where a bound or a service level is wanted, as quantile:q=0.9"),
-    Rule("also", "mbe", "beside another loss, where the direction of errors matters"),
-)
-BY_COUNT: Final = (
-    Rule("robust", "mae", BY_DISTANCE, lambda facts: not facts.median_is_zero),
-    HUBER,
-    Rule("also", "wape", "a share of all targets, which zeros and tiny targets do not spoil"),
-)
-REGRESSION_TRAPS: Final = (
-    Rule("avoid", "mape", "tiny targets outweigh all others in it", lambda facts: facts.has_tiny),
-    Rule(
-        "avoid",
-        "smape",
-        lambda facts: f"a target of 0 costs 2 whatever is predicted: {percent(facts.zeros)} of the rows",
-        lambda facts: facts.kind in ("counts", "zero-inflated") and facts.zeros > 0.0,
-    ),
-    Rule("avoid", "mse", lambda facts: f"{_tail(facts)}: they would decide it", lambda facts: facts.heavy),
-    Rule("avoid", "mae", "the median is 0: predicting 0 serves it best", lambda facts: facts.median_is_zero),
-)
-RARE: Final = Rule(
-    "also",
-    "focal",
-    "a rare class: rows that are right already count little",
-    lambda facts: facts.imbalanced and facts.finite,
-)
-WRONG_BCE: Final = Rule("avoid", "bce", _sure, lambda facts: bool(facts.sure_and_wrong))
-
-
-def _proper(name: str, why: str) -> tuple[Rule, ...]:
-    """Return the rules for probabilities, whose cross-entropy has one name for two classes and one for several."""
-    bounded = "proper, and bounded: one row that is sure and wrong decides nothing"
-    return (
-        Rule("first", "zero_one", "decisions are right or wrong, no more", lambda facts: facts.output == DECISIONS),
-        Rule("first", name, why, lambda facts: facts.finite),
-        Rule("first", "brier", "proper, and bounded where cross-entropy is not finite", lambda facts: facts.probable),
-        Rule("robust", "brier", bounded, lambda facts: facts.probable),
-        RARE,
-        Rule("also", "zero_one", "to report how often the decision is wrong", lambda facts: not facts.imbalanced),
-        Rule("also", "gce", "where labels may be wrong", lambda facts: facts.probable),
-        Rule("avoid", "zero_one", _rarest, lambda facts: facts.imbalanced and facts.output != DECISIONS),
-        Rule("avoid", name, _sure, lambda facts: bool(facts.sure_and_wrong)),
-    )
-
-
-RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "real": (*USUAL, *REGRESSION_TRAPS),
-    "non-negative": (*USUAL, *BY_COUNT, *REGRESSION_TRAPS),
-    "positive": (
-        Rule(
-            "first",
-            "msle",
-            lambda facts: f"the target spans a factor of {facts.magnitudes:.3g}: errors should count by their ratio",
-            lambda facts: facts.wide,
-        ),
-        *USUAL,
-        Rule("also", "gamma_deviance", "where the mean is wanted and errors grow with it", lambda facts: facts.wide),
-        *BY_COUNT,
-        *REGRESSION_TRAPS,
-        Rule("avoid", "mse", "the largest targets would decide it", lambda facts: facts.wide and not facts.heavy),
-    ),
-    "proportion": (
-        *USUAL,
-        Rule("also", "bce", "shares are probabilities of a yes: proper for their mean", lambda facts: facts.finite),
-        *REGRESSION_TRAPS,
-    ),
-    "zero-inflated": (
-        Rule(
-            "first",
-            "tweedie_deviance",
-            lambda facts: f"{percent(facts.zeros)} exact zeros beside positive numbers",
-            params=_power,
-        ),
-        Rule("first", "mse", "zeros and large numbers both add to a mean"),
-        *BY_COUNT,
-        *REGRESSION_TRAPS,
-    ),
-    "counts": (
-        Rule("first", "poisson", "counts: their variance grows with their mean"),
-        Rule("first", "mse", "predictions are not all above 0, so they are no rates: mse asks for the mean, too"),
-        Rule("also", "poisson_deviance", "ranks as poisson does, with 0 for perfect"),
-        Rule(
-            "also",
-            "tweedie_deviance",
-            lambda facts: f"a dispersion of {facts.dispersion:.3g}, where Poisson has 1",
-            lambda facts: facts.overdispersed,
-            _power,
-        ),
-        *BY_COUNT,
-        *REGRESSION_TRAPS,
-    ),
-    "binary": (
-        Rule("first", "squared_hinge", "scores of either sign: the sign is the decision", lambda f: f.output == TANH),
-        Rule("robust", "hinge", "wrong rows count by their distance alone", lambda facts: facts.output == TANH),
-        Rule("first", "triplet_score", "only the order of such scores is left", lambda f: f.output == ONE_SIDED),
-        *_proper("bce", "a yes/no question: the probability is wanted"),
-        Rule("also", "hinge", "where only the decision matters, of scores", lambda facts: facts.output is None),
-        Rule("also", "gan_discriminator", "if 1 is a real row, 0 a generated one, and p is D(x)", lambda f: f.finite),
-        Rule("also", "gan_generator_nonsaturating", "the same, for the generator", lambda facts: facts.finite),
-    ),
-    "classes": (
-        Rule(
-            "first",
-            "hinge",
-            "scores without a distribution: the largest decides",
-            lambda facts: facts.output in (TANH, SIGMOIDS),
-        ),
-        *_proper("cce", "one of several classes is right: their probabilities are wanted"),
-    ),
-    "one-hot": _proper("cce", "one of several classes is right: their probabilities are wanted"),
-    "soft": (
-        *_proper("cce", "the target is a distribution over classes"),
-        Rule("also", "kl", "cce less the entropy of the target: 0 is perfect"),
-    ),
-    "multilabel": (
-        Rule("first", "bce", "several labels may be right at once: a probability for each", lambda facts: facts.finite),
-        Rule("first", "mse", "on probabilities the Brier score of each label: proper, and bounded"),
-        Rule("robust", "mse", "on probabilities the Brier score of each label: proper, and bounded"),
-        RARE,
-        WRONG_BCE,
-    ),
-    "masks": (
-        Rule("first", "dice", "hard masks: overlap is what they tell", lambda facts: facts.output == DECISIONS),
-        Rule(
-            "first",
-            "dice",
-            lambda facts: f"a small foreground, {percent(facts.ones)} of the pixels: the background counts for nothing",
-            lambda facts: facts.small_foreground,
-        ),
-        Rule("first", "bce", "calibrated probabilities of pixels", lambda facts: facts.finite),
-        Rule("first", "dice", "bounded, where cross-entropy is not finite"),
-        Rule("robust", "dice", "bounded: a mask that is wholly missed costs 1"),
-        Rule("robust", "iou_mask", "bounded: a mask that is wholly missed costs 1; stricter than dice on poor ones"),
-        Rule(
-            "also", "iou_mask_score", "to report hard masks by thresholds of overlap", lambda f: f.output == DECISIONS
-        ),
-        WRONG_BCE,
-    ),
-    "boxes": (
-        Rule(
-            "first",
-            "giou",
-            lambda facts: f"{facts.disjoint} boxes do not meet: 1 - IoU is flat there",
-            lambda facts: facts.disjoint > 0,
-        ),
-        Rule("first", "iou", "the box as a whole, whatever its size; every pair overlaps"),
-        Rule("first", "mae", "the predictions are no boxes x1 <= x2, y1 <= y2: coordinates can be compared"),
-        Rule("robust", "iou", "bounded: a box that is wholly missed costs 1, however far it is"),
-        Rule("robust", "giou", "bounded by 2, and it tells how far apart boxes are that do not meet"),
-        Rule("also", "ciou", "for training: distance and shape speed it up"),
-        Rule("avoid", "iou_log", "it is infinite for boxes that do not meet", lambda facts: facts.disjoint > 0),
-        Rule("avoid", "mse", "it compares coordinates, so large boxes decide it"),
-    ),
-    "pairs": (Rule("first", "contrastive", "pairs that are the same or different", params=_margin),),
-    "triplets": (Rule("first", "triplet", "an anchor with what is like it and what is not", params=_margin),),
-}
+RULES: Final = rules_of(TABLE)
 
 
 def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], tuple[Caution, ...]]:
@@ -238,7 +188,7 @@ def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], 
     rules = [
         rule
         for rule in RULES.get(facts.kind, ())
-        if rule.loss in losses and rule.when(facts) and not misfit(losses[rule.loss], facts)
+        if rule.loss in losses and rule.holds(facts) and not misfit(losses[rule.loss], facts)
     ]
     picks: dict[str, Pick] = {}
     ranks: tuple[Rank, ...] = ("first", "robust", "also")
@@ -246,8 +196,8 @@ def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], 
         for rule in rules:
             if rule.rank != rank or rule.loss in picks:
                 continue
-            loss = losses[rule.loss].bind(**rule.params(facts))
-            picks[rule.loss] = Pick(rank, loss.name, loss.spec, loss.optimises, _said(rule, facts), loss.use)
+            loss, why = rule.bound(losses[rule.loss], facts), rule.why.format_map(facts)
+            picks[rule.loss] = Pick(rank, loss.name, loss.spec, loss.optimises, why, loss.use)
             if rank != "also":
                 break
         if not picks:
@@ -255,12 +205,8 @@ def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], 
     cautions: dict[str, Caution] = {}
     for rule in rules:
         if rule.rank == "avoid" and rule.loss not in picks:
-            cautions.setdefault(rule.loss, Caution(rule.loss, _said(rule, facts), losses[rule.loss].avoid))
+            cautions.setdefault(rule.loss, Caution(rule.loss, rule.why.format_map(facts), losses[rule.loss].avoid))
     return tuple(picks.values()), tuple(cautions.values())
-
-
-def _said(rule: Rule, facts: Facts) -> str:
-    return rule.why if isinstance(rule.why, str) else rule.why(facts)
 
 
 # which losses can be computed, by their declarations -----------------------------------------------------------------
