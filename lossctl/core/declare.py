@@ -109,6 +109,11 @@ def recipe(**facts: Any) -> Callable[[Callable[..., Recipe]], Loss]:
     return made
 
 
+def score(**facts: Any) -> Callable[[Callable[..., Recipe]], Loss]:
+    """Declare a loss by its recipe whose value is the better the larger it is, 1 at best."""
+    return recipe(best=1.0, direction="max", **facts)
+
+
 def declare(
     function: Callable[..., Any],
     *,

@@ -31,11 +31,7 @@ def _poisson_gradient(batch: Batch) -> Array:
     return 1.0 - batch.target / batch.pred
 
 
-def _poisson_raw_gradient(batch: Batch) -> Array:
-    return _raw_slope(batch, 1.0)
-
-
-@loss(forms=(RATE,), gradient=_poisson_gradient, raw_gradient=_poisson_raw_gradient, best=None)
+@loss(forms=(RATE,), gradient=_poisson_gradient, raw_gradient=lambda batch: _raw_slope(batch, 1.0), best=None)
 def poisson(
     batch: Batch, *, full: Annotated[bool, None, "add ln Γ(y + 1), which makes it the exact likelihood"] = False
 ) -> Array:
@@ -78,15 +74,11 @@ def _deviance(batch: Batch, power: float) -> Array:
     return by_piece(deviance, *lines, activation=batch.activation, power=power)
 
 
-def _poisson_deviance_gradient(batch: Batch) -> Array:
-    return 2.0 * _poisson_gradient(batch)
-
-
-def _poisson_deviance_raw_gradient(batch: Batch) -> Array:
-    return 2.0 * _raw_slope(batch, 1.0)
-
-
-@loss(forms=(RATE,), gradient=_poisson_deviance_gradient, raw_gradient=_poisson_deviance_raw_gradient)
+@loss(
+    forms=(RATE,),
+    gradient=lambda batch: 2.0 * _poisson_gradient(batch),
+    raw_gradient=lambda batch: 2.0 * _raw_slope(batch, 1.0),
+)
 def poisson_deviance(batch: Batch) -> Array:
     """Poisson deviance: twice what the likelihood of a count falls short of the best one, that of μ = y.
 
@@ -108,15 +100,11 @@ def poisson_deviance(batch: Batch) -> Array:
     return _deviance(batch, 1.0)
 
 
-def _gamma_gradient(batch: Batch) -> Array:
-    return 2.0 * (batch.pred - batch.target) / batch.pred / batch.pred
-
-
-def _gamma_raw_gradient(batch: Batch) -> Array:
-    return 2.0 * _raw_slope(batch, 2.0)
-
-
-@loss(forms=(SIZE,), gradient=_gamma_gradient, raw_gradient=_gamma_raw_gradient)
+@loss(
+    forms=(SIZE,),
+    gradient=lambda batch: 2.0 * (batch.pred - batch.target) / batch.pred / batch.pred,
+    raw_gradient=lambda batch: 2.0 * _raw_slope(batch, 2.0),
+)
 def gamma_deviance(batch: Batch) -> Array:
     """Gamma deviance, a function of the ratio of target and prediction alone.
 

@@ -175,9 +175,9 @@ def crps_ensemble(batch: Batch, *, fair: Fair = False) -> Array:
     total = np.maximum(ordered[0] - y, 0.0) + np.maximum(y - ordered[-1], 0.0)
     for below in range(1, count):
         low, high = ordered[below - 1], ordered[below]
-        left, right = (n * (n - less) / (count * (count - less)) for n in (below, count - below))
+        share_below, share_above = (n * (n - less) / (count * (count - less)) for n in (below, count - below))
         before, after = np.minimum(high, y) - low, high - np.maximum(low, y)
-        total += np.maximum(before, 0.0) * left + np.maximum(after, 0.0) * right
+        total += np.maximum(before, 0.0) * share_below + np.maximum(after, 0.0) * share_above
     return total
 
 
@@ -205,8 +205,8 @@ def crps_gaussian(batch: Batch) -> Array:
     """
     sigma, size = batch["scale"], abs_residual(batch)
     w = size / sigma
-    found = sigma * (CENTRE + normal.expected_distance_gain(np.minimum(w, normal.NEAR)))
+    value = sigma * (CENTRE + normal.expected_distance_gain(np.minimum(w, normal.NEAR)))
     far = w > normal.NEAR
     if far.any():
-        found[far] = size[far] + sigma[far] * (normal.expected_distance_excess(w[far]) - INVERSE_ROOT_PI)
-    return found
+        value[far] = size[far] + sigma[far] * (normal.expected_distance_excess(w[far]) - INVERSE_ROOT_PI)
+    return value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, flag
-from lossctl.core.declare import Recipe, complement, recipe, sample
+from lossctl.core.declare import Recipe, complement, recipe, sample, score
 from lossctl.core.domain import NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
 from lossctl.core.form import Form
 from lossctl.core.loss import about_origin
@@ -22,9 +22,6 @@ from lossctl.losses.relative import plain_target
 from lossctl.numerics.array import Array, by_piece
 from lossctl.numerics.deviance import deviance
 from lossctl.numerics.weighted import over, weighted_quantile, weighted_sum
-
-score = partial(recipe, best=1.0, direction="max")
-
 
 # the median, a quantile -----------------------------------------------------------------------------------------
 

@@ -6,17 +6,18 @@ Variances are those of the population, of quantities taken about an origin, from
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, residual
-from lossctl.core.declare import Recipe, loss, recipe, sample
+from lossctl.core.declare import Recipe, loss, recipe, sample, score
 from lossctl.core.domain import COUNT, REAL
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import about_origin
 from lossctl.core.param import Choice
-from lossctl.core.statistic import R_SQUARED, Means, Statistic, one_less, positive, root_of, variance
+from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, variance
 from lossctl.losses.regression import ONE_OUTPUT, residual_rest, squared
 from lossctl.losses.relative import plain_target
 from lossctl.numerics.array import Array
@@ -46,26 +47,24 @@ def squared_shifted_residual(batch: Batch) -> Array:
     return np.square(shifted_residual(batch))
 
 
+# residuals beside the spread or the size of the target -----------------------------------------------------------
+
 CONSTANT: Final = "the target is constant"
-
-
+R2_PARTS: Final = (squared, centred_target, squared_centred_target)
 OVER_VARIANCE: Final = Statistic(
     "mean / variance of the target", lambda m: m[0] / positive(variance(m[1], m[2])), undefined=CONSTANT
 )
-
 UNEXPLAINED: Final = Statistic(
     "variance of the residual / variance of the target",
     lambda m: variance(m[0], m[1]) / positive(variance(m[2], m[3])),
     undefined=CONSTANT,
 )
-
 OVER_MEAN: Final = Statistic(
     "root of a mean / mean of the target",
     lambda m: np.sqrt(m[0]) / positive(np.abs(m[1])),
     interval="log",
     undefined="the mean of the targets is zero",
 )
-
 OVER_SIZE: Final = Statistic(
     "root of a ratio of means",
     lambda m: np.sqrt(m[0] / positive(m[1])),
@@ -74,54 +73,7 @@ OVER_SIZE: Final = Statistic(
 )
 
 
-def _spreads(m: Means) -> tuple[Any, Any]:
-    return variance(m[0], m[2]), variance(m[1], m[3])
-
-
-def _correlation(m: Means) -> Any:
-    u, v = _spreads(m)
-    return np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
-
-
-CORRELATION: Final = Statistic(
-    "correlation of two quantities",
-    _correlation,
-    undefined="the target or the prediction is constant",
-)
-
-
-def _apart(m: Means) -> tuple[Any, Any, Any, Any, Any]:
-    """Deviations a and b, variance of v - u, variance of v less that of u, what is left of the former."""
-    u, v = _spreads(m)
-    a, b = np.sqrt(positive(u)), np.sqrt(positive(v))
-    rest, more = variance(m[4], m[5]), m[6] - m[4] * (m[0] + m[1])
-    return a, b, rest, more, np.maximum(rest - (more / (a + b)) ** 2, 0.0)
-
-
-def _discord(m: Means) -> Any:
-    a, b, _, _, left = _apart(m)
-    return 0.5 * left / (a * b)
-
-
-# 1 - cov(u, v)/(a b) = (var(v - u) - (a - b)²)/(2 a b), where little cancels for nearly equal u and v;
-# a - b is the difference of the variances over a + b
-DISCORD: Final = Statistic("1 - correlation, from differences", _discord, undefined=CORRELATION.undefined)
-
-
-def _discordance(m: Means) -> Any:
-    return m[0] / positive(variance(m[2], m[4]) + variance(m[3], m[5]) + m[1] ** 2)
-
-
-DISCORDANCE: Final = Statistic(
-    "mean square / (both variances + squared difference of the means)",
-    _discordance,
-    undefined="target and prediction are the same constant",
-)
-
-R2_PARTS = (squared, centred_target, squared_centred_target)
-
-
-@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+@score(forms=ONE_OUTPUT)
 def r2() -> Recipe:
     """Share of the target's variance that the prediction explains.
 
@@ -144,17 +96,15 @@ def r2() -> Recipe:
     return Recipe(R2_PARTS, R_SQUARED)
 
 
-@recipe(forms=ONE_OUTPUT)
+@recipe(like=r2)
 def rse() -> Recipe:
     """Relative squared error: squared residuals over those of the mean, 1 - R².
 
     0 is perfect, 1 as good as the mean of these targets. Undefined where the target is constant.
 
     Formula: Σ r² / Σ (target - mean target)²
-    Unit: 1
     Use: As r2, where a loss is wanted: what is left to explain.
     Avoid: Comparing over data sets of different spread. permetrics calls residual_standard_error RSE.
-    Source: Wright 1921
     Also: one_minus_r2, relative_squared_error
     Elsewhere:
         scikit-learn  1 - r2_score            # for a constant target r2_score returns 1 or 0
@@ -163,14 +113,13 @@ def rse() -> Recipe:
     return Recipe(r2.parts, OVER_VARIANCE)
 
 
-@recipe(forms=ONE_OUTPUT)
+@recipe(like=r2)
 def rrse() -> Recipe:
     """Root relative squared error, √(1 - R²).
 
     The rmse in standard deviations of the target. Undefined where the target is constant.
 
     Formula: √(Σ r² / Σ (target - mean target)²)
-    Unit: 1
     Use: rmse without a unit: 1 is as good as the mean.
     Avoid: Comparing over data sets of different spread.
     Source: Wright 1921; Witten & Frank 1999, Data Mining
@@ -200,17 +149,13 @@ def one_minus_explained_variance() -> Recipe:
     return Recipe((shifted_residual, squared_shifted_residual, centred_target, squared_centred_target), UNEXPLAINED)
 
 
-@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+@score(like=one_minus_explained_variance)
 def explained_variance() -> Recipe:
     """Share of the target's variance that is not left in the residual.
 
     A score: r2 with a constant bias taken off. Undefined where the target is constant.
 
     Formula: 1 - Var(target - pred) / Var(target)
-    Unit: 1
-    Use: A constant offset of the predictions does not matter, or is put right elsewhere.
-    Avoid: A bias matters: it does not see one. rse does.
-    Source: Cohen et al. 2003, Applied Multiple Regression
     Also: explained_variance_score
     Elsewhere:
         scikit-learn  explained_variance_score  # for a constant target it returns 1 or 0
@@ -326,9 +271,9 @@ def residual_standard_error(
 def _gini(ordered: Array) -> float:
     size, weight = ordered
     reached = np.cumsum(weight)
-    whole = float(reached[-1])
-    total = whole * weighted_sum(size, weight)
-    return weighted_sum(size * (2.0 * reached - weight - whole), weight) / total if total > 0.0 else 0.0
+    total_weight = float(reached[-1])
+    total = total_weight * weighted_sum(size, weight)
+    return weighted_sum(size * (2.0 * reached - weight - total_weight), weight) / total if total > 0.0 else 0.0
 
 
 @recipe(forms=ONE_OUTPUT, ranks=False)
@@ -347,6 +292,9 @@ def residual_gini() -> Recipe:
         permetrics  RGINI  # of one output
     """
     return sample(abs_residual, value=_gini, undefined="not defined for these rows")
+
+
+# correlations ----------------------------------------------------------------------------------------------------
 
 
 @about_origin
@@ -373,7 +321,39 @@ def difference_of_squares(batch: Batch) -> Array:
     return shifted_residual(batch) * (centred_target(batch) + centred_pred(batch))
 
 
-@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+VARIANCES: Final = (centred_target, centred_pred, squared_centred_target, squared_centred_pred)
+
+
+def correlation(m: Means) -> Any:
+    """Cov(u, v) / √(Var(u) Var(v)) from the means of u, v, u², v² and u v."""
+    u, v = variance(m[0], m[2]), variance(m[1], m[3])
+    return np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
+
+
+def one_minus_correlation(m: Means) -> Any:
+    """(Var(v - u) - (a - b)²)/(2 a b) from the means of u, v, u², v², v - u, (v - u)² and v² - u².
+
+    a and b are the deviations of u and v; a - b is the difference of the variances over a + b. Little cancels in it
+    for nearly equal u and v.
+    """
+    u, v = variance(m[0], m[2]), variance(m[1], m[3])
+    a, b = np.sqrt(positive(u)), np.sqrt(positive(v))
+    more = m[6] - m[4] * (m[0] + m[1])
+    return 0.5 * np.maximum(variance(m[4], m[5]) - (more / (a + b)) ** 2, 0.0) / (a * b)
+
+
+CORRELATION: Final = Statistic(
+    "correlation of two quantities", correlation, undefined="the target or the prediction is constant"
+)
+DISCORD: Final = Statistic("1 - correlation, from differences", one_minus_correlation, undefined=CORRELATION.undefined)
+DISCORDANCE: Final = Statistic(
+    "mean square / (both variances + squared difference of the means)",
+    lambda m: m[0] / positive(variance(m[2], m[4]) + variance(m[3], m[5]) + m[1] ** 2),
+    undefined="target and prediction are the same constant",
+)
+
+
+@score(forms=ONE_OUTPUT)
 def pearson() -> Recipe:
     """Pearson's correlation of prediction and target, between -1 and 1.
 
@@ -391,10 +371,10 @@ def pearson() -> Recipe:
         keras         metrics.PearsonCorrelation(axis=0)  # its means are float32
         permetrics    PCC                                 # of one output
     """
-    return Recipe((centred_target, centred_pred, squared_centred_target, squared_centred_pred, product), CORRELATION)
+    return Recipe((*VARIANCES, product), CORRELATION)
 
 
-@recipe(forms=ONE_OUTPUT)
+@recipe(like=pearson)
 def one_minus_pearson() -> Recipe:
     """1 - Pearson's correlation, between 0 and 2.
 
@@ -402,26 +382,13 @@ def one_minus_pearson() -> Recipe:
     64 units in the last place where the first row is an ordinary one. Undefined where either is constant.
 
     Formula: 1 - Cov(target, pred) / √(Var(target)·Var(pred))
-    Unit: 1
     Use: As pearson, where a loss is wanted.
     Avoid: The predictions are used as they are: a wrong scale or bias is not seen.
-    Source: Pearson 1895, doi:10.1098/rspl.1895.0041
     Also: pearson_distance, correlation_distance
     Elsewhere:
         scipy  spatial.distance.correlation
     """
-    return Recipe(
-        (
-            centred_target,
-            centred_pred,
-            squared_centred_target,
-            squared_centred_pred,
-            shifted_residual,
-            squared_shifted_residual,
-            difference_of_squares,
-        ),
-        DISCORD,
-    )
+    return Recipe((*VARIANCES, shifted_residual, squared_shifted_residual, difference_of_squares), DISCORD)
 
 
 @recipe(forms=ONE_OUTPUT)
@@ -438,22 +405,17 @@ def one_minus_concordance() -> Recipe:
     Elsewhere:
         keras  1 - metrics.ConcordanceCorrelation(axis=0)  ≠ its covariance is taken about one mean only
     """
-    return Recipe(
-        (squared, residual, centred_target, centred_pred, squared_centred_target, squared_centred_pred), DISCORDANCE
-    )
+    return Recipe((squared, residual, *VARIANCES), DISCORDANCE)
 
 
-@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+@score(like=one_minus_concordance)
 def concordance() -> Recipe:
     """Lin's concordance correlation: agreement with the line pred = target, between -1 and 1.
 
     A score. Variances are those of the population. Undefined where target and prediction are the same constant.
 
     Formula: 2·Cov(target, pred) / (Var(target) + Var(pred) + (mean target - mean pred)²)
-    Unit: 1
     Use: Two measurements of one thing should agree in scale and offset too, as in a study of methods.
-    Avoid: Comparing over data sets of different spread.
-    Source: Lin 1989, doi:10.2307/2532051
     Also: concordance_correlation, ccc
     Elsewhere:
         torchmetrics  concordance_corrcoef                    ≠ its variances divide by n - 1, its means are as they are
@@ -461,6 +423,8 @@ def concordance() -> Recipe:
     """
     return Recipe(one_minus_concordance.parts, one_less(DISCORDANCE))
 
+
+# directions of vectors -------------------------------------------------------------------------------------------
 
 ANGLES = (0.0, 15.0, 45.0, 90.0, 135.0, 180.0)
 VECTORS = Form(
@@ -481,11 +445,7 @@ VECTORS = Form(
 )
 
 
-def _distance_gradient(batch: Batch) -> Array:
-    return -cosine_slope(batch.target, batch.pred)
-
-
-@loss(forms=(VECTORS,), gradient=_distance_gradient)
+@loss(forms=(VECTORS,), gradient=lambda batch: -cosine_slope(batch.target, batch.pred))
 def cosine_distance(batch: Batch) -> Array:
     """Cosine distance of row vectors: 1 - the cosine of their angle.
 
@@ -508,11 +468,7 @@ def cosine_distance(batch: Batch) -> Array:
     return one_minus_cosine(batch.target, batch.pred)
 
 
-def _similarity_gradient(batch: Batch) -> Array:
-    return cosine_slope(batch.target, batch.pred)
-
-
-@loss(forms=(VECTORS,), gradient=_similarity_gradient, best=1.0, direction="max")
+@loss(forms=(VECTORS,), gradient=lambda batch: cosine_slope(batch.target, batch.pred), best=1.0, direction="max")
 def cosine_similarity(batch: Batch) -> Array:
     """Cosine of the angle between row vectors.
 
@@ -534,6 +490,9 @@ def cosine_similarity(batch: Batch) -> Array:
     return cosine(batch.target, batch.pred)
 
 
+# events ----------------------------------------------------------------------------------------------------------
+
+
 def hit(batch: Batch, *, threshold: float) -> Array:
     """1 where an event was observed and predicted."""
     return ((batch.target >= threshold) & (batch.pred >= threshold)).astype(np.float64)
@@ -549,14 +508,10 @@ def slip(batch: Batch, *, threshold: float) -> Array:
     return ((batch.target >= threshold) != (batch.pred >= threshold)).astype(np.float64)
 
 
-AMONG_EVENTS = Statistic(
-    "share of the events",
-    lambda m: m[0] / m[1],
-    undefined="no event was observed or predicted",
-)
+AMONG_EVENTS: Final = replace(RATIO, name="share of the events", undefined="no event was observed or predicted")
 
 
-@recipe(forms=ONE_OUTPUT, best=1.0, direction="max")
+@score(forms=ONE_OUTPUT)
 def critical_success_index(
     *, threshold: Annotated[float, REAL, "value from which on a row is an event, in the target's unit"] = 0.5
 ) -> Recipe:
@@ -577,19 +532,15 @@ def critical_success_index(
     return Recipe((hit, event), AMONG_EVENTS)
 
 
-@recipe(forms=ONE_OUTPUT)
-def one_minus_critical_success_index(
-    *, threshold: Annotated[float, REAL, "value from which on a row is an event, in the target's unit"] = 0.5
-) -> Recipe:
+@recipe(like=critical_success_index)
+def one_minus_critical_success_index() -> Recipe:
     """Misses and false alarms over hits, misses and false alarms.
 
     Undefined where no event was observed or predicted.
 
     Formula: Σ [target ≥ t differs from pred ≥ t] / Σ [target ≥ t or pred ≥ t]
-    Unit: 1 (between 0 and 1)
     Use: As critical_success_index, where a loss is wanted.
     Avoid: Comparing over climates: it falls with the frequency of the event.
-    Source: Gilbert 1884; Schaefer 1990, doi:10.1175/1520-0434(1990)005<0570:TCSIAA>2.0.CO;2
     Elsewhere:
         torchmetrics  1 - critical_success_index(threshold=threshold)
     """

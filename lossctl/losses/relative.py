@@ -29,15 +29,11 @@ def log_residual(batch: Batch) -> Array:
     low = np.minimum(batch.pred, batch.target)
     ratio = abs_residual(batch) / (1.0 + low)
     grown = softplus(batch.raw) if batch.activation == "exp" else np.log1p(batch.pred)
-    apart = grown - np.log1p(batch.target)
-    return np.where(np.isfinite(ratio), np.copysign(np.log1p(ratio), residual(batch)), apart)
+    difference = grown - np.log1p(batch.target)
+    return np.where(np.isfinite(ratio), np.copysign(np.log1p(ratio), residual(batch)), difference)
 
 
-def _msle_gradient(batch: Batch) -> Array:
-    return 2.0 * log_residual(batch) / (1.0 + batch.pred)
-
-
-@loss(forms=LOGARITHMIC, gradient=_msle_gradient)
+@loss(forms=LOGARITHMIC, gradient=lambda batch: 2.0 * log_residual(batch) / (1.0 + batch.pred))
 def msle(batch: Batch) -> Array:
     """Mean squared logarithmic error.
 
@@ -76,11 +72,10 @@ def rmsle() -> Recipe:
     return Recipe(msle.parts, ROOT)
 
 
-def _mape_gradient(batch: Batch, *, eps: float) -> Array:
-    return np.sign(residual(batch)) / np.maximum(np.abs(batch.target), eps)
-
-
-@loss(forms=lambda eps: ANY_TARGET if eps > 0.0 else PERCENTAGE, gradient=_mape_gradient)
+@loss(
+    forms=lambda eps: ANY_TARGET if eps > 0.0 else PERCENTAGE,
+    gradient=lambda batch, eps: np.sign(residual(batch)) / np.maximum(np.abs(batch.target), eps),
+)
 def mape(
     batch: Batch,
     *,
@@ -107,11 +102,7 @@ def mape(
     return abs_residual(batch) / np.maximum(np.abs(batch.target), eps)
 
 
-def _mpe_gradient(batch: Batch) -> Array:
-    return np.broadcast_to(-1.0 / batch.target, batch.pred.shape)
-
-
-@loss(forms=PERCENTAGE, gradient=_mpe_gradient, direction="zero")
+@loss(forms=PERCENTAGE, gradient=lambda batch: np.broadcast_to(-1.0 / batch.target, batch.pred.shape), direction="zero")
 def mpe(batch: Batch) -> Array:
     """Mean percentage error, as a fraction; for positive targets, positive means that the predictions are too low.
 
@@ -152,14 +143,8 @@ def maape(batch: Batch) -> Array:
     return np.arctan2(abs_residual(batch), np.abs(batch.target))
 
 
-@derived
-def mean_size(batch: Batch) -> Array:
-    """(|target| + |pred|)/2, halved first so that it cannot overflow."""
-    return 0.5 * np.abs(batch.target) + 0.5 * np.abs(batch.pred)
-
-
 def _smape_gradient(batch: Batch) -> Array:
-    size = mean_size(batch)
+    size = 0.5 * (np.abs(batch.target) + np.abs(batch.pred))
     slope = (np.sign(residual(batch)) - 0.5 * (abs_residual(batch) / size) * np.sign(batch.pred)) / size
     return np.where(size == 0.0, 0.0, slope)
 
@@ -184,12 +169,10 @@ def smape(batch: Batch) -> Array:
         permetrics    SMAPE_S                                   = 0.5 x smape  # of one output
         permetrics    SMAPE_S_P                                 = 50 x smape   # of one output
     """
-    target, pred = np.abs(batch.target), np.abs(batch.pred)
+    target, pred = 0.5 * np.abs(batch.target), 0.5 * np.abs(batch.pred)  # halves, whose sum stays in range
     most, least = np.maximum(target, pred), np.minimum(target, pred)
     opposed = np.signbit(batch.target) != np.signbit(batch.pred)
-    fold = np.where(most > 1e300, 0.5, 1.0)  # keeps the sum of the two in range
-    share = 2.0 * (fold * (most - least)) / (fold * most + fold * least)
-    return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, share))
+    return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, 2.0 * (most - least) / (most + least)))
 
 
 def abs_target(batch: Batch) -> Array:
