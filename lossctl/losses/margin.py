@@ -45,7 +45,7 @@ def margin_loss(slope: Callable[..., Array], **facts: Any) -> Callable[[Callable
 def against(base: float, a: Array, b: Array) -> Array:
     """base + a - b, as if rounded once."""
     gap, lost = two_sum(a, -b)
-    return (base + gap) + np.where(np.isfinite(lost), lost, 0.0)
+    return (base + gap) + lost
 
 
 def best_rival(batch: Batch) -> tuple[Array, NDArray[np.int64]]:

@@ -47,7 +47,7 @@ def of_probability(cost: Callable[[float, Told], Real], told: Callable[[float], 
 
 def of_score(real: Callable[[Real], Real], generated: Callable[[Real], Real]) -> Callable[..., Real]:
     def exact(target: float, pred: float) -> Real:
-        with mp.workdps(700):
+        with mp.workdps(500):
             return (real if target else generated)(mp.mpf(pred))
 
     return exact
@@ -57,10 +57,10 @@ def nothing(f: Real) -> Real:
     return mp.mpf(0)
 
 
-PROBABILITIES = grid(target=[0.0, 1.0], pred=[5e-324, 1e-300, 1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9, *around(1.0)[:1]])
-LOGITS = grid(target=[0.0, 1.0], pred=[0.0, *both_signs([1e4, 800.0, 36.0, 17.3, 2.5, 0.3, 1e-9, 5e-324])])
+PROBABILITIES = grid(target=[0.0, 1.0], pred=[1e-300, 1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9, *around(1.0)[:1]])
+LOGITS = grid(target=[0.0, 1.0], pred=[0.0, *both_signs([1e4, 800.0, 36.0, 17.3, 2.5, 0.3, 1e-9])])
 SCORES = grid(
-    target=[0.0, 1.0], pred=[0.0, *around(1.0), *around(-1.0), *both_signs([5e-324, 1e-9, 0.3, 2.5, 1e9, 1e150, 1e300])]
+    target=[0.0, 1.0], pred=[0.0, *around(1.0), *around(-1.0), *both_signs([1e-100, 1e-9, 0.3, 2.5, 1e9, 1e100])]
 )
 GAMES = {
     "gan_discriminator": discriminator,

@@ -253,7 +253,7 @@ def rmsce(target: list[float], pred: list[float]) -> Real:
     return mp.sqrt(sum(gap**2 / count for gap, count in gaps(target, pred, 15)) / len(pred))
 
 
-LOG_ROWS = [(-1e4, -1e-300, -800.0), (-0.6931471805599453, -0.6931471805599453, -1e308)]
+LOG_ROWS = [(-1e4, -1e-100, -800.0), (-0.6931471805599453, -0.6931471805599453, -1e100)]
 RIGHT = [{"target": float(row % 2), "pred": 1e-9 if row % 2 == 0 else 1.0 - 1e-10 * row} for row in range(20)]
 MIXED = [{"target": float(row % 3 == 0), "pred": (row * 37 % 100) / 100.0} for row in range(60)]
 AGAINST = [{"target": float(row % 3 == 0), "pred": 0.9 - 0.8 * (row % 3 == 0) - row * 1e-3} for row in range(30)]

@@ -10,9 +10,7 @@ from tests.accuracy import Exact, Real, Row, around, both_signs, grid, mp
 
 TANGENT = 0.5463024898437905
 SIZES = [
-    5e-324,
-    1e-300,
-    1e-160,
+    1e-100,
     1e-17,
     1e-9,
     0.3,
@@ -26,7 +24,7 @@ SIZES = [
     350.0,
     800.0,
     1e4,
-    1e150,
+    1e100,
 ]
 SCORES = [0.0, *both_signs(SIZES), *around(TANGENT), 1.557, 1.61]
 ROWS = grid(target=[-1.0, 1.0], pred=SCORES)
@@ -54,9 +52,6 @@ def sparsemax(m: Real) -> Real:
     return mp.mpf(0) if m >= 1 else -m if m <= -1 else (1 - m) ** 2 / 4
 
 
-MARGINS = [row for row in ROWS if abs(row["pred"]) < 1e4]
-
-
 def softplus(z: float, target: float) -> Real:
     with mp.workdps(400):
         return mp.log1p(mp.exp(mp.mpf(-z if target else z)))
@@ -69,8 +64,8 @@ SCORE_ROWS: list[Sequence[float]] = [
     (0.1, 1.1000000001, 0.1),
     (0.1, 1.1, -1e-17),
     (1e16, 1e16 + 2.0, 1e16),
-    (1e300, -1e300, 5e-324),
-    (1e-300, 0.0, -1e-300),
+    (1e100, -1e100, 1e-100),
+    (1e-100, 0.0, -1e-100),
     (36.0, 1e-9, -1e4),
     (0.3, -0.7, -0.7 + 2.0**-53),
     (5.0, 4.0 + 2.0**-50, 4.0),
@@ -88,7 +83,7 @@ def of_label(function: Labels) -> Callable[..., Real]:
     """The exact loss of a row by its label and scores."""
 
     def exact(target: int, pred: Sequence[float]) -> Real:
-        with mp.workdps(1300):
+        with mp.workdps(500):
             return function(target, [mp.mpf(x) for x in pred])
 
     return exact
@@ -98,7 +93,7 @@ def of_flags(function: Flags) -> Callable[..., Real]:
     """The exact loss of a row by the scores of its true and of its false labels."""
 
     def exact(target: Sequence[int], pred: Sequence[float]) -> Real:
-        with mp.workdps(1300):
+        with mp.workdps(500):
             x = [mp.mpf(value) for value in pred]
             true = [value for value, flag in zip(x, target, strict=True) if flag]
             return function(true, [value for value, flag in zip(x, target, strict=True) if not flag])
