@@ -12,11 +12,9 @@ import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_prob, other_prob
 from lossctl.core.declare import Recipe, loss, recipe
-from lossctl.core.domain import LABELS, LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Interval
-from lossctl.core.form import Curve, Form
-from lossctl.core.param import Value
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Interval
 from lossctl.core.statistic import Statistic
-from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_CURVE, CLASS_ROWS, CLASSES
+from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_ROWS, CLASSES, in_logs
 from lossctl.losses.outcome import (
     IGNORE_CLASS,
     SHARED,
@@ -47,18 +45,7 @@ from lossctl.numerics.array import Array, polynomial
 from lossctl.numerics.deviance import ODD
 from lossctl.numerics.quotient import expected
 
-LOG_CLASSES = Form(
-    "multiclass",
-    {"target": LABELS, "pred": LOG_SIMPLEX},
-    Curve(
-        CLASS_CURVE.axis,
-        CLASS_CURVE.points,
-        {
-            "target": CLASS_CURVE.roles["target"],
-            "pred": tuple(tuple(float(np.log(p)) for p in column) for column in CLASS_CURVE.roles["pred"]),
-        },
-    ),
-)
+LOG_CLASSES = in_logs(CLASSES, "pred")
 
 
 @outcome_loss("eps", "pos_weight", "label_smoothing", "class_weight", elasticity=lambda outcome: -1.0, forms=(BINARY,))
@@ -130,12 +117,10 @@ def _target_shares(batch: Batch, smoothing: float) -> Array:
     return class_rows(batch, smoothing) if batch.form == "multiclass" else smoothed(flag(batch), smoothing, 2)
 
 
-def _brier_gradient(batch: Batch, *, label_smoothing: float) -> Array:
-    return 2.0 * (batch.pred - _target_shares(batch, label_smoothing))
-
-
 @class_loss(
-    forms=(BINARY_ONE, CLASSES, CLASS_ROWS), gradient=_brier_gradient, later=("label_smoothing", "ignore_class")
+    forms=(BINARY_ONE, CLASSES, CLASS_ROWS),
+    gradient=lambda batch, label_smoothing: 2.0 * (batch.pred - _target_shares(batch, label_smoothing)),
+    later=("label_smoothing", "ignore_class"),
 )
 def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     """Brier score, the mean squared error of probabilities; lower is better.
@@ -266,11 +251,9 @@ def asymmetric(
     return yes.weighed(of_yes) + no.weighed(of_no)
 
 
-def _nll_gradient(batch: Batch, *, class_weight: Value) -> Array:
-    return spread(batch, -label_weight(batch, class_weight))
-
-
-@class_loss(forms=(LOG_CLASSES,), gradient=_nll_gradient)
+@class_loss(
+    forms=(LOG_CLASSES,), gradient=lambda batch, class_weight: spread(batch, -label_weight(batch, class_weight))
+)
 def nll(batch: Batch, *, class_weight: ClassWeight = None) -> Array:
     """Negative log-likelihood of rows of log-probabilities.
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from lossctl.core.batch import Batch, derived, log_prob, other_prob
 from lossctl.core.declare import loss
-from lossctl.core.domain import LOG_SIMPLEX, NON_NEGATIVE, POSITIVE, Domain
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Domain
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Gradient, Loss, Part
-from lossctl.losses.forms import CLASS_ROWS, CLASSES, ROWS_CURVE
+from lossctl.losses.forms import CLASS_ROWS, CLASSES, in_logs
 from lossctl.losses.outcome import class_rows, class_slope, has_labels
 from lossctl.numerics.activation import log_softplus, softplus
 from lossctl.numerics.array import Array, Mask, by_piece
@@ -19,15 +19,7 @@ from lossctl.numerics.deviance import deviance
 from lossctl.numerics.double import Pair, add, two_sum
 from lossctl.numerics.quotient import TINY, excess, expected, log_quotient, per_probability, sum_of_difference, twice_js
 
-LOG_ROWS = Form(
-    "multiclass",
-    {"target": LOG_SIMPLEX, "pred": LOG_SIMPLEX},
-    Curve(
-        ROWS_CURVE.axis,
-        ROWS_CURVE.points,
-        {role: tuple(tuple(float(np.log(p)) for p in column) for column in x) for role, x in ROWS_CURVE.roles.items()},
-    ),
-)
+LOG_ROWS = in_logs(CLASS_ROWS, "target", "pred")
 
 
 def unit_row(batch: Batch) -> Array:
@@ -67,11 +59,7 @@ def divergence(gradient: Gradient) -> Callable[[Part], Loss]:
     return loss(forms=(CLASS_ROWS,), gradient=gradient, raw_gradient=gradient)
 
 
-def _kl_gradient(batch: Batch) -> Array:
-    return class_slope(batch, -batch.target)
-
-
-@divergence(_kl_gradient)
+@divergence(lambda batch: class_slope(batch, -batch.target))
 def kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the predicted row from the target row; 0 ln 0 = 0.
 
@@ -101,11 +89,7 @@ def kl(batch: Batch) -> Array:
     return np.add.reduce(terms, axis=0) + difference_of_sums(batch)
 
 
-def _kl_log_targets_gradient(batch: Batch) -> Array:
-    return -np.exp(batch.target)
-
-
-@loss(forms=(LOG_ROWS,), gradient=_kl_log_targets_gradient)
+@loss(forms=(LOG_ROWS,), gradient=lambda batch: -np.exp(batch.target))
 def kl_log_targets(batch: Batch) -> Array:
     """Kullback-Leibler divergence between rows of log-probabilities.
 
@@ -127,11 +111,7 @@ def kl_log_targets(batch: Batch) -> Array:
     return np.add.reduce(expected(np.exp(a), a - b), axis=0)
 
 
-def _reverse_kl_gradient(batch: Batch) -> Array:
-    return row_slope(batch, np.where(batch.target == 0.0, np.inf, log_p_over_q(batch) + 1.0))
-
-
-@divergence(_reverse_kl_gradient)
+@divergence(lambda batch: row_slope(batch, np.where(batch.target == 0.0, np.inf, log_p_over_q(batch) + 1.0)))
 def reverse_kl(batch: Batch) -> Array:
     """Kullback-Leibler divergence of the target row from the predicted row; 0 ln 0 = 0.
 
@@ -232,11 +212,7 @@ def hellinger(batch: Batch) -> Array:
     return half_squared_roots(batch)
 
 
-def _total_variation_gradient(batch: Batch) -> Array:
-    return 0.5 * np.sign(batch.pred - batch.target)
-
-
-@loss(forms=(CLASS_ROWS,), gradient=_total_variation_gradient)
+@loss(forms=(CLASS_ROWS,), gradient=lambda batch: 0.5 * np.sign(batch.pred - batch.target))
 def total_variation(batch: Batch) -> Array:
     """Total variation distance, with the factor 1/2: between 0 and 1.
 
@@ -332,11 +308,7 @@ def _up_to(slopes: Array) -> Array:
     return gradient
 
 
-def _emd_squared_gradient(batch: Batch) -> Array:
-    return _up_to(2.0 * running_gap(batch))
-
-
-@loss(forms=(CLASSES, CLASS_ROWS), gradient=_emd_squared_gradient)
+@loss(forms=(CLASSES, CLASS_ROWS), gradient=lambda batch: _up_to(2.0 * running_gap(batch)))
 def emd_squared(batch: Batch) -> Array:
     """Squared earth mover's distance along ordered classes; the order is that of the columns.
 
@@ -353,11 +325,7 @@ def emd_squared(batch: Batch) -> Array:
     return np.add.reduce(np.square(running_gap(batch)), axis=0)
 
 
-def _wasserstein1_gradient(batch: Batch) -> Array:
-    return _up_to(np.sign(running_gap(batch)))
-
-
-@loss(forms=(CLASS_ROWS,), gradient=_wasserstein1_gradient)
+@loss(forms=(CLASS_ROWS,), gradient=lambda batch: _up_to(np.sign(running_gap(batch))))
 def wasserstein1(batch: Batch) -> Array:
     """First Wasserstein distance between rows over ordered bins of width 1.
 
@@ -397,15 +365,11 @@ def _log_slope(batch: Batch) -> Array:
     return np.where(batch.pred > 0.0, 1.0 / batch.pred, 0.0)
 
 
-def _generalized_kl_gradient(batch: Batch) -> Array:
-    return np.where(batch.target == 0.0, 1.0, per_probability(batch.pred - batch.target, batch.pred))
-
-
-def _generalized_kl_raw_gradient(batch: Batch) -> Array:
-    return expected(_log_slope(batch), batch.pred - batch.target)
-
-
-@loss(forms=(amounts(NON_NEGATIVE),), gradient=_generalized_kl_gradient, raw_gradient=_generalized_kl_raw_gradient)
+@loss(
+    forms=(amounts(NON_NEGATIVE),),
+    gradient=lambda batch: np.where(batch.target == 0.0, 1.0, per_probability(batch.pred - batch.target, batch.pred)),
+    raw_gradient=lambda batch: expected(_log_slope(batch), batch.pred - batch.target),
+)
 def generalized_kl(batch: Batch) -> Array:
     """Generalised Kullback-Leibler divergence of rows of amounts; 0 ln 0 = 0.
 
@@ -426,15 +390,11 @@ def generalized_kl(batch: Batch) -> Array:
     return np.add.reduce(half, axis=0)
 
 
-def _itakura_saito_gradient(batch: Batch) -> Array:
-    return (batch.pred - batch.target) / batch.pred / batch.pred
-
-
-def _itakura_saito_raw_gradient(batch: Batch) -> Array:
-    return expected(_log_slope(batch), (batch.pred - batch.target) / batch.pred)
-
-
-@loss(forms=(amounts(POSITIVE),), gradient=_itakura_saito_gradient, raw_gradient=_itakura_saito_raw_gradient)
+@loss(
+    forms=(amounts(POSITIVE),),
+    gradient=lambda batch: (batch.pred - batch.target) / batch.pred / batch.pred,
+    raw_gradient=lambda batch: expected(_log_slope(batch), (batch.pred - batch.target) / batch.pred),
+)
 def itakura_saito(batch: Batch) -> Array:
     """Itakura-Saito divergence of rows of positive amounts; free of scale.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from lossctl.core.domain import (
     FLAG,
     LABELS,
+    LOG_SIMPLEX,
     MASK,
     ONE_HOT,
     PRED_BOX,
@@ -69,6 +73,17 @@ CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE
 ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, CLASS_CURVE)
 MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE, outputs=True)
 CLASS_SCORES = Form("multiclass", {"target": LABELS, "pred": SCORE}, CLASS_SCORE_CURVE)
+
+
+def in_logs(form: Form, *roles: str) -> Form:
+    """Return a form of probabilities whose roles hold their logarithms."""
+    columns = {
+        role: tuple(tuple(map(math.log, column)) for column in values) if role in roles else values
+        for role, values in form.curve.roles.items()
+    }
+    domains = {role: LOG_SIMPLEX if role in roles else domain for role, domain in form.roles.items()}
+    return replace(form, roles=domains, curve=replace(form.curve, roles=columns))
+
 
 SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
 BOXES = Form(

@@ -317,11 +317,10 @@ def one_hot_sign(batch: Batch) -> Array:
     return 2.0 * class_rows(batch) - 1.0
 
 
-def _one_vs_all_gradient(batch: Batch, *, margin: float) -> Array:
-    return -one_hot_sign(batch) * (one_hot_sign(batch) * batch.pred < margin)
-
-
-@loss(forms=(CLASS_SCORES, ONE_HOT_SCORES), gradient=_one_vs_all_gradient)
+@loss(
+    forms=(CLASS_SCORES, ONE_HOT_SCORES),
+    gradient=lambda batch, margin: -one_hot_sign(batch) * (one_hot_sign(batch) * batch.pred < margin),
+)
 def one_vs_all_hinge(batch: Batch, *, margin: Margin = 1.0) -> Array:
     """Mean over the classes of the hinge of each one against the rest.
 
