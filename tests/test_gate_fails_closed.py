@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.core.loss import Direction
+from lossctl.engine.paired import Weighed
 from lossctl.errors import UsageError
-from lossctl.gate.judge import Case, Terms, conclude, judge, lay_out, place
+from lossctl.gate.judge import Case, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
 from lossctl.results.report import Cell, Check
 from tests.conftest import Lossctl, Outcome
@@ -140,7 +141,8 @@ def test_a_loss_or_slicing_that_a_report_lacks_fails(lossctl: Lossctl, base: Pat
 
 def test_a_slice_that_went_missing_fails() -> None:
     rule = regression_rule("loss=100%")
-    held = {place("m", "loss", {"g": name}): cell(1.0, rows=99, chosen={"g": name}) for name in ("x", "y")}
+    slices = [cell(1.0, rows=99, chosen={"g": name}) for name in ("x", "y")]
+    held = {old.place: old for old in slices}
     cases = lay_out([Bound(rule, "loss", "loss", "min")], ["m"], [cell(1.0), cell(1.0, chosen={"g": "x"})], held, ["g"])
     found = {check.id: check.status for check in judge(cases, Terms(min_slice=1))}
     assert found["loss.max-regression@g=y"] == "missing"
@@ -467,7 +469,7 @@ def cell(value: float, direction: Direction = "min", rows: int = 100, chosen: Ma
     )
 
 
-class Witness:
+class Witness(Weighed):
     """Evidence with bounds that are given: (low, high) of the worsening, before any tolerance."""
 
     def __init__(self, low: float, high: float, guard: str | None = None, why: str | None = None) -> None:

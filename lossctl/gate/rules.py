@@ -1,4 +1,4 @@
-"""Rules: what must hold, read from texts such as `rmse=0.35` and `rmse=2%,0.01` by a grammar of their own."""
+"""Rules: what must hold of a loss, read from texts such as `rmse=0.35` and `rmse=2%,0.01`, and the losses they name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from lossctl.core.loss import Direction
 from lossctl.errors import UsageError, listed
@@ -19,6 +19,7 @@ KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")
 DECISIONS: Final[tuple[Decide, ...]] = ("point", "significant", "noninferior")
 LEVELS: Final[tuple[Level, ...]] = ("error", "warn")
 CONFIDENCE: Final = 0.95
+ANY_TOLERANCE: Final = "0.01, 2% or 2%,0.01"
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -41,8 +42,8 @@ class Tolerance:
     @property
     def contrasts(self) -> list[tuple[float, bool]]:
         """The parts as (tolerance, relative)."""
-        found = [] if self.share is None else [(self.share, True)]
-        return found + ([] if self.amount is None else [(self.amount, False)])
+        parts = ((self.share, True), (self.amount, False))
+        return [(part, relative) for part, relative in parts if part is not None]
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,15 @@ class Rule:
         return self.kind == "max-regression"
 
     @property
-    def whole(self) -> bool:
+    def all_rows(self) -> bool:
         """Whether the rule applies to all rows."""
         return self.kind != "max-slice"
 
-    def slicings(self, given: Sequence[str]) -> Sequence[str]:
-        """Return the slicings that the rule applies to, where `given` are those of --by."""
+    def slicings(self, by: Sequence[str]) -> Sequence[str]:
+        """Return the slicings that the rule applies to. by: the slicings of --by."""
         if self.by is not None:
             return self.by
-        return given if self.kind in ("max-slice", "max-regression") else ()
+        return by if self.kind in ("max-slice", "max-regression") else ()
 
 
 @dataclass(frozen=True)
@@ -109,38 +110,7 @@ class Bound:
         return f"{self.label} {self.rule.kind} {self.rule.text}"
 
 
-class Margin(Protocol):
-    """How much worse is tolerated, in percent of the baseline, absolutely, or beyond both at once."""
-
-    @property
-    def percent(self) -> float | None: ...
-    @property
-    def absolute(self) -> float | None: ...
-
-
-class Table(Protocol):
-    """A rule of the configuration file, read but not yet understood: numbers, texts and lists of the right type."""
-
-    @property
-    def loss(self) -> str: ...
-    @property
-    def max(self) -> float | None: ...
-    @property
-    def min(self) -> float | None: ...
-    @property
-    def max_slice(self) -> float | None: ...
-    @property
-    def max_regression(self) -> Margin | None: ...
-    @property
-    def by(self) -> Sequence[str]: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def decide(self) -> str | None: ...
-    @property
-    def confidence(self) -> float | None: ...
-    @property
-    def origin(self) -> str: ...
+# reading rules -------------------------------------------------------------------------------------------------------
 
 
 def limit_rule(kind: Kind, text: str) -> Rule:
@@ -151,51 +121,51 @@ def limit_rule(kind: Kind, text: str) -> Rule:
 
 
 def regression_rule(text: str, decide: Decide = "point") -> Rule:
-    """Read `LOSS=TOLERANCE`, an argument of --max-regression."""
+    """Read `LOSS=TOLERANCE`, an argument of --max-regression: `2%`, `0.01` or `2%,0.01`."""
     origin = f"--max-regression {text}"
     loss, tolerance = _split(text, origin, "2%")
-    return Rule(loss, "max-regression", tolerance, origin, tolerance=_tolerance(tolerance, origin), decide=decide)
+    parts: dict[str, float] = {}
+    for piece in tolerance.split(","):
+        name = "share" if piece.endswith("%") else "amount"
+        value = _number(piece.removesuffix("%"), origin, ANY_TOLERANCE)
+        if value < 0 or piece.startswith("-"):
+            raise UsageError(f"{origin}: a tolerance says how much worse is allowed, and {piece} is below 0")
+        if name in parts:
+            raise UsageError(f"{origin}: two tolerances of one kind; at most one percentage and one amount, as 2%,0.01")
+        parts[name] = value / 100.0 if name == "share" else value
+    return Rule(loss, "max-regression", tolerance, origin, tolerance=Tolerance(**parts), decide=decide)
 
 
-def table_rules(table: Table, decide: Decide = "point") -> list[Rule]:
-    """Return the rules of one [[check]] table; `decide` is what holds where it says nothing."""
-    origin = table.origin
-    limits: list[tuple[Kind, float | None]] = [("max", table.max), ("min", table.min), ("max-slice", table.max_slice)]
-    found = [
-        Rule(table.loss, kind, _text(limit), origin, _finite(limit, origin))
-        for kind, limit in limits
-        if limit is not None
-    ]
-    if table.max_regression is not None:
-        percent, absolute = table.max_regression.percent, table.max_regression.absolute
-        parts = [] if percent is None else [f"{_text(percent)}%"]
-        text = ",".join([*parts, *([] if absolute is None else [_text(absolute)])])
-        found.append(Rule(table.loss, "max-regression", text, origin, tolerance=_tolerance(text, origin)))
-    elif table.decide is not None or table.confidence is not None:
-        raise UsageError(f"{origin}: decide and confidence go with max-regression, which is not there")
-    if not found:
-        raise UsageError(f"{origin}: says nothing of {table.loss}; it needs one of {listed(list(KINDS))}")
-    confidence = CONFIDENCE if table.confidence is None else table.confidence
-    if not 0.0 < confidence < 1.0:
-        raise UsageError(f"{origin}: a confidence of {confidence:g} is not allowed; it lies between 0 and 1, as 0.95")
-    chosen = decide if table.decide is None else decision(table.decide, origin)
-    by, level = tuple(table.by) or None, _level(table.level, origin)
-    found = [replace(rule, by=by, level=level, confidence=confidence) for rule in found]
-    return [replace(rule, decide=chosen) if rule.kind == "max-regression" else rule for rule in found]
+def _split(text: str, origin: str, example: str) -> tuple[str, str]:
+    """Split at the last `=`, since a loss may have parameters: `huber:delta=1=0.5`."""
+    loss, equals, value = text.rpartition("=")
+    if not equals or not loss.strip():
+        raise UsageError(f"{origin}: is not LOSS=VALUE, as in rmse={example}")
+    return loss.strip(), value
 
 
-def _level(name: str, origin: str) -> Level:
-    for known in LEVELS:
-        if name == known:
-            return known
-    raise UsageError(f"{origin}: level {name!r} is unknown; {' or '.join(LEVELS)}")
+def _number(text: str, origin: str, example: str) -> float:
+    if NUMBER.fullmatch(text) is None:
+        raise UsageError(f"{origin}: {text!r} is not a finite decimal number such as {example}")
+    return finite(float(text), origin)
+
+
+def finite(number: float, origin: str) -> float:
+    """Return a limit as a float; raise UsageError for one that is not finite."""
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise UsageError(f"{origin}: a limit must be a finite number, and this is {value}")
+    return value
 
 
 def decision(name: str, origin: str = "--decide") -> Decide:
     """Return how a regression is decided; raise UsageError for a name that is none."""
-    for known in DECISIONS:
-        if name == known:
-            return known
+    for decide in DECISIONS:
+        if name == decide:
+            return decide
     raise UsageError(f"{origin}: decide {name!r} is unknown; one of {listed(list(DECISIONS))}")
 
 
@@ -204,14 +174,14 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
 
     What wins holds in the slices, too, in which the rule held whose place it takes.
     """
-    asked = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
-    kept, notes = [], []
+    winners = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
+    remaining, notes = [], []
     slices: dict[tuple[str, str], tuple[str, ...]] = {}
     for bound in of_file:
         key = bound.label, bound.rule.kind
-        winner = asked.get(key)
+        winner = winners.get(key)
         if winner is None:
-            kept.append(bound)
+            remaining.append(bound)
             continue
         notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
         if bound.rule.by is not None:
@@ -222,49 +192,4 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
         else bound
         for bound in of_command
     ]
-    return [*kept, *inherited], notes
-
-
-def _split(text: str, origin: str, example: str) -> tuple[str, str]:
-    """Split at the last `=`, since a loss may have parameters: `huber:delta=1=0.5`."""
-    loss, equals, rest = text.rpartition("=")
-    if not equals or not loss.strip():
-        raise UsageError(f"{origin}: is not LOSS=VALUE, as in rmse={example}")
-    return loss.strip(), rest
-
-
-def _number(text: str, origin: str, example: str) -> float:
-    if NUMBER.fullmatch(text) is None:
-        raise UsageError(f"{origin}: {text!r} is not a finite decimal number such as {example}")
-    return _finite(float(text), origin)
-
-
-def _finite(number: float, origin: str) -> float:
-    try:
-        value = float(number)
-    except OverflowError:
-        value = math.inf
-    if not math.isfinite(value):
-        raise UsageError(f"{origin}: a limit must be a finite number, and this is {value}")
-    return value
-
-
-def _tolerance(text: str, origin: str) -> Tolerance:
-    """Read `2%`, `0.01` or `2%,0.01`."""
-    share = amount = None
-    for piece in text.split(","):
-        percent = piece.endswith("%")
-        value = _number(piece.removesuffix("%"), origin, "0.01, 2% or 2%,0.01")
-        if value < 0 or piece.startswith("-"):
-            raise UsageError(f"{origin}: a tolerance says how much worse is allowed, and {piece} is below 0")
-        if (share if percent else amount) is not None:
-            raise UsageError(f"{origin}: two tolerances of one kind; at most one percentage and one amount, as 2%,0.01")
-        if percent:
-            share = value / 100.0
-        else:
-            amount = value
-    return Tolerance(share, amount)
-
-
-def _text(number: float) -> str:
-    return repr(number).removesuffix(".0")
+    return [*remaining, *inherited], notes
