@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.core.loss import Direction
-from lossctl.engine.paired import Weighed
+from lossctl.engine.paired import PairedBounds
 from lossctl.errors import UsageError
 from lossctl.gate.judge import Case, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
@@ -469,7 +469,7 @@ def cell(value: float, direction: Direction = "min", rows: int = 100, chosen: Ma
     )
 
 
-class Witness(Weighed):
+class Witness(PairedBounds):
     """Evidence with bounds that are given: (low, high) of the worsening, before any tolerance."""
 
     def __init__(self, low: float, high: float, guard: str | None = None, why: str | None = None) -> None:

@@ -13,7 +13,7 @@ from lossctl.api.evaluate import ROUGH, evaluate
 from lossctl.api.options import InputOptions, Names, Note, RuleTable
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, silent, spoken, troubled, with_arguments
 from lossctl.core.loss import Loss
-from lossctl.engine.paired import Weighed
+from lossctl.engine.paired import PairedBounds
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
 from lossctl.gate.judge import MIN_SLICE, OnInsufficient, Terms, conclude, judge, lay_out, slicings_of
 from lossctl.gate.rules import (
@@ -408,7 +408,7 @@ class CheckedData:
         tables, names, _ = open_inputs(self.data, targets, self.options.get("delimiter"))
         return Query(self.data, self.options).selection(tables, names).models
 
-    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, Weighed | None]:
+    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, PairedBounds | None]:
         """Return the values of the candidates, and of the baseline if that is a model or predictions.
 
         rows: how rows depend on each other, where a decision rests on them; then with paired intervals.
@@ -466,7 +466,7 @@ class CheckedReport:
         """Return the names of the models."""
         return self.saved.report.models
 
-    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, Weighed | None]:
+    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, PairedBounds | None]:
         """Return the report; raise UsageError where rows would be needed."""
         if reference is not None and reference.kind == "predictions":
             raise UsageError(

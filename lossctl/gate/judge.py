@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from lossctl.engine.paired import Weighed
+from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound
 from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, merit
 
@@ -120,7 +120,7 @@ class Terms:
     min_slice: int = MIN_SLICE
     no_baseline: str | None = None
     several: bool = False
-    evidence: Weighed | None = None
+    evidence: PairedBounds | None = None
 
 
 @dataclass(frozen=True)
