@@ -169,10 +169,12 @@ def smape(batch: Batch) -> Array:
         permetrics    SMAPE_S                                   = 0.5 x smape  # of one output
         permetrics    SMAPE_S_P                                 = 50 x smape   # of one output
     """
-    target, pred = 0.5 * np.abs(batch.target), 0.5 * np.abs(batch.pred)  # halves, whose sum stays in range
+    target, pred = np.abs(batch.target), np.abs(batch.pred)
     most, least = np.maximum(target, pred), np.minimum(target, pred)
     opposed = np.signbit(batch.target) != np.signbit(batch.pred)
-    return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, 2.0 * (most - least) / (most + least)))
+    fold = np.where(most > 1e300, 0.5, 1.0)  # keeps the sum of the two in range
+    share = 2.0 * (fold * (most - least)) / (fold * most + fold * least)
+    return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, share))
 
 
 def abs_target(batch: Batch) -> Array:
