@@ -408,7 +408,9 @@ class CheckedData:
         tables, names, _ = open_inputs(self.data, targets, self.options.get("delimiter"))
         return Query(self.data, self.options).selection(tables, names).models
 
-    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, PairedBounds | None]:
+    def evaluate(
+        self, reference: Baseline | None, rows: Mapping[str, Any] | None
+    ) -> tuple[Report, PairedBounds | None]:
         """Return the values of the candidates, and of the baseline if that is a model or predictions.
 
         rows: how rows depend on each other, where a decision rests on them; then with paired intervals.
@@ -466,7 +468,9 @@ class CheckedReport:
         """Return the names of the models."""
         return self.saved.report.models
 
-    def evaluate(self, reference: Baseline | None, rows: Mapping[str, Any] | None) -> tuple[Report, PairedBounds | None]:
+    def evaluate(
+        self, reference: Baseline | None, rows: Mapping[str, Any] | None
+    ) -> tuple[Report, PairedBounds | None]:
         """Return the report; raise UsageError where rows would be needed."""
         if reference is not None and reference.kind == "predictions":
             raise UsageError(
