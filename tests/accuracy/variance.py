@@ -9,219 +9,154 @@ from numpy.typing import ArrayLike
 
 from tests.accuracy import Exact, Real, Row, mp
 
-Column = Sequence[float]
+Reals = list[Real]
+Score = Callable[..., Real]
 RNG = np.random.default_rng(4)
-TARGET = RNG.normal(0.3, 2.0, 24)
-ERRORS = RNG.normal(0.1, 0.7, 24)
+TARGET, ERRORS = RNG.normal(0.3, 2.0, 24), RNG.normal(0.1, 0.7, 24)
 
 
-def made(target: ArrayLike, pred: ArrayLike) -> list[Row]:
-    pairs = zip(np.asarray(target).tolist(), np.asarray(pred).tolist(), strict=True)
-    return [{"target": float(t), "pred": float(p)} for t, p in pairs]
+def rows(target: ArrayLike, pred: ArrayLike) -> list[Row]:
+    columns = (np.asarray(x, dtype=float).tolist() for x in (target, pred))
+    return [{"target": t, "pred": p} for t, p in zip(*columns, strict=True)]
 
 
-ORDINARY = made(TARGET, TARGET + ERRORS)
-OFFSET = made(1e9 + TARGET, 1e9 + TARGET + ERRORS)
-SHIFTED = made(1e9 + TARGET, TARGET + ERRORS - 1e8)  # an offset of its own for the prediction
-CLOSE = made(TARGET, TARGET * (1.0 + 1e-9) + 1e-9 * ERRORS)
-SMALL = made(TARGET * 1e-160, (TARGET + ERRORS) * 1e-160)
-SIZES = made(np.exp(TARGET), np.exp(TARGET + 0.2 * ERRORS))
-FAR_SIZES = made(1e9 + np.exp(TARGET), 1e9 + np.exp(TARGET) + ERRORS)
-COUNTS = made(np.array([0, 1, 2, 5, 0, 3, 900, 4.0]), [0.5, 1, 3, 4, 0.1, 2.5, 850, 7])
-EVENTS = made(np.array([0.2, 0.5, 1.3, 0.7, 0.1, 2.0]), [0.6, 0.5, 0.4, 0.9, 0.2, 3.0])
+ORDINARY = rows(TARGET, TARGET + ERRORS)
+OFFSET = rows(1e9 + TARGET, 1e9 + TARGET + ERRORS)
+SHIFTED = rows(1e9 + TARGET, TARGET + ERRORS - 1e8)  # an offset of its own for the prediction
+CLOSE = rows(TARGET, TARGET * (1.0 + 1e-9) + 1e-9 * ERRORS)
+SMALL, LARGE = (rows(TARGET * size, (TARGET + ERRORS) * size) for size in (1e-99, 1e99))
+SIZES = rows(np.exp(TARGET), np.exp(TARGET + 0.2 * ERRORS))
+FAR_SIZES = rows(1e9 + np.exp(TARGET), 1e9 + np.exp(TARGET) + ERRORS)
+COUNTS = rows([0, 1, 2, 5, 0, 3, 900, 4.0], [0.5, 1, 3, 4, 0.1, 2.5, 850, 7])
+EVENTS = rows([0.2, 0.5, 1.3, 0.7, 0.1, 2.0], [0.6, 0.5, 0.4, 0.9, 0.2, 3.0])
 
 
 def mean(x: Sequence[Real]) -> Real:
     return sum(x) / len(x)
 
 
-def centred(x: Sequence[Real]) -> list[Real]:
+def centred(x: Reals) -> Reals:
     middle = mean(x)
     return [value - middle for value in x]
 
 
-def dot(a: Sequence[Real], b: Sequence[Real]) -> Real:
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def exactly(function: Callable[..., Real]) -> Callable[..., Real]:
-    """Call with exact numbers, and digits enough for an offset."""
-
-    def exact(**columns: Column) -> Real:
-        with mp.workdps(120):
-            return function(**{role: [mp.mpf(x) for x in column] for role, column in columns.items()})
-
-    return exact
-
-
-def less(a: Sequence[Real], b: Sequence[Real]) -> list[Real]:
+def less(a: Reals, b: Reals) -> Reals:
     return [x - y for x, y in zip(a, b, strict=True)]
 
 
-def squares(x: Sequence[Real]) -> Real:
-    return dot(x, x)
+def squares(x: Reals) -> Real:
+    return mp.fdot(x, x)
 
 
-@exactly
-def rse(target: list[Real], pred: list[Real]) -> Real:
+def rse(target: Reals, pred: Reals) -> Real:
     return squares(less(pred, target)) / squares(centred(target))
 
 
-@exactly
-def unexplained(target: list[Real], pred: list[Real]) -> Real:
+def unexplained(target: Reals, pred: Reals) -> Real:
     return squares(centred(less(pred, target))) / squares(centred(target))
 
 
-@exactly
-def rae(target: list[Real], pred: list[Real]) -> Real:
+def rae(target: Reals, pred: Reals) -> Real:
     return sum(map(abs, less(pred, target))) / sum(map(abs, centred(target)))
 
 
-def nrmse(by: str) -> Callable[..., Real]:
-    def size(target: list[Real]) -> Real:
-        ordered, n = sorted(target), len(target)
-        match by:
-            case "mean":
-                return abs(mean(target))
-            case "range":
-                return ordered[-1] - ordered[0]
-            case "std":
-                return mp.sqrt(squares(centred(target)) / n)
-            case "l2":
-                return mp.sqrt(squares(target) / n)
-        assert n % 4 == 0
-        upper, lower = (mean(ordered[place - 1 : place + 1]) for place in (3 * n // 4, n // 4))
-        return upper - lower
-
-    @exactly
-    def exact(target: list[Real], pred: list[Real]) -> Real:
-        return mp.sqrt(squares(less(pred, target)) / len(target)) / size(target)
-
-    return exact
+def quartile_range(target: Reals) -> Real:
+    ordered, n = sorted(target), len(target)
+    assert n % 4 == 0
+    upper, lower = (mean(ordered[place - 1 : place + 1]) for place in (3 * n // 4, n // 4))
+    return upper - lower
 
 
-def residual_standard_error(k: int) -> Callable[..., Real]:
-    @exactly
-    def exact(target: list[Real], pred: list[Real]) -> Real:
-        return mp.sqrt(squares(less(pred, target)) / (len(target) - k - 1))
+SPREADS: dict[str, Callable[[Reals], Real]] = {
+    "mean": lambda y: abs(mean(y)),
+    "range": lambda y: max(y) - min(y),
+    "std": lambda y: mp.sqrt(squares(centred(y)) / len(y)),
+    "l2": lambda y: mp.sqrt(squares(y) / len(y)),
+    "iqr": quartile_range,
+}
 
-    return exact
+
+def root_mean_square(target: Reals, pred: Reals, lost: int = 0) -> Real:
+    return mp.sqrt(squares(less(pred, target)) / (len(target) - lost))
 
 
-@exactly
-def gini(target: list[Real], pred: list[Real]) -> Real:
+def gini(target: Reals, pred: Reals) -> Real:
     size = list(map(abs, less(pred, target)))
     return sum(abs(a - b) for a in size for b in size) / (2 * len(size) * sum(size))
 
 
-@exactly
-def pearson(target: list[Real], pred: list[Real]) -> Real:
+def pearson(target: Reals, pred: Reals) -> Real:
     t, p = centred(target), centred(pred)
-    return dot(t, p) / mp.sqrt(squares(t) * squares(p))
+    return mp.fdot(t, p) / mp.sqrt(squares(t) * squares(p))
 
 
-@exactly
-def discordance(target: list[Real], pred: list[Real]) -> Real:
+def discordance(target: Reals, pred: Reals) -> Real:
     t, p, n = centred(target), centred(pred), len(target)
-    return 1 - 2 * dot(t, p) / (squares(t) + squares(p) + n * (mean(target) - mean(pred)) ** 2)
+    return 1 - 2 * mp.fdot(t, p) / (squares(t) + squares(p) + n * (mean(target) - mean(pred)) ** 2)
 
 
-def one_minus(function: Callable[..., Real]) -> Callable[..., Real]:
-    """1 less a function, where digits of it that are beyond those of 1 cannot be had."""
-
-    def exact(**columns: Column) -> Real:
-        with mp.workdps(120):
-            return 1 - function(**columns)
-
-    return exact
+def misses(target: Reals, pred: Reals) -> Real:
+    events = [(t >= 0.5, p >= 0.5) for t, p in zip(target, pred, strict=True)]
+    return mp.mpf(sum(t != p for t, p in events)) / sum(t or p for t, p in events)
 
 
-def of_one(function: Callable[..., Real]) -> Callable[..., Real]:
+def one_minus(score: Score) -> Score:
+    return lambda **columns: 1 - score(**columns)
+
+
+def of_one(score: Score) -> Callable[..., tuple[Real, Real]]:
     """A score that is 1 less a loss: digits beyond those of the larger one cannot be had."""
-
-    def exact(**columns: Column) -> tuple[Real, Real]:
-        with mp.workdps(120):
-            left = function(**columns)
-            return 1 - left, max(mp.mpf(1), left)
-
-    return exact
-
-
-@exactly
-def misses(target: list[Real], pred: list[Real]) -> Real:
-    seen = [(t >= 0.5, p >= 0.5) for t, p in zip(target, pred, strict=True)]
-    return mp.mpf(sum(t != p for t, p in seen)) / sum(t or p for t, p in seen)
+    return lambda **columns: (1 - score(**columns), max(mp.mpf(1), score(**columns)))
 
 
 # vectors ---------------------------------------------------------------------------------------------------------
 
-
-def vectors(*pairs: tuple[Sequence[float], Sequence[float]]) -> list[Row]:
-    return [{"target": list(a), "pred": list(b)} for a, b in pairs]
-
-
 A = [0.3, -1.7, 2.1]
-VECTORS = vectors(
-    (A, [1.1, 0.2, -0.4]),
-    (A, A),
-    (A, [0.6, -3.4, 4.2]),
-    (A, [-0.3, 1.7, -2.1]),
-    ([1.0, 2.0, 3.0], [2.0, 1.0, 0.0]),
-    ([1.0, 1.0, 0.0], [1.0, -1.0, 1e-9]),
-    ([3.0, 4.0, 0.0], [-4.0, 3.0, 1e-20]),
-)
-PARALLEL = vectors(
-    (A, [0.9, -5.1, 6.3]),
-    (A, [0.3 + 1e-9, -1.7, 2.1]),
-    (A, [0.3, -1.7, float(np.nextafter(2.1, 3.0))]),
-    ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0 + 2.0**-52]),
-    ([1.0, 1e-160, 0.0], [1.0, 3e-160, 0.0]),
-    ([1e-9, 1.0, 1.0], [1e-9, 1.0 + 1e-5, 1.0]),
-)
-HUGE = vectors(
-    ([1e200, 2e200, -1e199], [3e200, 5e199, 1e150]),
-    ([1.7e308, 1.7e308, 1.7e308], [1.7e308, 1.6e308, 1.7e308]),
-    ([1e-200, 2e-200, 3e-200], [1e200, 2e200, 3.1e200]),
-    ([5e-324, 1e-323, 0.0], [1e-323, 5e-324, 0.0]),
-    ([0.0, 0.0, 0.0], [1.0, 2.0, 3.0]),
-    ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
-)
+VECTORS: list[Row] = [
+    {"target": a, "pred": b}
+    for a, b in (
+        (A, [1.1, 0.2, -0.4]),
+        (A, A),
+        (A, [0.6, -3.4, 4.2]),
+        (A, [-0.3, 1.7, -2.1]),
+        ([1.0, 2.0, 3.0], [2.0, 1.0, 0.0]),
+        ([1.0, 1.0, 0.0], [1.0, -1.0, 1e-9]),
+        ([3.0, 4.0, 0.0], [-4.0, 3.0, 1e-20]),
+        # nearly parallel
+        (A, [0.9, -5.1, 6.3]),
+        (A, [0.3 + 1e-9, -1.7, 2.1]),
+        (A, [0.3, -1.7, float(np.nextafter(2.1, 3.0))]),
+        ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0 + 2.0**-52]),
+        ([1.0, 1e-99, 0.0], [1.0, 3e-99, 0.0]),
+        ([1e-9, 1.0, 1.0], [1e-9, 1.0 + 1e-5, 1.0]),
+        # of all sizes
+        ([1e99, 2e99, -1e98], [3e99, 5e98, 1e50]),
+        ([1e-100, 2e-100, 3e-100], [1e99, 2e99, 3.1e99]),
+        ([1.7e308, 1.7e308, 1.7e308], [1.7e308, 1.6e308, 1.7e308]),
+        ([5e-324, 1e-323, 0.0], [1e-323, 5e-324, 0.0]),
+        ([0.0, 0.0, 0.0], [1.0, 2.0, 3.0]),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+    )
+]
 
 
-def cosine(target: Column, pred: Column) -> Real:
-    a, b = [mp.mpf(x) for x in target], [mp.mpf(x) for x in pred]
-    lengths = mp.sqrt(squares(a) * squares(b))
-    return dot(a, b) / lengths if lengths else mp.mpf(a == b)
-
-
-def similarity(target: Column, pred: Column) -> Real:
-    with mp.workdps(400):
-        return cosine(target, pred)
-
-
-def distance(target: Column, pred: Column) -> Real:
-    with mp.workdps(800):
-        return 1 - cosine(target, pred)
+def cosine(target: Reals, pred: Reals) -> Real:
+    lengths = mp.sqrt(squares(target) * squares(pred))
+    return mp.fdot(target, pred) / lengths if lengths else mp.mpf(target == pred)
 
 
 # D² --------------------------------------------------------------------------------------------------------------
 
 
-def quantile(x: list[Real], q: Real) -> Real:
-    """A q-quantile: any will do, all cost the same."""
-    ordered = sorted(x)
-    return ordered[min(max(int(mp.ceil(q * len(x))), 1), len(x)) - 1]
-
-
-def pinball(target: list[Real], pred: list[Real], q: Real) -> Real:
+def pinball(target: Reals, pred: Reals, q: Real) -> Real:
     return sum(max(q * (t - p), (q - 1) * (t - p)) for t, p in zip(target, pred, strict=True))
 
 
-def d2_pinball(q: float) -> Callable[..., Real]:
-    @exactly
-    def exact(target: list[Real], pred: list[Real]) -> Real:
-        level = mp.mpf(q)
-        return pinball(target, pred, level) / pinball(target, [quantile(target, level)] * len(target), level)
+def d2_pinball(q: float) -> Score:
+    def exact(target: Reals, pred: Reals) -> Real:
+        level, n = mp.mpf(q), len(target)
+        quantile = sorted(target)[min(max(int(mp.ceil(level * n)), 1), n) - 1]  # any will do, all cost the same
+        return pinball(target, pred, level) / pinball(target, [quantile] * n, level)
 
     return exact
 
@@ -238,12 +173,11 @@ def deviance(y: Real, mu: Real, p: Real) -> Real:
     )
 
 
-def d2_tweedie(power: float) -> Callable[..., Real]:
-    @exactly
-    def exact(target: list[Real], pred: list[Real]) -> Real:
+def d2_tweedie(power: float) -> Score:
+    def exact(target: Reals, pred: Reals) -> Real:
         p, middle = mp.mpf(power), mean(target)
-        found = sum(deviance(t, f, p) for t, f in zip(target, pred, strict=True))
-        return found / sum(deviance(t, middle, p) for t in target)
+        total = sum(deviance(t, f, p) for t, f in zip(target, pred, strict=True))
+        return total / sum(deviance(t, middle, p) for t in target)
 
     return exact
 
@@ -263,89 +197,87 @@ FLAG_ROWS: list[Row] = [
 ]
 
 
-def table(pred: Sequence[object]) -> list[list[Real]]:
-    return [[mp.mpf(x) for x in row] if isinstance(row, list) else [1 - mp.mpf(row), mp.mpf(row)] for row in pred]
+def left_over(cost: Callable[[Reals, int], Real]) -> Score:
+    """Cost of the predictions over that of the shares of the classes."""
+
+    def exact(target: Sequence[int], pred: Sequence[Real]) -> Real:
+        chances = [row if isinstance(row, list) else [1 - row, row] for row in pred]
+        shares = [mp.mpf(sum(t == c for t in target)) / len(target) for c in range(len(chances[0]))]
+        return sum(map(cost, chances, target)) / sum(cost(shares, t) for t in target)
+
+    return exact
 
 
-def shares(target: Sequence[int], count: int) -> list[Real]:
-    return [mp.mpf(sum(t == c for t in target)) / len(target) for c in range(count)]
-
-
-def log_left(target: Sequence[int], pred: Sequence[object]) -> Real:
-    given = table(pred)
-    null = shares(target, len(given[0]))
-    costs = [mp.log(row[t]) for row, t in zip(given, target, strict=True)]
-    return sum(costs) / sum(mp.log(null[t]) for t in target)
-
-
-def brier_left(target: Sequence[int], pred: Sequence[object]) -> Real:
-    given = table(pred)
-    null = shares(target, len(given[0]))
-
-    def cost(row: list[Real], t: int) -> Real:
-        return sum((x - (c == t)) ** 2 for c, x in enumerate(row))
-
-    return sum(cost(r, t) for r, t in zip(given, target, strict=True)) / sum(cost(null, t) for t in target)
+log_left = left_over(lambda row, t: mp.log(row[t]))
+brier_left = left_over(lambda row, t: sum((x - (c == t)) ** 2 for c, x in enumerate(row)))
 
 
 # series ----------------------------------------------------------------------------------------------------------
 
 
-SERIES: list[Row] = [{**row, "query": place // 8} for place, row in enumerate(ORDINARY)]
-
-
-def mase(m: int) -> Callable[..., Real]:
-    @exactly
-    def exact(target: list[Real], pred: list[Real], query: list[Real]) -> Real:
-        found = []
-        for one in sorted(set(query)):
-            y, f = ([x for x, q in zip(line, query, strict=True) if q == one] for line in (target, pred))
-            found.append(mean(list(map(abs, less(f, y)))) / mean(list(map(abs, less(y[m:], y[:-m])))))
-        return mean(found)
+def mase(m: int) -> Score:
+    def exact(target: Reals, pred: Reals, query: list[int]) -> Real:
+        ratios = []
+        for name in sorted(set(query)):
+            y, f = ([x for x, q in zip(line, query, strict=True) if q == name] for line in (target, pred))
+            ratios.append(mean(list(map(abs, less(f, y)))) / mean(list(map(abs, less(y[m:], y[:-m])))))
+        return mean(ratios)
 
     return exact
 
 
-DATA = (ORDINARY, OFFSET, CLOSE)
+def both(name: str, loss: Score, *data: list[Row], params: str = "", ulps: float = 4.0) -> list[Exact]:
+    """Cases of a score and of the loss that is 1 less it."""
+    return of_all(name + params, of_one(loss), *data) + of_all(f"one_minus_{name}{params}", loss, *data, ulps=ulps)
 
 
-def whole(spec: str, exact: Callable[..., Real], *data: list[Row], ulps: float = 4.0) -> list[Exact]:
-    return [Exact(spec, found, exact, whole=True, ulps=ulps) for found in data]
+def of_all(spec: str, exact: Callable[..., Real], *data: list[Row], ulps: float = 4.0) -> list[Exact]:
+    return [Exact(spec, rows, exact, whole=True, ulps=ulps, digits=250) for rows in data]
 
 
+DATA = (ORDINARY, OFFSET, CLOSE, SMALL, LARGE)
 CASES: tuple[Exact, ...] = (
-    *whole("r2", of_one(rse), *DATA),
-    *whole("rse", rse, *DATA),
-    *whole("rrse", lambda **columns: mp.sqrt(rse(**columns)), *DATA),
-    *whole("one_minus_explained_variance", unexplained, *DATA, SHIFTED, ulps=16.0),
-    *whole("explained_variance", of_one(unexplained), *DATA, SHIFTED),
-    *(case for by in ("mean", "range", "std", "l2", "iqr") for case in whole(f"nrmse:by={by}", nrmse(by), *DATA)),
-    *whole("rae", rae, *DATA),
-    *(case for k in (0, 1, 5) for case in whole(f"residual_standard_error:k={k}", residual_standard_error(k), *DATA)),
-    *whole("residual_gini", gini, *DATA),
-    *whole("pearson", pearson, *DATA, SHIFTED),
-    *whole("one_minus_pearson", one_minus(pearson), *DATA, SHIFTED, ulps=64.0),
-    *whole("one_minus_concordance", discordance, *DATA),
-    *whole("concordance", of_one(discordance), *DATA, SHIFTED),
-    *whole("critical_success_index", one_minus(misses), EVENTS),
-    *whole("one_minus_critical_success_index", misses, EVENTS),
-    Exact("cosine_distance", [*VECTORS, *PARALLEL, *HUGE], distance),
-    Exact("cosine_similarity", [*VECTORS, *PARALLEL, *HUGE], similarity),
-    *whole("d2_absolute", of_one(d2_pinball(0.5)), *DATA),
-    *whole("one_minus_d2_absolute", d2_pinball(0.5), *DATA),
-    *(case for q in (0.5, 0.9, 0.05) for case in whole(f"d2_pinball:q={q}", of_one(d2_pinball(q)), *DATA)),
-    *(case for q in (0.5, 0.9, 0.05) for case in whole(f"one_minus_d2_pinball:q={q}", d2_pinball(q), *DATA)),
-    *whole("d2_tweedie", of_one(d2_tweedie(0.0)), *DATA),
-    *whole("one_minus_d2_tweedie", d2_tweedie(0.0), *DATA),
+    *of_all("r2", of_one(rse), *DATA),
+    *of_all("rse", rse, *DATA),
+    *of_all("rrse", lambda **columns: mp.sqrt(rse(**columns)), *DATA),
+    *both("explained_variance", unexplained, *DATA, SHIFTED, ulps=16.0),
+    *(
+        case
+        for by, spread in SPREADS.items()
+        for case in of_all(
+            f"nrmse:by={by}", lambda target, pred, of=spread: root_mean_square(target, pred) / of(target), *DATA
+        )
+    ),
+    *of_all("rae", rae, *DATA),
+    *(
+        case
+        for k in (0, 1, 5)
+        for case in of_all(
+            f"residual_standard_error:k={k}", lambda target, pred, k=k: root_mean_square(target, pred, k + 1), *DATA
+        )
+    ),
+    *of_all("residual_gini", gini, *DATA),
+    *of_all("pearson", pearson, *DATA, SHIFTED),
+    *of_all("one_minus_pearson", one_minus(pearson), *DATA, SHIFTED, ulps=64.0),
+    *both("concordance", discordance, *DATA, SHIFTED),
+    *of_all("critical_success_index", one_minus(misses), EVENTS),
+    *of_all("one_minus_critical_success_index", misses, EVENTS),
+    Exact("cosine_distance", VECTORS, one_minus(cosine), digits=800),
+    Exact("cosine_similarity", VECTORS, cosine, digits=400),
+    *both("d2_absolute", d2_pinball(0.5), *DATA),
+    *(case for q in (0.5, 0.9, 0.05) for case in both("d2_pinball", d2_pinball(q), *DATA, params=f":q={q}")),
+    *both("d2_tweedie", d2_tweedie(0.0), *DATA),
     *(
         case
         for power in (-1.5, 1.0, 1.5, 2.0, 3.0)
-        for case in whole(f"one_minus_d2_tweedie:power={power}", d2_tweedie(power), SIZES, FAR_SIZES, ulps=16.0)
+        for case in of_all(f"one_minus_d2_tweedie:power={power}", d2_tweedie(power), SIZES, FAR_SIZES, ulps=16.0)
     ),
-    *(case for p in (1.0, 1.5) for case in whole(f"d2_tweedie:power={p}", of_one(d2_tweedie(p)), COUNTS, FAR_SIZES)),
-    *whole("d2_log_loss", of_one(log_left), CLASS_ROWS, FLAG_ROWS),
-    *whole("one_minus_d2_log_loss", log_left, CLASS_ROWS, FLAG_ROWS),
-    *whole("d2_brier", of_one(brier_left), CLASS_ROWS, FLAG_ROWS),
-    *whole("one_minus_d2_brier", brier_left, CLASS_ROWS, FLAG_ROWS),
-    *(case for m in (1, 3) for case in whole(f"mase:m={m}", mase(m), SERIES)),
+    *(case for p in (1.0, 1.5) for case in of_all(f"d2_tweedie:power={p}", of_one(d2_tweedie(p)), COUNTS, FAR_SIZES)),
+    *both("d2_log_loss", log_left, CLASS_ROWS, FLAG_ROWS),
+    *both("d2_brier", brier_left, CLASS_ROWS, FLAG_ROWS),
+    *(
+        case
+        for m in (1, 3)
+        for case in of_all(f"mase:m={m}", mase(m), [{**row, "query": n // 8} for n, row in enumerate(ORDINARY)])
+    ),
 )
