@@ -35,29 +35,14 @@ CLASS_CHANCES = grid(target=[0, 1, 2], pred=CHANCE_ROWS)
 SOFT_LOGITS: list[Row] = grid(target=[(0.2, 0.3, 0.5), (0.0, 1.0, 0.0), (0.5, 0.5, 0.0)], pred=LOGIT_ROWS)
 
 
-def sigmoid(z: float) -> Real:
-    """Exact probability of a yes."""
-    return 1 / (1 + mp.exp(-mp.mpf(z)))
-
-
-def softplus(z: float) -> Real:
-    """-ln of the probability of a no."""
-    return mp.log1p(mp.exp(mp.mpf(z)))
-
-
-def odds(label: int, z: Sequence[float]) -> Real:
+def odds(label: int, z: Sequence[Real]) -> Real:
     """What all other classes have against one."""
-    return sum(mp.exp(mp.mpf(x) - mp.mpf(z[label])) for place, x in enumerate(z) if place != label)
+    return sum(mp.exp(x - z[label]) for place, x in enumerate(z) if place != label)
 
 
-def softmax(z: Sequence[float]) -> list[Real]:
+def softmax(z: Sequence[Real]) -> list[Real]:
     """Exact probabilities of the classes."""
     return [1 / (1 + odds(label, z)) for label in range(len(z))]
-
-
-def reals(values: Sequence[float]) -> list[Real]:
-    """The floats as they are."""
-    return [mp.mpf(x) for x in values]
 
 
 def log(x: Real) -> Real:
