@@ -8,7 +8,7 @@ from tests.accuracy import Exact, Real, Row, both_signs, grid, mp
 
 CASES: tuple[Exact, ...] = ()  # they are where the losses are
 LOGITS = [0.0, *both_signs([1e4, 800.0, 36.0, 17.3, 2.5, 0.3, 1e-9])]
-CHANCES = [1e-300, 1e-9, 0.1, 0.3, 0.5, 0.9, 1.0 - 1e-9, 1.0 - 2.0**-53]
+CHANCES = [5e-324, 1e-310, 1e-300, 1e-9, 0.1, 0.3, 0.5, 0.9, 1.0 - 1e-9, 1.0 - 2.0**-53]
 LOGIT_ROWS = [
     (0.0, 1e4, -1e4),
     (1e4, 1e4, 0.0),
@@ -22,7 +22,7 @@ LOGIT_ROWS = [
 CHANCE_ROWS = [
     (0.2, 0.3, 0.5),
     (1e-300, 1e-9, 1.0 - 1e-9),
-    (1.0, 0.0, 1e-300),
+    (1.0, 0.0, 5e-324),
     (0.6, 0.4 - 1e-12, 1e-12),
     (1.0 - 2.0**-53, 2.0**-54, 2.0**-54),
     (1 / 3, 1 / 3, 1 / 3),
