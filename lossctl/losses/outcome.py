@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -172,17 +172,17 @@ def of_label(batch: Batch, weights: Array) -> Array:
     return np.take(weights, batch.target, mode="clip")
 
 
-class Quantities(NamedTuple):
-    """Functions of a batch: a probability, what it leaves of 1, and its logarithm."""
+class Chances(NamedTuple):
+    """The probability of an outcome, what it leaves of 1, and its logarithm, as functions of a batch."""
 
     p: Callable[[Batch], Array]
     complement: Callable[[Batch], Array]
     log_p: Callable[[Batch], Array]
 
 
-OBSERVED: Final = Quantities(prob_observed, other_observed, log_observed)
-YES: Final = Quantities(natural, other_prob, log_prob)  # of each column: a yes, or a class
-NO: Final = Quantities(other_prob, natural, log_other_prob)
+OBSERVED: Final = Chances(prob_observed, other_observed, log_observed)
+YES: Final = Chances(natural, other_prob, log_prob)  # of each column: a yes, or a class
+NO: Final = Chances(other_prob, natural, log_other_prob)
 
 
 @dataclass(frozen=True)
@@ -190,30 +190,30 @@ class Outcome:
     """Something that may be observed in each row: (rows,) arrays of classes, (columns, rows) otherwise.
 
     share: how much it counts (None: once): its probability by the target times the weight of its class. side: +1 where
-    p rises with the prediction, -1 where it falls, as that of a no. of: the quantities, each computed on demand. eps: p
-    is clipped to [eps, 1 - eps].
+    p rises with the prediction, -1 where it falls, as that of a no. chances: what the arrays below are, each computed
+    on demand. eps: p is clipped to [eps, 1 - eps].
     """
 
     batch: Batch
     share: Array | None
     side: Array | float
-    of: Quantities
+    chances: Chances
     eps: float = 0.0
 
     @property
     def p(self) -> Array:
         """The probability that it was given."""
-        return self._clipped(self.of.p(self.batch))
+        return self._clipped(self.chances.p(self.batch))
 
     @property
     def complement(self) -> Array:
         """1 - p, without cancellation where the raw output is known."""
-        return self._clipped(self.of.complement(self.batch))
+        return self._clipped(self.chances.complement(self.batch))
 
     @property
     def log_p(self) -> Array:
         """ln p."""
-        return clipped(self.of.log_p(self.batch), self.eps)
+        return clipped(self.chances.log_p(self.batch), self.eps)
 
     def _clipped(self, p: Array) -> Array:
         return np.clip(p, self.eps, 1.0 - self.eps) if self.eps > 0.0 else p
@@ -227,7 +227,7 @@ class Outcome:
     def weighed_slope(self, elasticity: Array | float) -> Array:
         """Multiply the elasticity of a cost by the share; the cost is flat where p is clipped."""
         if self.eps > 0.0:
-            p = self.of.p(self.batch)
+            p = self.chances.p(self.batch)
             elasticity = np.where((p > self.eps) & (p < 1.0 - self.eps), elasticity, 0.0)
         return self.weighed(elasticity)
 
@@ -275,16 +275,15 @@ def answers(
     return Outcome(batch, yes, 1.0, YES, eps), Outcome(batch, no, -1.0, NO, eps)
 
 
-def mean_cost(outcomes: tuple[Outcome, ...], cost: Callable[[Outcome], Array | float]) -> Array:
+def mean_cost(cases: tuple[Outcome, ...], cost: Callable[[Outcome], Array | float]) -> Array:
     """Average a cost over the outcomes of each row: (rows,), or (columns, rows) of binary columns."""
-    first, *second = (outcome.weighed(cost(outcome)) for outcome in outcomes)
-    total = first + second[0] if second else first
-    multiclass = outcomes[0].batch.form == "multiclass"
+    total = reduce(np.add, (outcome.weighed(cost(outcome)) for outcome in cases))
+    multiclass = cases[0].batch.form == "multiclass"
     return np.add.reduce(total, axis=0) if multiclass and total.ndim == 2 else total
 
 
 def mean_slope(
-    outcomes: tuple[Outcome, ...],
+    cases: tuple[Outcome, ...],
     elasticity: Callable[[Outcome], Array | float],
     by_p: Callable[[Outcome], Array] | None = None,
 ) -> Array:
@@ -292,19 +291,17 @@ def mean_slope(
 
     by_p: of classes, the derivative by p itself, where elasticity / p is not it at p = 0.
     """
-    batch = outcomes[0].batch
+    batch = cases[0].batch
     natural_scale = batch.activation == "none"
     if batch.form == "multiclass":
         direct = by_p if natural_scale else None
-        slope = outcomes[0].weighed_slope((direct or elasticity)(outcomes[0]))
+        slope = cases[0].weighed_slope((direct or elasticity)(cases[0]))
         columns = spread(batch, slope) if slope.ndim < 2 else slope
         return columns if direct else class_slope(batch, columns)
-    slopes = []
-    for outcome in outcomes:
-        slope = outcome.weighed_slope(elasticity(outcome))
-        by_column = per_probability(slope, outcome.p) if natural_scale else outcome.complement * slope
-        slopes.append(outcome.side * by_column)
-    return slopes[0] + slopes[1] if len(slopes) > 1 else slopes[0]
+    slopes = ((outcome, outcome.weighed_slope(elasticity(outcome))) for outcome in cases)
+    if natural_scale:
+        return reduce(np.add, (outcome.side * per_probability(slope, outcome.p) for outcome, slope in slopes))
+    return reduce(np.add, (outcome.side * (outcome.complement * slope) for outcome, slope in slopes))
 
 
 def class_slope(batch: Batch, elasticity: Array) -> Array:
