@@ -35,9 +35,8 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, Literal
 
-from lossctl.core.batch import Batch
 from lossctl.core.loss import Loss, Part, Resolve, arguments_of
-from lossctl.core.param import Param, Value, params_of
+from lossctl.core.param import Param, params_of
 from lossctl.core.peer import peer_of
 from lossctl.core.statistic import MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
@@ -155,17 +154,6 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
         return made.bind()
     declared = {name: getattr(made, name) for name in RESOLVED}
     return replace(made, resolve=lambda args: {**declared, **changes(args)}).bind()
-
-
-def of_quantities(function: Callable[..., Array], quantities: Mapping[str, Part]) -> Part:
-    """Return the part that calls a function with the quantities of a block that its arguments name."""
-    sources = {name: quantities[name] for name in arguments_of(function) if name in quantities}
-
-    @wraps(function)
-    def part(batch: Batch, **args: Value) -> Array:
-        return function(**{name: quantity(batch) for name, quantity in sources.items()}, **args)
-
-    return part
 
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:

@@ -56,7 +56,8 @@ def positive(x: Any) -> Any:
     return np.where(x > 0.0, x, np.nan)[()]
 
 
-MEAN: Final = Statistic("mean", lambda m: m[0])
+ONE: Final = np.float64(1.0)
+MEAN: Final = Statistic("mean", lambda m: m[0], lambda m: (ONE,))
 
 ROOT: Final = Statistic("root of a mean", lambda m: np.sqrt(m[0]), interval="log")
 

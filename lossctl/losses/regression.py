@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, residual
-from lossctl.core.declare import Recipe, declare, of_quantities, peak, recipe, sample
+from lossctl.core.declare import Recipe, declare, peak, recipe, sample
 from lossctl.core.domain import POSITIVE, UNIT
-from lossctl.core.loss import Loss
+from lossctl.core.loss import Loss, Part, arguments_of
+from lossctl.core.param import Value
 from lossctl.core.statistic import ROOT
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
@@ -32,6 +34,17 @@ def residual_rest(batch: Batch) -> Array:
 QUANTITIES: Final = {"r": residual, "size": abs_residual, "rest": residual_rest}
 
 
+def of_residual(function: Callable[..., Array]) -> Part:
+    """Return the part that calls a function with the quantities of a block that its arguments name."""
+    sources = {name: QUANTITIES[name] for name in arguments_of(function) if name in QUANTITIES}
+
+    @wraps(function)
+    def part(batch: Batch, **args: Value) -> Array:
+        return function(**{name: quantity(batch) for name, quantity in sources.items()}, **args)
+
+    return part
+
+
 def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
     """Declare the mean of a function of the residual r, its size |r| and the rest that rounding took from it.
 
@@ -39,8 +52,8 @@ def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) ->
     """
 
     def made(function: Callable[..., Array]) -> Loss:
-        row = of_quantities(function, QUANTITIES)
-        gradient = None if slope is None else of_quantities(slope, QUANTITIES)
+        row = of_residual(function)
+        gradient = None if slope is None else of_residual(slope)
         return declare(row, forms=FORM, parts=(row,), row=row, gradient=gradient, **facts)
 
     return made
