@@ -1,4 +1,4 @@
-"""The report: finished cells, where their rows came from, and ways out."""
+"""`evaluate`: losses of models in one pass over the data, from the arguments to the report."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl import registry
-from lossctl.api.job import Job, raise_findings
+from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
 from lossctl.api.query import Query, open_inputs, with_arguments
 from lossctl.core.block import Block, Pending, ready
-from lossctl.core.form import checked_task
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, scopes
@@ -42,6 +41,295 @@ from lossctl.version import __version__
 if TYPE_CHECKING:
     from lossctl.io.by_key import ByKey
 
+MakeDesign = Callable[[tuple[str, ...]], Design]
+KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
+
+
+@with_arguments
+def evaluate(
+    arguments: dict[str, Any],
+    data: object,
+    *,
+    target: str | None = None,
+    pred: Names | Mapping[str, str | Sequence[str]] = None,
+    losses: Losses = None,
+    weight: str | None = None,
+    by: Names = None,
+    activation: Names | Mapping[str, str] = None,
+    targets: object = None,
+    id: str | None = None,  # noqa: A002  # the option's own name
+    roles: Names | Mapping[str, str] = None,
+    positive_label: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    task: str | None = None,
+    reduction: Literal["mean", "sum"] = "mean",
+    per_output: bool = False,
+    ci: float | None = LEVEL,
+    missing: Literal["error", "drop"] = "error",
+    delimiter: str | None = None,
+    rows_out: str | PathLike[str] | None = None,
+    with_grad: bool = False,
+    threads: int | None = None,
+    max_memory: str | int | None = None,
+    progress: Progress | None = None,
+    note: Note | None = None,
+    watch: Watch = unwatched,
+) -> Report:
+    """Evaluate losses of one or more models in one pass over the data.
+
+    Parameters
+    ----------
+    data
+        A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
+        each, `NAME=PATH` to name them).
+    target, weight, id
+        Columns: of the truth, of row weights (finite, >= 0, not all zero), of the key that aligns several files.
+    pred
+        Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
+        mapping from model names to columns.
+    losses
+        A loss or several, as specs such as `huber:delta=2` or `p90=quantile:q=0.9`, or as `lossctl.get` returns them;
+        a mapping gives them labels; without any, the usual ones of the task.
+    by
+        Slicings: a column, or `a,b` for their combinations.
+    activation
+        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
+    targets
+        A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
+    roles
+        `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
+    positive_label, classes, task
+        Which label is 1; the class labels of the prediction columns in order; the kind of problem.
+    reduction
+        `mean`, or `sum` for losses that are one mean.
+    per_output
+        Each of several outputs apart, as losses `mse[NAME]`, in place of their mean.
+    ci
+        Level of the confidence intervals; None for neither intervals nor standard errors.
+    missing
+        `error`, or `drop` to leave rows with a missing value out for every model.
+    delimiter
+        The field separator of CSV files; by default a comma, or a tab for .tsv.
+    rows_out
+        A .parquet or .csv file for the per-row losses.
+    with_grad
+        Write the gradients of the per-row losses by the prediction columns, as they were read, beside them.
+    threads
+        How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
+    max_memory
+        Bytes, or a text such as `2G`, that losses which keep every value may take; by default what is free.
+    progress, note, watch
+        Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
+        of a phase of the work (returning a context manager for it).
+
+    Returns
+    -------
+    Report
+        The cells, with `to_frame()` and `to_json()`.
+
+    Raises
+    ------
+    UsageError
+        The question is wrong: an unknown loss or column, options that do not fit.
+    DataError
+        The data cannot answer: unreadable, misaligned, missing, outside a loss's domain.
+
+    Examples
+    --------
+    >>> import lossctl
+    >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5], "b": [1.0, 2.0, 5.0]}
+    >>> report = lossctl.evaluate(data, target="y", pred=["a", "b"], losses=["mae", "huber:delta=2"])
+    >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
+    [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
+    """
+    report, _ = answer(Query(data, arguments))
+    return report
+
+
+# the walk --------------------------------------------------------------------------------------------------------
+
+
+def answer(
+    query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
+) -> tuple[Report, PairedBounds | None]:
+    """Answer a query: open, select, decide, look ahead, plan, run, finish.
+
+    make_design: how the models of these names are compared; with a comparison come its bounds. units: the columns
+    that tell clusters and times, where rows are not independent.
+    """
+    options = query.options
+    tables, names, paths = open_inputs(query.data, options["targets"], options["delimiter"])
+    rows_out = options["rows_out"]
+    if rows_out is not None:
+        check_rows_path(rows_out)
+        check_writable(rows_out, paths)
+    selection = query.selection(tables, names, units)
+    for text in selection.notes:
+        query.tell(text)
+    design = None if make_design is None else make_design(tuple(selection.models))
+    threads = usable_cores() if options["threads"] is None else options["threads"]
+    rows = _row_source(query, tables, threads, rows_out is not None or (design is not None and design.worst > 0))
+    job = Job(query, tables, selection)
+    resampled = design is not None and design.method == "bootstrap"
+    sets = any(loss.over_sets for _, loss in query.losses)
+    reader = BlockReader(
+        tables,
+        rows,
+        selection,
+        job.rule,
+        options["missing"],  # type: ignore[arg-type]  # the query has checked it
+        needs_origins=bool(selection.by) and any(loss.needs_origin for _, loss in job.candidates()),
+        needs_units=resampled,
+        whole_sets=sets,
+    )
+    in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
+    with options["watch"]("pair") if options["id"] is not None else nullcontext():
+        feeds = reader.feeds(1 if in_order else threads)
+    first = look_ahead(feeds)
+    if first is None:
+        raise DataError(f"{tables[0].label}: there are no rows below the header")
+    questions = job.questions(first)
+    _check_questions(questions, query, design)
+    origins, gap = _first_values(first, job.activations)
+    plan = Plan(
+        selection.models,
+        questions,
+        job.activations,
+        weighted=options["weight"] is not None,
+        slicings=list(selection.by),
+        intervals=options["ci"] is not None,
+        rows_out=rows_out is not None,
+        gradient_widths=job.widths if options["with_grad"] else None,
+        design=design,
+        clusterings={name: name.removesuffix(WITHIN) for name in selection.clusters},
+        times=next(iter(selection.times), None),
+        classes=job.rule.classes,
+        gap=gap,
+    )
+    limit = MemoryLimit(plan, options["max_memory"], options["progress"])
+    if all(table.rows is not None for table in tables):
+        limit.check(min(table.rows or 0 for table in tables))
+    with ExitStack() as stack:
+        writer = None
+        if rows_out is not None:
+            from lossctl.io.rowsout import RowsWriter
+
+            temporary = stack.enter_context(replacing(rows_out))
+            writer = RowsWriter(rows_out, temporary, _row_names(plan, selection, query.tell, rows_out), rows.rows_at)
+        sink, watch = None if writer is None else writer.write, options["watch"]
+        state = run(feeds, plan, origins=origins, threads=threads, sink=sink, progress=limit, watch=watch)
+        raise_data_error(state, reader, plan, options["missing"])
+        for label in reader.never_ignored():
+            query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
+        if writer is not None:
+            writer.close()
+    return made_report(state, plan, reader, job, query)
+
+
+def _row_source(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
+    """Decide how rows of several tables belong together: by a key, or by their order."""
+    key = query.options["id"]
+    if key is not None:
+        for table in tables:
+            if key not in table.names:
+                raise DataError(unknown_column(table, key, "--id: there is no column"))
+        from lossctl.io.by_key import ByKey
+
+        return ByKey(tables, key, threads, keep_rows=keep_rows)
+    if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
+        query.tell(
+            f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
+        )
+    return ByPosition(tables)
+
+
+def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
+    """Return the first block that keeps a row (else the first with any); the feeds stay as if nothing had been read.
+
+    Raises DataError where not even one row can be read.
+    """
+    first: Block | None = None
+    for place, feed in enumerate(feeds):
+        blocks: list[Block] = []
+        for pending in feed:
+            block = pending.make()
+            blocks.append(block)
+            first = first or (block if block.read else None)
+            if block.rows or block.stopped is not None:
+                break
+        feeds[place] = chain(map(ready, blocks), feed)
+        if blocks and blocks[-1].rows:
+            return blocks[-1]
+        if blocks and blocks[-1].stopped is not None:
+            if first is None:
+                raise blocks[-1].stopped
+            break
+    return first
+
+
+def _first_values(block: Block, activations: Mapping[str, str]) -> tuple[list[float], float]:
+    """Return the values about which variances of the target columns are taken, and of the first model's residuals."""
+    if not block.rows:
+        return [], 0.0
+    model, roles = next(iter(block.models.items()))
+    target = roles.get("target")
+    origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
+    return origins, first_gap(roles, activations[model])
+
+
+def _check_questions(questions: Sequence[Question], query: Query, design: Design | None) -> None:
+    """Raise UsageError where losses have no sum over rows or no gradient; say which have no value to be shown."""
+    options = query.options
+    for question in questions if options["reduction"] == "sum" else ():
+        if question.loss.keeps != "moments" or question.loss.reading.name != "mean":
+            fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.reading.name == "mean"]
+            raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
+    flat = [question.label for question in questions if not question.has_gradient] if options["with_grad"] else []
+    if len(flat) == len(questions):
+        raise UsageError(f"--with-grad: no gradient: {listed(flat)}")
+    if flat:
+        query.tell(f"{options['rows_out'] or ''}: without a gradient: {listed(flat)}")
+    if design is not None and design.worst and (without := _without_rows(questions)):
+        query.tell(f"--worst: no per-row value: {listed(without)}")
+
+
+def _without_rows(questions: Sequence[Question]) -> list[str]:
+    """Return the labels of losses without a per-row value."""
+    return [question.label for question in questions if question.loss.row is None]
+
+
+# what is written for each row ------------------------------------------------------------------------------------
+
+
+def _row_names(plan: Plan, selection: Selection, note: Note, path: str) -> list[str]:
+    """Name the columns of the per-row output, and say which losses cannot be in it."""
+    without = _without_rows(plan.questions)
+    if not plan.rows_out:
+        raise UsageError(f"--rows-out {path}: no per-row value: {listed(without)}")
+    if without:
+        note(f"{path}: left out, as without a per-row value: {listed(without)}")
+    names: dict[object, str] = {}
+    for question in plan.questions:
+        if question.row is not None:
+            for model in plan.models:
+                names.setdefault(Quantity(model, question.row), f"{model}.{question.label}")
+    return [names[quantity] for quantity in plan.rows_out] + list(_gradient_names(plan, selection))
+
+
+def _gradient_names(plan: Plan, selection: Selection) -> Iterator[str]:
+    """Name the columns of gradients: by the column that they are taken with respect to."""
+    for gradient in plan.gradients_out:
+        for role, width in gradient.widths:
+            columns: Sequence[str] = selection.slots[gradient.model][role].columns
+            output = gradient.question.output
+            if output is not None and len(columns) > 1:
+                columns = columns[output : output + 1]
+            if len(columns) != width:  # one column of lists
+                columns = [f"{columns[0]}[{place}]" for place in range(width)]
+            yield from (f"{gradient.model}.{gradient.question.label}.grad.{column}" for column in columns)
+
+
+# memory ----------------------------------------------------------------------------------------------------------
 
 UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -52,10 +340,10 @@ def as_bytes(size: str | int) -> int:
         if size < 1:
             raise UsageError(f"--max-memory {size}: at least one byte is needed")
         return size
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", size.strip().lower())
-    if found is None or not Decimal(found[1]):
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", size.strip().lower())
+    if match is None or not Decimal(match[1]):
         raise UsageError(f"--max-memory {size}: a size is needed, as 500M or 2G")
-    return int(Decimal(found[1]) * (1 << UNITS[found[2]]))
+    return int(Decimal(match[1]) * (1 << UNITS[match[2]]))
 
 
 class MemoryLimit:
@@ -94,6 +382,8 @@ def _mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.4g} MiB"
 
 
+# the report ------------------------------------------------------------------------------------------------------
+
 ROUGH = (
     f"intervals may be too narrow, as there are fewer than {FEW} rows or a standard error is more than "
     f"{LARGE_SHARE:.0%} of the value"
@@ -106,8 +396,8 @@ def made_report(
     """Finish the cells, compare the models if that is asked for, and say where all of it came from."""
     digest = reader.digest(state.read, state.digest)
     dropped = _dropped(state, reader)
-    used = state.moments.rows if plan.quantities else state.read - state.dropped
-    digest_used = reader.digest(used, state.used)
+    rows = state.moments.rows if plan.quantities else state.read - state.dropped
+    digest_used = reader.digest(rows, state.used)
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
     signed = "|".join(
         [
@@ -130,7 +420,7 @@ def made_report(
     all_scopes = list(scopes(state, plan, labels))
     cells = tuple(chain.from_iterable(map(finish.cells, all_scopes)))
     inputs = (
-        Input(model, reader.tables[_table(reader, model)].label, digest, state.read, used, digest_used, dropped)
+        Input(model, reader.tables[_table(reader, model)].label, digest, state.read, rows, digest_used, dropped)
         for model in plan.models
     )
     report = Report(
@@ -263,299 +553,3 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
         name = f"{label}{defect.column}:{defect.kind}"
         counts[name] = counts.get(name, 0) + breach.count
     return counts
-
-
-KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
-MakeDesign = Callable[[tuple[str, ...]], Design]
-
-
-def answer(
-    query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
-) -> tuple[Report, PairedBounds | None]:
-    """Answer a query; `make_design` says of the models' names how they are compared.
-
-    units: the columns that tell clusters and times, where rows are not independent. With a comparison comes what
-    further bounds can be asked of.
-    """
-    tables, names, paths = open_inputs(query.data, query.options["targets"], query.options["delimiter"])
-    if query.options["rows_out"] is not None:
-        check_rows_path(query.options["rows_out"])
-        check_writable(query.options["rows_out"], paths)
-    chosen = query.selection(tables, names, units)
-    for text in chosen.notes:
-        query.tell(text)
-    design = None if make_design is None else make_design(tuple(chosen.models))
-    threads = usable_cores() if query.options["threads"] is None else query.options["threads"]
-    rows = _paired(
-        query, tables, threads, query.options["rows_out"] is not None or (design is not None and design.worst > 0)
-    )
-    job = Job(
-        tables, chosen, query.losses, checked_task(query.options["task"]), query.tell, query.options["per_output"]
-    )
-    job.resolve(query.options["activation"], query.options["positive_label"], query.options["classes"])
-    needs_origins = bool(chosen.by) and any(loss.needs_origin for _, loss in job.candidates())
-    resampled = design is not None and design.method == "bootstrap"
-    sets = any(loss.over_sets for _, loss in query.losses)
-    reader = BlockReader(
-        tables,
-        rows,
-        chosen,
-        job.rule,
-        query.options["missing"],  # type: ignore[arg-type]  # the query has checked it
-        needs_origins=needs_origins,
-        needs_units=resampled,
-        whole_sets=sets,
-    )
-    in_order = bool(chosen.groupings) or query.options["rows_out"] is not None or resampled or sets
-    with query.options["watch"]("pair") if query.options["id"] is not None else nullcontext():
-        feeds = reader.feeds(1 if in_order else threads)
-    first = look_ahead(feeds)
-    if first is None:
-        raise DataError(f"{tables[0].label}: there are no rows below the header")
-    questions = job.questions(first)
-    if query.options["reduction"] == "sum":
-        _check_sums(questions)
-    if query.options["with_grad"]:
-        _check_gradients(questions, query.tell, query.options["rows_out"] or "")
-    without = [question.label for question in questions if question.row is None]
-    if design is not None and design.worst and without:
-        query.tell(f"--worst: no per-row value: {listed(without)}")
-    plan = Plan(
-        chosen.models,
-        questions,
-        job.activations,
-        weighted=query.options["weight"] is not None,
-        slicings=list(chosen.by),
-        intervals=query.options["ci"] is not None,
-        rows_out=query.options["rows_out"] is not None,
-        gradient_widths=job.widths if query.options["with_grad"] else None,
-        design=design,
-        clusterings={name: name.removesuffix(WITHIN) for name in chosen.clusters},
-        times=next(iter(chosen.times), None),
-        classes=job.rule.classes,
-        gap=_gap(first, job.activations),
-    )
-    limit = MemoryLimit(plan, query.options["max_memory"], query.options["progress"])
-    if all(table.rows is not None for table in tables):
-        limit.check(min(table.rows or 0 for table in tables))
-    with ExitStack() as stack:
-        sink = None
-        if query.options["rows_out"] is not None:
-            from lossctl.io.rowsout import RowsWriter
-
-            temporary = stack.enter_context(replacing(query.options["rows_out"]))
-            writer = RowsWriter(
-                query.options["rows_out"],
-                temporary,
-                _row_names(plan, chosen, query.tell, query.options["rows_out"]),
-                rows.rows_at,
-            )
-            sink = writer.write
-        watch = query.options["watch"]
-        state = run(feeds, plan, origins=_origins(first), threads=threads, sink=sink, progress=limit, watch=watch)
-        raise_findings(state, reader, plan, query.options["missing"])
-        for label in reader.never_ignored():
-            query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
-        if query.options["rows_out"] is not None:
-            writer.close()
-    return made_report(state, plan, reader, job, query)
-
-
-def _paired(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
-    """Decide how rows of several tables belong together: by a key, or by their order."""
-    if query.options["id"] is not None:
-        for table in tables:
-            if query.options["id"] not in table.names:
-                raise DataError(unknown_column(table, query.options["id"], "--id: there is no column"))
-        from lossctl.io.by_key import ByKey
-
-        return ByKey(tables, query.options["id"], threads, keep_rows=keep_rows)
-    if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
-        query.tell(
-            f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
-        )
-    return ByPosition(tables)
-
-
-def _check_sums(questions: Sequence[Question]) -> None:
-    """Raise UsageError where a sum over rows is asked of what is not one mean of them."""
-    for question in questions:
-        if question.loss.keeps != "moments" or question.loss.reading.name != "mean":
-            fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.reading.name == "mean"]
-            raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
-
-
-def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
-    """Return the first block that keeps a row (else the first with any); the feeds stay as if none had been taken.
-
-    Raises DataError where not even one row can be read.
-    """
-    seen: Block | None = None
-    for place, feed in enumerate(feeds):
-        taken: list[Block] = []
-        for pending in feed:
-            block = pending.make()
-            taken.append(block)
-            seen = seen or (block if block.read else None)
-            if block.rows or block.stopped is not None:
-                break
-        feeds[place] = chain(map(ready, taken), feed)
-        if taken and taken[-1].rows:
-            return taken[-1]
-        if taken and taken[-1].stopped is not None:
-            if seen is None:
-                raise taken[-1].stopped
-            break
-    return seen
-
-
-def _origins(first: Block) -> list[float]:
-    """Return the values about which variances of the target columns are taken."""
-    target = next(iter(first.models.values())).get("target")
-    if target is None or target.ndim != 2 or not first.rows:
-        return []
-    return [first_finite(column[np.newaxis]) for column in target]
-
-
-def _gap(first: Block, activations: Mapping[str, str]) -> float:
-    """Return how far the first model's first prediction is from its target."""
-    model, roles = next(iter(first.models.items()))
-    return first_gap(roles, activations[model]) if first.rows else 0.0
-
-
-def _row_names(plan: Plan, chosen: Selection, note: Note, path: str) -> list[str]:
-    """Name the columns of the per-row output, and say which losses cannot be in it."""
-    without = [question.label for question in plan.questions if question.row is None]
-    if not plan.rows_out:
-        raise UsageError(f"--rows-out {path}: no per-row value: {listed(without)}")
-    if without:
-        note(f"{path}: left out, as without a per-row value: {listed(without)}")
-    found: dict[object, str] = {}
-    for question in plan.questions:
-        if question.row is not None:
-            for model in plan.models:
-                found.setdefault(Quantity(model, question.row), f"{model}.{question.label}")
-    return [found[quantity] for quantity in plan.rows_out] + list(_gradient_names(plan, chosen))
-
-
-def _gradient_names(plan: Plan, chosen: Selection) -> Iterator[str]:
-    """Name the columns of gradients: by the column that they are taken with respect to."""
-    for gradient in plan.gradients_out:
-        for role, width in gradient.widths:
-            columns: Sequence[str] = chosen.slots[gradient.model][role].columns
-            output = gradient.question.output
-            if output is not None and len(columns) > 1:
-                columns = columns[output : output + 1]
-            if len(columns) != width:  # one column of lists
-                columns = [f"{columns[0]}[{place}]" for place in range(width)]
-            yield from (f"{gradient.model}.{gradient.question.label}.grad.{column}" for column in columns)
-
-
-def _check_gradients(questions: Sequence[Question], note: Note, path: str) -> None:
-    """Say which losses have no gradient to be written; raise UsageError where none has."""
-    without = [question.label for question in questions if not question.has_gradient]
-    if len(without) == len(questions):
-        raise UsageError(f"--with-grad: no gradient: {listed(without)}")
-    if without:
-        note(f"{path}: without a gradient: {listed(without)}")
-
-
-@with_arguments
-def evaluate(
-    arguments: dict[str, Any],
-    data: object,
-    *,
-    target: str | None = None,
-    pred: Names | Mapping[str, str | Sequence[str]] = None,
-    losses: Losses = None,
-    weight: str | None = None,
-    by: Names = None,
-    activation: Names | Mapping[str, str] = None,
-    targets: object = None,
-    id: str | None = None,  # noqa: A002  # the option's own name
-    roles: Names | Mapping[str, str] = None,
-    positive_label: str | None = None,
-    classes: str | Sequence[str] | None = None,
-    task: str | None = None,
-    reduction: Literal["mean", "sum"] = "mean",
-    per_output: bool = False,
-    ci: float | None = LEVEL,
-    missing: Literal["error", "drop"] = "error",
-    delimiter: str | None = None,
-    rows_out: str | PathLike[str] | None = None,
-    with_grad: bool = False,
-    threads: int | None = None,
-    max_memory: str | int | None = None,
-    progress: Progress | None = None,
-    note: Note | None = None,
-    watch: Watch = unwatched,
-) -> Report:
-    """Evaluate losses of one or more models in one pass over the data.
-
-    Parameters
-    ----------
-    data
-        A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
-        each, `NAME=PATH` to name them).
-    target, weight, id
-        Columns: of the truth, of row weights (finite, >= 0, not all zero), of the key that aligns several files.
-    pred
-        Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
-        mapping from model names to columns.
-    losses
-        A loss or several, as specs such as `huber:delta=2` or `p90=quantile:q=0.9`, or as `lossctl.get` returns them;
-        a mapping gives them labels; without any, the usual ones of the task.
-    by
-        Slicings: a column, or `a,b` for their combinations.
-    activation
-        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
-    targets
-        A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
-    roles
-        `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
-    positive_label, classes, task
-        Which label is 1; the class labels of the prediction columns in order; the kind of problem.
-    reduction
-        `mean`, or `sum` for losses that are one mean.
-    per_output
-        Each of several outputs apart, as losses `mse[NAME]`, in place of their mean.
-    ci
-        Level of the confidence intervals; None for neither intervals nor standard errors.
-    missing
-        `error`, or `drop` to leave rows with a missing value out for every model.
-    delimiter
-        The field separator of CSV files; by default a comma, or a tab for .tsv.
-    rows_out
-        A .parquet or .csv file for the per-row losses.
-    with_grad
-        Write the gradients of the per-row losses by the prediction columns, as they were read, beside them.
-    threads
-        How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
-    max_memory
-        Bytes, or a text such as `2G`, that losses which keep every value may take; by default what is free.
-    progress, note, watch
-        Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
-        of a phase of the work (returning a context manager for it).
-
-    Returns
-    -------
-    Report
-        The cells, with `to_frame()` and `to_json()`.
-
-    Raises
-    ------
-    UsageError
-        The question is wrong: an unknown loss or column, options that do not fit.
-    DataError
-        The data cannot answer: unreadable, misaligned, missing, outside a loss's domain.
-
-    Examples
-    --------
-    >>> import lossctl
-    >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5], "b": [1.0, 2.0, 5.0]}
-    >>> report = lossctl.evaluate(data, target="y", pred=["a", "b"], losses=["mae", "huber:delta=2"])
-    >>> [(cell.model, cell.loss, cell.value) for cell in report.cells][:2]
-    [('a', 'mae', 0.3333333333333333), ('b', 'mae', 0.6666666666666666)]
-    """
-    report, _ = answer(Query(data, arguments))
-    return report

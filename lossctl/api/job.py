@@ -1,4 +1,4 @@
-"""Job: the decisions between columns and plan: activations, classes, task and the form of every loss."""
+"""Job: the decisions between the columns and the plan, and the data error of a pass."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lossctl import registry
-from lossctl.api.options import Names, Note
-from lossctl.api.query import as_list
+from lossctl.api.options import Names
+from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block
 from lossctl.core.breach import Breach
 from lossctl.core.domain import RANGES, Flag
@@ -26,6 +25,7 @@ from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.select import Selection, Slot, assignments, classes_for, pair_outputs
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.numerics.activation import APPLY
+from lossctl.numerics.array import Array
 from lossctl.results.report import Task
 
 USUAL: Final = {
@@ -36,204 +36,133 @@ USUAL: Final = {
 }
 
 
-def static_task(given: str | None, pred_width: int, target_kind: str, positive: str | None) -> Task | None:
-    """Work out the task from the columns alone; None where values have to tell regression from binary."""
-    if given is not None:
-        return Task(given, False, "--task")
-    if pred_width >= 2:
-        return Task("multiclass", True, f"{pred_width} prediction columns")
-    if positive is not None:
-        return Task("binary", True, "--positive-label")
-    if target_kind == "text":
-        raise UsageError(
-            "the target is text: say --task binary with --positive-label LABEL, or --task multiclass with one "
-            "prediction column per class, or name losses with -l"
-        )
-    return None
-
-
-def task_of_values(block: Block, activations: dict[str, str], boolean: bool) -> Task:
-    """Tell binary from regression by the first block: a 0/1 target and predictions within [0, 1]."""
-    flags = boolean or all(_within(roles["target"], {0.0, 1.0}) for roles in block.models.values())
-    probabilities = all(_unit(roles["pred"], activations[model]) for model, roles in block.models.items())
-    if flags and probabilities:
-        kind = "boolean" if boolean else "0/1"
-        return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
-    if not flags:
-        return Task("regression", True, "a target of numbers")
-    return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
-
-
-def _within(values: NDArray[np.float64], allowed: set[float]) -> bool:
-    return bool(np.logical_or.reduce([values == value for value in allowed]).all())
-
-
-def _unit(values: NDArray[np.float64], activation: str) -> bool:
-    with np.errstate(all="ignore"):
-        natural = APPLY[activation](values)
-    return bool(((natural >= 0.0) & (natural <= 1.0)).all())
-
-
 class Job:
-    """The decisions between columns and plan: activations, classes, task and the form of every loss."""
+    """What is decided between the columns and the plan: activations, classes, task, and the form of every loss.
 
-    def __init__(
-        self,
-        tables: Sequence[Table],
-        chosen: Selection,
-        asked: list[tuple[str, Loss]],
-        wanted: str | None,
-        note: Note,
-        per_output: bool = False,
-    ) -> None:
-        self.tables, self.chosen, self.asked, self.wanted, self.note = tables, chosen, asked, wanted, note
-        self.per_output = per_output
-        self.outputs: tuple[str, ...] | None = None
-        self.activations: dict[str, str] = {}
-        self.task: Task | None = None
-        self.rule = TargetRule()
+    activations: by model. widths: role -> number of columns. outputs: the names of several outputs. task: None until
+    `questions`, where only values can tell. rule: how the target column is read.
+    """
 
-    def resolve(
-        self,
-        activation: Names | Mapping[str, str],
-        positive: str | None,
-        classes: str | Sequence[str] | None,
-    ) -> None:
+    def __init__(self, query: Query, tables: Sequence[Table], selection: Selection) -> None:
         """Decide everything that the columns alone can tell."""
-        models = self.chosen.models
+        options, target = query.options, selection.target
+        positive, classes = options["positive_label"], options["classes"]
+        self._query, self._tables, self._selection = query, tables, selection
+        self.activations = self._activations(options["activation"])
+        self.outputs = pair_outputs(selection)
+        if positive is not None and target is not None:
+            check_single(tables, target)
+        self.widths = self._widths()
+        self.task = self._task(options["task"], positive)
+        self._fits = [] if self.task is None and not query.losses else self._fitted_losses()
+        are_labels = {form.labels for _, _, form in self._fits}
+        if len(are_labels) > 1:
+            mixed = listed([loss.name for _, loss in self._losses()])
+            raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
+        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        self.rule = self._class_rule(positive, text) if True in are_labels else self._plain_rule(positive, text)
+
+    def _activations(self, activation: Names | Mapping[str, str]) -> dict[str, str]:
+        """Return the activation of each model."""
+        models = self._selection.models
         texts = (
-            [f"{model}={act}" for model, act in activation.items()]
+            [f"{model}={name}" for model, name in activation.items()]
             if isinstance(activation, Mapping)
             else as_list(activation)
         )
-        named = assignments(texts, models, "--activation")
-        for act in named.values():
-            if act not in RANGES:
-                raise UsageError(f"--activation {act}: one of {listed(list(RANGES))}{near(act, list(RANGES))}")
-        self.activations = {model: named.get(model, "none") for model in models}
-        if texts and not any("pred" in roles for roles in self.chosen.slots.values()):
+        by_model = assignments(texts, models, "--activation")
+        for name in by_model.values():
+            if name not in RANGES:
+                raise UsageError(f"--activation {name}: one of {listed(list(RANGES))}{near(name, list(RANGES))}")
+        if texts and not any("pred" in roles for roles in self._selection.slots.values()):
             raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
-        order = self.outputs = pair_outputs(self.chosen)
-        if positive is not None and self.chosen.target is not None:
-            check_single(self.tables, self.chosen.target)
-        self.widths = self._widths()
-        if not self.asked:
-            kind = self._target_shape()
-            self.task = static_task(self.wanted, self.widths.get("pred", 1), kind, positive)
-        elif self.wanted is not None:
-            self.task = Task(self.wanted, False, "--task")
-        labels = [self._form(loss).labels for _, loss in (self._asked_now() if self.task or self.asked else [])]
-        if any(labels) and not all(labels):
-            mixed = listed([loss.name for _, loss in self._asked_now()])
-            raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
-        self._rule(any(labels), order, positive, classes)
-
-    def _rule(
-        self, labels: bool, order: Sequence[str] | None, positive: str | None, classes: str | Sequence[str] | None
-    ) -> None:
-        """Decide how the target column is read."""
-        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
-        if labels:
-            if positive is not None:
-                raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
-            classes_read = classes_for(self.widths["pred"], order, text)
-            self.rule = TargetRule(classes=classes_read, ignored=self._ignored(classes_read))
-            return
-        if text is not None:
-            raise UsageError("--classes names the classes of several prediction columns; here no loss reads labels")
-        if self.chosen.target is None:
-            if positive is not None:
-                raise UsageError("--positive-label: the losses asked for take no target")
-            return
-        if positive is not None and len(self.chosen.target.columns) > 1:
-            raise UsageError("--positive-label is for one target column")
-        self.rule = TargetRule(positive=positive)
-        wanted = [self._form(loss).roles["target"] for _, loss in self.asked if "target" in loss.roles]
-        flags = not wanted or any(isinstance(domain, Flag) for domain in wanted)
-        if positive is None and flags and self._target_shape() == "text":
-            column = self.chosen.target.columns[0]
-            raise UsageError(
-                f"{self.tables[self.chosen.target.table].label}: the target {printable(column)!r} holds text; "
-                "--positive-label LABEL says which label is 1"
-            )
-
-    def _ignored(self, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the labels that are no class and that every loss ignores; raise UsageError where only some do."""
-        known = ClassCodes(classes)
-        found = dict.fromkeys(label for _, loss in self._asked_now() for label in loss.ignored)
-        strange = tuple(label for label in found if known.of([label])[0] < 0)
-        for label in strange:
-            for name, loss in self._asked_now():
-                if label not in loss.ignored:
-                    raise UsageError(
-                        f"ignore_class={printable(label)} is none of the classes {listed(list(classes))}, and {name} "
-                        "does not ignore it; give it to every loss, or ask apart"
-                    )
-        return strange
-
-    def _target_shape(self) -> str:
-        slot = self.chosen.target
-        return self.tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
+        return {model: by_model.get(model, "none") for model in models}
 
     def _widths(self) -> dict[str, int]:
         """Return role -> number of columns; all models must agree."""
-        widths: dict[str, int] = {}
-        if self.chosen.target is not None:
-            widths["target"] = width_of(self.tables, self.chosen.target)
-        for model in self.chosen.models:
-            for role, slot in self.chosen.slots[model].items():
-                width = width_of(self.tables, slot)
+        selection, widths = self._selection, dict[str, int]()
+        if selection.target is not None:
+            widths["target"] = width_of(self._tables, selection.target)
+        for model in selection.models:
+            for role, slot in selection.slots[model].items():
+                width = width_of(self._tables, slot)
                 if widths.setdefault(role, width) != width:
-                    raise UsageError(
-                        f"{role} has {widths[role]} columns for {self.chosen.models[0]!r}, {width} for {model!r}"
-                    )
+                    first = selection.models[0]
+                    raise UsageError(f"{role} has {widths[role]} columns for {first!r}, {width} for {model!r}")
         return widths
 
-    def _asked_now(self) -> list[tuple[str, Loss]]:
-        if self.asked or self.task is None:
-            return self.asked
+    def _target_kind(self) -> str:
+        slot = self._selection.target
+        return self._tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
+
+    # the task ----------------------------------------------------------------------------------------------------
+
+    def _task(self, name: str | None, positive: str | None) -> Task | None:
+        """Return the task by the options and columns; None where losses say it, or values have to."""
+        if name is not None:
+            return Task(name, False, "--task")
+        if self._query.losses:
+            return None
+        width = self.widths.get("pred", 1)
+        if width >= 2:
+            return Task("multiclass", True, f"{width} prediction columns")
+        if positive is not None:
+            return Task("binary", True, "--positive-label")
+        if self._target_kind() == "text":
+            raise UsageError(
+                "the target is text: say --task binary with --positive-label LABEL, or --task multiclass with one "
+                "prediction column per class, or name losses with -l"
+            )
+        return None
+
+    def _task_of_values(self, block: Block) -> Task:
+        """Tell binary from regression by the first block: a 0/1 target and predictions within [0, 1]."""
+        kind = "boolean" if self._target_kind() == "boolean" else "0/1"
+        if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
+            return Task("regression", True, "a target of numbers")
+        if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
+            return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
+        return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
+
+    # the losses --------------------------------------------------------------------------------------------------
+
+    def _losses(self) -> list[tuple[str, Loss]]:
+        """Return the losses with their labels: of the command, or the usual ones of the task that fit the columns."""
+        if self._query.losses or self.task is None:
+            return self._query.losses
         usual = [registry.loss_of(name) for name in USUAL[self.task.name]]
         fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
         return [(loss.spec, loss) for loss in fitting or usual[:1]]
 
     def candidates(self) -> list[tuple[str, Loss]]:
-        """Return the losses that may be asked of the data; while the task is open, those of all that it may be."""
-        tasks = ("regression", "binary") if self.task is None and not self.asked else ()
+        """Return the losses that may be computed; while the task is open, those of all that it may be."""
+        tasks = ("regression", "binary") if self.task is None and not self._query.losses else ()
         usual = [(name, registry.loss_of(name)) for task in tasks for name in USUAL[task]]
-        return self._asked_now() or usual
+        return self._losses() or usual
 
     def _wish(self) -> str | None:
-        wish = form_wish(self.wanted, self.activations.values())
-        return wish or (self.task.name if self.task is not None and not self.asked else None)
+        wish = form_wish(self._query.options["task"], self.activations.values())
+        return wish or (self.task.name if self.task is not None and not self._query.losses else None)
 
-    def _form(self, loss: Loss) -> Form:
-        return self._fitted(loss)[1]
+    def _fitted_losses(self) -> list[tuple[str, Loss, Form]]:
+        """Return the losses as the columns take them, with their labels and forms."""
+        return [(label, *self._fitted(loss)) for label, loss in self._losses()]
 
     def _fitted(self, loss: Loss) -> tuple[Loss, Form]:
         """Return a loss as the columns take it, and its form."""
         widths = {role: self.widths[role] for role in loss.roles if role in self.widths}
-        apart = self.per_output and widths.get("pred", 1) > 1
-        taken = fitted(loss, dict.fromkeys(widths, 1) if apart else widths, self._wish())
-        form = None if taken is None else taken[1]
-        if apart and (form is None or not form.outputs or len({widths[role] for role in widths} - {1}) > 1):
+        single = self._query.options["per_output"] and widths.get("pred", 1) > 1
+        fit = fitted(loss, dict.fromkeys(widths, 1) if single else widths, self._wish())
+        if single and (fit is None or not fit[1].outputs or len({widths[role] for role in widths} - {1}) > 1):
             raise UsageError(f"--per-output: the columns of {loss.spec} are not outputs of their own; ask it apart")
-        if taken is None or form is None:
+        if fit is None:
             raise UsageError(misfit(loss, widths))
         for activation in dict.fromkeys(self.activations.values()):
-            if fault := unfit(loss, form, activation):
-                raise UsageError(f"{fault}{self._others(activation)}")
-        return taken
+            if fault := unfit(loss, fit[1], activation):
+                raise UsageError(f"{fault}{self._alternatives(activation)}")
+        return fit
 
-    def _questions(self, label: str, loss: Loss) -> list[Question]:
-        """Return what a loss is asked of: all outputs together, or each of several apart."""
-        loss, form = self._fitted(loss)
-        outputs = self.widths.get("pred", 1) if self.per_output else 1
-        if outputs == 1:
-            return [Question(label, loss, form)]
-        names = self.outputs or [str(place + 1) for place in range(outputs)]
-        return [Question(f"{label}[{name}]", loss, form, place, name) for place, name in enumerate(names)]
-
-    def _others(self, activation: str) -> str:
+    def _alternatives(self, activation: str) -> str:
         """Name the losses that the columns and the activation do fit."""
         fitting = []
         for loss in registry.losses().values():
@@ -245,62 +174,119 @@ class Job:
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
 
     def questions(self, first: Block) -> list[Question]:
-        """Settle the task by the first block where the columns did not, and the form of every loss."""
-        if not self.asked:
+        """Settle the task by the first block where the columns did not, and return what is computed."""
+        if not self._query.losses:
             if self.task is None:
-                self.task = task_of_values(first, self.activations, self._target_shape() == "boolean")
+                self.task = self._task_of_values(first)
             if self.task.inferred:
-                self.note(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
-        found = [question for label, loss in self._asked_now() for question in self._questions(label, loss)]
-        labels = [question.label for question in found]
+                self._query.tell(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
+            self._fits = self._fits or self._fitted_losses()
+        outputs = self.widths.get("pred", 1) if self._query.options["per_output"] else 1
+        names = self.outputs or [str(place + 1) for place in range(outputs)]
+        questions: list[Question] = []
+        for label, loss, form in self._fits:
+            if outputs == 1:
+                questions.append(Question(label, loss, form))
+            else:
+                questions += [Question(f"{label}[{name}]", loss, form, n, name) for n, name in enumerate(names)]
+        labels = [question.label for question in questions]
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
-        return found
+        return questions
+
+    # the target --------------------------------------------------------------------------------------------------
+
+    def _class_rule(self, positive: str | None, classes: str | None) -> TargetRule:
+        """Return how a target of class labels is read."""
+        if positive is not None:
+            raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
+        labels = classes_for(self.widths["pred"], self.outputs, classes)
+        codes = ClassCodes(labels)
+        ignored = dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored)
+        strange = tuple(label for label in ignored if codes.of([label])[0] < 0)
+        for label in strange:
+            for name, loss, _ in self._fits:
+                if label not in loss.ignored:
+                    raise UsageError(
+                        f"ignore_class={printable(label)} is none of the classes {listed(list(labels))}, and {name} "
+                        "does not ignore it; give it to every loss, or ask apart"
+                    )
+        return TargetRule(classes=labels, ignored=strange)
+
+    def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
+        """Return how a target of numbers or of two labels is read."""
+        target = self._selection.target
+        if classes is not None:
+            raise UsageError("--classes names the classes of several prediction columns; here no loss reads labels")
+        if target is None:
+            if positive is not None:
+                raise UsageError("--positive-label: the losses asked for take no target")
+            return TargetRule()
+        if positive is not None and len(target.columns) > 1:
+            raise UsageError("--positive-label is for one target column")
+        fits = self._fits if self._query.losses else []
+        domains = [form.roles["target"] for _, loss, form in fits if "target" in loss.roles]
+        flags = not domains or any(isinstance(domain, Flag) for domain in domains)
+        if positive is None and flags and self._target_kind() == "text":
+            raise UsageError(
+                f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
+                "--positive-label LABEL says which label is 1"
+            )
+        return TargetRule(positive=positive)
 
 
-def raise_findings(tally: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
+def _are_flags(values: Array) -> bool:
+    return bool(((values == 0.0) | (values == 1.0)).all())
+
+
+def _are_shares(values: Array, activation: str) -> bool:
+    with np.errstate(all="ignore"):
+        natural = APPLY[activation](values)
+    return bool(((natural >= 0.0) & (natural <= 1.0)).all())
+
+
+# what is wrong with the data -------------------------------------------------------------------------------------
+
+
+def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
     """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
-    findings: list[tuple[int, Callable[[], str]]] = []
-    for defects in (tally.missing if missing == "error" else {}, tally.faults):
-        findings += [(found.row, partial(reader.explain, defect, found)) for defect, found in sorted(defects.items())]
-    findings += [
-        (found.first, partial(_outside, reader, plan, check, found))
-        for check, found in sorted(tally.breaches.items(), key=lambda entry: str(entry[0]))
-        if found.first != NEVER
+    faults: list[tuple[int, Callable[[], str]]] = []
+    for defects in (state.missing if missing == "error" else {}, state.faults):
+        faults += [(rows.row, partial(reader.explain, defect, rows)) for defect, rows in sorted(defects.items())]
+    faults += [
+        (rows.first, partial(_outside, reader, plan, check, rows))
+        for check, rows in sorted(state.breaches.items(), key=lambda entry: str(entry[0]))
+        if rows.first != NEVER
     ]
-    if findings:
+    if faults:
         for table in reader.tables:
             table.unchanged()  # rows that went missing with their file are not what is wrong
-    row, wording = min(findings, key=lambda finding: finding[0], default=(NEVER, None))
-    if tally.stopped is not None and tally.stopped[0] <= row:
-        raise tally.stopped[1]
+    row, wording = min(faults, key=lambda fault: fault[0], default=(NEVER, None))
+    if state.stopped is not None and state.stopped[0] <= row:
+        raise state.stopped[1]
     if wording is not None:
         raise DataError(wording())
-    if tally.read == tally.dropped:
-        raise DataError(f"{reader.tables[0].label}: every one of the {tally.read} rows has a missing value")
+    if state.read == state.dropped:
+        raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
     if complaint := reader.never_positive():
         raise DataError(complaint)
     weight = reader.selection.weight
-    if weight is not None and tally.moments.rows and tally.moments.total(0) == 0:
+    if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:
         label = reader.tables[weight.table].label
         raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
 
 
-def _slot(reader: BlockReader, check: Check, plan: Plan) -> Slot:
-    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
-    return slot or reader.selection.slots[check.model or plan.models[0]][check.role]
-
-
-def _outside(reader: BlockReader, plan: Plan, check: Check, found: Breach) -> str:
+def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> str:
     """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
-    slot = _slot(reader, check, plan)
-    values = _values_at(reader.tables[slot.table], slot, reader.row_of(slot.table, found.first))
+    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
+    slot = slot or reader.selection.slots[check.model or plan.models[0]][check.role]
+    values = _values_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
     columns = "columns" if len(slot.columns) > 1 else "column"
-    where = f"{reader.where(slot.table, found.first)}, {columns} {slot.named()} = {values}"
-    if found.clash <= found.row:
+    where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {values}"
+    if breach.clash <= breach.row:
         return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
-    count = f" ({found.count} such rows)" if found.count > 1 else ""
+    count = f" ({breach.count} such rows)" if breach.count > 1 else ""
     activation = plan.activations.get(check.model, "none")
     hint = f"; {check.domain.hint}" if check.domain.hint and check.role != "target" and activation == "none" else ""
     need = "weights must be" if check.role == "weight" else f"{check.loss} needs {check.role} in"

@@ -12,7 +12,6 @@ from lossctl.api.job import Job
 from lossctl.api.options import InputOptions
 from lossctl.api.query import Opened, Query, fitting, only_known, open_inputs, silent
 from lossctl.core.domain import Domain
-from lossctl.core.form import checked_task
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
@@ -297,11 +296,10 @@ class CheckedData:
         if self.selection is None:
             return None
         try:
-            job = Job(self.tables, self.selection, query.losses, checked_task(query.options["task"]), silent)
-            job.resolve(query.options["activation"], query.options["positive_label"], query.options["classes"])
+            quiet = Query(query.data, {**query.options, "note": silent, "per_output": False})
+            return Job(quiet, self.tables, self.selection)
         except LossctlError:
             return None
-        return job
 
     def _task(self, job: Job | None, report: Report | None) -> tuple[Task | None, tuple[str, ...]]:
         """Work out the task and its losses as `evaluate` does, as far as that goes."""
