@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tests.accuracy import Exact, Real, Row, around, both_signs, grid, mp
 
@@ -27,13 +26,13 @@ def knees(width: float) -> list[Row]:
 
 def of_residual(function: Callable[..., Real], **params: float) -> Callable[..., Real]:
     """The exact value of a row by a function of its residual."""
+    return lambda target, pred: function(pred - target, **{name: mp.mpf(x) for name, x in params.items()})
 
-    def exact(target: float, pred: float) -> Real:
-        with mp.workdps(DIGITS):
-            found = function(mp.mpf(pred) - mp.mpf(target), **{name: mp.mpf(x) for name, x in params.items()})
-            return +found
 
-    return exact
+def case(spec: str, data: list[Row], function: Callable[..., Real], **params: float) -> Exact:
+    """A case whose parameters stand in its name."""
+    written = ",".join(f"{name}={x!r}" for name, x in params.items())
+    return Exact(f"{spec}:{written}" if params else spec, data, of_residual(function, **params), digits=DIGITS)
 
 
 def pseudo_huber(r: Real, delta: Real) -> Real:
@@ -97,13 +96,9 @@ def tube(epsilon: float) -> list[Row]:
     return knees(epsilon) + off
 
 
-def half(r: Real) -> Real:
-    return r**2 / 2
-
-
 def power_mean(p: float) -> Callable[..., Real]:
-    def exact(target: list[float], pred: list[float]) -> Any:
-        total = sum(abs(mp.mpf(a) - mp.mpf(b)) ** mp.mpf(p) for a, b in zip(target, pred, strict=True))
+    def exact(target: list[Real], pred: list[Real]) -> Real:
+        total = sum(abs(a - b) ** mp.mpf(p) for a, b in zip(target, pred, strict=True))
         return (total / len(target)) ** (1 / mp.mpf(p))
 
     return exact
@@ -111,55 +106,33 @@ def power_mean(p: float) -> Callable[..., Real]:
 
 ALPHAS = [2.0, 0.0, 1.0, 0.5, -0.5, -2.0, -7.3, 1e-9, -1e-9, 1e-300, 5e-324, 1.999999, 2.0000001, -1e6, -1e15, -1e300]
 STEEP = [2.5, 3.0, 4.0, 8.0]
+WIDE = rows([*SIZES, *HUGE])
+WINGS = ((10.0, 2.0), (5.0, 0.5), (0.3, 7.0))
+BENDS = [*MODERATE, 0.999, 1.999, 2.001, 3.333, 300.7, 700.0, 1e5]
 CASES: tuple[Exact, ...] = (
-    Exact("half_squared_error", rows(SIZES), of_residual(half)),
+    case("half_squared_error", rows(SIZES), lambda r: r**2 / 2),
+    *(case("pseudo_huber", WIDE, pseudo_huber, delta=d) for d in (1.0, 0.1, 1.345, 1e3, 1e-3)),
+    *(case("tukey_biweight", [*rows(SIZES), *knees(c)], tukey, c=c) for c in (4.685, 0.3, 1.0)),
+    *(case("cauchy", WIDE, cauchy, c=c) for c in (1.0, 0.3, 2.385)),
+    *(case("geman_mcclure", WIDE, geman_mcclure, c=c) for c in (1.0, 0.3)),
+    *(case("welsch", WIDE, welsch, c=c) for c in (1.0, 0.3, 2.985)),
+    *(case("barron", WIDE, barron, alpha=a, c=c) for a in ALPHAS for c in (1.0, 0.3)),
+    *(case("barron", rows(MODERATE), barron, alpha=a, c=c) for a in STEEP for c in (1.0, 0.3)),
+    *(case("wing", [*WIDE, *knees(w)], wing, w=w, epsilon=e) for w, e in WINGS),
+    *(case("linex", rows([*BENDS, 709.7 / abs(a)]), linex, a=a) for a in (1.0, -1.0, 0.3, -2.7, 1e-9, 1e3)),
+    *(case("expectile", rows(SIZES), expectile, tau=t) for t in (0.5, 0.9, 0.01, 1.0)),
     *(
-        Exact(f"pseudo_huber:delta={d!r}", rows([*SIZES, *HUGE]), of_residual(pseudo_huber, delta=d))
-        for d in (1.0, 0.1, 1.345, 1e3, 1e-3)
-    ),
-    *(Exact(f"tukey_biweight:c={c!r}", [*rows(SIZES), *knees(c)], of_residual(tukey, c=c)) for c in (4.685, 0.3, 1.0)),
-    *(Exact(f"cauchy:c={c!r}", rows([*SIZES, *HUGE]), of_residual(cauchy, c=c)) for c in (1.0, 0.3, 2.385)),
-    *(Exact(f"geman_mcclure:c={c!r}", rows([*SIZES, *HUGE]), of_residual(geman_mcclure, c=c)) for c in (1.0, 0.3)),
-    *(Exact(f"welsch:c={c!r}", rows([*SIZES, *HUGE]), of_residual(welsch, c=c)) for c in (1.0, 0.3, 2.985)),
-    *(
-        Exact(f"barron:alpha={a!r},c={c!r}", rows([*SIZES, *HUGE]), of_residual(barron, alpha=a, c=c))
-        for a in ALPHAS
-        for c in (1.0, 0.3)
-    ),
-    *(
-        Exact(f"barron:alpha={a!r},c={c!r}", rows(MODERATE), of_residual(barron, alpha=a, c=c))
-        for a in STEEP
-        for c in (1.0, 0.3)
-    ),
-    *(
-        Exact(f"wing:w={w!r},epsilon={e!r}", [*rows([*SIZES, *HUGE]), *knees(w)], of_residual(wing, w=w, epsilon=e))
-        for w, e in ((10.0, 2.0), (5.0, 0.5), (0.3, 7.0))
-    ),
-    *(
-        Exact(
-            f"linex:a={a!r}",
-            rows([*MODERATE, 0.999, 1.999, 2.001, 3.333, 300.7, 700.0, 709.7 / abs(a), 1e5]),
-            of_residual(linex, a=a),
-        )
-        for a in (1.0, -1.0, 0.3, -2.7, 1e-9, 1e3)
-    ),
-    *(Exact(f"expectile:tau={t!r}", rows(SIZES), of_residual(expectile, tau=t)) for t in (0.5, 0.9, 0.01, 1.0)),
-    *(
-        Exact(
-            f"quantile_huber:q={q!r},delta={d!r}", [*rows(SIZES), *knees(d)], of_residual(quantile_huber, q=q, delta=d)
-        )
+        case("quantile_huber", [*rows(SIZES), *knees(d)], quantile_huber, q=q, delta=d)
         for q, d in ((0.5, 1.0), (0.9, 0.3), (0.05, 1.345))
     ),
     *(
-        Exact(f"epsilon_insensitive:epsilon={e!r}", tube(e or 1.0), of_residual(insensitive, epsilon=e))
-        for e in (0.1, 0.0, 2.3)
-    ),
-    *(
-        Exact(
-            f"squared_epsilon_insensitive:epsilon={e!r}",
+        case(
+            f"{prefix}epsilon_insensitive",
             tube(e or 1.0),
-            of_residual(lambda r, epsilon: insensitive(r, epsilon) ** 2, epsilon=e),
+            lambda r, epsilon, p=p: insensitive(r, epsilon) ** p,
+            epsilon=e,
         )
+        for prefix, p in (("", 1), ("squared_", 2))
         for e in (0.1, 0.0, 2.3)
     ),
     *(Exact(f"minkowski:p={p!r}", rows(MODERATE), power_mean(p), whole=True) for p in (1.0, 2.0, 1.5, 3.0, 20.0)),
