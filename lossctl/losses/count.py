@@ -69,9 +69,9 @@ def poisson(
     return by_piece(full_nll, y, batch.raw, mean, value, activation=batch.activation) if full else value
 
 
-def _deviance(batch: Batch, power: float) -> Array:
-    lines = batch.target, batch.raw, batch.pred
-    return by_piece(deviance, *lines, activation=batch.activation, power=power)
+def unit_deviance(batch: Batch, *, power: float) -> Array:
+    """Tweedie deviance of each row."""
+    return by_piece(deviance, batch.target, batch.raw, batch.pred, activation=batch.activation, power=power)
 
 
 @loss(
@@ -97,7 +97,7 @@ def poisson_deviance(batch: Batch) -> Array:
         scikit-learn  mean_poisson_deviance
         torchmetrics  tweedie_deviance_score(power=1)  # in the precision of its input
     """
-    return _deviance(batch, 1.0)
+    return unit_deviance(batch, power=1.0)
 
 
 @loss(
@@ -124,7 +124,7 @@ def gamma_deviance(batch: Batch) -> Array:
         torchmetrics    tweedie_deviance_score(power=2)       # in the precision of its input
         the literature  Itakura-Saito distance of one column  = 0.5 x gamma_deviance
     """
-    return _deviance(batch, 2.0)
+    return unit_deviance(batch, power=2.0)
 
 
 def tweedie_form(power: float) -> Form:
@@ -180,4 +180,4 @@ def tweedie_deviance(
         scikit-learn  mean_tweedie_deviance(power=3)     = tweedie_deviance:power=3
         torchmetrics  tweedie_deviance_score(power=1.5)  # in the precision of its input; its own default is power 0
     """
-    return np.square(batch.pred - batch.target) if power == 0.0 else _deviance(batch, power)
+    return np.square(batch.pred - batch.target) if power == 0.0 else unit_deviance(batch, power=power)

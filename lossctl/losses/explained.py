@@ -14,6 +14,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import about_origin
 from lossctl.core.statistic import R_SQUARED, Means, Statistic, positive
 from lossctl.losses import classification
+from lossctl.losses.count import unit_deviance
 from lossctl.losses.fit import CONSTANT, OVER_VARIANCE, R2_PARTS
 from lossctl.losses.forms import CLASSES, COUNT_CURVE, DECISION, regression
 from lossctl.losses.outcome import clipped, has_labels, log_observed
@@ -109,11 +110,6 @@ def one_minus_d2_pinball() -> Recipe:
 
 
 # the mean, by Tweedie deviances ---------------------------------------------------------------------------------
-
-
-def unit_deviance(batch: Batch, *, power: float) -> Array:
-    """Tweedie deviance of each row."""
-    return by_piece(deviance, batch.target, batch.raw, batch.pred, activation=batch.activation, power=power)
 
 
 @about_origin
