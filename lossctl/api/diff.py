@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from lossctl.errors import UsageError, listed, printable
 from lossctl.io.reports import read_report
@@ -36,39 +36,33 @@ def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
         raise UsageError("- (standard input) can be read once only")
     before, after = (read_report(path, any_schema=True) for path in paths)
     renamed = _renamed(before.report, after.report)
-    left = {_place(cell, renamed): cell for cell in before.report.cells}
-    right = {_place(cell, {}): cell for cell in after.report.cells}
-    left = _by_parameters(left, right)
-    changes = [_change(place, left.get(place), right.get(place)) for place in dict.fromkeys([*right, *left])]
-    return Changes(
-        _side(before), _side(after), tuple(changes), __version__, tuple(_warnings(before, after, renamed, changes))
-    )
+    new_cells = {cell.place: cell for cell in after.report.cells}
+    old_cells = _old_cells(before.report, renamed, new_cells)
+    places = dict.fromkeys([*new_cells, *old_cells])
+    changes = tuple(_change(place, old_cells.get(place), new_cells.get(place)) for place in places)
+    warnings = tuple(_warnings(before, after, renamed, changes))
+    return Changes(_side(before), _side(after), changes, __version__, warnings)
 
 
 def _renamed(old: Report, new: Report) -> Mapping[str, str]:
     """Return what the old models are called now: where each report has one model, those two belong together."""
-    pair = old.models, new.models
-    return {old.models[0]: new.models[0]} if all(len(models) == 1 for models in pair) else {}
+    return {old.models[0]: new.models[0]} if len(old.models) == len(new.models) == 1 else {}
 
 
-def _place(cell: Cell, renamed: Mapping[str, str]) -> Place:
-    return renamed.get(cell.model, cell.model), cell.loss, tuple(cell.slice.items())
-
-
-def _by_parameters(left: Mapping[Place, Cell], right: Mapping[Place, Cell]) -> dict[Place, Cell]:
-    """Give losses that only their labels tell apart the labels that they have now."""
-    labels = {(place[0], place[2], cell.parameters): place[1] for place, cell in right.items()}
-    found: dict[Place, Cell] = {}
-    for place, cell in left.items():
-        label = labels.get((place[0], place[2], cell.parameters), place[1])
-        now = (place[0], label, place[2])
-        found[place if place in right or now in left else now] = cell
-    return found
+def _old_cells(old: Report, renamed: Mapping[str, str], new_cells: Mapping[Place, Cell]) -> dict[Place, Cell]:
+    """Return the old cells by the places that they have now, losses that only their labels tell apart among them."""
+    labels = {(place[0], place[2], cell.parameters): place[1] for place, cell in new_cells.items()}
+    in_place = {(renamed.get(cell.model, cell.model), *cell.place[1:]): cell for cell in old.cells}
+    cells: dict[Place, Cell] = {}
+    for place, cell in in_place.items():
+        model, loss, items = place
+        now = model, labels.get((model, items, cell.parameters), loss), items
+        cells[place if place in new_cells or now in in_place else now] = cell
+    return cells
 
 
 def _change(place: Place, old: Cell | None, new: Cell | None) -> Change:
-    known = new or old
-    assert known is not None
+    model, loss, items = place
     change = share = reason = None
     became: Became = "added" if old is None else "removed"
     if old is not None and new is not None:
@@ -79,20 +73,22 @@ def _change(place: Place, old: Cell | None, new: Cell | None) -> Change:
             share = change / abs(old.value) if old.value else None
         reasons = (("old", old.reason), ("new", new.reason))
         reason = "; ".join(f"{name}: {text}" for name, text in reasons if text) or None
+    cell = new or old
+    assert cell is not None
     return Change(
-        model=place[0],
-        loss=place[1],
-        slice=dict(place[2]),
-        old_spec=old.spec if old is not None else None,
-        new_spec=new.spec if new is not None else None,
-        old=old.finite if old is not None else None,
-        new=new.finite if new is not None else None,
-        old_rows=old.rows if old is not None else None,
-        new_rows=new.rows if new is not None else None,
+        model=model,
+        loss=loss,
+        slice=dict(items),
+        old_spec=None if old is None else old.spec,
+        new_spec=None if new is None else new.spec,
+        old=None if old is None else old.finite,
+        new=None if new is None else new.finite,
+        old_rows=None if old is None else old.rows,
+        new_rows=None if new is None else new.rows,
         change=change,
         share=share,
         became=became,
-        direction=known.direction,
+        direction=cell.direction,
         reason=reason,
     )
 
@@ -113,7 +109,7 @@ def _side(saved: SavedReport) -> Side:
 
 
 def _warnings(
-    before: SavedReport, after: SavedReport, renamed: Mapping[str, str], changes: list[Change]
+    before: SavedReport, after: SavedReport, renamed: Mapping[str, str], changes: Sequence[Change]
 ) -> Iterator[str]:
     """Yield what makes the values of two reports hard to compare."""
     old, new = before.report, after.report
@@ -129,9 +125,9 @@ def _warnings(
         )
     if old.reduction != new.reduction:
         yield f"reductions differ: {old.reduction} and {new.reduction}"
-    apart = {change.loss: change for change in changes if change.became == "other loss"}
-    for loss, change in apart.items():
+    different = {change.loss: change for change in changes if change.became == "other loss"}
+    for loss, change in different.items():
         yield f"{printable(loss)}: parameters differ: {change.old_spec} and {change.new_spec}"
     rows = [change for change in changes if not change.slice and change.old_rows != change.new_rows]
-    if rows and before.digests == after.digests and any(c.old_rows and c.new_rows for c in rows):
+    if before.digests == after.digests and any(change.old_rows and change.new_rows for change in rows):
         yield f"rows used differ: {rows[0].old_rows} and {rows[0].new_rows}, others were left out for a missing value"

@@ -175,13 +175,13 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
     What wins holds in the slices, too, in which the rule held whose place it takes.
     """
     winners = {(bound.label, bound.rule.kind): bound.rule for bound in of_command}
-    remaining, notes = [], []
+    bounds, notes = [], []
     slices: dict[tuple[str, str], tuple[str, ...]] = {}
     for bound in of_file:
         key = bound.label, bound.rule.kind
         winner = winners.get(key)
         if winner is None:
-            remaining.append(bound)
+            bounds.append(bound)
             continue
         notes.append(f"{winner.origin} takes the place of {bound.words} of {bound.rule.origin}")
         if bound.rule.by is not None:
@@ -192,4 +192,4 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
         else bound
         for bound in of_command
     ]
-    return [*remaining, *inherited], notes
+    return [*bounds, *inherited], notes

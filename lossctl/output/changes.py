@@ -52,11 +52,11 @@ def to_table(changes: Changes, style: Style) -> str:
     """Return changes as a table; in a terminal too narrow for it, over several lines each."""
     from lossctl.output.layout import Table, columns, fitted
 
-    named = 2 + any(entry.slice for entry in changes.changes)  # the columns that name a value; all but without slices
-    table = Table(style, [*columns(HEADER[:named], HEADER[3:6]), *columns(HEADER[6:])])
+    count = 2 + any(entry.slice for entry in changes.changes)  # the columns that name a value; all but without slices
+    table = Table(style, [*columns(HEADER[:count], HEADER[3:6]), *columns(HEADER[6:])])
     lines = [list(map(inert_line, _texts(entry, style.digits))) for entry in changes.changes]
     for entry, texts in zip(changes.changes, lines, strict=True):
-        table.add(*texts[:named], *texts[3:6], (texts[6], COLORS.get(entry.became, "")))
+        table.add(*texts[:count], *texts[3:6], (texts[6], COLORS.get(entry.became, "")))
     body = fitted([table], lambda: "".join(map(_list, lines)))
     return style.encode(f"old: {inert_line(changes.old.path)}\nnew: {inert_line(changes.new.path)}\n\n{body}")
 

@@ -46,8 +46,8 @@ def _paragraph(text: str) -> str:
 def _table(names: Sequence[str], numbers: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[str]]]) -> str:
     """Return a table with columns of text, then of numbers; the arguments are no HTML yet."""
 
-    def line(tag: str, left: Sequence[str], right: Sequence[str]) -> str:
-        cells = [(text, LEFT) for text in left] + [(text, RIGHT) for text in right]
+    def line(tag: str, words: Sequence[str], numerals: Sequence[str]) -> str:
+        cells = [(text, LEFT) for text in words] + [(text, RIGHT) for text in numerals]
         return "<tr>" + "".join(f"<{tag}{side}>{_text(text)}</{tag}>" for text, side in cells) + "</tr>\n"
 
     body = "".join(line("td", *row) for row in rows)

@@ -109,9 +109,9 @@ def counted(count: int, noun: str, plural: str = "s") -> str:
     return f"{count} {noun}{'' if count == 1 else plural}"
 
 
-def rows_used(used: int, dropped: int) -> str:
+def rows_used(rows: int, dropped: int) -> str:
     """Write how many rows were used, and if some were not, how many."""
-    return counted(used, "row") + (f" used, {dropped} left out" if dropped else "")
+    return counted(rows, "row") + (f" used, {dropped} left out" if dropped else "")
 
 
 def slice_text(slice_: Mapping[str, str], between: str = ", ") -> str:

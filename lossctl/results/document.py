@@ -163,12 +163,12 @@ class Entry:
             raise self.wrong("", values, "an object")
         self.values: dict[str, Any] = values
 
-    def wrong(self, key: str, value: object, needed: str) -> DataError:
+    def wrong(self, key: str, value: object, requirement: str) -> DataError:
         """Return the error that says what a key holds and what it should."""
         place = f"{self.path}.{key}" if self.path and key else self.path or key
-        shown = json.dumps(value, ensure_ascii=True)
-        shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
-        return DataError(f"{self.label}: is no lossctl report: {place} is {shown}, and {needed} is needed")
+        text = json.dumps(value, ensure_ascii=True)
+        text = text if len(text) <= 40 else f"{text[:37]}..."
+        return DataError(f"{self.label}: is no lossctl report: {place} is {text}, and {requirement} is needed")
 
     def value(self, key: str) -> Any:
         """Return what a key holds; raise DataError where there is no such key."""
@@ -184,19 +184,19 @@ class Entry:
             if self.read(key, str) not in words:
                 raise self.wrong(key, value, f"one of {listed(list(words))}")
             return value
-        needed, convert = READERS[kind]
+        requirement, convert = READERS[kind]
         converted = convert(value)
         if converted is None and (value is not None or type(None) not in get_args(kind)):
-            raise self.wrong(key, value, needed)
+            raise self.wrong(key, value, requirement)
         return converted
 
-    def instance(self, kind: Callable[..., Result], **given: object) -> Result:
-        """Return the object as an instance of a result's class. given: attributes that are not read."""
+    def instance(self, kind: Callable[..., Result], **values: object) -> Result:
+        """Return the object as an instance of a result's class. values: attributes that are not read."""
         types = get_type_hints(kind)
-        values = {
-            attribute: self.read(key, types[attribute]) for key, attribute in keys(kind) if attribute not in given
+        entries = {
+            attribute: self.read(key, types[attribute]) for key, attribute in keys(kind) if attribute not in values
         }
-        return kind(**values, **given)
+        return kind(**entries, **values)
 
     def entry(self, key: str) -> Entry:
         """Return the object that a key holds."""

@@ -332,9 +332,9 @@ class Report:
             contests.setdefault(cell.place[1:], []).append(cell)
         cells: dict[Place, Cell] = {}
         for rivals in contests.values():
-            remaining = [cell for cell in rivals if cell.model in models]
-            best = best_models(remaining) if any(cell.best for cell in rivals) else set()  # some losses rank no models
-            cells |= {cell.place: replace(cell, best=cell.model in best) for cell in remaining}
+            contenders = [cell for cell in rivals if cell.model in models]
+            best = best_models(contenders) if any(cell.best for cell in rivals) else set()  # some losses rank no models
+            cells |= {cell.place: replace(cell, best=cell.model in best) for cell in contenders}
         return Report(
             tuple(cells[cell.place] for cell in self.cells if cell.model in models),
             tuple(source for source in self.inputs if source.model in models),

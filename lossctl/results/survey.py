@@ -198,7 +198,7 @@ class Pairing:
     def possible(self) -> bool:
         """Whether every key was found once in every input."""
         once = all(not keys.missing and not keys.repeated for keys in self.keys)
-        return self.fault is None and once and not any(apart.only_first or apart.only_second for apart in self.unpaired)
+        return self.fault is None and once and not any(pair.only_first or pair.only_second for pair in self.unpaired)
 
 
 @dataclass(frozen=True)
