@@ -6,65 +6,50 @@ from collections.abc import Callable
 
 from tests.accuracy import Exact, Real, around, both_signs, grid, mp
 
-Told = tuple[Real, Real]  # D and 1 - D
+Chances = tuple[Real, Real]  # D and 1 - D
 
 
 def log_of(p: Real, other: Real) -> Real:
     return mp.log1p(-other) if other < 0.1 else mp.log(p)
 
 
-def discriminator(real: float, told: Told) -> Real:
-    return -log_of(*(told if real else told[::-1]))
+def discriminator(real: Real, chances: Chances) -> Real:
+    return -log_of(*(chances if real else chances[::-1]))
 
 
-def value(real: float, told: Told) -> Real:
-    return -discriminator(real, told)
+def generator(real: Real, chances: Chances) -> Real:
+    return mp.mpf(0) if real else log_of(*chances[::-1])
 
 
-def generator(real: float, told: Told) -> Real:
-    return mp.mpf(0) if real else log_of(*told[::-1])
+def nonsaturating(real: Real, chances: Chances) -> Real:
+    return mp.mpf(0) if real else -log_of(*chances)
 
 
-def nonsaturating(real: float, told: Told) -> Real:
-    return mp.mpf(0) if real else -log_of(*told)
+def of_probability(cost: Callable[[Real, Chances], Real]) -> Callable[..., Real]:
+    return lambda target, pred: cost(target, (pred, 1 - pred))
 
 
-def natural(p: float) -> Told:
-    return mp.mpf(p), 1 - mp.mpf(p)
-
-
-def sigmoid(z: float) -> Told:
-    return 1 / (1 + mp.exp(-mp.mpf(z))), 1 / (1 + mp.exp(mp.mpf(z)))
-
-
-def of_probability(cost: Callable[[float, Told], Real], told: Callable[[float], Told]) -> Callable[..., Real]:
-    def exact(target: float, pred: float) -> Real:
-        with mp.workdps(400):
-            return cost(target, told(pred))
-
-    return exact
+def of_logit(cost: Callable[[Real, Chances], Real]) -> Callable[..., Real]:
+    return lambda target, pred: cost(target, (1 / (1 + mp.exp(-pred)), 1 / (1 + mp.exp(pred))))
 
 
 def of_score(real: Callable[[Real], Real], generated: Callable[[Real], Real]) -> Callable[..., Real]:
-    def exact(target: float, pred: float) -> Real:
-        with mp.workdps(500):
-            return (real if target else generated)(mp.mpf(pred))
-
-    return exact
+    return lambda target, pred: (real if target else generated)(pred)
 
 
 def nothing(f: Real) -> Real:
     return mp.mpf(0)
 
 
-PROBABILITIES = grid(target=[0.0, 1.0], pred=[1e-300, 1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9, *around(1.0)[:1]])
+PROBABILITIES = grid(target=[0.0, 1.0], pred=[5e-324, 1e-300, 1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9, *around(1.0)[:1]])
 LOGITS = grid(target=[0.0, 1.0], pred=[0.0, *both_signs([1e4, 800.0, 36.0, 17.3, 2.5, 0.3, 1e-9])])
 SCORES = grid(
-    target=[0.0, 1.0], pred=[0.0, *around(1.0), *around(-1.0), *both_signs([1e-100, 1e-9, 0.3, 2.5, 1e9, 1e100])]
+    target=[0.0, 1.0],
+    pred=[0.0, *around(1.0), *around(-1.0), *both_signs([5e-324, 1e-100, 1e-9, 0.3, 2.5, 1e9, 1e100, 1e150, 1e300])],
 )
-GAMES = {
+GAMES: dict[str, Callable[[Real, Chances], Real]] = {
     "gan_discriminator": discriminator,
-    "gan_value": value,
+    "gan_value": lambda real, chances: -discriminator(real, chances),
     "gan_generator": generator,
     "gan_generator_nonsaturating": nonsaturating,
 }
@@ -77,7 +62,7 @@ CRITICS: dict[str, tuple[Callable[[Real], Real], Callable[[Real], Real]]] = {
     "hinge_gan_generator": (nothing, lambda f: -f),
 }
 CASES = (
-    *(Exact(name, PROBABILITIES, of_probability(cost, natural)) for name, cost in GAMES.items()),
-    *(Exact(name, LOGITS, of_probability(cost, sigmoid), activation="sigmoid") for name, cost in GAMES.items()),
-    *(Exact(name, SCORES, of_score(*costs)) for name, costs in CRITICS.items()),
+    *(Exact(name, PROBABILITIES, of_probability(cost), digits=400) for name, cost in GAMES.items()),
+    *(Exact(name, LOGITS, of_logit(cost), "sigmoid", digits=400) for name, cost in GAMES.items()),
+    *(Exact(name, SCORES, of_score(*costs), digits=700) for name, costs in CRITICS.items()),
 )

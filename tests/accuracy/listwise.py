@@ -14,11 +14,10 @@ RNG = np.random.default_rng(35)
 List = Callable[[list[Real], list[Real]], Real]
 
 
-def over_lists(cost: List, digits: int = 60) -> Callable[..., Real]:
-    def exact(target: Sequence[float], pred: Sequence[float], query: Sequence[int]) -> Real:
-        with mp.workdps(digits):
-            units = sets_of(query)
-            return sum(cost(*([mp.mpf(x[i]) for i in unit] for x in (target, pred))) for unit in units) / len(units)
+def over_lists(cost: List) -> Callable[..., Real]:
+    def exact(target: list[Real], pred: list[Real], query: Sequence[int]) -> Real:
+        lists = sets_of(query)
+        return sum(cost(*([x[i] for i in members] for x in (target, pred))) for members in lists) / len(lists)
 
     return exact
 
@@ -44,34 +43,25 @@ def listmle(y: list[Real], s: list[Real]) -> Real:
     return total
 
 
-def linear(y: Real) -> Real:
-    return y
+GAINS: dict[str, Callable[[Real], Real]] = {"linear": lambda y: y, "exponential": lambda y: mp.mpf(2) ** y - 1}
 
 
-def exponential(y: Real) -> Real:
-    return mp.mpf(2) ** y - 1
-
-
-def ndcg(gain: Callable[[Real], Real], k: int | None = None) -> List:
+def ndcg(gain: Callable[[Real], Real], k: int = 100) -> List:
     """Average over all orders of items with equal scores, by what each place of a tie is worth on average."""
 
     def discount(place: int) -> Real:
-        return 1 / (mp.log(place + 2) / mp.log(2)) if k is None or place < k else mp.mpf(0)
+        return mp.log(2) / mp.log(place + 2) if place < k else mp.mpf(0)
 
     def cost(y: list[Real], s: list[Real]) -> Real:
         best = sum(gain(x) * discount(place) for place, x in enumerate(sorted(y, reverse=True)))
-        found, place = mp.mpf(0), 0
+        total, place = mp.mpf(0), 0
         for score in sorted(set(s), reverse=True):
             tied = [gain(a) for a, b in zip(y, s, strict=True) if b == score]
-            found += sum(tied) / len(tied) * sum(discount(place + i) for i in range(len(tied)))
+            total += sum(tied) / len(tied) * sum(discount(place + i) for i in range(len(tied)))
             place += len(tied)
-        return found / best
+        return total / best
 
     return cost
-
-
-def less(cost: List) -> List:
-    return lambda y, s: 1 - cost(y, s)
 
 
 def rows(y: Any, s: Any, size: int = 10) -> list[Row]:
@@ -98,19 +88,21 @@ RANKED = [
     rows(1e-300 * SHARES, SHARES + RNG.normal(size=40)),
 ]
 LARGE = [*RANKED[:5], rows(100.0 * SHARES, SHARES + RNG.normal(size=40)), rows(1e-9 * SHARES, RNG.normal(size=40))]
-CASES = (
-    *(Exact("listnet", data, over_lists(listnet), whole=True) for data in (*SCORED[:4], *GRADED, *ONE)),
-    *(Exact("listnet:truth=softmax", data, over_lists(listnet_softmax), whole=True) for data in (*GRADED, *ONE)),
-    *(Exact("listmle", data, over_lists(listmle), whole=True) for data in (*SCORED, *GRADED)),
-    *(
-        Exact(spec, data, over_lists(form(ndcg(gain, k)), 400), whole=True)
-        for name, form in (("ndcg", lambda cost: cost), ("one_minus_ndcg", less))
-        for spec, gain, k, given in (
-            (name, linear, None, RANKED),
-            (f"{name}:k=3", linear, 3, RANKED),
-            (f"{name}:gain=exponential", exponential, None, LARGE),
-            (f"{name}:gain=exponential,k=5", exponential, 5, LARGE),
-        )
-        for data in given
-    ),
+NDCG = (
+    ("", ndcg(GAINS["linear"]), RANKED),
+    (":k=3", ndcg(GAINS["linear"], 3), RANKED),
+    (":gain=exponential", ndcg(GAINS["exponential"]), LARGE),
+    (":gain=exponential,k=5", ndcg(GAINS["exponential"], 5), LARGE),
+)
+SETS = (
+    ("listnet", listnet, (*SCORED[:4], *GRADED, *ONE)),
+    ("listnet:truth=softmax", listnet_softmax, (*GRADED, *ONE)),
+    ("listmle", listmle, (*SCORED, *GRADED)),
+    *((f"ndcg{params}", cost, data) for params, cost, data in NDCG),
+    *((f"one_minus_ndcg{params}", lambda y, s, of=cost: 1 - of(y, s), data) for params, cost, data in NDCG),
+)
+CASES = tuple(
+    Exact(spec, data, over_lists(cost), whole=True, digits=400 if "ndcg" in spec else 60)
+    for spec, cost, several in SETS
+    for data in several
 )
