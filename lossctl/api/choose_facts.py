@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from lossctl.core.domain import (
@@ -133,19 +131,33 @@ def percent(share: float | None) -> str:
     return f"{100.0 * (share or 0.0):.3g}%"
 
 
-@dataclass(frozen=True)
 class Facts:
-    """What rules about losses ask of some data.
+    """What rules about losses ask of some data: every attribute is a fact, None where the data has no such number.
 
     widths: columns by role. labels: the rows of each label, where the target is labels; of two, the second is 1 unless
     they are `text`. coded: whether there is a prediction column for each label, in their order.
     """
 
-    profile: RowsProfile
-    widths: Mapping[str, int]
-    labels: Mapping[str, LabelProfile]
-    text: bool = False
-    coded: bool = False
+    def __init__(
+        self,
+        profile: RowsProfile,
+        widths: Mapping[str, int],
+        labels: Mapping[str, LabelProfile],
+        text: bool = False,
+        coded: bool = False,
+    ) -> None:
+        self.profile, self.widths, self.labels, self.text, self.coded = profile, widths, labels, text, coded
+        self.target, self.pred = profile.numbers.get("target"), profile.numbers.get("pred")
+        self.zeros = self.target.zeros / self.target.count if self.target is not None else 0.0  # share of targets
+        self.ones = 1.0 - self.zeros  # the share of ones in 0/1 columns
+        self.kind = self._kind()
+        self.task = KINDS[self.kind].task
+        self.wish = form_wish(self.task, ())  # the form to take of a loss that has two for such columns
+        self._find_magnitudes()
+        self._find_labels()
+        self._find_output()
+        self._find_errors()
+        self._find_distances()
 
     def __getitem__(self, name: str) -> Any:
         """Return a fact by its name, or by its name after % in percent; of an output, whether it is this one."""
@@ -153,19 +165,8 @@ class Facts:
             return self.output is OUTPUTS[name]
         return percent(getattr(self, name[1:])) if name.startswith("%") else getattr(self, name)
 
-    @property
-    def target(self) -> Distribution | None:
-        return self.profile.numbers.get("target")
-
-    @property
-    def pred(self) -> Distribution | None:
-        return self.profile.numbers.get("pred")
-
-    # what the data is ------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def kind(self) -> str:
-        """The kind of data: by its columns, then by the range of the target."""
+    def _kind(self) -> str:
+        """Name the kind of data: by its columns, then by the range of the target."""
         target, present = self.target, sum(label.rows > 0 for label in self.labels.values())
         if "anchor" in self.widths:
             return "triplets"
@@ -175,30 +176,21 @@ class Facts:
             return "pairs"
         if self.coded or target is None:
             return "binary" if present == 2 and not self.coded else "classes"
-        return self._kind_of_columns() or self._kind_of_numbers(target)
-
-    def _kind_of_columns(self) -> str | None:
-        width = self.widths["target"]
-        if width == 1:
-            return None
-        for kind, domain in (("one-hot", ONE_HOT), ("soft", SIMPLEX)):
-            if self.profile.holds("target", domain):
-                return kind
-        if self.profile.holds("target", MASK):
-            return "masks" if width >= MASK_WIDTH.value else "multilabel"
-        return "boxes" if width == BOX_WIDTH and self.profile.holds("target", TARGET_BOX) else None
-
-    def _kind_of_numbers(self, target: Distribution) -> str:
-        if set(self.profile.target.counts or ()) in FLAGS:
-            return "binary"
-        if target.whole and target.low >= 0.0 and (target.sketch.quantile(0.5) or 0.0) <= COUNT_MEDIAN.value:
-            return "counts"
-        for kind, domain in (("proportion", UNIT), ("positive", POSITIVE)):
-            if self.profile.holds("target", domain):
-                return kind
-        if self.profile.holds("target", NON_NEGATIVE):
-            return "zero-inflated" if self.zeros >= ZEROS.value else "non-negative"
-        return "real"
+        width, holds, median = self.widths["target"], self.profile.holds, target.sketch.quantile(0.5) or 0.0
+        kinds = (
+            ("one-hot", width > 1 and holds("target", ONE_HOT)),
+            ("soft", width > 1 and holds("target", SIMPLEX)),
+            ("masks", width >= MASK_WIDTH.value and holds("target", MASK)),
+            ("multilabel", width > 1 and holds("target", MASK)),
+            ("boxes", width == BOX_WIDTH and holds("target", TARGET_BOX)),
+            ("binary", set(self.profile.target.counts or ()) in FLAGS),
+            ("counts", target.whole and target.low >= 0.0 and median <= COUNT_MEDIAN.value),
+            ("proportion", holds("target", UNIT)),
+            ("positive", holds("target", POSITIVE)),
+            ("zero-inflated", holds("target", NON_NEGATIVE) and self.zeros >= ZEROS.value),
+            ("non-negative", holds("target", NON_NEGATIVE)),
+        )
+        return next((kind for kind, fits in kinds if fits), "real")
 
     @property
     def what(self) -> str:
@@ -207,154 +199,82 @@ class Facts:
         several = f" in {width} columns" if width > 1 and self.task == "regression" else ""
         return KINDS[self.kind].words.format(k=width if width > 1 else len(self.labels)) + several
 
-    @property
-    def task(self) -> str | None:
-        return KINDS[self.kind].task
-
-    @property
-    def wish(self) -> str | None:
-        """The form to take of a loss that has two for such columns."""
-        return form_wish(self.task, ())
-
-    # the target ------------------------------------------------------------------------------------------------------
-
-    @property
-    def zeros(self) -> float:
-        """The share of targets that are exactly 0."""
-        return self.target.zeros / self.target.count if self.target is not None else 0.0
-
-    @property
-    def ones(self) -> float:
-        """The share of ones in 0/1 columns."""
-        return 1.0 - self.zeros
-
-    @property
-    def median_is_zero(self) -> bool:
-        return self.zeros >= HALF_ZEROS.value
-
-    @property
-    def costly_zeros(self) -> bool:
-        """Whether there are targets of 0 among numbers that are counts or never negative."""
-        return self.kind in ("counts", "zero-inflated") and self.zeros > 0.0
-
-    @cached_property
-    def magnitudes(self) -> float | None:
-        """The 99 % quantile of a positive target over the 1 % quantile."""
-        return self._ratio(0.99, 0.01)
-
-    @property
-    def wide(self) -> bool:
-        """Whether the target spans orders of magnitude."""
-        return self.magnitudes is not None and self.magnitudes >= MAGNITUDES.value
-
-    @cached_property
-    def tiny(self) -> float | None:
-        """The 1 % quantile of a positive target over its median."""
-        return self._ratio(0.01, 0.5)
-
-    @property
-    def has_tiny(self) -> bool:
-        return self.tiny is not None and self.tiny < TINY.value
+    def _find_magnitudes(self) -> None:
+        """Compare the numbers of the target with each other."""
+        self.median_is_zero = self.zeros >= HALF_ZEROS.value
+        self.costly_zeros = self.kind in ("counts", "zero-inflated") and self.zeros > 0.0
+        self.small_foreground = self.ones < FOREGROUND.value
+        self.magnitudes, self.tiny = self._ratio(0.99, 0.01), self._ratio(0.01, 0.5)
+        self.wide = self.magnitudes is not None and self.magnitudes >= MAGNITUDES.value  # many orders of magnitude
+        self.has_tiny = self.tiny is not None and self.tiny < TINY.value
+        self.about_rates = self.pred is not None and self.pred.low > 0.0 and "chi square" in self.profile.sums
+        self.dispersion: float | None = None  # variance / mean: of the target, or about predictions that are rates
+        if self.target is not None and self.target.mean:
+            variance = self.target.variance
+            alone = None if variance is None else variance / self.target.mean
+            self.dispersion = self.profile.average("chi square") if self.about_rates else alone
+        self.overdispersed = self.dispersion is not None and self.dispersion >= OVERDISPERSED.value
 
     def _ratio(self, over: float, under: float) -> float | None:
+        """Return the ratio of two quantiles of a positive target."""
         if self.target is None or self.target.low <= 0.0:
             return None
         value, base = (self.target.sizes.quantile(q) for q in (over, under))
         return value / base if value is not None and base else None
 
-    @property
-    def about_rates(self) -> bool:
-        """Whether the dispersion is about the predictions."""
-        return self.pred is not None and self.pred.low > 0.0 and "chi square" in self.profile.sums
-
-    @property
-    def dispersion(self) -> float | None:
-        """The variance over the mean: of the target, or about the predictions where these are rates."""
-        if self.target is None or not self.target.mean:
-            return None
-        if self.about_rates:
-            return self.profile.average("chi square")
-        return None if self.target.variance is None else self.target.variance / self.target.mean
-
-    @property
-    def overdispersed(self) -> bool:
-        """Whether counts vary more than those of a Poisson law."""
-        return self.dispersion is not None and self.dispersion >= OVERDISPERSED.value
-
-    @cached_property
-    def smallest(self) -> tuple[str, float, float] | None:
-        """The rarest label that occurs, its share of the rows, and that as a part of an even share."""
+    def _find_labels(self) -> None:
+        """Look for rare labels, and for the one that is 1."""
         rows = {word: label.rows for word, label in self.labels.items() if label.rows}
-        if len(rows) < 2:
-            return None
-        word = min(rows, key=lambda name: (rows[name], name))
-        share = rows[word] / sum(rows.values())
-        return word, share, share * len(rows)
-
-    @property
-    def rarest(self) -> str:
-        """Why accuracy misleads."""
-        share = f": the rarest has {percent(self.smallest[1])} of the rows" if self.smallest is not None else ""
-        return f"always naming the commoner classes looks good{share}"
-
-    @property
-    def imbalanced(self) -> bool:
-        """Whether a label is rare."""
+        word = min(rows, key=lambda name: (rows[name], name), default="")
+        self.smallest = (word, rows[word] / sum(rows.values())) if len(rows) > 1 else None  # the rarest, and its share
+        self.balance = None if self.smallest is None else self.smallest[1] * len(rows)  # ... of an even share
         if self.kind == "multilabel":
-            return 2.0 * min(self.ones, 1.0 - self.ones) < IMBALANCE.value
-        return self.smallest is not None and self.smallest[2] < IMBALANCE.value
+            self.balance = 2.0 * min(self.ones, 1.0 - self.ones)
+        self.imbalanced = self.balance is not None and self.balance < IMBALANCE.value
+        share = f": the rarest has {percent(self.smallest[1])} of the rows" if self.smallest is not None else ""
+        self.rarest = f"always naming the commoner classes looks good{share}"
+        self.positive: str | None = None  # of two labels of text, the one whose rows have the higher predictions
+        if self.text and len(self.labels) == 2 and "pred" in self.widths:
+            means = {word: label.mean for word, label in self.labels.items()}
+            self.positive = None if len(set(means.values())) == 1 else max(means, key=means.__getitem__)
+        self.sure_and_wrong = self.profile.counts.get("sure and wrong", 0)  # rows of what had the probability 0
+        if self.coded:
+            self.sure_and_wrong = sum(label.zeros for label in self.labels.values())
+        elif self.text and self.positive is not None:
+            wrong = (label.zeros if word == self.positive else label.ones for word, label in self.labels.items())
+            self.sure_and_wrong = sum(wrong)
+        rows_are = "row is" if self.sure_and_wrong == 1 else "rows are"
+        self.sure = f"it is infinite: {self.sure_and_wrong} {rows_are} sure and wrong"
 
-    @property
-    def small_foreground(self) -> bool:
-        return self.ones < FOREGROUND.value
+    def _find_output(self) -> None:
+        """Tell by the range of the predictions, and the sums of their rows, what they look like."""
+        several = self.widths.get("pred", 1) > 1
+        self.of_classes = self.kind in ("classes", "one-hot", "soft") and several  # each has a prediction column
+        self.disjoint = self.profile.counts.get("disjoint", 0)  # boxes that do not meet those of the target
+        self.output: Output | None = None
+        if self.pred is not None and self.kind not in ("boxes", "constant"):
+            self.output = next(output for output, fits in self._outputs(self.pred) if fits)
+        self.activation = "none" if self.output is None else self.output.needs  # that is still to be applied
+        self.probable = self.output in PROBABLE  # predictions are or become probabilities, or there are none yet
+        self.finite = self.probable and not self.sure_and_wrong  # so is their cross-entropy
 
-    # the predictions -------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def output(self) -> Output | None:
-        """What the range of the predictions, and the sums of their rows, look like; None without any."""
-        pred, target, holds = self.pred, self.target, self.profile.holds
-        if pred is None or self.kind in ("boxes", "constant"):
-            return None
-        squashed = pred.low >= -1.0 and pred.high <= 1.0
+    def _outputs(self, pred: Distribution) -> Sequence[tuple[Output, bool]]:
+        """Return what predictions may look like the output of, and whether they do; the first one that fits counts."""
+        target, holds, decisions = self.target, self.profile.holds, ONE_HOT if self.of_classes else MASK
+        unit, squashed = holds("pred", UNIT), pred.low >= -1.0 and pred.high <= 1.0
+        decided = (DECISIONS, holds("pred", decisions) or (not self.of_classes and holds("pred", SIGNS)))
         if self.of_classes:
-            if holds("pred", UNIT):
-                sums = SOFTMAX if self.off_one("row sum") <= ROUNDED_SUM.value else SIGMOIDS
-                return DECISIONS if holds("pred", ONE_HOT) else sums
-            if pred.high <= 0.0 and self.off_one("row sum of exp") <= ROW_SUM.value:
-                return LOG_SOFTMAX
-            return TANH if squashed else CLASS_LOGITS
+            soft, log_soft = (self.off_one(name) for name in ("row sum", "row sum of exp"))
+            logs = (LOG_SOFTMAX, pred.high <= 0.0 and log_soft <= ROW_SUM.value)
+            sums = ((SOFTMAX, unit and soft <= ROUNDED_SUM.value), (SIGMOIDS, unit), logs)
+            return (decided, *sums, (TANH, squashed), (CLASS_LOGITS, True))
         if self.kind in ("binary", "multilabel", "masks", "classes"):
-            if holds("pred", MASK) or holds("pred", SIGNS):
-                return DECISIONS
-            if holds("pred", UNIT):
-                return SIGMOID
-            return ONE_SIDED if not pred.low < 0.0 < pred.high else TANH if squashed else LOGITS
+            one_sided = not pred.low < 0.0 < pred.high
+            return decided, (SIGMOID, unit), (ONE_SIDED, one_sided), (TANH, squashed), (LOGITS, True)
         if self.kind == "proportion":
-            return SIGMOID if holds("pred", UNIT) else LINEAR
-        if squashed and target is not None and not (target.low >= -1.0 and target.high <= 1.0):
-            return SQUASHED
-        return RATES if pred.low > 0.0 else RELU if pred.low == 0.0 else LINEAR
-
-    @property
-    def of_classes(self) -> bool:
-        """Whether each of several classes has a prediction column."""
-        return self.kind in ("classes", "one-hot", "soft") and self.widths.get("pred", 1) > 1
-
-    @property
-    def activation(self) -> str:
-        """The activation that the predictions still need."""
-        return "none" if self.output is None else self.output.needs
-
-    @property
-    def probable(self) -> bool:
-        """Whether predictions are or become probabilities, or there are none yet."""
-        return self.output in PROBABLE
-
-    @property
-    def finite(self) -> bool:
-        """Whether the cross-entropy of such probabilities is finite, too."""
-        return self.probable and not self.sure_and_wrong
+            return (SIGMOID, unit), (LINEAR, True)
+        beyond = target is not None and not (target.low >= -1.0 and target.high <= 1.0)
+        return (SQUASHED, squashed and beyond), (RATES, pred.low > 0.0), (RELU, pred.low == 0.0), (LINEAR, True)
 
     def off_one(self, name: str) -> float:
         """Return how far sums of rows are from 1 at most; an infinity where not every row has one."""
@@ -363,127 +283,41 @@ class Facts:
             return math.inf
         return max(abs(sums.low - 1.0), abs(sums.high - 1.0))
 
-    @property
-    def sure_and_wrong(self) -> int:
-        """The rows where what was observed has the probability 0."""
-        if self.coded:
-            return sum(label.zeros for label in self.labels.values())
-        if self.text:
-            labels = self.labels.items() if self.positive is not None else ()
-            return sum(label.zeros if word == self.positive else label.ones for word, label in labels)
-        return self.profile.counts.get("sure and wrong", 0)
-
-    @property
-    def sure(self) -> str:
-        """Why cross-entropy is infinite."""
-        count = self.sure_and_wrong
-        return f"it is infinite: {count} row{' is' if count == 1 else 's are'} sure and wrong"
-
-    @property
-    def positive(self) -> str | None:
-        """Of two labels of text, the one whose rows have the higher predictions; None where nothing tells."""
-        if not self.text or len(self.labels) != 2 or "pred" not in self.widths:
-            return None
-        means = {word: label.mean for word, label in self.labels.items()}
-        return None if len(set(means.values())) == 1 else max(means, key=means.__getitem__)
-
-    @property
-    def disjoint(self) -> int:
-        """The boxes that do not meet those of the target."""
-        return self.profile.counts.get("disjoint", 0)
-
-    # the residuals ---------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def errors(self) -> tuple[str, Distribution] | None:
-        """What a regression loss sums: residuals, or without predictions the target about its median."""
-        numbers = self.profile.numbers
+    def _find_errors(self) -> None:
+        """Look at what a regression loss sums: residuals, or without predictions the target about its median."""
+        numbers = self.profile.numbers if self.task == "regression" else {}
         names = [name for name in ("residual", "target") if name in numbers and numbers[name].count]
-        return (names[0], numbers[names[0]]) if names and self.task == "regression" else None
-
-    @cached_property
-    def scale(self) -> float | None:
-        """The robust standard deviation of the errors; None where it is 0 or there are none."""
-        deviation = self.errors and self.errors[1].sketch.deviation()
-        return NORMAL_MAD * deviation if deviation else None
-
-    @cached_property
-    def outliers(self) -> int:
-        """The errors beyond three robust standard deviations."""
-        if self.errors is None or self.scale is None:
-            return 0
-        return self.errors[1].sketch.beyond(OUTLIER_SCALES * self.scale)
-
-    @property
-    def outlier_share(self) -> float:
-        return 0.0 if self.errors is None else self.outliers / self.errors[1].count
-
-    @property
-    def dominance(self) -> float | None:
-        """The share of the largest squared residual in all of them."""
-        residual = self.profile.numbers.get("residual")
-        return None if residual is None or self.task != "regression" else residual.dominance
-
-    @property
-    def tailed(self) -> bool:
-        """Whether there are more outliers than a normal law has."""
-        return self.outliers >= FEW_OUTLIERS and self.outlier_share >= OUTLIERS.value
-
-    @property
-    def dominated(self) -> bool:
-        """Whether one residual counts for more than all others together; among few rows one often does."""
-        return self.profile.rows >= FEW_ROWS.value and (self.dominance or 0.0) >= DOMINANT.value
-
-    @property
-    def heavy(self) -> bool:
-        """Whether outliers would decide a mean of squares."""
-        return self.tailed or self.dominated
-
-    @property
-    def tail(self) -> str:
-        """What makes the tails heavy."""
+        self.about = names[0] if names else ""  # what the errors are
+        self.errors = numbers[self.about] if names else None
+        self.scale: float | None = None  # the robust standard deviation; None where it is 0
+        self.outliers, self.outlier_share = 0, 0.0
+        if self.errors is not None and (deviation := self.errors.sketch.deviation()):
+            self.scale = NORMAL_MAD * deviation
+            self.outliers = self.errors.sketch.beyond(OUTLIER_SCALES * self.scale)
+            self.outlier_share = self.outliers / self.errors.count
+        self.tailed = self.outliers >= FEW_OUTLIERS and self.outlier_share >= OUTLIERS.value
+        self.dominance = numbers["residual"].dominance if "residual" in numbers else None
+        many = self.profile.rows >= FEW_ROWS.value  # among few rows one often counts for more than all others
+        self.dominated = many and (self.dominance or 0.0) >= DOMINANT.value
+        self.heavy = self.tailed or self.dominated  # outliers would decide a mean of squares
+        self.tail = f"{percent(self.outlier_share)} of the {self.about}s are outliers"
         if self.dominated:
-            return f"one row has {percent(self.dominance)} of the squared errors"
-        about = "residuals" if self.errors is not None and self.errors[0] == "residual" else "targets"
-        return f"{percent(self.outlier_share)} of the {about} are outliers"
+            self.tail = f"one row has {percent(self.dominance)} of the squared errors"
+        corner = float(f"{HUBER_95 * (self.scale or 0.0):.{SHARP}g}") if self.about == "residual" else 0.0
+        self.delta = corner if 0.0 < corner < math.inf else None  # of huber, for 95 % of the efficiency of mse
 
-    @property
-    def delta(self) -> float | None:
-        """The corner of huber that keeps 95 % of the efficiency of mse, from the scale of the residuals."""
-        if self.scale is None or self.errors is None or self.errors[0] != "residual":
-            return None
-        delta = float(f"{HUBER_95 * self.scale:.{SHARP}g}")
-        return delta if 0.0 < delta < math.inf else None
-
-    # embeddings ------------------------------------------------------------------------------------------------------
-
-    @property
-    def pair_distances(self) -> tuple[float, ...] | None:
-        """The mean distances of the pairs labelled 0 and of those labelled 1."""
-        two = self.kind == "pairs" and len(self.labels) == 2
-        return tuple(label.mean for label in self.labels.values()) if two else None
-
-    @property
-    def inverted(self) -> bool:
-        """Whether pairs labelled 1 are the nearer ones, though 1 is to mean different."""
-        return self.pair_distances is not None and self.pair_distances[1] < self.pair_distances[0]
-
-    @property
-    def distance(self) -> float | None:
-        """The mean distance of what differs: pairs labelled 1, or anchors and negatives."""
+    def _find_distances(self) -> None:
+        """Compare the distances of embeddings."""
+        self.distance: float | None = None  # the mean distance of what differs
+        self.pair_distances: list[float] = []  # of the pairs labelled 0 and of those labelled 1
         if self.kind == "triplets":
-            return self.profile.numbers["distance anchor negative"].mean
-        return max(self.pair_distances) if self.pair_distances is not None else None
-
-    @property
-    def margin(self) -> float | None:
-        """A margin on the scale of the distances, where 1 is not on it."""
-        return None if not self.distance or self.near_one else float(f"{self.distance:.2g}")
-
-    @property
-    def near_one(self) -> bool:
-        """Whether a margin of 1 is on the scale of the distances."""
-        return self.distance is not None and 1.0 / MARGIN.value <= self.distance <= MARGIN.value
+            self.distance = self.profile.numbers["distance anchor negative"].mean
+        elif self.kind == "pairs" and len(self.labels) == 2:
+            self.pair_distances = [label.mean for label in self.labels.values()]
+            self.distance = max(self.pair_distances)
+        self.inverted = bool(self.pair_distances) and self.pair_distances[1] < self.pair_distances[0]
+        near = self.distance is not None and 1.0 / MARGIN.value <= self.distance <= MARGIN.value
+        self.margin = None if not self.distance or near else float(f"{self.distance:.2g}")  # where 1 is far from it
 
 
 # findings ------------------------------------------------------------------------------------------------------------
@@ -492,23 +326,23 @@ class Facts:
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield the facts that a report shows: of the target, the predictions, and what lies between them."""
     if facts.target is not None:
-        whole = "whole numbers" if facts.target.whole else ""
-        yield Finding("target", "range", _range(facts.target), whole)
+        yield Finding("target", "range", _range(facts.target), "whole numbers" if facts.target.whole else "")
         if facts.task == "regression":
             yield from _target_findings(facts, facts.target)
-        elif facts.kind == "multilabel":
-            yield Finding("target", "share of ones", facts.ones, unit="share")
-            yield Finding("target", "columns", facts.widths["target"], "0/1 columns, read as labels", MASK_WIDTH)
-        elif facts.kind == "masks":
-            meaning = "a small foreground" if facts.small_foreground else "no small foreground"
-            yield Finding("target", "share of ones", facts.ones, meaning, FOREGROUND, "share")
-            yield Finding("target", "columns", facts.widths["target"], "0/1 columns, read as masks", MASK_WIDTH)
+        elif facts.kind in ("multilabel", "masks"):
+            if facts.kind == "masks":
+                meaning = "a small foreground" if facts.small_foreground else "no small foreground"
+                yield Finding("target", "share of ones", facts.ones, meaning, FOREGROUND, "share")
+            else:
+                yield Finding("target", "share of ones", facts.ones, unit="share")
+            meaning = f"0/1 columns, read as {'masks' if facts.kind == 'masks' else 'labels'}"
+            yield Finding("target", "columns", facts.widths["target"], meaning, MASK_WIDTH)
     if facts.labels and facts.task in ("binary", "multiclass"):
         yield from _label_findings(facts)
     if facts.pred is not None:
         yield from _prediction_findings(facts, facts.pred)
     if facts.errors is not None:
-        yield from _error_findings(facts, *facts.errors)
+        yield from _error_findings(facts, facts.about, facts.errors)
     yield from _distance_findings(facts)
 
 
@@ -532,14 +366,13 @@ def _target_findings(facts: Facts, target: Distribution) -> Iterator[Finding]:
         meaning = "zero-inflated" if facts.kind == "zero-inflated" else "no second kind of row"
         yield Finding("target", "share of zeros", facts.zeros, meaning, ZEROS, "share")
     if counts and facts.dispersion is not None:
-        more = "more than Poisson: its mean stays right, its likelihood does not"
         name = "dispersion about the predictions" if facts.about_rates else "variance / mean"
-        yield Finding(
-            "target", name, facts.dispersion, more if facts.overdispersed else "as Poisson has", OVERDISPERSED
-        )
+        more = "more than Poisson: its mean stays right, its likelihood does not"
+        meaning = more if facts.overdispersed else "as Poisson has"
+        yield Finding("target", name, facts.dispersion, meaning, OVERDISPERSED)
     if (skew := target.skewness) is not None:
-        long = abs(skew) >= SKEWED.value
-        meaning = "a long tail: mean and median are far apart" if long else "mean and median are near"
+        far = abs(skew) >= SKEWED.value
+        meaning = "a long tail: mean and median are far apart" if far else "mean and median are near"
         yield Finding("target", "skewness", skew, meaning, SKEWED)
     if facts.magnitudes is not None:
         meaning = "spans orders of magnitude" if facts.wide else "of one order of magnitude or two"
@@ -559,10 +392,10 @@ def _label_findings(facts: Facts) -> Iterator[Finding]:
     more = f", {len(words) - FEW_LABELS} others" if len(words) > FEW_LABELS else ""
     yield Finding("target", "labels", len(words), ", ".join(words[:FEW_LABELS]) + more)
     if facts.smallest is not None:
-        word, share, balance = facts.smallest
+        word, share = facts.smallest
         yield Finding("target", "smallest class", share, f"label {printable(word)}", unit="share")
         meaning = "imbalanced" if facts.imbalanced else "balanced enough"
-        yield Finding("target", "smallest class x classes", balance, meaning, IMBALANCE)
+        yield Finding("target", "smallest class x classes", facts.balance, meaning, IMBALANCE)
     absent = [printable(word) for word, label in facts.labels.items() if not label.rows]
     if absent:
         yield Finding("target", "classes without a row", len(absent), ", ".join(absent[:FEW_LABELS]))
@@ -607,7 +440,7 @@ def _error_findings(facts: Facts, about: str, errors: Distribution) -> Iterator[
 
 
 def _distance_findings(facts: Facts) -> Iterator[Finding]:
-    if facts.pair_distances is not None:
+    if facts.pair_distances:
         yield Finding("pairs", "mean distance, label 0", facts.pair_distances[0], "same")
         meaning = "nearer than label 0, so that 1 looks like same" if facts.inverted else "different, and farther"
         yield Finding("pairs", "mean distance, label 1", facts.pair_distances[1], meaning)
@@ -617,5 +450,5 @@ def _distance_findings(facts: Facts) -> Iterator[Finding]:
         share = facts.profile.counts["in order"] / facts.profile.rows
         yield Finding("triplets", "negative farther than positive", share, unit="share")
     if facts.distance:
-        meaning = "the default margin of 1 is on this scale" if facts.near_one else "takes a margin of this scale"
+        meaning = "takes a margin of this scale" if facts.margin else "the default margin of 1 is on this scale"
         yield Finding(facts.kind, "mean distance of what differs / 1", facts.distance, meaning, MARGIN)
