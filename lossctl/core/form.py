@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -27,6 +27,19 @@ class Curve:
 
     def __hash__(self) -> int:
         return hash((self.axis, self.points))
+
+
+Column = float | Sequence[float]  # a number stands in every row
+
+
+def along(axis: str, points: Sequence[float | str], **roles: Column | Sequence[Column]) -> Curve:
+    """Return the curve of rows at some points; a role is a number or a tuple, its column, or a list of columns."""
+
+    def column(x: Column) -> tuple[float, ...]:
+        return tuple(map(float, x)) if isinstance(x, Sequence) else (float(x),) * len(points)
+
+    columns = {role: tuple(map(column, x if isinstance(x, list) else [x])) for role, x in roles.items()}
+    return Curve(axis, tuple(x if isinstance(x, str) else f"{x:g}" for x in points), columns)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, REAL, Domain
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
 from lossctl.losses.forms import RESIDUALS, regression
 from lossctl.numerics import normal
@@ -123,11 +123,7 @@ OBSERVED = (-4.0, -1.0, 0.0, 0.5, 2.0, 6.0)
 ENSEMBLE = Form(
     "ensemble",
     {"target": REAL.wide(1), "pred": REAL},
-    Curve(
-        "target, members -1, 0, 2",
-        tuple(f"{y:g}" for y in OBSERVED),
-        {"target": (OBSERVED,), "pred": tuple((x,) * len(OBSERVED) for x in MEMBERS)},
-    ),
+    along("target, members -1, 0, 2", OBSERVED, target=OBSERVED, pred=[-1.0, 0.0, 2.0]),
     least=2,
 )
 Fair = Annotated[bool, None, "divide by m (m - 1), as of a sample from a distribution: unbiased in its size m"]

@@ -14,7 +14,7 @@ import numpy as np
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.declare import Recipe, loss, recipe, sample, score
 from lossctl.core.domain import COUNT, REAL
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.loss import about_origin
 from lossctl.core.param import Choice
 from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, variance
@@ -430,16 +430,11 @@ ANGLES = (0.0, 15.0, 45.0, 90.0, 135.0, 180.0)
 VECTORS = Form(
     "vectors",
     {"target": REAL, "pred": REAL},
-    Curve(
+    along(
         "angle between the vectors",
-        tuple(f"{angle:g}°" for angle in ANGLES),
-        {
-            "target": ((1.0,) * len(ANGLES), (0.0,) * len(ANGLES)),
-            "pred": (
-                tuple(float(np.cos(np.radians(angle))) for angle in ANGLES),
-                tuple(float(np.sin(np.radians(angle))) for angle in ANGLES),
-            ),
-        },
+        [f"{angle:g}°" for angle in ANGLES],
+        target=[1.0, 0.0],
+        pred=[[float(of(np.radians(angle))) for angle in ANGLES] for of in (np.cos, np.sin)],
     ),
     least=2,
 )

@@ -20,12 +20,17 @@ from lossctl.core.domain import (
     TARGET_BOX,
     Domain,
 )
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Curve, Form, along
+
+
+def of_kinds(kinds: tuple[str, ...], xs: tuple[float, ...]) -> list[str]:
+    """Name the points `xs` of rows of several kinds."""
+    return [f"{kind} {x:g}" for kind in kinds for x in xs]
 
 
 def line(axis: str, xs: tuple[float, ...], target: float) -> Curve:
     """Show a loss along predictions `xs` at one fixed target."""
-    return Curve(axis, tuple(f"{x:g}" for x in xs), {"target": ((target,) * len(xs),), "pred": (xs,)})
+    return along(axis, xs, target=target, pred=xs)
 
 
 RESIDUALS = (-10.0, -3.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
@@ -48,22 +53,12 @@ def relative(target: Domain, pred: Domain = REAL) -> Form:
 
 COUNT_CURVE = line("pred (rate), target 3", (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0), 3.0)
 BINARY_CURVE = line("pred (p), target 1", PROBABILITIES, 1.0)
-CLASS_CURVE = Curve(
-    "p of the observed class, K = 2",
-    tuple(f"{p:g}" for p in PROBABILITIES),
-    {"target": ((0.0,) * len(PROBABILITIES),), "pred": (PROBABILITIES, OTHERS)},
-)
-ROWS_CURVE = Curve(
-    "p of class 0, target row (0.7, 0.3)",
-    tuple(f"{p:g}" for p in PROBABILITIES),
-    {"target": ((0.7,) * len(PROBABILITIES), (0.3,) * len(PROBABILITIES)), "pred": (PROBABILITIES, OTHERS)},
+CLASS_CURVE = along("p of the observed class, K = 2", PROBABILITIES, target=0.0, pred=[PROBABILITIES, OTHERS])
+ROWS_CURVE = along(
+    "p of class 0, target row (0.7, 0.3)", PROBABILITIES, target=[0.7, 0.3], pred=[PROBABILITIES, OTHERS]
 )
 MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0)
-CLASS_SCORE_CURVE = Curve(
-    "score of the observed class, the other at 0",
-    tuple(f"{x:g}" for x in SCORES),
-    {"target": ((0.0,) * len(SCORES),), "pred": (SCORES, (0.0,) * len(SCORES))},
-)
+CLASS_SCORE_CURVE = along("score of the observed class, the other at 0", SCORES, target=0.0, pred=[SCORES, 0.0])
 
 BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE, outputs=True)
 BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
@@ -89,69 +84,49 @@ SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
 BOXES = Form(
     "boxes",
     {"target": TARGET_BOX, "pred": PRED_BOX},
-    Curve(
+    along(
         "shift to the right of a 2 x 2 box",
-        tuple(f"{x:g}" for x in SHIFTS),
-        {
-            "target": tuple((end,) * len(SHIFTS) for end in (0.0, 0.0, 2.0, 2.0)),
-            "pred": (SHIFTS, (0.0,) * len(SHIFTS), tuple(2.0 + x for x in SHIFTS), (2.0,) * len(SHIFTS)),
-        },
+        SHIFTS,
+        target=[0.0, 0.0, 2.0, 2.0],
+        pred=[SHIFTS, 0.0, [2.0 + x for x in SHIFTS], 2.0],
     ),
 )
-OVERLAPS = range(9)
 MASKS = Form(
     "masks",
     {"target": MASK, "pred": PROBABILITY},
-    Curve(
+    along(
         "pixels found of 8, and one too many",
-        tuple(str(n) for n in OVERLAPS),
-        {
-            "target": tuple((float(pixel < 8),) * 9 for pixel in range(9)),
-            "pred": tuple(tuple(float(pixel < n or pixel == 8) for n in OVERLAPS) for pixel in range(9)),
-        },
+        range(9),
+        target=[float(pixel < 8) for pixel in range(9)],
+        pred=[[float(pixel < n or pixel == 8) for n in range(9)] for pixel in range(9)],
     ),
 )
 DISTANCES = (0.0, 0.25, 0.5, 1.0, 2.0)
 PAIRS = Form(
     "pairs",
     {"target": FLAG.wide(1), "left": REAL, "right": REAL},
-    Curve(
+    along(
         "distance of the pair",
-        tuple(f"{kind} {d:g}" for kind in ("same", "different") for d in DISTANCES),
-        {
-            "target": ((0.0,) * len(DISTANCES) + (1.0,) * len(DISTANCES),),
-            "left": (DISTANCES * 2,),
-            "right": ((0.0,) * (2 * len(DISTANCES)),),
-        },
+        of_kinds(("same", "different"), DISTANCES),
+        target=(0.0,) * 5 + (1.0,) * 5,
+        left=DISTANCES * 2,
+        right=0.0,
     ),
 )
+FAR = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 TRIPLETS = Form(
     "triplets",
     {"anchor": REAL, "positive": REAL, "negative": REAL},
-    Curve(
-        "distance of the negative, the positive at 1",
-        tuple(f"{d:g}" for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)),
-        {"anchor": ((0.0,) * 6,), "positive": ((1.0,) * 6,), "negative": ((0.0, 0.5, 1.0, 1.5, 2.0, 3.0),)},
-    ),
+    along("distance of the negative, the positive at 1", FAR, anchor=0.0, positive=1.0, negative=FAR),
 )
 SCORE_PAIRS = Form("scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0))
-ADVERSARIAL_SCORES = (0.01, 0.1, 0.5, 0.9, 0.99)
-ADVERSARIAL = Form(
-    "adversarial",
-    {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)},
-    Curve(
-        "D(x) of one row",
-        tuple(f"{kind} {p:g}" for kind in ("real", "generated") for p in ADVERSARIAL_SCORES),
-        {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (ADVERSARIAL_SCORES * 2,)},
-    ),
-)
-CRITIC_SCORES = (-3.0, -1.0, 0.0, 1.0, 3.0)
-CRITIC = Form(
-    "adversarial",
-    {"target": FLAG.wide(1), "pred": REAL.wide(1)},
-    Curve(
-        "score of one row",
-        tuple(f"{kind} {x:g}" for kind in ("real", "generated") for x in CRITIC_SCORES),
-        {"target": ((1.0,) * 5 + (0.0,) * 5,), "pred": (CRITIC_SCORES * 2,)},
-    ),
-)
+
+
+def adversarial(pred: Domain, axis: str, xs: tuple[float, ...]) -> Form:
+    """Real and generated rows, and what a discriminator says of each."""
+    curve = along(axis, of_kinds(("real", "generated"), xs), target=(1.0,) * 5 + (0.0,) * 5, pred=xs * 2)
+    return Form("adversarial", {"target": FLAG.wide(1), "pred": pred.wide(1)}, curve)
+
+
+ADVERSARIAL = adversarial(PROBABILITY, "D(x) of one row", (0.01, 0.1, 0.5, 0.9, 0.99))
+CRITIC = adversarial(REAL, "score of one row", (-3.0, -1.0, 0.0, 1.0, 3.0))

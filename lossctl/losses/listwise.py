@@ -8,7 +8,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch, derived
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, set_of, starts
 from lossctl.numerics.array import Array
@@ -18,14 +18,12 @@ PLACES: Final = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 LISTS = Form(
     "lists",
     {"target": NON_NEGATIVE.wide(1), "pred": SCORE.wide(1), "query": CODES},
-    Curve(
+    along(
         "score of the relevant item, the others at 0 and 1",
-        tuple(f"{x:g}" for x in PLACES),
-        {
-            "target": ((1.0, 0.0, 0.0) * len(PLACES),),
-            "pred": (tuple(score for x in PLACES for score in (x, 0.0, 1.0)),),
-            "query": (tuple(float(place) for place in range(len(PLACES)) for _ in range(3)),),
-        },
+        PLACES,
+        target=(1.0, 0.0, 0.0) * len(PLACES),
+        pred=[[score for x in PLACES for score in (x, 0.0, 1.0)]],
+        query=[[place for place in range(len(PLACES)) for _ in range(3)]],
     ),
 )
 LN2: Final = float(np.log(2.0))

@@ -10,7 +10,7 @@ import numpy as np
 from lossctl.core.batch import Batch, abs_residual, derived, residual
 from lossctl.core.declare import Recipe, loss, recipe
 from lossctl.core.domain import ABOVE_MINUS_ONE, CODES, NON_NEGATIVE, NON_ZERO, REAL, Whole
-from lossctl.core.form import QUERY, Curve, Form
+from lossctl.core.form import QUERY, Form, along
 from lossctl.core.sets import set_loss, spans
 from lossctl.core.statistic import RATIO, ROOT, Statistic
 from lossctl.losses.forms import relative
@@ -252,18 +252,16 @@ class Season(Whole):
         return rng.integers(1, 4, (width, rows)).astype(np.float64)
 
 
-TIMES = tuple(range(6))
+TIMES = range(6)
 SERIES = Form(
     "series",
     {"target": REAL.wide(1), "pred": REAL.wide(1), QUERY: CODES},
-    Curve(
+    along(
         "rows of one series",
-        tuple(f"t = {t}" for t in TIMES),
-        {
-            "target": (tuple(float(t % 3) for t in TIMES),),
-            "pred": (tuple(float(t % 2) for t in TIMES),),
-            QUERY: ((0.0,) * len(TIMES),),
-        },
+        [f"t = {t}" for t in TIMES],
+        target=[[t % 3 for t in TIMES]],
+        pred=[[t % 2 for t in TIMES]],
+        query=0.0,
     ),
 )
 

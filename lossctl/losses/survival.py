@@ -10,7 +10,7 @@ import numpy as np
 from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import Recipe, recipe
 from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
 from lossctl.core.sets import at_first_rows, set_of, starts
 from lossctl.core.statistic import RATIO
@@ -21,15 +21,13 @@ RISKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SURVIVAL = Form(
     "survival",
     {"target": POSITIVE.wide(1), "event": FLAG.wide(1), "pred": REAL.wide(1), "query": CODES},
-    Curve(
+    along(
         "risk of the first to have the event, the others at 0 and 1",
-        tuple(f"{x:g}" for x in RISKS),
-        {
-            "target": ((1.0, 2.0, 3.0) * len(RISKS),),
-            "event": ((1.0, 1.0, 0.0) * len(RISKS),),
-            "pred": (tuple(risk for x in RISKS for risk in (x, 0.0, 1.0)),),
-            "query": (tuple(float(stratum) for stratum in range(len(RISKS)) for _ in range(3)),),
-        },
+        RISKS,
+        target=(1.0, 2.0, 3.0) * len(RISKS),
+        event=(1.0, 1.0, 0.0) * len(RISKS),
+        pred=[[risk for x in RISKS for risk in (x, 0.0, 1.0)]],
+        query=[[stratum for stratum in range(len(RISKS)) for _ in range(3)]],
     ),
 )
 PER_EVENT = replace(RATIO, name="mean over events", undefined="there is no event", mass=1)
