@@ -239,6 +239,12 @@ def test_models_with_classes_in_another_order_are_paired_by_name(lossctl: Lossct
     assert first == second
 
 
+def test_a_model_may_be_called_target(lossctl: Lossctl, write: Write) -> None:
+    path = write("m.csv", "y,p_0,p_1\n0,0.9,0.1\n1,0.3,0.7\n0,0.6,0.4\n")
+    named, plain = (values(lossctl, path, "-t", "y", "-p", f"{name}=p_*", "-l", "cce") for name in ("target", "m"))
+    assert named == plain
+
+
 def test_soft_rows_are_paired_by_name(lossctl: Lossctl, write: Write) -> None:
     path = write("c.csv", "q_b,q_a,p_a,p_b\n0.25,0.75,0.75,0.25\n")
     assert values(lossctl, path, "-t", "q_*", "-p", "p_*", "-l", "kl") == [0.0]

@@ -19,7 +19,7 @@ import pytest
 
 import lossctl as package
 from lossctl.errors import DataError, ExitCode
-from lossctl.io import npy as npy_module
+from lossctl.io import table as table_module
 from lossctl.io.open import open_table
 from tests.conftest import Lossctl
 from tests.warm import forked
@@ -303,8 +303,8 @@ def test_an_archive_that_claims_far_too_much(write: Write, monkeypatch: pytest.M
     content = archive({"y.npy": npy(np.zeros(100_000)), "p.npy": npy(np.zeros(100_000))}, zipfile.ZIP_DEFLATED)
     path = write("a.npz", content)
     assert package.evaluate(str(path), **MSE).cells[0].value == 0.0
-    monkeypatch.setattr(npy_module, "BOMB_SIZE", 1 << 20)
-    monkeypatch.setattr(npy_module, "BOMB_RATIO", 100)
+    monkeypatch.setattr(table_module, "BOMB_SIZE", 1 << 20)
+    monkeypatch.setattr(table_module, "BOMB_RATIO", 100)
     assert f"it claims 1 MiB of data in a file of {len(content)} bytes; that is not read" in refusal(path)
 
 

@@ -294,7 +294,7 @@ def _command(
     options = {
         **query.options,
         "pred": pred,
-        "target": columns.selection.patterns.get("target"),
+        "target": columns.selection.target_pattern,
         "positive_label": positive,
         "activation": None if facts.activation == "none" else facts.activation,
         "task": facts.task if _takes_task(facts, specs) else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Batch:
     origins: these values for each of several target columns. classes: the labels of the class codes, in order.
     """
 
-    __slots__ = ("_memo", "_others", "activation", "classes", "form", "gap", "origin", "origins", "roles", "rows")
+    __slots__ = ("_memo", "_related", "activation", "classes", "form", "gap", "origin", "origins", "roles", "rows")
 
     def __init__(
         self,
@@ -47,38 +48,35 @@ class Batch:
         self.origins = origins
         self.gap = gap
         self.classes = classes
-        self._others: dict[str | int, Batch] = {}
+        self._related: dict[str | int, Batch] = {}
         self.rows = next(iter(roles.values())).shape[-1]
         self._memo: dict[Callable[[Batch], NDArray[Any]], NDArray[Any]] = {}
         for values in roles.values():
             values.flags.writeable = False
 
     def as_form(self, form: str) -> Batch:
-        """Return the same rows seen by a loss of another form; derived quantities are kept."""
+        """Return the same rows for a loss of another form; derived quantities are shared."""
         if form in FRAMES:
-            if form not in self._others:
-                place = np.concatenate(
-                    [self.target[:2], np.zeros_like(self.target[2:])]
-                )  # far off, corners lose digits
-                found = {"target": self.target - place, "pred": self.pred - place}
-                roles = {role: corners(box, FRAMES[form]) for role, box in found.items()}
-                self._others[form] = Batch(roles, form="boxes")
-            return self._others[form]
+            if form not in self._related:
+                # far from the origin, corners lose digits
+                place = np.concatenate([self.target[:2], np.zeros_like(self.target[2:])])
+                boxes = {"target": self.target - place, "pred": self.pred - place}
+                roles = {role: corners(box, FRAMES[form]) for role, box in boxes.items()}
+                self._related[form] = Batch(roles, form="boxes")
+            return self._related[form]
         if form == self.form:
             return self
-        other = object.__new__(Batch)
-        other.roles, other.rows, other._memo, other._others = self.roles, self.rows, self._memo, self._others
-        other.form, other.activation, other.classes = form, self.activation, self.classes
-        other.origin, other.origins, other.gap = self.origin, self.origins, self.gap
-        return other
+        batch = copy(self)
+        batch.form = form
+        return batch
 
     def output(self, place: int) -> Batch:
         """Return the same rows with one of several outputs alone."""
-        if place not in self._others:
+        if place not in self._related:
             roles = {role: x[place : place + 1] if len(x) > 1 else x for role, x in self.roles.items()}
             origin = self.origins[place] if place else self.origin
-            self._others[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
-        return self._others[place]
+            self._related[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
+        return self._related[place]
 
     def __getitem__(self, role: str) -> NDArray[Any]:
         return self.roles[role]

@@ -33,10 +33,10 @@ class Block:
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
     codes. groups: slicing name -> (rows,) codes; groups by cluster and by time have names of their own. origins:
-    slicing name -> (rows,) the first target of each row's group, where a loss needs it. missing: the rows in which a
-    value is null or NaN, faults: in which a label or target is wrong. digest: the fingerprint of all rows read, used:
-    of the addresses or keys of those kept. units: (rows,) hashes of what is resampled as one, where it is asked for.
-    stopped: what made the rows after these unreadable.
+    slicing name -> (rows,) the first target of each row's group, where a loss needs it.
+    missing: the rows in which a value is null or NaN, faults: in which a label or target is wrong. digest: the
+    fingerprint of all rows read, digest_kept: of the addresses or keys of those kept. units: (rows,) hashes of what is
+    resampled as one, where it is asked for. stopped: what made the rows after these unreadable.
     """
 
     start: int
@@ -50,7 +50,7 @@ class Block:
     dropped: int = 0
     faults: Mapping[Defect, Breach] = field(default_factory=dict)
     digest: int = 0
-    used: int = 0
+    digest_kept: int = 0
     units: Hashes | None = None
     stopped: DataError | None = None
 
@@ -63,7 +63,7 @@ class Block:
         """The address after the last row read."""
         return self.start + self.read
 
-    def selected(self, rows: slice | Mask) -> Block:
+    def take(self, rows: slice | Mask) -> Block:
         """Return some of the kept rows; what concerns all rows read stays as it is."""
         return _combined([self], lambda arrays: arrays[0][..., rows])
 
@@ -78,7 +78,7 @@ ROW_ARRAYS = ("addresses", "models", "weight", "groups", "origins", "units")
 
 def _combined(blocks: Sequence[Block], combine: Callable[[Sequence[NDArray[Any]]], NDArray[Any]]) -> Block:
     """Return the last block with arrays made of those of all; an array that models share is made once."""
-    made: dict[int, NDArray[Any]] = {}
+    arrays: dict[int, NDArray[Any]] = {}
 
     def new(values: Sequence[Any]) -> Any:
         last = values[-1]
@@ -86,9 +86,9 @@ def _combined(blocks: Sequence[Block], combine: Callable[[Sequence[NDArray[Any]]
             return None
         if isinstance(last, Mapping):
             return {name: new([value[name] for value in values]) for name in last}
-        if id(last) not in made:
-            made[id(last)] = np.ascontiguousarray(combine(values))
-        return made[id(last)]
+        if id(last) not in arrays:
+            arrays[id(last)] = np.ascontiguousarray(combine(values))
+        return arrays[id(last)]
 
     return replace(blocks[-1], **{name: new([getattr(block, name) for block in blocks]) for name in ROW_ARRAYS})
 

@@ -1,4 +1,4 @@
-"""Checks of a block against domains, as findings that merge: the first row is the same for any order."""
+"""Breaches: rows of a block outside a domain; they merge, and the first row is the same for any order."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from lossctl.core.state import NEVER
 
 @dataclass(frozen=True)
 class Breach:
-    """Rows outside a domain: their count, the first one, and the first row of each of two sides that clash."""
+    """Rows outside a domain: their count and the first one; and the first row on each of two sides that clash.
+
+    Such sides are, of a binary target, labels -1 and labels 0.
+    """
 
     count: int = 0
     row: int = NEVER
-    left: int = NEVER
-    right: int = NEVER
+    first_side: int = NEVER
+    second_side: int = NEVER
 
-    def merge(self, other: Breach) -> Breach:
+    def merge(self, later: Breach) -> Breach:
         return Breach(
-            self.count + other.count,
-            min(self.row, other.row),
-            min(self.left, other.left),
-            min(self.right, other.right),
+            self.count + later.count,
+            min(self.row, later.row),
+            min(self.first_side, later.first_side),
+            min(self.second_side, later.second_side),
         )
 
     @property
     def clash(self) -> int:
-        """The first row at which both sides have been seen, NEVER if only one was."""
-        return max(self.left, self.right)
+        """The first row at which rows of both sides have come, NEVER if only one has any."""
+        return max(self.first_side, self.second_side)
 
     @property
     def first(self) -> int:
@@ -41,7 +44,7 @@ class Breach:
 
 
 def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64]) -> Breach:
-    """Judge one role of one block; `addresses` are the row addresses."""
+    """Find the rows of one role outside its domain; `addresses` are the rows' addresses."""
     count, row = 0, NEVER
     if not domain.admits(values):
         outside = domain.outside(values)
@@ -50,8 +53,8 @@ def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64]) -
     sides = domain.sides(values)
     if sides is None:
         return Breach(count, row)
-    left, right = (int(addresses[np.argmax(side)]) if side.any() else NEVER for side in sides)
-    return Breach(count, row, left, right)
+    sides_begin = (int(addresses[np.argmax(side)]) if side.any() else NEVER for side in sides)
+    return Breach(count, row, *sides_begin)
 
 
 def judged(domain: Domain, role: str, activation: str) -> Domain:

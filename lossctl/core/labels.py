@@ -1,4 +1,4 @@
-"""Labels: one rule for what a label is, wherever it comes from, and labels to class codes."""
+"""Labels: one spelling for each, wherever it comes from; and labels to class codes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BOOLEAN: Final = {"true": "true", "True": "true", "TRUE": "true", "false": "fals
 def label(value: object) -> str:
     """Write a label in one way for every container: true for True, 1 for 1.0; other text stays as it is."""
     text = str(value)
-    found = WHOLE.fullmatch(text)
-    if found:
-        return "0" if found[1] == "-0" else found[1]
+    match = WHOLE.fullmatch(text)
+    if match:
+        return "0" if match[1] == "-0" else match[1]
     return BOOLEAN.get(text, text)
 
 

@@ -336,7 +336,7 @@ class _Reduction:
             worst=self.worst,
             unlike=frozenset(self.unlike),
             digest=block.digest,
-            used=block.used,
+            used=block.digest_kept,
             stopped=None if block.stopped is None else (block.stop, block.stopped),
         )
 

@@ -204,9 +204,9 @@ def as_text(array: pa.Array) -> pa.Array:
 def texts(array: pa.Array) -> Texts:
     """Convert text, integers, booleans and numbers to codes into their words; an empty text and NaN are null."""
     check_single(array.type)
-    whole = WHOLE.get(str(array.type))
-    if whole is not None and array.null_count == 0 and len(array):
-        values = buffer_of(array, whole)
+    integer = WHOLE.get(str(array.type))
+    if integer is not None and array.null_count == 0 and len(array):
+        values = buffer_of(array, integer)
         low, high = int(values.min()), int(values.max())
         if high - low < FEW_CODES:  # a class or a group: no need to look each one up
             return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))

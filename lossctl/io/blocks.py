@@ -189,12 +189,12 @@ class BlockReader:
             missing=arrays.missing,
             dropped=int(np.count_nonzero(unusable)) if self.missing == "drop" else 0,
             faults=arrays.faults,
-            used=int(np.add.reduce(hashes[~unusable] if some_unusable else hashes)),
+            digest_kept=int(np.add.reduce(hashes[~unusable] if some_unusable else hashes)),
             digest=fingerprint(hashes, columns),  # overwrites the hashes
             units=units,
             stopped=rows.stopped,
         )
-        return block.selected(~unusable) if some_unusable else block
+        return block.take(~unusable) if some_unusable else block
 
     def _word_hashes(self, arrays: RoleArrays, slot: Slot) -> Hashes:
         return self.vocabulary(slot).hashes(arrays.texts(slot))
@@ -246,7 +246,7 @@ class BlockReader:
     def explain(self, defect: Defect, breach: Breach) -> str:
         """Word what makes rows unusable: the first one and how many."""
         table, column, kind = defect
-        such = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        count = f" ({breach.count} such rows)" if breach.count > 1 else ""
         if kind == "differs":
             target = self.selection.target
             assert target is not None
@@ -261,9 +261,9 @@ class BlockReader:
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.positive is not None:
-            return f"{where} is a third label{such}; --positive-label {self.rule.positive} allows one other"
+            return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
         classes = ", ".join(printable(label) for label in self.rule.classes[:12])
-        return f"{where} is no class{such}; the classes are {classes}; name them with --classes if they are others"
+        return f"{where} is no class{count}; the classes are {classes}; name them with --classes if they are others"
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
@@ -309,9 +309,9 @@ def _is_among(label: str, words: Sequence[str]) -> bool:
 def missing_value(where: str, column: str, kind: str, count: int) -> str:
     """Word rows of a column without a value: null or NaN, the first one and how many."""
     value = "NaN" if kind == "nan" else "missing"
-    such = f" ({count} such rows)" if count > 1 else ""
+    more = f" ({count} such rows)" if count > 1 else ""
     return (
-        f"{where}, column {printable(column)!r}: the value is {value}{such}; "
+        f"{where}, column {printable(column)!r}: the value is {value}{more}; "
         "--missing drop leaves such rows out for every model"
     )
 
@@ -452,10 +452,10 @@ class WholeSets:
             goes_on = bool(waiting) and codes[0] == query_of(waiting[0])[0]
             if goes_on and last == 0:
                 waiting.append(without_facts(block))
-                yield block.selected(slice(0, 0))
+                yield block.take(slice(0, 0))
             else:
-                complete = Block.joined([*waiting, block.selected(slice(0, last))])
-                waiting = [without_facts(block.selected(slice(last, None)))]
+                complete = Block.joined([*waiting, block.take(slice(0, last))])
+                waiting = [without_facts(block.take(slice(last, None)))]
                 yield self._checked(complete)
         if waiting:
             yield self._checked(Block.joined(waiting))
@@ -497,7 +497,9 @@ def query_of(block: Block) -> NDArray[Any]:
 
 def without_facts(block: Block) -> Block:
     """Return the rows of a block without what concerns all rows read."""
-    return replace(block, start=block.stop, read=0, missing={}, dropped=0, faults={}, digest=0, used=0, stopped=None)
+    return replace(
+        block, start=block.stop, read=0, missing={}, dropped=0, faults={}, digest=0, digest_kept=0, stopped=None
+    )
 
 
 def check_single(tables: Sequence[Table], slot: Slot) -> None:

@@ -71,8 +71,8 @@ class ByKey:
             rows = pending.make()
             if rows.stopped is not None:
                 return False
-            first, *others = (piece.column(self.key, Keys) for _, piece in rows.pieces)
-            if not ascends(last, first.order) or not all(same_keys(first, keys) for keys in others):
+            first, *more = (piece.column(self.key, Keys) for _, piece in rows.pieces)
+            if not ascends(last, first.order) or not all(same_keys(first, keys) for keys in more):
                 return False
             last = first.order
         return True
@@ -135,12 +135,12 @@ class Buckets:
         """Read a table once and part its rows."""
         spill = Spill()
         entries = [i for i, (owner, _) in enumerate(self.columns) if owner == place]
-        needed = [dict(self.columns[i][1]) for i in entries]
-        key_first = not needed or self.key in needed[0]  # the key has a piece of its own
+        readings = [dict(self.columns[i][1]) for i in entries]
+        key_first = not readings or self.key in readings[0]  # the key has a piece of its own
         if key_first:
-            needed.insert(0, {})
-        needed[0] = {self.key: Kind.KEY, **needed[0]}
-        feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in needed], threads)
+            readings.insert(0, {})
+        readings[0] = {self.key: Kind.KEY, **readings[0]}
+        feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in readings], threads)
         over = Event()
 
         def words(feed: Iterator[Pending[Rows]]) -> Iterator[tuple[Words, Hashes | None]]:
@@ -223,8 +223,8 @@ class Buckets:
     def paired(self, part: Part) -> list[Words]:
         """Return the words of each table; raise DataError unless each key stands exactly once in every table."""
         tables = [self.sorted_words(place, part) for place in range(len(self.tables))]
-        (words, checks), *others = tables
-        alike = all(np.array_equal(words[0], more[0]) and np.array_equal(checks, again) for more, again in others)
+        (words, checks), *more = tables
+        alike = all(np.array_equal(words[0], w[0]) and np.array_equal(checks, c) for w, c in more)
         if not alike or (words[0, 1:] == words[0, :-1]).any():
             raise self._mismatch()
         return [words for words, _ in tables]
@@ -426,8 +426,8 @@ def mismatch(tables: Sequence[Table], key: str, hashes: Sequence[Hashes]) -> Dat
     for table, keys in zip(tables, ordered, strict=True):
         again = np.unique(keys[1:][keys[1:] == keys[:-1]])
         if len(again):
-            shown = examples(table, key, again)
-            return DataError(f"{table.label}: {column}: {len(again)} keys stand more than once ({shown})")
+            words = examples(table, key, again)
+            return DataError(f"{table.label}: {column}: {len(again)} keys stand more than once ({words})")
     for table, keys in zip(tables[1:], ordered[1:], strict=True):
         missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
         extra = np.setdiff1d(keys, ordered[0], assume_unique=True)

@@ -116,8 +116,8 @@ class ByPosition:
         unread = next(filter(None, (stream.error for stream in streams)), None)
         if unread is not None:
             return unread
-        shown = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
-        return DataError(f"row counts differ: {shown}; if rows belong together by a key, add --id COLUMN")
+        counts_by_table = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
+        return DataError(f"row counts differ: {counts_by_table}; if rows belong together by a key, add --id COLUMN")
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""

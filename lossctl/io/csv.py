@@ -226,8 +226,8 @@ class CsvTable(FileTable):
             self.source.unchanged()
             yield from self._up_to_the_fault(fields, text, row - first, str(error))
 
-    def _up_to_the_fault(self, fields: Fields, text: Section, done: int, message: str) -> Iterator[Piece]:
-        """Read again, as text and in order: yield the good rows after `done`, then raise for the first bad one.
+    def _up_to_the_fault(self, fields: Fields, text: Section, start: int, message: str) -> Iterator[Piece]:
+        """Read again, as text and in order: yield the good rows from `start` on, then raise for the first bad one.
 
         An earlier row may be wrong in a way that only a loss can tell, and is to be named first.
         """
@@ -249,9 +249,9 @@ class CsvTable(FileTable):
                     faults = [*ragged[:1], *_first_fault(raw, fields, row)]
                     fault = min(faults, key=lambda entry: entry[0], default=None)
                     stop = batch.num_rows if fault is None else min(fault[0] - row, batch.num_rows)
-                    start = max(done - row, 0)
-                    if start < stop:
-                        yield Piece({name: field.column(raw[name][start:stop]) for name, field in fields.items()})
+                    good = slice(max(start - row, 0), stop)
+                    if good.start < stop:
+                        yield Piece({name: field.column(raw[name][good]) for name, field in fields.items()})
                     if fault is not None:
                         raise DataError(f"{self.where(text.first + fault[0])}{fault[1]}")
                     row += batch.num_rows

@@ -64,12 +64,12 @@ def _refuse(word: str) -> None:
     raise Fault(f': holds {word}, which is no JSON; a missing value is null, an infinite one the text "inf"')
 
 
-def _whole(digits: str) -> int | float:
+def _integer(digits: str) -> int | float:
     """Read a whole number; as a float where it is none of 64 bits in any case, or would lose its sign."""
     return float(digits) if digits == "-0" or len(digits) > MOST_DIGITS else int(digits)
 
 
-DECODER: Final = json.JSONDecoder(object_pairs_hook=Pairs, parse_int=_whole, parse_constant=_refuse)
+DECODER: Final = json.JSONDecoder(object_pairs_hook=Pairs, parse_int=_integer, parse_constant=_refuse)
 
 
 def record(line: bytes, columns: Collection[str] | None = None) -> dict[str, Any]:

@@ -19,10 +19,10 @@ def usable_cores(root: Path = ROOT) -> int:
 
 def free_memory(root: Path = ROOT) -> int | None:
     """Return how many bytes this process can still take without swapping, None where nothing tells."""
-    found = [*_limits(root)]
+    limits = [*_limits(root)]
     lines = _text(root / "proc/meminfo").splitlines()
-    found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
-    return max(0, min(found)) if found else None
+    limits += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
+    return max(0, min(limits)) if limits else None
 
 
 def _groups(root: Path) -> Iterator[tuple[str, Path]]:

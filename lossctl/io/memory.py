@@ -99,7 +99,7 @@ class ArrayTable(Table):
             values = array.reshape(len(array), self.shape(name).width).T
             return Numbers(np.ascontiguousarray(values, dtype=np.float64))
         if kind is Kind.CELL:
-            return labels(shown(array), Kind.TEXT)
+            return labels(written_out(array), Kind.TEXT)
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
 
 
@@ -133,7 +133,7 @@ def single(array: NDArray[Any]) -> NDArray[Any]:
     return flat
 
 
-def shown(array: NDArray[Any]) -> NDArray[Any]:
+def written_out(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array of anything as (n,) labels, lists written out."""
     try:
         return single(array)

@@ -1,4 +1,4 @@
-"""`.npz` archives: named arrays are columns, read from the archive in blocks; never pickled, never unpacked whole."""
+"""`.npy` and `.npz`: arrays are columns, read in blocks, from an archive too; never pickled, never unpacked at once."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
-from lossctl.io.memory import ArrayTable
-from lossctl.io.parquet import BOMB_RATIO, BOMB_SIZE
-from lossctl.io.source import FORMATS
+from lossctl.io.memory import NUMERIC, ArrayTable
+from lossctl.io.source import FORMATS, STEP
 from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts
 
-MAX_HEADER = 10_000
+MAX_HEADER: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ def layout_of(file: IO[bytes], size: int) -> Layout:
     except (ValueError, SyntaxError, TokenError, EOFError, OSError) as error:
         reason = re.sub(r"<.* object at .*>", "of another kind", str(error).splitlines()[0])
         raise DataError(f"not a readable .npy file: {reason}") from None
-    found = Layout(shape, fortran and len(shape) > 1, dtype, file.tell())
+    layout = Layout(shape, fortran and len(shape) > 1, dtype, file.tell())
     if dtype.hasobject:
         raise DataError(f"holds {dtype} values; numbers are needed (objects are never unpickled)")
     if not shape:
         raise DataError("holds a single value; an array of rows is needed")
-    if found.size != size or min(shape) < 0:
+    if layout.size != size or min(shape) < 0:
         raise DataError(f"its header promises {shape} {dtype} values, which the file does not hold")
-    return found
+    return layout
 
 
 def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[NDArray[Any]]:
@@ -101,12 +100,12 @@ class NpyTable(FileTable):
         """What the header says."""
         try:
             with open(self.source.path, "rb") as file:
-                found = layout_of(file, self.source.size)
+                layout = layout_of(file, self.source.size)
         except (DataError, OSError) as error:
             raise DataError(f"{self.label}: {error}") from None
-        if found.dtype.kind not in "biuf":
-            raise DataError(f"{self.label}: holds {found.dtype} values; numbers are needed")
-        return found
+        if layout.dtype.kind not in NUMERIC:
+            raise DataError(f"{self.label}: holds {layout.dtype} values; numbers are needed")
+        return layout
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,7 +141,6 @@ class NpyTable(FileTable):
 SUFFIX: Final = ".npy"
 LOCAL_HEADER: Final = 30  # bytes before the name of a member, at least
 ENCRYPTED: Final = 1  # a flag of a member
-SPOOL_STEP: Final = 1 << 20
 MOST_DEFLATED: Final = 1032  # bytes that one byte can stand for
 DAMAGED: Final = (
     zipfile.BadZipFile,
@@ -201,20 +199,20 @@ class NpzTable(FileTable):
     @cached_property
     def layouts(self) -> dict[str, Layout]:
         """What the header of each array says."""
-        found: dict[str, Layout] = {}
+        layouts: dict[str, Layout] = {}
         with self._archive() as archive:
             for name, info in self._members.items():
                 with archive.open(info) as member:
                     head = member.read(2 * MAX_HEADER)  # a longer header is refused before it is unpacked
                 try:
-                    found[name] = layout_of(io.BytesIO(head), info.file_size)
+                    layouts[name] = layout_of(io.BytesIO(head), info.file_size)
                 except DataError as error:
                     raise self._of_array(name, str(error)) from None
-        lengths = {name: layout.shape[0] for name, layout in found.items()}
+        lengths = {name: layout.shape[0] for name, layout in layouts.items()}
         if len(set(lengths.values())) > 1:
-            shown = listed([f"{printable(name)!r} has {rows}" for name, rows in lengths.items()])
-            raise DataError(f"{self.label}: the arrays differ in length: {shown}; one row of each belongs together")
-        return found
+            sizes = listed([f"{printable(name)!r} has {rows}" for name, rows in lengths.items()])
+            raise DataError(f"{self.label}: the arrays differ in length: {sizes}; one row of each belongs together")
+        return layouts
 
     def _of_array(self, name: str, fault: str) -> DataError:
         return DataError(f"{self.label}: array {printable(name.removesuffix(SUFFIX))!r}: {fault}")
@@ -232,7 +230,7 @@ class NpzTable(FileTable):
         return ArrayTable({name: np.empty((0, *layout.shape[1:]), layout.dtype)}).shape(name)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        self._check_size(columns)
+        self.check_claim(sum(self._members[name].file_size for name in columns))
         with self._archive() as archive, ExitStack() as stack:
             streams = {name: self._stream(archive, name, stack) for name in columns}
             for _ in range(0, self.rows, BLOCK):
@@ -248,7 +246,7 @@ class NpzTable(FileTable):
             return self._in_order(member, name, layout)
         # a row is spread over the whole of the array, and an archive is read forwards
         spool = stack.enter_context(tempfile.TemporaryFile(prefix="lossctl-npz-"))  # noqa: SIM115  # the stack closes it
-        shutil.copyfileobj(member, spool, SPOOL_STEP)
+        shutil.copyfileobj(member, spool, STEP)
         spool.flush()
         if spool.tell() != layout.size:
             raise self._of_array(name, "it is cut short")
@@ -262,14 +260,6 @@ class NpzTable(FileTable):
             if len(data) != count * layout.width * layout.dtype.itemsize:
                 raise self._of_array(name, "it is cut short")
             yield np.frombuffer(data, layout.dtype).reshape(count, layout.width)
-
-    def _check_size(self, columns: Mapping[str, Kind]) -> None:
-        claimed = sum(self._members[name].file_size for name in columns)
-        if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
-            raise DataError(
-                f"{self.label}: it claims {claimed >> 20} MiB of data in a file of {self.source.size} bytes; "
-                "that is not read"
-            )
 
 
 def _suspicious(info: zipfile.ZipInfo) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,9 +16,7 @@ from lossctl.errors import DataError, listed
 from lossctl.io import arrow
 from lossctl.io.table import Column, FileTable, Kind, Numbers, Piece, Shape, decoded
 
-BUFFER_BYTES = 1 << 20  # read at a time from each column
-BOMB_SIZE = 1 << 30  # bytes that the selected columns may claim ...
-BOMB_RATIO = 1000  # ... unless the file itself is at least a thousandth of that
+BUFFER_BYTES: Final = 1 << 20  # read at a time from each column
 
 
 class ParquetTable(FileTable):
@@ -30,12 +29,12 @@ class ParquetTable(FileTable):
         """The footer."""
         try:
             with self.source.file() as file:
-                found = pq.read_metadata(file)
+                footer = pq.read_metadata(file)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.label}: not a readable Parquet file: {first_line(error)}") from None
-        if sum(found.row_group(group).num_rows for group in range(found.num_row_groups)) != found.num_rows:
+        if sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups)) != footer.num_rows:
             raise DataError(f"{self.label}: the file is damaged: its footer counts its rows in two ways")
-        return found
+        return footer
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -58,22 +57,21 @@ class ParquetTable(FileTable):
         return int(self.metadata.num_rows)
 
     def shape(self, name: str) -> Shape:
-        found = arrow.shape(self.schema.field(name).type)
-        if found.width == 0:  # a list of free length: its first row tells
-            piece = next(decoded(self.read({name: Kind.NUMBER})), None)
-            return Shape(found.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
-        return found
+        shape = arrow.shape(self.schema.field(name).type)
+        if shape.width:
+            return shape
+        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
+        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
         """The first rows of the row groups that hold any."""
         counts = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
-        return tuple(start for start, count in zip(accumulate(counts, initial=0), counts, strict=False) if count) or (
-            0,
-        )
+        starts = accumulate(counts, initial=0)
+        return tuple(start for start, count in zip(starts, counts, strict=False) if count) or (0,)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        self._check_size(set(columns))
+        self._check_size(columns)
         self._check_single(columns)
         stop = self.rows if stop is None else stop
         try:
@@ -94,9 +92,8 @@ class ParquetTable(FileTable):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     first += batch.num_rows
                     if low < high:
-                        here = batch.slice(low, high - low)
-                        arrays = zip(here.schema.names, here.columns, strict=True)
-                        yield ready(Piece({name: self._column(name, array, columns[name]) for name, array in arrays}))
+                        rows = batch.slice(low, high - low)
+                        yield ready(Piece({name: self._column(rows, name, kind) for name, kind in columns.items()}))
                     if first >= stop:
                         break
         except (pa.ArrowException, OSError) as error:
@@ -106,17 +103,17 @@ class ParquetTable(FileTable):
 
     def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:
         """Return the first row of the row groups that hold rows start to stop, and these groups."""
-        first, chosen, end = 0, list[int](), 0
+        first, groups, end = 0, list[int](), 0
         for group in range(self.metadata.num_row_groups):
             begin, end = end, end + self.metadata.row_group(group).num_rows
             if begin < stop and end > start:
-                first = first if chosen else begin
-                chosen.append(group)
-        return first, chosen
+                first = first if groups else begin
+                groups.append(group)
+        return first, groups
 
-    def _column(self, name: str, array: pa.Array, kind: Kind) -> Column:
+    def _column(self, rows: pa.RecordBatch, name: str, kind: Kind) -> Column:
         with self.naming(name):
-            return arrow.column(array, kind)
+            return arrow.column(rows.column(name), kind)
 
     def _check_single(self, columns: Mapping[str, Kind]) -> None:
         """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""
@@ -125,18 +122,14 @@ class ParquetTable(FileTable):
                 with self.naming(name):
                     arrow.check_single(self.schema.field(name).type)
 
-    def _check_size(self, columns: set[str]) -> None:
-        claimed = sum(
+    def _check_size(self, columns: Collection[str]) -> None:
+        size = sum(
             group.column(place).total_uncompressed_size
             for group in map(self.metadata.row_group, range(self.metadata.num_row_groups))
             for place in range(group.num_columns)
             if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in columns)
         )
-        if claimed > BOMB_SIZE and claimed > BOMB_RATIO * self.source.size:
-            raise DataError(
-                f"{self.label}: it claims {claimed >> 20} MiB of data in a file of {self.source.size} bytes; "
-                "that is not read"
-            )
+        self.check_claim(size)
 
 
 def first_line(error: BaseException) -> str:

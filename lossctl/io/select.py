@@ -1,4 +1,4 @@
-"""Roles to columns: which column of which table plays which part, for which model."""
+"""Selection: which column of which table plays which role, for which model, from the options as they were written."""
 
 from __future__ import annotations
 
@@ -6,34 +6,26 @@ import fnmatch
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from lossctl.core.form import CODED, GIVEN, OPTIONAL
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.table import Table
 
-TARGET_NAMES = ("y_true", "target", "label")
-PRED_NAMES = ("y_pred", "pred", "prediction")
-WITHIN = "\0"  # ends the name of groups by cluster: no column has it
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-OUTPUT_SUFFIXES = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Columns of one table that together play one role."""
-
-    table: int
-    columns: tuple[str, ...]
-
-    def named(self) -> str:
-        """Name the columns for a message."""
-        names = [repr(printable(name)) for name in self.columns]
-        return ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]} ({len(names)} in all)"
+TARGET_NAMES: Final = ("y_true", "target", "label")
+PRED_NAMES: Final = ("y_pred", "pred", "prediction")
+WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
+TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
+OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, as written: the options that say which columns play which role."""
+    """What the options say of columns and roles, as written.
+
+    preds: texts, or pairs of a model's name and its columns. has_targets_file: whether the last table holds targets
+    alone.
+    """
 
     target: str | None = None
     preds: tuple[str | tuple[str, str | tuple[str, ...]], ...] = ()
@@ -45,12 +37,26 @@ class Request:
     time: str | None = None
 
 
+@dataclass(frozen=True)
+class Slot:
+    """Columns of one table (by its place) that together play one role."""
+
+    table: int
+    columns: tuple[str, ...]
+
+    def named(self) -> str:
+        """Name the columns for a message."""
+        names = [repr(printable(name)) for name in self.columns]
+        return ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]} ({len(names)} in all)"
+
+
 @dataclass
 class Selection:
-    """Models, and role by role the columns that they use. `notes` say what was chosen without being asked.
+    """Models, and role by role the columns that they use.
 
-    clusters: groups by cluster, within each slicing of `by` too; times: groups by time. Both have names that no
-    slicing has.
+    by: the slots of each slicing. clusters: groups by cluster, within each slicing of `by` too; times: groups by time;
+    both have names that no slicing has. patterns: model -> its prediction columns as written; target_pattern: the
+    target's. notes: what was decided without being asked.
     """
 
     models: list[str]
@@ -61,6 +67,7 @@ class Selection:
     clusters: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     times: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     patterns: dict[str, str] = field(default_factory=dict)
+    target_pattern: str | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -69,29 +76,139 @@ class Selection:
         return {**self.by, **self.clusters, **self.times}
 
 
-def split_name(text: str, taken: Sequence[str] = ()) -> tuple[str | None, str]:
-    """Split `NAME=REST` at the first `=`, unless the whole is an existing file or column or NAME has a `/`."""
-    name, equals, rest = text.partition("=")
-    if not equals or "/" in name or text in taken or os.path.exists(text):
-        return None, text
-    if not name:
-        raise UsageError(f"{text!r}: the name before = is empty")
-    return name, rest
+def select(tables: Sequence[Table], names: Sequence[str | None], request: Request, needed: set[str]) -> Selection:
+    """Resolve every option to columns.
+
+    Parameters
+    ----------
+    tables, names
+        The model files in order, then the targets file if any; the names that the model files were given.
+    request
+        The options.
+    needed
+        The roles that the losses take.
+    """
+    return _Selector(tables, names, request, needed).selection
 
 
-def stems(paths: Sequence[str]) -> list[str]:
-    """Name files by their shortest unique path ends without suffixes."""
-    split = [path.rstrip("/").split("/") if path != "-" else ["stdin"] for path in paths]
-    for pieces in split:
-        last = pieces[-1]
-        while last.lower().endswith(OUTPUT_SUFFIXES):
-            last = last[: last.rindex(".")]
-        pieces[-1] = last or pieces[-1]
-    for depth in range(1, max(map(len, split), default=1) + 1):
-        names = ["/".join(pieces[-depth:]) for pieces in split]
-        if len(set(names)) == len(names):
-            return names
-    return ["/".join(pieces) for pieces in split]
+class _Selector:
+    """Fills in a selection, option by option."""
+
+    def __init__(
+        self, tables: Sequence[Table], names: Sequence[str | None], request: Request, needed: set[str]
+    ) -> None:
+        self.tables, self.names, self.request, self.needed = tables, names, request, needed
+        self.files = range(len(tables) - int(request.has_targets_file))
+        self.place = len(tables) - 1 if request.has_targets_file else 0  # of the table with the target and all groups
+        self.base = tables[self.place]
+        selection = self.selection = Selection([], {})
+        if request.preds and "pred" not in needed:
+            raise UsageError(f"-p {request.preds[0]}: the losses asked for take no prediction column, {self._but()}")
+        if "pred" in needed:
+            self._predictions()
+        self._extra_roles()
+        if len(set(selection.models)) != len(selection.models):
+            twice = next(name for name in selection.models if selection.models.count(name) > 1)
+            raise UsageError(f"two models are called {printable(twice)!r}; name them with NAME=")
+        if "target" in needed:
+            text = request.target or default_column(self.base, TARGET_NAMES, "-t", selection.notes)
+            selection.target, selection.target_pattern = Slot(self.place, find(self.base, text)), text
+        elif request.target is not None:
+            raise UsageError(f"-t {request.target}: the losses asked for take no target, {self._but()}")
+        if request.weight is not None:
+            selection.weight = self._one_column(request.weight, "-w")
+        for text in request.by:
+            columns = find(self.base, text)
+            selection.by[",".join(columns)] = tuple(Slot(self.place, (column,)) for column in columns)
+        if request.cluster is not None:
+            cluster = self._one_column(request.cluster, "--cluster")
+            slicings = [("", ()), *selection.by.items()]
+            selection.clusters = {f"{slicing}{WITHIN}": (*slots, cluster) for slicing, slots in slicings}
+        if request.time is not None:
+            selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
+
+    def _but(self) -> str:
+        return f"but {listed(sorted(self.needed))}"
+
+    def _one_column(self, text: str, option: str) -> Slot:
+        columns = find(self.base, text)
+        if len(columns) != 1:
+            raise UsageError(f"{option} {text} names {len(columns)} columns; one is needed")
+        return Slot(self.place, columns)
+
+    def _predictions(self) -> None:
+        """Fill in the models and their `pred` columns."""
+        preds, several = self.request.preds, len(self.files) > 1
+        if several and len(preds) > 1:
+            raise UsageError(
+                "several files and several -p: give one file with several -p, or several files with one -p"
+            )
+        for i in self.files:
+            table = self.tables[i]
+            by_file = several or (not preds and len(table.names) == 1)
+            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes),)
+            for text in texts:
+                name, pattern = split_name(text, table.names) if isinstance(text, str) else text
+                if several and name is not None:
+                    raise UsageError(f"-p {text}: with several files the names are given to the files, as NAME=PATH")
+                columns = find(table, pattern) if isinstance(pattern, str) else exactly(table, pattern)
+                pattern = pattern if isinstance(pattern, str) else ",".join(pattern)
+                name = self.names[i] if len(texts) == 1 and self.names[i] else name
+                if name is None:
+                    name = stems([t.label for t in self.tables])[i] if by_file else model_name(pattern, table)
+                self.selection.models.append(name)
+                self.selection.slots[name] = {"pred": Slot(i, columns)}
+                self.selection.patterns[name] = pattern
+
+    def _extra_roles(self) -> None:
+        """Fill in the roles given by --role, and the models that only they name.
+
+        Roles that the data give, as `query`, stand beside the target and are the same for all models.
+        """
+        extra = sorted(self.needed - {"target", "pred"})
+        entries = [role_entry(text, extra) for text in self.request.roles]
+        if not extra:
+            return
+        selection = self.selection
+        if not selection.models:
+            labels = stems([self.tables[i].label for i in self.files])
+            by_files = [self.names[i] or label for i, label in zip(self.files, labels, strict=True)]
+            selection.models = list(dict.fromkeys(model for model, _, _ in entries if model)) or by_files
+            selection.slots = {model: {} for model in selection.models}
+        for model, role, text in sorted(entries, key=lambda entry: entry[0] is not None):
+            if model is not None and model not in selection.slots:
+                raise UsageError(
+                    f"--role {model}:{role}: no model {model!r}; the models are {listed(selection.models)}"
+                )
+            for place, name in enumerate(selection.models):
+                if model in (None, name):
+                    if role in CODED:
+                        self._one_column(text, f"--role {role}")
+                    i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
+                    selection.slots[name][role] = Slot(i, find(self.tables[i], text))
+        for name in selection.models:
+            for role in extra:
+                if role not in selection.slots[name] and role not in OPTIONAL:
+                    raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
+
+
+def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
+    """Split `[MODEL:]ROLE=COLUMNS` into model, role and columns; raise UsageError for a role that no loss takes."""
+    owner, equals, columns = text.partition("=")
+    model, colon, role = owner.rpartition(":")
+    if not equals or not columns or not role:
+        raise UsageError(f"--role {text!r} is not [MODEL:]ROLE=COLUMNS, as in anchor=a_*")
+    if role not in roles:
+        allowed = f"they take {listed(list(roles))}" if roles else "they take none"
+        raise UsageError(
+            f"--role {text}: no loss asked for takes the role {role!r}; {allowed}{near(role, list(roles))}"
+        )
+    if colon and role in GIVEN:
+        raise UsageError(f"--role {text}: {role} is the same for all models; write --role {role}={columns}")
+    return model if colon else None, role, columns
+
+
+# columns of one table -------------------------------------------------------------------------------------------------
 
 
 def find(table: Table, text: str) -> tuple[str, ...]:
@@ -99,21 +216,21 @@ def find(table: Table, text: str) -> tuple[str, ...]:
     names = list(table.names)
     if text in names:
         return (text,)
-    found: list[str] = []
+    columns: list[str] = []
     for piece in text.split(","):
         if piece in names:
-            found.append(piece)
+            columns.append(piece)
         elif any(mark in piece for mark in "*?["):
             matching = [name for name in names if fnmatch.fnmatchcase(name, piece)]
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
-            found.extend(matching)
+            columns.extend(matching)
             table.watch(piece)
         else:
             raise DataError(unknown_column(table, piece, "there is no column"))
-    if len(set(found)) != len(found):
+    if len(set(columns)) != len(columns):
         raise UsageError(f"{text!r} names a column of {table.label} twice")
-    return tuple(found)
+    return tuple(columns)
 
 
 def exactly(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
@@ -131,7 +248,7 @@ def unknown_column(table: Table, piece: str, problem: str) -> str:
 
 
 def default_column(table: Table, candidates: Sequence[str], option: str, notes: list[str]) -> str:
-    """Take the only column, or the one that bears a usual name; raise UsageError if there is none or several."""
+    """Return the only column, or the one that bears a usual name; raise UsageError if there is none or several."""
     if len(table.names) == 1:
         return table.names[0]
     present = [name for name in candidates if name in table.names]
@@ -142,194 +259,103 @@ def default_column(table: Table, candidates: Sequence[str], option: str, notes: 
     return present[0]
 
 
-def select(tables: Sequence[Table], names: Sequence[str | None], request: Request, needed: set[str]) -> Selection:
-    """Resolve every option to columns. Tables are the model files in order, then the targets file if any."""
-    files = list(range(len(tables) - int(request.has_targets_file)))
-    base = len(tables) - 1 if request.has_targets_file else 0
-    chosen = Selection([], {})
-    for text in request.preds:
-        if "pred" not in needed:
-            raise UsageError(f"-p {text}: the losses asked for take no prediction column, but {_roles(needed)}")
-    if "pred" in needed:
-        _predictions(tables, names, request, files, chosen)
-    _extra_roles(tables, names, request, files, chosen, needed)
-    if len(set(chosen.models)) != len(chosen.models):
-        twice = next(name for name in chosen.models if chosen.models.count(name) > 1)
-        raise UsageError(f"two models are called {printable(twice)!r}; name them with NAME=")
-    if "target" in needed:
-        text = request.target or default_column(tables[base], TARGET_NAMES, "-t", chosen.notes)
-        chosen.target = Slot(base, find(tables[base], text))
-        chosen.patterns["target"] = text
-    elif request.target is not None:
-        raise UsageError(f"-t {request.target}: the losses asked for take no target, but {_roles(needed)}")
-    if request.weight is not None:
-        chosen.weight = Slot(base, find(tables[base], request.weight))
-        if len(chosen.weight.columns) != 1:
-            raise UsageError(f"-w {request.weight} names {len(chosen.weight.columns)} columns; one is needed")
-    for text in request.by:
-        columns = find(tables[base], text)
-        chosen.by[",".join(columns)] = tuple(Slot(base, (column,)) for column in columns)
-    if request.cluster is not None:
-        own = Slot(base, _one_column(tables[base], request.cluster, "--cluster"))
-        chosen.clusters = {f"{slicing}{WITHIN}": (*slots, own) for slicing, slots in [("", ()), *chosen.by.items()]}
-    if request.time is not None:
-        chosen.times = {f"{WITHIN}time": (Slot(base, _one_column(tables[base], request.time, "--time")),)}
-    return chosen
+# names of models ------------------------------------------------------------------------------------------------------
 
 
-def _one_column(table: Table, text: str, option: str) -> tuple[str, ...]:
-    columns = find(table, text)
-    if len(columns) != 1:
-        raise UsageError(f"{option} {text} names {len(columns)} columns; one is needed")
-    return columns
+def split_name(text: str, columns: Sequence[str] = ()) -> tuple[str | None, str]:
+    """Split `NAME=VALUE` at the first `=`, unless the whole is an existing file or column or NAME has a `/`."""
+    name, equals, value = text.partition("=")
+    if not equals or "/" in name or text in columns or os.path.exists(text):
+        return None, text
+    if not name:
+        raise UsageError(f"{text!r}: the name before = is empty")
+    return name, value
 
 
-def _roles(needed: set[str]) -> str:
-    return listed(sorted(needed))
+def stems(paths: Sequence[str]) -> list[str]:
+    """Name files by their shortest unique path ends without suffixes."""
+    split = [path.rstrip("/").split("/") if path != "-" else ["stdin"] for path in paths]
+    for pieces in split:
+        last = pieces[-1]
+        while last.lower().endswith(OUTPUT_SUFFIXES):
+            last = last[: last.rindex(".")]
+        pieces[-1] = last or pieces[-1]
+    for depth in range(1, max(map(len, split), default=1) + 1):
+        names = ["/".join(pieces[-depth:]) for pieces in split]
+        if len(set(names)) == len(names):
+            return names
+    return ["/".join(pieces) for pieces in split]
 
 
-def _predictions(
-    tables: Sequence[Table], names: Sequence[str | None], request: Request, files: list[int], chosen: Selection
-) -> None:
-    """Fill in the models and their `pred` columns."""
-    preds = request.preds
-    if len(files) > 1 and len(preds) > 1:
-        raise UsageError("several files and several -p: give one file with several -p, or several files with one -p")
-    for i in files:
-        table = tables[i]
-        own = not preds and len(table.names) == 1
-        texts = preds or (default_column(table, PRED_NAMES, "-p", chosen.notes),)
-        for text in texts:
-            given, columns = split_name(text, table.names) if isinstance(text, str) else text
-            if len(files) > 1 and given is not None:
-                raise UsageError(f"-p {text}: with several files the names are given to the files, as NAME=PATH")
-            found = find(table, columns) if isinstance(columns, str) else exactly(table, columns)
-            columns = columns if isinstance(columns, str) else ",".join(columns)
-            name = names[i] if len(texts) == 1 and names[i] else given
-            if name is None:
-                name = stems([t.label for t in tables])[i] if len(files) > 1 or own else _model_name(columns, table)
-            chosen.models.append(name)
-            chosen.slots[name] = {"pred": Slot(i, found)}
-            chosen.patterns[name] = columns
-
-
-def _model_name(columns: str, table: Table) -> str:
+def model_name(pattern: str, table: Table) -> str:
     """Name a model by its column; a glob by what stands before its star."""
-    glob = "*" in columns and columns not in table.names
-    return (columns.split("*")[0].rstrip("_.-") if glob else "") or columns
-
-
-def _extra_roles(
-    tables: Sequence[Table],
-    names: Sequence[str | None],
-    request: Request,
-    files: list[int],
-    chosen: Selection,
-    needed: set[str],
-) -> None:
-    """Fill in the roles given by --role, and the models that only they name.
-
-    Roles that the data give, as `query`, stand beside the target and are the same for all models.
-    """
-    extra = sorted(needed - {"target", "pred"})
-    base = len(tables) - 1 if request.has_targets_file else 0
-    parsed: list[tuple[str | None, str, str]] = []
-    for text in request.roles:
-        left, equals, columns = text.partition("=")
-        model, colon, role = left.rpartition(":")
-        if not equals or not columns or not role:
-            raise UsageError(f"--role {text!r} is not [MODEL:]ROLE=COLUMNS, as in anchor=a_*")
-        if role not in extra:
-            known = f"they take {listed(extra)}" if extra else "they take none"
-            raise UsageError(f"--role {text}: no loss asked for takes the role {role!r}; {known}{near(role, extra)}")
-        parsed.append((model if colon else None, role, columns))
-        if colon and role in GIVEN:
-            raise UsageError(f"--role {text}: {role} is the same for all models; write --role {role}={columns}")
-    if not extra:
-        return
-    if not chosen.models:
-        labels = stems([tables[i].label for i in files])
-        by_files: list[str] = [names[i] or label for i, label in zip(files, labels, strict=True)]
-        chosen.models = list(dict.fromkeys(model for model, _, _ in parsed if model)) or by_files
-        chosen.slots = {model: {} for model in chosen.models}
-    for owner, role, columns in sorted(parsed, key=lambda entry: entry[0] is not None):
-        if owner is not None and owner not in chosen.slots:
-            raise UsageError(f"--role {owner}:{role}: no model {owner!r}; the models are {listed(chosen.models)}")
-        for name in [owner] if owner else chosen.models:
-            if role in CODED:
-                _one_column(tables[base], columns, f"--role {role}")
-            place = base if role in GIVEN else files[chosen.models.index(name)] if len(files) > 1 else files[0]
-            chosen.slots[name][role] = Slot(place, find(tables[place], columns))
-    for name in chosen.models:
-        for role in extra:
-            if role not in chosen.slots[name] and role not in OPTIONAL:
-                raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
+    glob = "*" in pattern and pattern not in table.names
+    return (pattern.split("*")[0].rstrip("_.-") if glob else "") or pattern
 
 
 def assignments(texts: Sequence[str], models: Sequence[str], option: str) -> Mapping[str, str]:
     """Resolve `[MODEL=]VALUE` texts to a value for each model; later ones win for the models they name."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts:
         model, equals, value = text.rpartition("=")
         if equals and model not in models:
             raise UsageError(f"{option} {text}: no model {model!r}; the models are {listed(list(models))}")
-        if not equals and any(model in found for model in models):
+        if not equals and any(model in values for model in models):
             raise UsageError(f"{option} {text}: given twice; write MODEL=VALUE to tell models apart")
-        found |= {model: value} if equals else dict.fromkeys(models, value)
-    return found
+        values |= {model: value} if equals else dict.fromkeys(models, value)
+    return values
+
+
+# names of classes and outputs -----------------------------------------------------------------------------------------
 
 
 def output_names(pattern: str, columns: Sequence[str]) -> tuple[str, ...] | None:
     """Name the columns of a role by class or output; None where only their position tells."""
     if len(columns) < 2:
         return None
-    found: list[str] = []
+    names: list[str] = []
     if pattern.count("*") == 1 and not set("?[,") & set(pattern):
         prefix, suffix = pattern.split("*")
-        found = [name[len(prefix) : len(name) - len(suffix)] for name in columns]
+        names = [name[len(prefix) : len(name) - len(suffix)] for name in columns]
     elif all("_" in name for name in columns):
-        found = [name.rpartition("_")[2] for name in columns]
-    return tuple(found) if found and len(set(found)) == len(found) and all(found) else None
+        names = [name.rpartition("_")[2] for name in columns]
+    return tuple(names) if names and len(set(names)) == len(names) and all(names) else None
 
 
-def pair_outputs(chosen: Selection) -> tuple[str, ...] | None:
+def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
     """Put every model's (and the target's) columns into one order of names; return the names, if there are any.
 
     Raises UsageError where globs name different outputs: columns would be paired wrongly by position.
     """
-    entries: dict[str, tuple[Slot, tuple[str, ...] | None]] = {}
-    for model in chosen.models:
-        slot = chosen.slots[model].get("pred")
-        if slot is not None and model in chosen.patterns:
-            entries[model] = slot, output_names(chosen.patterns[model], slot.columns)
-    if chosen.target is not None and len(chosen.target.columns) > 1:
-        entries["target"] = chosen.target, output_names(chosen.patterns["target"], chosen.target.columns)
-    named = {who: names for who, (_, names) in entries.items() if names is not None}
-    if not named:
-        return None
-    first, order = next(iter(named.items()))
-    for who, names in named.items():
-        slot = entries[who][0]
-        if len(names) == len(order) and set(names) != set(order) and "*" in chosen.patterns[who]:
-            raise UsageError(
-                f"{who!r} and {first!r} name different outputs: {listed(sorted(names))} and {listed(sorted(order))}"
-            )
+    preds = [(model, selection.slots[model].get("pred"), selection.patterns.get(model)) for model in selection.models]
+    order: tuple[str, ...] | None = None
+    for owner, slot, pattern in [*preds, (None, selection.target, selection.target_pattern)]:
+        names = None if slot is None or pattern is None else output_names(pattern, slot.columns)
+        if slot is None or pattern is None or names is None:
+            continue
+        if order is None:
+            first, order = owner, names
         if set(names) == set(order):
-            place = dict(zip(names, slot.columns, strict=True))
-            paired = replace(slot, columns=tuple(place[name] for name in order))
-            if who == "target":
-                chosen.target = paired
+            columns = dict(zip(names, slot.columns, strict=True))
+            paired = replace(slot, columns=tuple(columns[name] for name in order))
+            if owner is None:
+                selection.target = paired
             else:
-                chosen.slots[who]["pred"] = paired
+                selection.slots[owner]["pred"] = paired
+        elif len(names) == len(order) and "*" in pattern:
+            raise UsageError(
+                f"{owner or 'target'!r} and {first or 'target'!r} name different outputs: {listed(sorted(names))} and "
+                f"{listed(sorted(order))}"
+            )
     return order
 
 
-def classes_for(width: int, names: Sequence[str] | None, given: str | None) -> tuple[str, ...]:
-    """Return the class labels of K = width prediction columns, in their order."""
-    if given is not None:
-        classes = tuple(label.strip() for label in given.split(","))
+def classes_for(width: int, names: Sequence[str] | None, text: str | None) -> tuple[str, ...]:
+    """Return the class labels of K = width prediction columns, in their order; `text` is --classes."""
+    if text is not None:
+        classes = tuple(label.strip() for label in text.split(","))
         if len(set(classes)) != len(classes):
-            raise UsageError(f"--classes {given}: a class is named twice")
+            raise UsageError(f"--classes {text}: a class is named twice")
         if len(classes) != width:
             raise UsageError(f"--classes names {len(classes)} classes, but the prediction has {width} columns")
         return classes

@@ -23,6 +23,8 @@ from lossctl.io.source import Source
 from lossctl.numerics.array import Array, Mask
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
+BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
+BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth of that
 
 
 class Kind(Enum):
@@ -120,6 +122,14 @@ class FileTable(Table):
 
     def unchanged(self) -> None:
         self.source.unchanged()
+
+    def check_claim(self, size: int) -> None:
+        """Raise DataError where the columns to be read claim far more bytes than a file of this size can hold."""
+        if size > BOMB_SIZE and size > BOMB_RATIO * self.source.size:
+            raise DataError(
+                f"{self.label}: it claims {size >> 20} MiB of data in a file of {self.source.size} bytes; "
+                "that is not read"
+            )
 
 
 def block_starts(rows: int) -> range:

@@ -47,10 +47,10 @@ def ranks(words: Sequence[str], where: Callable[[int], str]) -> NDArray[np.int64
 def _number(word: str) -> Decimal | None:
     """Read a finite number; None where a word is none."""
     try:
-        found = Decimal(word)
+        number = Decimal(word)
     except InvalidOperation:
         return None
-    return found if found.is_finite() and "_" not in word else None
+    return number if number.is_finite() and "_" not in word else None
 
 
 def _numbers(words: Sequence[str], where: Callable[[int], str]) -> list[Decimal]:
@@ -79,9 +79,9 @@ def _instants(words: Sequence[str], where: Callable[[int], str]) -> list[Instant
 
 
 def _instant(text: str) -> Instant:
-    found = FRACTION.fullmatch(text)
-    if found is not None:
-        return datetime.fromisoformat(found[1] + found[3]), Decimal(f"0.{found[2]}")
+    match = FRACTION.fullmatch(text)
+    if match is not None:
+        return datetime.fromisoformat(match[1] + match[3]), Decimal(f"0.{match[2]}")
     if "." in text or "," in text:
         raise ValueError("only a second has a fraction")
     return datetime.fromisoformat(text), Decimal(0)
