@@ -81,7 +81,8 @@ class BlockReader:
         self._needs_units = needs_units
         self._whole_sets = whole_sets
         self._vocabularies: dict[tuple[int, str], Vocabulary] = {}
-        self._combinations: dict[str, Combinations] = {name: Combinations() for name in selection.groupings}
+        self._groupings = selection.groupings
+        self._combinations: dict[str, Combinations] = {name: Combinations() for name in self._groupings}
         self._class_hashes = np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
         roles = next(iter(selection.slots.values()), {})
@@ -125,7 +126,7 @@ class BlockReader:
                 need(slot, self.rule.kind)
         for slot in self._coded:
             check_single(self.tables, slot)
-        for slot in [*chain.from_iterable(selection.groupings.values()), *self._coded]:
+        for slot in [*chain.from_iterable(self._groupings.values()), *self._coded]:
             need(slot, Kind.TEXT)
         return [(table, kinds) for table, kinds in (*enumerate(first), *enumerate(second)) if kinds]
 
@@ -169,7 +170,7 @@ class BlockReader:
             models = {model: {"target": target, **roles} for model, roles in models.items()}
         weight = None if selection.weight is None else arrays.numbers(selection.weight)[0]
         columns += [] if weight is None else [bits(weight)]
-        groups = {name: arrays.groups(slots, self._combinations[name]) for name, slots in selection.groupings.items()}
+        groups = {name: arrays.groups(slots, self._combinations[name]) for name, slots in self._groupings.items()}
         columns += [self._word_hashes(arrays, slot) for slot in chain.from_iterable(selection.by.values())]
         unusable = arrays.unusable
         some_unusable = bool(unusable.any())
@@ -226,7 +227,7 @@ class BlockReader:
 
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
-        slots = self.selection.groupings[name]
+        slots = self._groupings[name]
         return (
             self._combinations[name].labels if len(slots) > 1 else [(word,) for word in self.vocabulary(slots[0]).words]
         )

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from threading import Event, Lock
 from typing import IO, Any, Final, NamedTuple
@@ -188,7 +188,7 @@ class Buckets:
         values = np.ascontiguousarray(column.values).view(np.uint64)
         return list(values if column.null is None else np.where(column.null, NULL, values))
 
-    def piece(self, i: int, words: Words) -> Piece:
+    def _piece(self, i: int, words: Words) -> Piece:
         """Return words as the columns of an entry of `columns`."""
         columns: dict[str, Column] = {}
         for name, kind in self.columns[i][1].items():
@@ -208,21 +208,36 @@ class Buckets:
         for part in self._parts:
             if part.start == part.end:
                 continue
-            bucket = Bucket(self, part)
-            cuts = bucket.cuts(self._bits) if self._bits > BUCKET_BITS else [0, part.end - part.start]
+            tables = cache(partial(self._paired, part))  # sorted and paired when first needed, by whichever thread
+            cuts = self._cuts(tables(), part) if self._bits > BUCKET_BITS else [0, part.end - part.start]
             for low, high in pairwise(cuts):
                 if low < high:
-                    yield Pending(high - low, partial(bucket.rows, low, high))
+                    yield Pending(high - low, partial(self._rows, tables, part.start + low, slice(low, high)))
 
-    def sorted_words(self, place: int, part: Part) -> tuple[Words, Hashes]:
+    def _cuts(self, tables: Sequence[Words], part: Part) -> list[int]:
+        """Return where the rows of a bucket begin whose hashes begin with other bits."""
+        shift = self._bits - BUCKET_BITS
+        edges = np.arange(part.first << shift, (part.stop << shift) + 1)
+        return [int(cut) for cut in np.searchsorted(first_bits(tables[0][0], self._bits), edges)]
+
+    def _rows(self, tables: Callable[[], list[Words]], start: int, rows: slice) -> Rows:
+        """Return some rows of a bucket."""
+        try:
+            words = [table[:, rows] for table in tables()]
+        except DataError as error:
+            return Rows(start, 0, [], stopped=error)
+        pieces = [(place, self._piece(i, words[place])) for i, (place, _) in enumerate(self.columns)]
+        return Rows(start, words[0].shape[1], pieces, words[0][0])
+
+    def _sorted_words(self, place: int, part: Part) -> tuple[Words, Hashes]:
         """Return the words and checks of a table in some buckets, in the order of their hashes."""
         words, checks = self._spills[place].read(part.first, part.stop)
         order = order_of(words[0], BUCKET_BITS if part.stop - part.first == 1 else 0)
         return np.take(words, order, axis=1), np.take(checks, order)
 
-    def paired(self, part: Part) -> list[Words]:
+    def _paired(self, part: Part) -> list[Words]:
         """Return the words of each table; raise DataError unless each key stands exactly once in every table."""
-        tables = [self.sorted_words(place, part) for place in range(len(self.tables))]
+        tables = [self._sorted_words(place, part) for place in range(len(self.tables))]
         (words, checks), *more = tables
         alike = all(np.array_equal(words[0], w[0]) and np.array_equal(checks, c) for w, c in more)
         if not alike or (words[0, 1:] == words[0, :-1]).any():
@@ -238,7 +253,7 @@ class Buckets:
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
         part = self._part_at(address)
-        key = self.sorted_words(0, part)[0][0][address - part.start]
+        key = self._sorted_words(0, part)[0][0][address - part.start]
         row = 0
         for piece in decoded(self.tables[table].read({self.key: Kind.KEY})):
             places = np.flatnonzero(piece.column(self.key, Keys).hashes == key)
@@ -250,38 +265,7 @@ class Buckets:
     def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of the first table that stand at addresses of one block."""
         part = self._part_at(int(addresses[0]))
-        return self.sorted_words(0, part)[0][1][addresses - part.start].astype(np.int64)
-
-
-class Bucket:
-    """The rows of one bucket (or of a few small ones) in all tables, sorted and paired when first asked for."""
-
-    def __init__(self, buckets: Buckets, part: Part) -> None:
-        self._buckets = buckets
-        self._part = part
-        self._tables: list[Words] | None = None
-
-    def _paired(self) -> list[Words]:
-        if self._tables is None:
-            self._tables = self._buckets.paired(self._part)
-        return self._tables
-
-    def cuts(self, bits: int) -> list[int]:
-        """Return where the rows begin whose hashes begin with other bits."""
-        prefix = first_bits(self._paired()[0][0], bits)
-        shift = bits - BUCKET_BITS
-        edges = np.arange(self._part.first << shift, (self._part.stop << shift) + 1)
-        return [int(cut) for cut in np.searchsorted(prefix, edges)]
-
-    def rows(self, low: int, high: int) -> Rows:
-        """Return some of the rows."""
-        start = self._part.start + low
-        try:
-            tables = [words[:, low:high] for words in self._paired()]
-        except DataError as error:
-            return Rows(start, 0, [], stopped=error)
-        pieces = [(place, self._buckets.piece(i, tables[place])) for i, (place, _) in enumerate(self._buckets.columns)]
-        return Rows(start, high - low, pieces, tables[0][0])
+        return self._sorted_words(0, part)[0][1][addresses - part.start].astype(np.int64)
 
 
 def first_bits(hashes: Hashes, bits: int) -> NDArray[np.int64]:

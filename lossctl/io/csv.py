@@ -60,11 +60,7 @@ class Field:
             text = field.decode("utf-8")
         except UnicodeDecodeError:
             return f"{field[:SHOWN]!r} is not UTF-8 text"
-        if text in NULLS or self.kind is not Kind.NUMBER:
-            return ""
-        if self.boolean:
-            return "" if text in TRUE + FALSE else f"{text[:SHOWN]!r} is not true or false, as the rows before it"
-        return "" if NUMBER.fullmatch(text) else f"{text[:SHOWN]!r} is not a number"
+        return number_fault(text, self.boolean) if self.kind is Kind.NUMBER else ""
 
     def column(self, fields: Sequence[bytes]) -> Column:
         """Return fields without a fault as a column."""
@@ -77,6 +73,18 @@ class Field:
             return Texts.of([text or None for text in texts])
         null = np.array([text in NULLS for text in texts], dtype=bool)
         return Numbers(np.array([[as_number(text) for text in texts]]), null if null.any() else None)
+
+
+def kind_of(text: str) -> str:
+    """Say what a field that is not missing holds: boolean, number or text."""
+    return "boolean" if text in TRUE + FALSE else "number" if NUMBER.fullmatch(text) else "text"
+
+
+def number_fault(text: str, boolean: bool) -> str:
+    """Say what is wrong with a field among numbers, or among booleans; or nothing."""
+    if text in NULLS or kind_of(text) == ("boolean" if boolean else "number"):
+        return ""
+    return f"{text[:SHOWN]!r} is not {'true or false, as the rows before it' if boolean else 'a number'}"
 
 
 def as_number(text: str) -> float:
@@ -158,7 +166,7 @@ class CsvTable(FileTable):
         for row in self._head[0][1:]:
             cell = row[place].strip() if place < len(row) else ""
             if cell not in NULLS:
-                return Shape("boolean" if cell in TRUE + FALSE else "number" if NUMBER.fullmatch(cell) else "text")
+                return Shape(kind_of(cell))
         return Shape("number")
 
     # rows ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import pyarrow.json as arrow_json
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, source
-from lossctl.io.csv import FALSE, NULLS, NUMBER, SHOWN, TRUE
+from lossctl.io.csv import NULLS, SHOWN, as_number, kind_of, number_fault
 from lossctl.io.source import Chunk, Source, Unsafe
 from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
 
@@ -142,8 +142,7 @@ class FirstValue:
             text = value.strip()
             if text in NULLS:
                 return None
-            kind = "boolean" if text in TRUE + FALSE else "number" if NUMBER.fullmatch(text) else "text"
-            return FirstValue(kind, plain=str)
+            return FirstValue(kind_of(text), plain=str)
         if isinstance(value, Pairs):
             return FirstValue("other", plain=Pairs)
         if isinstance(value, list):
@@ -247,15 +246,9 @@ def number(value: Any, boolean: bool) -> float | None:
         return float(value)
     if kind is not str:
         raise Fault(f"holds {described(value)}; one number per row is needed")
-    if value in NULLS:
-        return None
-    if boolean:
-        if value not in TRUE + FALSE:
-            raise Fault(f"{value[:SHOWN]!r} is not true or false, as the rows before it")
-        return float(value in TRUE)
-    if not NUMBER.fullmatch(value):
-        raise Fault(f"{value[:SHOWN]!r} is not a number")
-    return float(value)
+    if fault := number_fault(value, boolean):
+        raise Fault(fault)
+    return None if value in NULLS else as_number(value)
 
 
 def finite(value: float) -> float:

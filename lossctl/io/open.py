@@ -1,4 +1,4 @@
-"""Opening: a path, a folder of parts or `-` to a table, chosen by the first bytes of the file."""
+"""Open an input: a path, a folder of parts or `-` to a table, whose format the first bytes tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
-from lossctl.io.source import COMPRESSED, FORMATS, Source, spooled_stdin
+from lossctl.io.source import FORMATS, Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
@@ -21,13 +21,14 @@ OTHERS: Final = ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY")
 def open_table(path: str, delimiter: str | None = None) -> Table:
     """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
     if path == "-":
-        return _of(spooled_stdin(), delimiter)
+        return table_of(spooled_stdin(), delimiter)
     if os.path.isdir(path):
         return PartsTable(path, delimiter)
-    return _of(Source(path), delimiter)
+    return table_of(Source(path), delimiter)
 
 
-def _of(source: Source, delimiter: str | None) -> Table:
+def table_of(source: Source, delimiter: str | None) -> Table:
+    """Return a file as a table of its format."""
     if source.format == "parquet":
         from lossctl.io.parquet import ParquetTable
 
@@ -41,7 +42,7 @@ def _of(source: Source, delimiter: str | None) -> Table:
 
         return NpzTable(source)
     plain = source.format in ("csv", "jsonl")
-    if not plain and source.format not in COMPRESSED:
+    if not plain and not source.compressed:
         raise DataError(f"{source.label}: {source.format} is not read; use {FORMATS}")
     for suffix, kind, begins in OTHERS:
         if plain and source.stem.endswith(suffix):

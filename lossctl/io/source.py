@@ -46,7 +46,10 @@ NEWLINE, RETURN, QUOTE = b'\n\r"'
 
 
 class Source:
-    """A local file: its label for messages, its format by magic bytes, and its identity when first opened."""
+    """A local file: its label for messages, its format by magic bytes, and its identity when first opened.
+
+    `stem` is its name in lower case, without the suffix of a compression.
+    """
 
     def __init__(self, path: str, label: str | None = None) -> None:
         self.path = path
@@ -63,15 +66,8 @@ class Source:
         self.size = status.st_size
         text = "jsonl" if JSON_START.match(start) else "csv"
         self.format = next((name for magic, name in MAGIC if start.startswith(magic)), text)
-
-    @property
-    def stem(self) -> str:
-        """The file name without the suffix of a compression, in lower case."""
-        return re.sub(r"\.(gz|bz2|zst)$", "", Path(self.path).name.lower())
-
-    @property
-    def compressed(self) -> bool:
-        return self.format in COMPRESSED
+        self.compressed = self.format in COMPRESSED
+        self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(path).name.lower())
 
     def file(self) -> pa.NativeFile:
         """Open the file for Arrow: never as a URI, never memory-mapped, never as a Python object."""
