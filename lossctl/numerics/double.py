@@ -97,8 +97,7 @@ def three_terms(a: Array, b: Array, c: Array | float) -> Array:
     """a + b + c, rounded about once however they cancel."""
     first, lost = two_sum(a, b)
     total, more = two_sum(first, np.broadcast_to(c, first.shape))
-    error = lost + more
-    return np.where(np.isfinite(error), total + error, total)
+    return total + finite_or_zero(lost + more)
 
 
 def soft_gap(high: Array, low: Array | float = 0.0) -> Array:
@@ -110,4 +109,4 @@ def soft_gap(high: Array, low: Array | float = 0.0) -> Array:
 def soft_difference(a: Array, b: Array) -> Array:
     """ln(1 + e^(a - b)), right to the last digits where a - b is large and was rounded."""
     gap, lost = two_sum(a, -b)
-    return soft_gap(gap, np.where(np.isfinite(lost), lost, 0.0))
+    return soft_gap(gap, finite_or_zero(lost))

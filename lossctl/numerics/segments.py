@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.numerics.array import Array
-from lossctl.numerics.double import two_sum
+from lossctl.numerics.double import finite_or_zero, two_sum
 
 Places = NDArray[Any]
 Merge = Callable[[Array, Array], Array]
@@ -80,5 +80,5 @@ def after(x: Array, last: Places) -> Array:
 def log_one_plus(total: Array, x: Array) -> Array:
     """ln(1 + Σ/e^x) of a sum Σ, right to the last digits where it is next to nothing and where x is large."""
     gap, lost = two_sum(total[0], -x)
-    share = np.exp(-np.abs(gap)) * (1.0 - np.where(np.isfinite(lost), np.sign(gap) * lost, 0.0))
+    share = np.exp(-np.abs(gap)) * (1.0 - finite_or_zero(np.sign(gap) * lost))
     return np.where(gap > 0.0, gap + np.log(total[1] + share), np.log1p(total[1] * share))

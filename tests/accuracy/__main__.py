@@ -15,9 +15,9 @@ def main(only: list[str]) -> int:
     for case in (case for family, cases in families().items() if not only or family in only for case in cases):
         miss = worst(case)
         tried.add(case.name)
-        kept = miss.ulps <= case.ulps
-        broken += not kept
-        mark = "" if kept else f"  MISSED at {dict(miss.row)}: {miss.ours!r} is not {miss.exact}"
+        within = miss.ulps <= case.ulps
+        broken += not within
+        mark = "" if within else f"  MISSED at {dict(miss.row)}: {miss.ours!r} is not {miss.exact}"
         print(f"{case!s:<58.58} {len(case.rows):>5} {miss.ulps:>11.2f} {case.ulps:>7g}{mark}")
     missing = [] if only else sorted(set(losses()) - tried)
     print(f"{len(tried)} losses, {broken} bounds broken" + "; without a case: " * bool(missing) + ", ".join(missing))
