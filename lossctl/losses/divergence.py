@@ -9,9 +9,9 @@ import numpy as np
 from lossctl.core.batch import Batch, derived, log_prob, other_prob
 from lossctl.core.declare import loss
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Domain
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form
 from lossctl.core.loss import Gradient, Loss, Part
-from lossctl.losses.forms import CLASS_ROWS, CLASSES, in_logs
+from lossctl.losses.forms import CLASS_ROWS, CLASSES, in_logs, line
 from lossctl.losses.outcome import class_rows, class_slope, has_labels
 from lossctl.numerics.activation import log_softplus, softplus
 from lossctl.numerics.array import Array, Mask, by_piece
@@ -347,10 +347,7 @@ LEVELS = (0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 def amounts(domain: Domain) -> Form:
     """Rows of amounts that need not sum to anything."""
-    curve = Curve(
-        "pred, target 1", tuple(f"{x:g}" for x in LEVELS), {"target": ((1.0,) * len(LEVELS),), "pred": (LEVELS,)}
-    )
-    return Form("amounts", {"target": domain, "pred": domain}, curve)
+    return Form("amounts", {"target": domain, "pred": domain}, line("pred, target 1", LEVELS, 1.0))
 
 
 def _log_slope(batch: Batch) -> Array:

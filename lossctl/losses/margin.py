@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import Batch, derived, flag, sign
 from lossctl.core.declare import declare, loss
 from lossctl.core.domain import FLAG, NON_NEGATIVE, ONE_HOT, SCORE, Whole
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss
 from lossctl.core.param import PerClass, Weights, params_of
 from lossctl.losses.forms import CLASS_SCORE_CURVE, CLASS_SCORES, MARGIN, SCORES
@@ -251,21 +251,12 @@ def sparsemax_binary(m: Array) -> Array:
     return np.where(m <= -1.0, -m, np.square(0.5 * np.maximum(1.0 - m, 0.0)))
 
 
-OTHER_SCORES = ((0.0,) * len(SCORES), (-1.0,) * len(SCORES))
-ONE_HOT_CURVE = Curve(
-    CLASS_SCORE_CURVE.axis,
-    CLASS_SCORE_CURVE.points,
-    {"target": ((1.0,) * len(SCORES), (0.0,) * len(SCORES)), "pred": CLASS_SCORE_CURVE.roles["pred"]},
-)
+ONE_HOT_CURVE = along(CLASS_SCORE_CURVE.axis, SCORES, target=[1.0, 0.0], pred=[SCORES, 0.0])
 ONE_HOT_SCORES = Form("multiclass", {"target": ONE_HOT, "pred": SCORE}, ONE_HOT_CURVE, least=2)
 LABEL_SCORES = Form(
     "multilabel",
     {"target": FLAG, "pred": SCORE},
-    Curve(
-        "score of the only true label, others at 0 and -1",
-        tuple(f"{x:g}" for x in SCORES),
-        {"target": ((1.0,) * len(SCORES), *((0.0,) * len(SCORES),) * 2), "pred": (SCORES, *OTHER_SCORES)},
-    ),
+    along("score of the only true label, others at 0 and -1", SCORES, target=[1.0, 0.0, 0.0], pred=[SCORES, 0.0, -1.0]),
 )
 MarginWeight = Annotated[
     Weights | None,

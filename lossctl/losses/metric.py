@@ -10,7 +10,7 @@ import numpy as np
 from lossctl.core.batch import Batch, derived, flag, sign
 from lossctl.core.declare import Recipe, loss, recipe, sample
 from lossctl.core.domain import AT_LEAST_ONE, FLAG, NON_NEGATIVE, POSITIVE, REAL, Interval
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.losses.forms import PAIRS, SCORE_PAIRS, SCORES, TRIPLETS
 from lossctl.numerics.activation import sigmoid
 from lossctl.numerics.array import Array
@@ -36,25 +36,19 @@ TURNS = (0.0, 0.5, 1.0, 2.0)
 DIRECTIONS = Form(
     "directions",
     {"target": FLAG.wide(1), "left": REAL, "right": REAL},
-    Curve(
+    along(
         "right = (1, x), left = (1, 0)",
-        tuple(f"{kind} x = {x:g}" for kind in ("same", "different") for x in TURNS),
-        {
-            "target": ((1.0,) * 4 + (0.0,) * 4,),
-            "left": ((1.0,) * 8, (0.0,) * 8),
-            "right": ((1.0,) * 8, TURNS * 2),
-        },
+        [f"{kind} x = {x:g}" for kind in ("same", "different") for x in TURNS],
+        target=(1.0,) * 4 + (0.0,) * 4,
+        left=[1.0, 0.0],
+        right=[1.0, TURNS * 2],
     ),
     least=2,
 )
 COMPARISONS = Form(
     "comparisons",
     {"target": FLAG.wide(1), "left": REAL.wide(1), "right": REAL.wide(1)},
-    Curve(
-        "score on the left, 0 on the right, target +1",
-        tuple(f"{x:g}" for x in SCORES),
-        {"target": ((1.0,) * len(SCORES),), "left": (SCORES,), "right": ((0.0,) * len(SCORES),)},
-    ),
+    along("score on the left, 0 on the right, target +1", SCORES, target=1.0, left=SCORES, right=0.0),
 )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from lossctl.core.batch import Batch, other_prob
 from lossctl.core.declare import loss
 from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
 from lossctl.core.sets import set_loss, starts
+from lossctl.losses.forms import of_kinds
 from lossctl.losses.masks import FORM, Smooth, dice_counts, dice_slope, share
 from lossctl.losses.outcome import binary_slope, class_rows, log_observed, other_observed, prob_observed
 from lossctl.numerics.array import Array
@@ -113,17 +114,16 @@ def dice_focal(
 
 
 SHARES = (0.1, 0.5, 0.9)
+OTHERS = tuple(1.0 - p for p in SHARES)
 PIXELS = Form(
     "multiclass",
     {"target": LABELS, "pred": SIMPLEX, "query": CODES},
-    Curve(
+    along(
         "p of the class of a pixel",
-        tuple(f"{kind} {p:g}" for kind in ("background", "object") for p in SHARES),
-        {
-            "target": ((0.0,) * 3 + (1.0,) * 3,),
-            "pred": ((*SHARES, *(1.0 - p for p in SHARES)), (*(1.0 - p for p in SHARES), *SHARES)),
-            "query": (tuple(map(float, range(3))) * 2,),
-        },
+        of_kinds(("background", "object"), SHARES),
+        target=(0.0,) * 3 + (1.0,) * 3,
+        pred=[(*SHARES, *OTHERS), (*OTHERS, *SHARES)],
+        query=(0.0, 1.0, 2.0) * 2,
     ),
 )
 POWERS = {"square": 2.0, "simple": 1.0, "uniform": 0.0}

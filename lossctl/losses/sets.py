@@ -13,7 +13,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch
 from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import Form, along
 from lossctl.core.sets import set_loss, sizes, spans
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.lengths import near_one, norm
@@ -25,27 +25,23 @@ TURNS: Final = (0.0, 0.5, 1.0, 2.0)
 EMBEDDINGS = Form(
     "embeddings",
     {"label": CODES, "pred": REAL, "query": CODES},
-    Curve(
+    along(
         "positive (1, x) of the anchor (1, 0), negative (0, 1)",
-        tuple(f"{x:g}" for x in TURNS),
-        {
-            "label": ((0.0, 0.0, 1.0) * len(TURNS),),
-            "pred": ((1.0, 1.0, 0.0) * len(TURNS), tuple(entry for x in TURNS for entry in (0.0, x, 1.0))),
-            "query": (tuple(float(place) for place in range(len(TURNS)) for _ in range(3)),),
-        },
+        TURNS,
+        label=(0.0, 0.0, 1.0) * len(TURNS),
+        pred=[(1.0, 1.0, 0.0) * len(TURNS), [entry for x in TURNS for entry in (0.0, x, 1.0)]],
+        query=[[place for place in range(len(TURNS)) for _ in range(3)]],
     ),
 )
 EMBEDDED_PAIRS = Form(
     "embedded pairs",
     {"anchor": REAL, "positive": REAL, "query": CODES},
-    Curve(
+    along(
         "anchors (1, 0), (0, 1), positives (1, x), (0, 1)",
-        tuple(f"{x:g}" for x in TURNS),
-        {
-            "anchor": ((1.0, 0.0) * len(TURNS), (0.0, 1.0) * len(TURNS)),
-            "positive": ((1.0, 0.0) * len(TURNS), tuple(entry for x in TURNS for entry in (x, 1.0))),
-            "query": (tuple(float(place) for place in range(len(TURNS)) for _ in range(2)),),
-        },
+        TURNS,
+        anchor=[(1.0, 0.0) * len(TURNS), (0.0, 1.0) * len(TURNS)],
+        positive=[(1.0, 0.0) * len(TURNS), [entry for x in TURNS for entry in (x, 1.0)]],
+        query=[[place for place in range(len(TURNS)) for _ in range(2)]],
     ),
 )
 Costs = tuple[float, int]
