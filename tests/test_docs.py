@@ -152,7 +152,7 @@ def test_help_has_sections_as_wide_as_the_terminal(lossctl: Lossctl, monkeypatch
 
 def test_the_version_comes_with_those_that_the_bits_depend_on(lossctl: Lossctl) -> None:
     plain = lossctl("--version").out
-    for arguments in (["-v", "--version"], ["--version", "-v"], ["-Vv"]):
+    for arguments in (["-v", "--version"], ["--version", "-v"], ["-vV"]):
         text = lossctl(*arguments).out
         assert text.startswith(plain)
         assert [line.split()[0] for line in text.splitlines()] == [

@@ -206,7 +206,6 @@ class Always(Kind):
     default: ClassVar[object] = REQUIRED
 
 
-@dataclass(frozen=True)
 class Text(Kind):
     """A text: a name, a path."""
 
@@ -219,7 +218,6 @@ class Text(Kind):
         return value if isinstance(value, str) and value and "\0" not in value else None
 
 
-@dataclass(frozen=True)
 class Texts(Kind):
     """Texts: the option may be repeated."""
 
@@ -260,12 +258,9 @@ class Choice(Kind):
         return value if isinstance(value, str) and value in self.options else None
 
 
-@dataclass(frozen=True)
 class Switch(Kind):
     """On or off."""
 
-    python: str = "True or False"
-    plain: Callable[[Any], object] = plain_flag
     default: ClassVar[object] = False
     needed = "true or false"
 
@@ -286,8 +281,6 @@ class Either(Switch):
 class Number(Kind):
     """A finite number from `low` to `high`, or between them without the ends; `such_as` is one that fits."""
 
-    python: str = "a number"
-    plain: Callable[[Any], object] = plain_number
     low: float = -math.inf
     high: float = math.inf
     ends: bool = True
@@ -315,12 +308,9 @@ class Number(Kind):
         return self.low <= value <= self.high if self.ends else self.low < value < self.high
 
 
-@dataclass(frozen=True)
 class Whole(Number):
     """A whole number from `low` to `high`."""
 
-    python: str = "a whole number"
-    plain: Callable[[Any], object] = plain_whole
     noun = "a whole number"
 
     @property
@@ -526,14 +516,21 @@ SIZE: Final = Text("a whole number of bytes, or a text such as '2G'", text_or(pl
 PATH: Final = Text("a path", plain_path)
 BASELINE: Final = Text("the name of a model, or a path", plain_path)
 EFFECT: Final = Text("a number, or a text such as '2%'", text_or(plain_number))
-SHARE: Final = Number("a number between 0 and 1, as 0.95", low=0, high=1, ends=False, such_as="0.95")
+SHARE: Final = Number("a number between 0 and 1, as 0.95", plain_number, low=0, high=1, ends=False, such_as="0.95")
 LIMITS: Final = Texts(
     "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
     mapping_or(one_or_more(plain_text), plain_name),
     "rules",
 )
+
+
+def whole(low: int, high: int) -> Whole:
+    """Return the kind of whole numbers from `low` to `high`."""
+    return Whole("a whole number", plain_whole, low=low, high=high)
+
+
 FUNCTION: Final = Kind("a function", plain_function)
-SWITCH: Final = Switch()
+SWITCH: Final = Switch("True or False", plain_flag)
 MISSING: Final = Choice("'error' or 'drop'", words="error|drop")
 REDUCTION: Final = Choice("'mean' or 'sum'", words="mean|sum")
 CI_METHOD: Final = Choice("a text", words="auto|normal|t|bootstrap")
@@ -607,7 +604,7 @@ class Inputs(TypedDict, total=False):
     ]
     threads: Annotated[
         int | None,
-        Option(Whole(low=1, high=MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
+        Option(whole(1, MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
     ]
     max_memory: Annotated[
         str | int | None,
@@ -672,14 +669,14 @@ class CompareOptions(TypedDict, total=False):
     ]
     all_pairs: Annotated[bool, Option(SWITCH, "Compare every two models, and name those that may be the best.")]
     ci_method: Annotated[str, Option(CI_METHOD, "How intervals are made; auto: by what fits the loss.", default="auto")]
-    resamples: Annotated[int, Option(Whole(low=100, high=100_000), "Resamples of the bootstrap.", default=1000)]
-    seed: Annotated[int, Option(Whole(low=0, high=2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
+    resamples: Annotated[int, Option(whole(100, 100_000), "Resamples of the bootstrap.", default=1000)]
+    seed: Annotated[int, Option(whole(0, 2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
     power: Annotated[
         str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
     ]
     worst: Annotated[
         int,
-        Option(Whole(low=0, high=100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
+        Option(whole(0, 100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
     ]
 
 
@@ -692,7 +689,7 @@ class Dependence(TypedDict, total=False):
     ]
     horizon: Annotated[
         int,
-        Option(Whole(low=1, high=1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
+        Option(whole(1, 1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
     ]
 
 
@@ -735,9 +732,7 @@ class CheckOptions(TypedDict, total=False):
             default="point",
         ),
     ]
-    min_slice: Annotated[
-        int, Option(Whole(low=0, high=2**53), "Slices of fewer rows are insufficient evidence.", default=30)
-    ]
+    min_slice: Annotated[int, Option(whole(0, 2**53), "Slices of fewer rows are insufficient evidence.", default=30)]
     on_insufficient: Annotated[
         Literal["warn", "fail"] | None,
         Option(
@@ -834,7 +829,7 @@ class Display(TypedDict):
             Texts(), "Also write to a file, whole or not at all; repeat.", "-o [FMT:]PATH", only="check", path="write"
         ),
     ]
-    digits: Annotated[int, Option(Whole(low=1, high=17), "Significant digits in tables, 1 to 17.", default=5)]
+    digits: Annotated[int, Option(whole(1, 17), "Significant digits in tables, 1 to 17.", default=5)]
     progress: Annotated[
         bool | None, Option(Either(), "Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
     ]

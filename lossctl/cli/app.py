@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from itertools import takewhile
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from lossctl.cli import check as check_command
 from lossctl.cli import compare as compare_command
@@ -33,7 +35,18 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
 lossctl COMMAND -h explains a command.
 """
 
+
+class Application(TyperGroup):
+    """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        flags = list(takewhile(lambda word: word.startswith("-"), args))
+        return super().parse_args(ctx, [*sorted(flags, key=lambda flag: flag not in VERBOSE), *args[len(flags) :]])
+
+
+VERBOSE: Final = ("-v", "--verbose")
 app = typer.Typer(
+    cls=Application,
     help="Evaluate predictions by any loss function of the field.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": sys.maxsize},  # that of the terminal
     rich_markup_mode=None,
@@ -75,10 +88,10 @@ def _version(context: typer.Context, requested: bool) -> None:
 def root(
     context: typer.Context,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", is_eager=True, help="With --version: also of what the last bits rest on.")
+        bool, typer.Option(*VERBOSE, is_eager=True, help="With --version: also of what the last bits rest on.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("-V", "--version", callback=_version, help="Print the version and exit.")
+        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Evaluate predictions by any loss function of the field."""

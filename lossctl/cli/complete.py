@@ -10,12 +10,12 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import wraps
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from lossctl.api.options import COMMAND_LINE, Switch, options_of
 from lossctl.errors import ExitCode
@@ -37,36 +37,27 @@ def is_asked() -> bool:
 
 def answer(application: Callable[[], object]) -> int:
     """Let Typer answer a shell, without a word about what goes wrong; bash gets words as it parts them."""
-    parted = _mend_words() if os.environ[VARIABLE] == "complete_bash" else None
-    offered, code = StringIO(), 0
+    adapt = _mend_words() if os.environ[VARIABLE] == "complete_bash" else None
+    offers, code = StringIO(), 0
     try:
-        with redirect_stdout(offered), redirect_stderr(StringIO()):
+        with redirect_stdout(offers), redirect_stderr(StringIO()):
             application()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     except Exception:
         return ExitCode.BUG
-    text = offered.getvalue()
-    if parted is not None:
-        text = "".join(f"{parted.rest(line)}\n" for line in text.splitlines() if line)
+    text = offers.getvalue()
+    if adapt is not None:
+        text = "".join(f"{adapt(line)}\n" for line in text.splitlines() if line)
     sys.stdout.write(text)
     return code
 
 
-class Parted(NamedTuple):
-    """The word at the cursor as bash has it: what stands before the piece that it replaces, and an open quote."""
+def _mend_words() -> Callable[[str], str]:
+    """Put words together that bash parted at `:`, `=` and `@`, up to that at the cursor, in the environment.
 
-    before: str = ""
-    quote: bool = False
-
-    def rest(self, word: str) -> str:
-        """Return what takes the place of the piece at the cursor."""
-        word = word.removeprefix(self.before)
-        return word if self.quote else SPECIAL.sub(r"\\\1", word)
-
-
-def _mend_words() -> Parted:
-    """Put words together that bash parted at `:`, `=` and `@`, up to that at the cursor, in the environment."""
+    Returns what makes of an offered word the text that takes the place of the piece at the cursor.
+    """
     text, cursor = os.environ.get("COMP_WORDS", ""), os.environ.get("COMP_CWORD", "")
     pieces = text.split("\n" if "\n" in text else " ")
     at = int(cursor) if cursor.isdecimal() else len(pieces)
@@ -79,13 +70,19 @@ def _mend_words() -> Parted:
     os.environ["COMP_WORDS"] = "\n".join("".join(word) for word in words)
     os.environ["COMP_CWORD"] = str(len(words) - 1)
     last = words[-1]
-    kept = last if JOINTS.fullmatch(last[-1]) else last[:-1]
-    if kept and kept[-1] == "@":  # which is part of what is replaced, as if it began the name of a host
-        kept = kept[:-1]
-    before = (split("".join(kept)) or [""])[-1]
+    ahead = last if JOINTS.fullmatch(last[-1]) else last[:-1]
+    if ahead and ahead[-1] == "@":  # which is part of what is replaced, as if it began the name of a host
+        ahead = ahead[:-1]
+    before = (split("".join(ahead)) or [""])[-1]
     if before.startswith("--"):  # Typer's answers are about the value alone
         before = before.partition("=")[2]
-    return Parted(before, last[-1][:1] in ("'", '"'))
+    quoted = last[-1][:1] in ("'", '"')
+
+    def adapt(word: str) -> str:
+        word = word.removeprefix(before)
+        return word if quoted else SPECIAL.sub(r"\\\1", word)
+
+    return adapt
 
 
 def _belongs(piece: str, word: Sequence[str]) -> bool:
@@ -99,12 +96,12 @@ def split(text: str) -> list[str]:
     """Part a line as a shell does; what is left open at its end is taken as it is."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
-    found: list[str] = []
+    words: list[str] = []
     try:
-        found.extend(lexer)
+        words.extend(lexer)
     except ValueError:
-        found.append(lexer.token)
-    return found
+        words.append(lexer.token)
+    return words
 
 
 def line() -> list[str]:
@@ -138,10 +135,10 @@ def silent(function: Complete) -> Complete:
 
 def one_of(words: Iterable[str]) -> Complete:
     """Offer these words."""
-    known = tuple(words)
+    choices = tuple(words)
 
     def choice(incomplete: str) -> list[str]:
-        return [word for word in known if word.startswith(incomplete)]
+        return [word for word in choices if word.startswith(incomplete)]
 
     return choice
 
@@ -149,50 +146,48 @@ def one_of(words: Iterable[str]) -> Complete:
 @silent
 def losses(incomplete: str) -> list[str]:
     """Offer losses, also after a label, and after a colon their parameters and values."""
-    label, equals, rest = incomplete.partition("=")
-    lead, spec = (label + equals, rest) if equals and ":" not in label else ("", incomplete)
+    label, equals, labelled = incomplete.partition("=")
+    lead, spec = (label + equals, labelled) if equals and ":" not in label else ("", incomplete)
     name, colon, parameters = spec.partition(":")
     if colon:
         return [f"{lead}{name}:{text}" for text in _parameters(name, parameters)]
-    found = _names(name)
-    if len(found) == 1 and _loss(found[0]).params:  # two offers keep a shell from going on to the next word
-        found.append(f"{found[0]}:")
-    return [lead + text for text in found]
+    names = _names(name)
+    if len(names) == 1 and _loss(names[0]).params:  # two offers keep a shell from going on to the next word
+        names.append(f"{names[0]}:")
+    return [lead + text for text in names]
 
 
 @silent
 def rules(incomplete: str) -> list[str]:
     """Offer the losses of rules such as LOSS=VALUE."""
-    found = [] if "=" in incomplete else _names(incomplete)
-    return [*found, f"{found[0]}="] if len(found) == 1 else found
+    names = [] if "=" in incomplete else _names(incomplete)
+    return [*names, f"{names[0]}="] if len(names) == 1 else names
 
 
 @silent
 def columns(incomplete: str) -> list[str]:
     """Offer columns of the files on the line, also after a comma."""
-    before, comma, piece = incomplete.rpartition(",")
-    return [before + comma + name for name in _columns() if name.startswith(piece)]
+    before, comma, start = incomplete.rpartition(",")
+    return [before + comma + name for name in _columns() if name.startswith(start)]
 
 
 @silent
 def predictions(incomplete: str) -> list[str]:
     """Offer columns, also after the name of a model."""
-    name, equals, rest = incomplete.partition("=")
-    return [name + equals + text for text in columns(rest)] if equals else columns(incomplete)
+    name, equals, texts = incomplete.partition("=")
+    return [name + equals + text for text in columns(texts)] if equals else columns(incomplete)
 
 
 @silent
 def roles(incomplete: str) -> list[str]:
     """Offer roles that losses have beside target and pred, and columns for them; MODEL: may come first."""
-    name, equals, rest = incomplete.partition("=")
+    name, equals, texts = incomplete.partition("=")
     if equals:
-        return [name + equals + text for text in columns(rest)]
-    model, colon, role = name.rpartition(":")
-    known = dict.fromkeys(
-        role for loss in _catalogue().values() for role in loss.roles if role not in ("target", "pred")
-    )
-    found = [f"{model}{colon}{word}=" for word in known if word.startswith(role)]
-    return [*found, *(found[0] + column for column in columns(""))] if len(found) == 1 else found
+        return [name + equals + text for text in columns(texts)]
+    model, colon, start = name.rpartition(":")
+    names = dict.fromkeys(role for loss in _catalogue().values() for role in loss.roles)
+    offers = [f"{model}{colon}{role}=" for role in names if role.startswith(start) and role not in ("target", "pred")]
+    return [*offers, *(offers[0] + column for column in columns(""))] if len(offers) == 1 else offers
 
 
 @silent
@@ -200,8 +195,8 @@ def activations(incomplete: str) -> list[str]:
     """Offer activations, also after the name of a model."""
     from lossctl.core.domain import RANGES
 
-    model, equals, rest = incomplete.rpartition("=")
-    return [model + equals + name for name in RANGES if name.startswith(rest)]
+    model, equals, start = incomplete.rpartition("=")
+    return [model + equals + name for name in RANGES if name.startswith(start)]
 
 
 @silent
@@ -239,17 +234,17 @@ def _names(start: str) -> list[str]:
 def _parameters(loss: str, typed: str) -> list[str]:
     """Return how the parameters of a loss may go on: names that are not yet there, or values."""
     before, comma, piece = typed.rpartition(",")
-    used = {text.partition("=")[0] for text in before.split(",")}
-    name, equals, value = piece.partition("=")
-    params = [param for param in _loss(loss).params if param.name not in used]
+    present = {text.partition("=")[0] for text in before.split(",")}
+    name, equals, start = piece.partition("=")
+    params = [param for param in _loss(loss).params if param.name not in present]
     if equals:
-        found = [f"{name}={word}" for param in params if param.name == name for word in _values(param, value)]
+        offers = [f"{name}={word}" for param in params if param.name == name for word in _values(param, start)]
     else:
-        matching = [param for param in params if param.name.startswith(name)]
-        found = [f"{param.name}=" for param in matching]
-        if len(matching) == 1:
-            found += [f"{matching[0].name}={word}" for word in _values(matching[0], "")]
-    return [before + comma + text for text in found]
+        params = [param for param in params if param.name.startswith(name)]
+        offers = [f"{param.name}=" for param in params]
+        if len(params) == 1:
+            offers += [f"{params[0].name}={word}" for word in _values(params[0], "")]
+    return [before + comma + text for text in offers]
 
 
 def _values(param: Param, start: str) -> list[str]:
@@ -267,32 +262,36 @@ def _columns() -> list[str]:
     """Return the columns of the files on the line that can be typed."""
     from lossctl.io.open import natural, open_table
 
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     paths, delimiter = _files(line())
     for path in paths:
         if os.path.isdir(path):  # the parts of a folder are alike
             parts = [part for part in Path(path).iterdir() if not part.name.startswith((".", "_"))]
             path = str(min(parts, key=lambda part: natural(part.name)))
         if os.path.isfile(path):
-            found.update(dict.fromkeys(open_table(path, delimiter).names))
-    return [name for name in found if name.isprintable()]
+            names.update(dict.fromkeys(open_table(path, delimiter).names))
+    return [name for name in names if name.isprintable()]
 
 
 def _files(words: Sequence[str]) -> tuple[list[str], str | None]:
     """Return the files among the words of a command, and the delimiter."""
-    valued = _valued()
-    paths, values = [], {}
-    rest = iter(words[1:])
-    for word in rest:
-        option, equals, value = word.partition("=")
-        if word in valued:
-            values[word] = next(rest, "")
-        elif equals and option in valued:
-            values[option] = value
+    options = [
+        option for option in options_of(*COMMAND_LINE) if not (option.positional or isinstance(option.kind, Switch))
+    ]
+    flags = {flag: option.name for option in options for flag in (option.short, option.long) if flag}
+    paths: list[str] = []
+    values: dict[str, str] = {}
+    words_left = iter(words[1:])
+    for word in words_left:
+        flag, equals, value = word.partition("=")
+        if word in flags:
+            values[flags[word]] = next(words_left, "")
+        elif equals and flag in flags:
+            values[flags[flag]] = value
         elif not word.startswith("-"):
             paths.append(word)
-    paths += [value for option, value in values.items() if option == "--targets"]
-    delimiter = next((value for option, value in values.items() if option in ("-d", "--delimiter")), None)
+    paths += [values["targets"]] if "targets" in values else []
+    delimiter = values.get("delimiter")
     return [_path(text) for text in paths], "\t" if delimiter == r"\t" else delimiter
 
 
@@ -300,9 +299,3 @@ def _path(text: str) -> str:
     """Return the path of [NAME=]PATH."""
     name, equals, path = text.partition("=")
     return os.path.expanduser(path if equals and "/" not in name and not os.path.exists(text) else text)
-
-
-def _valued() -> Collection[str]:
-    """Return the names of all options that take a value."""
-    options = [option for option in options_of(*COMMAND_LINE) if not isinstance(option.kind, Switch)]
-    return {flag for option in options for flag in (option.short, option.long) if flag and not option.positional}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -115,6 +113,8 @@ def load(path: str) -> ConfigFile | None:
 
 
 def _parsed(path: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST + 1)
@@ -400,6 +400,8 @@ def show_config(settings: Settings) -> str:
 
 
 def _to_json(settings: Settings) -> str:
+    import json
+
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "lossctl", "version": __version__},

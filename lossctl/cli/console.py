@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sys
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import typer
 
 from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError
-from lossctl.output.text import inert_line
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def emit(text: str) -> None:
 
 def say(text: str) -> None:
     """Write one line for people to standard error; a lost line there never changes the outcome."""
+    from lossctl.output.text import inert_line
+
     try:
         sys.stderr.write(f"lossctl: {inert_line(text)}\n")
         sys.stderr.flush()
@@ -155,6 +155,8 @@ def at_work(display: Display) -> Iterator[Work]:
 
 def keep_freed_memory() -> None:
     """Let arrays of a block reuse the memory of those before: fresh pages cost more than the arithmetic on them."""
+    import ctypes
+
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library: nothing to ask, and nothing lost but time
