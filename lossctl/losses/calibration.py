@@ -25,8 +25,7 @@ from lossctl.losses.forms import CLASSES, DECISION, ONE_HOT_ROWS
 from lossctl.losses.outcome import IGNORE_CLASS, counted, has_labels, label_forms, part_of
 from lossctl.numerics.array import Array
 
-MOST_BINS = 50
-BINS = Param("n_bins", 15.0, Whole(low=1, high=MOST_BINS), "bins of equal width, each with its upper end")
+BINS = Param("n_bins", 15.0, Whole(low=1, high=50), "bins of equal width, each with its upper end")
 PARAMS = (BINS, replace(IGNORE_CLASS, signed=False))
 
 
@@ -45,16 +44,18 @@ def confidence(batch: Batch) -> Array:
 
 
 @derived
-def shyness(batch: Batch) -> Array:
+def underconfidence(batch: Batch) -> Array:
     """1 or 0, whether it was right, less the confidence."""
     if batch.form != "multiclass":
-        right = flag(batch)[0] == 1.0
-        complement = other_prob(batch)[0]
-    else:
-        truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
-        right = top(batch)[0] == truth
-        complement = np.take_along_axis(other_prob(batch), top(batch), axis=0)[0]
-    return np.where(right, complement, -confidence(batch))
+        return np.where(flag(batch)[0] == 1.0, other_prob(batch)[0], -confidence(batch))
+    truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
+    complement = np.take_along_axis(other_prob(batch), top(batch), axis=0)[0]
+    return np.where(top(batch)[0] == truth, complement, -confidence(batch))
+
+
+def one(batch: Batch) -> float:
+    """1, to count rows."""
+    return 1.0
 
 
 @cache
@@ -65,20 +66,19 @@ def bins(n_bins: int) -> Callable[[Batch], NDArray[Any]]:
 
 
 @cache
-def shyness_in(place: int, n_bins: int) -> Part:
-    """The part that is `shyness` in one bin and 0 elsewhere."""
-    return part_of(lambda batch: np.where(bins(n_bins)(batch) == place, shyness(batch), 0.0), (IGNORE_CLASS,))
+def in_bin(place: int, n_bins: int, quantity: Callable[[Batch], Any]) -> Part:
+    """Return the part that is a quantity in one bin and 0 elsewhere."""
+    return part_of(lambda batch: np.where(bins(n_bins)(batch) == place, quantity(batch), 0.0), (IGNORE_CLASS,))
 
 
-@cache
-def count_in(place: int, n_bins: int) -> Part:
-    """The part that is 1 in one bin and 0 elsewhere."""
-    return part_of(lambda batch: (bins(n_bins)(batch) == place).astype(np.float64), (IGNORE_CLASS,))
+def in_bins(n_bins: float, quantity: Callable[[Batch], Any]) -> tuple[Part, ...]:
+    """Return the parts of a quantity in every bin."""
+    return tuple(in_bin(place, int(n_bins), quantity) for place in range(int(n_bins)))
 
 
-def of_bins(kinds: tuple[Callable[[int, int], Part], ...], n_bins: float) -> tuple[Part, ...]:
-    """Return the parts of each kind in every bin."""
-    return tuple(part(place, int(n_bins)) for part in kinds for place in range(int(n_bins)))
+def gaps_and_counts(n_bins: float) -> tuple[Part, ...]:
+    """Return how far each bin's rows are underconfident together, then how many they are."""
+    return (*in_bins(n_bins, underconfidence), *in_bins(n_bins, one))
 
 
 def bin_forms(ignore_class: str | None) -> tuple[Form, ...]:
@@ -122,7 +122,7 @@ def ece(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='l1')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return counted(ECE, *of_bins((shyness_in,), n_bins), ignore_class=ignore_class)
+    return counted(ECE, *in_bins(n_bins, underconfidence), ignore_class=ignore_class)
 
 
 @recipe(params=PARAMS, forms=bin_forms)
@@ -143,7 +143,7 @@ def mce(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='max')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return counted(MCE, *of_bins((shyness_in, count_in), n_bins), ignore_class=ignore_class)
+    return counted(MCE, *gaps_and_counts(n_bins), ignore_class=ignore_class)
 
 
 @recipe(params=PARAMS, forms=bin_forms)
@@ -164,4 +164,4 @@ def rmsce(n_bins: float, ignore_class: str | None) -> Recipe:
         torchmetrics  calibration_error(norm='l2')
             ≠ a confidence on an edge is in the bin above, and 1 in a bin of its own; it adds up in float32
     """
-    return counted(RMSCE, *of_bins((shyness_in, count_in), n_bins), ignore_class=ignore_class)
+    return counted(RMSCE, *gaps_and_counts(n_bins), ignore_class=ignore_class)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,6 +15,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Loss
 from lossctl.core.param import Choice, Kind, Label, PerClass
 from lossctl.core.state import Moments, Peak, Sample
+from lossctl.errors import UsageError
 from lossctl.numerics.array import Array
 
 Columns = dict[str, Any]  # arrays by role: (width, rows), or (rows,) class codes
@@ -55,7 +57,8 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
         if param.optional:
             add(**{param.name: None})
     for _ in range(2):
-        add(**{param.name: draw(param.domain) for param in loss.params})
+        with suppress(UsageError):  # of parameters that exclude each other
+            add(**{param.name: draw(param.domain) for param in loss.params})
     return list(losses.values())
 
 
