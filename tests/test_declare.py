@@ -16,6 +16,7 @@ from lossctl.losses.forms import regression
 from lossctl.numerics import dual
 from lossctl.numerics.array import Array
 from lossctl.plugin import Reading, combine
+from lossctl.plugin import loss as plugged
 
 FORMS, ONE_OUTPUT = (regression(),), (regression(one=True),)
 TEXT = """Size of the error.
@@ -132,3 +133,19 @@ def test_a_plug_in_may_leave_the_slope_out() -> None:
     declared = combine("twice", parts=(abs_residual,), forms=FORMS, reading=twice, summary="-", doc="", **FACTS)
     assert declared(target=[0.0], pred=[3.0]) == 6.0
     assert twice.slope((np.float64(3.0),)) == (2.0,)
+
+
+def test_a_plug_in_may_state_facts_in_the_docstring() -> None:
+    @plugged(forms=FORMS)
+    def error(batch: Batch) -> Array:
+        """Size.
+
+        Formula: |r|
+        Unit: target
+        Use: Always.
+        Avoid: Never.
+        Source: none
+        """
+        return abs_residual(batch)
+
+    assert (error.formula, error.unit, error.doc) == ("|r|", "target", "")

@@ -65,16 +65,15 @@ class Term:
 class Loss:
     """What a loss is. Every output that speaks of the loss derives from these fields.
 
-    name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the
-    docstring. formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters
-    and their bound values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). quantile: which
-    quantile of its sample the value is, if it is one. row: the
-    per-row loss, if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect
-    to the raw outputs under an activation, where the chain rule would lose digits. unit, best,
-    direction: of the value. ranks: whether a better value means a better model. ordered: whether the order of rows
-    counts. elsewhere: what it is called in other libraries, and how to get their number. optimises: what the best
-    predictions are, where `choose` recommends it. use, avoid: when to take it and when not. resolve: the fields that
-    depend on parameters, from their values. origin: package and version of the plug-in that declares it.
+    name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the docstring.
+    formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
+    values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). quantile: which quantile of its
+    sample the value is, if it is one. row: the per-row loss, if there is one. gradient: its slope with respect to each
+    prediction role; raw_gradient: with respect to the raw outputs under an activation, where the chain rule would lose
+    digits. unit, best, direction: of the value. ranks: whether a better value means a better model. ordered: whether
+    the order of rows counts. elsewhere: what it is called in other libraries, and how to get their number. optimises:
+    what the best predictions are, where `choose` recommends it. use, avoid: when to take it and when not. resolve: the
+    fields that depend on parameters, from their values. origin: package and version of the plug-in that declares it.
     """
 
     name: str
