@@ -97,7 +97,7 @@ def choose(
         target=columns.target,
         pred=columns.pred,
         kind=facts.kind,
-        what=facts.what,
+        what=facts.words,
         task=facts.task,
         output=None if facts.output is None else facts.output.name,
         activation=facts.activation,
@@ -265,7 +265,7 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
     if not picks:
         columns = f"{facts.widths['pred']} prediction column" if "pred" in facts.widths else "such"
         more = "; one prediction column for each class is needed" if facts.kind == "classes" else ""
-        yield f"no loss is recommended for {facts.what} and {columns}{more}"
+        yield f"no loss is recommended for {facts.words} and {columns}{more}"
     if facts.profile.rows < FEW_ROWS.value:
         yield f"only {facts.profile.rows} rows: of fewer than {FEW_ROWS.value:g}, shares and scales are rough"
     if facts.task == "regression" and target is not None and len(facts.profile.target.counts or ()) == 2:

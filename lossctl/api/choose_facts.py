@@ -184,7 +184,7 @@ class Facts:
             ("multilabel", width > 1 and holds("target", MASK)),
             ("boxes", width == BOX_WIDTH and holds("target", TARGET_BOX)),
             ("binary", set(self.profile.target.counts or ()) in FLAGS),
-            ("counts", target.whole and target.low >= 0.0 and median <= COUNT_MEDIAN.value),
+            ("counts", target.whole_numbers and target.low >= 0.0 and median <= COUNT_MEDIAN.value),
             ("proportion", holds("target", UNIT)),
             ("positive", holds("target", POSITIVE)),
             ("zero-inflated", holds("target", NON_NEGATIVE) and self.zeros >= ZEROS.value),
@@ -193,7 +193,7 @@ class Facts:
         return next((kind for kind, fits in kinds if fits), "real")
 
     @property
-    def what(self) -> str:
+    def words(self) -> str:
         """The kind in words."""
         width = self.widths.get("target", 1)
         several = f" in {width} columns" if width > 1 and self.task == "regression" else ""
@@ -326,7 +326,7 @@ class Facts:
 def findings(facts: Facts) -> Iterator[Finding]:
     """Yield the facts that a report shows: of the target, the predictions, and what lies between them."""
     if facts.target is not None:
-        yield Finding("target", "range", _range(facts.target), "whole numbers" if facts.target.whole else "")
+        yield Finding("target", "range", _range(facts.target), "whole numbers" if facts.target.whole_numbers else "")
         if facts.task == "regression":
             yield from _target_findings(facts, facts.target)
         elif facts.kind in ("multilabel", "masks"):
@@ -352,7 +352,7 @@ def _range(numbers: Distribution) -> str:
 
 def _target_findings(facts: Facts, target: Distribution) -> Iterator[Finding]:
     counts, median = facts.kind == "counts", target.sketch.quantile(0.5)
-    if target.whole and target.low >= 0.0:
+    if target.whole_numbers and target.low >= 0.0:
         yield Finding("target", "median", median, "counts" if counts else "measurements", COUNT_MEDIAN, "near")
     else:
         yield Finding("target", "median", median, unit="near")
@@ -381,7 +381,7 @@ def _target_findings(facts: Facts, target: Distribution) -> Iterator[Finding]:
         meaning = "tiny targets: shares of these mean little" if facts.has_tiny else "no tiny targets"
         yield Finding("target", "1% quantile / median", facts.tiny, meaning, TINY, "near")
     values = facts.profile.target.counts
-    if target.whole and values is not None and facts.widths["target"] == 1:
+    if target.whole_numbers and values is not None and facts.widths["target"] == 1:
         few = len(values) <= MAY_BE_LABELS.value
         meaning = "may be class labels: -p with a column per class says so" if few else "no labels"
         yield Finding("target", "different values", len(values), meaning, MAY_BE_LABELS)

@@ -218,8 +218,8 @@ def domains_of(losses: Iterable[Loss], widths: Mapping[str, int]) -> dict[str, t
     """Return what the rows of each role must be held against, so that facts are known and every loss can be judged."""
     domains: dict[str, dict[Domain, None]] = {}
     for role, width in widths.items():
-        both = role_domains("target", width) if role == "pred" else {}
-        domains[role] = dict.fromkeys((*role_domains(role, width).values(), *both.values()))
+        more = role_domains("target", width) if role == "pred" else {}
+        domains[role] = dict.fromkeys((*role_domains(role, width).values(), *more.values()))
     for loss in losses:
         for form in loss.forms:
             columns = {role: width for role, width in widths.items() if role in form.roles}

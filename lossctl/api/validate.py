@@ -423,13 +423,13 @@ class CheckedData:
         targets = [TARGET] if TARGET in self.slots else []
         for first, second in [*((target, pred) for target in targets for pred in preds), *combinations(preds, 2)]:
             places = [self.slots[role].table for role in (first, second)]
-            one, two = (self.profiles[place] for place in places)
-            left, right = one.roles.get(first), two.roles.get(second)
-            if left is None or right is None or not left.rows:
+            tables = [self.profiles[place] for place in places]
+            profile, second_profile = tables[0].roles.get(first), tables[1].roles.get(second)
+            if profile is None or second_profile is None or not profile.rows:
                 continue
             if self.query.options["id"] is not None and places[0] != places[1]:
                 continue
-            if left.fingerprint == right.fingerprint and one.rows == two.rows:
+            if profile.fingerprint == second_profile.fingerprint and tables[0].rows == tables[1].rows:
                 if first == TARGET:
                     yield f"{second[0]}: the prediction equals the target in every row; it may be a copy of it"
                 else:
@@ -480,7 +480,7 @@ def column_survey(name: str, kind: ColumnKind, column: ColumnProfile, roles: tup
         maximum=finite.high if finite else None,
         mean=finite.mean if finite else None,
         zeros=numbers.zeros if numbers else None,
-        whole=finite.whole if finite else None,
+        whole=finite.whole_numbers if finite else None,
         ascending=finite.ascending and column.missing == 0 if finite else None,
         distinct=None if counts is None else len(counts),
         frequent=column.values.frequent,

@@ -1,1 +1,1 @@
-"""What a pass over data says of its columns, their numbers and the roles they play; `choose` and `validate` read it."""
+"""Profile: what is in the rows of some data, as states that merge; `choose` and `validate` read it."""

@@ -178,7 +178,7 @@ def _of_fields(array: pa.Array, boolean: bool, start: int) -> tuple[ColumnProfil
     numbers = Numbers(np.where(null | bad, np.nan, values)[np.newaxis], null)
     profile, rows = _of_numbers(numbers, boolean, start, bad)
     count, first = _count(bad, start)
-    odd = OddCells(count, first + 1, shown(array[first - start].as_py())) if count else None
+    odd = OddCells(count, first + 1, cell_text(array[first - start].as_py())) if count else None
     return replace(profile, null=profile.null - empty, empty=empty, odd=odd), rows
 
 
@@ -212,7 +212,7 @@ def _of_text(array: pa.Array, start: int) -> ColumnProfile:
     valid, blank = arrow.valid(array), _lengths(array) == 0
     missing, first = _count(blank if valid is None else blank | ~valid, start)
     if len(array[:LOOK].dictionary_encode().dictionary) > MOST_WORDS:
-        words = (label(shown(raw)) for raw in array[:LOOK].to_pylist() if raw)
+        words = (label(cell_text(raw)) for raw in array[:LOOK].to_pylist() if raw)
         values = ValueCounts(None, tuple(dict.fromkeys(words))[:EXAMPLES])
     else:
         values = _word_counts(_encoded(array))
@@ -231,11 +231,11 @@ def _first_text(array: pa.Array) -> OddCells | None:
     for row, raw in enumerate(array.to_pylist()):
         text = raw.decode("utf-8", errors="backslashreplace") if raw else ""
         if text not in NULLS and not NUMBER.fullmatch(text):
-            return OddCells(None, row + 1, shown(raw))
+            return OddCells(None, row + 1, cell_text(raw))
     return None
 
 
-def shown(raw: bytes) -> str:
+def cell_text(raw: bytes) -> str:
     """Return the text of a field, cut to what a message shows; bytes that are no text as escapes."""
     return raw.decode("utf-8", errors="backslashreplace")[:LONGEST]
 

@@ -19,7 +19,7 @@ from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, fraction, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
 
-LOOK: Final = 2048  # values that tell whether counting different ones is in vain
+LOOK: Final = 2048  # values that tell whether there are too many different ones to count
 SHOWN: Final = 20  # most frequent values that a report keeps
 EXAMPLES: Final = 3  # values kept where there are too many to count
 HUGE: Final = 2.0**900  # a number above which a sum may be out of range
@@ -42,21 +42,21 @@ class Mergeable(Protocol):
 State = TypeVar("State", bound=Mergeable | None)
 
 
-def merge_each(left: Mapping[Key, State], right: Mapping[Key, State]) -> dict[Key, State]:
+def merge_each(first: Mapping[Key, State], second: Mapping[Key, State]) -> dict[Key, State]:
     """Merge the states of two mappings, key by key; a state that is None on one side stays None."""
-    merged = {**left, **right}
-    for key in left.keys() & right.keys():
-        first, second = left[key], right[key]
-        if first is None:
-            merged[key] = first
-        elif second is not None:
-            merged[key] = first.merge(second)
+    merged = {**first, **second}
+    for key in first.keys() & second.keys():
+        state, more = first[key], second[key]
+        if state is None:
+            merged[key] = state
+        elif more is not None:
+            merged[key] = state.merge(more)
     return merged
 
 
-def add_counts(left: Mapping[Key, int], right: Mapping[Key, int]) -> dict[Key, int]:
+def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key, int]:
     """Add the counts of two mappings, key by key."""
-    return {**left, **{key: left.get(key, 0) + count for key, count in right.items()}}
+    return {**first, **{key: first.get(key, 0) + count for key, count in second.items()}}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class NumberSummary:
     low: float
     high: float
     zeros: int
-    whole: bool
+    whole_numbers: bool
     plus: int
     minus: int
     ascending: bool
@@ -138,7 +138,7 @@ class NumberSummary:
             "low": min(self.low, other.low),
             "high": max(self.high, other.high),
             "zeros": self.zeros + other.zeros,
-            "whole": self.whole and other.whole,
+            "whole_numbers": self.whole_numbers and other.whole_numbers,
             "plus": self.plus + other.plus,
             "minus": self.minus + other.minus,
             "ascending": self.ascending and other.ascending and not self.end >= other.begin,
@@ -161,18 +161,17 @@ def _ends(values: Array) -> tuple[Array, dict[str, Any]]:
     """Return the finite values as one line, and all fields of their summary but the sum."""
     line = values.reshape(-1)
     finite = line if np.isfinite(line).all() else line[np.isfinite(line)]
-    some = len(finite) > 0
     return finite, {
         "count": len(finite),
         "low": float(np.minimum.reduce(finite, initial=math.inf)),
         "high": float(np.maximum.reduce(finite, initial=-math.inf)),
         "zeros": int(np.count_nonzero(finite == 0.0)),
-        "whole": bool((np.floor(finite) == finite).all()),
+        "whole_numbers": bool((np.floor(finite) == finite).all()),
         "plus": int(np.count_nonzero(line == np.inf)),
         "minus": int(np.count_nonzero(line == -np.inf)),
         "ascending": len(line) == len(finite) and len(values) == 1 and bool((finite[1:] > finite[:-1]).all()),
-        "begin": float(finite[0]) if some else math.nan,
-        "end": float(finite[-1]) if some else math.nan,
+        "begin": float(finite[0]) if len(finite) else math.nan,
+        "end": float(finite[-1]) if len(finite) else math.nan,
     }
 
 

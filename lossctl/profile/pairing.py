@@ -1,4 +1,4 @@
-"""Pairing, surveyed: what keeps the rows of several tables from being paired, and whether paired rows agree.
+"""Pairing: what keeps the rows of several tables from being paired by a key, and whether paired rows agree.
 
 Keys are parted by their hashes as for a join, on disk if there are many, so that memory does not grow with the tables.
 Two of n different texts have one hash of 64 bits with a probability of about nÂ²/2^65; a join refuses them as well.
@@ -7,7 +7,6 @@ Two of n different texts have one hash of 64 bits with a probability of about nÂ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -26,37 +25,37 @@ from lossctl.results.survey import Agreement, Keys, Unpaired
 KEPT: Final = 1000  # hashes of each kind that are kept, to show the first few keys in the order of their rows
 
 
-@dataclass
-class _Found:
-    """Keys of one kind: how many, and the hashes of some."""
+class KeyCount:
+    """A count of keys of one kind, and the hashes of the first ones."""
 
-    count: int = 0
-    some: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.count = 0
+        self.hashes: list[int] = []
 
     def add(self, hashes: Hashes) -> None:
-        """Take some more."""
+        """Add keys."""
         self.count += len(hashes)
-        self.some += hashes[: KEPT - len(self.some)].tolist()
+        self.hashes += hashes[: KEPT - len(self.hashes)].tolist()
 
     def examples(self, table: Table, key: str) -> tuple[str, ...]:
         """Read a few of the keys."""
-        return tuple(words_of(table, key, np.array(self.some, dtype=np.uint64))) if self.some else ()
+        return tuple(words_of(table, key, np.array(self.hashes, dtype=np.uint64))) if self.hashes else ()
 
 
-class _Parted:
-    """The keys of one table, parted by their hashes, and how many rows have none."""
+class TableKeys:
+    """The keys of one table in buckets by their hashes, and how many rows have none."""
 
     def __init__(self, table: Table, key: str) -> None:
         self.table = table
         self.spill = Spill()
         self.rows = self.missing = 0
         self.first_missing: int | None = None
-        self.repeated = _Found()
+        self.repeated = KeyCount()
         self.spill.fill((hashes[np.newaxis], None) for hashes in self._hashes(key))
 
     def _hashes(self, key: str) -> Iterator[Hashes]:
-        for taken in ByPosition([self.table]).feeds([(0, {key: Kind.KEY})], 1)[0]:
-            rows = taken.make()
+        for pending in ByPosition([self.table]).feeds([(0, {key: Kind.KEY})], 1)[0]:
+            rows = pending.make()
             if rows.rows:
                 keys = rows.pieces[0][1].column(key, KeyColumn)
                 if keys.null is not None:
@@ -77,72 +76,65 @@ class _Parted:
 
 def survey_keys(tables: Sequence[Table], key: str) -> tuple[list[Keys], list[Unpaired]]:
     """Count missing, repeated and unpaired keys; raise DataError where a key column cannot be read."""
-    parted = [_Parted(table, key) for table in tables]
-    lost = [_Found() for _ in tables]
-    extra = [_Found() for _ in tables]
-    step = 1 if max(keys.rows for keys in parted) > RUN_ROWS else BUCKETS
-    for first in range(0, BUCKETS, step):
-        ours, *others = (keys.distinct(first, first + step) for keys in parted)
-        for place, theirs in enumerate(others, 1):
-            lost[place].add(np.setdiff1d(ours, theirs, assume_unique=True))
-            extra[place].add(np.setdiff1d(theirs, ours, assume_unique=True))
-    found = [
+    columns = [TableKeys(table, key) for table in tables]
+    pairs = [(table, KeyCount(), KeyCount()) for table in tables[1:]]  # keys of the first table alone, and of this one
+    step = 1 if max(column.rows for column in columns) > RUN_ROWS else BUCKETS
+    for start in range(0, BUCKETS, step):
+        first, *following = (column.distinct(start, start + step) for column in columns)
+        for (_, only_first, only_second), second in zip(pairs, following, strict=True):
+            only_first.add(np.setdiff1d(first, second, assume_unique=True))
+            only_second.add(np.setdiff1d(second, first, assume_unique=True))
+    keys = [
         Keys(
-            table.label,
-            keys.rows,
-            keys.missing,
-            keys.first_missing,
-            keys.repeated.count,
-            keys.repeated.examples(table, key),
+            input=column.table.label,
+            rows=column.rows,
+            missing=column.missing,
+            first_missing=column.first_missing,
+            repeated=column.repeated.count,
+            repeated_examples=column.repeated.examples(column.table, key),
         )
-        for table, keys in zip(tables, parted, strict=True)
+        for column in columns
     ]
     unpaired = [
         Unpaired(
-            tables[0].label,
-            tables[place].label,
-            lost[place].count,
-            lost[place].examples(tables[0], key),
-            extra[place].count,
-            extra[place].examples(tables[place], key),
+            first=tables[0].label,
+            second=table.label,
+            only_first=only_first.count,
+            only_first_examples=only_first.examples(tables[0], key),
+            only_second=only_second.count,
+            only_second_examples=only_second.examples(table, key),
         )
-        for place in range(1, len(tables))
+        for table, only_first, only_second in pairs
     ]
-    return found, unpaired
+    return keys, unpaired
 
 
-def agreements(tables: Sequence[Table], rows: RowSource, chosen: Selection, rule: TargetRule) -> list[Agreement]:
+def agreements(tables: Sequence[Table], rows: RowSource, selection: Selection, rule: TargetRule) -> list[Agreement]:
     """Compare the target where several tables hold it; raise DataError where rows cannot be paired at all."""
-    if chosen.target is None:
+    if selection.target is None:
         return []
-    columns, place = chosen.target.columns, chosen.target.table
-    others = [i for i, table in enumerate(tables) if i != place and set(columns) <= set(table.names)]
-    if not others:
+    columns, place = selection.target.columns, selection.target.table
+    differ = {i: Breach() for i, table in enumerate(tables) if i != place and set(columns) <= set(table.names)}
+    if not differ:
         return []
-    reader = BlockReader(tables, rows, Selection([], {}, target=chosen.target), rule)
-    differ = {i: Breach() for i in others}
+    reader = BlockReader(tables, rows, Selection([], {}, target=selection.target), rule)
     read, stopped = 0, None
     for feed in reader.feeds(1):
         for pending in feed:
             block = pending.make()
             read += block.read
             stopped = stopped or block.stopped
-            for i in others:
-                differ[i] = differ[i].merge(block.faults.get(Defect(i, "", "differs"), Breach()))
+            for i, breach in differ.items():
+                differ[i] = breach.merge(block.faults.get(Defect(i, "", "differs"), Breach()))
     return [
         Agreement(
-            tables[place].label,
-            tables[i].label,
-            columns,
-            read,
-            found.count,
-            reader.row_of(place, found.row) + 1 if found.count else None,
-            None if stopped is None else str(stopped),
+            first=tables[place].label,
+            second=tables[i].label,
+            columns=columns,
+            rows=read,
+            differ=breach.count,
+            first_row=reader.row_of(place, breach.row) + 1 if breach.count else None,
+            fault=None if stopped is None else str(stopped),
         )
-        for i, found in differ.items()
+        for i, breach in differ.items()
     ]
-
-
-def keys_alike(tables: Sequence[Table], names: Sequence[str]) -> tuple[str, ...]:
-    """Return those names of keys that every table has as a column."""
-    return tuple(name for name in names if all(name in table.names for table in tables))

@@ -45,7 +45,7 @@ class LabelProfile:
 class RowsProfile:
     """Complete rows of one model, among those that were `read`.
 
-    numbers: by role, and by what is made of several roles, as residual. labels: by code, where the target is labels.
+    numbers: by role, and what is derived from several roles, as residual. labels: by code, where the target is labels.
     target: its different values, where they are numbers. sums: exact, in units of 2^-1074. counts: of rows.
     missing, faults, stopped: as a block has them, `stopped` after the row at which reading ended.
     """
@@ -145,17 +145,17 @@ class RowProfiler:
     def _complete(self, block: Block) -> dict[str, Any]:
         arrays = block.models[self.model]
         roles, target = _numbers(arrays), arrays.get("target")
-        made = _made(roles)
+        derived = _derived(roles)
         labels = next(iter(block.groups.values()), None) if target is None else target if target.ndim == 1 else None
         if labels is None and target is not None and len(target) == 1:
             labels = (target[0] > 0.0).astype(np.int64)
-        sums, counts = _together(roles, made)
+        sums, counts = _together(roles, derived)
         return {
             "numbers": {
-                name: Distribution.about(self.origins.get(name, 0.0), x) for name, x in {**roles, **made}.items()
+                name: Distribution.about(self.origins.get(name, 0.0), x) for name, x in {**roles, **derived}.items()
             },
             "roles": {role: RoleProfile.of(x, block.addresses, self.domains[role]) for role, x in roles.items()},
-            "labels": {} if labels is None else _by_label(labels, _predicted(arrays, labels, made)),
+            "labels": {} if labels is None else _by_label(labels, _predicted(arrays, labels, derived)),
             "target": ValueCounts.of_numbers(roles["target"].reshape(-1)) if "target" in roles else ValueCounts(),
             "sums": sums,
             "counts": counts,
@@ -172,37 +172,37 @@ def middles(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float]:
     roles = _numbers(arrays)
     origins = {}
     with np.errstate(all="ignore"):
-        for name, x in {**roles, **_made(roles)}.items():
+        for name, x in {**roles, **_derived(roles)}.items():
             finite = x[np.isfinite(x)]
             half = (finite.size - 1) // 2  # the lower of two in the middle: their mean may be out of range
             origins[name] = float(np.partition(finite, half)[half]) if finite.size else 0.0
     return origins
 
 
-def _made(roles: Mapping[str, Array]) -> dict[str, Array]:
-    """Return what is made of several roles, and the sums of a row's predictions, each (width, rows)."""
-    made: dict[str, Array] = {}
+def _derived(roles: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what is derived from several roles, and the sums of a row's predictions, each (width, rows)."""
+    derived: dict[str, Array] = {}
     pred = roles.get("pred")
     if pred is not None and "target" in roles and len(roles["target"]) == len(pred):
-        made["residual"] = pred - roles["target"]
+        derived["residual"] = pred - roles["target"]
     if pred is not None and len(pred) > 1:
-        made["row sum"] = np.add.reduce(pred, axis=0)[np.newaxis]
+        derived["row sum"] = np.add.reduce(pred, axis=0)[np.newaxis]
         if np.maximum.reduce(pred, axis=None, initial=-np.inf) <= 0.0:
-            made["row sum of exp"] = np.add.reduce(np.exp(pred), axis=0)[np.newaxis]
+            derived["row sum of exp"] = np.add.reduce(np.exp(pred), axis=0)[np.newaxis]
     for first, second in (("left", "right"), ("anchor", "positive"), ("anchor", "negative")):
         if first in roles and second in roles:
             distances = np.sqrt(np.add.reduce(np.square(roles[first] - roles[second]), axis=0))
-            made[f"distance {first} {second}"] = distances[np.newaxis]
-    return made
+            derived[f"distance {first} {second}"] = distances[np.newaxis]
+    return derived
 
 
 def _predicted(
-    arrays: Mapping[str, NDArray[Any]], labels: NDArray[np.int64], made: Mapping[str, Array]
+    arrays: Mapping[str, NDArray[Any]], labels: NDArray[np.int64], derived: Mapping[str, Array]
 ) -> Array | None:
     """Return what is predicted in each row that has a label: its own probability, the one column, or a distance."""
     pred = arrays.get("pred")
     if pred is None:
-        return made["distance left right"][0] if "distance left right" in made else None
+        return derived["distance left right"][0] if "distance left right" in derived else None
     if labels is arrays.get("target"):
         probabilities: Array = np.take_along_axis(pred, labels[np.newaxis], axis=0)[0]
         return probabilities
@@ -223,21 +223,21 @@ def _by_label(labels: NDArray[np.int64], predicted: Array | None) -> dict[int, L
     }
 
 
-def _together(roles: Mapping[str, Array], made: Mapping[str, Array]) -> tuple[dict[str, int], dict[str, int]]:
+def _together(roles: Mapping[str, Array], derived: Mapping[str, Array]) -> tuple[dict[str, int], dict[str, int]]:
     """Return sums and counts that need several roles of the same rows."""
     sums: dict[str, int] = {}
     counts: dict[str, int] = {}
-    if "residual" in made:
+    if "residual" in derived:
         target, pred = roles["target"], roles["pred"]
         wrong = ((target == 1.0) & (pred == 0.0)) | ((target <= 0.0) & (pred == 1.0))
         counts["sure and wrong"] = int(np.count_nonzero(np.logical_or.reduce(wrong, axis=0)))
         if len(target) == 1:
-            squared = np.square(made["residual"][0]) / pred[0]
+            squared = np.square(derived["residual"][0]) / pred[0]
             sums["chi square"] = units(float(np.add.reduce(squared[np.isfinite(squared)])))
         if len(target) == BOX_WIDTH:
             sides = (np.minimum(target[end], pred[end]) - np.maximum(target[end - 2], pred[end - 2]) for end in (2, 3))
             counts["disjoint"] = int(np.count_nonzero(np.logical_or.reduce([side <= 0.0 for side in sides])))
-    if "distance anchor positive" in made:
-        farther = made["distance anchor negative"] > made["distance anchor positive"]
+    if "distance anchor positive" in derived:
+        farther = derived["distance anchor negative"] > derived["distance anchor positive"]
         counts["in order"] = int(np.count_nonzero(farther))
     return sums, counts

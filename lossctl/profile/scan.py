@@ -140,10 +140,10 @@ class TableScan:
         names = list(self._shapes)
         if self.table.cuts is None:
             return [names]
-        used = {name for role in self.roles.values() for name in role.columns}.union(*self.by.values())
-        unused = [name for name in names if name not in used]
+        role_names = {name for role in self.roles.values() for name in role.columns}.union(*self.by.values())
+        unused = [name for name in names if name not in role_names]
         parts = [unused[first : first + WIDEST] for first in range(0, len(unused), WIDEST)]
-        return [part for part in ([name for name in names if name in used], *parts) if part]
+        return [part for part in ([name for name in names if name in role_names], *parts) if part]
 
     def _scan(self, names: Sequence[str], threads: int, progress: Progress | None) -> TableProfile:
         """Read some columns."""
@@ -183,9 +183,9 @@ class TableScan:
             for name, column in piece.columns.items():
                 columns[name], numbers[name] = profile_column(column, self._shapes[name], start)
             roles = {
-                role: _profile_role(used.domains, [numbers[name] for name in used.columns], start)
-                for role, used in self.roles.items()
-                if set(used.columns) <= piece.columns.keys()
+                role: _profile_role(part.domains, [numbers[name] for name in part.columns], start)
+                for role, part in self.roles.items()
+                if set(part.columns) <= piece.columns.keys()
             }
             slices = {
                 name: _count_slices([column_labels(piece[column], self._shapes[column]) for column in by])
