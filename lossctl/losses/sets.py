@@ -7,17 +7,19 @@ grows with the rows of a set, time with their square.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Final
+from functools import partial, wraps
+from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch
 from lossctl.core.domain import CODES, NON_NEGATIVE, POSITIVE, REAL, Interval
 from lossctl.core.form import Form, along
+from lossctl.core.loss import Loss
 from lossctl.core.sets import set_loss, sizes, spans
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.lengths import near_one, norm
-from lossctl.numerics.segments import log_one_plus
+from lossctl.numerics.segments import log_one_plus, times
 
 PAIRS_AT_ONCE: Final = 1 << 20  # 8 MiB
 COSINES = Interval(low=-1.0, high=1.0, low_closed=True, high_closed=True)
@@ -44,8 +46,6 @@ EMBEDDED_PAIRS = Form(
         query=[[place for place in range(len(TURNS)) for _ in range(2)]],
     ),
 )
-Costs = tuple[float, int]
-Cost = Callable[[Array, Mask, Mask], Costs]
 Temperature = Annotated[float, POSITIVE, "what cosines are divided by"]
 
 
@@ -68,8 +68,25 @@ def _products(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:
         yield slice(top, top + step), np.einsum("ik,jk->ij", a[top : top + step], b)
 
 
-def _over_anchors(batch: Batch, cost: Cost) -> Array:
-    """Average a cost over each set: `cost(cosines, same label, different label)` returns its sum and its count."""
+def anchor_loss(**facts: Any) -> Callable[[Callable[..., Array]], Loss]:
+    """Declare the mean of what anchors cost within each set.
+
+    The function gets the cosines of some anchors with all rows of their set, (anchors, rows), and two masks: rows of
+    the same label but the anchor itself, and rows of a different one. It returns the costs of those that count.
+    """
+
+    def made(function: Callable[..., Array]) -> Loss:
+        @wraps(function)
+        def means(batch: Batch, **args: Any) -> Array:
+            return _over_anchors(batch, partial(function, **args))
+
+        return set_loss(forms=(EMBEDDINGS,), **facts)(means)
+
+    return made
+
+
+def _over_anchors(batch: Batch, cost: Callable[[Array, Mask, Mask], Array]) -> Array:
+    """Average the costs of each set; NaN where there is none."""
     vectors, labels = _unit(batch.pred), batch["label"][0]
     means = np.full(len(sizes(batch)), np.nan)
     for place, span in enumerate(spans(batch)):
@@ -79,8 +96,8 @@ def _over_anchors(batch: Batch, cost: Cost) -> Array:
             different = ~alike
             at = np.arange(len(cosines))
             alike[at, at + rows.start] = False
-            stripe_total, stripe_count = cost(cosines, alike, different)
-            total, count = total + stripe_total, count + stripe_count
+            costs = cost(cosines, alike, different)
+            total, count = total + float(np.add.reduce(costs)), count + len(costs)
         if count:
             means[place] = total / count
     return means
@@ -93,8 +110,8 @@ def _log_sum(x: Array, among: Mask) -> Array:
     return np.stack([top, np.add.reduce(share, axis=1)])
 
 
-@set_loss(forms=(EMBEDDINGS,))
-def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
+@anchor_loss()
+def nt_xent(cosines: Array, alike: Mask, different: Mask, *, temperature: Temperature = 0.07) -> Array:
     """Normalised temperature-scaled cross-entropy of embeddings (InfoNCE).
 
     The mean over all ordered pairs of rows with one label in a set, then over sets. An anchor alone with its label does
@@ -113,18 +130,13 @@ def nt_xent(batch: Batch, *, temperature: Temperature = 0.07) -> Array:
         MONAI                    ContrastiveLoss  = nt_xent:temperature=0.5  # rows i and i + n have one label
         SimCLR                   NT-Xent          = nt_xent:temperature=0.5  # two rows of each label
     """
-
-    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
-        x = cosines / temperature
-        anchor, positive = np.nonzero(alike)
-        rivals = _log_sum(x, different)
-        return float(np.add.reduce(log_one_plus(rivals[:, anchor], x[anchor, positive]))), len(anchor)
-
-    return _over_anchors(batch, cost)
+    x = cosines / temperature
+    anchor, positive = np.nonzero(alike)
+    return log_one_plus(_log_sum(x, different)[:, anchor], x[anchor, positive])
 
 
-@set_loss(forms=(EMBEDDINGS,), best=None)
-def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
+@anchor_loss(best=None)
+def supcon(cosines: Array, alike: Mask, different: Mask, *, temperature: Temperature = 0.1) -> Array:
     """Supervised contrastive loss of embeddings.
 
     The mean over the rows of a set that are not alone with their label, then over sets; a set without any has no value.
@@ -141,21 +153,19 @@ def supcon(batch: Batch, *, temperature: Temperature = 0.1) -> Array:
         pytorch-metric-learning  SupConLoss
         the authors' code        SupConLoss  ≠ times temperature/0.07
     """
-
-    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
-        x, number = cosines / temperature, np.add.reduce(alike, axis=1)
-        top, total = _log_sum(x, alike | different)
-        gap = np.add.reduce(np.where(alike, top[:, np.newaxis] - x, 0.0), axis=1)
-        single = log_one_plus(_log_sum(x, different), np.add.reduce(np.where(alike, x, 0.0), axis=1))
-        costs = np.where(number == 1, single, gap / np.maximum(number, 1) + np.log(total))
-        return float(np.add.reduce(costs[number > 0])), int(np.count_nonzero(number))
-
-    return _over_anchors(batch, cost)
+    x, number = cosines / temperature, np.add.reduce(alike, axis=1)
+    top, total = _log_sum(x, alike | different)
+    gap = np.add.reduce(np.where(alike, top[:, np.newaxis] - x, 0.0), axis=1)
+    single = log_one_plus(_log_sum(x, different), np.add.reduce(np.where(alike, x, 0.0), axis=1))
+    costs = np.where(number == 1, single, gap / np.maximum(number, 1) + np.log(total))
+    return costs[number > 0]
 
 
-@set_loss(forms=(EMBEDDINGS,))
+@anchor_loss()
 def circle(
-    batch: Batch,
+    cosines: Array,
+    alike: Mask,
+    different: Mask,
     *,
     gamma: Annotated[float, POSITIVE, "scale"] = 80.0,
     margin: Annotated[
@@ -177,21 +187,18 @@ def circle(
         keras                    losses.Circle  ≠ takes rows for unit vectors, whether they are or not; float32
         pytorch-metric-learning  CircleLoss
     """
-
-    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
-        pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
-        push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)
-        counts = np.logical_or.reduce(alike, axis=1) & np.logical_or.reduce(different, axis=1)
-        near, far = _log_sum(pull, alike)[:, counts], _log_sum(push, different)[:, counts]
-        total = np.stack([far[0], far[1] * near[1]])
-        return float(np.add.reduce(log_one_plus(total, -near[0]))), int(np.count_nonzero(counts))
-
-    return _over_anchors(batch, cost)
+    pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
+    push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)
+    counts = np.logical_or.reduce(alike, axis=1) & np.logical_or.reduce(different, axis=1)
+    near, far = _log_sum(pull, alike)[:, counts], _log_sum(push, different)[:, counts]
+    return log_one_plus(times(far, near[1]), -near[0])
 
 
-@set_loss(forms=(EMBEDDINGS,))
+@anchor_loss()
 def multi_similarity(
-    batch: Batch,
+    cosines: Array,
+    alike: Mask,
+    different: Mask,
     *,
     alpha: Annotated[float, POSITIVE, "steepness for positives"] = 2.0,
     beta: Annotated[float, POSITIVE, "steepness for negatives"] = 50.0,
@@ -210,14 +217,10 @@ def multi_similarity(
     Elsewhere:
         pytorch-metric-learning  MultiSimilarityLoss  # without a miner
     """
-
-    def cost(cosines: Array, alike: Mask, different: Mask) -> Costs:
-        zero = np.zeros(len(cosines))
-        near = log_one_plus(_log_sum(-alpha * (cosines - base), alike), zero) / alpha
-        far = log_one_plus(_log_sum(beta * (cosines - base), different), zero) / beta
-        return float(np.add.reduce(near + far)), len(cosines)
-
-    return _over_anchors(batch, cost)
+    zero = np.zeros(len(cosines))
+    near = log_one_plus(_log_sum(-alpha * (cosines - base), alike), zero) / alpha
+    far = log_one_plus(_log_sum(beta * (cosines - base), different), zero) / beta
+    return near + far
 
 
 @set_loss(forms=(EMBEDDED_PAIRS,))
