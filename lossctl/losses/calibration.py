@@ -53,7 +53,7 @@ def underconfidence(batch: Batch) -> Array:
     return np.where(top(batch)[0] == truth, complement, -confidence(batch))
 
 
-def one(batch: Batch) -> float:
+def unit(batch: Batch) -> float:
     """1, to count rows."""
     return 1.0
 
@@ -78,7 +78,7 @@ def in_bins(n_bins: float, quantity: Callable[[Batch], Any]) -> tuple[Part, ...]
 
 def gaps_and_counts(n_bins: float) -> tuple[Part, ...]:
     """Return how far each bin's rows are underconfident together, then how many they are."""
-    return (*in_bins(n_bins, underconfidence), *in_bins(n_bins, one))
+    return (*in_bins(n_bins, underconfidence), *in_bins(n_bins, unit))
 
 
 def bin_forms(ignore_class: str | None) -> tuple[Form, ...]:
