@@ -11,7 +11,7 @@ means together, the largest value or a whole sample. `lossctl.testing.check` hol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lossctl.core import declare
@@ -81,12 +81,21 @@ def loss(*, forms: tuple[Form, ...], variant: Resolve | None = None, **facts: An
     doc come from the function, parameters from its keyword-only arguments. variant: the fields that parameters
     change, from their values.
     """
-    return declare.loss(forms=forms, resolve=variant, **facts)
+    return declare.loss(forms=forms, resolve=_renamed(variant), **_names(facts))
 
 
 def combine(name: str, *, parts: tuple[Part, ...], variant: Resolve | None = None, **facts: Any) -> Loss:
     """Declare a loss that reads several parts together, a peak, or a whole sample."""
-    return declare.resolving(Loss(name=name, parts=parts, **facts), variant)
+    return declare.resolving(Loss(name=name, parts=parts, **_names(facts)), _renamed(variant))
+
+
+def _names(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts by the names of the fields of a Loss, whose statistic is a plug-in's reading."""
+    return {"statistic" if name == "reading" else name: fact for name, fact in facts.items()}
+
+
+def _renamed(variant: Resolve | None) -> Resolve | None:
+    return None if variant is None else lambda args: _names(variant(args))
 
 
 __all__ = [

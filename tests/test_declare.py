@@ -82,13 +82,13 @@ def test_what_depends_on_parameters_follows_them_there_and_back() -> None:
     assert (size.forms, wider.forms) == (FORMS, ONE_OUTPUT)
     assert wider.bind(scale=1.0).forms == size.forms
     assert mean_or_root.params == size.params
-    assert mean_or_root.bind(scale=2.0).reading is ROOT
-    assert mean_or_root.bind(scale=2.0).bind(scale=1.0).reading is MEAN
+    assert mean_or_root.bind(scale=2.0).statistic is ROOT
+    assert mean_or_root.bind(scale=2.0).bind(scale=1.0).statistic is MEAN
     assert mean_or_root.bind(scale=2.0)(target=[0.0], pred=[4.0]) == 2.0
 
 
 def test_the_complement_of_a_recipe() -> None:
-    assert complement(Recipe((residual,), MEAN)).reading is one_less(MEAN)
+    assert complement(Recipe((residual,), MEAN)).statistic is one_less(MEAN)
     whole = complement(sample(residual, value=lambda ordered: 0.25)).whole
     assert whole is not None
     assert whole(np.zeros((2, 3))) == 0.75

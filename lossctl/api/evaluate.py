@@ -281,8 +281,8 @@ def _check_questions(questions: Sequence[Question], query: Query, design: Design
     """Raise UsageError where losses have no sum over rows or no gradient; say which have no value to be shown."""
     options = query.options
     for question in questions if options["reduction"] == "sum" else ():
-        if question.loss.keeps != "moments" or question.loss.reading.name != "mean":
-            fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.reading.name == "mean"]
+        if question.loss.keeps != "moments" or question.loss.statistic.name != "mean":
+            fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.statistic.name == "mean"]
             raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
     flat = [question.label for question in questions if not question.has_gradient] if options["with_grad"] else []
     if len(flat) == len(questions):

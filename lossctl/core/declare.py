@@ -45,7 +45,7 @@ HEADS: Final = ("Formula", "Unit", "Optimises", "Use", "Avoid", "Source", "Subgr
 HEAD: Final = re.compile(rf"({'|'.join(HEADS)}):(?: (.*))?")
 INDENT: Final = 4  # of a line of `Elsewhere`
 MARKS: Final = ("= ", "≠ ", "# ")  # a line that begins with one continues a claim by a column
-VARYING: Final = ("forms", "parts", "reading", "best")
+VARYING: Final = ("forms", "parts", "statistic", "best")
 SHARED: Final = ("forms", "unit", "source", "use", "avoid")
 RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
 
@@ -60,7 +60,7 @@ class Recipe:
     """
 
     parts: tuple[Part, ...]
-    reading: Statistic = MEAN
+    statistic: Statistic = MEAN
     keeps: Literal["moments", "peak", "sample"] = "moments"
     whole: Callable[..., float] | None = None
     quantile: float | None = None
@@ -68,8 +68,8 @@ class Recipe:
 
 def sample(*parts: Part, value: Callable[..., float], undefined: str = "", quantile: float | None = None) -> Recipe:
     """Return the recipe of a function of all values; `undefined` says when it has none."""
-    reading = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
-    return Recipe(parts, reading, "sample", value, quantile)
+    statistic = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
+    return Recipe(parts, statistic, "sample", value, quantile)
 
 
 def peak(part: Part) -> Recipe:
@@ -81,7 +81,7 @@ def complement(recipe: Recipe) -> Recipe:
     """Return 1 less what a recipe makes: the score to a loss."""
     whole = recipe.whole
     if whole is None:
-        return replace(recipe, reading=one_less(recipe.reading))
+        return replace(recipe, statistic=one_less(recipe.statistic))
 
     @wraps(whole)
     def difference(ordered: Array, **args: Any) -> float:

@@ -77,7 +77,7 @@ class GroupedMoments:
         return self.products[0][place], self.products[1][place]
 
     def view(self, g: int) -> GroupView:
-        """Return the state of one group, in the terms that a reading asks."""
+        """Return the state of one group, in the terms that a statistic asks."""
         return GroupView(self, g)
 
 

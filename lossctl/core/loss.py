@@ -67,7 +67,7 @@ class Loss:
 
     name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the docstring.
     formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
-    values. parts: per-row quantities. reading: means -> value (or `peak`, `sample`). quantile: which quantile of its
+    values. parts: per-row quantities. statistic: means -> value (or `peak`, `sample`). quantile: which quantile of its
     sample the value is, if it is one. row: the per-row loss, if there is one. gradient: its slope with respect to each
     prediction role; raw_gradient: with respect to the raw outputs under an activation, where the chain rule would lose
     digits. unit, best, direction: of the value. ranks: whether a better value means a better model. ordered: whether
@@ -90,7 +90,7 @@ class Loss:
     origin: str = ""
     aliases: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
-    reading: Statistic = MEAN
+    statistic: Statistic = MEAN
     whole: Callable[..., float] | None = None
     keeps: Literal["moments", "peak", "sample"] = "moments"
     quantile: float | None = None
@@ -282,7 +282,7 @@ class Loss:
     def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
         facts = {"aliases": (), "row": None, "gradient": None, "raw_gradient": None, "elsewhere": (), **facts}
-        facts = {"name": name, "reading": reading, **facts}
+        facts = {"name": name, "statistic": reading, **facts}
         resolve = self.resolve
         return replace(self, resolve=resolve and (lambda args: {**resolve(args), **facts}), **facts)
 
@@ -326,7 +326,7 @@ def averaged(loss: Loss, outputs: int) -> Loss:
     return replace(
         loss,
         parts=parts,
-        reading=mean_of(loss.reading, outputs),
+        statistic=mean_of(loss.statistic, outputs),
         row=None,
         gradient=None,
         raw_gradient=None,
@@ -439,7 +439,7 @@ def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) 
         raise DataError(f"{loss.spec}: no rows, so there is no number")
     if isinstance(state, Moments):
         lead = int(weighted)
-        return read(loss.reading, state, range(lead, lead + len(loss.parts)), weighted)
+        return read(loss.statistic, state, range(lead, lead + len(loss.parts)), weighted)
     if isinstance(state, Peak):
         return state.top
     assert loss.whole is not None

@@ -75,6 +75,6 @@ def set_loss(**facts: Any) -> Callable[[Part], Loss]:
     """
 
     def made(function: Part) -> Loss:
-        return declare(function, parts=(at_first_rows(function), first_of_set), reading=SET_MEAN, **facts)
+        return declare(function, parts=(at_first_rows(function), first_of_set), statistic=SET_MEAN, **facts)
 
     return made

@@ -68,7 +68,7 @@ def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
 
 
 class View(Protocol):
-    """What a reading may ask of a merged state of sums: exact totals of quantities and of their products."""
+    """What a statistic may ask of a merged state of sums: exact totals of quantities and of their products."""
 
     @property
     def rows(self) -> int:

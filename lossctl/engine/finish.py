@@ -200,9 +200,9 @@ class Assumptions:
 
     def _sets(self, scope: Scope, question: Question) -> float | None:
         """Return on how many sets a loss of sets rests, None for other losses."""
-        if question.loss.reading.mass is None or question.loss.keeps != "moments":
+        if question.loss.statistic.mass is None or question.loss.keeps != "moments":
             return None
-        return unit_count(question.loss.reading, scope.view, self.plan.indexes(self.plan.models[0], question))
+        return unit_count(question.loss.statistic, scope.view, self.plan.indexes(self.plan.models[0], question))
 
     def _clusters(self, scope: Scope) -> list[int]:
         """Return the columns of the clusters of one slice that have a row of positive weight."""
@@ -244,7 +244,7 @@ class Assumptions:
                 sums = (high + low).T
                 base = sums[0] if self.plan.weighted else sums[-1]
                 centre = tuple(sums[i] / base for i in self.plan.indexes(model, question))
-                return np.broadcast_to(np.asarray(loss.reading.value(centre), dtype=np.float64), (design.resamples,))
+                return np.broadcast_to(np.asarray(loss.statistic.value(centre), dtype=np.float64), (design.resamples,))
             assert loss.whole is not None
             rows = self.samples.rows(model, question, scope)
             lines = len(loss.parts) + 1
@@ -345,8 +345,8 @@ class Finish:
             return status, f"{word}: {count}, the first at {self.settings.where(model, odd.row)}"
         if not math.isnan(value):
             return status, f"{word}: out of the range of float64"
-        kinds = loss.keeps != "moments" and loss.reading is MEAN
-        return status, "needs rows of both kinds" if kinds else loss.reading.undefined
+        kinds = loss.keeps != "moments" and loss.statistic is MEAN
+        return status, "needs rows of both kinds" if kinds else loss.statistic.undefined
 
     def _estimate(self, scope: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate of a loss of rows that count."""
@@ -359,12 +359,12 @@ class Finish:
             return self._assumed(scope, question, model)
         indexes, total = plan.indexes(model, question), self.settings.reduction == "sum"
         if scope.group is None or scope.column is None:
-            return estimate(loss.reading, scope.view, indexes, weighted=plan.weighted, level=level, total=total)
+            return estimate(loss.statistic, scope.view, indexes, weighted=plan.weighted, level=level, total=total)
         key = scope.slicing, model, question.label
         if key not in self._grouped:  # all slices at once
             groups = self.state.grouped[scope.slicing]
             self._grouped[key] = estimates(
-                loss.reading, groups, indexes, weighted=plan.weighted, level=level, total=total
+                loss.statistic, groups, indexes, weighted=plan.weighted, level=level, total=total
             )
         return self._grouped[key][scope.column]
 
@@ -394,7 +394,7 @@ class Finish:
         level, loss, assumptions = self.settings.level, question.loss, self.assumptions
         indexes = self.plan.indexes(model, question) if loss.keeps == "moments" else ()
         if loss.keeps == "moments":
-            value = read(loss.reading, scope.view, indexes, self.plan.weighted)
+            value = read(loss.statistic, scope.view, indexes, self.plan.weighted)
         else:
             value = assumptions.samples.value(model, question, scope)
         if level is None:
@@ -403,16 +403,16 @@ class Finish:
             return Estimate(value, why=NOT_FINITE)
         if assumptions.bootstrap:
             return percentiles(value, assumptions.replicates(model, question, scope), level)
-        if loss.reading.interval == "none":
+        if loss.statistic.interval == "none":
             return Estimate(value, why=MAXIMUM)
-        slopes = slopes_at(loss.reading, means(assumptions.view(scope), indexes, self.plan.weighted))
+        slopes = slopes_at(loss.statistic, means(assumptions.view(scope), indexes, self.plan.weighted))
         if slopes is None:
             return Estimate(value, why=SPREAD_OUT_OF_RANGE)
         spread = assumptions.of(scope, question).spread([combined((indexes, slopes))], 1)
         if isinstance(spread, str):
             return Estimate(value, why=spread)
         stderr = float(spread.stderrs[0])
-        return about(value, stderr, spread.quantile(level), loss.reading.interval == "log", spread.law)
+        return about(value, stderr, spread.quantile(level), loss.statistic.interval == "log", spread.law)
 
 
 def is_rough(cell: Cell, question: Question, units: int) -> bool:
@@ -425,6 +425,6 @@ def is_rough(cell: Cell, question: Question, units: int) -> bool:
         return False
     if units < FEW:
         return True
-    share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.reading.name)
+    share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.statistic.name)
     positive = question.loss.direction == "min" and question.loss.best == 0.0
     return share is not None and positive and cell.stderr > share * abs(cell.value)

@@ -106,7 +106,7 @@ class Differences:
         question, view = contest.question, self.assumptions.view(contest.scope)
         indexes = [self.plan.indexes(model, question) for model in couple]
         base_slopes, slopes = (
-            slopes_at(question.loss.reading, means(view, columns, self.plan.weighted)) for columns in indexes
+            slopes_at(question.loss.statistic, means(view, columns, self.plan.weighted)) for columns in indexes
         )
         if slopes is None or base_slopes is None:
             return SPREAD_OUT_OF_RANGE
@@ -133,7 +133,7 @@ class Differences:
         if not near or question.loss.keeps != "moments" or not view.rows:
             return plain
         columns = [self.plan.indexes(model, question) for model in couple]
-        before, after = (slopes_at(question.loss.reading, means(view, indexes, weighted)) for indexes in columns)
+        before, after = (slopes_at(question.loss.statistic, means(view, indexes, weighted)) for indexes in columns)
         if before is None or after is None or any(view.odd[i] for indexes in columns for i in indexes):
             return plain
         total = view.total_units(0) if weighted else view.rows << SHIFT
@@ -151,7 +151,7 @@ class Differences:
             return self._resampled(contest, whys)
         if loss.keeps == "sample":
             return Family(contest, tuple(self._ordered(contest, couple, why) for couple, why in whys.items()))
-        if loss.keeps == "peak" or loss.reading.interval == "none":
+        if loss.keeps == "peak" or loss.statistic.interval == "none":
             return Family(contest, tuple(Difference(why=why or NO_MAXIMUM) for why in whys.values()))
         return self._summed(contest, whys)
 
@@ -526,12 +526,12 @@ class PairedBounds:
                 return NO_SHARE
             reach = normal_quantile(level) * (difference.stderr or 0.0)
             return worse - size - reach, worse - size + reach
-        if kind.keeps == "peak" or kind.reading.interval == "none":
+        if kind.keeps == "peak" or kind.statistic.interval == "none":
             return NO_MAXIMUM
         if kind.direction == "zero":
             return self._of_sizes(contest, couple, tolerance, relative, level)
         plan, scale = self._differences.plan, contest.size(couple)
-        if relative and kind.reading.name == "root of a mean":
+        if relative and kind.statistic.name == "root of a mean":
             times = (1.0 + tolerance) ** 2
             columns = plan.indexes(model, contest.question, couple[0]), plan.indexes(couple[0], contest.question)
             squares = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))

@@ -54,7 +54,7 @@ class Question:
     @property
     def one_mean(self) -> bool:
         """Whether models are ranked by one mean, the value itself or under a root."""
-        return self.loss.keeps == "moments" and self.loss.reading.name in LINEAR
+        return self.loss.keeps == "moments" and self.loss.statistic.name in LINEAR
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ class Plan:
         """Plan the products for the spread of a difference, and its correlation with others from the same baseline."""
         assert self.design is not None
         self._multiply(differences, differences)
-        straight = question.loss.reading.name == "mean" and question.loss.direction != "zero"
+        straight = question.loss.statistic.name == "mean" and question.loss.direction != "zero"
         if not straight or self.design.relative:
             self._multiply(self.indexes(base, question), differences)
         if base == self.design.baseline:

@@ -77,7 +77,7 @@ def game(
         function,
         forms=(form,),
         parts=(of_real.of_real, real, *parts) if of_real else parts,
-        reading=TWO_RATIOS if of_real else MASKED,
+        statistic=TWO_RATIOS if of_real else MASKED,
         row=row,
         gradient=gradient,
         raw_gradient=gradient if form is ADVERSARIAL else None,

@@ -70,7 +70,7 @@ def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[
             if args["over"] == "row":
                 return {}
             level_args = tuple((name, args[name]) for name in sorted(arguments_of(level)) if name in args)
-            return {"parts": counts, "reading": of_sums(level, level_args), "row": None, "gradient": None}
+            return {"parts": counts, "statistic": of_sums(level, level_args), "row": None, "gradient": None}
 
         params = (*params_of(function), OVER)
         return declare(

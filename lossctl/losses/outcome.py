@@ -408,7 +408,7 @@ def class_loss(
             smooth = args.get("label_smoothing", 0.0) > 0.0
             return {
                 "forms": label_forms(call(forms, args) if callable(forms) else forms, ignored),
-                **({"parts": (part, class_mass), "reading": WEIGHTED} if weighed else {}),
+                **({"parts": (part, class_mass), "statistic": WEIGHTED} if weighed else {}),
                 **({"best": None} if smooth else {}),
             }
 

@@ -280,7 +280,7 @@ def row_order_is_free(case: Case) -> None:
 
 def value_is_the_mean(case: Case) -> None:
     """Check that the value of a plain mean is the mean of the row losses."""
-    if case.loss.row is None or case.loss.reading != MEAN or case.loss.keeps != "moments":
+    if case.loss.row is None or case.loss.statistic != MEAN or case.loss.keeps != "moments":
         return
     columns = case.data()
     case.same(columns, float(np.mean(case.numbers(columns))), case.value(columns), "the loss")
@@ -291,15 +291,15 @@ def reading_has_its_slope(case: Case) -> None:
     state = state_of(case, case.data(), None, slice(0, ROWS))
     if not isinstance(state, Moments):
         return
-    reading = case.loss.reading
+    statistic = case.loss.statistic
     here = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.loss.parts)))
-    if any(state.odd) or not np.isfinite(reading.value(here)):
+    if any(state.odd) or not np.isfinite(statistic.value(here)):
         return
-    for i, slope in enumerate(reading.slope(here)):
+    for i, slope in enumerate(statistic.slope(here)):
         step = 1e-6 * max(abs(here[i]), 1e-6)
         up, down = ((*here[:i], here[i] + move, *here[i + 1 :]) for move in (step, -step))
-        central = (reading.value(up) - reading.value(down)) / (up[i] - down[i])
-        noise = 8.0 * np.finfo(float).eps * abs(reading.value(here)) / step
+        central = (statistic.value(up) - statistic.value(down)) / (up[i] - down[i])
+        noise = 8.0 * np.finfo(float).eps * abs(statistic.value(here)) / step
         demand(
             near(slope, central, SLOPE_TOLERANCE, noise / SLOPE_TOLERANCE),
             f"by mean {i} it is {slope:.10g}, the quotient of differences {central:.10g}",
