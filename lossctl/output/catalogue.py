@@ -208,23 +208,15 @@ def _of_any_classes(loss: Loss) -> Loss:
 
 def tabulated(loss: Loss, form: Form) -> tuple[Array, dict[str, Array]]:
     """Return the row losses along a form's curve, and the gradients by the first column of each role."""
-    roles = arrays(form, form.curve)
-    values = loss.each(task=form.name, **roles)
+    rows: dict[str, Any] = {role: np.array(lines).T for role, lines in form.curve.roles.items()}
+    if form.labels:
+        rows["target"] = rows["target"][:, 0].astype(np.int64)
+    values = loss.each(task=form.name, **rows)
     if loss.gradient is None:
         return values, {}
-    found = loss.grad(task=form.name, **roles)
-    slopes = found if isinstance(found, dict) else {"pred": found}
+    gradient = loss.grad(task=form.name, **rows)
+    slopes = gradient if isinstance(gradient, dict) else {"pred": gradient}
     return values, {role: slope.reshape(len(slope), -1)[:, 0] for role, slope in slopes.items()}
-
-
-def arrays(form: Form, curve: Curve) -> dict[str, Any]:
-    """Return the curve's rows as arrays by role, class labels as integers."""
-    found: dict[str, Any] = {}
-    for role, lines in curve.roles.items():
-        values = np.array(lines).T
-        label = role == "target" and form.labels
-        found[role] = values[:, 0].astype(np.int64) if label else values
-    return found
 
 
 def _curve_table(curve: Curve, values: Tabulated, style: Style) -> Table:
@@ -237,18 +229,18 @@ def _curve_table(curve: Curve, values: Tabulated, style: Style) -> Table:
     return table
 
 
-def sparklines(drawn: Tabulated, told: Tabulated, style: Style) -> str:
+def sparklines(drawing: Tabulated, table: Tabulated, style: Style) -> str:
     """Return a line for a loss and one for its gradient by the first role, each with its range.
 
-    The range is that of the values in the table below, `told`, too. Nothing where the terminal is too narrow for a line
-    that says anything, or there are no two points.
+    The range is that of the values in the table below, too. Nothing where the terminal is too narrow for a line, or
+    there are no two points.
     """
-    (values, slopes), (known, known_slopes) = drawn, told
+    values, slopes = drawing
     lines = {"loss": values}
-    tails = [value_range(np.concatenate([values, known]), style.digits)]
+    tails = [value_range(np.concatenate([values, table[0]]), style.digits)]
     for role, slope in list(slopes.items())[:1]:
         lines[f"d/d{role}" if style.ascii else f"∂/∂{role}"] = slope
-        tails.append(value_range(np.concatenate([slope, known_slopes[role]]), style.digits))
+        tails.append(value_range(np.concatenate([slope, table[1][role]]), style.digits))
     margin = max(map(len, lines)) + GAP
     room = len(values)
     if style.width is not None:
@@ -269,13 +261,13 @@ def sparkline(values: Sequence[float] | Array, ascii_only: bool) -> str:
     '▁▄▇█'
     """
     signs = PLAIN if ascii_only else BLOCKS
-    found = np.asarray(values, dtype=np.float64)
-    finite = found[np.isfinite(found)]
+    heights = np.asarray(values, dtype=np.float64)
+    finite = heights[np.isfinite(heights)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    bottom = int(bool(np.isneginf(found).any()))  # the ends of the scale are kept for infinities
-    top = len(signs) - 1 - int(bool(np.isposinf(found).any()))
+    bottom = int(bool(np.isneginf(heights).any()))  # the ends of the scale are for infinities
+    top = len(signs) - 1 - int(bool(np.isposinf(heights).any()))
     line = []
-    for value in found.tolist():
+    for value in heights.tolist():
         if math.isnan(value):
             line.append(UNKNOWN)
         elif math.isinf(value):
@@ -289,17 +281,18 @@ def share(value: float, low: float, high: float) -> float:
     """Return where a value stands between two, from 0 to 1; a half where they are one."""
     if high <= low:
         return 0.5
-    part, whole = value - low, high - low
-    return part / whole if math.isfinite(whole) else (value / 2 - low / 2) / (high / 2 - low / 2)
+    if math.isfinite(high - low):
+        return (value - low) / (high - low)
+    return (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
 def value_range(values: Sequence[float] | Array, digits: int) -> str:
     """Say from where to where values go; infinite ones are named."""
-    found = np.asarray(values, dtype=np.float64)
-    found = found[~np.isnan(found)]
-    if not len(found):
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
         return "nan"
-    return f"{number(float(found.min()), digits)} to {number(float(found.max()), digits)}"
+    return f"{number(float(numbers.min()), digits)} to {number(float(numbers.max()), digits)}"
 
 
 def finer(form: Form, most: int = POINTS) -> Curve:
