@@ -12,8 +12,9 @@ import pytest
 
 import lossctl as package
 from lossctl import registry
-from lossctl.core.form import Curve, Form
-from lossctl.output.catalogue import BLOCKS, PLAIN, POINTS, description, finer, sparkline, value_range
+from lossctl.core.domain import Codes
+from lossctl.core.form import along
+from lossctl.output.catalogue import BLOCKS, PLAIN, POINTS, description, sparkline, value_range
 from lossctl.output.report import wide
 from lossctl.output.text import Style, number
 from tests.conftest import Lossctl
@@ -173,25 +174,35 @@ def test_ranges_are_named_with_infinities() -> None:
     assert value_range([math.nan], 3) == "nan"
 
 
-def form_of(points: tuple[str, ...], **roles: Any) -> Form:
-    like = registry.loss_of("mae").forms[0]
-    return Form(like.name, like.roles, Curve("x", points, {role: tuple(columns) for role, columns in roles.items()}))
-
-
-def test_a_curve_is_filled_in_only_where_nothing_is_guessed() -> None:
-    line = finer(form_of(("0", "1", "4"), target=[(0.0, 0.0, 0.0)], pred=[(0.0, 2.0, 8.0)]))
+def test_a_curve_is_filled_in_only_where_it_is_straight() -> None:
+    straight = along("x", (0.0, 1.0, 4.0), True, target=0.0, pred=(0.0, 2.0, 8.0))
+    line = straight.filled(POINTS)
     assert len(line.points) == POINTS
     assert line.roles["pred"][0][0] == 0.0
     assert line.roles["pred"][0][-1] == 8.0
     np.testing.assert_allclose(np.diff(line.roles["pred"][0]), 8.0 / (POINTS - 1))
-    for points, pred in [
-        (("0", "1", "4"), (0.0, 2.0, 9.0)),  # bent
-        (("a", "b", "c"), (0.0, 1.0, 2.0)),  # no numbers
-        (("2", "1", "0"), (2.0, 1.0, 0.0)),  # backwards
-        (("0", "1"), (0.0, 1.0)),
-    ]:
-        same = form_of(points, target=[(0.0,) * len(points)], pred=[pred])
-        assert finer(same) is same.curve
+    for curve in (
+        along("x", (0.0, 1.0, 4.0), target=0.0, pred=(0.0, 2.0, 9.0)),
+        along("x", ("a", "b", "c"), target=0.0, pred=(0.0, 1.0, 2.0)),
+        along("x", (0.0, 1.0), True, target=0.0, pred=(0.0, 1.0)),
+    ):
+        assert curve.filled(POINTS) is curve
+
+
+def test_curves_that_are_called_straight_are_so() -> None:
+    forms = [form for loss in registry.losses().values() for form in loss.forms if form.curve.straight]
+    assert len(forms) > 50
+    for form in forms:
+        axis = np.array([float(point) for point in form.curve.points])
+        assert (np.diff(axis) > 0).all()
+        assert not any(isinstance(domain, Codes) for domain in form.roles.values())
+        for role, columns in form.curve.roles.items():
+            for column in columns:
+                line = column[0] + (axis - axis[0]) / max(axis[-1] - axis[0], 1e-300) * (column[-1] - column[0])
+                np.testing.assert_allclose(column, line, rtol=1e-9, atol=1e-9)
+                assert not (form.labels and role == "target") or column[0] == column[-1]
+            made = form.curve.filled(POINTS).roles[role]
+            assert not form.roles[role].outside(np.array(made)).any()
 
 
 @pytest.mark.parametrize("width", [None, 100, 60, 40, 20])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+import numpy as np
 
 from lossctl.core.domain import Domain, Labels, LogSimplex, Simplex
 from lossctl.errors import UsageError, listed, near
@@ -19,27 +21,46 @@ Values = Mapping[str, tuple[tuple[float, ...], ...]]
 
 @dataclass(frozen=True)
 class Curve:
-    """A handful of rows that show what a loss does: `points` along `axis`, and the roles' columns there."""
+    """A handful of rows that show what a loss does: `points` along `axis`, and the roles' columns there.
+
+    straight: whether every column is a straight line along an axis of ascending numbers, so that there is a row at each
+    of its places, within the domains; not so where rows belong together, or the target is another label.
+    """
 
     axis: str
     points: tuple[str, ...]
     roles: Values
+    straight: bool = False
 
     def __hash__(self) -> int:
         return hash((self.axis, self.points))
+
+    def filled(self, count: int) -> Curve:
+        """Return the curve with `count` points from its first to its last one; itself where it is not straight."""
+        if not self.straight or len(self.points) < 3:
+            return self
+        low, high = float(self.points[0]), float(self.points[-1])
+        grid = np.linspace(0.0, 1.0, count)
+        roles = {
+            role: tuple(tuple(((1.0 - grid) * column[0] + grid * column[-1]).tolist()) for column in columns)
+            for role, columns in self.roles.items()
+        }
+        return replace(self, points=tuple(f"{low + at * (high - low):g}" for at in grid), roles=roles)
 
 
 Column = float | Sequence[float]  # a number stands in every row
 
 
-def along(axis: str, points: Sequence[float | str], **roles: Column | Sequence[Column]) -> Curve:
+def along(
+    axis: str, points: Sequence[float | str], straight: bool = False, **roles: Column | Sequence[Column]
+) -> Curve:
     """Return the curve of rows at some points; a role is a number or a tuple, its column, or a list of columns."""
 
     def column(x: Column) -> tuple[float, ...]:
         return tuple(map(float, x)) if isinstance(x, Sequence) else (float(x),) * len(points)
 
     columns = {role: tuple(map(column, x if isinstance(x, list) else [x])) for role, x in roles.items()}
-    return Curve(axis, tuple(x if isinstance(x, str) else f"{x:g}" for x in points), columns)
+    return Curve(axis, tuple(x if isinstance(x, str) else f"{x:g}" for x in points), columns, straight)
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ OBSERVED = (-4.0, -1.0, 0.0, 0.5, 2.0, 6.0)
 ENSEMBLE = Form(
     "ensemble",
     {"target": REAL.wide(1), "pred": REAL},
-    along("target, members -1, 0, 2", OBSERVED, target=OBSERVED, pred=[-1.0, 0.0, 2.0]),
+    along("target, members -1, 0, 2", OBSERVED, True, target=OBSERVED, pred=[-1.0, 0.0, 2.0]),
     least=2,
 )
 Fair = Annotated[bool, None, "divide by m (m - 1), as of a sample from a distribution: unbiased in its size m"]

@@ -30,7 +30,7 @@ def of_kinds(kinds: tuple[str, ...], xs: tuple[float, ...]) -> list[str]:
 
 def line(axis: str, xs: tuple[float, ...], target: float) -> Curve:
     """Show a loss along predictions `xs` at one fixed target."""
-    return along(axis, xs, target=target, pred=xs)
+    return along(axis, xs, True, target=target, pred=xs)
 
 
 RESIDUALS = (-10.0, -3.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
@@ -53,19 +53,19 @@ def relative(target: Domain, pred: Domain = REAL) -> Form:
 
 COUNT_CURVE = line("pred (rate), target 3", (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0), 3.0)
 BINARY_CURVE = line("pred (p), target 1", PROBABILITIES, 1.0)
-CLASS_CURVE = along("p of the observed class, K = 2", PROBABILITIES, target=0.0, pred=[PROBABILITIES, OTHERS])
+CLASS_CURVE = along("p of the observed class, K = 2", PROBABILITIES, True, target=0.0, pred=[PROBABILITIES, OTHERS])
 ROWS_CURVE = along(
-    "p of class 0, target row (0.7, 0.3)", PROBABILITIES, target=[0.7, 0.3], pred=[PROBABILITIES, OTHERS]
+    "p of class 0, target row (0.7, 0.3)", PROBABILITIES, True, target=[0.7, 0.3], pred=[PROBABILITIES, OTHERS]
 )
 MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0)
-CLASS_SCORE_CURVE = along("score of the observed class, the other at 0", SCORES, target=0.0, pred=[SCORES, 0.0])
+CLASS_SCORE_CURVE = along("score of the observed class, the other at 0", SCORES, True, target=0.0, pred=[SCORES, 0.0])
 
 BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE, outputs=True)
 BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
 DECISION = Form("binary", {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
 CLASSES = Form("multiclass", {"target": LABELS, "pred": SIMPLEX}, CLASS_CURVE)
 CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE)
-ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, CLASS_CURVE)
+ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, replace(CLASS_CURVE, straight=False))
 MARGIN = Form("binary", {"target": FLAG, "pred": SCORE}, MARGIN_CURVE, outputs=True)
 CLASS_SCORES = Form("multiclass", {"target": LABELS, "pred": SCORE}, CLASS_SCORE_CURVE)
 
@@ -77,7 +77,7 @@ def in_logs(form: Form, *roles: str) -> Form:
         for role, values in form.curve.roles.items()
     }
     domains = {role: LOG_SIMPLEX if role in roles else domain for role, domain in form.roles.items()}
-    return replace(form, roles=domains, curve=replace(form.curve, roles=columns))
+    return replace(form, roles=domains, curve=replace(form.curve, roles=columns, straight=False))
 
 
 SHIFTS = (0.0, 0.25, 0.5, 1.0, 1.5, 1.9, 3.0, 6.0)
@@ -87,6 +87,7 @@ BOXES = Form(
     along(
         "shift to the right of a 2 x 2 box",
         SHIFTS,
+        True,
         target=[0.0, 0.0, 2.0, 2.0],
         pred=[SHIFTS, 0.0, [2.0 + x for x in SHIFTS], 2.0],
     ),
@@ -117,7 +118,7 @@ FAR = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 TRIPLETS = Form(
     "triplets",
     {"anchor": REAL, "positive": REAL, "negative": REAL},
-    along("distance of the negative, the positive at 1", FAR, anchor=0.0, positive=1.0, negative=FAR),
+    along("distance of the negative, the positive at 1", FAR, True, anchor=0.0, positive=1.0, negative=FAR),
 )
 SCORE_PAIRS = Form("scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0))
 

@@ -251,12 +251,18 @@ def sparsemax_binary(m: Array) -> Array:
     return np.where(m <= -1.0, -m, np.square(0.5 * np.maximum(1.0 - m, 0.0)))
 
 
-ONE_HOT_CURVE = along(CLASS_SCORE_CURVE.axis, SCORES, target=[1.0, 0.0], pred=[SCORES, 0.0])
+ONE_HOT_CURVE = along(CLASS_SCORE_CURVE.axis, SCORES, True, target=[1.0, 0.0], pred=[SCORES, 0.0])
 ONE_HOT_SCORES = Form("multiclass", {"target": ONE_HOT, "pred": SCORE}, ONE_HOT_CURVE, least=2)
 LABEL_SCORES = Form(
     "multilabel",
     {"target": FLAG, "pred": SCORE},
-    along("score of the only true label, others at 0 and -1", SCORES, target=[1.0, 0.0, 0.0], pred=[SCORES, 0.0, -1.0]),
+    along(
+        "score of the only true label, others at 0 and -1",
+        SCORES,
+        True,
+        target=[1.0, 0.0, 0.0],
+        pred=[SCORES, 0.0, -1.0],
+    ),
 )
 MarginWeight = Annotated[
     Weights | None,

@@ -48,7 +48,7 @@ DIRECTIONS = Form(
 COMPARISONS = Form(
     "comparisons",
     {"target": FLAG.wide(1), "left": REAL.wide(1), "right": REAL.wide(1)},
-    along("score on the left, 0 on the right, target +1", SCORES, target=1.0, left=SCORES, right=0.0),
+    along("score on the left, 0 on the right, target +1", SCORES, True, target=1.0, left=SCORES, right=0.0),
 )
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossctl.core.domain import Codes
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss
 from lossctl.core.param import Label, PerClass
@@ -68,7 +67,7 @@ def description(loss: Loss, form: str, style: Style) -> str:
     text = "\n".join(lines) + "\n"
     shape = _of_any_classes(loss)
     for kind in shape.forms if shape.row is not None else ():
-        drawing = tabulated(shape, replace(kind, curve=finer(kind)))
+        drawing = tabulated(shape, replace(kind, curve=kind.curve.filled(POINTS)))
         table = tabulated(shape, kind)
         text += "\n" + sparklines(drawing, table, style) + _curve_table(kind.curve, table, style).text()
     return style.encode(text)
@@ -193,7 +192,6 @@ UNKNOWN: Final = "?"
 POINTS: Final = 61  # of a line in a wide terminal or a file
 FEWEST: Final = 10  # below which there is no line to see
 GAP: Final = 2  # blanks beside a line
-TIGHT: Final = 1e-9  # how far a column may be from a straight line, as a share of its ends
 
 Tabulated = tuple[Array, Mapping[str, Array]]  # a loss, and its gradient by roles, along a curve
 
@@ -293,37 +291,3 @@ def value_range(values: Sequence[float] | Array, digits: int) -> str:
     if not len(numbers):
         return "nan"
     return f"{number(float(numbers.min()), digits)} to {number(float(numbers.max()), digits)}"
-
-
-def finer(form: Form, most: int = POINTS) -> Curve:
-    """Return a form's curve with many points between its ends; the curve itself where that would need a guess.
-
-    It needs none where the axis is numeric, every column is a straight line along it within its domain, and rows do not
-    belong together.
-    """
-    curve = form.curve
-    if any(isinstance(domain, Codes) for domain in form.roles.values()):
-        return curve
-    try:
-        axis = np.array([float(point) for point in curve.points])
-    except ValueError:
-        return curve
-    if len(axis) < 3 or not (np.diff(axis) > 0).all():
-        return curve
-    low, high = axis[0], axis[-1]
-    share = (axis - low) / (high - low)
-    grid = np.linspace(0.0, 1.0, most)
-    roles: dict[str, tuple[tuple[float, ...], ...]] = {}
-    for role, lines in curve.roles.items():
-        made = []
-        for column in lines:
-            first, last = column[0], column[-1]
-            straight = first + share * (last - first)
-            labels = form.labels and role == "target" and first != last
-            if labels or np.abs(straight - np.array(column)).max() > TIGHT * max(abs(first), abs(last)):
-                return curve
-            made.append(tuple(((1.0 - grid) * first + grid * last).tolist()))
-        if form.roles[role].outside(np.array(made)).any():
-            return curve
-        roles[role] = tuple(made)
-    return Curve(curve.axis, tuple(f"{low + at * (high - low):g}" for at in grid), roles)
