@@ -169,17 +169,14 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
     return _defined(np.add.reduceat(gains * _discounts(batch, k), starts(batch)) / ideal, ideal, empty)
 
 
-@set_loss(forms=(LISTS,))
-def one_minus_ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
+@set_loss(like=ndcg)
+def one_minus_ndcg(batch: Batch, *, k: float | None, gain: str, empty: float | None) -> Array:
     """One minus the normalised discounted cumulative gain, without cancellation where it is small.
 
     `empty` is the NDCG of a list without relevant items: empty=0 makes it lose 1, as one minus scikit-learn's score.
 
     Formula: mean over lists of 1 - DCG/IDCG
-    Unit: 1
     Use: As ndcg, where a loss is asked for: lower is better.
-    Avoid: Training: it has no slope (listnet, listmle).
-    Source: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418
     Also: ndcg_loss
     Elsewhere:
         scikit-learn  1 - ndcg_score                = one_minus_ndcg:empty=0  # one list for each row of its arrays
