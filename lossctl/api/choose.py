@@ -88,8 +88,7 @@ def choose(
     facts, losses = columns.facts(profile), registry.losses()
     picks, cautions = advise(facts, losses)
     fits, misfits = sort_losses(losses, facts)
-    specs = [pick.spec for pick in picks if pick.rank != "also"]
-    text, lack = _command(query, pred, columns, facts, specs)
+    text, lack = columns.command(facts, [pick.spec for pick in picks if pick.rank != "also"])
     return Advice(
         path=columns.label,
         rows=profile.read,
@@ -116,17 +115,17 @@ class Columns:
     """One input, opened, with the columns that play a role."""
 
     def __init__(self, query: Query, pred: str | None) -> None:
-        self.query = query
-        self.tables, names, _ = open_inputs(query.data, query.options["targets"], query.options["delimiter"])
-        beside = query.options["targets"] is not None
-        if len(self.tables) - beside != 1:
-            raise UsageError(
-                f"{len(self.tables) - beside} inputs are given; one is looked at, with --targets beside it"
-            )
+        self.data = query.data
+        self.options: dict[str, Any] = {**query.options, "pred": pred}
+        targets, target = self.options["targets"], self.options["target"]
+        self.tables, names, _ = open_inputs(self.data, targets, self.options["delimiter"])
+        inputs = len(self.tables) - (targets is not None)
+        if inputs != 1:
+            raise UsageError(f"{inputs} inputs are given; one is looked at, with --targets beside it")
         self.label = self.tables[0].label
-        roles = tuple(as_list(query.options["roles"]))
-        request = Request(query.options["target"], () if pred is None else (pred,), roles, has_targets_file=beside)
-        self.selection = select(self.tables, names, request, _roles_read(roles, pred, query.options["target"]))
+        roles, preds = tuple(as_list(self.options["roles"])), () if pred is None else (pred,)
+        request = Request(target, preds, roles, has_targets_file=targets is not None)
+        self.selection = select(self.tables, names, request, _roles_read(roles, pred, target))
         order = pair_outputs(self.selection)
         slot = self.selection.target
         self.target = () if slot is None else slot.columns
@@ -136,21 +135,12 @@ class Columns:
         self.slots = {**self.selection.slots[self.model], **({} if slot is None else {"target": slot})}
         self.pred = tuple(name for role, slot in self.slots.items() if role != "target" for name in slot.columns)
         self.widths = {role: width_of(self.tables, slot) for role, slot in self.slots.items()}
-        self.reader = BlockReader(
-            self.tables,
-            ByPosition(self.tables),
-            self.selection,
-            self._rule(order),
-            query.options["missing"],  # type: ignore[arg-type]
-        )
+        rows, missing = ByPosition(self.tables), self.options["missing"]
+        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(order), missing)
 
     def _rule(self, order: Sequence[str] | None) -> TargetRule:
         """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""
-        slot, positive, classes = (
-            self.selection.target,
-            self.query.options["positive_label"],
-            self.query.options["classes"],
-        )
+        slot, positive, classes = self.selection.target, self.options["positive_label"], self.options["classes"]
         several = self.widths.get("pred", 1) > 1 and self.widths.get("target") == 1
         if classes is not None and not several:
             raise UsageError("--classes names the classes of several prediction columns beside one column of labels")
@@ -178,7 +168,7 @@ class Columns:
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""
-        threads = self.query.options["threads"] or usable_cores()
+        threads, progress = self.options["threads"] or usable_cores(), self.options["progress"]
         feeds = self.reader.feeds(threads)
         first = look_ahead(feeds)
         if first is None:
@@ -193,16 +183,17 @@ class Columns:
                     f"{self.label}: the target {self.slots['target'].named()} holds text with more than {MOST_WORDS} "
                     "different values, which is neither numbers nor labels; -t names another column"
                 )
-            if (progress := self.query.options["progress"]) is not None:
+            if progress is not None:
                 progress(block.read)
             return part
 
-        merged = profile_rows(feeds, profile, threads, self.query.options["watch"])
+        merged = profile_rows(feeds, profile, threads, self.options["watch"])
         self._raise_problems(merged)
         return merged
 
     def _raise_problems(self, profile: RowsProfile) -> None:
-        defects = {**(profile.missing if self.query.options["missing"] == "error" else {}), **profile.faults}
+        """Raise DataError for the first row that cannot be used, if there is one."""
+        defects = {**(profile.missing if self.options["missing"] == "error" else {}), **profile.faults}
         problems = [(breach.row, self.reader.explain(defect, breach)) for defect, breach in defects.items()]
         for role, state in profile.roles.items():
             if state.rows and not state.holds(REAL):
@@ -237,6 +228,26 @@ class Columns:
             present = [(word, label) for word, label in labels.items() if label.rows]
             labels = dict(sorted(present, key=lambda entry: (-entry[1].rows, entry[0])))
         return Facts(profile, self.widths, labels, text, coded)
+
+    def command(self, facts: Facts, specs: Sequence[str]) -> tuple[str | None, str]:
+        """Return the command that computes losses; without one, possibly why not."""
+        files, targets = paths_of(self.data), self.options["targets"]
+        if not specs or files is None or (targets is not None and paths_of(targets) is None):
+            return None, ""
+        if set(facts.widths) == {"target"}:
+            return None, "no predictions are named: -p adds their range and the residuals, and a command to run"
+        positive = self.options["positive_label"] or ("0" if facts.inverted else facts.positive)
+        if facts.text and positive is None:
+            return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
+        options = {
+            **self.options,
+            "target": self.selection.target_pattern,
+            "positive_label": positive,
+            "activation": None if facts.activation == "none" else facts.activation,
+            "task": facts.task if _takes_task(facts, specs) else None,
+            "losses": specs,
+        }
+        return command("eval", files, options), ""
 
 
 def _roles_read(roles: Sequence[str], pred: str | None, target: str | None) -> set[str]:
@@ -273,34 +284,6 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
     if facts.inverted:
         yield "pairs labelled 1 are nearer than the others, but 1 means different: the command reads 0 as 1"
-
-
-def _command(
-    query: Query, pred: str | None, columns: Columns, facts: Facts, specs: Sequence[str]
-) -> tuple[str | None, str]:
-    """Return the command that computes the losses; without one, possibly why not."""
-    files = paths_of(query.data)
-    if (
-        not specs
-        or files is None
-        or (query.options["targets"] is not None and paths_of(query.options["targets"]) is None)
-    ):
-        return None, ""
-    if set(facts.widths) == {"target"}:
-        return None, "no predictions are named: -p adds their range and the residuals, and a command to run"
-    positive = query.options["positive_label"] or ("0" if facts.inverted else facts.positive)
-    if facts.text and positive is None:
-        return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
-    options = {
-        **query.options,
-        "pred": pred,
-        "target": columns.selection.target_pattern,
-        "positive_label": positive,
-        "activation": None if facts.activation == "none" else facts.activation,
-        "task": facts.task if _takes_task(facts, specs) else None,
-        "losses": specs,
-    }
-    return command("eval", files, options), ""
 
 
 def _takes_task(facts: Facts, specs: Sequence[str]) -> bool:

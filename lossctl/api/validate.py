@@ -107,9 +107,9 @@ class CheckedData:
     """Opened inputs, the columns of each role, and a profile of every table, as far as that goes."""
 
     def __init__(self, query: Query, opened: Opened) -> None:
-        self.query, self.opened = query, opened
+        self.query, self.opened, self.options = query, opened, query.options
         self.tables: Sequence[Table] = opened.tables
-        self.threads = query.options["threads"] or usable_cores()
+        self.threads = self.options["threads"] or usable_cores()
         self.selection = self._selection()
         self.by: Mapping[str, tuple[Slot, ...]] = {} if self.selection is None else self.selection.by
         self.slots: dict[Role, Slot] = {}
@@ -151,9 +151,7 @@ class CheckedData:
             for name, slots in self.by.items()
             if all(slot.table == place for slot in slots)
         }
-        return TableScan(table, roles, by, self.query.options["watch"]).run(
-            self.threads, self.query.options["progress"]
-        )
+        return TableScan(table, roles, by, self.options["watch"]).run(self.threads, self.options["progress"])
 
     def column(self, slot: Slot, name: str) -> ColumnSurvey | None:
         """Return a column of a slot, None where it was not read."""
@@ -200,7 +198,7 @@ class CheckedData:
             ]
             if any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots):
                 roles.append("by")
-            if self.selection is not None and name == self.query.options["id"]:
+            if self.selection is not None and name == self.options["id"]:
                 roles.append("id")
             kind = KINDS.get(profile.shapes[name].kind, "other")
             columns.append(column_survey(name, kind, column, tuple(roles)))
@@ -248,7 +246,7 @@ class CheckedData:
     def _pairing(self) -> Pairing | None:
         if not self.tables:
             return None
-        key = self.query.options["id"]
+        key = self.options["id"]
         if key is None:
             return Pairing(None, alike=self._key_columns())
         if any(table.column(key) is None for table in self.surveys):
@@ -280,10 +278,10 @@ class CheckedData:
 
         try:
             rows: RowSource = ByPosition(self.tables)
-            if self.query.options["id"] is not None:
+            if self.options["id"] is not None:
                 from lossctl.io.by_key import ByKey
 
-                rows = ByKey(self.tables, self.query.options["id"], self.threads)
+                rows = ByKey(self.tables, self.options["id"], self.threads)
             return tuple(agreements(self.tables, rows, self.selection, job.rule))
         except DataError:  # eval says why rows cannot be paired, and the keys are surveyed
             return ()
@@ -363,7 +361,7 @@ class CheckedData:
             need = "true or false, as the rows before it" if column.kind == "boolean" else "a number"
             cells = f" ({column.odd.count} such cells)" if (column.odd.count or 0) > 1 else ""
             yield f"{table.where(column.odd.row - 1)}, column {name!r}: {column.odd.text!r} is not {need}{cells}"
-        if self.query.options["missing"] == "error":
+        if self.options["missing"] == "error":
             holes = [("null", column.null + column.empty, profile.first_null)]
             for hole, count, first in [*holes, *([("nan", column.nan, profile.first_nan)] if number else [])]:
                 if count:
@@ -427,7 +425,7 @@ class CheckedData:
             profile, second_profile = tables[0].roles.get(first), tables[1].roles.get(second)
             if profile is None or second_profile is None or not profile.rows:
                 continue
-            if self.query.options["id"] is not None and places[0] != places[1]:
+            if self.options["id"] is not None and places[0] != places[1]:
                 continue
             if profile.fingerprint == second_profile.fingerprint and tables[0].rows == tables[1].rows:
                 if first == TARGET:

@@ -131,13 +131,8 @@ class Advice:
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document as plain values; a number that does not exist is None."""
-        data = {
-            "path": self.path,
-            "rows": self.rows,
-            "used": self.used,
-            "target": list(self.target),
-            "pred": list(self.pred),
-        }
+        columns = {"target": list(self.target), "pred": list(self.pred)}
+        data = {"path": self.path, "rows": self.rows, "used": self.used, **columns}
         begin = head("losses choose", self.version)
         return {**begin, "environment": environment(), "data": data, **record(self)}
 
