@@ -21,7 +21,7 @@ def run(arguments: list[str] | None = None) -> int:
     except Exception as error:  # an installation that is broken must not look like a gate that failed
         sys.stderr.write(f"lossctl: cannot start: {type(error).__name__}: {error}; install lossctl anew\n")
         return ExitCode.BUG
-    if complete.is_asked():
+    if os.environ.get(complete.VARIABLE, "").startswith("complete_"):  # a shell asks what a word may become
         return complete.answer(lambda: app(arguments, prog_name="lossctl", standalone_mode=False))
     try:
         return int(app(arguments, prog_name="lossctl", standalone_mode=False) or ExitCode.OK)

@@ -164,8 +164,6 @@ def text_or(plain: Callable[[Any], object]) -> Callable[[Any], object]:
 # kinds of values ---------------------------------------------------------------------------------------------
 
 LONGEST: Final = 60  # characters of a wrong value in an error text
-WHOLE: Final = r"[+-]?[0-9]+"
-NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 PERCENT: Final = r"([0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15})%"
 BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 REQUIRED: Final = Parameter.empty
@@ -193,7 +191,7 @@ class Kind:
 
     def from_text(self, text: str) -> object:
         """Read what was typed, or stands in an environment variable; None where it does not fit."""
-        raise NotImplementedError
+        return self.from_toml(text)
 
     def from_toml(self, value: object) -> object:
         """Read a value of the configuration file; None where it does not fit."""
@@ -251,9 +249,6 @@ class Choice(Kind):
     def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
         return " or ".join((", ".join(self.options[:-1]), self.options[-1]))
 
-    def from_text(self, text: str) -> object:
-        return self.from_toml(text)
-
     def from_toml(self, value: object) -> object:
         return value if isinstance(value, str) and value in self.options else None
 
@@ -286,6 +281,7 @@ class Number(Kind):
     ends: bool = True
     such_as: str = ""
     noun: ClassVar[str] = "a number"
+    pattern: ClassVar[str] = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
     @property
     def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
@@ -295,7 +291,9 @@ class Number(Kind):
         return f"{self.noun} {words}" + (f", such as {self.such_as}" if self.such_as else "")
 
     def from_text(self, text: str) -> object:
-        return self.from_toml(float(text)) if re.fullmatch(NUMBER, text) and len(text) < LONGEST else None
+        if not re.fullmatch(self.pattern, text) or len(text) >= LONGEST:
+            return None
+        return self.from_toml(int(text) if isinstance(self, Whole) else float(text))
 
     def from_toml(self, value: object) -> object:
         number = as_float(value)
@@ -312,13 +310,11 @@ class Whole(Number):
     """A whole number from `low` to `high`."""
 
     noun = "a whole number"
+    pattern = r"[+-]?[0-9]+"
 
     @property
     def metavar(self) -> str:
         return "N"
-
-    def from_text(self, text: str) -> object:
-        return self.from_toml(int(text)) if re.fullmatch(WHOLE, text) and len(text) < LONGEST else None
 
     def from_toml(self, value: object) -> object:
         if isinstance(value, float) and value.is_integer():
@@ -524,7 +520,7 @@ LIMITS: Final = Texts(
 )
 
 
-def whole(low: int, high: int) -> Whole:
+def whole_number(low: int, high: int) -> Whole:
     """Return the kind of whole numbers from `low` to `high`."""
     return Whole("a whole number", plain_whole, low=low, high=high)
 
@@ -604,7 +600,7 @@ class Inputs(TypedDict, total=False):
     ]
     threads: Annotated[
         int | None,
-        Option(whole(1, MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
+        Option(whole_number(1, MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
     ]
     max_memory: Annotated[
         str | int | None,
@@ -669,14 +665,14 @@ class CompareOptions(TypedDict, total=False):
     ]
     all_pairs: Annotated[bool, Option(SWITCH, "Compare every two models, and name those that may be the best.")]
     ci_method: Annotated[str, Option(CI_METHOD, "How intervals are made; auto: by what fits the loss.", default="auto")]
-    resamples: Annotated[int, Option(whole(100, 100_000), "Resamples of the bootstrap.", default=1000)]
-    seed: Annotated[int, Option(whole(0, 2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
+    resamples: Annotated[int, Option(whole_number(100, 100_000), "Resamples of the bootstrap.", default=1000)]
+    seed: Annotated[int, Option(whole_number(0, 2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
     power: Annotated[
         str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
     ]
     worst: Annotated[
         int,
-        Option(whole(0, 100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
+        Option(whole_number(0, 100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
     ]
 
 
@@ -689,7 +685,7 @@ class Dependence(TypedDict, total=False):
     ]
     horizon: Annotated[
         int,
-        Option(whole(1, 1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
+        Option(whole_number(1, 1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
     ]
 
 
@@ -732,7 +728,9 @@ class CheckOptions(TypedDict, total=False):
             default="point",
         ),
     ]
-    min_slice: Annotated[int, Option(whole(0, 2**53), "Slices of fewer rows are insufficient evidence.", default=30)]
+    min_slice: Annotated[
+        int, Option(whole_number(0, 2**53), "Slices of fewer rows are insufficient evidence.", default=30)
+    ]
     on_insufficient: Annotated[
         Literal["warn", "fail"] | None,
         Option(
@@ -829,7 +827,7 @@ class Display(TypedDict):
             Texts(), "Also write to a file, whole or not at all; repeat.", "-o [FMT:]PATH", only="check", path="write"
         ),
     ]
-    digits: Annotated[int, Option(whole(1, 17), "Significant digits in tables, 1 to 17.", default=5)]
+    digits: Annotated[int, Option(whole_number(1, 17), "Significant digits in tables, 1 to 17.", default=5)]
     progress: Annotated[
         bool | None, Option(Either(), "Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
     ]

@@ -66,7 +66,7 @@ def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
             plain[name] = value if value is default or (value is None and optional) else kind.plain(value)
         except TypeError:
             none = ", or None" if optional else ""
-            raise UsageError(f"{name}: {_shown(value)} is not allowed; {kind.python}{none}") from None
+            raise UsageError(f"{name}: {_abbreviated(value)} is not allowed; {kind.python}{none}") from None
     return plain
 
 
@@ -82,7 +82,7 @@ def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
     return right
 
 
-def _shown(value: object) -> str:
+def _abbreviated(value: object) -> str:
     """Show a value in a few words: as it is written, or by its type where that may take many lines."""
     if value is None or type(value) in SIMPLE or isinstance(value, bool | np.number):
         return printable(reprlib.repr(value))
@@ -185,7 +185,7 @@ class Query:
         options = self.options
         request = Request(
             options["target"],
-            tuple(named(options["pred"])),
+            tuple(model_columns(options["pred"])),
             tuple(as_list(options["roles"])),
             options["weight"],
             tuple(as_list(options["by"])),
@@ -195,7 +195,7 @@ class Query:
         return select(tables, names, request, needed_roles([loss for _, loss in self.losses]))
 
 
-def named(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
+def model_columns(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
     """Bring predictions into one list: texts to be parsed, and pairs of a model's name and its columns."""
     if isinstance(value, Mapping):
         return [(name, columns if isinstance(columns, str) else tuple(columns)) for name, columns in value.items()]
@@ -236,20 +236,15 @@ def open_inputs(
     """Open the model tables and, last, the targets table; return them with given names and paths."""
     if isinstance(data, Opened):
         return data.tables, data.names, data.paths
-    split: list[tuple[str | None, str]] | None = None
-    if isinstance(data, str | os.PathLike):
-        split = [split_name(os.fspath(data))]
-    elif isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        split = [(str(name), os.fspath(path)) for name, path in data.items()]
-    elif isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
-        split = [split_name(os.fspath(path)) for path in data]
+    entries = _path_entries(data)
     target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
     names: list[str | None] = [None]
     paths: list[str] = []
-    if split is None:
+    if entries is None:
         tables = [from_memory(data)]
     else:
-        names, paths = [name for name, _ in split], [path for _, path in split]
+        pairs = [split_name(text) if name is None else (name, text) for name, text in entries]
+        names, paths = [name for name, _ in pairs], [path for _, path in pairs]
         if [*paths, target_path].count("-") > 1:
             raise UsageError("- (standard input) can be read once only")
         tables = [open_table(path, delimiter) for path in paths]
@@ -267,13 +262,21 @@ def open_inputs(
 
 def paths_of(data: object) -> list[str] | None:
     """Return the `[NAME=]PATH` texts of inputs that are files, None for data in memory."""
+    entries = _path_entries(data)
+    return None if entries is None else [text if name is None else f"{name}={text}" for name, text in entries]
+
+
+def _path_entries(data: object) -> list[tuple[str | None, str]] | None:
+    """Return names and paths of a mapping, or None and the `[NAME=]PATH` of others; None for data in memory."""
     if isinstance(data, str | os.PathLike):
-        return [os.fspath(data)]
-    if isinstance(data, Mapping) and data and all(isinstance(path, str | os.PathLike) for path in data.values()):
-        return [f"{name}={os.fspath(path)}" for name, path in data.items()]
-    if isinstance(data, Sequence) and data and all(isinstance(path, str | os.PathLike) for path in data):
-        return [os.fspath(path) for path in data]
-    return None
+        return [(None, os.fspath(data))]
+    if not isinstance(data, Mapping | Sequence) or not data:
+        return None
+    paths = list(data.values() if isinstance(data, Mapping) else data)
+    if not all(isinstance(path, str | os.PathLike) for path in paths):
+        return None
+    names = list(map(str, data)) if isinstance(data, Mapping) else [None] * len(paths)
+    return list(zip(names, map(os.fspath, paths), strict=True))
 
 
 # commands to type next ---------------------------------------------------------------------------------------

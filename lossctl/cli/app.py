@@ -77,9 +77,9 @@ def versions() -> str:
     return "\n".join([*lines, f"CPU features {' '.join(numerical['cpu'])}"]) + "\n"
 
 
-def _version(context: typer.Context, requested: bool) -> None:
+def _version(context: typer.Context, flag: bool) -> None:
     """Print the version and end, before a command is looked for."""
-    if requested:
+    if flag:
         emit(versions() if context.params.get("verbose") else f"lossctl {__version__}\n")
         raise typer.Exit
 

@@ -30,11 +30,6 @@ JOINTS: Final = re.compile(r"[:=@]+")  # what bash parts words at, and puts betw
 SPECIAL: Final = re.compile(r"([^\w@%+=:,./-])")  # what means something to bash where it stands without quotes
 
 
-def is_asked() -> bool:
-    """Whether a shell asks what a word may become."""
-    return os.environ.get(VARIABLE, "").startswith("complete_")
-
-
 def answer(application: Callable[[], object]) -> int:
     """Let Typer answer a shell, without a word about what goes wrong; bash gets words as it parts them."""
     adapt = _mend_words() if os.environ[VARIABLE] == "complete_bash" else None

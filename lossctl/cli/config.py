@@ -278,13 +278,13 @@ class Settings:
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
         outside = {*marks(Verdict), *marks(Display), *marks(ConfigOptions)}
-        found = {option.name: self[option.name] for option in self.options if option.name not in outside}
-        if found.get("delimiter") == r"\t":
-            found["delimiter"] = "\t"
-        if "no_ci" in found:
-            level = LEVEL if found["ci"] is None else found["ci"]
-            found["ci"] = None if found.pop("no_ci") else level
-        return found
+        values = {option.name: self[option.name] for option in self.options if option.name not in outside}
+        if values.get("delimiter") == r"\t":
+            values["delimiter"] = "\t"
+        if "no_ci" in values:
+            level = LEVEL if values["ci"] is None else values["ci"]
+            values["ci"] = None if values.pop("no_ci") else level
+        return values
 
     @property
     def rules(self) -> tuple[RuleTable, ...]:
@@ -425,7 +425,7 @@ def _to_json(settings: Settings) -> str:
 def _to_text(settings: Settings) -> str:
     """Return two tables."""
     values = [
-        (option.label, _shown(value.value), value.origin)
+        (option.label, _cell(value.value), value.origin)
         for option in settings.options
         if (value := settings.values[option.name])
     ]
@@ -471,7 +471,7 @@ def _details(rule: Mapping[str, Any]) -> str:
     return ", ".join([*words, *(["level warn"] if rule["level"] == "warn" else [])])
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> str:
     """Show a value for people: nothing as a dash, several side by side."""
     if value is None or value == ():
         return "-"
