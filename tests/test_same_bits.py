@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl import Report, registry
-from lossctl.core.block import Block, Defect, Pending, ready
-from lossctl.core.breach import Breach
+from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.state import Sample
 from lossctl.engine import run as engine
 from lossctl.engine.plan import Plan, Question

@@ -11,8 +11,7 @@ from lossctl.api.choose_rules import advise, domains_of, sort_losses
 from lossctl.api.evaluate import look_ahead
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
-from lossctl.core.block import Block
-from lossctl.core.breach import Breach
+from lossctl.core.block import Block, Breach
 from lossctl.core.domain import REAL
 from lossctl.core.form import form_wish
 from lossctl.core.state import NEVER

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, cast
 import numpy as np
 
 from lossctl.api.choose_facts import Facts
-from lossctl.core.breach import breach, judged
+from lossctl.core.block import breach, judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import OPTIONAL, Form
 from lossctl.core.loss import Loss

@@ -39,7 +39,7 @@ from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
-    from lossctl.io.by_key import ByKey
+    pass
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -226,7 +226,7 @@ def answer(
     return made_report(state, plan, reader, job, query)
 
 
-def _row_source(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition | ByKey:
+def _row_source(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition:
     """Decide how rows of several tables belong together: by a key, or by their order."""
     key = query.options["id"]
     if key is not None:

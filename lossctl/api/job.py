@@ -11,8 +11,7 @@ import numpy as np
 from lossctl import registry
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
-from lossctl.core.block import Block
-from lossctl.core.breach import Breach
+from lossctl.core.block import Block, Breach
 from lossctl.core.domain import RANGES, Flag
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.labels import ClassCodes

@@ -16,7 +16,7 @@ from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EXAMPLES
-from lossctl.io.by_position import ByPosition, RowSource
+from lossctl.io.by_position import ByPosition
 from lossctl.io.csv import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot
@@ -277,7 +277,7 @@ class CheckedData:
         from lossctl.profile.pairing import agreements
 
         try:
-            rows: RowSource = ByPosition(self.tables)
+            rows = ByPosition(self.tables)
             if self.options["id"] is not None:
                 from lossctl.io.by_key import ByKey
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
-from lossctl.core.breach import breach, judged
+from lossctl.core.block import breach, judged
 from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, Codes
 from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
 from lossctl.core.labels import ClassCodes, label

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from lossctl.core.breach import judged
+from lossctl.core.block import judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import CODED, GIVEN, Form
 from lossctl.core.loss import Loss, Term

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.block import Block, Defect
-from lossctl.core.breach import Breach, breach
+from lossctl.core.block import Block, Breach, Defect, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.fingerprint import MODULUS
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup

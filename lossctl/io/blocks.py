@@ -12,13 +12,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, Defect, Pending, ready
-from lossctl.core.breach import Breach
+from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
 from lossctl.core.form import CODED, GIVEN, QUERY
 from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.by_position import Columns, Rows, RowSource
+from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.select import WITHIN, Selection, Slot
 from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
@@ -63,7 +62,7 @@ class BlockReader:
     def __init__(
         self,
         tables: Sequence[Table],
-        rows: RowSource,
+        rows: ByPosition,
         selection: Selection,
         rule: TargetRule,
         missing: Missing = "error",

@@ -38,12 +38,16 @@ EXAMPLES: Final = 3
 Words = NDArray[np.uint64]  # (lines, rows) of one table: line 0 is the hash of the key
 
 
-class ByKey:
-    """Tables whose rows belong together by a key. `keep_rows` keeps the first table's row numbers, for `rows_at`."""
+class ByKey(ByPosition):
+    """Tables whose rows belong together by a key; by their position, too, where all keys ascend alike.
+
+    `keep_rows` keeps the first table's row numbers, for `rows_at`.
+    """
+
+    key: str
 
     def __init__(self, tables: Sequence[Table], key: str, threads: int, keep_rows: bool = False) -> None:
-        self.tables = tables
-        self.key = key
+        super().__init__(tables, key)
         self.threads = threads
         self.keep_rows = keep_rows
         self._buckets: Buckets | None = None
@@ -51,7 +55,7 @@ class ByKey:
     def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
         """Return at most `parts` streams that have all rows between them."""
         if self._ascend_alike():
-            return ByPosition(self.tables, self.key).feeds(columns, parts)
+            return super().feeds(columns, parts)
         self._buckets = Buckets(self.tables, self.key, columns, self.threads, self.keep_rows)
         return [self._buckets.feed()]
 

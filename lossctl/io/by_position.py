@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,19 +38,6 @@ class Rows:
     def hashes(self) -> Hashes:
         """Return the hashes of the rows' addresses or keys, to be overwritten."""
         return row_hashes(self.start, self.rows) if self.keys is None else self.keys[: self.rows].copy()
-
-
-class RowSource(Protocol):
-    """Where the rows of all tables come from, together: by position or by key."""
-
-    def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
-        """Return at most `parts` streams that have all rows between them, each in row order."""
-
-    def row_of(self, table: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-
-    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of the first table that stand at addresses of one block."""
 
 
 class ByPosition:

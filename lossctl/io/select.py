@@ -151,7 +151,7 @@ class _Selector:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
                 if several and name is not None:
                     raise UsageError(f"-p {text}: with several files the names are given to the files, as NAME=PATH")
-                columns = find(table, pattern) if isinstance(pattern, str) else exactly(table, pattern)
+                columns = find(table, pattern)
                 pattern = pattern if isinstance(pattern, str) else ",".join(pattern)
                 name = self.names[i] if len(texts) == 1 and self.names[i] else name
                 if name is None:
@@ -211,16 +211,16 @@ def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
 # columns of one table -------------------------------------------------------------------------------------------------
 
 
-def find(table: Table, text: str) -> tuple[str, ...]:
-    """Resolve `a`, `a,b,c` or `p_*` to columns of a table; raise DataError for what it does not have."""
+def find(table: Table, text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Resolve `a`, `a,b,c`, `p_*` or columns named one by one; raise DataError for what a table does not have."""
     names = list(table.names)
     if text in names:
-        return (text,)
+        return (str(text),)
     columns: list[str] = []
-    for piece in text.split(","):
+    for piece in text.split(",") if isinstance(text, str) else text:
         if piece in names:
             columns.append(piece)
-        elif any(mark in piece for mark in "*?["):
+        elif isinstance(text, str) and any(mark in piece for mark in "*?["):
             matching = [name for name in names if fnmatch.fnmatchcase(name, piece)]
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
@@ -228,16 +228,8 @@ def find(table: Table, text: str) -> tuple[str, ...]:
             table.watch(piece)
         else:
             raise DataError(unknown_column(table, piece, "there is no column"))
-    if len(set(columns)) != len(columns):
+    if isinstance(text, str) and len(set(columns)) != len(columns):
         raise UsageError(f"{text!r} names a column of {table.label} twice")
-    return tuple(columns)
-
-
-def exactly(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return columns that are named one by one; raise DataError for one that a table does not have."""
-    for name in columns:
-        if name not in table.names:
-            raise DataError(unknown_column(table, name, "there is no column"))
     return tuple(columns)
 
 

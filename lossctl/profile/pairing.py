@@ -11,12 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.block import Defect
-from lossctl.core.breach import Breach
+from lossctl.core.block import Breach, Defect
 from lossctl.core.fingerprint import Hashes
 from lossctl.io.blocks import BlockReader, TargetRule
 from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
-from lossctl.io.by_position import ByPosition, RowSource
+from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
 from lossctl.io.table import Keys as KeyColumn
 from lossctl.io.table import Kind, Table
@@ -109,7 +108,7 @@ def survey_keys(tables: Sequence[Table], key: str) -> tuple[list[Keys], list[Unp
     return keys, unpaired
 
 
-def agreements(tables: Sequence[Table], rows: RowSource, selection: Selection, rule: TargetRule) -> list[Agreement]:
+def agreements(tables: Sequence[Table], rows: ByPosition, selection: Selection, rule: TargetRule) -> list[Agreement]:
     """Compare the target where several tables hold it; raise DataError where rows cannot be paired at all."""
     if selection.target is None:
         return []

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.breach import Breach, breach
+from lossctl.core.block import Breach, breach
 from lossctl.core.domain import (
     MASK,
     NON_NEGATIVE,

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, Defect, Pending
-from lossctl.core.breach import Breach
+from lossctl.core.block import Block, Breach, Defect, Pending
 from lossctl.core.domain import Domain
 from lossctl.engine.run import Feed, Watch
 from lossctl.errors import DataError
