@@ -18,7 +18,8 @@
         '''
 
 The first line is the summary, the text up to the first head the doc. A line that is indented deeper than the one it
-belongs to continues it. `core.peer` says how a line of `Elsewhere` is read.
+belongs to continues it. `core.peer` says how a line of `Elsewhere` is read. `Optimises` says in a few words what the
+best predictions are; it is needed of the losses that `choose` recommends.
 
 `@loss` takes a per-row quantity, of which the loss is the mean; `@recipe` takes a function of the parameters that
 returns a `Recipe`: several parts and the statistic of their means, a peak, or a whole sample. A family with more in
