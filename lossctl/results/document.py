@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lossctl.errors import DataError, listed, printable
 
 SCHEMA_VERSION: Final = 1
+PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")
@@ -45,12 +47,22 @@ def record(result: Any, *, strict: bool = True) -> dict[str, Any]:
     strict: a number that is not finite becomes None, as JSON has none; otherwise it stays.
     """
     kind: Any = type(result)
-    return {key: _plain(getattr(result, attribute), strict) for key, attribute in keys(kind)}
+    names, values = _getter(kind)
+    return {
+        name: value if type(value) in PLAIN else _plain(value, strict)
+        for name, value in zip(names, values(result), strict=True)
+    }
+
+
+@cache
+def _getter(kind: Any) -> tuple[list[str], Callable[[object], tuple[Any, ...]]]:
+    """Return the keys of a class, and what gives all values of an instance at once: reports have many cells."""
+    return [key for key, _ in keys(kind)], attrgetter(*(attribute for _, attribute in keys(kind)))
 
 
 def _plain(value: Any, strict: bool) -> Any:
     kind = type(value)
-    if value is None or kind in (str, int, bool):
+    if kind in PLAIN:
         return value
     if isinstance(value, float):
         return None if strict and not math.isfinite(value) else value
