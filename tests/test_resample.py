@@ -18,7 +18,7 @@ from scipy import stats
 import lossctl
 from lossctl import Report
 from lossctl.core.fingerprint import row_hashes, text_hash
-from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, parts
+from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
 from lossctl.results.report import Comparison
 
 Values = NDArray[Any]
@@ -119,11 +119,11 @@ def test_mixing_is_one_to_one() -> None:
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300, 5e-324])
 def test_a_line_is_cut_into_two_parts_that_add_up(scale: float) -> None:
     line = np.random.default_rng(2).normal(size=1_000) * scale
-    high, low = parts(line)
+    high, low = split(line)
     assert np.abs(line - high - low).max() <= np.abs(line).max() * 2.0**-63 + 5e-324
     top = np.abs(line).max()
     assert all((np.abs(part) <= 2.0 * top).all() for part in (high, low))
-    np.testing.assert_array_equal(np.concatenate(parts(np.zeros(3))), np.zeros(6))
+    np.testing.assert_array_equal(np.concatenate(split(np.zeros(3))), np.zeros(6))
 
 
 # the definition -----------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class GroupedMoments:
         return block.state()
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
-        """Return the state of the rows of both; `later` holds later blocks."""
+        """Return the state of the rows of two; `later` holds later blocks."""
         totals = GroupTotals()
         totals.add(self)
         totals.add(later)
@@ -77,12 +77,12 @@ class GroupedMoments:
         return self.products[0][place], self.products[1][place]
 
     def view(self, g: int) -> GroupView:
-        """Return the state of one group, in the terms that a statistic asks."""
+        """Return the state of one group."""
         return GroupView(self, g)
 
 
 class BlockGroups:
-    """Grouped moments of one block in the making, line by line.
+    """The grouped moments of one block, taken line by line.
 
     Rows are put into the order of their groups, once for all lines, so that a group's rows lie side by side. Each
     line is taken about the group's first value, so that equal values have no spread.
@@ -111,7 +111,7 @@ class BlockGroups:
         self._odd: dict[int, Ints] = {}
         self._products: dict[tuple[int, int], Array] = {}
         self._powers: dict[int, tuple[Array, Array]] = {}  # sums of squares and cubes of centred lines
-        self._centred: Centred[Array] = Centred(pairs)
+        self._waiting: Centred[Array] = Centred(pairs)
         self._scratch = np.empty(len(codes))
 
     def _summed(self, line: NDArray[Any]) -> NDArray[Any]:
@@ -120,15 +120,15 @@ class BlockGroups:
     def add(self, line: Array) -> None:
         """Take the next quantity; the line is only read."""
         place = len(self._firsts)
-        first, centred, rest = self._about_first(np.take(line, self._order))
-        if not np.isfinite(rest).all():
+        first, centred, remainder = self._about_first(np.take(line, self._order))
+        if not np.isfinite(remainder).all():
             ordered = np.take(line, self._order)
             self._take_odd(place, ordered)
-            first, centred, rest = self._about_first(ordered)
+            first, centred, remainder = self._about_first(ordered)
         self._firsts.append(first)
-        self._rests.append(rest)
-        for i, other in self._centred.products(place, centred):
-            self._products[i, place] = self._squares(i == place, other, centred)
+        self._rests.append(remainder)
+        for i, earlier in self._waiting.products(place, centred):
+            self._products[i, place] = self._product(i == place, earlier, centred)
         if place in self.cubed:
             squares = np.square(centred)
             self._powers[place] = self._summed(squares), self._summed(np.multiply(squares, centred, out=squares))
@@ -145,19 +145,19 @@ class BlockGroups:
         if not len(strange):
             return
         record = self._odd[quantity] = no_odd(len(self._rows))
-        held, place = line[strange], np.repeat(np.arange(len(self._rows)), self._rows)[strange]
-        for kind, test in enumerate((held == np.inf, held == -np.inf, np.isnan(held))):
+        values, place = line[strange], np.repeat(np.arange(len(self._rows)), self._rows)[strange]
+        for kind, test in enumerate((values == np.inf, values == -np.inf, np.isnan(values))):
             record[kind] = np.bincount(place[test], minlength=len(self._rows))
         np.minimum.at(record[KINDS], place, self._addresses[self._order[strange]])
         line[strange] = 0.0
 
-    def _squares(self, own: bool, left: Array, right: Array) -> Array:
+    def _product(self, is_square: bool, earlier: Array, centred: Array) -> Array:
         """Sum the products of two centred lines by group."""
-        both = self._summed(np.multiply(left, right, out=self._scratch))
-        if own and not both.all():  # a spread that underflowed is not none
-            moved = self._summed((left != 0.0).astype(np.int64)) > 0
-            both = np.where((both == 0.0) & moved, np.nan, both)
-        return both
+        products = self._summed(np.multiply(earlier, centred, out=self._scratch))
+        if is_square and not products.all():  # a spread that underflowed is not none
+            moved = self._summed((centred != 0.0).astype(np.int64)) > 0
+            products = np.where((products == 0.0) & moved, np.nan, products)
+        return products
 
     def state(self) -> GroupedMoments:
         """Return the moments of all lines taken.
@@ -173,15 +173,15 @@ class BlockGroups:
         products = double.add(double.scale((sums[0][j], sums[1][j]), m[i]), double.two_product(m[j], r[i]))
         products = double.add(products, (squares, np.zeros_like(squares)))
         return GroupedMoments(
-            self.pairs,
-            self._codes,
-            self._rows,
-            self._live,
-            sums,
-            products,
-            self._odd,
-            self.cubed,
-            self._cubes(m, r),
+            pairs=self.pairs,
+            codes=self._codes,
+            rows=self._rows,
+            live=self._live,
+            sums=sums,
+            products=products,
+            odd=self._odd,
+            cubed=self.cubed,
+            cubes=self._cubes(m, r),
         )
 
     def _cubes(self, m: Array, r: Array) -> Pair:
@@ -192,12 +192,12 @@ class BlockGroups:
         )
         m, r = m[lines], r[lines]
         zero = np.zeros_like(m)
-        found = double.two_product(m, np.broadcast_to(self._size, m.shape))
+        total = double.two_product(m, np.broadcast_to(self._size, m.shape))
         for power in (3.0 * r, 3.0 * squares, cubes):
-            found = double.add(found, (power, zero))
+            total = double.add(total, (power, zero))
             if power is not cubes:
-                found = double.scale(found, m)
-        return found
+                total = double.scale(total, m)
+        return total
 
 
 def by_code(codes: Ints) -> Ints:
@@ -228,48 +228,43 @@ class GroupTotals:
         at: slice | Ints = slice(None) if len(later.codes) == size else later.codes
         self._counts[:, at] += np.stack([later.rows, later.live])
         sums = (self._sums, later.sums), (self._products, later.products), (self._cubes, later.cubes)
-        for mine, theirs in sums:
-            mine[0][:, at], mine[1][:, at] = double.add((mine[0][:, at], mine[1][:, at]), theirs)
+        for (high, low), addends in sums:
+            high[:, at], low[:, at] = double.add((high[:, at], low[:, at]), addends)
         for i, odd in later.odd.items():
-            known = self._odd.setdefault(i, no_odd(size))
-            known[:KINDS, at] += odd[:KINDS]
-            known[KINDS, at] = np.minimum(known[KINDS, at], odd[KINDS])
+            record = self._odd.setdefault(i, no_odd(size))
+            record[:KINDS, at] += odd[:KINDS]
+            record[KINDS, at] = np.minimum(record[KINDS, at], odd[KINDS])
 
     def _grow(self, size: int, later: GroupedMoments) -> None:
         """Make room for codes below `size`, and for half as many again."""
-        known = self._counts.shape[1]
-        if size <= known and known:
+        groups = self._counts.shape[1]
+        if size <= groups and groups:
             return
         self._pairs, self._cubed = later.pairs, later.cubed
-        room = size if not known else max(size, known + known // 2)
-        self._counts = _wider(self._counts, 2, room)
+        width = size if not groups else max(size, groups + groups // 2)
+        self._counts = _wider(self._counts, 2, width)
+        sums = (self._sums, later.sums), (self._products, later.products), (self._cubes, later.cubes)
         self._sums, self._products, self._cubes = (
-            (_wider(mine[0], len(theirs[0]), room), _wider(mine[1], len(theirs[0]), room))
-            for mine, theirs in (
-                (self._sums, later.sums),
-                (self._products, later.products),
-                (self._cubes, later.cubes),
-            )
+            (_wider(high, len(addends[0]), width), _wider(low, len(addends[0]), width)) for (high, low), addends in sums
         )
         for i, odd in self._odd.items():
-            wide = no_odd(room)
-            wide[:, :known] = odd
-            self._odd[i] = wide
+            self._odd[i] = no_odd(width)
+            self._odd[i][:, :groups] = odd
 
     def state(self) -> GroupedMoments:
         """Return the sums of the groups that have rows."""
         codes = np.flatnonzero(self._counts[0])
         at: slice | Ints = slice(None) if len(codes) == self._counts.shape[1] else codes
         return GroupedMoments(
-            self._pairs,
-            codes,
-            self._counts[0, at],
-            self._counts[1, at],
-            (self._sums[0][:, at], self._sums[1][:, at]),
-            (self._products[0][:, at], self._products[1][:, at]),
-            {i: odd[:, at] for i, odd in self._odd.items()},
-            self._cubed,
-            (self._cubes[0][:, at], self._cubes[1][:, at]),
+            pairs=self._pairs,
+            codes=codes,
+            rows=self._counts[0, at],
+            live=self._counts[1, at],
+            sums=(self._sums[0][:, at], self._sums[1][:, at]),
+            products=(self._products[0][:, at], self._products[1][:, at]),
+            odd={i: odd[:, at] for i, odd in self._odd.items()},
+            cubed=self._cubed,
+            cubes=(self._cubes[0][:, at], self._cubes[1][:, at]),
         )
 
 
@@ -280,8 +275,8 @@ def no_odd(groups: int) -> Ints:
     return record
 
 
-def _wider(values: NDArray[Any], lines: int, room: int) -> NDArray[Any]:
-    wide = np.zeros((lines, room), dtype=values.dtype)
+def _wider(values: NDArray[Any], lines: int, width: int) -> NDArray[Any]:
+    wide = np.zeros((lines, width), dtype=values.dtype)
     wide[: len(values), : values.shape[1]] = values
     return wide
 
@@ -300,39 +295,37 @@ class PeaksByGroup:
         rows = np.bincount(place, minlength=len(present))
         return cls(dict(zip(present.tolist(), zip(rows.tolist(), tops.tolist(), strict=True), strict=True)))
 
-    def merge(self, other: PeaksByGroup) -> PeaksByGroup:
+    def merge(self, later: PeaksByGroup) -> PeaksByGroup:
         tops = dict(self.tops)
-        for code, (rows, top) in other.tops.items():
-            known = tops.get(code, (0, -np.inf))
-            tops[code] = known[0] + rows, float(np.maximum(known[1], top))
+        for code, (rows, top) in later.tops.items():
+            earlier_rows, earlier_top = tops.get(code, (0, -np.inf))
+            tops[code] = earlier_rows + rows, float(np.maximum(earlier_top, top))
         return PeaksByGroup(tops)
 
 
 class GroupView:
     """One group of grouped moments."""
 
-    def __init__(self, whole: GroupedMoments, g: int) -> None:
-        self._whole = whole
-        self._g = g
-        self.rows = int(whole.rows[g])
-        self.live = int(whole.live[g])
+    def __init__(self, groups: GroupedMoments, g: int) -> None:
+        self._groups, self._g = groups, g
+        self.rows, self.live = int(groups.rows[g]), int(groups.live[g])
 
     @cached_property
     def odd(self) -> tuple[Odd, ...]:
         """The values of each quantity that were not finite, or whose sum left the float range."""
-        whole, g = self._whole, self._g
+        groups, g = self._groups, self._g
         return tuple(
             Odd(int(total > 0), int(total < 0), int(np.isnan(total)))
             if not np.isfinite(total)
-            else Odd(*whole.odd[i][:, g].tolist())
-            if i in whole.odd
+            else Odd(*groups.odd[i][:, g].tolist())
+            if i in groups.odd
             else FINITE
-            for i, total in enumerate(whole.sums[0][:, g])
+            for i, total in enumerate(groups.sums[0][:, g])
         )
 
     def total_units(self, i: int) -> int:
         """Return the sum of quantity `i` in units of 2^-1074; 0 where `odd` says that it is out of range."""
-        return _units(self._whole.sums, i, self._g) or 0
+        return _units(self._groups.sum(i), self._g) or 0
 
     def total(self, i: int) -> Fraction:
         """Return the sum of quantity `i`."""
@@ -340,21 +333,21 @@ class GroupView:
 
     def product_units(self, i: int, j: int) -> int | None:
         """Return the sum of the products of quantities `i` and `j` in units of 2^-2148, None if out of range."""
-        pairs = self._whole.pairs
-        found = _units(self._whole.products, pairs.index((i, j) if (i, j) in pairs else (j, i)), self._g)
-        return None if found is None else found << SHIFT
+        total = _units(self._groups.product(i, j), self._g)
+        return None if total is None else total << SHIFT
 
     def product(self, i: int, j: int) -> Fraction | None:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
-        found = self.product_units(i, j)
-        return None if found is None else square_fraction(found)
+        total = self.product_units(i, j)
+        return None if total is None else square_fraction(total)
 
     def cube_units(self, i: int) -> int | None:
         """Return the sum of the cubes of quantity `i` in units of 2^-3222, None if out of range."""
-        found = _units(self._whole.cubes, self._whole.cubed.index(i), self._g)
-        return None if found is None else found << (2 * SHIFT)
+        place = self._groups.cubed.index(i)
+        total = _units((self._groups.cubes[0][place], self._groups.cubes[1][place]), self._g)
+        return None if total is None else total << (2 * SHIFT)
 
 
-def _units(pair: Pair, i: int, g: int) -> int | None:
-    high, low = float(pair[0][i, g]), float(pair[1][i, g])
+def _units(sums: Pair, g: int) -> int | None:
+    high, low = float(sums[0][g]), float(sums[1][g])
     return units(high) + units(low) if math.isfinite(high) and math.isfinite(low) else None

@@ -47,13 +47,13 @@ def copies(units: Hashes, seed: int, resamples: int) -> Iterator[tuple[slice, Ar
         yield slice(first, last), COPIES[fields.transpose(0, 2, 1).reshape(-1, len(rows))[: last - first]]
 
 
-def parts(line: Array) -> tuple[Array, Array]:
-    """Cut a finite line into two parts of `BITS` digits, whose sums over a block are exact in any order."""
+def split(line: Array) -> tuple[Array, Array]:
+    """Cut a finite line into two of `BITS` digits each, whose sums over a block are exact in any order."""
     top = max(float(np.maximum.reduce(line, initial=0.0)), -float(np.minimum.reduce(line, initial=0.0)))
     exponent = math.frexp(top)[1]
-    lead, rest = (math.ldexp(1.0, max(exponent - digits, SMALLEST)) for digits in (BITS, 2 * BITS))
-    high = np.rint(line / lead) * lead
-    return high, np.rint((line - high) / rest) * rest
+    first, second = (math.ldexp(1.0, max(exponent - digits, SMALLEST)) for digits in (BITS, 2 * BITS))
+    high = np.rint(line / first) * first
+    return high, np.rint((line - high) / second) * second
 
 
 class Replicates:
@@ -69,27 +69,27 @@ class Replicates:
             return
         order = np.argsort(codes, kind="stable")
         present, starts = np.unique(codes[order], return_index=True)
-        whole = np.concatenate([np.where(np.isfinite(lines), lines, 0.0), np.ones((1, len(codes)))])[:, order]
-        cut = [parts(line) for line in whole]
-        high, low = (np.ascontiguousarray(np.stack([line[side] for line in cut]).T) for side in (0, 1))
+        ordered = np.concatenate([np.where(np.isfinite(lines), lines, 0.0), np.ones((1, len(codes)))])[:, order]
+        halves = zip(*map(split, ordered), strict=True)
+        digits = [np.ascontiguousarray(np.stack(half).T) for half in halves]
         shape = (self.resamples, self.lines + 1)
-        made = {int(code): (np.zeros(shape), np.zeros(shape)) for code in present}
-        for place, drawn in copies(units[order], seed, self.resamples):
+        sums = {int(code): (np.zeros(shape), np.zeros(shape)) for code in present}
+        for place, counts in copies(units[order], seed, self.resamples):
             for code, start, stop in zip(present, starts, [*starts[1:], len(codes)], strict=True):
-                for side, part in enumerate((high, low)):
-                    made[int(code)][side][place] = drawn[:, start:stop] @ part[start:stop]
-        for code, (leading, rest) in made.items():
-            self._add(code, double.two_sum(leading, rest))
+                for half, values in zip(sums[int(code)], digits, strict=True):
+                    half[place] = counts[:, start:stop] @ values[start:stop]
+        for code, (high, low) in sums.items():
+            self._add(code, double.two_sum(high, low))
 
     def _add(self, code: int, sums: Pair) -> None:
         self.sums[code] = double.add(self.sums[code], sums) if code in self.sums else sums
 
     def merge(self, later: Replicates) -> Replicates:
-        """Return the sums of the rows of both."""
-        whole = Replicates(self.lines, self.resamples)
-        whole.add(self)
-        whole.add(later)
-        return whole
+        """Return the sums of the rows of two."""
+        merged = Replicates(self.lines, self.resamples)
+        merged.add(self)
+        merged.add(later)
+        return merged
 
     def add(self, later: Replicates) -> None:
         """Add the sums of later rows."""

@@ -47,8 +47,8 @@ class Odd:
             return float("nan")
         return float("inf") if self.plus else float("-inf")
 
-    def merge(self, other: Odd) -> Odd:
-        return Odd(self.plus + other.plus, self.minus + other.minus, self.nan + other.nan, min(self.row, other.row))
+    def merge(self, later: Odd) -> Odd:
+        return Odd(self.plus + later.plus, self.minus + later.minus, self.nan + later.nan, min(self.row, later.row))
 
 
 FINITE = Odd()
@@ -68,7 +68,7 @@ def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
 
 
 class View(Protocol):
-    """What a statistic may ask of a merged state of sums: exact totals of quantities and of their products."""
+    """A merged state of sums as statistics see it: exact totals of quantities and of their products."""
 
     @property
     def rows(self) -> int:
@@ -115,17 +115,17 @@ class Moments:
         """Return the state of no rows, the identity of `merge`."""
         return cls(pairs, 0, 0, (0,) * quantities, (0,) * len(pairs), (Odd(),) * quantities, cubed, (0,) * len(cubed))
 
-    def merge(self, other: Moments) -> Moments:
-        """Return the state of the rows of both."""
+    def merge(self, later: Moments) -> Moments:
+        """Return the state of the rows of two."""
         return Moments(
-            self.pairs,
-            self.rows + other.rows,
-            self.live + other.live,
-            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
-            _added(self.products, other.products),
-            tuple(a.merge(b) if b else a for a, b in zip(self.odd, other.odd, strict=True)),
-            self.cubed,
-            _added(self.cubes, other.cubes),
+            pairs=self.pairs,
+            rows=self.rows + later.rows,
+            live=self.live + later.live,
+            sums=tuple(a + b for a, b in zip(self.sums, later.sums, strict=True)),
+            products=_added(self.products, later.products),
+            odd=tuple(a.merge(b) if b else a for a, b in zip(self.odd, later.odd, strict=True)),
+            cubed=self.cubed,
+            cubes=_added(self.cubes, later.cubes),
         )
 
     def total_units(self, i: int) -> int:
@@ -142,17 +142,17 @@ class Moments:
 
     def product(self, i: int, j: int) -> Fraction | None:
         """Return the sum of the products of quantities `i` and `j`, None where it overflowed."""
-        found = self.product_units(i, j)
-        return None if found is None else square_fraction(found)
+        total = self.product_units(i, j)
+        return None if total is None else square_fraction(total)
 
     def cube_units(self, i: int) -> int | None:
         """Return the sum of the cubes of quantity `i` in units of 2^-3222."""
         return self.cubes[self.cubed.index(i)]
 
 
-def _added(left: tuple[int | None, ...], right: tuple[int | None, ...]) -> tuple[int | None, ...]:
+def _added(sums: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """Add sums, None being out of range."""
-    return tuple(None if a is None or b is None else a + b for a, b in zip(left, right, strict=True))
+    return tuple(None if a is None or b is None else a + b for a, b in zip(sums, later, strict=True))
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ class Peak:
     def of(cls, values: Array) -> Self:
         return cls(values.size, float(np.maximum.reduce(values, initial=-np.inf)))
 
-    def merge(self, other: Peak) -> Peak:
-        return Peak(self.rows + other.rows, float(np.maximum(self.top, other.top)))
+    def merge(self, later: Peak) -> Peak:
+        return Peak(self.rows + later.rows, float(np.maximum(self.top, later.top)))
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ class Sample:
     def of(cls, values: Array) -> Self:
         return cls((values,))
 
-    def merge(self, other: Sample) -> Sample:
-        return Sample(self.pieces + other.pieces)
+    def merge(self, later: Sample) -> Sample:
+        return Sample(self.pieces + later.pieces)
 
     @property
     def rows(self) -> int:
@@ -194,8 +194,8 @@ class Sample:
 
     def ordered(self) -> Array:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""
-        whole = np.concatenate(self.pieces, axis=1)
-        return np.ascontiguousarray(whole[:, np.lexsort(whole[::-1])])
+        lines = np.concatenate(self.pieces, axis=1)
+        return np.ascontiguousarray(lines[:, np.lexsort(lines[::-1])])
 
 
 PIVOT_ROWS: Final = 1024  # rows of a block whose mean is its pivot
@@ -219,33 +219,33 @@ def moments_of(lines: Iterable[Array], pairs: Pairs, addresses: NDArray[np.int64
 @lru_cache
 def partners(pairs: Pairs) -> dict[int, tuple[int, ...]]:
     """Return for each quantity the earlier ones (and itself) with which it is multiplied."""
-    return {j: tuple(i for i, other in pairs if other == j) for _, j in pairs}
+    return {j: tuple(i for i, second in pairs if second == j) for _, j in pairs}
 
 
 @lru_cache
 def last_use(pairs: Pairs) -> dict[int, int]:
     """Return for each quantity the last one with which it is multiplied."""
-    return {i: max(other for first, other in pairs if first == i) for i, _ in pairs}
+    return {i: max(second for first, second in pairs if first == i) for i, _ in pairs}
 
 
 class Centred(Generic[Line]):
-    """Lines of one block on their way into products: each is kept only as long as another waits for it."""
+    """The lines of one block that products still need: each is kept until its last one."""
 
     def __init__(self, pairs: Pairs) -> None:
         self._partners, self._last = partners(pairs), last_use(pairs)
-        self._held: dict[int, Line] = {}
+        self._lines: dict[int, Line] = {}
 
     def products(self, j: int, line: Line) -> Iterator[tuple[int, Line]]:
         """Take line `j`, and yield each line (itself too) with which it is to be multiplied."""
-        self._held[j] = line
+        self._lines[j] = line
         for i in self._partners.get(j, ()):
-            yield i, self._held[i]
-        for i in [i for i in self._held if self._last.get(i, -1) <= j]:
-            del self._held[i]
+            yield i, self._lines[i]
+        for i in [i for i in self._lines if self._last.get(i, -1) <= j]:
+            del self._lines[i]
 
 
 class BlockMoments:
-    """Moments of one block in the making, line by line.
+    """The moments of one block, taken line by line.
 
     Each line x is taken about a pivot m, the mean of some of its rows: with d = x - m and r = Σd the sum is n m + r,
     a sum of products is Σ d_i d_j + m_i r_j + m_j r_i + n m_i m_j, and one of cubes Σd³ + 3 m Σd² + 3 m² r + n m³;
@@ -266,7 +266,7 @@ class BlockMoments:
         self._odd: list[Odd] = []
         self._products: dict[tuple[int, int], int | None] = {}
         self._cubes: dict[int, int | None] = {}
-        self._centred: Centred[CentredLine] = Centred(pairs)
+        self._waiting: Centred[CentredLine] = Centred(pairs)
 
     def add(self, line: Array, spare: bool = False) -> None:
         """Take the next quantity.
@@ -280,38 +280,38 @@ class BlockMoments:
             return
         shift, odd, place = 0, FINITE, len(self._sums)
         cubed = place in self.cubed
-        taken = about_zero(line, cubed) if spare else about_pivot(line, cubed)
-        if not math.isfinite(taken.rest):
+        centred = about_zero(line, cubed) if spare else about_pivot(line, cubed)
+        if not math.isfinite(centred.rest):
             odd = odd_values(line, self.addresses)
             line = np.where(np.isfinite(line), line, 0.0)
-            taken = about_pivot(line, cubed)
-            if not math.isfinite(taken.rest):  # the sum is out of range, though no value is
+            centred = about_pivot(line, cubed)
+            if not math.isfinite(centred.rest):  # the sum is out of range, though no value is
                 shift = OUT_OF_RANGE
-                taken = replace(about_pivot(np.ldexp(line, -shift)), square=math.inf)
-        m, r = units(taken.pivot), units(taken.rest)
-        if not spare and not shift and taken.shows_rounding:
+                centred = replace(about_pivot(np.ldexp(line, -shift)), square=math.inf)
+        m, r = units(centred.pivot), units(centred.rest)
+        if not spare and not shift and centred.shows_rounding:
             r = exact_sum(line) - self.rows * m
         self._pivots.append(m)
         self._rests.append(r)
         self._sums.append((self.rows * m + r) << shift)
         self._odd.append(odd)
-        for i, other in self._centred.products(place, taken):
-            self._products[i, place] = self._product(i, place, other, taken)
+        for i, earlier in self._waiting.products(place, centred):
+            self._products[i, place] = self._product(i, place, earlier, centred)
         if cubed:
-            self._cubes[place] = self._cube(place, taken)
+            self._cubes[place] = self._cube(place, centred)
 
-    def _cube(self, i: int, taken: CentredLine) -> int | None:
-        if not math.isfinite(taken.cube + taken.square):
+    def _cube(self, i: int, centred: CentredLine) -> int | None:
+        if not math.isfinite(centred.cube + centred.square):
             return None
         m, r = self._pivots[i], self._rests[i]
-        cubes = (units(taken.cube) << (2 * SHIFT)) + 3 * m * (units(taken.square) << SHIFT)
+        cubes = (units(centred.cube) << (2 * SHIFT)) + 3 * m * (units(centred.square) << SHIFT)
         return cubes + 3 * m * m * r + self.rows * m**3
 
-    def _product(self, i: int, j: int, left: CentredLine, right: CentredLine) -> int | None:
-        total = right.square if i == j else sum_of_products(left.line, right.line)
-        if not math.isfinite(total + left.square + right.square):
+    def _product(self, i: int, j: int, earlier: CentredLine, centred: CentredLine) -> int | None:
+        total = centred.square if i == j else sum_of_products(earlier.line, centred.line)
+        if not math.isfinite(total + earlier.square + centred.square):
             return None
-        if i == j and total == 0.0 and bool(left.line.any()):  # a spread that underflowed is not none
+        if i == j and total == 0.0 and bool(centred.line.any()):  # a spread that underflowed is not none
             return None
         m, r = self._pivots, self._rests
         return (units(total) << SHIFT) + m[i] * r[j] + m[j] * r[i] + self.rows * m[i] * m[j]
@@ -320,10 +320,15 @@ class BlockMoments:
         """Return the moments of all lines taken."""
         if not self.rows:
             return Moments.empty(len(self._sums), self.pairs, self.cubed)
-        products = tuple(self._products[pair] for pair in self.pairs)
-        cubes = tuple(self._cubes[i] for i in self.cubed)
         return Moments(
-            self.pairs, self.rows, self.live, tuple(self._sums), products, tuple(self._odd), self.cubed, cubes
+            pairs=self.pairs,
+            rows=self.rows,
+            live=self.live,
+            sums=tuple(self._sums),
+            products=tuple(self._products[pair] for pair in self.pairs),
+            odd=tuple(self._odd),
+            cubed=self.cubed,
+            cubes=tuple(self._cubes[i] for i in self.cubed),
         )
 
 
@@ -346,18 +351,18 @@ class CentredLine:
 
 def about_pivot(line: Array, cubed: bool = False) -> CentredLine:
     """Take a line about the mean of some of its rows, spread evenly."""
-    some = line[:: max(1, len(line) // PIVOT_ROWS)]
-    pivot = float(np.add.reduce(some)) / len(some)
+    rows = line[:: max(1, len(line) // PIVOT_ROWS)]
+    pivot = float(np.add.reduce(rows)) / len(rows)
     return centred_line(line - pivot, pivot, cubed)
 
 
 def about_zero(line: Array, cubed: bool = False) -> CentredLine:
     """Take a line that may be overwritten about zero, or in its place about its mean where that saves digits."""
-    taken = centred_line(line, 0.0, cubed)
-    if abs(taken.rest) * NEAR_ZERO <= math.sqrt(len(line)) * math.sqrt(taken.square):
-        return taken
-    pivot = taken.rest / len(line)
-    return centred_line(np.subtract(line, pivot, out=line), pivot, cubed) if math.isfinite(pivot) else taken
+    plain = centred_line(line, 0.0, cubed)
+    if abs(plain.rest) * NEAR_ZERO <= math.sqrt(len(line)) * math.sqrt(plain.square):
+        return plain
+    pivot = plain.rest / len(line)
+    return centred_line(np.subtract(line, pivot, out=line), pivot, cubed) if math.isfinite(pivot) else plain
 
 
 def centred_line(centred: Array, pivot: float, cubed: bool) -> CentredLine:
@@ -384,17 +389,16 @@ def exact_sum(line: Array) -> int:
     return units(float(np.add.reduce(lead))) + units(float(np.add.reduce(line - lead)))
 
 
-def sum_of_products(left: Array, right: Array) -> float:
-    """Return Σ left right over (rows,) lines: short runs one after the other, the runs pairwise; no BLAS."""
-    whole = len(left) - len(left) % RUN
-    runs = np.einsum("ij,ij->i", left[:whole].reshape(-1, RUN), right[:whole].reshape(-1, RUN))
-    return float(np.add.reduce(runs)) + float(np.einsum("i,i->", left[whole:], right[whole:]))
+def sum_of_products(x: Array, y: Array) -> float:
+    """Return Σ x y over (rows,) lines: short runs one after the other, the runs pairwise; no BLAS."""
+    end = len(x) - len(x) % RUN
+    runs = np.einsum("ij,ij->i", x[:end].reshape(-1, RUN), y[:end].reshape(-1, RUN))
+    return float(np.add.reduce(runs)) + float(np.einsum("i,i->", x[end:], y[end:]))
 
 
 def sum_of_cubes(line: Array) -> float:
     """Return Σ line³ as `sum_of_products` adds; a line of squares in between would not stay in the cache."""
-    whole = len(line) - len(line) % RUN
-    runs, rest = line[:whole].reshape(-1, RUN), line[whole:]
-    return float(np.add.reduce(np.einsum("ij,ij,ij->i", runs, runs, runs))) + float(
-        np.einsum("i,i,i->", rest, rest, rest)
-    )
+    end = len(line) - len(line) % RUN
+    runs, tail = line[:end].reshape(-1, RUN), line[end:]
+    cubes = np.einsum("ij,ij,ij->i", runs, runs, runs)
+    return float(np.add.reduce(cubes)) + float(np.einsum("i,i,i->", tail, tail, tail))

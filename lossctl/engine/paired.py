@@ -233,13 +233,13 @@ class Differences:
             return Difference(why=why or NO_SAMPLE)
         if base.interval is None or candidate.interval is None:
             return Difference(why=base.interval_reason or candidate.interval_reason)
-        left, right = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
+        first, second = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
         widths = base.interval[1] - base.interval[0], candidate.interval[1] - candidate.interval[0]
-        stderr = quantile.paired_stderr(left[0], right[0], left[1], contest.values(couple), widths, level)
+        stderr = quantile.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
         value = self.value(contest, couple)
         if stderr <= ROUNDING * contest.size(couple):
             return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)
-        spread = Spread(np.array([stderr]), np.eye(1), None, left.shape[1])
+        spread = Spread(np.array([stderr]), np.eye(1), None, first.shape[1])
         reach = spread.quantile(level) * stderr
         p = spread.tail(value / stderr)
         return Difference(stderr, (value - reach, value + reach), "order", p, units=spread.units)
@@ -309,10 +309,10 @@ def contests(differences: Differences, scopes: Sequence[Scope], cells: Sequence[
     ]
 
 
-def compare(differences: Differences, asked: Sequence[Contest]) -> Compared:
+def compare(differences: Differences, all_contests: Sequence[Contest]) -> Compared:
     """Compare all couples in all contests."""
     design = differences.design
-    families = [differences.family(contest) for contest in asked]
+    families = [differences.family(contest) for contest in all_contests]
     comparisons = [
         _comparison(differences, family.contest, difference, couple, p)
         for family, adjusted in zip(families, adjusted_p(families, design), strict=True)
@@ -321,7 +321,7 @@ def compare(differences: Differences, asked: Sequence[Contest]) -> Compared:
     sets = [best_set(family, design) for family in families] if design.all_pairs else []
     return Compared(
         tuple(comparisons),
-        tuple(each for each in sets if each is not None),
+        tuple(entry for entry in sets if entry is not None),
         correction(design, families),
         design.level is not None and len(design.pairs) > 1,
         tuple(_warnings(differences, families)),
@@ -502,14 +502,14 @@ class PairedBounds:
         self._families: dict[tuple[tuple[tuple[str, str], ...], str], dict[str, Difference]] = {}
 
     def bounds(
-        self, model: str, loss: str, chosen: Mapping[str, str], tolerance: float, relative: bool, level: float
+        self, model: str, loss: str, of_slice: Mapping[str, str], tolerance: float, relative: bool, level: float
     ) -> tuple[float, float] | str:
         """Return the interval of (worsening - tolerance), or the reason why there is no evidence.
 
         A relative tolerance is a share r of |baseline|, and the interval that of a linear contrast: of squares for a
         root of a mean, B² - (1 + r)² A², whose sign decides as that of B - (1 + r) A would.
         """
-        contest = self._contests[tuple(chosen.items()), loss]
+        contest = self._contests[tuple(of_slice.items()), loss]
         kind = contest.question.loss
         couple = self._differences.design.baseline, model
         base, candidate = contest.values(couple)
@@ -540,9 +540,9 @@ class PairedBounds:
         contrast = self._differences.contrast(contest, couple, -sign - share, sign)
         return self._about(contest, contrast, worse - size, scale, level)
 
-    def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
+    def guarded(self, model: str, loss: str, of_slice: Mapping[str, str]) -> str | None:
         """Return why these rows cannot support a `pass`, None where they can."""
-        return self._difference(self._contests[tuple(chosen.items()), loss], model).guard
+        return self._difference(self._contests[tuple(of_slice.items()), loss], model).guard
 
     def _difference(self, contest: Contest, model: str) -> Difference:
         """Return the difference of a candidate from the baseline, each family worked out once."""

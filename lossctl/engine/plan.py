@@ -243,11 +243,11 @@ class Plan:
         self._indexes[model, question.label, less] = indexes
         return indexes
 
-    def _multiply(self, left: Sequence[int], right: Sequence[int]) -> None:
+    def _multiply(self, first: Sequence[int], second: Sequence[int]) -> None:
         """Plan the products of two sets of quantities, and of each with the weight."""
         lead = range(int(self.weighted))
-        for i in {*lead, *left, *right}:
-            for j in {*lead, *right}:
+        for i in {*lead, *first, *second}:
+            for j in {*lead, *second}:
                 self._pairs[min(i, j), max(i, j)] = None
 
     def _multiply_differences(self, question: Question, differences: Sequence[int], base: str) -> None:

@@ -204,7 +204,7 @@ class _Reduction:
                 self.computed = {key: line for key, line in self.computed.items() if key[0] != model}
             for place, (owner, terms, kind) in enumerate(plan.wholes):
                 if owner == model:
-                    self._whole(place, kind, np.stack([term.rows(batch) for term in terms]))
+                    self._keep(place, kind, np.stack([term.rows(batch) for term in terms]))
             if plan.lines_out:
                 self._write(model, batch, rows)
             if plan.design is None or not plan.design.worst:  # its derived quantities are needed no more
@@ -248,7 +248,7 @@ class _Reduction:
             self.computed[model, slicing, term] = line
         return line
 
-    def _whole(self, place: int, kind: str, values: Array) -> None:
+    def _keep(self, place: int, kind: str, values: Array) -> None:
         """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
         block, plan = self.block, self.plan
         weight = np.ones(block.rows) if block.weight is None else block.weight
