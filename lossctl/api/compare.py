@@ -109,8 +109,7 @@ def weigh(
 
     def make(models: tuple[str, ...]) -> Design:
         if baseline not in models:
-            known = listed(list(models))
-            raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {known}")
+            raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {listed(list(models))}")
         return replace(design(models), baseline=baseline, pairs=couples(models, baseline, False))
 
     report, weighed = answer(query, make, (cluster, time))
@@ -183,11 +182,11 @@ def design_maker(
     return make
 
 
-def as_effect(given: str | float) -> Effect:
+def as_effect(power: str | float) -> Effect:
     """Read a difference of interest: an amount, or a percentage of the baseline."""
-    text = f"{given:g}" if isinstance(given, float | int) else given.strip()
-    found = EFFECT.fullmatch(text)
-    amount = float(f"{found[1]}{found[2] or ''}") if found else 0.0
-    if found is None or not 0.0 < amount < float("inf"):
+    text = f"{power:g}" if isinstance(power, float | int) else power.strip()
+    match = EFFECT.fullmatch(text)
+    amount = float(f"{match[1]}{match[2] or ''}") if match else 0.0
+    if match is None or not 0.0 < amount < float("inf"):
         raise UsageError(f"--power {text}: a difference above zero is needed, as 0.5 or 2%")
-    return Effect(amount / 100.0 if found[3] else amount, bool(found[3]), text)
+    return Effect(amount / 100.0 if match[3] else amount, bool(match[3]), text)
