@@ -33,11 +33,11 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Final, Literal
 
 from lossctl.core.loss import Loss, Part, Resolve, arguments_of
-from lossctl.core.param import Param, params_of
+from lossctl.core.param import Param, Value, params_of
 from lossctl.core.peer import peer_of
 from lossctl.core.statistic import MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
@@ -154,7 +154,12 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
     if changes is None:
         return made.bind()
     declared = {name: getattr(made, name) for name in RESOLVED}
-    return replace(made, resolve=lambda args: {**declared, **changes(args)}).bind()
+
+    @lru_cache(maxsize=256)  # the same functions for the same values, so that equal losses share their parts
+    def fields(args: tuple[tuple[str, Value], ...]) -> Mapping[str, Any]:
+        return {**declared, **changes(dict(args))}
+
+    return replace(made, resolve=lambda args: fields(tuple(args.items()))).bind()
 
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
