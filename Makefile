@@ -60,6 +60,12 @@ golden: setup ## write the generated parts of the pages, the outputs and the pic
 house: setup ## how large the package is, how long its walks are, how often it says a thing; ARGS="-v" for the places
 	@$(BIN)/python -m tests.house $(ARGS)
 
+quick: setup ## what belongs before every commit: style and types, and the tests that are not deep; under a minute
+	$(BIN)/ruff format --check --quiet lossctl tests sample_data
+	$(BIN)/ruff check --quiet lossctl tests sample_data
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto -m 'not slow and not deep'
+
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n auto
 

@@ -7,6 +7,8 @@ import pytest
 from lossctl.registry import losses
 from tests.accuracy import ULPS, Exact, distances, families
 
+pytestmark = pytest.mark.deep
+
 CASES = [case for cases in families().values() for case in cases]
 
 

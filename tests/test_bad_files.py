@@ -31,6 +31,8 @@ from lossctl.io.source import Source
 from tests.bad_input import BCE, BLOCK, CCE, CLASSES, DATA, MSE, ON_P, REGRESSION, ROWS, USAGE, Write, long_csv, parquet
 from tests.conftest import Lossctl, Refused, error_line
 
+pytestmark = pytest.mark.deep
+
 # files ----------------------------------------------------------------------------------------------------------------
 
 

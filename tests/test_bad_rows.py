@@ -18,6 +18,8 @@ from lossctl.errors import DataError, ExitCode
 from tests.bad_input import BCE, BLOCK, CCE, CLASSES, DATA, MSE, REGRESSION, ROWS, Write, long_csv, long_lines, parquet
 from tests.conftest import Lossctl, Refused
 
+pytestmark = pytest.mark.deep
+
 # several files --------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,8 @@ from lossctl.profile.rows import RowsProfile
 from lossctl.results.advice import Advice, Finding, Threshold
 from tests.conftest import ROOT, Lossctl
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 rng = np.random.default_rng(5)
 SAMPLES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {

@@ -16,6 +16,8 @@ from lossctl import __version__
 from tests.conftest import ROOT
 from tests.transcript import environment
 
+pytestmark = pytest.mark.deep
+
 README = (ROOT / "lossctl/gate/README.md").read_text("utf-8")
 ACTION = (ROOT / ".github/actions/check/action.yml").read_text("utf-8")
 HOOK = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")

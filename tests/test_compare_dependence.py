@@ -35,6 +35,8 @@ from tests.compared import (
     undecided,
 )
 
+pytestmark = pytest.mark.deep
+
 # clusters -------------------------------------------------------------------------------------------------------------
 
 

@@ -284,6 +284,7 @@ def test_signed_values_are_compared_by_their_size(shifts: tuple[float, float], w
         assert found.verdict == ("better" if abs(means[1]) < abs(means[0]) else "worse")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("bias", [0.0, 0.15, 2.0])
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_biases_of_one_size_are_told_apart_as_seldom_as_promised(bias: float, side: float) -> None:

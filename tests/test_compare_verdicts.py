@@ -25,6 +25,7 @@ def test_a_difference_of_medians_is_undecided_where_rows_are_too_few() -> None:
     assert difference(six, "median_absolute_error").method == "order"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("correlation", [0.0, 0.8])
 def test_medians_that_are_alike_are_told_apart_as_seldom_as_promised(correlation: float, weighted: bool) -> None:

@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 from tests.test_plugins import GOOD, HEAD, write_plugin
 from tests.warm import Ended, forked
 
+pytestmark = pytest.mark.deep
+
 DIABETES = "sample_data/diabetes.csv"
 
 

@@ -477,6 +477,7 @@ RIGHT = [
 ]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("text", "says"), WRONG + NOT_JSON, ids=lambda part: repr(part)[:60])
 def test_a_wrong_file_names_file_key_and_what_is_allowed(
     project: Path, capsys: pytest.CaptureFixture[str], text: str, says: list[str]

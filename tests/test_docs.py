@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ from lossctl.registry import losses
 from tests import transcript
 from tests.conftest import ROOT, Lossctl
 from tests.picture import picture
-from tests.warm import forked
 
-SHELL = re.compile(r"[|&;<>$*?~`\n]")  # what a shell makes something of
+pytestmark = pytest.mark.deep
+
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("lossctl/*/README.md"), ROOT / ".github/CONTRIBUTING.md"])
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 HELPS = {
@@ -97,16 +96,11 @@ def test_examples_in_the_help_run(name: str) -> None:
     with transcript.place() as folder:
         for model in ("main", "candidate") if any(".json" in command for command in found) else ():
             shown = "lossctl eval sample_data/diabetes.csv -t progression -p linear -l rmse"
-            forked("-m", *shlex.split(f"{shown} -o {model}.json"), cwd=folder, environment=transcript.environment())
+            transcript.run(f"{shown} -o {model}.json", folder)
         for command in found:
-            if SHELL.search(re.sub("'[^']*'", "", command)):
-                output = transcript.run(command, folder)
-                assert "[exit" not in output, f"{command}\n{output}"
-            else:
-                ended = forked("-m", *shlex.split(command), cwd=folder, environment=transcript.environment())
-                assert ended.code == 0, f"{command}\n{ended.err}"
-                output = ended.out + ended.err
+            output = transcript.run(command, folder)
             assert output
+            assert "[exit" not in output, f"{command}\n{output}"
 
 
 def test_a_wrong_output_is_noticed() -> None:

@@ -24,6 +24,8 @@ from lossctl.results.report import Cell, Check
 from tests.conftest import Lossctl, Outcome
 from tests.test_output import shell
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 ROWS = "y,p,q,g\n" + "0,1,2,x\n0,-1,-2,x\n" * 20 + "0,1,1,y\n0,-1,-1,y\n" * 20
 ONE = ("-t", "y", "-p", "p")

@@ -32,6 +32,8 @@ from lossctl.io.table import Cells, Keys, Kind, Numbers, Texts, decoded
 from tests.conftest import Lossctl, Outcome
 from tests.warm import forked, once
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 MSE: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mse"}
 ON_P = ("-t", "y", "-p", "p", "-l", "mse")

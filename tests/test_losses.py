@@ -40,6 +40,7 @@ Scale = Annotated[float, POSITIVE, "residual at which the loss is ln 2"]
 Level = Annotated[float, UNIT, "the quantile asked for"]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("sound", registry.losses().values(), ids=str)
 def test_every_loss_keeps_its_promises(sound: Loss) -> None:
     check(sound)

@@ -18,6 +18,8 @@ import pytest
 from lossctl.errors import ExitCode
 from tests.conftest import Lossctl
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 
 # what is read -> what is shown to people

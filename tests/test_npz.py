@@ -24,6 +24,8 @@ from lossctl.io.open import open_table
 from tests.conftest import Lossctl
 from tests.warm import forked
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 ROWS = 70_001  # more than one block
 MSE: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mse"}

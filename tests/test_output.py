@@ -25,6 +25,8 @@ from lossctl.output.text import Style, markdown
 from lossctl.results.report import Cell
 from tests.conftest import ROOT, Lossctl
 
+pytestmark = pytest.mark.deep
+
 DIABETES = ("eval", "sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
 Write = Callable[[str, str | bytes], Path]
 

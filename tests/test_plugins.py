@@ -23,6 +23,8 @@ from lossctl.plugins import aside
 from tests.conftest import ROOT
 from tests.warm import Ended, forked, once
 
+pytestmark = pytest.mark.deep
+
 SAMPLE = ROOT / "tests" / "plugin"
 DATA = ("sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
 README = (ROOT / "lossctl/losses/README.md").read_text("utf-8")

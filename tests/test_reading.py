@@ -33,6 +33,8 @@ from lossctl.io.source import Chunk, Source, Unsafe, chunks
 from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
 from lossctl.io.times import ranks
 
+pytestmark = pytest.mark.deep
+
 SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
 
 

@@ -21,6 +21,8 @@ from lossctl.core.fingerprint import row_hashes, text_hash
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
 from lossctl.results.report import Comparison
 
+pytestmark = pytest.mark.deep
+
 Values = NDArray[Any]
 Data = Mapping[str, Values]
 BLOCK = 65_536

@@ -21,6 +21,8 @@ from lossctl.errors import DataError, UsageError
 from lossctl.io.machine import free_memory, usable_cores
 from tests.conftest import Lossctl
 
+pytestmark = pytest.mark.deep
+
 CORES = len(os.sched_getaffinity(0))
 GIB = 1 << 30
 

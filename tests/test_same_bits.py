@@ -28,6 +28,8 @@ from lossctl.engine import run as engine
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState, reduce_block
 
+pytestmark = pytest.mark.deep
+
 Columns = Mapping[str, NDArray[Any]]
 N = 150_001  # two blocks of 65,536 rows and a ragged one
 ROW_GROUPS = (7_919, 65_536, 1_000)

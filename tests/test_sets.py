@@ -16,6 +16,8 @@ from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError, UsageError
 from tests.conftest import Lossctl
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 RNG = np.random.default_rng(8)
 SETS = 9_000

@@ -511,6 +511,7 @@ def coverage(interval_of: Callable[[Values], Cell], truth: float, rows: int, rep
     return hits / repeats
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("loss", "truth"), [("mse", 4.0), ("rmse", 2.0), ("mae", 2.0 * math.sqrt(2.0 / math.pi))])
 def test_intervals_cover_the_truth_as_often_as_they_say(loss: str, truth: float) -> None:
     zero = np.zeros(200)
@@ -718,6 +719,7 @@ def test_each_difference_alone_is_drawn_by_its_own_law(freedom: int | None) -> N
         assert tail == pytest.approx(0.001, abs=5.0 * math.sqrt(0.001 / DRAWS))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", range(10))
 def test_families_of_one_are_adjusted_as_statsmodels_does(seed: int) -> None:
     from statsmodels.stats.multitest import multipletests

@@ -46,15 +46,23 @@ class Ended:
 
 
 def forked(
-    *arguments: str, cwd: Path = ROOT, environment: Mapping[str, str] = os.environ, piped: bytes | None = None
+    *arguments: str,
+    cwd: Path = ROOT,
+    environment: Mapping[str, str] = os.environ,
+    piped: bytes | None = None,
+    mixed: bool = False,
 ) -> Ended:
-    """Run what `python ARGUMENTS` would, which begin with `-m lossctl` or `-c SCRIPT`."""
+    """Run what `python ARGUMENTS` would, which begin with `-m lossctl` or `-c SCRIPT`.
+
+    mixed: standard error goes where standard output does, as in a terminal.
+    """
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
     with TemporaryDirectory() as name:
         pipe, out, err = (Path(name) / stream for stream in ("in", "out", "err"))
-        streams = [os.devnull if piped is None else str(pipe), str(out), str(err)]
+        err.touch()
+        streams = [os.devnull if piped is None else str(pipe), str(out), str(out if mixed else err)]
         asked = {"arguments": arguments, "cwd": str(cwd), "environment": dict(environment), "streams": streams}
         if piped is not None:
             os.mkfifo(pipe)
@@ -119,7 +127,9 @@ def _serve() -> None:
 def _become(arguments: list[str], cwd: str, environment: dict[str, str], streams: list[str]) -> None:
     """Be the process that was asked for, to its end."""
     signal.alarm(SECONDS)
-    for number, (path, mode) in enumerate(zip(streams, (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2), strict=True)):
+    for number, (path, mode) in enumerate(
+        zip(streams, (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT | os.O_APPEND] * 2), strict=True)
+    ):
         os.dup2(os.open(path, mode), number)
     sys.stdin = os.fdopen(0)
     os.chdir(cwd)

@@ -15,6 +15,8 @@ from tests.coverage.__main__ import HEADS, WIDTHS, cases, cells, line, parsed
 from tests.coverage.samples import Case, Draw, clusters_of, truth
 from tests.coverage.trial import parts_of, run, value_of
 
+pytestmark = pytest.mark.deep
+
 Values = NDArray[Any]
 
 
