@@ -19,6 +19,7 @@ from lossctl.errors import DataError, listed, printable
 
 SCHEMA_VERSION: Final = 1
 PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
+ENCODE: Final = json.JSONEncoder(allow_nan=False).encode  # one encoder: json.dumps makes one for each record
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")
@@ -114,14 +115,14 @@ def environment() -> dict[str, Any]:
 
 def text(document: Mapping[str, Any]) -> str:
     """Return a document as JSON text with one field per line, and one entry per line of a field that is a list."""
-    lines = (f"  {json.dumps(name)}: {_entries(value)}" for name, value in document.items())
+    lines = (f"  {ENCODE(name)}: {_entries(value)}" for name, value in document.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _entries(value: object) -> str:
     if not isinstance(value, list) or not value:
-        return json.dumps(value, allow_nan=False)
-    return "[\n" + ",\n".join("    " + json.dumps(entry, allow_nan=False) for entry in value) + "\n  ]"
+        return ENCODE(value)
+    return "[\n" + ",\n".join("    " + ENCODE(entry) for entry in value) + "\n  ]"
 
 
 def indented(document: Mapping[str, Any]) -> str:
