@@ -45,14 +45,15 @@ lint: setup ## style, types, layers
 	$(BIN)/lint-imports
 
 PAGES := README.md $(wildcard lossctl/*/README.md)
+GENERATED := $(PAGES) pyproject.toml
 
 docs: setup ## fail if the generated parts of the pages or the schema of the configuration are out of date
-	$(BIN)/cog --check --check-fail-msg="run 'make golden'" $(PAGES)
+	$(BIN)/cog --check --check-fail-msg="run 'make golden'" $(GENERATED)
 	$(BIN)/python -m tests.configschema | diff lossctl/cli/config.schema.json -
 
 golden: setup ## write the generated parts of the pages, the outputs and the picture they show, and the schema
 	$(BIN)/python -m tests.configschema lossctl/cli/config.schema.json
-	$(BIN)/cog -r $(PAGES)
+	$(BIN)/cog -r $(GENERATED)
 	$(BIN)/python -m tests.transcript $(PAGES)
 	$(BIN)/python -m tests.picture > .github/compare.svg
 	git diff --stat

@@ -27,7 +27,7 @@ from tests.picture import picture
 pytestmark = pytest.mark.deep
 
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("lossctl/*/README.md"), ROOT / ".github/CONTRIBUTING.md"])
-LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )([^)#\s]+)", re.MULTILINE)
 HELPS = {
     "eval": eval_command.HELP,
     "compare": compare_command.HELP,
