@@ -36,9 +36,8 @@ from lossctl.api.options import (
 )
 from lossctl.cli import config
 from lossctl.cli.config import Settings, load, resolve, show_config
-from lossctl.cli.console import outcome
+from lossctl.cli.console import Outputs, outcome
 from lossctl.cli.options import command
-from lossctl.cli.outputs import Outputs
 from lossctl.errors import OutputError, UsageError
 from tests import configschema
 from tests.conftest import ROOT, Lossctl

@@ -8,7 +8,7 @@ import typer
 
 from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, marks
 from lossctl.cli.config import Level, Settings, show_config
-from lossctl.cli.console import ReaderGone, at_work, emit
+from lossctl.cli.console import Outputs, ReaderGone, at_work, emit, say_more, warn
 from lossctl.cli.options import command
 from lossctl.errors import ExitCode
 
@@ -40,8 +40,6 @@ def check_files(settings: Settings) -> None:
     if settings["show_config"]:
         emit(show_config(settings))
         return
-    from lossctl.cli.outputs import Outputs, say_more, warn
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable

@@ -4,7 +4,7 @@ from typing import Annotated, Final, TypedDict
 
 from lossctl.api.options import REQUIRED, ROLES, Display, Inputs, Option, Text, options_of
 from lossctl.cli.config import Settings
-from lossctl.cli.console import at_work, say
+from lossctl.cli.console import Outputs, at_work, say, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json")
@@ -57,8 +57,6 @@ INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARE
 @command(HELP, FORMATS, Subject, *INPUTS, Display, configured=False)
 def choose_loss(settings: Settings) -> None:
     """Look, and print the advice."""
-    from lossctl.cli.outputs import Outputs, warn
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.choose import choose
     from lossctl.io.machine import usable_cores

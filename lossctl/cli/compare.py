@@ -6,7 +6,7 @@ from typing import Final
 
 from lossctl.api.options import CompareOptions, Dependence, Display, Files, Inputs, Intervals, NoIntervals
 from lossctl.cli.config import Settings
-from lossctl.cli.console import at_work
+from lossctl.cli.console import Outputs, at_work, say_more, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
@@ -32,8 +32,6 @@ interrupted, 141 the reader of standard output went away.
 @command(HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, Display)
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.outputs import Outputs, say_more, warn
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.compare import compare
     from lossctl.output.comparison import render

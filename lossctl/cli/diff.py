@@ -4,6 +4,7 @@ from typing import Annotated, Final, TypedDict
 
 from lossctl.api.options import REQUIRED, Display, Option, Text, options_of
 from lossctl.cli.config import Settings
+from lossctl.cli.console import Outputs, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json", "csv", "md")
@@ -41,8 +42,6 @@ SHOWN: Final = [option for option in options_of(Display) if option.name not in (
 @command(HELP, FORMATS, Reports, *SHOWN, configured=False)
 def diff_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
-    from lossctl.cli.outputs import Outputs, warn
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.diff import diff
     from lossctl.output.changes import render

@@ -6,7 +6,7 @@ from typing import Final
 
 from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals
 from lossctl.cli.config import Settings
-from lossctl.cli.console import at_work
+from lossctl.cli.console import Outputs, at_work, say_more, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
@@ -31,8 +31,6 @@ of standard output went away.
 @command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, Display)
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
-    from lossctl.cli.outputs import Outputs, say_more, warn
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.evaluate import ROUGH, evaluate
     from lossctl.output.report import render

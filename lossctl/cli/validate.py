@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from lossctl.api.options import Display, Files, Inputs
 from lossctl.cli.config import Settings
-from lossctl.cli.console import ReaderGone, Stopwatch, at_work, say
+from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, at_work, say
 from lossctl.cli.options import command
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ went away.
 @command(HELP, FORMATS, Files, Inputs, Display)
 def validate_files(settings: Settings) -> None:
     """Survey, print the report, and end as `eval` would."""
-    from lossctl.cli.outputs import Outputs
-
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.validate import validate
     from lossctl.io.machine import usable_cores

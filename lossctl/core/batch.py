@@ -118,7 +118,7 @@ def derived(function: Callable[[Batch], NDArray[Any]]) -> Callable[[Batch], NDAr
 @derived
 def natural(batch: Batch) -> Array:
     """The activation applied to the raw outputs."""
-    return act.APPLY[batch.activation](batch.raw).view()
+    return (batch.raw if batch.activation == "none" else act.APPLY[batch.activation](batch.raw)).view()
 
 
 @derived

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
@@ -75,20 +76,27 @@ class BlockReader:
         self.selection = selection
         self.rule = rule
         self.missing = missing
-        self.codes = ClassCodes(rule.classes).and_ignored(rule.ignored)
         self._rows = rows
         self._needs_units = needs_units
         self._whole_sets = whole_sets
         self._vocabularies: dict[tuple[int, str], Vocabulary] = {}
         self._groupings = selection.groupings
         self._combinations: dict[str, Combinations] = {name: Combinations() for name in self._groupings}
-        self._class_hashes = np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
         roles = next(iter(selection.slots.values()), {})
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
         self._other_targets = self._targets_beside()
         self._columns = self._needed_columns()
+
+    @cached_property
+    def codes(self) -> ClassCodes:
+        """The codes of the target's classes, and of labels that do not count."""
+        return ClassCodes(self.rule.classes).and_ignored(self.rule.ignored)
+
+    @cached_property
+    def _class_hashes(self) -> Hashes:
+        return np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
 

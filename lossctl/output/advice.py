@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.layout import beside, columns
 from lossctl.output.text import (
     PLAIN_BELOW,
     WIDEST,
     Style,
+    beside,
     counted,
     inert_line,
     labelled_lines,
     number,
     percent,
     rows_used,
+    text_columns,
     wrap,
 )
 from lossctl.results.advice import Advice, Finding, Unit
@@ -65,7 +66,7 @@ def _findings(findings: Sequence[Finding], style: Style) -> str:
     rows = [_texts(finding, style.digits) for finding in findings]
     abouts = ["", *(row[0] for row in rows)]
     lines = [["" if row[0] == before else row[0], *row[1:]] for row, before in zip(rows, abouts, strict=False)]
-    names = [*columns(HEADER[:2], HEADER[2:4]), *columns(HEADER[4:])]
+    names = [*text_columns(HEADER[:2], HEADER[2:4]), *text_columns(HEADER[4:])]
     return beside(style, names, lines, NARROWEST, lambda: "".join(_lines(row, style) for row in rows))
 
 

@@ -17,8 +17,18 @@ from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.numerics.array import Array
-from lossctl.output.layout import Column, Table, columns
-from lossctl.output.text import WIDEST, Style, labelled_lines, markdown, markdown_table, number, wrap
+from lossctl.output.text import (
+    WIDEST,
+    Column,
+    Style,
+    Table,
+    labelled_lines,
+    markdown,
+    markdown_table,
+    number,
+    text_columns,
+    wrap,
+)
 
 LABEL: Final = 12  # characters before the text of `show`
 
@@ -44,7 +54,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
 
 def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
     """Return the losses by family; the summary may wrap."""
-    names = columns(["family", "loss", *["parameters"] * with_params])
+    names = text_columns(["family", "loss", *["parameters"] * with_params])
     table = Table(style, [*names, Column("what it is", wraps=True)])
     before = ""
     for loss in losses:
@@ -221,7 +231,7 @@ def _curve_table(curve: Curve, values: Tabulated, style: Style) -> Table:
     """Return the table of a loss and its gradient along a curve."""
     losses, slopes = values
     numbers = [losses, *slopes.values()]
-    table = Table(style, columns([curve.axis], ["loss", *(f"∂/∂{name}" for name in slopes)]))
+    table = Table(style, text_columns([curve.axis], ["loss", *(f"∂/∂{name}" for name in slopes)]))
     for place, point in enumerate(curve.points):
         table.add(point, *(number(float(line[place]), style.digits) for line in numbers))
     return table

@@ -6,14 +6,17 @@ from typing import Final
 
 from lossctl.output.text import (
     Style,
+    Table,
     change,
     csv_text,
     distinguishing,
+    fitted,
     inert_line,
     markdown,
     markdown_table,
     number,
     slice_text,
+    text_columns,
 )
 from lossctl.results.changes import Change, Changes
 
@@ -50,10 +53,8 @@ def to_markdown(changes: Changes, digits: int) -> str:
 
 def to_table(changes: Changes, style: Style) -> str:
     """Return changes as a table; in a terminal too narrow for it, over several lines each."""
-    from lossctl.output.layout import Table, columns, fitted
-
     count = 2 + any(entry.slice for entry in changes.changes)  # the columns that name a value; all but without slices
-    table = Table(style, [*columns(HEADER[:count], HEADER[3:6]), *columns(HEADER[6:])])
+    table = Table(style, [*text_columns(HEADER[:count], HEADER[3:6]), *text_columns(HEADER[6:])])
     lines = [list(map(inert_line, _texts(entry, style.digits))) for entry in changes.changes]
     for entry, texts in zip(changes.changes, lines, strict=True):
         table.add(*texts[:count], *texts[3:6], (texts[6], COLORS.get(entry.became, "")))

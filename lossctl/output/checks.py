@@ -11,15 +11,18 @@ from xml.etree import ElementTree
 from lossctl.errors import printable
 from lossctl.output.text import (
     Style,
+    Table,
     change,
     counted,
     csv_text,
     distinguishing,
+    fitted,
     inert_line,
     markdown,
     markdown_table,
     number,
     slice_text,
+    text_columns,
     wrap,
 )
 from lossctl.results.document import created
@@ -135,15 +138,13 @@ CODES: Final = {"green": "32", "bold red": "1;31", "yellow": "33"}
 
 def to_table(report: Report, style: Style) -> str:
     """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
-    from lossctl.output.layout import Table, columns, fitted
-
     headline = f"lossctl check: {verdict(report).upper()}  {counts(report.checks)}  ({sides(report)})"
     first = _lines(headline, style)
     if color := COLORS.get(verdict(report)):
         first = _colored(first, verdict(report).upper(), color, style)
     pieces = [first]
     if report.checks:
-        heads = [*columns(HEADER[:2], HEADER[2:-1]), *columns(HEADER[-1:])]
+        heads = [*text_columns(HEADER[:2], HEADER[2:-1]), *text_columns(HEADER[-1:])]
         rows = [list(map(inert_line, row)) for row in texts(worst_first(report.checks), style.digits)]
         table = Table(style, heads, ([(row[0], COLORS.get(row[0], "")), *row[1:]] for row in rows))
         pieces.append(fitted([table], lambda: _list(report.checks, style)))

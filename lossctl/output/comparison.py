@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lossctl.errors import listed, printable
 from lossctl.output.report import headline
 from lossctl.output.text import (
+    Column,
     Style,
+    Table,
     csv_text,
+    fitted,
     interval,
     level_text,
     markdown,
@@ -17,11 +20,9 @@ from lossctl.output.text import (
     number,
     percent,
     signed_number,
+    text_columns,
 )
 from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow
-
-if TYPE_CHECKING:
-    from lossctl.output.layout import Table
 
 SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
@@ -80,8 +81,6 @@ def by_slicing(comparisons: Iterable[Comparison]) -> dict[tuple[str, ...], list[
 
 def to_table(report: Report, style: Style) -> str:
     """Print the differences over all rows, those of every slicing, and what they come to."""
-    from lossctl.output.layout import fitted
-
     study = report.study
     assert study is not None
     overall = [comparison for comparison in report.comparisons if not comparison.slice]
@@ -111,10 +110,8 @@ def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size
 
     size: 3 for all columns; 2 without the share of the baseline, 1 without p, either, 0 without the interval, either.
     """
-    from lossctl.output.layout import Column, Table, columns
-
     tested, pairs, digits = study.level is not None, study.all_pairs, style.digits
-    heads = columns(["loss", "model", *["against"] * pairs], ["value", "difference", *["%"] * (size > 2)])
+    heads = text_columns(["loss", "model", *["against"] * pairs], ["value", "difference", *["%"] * (size > 2)])
     heads += [Column(f"{level_text(study.level or 0.0)} interval")] * (tested and size > 0)
     heads += [Column("p", right=True)] * (tested and size > 1)
     table = Table(style, [*heads, *[Column("verdict")] * tested])
@@ -157,12 +154,10 @@ def _slices(comparisons: Sequence[Comparison], style: Style, size: int) -> Table
 
     size: 4 for all columns; 3 without the interval, 2 without the values, 1 without the drawing, 0 without p.
     """
-    from lossctl.output.layout import Column, Table, columns
-
     first, digits = comparisons[0], style.digits
     tested = any(row.level is not None or row.reason for row in comparisons)
     values = [printable(first.baseline), printable(first.candidate)] if size > 2 else []
-    heads = columns(map(printable, first.slice), ["rows", *values, "difference"])
+    heads = text_columns(map(printable, first.slice), ["rows", *values, "difference"])
     heads += [Column("interval")] * (tested and size > 3)
     heads += [Column("around zero")] * (tested and size > 1)
     heads += [Column("p", right=True)] * (tested and size > 0)
@@ -222,12 +217,10 @@ def _worst_by_couple(report: Report) -> dict[tuple[str, str, str], list[WorstRow
 
 def _worst(rows: Sequence[WorstRow], style: Style, with_roles: bool) -> Table:
     """Return the table of the rows where a candidate loses most, with their roles or without."""
-    from lossctl.output.layout import Table, columns
-
     digits, first = style.digits, rows[0]
     roles = [printable(name) for name in first.roles] if with_roles else []
     losses = [f"loss of {printable(model)}" for model in (first.baseline, first.candidate)]
-    table = Table(style, columns([], ["row", *roles, *losses, "difference"]))
+    table = Table(style, text_columns([], ["row", *roles, *losses, "difference"]))
     for row in rows:
         numbers = [*(row.roles.values() if with_roles else ()), row.baseline_value, row.value]
         table.add(str(row.row), *(number(value, digits) for value in numbers), signed_number(row.difference, digits))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lossctl.output.text import (
+    Column,
     Style,
+    Table,
     csv_text,
     inert_line,
     interval,
@@ -15,11 +17,9 @@ from lossctl.output.text import (
     markdown_table,
     number,
     rows_used,
+    text_columns,
 )
 from lossctl.results.report import Cell, Report
-
-if TYPE_CHECKING:
-    from lossctl.output import layout
 
 MARK: Final = "*"
 SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
@@ -97,14 +97,12 @@ def shortened(name: str) -> str:
     return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
 
 
-def _wide_tables(report: Report, style: Style, name: Name) -> list[layout.Table]:
+def _wide_tables(report: Report, style: Style, name: Name) -> list[Table]:
     """Return models x losses, a table for all rows and for each slicing."""
-    from lossctl.output.layout import Table, columns
-
     tables = []
     for slicing, cells in report.slicings():
         numbers = [f"{inert_line(loss)} " for loss in report.losses] + ["rows"] * bool(slicing)
-        table = Table(style, columns([*map(inert_line, slicing), "model"], numbers))
+        table = Table(style, text_columns([*map(inert_line, slicing), "model"], numbers))
         for (*words, model), row in _by_model(cells).items():
             rows = [str(row[0].rows)] * bool(slicing)
             table.add(*map(inert_line, words), name(model), *(_value(cell, style) for cell in row), *rows)
@@ -112,12 +110,10 @@ def _wide_tables(report: Report, style: Style, name: Name) -> list[layout.Table]
     return tables
 
 
-def _long_tables(report: Report, style: Style, name: Name, intervals: bool, errors: bool) -> list[layout.Table]:
+def _long_tables(report: Report, style: Style, name: Name, intervals: bool, errors: bool) -> list[Table]:
     """Return one table with a line per value. errors, intervals: whether standard errors and intervals are shown."""
-    from lossctl.output.layout import Column, Table, columns
-
     slicings = list(dict.fromkeys(column for cell in report.cells for column in cell.slice))
-    heads = columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
+    heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
     heads += [Column(f"{level_text(report.level or 0.0)} interval")] * intervals
     table = Table(style, [*heads, Column("rows", right=True)])
     for cell in report.cells:
@@ -132,7 +128,7 @@ def _value(cell: Cell, style: Style) -> tuple[str, str]:
     return number(cell.value, style.digits) + (MARK if cell.best else " "), "bold green" if cell.best else ""
 
 
-Layout = Callable[[Report, Style, Name], "list[layout.Table]"]
+Layout = Callable[[Report, Style, Name], list[Table]]
 LONG: Final[list[Layout]] = [  # from the widest to the narrowest
     lambda report, style, name: _long_tables(report, style, name, report.level is not None, report.level is not None),
     lambda report, style, name: _long_tables(report, style, name, report.level is not None, False),
@@ -140,7 +136,7 @@ LONG: Final[list[Layout]] = [  # from the widest to the narrowest
 ]
 
 
-def _printed(report: Report, style: Style, tables: list[layout.Table], legend: dict[str, str]) -> str:
+def _printed(report: Report, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
     text = "\n".join([headline(report, style) + "\n", *(table.text() for table in tables)])
     notes = [f"{short} = {name}" for name, short in legend.items()]
     if any(cell.best for cell in report.cells):

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from lossctl.errors import printable
-from lossctl.output.layout import Column, beside
 from lossctl.output.text import (
     PLAIN_BELOW,
+    Column,
     Style,
+    beside,
     counted,
     inert_line,
     labelled_lines,
