@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
+from lossctl.core import statistic
 from lossctl.core.batch import Batch, abs_residual, residual
 from lossctl.core.declare import Recipe, complement, described, loss, recipe, sample
 from lossctl.core.domain import POSITIVE
-from lossctl.core.peer import Peer
+from lossctl.core.loss import Peer
 from lossctl.core.statistic import MEAN, RATIO, ROOT, Statistic, one_less, root_of
 from lossctl.losses.forms import regression
-from lossctl.numerics import dual
 from lossctl.numerics.array import Array
 from lossctl.plugin import Reading, combine
 from lossctl.plugin import loss as plugged
@@ -109,15 +109,15 @@ FUNCTIONS = (
 def test_derived_slopes_are_the_limits_of_differences(function: Any, shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     at = tuple(np.float64(x) if shape == () else x for x in rng.uniform(0.2, 3.0, (3, *shape)))
-    for i, slope in enumerate(dual.slopes(function, at)):
+    for i, slope in enumerate(statistic.slopes(function, at)):
         up, down = ((*at[:i], at[i] + step, *at[i + 1 :]) for step in (1e-6, -1e-6))
         np.testing.assert_allclose(slope, (function(up) - function(down)) / 2e-6, rtol=1e-8, atol=1e-8)
 
 
 def test_a_function_without_a_rule_is_refused_and_a_constant_is_flat() -> None:
     with pytest.raises(TypeError):
-        dual.slopes(lambda m: np.sin(m[0]), (1.0,))
-    assert dual.slopes(lambda m: 3.0, (1.0, 2.0)) == (0.0, 0.0)
+        statistic.slopes(lambda m: np.sin(m[0]), (1.0,))
+    assert statistic.slopes(lambda m: 3.0, (1.0, 2.0)) == (0.0, 0.0)
 
 
 def test_statistics_of_statistics() -> None:

@@ -25,8 +25,7 @@ from lossctl.numerics.array import Array
 from lossctl.plugin import combine, loss
 from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
 from lossctl.testing.cases import extremes
-from lossctl.testing.intake import strangers_are_refused
-from lossctl.testing.laws import row_order_is_free, weights_repeat_rows, zero_weight_is_absence
+from lossctl.testing.laws import row_order_is_free, strangers_are_refused, weights_repeat_rows, zero_weight_is_absence
 
 FACTS: dict[str, Any] = {
     "formula": "as written",

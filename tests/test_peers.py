@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossctl.core.loss import Loss, unfit
-from lossctl.core.peer import Peer, peer_of
+from lossctl.core.declare import peer_of
+from lossctl.core.loss import Loss, Peer, unfit
 from lossctl.registry import loss_of, losses
 from tests.peers import claims as running
 from tests.peers.adapter import Adapter, NotTaken, Rows

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lossctl as package
-from lossctl.core.fingerprint import bits, fingerprint, row_hashes
+from lossctl.core.block import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
 from lossctl.io import by_key, source
 from lossctl.io.arrow import keys, texts

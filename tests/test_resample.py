@@ -17,7 +17,7 @@ from scipy import stats
 
 import lossctl
 from lossctl import Report
-from lossctl.core.fingerprint import row_hashes, text_hash
+from lossctl.core.block import row_hashes, text_hash
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
 from lossctl.results.report import Comparison
 

@@ -13,7 +13,7 @@ from statsmodels.duration.hazard_regression import PHReg
 
 import lossctl
 from lossctl.errors import DataError
-from lossctl.losses import sets
+from lossctl.losses import metric
 
 Values = NDArray[Any]
 RNG = np.random.default_rng(36)
@@ -127,7 +127,7 @@ def test_sets_of_embeddings_are_sums_over_pairs(
     given: dict[str, Any] = {"label": LABEL.astype(str), "pred": VECTORS, "query": QUERY}
     ours = lossctl.get(spec)(**given)
     assert ours == pytest.approx(loops(cost), rel=1e-12)
-    monkeypatch.setattr(sets, "PAIRS_AT_ONCE", 50)  # stripes of two rows
+    monkeypatch.setattr(metric, "PAIRS_AT_ONCE", 50)  # stripes of two rows
     assert lossctl.get(spec)(**given) == pytest.approx(ours, rel=1e-14)
 
 

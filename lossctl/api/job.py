@@ -12,9 +12,8 @@ from lossctl import registry
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, Flag
+from lossctl.core.domain import RANGES, ClassCodes, Flag
 from lossctl.core.form import OPTIONAL, Form, form_wish
-from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Loss, fitted, misfit, unfit
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question

@@ -18,8 +18,14 @@
         '''
 
 The first line is the summary, the text up to the first head the doc. A line that is indented deeper than the one it
-belongs to continues it. `core.peer` says how a line of `Elsewhere` is read. `Optimises` says in a few words what the
-best predictions are; it is needed of the losses that `choose` recommends.
+belongs to continues it. `Optimises` says in a few words what the best predictions are; it is needed of the losses that
+`choose` recommends. `Elsewhere` is a table of claims, one a line, its columns two blanks or more apart:
+
+    torch        nn.MSELoss                                               the same number
+    optax        l2_loss                = 0.5 x mse                       half of it
+    keras        MeanSquaredError       # its means are float32           a note
+    torch        nn.BCEWithLogitsLoss   = bce --activation sigmoid        with a spec and options
+    permetrics   CEL                    ≠ it floors p at 1e-10            not the same, and why
 
 `@loss` takes a per-row quantity, of which the loss is the mean; `@recipe` takes a function of the parameters that
 returns a `Recipe`: several parts and the statistic of their means, a peak, or a whole sample. A family with more in
@@ -31,21 +37,33 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
+from itertools import pairwise
 from typing import Any, Final, Literal
 
-from lossctl.core.loss import Loss, Part, Resolve, arguments_of
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.batch import Batch, derived
+from lossctl.core.form import QUERY
+from lossctl.core.loss import Loss, Part, Peer, Resolve, arguments_of
 from lossctl.core.param import Param, Value, params_of
-from lossctl.core.peer import peer_of
-from lossctl.core.statistic import MEAN, Statistic, one_less
+from lossctl.core.statistic import MEAN, SET_MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
 
 HEADS: Final = ("Formula", "Unit", "Optimises", "Use", "Avoid", "Source", "Subgradient", "Also", "Elsewhere")
 HEAD: Final = re.compile(rf"({'|'.join(HEADS)}):(?: (.*))?")
 INDENT: Final = 4  # of a line of `Elsewhere`
 MARKS: Final = ("= ", "≠ ", "# ")  # a line that begins with one continues a claim by a column
+CLAIM: Final = re.compile(
+    r"(?P<library>\S.*?) {2,}(?P<name>\S.*?)"
+    r"(?: {2,}= (?P<ours>.+?))?(?: {2,}≠ (?P<differs>.+?))?(?: {2,}# (?P<note>.+))?"
+)
+OURS: Final = re.compile(
+    r"(?:(?P<factor>\S+) x )?(?P<spec>\S+?)(?: --activation (?P<activation>\S+))?(?: --reduction (?P<reduction>\S+))?"
+)
 VARYING: Final = ("forms", "parts", "statistic", "best")
 SHARED: Final = ("forms", "unit", "source", "use", "avoid")
 RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
@@ -199,3 +217,85 @@ def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:
         "elsewhere": tuple(peer_of(line, name) for line in heads.get("Elsewhere", [])),
         **texts,
     }
+
+
+def peer_of(line: str, loss: str) -> Peer:
+    """Read one line of the table of a loss; raise ValueError where it is none."""
+    columns = CLAIM.fullmatch(line)
+    ours = OURS.fullmatch(columns["ours"] or loss) if columns else None
+    if columns is None or ours is None:
+        raise ValueError(f"{loss}: {line!r} is no claim of another library")
+    return Peer(
+        library=columns["library"],
+        name=columns["name"],
+        spec="" if ours["spec"] == loss else ours["spec"],
+        activation=ours["activation"] or "none",
+        reduction=ours["reduction"] or "mean",
+        factor=float(ours["factor"] or 1.0),
+        differs=columns["differs"] or "",
+        note=columns["note"] or "",
+    )
+
+
+# losses of sets: rows that stand together, such as the answers to one query ----------------------------------------
+#
+# A loss of sets is the mean over sets of a number per set. The number stands at the set's first row and 0 at the
+# others, beside a mark of the first rows, so that sums, slices, weights and replicates of rows hold it as any other.
+
+
+@derived
+def starts(batch: Batch) -> NDArray[Any]:
+    """Return where each set begins: rows of equal `query` stand together; without that role all rows are one set."""
+    query = batch.roles.get(QUERY)
+    if query is None:
+        return np.zeros(min(batch.rows, 1), dtype=np.int64)
+    return np.flatnonzero(np.concatenate([np.ones(min(batch.rows, 1), dtype=bool), query[0, 1:] != query[0, :-1]]))
+
+
+@derived
+def sizes(batch: Batch) -> NDArray[Any]:
+    """Return how many rows each set has."""
+    return np.diff(starts(batch), append=batch.rows)
+
+
+@derived
+def set_of(batch: Batch) -> NDArray[Any]:
+    """Return the number of the set that each row belongs to."""
+    return np.repeat(np.arange(len(starts(batch))), sizes(batch))
+
+
+def spans(batch: Batch) -> Iterator[slice]:
+    """Yield the rows of each set."""
+    ends = [*starts(batch).tolist(), batch.rows]
+    return (slice(*pair) for pair in pairwise(ends))
+
+
+def first_of_set(batch: Batch) -> Array:
+    """1 at the first row of each set, 0 at the others."""
+    line = np.zeros(batch.rows)
+    line[starts(batch)] = 1.0
+    return line
+
+
+def at_first_rows(function: Part) -> Part:
+    """Turn a function that returns one number per set, (sets,), into a part that has it at the sets' first rows."""
+
+    @wraps(function)
+    def part(batch: Batch, **args: Any) -> Array:
+        line = np.zeros(batch.rows)
+        line[starts(batch)] = function(batch, **args)
+        return line
+
+    return part
+
+
+def set_loss(**facts: Any) -> Callable[[Part], Loss]:
+    """Declare the mean over sets of `function(batch, *, params) -> (sets,)` as a loss; see `starts` and `spans`.
+
+    Every form has the role `query`. A set for which the loss is not defined is NaN. There is no per-row value.
+    """
+
+    def made(function: Part) -> Loss:
+        return declare(function, parts=(at_first_rows(function), first_of_set), statistic=SET_MEAN, **facts)
+
+    return made

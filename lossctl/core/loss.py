@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
 from lossctl.core.block import breach, judged
-from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, Codes
+from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, label
 from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
-from lossctl.core.labels import ClassCodes, label
 from lossctl.core.param import Param, Value, bound
-from lossctl.core.peer import Peer
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.errors import DataError, UsageError, listed, near
@@ -59,6 +57,36 @@ class Term:
         """Return the part's (rows,) values; a (width, rows) result is averaged over its columns."""
         shaped = batch.as_form(self.form)
         return row_mean(self.part(shaped if self.output is None else shaped.output(self.output), **dict(self.args)))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One library's name for a loss, and how its number is had here; `differs` says why it is not.
+
+    library: as it is installed (torch, keras, optax, scikit-learn, torchmetrics, torchvision, permetrics) or another
+    source. name: as the library writes it, with the arguments that matter: `PoissonNLLLoss(full=True)`. spec: "" for
+    the loss itself. activation: what the columns must be declared to be. reduction: mean or sum over the rows. factor:
+    their number is this many times ours. note: what else is to be known, as that it computes in float32.
+    """
+
+    library: str
+    name: str
+    spec: str = ""
+    activation: str = "none"
+    reduction: str = "mean"
+    factor: float = 1.0
+    differs: str = ""
+    note: str = ""
+
+    def words(self, loss: str) -> str:
+        """Say it in one line; `loss` is the name of the loss that the claim is about."""
+        if self.differs:
+            return f"{self.name} differs: {self.differs}"
+        times = "" if self.factor == 1.0 else f"{self.factor:g} x "
+        options = "" if self.activation == "none" else f" --activation {self.activation}"
+        options += "" if self.reduction == "mean" else f" --reduction {self.reduction}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.name} = {times}{self.spec or loss}{options}{note}"
 
 
 @dataclass(frozen=True)

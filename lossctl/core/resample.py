@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.fingerprint import Hashes
+from lossctl.core.block import Hashes
 from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair

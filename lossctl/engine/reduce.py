@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch
-from lossctl.core.block import Block, Breach, Defect, breach
+from lossctl.core.block import MODULUS, Block, Breach, Defect, breach
 from lossctl.core.domain import NON_NEGATIVE
-from lossctl.core.fingerprint import MODULUS
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
 from lossctl.core.loss import Term, is_about_origin, slopes, weighted
 from lossctl.core.resample import Replicates

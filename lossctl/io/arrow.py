@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lossctl.core.fingerprint import Hashes, stirred
-from lossctl.core.labels import label
+from lossctl.core.block import Hashes, stirred
+from lossctl.core.domain import label
 from lossctl.errors import DataError, printable
 from lossctl.io.table import NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, Shape, Texts
 from lossctl.numerics.array import Mask

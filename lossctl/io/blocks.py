@@ -13,10 +13,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, Breach, Defect, Pending, ready
-from lossctl.core.fingerprint import Hashes, bits, fingerprint, text_hash
+from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
+from lossctl.core.domain import ClassCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
-from lossctl.core.labels import ClassCodes
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.select import WITHIN, Selection, Slot

@@ -19,9 +19,8 @@ from typing import IO, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Pending
-from lossctl.core.fingerprint import Hashes
-from lossctl.core.labels import label
+from lossctl.core.block import Hashes, Pending
+from lossctl.core.domain import label
 from lossctl.errors import DataError, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.table import Column, Keys, Kind, Numbers, Piece, Table, Texts, Vocabulary, decoded

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Pending
-from lossctl.core.fingerprint import Hashes, row_hashes
+from lossctl.core.block import Hashes, Pending, row_hashes
 from lossctl.errors import DataError
 from lossctl.io.table import Keys, Kind, Piece, Table, rechunked
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
-from lossctl.core.labels import label as label_of
+from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Pending, ready
-from lossctl.core.fingerprint import Hashes, text_hash
-from lossctl.core.labels import label
+from lossctl.core.block import Hashes, Pending, ready, text_hash
+from lossctl.core.domain import label
 from lossctl.errors import DataError
 from lossctl.io.source import Source
 from lossctl.numerics.array import Array, Mask

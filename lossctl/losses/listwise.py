@@ -7,10 +7,10 @@ from typing import Annotated, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
+from lossctl.core.declare import set_loss, set_of, starts
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT
 from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
-from lossctl.core.sets import set_loss, set_of, starts
 from lossctl.numerics.array import Array
 from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, running, terms
 

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
 from lossctl.core.declare import Recipe, call, declare
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, Interval
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Interval
 from lossctl.core.form import Form
-from lossctl.core.labels import ClassCodes
 from lossctl.core.loss import Gradient, Loss, Part
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
 from lossctl.core.statistic import WEIGHTED, Statistic, from_value

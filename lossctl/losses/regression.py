@@ -17,7 +17,27 @@ from lossctl.core.statistic import ROOT
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import finite_or_zero, two_sum
-from lossctl.numerics.weighted import weighted_quantile
+
+
+def weighted_quantile(values: Array, weights: Array, q: float) -> float:
+    """Return the q-quantile of sorted values; weights count as repeated rows, and two that fit are averaged."""
+    reached = np.cumsum(weights)
+    place = q * reached[-1]
+    last = len(values) - 1
+    low = values[min(np.searchsorted(reached, place, side="left"), last)]
+    high = values[min(np.searchsorted(reached, place, side="right"), last)]
+    return float(low if low == high else 0.5 * low + 0.5 * high)
+
+
+def weighted_sum(values: Array, weights: Array) -> float:
+    """Return Σ weight x value, the rows one way whatever their number."""
+    return float(np.add.reduce(values * weights))
+
+
+def over(above: float, below: float) -> float:
+    """Return a quotient, NaN where the denominator is not above 0."""
+    return above / below if below > 0.0 else float("nan")
+
 
 FORM = (regression(),)
 ONE_OUTPUT = (regression(one=True),)

@@ -8,10 +8,9 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, residual
-from lossctl.core.declare import Recipe, loss, recipe
+from lossctl.core.declare import Recipe, loss, recipe, set_loss, spans
 from lossctl.core.domain import ABOVE_MINUS_ONE, CODES, NON_NEGATIVE, NON_ZERO, REAL, Whole
 from lossctl.core.form import QUERY, Form, along
-from lossctl.core.sets import set_loss, spans
 from lossctl.core.statistic import RATIO, ROOT, Statistic
 from lossctl.losses.forms import relative
 from lossctl.losses.regression import ONE_OUTPUT

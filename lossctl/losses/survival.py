@@ -8,11 +8,10 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.declare import Recipe, recipe
+from lossctl.core.declare import Recipe, at_first_rows, recipe, set_of, starts
 from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
 from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
-from lossctl.core.sets import at_first_rows, set_of, starts
 from lossctl.core.statistic import RATIO
 from lossctl.numerics.array import Array
 from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, terms, times

@@ -11,9 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from lossctl.core.form import Curve, Form
-from lossctl.core.loss import Loss
+from lossctl.core.loss import Loss, Peer
 from lossctl.core.param import Label, PerClass
-from lossctl.core.peer import Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.numerics.array import Array

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lossctl.core.labels import label
+from lossctl.core.domain import label
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
 from lossctl.io import arrow

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.labels import label
+from lossctl.core.domain import label
 from lossctl.core.state import OUT_OF_RANGE, BlockMoments, Moments, exact_sum
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, fraction, rounded

@@ -11,8 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.block import Breach, Defect
-from lossctl.core.fingerprint import Hashes
+from lossctl.core.block import Breach, Defect, Hashes
 from lossctl.io.blocks import BlockReader, TargetRule
 from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
 from lossctl.io.by_position import ByPosition

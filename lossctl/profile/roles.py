@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Breach, breach
+from lossctl.core.block import MODULUS, Breach, bits, breach, stirred
 from lossctl.core.domain import (
     MASK,
     NON_NEGATIVE,
@@ -23,7 +23,6 @@ from lossctl.core.domain import (
     Domain,
     Whole,
 )
-from lossctl.core.fingerprint import MODULUS, bits, stirred
 from lossctl.numerics.array import Array, Mask
 from lossctl.profile.numbers import merge_each
 

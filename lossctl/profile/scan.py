@@ -12,8 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from lossctl.core.block import Pending
-from lossctl.core.domain import Domain
-from lossctl.core.labels import label
+from lossctl.core.domain import Domain, label
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts

@@ -12,29 +12,27 @@ from typing import Any
 
 from lossctl.core.loss import Loss
 from lossctl.testing.cases import Case, Violation, settings, widths
-from lossctl.testing.intake import (
+from lossctl.testing.laws import (
     activations_agree,
     bad_shapes_are_refused,
     bad_weights_are_refused,
-    container_is_free,
-    inputs_are_left_alone,
-    one_column_is_never_broadcast,
-    spelling_of_flags_is_free,
-    strangers_are_refused,
-)
-from lossctl.testing.laws import (
     best_is_at_the_truth,
+    container_is_free,
     curve_evaluates,
     declaration_is_complete,
     ends_give_numbers,
     form_is_reached,
     gradient_is_the_slope,
+    inputs_are_left_alone,
     merging_is_exact,
+    one_column_is_never_broadcast,
     ordinary_data_have_a_number,
     raw_gradient_is_the_slope,
     reading_has_its_slope,
     row_order_is_free,
     spec_names_the_loss,
+    spelling_of_flags_is_free,
+    strangers_are_refused,
     value_is_the_mean,
     weights_repeat_rows,
     zero_weight_is_absence,

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from lossctl.core.domain import Whole
-from lossctl.core.loss import Loss
-from lossctl.core.peer import Peer
+from lossctl.core.loss import Loss, Peer
 from lossctl.errors import LossctlError
 from lossctl.registry import loss_of, losses
 from tests.peers.adapter import DOUBLE, SINGLE, Adapter, NotTaken, Rows
