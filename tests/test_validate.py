@@ -24,11 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossctl.api.validate import validate
+from lossctl.cli.validate import FORMATS
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import UNIT
 from lossctl.errors import DataError, UsageError
 from lossctl.io.table import Cells, Kind, Numbers, Piece, Shape, Table
-from lossctl.output.survey import FORMATS, render
+from lossctl.output.survey import render
 from lossctl.output.text import Style
 from lossctl.profile import scan
 from lossctl.profile.columns import ColumnProfile, profile_column

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any, Final, Unpack, get_args
 
 from lossctl.api.evaluate import answer
-from lossctl.api.options import CompareOptions, Dependence, InputOptions, marks
+from lossctl.api.options import CompareOptions, Dependence, InputOptions, options_of
 from lossctl.api.query import Query, with_arguments
 from lossctl.engine.paired import PairedBounds
 from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, Method, couples
 from lossctl.errors import BaselineError, UsageError, listed, near
 from lossctl.results.report import Report
 
-METHODS: tuple[Method, ...] = ("auto", "normal", "t", "bootstrap")
+DEFAULTS: Final[Mapping[str, Any]] = {option.name: option.default for option in options_of(CompareOptions, Dependence)}
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
 FEW_RESAMPLES, MOST_RESAMPLES = 100, 100_000
 MOST_WORST = 100_000
 EFFECT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?(%?)")
@@ -84,8 +85,7 @@ def compare(
     [('b', -0.3, 'undecided')]
     """
     query = Query(data, arguments)
-    design = {name: arguments[name] for group in (CompareOptions, Dependence) for name in marks(group)}
-    report, _ = answer(query, design_maker(query, **design), (arguments["cluster"], arguments["time"]))
+    report, _ = answer(query, design_maker(query, arguments), (arguments["cluster"], arguments["time"]))
     return report
 
 
@@ -105,7 +105,7 @@ def weigh(
     query = Query(data, options)
     if query.options["ci"] is None:
         raise UsageError("ci: None leaves out the intervals that a statistical decision (--decide) rests on")
-    design = design_maker(query, cluster=cluster, time=time, horizon=horizon, relative=True)
+    design = design_maker(query, {"cluster": cluster, "time": time, "horizon": horizon}, relative=True)
 
     def make(models: tuple[str, ...]) -> Design:
         if baseline not in models:
@@ -118,20 +118,16 @@ def weigh(
 
 
 def design_maker(
-    query: Query,
-    baseline: str | None = None,
-    all_pairs: bool = False,
-    ci_method: str = "auto",
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-    cluster: str | None = None,
-    time: str | None = None,
-    horizon: int = 1,
-    power: str | float | None = None,
-    worst: int = 0,
-    relative: bool = False,
+    query: Query, arguments: Mapping[str, Any], *, relative: bool = False
 ) -> Callable[[tuple[str, ...]], Design]:
-    """Check how models are to be compared; what names them is known only once the inputs are open."""
+    """Check how models are to be compared; what names them is known only once the inputs are open.
+
+    arguments: by name, those of `compare` among them; where one is left out, its default holds. relative: of `Design`.
+    """
+    options = {name: arguments.get(name, default) for name, default in DEFAULTS.items()}
+    baseline, power, ci_method = options.pop("baseline"), options.pop("power"), options.pop("ci_method")
+    resamples, seed, worst = options["resamples"], options["seed"], options["worst"]
+    cluster, time, horizon = options["cluster"], options["time"], options["horizon"]
     if ci_method not in METHODS:
         raise UsageError(f"--ci-method {ci_method}: one of {listed(list(METHODS))}{near(ci_method, list(METHODS))}")
     method = METHODS[METHODS.index(ci_method)]
@@ -150,7 +146,8 @@ def design_maker(
     if not 0 <= worst <= MOST_WORST:
         raise UsageError(f"--worst {worst} is not allowed; from 0 to {MOST_WORST} rows")
     effect = None if power is None else as_effect(power)
-    if query.options["ci"] is None and (effect is not None or method != "auto" or cluster or time):
+    level = query.options["ci"]
+    if level is None and (effect is not None or method != "auto" or cluster or time):
         raise UsageError("--no-ci leaves out what --power, --ci-method, --cluster and --time speak of")
 
     def make(models: tuple[str, ...]) -> Design:
@@ -163,20 +160,9 @@ def design_maker(
             raise UsageError(
                 f"there is one model, {first!r}; a comparison takes two: name another with -p, or give its file"
             )
+        pairs = couples(models, first, options["all_pairs"])
         return Design(
-            baseline=first,
-            pairs=couples(models, first, all_pairs),
-            method=method,
-            level=query.options["ci"],
-            resamples=resamples,
-            seed=seed,
-            cluster=cluster,
-            time=time,
-            horizon=horizon,
-            effect=effect,
-            worst=worst,
-            relative=relative,
-            all_pairs=all_pairs,
+            **options, baseline=first, pairs=pairs, method=method, level=level, effect=effect, relative=relative
         )
 
     return make

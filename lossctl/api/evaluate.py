@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +37,6 @@ from lossctl.io.times import ranks as ranks_of
 from lossctl.results.report import Cell, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
-
-if TYPE_CHECKING:
-    pass
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")

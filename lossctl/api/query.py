@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import wraps
 from inspect import Signature, signature
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -221,8 +221,7 @@ def needed_roles(losses: Sequence[Loss]) -> set[str]:
 # inputs ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """Inputs that have been opened: their tables, the targets' one last, the names given to them, and their paths."""
 
     tables: list[Table]
@@ -230,12 +229,10 @@ class Opened:
     paths: list[str]
 
 
-def open_inputs(
-    data: object, targets: object, delimiter: str | None
-) -> tuple[list[Table], list[str | None], list[str]]:
-    """Open the model tables and, last, the targets table; return them with given names and paths."""
+def open_inputs(data: object, targets: object, delimiter: str | None) -> Opened:
+    """Open the model tables and, last, the targets table."""
     if isinstance(data, Opened):
-        return data.tables, data.names, data.paths
+        return data
     entries = _path_entries(data)
     target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
     names: list[str | None] = [None]
@@ -257,7 +254,7 @@ def open_inputs(
         else:
             tables.append(from_memory(targets, "targets"))
         names = [*names, None]
-    return tables, names, paths
+    return Opened(tables, names, paths)
 
 
 def paths_of(data: object) -> list[str] | None:

@@ -84,7 +84,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     query = Query(data, {**query.options, "note": note})
     opened = Opened([], [], [])
     try:
-        opened = Opened(*open_inputs(data, query.options["targets"], query.options["delimiter"]))
+        opened = open_inputs(data, query.options["targets"], query.options["delimiter"])
     except LossctlError as fault:
         error = error or fault
     checked = CheckedData(query, opened)

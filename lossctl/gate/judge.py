@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound
-from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, merit
+from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, lists_by, merit
 
 MIN_SLICE: Final = 30
 ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ
@@ -322,8 +322,6 @@ def _undecided(strict: Sequence[Check], every_slice: bool) -> bool:
     """Whether some check that could not be decided leaves the verdict open."""
     if any(check.status == "insufficient" and (not check.slice or every_slice) for check in strict):
         return True
-    rules: dict[tuple[str, str, str, str], list[Check]] = {}
-    for check in strict:
-        if check.slice:
-            rules.setdefault((check.model, check.loss, check.kind, check.rule), []).append(check)
+    sliced = (check for check in strict if check.slice)
+    rules = lists_by(lambda check: (check.model, check.loss, check.kind, check.rule), sliced)
     return any(all(check.status == "insufficient" for check in slices) for slices in rules.values())

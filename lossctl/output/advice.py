@@ -22,7 +22,6 @@ from lossctl.output.text import (
 )
 from lossctl.results.advice import Advice, Finding, Unit
 
-FORMATS: Final = ("table", "json")
 HEADER: Final = ("about", "finding", "seen", "threshold", "so")
 LABEL: Final = 12  # characters before the text of a labelled line
 NARROWEST: Final = 24  # characters in which running text can still be read

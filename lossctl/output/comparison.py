@@ -22,7 +22,7 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow
+from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow, lists_by
 
 SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
@@ -70,10 +70,7 @@ def to_markdown(report: Report, digits: int) -> str:
 
 def by_slicing(comparisons: Iterable[Comparison]) -> dict[tuple[str, ...], list[Comparison]]:
     """Return the comparisons of each slicing, by its columns."""
-    slicings: dict[tuple[str, ...], list[Comparison]] = {}
-    for comparison in comparisons:
-        slicings.setdefault(tuple(comparison.slice), []).append(comparison)
-    return slicings
+    return lists_by(lambda comparison: tuple(comparison.slice), comparisons)
 
 
 # in a terminal -------------------------------------------------------------------------------------------------------
@@ -88,7 +85,9 @@ def to_table(report: Report, style: Style) -> str:
     for (loss, base, candidate), rows in _by_couple_and_slicing(report):
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, by difference\n"
         pieces.append(title + fitted(_slices(rows, style, size) for size in (4, 3, 2, 1, 0)))
-    for (loss, base, candidate), worst in _worst_by_couple(report).items():
+    for (loss, base, candidate), worst in lists_by(
+        lambda row: (row.loss, row.baseline, row.candidate), report.worst
+    ).items():
         title = f"{printable(loss)}: rows where {printable(candidate)} loses most against {printable(base)}\n"
         pieces.append(title + fitted(_worst(worst, style, with_roles) for with_roles in (True, False)))
     notes = [*sentences(report), "", *_notes(report, study, style)]
@@ -134,13 +133,11 @@ def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size
     return table
 
 
-def _by_couple_and_slicing(report: Report) -> list[tuple[tuple[str, str, str], list[Comparison]]]:
+def _by_couple_and_slicing(report: Report) -> list[tuple[list[str], list[Comparison]]]:
     """Return the comparisons of slices, table by table, the worst for the candidate first."""
-    tables: dict[tuple[object, ...], list[Comparison]] = {}
-    for row in report.comparisons:
-        if row.slice:
-            tables.setdefault((tuple(row.slice), row.loss, row.baseline, row.candidate), []).append(row)
-    return [((rows[0].loss, rows[0].baseline, rows[0].candidate), sorted(rows, key=_gain)) for rows in tables.values()]
+    comparisons = [row for row in report.comparisons if row.slice]
+    tables = lists_by(lambda row: (tuple(row.slice), row.loss, row.baseline, row.candidate), comparisons)
+    return [(couple, sorted(rows, key=_gain)) for (_, *couple), rows in tables.items()]
 
 
 def _gain(comparison: Comparison) -> tuple[bool, float]:
@@ -205,14 +202,6 @@ def forest(comparisons: Sequence[Comparison], ascii_only: bool) -> list[str]:
             signs[centre] = middle
         drawings.append("".join(signs).rstrip())
     return drawings
-
-
-def _worst_by_couple(report: Report) -> dict[tuple[str, str, str], list[WorstRow]]:
-    """Return the rows where candidates lose most, by loss and couple of models."""
-    couples: dict[tuple[str, str, str], list[WorstRow]] = {}
-    for row in report.worst:
-        couples.setdefault((row.loss, row.baseline, row.candidate), []).append(row)
-    return couples
 
 
 def _worst(rows: Sequence[WorstRow], style: Style, with_roles: bool) -> Table:

@@ -9,7 +9,7 @@ from typing import Final
 from lossctl.errors import printable
 from lossctl.output.checks import HEADER, counts, texts, verdict, worst_first
 from lossctl.output.comparison import P_DIGITS, by_slicing, sentences
-from lossctl.output.report import MARK, best_note, headline, reasons
+from lossctl.output.report import MARK, best_note, by_model, headline, reasons
 from lossctl.output.text import Style, interval, level_text, number, percent, signed_number
 from lossctl.results.report import Cell, Report
 
@@ -58,13 +58,11 @@ def _cells(report: Report) -> Iterator[str]:
     """Yield models x losses, one table for all rows and for each slicing."""
     for columns, cells in report.slicings():
         losses = list(dict.fromkeys(cell.loss for cell in cells))
-        lines: dict[tuple[str, ...], dict[str, Cell]] = {}
-        for cell in cells:
-            lines.setdefault((*cell.slice.values(), cell.model), {})[cell.loss] = cell
         rows = []
-        for words, line in lines.items():
-            counted = [str(next(iter(line.values())).rows)] if columns else []
-            rows.append((words, [*(_value(line.get(loss)) for loss in losses), *counted]))
+        for words, line in by_model(cells).items():
+            by_loss = {cell.loss: cell for cell in line}
+            counted = [str(line[0].rows)] if columns else []
+            rows.append((words, [*(_value(by_loss.get(loss)) for loss in losses), *counted]))
         yield _table([*columns, "model"], [*losses, *(["rows"] if columns else [])], rows)
 
 

@@ -19,7 +19,7 @@ from lossctl.output.text import (
     rows_used,
     text_columns,
 )
-from lossctl.results.report import Cell, Report
+from lossctl.results.report import Cell, Report, lists_by
 
 MARK: Final = "*"
 SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
@@ -47,7 +47,7 @@ def to_markdown(report: Report, digits: int) -> str:
     tables = []
     for columns, cells in report.slicings():
         rows = []
-        for words, row in _by_model(cells).items():
+        for words, row in by_model(cells).items():
             values = ((number(cell.value, digits), cell.best) for cell in row)
             rows.append([*map(markdown, words), *(f"**{value}**" if best else value for value, best in values)])
         header = [markdown(name) for name in (*columns, "model", *report.losses)]
@@ -55,12 +55,9 @@ def to_markdown(report: Report, digits: int) -> str:
     return "\n".join(tables)
 
 
-def _by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
+def by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
     """Return the cells of each line of models x losses, by the values of the slice and the model."""
-    lines: dict[tuple[str, ...], list[Cell]] = {}
-    for cell in cells:
-        lines.setdefault((*cell.slice.values(), cell.model), []).append(cell)
-    return lines
+    return lists_by(lambda cell: (*cell.slice.values(), cell.model), cells)
 
 
 # in a terminal -------------------------------------------------------------------------------------------------------
@@ -103,7 +100,7 @@ def _wide_tables(report: Report, style: Style, name: Name) -> list[Table]:
     for slicing, cells in report.slicings():
         numbers = [f"{inert_line(loss)} " for loss in report.losses] + ["rows"] * bool(slicing)
         table = Table(style, text_columns([*map(inert_line, slicing), "model"], numbers))
-        for (*words, model), row in _by_model(cells).items():
+        for (*words, model), row in by_model(cells).items():
             rows = [str(row[0].rows)] * bool(slicing)
             table.add(*map(inert_line, words), name(model), *(_value(cell, style) for cell in row), *rows)
         tables.append(table)

@@ -32,7 +32,6 @@ from lossctl.results.survey import (
     TableSurvey,
 )
 
-FORMATS: Final = ("table", "json", "md")
 LABEL: Final = 10  # characters before the text of a labelled line
 NARROWEST: Final = 30  # characters in which running text beside a table can still be read
 LONGEST: Final = 24  # characters of a value of a column

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from lossctl.core.loss import Direction
 from lossctl.errors import DataError, UsageError, listed, near
@@ -21,6 +21,8 @@ Outcome = Literal["better", "worse", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
 Verdict = Literal["pass", "fail", "inconclusive"]
+Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
 Slice = Mapping[str, str]  # column -> value; empty for all rows
 Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
 ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
@@ -277,9 +279,7 @@ class Report:
 
     def slicings(self) -> list[tuple[list[str], list[Cell]]]:
         """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
-        slicings: dict[tuple[str, ...], list[Cell]] = {}
-        for cell in self.cells:
-            slicings.setdefault(tuple(cell.slice), []).append(cell)
+        slicings = lists_by(lambda cell: tuple(cell.slice), self.cells)
         return [(list(columns), cells) for columns, cells in slicings.items()]
 
     def to_frame(self, of: str = "cells") -> pd.DataFrame:
@@ -327,11 +327,8 @@ class Report:
 
     def of_models(self, models: Collection[str]) -> Report:
         """Return the values of some models as a report of `eval`, without conclusions; the best are marked anew."""
-        contests: dict[tuple[object, ...], list[Cell]] = {}
-        for cell in self.cells:
-            contests.setdefault(cell.place[1:], []).append(cell)
         cells: dict[Place, Cell] = {}
-        for rivals in contests.values():
+        for rivals in lists_by(lambda cell: cell.place[1:], self.cells).values():
             contenders = [cell for cell in rivals if cell.model in models]
             best = best_models(contenders) if any(cell.best for cell in rivals) else set()  # some losses rank no models
             cells |= {cell.place: replace(cell, best=cell.model in best) for cell in contenders}
@@ -343,6 +340,14 @@ class Report:
             self.level,
             self.version,
         )
+
+
+def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Key, list[Result]]:
+    """Return the results of each key, in the order in which the keys first come."""
+    lists: dict[Key, list[Result]] = {}
+    for result in results:
+        lists.setdefault(key(result), []).append(result)
+    return lists
 
 
 def percent(share: float | None) -> float | None:
