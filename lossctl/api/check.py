@@ -166,16 +166,12 @@ def check(
             note(f"baseline saved to {save_baseline}")
         else:
             warnings.append(f"{save_baseline}: the baseline is not saved, as the verdict is {verdict}")
-    return Report(
-        report.cells,
-        report.inputs,
-        report.task,
-        report.reduction,
-        report.level,
-        __version__,
-        tuple(warnings),
-        study=report.study,
-        comparisons=report.comparisons,
+    return replace(
+        report,
+        version=__version__,
+        warnings=tuple(warnings),
+        plugins=(),
+        best_sets=(),
         checks=tuple(checks),
         verdict=verdict,
         advice=() if verdict in (None, "pass") else _advice(subject, reference, checks, accept, more, rows),

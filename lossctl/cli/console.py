@@ -61,6 +61,13 @@ def say(text: str) -> None:
         return
 
 
+def terminal_style(color: str, digits: int = 5) -> Style:
+    """Return how standard output is written, by what it is; color: auto, always or never."""
+    from lossctl.output.text import Style
+
+    return Style(width(), wants_color(color), ascii_only(), digits)
+
+
 def is_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
@@ -125,11 +132,10 @@ class Outputs(NamedTuple):
             A format is unknown, or a path cannot or must not be written.
         """
         from lossctl.io.atomic import check_writable
-        from lossctl.output.text import Style
 
         display = settings.of(Display)
         form = checked_format(display["format"], formats)
-        style = Style(width(), wants_color(display["color"]), ascii_only(), display["digits"])
+        style = terminal_style(display["color"], display["digits"])
         files = tuple(destination(text, formats) for text in display["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         paths = [path for _, path in files] + settings.paths("write", besides="output")

@@ -9,7 +9,7 @@ import typer
 from lossctl.api.options import Display, options_of
 from lossctl.cli import choose as choose_command
 from lossctl.cli import complete
-from lossctl.cli.console import ascii_only, emit, guarded, say, wants_color, width
+from lossctl.cli.console import emit, guarded, say, terminal_style
 from lossctl.cli.options import SectionedCommand, info
 from lossctl.errors import ExitCode
 
@@ -63,9 +63,8 @@ def list_losses(format_: ListFormat = "table", color: Color = "auto", debug: Deb
     with guarded(debug):
         from lossctl import registry
         from lossctl.output.catalogue import listing
-        from lossctl.output.text import Style
 
-        style = Style(width(), wants_color(color), ascii_only())
+        style = terminal_style(color)
         more = registry.plugged()
         for fault in more.faults:
             say(f"warning: {fault}")
@@ -76,14 +75,11 @@ def list_losses(format_: ListFormat = "table", color: Color = "auto", debug: Deb
 def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", debug: Debug = False) -> None:
     """Print one declaration."""
     with guarded(debug):
-        from lossctl import registry
         from lossctl.output.catalogue import description
-        from lossctl.output.text import Style
+        from lossctl.registry import labelled, with_tables
 
-        style = Style(width(), wants_color(color), ascii_only())
-        from lossctl.registry import with_tables
-
-        emit(description(registry.labelled(with_tables([spec])[0])[1], format_, style))
+        style = terminal_style(color)
+        emit(description(labelled(with_tables([spec])[0])[1], format_, style))
 
 
 app.command("choose", cls=SectionedCommand)(choose_command.choose_loss)
