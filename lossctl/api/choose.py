@@ -238,12 +238,15 @@ class Columns:
         positive = self.options["positive_label"] or ("0" if facts.inverted else facts.positive)
         if facts.text and positive is None:
             return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
+        unsaid = form_wish(None, {facts.activation})  # what `eval` goes by where no task is said
+        losses = map(registry.loss_of, specs)
+        ambiguous = any(facts.form_of(loss, unsaid) != facts.form_of(loss, facts.wish) for loss in losses)
         options = {
             **self.options,
             "target": self.selection.target_pattern,
             "positive_label": positive,
             "activation": None if facts.activation == "none" else facts.activation,
-            "task": facts.task if _takes_task(facts, specs) else None,
+            "task": facts.task if ambiguous else None,
             "losses": specs,
         }
         return command("eval", files, options), ""
@@ -283,13 +286,3 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
     if facts.inverted:
         yield "pairs labelled 1 are nearer than the others, but 1 means different: the command reads 0 as 1"
-
-
-def _takes_task(facts: Facts, specs: Sequence[str]) -> bool:
-    """Whether a loss would read the columns in another form if `eval` worked out the task by itself."""
-    for loss in map(registry.loss_of, specs):
-        widths = {role: facts.widths[role] for role in loss.roles if role in facts.widths}
-        wish = form_wish(None, {facts.activation})
-        if loss.form_for(widths, wish) != loss.form_for(widths, facts.wish):
-            return True
-    return False

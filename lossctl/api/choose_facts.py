@@ -16,7 +16,8 @@ from lossctl.core.domain import (
     TARGET_BOX,
     UNIT,
 )
-from lossctl.core.form import form_wish
+from lossctl.core.form import Form, form_wish
+from lossctl.core.loss import Loss
 from lossctl.errors import printable
 from lossctl.profile.numbers import Distribution
 from lossctl.profile.roles import BOX_WIDTH, SIGNS
@@ -164,6 +165,10 @@ class Facts:
         if name in OUTPUTS:
             return self.output is OUTPUTS[name]
         return percent(getattr(self, name[1:])) if name.startswith("%") else getattr(self, name)
+
+    def form_of(self, loss: Loss, wish: str | None) -> Form | None:
+        """Return the form in which a loss takes the columns, None if it takes others; `wish` decides between two."""
+        return loss.form_for({role: self.widths[role] for role in loss.roles if role in self.widths}, wish)
 
     def _kind(self) -> str:
         """Name the kind of data: by its columns, then by the range of the target."""

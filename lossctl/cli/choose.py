@@ -26,20 +26,14 @@ Exit codes: 0 done, with or without a recommendation, 2 usage, 3 data (or an out
 """
 
 
+TABLES: Final = "A table (CSV, TSV, Parquet, .npy, folder) or -."
+FILE: Final = Option(Text(), TABLES, "FILE", default=REQUIRED, positional=True, path="read")
+
+
 class Subject(TypedDict):
     """The data that is looked at, and what differs from `eval`: there is one file, and at most one model."""
 
-    data: Annotated[
-        str,
-        Option(
-            Text(),
-            "A table (CSV, TSV, Parquet, .npy, folder) or -.",
-            "FILE",
-            default=REQUIRED,
-            positional=True,
-            path="read",
-        ),
-    ]
+    data: Annotated[str, FILE]
     pred: Annotated[
         str | None,
         Option(Text(complete="predictions"), "A model's predictions: column, a,b,c or glob p_*.", "-p [NAME=]COLS"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ from lossctl.profile.numbers import Distribution, ValueCounts, add_counts, merge
 from lossctl.profile.roles import BOX_WIDTH, RoleProfile
 
 
-@dataclass(frozen=True)
-class LabelProfile:
+class LabelProfile(NamedTuple):
     """The rows of one label: how many, the exact sum of what is predicted there, and where that is exactly 0 or 1."""
 
     rows: int = 0
@@ -30,9 +30,7 @@ class LabelProfile:
     ones: int = 0
 
     def merge(self, other: LabelProfile) -> LabelProfile:
-        return LabelProfile(
-            self.rows + other.rows, self.total + other.total, self.zeros + other.zeros, self.ones + other.ones
-        )
+        return LabelProfile(*map(add, self, other))
 
     @property
     def mean(self) -> float:
