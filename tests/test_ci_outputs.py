@@ -16,8 +16,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 import xmlschema
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lossctl.output import checks as outputs
 from lossctl.output.checks import ORDER, command_data, command_property, legal, to_github, to_junit, worst_first

@@ -14,8 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 import typer
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lossctl.api.options import (
     COMMAND_LINE,

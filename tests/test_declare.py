@@ -15,8 +15,7 @@ from lossctl.core.loss import Peer
 from lossctl.core.statistic import MEAN, RATIO, ROOT, Statistic, one_less, root_of
 from lossctl.losses.forms import regression
 from lossctl.numerics.array import Array
-from lossctl.plugin import Reading, combine
-from lossctl.plugin import loss as plugged
+from lossctl.plugin import Reading, combine, loss as plugged
 
 FORMS, ONE_OUTPUT = (regression(),), (regression(one=True),)
 TEXT = """Size of the error.

@@ -11,13 +11,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lossctl.cli import check as check_command
-from lossctl.cli import choose as choose_command
-from lossctl.cli import compare as compare_command
-from lossctl.cli import diff as diff_command
-from lossctl.cli import eval as eval_command
-from lossctl.cli import losses as losses_command
-from lossctl.cli import validate as validate_command
+from lossctl.cli import (
+    check as check_command,
+    choose as choose_command,
+    compare as compare_command,
+    diff as diff_command,
+    eval as eval_command,
+    losses as losses_command,
+    validate as validate_command,
+)
 from lossctl.cli.app import INTRO
 from lossctl.registry import losses
 from tests import transcript

@@ -19,8 +19,7 @@ from pathlib import Path
 import pytest
 
 import lossctl as package
-from lossctl.output import report as tables
-from lossctl.output import text as text_module
+from lossctl.output import report as tables, text as text_module
 from lossctl.output.text import Style, markdown
 from lossctl.results.report import Cell
 from tests.conftest import ROOT, Lossctl

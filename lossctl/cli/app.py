@@ -9,12 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from lossctl.cli import check as check_command
-from lossctl.cli import compare as compare_command
-from lossctl.cli import diff as diff_command
-from lossctl.cli import eval as eval_command
-from lossctl.cli import losses as losses_command
-from lossctl.cli import validate as validate_command
+from lossctl.cli import (
+    check as check_command,
+    compare as compare_command,
+    diff as diff_command,
+    eval as eval_command,
+    losses as losses_command,
+    validate as validate_command,
+)
 from lossctl.cli.console import emit
 from lossctl.cli.options import SectionedCommand
 from lossctl.errors import ExitCode, UsageError

@@ -7,8 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from lossctl.api.options import Display, options_of
-from lossctl.cli import choose as choose_command
-from lossctl.cli import complete
+from lossctl.cli import choose as choose_command, complete
 from lossctl.cli.console import emit, guarded, say, terminal_style
 from lossctl.cli.options import SectionedCommand, info
 from lossctl.errors import ExitCode

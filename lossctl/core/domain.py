@@ -106,7 +106,6 @@ class Interval(Domain):
         return middle + 0.25 if middle == self.hole else middle
 
     def activations(self) -> frozenset[str]:
-
         fitting = (name for name, span in RANGES.items() if name == "none" or self.contains(span))
         return frozenset(fitting) - {"softmax"}  # its columns are the classes of one row, not values of their own
 
@@ -239,14 +238,9 @@ class Box(Domain):
         return np.concatenate([start, corner + sides if self.frame == "xyxy" else sides])
 
     def activations(self) -> frozenset[str]:
-        monotone = {
-            "none",
-            "sigmoid",
-            "relu",
-            "exp",
-            "softplus",
-        }  # they keep the order of corners, and sides at least 0
-        return frozenset(monotone if self.frame == "xyxy" else {"none"})
+        if self.frame != "xyxy":
+            return frozenset({"none"})
+        return frozenset({"none", "sigmoid", "relu", "exp", "softplus"})  # which keep the order of corners
 
     def __str__(self) -> str:
         less = "<" if self.solid else "<="

@@ -23,7 +23,15 @@ from lossctl.losses import classification
 from lossctl.losses.count import unit_deviance
 from lossctl.losses.forms import CLASSES, COUNT_CURVE, DECISION, regression
 from lossctl.losses.outcome import clipped, has_labels, log_observed
-from lossctl.losses.regression import ONE_OUTPUT, over, pinball, residual_rest, squared, weighted_quantile, weighted_sum
+from lossctl.losses.regression import (
+    ONE_OUTPUT,
+    over,
+    pinball,
+    residual_remainder,
+    squared,
+    weighted_quantile,
+    weighted_sum,
+)
 from lossctl.losses.relative import plain_target
 from lossctl.numerics.array import Array, by_piece
 from lossctl.numerics.deviance import deviance
@@ -44,7 +52,7 @@ def squared_centred_target(batch: Batch) -> Array:
 
 def shifted_residual(batch: Batch) -> Array:
     """The residual about the first one, unrounded, so that its variance does not cancel."""
-    return (residual(batch) - batch.gap) + residual_rest(batch)
+    return (residual(batch) - batch.gap) + residual_remainder(batch)
 
 
 def squared_shifted_residual(batch: Batch) -> Array:

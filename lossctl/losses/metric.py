@@ -258,11 +258,10 @@ def triplet_score() -> Recipe:
     return sample(is_positive, score, value=_mean_over_pairs)
 
 
-def _hinge_embedding_gradient(batch: Batch, *, margin: float) -> Array:
-    return np.where(flag(batch) > 0.0, 1.0, -(batch.pred < margin).astype(np.float64))
-
-
-@loss(forms=(PAIR_DISTANCES,), gradient=_hinge_embedding_gradient)
+@loss(
+    forms=(PAIR_DISTANCES,),
+    gradient=lambda batch, margin: np.where(flag(batch) > 0.0, 1.0, -(batch.pred < margin).astype(np.float64)),
+)
 def hinge_embedding(
     batch: Batch, *, margin: Annotated[float, NON_NEGATIVE, "distance beyond which a different pair is fine"] = 1.0
 ) -> Array:

@@ -46,12 +46,12 @@ Linear = Annotated[float, POSITIVE, "|r| at which growth turns linear, in the ta
 
 
 @derived
-def residual_rest(batch: Batch) -> Array:
+def residual_remainder(batch: Batch) -> Array:
     """What rounding took from pred - target; 0 where that overflowed."""
     return finite_or_zero(two_sum(batch.pred, -batch.target)[1])
 
 
-QUANTITIES: Final = {"r": residual, "size": abs_residual, "rest": residual_rest}
+QUANTITIES: Final = {"r": residual, "size": abs_residual, "remainder": residual_remainder}
 
 
 def of_residual(function: Callable[..., Array]) -> Part:
@@ -66,7 +66,7 @@ def of_residual(function: Callable[..., Array]) -> Part:
 
 
 def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
-    """Declare the mean of a function of the residual r, its size |r| and the rest that rounding took from it.
+    """Declare the mean of a function of the residual r, its size |r| and the remainder that rounding took from it.
 
     slope: its derivative by r, a function of the same.
     """

@@ -20,11 +20,11 @@ Scale = Annotated[float, POSITIVE, "size of a usual residual, in the target's un
 Tube = Annotated[float, NON_NEGATIVE, "|r| up to which an error costs nothing, in the target's unit"]
 
 
-def ratio(r: Array, rest: Array, width: float) -> Pair:
-    """(r + rest) / width as a rounded quotient and its error."""
+def ratio(r: Array, remainder: Array, width: float) -> Pair:
+    """(r + remainder) / width as a rounded quotient and its error."""
     high = r / width
     product, error = two_product(high, np.array(width))
-    return high, finite_or_zero(((r - product) - error + rest) / width)
+    return high, finite_or_zero(((r - product) - error + remainder) / width)
 
 
 def square(a: Pair) -> Pair:
@@ -33,15 +33,15 @@ def square(a: Pair) -> Pair:
     return high, finite_or_zero(error + 2.0 * a[0] * a[1])
 
 
-def squared_ratio(r: Array, rest: Array, width: float) -> Array:
-    """((r + rest) / width)², rounded once."""
-    high, low = square(ratio(r, rest, width))
+def squared_ratio(r: Array, remainder: Array, width: float) -> Array:
+    """((r + remainder) / width)², rounded once."""
+    high, low = square(ratio(r, remainder, width))
     return high + low
 
 
-def excess(r: Array, rest: Array, epsilon: float) -> Array:
-    """max(0, |r + rest| - epsilon), right to the last digit where both nearly agree."""
-    return np.maximum((np.abs(r) - epsilon) + np.copysign(1.0, r) * rest, 0.0)
+def excess(r: Array, remainder: Array, epsilon: float) -> Array:
+    """max(0, |r + remainder| - epsilon), right to the last digit where both nearly agree."""
+    return np.maximum((np.abs(r) - epsilon) + np.copysign(1.0, r) * remainder, 0.0)
 
 
 def exp_less_line(x: Array) -> Array:
@@ -88,13 +88,9 @@ def pseudo_huber(size: Array, *, delta: Linear = 1.0) -> Array:
     return size * (delta * (half / (0.5 * delta + np.hypot(0.5 * delta, half))))
 
 
-def _tukey_slope(r: Array, rest: Array, c: float) -> Array:
-    return r * np.square(np.maximum(1.0 - squared_ratio(r, rest, c), 0.0))
-
-
-@residual_loss(slope=_tukey_slope)
+@residual_loss(slope=lambda r, remainder, c: r * np.square(np.maximum(1.0 - squared_ratio(r, remainder, c), 0.0)))
 def tukey_biweight(
-    r: Array, rest: Array, *, c: Annotated[float, POSITIVE, "|r| beyond which rows have no pull"] = 4.685
+    r: Array, remainder: Array, *, c: Annotated[float, POSITIVE, "|r| beyond which rows have no pull"] = 4.685
 ) -> Array:
     """Tukey's biweight: a squared error near zero, a constant beyond c.
 
@@ -107,14 +103,14 @@ def tukey_biweight(
     Elsewhere:
         statsmodels  robust.norms.TukeyBiweight(c=c).rho
     """
-    q = squared_ratio(r, rest, c)
+    q = squared_ratio(r, remainder, c)
     inside = np.maximum(1.0 - q, 0.0)
     near = np.square(r) * ((3.0 - q * (3.0 - q)) / 6.0)
     return np.where(q < 0.5, near, c * c / 6.0 * (1.0 - inside * inside * inside))
 
 
 @residual_loss(slope=lambda r, c: 1.0 / (c * (1.0 / (r / c) + 0.5 * (r / c))))
-def cauchy(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
+def cauchy(r: Array, remainder: Array, *, c: Scale = 1.0) -> Array:
     """Cauchy (Lorentzian) loss; barron with alpha = 0.
 
     Formula: mean of ln(1 + (r/c)²/2)
@@ -126,7 +122,7 @@ def cauchy(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     Elsewhere:
         scipy  optimize.least_squares(loss='cauchy')  ≠ ln(1 + r²), half of it as a cost
     """
-    return np.log1p(0.5 * squared_ratio(r, rest, c))
+    return np.log1p(0.5 * squared_ratio(r, remainder, c))
 
 
 def _geman_mcclure_slope(r: Array, c: float) -> Array:
@@ -135,7 +131,7 @@ def _geman_mcclure_slope(r: Array, c: float) -> Array:
 
 
 @residual_loss(slope=_geman_mcclure_slope)
-def geman_mcclure(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
+def geman_mcclure(r: Array, remainder: Array, *, c: Scale = 1.0) -> Array:
     """Geman-McClure loss, bounded by 2; barron with alpha = -2.
 
     Formula: mean of 2·(r/c)² / ((r/c)² + 4)
@@ -144,12 +140,12 @@ def geman_mcclure(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     Avoid: Training from a poor start: far rows have almost no slope.
     Source: Geman & McClure 1985
     """
-    q = squared_ratio(r, rest, c)
+    q = squared_ratio(r, remainder, c)
     return np.where(q > 4.0, 2.0 / (1.0 + 4.0 / q), 2.0 * q / (q + 4.0))
 
 
 @residual_loss(slope=lambda r, c: r / c / c * np.exp(-0.5 * np.square(r / c)))
-def welsch(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
+def welsch(r: Array, remainder: Array, *, c: Scale = 1.0) -> Array:
     """Welsch (Leclerc) loss, bounded by 1; the limit of barron for alpha towards -∞.
 
     Formula: mean of 1 - exp(-(r/c)²/2)
@@ -159,7 +155,7 @@ def welsch(r: Array, rest: Array, *, c: Scale = 1.0) -> Array:
     Source: Dennis & Welsch 1978, doi:10.1080/03610917808812083
     Also: leclerc
     """
-    return -np.expm1(-0.5 * squared_ratio(r, rest, c))
+    return -np.expm1(-0.5 * squared_ratio(r, remainder, c))
 
 
 def general(x: Pair, alpha: float) -> Array:
@@ -171,11 +167,11 @@ def general(x: Pair, alpha: float) -> Array:
     q = square(x)
     if alpha == 2.0:
         return 0.5 * (q[0] + q[1])
-    b, rest = two_sum(np.array(alpha), np.array(-2.0))
-    b, rest = np.abs(b), np.copysign(1.0, b) * rest
+    b, remainder = two_sum(np.array(alpha), np.array(-2.0))
+    b, remainder = np.abs(b), np.copysign(1.0, b) * remainder
     z = q[0] / b
     product, error = two_product(z, b)
-    z_rest = finite_or_zero(((q[0] - product) - error + q[1] - z * rest) / b)
+    z_rest = finite_or_zero(((q[0] - product) - error + q[1] - z * remainder) / b)
     w = np.where(z < NO_MORE, q[0] + q[1], b * (np.log1p(z) + z_rest / (1.0 + z)))
     y = alpha / b * (0.5 * w)
     near = np.minimum(y, 1.0)
@@ -198,7 +194,7 @@ def general_slope(x: Array, alpha: float) -> Array:
 @residual_loss(slope=lambda r, alpha, c: general_slope(r / c, alpha) / c)
 def barron(
     r: Array,
-    rest: Array,
+    remainder: Array,
     *,
     alpha: Annotated[float, REAL, "the shape: 2 squared, 1 pseudo-Huber, 0 Cauchy, -2 Geman-McClure"] = 1.0,
     c: Scale = 1.0,
@@ -214,7 +210,7 @@ def barron(
     Source: Barron 2019, arXiv:1701.03077
     Also: general_robust, adaptive_robust
     """
-    return general(ratio(r, rest, c), alpha)
+    return general(ratio(r, remainder, c), alpha)
 
 
 @residual_loss(slope=lambda r, w, epsilon: np.sign(r) * np.where(np.abs(r) < w, w / (epsilon + np.abs(r)), 1.0))
@@ -240,8 +236,8 @@ def wing(
     return w * np.log1p(np.minimum(size, w) / epsilon) + np.maximum(size - w, 0.0)
 
 
-@residual_loss(slope=lambda r, rest, epsilon: np.sign(r) * (excess(r, rest, epsilon) > 0.0))
-def epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -> Array:
+@residual_loss(slope=lambda r, remainder, epsilon: np.sign(r) * (excess(r, remainder, epsilon) > 0.0))
+def epsilon_insensitive(r: Array, remainder: Array, *, epsilon: Tube = 0.1) -> Array:
     """Absolute error beyond a tolerance.
 
     Formula: mean of max(0, |r| - epsilon), r = pred - target
@@ -254,11 +250,11 @@ def epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -> Array:
     Elsewhere:
         sklearn.linear_model  SGDRegressor(loss='epsilon_insensitive')  ≠ a training loss without a function
     """
-    return excess(r, rest, epsilon)
+    return excess(r, remainder, epsilon)
 
 
-@residual_loss(slope=lambda r, rest, epsilon: 2.0 * np.sign(r) * excess(r, rest, epsilon))
-def squared_epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -> Array:
+@residual_loss(slope=lambda r, remainder, epsilon: 2.0 * np.sign(r) * excess(r, remainder, epsilon))
+def squared_epsilon_insensitive(r: Array, remainder: Array, *, epsilon: Tube = 0.1) -> Array:
     """Squared error beyond a tolerance.
 
     Formula: mean of max(0, |r| - epsilon)², r = pred - target
@@ -267,7 +263,7 @@ def squared_epsilon_insensitive(r: Array, rest: Array, *, epsilon: Tube = 0.1) -
     Avoid: Outliers that must not rule the fit.
     Source: Vapnik 1995, doi:10.1007/978-1-4757-2440-0
     """
-    return np.square(excess(r, rest, epsilon))
+    return np.square(excess(r, remainder, epsilon))
 
 
 @lru_cache
@@ -300,7 +296,7 @@ def minkowski(*, p: Annotated[float, AT_LEAST_ONE, "the power of |r|"] = 2.0) ->
 @residual_loss(slope=lambda r, a: a * np.expm1(a * r))
 def linex(
     r: Array,
-    rest: Array,
+    remainder: Array,
     *,
     a: Annotated[float, NON_ZERO, "steepness in 1/(the target's unit); its sign says which side"] = 1.0,
 ) -> Array:
@@ -315,7 +311,7 @@ def linex(
     """
     x, error = two_product(r, np.array(a))
     value = exp_less_line(x)
-    return np.where(np.isfinite(value), value + np.expm1(x) * (error + a * rest), value)
+    return np.where(np.isfinite(value), value + np.expm1(x) * (error + a * remainder), value)
 
 
 @residual_loss(slope=lambda r, tau: 2.0 * np.where(r > 0.0, 1.0 - tau, tau) * r)

@@ -16,8 +16,7 @@ from lossctl.io.blocks import BlockReader, TargetRule
 from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
-from lossctl.io.table import Keys as KeyColumn
-from lossctl.io.table import Kind, Table
+from lossctl.io.table import Keys as KeyColumn, Kind, Table
 from lossctl.results.survey import Agreement, Keys, Unpaired
 
 KEPT: Final = 1000  # hashes of each kind that are kept, to show the first few keys in the order of their rows
