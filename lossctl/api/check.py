@@ -270,7 +270,7 @@ class StatedRules:
         """Read the rules; raise UsageError for one that is none. arguments: `max`, `min`, ... by name."""
         *limits, _ = KINDS
         of_file = tuple(rule for table in tables for rule in table_rules(table, decide))
-        of_command = [limit_rule(kind, text) for kind in limits for text in as_list(arguments[key_of(kind)])]
+        of_command = [limit_rule(kind, text) for kind in limits for text in as_list(arguments[kind.replace("-", "_")])]
         of_command += [regression_rule(text, decide) for text in as_list(arguments["max_regression"])]
         return cls(of_file, tuple(of_command))
 
@@ -288,11 +288,6 @@ class StatedRules:
             return Bound(rule, label, loss.spec, loss.direction)
 
         return merged([bind(rule) for rule in self.of_file], [bind(rule) for rule in self.of_command])
-
-
-def key_of(kind: Kind) -> str:
-    """Return the argument that takes the rules of a kind."""
-    return kind.replace("-", "_")
 
 
 def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:

@@ -192,7 +192,8 @@ class Query:
             options["targets"] is not None,
             *units,
         )
-        return select(tables, names, request, needed_roles([loss for _, loss in self.losses]))
+        roles = {role for _, loss in self.losses for role in loss.roles}
+        return select(tables, names, request, roles if self.losses else {"target", "pred"})  # those of the usual losses
 
 
 def model_columns(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
@@ -211,11 +212,6 @@ def as_list(value: Losses | Mapping[str, str | Sequence[str]]) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Collection):  # a frame's columns may be numbers
         return [str(value)]
     return list(map(str, value))
-
-
-def needed_roles(losses: Sequence[Loss]) -> set[str]:
-    """Return the roles that the losses read; without losses, those of the usual ones."""
-    return {role for loss in losses for role in loss.roles} if losses else {"target", "pred"}
 
 
 # inputs ------------------------------------------------------------------------------------------------------

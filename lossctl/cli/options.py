@@ -31,6 +31,7 @@ from lossctl.cli.config import Settings, resolve, slips
 from lossctl.cli.console import guarded, say
 from lossctl.errors import UsageError
 
+TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stands on the command line
 WIDEST_FLAGS: Final = 30  # columns; longer ones have their help on the next line
 
 
@@ -74,7 +75,8 @@ def command(
     def decorate(body: Callable[[Settings], None]) -> Callable[..., None]:
         def run(context: typer.Context, **parsed: object) -> None:
             with guarded(bool(parsed["debug"])):
-                typed = {name: value for name, value in parsed.items() if _is_typed(context, name)}
+                sources = {name: context.get_parameter_source(name) for name in parsed}
+                typed = {name: parsed[name] for name, source in sources.items() if source and source.name == TYPED}
                 settings = resolve(context.info_name or "", options, typed, os.environ)
                 with guarded(settings["debug"]):
                     _start(settings)
@@ -90,11 +92,6 @@ def command(
         return run
 
     return decorate
-
-
-def _is_typed(context: typer.Context, name: str) -> bool:
-    """Whether a value stands on the command line."""
-    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
 def parameter(option: Option, formats: Sequence[str] = ()) -> inspect.Parameter:
