@@ -328,6 +328,7 @@ def test_an_input_onto_which_no_output_may_go_is_known_in_python_too(write: Writ
     [
         (["--rows-out", "rows.txt"], USAGE, ["rows.txt", ".parquet", ".csv"]),
         (["--rows-out", "rows"], USAGE, ["rows", ".parquet", ".csv"]),
+        (["--rows-out", ""], USAGE, ["an output needs a name"]),
         (["-o", "report"], USAGE, ["report", ".json", "json:"]),
         (["-o", "xml:report"], USAGE, ["xml:report", ".json", "json:"]),
         (["-o", "json:"], USAGE, ["json:"]),
@@ -371,3 +372,10 @@ def test_a_second_run_replaces_what_the_first_one_wrote(lossctl: Lossctl, write:
     assert lossctl("eval", write("a.csv", REGRESSION), *MSE, "-q", "-o", old).code == ExitCode.OK
     assert old.read_bytes() != OLD
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "old.json"]
+
+
+def test_a_pinned_time_that_is_none(lossctl: Lossctl, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "99999999999999")
+    outcome = lossctl("eval", write("a.csv", REGRESSION), *MSE, "-f", "json")
+    assert (outcome.code, outcome.out) == (USAGE, "")
+    assert error_line(outcome.err).startswith("SOURCE_DATE_EPOCH '99999999999999': ")

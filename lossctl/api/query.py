@@ -116,7 +116,8 @@ def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Cal
         if shares:
             only_known(function, keywords)
         arguments = {**defaults, **keywords}
-        plain = checked_types({name: value for name, value in arguments.items() if name in KINDS})
+        checked = KINDS if shares else KINDS.keys() & defaults  # Python itself refuses a keyword that is none
+        plain = checked_types({name: value for name, value in arguments.items() if name in checked})
         return function({**arguments, **plain}, *args, **options)
 
     call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes

@@ -270,7 +270,7 @@ class Settings:
         texts: list[str] = []
         for option in self.options:
             value = self[option.name]
-            if option.path == use and option.name != besides and value:
+            if option.path == use and option.name != besides and value is not None:
                 texts += value if isinstance(value, tuple) else [value]
         return texts
 

@@ -15,7 +15,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from lossctl.errors import DataError, listed, printable
+from lossctl.errors import DataError, UsageError, listed, printable
 
 SCHEMA_VERSION: Final = 1
 PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
@@ -99,7 +99,10 @@ def head(command: str, version: str, plugins: Sequence[str] | None = None) -> di
 def created() -> str:
     """Return the time, or that of SOURCE_DATE_EPOCH where a build must be reproducible."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch and epoch.isdecimal() else datetime.now(UTC)
+    try:
+        moment = datetime.fromtimestamp(int(epoch), UTC) if epoch and epoch.isdecimal() else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH {printable(epoch or '')!r}: seconds since 1970, up to year 9999") from None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
