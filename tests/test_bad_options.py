@@ -376,6 +376,6 @@ def test_a_second_run_replaces_what_the_first_one_wrote(lossctl: Lossctl, write:
 
 def test_a_pinned_time_that_is_none(lossctl: Lossctl, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "99999999999999")
-    outcome = lossctl("eval", write("a.csv", REGRESSION), *MSE, "-f", "json")
+    outcome = lossctl("eval", write("a.csv", REGRESSION), *MSE, "-f", "json", "-q")
     assert (outcome.code, outcome.out) == (USAGE, "")
     assert error_line(outcome.err).startswith("SOURCE_DATE_EPOCH '99999999999999': ")
