@@ -22,9 +22,8 @@ from lossctl.core.state import moments_of
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.results.report import Cell
 from lossctl.stats import estimate as estimate_module
-from lossctl.stats.estimate import estimate, estimates
+from lossctl.stats.estimate import estimate, estimates, order_interval, paired_stderr
 from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
-from lossctl.stats.quantile import order_interval, paired_stderr
 from lossctl.stats.spread import Clusters, IndependentRows, Series, Spread, autocorrelation, lags_for
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 

@@ -19,20 +19,22 @@ from lossctl.engine.reduce import RunState
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import Cell, CellStatus, best_models
-from lossctl.stats.contrast import combined, slopes_at
 from lossctl.stats.estimate import (
     MAXIMUM,
     NOT_ASKED,
     NOT_FINITE,
     SPREAD_OUT_OF_RANGE,
+    TOO_FEW,
     Estimate,
     about,
+    combined,
     estimate,
     estimates,
+    order_interval,
     percentiles,
+    slopes_at,
     unit_count,
 )
-from lossctl.stats.quantile import TOO_FEW, order_interval
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series
 
 LARGE_SHARE: Final = 0.2

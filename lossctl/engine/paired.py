@@ -16,9 +16,16 @@ from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import BestSet, Cell, Comparison, Outcome
-from lossctl.stats import estimate, multiple, quantile
-from lossctl.stats.contrast import Contrast, combined, skewness, slopes_at
-from lossctl.stats.estimate import ENDS_OUT_OF_RANGE, NO_SPREAD, SPREAD_OUT_OF_RANGE
+from lossctl.stats import estimate, multiple
+from lossctl.stats.estimate import (
+    ENDS_OUT_OF_RANGE,
+    NO_SPREAD,
+    SPREAD_OUT_OF_RANGE,
+    Contrast,
+    combined,
+    skewness,
+    slopes_at,
+)
 from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
 from lossctl.stats.student import normal_quantile
 
@@ -235,7 +242,7 @@ class Differences:
             return Difference(why=base.interval_reason or candidate.interval_reason)
         first, second = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
         widths = base.interval[1] - base.interval[0], candidate.interval[1] - candidate.interval[0]
-        stderr = quantile.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
+        stderr = estimate.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
         value = self.value(contest, couple)
         if stderr <= ROUNDING * contest.size(couple):
             return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)

@@ -1,9 +1,14 @@
-"""Estimates: the value of a loss with its standard error and confidence interval, from merged sums."""
+"""Estimates: the value of a loss with its standard error and confidence interval.
+
+From merged sums, by the delta method: with theta = g(m), Cov(theta_a, theta_b) = g_a'(m)' S g_b'(m) / n; for weighted
+means the weight is one more part and theta = g(mean(w q) / mean(w)) (Cochran 1977, 6.3). From replicates, as
+percentiles. From a sample of all values, as order statistics (Woodruff 1952).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,15 +17,18 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments
 from lossctl.core.state import View
-from lossctl.core.statistic import Statistic, means, read
+from lossctl.core.statistic import Means, Statistic, means, read
 from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair
-from lossctl.numerics.exact import SHIFT, ratio, root
-from lossctl.stats.contrast import Fraction, combined, covariance, covariance_units, slopes_at
-from lossctl.stats.student import t_quantile
+from lossctl.numerics.exact import SHIFT, ratio, root, units as exact_units
+from lossctl.stats.student import normal_quantile, t_quantile
+
+Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean
+Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
+WINDOW: Final = 40.0  # standard deviations beyond which a binomial has no mass
 TWO_UNITS: Final = 2.0 - 1e-9  # two sets count as two, whatever the rounding of their masses
 
 # why there is no interval
@@ -31,6 +39,7 @@ SPREAD_OUT_OF_RANGE: Final = "the spread is out of the range of float64"
 NO_SPREAD: Final = "the rows show no spread"
 ENDS_OUT_OF_RANGE: Final = "the interval is out of the range of float64"
 MAXIMUM: Final = "a maximum has no standard error"
+TOO_FEW: Final = "too few rows for an interval from order statistics"
 NOT_ASKED: Final = "not asked for"
 
 BOOTSTRAP: Final = "bootstrap"  # the method of an interval from replicates
@@ -270,3 +279,136 @@ def two_sided(differences: Array) -> float:
     """Return the p-value of no difference: twice the smaller share of replicates beyond zero, one added to each."""
     beyond = min(np.count_nonzero(differences <= 0.0), np.count_nonzero(differences >= 0.0))
     return min(1.0, 2.0 * (int(beyond) + 1) / (len(differences) + 1))
+
+
+# a sample of all values -------------------------------------------------------------------------------------------
+
+
+def order_interval(ordered: Array, quantile: float, level: float) -> tuple[float, float] | None:
+    """Return the interval of a quantile from a sorted (2, rows) sample of values and weights.
+
+    Without weights the exact one: the order statistics between which the quantile lies with at least the given
+    probability, whatever the law of the rows. With weights the values at which the weighted share of rows reaches
+    the ends of its own interval. None where the sample does not reach so far.
+    """
+    values, weights = ordered
+    rows = len(values)
+    if (weights == weights[0]).all():
+        low, high = _binomial_ends(rows, quantile, level)
+        if low < 1 or high > rows:
+            return None
+        return float(values[low - 1]), float(values[high - 1])
+    reached = np.cumsum(weights)
+    total = reached[-1]
+    centre = values[min(np.searchsorted(reached, quantile * total), rows - 1)]
+    reach = normal_quantile(level) * math.sqrt(float(np.add.reduce((weights * ((values <= centre) - quantile)) ** 2)))
+    ends = quantile * total - reach, quantile * total + reach
+    if ends[0] <= 0.0 or ends[1] >= total:
+        return None
+    return float(values[np.searchsorted(reached, ends[0])]), float(values[np.searchsorted(reached, ends[1])])
+
+
+def _binomial_ends(rows: int, share: float, level: float) -> tuple[int, int]:
+    """Return the ranks l and u with P(X < l) and P(X >= u) at most (1 - level)/2, X the rows below the quantile."""
+    middle, width = rows * share, WINDOW * math.sqrt(rows * share * (1.0 - share)) + WINDOW
+    counts = np.arange(max(0, math.floor(middle - width)), min(rows, math.ceil(middle + width)) + 1, dtype=np.float64)
+    steps = np.log((rows - counts[:-1]) / (counts[:-1] + 1.0) * (share / (1.0 - share)))
+    logs = np.concatenate([[0.0], np.cumsum(steps)])
+    mass = np.exp(logs - logs.max())
+    mass /= np.add.reduce(mass)
+    side = 0.5 * (1.0 - level)
+    below = np.cumsum(mass)  # P(X <= count)
+    above = np.cumsum(mass[::-1])[::-1]  # P(X >= count)
+    low = int(counts[0]) + int(np.searchsorted(below, side, side="right"))
+    high = int(counts[0]) + int(np.count_nonzero(above > side))
+    return low, high
+
+
+def paired_stderr(
+    base: Array,
+    candidate: Array,
+    weights: Array,
+    centres: tuple[float, float],
+    widths: tuple[float, float],
+    level: float,
+) -> float:
+    """Return the standard error of the difference of two models' quantiles on the same rows.
+
+    That of one quantile is half its interval over the normal quantile; two are correlated as the (rows,) events
+    that a row's loss is at most the quantile.
+    """
+    z = normal_quantile(level)
+    a, b = (0.5 * width / z for width in widths)
+    below = base <= centres[0], candidate <= centres[1]
+    total = _sum_by_size(weights)
+    first, second, joint = (_sum_by_size(weights[event]) / total for event in (*below, below[0] & below[1]))
+    scale = math.sqrt(max(first - first * first, 0.0) * max(second - second * second, 0.0))
+    correlation = (joint - first * second) / scale if scale > 0.0 else 0.0
+    return math.sqrt(max(a * a + b * b - 2.0 * correlation * a * b, 0.0))
+
+
+def _sum_by_size(weights: Array) -> float:
+    """Add up weights by size, so that the order of the rows leaves no trace."""
+    return float(np.add.reduce(np.sort(weights)))
+
+
+# contrasts of means -----------------------------------------------------------------------------------------------
+
+
+def slopes_at(statistic: Statistic, centre: Means) -> list[float] | None:
+    """Return the slopes of a statistic, None where one is not finite, such as that of a root at zero."""
+    with np.errstate(all="ignore"):
+        slopes = [float(slope) for slope in statistic.slope(centre)]
+    return slopes if all(map(math.isfinite, slopes)) else None
+
+
+def combined(*terms: tuple[Sequence[int], Sequence[float]]) -> dict[int, float]:
+    """Add up slopes by quantity; those of zero are left out."""
+    sums: dict[int, float] = {}
+    for indexes, slopes in terms:
+        for i, slope in zip(indexes, slopes, strict=True):
+            sums[i] = sums.get(i, 0.0) + slope
+    return {i: slope for i, slope in sums.items() if slope != 0.0}
+
+
+def covariance_units(view: View, i: int, j: int) -> int | None:
+    """n (n - 1) times the unbiased covariance of two quantities, in units of 2^-2148."""
+    product = view.product_units(i, j)
+    return None if product is None else view.live * product - view.total_units(i) * view.total_units(j)
+
+
+def covariance(view: View, first: Contrast, second: Contrast, weighted: bool) -> Fraction | None:
+    """Return the covariance of two contrasts, each product taken exactly; None where it is out of range."""
+    n = view.live
+    rows, columns = _exact_slopes(view, first, weighted), _exact_slopes(view, second, weighted)
+    below = view.total_units(0) ** 2 * (n - 1) if weighted else n * n * (n - 1)
+    above = 0
+    for i, a in rows:
+        for j, b in columns:
+            spread = covariance_units(view, i, j)
+            if spread is None:
+                return None
+            above += a * b * spread
+    return above, below << (4 * SHIFT)
+
+
+def _exact_slopes(view: View, contrast: Contrast, weighted: bool) -> list[tuple[int, int]]:
+    """Return slopes as exact integers; weighted, with respect to sums over the summed weights, that of w included."""
+    exact = [(i, exact_units(slope)) for i, slope in contrast.items()]
+    if not weighted:
+        return exact
+    centre = means(view, list(contrast), weighted)
+    drop = sum(slope * exact_units(float(mean)) for (_, slope), mean in zip(exact, centre, strict=True))
+    return [(0, -drop), *((i, slope << SHIFT) for i, slope in exact)]
+
+
+def skewness(view: View, i: int) -> float:
+    """Return the skewness of a quantity, Σ(x - mean)³/n over the 3/2 power of Σ(x - mean)²/n; NaN where undefined."""
+    n, total = view.live, view.total_units(i)
+    square, cube = view.product_units(i, i), view.cube_units(i)
+    if square is None or cube is None:
+        return math.nan
+    spread = n * square - total * total
+    if spread <= 0:
+        return math.nan
+    return ratio(n * n * cube - 3 * n * total * square + 2 * total**3, spread * math.isqrt(spread))

@@ -13,8 +13,7 @@ from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair
 from lossctl.numerics.exact import root
-from lossctl.stats.contrast import Contrast, covariance
-from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, spared
+from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, Contrast, covariance, spared
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
 FEW: Final = 30  # clusters, or independent rows, below which intervals are known to be too narrow
