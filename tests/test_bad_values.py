@@ -15,6 +15,8 @@ from lossctl.errors import DataError, ExitCode
 from tests.bad_input import BCE, BLOCK, CCE, CLASSES, DATA, MSE, ON_P, ROWS, Write, long_csv, parquet
 from tests.conftest import Lossctl, Refused
 
+pytestmark = pytest.mark.deep
+
 # missing values -------------------------------------------------------------------------------------------------------
 
 

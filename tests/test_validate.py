@@ -39,6 +39,8 @@ from lossctl.results.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from tests.conftest import ROOT, Lossctl
 from tests.test_startup import HEAVY, loaded
 
+pytestmark = pytest.mark.deep
+
 Write = Callable[[str, str | bytes], Path]
 
 MIXED = """key,n,flag,word,odd,x
@@ -152,7 +154,6 @@ def test_vectors_and_other_types(tmp_path: Path) -> None:
     assert not survey.works
 
 
-@pytest.mark.deep
 def test_csv_and_parquet_agree(tmp_path: Path, write: Write) -> None:
     rng = np.random.default_rng(4)
     rows = 70_001  # more than one block
@@ -674,7 +675,6 @@ BAD: list[tuple[str, dict[str, str], tuple[str, ...], int]] = [
 ]
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize(("files", "arguments", "code"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_it_fails_where_eval_does_with_the_same_words(
     lossctl: Lossctl, write: Write, tmp_path: Path, files: dict[str, str], arguments: tuple[str, ...], code: int
@@ -992,7 +992,6 @@ def test_output_faults_come_before_any_work(lossctl: Lossctl, write: Write, tmp_
     assert path.read_text() == BINARY
 
 
-@pytest.mark.deep
 def test_standard_input_is_read_once() -> None:
     for content, code in ((BINARY, 0), (BINARY + "1,2\n", 3)):
         command = [sys.executable, "-m", "lossctl", "validate", "-", "-t", "y", "-p", "p", "-l", "bce", "-f", "json"]
