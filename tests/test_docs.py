@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,15 @@ def test_the_shipped_schema_is_a_schema_and_fits(lossctl: Lossctl) -> None:
     assert {*document, *document["results"][0]} <= set(fields), "a field is not described"
     broken = {**document, "results": [{**document["results"][0], "value": None}]}
     assert not check.is_valid(broken)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    rooms = "|".join(folder.name for folder in (ROOT / "lossctl").iterdir() if folder.is_dir())
+    for module, attributes in re.findall(rf"`(?:lossctl\.)?((?:{rooms})\.[a-z_]+|registry)((?:\.\w+)+)[`(]", text):
+        if attributes != ".py":
+            assert attrgetter(attributes[1:])(import_module(f"lossctl.{module}")), f"{module}{attributes}"
+    for name in set(re.findall(r"`((?:[a-z]+/)?[a-z_]+\.py)`", text)) - {"lossctl_stock.py"}:  # a reader's own
+        folders = (page.parent, ROOT, ROOT / "lossctl", ROOT / "tests")
+        assert any((folder / name).exists() for folder in folders), name
