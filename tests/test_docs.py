@@ -217,13 +217,22 @@ def test_the_shipped_schema_is_a_schema_and_fits(lossctl: Lossctl) -> None:
     assert not check.is_valid(broken)
 
 
+def named(page: Path) -> list[tuple[str, str]]:
+    """Return what a page names of the code: modules, each with the dotted attributes behind it."""
+    rooms = "|".join(folder.name for folder in (ROOT / "lossctl").iterdir() if folder.is_dir())
+    names = re.findall(rf"`(?:lossctl\.)?((?:{rooms})\.[a-z_]+|registry)((?:\.\w+)+)[`(]", page.read_text("utf-8"))
+    return [(module, attributes) for module, attributes in names if attributes != ".py"]
+
+
+def test_the_walks_name_functions() -> None:
+    assert len(named(ROOT / ".github/CONTRIBUTING.md")) > 20
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_names_is_there(page: Path) -> None:
-    text = page.read_text("utf-8")
-    rooms = "|".join(folder.name for folder in (ROOT / "lossctl").iterdir() if folder.is_dir())
-    for module, attributes in re.findall(rf"`(?:lossctl\.)?((?:{rooms})\.[a-z_]+|registry)((?:\.\w+)+)[`(]", text):
-        if attributes != ".py":
-            assert attrgetter(attributes[1:])(import_module(f"lossctl.{module}")), f"{module}{attributes}"
-    for name in set(re.findall(r"`((?:[a-z]+/)?[a-z_]+\.py)`", text)) - {"lossctl_stock.py"}:  # a reader's own
+    for module, attributes in named(page):
+        assert attrgetter(attributes[1:])(import_module(f"lossctl.{module}")), f"{module}{attributes}"
+    files = re.findall(r"`((?:[a-z]+/)?[a-z_]+\.py)`", page.read_text("utf-8"))
+    for name in {*files} - {"lossctl_stock.py"}:  # which a reader writes
         folders = (page.parent, ROOT, ROOT / "lossctl", ROOT / "tests")
         assert any((folder / name).exists() for folder in folders), name

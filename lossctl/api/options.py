@@ -193,7 +193,7 @@ class Kind:
 
     def from_toml(self, value: object) -> object:
         """Read a value of the configuration file; None where it does not fit."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of value below says it
 
 
 class Always(Kind):
