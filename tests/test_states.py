@@ -21,6 +21,8 @@ from lossctl.core.state import NEVER, BlockMoments, Moments, Odd, Pairs, Peak, S
 from lossctl.engine.reduce import WorstRows
 from lossctl.numerics.exact import fraction, rounded, square_fraction, units
 
+pytestmark = pytest.mark.deep
+
 Values = NDArray[Any]
 PAIRS: Pairs = ((0, 0), (0, 1), (1, 1), (2, 2))
 BLOCK = 65_536
@@ -273,7 +275,6 @@ def test_sums_are_right_to_the_last_digit(draw: Any) -> None:
         assert abs(rounded(whole.total(0)) - math.fsum(values)) <= math.ulp(math.fsum(values))
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize("offset", [0.0, 1e8, -1e12])
 def test_co_moments_are_right_at_an_offset(offset: float) -> None:
     rng = np.random.default_rng(6)
@@ -360,7 +361,6 @@ def by_group(values: Values, codes: Values, size: int = BLOCK) -> GroupedMoments
     return whole
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize(
     ("groups", "size"),
     [(1, 16), (1, BLOCK), (3, 1000), (3, BLOCK), (1000, 4096), (1000, BLOCK)],
@@ -599,7 +599,6 @@ def test_any_tree_of_merges_gives_the_same_cubes(seed: int) -> None:
         assert off(Fraction(cube, 1 << 3222), exact_cubes(values[i])) < 1e-14
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e6, -1e9])
 @pytest.mark.parametrize("spread", [1.0, 1e-6])
 def test_third_moments_are_right_at_an_offset(offset: float, spread: float) -> None:

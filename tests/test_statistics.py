@@ -27,6 +27,8 @@ from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
 from lossctl.stats.spread import Clusters, IndependentRows, Series, Spread, autocorrelation, lags_for
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
+pytestmark = pytest.mark.deep
+
 Values = NDArray[Any]
 N = 500
 RNG = np.random.default_rng(31)
@@ -510,7 +512,6 @@ def coverage(interval_of: Callable[[Values], Cell], truth: float, rows: int, rep
     return hits / repeats
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize(("loss", "truth"), [("mse", 4.0), ("rmse", 2.0), ("mae", 2.0 * math.sqrt(2.0 / math.pi))])
 def test_intervals_cover_the_truth_as_often_as_they_say(loss: str, truth: float) -> None:
     zero = np.zeros(200)
@@ -718,7 +719,6 @@ def test_each_difference_alone_is_drawn_by_its_own_law(freedom: int | None) -> N
         assert tail == pytest.approx(0.001, abs=5.0 * math.sqrt(0.001 / DRAWS))
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize("seed", range(10))
 def test_families_of_one_are_adjusted_as_statsmodels_does(seed: int) -> None:
     from statsmodels.stats.multitest import multipletests
