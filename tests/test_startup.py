@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.deep
 
-HEAVY = {"numpy", "pandas", "pyarrow", "rich"}
+HEAVY = {"numpy", "pandas", "pyarrow", "pydantic", "rich"}
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -38,7 +38,7 @@ def test_importing_the_package_needs_nothing_heavy() -> None:
 
 
 def test_listing_needs_no_reader() -> None:
-    assert not loaded("losses", "list") & {"pandas", "pyarrow"}
+    assert not loaded("losses", "list") & {"pandas", "pyarrow", "pydantic"}
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_listing_needs_no_reader() -> None:
         ["sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "--by", "age_band", "--id", "row"],
     ],
 )
-def test_eval_needs_neither_pandas_nor_datasets(arguments: list[str]) -> None:
-    assert not loaded("eval", *arguments) & {"pandas", "pyarrow.dataset"}
+def test_eval_needs_neither_pandas_nor_datasets_nor_pydantic(arguments: list[str]) -> None:
+    assert not loaded("eval", *arguments) & {"pandas", "pyarrow.dataset", "pydantic"}

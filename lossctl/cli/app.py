@@ -18,7 +18,7 @@ from lossctl.cli import (
     validate as validate_command,
 )
 from lossctl.cli.console import emit
-from lossctl.cli.options import SectionedCommand
+from lossctl.cli.options import SectionedCommand, Uncoerced
 from lossctl.errors import ExitCode, UsageError
 from lossctl.version import __version__
 
@@ -38,7 +38,7 @@ lossctl COMMAND -h explains a command.
 """
 
 
-class Application(TyperGroup):
+class Application(Uncoerced, TyperGroup):
     """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
+from typer.core import TyperGroup
 
 from lossctl.api.options import Display, options_of
 from lossctl.cli import choose as choose_command, complete
 from lossctl.cli.console import emit, guarded, say, terminal_style
-from lossctl.cli.options import SectionedCommand, info
+from lossctl.cli.options import SectionedCommand, Uncoerced, info
 from lossctl.errors import ExitCode
 
-app = typer.Typer(help="The losses: list them, show everything about one, or choose.", invoke_without_command=True)
+
+class Catalogue(Uncoerced, TyperGroup):
+    """The commands about losses."""
+
+
+app = typer.Typer(
+    cls=Catalogue, help="The losses: list them, show everything about one, or choose.", invoke_without_command=True
+)
 
 LIST_HELP = """List every loss by family, those of plug-ins by their package.
 
@@ -35,7 +43,7 @@ FORMATS: Final = ("table", "json", "md")
 DISPLAY: Final = {option.name: option for option in options_of(Display)}
 ListFormat = Annotated[str, info(DISPLAY["format"], FORMATS)]
 ShowFormat = Annotated[str, info(DISPLAY["format"], FORMATS[:2])]
-Color = Annotated[Literal["auto", "always", "never"], info(DISPLAY["color"])]
+Color = Annotated[str, info(DISPLAY["color"])]
 Debug = Annotated[bool, info(DISPLAY["debug"])]
 Spec = Annotated[
     str,

@@ -35,7 +35,22 @@ TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stan
 WIDEST_FLAGS: Final = 30  # columns; longer ones have their help on the next line
 
 
-class SectionedCommand(TyperCommand):
+class Uncoerced:
+    """A command or group whose texts and flags stay as typed: Typer's reading imports pydantic, a sixth of a run."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, which read nothing."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
+        for param in params:
+            param._runtime_param = self
+        return params
+
+    def coerce(self, value: object, param: object, ctx: object) -> object:
+        """Return a value as it is; Typer asks what stands in a parameter's place for it."""
+        return value
+
+
+class SectionedCommand(Uncoerced, TyperCommand):
     """A command whose help shows its options in sections."""
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
