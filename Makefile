@@ -80,7 +80,7 @@ slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on
 		--requirement tests/bench/requirements.txt --constraint requirements.lock .
 	@touch $@
 
-bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 --only A,B" for less
+bench: .bench/env/.installed ## time lossctl and its peers on the same files; ARGS="--rows 1000000 A B" for less
 	.bench/env/bin/python -m tests.bench $(ARGS)
 
 .peers/env/.installed: pyproject.toml tests/peers/requirements.txt

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=20_000_000, metavar="N", help="rows of the largest race")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one to warm up")
     parser.add_argument("--threads", type=int, default=report.usable_cores(), help="of each contestant [default: all]")
-    parser.add_argument("--only", default="", metavar="A1,B,...", help="workloads; A is A1 and A2")
+    parser.add_argument("keys", nargs="*", metavar="WORKLOAD", help="which ones [default: all]; A is A1 and A2")
+    parser.add_argument("--only", default="", metavar="NAME,...", help="contestants beside the first of a workload")
+    parser.add_argument("--before", metavar="PATH", help="another lossctl (.../bin/lossctl), to take part in turn")
     parser.add_argument("--no-growth", action="store_true", help="leave out H, which needs a file of 5N rows")
     options = parser.parse_args(arguments)
     if options.rows < 1000 or options.rounds < 1 or options.threads < 1:
@@ -32,17 +35,37 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def chosen(options: argparse.Namespace) -> list[Workload]:
-    """The workloads asked for."""
-    prefixes = tuple(filter(None, options.only.upper().split(","))) or ("",)
-    found = workloads(options.rows, options.threads)
-    unknown = [prefix for prefix in prefixes if not any(workload.key.startswith(prefix) for workload in found)]
+    """The workloads asked for, with the contestants asked for."""
+    prefixes = tuple(key.upper() for key in options.keys) or ("",)
+    every = workloads(options.rows, options.threads)
+    unknown = [prefix for prefix in prefixes if not any(workload.key.startswith(prefix) for workload in every)]
     if unknown:
-        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(workload.key for workload in found)}")
-    return [
+        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(workload.key for workload in every)}")
+    selection = [
         workload
-        for workload in found
+        for workload in every
         if workload.key.startswith(prefixes) and not (options.no_growth and workload.key == "H")
     ]
+    if options.only:
+        selection = [with_contestants(workload, options.only.split(",")) for workload in selection]
+    if options.before:
+        selection = [with_before(workload, options.before) for workload in selection]
+    return selection
+
+
+def with_contestants(workload: Workload, names: Sequence[str]) -> Workload:
+    """A workload without the contestants of other names, but for its first."""
+    first, *others = workload.contestants
+    return replace(workload, contestants=(first, *(one for one in others if one.name in names)))
+
+
+def with_before(workload: Workload, path: str) -> Workload:
+    """A workload whose first contestant runs once more, by another lossctl."""
+    first, *others = workload.contestants
+    mine, its = Path(sys.executable).parent, Path(path).absolute().parent
+    executable = its / Path(first.command[0]).relative_to(mine)
+    before = replace(first, name="before", command=(str(executable), *first.command[1:]))
+    return replace(workload, contestants=(first, before, *others))
 
 
 def ensure(file: DataSet) -> None:
@@ -67,7 +90,7 @@ def take_turns(workload: Workload, rounds: int) -> Runs:
             if number:
                 runs[contestant.name].append(run)
         say(line)
-        if any(contestant.peer for contestant in workload.contestants):
+        if sum(contestant.reader is not None for contestant in workload.contestants) > 1:
             answers = [f"{one.reader}={one.name}={output}" for output, one in turns if one.reader]
             measure.run((sys.executable, "-m", "tests.bench.agree", *answers), SCRATCH / "out" / "agree.stdout", {})
     return runs

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 TOLERANCE = 1e-9
+VARIANCE = "+var"
 SHOWN = 20
 
 
 class Value(NamedTuple):
-    """What a value is of; the group is empty unless the workload slices."""
+    """What a value is of; the group is empty unless the workload slices. A variance is of LOSS+var."""
 
     model: str
     loss: str
@@ -28,11 +29,16 @@ Values = dict[Value, float]
 
 
 def lossctl_values(text: str) -> Values:
-    """The values of `lossctl eval -f json`: those of the slices if there are any, else those of all rows."""
+    """The values of `lossctl eval -f json`: those of the slices if there are any, else those of all rows.
+
+    Of a loss that is a mean of rows the squared standard error times the rows is the variance.
+    """
     values: Values = {}
     for result in json.loads(text)["results"]:
-        group = " ".join(map(str, result["slice"].values()))
-        values[Value(result["model"], result["loss"], group)] = math.nan if result["value"] is None else result["value"]
+        model, loss, group = result["model"], result["loss"], " ".join(map(str, result["slice"].values()))
+        values[Value(model, loss, group)] = math.nan if result["value"] is None else result["value"]
+        if loss != "rmse" and result["stderr"] is not None:
+            values[Value(model, loss + VARIANCE, group)] = result["stderr"] ** 2 * result["n"]
     slices = {key: value for key, value in values.items() if key.group}
     return slices or values
 
@@ -43,13 +49,20 @@ def peer_values(text: str) -> Values:
     for model, losses in json.loads(text).items():
         for loss, value in losses.items():
             groups = value.items() if isinstance(value, dict) else [("", value)]
-            values.update({Value(model, loss, group): number for group, number in groups})
+            # a group of one row has no variance
+            values.update({Value(model, loss, group): number for group, number in groups if number is not None})
     return values
 
 
 def differences(expected: Values, actual: Values) -> Iterator[tuple[Value, float | None, float | None]]:
-    """The values that differ by more than the tolerance, or that one of the two does not have."""
+    """The values that differ by more than the tolerance, or that one of the two does not have.
+
+    Variances are no concern of a peer that has none.
+    """
+    variances = any(key.loss.endswith(VARIANCE) for key in actual)
     for key in sorted(expected.keys() | actual.keys()):
+        if key.loss.endswith(VARIANCE) and not variances:
+            continue
         mine, its = expected.get(key), actual.get(key)
         if mine is None or its is None or not abs(mine - its) <= TOLERANCE * max(abs(mine), abs(its)):
             yield key, mine, its
@@ -65,13 +78,13 @@ def main() -> int:
         for reader, name, path in (word.split("=", 2) for word in sys.argv[1:])
     )
     lines = [
-        f"{name:10} {key.model:8} {key.loss:10} {key.group:12} {mine!s:24} {its!s:24}"
+        f"{name:10} {key.model:8} {key.loss:12} {key.group:12} {mine!s:24} {its!s:24}"
         for name, actual in others
         for key, mine, its in differences(expected, actual)
     ]
     if not lines:
         return 0
-    print(f"{'contestant':10} {'model':8} {'loss':10} {'group':12} {subject:24} {'contestant':24}", file=sys.stderr)
+    print(f"{'contestant':10} {'model':8} {'loss':12} {'group':12} {subject:24} {'contestant':24}", file=sys.stderr)
     print(*lines[:SHOWN], sep="\n", file=sys.stderr)
     if len(lines) > SHOWN:
         print(f"and {len(lines) - SHOWN:,} more", file=sys.stderr)

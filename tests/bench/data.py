@@ -6,6 +6,7 @@ Runs in a process of its own: the process that measures must stay small (see `me
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 import zlib
@@ -22,6 +23,7 @@ SEED = 20_240_601
 ROW_GROUP = 1_048_576  # what pyarrow.parquet.write_table takes by default
 STORES = 1_000
 CLASSES = 10
+GAPS = 0.01
 WORDS = ("apple", "bread", "coffee", "dates", "eggs", "flour", "grapes", "honey")
 MODELS = {"a": (0.5, 0.02), "b": (0.9, -0.05), "c": (1.6, 0.01)}
 """Scale and bias of each regression model's noise: residuals on both sides of the Huber loss's corner."""
@@ -69,6 +71,39 @@ def regression(rows: int) -> Chunks:
         store = pa.DictionaryArray.from_arrays(pa.array(codes), stores)
         yield {"id": np.arange(start, start + size), "store": store} | columns
         start += size
+
+
+def survey(rows: int) -> Chunks:
+    """A regression table with weights, two columns to slice by, and a copy of its numbers with gaps."""
+    streams = Streams()
+    stores = pa.array([f"store_{number:04}" for number in range(STORES)])
+    for _, size in sizes(rows, ROW_GROUP):
+        target = streams["target"].standard_normal(size)
+        store = pa.array(streams["store"].integers(0, STORES, size).astype(np.int16))
+        word = pa.array(streams["word"].integers(0, len(WORDS), size).astype(np.int8))
+        columns = {"y": target, "a": prediction("a", target, streams), "b": prediction("b", target, streams)}
+        yield {
+            **columns,
+            "weight": streams["weight"].gamma(2.0, size=size),
+            "store": pa.DictionaryArray.from_arrays(store, stores),
+            "word": pa.DictionaryArray.from_arrays(word, pa.array(WORDS)),
+            **{
+                f"{name}_gaps": pa.array(column, mask=streams[f"gaps {name}"].random(size) < GAPS)
+                for name, column in columns.items()
+            },
+        }
+
+
+def customers(rows: int) -> Chunks:
+    """One model and a key of many values: five rows of each, spread over the file."""
+    streams = Streams()
+    for _, size in sizes(rows, ROW_GROUP):
+        target = streams["target"].standard_normal(size)
+        yield {
+            "customer": streams["customer"].integers(0, rows // 5, size),
+            "y": target,
+            "a": prediction("a", target, streams),
+        }
 
 
 def target_alone(rows: int) -> Chunks:
@@ -120,7 +155,7 @@ def multiclass(rows: int) -> Chunks:
 
 
 def table(rows: int) -> Chunks:
-    """A regression table with one model and a column of text, for CSV."""
+    """A regression table with one model and a column of text, for CSV and JSON lines."""
     streams = Streams()
     for start, size in sizes(rows, ROW_GROUP):
         target = streams["target"].standard_normal(size)
@@ -159,6 +194,8 @@ def keyed(column: str) -> Callable[[int], Chunks]:
 DATA_SETS: dict[str, Callable[[int], Chunks]] = {
     "growth": growth,
     "regression": regression,
+    "survey": survey,
+    "customers": customers,
     "target": target_alone,
     "model_a": model_alone("a", 122_880),  # DuckDB's row groups
     "model_b": model_alone("b", 262_144),  # Polars'
@@ -189,13 +226,30 @@ def write_csv(chunks: Iterator[pa.Table], path: Path) -> None:
             pa.csv.write_csv(chunk, file, options)
 
 
+def write_jsonl(chunks: Iterator[pa.Table], path: Path) -> None:
+    """An object a line, its keys always in the same order."""
+    with path.open("w") as file:
+        for chunk in chunks:
+            file.writelines(json.dumps(row) + "\n" for row in chunk.to_pylist())
+
+
+def write_npz(chunks: Iterator[pa.Table], path: Path) -> None:
+    """An array of each column, not compressed."""
+    whole = pa.concat_tables(chunks)
+    with path.open("wb") as file:
+        np.savez(file, **{name: whole.column(name).to_numpy() for name in whole.column_names})
+
+
+WRITERS = {".parquet": write_parquet, ".csv": write_csv, ".jsonl": write_jsonl, ".npz": write_npz}
+
+
 def main() -> None:
     """Write under a temporary name and rename: what bears the name is whole."""
     name, rows, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     chunks = (pa.table(columns) for columns in DATA_SETS[name](rows))
     try:
-        (write_csv if path.suffix == ".csv" else write_parquet)(chunks, partial)
+        WRITERS[path.suffix](chunks, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

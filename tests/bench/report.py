@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench.measure import MAXRSS_PER_MIB, Run
-from tests.bench.workloads import Runs, Workload, best_peer
+from tests.bench.workloads import PEERS, Runs, Workload, best_peer
 
 PACKAGES = ("lossctl", "numpy", "pyarrow", "duckdb", "polars", "scikit-learn", "pandas")
 
@@ -75,7 +75,7 @@ def record(workload: Workload, runs: Runs) -> dict[str, Any]:
             for contestant in workload.contestants
         },
         "peaks_begin_at_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_PER_MIB,
-        "best_peer": best_peer(workload.contestants, runs),
+        "best_peers": {figure: best_peer(workload.contestants, runs, peer) for figure, peer in PEERS.items()},
         "figures": figures,
         "goals": [
             {
@@ -97,27 +97,29 @@ def heading(found: Mapping[str, Any]) -> str:
 
 
 def table(part: Mapping[str, Any]) -> str:
-    """One workload: medians of every contestant, the first one's wall time over theirs, other figures, goals."""
+    """One workload: medians of every contestant, the first one's times over theirs, other figures, goals."""
     contestants, figures = part["contestants"], part["figures"]
     subject = next(iter(contestants))
-    over = {name: f"wall / {name}" for name in contestants if f"wall / {name}" in figures}
+    over = {name: [f"{time} / {name}" for time in ("wall", "cpu")] for name in contestants}
+    over = {name: ratios for name, ratios in over.items() if ratios[0] in figures}
     width = max(map(len, contestants))
     lines = [
         f"{part['workload']}  {part['title']}; medians of {len(contestants[subject]['wall_s'])} rounds",
-        f"    {'':{width}}   wall s    cpu s   peak MiB" + (f"   {subject} / it" if over else ""),
+        f"    {'':{width}}   wall s    cpu s   peak MiB" + (f"   {subject} / it: wall, cpu" if over else ""),
     ]
     for name, contestant in contestants.items():
         middle = contestant["median"]
-        ratio = f"   {figures[over[name]]:.2f}" if name in over else ""
+        ratio = "   " + " ".join(f"{figures[figure]:.2f}" for figure in over[name]) if name in over else ""
         lines.append(
             f"    {name:{width}} {middle['wall_s']:8.3f} {middle['cpu_s']:8.3f} {middle['peak_mib']:10.1f}{ratio}"
         )
     goals = {goal["figure"]: goal for goal in part["goals"]}
     words = {True: "met", False: "missed", None: "not measured"}
-    for figure in [*goals, *(figure for figure in figures if figure not in {*goals, *over.values()})]:
+    tabled = {figure for ratios in over.values() for figure in ratios}
+    for figure in [*goals, *(figure for figure in figures if figure not in {*goals, *tabled})]:
         value = figures.get(figure)
-        shown = "-" if value is None else f"{value:.0f}" if figure.endswith("MiB") else f"{value:.3f}"
-        name = f"{figure}, {part['best_peer']}" if figure.endswith("best peer") else figure
+        shown = "-" if value is None else f"{value:.0f}" if figure.startswith(("peak MiB", "µs")) else f"{value:.3f}"
+        name = f"{figure}, {part['best_peers'][figure]}" if figure in part["best_peers"] else figure
         goal = f"   goal {goals[figure]['goal']}: {words[goals[figure]['met']]}" if figure in goals else ""
         lines.append(f"    {name}: {shown}{goal}")
     return "\n".join(lines) + "\n"

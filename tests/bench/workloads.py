@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +14,27 @@ from tests.bench.measure import SCRATCH, Run
 REGRESSION = ("mse", "mae", "mbe", "huber", "rmse", "log_cosh")
 BINARY = ("bce", "focal", "brier", "zero_one")
 MULTICLASS = ("cce", "brier", "focal", "zero_one")
+TWO = ("mse", "mae")
+ONE_PROBABILITY = """
+mse rmse mae mbe huber smooth_l1 log_cosh quantile median_absolute_error max_error half_squared_error pseudo_huber
+tukey_biweight cauchy geman_mcclure welsch barron wing epsilon_insensitive squared_epsilon_insensitive minkowski
+linex expectile quantile_huber msle rmsle maape smape wape coefficient_of_residual_mass mase r2 rse rrse
+one_minus_explained_variance explained_variance nrmse rae residual_standard_error residual_gini pearson
+one_minus_pearson one_minus_concordance concordance critical_success_index one_minus_critical_success_index
+d2_absolute one_minus_d2_absolute d2_pinball one_minus_d2_pinball d2_tweedie one_minus_d2_tweedie d2_log_loss
+one_minus_d2_log_loss d2_brier one_minus_d2_brier poisson poisson_deviance tweedie_deviance bce brier focal
+asymmetric zero_one hamming mcc_loss ece mce rmsce generalized_kl hinge squared_hinge soft_margin exponential
+perceptron modified_huber smoothed_hinge savage tangent sparsemax_binary multilabel_margin label_ranking_loss
+coverage_error iou_mask iou_mask_score dice tversky focal_tversky dice_ce dice_focal hinge_embedding listnet listmle
+ndcg one_minus_ndcg gan_discriminator gan_value gan_generator gan_generator_nonsaturating lsgan_discriminator
+lsgan_generator wgan_critic wgan_generator hinge_gan_discriminator hinge_gan_generator
+"""
+MANY = (*ONE_PROBABILITY.split(), *(f"quantile:q={number}e-3" for number in range(1, 54)))
+"""Every loss that reads 0/1 and one probability, and quantile losses of several levels."""
+
 FEW_ROWS = 500
+TIMES = 1_000
+"""Evaluations of the small file in one process."""
 QUICK_ROUNDS = 15
 """Rounds of what ends within a second, at least."""
 
@@ -46,8 +66,8 @@ class Contestant:
     command: tuple[str, ...]
     reader: str | None = None
     """Which of the readers of `agree` finds the values in its output; None: there are none."""
-    peer: bool = False
-    """It does the same work, so that it may be the best peer."""
+    peer: str = ""
+    """What it computes as a peer: MEANS, or VARIANCES as well; the best of each kind gets a figure."""
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,21 +89,31 @@ class Goal:
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
 
 
-def best_peer(contestants: Sequence[Contestant], runs: Runs) -> str | None:
+MEANS, VARIANCES = "means", "means and variances"
+PEERS = {f"wall / best peer of {work}": work for work in (MEANS, VARIANCES)}
+"""The figures that hold lossctl to the fastest peer, and what these peers compute."""
+
+
+def best_peer(contestants: Sequence[Contestant], runs: Runs, work: str) -> str | None:
     """The peer of the least median wall time, where there are several."""
-    peers = [contestant.name for contestant in contestants if contestant.peer]
+    peers = [contestant.name for contestant in contestants if contestant.peer == work]
     return min(peers, key=lambda name: median(run.wall for run in runs[name])) if len(peers) > 1 else None
 
 
 def ratios(contestants: Sequence[Contestant], runs: Runs) -> Figures:
-    """The first one's wall time over every other's, by the median over rounds, and its peak memory."""
+    """The first one's wall and CPU time over every other's, by the median over rounds, and its peak memory."""
     subject, *others = contestants
-    figures = {"peak MiB": median(run.peak for run in runs[subject.name])}
+    figures = {
+        "wall s": median(run.wall for run in runs[subject.name]),
+        "peak MiB": median(run.peak for run in runs[subject.name]),
+    }
     for other in others:
-        rounds = zip(runs[subject.name], runs[other.name], strict=True)
+        rounds = list(zip(runs[subject.name], runs[other.name], strict=True))
         figures[f"wall / {other.name}"] = median(mine.wall / its.wall for mine, its in rounds)
-    if best := best_peer(contestants, runs):
-        figures["wall / best peer"] = figures[f"wall / {best}"]
+        figures[f"cpu / {other.name}"] = median(mine.cpu / its.cpu for mine, its in rounds)
+    for figure, work in PEERS.items():
+        if best := best_peer(contestants, runs, work):
+            figures[figure] = figures[f"wall / {best}"]
     return figures
 
 
@@ -111,22 +141,26 @@ def evaluation(
 
 
 def peer(name: str, form: str, threads: int, files: Sequence[DataSet]) -> Contestant:
-    """One of the scripts in `peers`, its libraries held to the same number of threads."""
+    """One of the scripts in `peers`, its libraries held to the same number of threads; NAME+var has variances too."""
     pools = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    library, plus, variances = name.partition("+")
+    script = f"tests.bench.peers.{library}_peer"
     return Contestant(
         name,
-        (sys.executable, "-m", f"tests.bench.peers.{name}_peer", form, str(threads), *map(str, files)),
+        (sys.executable, "-m", script, f"{form}{plus}{variances}", str(threads), *map(str, files)),
         reader=None if name == "scan" else "peer",
-        peer=name != "scan",
+        peer="" if name == "scan" else VARIANCES if plus else MEANS,
         environment=dict.fromkeys(pools, str(threads)),
     )
 
 
 def races(rows: int, threads: int) -> list[Workload]:
     """lossctl against every peer and the bare scan on the same files."""
-    fast = (Goal("wall / best peer", 0.8), Goal("wall / scan", 1.8))
-    level = (Goal("wall / best peer", 1.0),)
     models = "-t y -p a -p b -p c"
+
+    def goals(means: float, variances: float | None = None, script: float | None = None) -> tuple[Goal, ...]:
+        limits = zip([*PEERS, "wall / script"], (means, variances, script), strict=True)
+        return tuple(Goal(figure, limit) for figure, limit in limits if limit is not None)
 
     def race(
         key: str,
@@ -138,7 +172,8 @@ def races(rows: int, threads: int) -> list[Workload]:
         goals: tuple[Goal, ...],
         arguments: Sequence[object] = (),
     ) -> Workload:
-        peers = (peer(name, form, threads, files) for name in ("duckdb", "polars", "script", "scan"))
+        names = ("duckdb", "polars", "duckdb+var", "polars+var", "script", "scan")
+        peers = (peer(name, form, threads, files) for name in names)
         subject = evaluation("lossctl", threads, arguments or files, options, losses)
         title = f"{title}; {files[0].rows:,} rows, {len(losses)} losses"
         return Workload(key, title, files, (subject, *peers), goals)
@@ -147,7 +182,15 @@ def races(rows: int, threads: int) -> list[Workload]:
     target, *alone = (DataSet(name, rows) for name in ("target", "model_a", "model_b", "model_c"))
     keyed_target, keyed_pred = (DataSet(name, rows // 2) for name in ("keyed_target", "keyed_pred"))
     return [
-        race("A1", "regression, 3 models, one Parquet file", "regression", (regression,), models, REGRESSION, fast),
+        race(
+            "A1",
+            "regression, 3 models, one Parquet file",
+            "regression",
+            (regression,),
+            models,
+            REGRESSION,
+            goals(0.8, 0.5),
+        ),
         race(
             "A2",
             "regression, 3 models, a Parquet file for each and for the target",
@@ -155,10 +198,12 @@ def races(rows: int, threads: int) -> list[Workload]:
             (target, *alone),
             f"--targets {target} -t y -p pred",
             REGRESSION,
-            fast,
+            goals(0.9, 0.5),
             arguments=[f"{name}={file}" for name, file in zip("abc", alone, strict=True)],
         ),
-        race("B", "binary, 2 models", "binary", (DataSet("binary", rows),), "-t y -p a -p b", BINARY, fast),
+        race(
+            "B", "binary, 2 models", "binary", (DataSet("binary", rows),), "-t y -p a -p b", BINARY, goals(1.15, 0.65)
+        ),
         race(
             "C",
             "multiclass, 10 probabilities",
@@ -166,9 +211,9 @@ def races(rows: int, threads: int) -> list[Workload]:
             (DataSet("multiclass", rows // 5),),
             "-t label -p softmax=p_*",
             MULTICLASS,
-            fast,
+            goals(1.0, 0.8),
         ),
-        race("D", "A1 by 1,000 groups", "grouped", (regression,), f"{models} --by store", REGRESSION, level),
+        race("D", "A1 by 1,000 groups", "grouped", (regression,), f"{models} --by store", REGRESSION, goals(1.2, 0.9)),
         race(
             "E",
             "regression, 1 model, CSV",
@@ -176,7 +221,7 @@ def races(rows: int, threads: int) -> list[Workload]:
             (DataSet("table", rows // 4, "csv"),),
             "-t y -p a",
             REGRESSION,
-            level,
+            goals(1.1, 1.1),
         ),
         race(
             "F",
@@ -184,8 +229,8 @@ def races(rows: int, threads: int) -> list[Workload]:
             "joined",
             (keyed_target, keyed_pred),
             f"--targets {keyed_target} --id id -t y -p pred",
-            ("mse", "mae"),
-            (*level, Goal("peak MiB", 600)),
+            TWO,
+            (*goals(1.0, 1.0), Goal("peak MiB", 600)),
             arguments=[f"a={keyed_pred}"],
         ),
     ]
@@ -202,18 +247,20 @@ def startups(threads: int) -> list[Workload]:
     version = (Contestant("lossctl --version", (lossctl, "--version")), imports("typer"))
     listing = (Contestant("lossctl losses list", (lossctl, "losses", "list")), imports("typer, rich.table, numpy"))
     small = (
-        evaluation("lossctl", threads, [few], "-t y -p a", ("mse", "mae")),
+        evaluation("lossctl", threads, [few], "-t y -p a", TWO),
         peer("script", "small", threads, [few]),
     )
     return [
         Workload("G1", "start-up: the version", (), version, (Goal("wall / import typer", 1.5),), QUICK_ROUNDS),
-        Workload("G2", "start-up: the list of losses", (), listing, (), QUICK_ROUNDS),
+        Workload(
+            "G2", "start-up: the list of losses", (), listing, (Goal(f"wall / {listing[1].name}", 1.5),), QUICK_ROUNDS
+        ),
         Workload(
             "G3",
             f"start-up: 2 losses of {FEW_ROWS} rows of CSV",
             (few,),
             small,
-            (Goal("wall / script", 0.35),),
+            (Goal("wall / script", 0.2),),
             QUICK_ROUNDS,
         ),
     ]
@@ -229,7 +276,7 @@ def growth(rows: int, threads: int) -> Workload:
     }
     names = {label: f"{label} = {file.rows:,}" for label, file in sizes.items()}
     contestants = (
-        evaluation(f"{FEW_ROWS} rows of CSV", threads, [few], "-t y -p a", ("mse", "mae")),
+        evaluation(f"{FEW_ROWS} rows of CSV", threads, [few], "-t y -p a", TWO),
         *(
             evaluation(names[label], threads, [file], "-t y -p a -p b -p c", REGRESSION)
             for label, file in sizes.items()
@@ -248,7 +295,7 @@ def growth(rows: int, threads: int) -> Workload:
                     figures[f"exponent {smaller} to {larger}{label}"] = math.log(above / below) / grown
         return figures
 
-    goals = (Goal("peak 5N / N/10", 1.15), Goal("peak MiB", 300), Goal("exponent N/10 to 5N", 1.03))
+    goals = (Goal("peak 5N / N/10", 1.15), Goal("peak MiB", 250), Goal("exponent N/10 to 5N", 1.03))
     files = (few, *sizes.values())
     return Workload(
         "H", f"growth: A1 at {rows // 10:,} to {5 * rows:,} rows", files, contestants, goals, figures=figures
@@ -277,10 +324,132 @@ def compared(rows: int, threads: int) -> Workload:
     return Workload("V", title, (file,), contestants, (Goal("wall / eval", 1.3),))
 
 
+def additions(rows: int, threads: int) -> list[Workload]:
+    """What weights, gaps, slicings and the output of rows cost beside the same run without."""
+    file = DataSet("survey", rows // 2)
+    title = f"{{}}, 2 models; {file.rows:,} rows, {len(REGRESSION)} losses"
+    models = "-t y -p a -p b"
+    gaps = "-t y_gaps -p a=a_gaps -p b=b_gaps --missing drop"
+    cases = (
+        ("W1", "weights", f"{models} -w weight", models, "weighted", 1.3),
+        (
+            "W2",
+            "weights by 1,000 groups",
+            f"{models} -w weight --by store",
+            f"{models} --by store",
+            "weighted grouped",
+            1.3,
+        ),
+        ("M", "rows with missing values dropped", gaps, models, "gaps", 1.3),
+        ("S", "two slicings", f"{models} --by store --by word", models, "two slicings", None),
+        (
+            "R",
+            "the losses of every row written",
+            f"{models} --rows-out {SCRATCH / 'out' / 'rows.parquet'}",
+            models,
+            "",
+            1 / 0.6,
+        ),
+    )
+    return [
+        Workload(
+            key,
+            title.format(words),
+            (file,),
+            (
+                evaluation("lossctl", threads, [file], options, REGRESSION),
+                replace(evaluation("without", threads, [file], plain, REGRESSION), reader=None),
+                *(peer(name, form, threads, [file]) for name in ("duckdb", "polars") if form),
+            ),
+            () if limit is None else (Goal("wall / without", limit),),
+        )
+        for key, words, options, plain, form, limit in cases
+    ]
+
+
+def containers(rows: int, threads: int) -> list[Workload]:
+    """JSON lines and NumPy archives, against pandas reading the same."""
+    goals = (Goal("wall / script", 1.0),)
+
+    def race(key: str, words: str, file: DataSet, peers: Sequence[str]) -> Workload:
+        subject = evaluation("lossctl", threads, [file], "-t y -p a", REGRESSION)
+        others = (peer(name, file.suffix, threads, [file]) for name in peers)
+        title = f"regression, 1 model, {words}; {file.rows:,} rows, {len(REGRESSION)} losses"
+        return Workload(key, title, (file,), (subject, *others), goals)
+
+    return [
+        race("J", "JSON lines", DataSet("table", rows // 20, "jsonl"), ("duckdb", "polars", "script")),
+        race("N", "NumPy arrays (.npz)", DataSet("growth", rows // 2, "npz"), ("script",)),
+    ]
+
+
+def many(rows: int, threads: int) -> list[Workload]:
+    """Many groups, and many losses."""
+    customers, losses = DataSet("customers", rows // 4), DataSet("binary", rows // 200)
+    command = "-t y -p a --by customer"
+    return [
+        Workload(
+            "K",
+            f"1 model by {customers.rows // 5:,} groups; {customers.rows:,} rows, {len(TWO)} losses",
+            (customers,),
+            (
+                evaluation("lossctl", threads, [customers], command, TWO),
+                *(peer(name, "customers", threads, [customers]) for name in ("duckdb", "polars", "duckdb+var")),
+            ),
+            (Goal("wall s", 15), Goal("peak MiB", 1024)),
+        ),
+        Workload(
+            "L",
+            f"{len(MANY)} losses at once, 1 model; {losses.rows:,} rows",
+            (losses,),
+            (
+                evaluation("lossctl", threads, [losses], "-t y -p a", MANY),
+                replace(evaluation("1 loss", threads, [losses], "-t y -p a", ["mse"]), reader=None),
+            ),
+        ),
+    ]
+
+
+def small_files() -> list[Workload]:
+    """One small evaluation after another from Python, against scikit-learn's functions."""
+    few = DataSet("table", FEW_ROWS, "csv")
+    script = str(Path(__file__).parent / "peers" / "loop.py")
+
+    def loop(key: str, words: str, subject: str, rival: str) -> Workload:
+        contestants = [
+            Contestant(f"{name} x {times:,}", (sys.executable, script, name, str(times), str(few)), reader="peer")
+            for times in (TIMES, 1)
+            for name in (subject, rival)
+        ]
+
+        def figures(_: Sequence[Contestant], runs: Runs) -> Figures:
+            wall = {name: median(run.wall for run in of) for name, of in runs.items()}
+            each = {
+                name: (wall[f"{name} x {TIMES:,}"] - wall[f"{name} x 1"]) / (TIMES - 1) for name in (subject, rival)
+            }
+            return {
+                **{f"µs each, {name}": 1e6 * seconds for name, seconds in each.items()},
+                f"{subject} / {rival}": each[subject] / each[rival],
+            }
+
+        title = f"from Python: {TIMES:,} times 2 losses of {words}"
+        return Workload(key, title, (few,), tuple(contestants), figures=figures)
+
+    return [
+        loop("P1", f"a CSV file of {FEW_ROWS} rows", "lossctl_files", "sklearn_files"),
+        loop("P2", f"arrays of {FEW_ROWS} rows, evaluated", "lossctl_arrays", "sklearn_functions"),
+        loop("P3", f"arrays of {FEW_ROWS} rows, by the losses as functions", "lossctl_functions", "sklearn_functions"),
+    ]
+
+
 def workloads(rows: int, threads: int) -> list[Workload]:
     """All of them."""
     return [
         *races(rows, threads),
+        *additions(rows, threads),
+        *containers(rows, threads),
+        *many(rows, threads),
+        *small_files(),
         *startups(threads),
         growth(rows, threads),
         threads_compared(rows),

@@ -50,7 +50,7 @@ def scan_csv(file: str, columns: list[str]) -> None:
 
 
 def main() -> None:
-    form, threads, files = task()
+    form, _, threads, files = task()
     if form == "csv":
         scan_csv(files[0], NEEDED[form][0])
     else:

@@ -100,6 +100,11 @@ def values(form: str, files: list[str]) -> dict[str, Any]:
             return regression(pd.concat([target, *columns], axis=1), "abc")
         case "csv":
             return regression(pd.read_csv(files[0], usecols=["y", "a"]), "a")
+        case "jsonl":
+            return regression(pd.read_json(files[0], lines=True), "a")
+        case "npz":
+            with np.load(files[0]) as arrays:
+                return regression(pd.DataFrame({name: arrays[name] for name in ("y", "a")}), "a")
         case "small":
             return two(pd.read_csv(files[0], usecols=["y", "a"]))
         case "joined":
@@ -113,7 +118,7 @@ def values(form: str, files: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    form, _, files = task()
+    form, _, _, files = task()
     answer({name: value if isinstance(value, dict) else float(value) for name, value in values(form, files).items()})
 
 
