@@ -29,7 +29,7 @@ from lossctl.api.options import (
     marks,
     options_of,
 )
-from lossctl.api.query import KINDS, checked_types, fitting, only_known
+from lossctl.api.query import ARGUMENTS, checked_types, fitting, only_known
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
@@ -388,8 +388,8 @@ def test_every_function_shares_one_table_of_types(name: str, value: object, word
 def test_every_argument_of_the_interface_has_a_type() -> None:
     untyped = {"data", "targets", "options", "inputs"}
     for function in (lossctl.evaluate, lossctl.compare, lossctl.check, lossctl.validate):
-        assert set(inspect.signature(function).parameters) - untyped <= set(KINDS)
-    assert set(InputOptions.__annotations__) - untyped <= set(KINDS)
+        assert set(inspect.signature(function).parameters) - untyped <= set(ARGUMENTS)
+    assert set(InputOptions.__annotations__) - untyped <= set(ARGUMENTS)
 
 
 @pytest.mark.parametrize(

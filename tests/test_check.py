@@ -643,10 +643,10 @@ def test_check_is_a_function(rows: Path) -> None:
 
 
 def test_tolerances_and_texts() -> None:
-    assert Tolerance(0.02, 0.01).of(-10.0) == 0.2
-    assert Tolerance(0.02, 0.5).of(10.0) == 0.5
+    assert Tolerance(2.0, 0.01).of(-10.0) == 0.2
+    assert Tolerance(2.0, 0.5).of(10.0) == 0.5
     rule = regression_rule("huber:delta=1=2%,0.01")
-    assert (rule.loss, rule.tolerance) == ("huber:delta=1", Tolerance(0.02, 0.01))
+    assert (rule.loss, rule.tolerance) == ("huber:delta=1", Tolerance(2.0, 0.01))
     assert limit_rule("max", "a=b=c=.5e1").limit == 5.0
 
 

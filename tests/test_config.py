@@ -29,7 +29,6 @@ from lossctl.api.options import (
     Option,
     RuleTable,
     Text,
-    Tolerance,
     Verdict,
     options_of,
 )
@@ -38,6 +37,7 @@ from lossctl.cli.config import Settings, load, resolve, show_config
 from lossctl.cli.console import Outputs, outcome
 from lossctl.cli.options import command
 from lossctl.errors import OutputError, UsageError
+from lossctl.gate.rules import Tolerance
 from tests import configschema
 from tests.conftest import ROOT, Lossctl
 

@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 from lossctl.core.loss import Direction
 from lossctl.engine.paired import PairedBounds
 from lossctl.errors import UsageError
-from lossctl.gate.judge import Case, Terms, conclude, judge, lay_out
+from lossctl.gate.judge import RuleCase, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
 from lossctl.results.report import Cell, Check
 from tests.conftest import Lossctl, Outcome
@@ -78,7 +78,7 @@ def test_an_infinite_score_does_not_pass_for_a_good_one() -> None:
     for direction, value in itertools.product(("min", "max", "zero"), (math.inf, -math.inf, math.nan)):
         kind: Kind = "min" if direction == "max" else "max"
         rule = Rule("loss", kind, "0", "test", limit=0.0)
-        case = Case(Bound(rule, "loss", "loss", direction), "m", {}, cell(value, direction))  # type: ignore[arg-type]
+        case = RuleCase(Bound(rule, "loss", "loss", direction), "m", {}, cell(value, direction))  # type: ignore[arg-type]
         assert judge([case], Terms())[0].status == "undefined"
 
 
@@ -213,7 +213,7 @@ def test_no_text_makes_a_tolerance_that_disarms(text: str) -> None:
         found = regression_rule(f"mae={text}").tolerance
     except UsageError:
         return
-    for part in (found.share, found.amount):
+    for part in (found.percent, found.absolute):
         assert part is None or (math.isfinite(part) and part >= 0.0)
     assert found != Tolerance()
 
@@ -489,7 +489,7 @@ class Witness(PairedBounds):
         return self.guard
 
 
-def cases() -> list[Case]:
+def cases() -> list[RuleCase]:
     """One passing case of every kind, direction, level and decision, over all rows and a slice."""
     found = []
     kinds: list[tuple[Kind, Direction]] = [
@@ -505,17 +505,17 @@ def cases() -> list[Case]:
     ]
     levels: list[Level] = ["error", "warn"]
     decisions: list[Decide] = ["point", "significant", "noninferior"]
-    tolerances = [Tolerance(0.5), Tolerance(amount=0.5), Tolerance(0.5, 0.5)]
+    tolerances = [Tolerance(50.0), Tolerance(absolute=0.5), Tolerance(50.0, 0.5)]
     for (kind, direction), level, chosen in itertools.product(kinds, levels, ({}, {"g": "x"})):
         value = -1.0 if direction == "zero" else 1.0
         if kind != "max-regression":
             rule = Rule("loss", kind, "1", "test", limit=1.0, level=level)
-            found.append(Case(Bound(rule, "loss", "loss", direction), "m", chosen, cell(value, direction)))
+            found.append(RuleCase(Bound(rule, "loss", "loss", direction), "m", chosen, cell(value, direction)))
             continue
         for decide, tolerance in itertools.product(decisions, tolerances):
             rule = Rule("loss", kind, "50%", "test", tolerance=tolerance, level=level, decide=decide)
             bound = Bound(rule, "loss", "loss", direction)
-            found.append(Case(bound, "m", chosen, cell(value, direction), cell(1.0, direction)))
+            found.append(RuleCase(bound, "m", chosen, cell(value, direction), cell(1.0, direction)))
     return found
 
 
@@ -526,7 +526,7 @@ def test_every_kind_of_rule_can_pass() -> None:
     assert len({check.id for check in found}) == len(found)
 
 
-def without(case: Case, what: str, number: float) -> Case | None:
+def without(case: RuleCase, what: str, number: float) -> RuleCase | None:
     """Put a number in the place of the value, limit, tolerance or baseline of a case, where it has that."""
     rule = case.bound.rule
     if what == "value" and case.cell is not None:
@@ -535,14 +535,14 @@ def without(case: Case, what: str, number: float) -> Case | None:
         return replace(case, baseline=replace(case.baseline, value=number))
     if what == "limit" and rule.kind != "max-regression":
         return replace(case, bound=replace(case.bound, rule=replace(rule, limit=number)))
-    if what in ("share", "amount") and getattr(rule.tolerance, what) is not None:
-        tolerance = replace(rule.tolerance, **{what: number})
+    if what in ("percent", "absolute") and getattr(rule.tolerance, what) is not None:
+        tolerance = rule.tolerance._replace(**{what: number})
         return replace(case, bound=replace(case.bound, rule=replace(rule, tolerance=tolerance)))
     return None
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("what", ["value", "baseline", "limit", "share", "amount"])
+@pytest.mark.parametrize("what", ["value", "baseline", "limit", "percent", "absolute"])
 def test_no_number_that_is_none_ever_passes(what: str, number: float) -> None:
     mutated = 0
     for case in cases():
@@ -600,16 +600,16 @@ def test_no_evidence_is_no_pass() -> None:
     ],
 )
 def test_statistical_decisions(decide: Decide, bounds: tuple[float, float], status: str) -> None:
-    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(amount=0.5), decide=decide)
+    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(absolute=0.5), decide=decide)
     for direction in ("min", "max", "zero"):
-        case = Case(Bound(rule, "loss", "loss", direction), "m", {}, cell(1.0), cell(1.0))
+        case = RuleCase(Bound(rule, "loss", "loss", direction), "m", {}, cell(1.0), cell(1.0))
         found = judge([case], Terms(evidence=Witness(*bounds)))[0]
         assert found.status == status
         assert found.interval == (bounds if direction != "max" else (-bounds[1], -bounds[0]))
 
 
 def test_with_two_tolerances_both_must_be_exceeded() -> None:
-    both = Tolerance(0.1, 0.5)
+    both = Tolerance(10.0, 0.5)
     for decide, bounds, status in (
         ("significant", (0.2, 0.3), "pass"),
         ("significant", (0.6, 0.7), "fail"),
@@ -617,13 +617,13 @@ def test_with_two_tolerances_both_must_be_exceeded() -> None:
         ("noninferior", (0.2, 0.6), "insufficient"),
     ):
         rule = Rule("loss", "max-regression", "10%,0.5", "test", tolerance=both, decide=decide)  # type: ignore[arg-type]
-        case = Case(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
+        case = RuleCase(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
         assert judge([case], Terms(evidence=Witness(*bounds)))[0].status == status
 
 
 def test_a_significant_rule_is_as_strict_beside_others_as_alone() -> None:
-    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(amount=0.5), decide="significant")
-    case = Case(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
+    rule = Rule("loss", "max-regression", "0.5", "test", tolerance=Tolerance(absolute=0.5), decide="significant")
+    case = RuleCase(Bound(rule, "loss", "loss", "min"), "m", {}, cell(1.0), cell(1.0))
     witness = Witness(0.6, 0.7)
     assert {check.status for check in judge([case] * 20, Terms(evidence=witness))} == {"fail"}
     assert set(witness.levels) == {0.95}

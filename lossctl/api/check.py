@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack
 
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, evaluate
-from lossctl.api.options import InputOptions, Names, Note, RuleTable
+from lossctl.api.options import InputOptions, Names, Note, RuleTable, options_of
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, silent, spoken, troubled, with_arguments
 from lossctl.core.loss import Loss
 from lossctl.engine.paired import PairedBounds
@@ -19,14 +19,11 @@ from lossctl.gate.judge import MIN_SLICE, OnInsufficient, Terms, conclude, judge
 from lossctl.gate.rules import (
     CONFIDENCE,
     KINDS,
-    LEVELS,
     Bound,
     Decide,
     Kind,
     Rule,
     Tolerance,
-    decision,
-    finite,
     limit_rule,
     merged,
     regression_rule,
@@ -119,11 +116,7 @@ def check(
     baseline, save_baseline, by = arguments["baseline"], arguments["save_baseline"], as_list(arguments.get("by"))
     inputs = {name: arguments[name] for name in options if name not in ("by", "note")}
     note = options.get("note") or silent
-    stated = StatedRules.read(arguments, rules, decision(decide))
-    if arguments["min_slice"] < 0:
-        raise UsageError(f"--min-slice {min_slice}: a number of rows >= 0 is needed")
-    if on_insufficient not in (None, "warn", "fail"):
-        raise UsageError(f"--on-insufficient {on_insufficient}: warn or fail")
+    stated = StatedRules.read(arguments, rules, arguments["decide"])
     _check_purpose(stated, baseline, save_baseline, decide, baseline_optional)
     subject = subject_of(data, stated, by, inputs, note)
     reference = baseline_of(baseline) if baseline is not None and stated else None
@@ -293,31 +286,24 @@ class StatedRules:
 def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
     """Return the rules of one [[check]] table; `decide` is what holds where it says nothing."""
     origin = table.origin
-    if table.level not in LEVELS:
-        raise UsageError(f"{origin}: level {table.level!r} is unknown; {' or '.join(LEVELS)}")
-    confidence = CONFIDENCE if table.confidence is None else table.confidence
-    if not 0.0 < confidence < 1.0:
-        raise UsageError(f"{origin}: a confidence of {confidence:g} is not allowed; it lies between 0 and 1, as 0.95")
+    for option in options_of(RuleTable):
+        value = getattr(table, option.name)
+        if value != option.default and not option.kind.holds(value):
+            raise UsageError(f"{origin}: {option.key} = {value}: {option.kind.needed} is needed")
     limits: list[tuple[Kind, float | None]] = [("max", table.max), ("min", table.min), ("max-slice", table.max_slice)]
     rules = [
-        Rule(table.loss, kind, _number(limit), origin, finite(limit, origin))
-        for kind, limit in limits
-        if limit is not None
+        Rule(table.loss, kind, _number(limit), origin, float(limit)) for kind, limit in limits if limit is not None
     ]
     if table.max_regression is not None:
-        percent, amount = table.max_regression
-        texts = [] if percent is None else [f"{_number(percent)}%"]
-        texts += [] if amount is None else [_number(amount)]
-        for part in (percent, amount):
-            if part is not None and finite(part, origin) < 0:
-                raise UsageError(f"{origin}: a tolerance says how much worse is allowed, and {part} is below 0")
-        tolerance = Tolerance(None if percent is None else percent / 100.0, amount)
-        decide = decide if table.decide is None else decision(table.decide, origin)
+        tolerance = Tolerance(*table.max_regression)
+        texts = [f"{_number(part)}{sign}" for part, sign in zip(tolerance, ("%", ""), strict=True) if part is not None]
+        decide = decide if table.decide is None else table.decide
         rules.append(Rule(table.loss, "max-regression", ",".join(texts), origin, tolerance=tolerance, decide=decide))
     elif table.decide is not None or table.confidence is not None:
         raise UsageError(f"{origin}: decide and confidence go with max-regression, which is not there")
     if not rules:
         raise UsageError(f"{origin}: says nothing of {table.loss}; it needs one of {listed(list(KINDS))}")
+    confidence = CONFIDENCE if table.confidence is None else table.confidence
     return [replace(rule, by=tuple(table.by) or None, level=table.level, confidence=confidence) for rule in rules]
 
 

@@ -23,6 +23,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypedDict
 
 from lossctl.errors import UsageError, printable
+from lossctl.gate.rules import Tolerance
 
 if TYPE_CHECKING:
     from lossctl.core.loss import Loss
@@ -195,6 +196,10 @@ class Kind:
         """Read a value of the configuration file; None where it does not fit."""
         raise NotImplementedError  # abstract: each kind of value below says it
 
+    def holds(self, value: Any) -> bool:  # what it says of any value
+        """Return whether a value in plain form is one of those that the option takes."""
+        return True
+
 
 class Always(Kind):
     """A value that Python alone has, and that is never None."""
@@ -248,7 +253,10 @@ class Choice(Kind):
         return " or ".join((", ".join(self.options[:-1]), self.options[-1]))
 
     def from_toml(self, value: object) -> object:
-        return value if isinstance(value, str) and value in self.options else None
+        return value if self.holds(value) else None
+
+    def holds(self, value: Any) -> bool:
+        return isinstance(value, str) and value in self.options
 
 
 class Switch(Kind):
@@ -297,7 +305,7 @@ class Number(Kind):
         number = as_float(value)
         return number if self.holds(number) else None
 
-    def holds(self, value: float) -> bool:
+    def holds(self, value: Any) -> bool:
         """Return whether a number is inside; NaN and infinities never are."""
         if not -math.inf < value < math.inf:
             return False
@@ -320,13 +328,6 @@ class Whole(Number):
         return value if isinstance(value, int) and not isinstance(value, bool) and self.holds(value) else None
 
 
-class Tolerance(NamedTuple):
-    """How much worse than the baseline a loss may be: in percent of it, absolutely, or beyond both at once."""
-
-    percent: float | None = None
-    absolute: float | None = None
-
-
 class Tolerances(Kind):
     """A tolerance of a file: `"2%"`, 0.01 or a list of one of each, in any order."""
 
@@ -342,6 +343,9 @@ class Tolerances(Kind):
                 return None
             parts["percent" if percent else "absolute"] = number
         return Tolerance(**parts) if len(parts) == (2 if isinstance(value, list) else 1) == len(items) else None
+
+    def holds(self, value: Any) -> bool:
+        return all(0.0 <= as_float(part) < math.inf for part in value if part is not None)
 
 
 def as_float(value: object) -> float:

@@ -16,14 +16,15 @@ import numpy as np
 from lossctl import registry
 from lossctl.api.options import (
     LEVEL,
-    MOST_THREADS,
     PYTHON,
+    Choice,
     EvaluateOptions,
     InputOptions,
     Inputs,
     Kind,
     Losses,
     Names,
+    Option,
     Switch,
     marks,
     options_of,
@@ -47,26 +48,30 @@ R = TypeVar("R")
 SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
 
 
-KINDS: Final[Mapping[str, tuple[Kind, object]]] = {  # what an argument takes, and its default
-    **{name: (mark, mark.default) for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, Kind)},
-    **{option.name: (option.kind, option.default) for option in options_of(*PYTHON) if option.kind.python},
+ARGUMENTS: Final[Mapping[str, Option]] = {  # what each argument takes
+    **{name: Option(mark, "") for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, Kind)},
+    **{option.name: option for option in options_of(*PYTHON) if option.kind.python},
 }
 
 
 def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
-    """Return arguments, by name, in plain form; raise UsageError for one of a type that it cannot have.
+    """Return arguments, by name, in plain form; raise UsageError for one of a type or value that it cannot have.
 
     Plain are Python's own numbers, texts for columns, labels, losses and paths, and lists for several of them.
     """
     plain: dict[str, Any] = {}
     for name, value in values.items():
-        kind, default = KINDS[name]
+        option = ARGUMENTS[name]
+        kind, default = option.kind, option.kind.default if option.default is ... else option.default
         optional = default in (None, ())
         try:
             plain[name] = value if value is default or (value is None and optional) else kind.plain(value)
         except TypeError:
             none = ", or None" if optional else ""
             raise UsageError(f"{name}: {_abbreviated(value)} is not allowed; {kind.python}{none}") from None
+        if plain[name] != default and not kind.holds(plain[name]):
+            hint = near(plain[name], list(kind.options)) if isinstance(kind, Choice) else ""
+            raise UsageError(f"{option.label} {printable(str(plain[name]))}: {kind.needed} is needed{hint}")
     return plain
 
 
@@ -75,7 +80,7 @@ def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
     right = {}
     for name, value in values.items():
         try:
-            checked_types({name: value} if name in KINDS else {})
+            checked_types({name: value} if name in ARGUMENTS else {})
         except UsageError:
             continue
         right[name] = value
@@ -116,7 +121,7 @@ def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Cal
         if shares:
             only_known(function, keywords)
         arguments = {**defaults, **keywords}
-        checked = KINDS if shares else KINDS.keys() & defaults  # Python itself refuses a keyword that is none
+        checked = ARGUMENTS if shares else ARGUMENTS.keys() & defaults  # Python itself refuses a keyword that is none
         plain = checked_types({name: value for name, value in arguments.items() if name in checked})
         return function({**arguments, **plain}, *args, **options)
 
@@ -155,18 +160,9 @@ class Query:
 
     def __post_init__(self, arguments: Mapping[str, object]) -> None:
         options: dict[str, Any] = {name: arguments.get(name, value) for name, value in DEFAULTS.items()}
-        options |= checked_types({name: value for name, value in options.items() if name in KINDS})
+        options |= checked_types({name: value for name, value in options.items() if name in ARGUMENTS})
         options["note"] = options["note"] or silent
         object.__setattr__(self, "options", options)
-        ci, threads = options["ci"], options["threads"]
-        if options["reduction"] not in ("mean", "sum"):
-            raise UsageError(f"reduction {options['reduction']!r} is unknown; mean or sum")
-        if options["missing"] not in ("error", "drop"):
-            raise UsageError(f"missing {options['missing']!r} is unknown; error or drop")
-        if ci is not None and not 0.0 < ci < 1.0:
-            raise UsageError(f"a confidence level of {ci:g} is not allowed; it lies between 0 and 1, as 0.95")
-        if threads is not None and not 1 <= threads <= MOST_THREADS:
-            raise UsageError(f"--threads {threads} is not allowed; from 1 to {MOST_THREADS}")
         if options["with_grad"] and options["rows_out"] is None:
             raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
         specs = with_tables(as_list(self.options["losses"]))

@@ -20,7 +20,6 @@ from lossctl.api.options import (
     Option,
     RuleTable,
     Texts,
-    Tolerance,
     Verdict,
     marks,
     options_of,
@@ -28,6 +27,7 @@ from lossctl.api.options import (
     toml,
 )
 from lossctl.errors import UsageError, listed, near, printable
+from lossctl.gate.rules import Tolerance
 from lossctl.version import __version__
 
 LOSSCTL_TOML: Final = "lossctl.toml"

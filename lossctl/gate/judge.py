@@ -28,7 +28,7 @@ OnInsufficient = Literal["warn", "fail"]
 
 
 @dataclass(frozen=True)
-class Case:
+class RuleCase:
     """One rule for one model, over all rows or one slice, with the cells that it is judged by, where they exist.
 
     absent: why there is no cell of the candidate.
@@ -48,20 +48,20 @@ def lay_out(
     cells: Sequence[Cell],
     baseline: Mapping[Place, Cell],
     by: Sequence[str],
-) -> list[Case]:
+) -> list[RuleCase]:
     """Return the cases of all rules.
 
     cells: of the candidates. baseline: the cell that each place of a candidate is compared with. by: the slicings of
     --by. What a rule names and the cells lack becomes a case without a cell.
     """
-    cases: list[Case] = []
+    cases: list[RuleCase] = []
     for bound in bounds:
         for model in models:
             candidate = {cell.place[2]: cell for cell in cells if cell.place[:2] == (model, bound.label)}
             reference = {place[2]: cell for place, cell in baseline.items() if place[:2] == (model, bound.label)}
             for slice_, absent in _slices(bound, candidate, reference, by):
                 items = tuple(slice_.items())
-                cases.append(Case(bound, model, slice_, candidate.get(items), reference.get(items), absent))
+                cases.append(RuleCase(bound, model, slice_, candidate.get(items), reference.get(items), absent))
     return cases
 
 
@@ -133,7 +133,7 @@ class Finding:
     interval: tuple[float, float] | None = None
 
 
-def judge(cases: Sequence[Case], terms: Terms) -> list[Check]:
+def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
     """Judge every case, and number the ids that repeat."""
     checks: list[Check] = []
     times: dict[str, int] = {}
@@ -144,7 +144,7 @@ def judge(cases: Sequence[Case], terms: Terms) -> list[Check]:
     return checks
 
 
-def _finding(case: Case, terms: Terms) -> Finding:
+def _finding(case: RuleCase, terms: Terms) -> Finding:
     """Judge a case; the order of the questions is the order of their weight."""
     bound, rule, cell = case.bound, case.bound.rule, case.cell
     if rule.compares and terms.no_baseline is not None:
@@ -163,7 +163,12 @@ def _finding(case: Case, terms: Terms) -> Finding:
     if base is not None and not math.isfinite(base.value):
         why = base.reason or "no reason is known"
         return Finding("undefined", f"the baseline's value is {_word(base.value)}: {why}")
-    if base is not None and base.value == 0.0 and rule.tolerance.amount is None and rule.tolerance.share is not None:
+    if (
+        base is not None
+        and base.value == 0.0
+        and rule.tolerance.absolute is None
+        and rule.tolerance.percent is not None
+    ):
         return Finding(
             "undefined",
             f"the baseline's value is 0, of which {rule.text} is nothing to compare with; give an absolute tolerance, "
@@ -207,7 +212,7 @@ def _compared(bound: Bound, cell: Cell, base: Cell | None, limit: float, passed:
     return f"{text}; {bound.rule.text} worse is allowed, {side} {_number(limit, size)}"
 
 
-def _tested(case: Case, limit: float, terms: Terms) -> Finding:
+def _tested(case: RuleCase, limit: float, terms: Terms) -> Finding:
     """Decide a regression by the interval of how much worse the candidate is."""
     bound, rule, evidence = case.bound, case.bound.rule, terms.evidence
     if evidence is None:
@@ -235,7 +240,7 @@ def _tested(case: Case, limit: float, terms: Terms) -> Finding:
     return Finding(status, message, limit, interval)
 
 
-def _check(case: Case, finding: Finding, terms: Terms) -> Check:
+def _check(case: RuleCase, finding: Finding, terms: Terms) -> Check:
     """Make the record of a judged case; a rule of level warn turns what would block into a warning."""
     bound, rule, cell = case.bound, case.bound.rule, case.cell
     value = cell.value if cell is not None else None

@@ -6,44 +6,42 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from lossctl.core.loss import Direction
-from lossctl.errors import UsageError, listed
+from lossctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from lossctl.core.loss import Direction
 
 Kind = Literal["max", "min", "max-slice", "max-regression"]
 Decide = Literal["point", "significant", "noninferior"]
 Level = Literal["error", "warn"]
 
 KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")
-DECISIONS: Final[tuple[Decide, ...]] = ("point", "significant", "noninferior")
-LEVELS: Final[tuple[Level, ...]] = ("error", "warn")
 CONFIDENCE: Final = 0.95
 ANY_TOLERANCE: Final = "0.01, 2% or 2%,0.01"
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How much worse than the baseline a value may be: a share of |baseline|, an amount, or both.
+class Tolerance(NamedTuple):
+    """How much worse than the baseline a value may be: in percent of |baseline|, absolutely, or beyond both at once."""
 
-    With both, both must be exceeded to fail.
-    """
-
-    share: float | None = None
-    amount: float | None = None
-
-    def of(self, baseline: float) -> float:
-        """Return the amount that is tolerated for a baseline value; NaN if a part of it is not finite."""
-        parts = [] if self.share is None else [self.share * abs(baseline)]
-        parts += [] if self.amount is None else [self.amount]
-        return max(parts) if parts and all(map(math.isfinite, parts)) else math.nan
+    percent: float | None = None
+    absolute: float | None = None
 
     @property
     def contrasts(self) -> list[tuple[float, bool]]:
         """The parts as (tolerance, relative)."""
-        parts = ((self.share, True), (self.amount, False))
+        parts = ((None if self.percent is None else self.percent / 100.0, True), (self.absolute, False))
         return [(part, relative) for part, relative in parts if part is not None]
+
+    def of(self, baseline: float) -> float:
+        """Return the amount that is tolerated for a baseline value; NaN if a part of it is not finite."""
+        parts = [part * abs(baseline) if relative else part for part, relative in self.contrasts]
+        return max(parts) if parts and all(map(math.isfinite, parts)) else math.nan
+
+
+NO_TOLERANCE: Final = Tolerance()
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Rule:
     text: str
     origin: str
     limit: float = math.nan
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = NO_TOLERANCE
     by: tuple[str, ...] | None = None
     level: Level = "error"
     decide: Decide = "point"
@@ -126,13 +124,13 @@ def regression_rule(text: str, decide: Decide = "point") -> Rule:
     loss, tolerance = _split(text, origin, "2%")
     parts: dict[str, float] = {}
     for piece in tolerance.split(","):
-        name = "share" if piece.endswith("%") else "amount"
+        name = "percent" if piece.endswith("%") else "absolute"
         value = _number(piece.removesuffix("%"), origin, ANY_TOLERANCE)
         if value < 0 or piece.startswith("-"):
             raise UsageError(f"{origin}: a tolerance says how much worse is allowed, and {piece} is below 0")
         if name in parts:
             raise UsageError(f"{origin}: two tolerances of one kind; at most one percentage and one amount, as 2%,0.01")
-        parts[name] = value / 100.0 if name == "share" else value
+        parts[name] = value
     return Rule(loss, "max-regression", tolerance, origin, tolerance=Tolerance(**parts), decide=decide)
 
 
@@ -147,26 +145,10 @@ def _split(text: str, origin: str, example: str) -> tuple[str, str]:
 def _number(text: str, origin: str, example: str) -> float:
     if NUMBER.fullmatch(text) is None:
         raise UsageError(f"{origin}: {text!r} is not a finite decimal number such as {example}")
-    return finite(float(text), origin)
-
-
-def finite(number: float, origin: str) -> float:
-    """Return a limit as a float; raise UsageError for one that is not finite."""
-    try:
-        value = float(number)
-    except OverflowError:
-        value = math.inf
+    value = float(text)
     if not math.isfinite(value):
         raise UsageError(f"{origin}: a limit must be a finite number, and this is {value}")
     return value
-
-
-def decision(name: str, origin: str = "--decide") -> Decide:
-    """Return how a regression is decided; raise UsageError for a name that is none."""
-    for decide in DECISIONS:
-        if name == decide:
-            return decide
-    raise UsageError(f"{origin}: decide {name!r} is unknown; one of {listed(list(DECISIONS))}")
 
 
 def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[Bound], list[str]]:
