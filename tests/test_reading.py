@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lossctl as package
+from lossctl.api.evaluate import time_ranks
 from lossctl.core.block import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
 from lossctl.io import by_key, source
@@ -31,7 +32,6 @@ from lossctl.io.npy import NpyTable
 from lossctl.io.parquet import ParquetTable
 from lossctl.io.source import Chunk, Source, Unsafe, chunks
 from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
-from lossctl.io.times import ranks
 
 pytestmark = pytest.mark.deep
 
@@ -682,7 +682,7 @@ def test_whole_labels_beside_missing_ones_are_not_rounded(values: Any) -> None:
 )
 def test_times_are_ordered_to_the_last_digit(words: list[str]) -> None:
     for order in itertools.permutations(range(len(words))):
-        assert ranks([words[place] for place in order], str).tolist() == list(order)
+        assert time_ranks([words[place] for place in order], str).tolist() == list(order)
 
 
 @pytest.mark.parametrize(
@@ -697,13 +697,13 @@ def test_times_are_ordered_to_the_last_digit(words: list[str]) -> None:
 )
 def test_one_time_in_two_spellings_is_one(words: list[str]) -> None:
     with pytest.raises(DataError, match="is the same time as"):
-        ranks(words, str)
+        time_ranks(words, str)
 
 
 @pytest.mark.parametrize("word", ["nan", "inf", "1_0", "2026-01-01T00.5", "2026-01-01T00:00.5", "2026-01-01T00:00:00."])
 def test_what_is_no_time_is_refused(word: str) -> None:
     with pytest.raises(DataError, match=r"place 0: .* is no time"):
-        ranks([word], lambda place: f"place {place}")
+        time_ranks([word], lambda place: f"place {place}")
 
 
 def test_times_a_nanosecond_apart_are_two(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from decimal import Decimal
-from itertools import chain
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from itertools import chain, pairwise
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,6 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, unknown_column
 from lossctl.io.table import Table
-from lossctl.io.times import ranks as ranks_of
 from lossctl.results.report import Cell, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
@@ -411,7 +411,7 @@ def made_report(
         return reader.where(_table(reader, model), row)
 
     labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
-    ranks = np.empty(0, dtype=np.int64) if plan.times is None else _time_ranks(state, plan, reader)
+    ranks = np.empty(0, dtype=np.int64) if plan.times is None else _ranks_of_rows(state, plan, reader)
     assumptions = Assumptions(state, plan, labels, ranks)
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
     all_scopes = list(scopes(state, plan, labels))
@@ -486,32 +486,6 @@ def _signed(level: float | None, design: Design | None) -> list[str]:
     return words
 
 
-def _time_ranks(state: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
-    """Return the places of all times in their order; raise DataError where two rows have one time."""
-    assert plan.times is not None
-    slot = reader.selection.times[plan.times][0]
-    column = printable(slot.columns[0])
-    words = [word for (word,) in reader.labels(plan.times)]
-    riders = [piece[-2:] for piece in state.series.pieces]
-    codes, addresses = np.concatenate(riders, axis=1).astype(np.int64) if riders else np.empty((2, 0), dtype=np.int64)
-    order = np.argsort(addresses)
-    codes, addresses = codes[order], addresses[order]
-    present, first = np.unique(codes, return_index=True)
-    if len(present) < len(codes):
-        again = np.setdiff1d(np.arange(len(codes)), first)
-        row, word = int(addresses[again[0]]), words[codes[again[0]]]
-        raise DataError(
-            f"{reader.where(slot.table, row)}, column {column!r}: the time {printable(word)!r} stands in a row before; "
-            f"a series has one row for each ({len(again)} such row{'s' * (len(again) > 1)})"
-        )
-    places = np.zeros(len(words), dtype=np.int64)
-    places[codes] = ranks_of(
-        [words[code] for code in codes],
-        lambda place: f"{reader.where(slot.table, int(addresses[place]))}, column {column!r}",
-    )
-    return places
-
-
 def _worst(state: RunState, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
     """Yield the rows where candidates lose most, couple by couple within each loss."""
     assert plan.design is not None
@@ -550,3 +524,104 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
         name = f"{label}{defect.column}:{defect.kind}"
         counts[name] = counts.get(name, 0) + breach.count
     return counts
+
+
+# times: the words of a column that orders rows, brought into their order -----------------------------------------
+
+A_TIME = "numbers throughout, or dates and times as 2026-11-21 or 2026-11-21T09:30:00, are"
+FRACTION: Final = re.compile(r"(.{8,11}(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{6}))[.,]([0-9]+)((?:Z|[+-][0-9:]+)?)")
+Instant = tuple[datetime, Decimal]
+
+
+def time_ranks(words: Sequence[str], where: Callable[[int], str]) -> NDArray[np.int64]:
+    """Return the place of each word in the order of time.
+
+    Times are numbers throughout, or dates and times as ISO 8601 writes them, with a zone throughout or without. Both
+    are compared exactly, whatever their number of digits. Words come in the order of their first rows, and `where`
+    says where that of a word is. Raises DataError for a word that is no time, or not of the kind of the first, and
+    for two that are one time.
+    """
+    if not words:
+        return np.empty(0, dtype=np.int64)
+    numeric = _number(words[0]) is not None
+    times: list[Decimal] | list[Instant] = _numbers(words, where) if numeric else _instants(words, where)
+    order = sorted(range(len(words)), key=times.__getitem__)
+    for before, after in pairwise(order):
+        if times[before] == times[after]:
+            first, second = sorted((before, after))
+            raise DataError(
+                f"{where(second)}: {printable(words[second])!r} is the same time as {printable(words[first])!r} in a "
+                "row before; a series has one row for each"
+            )
+    places = np.empty(len(words), dtype=np.int64)
+    places[order] = np.arange(len(words))
+    return places
+
+
+def _number(word: str) -> Decimal | None:
+    """Read a finite number; None where a word is none."""
+    try:
+        number = Decimal(word)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and "_" not in word else None
+
+
+def _numbers(words: Sequence[str], where: Callable[[int], str]) -> list[Decimal]:
+    numbers: list[Decimal] = []
+    for place, word in enumerate(words):
+        number = _number(word)
+        if number is None:
+            raise DataError(
+                f"{where(place)}: {printable(word)!r} is no number, as {printable(words[0])!r} is; {A_TIME}"
+            )
+        numbers.append(number)
+    return numbers
+
+
+def _instants(words: Sequence[str], where: Callable[[int], str]) -> list[Instant]:
+    """Read dates and times: to the second, and the fraction of it, which `datetime` would cut to microseconds."""
+    moments: list[Instant] = []
+    for place, word in enumerate(words):
+        try:
+            moments.append(_instant(word.strip()))
+        except ValueError:
+            raise DataError(f"{where(place)}: {printable(word)!r} is no time; {A_TIME}") from None
+        if (moments[place][0].tzinfo is None) != (moments[0][0].tzinfo is None):
+            raise DataError(f"{where(place)}: {printable(word)!r}: times with a zone and without one are mixed")
+    return moments
+
+
+def _instant(text: str) -> Instant:
+    match = FRACTION.fullmatch(text)
+    if match is not None:
+        return datetime.fromisoformat(match[1] + match[3]), Decimal(f"0.{match[2]}")
+    if "." in text or "," in text:
+        raise ValueError("only a second has a fraction")
+    return datetime.fromisoformat(text), Decimal(0)
+
+
+def _ranks_of_rows(state: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:
+    """Return the places of all times in their order; raise DataError where two rows have one time."""
+    assert plan.times is not None
+    slot = reader.selection.times[plan.times][0]
+    column = printable(slot.columns[0])
+    words = [word for (word,) in reader.labels(plan.times)]
+    riders = [piece[-2:] for piece in state.series.pieces]
+    codes, addresses = np.concatenate(riders, axis=1).astype(np.int64) if riders else np.empty((2, 0), dtype=np.int64)
+    order = np.argsort(addresses)
+    codes, addresses = codes[order], addresses[order]
+    present, first = np.unique(codes, return_index=True)
+    if len(present) < len(codes):
+        again = np.setdiff1d(np.arange(len(codes)), first)
+        row, word = int(addresses[again[0]]), words[codes[again[0]]]
+        raise DataError(
+            f"{reader.where(slot.table, row)}, column {column!r}: the time {printable(word)!r} stands in a row before; "
+            f"a series has one row for each ({len(again)} such row{'s' * (len(again) > 1)})"
+        )
+    places = np.zeros(len(words), dtype=np.int64)
+    places[codes] = time_ranks(
+        [words[code] for code in codes],
+        lambda place: f"{reader.where(slot.table, int(addresses[place]))}, column {column!r}",
+    )
+    return places

@@ -805,7 +805,7 @@ class RuleTable(NamedTuple):
 
 # the table: what the command line alone has ------------------------------------------------------------------
 
-FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github")  # of any command
+ALL_FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github")  # of any command
 
 
 class Verdict(TypedDict):

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from lossctl.api.options import (
+    ALL_FORMATS,
     COMMAND_LINE,
-    FORMATS,
     LEVEL,
     PREFIX,
     ConfigOptions,
@@ -34,7 +34,7 @@ LOSSCTL_TOML: Final = "lossctl.toml"
 PYPROJECT: Final = "pyproject.toml"
 LARGEST: Final = 1 << 20  # bytes; no configuration is longer
 LIMITS: Final = ("max", "min", "max-slice", "max-regression")
-FORM: Final = f"(?:{'|'.join(FORMATS)}):"
+FORM: Final = f"(?:{'|'.join(ALL_FORMATS)}):"
 # a path below the file's folder; the schema has the same pattern, so it is one that JavaScript reads alike
 INSIDE: Final = rf"^(?!(?:{FORM})?/)(?!(?:{FORM})?(?:[^\0]*/)?\.\.(?:/|$))[^\0]+$"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from lossctl.api.options import FORMATS, Display
+from lossctl.api.options import ALL_FORMATS, Display
 from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
 from lossctl.version import __version__
 
@@ -194,7 +194,7 @@ def checked_format(name: str, formats: Sequence[str]) -> str:
 def destination(text: str, formats: Sequence[str]) -> tuple[str, str]:
     """Split `[FMT:]PATH` into format and path; without a format, the path's ending tells."""
     name, colon, path = text.partition(":")
-    if colon and name in FORMATS:
+    if colon and name in ALL_FORMATS:
         checked_format(name, formats)
         if not path:
             raise UsageError(f"-o {text}: the path after the colon is empty")

@@ -11,7 +11,7 @@ from typing import Final
 
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
-from lossctl.io.source import FORMATS, Source, spooled_stdin
+from lossctl.io.source import READABLE, Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
@@ -43,7 +43,7 @@ def table_of(source: Source, delimiter: str | None) -> Table:
         return NpzTable(source)
     plain = source.format in ("csv", "jsonl")
     if not plain and not source.compressed:
-        raise DataError(f"{source.label}: {source.format} is not read; use {FORMATS}")
+        raise DataError(f"{source.label}: {source.format} is not read; use {READABLE}")
     for suffix, kind, begins in OTHERS:
         if plain and source.stem.endswith(suffix):
             raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")

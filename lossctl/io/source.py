@@ -35,7 +35,7 @@ MAGIC: Final = (
     (b"PK\x05\x06", "zip"),  # without members
     *((bytes((0x80, protocol)), "pickle") for protocol in range(2, 6)),
 )
-FORMATS: Final = "CSV, TSV, JSON lines, Parquet, .npy or .npz"
+READABLE: Final = "CSV, TSV, JSON lines, Parquet, .npy or .npz"
 COMPRESSED: Final = ("gzip", "bz2", "zstd")
 # a CSV header may begin with {, too
 JSON_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*(?:[\"}]|\Z)")
