@@ -305,7 +305,7 @@ def test_a_number_is_the_same_key_in_every_type() -> None:
 
 
 def test_what_is_spelled_otherwise_is_another_key() -> None:
-    words = ["7", "07", "7.", "7.00", "+7", " 7", "7 ", "-7", "- 7", "7a", "a7", "", "-", "--7", "-0", "1e3", "1000"]
+    words = ["7", "07", "+7", " 7", "7 ", "-7", "- 7", "7a", "a7", "", "-", "--7", "-0", "1e3", "1000"]
     words += ["9" * 19, "9" * 20, "9" * 21, "x" * 7, "x" * 8, "x" * 9, "x" * 16, "x" * 17, "é", "e\u0301"]
     assert len(set(hashes(words))) == len(words)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final, Self
 
 import numpy as np
@@ -390,17 +391,67 @@ CODES = Codes()
 
 # labels: one spelling for each, wherever it comes from; and labels to class codes -------------------------------------
 
-WHOLE: Final = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0")
+NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)?(?:(\.)([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
+TIME: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
+TIME_OF_DAY: Final = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]+)")
+UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID_LENGTH: Final = 36
 BOOLEAN: Final = {"true": "true", "True": "true", "TRUE": "true", "false": "false", "False": "false", "FALSE": "false"}
 
 
 def label(value: object) -> str:
-    """Write a label in one way for every container: true for True, 1 for 1.0; other text stays as it is."""
+    """Write a label in one way for every container; text that is none of these stays as it is.
+
+    true for True; 2 for 2.00 and 0.5 for 5e-1; 2026-11-21 09:30:00 for 2026-11-21T09:30:00.000, 2026-11-21 for its
+    midnight, times with a zone in that of Greenwich, with Z; a UUID in lower case. Leading zeros and 12e5, without a
+    sign, stay, as codes may have them.
+    """
     text = str(value)
-    match = WHOLE.fullmatch(text)
-    if match:
-        return "0" if match[1] == "-0" else match[1]
-    return BOOLEAN.get(text, text)
+    if len(text) == UUID_LENGTH and UUID.fullmatch(text):
+        return text.lower()
+    if text[:1] not in "-.0123456789":
+        return BOOLEAN.get(text, text)
+    if match := NUMBER.fullmatch(text):
+        return _number_label(text, *match.groups())
+    if match := TIME.fullmatch(text):
+        return _time_label(text, *match.groups())
+    if match := TIME_OF_DAY.fullmatch(text):
+        return match[1] + _fraction(match[2])
+    return text
+
+
+def _number_label(
+    text: str, sign: str, whole: str | None, point: str | None, fraction: str | None, exponent: str | None
+) -> str:
+    """Write a number without an exponent and without zeros that say nothing."""
+    if not (whole or fraction) or not (point or (exponent or "0")[0] in "+-"):
+        return text
+    digits = (whole or "") + (fraction or "")
+    place = len(whole or "") + int(exponent or 0)  # of the point, among the digits
+    digits, place = "0" * -place + digits, max(place, 0)
+    before, after = digits[:place].ljust(place, "0").lstrip("0"), digits[place:].rstrip("0")
+    return f"{sign}{before or '0'}{after and '.'}{after}" if before or after else "0"
+
+
+def _time_label(text: str, day: str, minute: str, second: str | None, fraction: str | None, zone: str | None) -> str:
+    """Write a time to the second, with a fraction if it has one; a midnight without a zone as its day."""
+    time = f"{minute}:{second or '00'}"
+    if zone is None:
+        time += _fraction(fraction or "")
+        return day if time == "00:00:00" else f"{day} {time}"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time}{zone.replace('UTC', 'Z')}").astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day, or one before the first year
+        return text
+    return f"{moment.isoformat(' ')[:19]}{_fraction(fraction or '')}Z"
+
+
+def _fraction(digits: str) -> str:
+    digits = digits.rstrip("0")
+    return digits and f".{digits}"
 
 
 class ClassCodes:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lossctl.core.block import Hashes, stirred
-from lossctl.core.domain import label
+from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
 from lossctl.io.table import NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, Shape, Texts
 from lossctl.numerics.array import Mask
@@ -35,11 +35,18 @@ NESTED: Final = {
     pa.types.is_map: "maps",
     pa.types.is_union: "values of several types",
 }
+UUID: Final = "arrow.uuid"
+UUID_DIGITS: Final = [place for place in range(UUID_LENGTH) if place not in (8, 13, 18, 23)]
+HEX: Final = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype="S2").view(np.uint8).reshape(256, 2)
+UNITS: Final = ("s", "ms", "us", "ns")
+DAY: Final = 86_400  # seconds
 BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
 def column(array: pa.Array, kind: Kind) -> Column:
     """Convert one column of a record batch; raise DataError where its type does not fit."""
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = uuids(array.storage) if array.type.extension_name == UUID else array.storage
     if kind is Kind.NUMBER:
         return numbers(array)
     if kind is Kind.TEXT:
@@ -67,6 +74,8 @@ def is_number(kind: pa.DataType) -> bool:
 
 def shape(kind: pa.DataType) -> Shape:
     """Describe a column by its Arrow type; the width of a list of free length is 0, to be looked up."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return Shape("text") if kind.extension_name == UUID else shape(kind.storage_type)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if is_list(kind):
@@ -178,9 +187,43 @@ def not_a_number(array: pa.Array) -> Mask | None:
     return nan if nan.any() else None
 
 
+def uuids(storage: pa.Array) -> pa.Array:
+    """Write identifiers of 16 bytes as text."""
+    if not len(storage):
+        return pa.Array.from_buffers(pa.string(), 0, [None, pa.py_buffer(bytes(4)), pa.py_buffer(b"")])
+    raw = np.frombuffer(storage.buffers()[1], dtype=np.uint8).reshape(-1, 16)
+    words = np.full((len(storage), UUID_LENGTH), ord("-"), dtype=np.uint8)
+    words[:, UUID_DIGITS] = HEX[raw[storage.offset : storage.offset + len(storage)]].reshape(len(storage), -1)
+    offsets = np.arange(len(storage) + 1, dtype=np.int32) * np.int32(UUID_LENGTH)
+    buffers = [_bitmap(valid(storage)), pa.py_buffer(offsets), pa.py_buffer(words)]
+    return pa.Array.from_buffers(pa.string(), len(storage), buffers)
+
+
+def times(array: pa.Array) -> pa.Array:
+    """Write time stamps as text, in the coarsest unit that holds them all; those with a zone in Greenwich's."""
+    present = valid(array)
+    values = np.array(buffer_of(array.view(pa.int64()), np.int64))
+    if present is not None:
+        values[~present] = 0
+    in_second = 10 ** (3 * UNITS.index(array.type.unit))
+    days, rest = np.divmod(values, DAY * in_second)
+    if array.type.tz is None and not rest.any() and np.abs(days).max(initial=0) < 1 << 31:
+        values, kind = days.astype(np.int32), pa.date32()
+    else:
+        unit = next(place for place in range(len(UNITS)) if not (values % max(in_second // 1000**place, 1)).any())
+        values, kind = values // max(in_second // 1000**unit, 1), pa.timestamp(UNITS[unit], array.type.tz and "UTC")
+    return pa.Array.from_buffers(kind, len(array), [_bitmap(present), pa.py_buffer(values)]).cast(pa.string())
+
+
+def _bitmap(present: Mask | None) -> pa.Buffer | None:
+    return None if present is None else pa.py_buffer(np.packbits(present, bitorder="little"))
+
+
 def as_text(array: pa.Array) -> pa.Array:
     """Return single values as text; raise DataError where they are none, or not UTF-8."""
     kind = array.type
+    if pa.types.is_timestamp(kind):
+        return times(array)
     if pa.types.is_float32(kind) or pa.types.is_float64(kind):
         import pyarrow.compute as pc
 
@@ -232,11 +275,18 @@ def texts(array: pa.Array) -> Texts:
 WORD: Final = 8  # bytes hashed at a time
 FIRST_BYTES: Final = np.array([(1 << 8 * n) - 1 for n in range(WORD)] + [(1 << 64) - 1], dtype=np.uint64)
 ZEROS, ABOVE_NINE = np.uint64(0x3030303030303030), np.uint64(0x4646464646464646)
+NO_BYTE: Final = np.uint64(0)
 NO_DIGIT: Final = np.uint64(0x8080808080808080)
 LONGEST_NUMBER: Final = 20  # characters of the longest whole number of 64 bits
 OTHER_SEED: Final = np.uint64(0x9E3779B97F4A7C15)  # of the second hash of a text: 2^64 over the golden ratio
 SPELLED_OTHERWISE: Final = (b"True", b"TRUE", b"False", b"FALSE")
-LABELS: Final = ("true", "false")
+LONGEST_FRACTION: Final = 400  # characters of the longest text that is looked at as a number with a fraction
+DATE_MARKS: Final = np.uint64(0xFF0000FF00000000)  # where 2026-11- has its hyphens
+HYPHENS: Final = np.uint64(0x2D00002D00000000)
+CLOCK_MARKS: Final = np.uint64(0x0000FF0000FF0000)  # where 09:30:00 has its colons
+COLONS: Final = np.uint64(0x00003A00003A0000)
+MIDNIGHT: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
+DAY_LENGTH, TIME_LENGTH = len("2026-11-21"), len("2026-11-21 09:30:00")
 
 
 def keys(array: pa.Array) -> Keys:
@@ -256,7 +306,9 @@ def keys(array: pa.Array) -> Keys:
         null |= nan
     text = as_text(array)
     offsets = offsets_of(text, np.int32).astype(np.int64)
-    hashed = of_texts(offsets, np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8))
+    data = np.frombuffer(text.buffers()[2] or b"", dtype=np.uint8)[offsets[0] : offsets[-1]]
+    offsets -= offsets[0]
+    hashed = of_texts(offsets, data)
     check = hashed.check if hashed.check.any() else None
     null |= np.diff(offsets) == 0
     if null.any():
@@ -286,6 +338,8 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> TextHashes:
     starts, lengths = offsets[:-1], np.diff(offsets)
     padded = np.concatenate([data, np.zeros(WORD, np.uint8)])
     windows = np.ndarray((len(data) + 1,), dtype="<u8", buffer=padded.data, strides=(1,))  # every 8 bytes in a row
+    times, with_t = _times(starts, lengths, padded, windows)
+    padded[starts[with_t] + DAY_LENGTH] = ord(" ")
     hashes = stirred(lengths.astype(np.uint64))
     check = stirred(lengths.astype(np.uint64) ^ OTHER_SEED)
     digits = (lengths > 0) & (lengths <= LONGEST_NUMBER)
@@ -300,7 +354,7 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> TextHashes:
             if place == 0:
                 unsigned = (padded_word & ~np.uint64(0xFF)) | np.uint64(ord("0"))
                 padded_word = np.where(signs, unsigned, padded_word)
-            digits &= (((padded_word + ABOVE_NINE) | (padded_word - ZEROS)) & NO_DIGIT) == 0
+            digits &= _are_digits(padded_word)
         longer = count > 0
         if longer.all():
             hashes, check = stirred(hashes ^ word), stirred(stirred(check ^ word))
@@ -311,7 +365,7 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> TextHashes:
     rows, values = _whole_numbers(np.flatnonzero(digits), starts + signs, lengths - signs, signs, padded)
     hashes[rows], check[rows] = _of_numbers(values), 0
     numeric[rows], numbers[rows] = True, values
-    respelled, words = _respelled(starts, lengths, data, padded, windows)
+    respelled, words = _respelled(starts, lengths, digits | times, data, windows)
     if len(respelled):
         encoded = [text.encode() for text in words]
         again = of_texts(
@@ -320,7 +374,7 @@ def of_texts(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> TextHashes:
         hashes[respelled], check[respelled] = again.hashes, again.check
         if again.numbers is not None:
             numeric[respelled], numbers[respelled] = True, again.numbers
-    plain = not numeric.any() and not len(respelled)
+    plain = not (numeric.any() or len(respelled) or with_t.any())
     return TextHashes(hashes, check, numbers if numeric.all() else None, plain)
 
 
@@ -346,25 +400,72 @@ def _whole_numbers(
     return rows[fits], values[fits]
 
 
+def _are_digits(words: NDArray[np.uint64], others: np.uint64 = NO_BYTE) -> Mask:
+    """Whether the 8 bytes of each word are digits, but for some others."""
+    words = (words & ~others) | (ZEROS & others)
+    return (((words + ABOVE_NINE) | (words - ZEROS)) & NO_DIGIT) == 0
+
+
+def _times(
+    starts: NDArray[np.int64], lengths: NDArray[np.int64], padded: NDArray[np.uint8], windows: NDArray[Any]
+) -> tuple[Mask, Mask]:
+    """Return which texts are times as labels have them, with a blank or a T, and which have a T."""
+    times, with_t = np.zeros(len(lengths), dtype=bool), np.zeros(len(lengths), dtype=bool)
+    rows = np.flatnonzero((lengths == TIME_LENGTH) | (lengths == TIME_LENGTH + 1))
+    rows = rows[(windows[starts[rows]] & DATE_MARKS) == HYPHENS]
+    if len(rows):
+        first, clock = windows[starts[rows]], windows[starts[rows] + DAY_LENGTH + 1]
+        in_greenwich = padded[starts[rows] + TIME_LENGTH] == ord("Z")
+        fits = np.where(lengths[rows] == TIME_LENGTH, clock != MIDNIGHT, in_greenwich)
+        fits &= ((clock & CLOCK_MARKS) == COLONS) & _are_digits(clock, CLOCK_MARKS) & _are_digits(first, DATE_MARKS)
+        for place in (DAY_LENGTH - 2, DAY_LENGTH - 1):
+            fits &= padded[starts[rows] + place] - np.uint8(ord("0")) < 10
+        between = padded[starts[rows] + DAY_LENGTH]
+        with_t[rows] = fits & (between == ord("T"))
+        times[rows] = with_t[rows] | (fits & (between == ord(" ")))
+    return times, with_t
+
+
 def _respelled(
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    data: NDArray[np.uint8],
-    padded: NDArray[np.uint8],
-    windows: NDArray[Any],
+    starts: NDArray[np.int64], lengths: NDArray[np.int64], plain: Mask, data: NDArray[np.uint8], windows: NDArray[Any]
 ) -> tuple[NDArray[np.int64], Sequence[str]]:
-    """Return the rows whose text is spelled otherwise than its label, and these labels."""
+    """Return the rows, but for plain ones, whose text is spelled otherwise than its label, and these labels."""
     ends = starts + lengths
-    odd = (lengths > 2) & (padded[np.maximum(ends - 2, 0)] == ord(".")) & (padded[np.maximum(ends - 1, 0)] == ord("0"))
     first = windows[np.minimum(starts, len(data))] & FIRST_BYTES[np.minimum(lengths, WORD)]
+    odd = np.zeros(len(lengths), dtype=bool)
     for spelling in SPELLED_OTHERWISE:
         odd |= (lengths == len(spelling)) & (first == np.uint64(int.from_bytes(spelling, "little")))
+    lead = (first & np.uint64(0xFF)).astype(np.uint8)
+    numeric = ((lead - np.uint8(ord("0")) < 10) | (lead == ord("-")) | (lead == ord("."))) & ~plain
+
+    def hold(marks: Mask) -> Mask:
+        """Return which texts hold a marked byte."""
+        texts = np.zeros(len(lengths), dtype=bool)
+        texts[np.searchsorted(ends, np.flatnonzero(marks), side="right")] = True
+        return texts
+
+    if numeric.any():
+        exponents = (data | 0x20) == ord("e")
+        signed = exponents.copy()
+        signed[:-1] &= (data[1:] == ord("+")) | (data[1:] == ord("-"))
+        last = data[np.maximum(ends - 1, 0)]
+        second = (first >> np.uint64(8)).astype(np.uint8)
+        bare = (
+            (last == ord("0")) | (last == ord(".")) | (lead == ord(".")) | ((lead == ord("-")) & (second == ord(".")))
+        )
+        numeric &= lengths <= LONGEST_FRACTION
+        points = hold(data == ord("."))
+        odd |= numeric & points & (bare | (points.any() and hold(exponents))) | numeric & hold(signed)
+        odd |= numeric & (lengths > DAY_LENGTH) & ((first & DATE_MARKS) == HYPHENS)
+    identifiers = lengths == UUID_LENGTH
+    if identifiers.any():
+        odd |= identifiers & hold(data - np.uint8(ord("A")) < 6)
     candidates = np.flatnonzero(odd)
     if not len(candidates):
         return candidates, []
     raw = data.tobytes()
     bounds = zip(starts[candidates].tolist(), ends[candidates].tolist(), strict=True)
-    words = [label(raw[start:end].decode("utf-8", errors="replace")) for start, end in bounds]
-    sizes = lengths[candidates].tolist()
-    places = [i for i, text in enumerate(words) if len(text.encode()) != sizes[i] or text in LABELS]
-    return candidates[places], [words[i] for i in places]
+    texts = [raw[start:end] for start, end in bounds]
+    labels = {text: label(text.decode("utf-8", errors="replace")) for text in dict.fromkeys(texts)}
+    places = [place for place, text in enumerate(texts) if labels[text].encode() != text]
+    return candidates[places], [labels[texts[place]] for place in places]
