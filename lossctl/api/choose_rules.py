@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, cast
 import numpy as np
 
 from lossctl.api.choose_facts import Facts
-from lossctl.core.block import breach, judged
+from lossctl.core.block import RAW, breach, judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import OPTIONAL, Form
 from lossctl.core.loss import Loss
@@ -216,6 +216,8 @@ def domains_of(losses: Iterable[Loss], widths: Mapping[str, int]) -> dict[str, t
             if form.fits(columns):
                 for role in columns:
                     domains[role][form.roles[role]] = None
+    if "pred" in domains:
+        domains["pred"] |= dict.fromkeys(RAW.values())
     return {role: tuple(several) for role, several in domains.items()}
 
 

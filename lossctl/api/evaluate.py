@@ -53,6 +53,8 @@ def evaluate(
     weight: str | None = None,
     by: Names = None,
     activation: Names | Mapping[str, str] = None,
+    renormalize: bool = False,
+    sum_tolerance: float | None = None,
     targets: object = None,
     id: str | None = None,  # noqa: A002  # the option's own name
     roles: Names | Mapping[str, str] = None,
@@ -90,7 +92,10 @@ def evaluate(
     by
         Slicings: a column, or `a,b` for their combinations.
     activation
-        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus or relu; `MODEL=ACT` for one model.
+        What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus, relu, or renormalize (each row of class
+        probabilities is divided by its sum); `MODEL=ACT` for one model.
+    renormalize, sum_tolerance
+        The activation renormalize for every model; by how much a row of probabilities may miss a sum of 1 (0.001).
     targets
         A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
     roles
@@ -401,6 +406,7 @@ def made_report(
             f"drop:{drop}",
             f"w:{printable(query.options['weight']) if query.options['weight'] else 'none'}",
             f"agg:{query.options['reduction']}",
+            *([] if query.options["sum_tolerance"] is None else [f"sum:{query.options['sum_tolerance']:g}"]),
             *_signed(query.options["ci"], plan.design),
             f"data:{digest}",
             f"v:{__version__}",

@@ -12,9 +12,9 @@ from lossctl import registry
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, ClassCodes, Flag
+from lossctl.core.domain import RANGES, ClassCodes, Domain, Flag, Interval
 from lossctl.core.form import OPTIONAL, Form, form_wish
-from lossctl.core.loss import Loss, fitted, misfit, unfit
+from lossctl.core.loss import Loss, admits, fitted, fixes, misfit, unfit
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
@@ -32,6 +32,8 @@ USUAL: Final = {
     "multiclass": ("cce", "brier", "focal", "zero_one"),
     "multilabel": ("bce", "focal"),
 }
+RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
+SHOWN: Final = 4  # values of a row in a message
 
 
 class Job:
@@ -74,7 +76,12 @@ class Job:
                 raise UsageError(f"--activation {name}: one of {listed(list(RANGES))}{near(name, list(RANGES))}")
         if texts and not any("pred" in roles for roles in self._selection.slots.values()):
             raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
-        return {model: by_model.get(model, "none") for model in models}
+        activations = {model: by_model.get(model, "none") for model in models}
+        for model, name in activations.items() if self._query.options["renormalize"] else ():
+            if name not in ("none", RENORMALIZE):
+                raise UsageError(f"--renormalize: model {printable(model)!r} has --activation {name}; give one of them")
+            activations[model] = RENORMALIZE
+        return activations
 
     def _widths(self) -> dict[str, int]:
         """Return role -> number of columns; all models must agree."""
@@ -155,6 +162,9 @@ class Job:
             raise UsageError(f"--per-output: the columns of {loss.spec} are not outputs of their own; ask it apart")
         if fit is None:
             raise UsageError(misfit(loss, widths))
+        tolerance = self._query.options["sum_tolerance"]
+        if tolerance is not None:
+            fit = fit[0], fit[1].within(tolerance)
         for activation in dict.fromkeys(self.activations.values()):
             if fault := unfit(loss, fit[1], activation):
                 raise UsageError(f"{fault}{self._alternatives(activation)}")
@@ -279,22 +289,47 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> s
     """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
     slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
     slot = slot or reader.selection.slots[check.model or plan.models[0]][check.role]
-    values = _values_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
+    row = _row_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
     columns = "columns" if len(slot.columns) > 1 else "column"
-    where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {values}"
+    where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {_shown(check.domain, row)}"
     if breach.clash <= breach.row:
         return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
     count = f" ({breach.count} such rows)" if breach.count > 1 else ""
+    if check.role == "weight":
+        return f"{where}{count}: weights must be {check.domain}"
+    question = next(question for question in plan.questions if question.loss.spec == check.loss)
     activation = plan.activations.get(check.model, "none")
-    hint = f"; {check.domain.hint}" if check.domain.hint and check.role != "target" and activation == "none" else ""
-    need = "weights must be" if check.role == "weight" else f"{check.loss} needs {check.role} in"
-    return f"{where}{count}: {need} {check.domain}{hint}"
+    fix = fixes(question.loss, question.form, check.role, row, activation)
+    fix += _kin(question, check.role, row, activation)
+    return f"{where}{count}: {check.loss} needs {check.role} in {check.domain}{fix}"
 
 
-def _values_at(table: Table, slot: Slot, row: int) -> str:
-    """Read one row again, for a message."""
+def _kin(question: Question, role: str, row: Array, activation: str) -> str:
+    """Name losses of the same family that admit a row, where a loss has bounds of its own."""
+    if not isinstance(question.form.roles[role], Interval):
+        return ""
+    names = [
+        loss.name
+        for loss in registry.losses().values()
+        if (loss.family, loss.roles) == (question.loss.family, question.loss.roles)
+        and admits(loss, role, row[:, np.newaxis], activation)
+    ]
+    return f"; of its kind {listed(names, 3)} admit it" if names and activation == "none" else ""
+
+
+def _row_at(table: Table, slot: Slot, row: int) -> Array:
+    """Read one row again, for a message; NaN where that cannot be done."""
     piece = table.row(dict.fromkeys(slot.columns, Kind.NUMBER), row)
     if piece is None:
-        return "?"
-    values = [float(x) for name in slot.columns for x in piece.column(name, Numbers).values[:, 0]]
-    return ", ".join(f"{value:.10g}" for value in values[:4]) + (", ..." if len(values) > 4 else "")
+        return np.full(len(slot.columns), np.nan)
+    return np.concatenate([piece.column(name, Numbers).values[:, 0] for name in slot.columns])
+
+
+def _shown(domain: Domain, row: Array) -> str:
+    """Write the values of a row, of a wide one those from the first on that is outside by itself."""
+    each = domain.wide(1)
+    wide = len(row) > SHOWN
+    begin = next((place for place, x in enumerate(row) if not each.admits(np.array([[x]]))), 0) if wide else 0
+    begin = min(begin, len(row) - SHOWN) if wide else 0
+    values = [f"{value:.10g}" for value in row[begin : begin + SHOWN].tolist()]
+    return ", ".join(["..."] * (begin > 0) + values + ["..."] * (begin + SHOWN < len(row)))

@@ -515,6 +515,7 @@ PATH: Final = Text("a path", plain_path)
 BASELINE: Final = Text("the name of a model, or a path", plain_path)
 EFFECT: Final = Text("a number, or a text such as '2%'", text_or(plain_number))
 SHARE: Final = Number("a number between 0 and 1, as 0.95", plain_number, low=0, high=1, ends=False, such_as="0.95")
+TOLERANCE: Final = Number("a number from 0 to 1", plain_number, low=0, high=1, such_as="0.02")
 LIMITS: Final = Texts(
     "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
     mapping_or(one_or_more(plain_text), plain_name),
@@ -576,6 +577,11 @@ class Inputs(TypedDict, total=False):
             "Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.",
             "[MODEL=]ACT",
         ),
+    ]
+    renormalize: Annotated[bool, Option(SWITCH, "Divide each row of class probabilities by its sum.")]
+    sum_tolerance: Annotated[
+        float | None,
+        Option(TOLERANCE, "By how much a row of probabilities may miss a sum of 1 [default: 0.001].", "GAP"),
     ]
     positive_label: Annotated[str | None, Option(LABEL, "Which label counts as 1.", "LABEL")]
     classes: Annotated[

@@ -152,6 +152,8 @@ def other_prob(batch: Batch) -> Array:
         return act.sigmoid(-batch.raw)
     if batch.activation == "softmax":
         return act.one_minus_softmax(batch.raw)
+    if batch.activation == "renormalize":
+        return act.sum_of_others(batch.raw) / np.add.reduce(batch.raw, axis=0)
     return 1.0 - batch.pred
 
 
@@ -172,6 +174,8 @@ def log_other_prob(batch: Batch) -> Array:
         return -act.softplus(batch.raw)
     if batch.activation == "softmax":
         return np.log(act.one_minus_softmax(batch.raw))
+    if batch.activation == "renormalize":
+        return np.log(other_prob(batch))
     return np.log1p(-batch.pred)
 
 

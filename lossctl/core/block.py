@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.domain import REAL, Box, Domain
+from lossctl.core.domain import AMOUNTS, REAL, SOFTMAX_LOGITS, Box, Domain
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
+
+RAW: Final = {"softmax": SOFTMAX_LOGITS, "renormalize": AMOUNTS}
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,13 @@ def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64]) -
 def judged(domain: Domain, role: str, activation: str) -> Domain:
     """Return the domain that the columns of a role must be in as they were read.
 
-    A raw output may be any finite number: the activation puts it into the domain. Boxes are judged by the
-    order of their corners, which every activation that fits them keeps.
+    A raw output may be any finite number: the activation puts it into the domain; the logit of a class
+    that cannot be is -∞. Boxes are judged by the order of their corners, which every activation that fits them
+    keeps.
     """
-    return domain if role != "pred" or activation == "none" or isinstance(domain, Box) else REAL
+    if role != "pred" or activation == "none" or isinstance(domain, Box):
+        return domain
+    return RAW.get(activation, REAL)
 
 
 class Defect(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ class Domain:
     """A set of admissible values for one role, held as (width, rows) blocks.
 
     `width` is the number of columns the role must have (None: any number, shared with its fellow roles).
-    `hint` is the usual mistake behind a violation. Every check treats NaN as outside.
+    `hint` is the usual mistake behind a violation, `advice` what it says of one row. Every check treats NaN as outside.
     """
 
     words: str = ""
@@ -45,6 +46,10 @@ class Domain:
     def sides(self, x: Array) -> tuple[Mask, Mask] | None:
         """Return two row masks that must not both occur in one input, or None where nothing can clash."""
         return None
+
+    def advice(self, row: Array, role: str) -> str:
+        """Return the likely fix for a (width,) row outside of the domain; nothing where there is none to be known."""
+        return self.hint if role == "pred" else ""
 
     def wide(self, width: int) -> Self:
         """Return the same domain for exactly `width` columns."""
@@ -108,7 +113,7 @@ class Interval(Domain):
 
     def activations(self) -> frozenset[str]:
         fitting = (name for name, span in RANGES.items() if name == "none" or self.contains(span))
-        return frozenset(fitting) - {"softmax"}  # its columns are the classes of one row, not values of their own
+        return frozenset(fitting) - {"softmax", "renormalize"}  # their columns are the classes of one row
 
     def __str__(self) -> str:
         if self.words:
@@ -197,6 +202,7 @@ RANGES: Final = {
     "exp": Interval(low=0.0),
     "softplus": Interval(low=0.0),
     "relu": Interval(low=0.0, low_closed=True),
+    "renormalize": Interval(low=0.0, high=1.0, low_closed=True, high_closed=True),
 }
 
 
@@ -223,7 +229,6 @@ class Box(Domain):
     width: int | None = 4
     solid: bool = False
     frame: str = "xyxy"
-    hint: str = "the loss's parameter `frame` says what the columns are: xyxy, xywh or cxcywh"
 
     def outside(self, x: Array) -> Mask:
         finite = np.logical_and.reduce(np.isfinite(x), axis=0)
@@ -263,6 +268,9 @@ class Flag(Domain):
         inside = ((x >= 0.0) & (x <= 1.0)) | (x == -1.0) if self.soft else (x == 0.0) | (x == 1.0) | (x == -1.0)
         return ~np.logical_and.reduce(inside, axis=0)
 
+    def advice(self, row: Array, role: str) -> str:
+        return advice_on_labels(row, role)
+
     def sides(self, x: Array) -> tuple[Mask, Mask] | None:
         return np.logical_or.reduce(x == -1.0, axis=0), np.logical_or.reduce((x >= 0.0) & (x < 1.0), axis=0)
 
@@ -272,6 +280,14 @@ class Flag(Domain):
 
     def __str__(self) -> str:
         return "{0, 1} or {-1, +1}" + (" or a probability in [0, 1]" if self.soft else "")
+
+
+def advice_on_labels(row: Array, role: str) -> str:
+    """Say which label may be the positive one; nothing for numbers that are no labels."""
+    labels = row[(row != 0.0) & (row != 1.0) & (row == np.rint(row))]
+    if role != "target" or not labels.size:
+        return ""
+    return f"if these are two labels, --positive-label {labels.max():g} says which is 1"
 
 
 @dataclass(frozen=True)
@@ -284,6 +300,9 @@ class Mark(Domain):
         wrong = ~np.logical_and.reduce((x == 0.0) | (x == 1.0), axis=0)
         return wrong | (np.add.reduce(x, axis=0) != 1.0) if self.one_hot else wrong
 
+    def advice(self, row: Array, role: str) -> str:
+        return "" if self.one_hot else advice_on_labels(row, role)
+
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         if self.one_hot:
             return np.ascontiguousarray(np.eye(width)[rng.integers(0, width, rows)].T)
@@ -295,45 +314,94 @@ class Mark(Domain):
 
 @dataclass(frozen=True)
 class Simplex(Domain):
-    """Rows of probabilities over K classes that sum to 1 (within 0.001)."""
+    """Rows of probabilities over K classes that sum to 1 within a tolerance."""
 
-    hint: str = "if these are logits, add --activation softmax"
+    tolerance: float = SUM_TOLERANCE
 
     def admits(self, x: Array) -> bool:
         if not x.size or not UNIT.admits(x):
             return not self.outside(x).any()
         low, high = ends(np.add.reduce(x, axis=0))
-        return (low >= 1.0 - SUM_TOLERANCE / 2 and high <= 1.0 + SUM_TOLERANCE / 2) or not self.outside(x).any()
+        within = self.tolerance / 2
+        return (low >= 1.0 - within and high <= 1.0 + within) or not self.outside(x).any()
 
     def outside(self, x: Array) -> Mask:
         wrong = ~np.logical_and.reduce((x >= 0.0) & (x <= 1.0), axis=0)
-        return wrong | ~(np.abs(np.add.reduce(x, axis=0) - 1.0) <= SUM_TOLERANCE)
+        return wrong | ~(np.abs(np.add.reduce(x, axis=0) - 1.0) <= self.tolerance)
+
+    def advice(self, row: Array, role: str) -> str:
+        if not UNIT.admits(row):
+            return "if these are logits, add --activation softmax" if role == "pred" else ""
+        total = float(np.add.reduce(row))
+        fixes = [f"--sum-tolerance {wide_enough(abs(total - 1.0))} takes such rows as they are"]
+        fixes += ["--renormalize divides each row by its sum"] if role == "pred" and total > 0.0 else []
+        return f"the row sums to {total:.6g}; {', '.join(fixes)}"
 
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         return np.ascontiguousarray(rng.dirichlet(np.full(width, 1.5), rows).T)
 
     def activations(self) -> frozenset[str]:
-        return frozenset({"none", "softmax"})
+        return frozenset({"none", "softmax", "renormalize"})
 
     def __str__(self) -> str:
         return "probabilities in [0, 1] that sum to 1 in each row"
 
 
+def wide_enough(gap: float) -> str:
+    """Return the next larger tolerance of two digits."""
+    unit = 10.0 ** (math.floor(math.log10(gap)) - 1)
+    return f"{math.ceil(gap / unit) * unit:.2g}"
+
+
 @dataclass(frozen=True)
 class LogSimplex(Domain):
-    """Rows of log-probabilities over K classes, whose probabilities sum to 1 (within 0.001); ln 0 is -∞."""
+    """Rows of log-probabilities over K classes, whose probabilities sum to 1 within a tolerance; ln 0 is -∞."""
 
     hint: str = "if these are logits or probabilities, take the loss of probabilities (--activation softmax)"
+    tolerance: float = SUM_TOLERANCE
 
     def outside(self, x: Array) -> Mask:
         wrong = ~np.logical_and.reduce(x <= 0.0, axis=0)
-        return wrong | ~(np.abs(np.add.reduce(np.exp(np.minimum(x, 0.0)), axis=0) - 1.0) <= SUM_TOLERANCE)
+        return wrong | ~(np.abs(np.add.reduce(np.exp(np.minimum(x, 0.0)), axis=0) - 1.0) <= self.tolerance)
 
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         return np.log(np.ascontiguousarray(rng.dirichlet(np.full(width, 3.0), rows).T))
 
     def __str__(self) -> str:
         return "log-probabilities in [-∞, 0] whose exponentials sum to 1 in each row"
+
+
+@dataclass(frozen=True)
+class MaskedLogits(Domain):
+    """Rows of numbers that a softmax turns into probabilities; a class of logit -∞ cannot be, if another one can."""
+
+    def admits(self, x: Array) -> bool:
+        return REAL.admits(x) or not self.outside(x).any()
+
+    def outside(self, x: Array) -> Mask:
+        top = np.maximum.reduce(x, axis=0)  # NaN if there is one
+        return ~((top > -np.inf) & (top < np.inf))
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return REAL.sample(rng, width, rows)
+
+    def __str__(self) -> str:
+        return "numbers, of which some may be -∞ (a class that cannot be)"
+
+
+@dataclass(frozen=True)
+class Amounts(Domain):
+    """Rows of amounts that are divided by their sum."""
+
+    def outside(self, x: Array) -> Mask:
+        total = np.add.reduce(x, axis=0)
+        return ~(np.logical_and.reduce(x >= 0.0, axis=0) & (total > 0.0) & (total < np.inf))
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return NON_NEGATIVE.sample(rng, width, rows)
+
+    def __str__(self) -> str:
+        return "numbers >= 0, not all 0, in each row"
 
 
 @dataclass(frozen=True)
@@ -366,6 +434,8 @@ class Codes(Domain):
 
 
 REAL = Interval()
+SOFTMAX_LOGITS = MaskedLogits()
+AMOUNTS = Amounts()
 POSITIVE = Interval(low=0.0)
 NON_NEGATIVE = Interval(low=0.0, low_closed=True)
 UNIT = Interval(low=0.0, high=1.0, low_closed=True, high_closed=True)

@@ -85,6 +85,14 @@ class Form:
     def __reduce__(self) -> tuple[type[Form], tuple[object, ...]]:
         return Form, (self.name, dict(self.roles), self.curve, self.outputs, self.free, self.least)
 
+    def within(self, tolerance: float) -> Form:
+        """Return the form with rows of probabilities that may miss a sum of 1 by a tolerance."""
+        roles = {
+            role: replace(domain, tolerance=tolerance) if isinstance(domain, Simplex | LogSimplex) else domain
+            for role, domain in self.roles.items()
+        }
+        return replace(self, roles=roles)
+
     @property
     def labels(self) -> bool:
         """Whether the target is one class label per row."""
@@ -126,7 +134,7 @@ def checked_task(name: str | None) -> str | None:
 
 
 def form_wish(task: str | None, activations: Collection[str]) -> str | None:
-    """Return the form to take where columns fit two: softmax says that the columns are classes of one row."""
+    """Return the form to take where columns fit two; softmax and renormalize say that columns are classes of a row."""
     if task is None:
-        return "multiclass" if "softmax" in activations else None
+        return "multiclass" if {"softmax", "renormalize"} & set(activations) else None
     return "binary" if task == "multilabel" else task

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
 from lossctl.core.block import breach, judged
-from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, label
+from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, Interval, label
 from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
@@ -380,7 +380,7 @@ def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     """Return the gradient of each row's loss, {role: (width, rows)}, with respect to the columns as they were read."""
     assert loss.gradient is not None
     shaped = batch.as_form(form)
-    raw = batch.activation != "none" and loss.raw_gradient is not None
+    raw = batch.activation not in ("none", "renormalize") and loss.raw_gradient is not None
     function = loss.raw_gradient if raw and loss.raw_gradient is not None else loss.gradient
     slope_of_rows = function(shaped, **dict(loss.args_of(function)))
     by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
@@ -409,6 +409,8 @@ def chained(batch: Batch, slope: Array) -> Array:
     if batch.activation == "softmax":
         product = batch.pred * slope
         return product - batch.pred * np.add.reduce(product, axis=0)
+    if batch.activation == "renormalize":
+        return (slope - np.add.reduce(batch.pred * slope, axis=0)) / np.add.reduce(batch.raw, axis=0)
     if batch.activation == "relu":  # what is switched off does not move, however steep the loss
         return np.where(batch.raw > 0.0, slope, 0.0)
     return slope * derivative(batch)
@@ -561,8 +563,8 @@ def checked(
         if outside.first != NEVER:
             value = x[..., outside.first]
             raise DataError(
-                f"{role}[{outside.first}] = {np.squeeze(value)} is outside {domain}, which {loss.spec} needs"
-                + (f" ({domain.hint})" if domain.hint else "")
+                f"{role}[{outside.first}] = {np.squeeze(value)} is outside {judged(domain, role, name)}, which "
+                f"{loss.spec} needs{fixes(loss, form, role, np.atleast_1d(value), name)}"
             )
     return loss, form, columns, names
 
@@ -591,13 +593,45 @@ def misfit(loss: Loss, widths: Mapping[str, int]) -> str:
     return f"{loss.spec}: {columns}; it takes " + ", or ".join(form.layout() for form in loss.forms)
 
 
+def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str:
+    """Return what admits a (width,) row of a role that a loss refuses: an option, an activation or a parameter.
+
+    Each is begun by a semicolon; there is nothing where none is known.
+    """
+    texts = []
+    domain = form.roles[role]
+    if activation == "none" or role != "pred":
+        texts.append(domain.advice(row, role))
+    raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []
+    if raw and not domain.hint and isinstance(domain, Interval):
+        texts.append(f"if these are raw outputs, --activation {' or '.join(raw)} says so")
+    for param in loss.params:
+        specs = [
+            changed.spec
+            for value in param.alternatives(loss.args[param.name])
+            if admits(changed := loss.bind(**{param.name: value}), role, row[:, np.newaxis], activation)
+        ]
+        if specs:
+            texts.append(f"{' or '.join(specs)} admits it ({param.name}: {param.help})")
+    return "".join(f"; {text}" for text in texts if text)
+
+
+def admits(loss: Loss, role: str, values: Array, activation: str) -> bool:
+    """Whether a form of the loss admits (width, rows) values of a role."""
+    return any(
+        form.fits({role: len(values)}) and judged(form.roles[role], role, activation).admits(values)
+        for form in loss.forms
+        if not (role == "target" and form.labels)
+    )
+
+
 def unfit(loss: Loss, form: Form, activation: str) -> str:
     """Return why an activation cannot feed a loss, or nothing."""
     if activation not in RANGES:
         return f"unknown activation {activation!r}; one of {listed(list(RANGES))}{near(activation, list(RANGES))}"
     if "pred" not in form.roles or activation in form.roles["pred"].activations():
         return ""
-    span = "rows of probabilities" if activation == "softmax" else f"values in {RANGES[activation]}"
+    span = "rows of probabilities" if activation in ("softmax", "renormalize") else f"values in {RANGES[activation]}"
     return (
         f"{loss.spec} does not fit --activation {activation}: it yields {span}, but the prediction must be "
         f"{form.roles['pred']}"

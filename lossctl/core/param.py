@@ -47,6 +47,8 @@ class Label:
         return "a class label"
 
 
+SMALL = 1e-6  # for a parameter that is to be above 0
+SMALL_ROW = np.array([SMALL])
 SPECIAL = frozenset("%,:/=@\r\n\t")  # what a label may not hold as it is
 Kind = Interval | Choice | PerClass | Label | None
 
@@ -134,6 +136,14 @@ class Param:
             case Interval():
                 return _number(value, self.domain)
         return None
+
+    def alternatives(self, value: Value) -> tuple[Value, ...]:
+        """Return values that may admit data which a loss refuses: other words, or a small number in place of 0."""
+        if isinstance(self.domain, Choice):
+            return tuple(word for word in self.domain.options if word != value)
+        return (
+            (SMALL,) if isinstance(self.domain, Interval) and value == 0.0 and self.domain.holds(SMALL_ROW)[0] else ()
+        )
 
     def write(self, value: Value) -> str:
         """Write a value as `parse` reads it."""

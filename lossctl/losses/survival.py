@@ -9,7 +9,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import Recipe, at_first_rows, recipe, set_of, starts
-from lossctl.core.domain import CODES, FLAG, POSITIVE, REAL
+from lossctl.core.domain import CODES, FLAG, NON_NEGATIVE, REAL
 from lossctl.core.form import Form, along
 from lossctl.core.param import Choice
 from lossctl.core.statistic import RATIO
@@ -19,7 +19,7 @@ from lossctl.numerics.segments import after, before, groups, joined, log_one_plu
 RISKS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SURVIVAL = Form(
     "survival",
-    {"target": POSITIVE.wide(1), "event": FLAG.wide(1), "pred": REAL.wide(1), "query": CODES},
+    {"target": NON_NEGATIVE.wide(1), "event": FLAG.wide(1), "pred": REAL.wide(1), "query": CODES},
     along(
         "risk of the first to have the event, the others at 0 and 1",
         RISKS,

@@ -36,7 +36,8 @@ def below_top(z: Array) -> tuple[Array, Array]:
     top = np.maximum.reduce(z, axis=0)
     gap, lost = two_sum(z, -top)
     share = np.exp(gap)
-    return gap, share + share * lost
+    with np.errstate(invalid="ignore"):
+        return gap, np.where(share > 0.0, share + share * lost, 0.0)  # of -∞ nothing is lost, though it is NaN
 
 
 def softmax_shares(z: Array) -> tuple[Array, Array]:
@@ -82,4 +83,5 @@ APPLY: Final[Mapping[str, Callable[[Array], Array]]] = {
     "exp": np.exp,
     "softplus": softplus,
     "relu": lambda z: np.maximum(z, 0.0),
+    "renormalize": lambda z: z / np.add.reduce(z, axis=0),
 }
