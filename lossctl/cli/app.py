@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from itertools import takewhile
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
-from lossctl.cli import (
-    check as check_command,
-    compare as compare_command,
-    diff as diff_command,
-    eval as eval_command,
-    losses as losses_command,
-    validate as validate_command,
-)
 from lossctl.cli.console import emit
 from lossctl.cli.options import SectionedCommand, Uncoerced
 from lossctl.errors import ExitCode, UsageError
@@ -38,8 +33,50 @@ lossctl COMMAND -h explains a command.
 """
 
 
+HOMES: Final = {
+    "eval": "evaluate_files",
+    "compare": "compare_files",
+    "check": "check_files",
+    "validate": "validate_files",
+    "diff": "diff_files",
+    "losses": "app",
+}
+"""The commands in the order of the help, and what each is in its file: a function, or an application of its own."""
+
+
+class Commands(Mapping[str, Any]):
+    """The commands, each imported and given its options when it is asked for: those of all cost as much as a run."""
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        attribute = HOMES[name]
+        if name not in self._commands:
+            body = getattr(import_module(f"lossctl.cli.{name}"), attribute)
+            if not isinstance(body, typer.Typer):
+                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+                single.command(name, cls=SectionedCommand)(body)
+                body = single
+            self._commands[name] = get_command(body)
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(HOMES)
+
+    def __len__(self) -> int:
+        return len(HOMES)
+
+
 class Application(Uncoerced, TyperGroup):
     """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.commands = Commands()  # type: ignore[assignment]  # Typer only reads them
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         flags = list(takewhile(lambda word: word.startswith("-"), args))
@@ -55,15 +92,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-for name, body in (
-    ("eval", eval_command.evaluate_files),
-    ("compare", compare_command.compare_files),
-    ("check", check_command.check_files),
-    ("validate", validate_command.validate_files),
-    ("diff", diff_command.diff_files),
-):
-    app.command(name, cls=SectionedCommand)(body)
-app.add_typer(losses_command.app, name="losses")
 
 
 def versions() -> str:

@@ -19,7 +19,13 @@ class Catalogue(Uncoerced, TyperGroup):
 
 
 app = typer.Typer(
-    cls=Catalogue, help="The losses: list them, show everything about one, or choose.", invoke_without_command=True
+    name="losses",
+    cls=Catalogue,
+    help="The losses: list them, show everything about one, or choose.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 LIST_HELP = """List every loss by family, those of plug-ins by their package.

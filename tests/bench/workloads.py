@@ -423,13 +423,13 @@ def small_files() -> list[Workload]:
         ]
 
         def figures(_: Sequence[Contestant], runs: Runs) -> Figures:
-            wall = {name: median(run.wall for run in of) for name, of in runs.items()}
+            cpu = {name: median(run.cpu for run in of) for name, of in runs.items()}
             each = {
-                name: (wall[f"{name} x {TIMES:,}"] - wall[f"{name} x 1"]) / (TIMES - 1)
+                name: (cpu[f"{name} x {TIMES:,}"] - cpu[f"{name} x 1"]) / (TIMES - 1)
                 for name in (subject, rival)
-                if f"{name} x {TIMES:,}" in wall and f"{name} x 1" in wall
+                if f"{name} x {TIMES:,}" in cpu and f"{name} x 1" in cpu
             }
-            microseconds = {f"µs each, {name}": 1e6 * seconds for name, seconds in each.items()}
+            microseconds = {f"µs of CPU each, {name}": 1e6 * seconds for name, seconds in each.items()}
             return microseconds | ({f"{subject} / {rival}": each[subject] / each[rival]} if len(each) > 1 else {})
 
         title = f"from Python: {TIMES:,} times 2 losses of {words}"
