@@ -19,8 +19,9 @@ from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.by_position import ByPosition
+from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.machine import usable_cores
-from lossctl.io.select import Request, classes_for, pair_outputs, select
+from lossctl.io.select import Request, select
 from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles, profile_rows
 from lossctl.results.advice import Advice, Pick
 from lossctl.results.survey import MOST_WORDS
@@ -125,7 +126,7 @@ class Columns:
         roles, preds = tuple(as_list(self.options["roles"])), () if pred is None else (pred,)
         request = Request(target, preds, roles, has_targets_file=targets is not None)
         self.selection = select(self.tables, names, request, _roles_read(roles, pred, target))
-        order = pair_outputs(self.selection)
+        pair_outputs(self.selection)
         slot = self.selection.target
         self.target = () if slot is None else slot.columns
         if not self.selection.models:  # blocks go by model
@@ -135,9 +136,9 @@ class Columns:
         self.pred = tuple(name for role, slot in self.slots.items() if role != "target" for name in slot.columns)
         self.widths = {role: width_of(self.tables, slot) for role, slot in self.slots.items()}
         rows, missing = ByPosition(self.tables), self.options["missing"]
-        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(order), missing)
+        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(), missing)
 
-    def _rule(self, order: Sequence[str] | None) -> TargetRule:
+    def _rule(self) -> TargetRule:
         """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""
         slot, positive, classes = self.selection.target, self.options["positive_label"], self.options["classes"]
         several = self.widths.get("pred", 1) > 1 and self.widths.get("target") == 1
@@ -155,7 +156,8 @@ class Columns:
             return TargetRule(positive=positive)
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
-            return TargetRule(classes=classes_for(self.widths["pred"], order, text))
+            found = classes_of(self.tables, self.selection, self.widths["pred"], text)
+            return TargetRule(classes=found.labels, classes_by=found.by)
         if "pred" in self.widths and self.widths["pred"] != self.widths["target"]:
             columns = " and ".join(f"{self.widths[role]} {role} columns" for role in ("target", "pred"))
             raise UsageError(f"{columns}: a loss takes as many of one as of the other, or one column of labels")

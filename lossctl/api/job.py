@@ -20,7 +20,8 @@ from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.select import Selection, Slot, assignments, classes_for, pair_outputs
+from lossctl.io.classes import classes_of, pair_outputs
+from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.numerics.activation import APPLY
 from lossctl.numerics.array import Array
@@ -189,6 +190,9 @@ class Job:
             if self.task.inferred:
                 self._query.tell(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
             self._fits = self._fits or self._fitted_losses()
+        if self.rule.classes_by == "position" and not any(defect.kind == "label" for defect in first.faults):
+            classes = listed(list(self.rule.classes), 4)
+            self._query.tell(f"classes: {classes}, by the order of the columns; --classes says otherwise")
         outputs = self.widths.get("pred", 1) if self._query.options["per_output"] else 1
         names = self.outputs or [str(place + 1) for place in range(outputs)]
         questions: list[Question] = []
@@ -209,9 +213,9 @@ class Job:
         """Return how a target of class labels is read."""
         if positive is not None:
             raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
-        labels = classes_for(self.widths["pred"], self.outputs, classes)
-        codes = ClassCodes(labels)
-        ignored = dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored)
+        ignored = tuple(dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored))
+        found = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
+        labels, codes = found.labels, ClassCodes(found.labels)
         strange = tuple(label for label in ignored if codes.of([label])[0] < 0)
         for label in strange:
             for name, loss, _ in self._fits:
@@ -220,7 +224,7 @@ class Job:
                         f"ignore_class={printable(label)} is none of the classes {listed(list(labels))}, and {name} "
                         "does not ignore it; give it to every loss, or ask apart"
                     )
-        return TargetRule(classes=labels, ignored=strange)
+        return TargetRule(classes=labels, classes_by=found.by, ignored=strange)
 
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""

@@ -21,6 +21,7 @@ from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
 from lossctl.core.block import breach, judged
 from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, Interval, label
 from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
+from lossctl.core.naming import labels_of
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
@@ -554,7 +555,10 @@ def checked(
     names: tuple[str, ...] = ()
     for role, x in arrays.items():
         if role == "target" and form.labels:
-            columns[role], names = _codes(x, classes, widths["pred"], loss.ignored)
+            labels = (
+                classes if classes is not None else _class_labels(arguments["pred"], x, widths["pred"], loss.ignored)
+            )
+            columns[role], names = _codes(x, labels, widths["pred"], loss.ignored)
         else:
             columns[role] = _identities(x) if isinstance(form.roles[role], Codes) else _columns(role, x)
     for role, x in columns.items():
@@ -665,8 +669,8 @@ def _columns(role: str, array: NDArray[Any]) -> Array:
 def _codes(
     target: NDArray[Any], classes: object, count: int, ignored: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Turn class labels into codes: positions in `classes`, or the integers 0 .. K-1; ignored labels come after."""
-    codes_of = ClassCodes(range(count) if classes is None else np.asarray(classes).tolist())
+    """Turn class labels into codes, their places in `classes`; ignored labels come after."""
+    codes_of = ClassCodes(np.asarray(classes).tolist())
     if len(codes_of.classes) != count:
         raise UsageError(f"{len(codes_of.classes)} classes, but the prediction has {count} columns")
     with_ignored = codes_of.and_ignored(ignored)
@@ -675,8 +679,19 @@ def _codes(
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         text = target.reshape(-1).tolist()[row]
-        raise DataError(f"target[{row}] = {text!r} is no class; the classes are {listed(list(codes_of.classes))}")
+        raise DataError(
+            f"target[{row}] = {text!r} is no class; the classes are {listed(list(codes_of.classes))}; "
+            "classes=[...] names them in the order of the columns"
+        )
     return codes, codes_of.classes
+
+
+def _class_labels(pred: object, target: NDArray[Any], width: int, ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels of prediction columns: by the names that a frame's have, else 0 .. K-1."""
+    columns = [str(name) for name in getattr(pred, "columns", ())]
+    strange = ClassCodes(ignored)
+    words = [word for word in map(label, np.unique(target).tolist()) if strange.of([word])[0] < 0]
+    return labels_of(columns, ",".join(columns), words, width).labels
 
 
 def _identities(array: NDArray[Any]) -> Array:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
 from lossctl.core.domain import ClassCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
-from lossctl.errors import DataError, UsageError, printable
+from lossctl.core.naming import classes_to_give
+from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
+from lossctl.io.classes import first_words
 from lossctl.io.select import WITHIN, Selection, Slot
 from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
@@ -30,10 +32,12 @@ PAIR_BITS: Final = 32  # of a combination of two codes in one number
 class TargetRule:
     """How the target column is read: as numbers, as class labels, or as one label against all else.
 
-    ignored: labels that need not be classes, since no loss counts their rows; their codes come after the classes'.
+    classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need
+    not be classes, since no loss counts their rows; their codes come after the classes'.
     """
 
     classes: tuple[str, ...] = ()
+    classes_by: str = ""
     ignored: tuple[str, ...] = ()
     positive: str | None = None
 
@@ -269,8 +273,21 @@ class BlockReader:
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.positive is not None:
             return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
-        classes = ", ".join(printable(label) for label in self.rule.classes[:12])
-        return f"{where} is no class{count}; the classes are {classes}; name them with --classes if they are others"
+        classes = listed(list(map(printable, self.rule.classes)))
+        means = {"names": ", as the columns are named", "position": ", by the order of the columns"}
+        return (
+            f"{where} is no class{count}; the classes are {classes}{means.get(self.rule.classes_by, '')}; "
+            f"{self._classes_to_give(text)}"
+        )
+
+    def _classes_to_give(self, label: str) -> str:
+        """Say how --classes names the classes among which a label is."""
+        assert self.selection.target is not None
+        words = first_words(self.tables, self.selection.target)
+        strange = ClassCodes(self.rule.ignored)
+        words = [word for word in dict.fromkeys([*words, label]) if strange.of([word])[0] < 0]
+        columns = next(roles["pred"].columns for roles in self.selection.slots.values())
+        return classes_to_give(words, len(self.rule.classes), columns)
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""

@@ -160,6 +160,8 @@ def arrow_array(array: NDArray[Any]) -> Any:
         return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
     if array.dtype.kind in "mM" and np.datetime_data(array.dtype)[0] in ARROW_UNITS:
         return pa.array(array)
+    if array.dtype.kind == "S":
+        return pa.array(array.tolist(), pa.binary())
     words = [None if missing(value) else label_of(value) for value in array.tolist()]
     return pa.array(words, pa.string())
 

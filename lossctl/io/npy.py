@@ -46,6 +46,11 @@ class Layout:
         return prod(self.shape[1:])
 
     @property
+    def column(self) -> Shape:
+        """The array as a column."""
+        return ArrayTable({"": np.empty((0, *self.shape[1:]), self.dtype)}).shape("")
+
+    @property
     def size(self) -> int:
         """The bytes of header and data."""
         return self.start + prod(self.shape) * self.dtype.itemsize
@@ -100,12 +105,9 @@ class NpyTable(FileTable):
         """What the header says."""
         try:
             with open(self.source.path, "rb") as file:
-                layout = layout_of(file, self.source.size)
+                return layout_of(file, self.source.size)
         except (DataError, OSError) as error:
             raise DataError(f"{self.label}: {error}") from None
-        if layout.dtype.kind not in NUMERIC:
-            raise DataError(f"{self.label}: holds {layout.dtype} values; numbers are needed")
-        return layout
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ class NpyTable(FileTable):
         return self.layout.shape[0]
 
     def shape(self, name: str) -> Shape:
-        return Shape("boolean" if self.layout.dtype.kind == "b" else "number", self.layout.width)
+        return self.layout.column
 
     @property
     def cuts(self) -> range:
@@ -124,14 +126,18 @@ class NpyTable(FileTable):
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         name = self.names[0]
-        if columns[name] not in (Kind.NUMBER, Kind.CELL):
-            if self.shape(name).width != 1:
-                raise DataError(f"{self.label}: {NOT_SINGLE}")
-            raise DataError(f"{self.label}: holds numbers; a column of labels is needed")
+        kind, numeric = columns[name], self.layout.dtype.kind in NUMERIC
+        if kind is Kind.NUMBER and not numeric:
+            raise DataError(f"{self.label}: holds {self.layout.dtype} values; numbers are needed")
+        if kind in (Kind.TEXT, Kind.KEY) and self.layout.width != 1:
+            raise DataError(f"{self.label}: {NOT_SINGLE}")
         try:
             with open(self.source.path, "rb") as file:
                 for block in blocks(file, self.layout, start, self.rows if stop is None else stop):
-                    yield ready(Piece({name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}))
+                    if numeric and kind in (Kind.NUMBER, Kind.CELL):
+                        yield ready(Piece({name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}))
+                    else:
+                        yield from ArrayTable({name: block.T}, self.label).read(columns)
         except (ValueError, OSError) as error:
             self.source.unchanged()
             raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
@@ -226,8 +232,7 @@ class NpzTable(FileTable):
         return next(iter(self.layouts.values())).shape[0]
 
     def shape(self, name: str) -> Shape:
-        layout = self.layouts[name]
-        return ArrayTable({name: np.empty((0, *layout.shape[1:]), layout.dtype)}).shape(name)
+        return self.layouts[name].column
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         self.check_claim(sum(self._members[name].file_size for name in columns))

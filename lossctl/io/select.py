@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from lossctl.core.form import CODED, GIVEN, OPTIONAL
@@ -296,61 +296,3 @@ def assignments(texts: Sequence[str], models: Sequence[str], option: str) -> Map
             raise UsageError(f"{option} {text}: given twice; write MODEL=VALUE to tell models apart")
         values |= {model: value} if equals else dict.fromkeys(models, value)
     return values
-
-
-# names of classes and outputs -----------------------------------------------------------------------------------------
-
-
-def output_names(pattern: str, columns: Sequence[str]) -> tuple[str, ...] | None:
-    """Name the columns of a role by class or output; None where only their position tells."""
-    if len(columns) < 2:
-        return None
-    names: list[str] = []
-    if pattern.count("*") == 1 and not set("?[,") & set(pattern):
-        prefix, suffix = pattern.split("*")
-        names = [name[len(prefix) : len(name) - len(suffix)] for name in columns]
-    elif all("_" in name for name in columns):
-        names = [name.rpartition("_")[2] for name in columns]
-    return tuple(names) if names and len(set(names)) == len(names) and all(names) else None
-
-
-def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
-    """Put every model's (and the target's) columns into one order of names; return the names, if there are any.
-
-    Raises UsageError where globs name different outputs: columns would be paired wrongly by position.
-    """
-    preds = [(model, selection.slots[model].get("pred"), selection.patterns.get(model)) for model in selection.models]
-    order: tuple[str, ...] | None = None
-    for owner, slot, pattern in [*preds, (None, selection.target, selection.target_pattern)]:
-        names = None if slot is None or pattern is None else output_names(pattern, slot.columns)
-        if slot is None or pattern is None or names is None:
-            continue
-        if order is None:
-            first, order = owner, names
-        if set(names) == set(order):
-            columns = dict(zip(names, slot.columns, strict=True))
-            paired = replace(slot, columns=tuple(columns[name] for name in order))
-            if owner is None:
-                selection.target = paired
-            else:
-                selection.slots[owner]["pred"] = paired
-        elif len(names) == len(order) and "*" in pattern:
-            raise UsageError(
-                f"{owner or 'target'!r} and {first or 'target'!r} name different outputs: {listed(sorted(names))} and "
-                f"{listed(sorted(order))}"
-            )
-    return order
-
-
-def classes_for(width: int, names: Sequence[str] | None, text: str | None) -> tuple[str, ...]:
-    """Return the class labels of K = width prediction columns, in their order; `text` is --classes."""
-    if text is not None:
-        classes = tuple(label.strip() for label in text.split(","))
-        if len(set(classes)) != len(classes):
-            raise UsageError(f"--classes {text}: a class is named twice")
-        if len(classes) != width:
-            raise UsageError(f"--classes names {len(classes)} classes, but the prediction has {width} columns")
-        return classes
-    if names is not None and len(names) == width:
-        return tuple(names)
-    return tuple(str(code) for code in range(width))

@@ -1,0 +1,172 @@
+"""Naming: which class or output each of several columns is, by its name, else by its place."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, Literal
+
+from lossctl.core.domain import ClassCodes, as_number
+from lossctl.errors import UsageError, listed, printable
+
+GLOB: Final = "?[,"  # in a pattern, more than a star
+TRUTH: Final = ("false", "true")  # labels of 0 and 1 in arrays of booleans
+MOST_CUTS: Final = 8  # places at which what all names begin with may end
+
+# names ----------------------------------------------------------------------------------------------------------------
+
+
+def output_names(pattern: str, columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Name the columns of a role by class or output; None where only their position tells."""
+    if len(columns) < 2:
+        return None
+    names: list[str] = []
+    if pattern.count("*") == 1 and not set(GLOB) & set(pattern):
+        prefix, suffix = pattern.split("*")
+        names = [name[len(prefix) : len(name) - len(suffix)] for name in columns]
+    elif all("_" in name for name in columns):
+        names = [name.rpartition("_")[2] for name in columns]
+    return tuple(names) if _tell_apart(names) else None
+
+
+def namings(columns: Sequence[str], pattern: str) -> list[tuple[str, ...]]:
+    """Return what columns may be called, the likeliest first: without what all begin or end with, or in full."""
+    if len(columns) < 2:
+        return []
+    begin, end = _alike(columns), _alike([name[::-1] for name in columns])
+    starts = [cut for cut in range(begin, 0, -1) if all(_is_cut(name, cut) for name in columns)]
+    stops = [cut for cut in range(end, 0, -1) if all(_is_cut(name, len(name) - cut) for name in columns)]
+    cuts = product([*starts[:MOST_CUTS], 0], [*stops[:MOST_CUTS], 0])
+    stripped = [[name[start : len(name) - stop] for name in columns] for start, stop in cuts]
+    candidates = [*stripped, [name.partition("_")[0] for name in columns]]
+    others = (tuple(names) for names in candidates if _tell_apart(names))
+    return [names for names in dict.fromkeys([output_names(pattern, columns) or (), *others]) if names]
+
+
+def _alike(names: Sequence[str]) -> int:
+    """Return how many characters all names begin with alike."""
+    first, last = min(names), max(names)
+    return next((place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first))
+
+
+def _tell_apart(names: Sequence[str]) -> bool:
+    return bool(names) and len(set(names)) == len(names) and all(names)
+
+
+def _is_cut(name: str, place: int) -> bool:
+    """Whether a word or number may end before this place of a name and another begin there."""
+    if not 0 < place < len(name):
+        return False
+    before, after = name[place - 1], name[place]
+    if before.isdigit() and after.isdigit():
+        return False
+    return not (before.isalpha() and after.isalpha()) or (before.islower() and after.isupper())
+
+
+def named(columns: Sequence[str], pattern: str, words: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the labels of columns where each of the words is what one column is called, begins or ends with.
+
+    Raises UsageError where words may be either of two columns.
+    """
+    orders = readings(columns, pattern, words)
+    if len(orders) > 1:
+        raise UsageError(
+            f"the columns {names_of(columns)} are named in two ways by labels of the target; "
+            f"{classes_to_give(words, len(columns), columns)}"
+        )
+    return next(iter(orders.values()), None)
+
+
+def readings(columns: Sequence[str], pattern: str, words: Sequence[str]) -> dict[tuple[int, ...], tuple[str, ...]]:
+    """Return the places of the columns that words may name, with the labels of all columns then."""
+    if len(columns) < 2:
+        return {}
+    orders = {codes_of(names, words): names for names in reversed(namings(columns, pattern))}
+    orders.pop(None, None)
+    orders = orders or {codes_of(names, words): names for names in _with_ends(columns, words)}
+    return {codes: names for codes, names in orders.items() if codes is not None}
+
+
+def codes_of(names: Sequence[str], words: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the columns of words, None where one has none."""
+    codes = ClassCodes(names).of(words)[:-1].tolist()
+    return None if any(code < 0 for code in codes) else tuple(codes)
+
+
+def _with_ends(columns: Sequence[str], words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the labels of columns that begin or end with words, each with another one, if that is so."""
+    names = list(columns)
+    places: set[int] = set()
+    for word in words:
+        spellings = (word, word.title(), word.upper()) if word in TRUTH else (word,)
+        matches = [place for place, name in enumerate(columns) if any(_at_end(name, text) for text in spellings)]
+        if len(matches) != 1 or matches[0] in places:
+            return
+        places.add(matches[0])
+        names[matches[0]] = word
+    yield tuple(names)
+
+
+def _at_end(name: str, text: str) -> bool:
+    starts = name.startswith(text) and _is_cut(name, len(text))
+    return name == text or starts or (name.endswith(text) and _is_cut(name, len(name) - len(text)))
+
+
+# classes --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The labels of the prediction columns, in their order, and what says so: --classes, their names or their place."""
+
+    labels: tuple[str, ...]
+    by: Literal["option", "names", "position"]
+
+
+def labels_of(columns: Sequence[str], pattern: str, words: Sequence[str], width: int) -> Classes:
+    """Return the labels of the columns of a model: by their names, or by their place where names say nothing."""
+    names = named(columns, pattern, words)
+    if names is not None:
+        return Classes(names, "names")
+    candidates = namings(columns, pattern)
+    numbers = bool(candidates) and all(as_number(name) is not None for name in candidates[0])
+    some_match = any(codes_of(names, [word]) is not None for names in candidates for word in words)
+    some_match = some_match or any(_at_end(name, word) for name in columns for word in words)
+    codes = tuple(map(str, range(width)))
+    if width == 2 and words and set(words) <= set(TRUTH):
+        codes = TRUTH
+    if candidates and (numbers or some_match or codes_of(codes, words) is None):
+        return Classes(candidates[0], "names")  # whose labels the data contradict: its first row that does is named
+    return Classes(codes, "position")
+
+
+def listed_classes(text: str, width: int) -> tuple[str, ...]:
+    """Return the labels that --classes lists; raise UsageError where they are not one for each of `width` columns."""
+    labels = tuple(label.strip() for label in text.split(","))
+    if len(set(labels)) != len(labels):
+        raise UsageError(f"--classes {text}: a class is named twice")
+    if len(labels) != width:
+        raise UsageError(f"--classes names {len(labels)} classes, but the prediction has {width} columns")
+    return labels
+
+
+def classes_to_give(words: Sequence[str], width: int, columns: Sequence[str] = ()) -> str:
+    """Say what --classes has to say of `width` columns, as far as some labels of the data tell."""
+    values = {word: as_number(word) for word in dict.fromkeys(words)}
+    numbers = [value for value in values.values() if value is not None]
+    labels = sorted(values)
+    if len(numbers) == len(values):
+        labels.sort(key=lambda word: values[word] or 0.0)
+    if numbers and len(numbers) == len(values) < width and all(value.is_integer() for value in numbers):
+        first = 0 if min(numbers) >= 0 and max(numbers) < width else int(min(numbers))
+        labels = list(map(str, range(first, first + width))) if max(numbers) < first + width else labels
+    example = shlex.quote(",".join(map(printable, labels))) if len(labels) == width else "LABEL,..."
+    order = f"{width} columns in their order" if len(columns) < 2 else f"columns {names_of(columns)}"
+    return f"--classes{'=' if example.startswith('-') else ' '}{example} says which labels the {order} are"
+
+
+def names_of(columns: Sequence[str]) -> str:
+    """Name columns for a message."""
+    return listed(list(map(printable, columns)), 4)

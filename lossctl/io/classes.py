@@ -1,0 +1,93 @@
+"""Classes and outputs of all models: their columns put into one order, by the labels that the target holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lossctl.core.batch import BLOCK
+from lossctl.core.domain import ClassCodes
+from lossctl.core.naming import Classes, labels_of, listed_classes, output_names, readings
+from lossctl.errors import DataError, UsageError, listed
+from lossctl.io.select import Selection, Slot
+from lossctl.io.table import Kind, Table, Texts, Vocabulary, decoded
+
+
+def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
+    """Put every model's (and the target's) columns into one order of names; return the names, if there are any.
+
+    Raises UsageError where globs name different outputs: columns would be paired wrongly by position.
+    """
+    preds = [(model, selection.slots[model].get("pred"), selection.patterns.get(model)) for model in selection.models]
+    order: tuple[str, ...] | None = None
+    for owner, slot, pattern in [*preds, (None, selection.target, selection.target_pattern)]:
+        names = None if slot is None or pattern is None else output_names(pattern, slot.columns)
+        if slot is None or pattern is None or names is None:
+            continue
+        if order is None:
+            first, order = owner, names
+        if set(names) == set(order):
+            columns = dict(zip(names, slot.columns, strict=True))
+            paired = replace(slot, columns=tuple(columns[name] for name in order))
+            if owner is None:
+                selection.target = paired
+            else:
+                selection.slots[owner]["pred"] = paired
+        elif len(names) == len(order) and "*" in pattern:
+            raise UsageError(
+                f"{owner or 'target'!r} and {first or 'target'!r} name different outputs: {listed(sorted(names))} and "
+                f"{listed(sorted(order))}"
+            )
+    return order
+
+
+def first_words(tables: Sequence[Table], slot: Slot) -> list[str]:
+    """Return the labels in the first block of a column; what cannot be read ends them, as a pass over it will say."""
+    vocabulary, rows, [name] = Vocabulary(), 0, slot.columns
+    try:
+        for piece in decoded(tables[slot.table].read({name: Kind.TEXT})):
+            vocabulary.codes(piece.column(name, Texts))
+            rows += piece.rows
+            if rows >= BLOCK:
+                break
+    except DataError:
+        pass
+    return vocabulary.words
+
+
+def classes_of(
+    tables: Sequence[Table], selection: Selection, width: int, text: str | None, ignored: Sequence[str] = ()
+) -> Classes:
+    """Decide which label each of `width` prediction columns is; put those of every model into one order.
+
+    text: --classes. ignored: labels that need not be classes. Raises UsageError where names and labels do not agree.
+    """
+    preds = {model: (roles["pred"], selection.patterns.get(model, "")) for model, roles in selection.slots.items()}
+    if text is not None:
+        labels = listed_classes(text, width)
+        for slot, pattern in preds.values():
+            orders = readings(slot.columns, pattern, labels)
+            if orders and tuple(range(width)) not in orders:
+                raise UsageError(
+                    f"--classes {text}: the columns {slot.named()} are other labels by their names, in another order; "
+                    "leave --classes out, and each column is the label that it is named by"
+                )
+        return Classes(labels, "option")
+    assert selection.target is not None
+    strange = ClassCodes(ignored)
+    words = [word for word in first_words(tables, selection.target) if strange.of([word])[0] < 0]
+    by_model = {model: labels_of(slot.columns, pattern, words, width) for model, (slot, pattern) in preds.items()}
+    classes = next((one for one in by_model.values() if one.by == "position"), next(iter(by_model.values())))
+    order = ClassCodes(classes.labels)
+    for model, (slot, _) in preds.items():
+        places = order.of(by_model[model].labels)[:-1].tolist()
+        if sorted(places) != list(range(width)):
+            raise UsageError(
+                f"{next(iter(preds))!r} and {model!r} name different classes: {listed(list(classes.labels))} and "
+                f"{listed(list(by_model[model].labels))}; --classes LABEL,... names those of every model"
+            )
+        if by_model[model].by == "names":
+            columns = dict(zip(places, slot.columns, strict=True))
+            columns_in_order = tuple(columns[place] for place in range(width))
+            selection.slots[model]["pred"] = replace(slot, columns=columns_in_order)
+    return classes
