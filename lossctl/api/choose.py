@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from lossctl import registry
-from lossctl.api.choose_facts import FEW_ROWS, Facts, findings
+from lossctl.api.choose_facts import FEW_ROWS, Facts
 from lossctl.api.choose_rules import advise, domains_of, sort_losses
 from lossctl.api.evaluate import look_ahead
 from lossctl.api.options import Names
@@ -100,7 +100,7 @@ def choose(
         task=facts.task,
         output=None if facts.output is None else facts.output.name,
         activation=facts.activation,
-        findings=tuple(findings(facts)),
+        findings=facts.findings,
         picks=picks,
         cautions=cautions,
         fits=fits,

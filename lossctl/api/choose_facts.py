@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from lossctl.core.domain import (
@@ -100,6 +102,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "constant": Kind("the same in every row"),
 }
 FLAGS: Final = ({"0", "1"}, {"-1", "1"})
+TRIPLET: Final = ("positive", "negative")  # what anchors are near to, and far from
 
 
 class Output(NamedTuple):
@@ -132,33 +135,31 @@ def percent(share: float | None) -> str:
     return f"{100.0 * (share or 0.0):.3g}%"
 
 
+@dataclass
 class Facts:
-    """What rules about losses ask of some data: every attribute is a fact, None where the data has no such number.
+    """What rules about losses ask of some data, and what a report shows of it.
 
-    widths: columns by role. labels: the rows of each label, where the target is labels; of two, the second is 1 unless
-    they are `text`. coded: whether there is a prediction column for each label, in their order.
+    Every attribute is a fact, None where the data has no such number; `findings` are noted as the facts are found: of
+    the target, the predictions, and what lies between them. widths: columns by role. labels: the rows of each label,
+    where the target is labels; of two, the second is 1 unless they are `text`. coded: whether there is a prediction
+    column for each label, in their order.
     """
 
-    def __init__(
-        self,
-        profile: RowsProfile,
-        widths: Mapping[str, int],
-        labels: Mapping[str, LabelProfile],
-        text: bool = False,
-        coded: bool = False,
-    ) -> None:
-        self.profile, self.widths, self.labels, self.text, self.coded = profile, widths, labels, text, coded
-        self.target, self.pred = profile.numbers.get("target"), profile.numbers.get("pred")
+    profile: RowsProfile
+    widths: Mapping[str, int]
+    labels: Mapping[str, LabelProfile]
+    text: bool = False
+    coded: bool = False
+
+    def __post_init__(self) -> None:
+        self.target, self.pred = (self.profile.numbers.get(role) for role in ("target", "pred"))
         self.zeros = self.target.zeros / self.target.count if self.target is not None else 0.0  # share of targets
         self.ones = 1.0 - self.zeros  # the share of ones in 0/1 columns
         self.kind = self._kind()
         self.task = KINDS[self.kind].task
         self.wish = form_wish(self.task, ())  # the form to take of a loss that has two for such columns
-        self._find_magnitudes()
-        self._find_labels()
-        self._find_output()
-        self._find_errors()
-        self._find_distances()
+        steps = (self._numbers(), self._rows_of_labels(), self._predictions(), self._errors(), self._distances())
+        self.findings = tuple(chain.from_iterable(steps))
 
     def __getitem__(self, name: str) -> Any:
         """Return a fact by its name, or by its name after % in percent; of an output, whether it is this one."""
@@ -204,21 +205,62 @@ class Facts:
         several = f" in {width} columns" if width > 1 and self.task == "regression" else ""
         return KINDS[self.kind].words.format(k=width if width > 1 else len(self.labels)) + several
 
-    def _find_magnitudes(self) -> None:
+    def _numbers(self) -> Iterator[Finding]:
         """Compare the numbers of the target with each other."""
+        target, counts, inflated = self.target, self.kind == "counts", self.kind == "zero-inflated"
         self.median_is_zero = self.zeros >= HALF_ZEROS.value
-        self.costly_zeros = self.kind in ("counts", "zero-inflated") and self.zeros > 0.0
+        self.costly_zeros = (counts or inflated) and self.zeros > 0.0
         self.small_foreground = self.ones < FOREGROUND.value
-        self.magnitudes, self.tiny = self._ratio(0.99, 0.01), self._ratio(0.01, 0.5)
+        self.magnitudes, tiny = self._ratio(0.99, 0.01), self._ratio(0.01, 0.5)
         self.wide = self.magnitudes is not None and self.magnitudes >= MAGNITUDES.value  # many orders of magnitude
-        self.has_tiny = self.tiny is not None and self.tiny < TINY.value
-        self.about_rates = self.pred is not None and self.pred.low > 0.0 and "chi square" in self.profile.sums
+        self.has_tiny = tiny is not None and tiny < TINY.value
+        rates = self.pred is not None and self.pred.low > 0.0 and "chi square" in self.profile.sums
         self.dispersion: float | None = None  # variance / mean: of the target, or about predictions that are rates
-        if self.target is not None and self.target.mean:
-            variance = self.target.variance
-            alone = None if variance is None else variance / self.target.mean
-            self.dispersion = self.profile.average("chi square") if self.about_rates else alone
+        if target is not None and target.mean:
+            alone = None if target.variance is None else target.variance / target.mean
+            self.dispersion = self.profile.average("chi square") if rates else alone
         self.overdispersed = self.dispersion is not None and self.dispersion >= OVERDISPERSED.value
+        if target is None:
+            return
+        yield Finding("target", "range", _range(target), "whole numbers" if target.whole_numbers else "")
+        if self.kind in ("multilabel", "masks"):
+            masks = self.kind == "masks"
+            meaning = f"{'a' if self.small_foreground else 'no'} small foreground" if masks else ""
+            yield Finding("target", "share of ones", self.ones, meaning, FOREGROUND if masks else None, "share")
+            meaning = f"0/1 columns, read as {'masks' if masks else 'labels'}"
+            yield Finding("target", "columns", self.widths["target"], meaning, MASK_WIDTH)
+        if self.task != "regression":
+            return
+        median, natural = target.sketch.quantile(0.5), target.whole_numbers and target.low >= 0.0
+        meaning = ("counts" if counts else "measurements") if natural else ""
+        yield Finding("target", "median", median, meaning, COUNT_MEDIAN if natural else None, "near")
+        yield Finding("target", "mean", target.mean)
+        meaning, threshold = "", None
+        if counts:
+            meaning, threshold = f"the median is {'0' if self.median_is_zero else 'above 0'}", HALF_ZEROS
+        elif target.low >= 0.0:
+            meaning, threshold = "zero-inflated" if inflated else "no second kind of row", ZEROS
+        yield Finding("target", "share of zeros", self.zeros, meaning, threshold, "share")
+        if counts and self.dispersion is not None:
+            name = "dispersion about the predictions" if rates else "variance / mean"
+            more = "more than Poisson: its mean stays right, its likelihood does not"
+            meaning = more if self.overdispersed else "as Poisson has"
+            yield Finding("target", name, self.dispersion, meaning, OVERDISPERSED)
+        if (skew := target.skewness) is not None:
+            far = abs(skew) >= SKEWED.value
+            meaning = "a long tail: mean and median are far apart" if far else "mean and median are near"
+            yield Finding("target", "skewness", skew, meaning, SKEWED)
+        if self.magnitudes is not None:
+            meaning = "spans orders of magnitude" if self.wide else "of one order of magnitude or two"
+            yield Finding("target", "99% / 1% quantile", self.magnitudes, meaning, MAGNITUDES, "near")
+        if tiny is not None:
+            meaning = "tiny targets: shares of these mean little" if self.has_tiny else "no tiny targets"
+            yield Finding("target", "1% quantile / median", tiny, meaning, TINY, "near")
+        values = self.profile.target.counts
+        if target.whole_numbers and values is not None and self.widths["target"] == 1:
+            few = len(values) <= MAY_BE_LABELS.value
+            meaning = "may be class labels: -p with a column per class says so" if few else "no labels"
+            yield Finding("target", "different values", len(values), meaning, MAY_BE_LABELS)
 
     def _ratio(self, over: float, under: float) -> float | None:
         """Return the ratio of two quantiles of a positive target."""
@@ -227,17 +269,17 @@ class Facts:
         value, base = (self.target.sizes.quantile(q) for q in (over, under))
         return value / base if value is not None and base else None
 
-    def _find_labels(self) -> None:
+    def _rows_of_labels(self) -> Iterator[Finding]:
         """Look for rare labels, and for the one that is 1."""
         rows = {word: label.rows for word, label in self.labels.items() if label.rows}
-        word = min(rows, key=lambda name: (rows[name], name), default="")
-        self.smallest = (word, rows[word] / sum(rows.values())) if len(rows) > 1 else None  # the rarest, and its share
-        self.balance = None if self.smallest is None else self.smallest[1] * len(rows)  # ... of an even share
+        word = min(rows, key=lambda name: (rows[name], name), default="")  # the rarest
+        share = rows[word] / sum(rows.values()) if len(rows) > 1 else None
+        balance = None if share is None else share * len(rows)  # ... of an even share
         if self.kind == "multilabel":
-            self.balance = 2.0 * min(self.ones, 1.0 - self.ones)
-        self.imbalanced = self.balance is not None and self.balance < IMBALANCE.value
-        share = f": the rarest has {percent(self.smallest[1])} of the rows" if self.smallest is not None else ""
-        self.rarest = f"always naming the commoner classes looks good{share}"
+            balance = 2.0 * min(self.ones, 1.0 - self.ones)
+        self.imbalanced = balance is not None and balance < IMBALANCE.value
+        self.rarest = "always naming the commoner classes looks good"
+        self.rarest += "" if share is None else f": the rarest has {percent(share)} of the rows"
         self.positive: str | None = None  # of two labels of text, the one whose rows have the higher predictions
         if self.text and len(self.labels) == 2 and "pred" in self.widths:
             means = {word: label.mean for word, label in self.labels.items()}
@@ -246,30 +288,64 @@ class Facts:
         if self.coded:
             self.sure_and_wrong = sum(label.zeros for label in self.labels.values())
         elif self.text and self.positive is not None:
-            wrong = (label.zeros if word == self.positive else label.ones for word, label in self.labels.items())
+            wrong = (label.zeros if name == self.positive else label.ones for name, label in self.labels.items())
             self.sure_and_wrong = sum(wrong)
         rows_are = "row is" if self.sure_and_wrong == 1 else "rows are"
         self.sure = f"it is infinite: {self.sure_and_wrong} {rows_are} sure and wrong"
+        if not self.labels or self.task not in ("binary", "multiclass"):
+            return
+        words = [f"{printable(word)} ({label.rows})" for word, label in self.labels.items()]
+        more = f", {len(words) - FEW_LABELS} others" if len(words) > FEW_LABELS else ""
+        yield Finding("target", "labels", len(words), ", ".join(words[:FEW_LABELS]) + more)
+        if share is not None:
+            yield Finding("target", "smallest class", share, f"label {printable(word)}", unit="share")
+            meaning = "imbalanced" if self.imbalanced else "balanced enough"
+            yield Finding("target", "smallest class x classes", balance, meaning, IMBALANCE)
+        absent = [printable(word) for word, label in self.labels.items() if not label.rows]
+        if absent:
+            yield Finding("target", "classes without a row", len(absent), ", ".join(absent[:FEW_LABELS]))
 
-    def _find_output(self) -> None:
-        """Tell by the range of the predictions, and the sums of their rows, what they look like."""
-        several = self.widths.get("pred", 1) > 1
-        self.of_classes = self.kind in ("classes", "one-hot", "soft") and several  # each has a prediction column
+    def _predictions(self) -> Iterator[Finding]:
+        """Tell by the range of the predictions, and the sums of their rows, what they look like the output of."""
+        pred, several = self.pred, self.widths.get("pred", 1) > 1
+        of_classes = self.kind in ("classes", "one-hot", "soft") and several  # each has a prediction column
         self.disjoint = self.profile.counts.get("disjoint", 0)  # boxes that do not meet those of the target
         self.output: Output | None = None
-        if self.pred is not None and self.kind not in ("boxes", "constant"):
-            self.output = next(output for output, fits in self._outputs(self.pred) if fits)
-        self.activation = "none" if self.output is None else self.output.needs  # that is still to be applied
-        self.probable = self.output in PROBABLE  # predictions are or become probabilities, or there are none yet
+        if pred is not None and self.kind not in ("boxes", "constant"):
+            self.output = next(output for output, fits in self._outputs(pred, of_classes) if fits)
+        output = self.output
+        self.activation = "none" if output is None else output.needs  # that is still to be applied
+        self.probable = output in PROBABLE  # predictions are or become probabilities, or there are none yet
         self.finite = self.probable and not self.sure_and_wrong  # so is their cross-entropy
+        if pred is None:
+            return
+        yield Finding("prediction", "range", _range(pred))
+        if self.kind == "boxes":
+            meaning = "1 - IoU has no slope there" if self.disjoint else "every pair overlaps"
+            yield Finding("prediction", "rows without overlap", self.disjoint, meaning)
+        if output is None:
+            return
+        if of_classes:
+            name = "row sum of exp" if output is LOG_SOFTMAX else "row sum"
+            off = self._off_one(name)
+            threshold = ROUNDED_SUM if output is SOFTMAX and off > ROW_SUM.value else ROW_SUM
+            meaning = "sums to 1" if off <= threshold.value else "does not sum to 1"
+            yield Finding("prediction", f"|{name} - 1|", None if math.isinf(off) else off, meaning, threshold)
+        yield Finding("prediction", "likely output of", output.name, output.meaning)
+        if self.task in ("binary", "multiclass", "multilabel") and output in (SOFTMAX, SIGMOID, DECISIONS):
+            meaning = f"cross-entropy is {'infinite there' if self.sure_and_wrong else 'finite'}"
+            yield Finding("prediction", "rows sure and wrong", self.sure_and_wrong, meaning)
+        if self.positive is not None:
+            meaning = f"predictions are higher there, {self.labels[self.positive].mean:.3g} on average"
+            yield Finding("prediction", "likely positive label", printable(self.positive), meaning)
 
-    def _outputs(self, pred: Distribution) -> Sequence[tuple[Output, bool]]:
+    def _outputs(self, pred: Distribution, of_classes: bool) -> Sequence[tuple[Output, bool]]:
         """Return what predictions may look like the output of, and whether they do; the first one that fits counts."""
-        target, holds, decisions = self.target, self.profile.holds, ONE_HOT if self.of_classes else MASK
+        target, holds, decisions = self.target, self.profile.holds, ONE_HOT if of_classes else MASK
         unit, squashed = holds("pred", UNIT), pred.low >= -1.0 and pred.high <= 1.0
-        decided = (DECISIONS, holds("pred", decisions) or (not self.of_classes and holds("pred", SIGNS)))
-        if self.of_classes:
-            soft, log_soft = (self.off_one(name) for name in ("row sum", "row sum of exp"))
+        decided = (DECISIONS, holds("pred", decisions) or (not of_classes and holds("pred", SIGNS)))
+        if of_classes:
+            soft, log_soft = (self._off_one(name) for name in ("row sum", "row sum of exp"))
             logs = (LOG_SOFTMAX, pred.high <= 0.0 and log_soft <= ROW_SUM.value)
             sums = ((SOFTMAX, unit and soft <= ROUNDED_SUM.value), (SIGMOIDS, unit), logs)
             return (decided, *sums, (TANH, squashed), (CLASS_LOGITS, True))
@@ -281,179 +357,68 @@ class Facts:
         beyond = target is not None and not (target.low >= -1.0 and target.high <= 1.0)
         return (SQUASHED, squashed and beyond), (RATES, pred.low > 0.0), (RELU, pred.low == 0.0), (LINEAR, True)
 
-    def off_one(self, name: str) -> float:
+    def _off_one(self, name: str) -> float:
         """Return how far sums of rows are from 1 at most; an infinity where not every row has one."""
         sums = self.profile.numbers.get(name)
         if sums is None or sums.count < self.profile.rows:
             return math.inf
         return max(abs(sums.low - 1.0), abs(sums.high - 1.0))
 
-    def _find_errors(self) -> None:
+    def _errors(self) -> Iterator[Finding]:
         """Look at what a regression loss sums: residuals, or without predictions the target about its median."""
         numbers = self.profile.numbers if self.task == "regression" else {}
-        names = [name for name in ("residual", "target") if name in numbers and numbers[name].count]
-        self.about = names[0] if names else ""  # what the errors are
-        self.errors = numbers[self.about] if names else None
-        self.scale: float | None = None  # the robust standard deviation; None where it is 0
-        self.outliers, self.outlier_share = 0, 0.0
-        if self.errors is not None and (deviation := self.errors.sketch.deviation()):
-            self.scale = NORMAL_MAD * deviation
-            self.outliers = self.errors.sketch.beyond(OUTLIER_SCALES * self.scale)
-            self.outlier_share = self.outliers / self.errors.count
-        self.tailed = self.outliers >= FEW_OUTLIERS and self.outlier_share >= OUTLIERS.value
-        self.dominance = numbers["residual"].dominance if "residual" in numbers else None
+        about = next((name for name in ("residual", "target") if name in numbers and numbers[name].count), "")
+        sketch = numbers[about].sketch if about else None
+        scale = NORMAL_MAD * ((sketch and sketch.deviation()) or 0.0)  # the robust standard deviation
+        outliers = sketch.beyond(OUTLIER_SCALES * scale) if sketch is not None and scale else 0
+        outlier_share = outliers / numbers[about].count if outliers else 0.0
+        tailed = outliers >= FEW_OUTLIERS and outlier_share >= OUTLIERS.value
+        dominance = numbers["residual"].dominance if "residual" in numbers else None
         many = self.profile.rows >= FEW_ROWS.value  # among few rows one often counts for more than all others
-        self.dominated = many and (self.dominance or 0.0) >= DOMINANT.value
-        self.heavy = self.tailed or self.dominated  # outliers would decide a mean of squares
-        self.tail = f"{percent(self.outlier_share)} of the {self.about}s are outliers"
-        if self.dominated:
-            self.tail = f"one row has {percent(self.dominance)} of the squared errors"
-        corner = float(f"{HUBER_95 * (self.scale or 0.0):.{SHARP}g}") if self.about == "residual" else 0.0
+        dominated = many and (dominance or 0.0) >= DOMINANT.value
+        self.heavy = tailed or dominated  # outliers would decide a mean of squares
+        self.tail = f"{percent(outlier_share)} of the {about}s are outliers"
+        if dominated:
+            self.tail = f"one row has {percent(dominance)} of the squared errors"
+        corner = float(f"{HUBER_95 * scale:.{SHARP}g}") if about == "residual" else 0.0
         self.delta = corner if 0.0 < corner < math.inf else None  # of huber, for 95 % of the efficiency of mse
+        if sketch is None:
+            return
+        if about == "residual":
+            yield Finding(about, "median", sketch.quantile(0.5), "prediction - target", unit="near")
+        if not scale:
+            yield Finding(about, "robust scale", 0.0, "at least half of the values are the same")
+        else:
+            meaning = "1.4826 x MAD, the standard deviation of a normal law"
+            yield Finding(about, "robust scale", scale, meaning, unit="near")
+            meaning = f"{outliers} beyond 3 scales: {'heavy tails' if tailed else 'no heavy tails'}"
+            yield Finding(about, "outlier share", outlier_share, meaning, OUTLIERS, "share")
+        if dominance is not None:
+            meaning = f"{'one' if dominated else 'no'} row decides the mean of squares"
+            yield Finding(about, "share of the largest square", dominance, meaning, DOMINANT, "share")
 
-    def _find_distances(self) -> None:
+    def _distances(self) -> Iterator[Finding]:
         """Compare the distances of embeddings."""
-        self.distance: float | None = None  # the mean distance of what differs
-        self.pair_distances: list[float] = []  # of the pairs labelled 0 and of those labelled 1
+        distance: float | None = None  # the mean distance of what differs
+        means = [label.mean for label in self.labels.values()] if self.kind == "pairs" and len(self.labels) == 2 else []
+        self.inverted = bool(means) and means[1] < means[0]
+        if means:
+            distance = max(means)
+            yield Finding("pairs", "mean distance, label 0", means[0], "same")
+            meaning = "nearer than label 0, so that 1 looks like same" if self.inverted else "different, and farther"
+            yield Finding("pairs", "mean distance, label 1", means[1], meaning)
         if self.kind == "triplets":
-            self.distance = self.profile.numbers["distance anchor negative"].mean
-        elif self.kind == "pairs" and len(self.labels) == 2:
-            self.pair_distances = [label.mean for label in self.labels.values()]
-            self.distance = max(self.pair_distances)
-        self.inverted = bool(self.pair_distances) and self.pair_distances[1] < self.pair_distances[0]
-        near = self.distance is not None and 1.0 / MARGIN.value <= self.distance <= MARGIN.value
-        self.margin = None if not self.distance or near else float(f"{self.distance:.2g}")  # where 1 is far from it
-
-
-# findings ------------------------------------------------------------------------------------------------------------
-
-
-def findings(facts: Facts) -> Iterator[Finding]:
-    """Yield the facts that a report shows: of the target, the predictions, and what lies between them."""
-    if facts.target is not None:
-        yield Finding("target", "range", _range(facts.target), "whole numbers" if facts.target.whole_numbers else "")
-        if facts.task == "regression":
-            yield from _target_findings(facts, facts.target)
-        elif facts.kind in ("multilabel", "masks"):
-            if facts.kind == "masks":
-                meaning = "a small foreground" if facts.small_foreground else "no small foreground"
-                yield Finding("target", "share of ones", facts.ones, meaning, FOREGROUND, "share")
-            else:
-                yield Finding("target", "share of ones", facts.ones, unit="share")
-            meaning = f"0/1 columns, read as {'masks' if facts.kind == 'masks' else 'labels'}"
-            yield Finding("target", "columns", facts.widths["target"], meaning, MASK_WIDTH)
-    if facts.labels and facts.task in ("binary", "multiclass"):
-        yield from _label_findings(facts)
-    if facts.pred is not None:
-        yield from _prediction_findings(facts, facts.pred)
-    if facts.errors is not None:
-        yield from _error_findings(facts, facts.about, facts.errors)
-    yield from _distance_findings(facts)
+            positive, distance = (self.profile.numbers[f"distance anchor {role}"].mean for role in TRIPLET)
+            for role, mean in zip(TRIPLET, (positive, distance), strict=True):
+                yield Finding("triplets", f"mean distance, {role}", mean)
+            share = self.profile.counts["in order"] / self.profile.rows
+            yield Finding("triplets", "negative farther than positive", share, unit="share")
+        near = distance is not None and 1.0 / MARGIN.value <= distance <= MARGIN.value
+        self.margin = None if not distance or near else float(f"{distance:.2g}")  # where 1 is far from it
+        if distance:
+            meaning = "takes a margin of this scale" if self.margin else "the default margin of 1 is on this scale"
+            yield Finding(self.kind, "mean distance of what differs / 1", distance, meaning, MARGIN)
 
 
 def _range(numbers: Distribution) -> str:
     return f"{numbers.low:.6g} to {numbers.high:.6g}"
-
-
-def _target_findings(facts: Facts, target: Distribution) -> Iterator[Finding]:
-    counts, median = facts.kind == "counts", target.sketch.quantile(0.5)
-    if target.whole_numbers and target.low >= 0.0:
-        yield Finding("target", "median", median, "counts" if counts else "measurements", COUNT_MEDIAN, "near")
-    else:
-        yield Finding("target", "median", median, unit="near")
-    yield Finding("target", "mean", target.mean)
-    if target.low < 0.0:
-        yield Finding("target", "share of zeros", facts.zeros, unit="share")
-    elif counts:
-        meaning = "the median is 0" if facts.median_is_zero else "the median is above 0"
-        yield Finding("target", "share of zeros", facts.zeros, meaning, HALF_ZEROS, "share")
-    else:
-        meaning = "zero-inflated" if facts.kind == "zero-inflated" else "no second kind of row"
-        yield Finding("target", "share of zeros", facts.zeros, meaning, ZEROS, "share")
-    if counts and facts.dispersion is not None:
-        name = "dispersion about the predictions" if facts.about_rates else "variance / mean"
-        more = "more than Poisson: its mean stays right, its likelihood does not"
-        meaning = more if facts.overdispersed else "as Poisson has"
-        yield Finding("target", name, facts.dispersion, meaning, OVERDISPERSED)
-    if (skew := target.skewness) is not None:
-        far = abs(skew) >= SKEWED.value
-        meaning = "a long tail: mean and median are far apart" if far else "mean and median are near"
-        yield Finding("target", "skewness", skew, meaning, SKEWED)
-    if facts.magnitudes is not None:
-        meaning = "spans orders of magnitude" if facts.wide else "of one order of magnitude or two"
-        yield Finding("target", "99% / 1% quantile", facts.magnitudes, meaning, MAGNITUDES, "near")
-    if facts.tiny is not None:
-        meaning = "tiny targets: shares of these mean little" if facts.has_tiny else "no tiny targets"
-        yield Finding("target", "1% quantile / median", facts.tiny, meaning, TINY, "near")
-    values = facts.profile.target.counts
-    if target.whole_numbers and values is not None and facts.widths["target"] == 1:
-        few = len(values) <= MAY_BE_LABELS.value
-        meaning = "may be class labels: -p with a column per class says so" if few else "no labels"
-        yield Finding("target", "different values", len(values), meaning, MAY_BE_LABELS)
-
-
-def _label_findings(facts: Facts) -> Iterator[Finding]:
-    words = [f"{printable(word)} ({label.rows})" for word, label in facts.labels.items()]
-    more = f", {len(words) - FEW_LABELS} others" if len(words) > FEW_LABELS else ""
-    yield Finding("target", "labels", len(words), ", ".join(words[:FEW_LABELS]) + more)
-    if facts.smallest is not None:
-        word, share = facts.smallest
-        yield Finding("target", "smallest class", share, f"label {printable(word)}", unit="share")
-        meaning = "imbalanced" if facts.imbalanced else "balanced enough"
-        yield Finding("target", "smallest class x classes", facts.balance, meaning, IMBALANCE)
-    absent = [printable(word) for word, label in facts.labels.items() if not label.rows]
-    if absent:
-        yield Finding("target", "classes without a row", len(absent), ", ".join(absent[:FEW_LABELS]))
-
-
-def _prediction_findings(facts: Facts, pred: Distribution) -> Iterator[Finding]:
-    yield Finding("prediction", "range", _range(pred))
-    if facts.kind == "boxes":
-        meaning = "1 - IoU has no slope there" if facts.disjoint else "every pair overlaps"
-        yield Finding("prediction", "rows without overlap", facts.disjoint, meaning)
-    output = facts.output
-    if output is None:
-        return
-    if facts.of_classes:
-        name = "row sum of exp" if output is LOG_SOFTMAX else "row sum"
-        off = facts.off_one(name)
-        threshold = ROUNDED_SUM if output is SOFTMAX and off > ROW_SUM.value else ROW_SUM
-        meaning = "sums to 1" if off <= threshold.value else "does not sum to 1"
-        yield Finding("prediction", f"|{name} - 1|", None if math.isinf(off) else off, meaning, threshold)
-    yield Finding("prediction", "likely output of", output.name, output.meaning)
-    if facts.task in ("binary", "multiclass", "multilabel") and output in (SOFTMAX, SIGMOID, DECISIONS):
-        meaning = "cross-entropy is infinite there" if facts.sure_and_wrong else "cross-entropy is finite"
-        yield Finding("prediction", "rows sure and wrong", facts.sure_and_wrong, meaning)
-    if facts.positive is not None:
-        meaning = f"predictions are higher there, {facts.labels[facts.positive].mean:.3g} on average"
-        yield Finding("prediction", "likely positive label", printable(facts.positive), meaning)
-
-
-def _error_findings(facts: Facts, about: str, errors: Distribution) -> Iterator[Finding]:
-    if about == "residual":
-        yield Finding(about, "median", errors.sketch.quantile(0.5), "prediction - target", unit="near")
-    if facts.scale is None:
-        yield Finding(about, "robust scale", 0.0, "at least half of the values are the same")
-    else:
-        meaning = "1.4826 x MAD, the standard deviation of a normal law"
-        yield Finding(about, "robust scale", facts.scale, meaning, unit="near")
-        meaning = f"{facts.outliers} beyond 3 scales: {'heavy tails' if facts.tailed else 'no heavy tails'}"
-        yield Finding(about, "outlier share", facts.outlier_share, meaning, OUTLIERS, "share")
-    if facts.dominance is not None:
-        meaning = "one row decides the mean of squares" if facts.dominated else "no row decides the mean of squares"
-        yield Finding(about, "share of the largest square", facts.dominance, meaning, DOMINANT, "share")
-
-
-def _distance_findings(facts: Facts) -> Iterator[Finding]:
-    if facts.pair_distances:
-        yield Finding("pairs", "mean distance, label 0", facts.pair_distances[0], "same")
-        meaning = "nearer than label 0, so that 1 looks like same" if facts.inverted else "different, and farther"
-        yield Finding("pairs", "mean distance, label 1", facts.pair_distances[1], meaning)
-    if facts.kind == "triplets":
-        for role in ("positive", "negative"):
-            yield Finding("triplets", f"mean distance, {role}", facts.profile.numbers[f"distance anchor {role}"].mean)
-        share = facts.profile.counts["in order"] / facts.profile.rows
-        yield Finding("triplets", "negative farther than positive", share, unit="share")
-    if facts.distance:
-        meaning = "takes a margin of this scale" if facts.margin else "the default margin of 1 is on this scale"
-        yield Finding(facts.kind, "mean distance of what differs / 1", facts.distance, meaning, MARGIN)
