@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+try:
+    from pyarrow._parquet import ParquetReader  # what pyarrow.parquet gives too, but not without file systems and ssl
+except ImportError:
+    from pyarrow.parquet.core import ParquetReader
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
@@ -16,7 +20,7 @@ from lossctl.errors import DataError, listed
 from lossctl.io import arrow
 from lossctl.io.table import Column, FileTable, Kind, Numbers, Piece, Shape, decoded
 
-BUFFER_BYTES: Final = 1 << 20  # read at a time from each column
+BUFFER_BYTES: Final = 1 << 16  # read at a time from each column: what a page takes stays in the cache
 
 
 class ParquetTable(FileTable):
@@ -25,11 +29,13 @@ class ParquetTable(FileTable):
     kind = "parquet"
 
     @cached_property
-    def metadata(self) -> pq.FileMetaData:
-        """The footer."""
+    def metadata(self) -> Any:
+        """The footer, pyarrow's FileMetaData."""
+        reader = ParquetReader()
         try:
             with self.source.file() as file:
-                footer = pq.read_metadata(file)
+                reader.open(file)
+                footer = reader.metadata
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.label}: not a readable Parquet file: {first_line(error)}") from None
         if sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups)) != footer.num_rows:
@@ -74,21 +80,22 @@ class ParquetTable(FileTable):
         self._check_size(columns)
         self._check_single(columns)
         stop = self.rows if stop is None else stop
+        reader = ParquetReader()
         try:
             with self.source.file() as file:
                 # pre-buffering would keep every row group read so far
-                parquet = pq.ParquetFile(
+                reader.open(
                     file,
                     metadata=self.metadata,
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
                     read_dictionary=[name for name, kind in columns.items() if kind is Kind.TEXT],
+                    arrow_extensions_enabled=True,
                 )
+                leaves = [place for place, path in enumerate(reader.column_paths) if path[0] in columns]
                 first, groups = self._groups(start, stop)
-                for batch in parquet.iter_batches(
-                    batch_size=BLOCK, row_groups=groups, columns=list(columns), use_threads=False
-                ):
+                for batch in reader.iter_batches(BLOCK, row_groups=groups, column_indices=leaves, use_threads=False):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     first += batch.num_rows
                     if low < high:
