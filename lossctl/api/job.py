@@ -12,9 +12,10 @@ from lossctl import registry
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, ClassCodes, Domain, Flag, Interval
+from lossctl.core.domain import RANGES, ClassCodes, Domain, Flag, Interval, Mark
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.loss import Loss, admits, fitted, fixes, misfit, unfit
+from lossctl.core.naming import split_labels
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
@@ -125,6 +126,13 @@ class Job:
         """Tell binary from regression by the first block: a 0/1 target and predictions within [0, 1]."""
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
         if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
+            if all(_are_one_or_two(roles["target"]) for roles in block.models.values()) and all(
+                _are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()
+            ):
+                raise UsageError(
+                    "the target holds 1 and 2, and predictions lie within [0, 1]: --positive-label 2 if these are two "
+                    "labels, --task regression if they are numbers"
+                )
             return Task("regression", True, "a target of numbers")
         if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
             return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
@@ -229,27 +237,43 @@ class Job:
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""
         target = self._selection.target
+        domains = [form.roles["target"] for _, loss, form in self._fits if "target" in loss.roles]
+        flags = any(isinstance(domain, Flag | Mark) for domain in domains)
+        negative = None
         if classes is not None:
-            raise UsageError("--classes names the classes of several prediction columns; here no loss reads labels")
+            if domains and not flags:
+                raise UsageError("--classes names the classes of the target; here no loss reads labels")
+            negative = _other_label(split_labels(classes), positive, f"--classes {classes}")
         if target is None:
             if positive is not None:
                 raise UsageError("--positive-label: the losses asked for take no target")
             return TargetRule()
         if positive is not None and len(target.columns) > 1:
             raise UsageError("--positive-label is for one target column")
-        fits = self._fits if self._query.losses else []
-        domains = [form.roles["target"] for _, loss, form in fits if "target" in loss.roles]
-        flags = not domains or any(isinstance(domain, Flag) for domain in domains)
-        if positive is None and flags and self._target_kind() == "text":
+        if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
             raise UsageError(
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
-        return TargetRule(positive=positive)
+        return TargetRule(positive=positive, negative=negative)
+
+
+def _other_label(labels: Sequence[str], positive: str | None, option: str) -> str:
+    """Return the one of two labels that is not positive."""
+    if positive is None:
+        raise UsageError(f"{option}: --positive-label {labels[-1]} says of which label the prediction speaks")
+    codes = ClassCodes(labels).of([positive])
+    if len(labels) != 2 or codes[0] < 0:
+        raise UsageError(f"{option}: with --positive-label {positive}, that and the other label are needed")
+    return labels[1 - codes[0]]
 
 
 def _are_flags(values: Array) -> bool:
     return bool(((values == 0.0) | (values == 1.0)).all())
+
+
+def _are_one_or_two(values: Array) -> bool:
+    return bool(((values == 1.0) | (values == 2.0)).all() and (values == 2.0).any())
 
 
 def _are_shares(values: Array, activation: str) -> bool:

@@ -535,7 +535,7 @@ class ClassCodes:
 
     def and_ignored(self, labels: Sequence[str]) -> ClassCodes:
         """Return the same codes, and further ones for labels that are no class and do not count."""
-        unknown = [label(text) for text in labels if self.of([text])[0] < 0]
+        unknown = list(dict.fromkeys(label(text) for text in labels if self.of([text])[0] < 0))
         return ClassCodes([*self.classes, *unknown]) if unknown else self
 
     def of(self, words: Sequence[object]) -> NDArray[np.int64]:

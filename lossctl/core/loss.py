@@ -194,9 +194,9 @@ class Loss:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """The label whose rows do not count, if there is one."""
-        label = self.args.get("ignore_class")
-        return () if label is None else (label,)
+        """The labels whose rows do not count."""
+        labels = self.args.get("ignore_class")
+        return () if labels is None else (labels,) if isinstance(labels, str) else tuple(labels)
 
     @property
     def over_sets(self) -> bool:

@@ -142,11 +142,17 @@ def labels_of(columns: Sequence[str], pattern: str, words: Sequence[str], width:
     return Classes(codes, "position")
 
 
-def listed_classes(text: str, width: int) -> tuple[str, ...]:
-    """Return the labels that --classes lists; raise UsageError where they are not one for each of `width` columns."""
+def split_labels(text: str) -> tuple[str, ...]:
+    """Return the labels that --classes lists; raise UsageError where one is named twice."""
     labels = tuple(label.strip() for label in text.split(","))
     if len(set(labels)) != len(labels):
         raise UsageError(f"--classes {text}: a class is named twice")
+    return labels
+
+
+def listed_classes(text: str, width: int) -> tuple[str, ...]:
+    """Return the labels that --classes lists; raise UsageError where they are not one for each of `width` columns."""
+    labels = split_labels(text)
     if len(labels) != width:
         raise UsageError(f"--classes names {len(labels)} classes, but the prediction has {width} columns")
     return labels

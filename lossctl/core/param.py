@@ -14,7 +14,7 @@ from lossctl.core.domain import Interval
 from lossctl.errors import UsageError, listed, near
 
 Weights = tuple[float, ...] | tuple[tuple[str, float], ...]  # by the order of the classes, or by label
-Value = float | bool | str | Weights | None
+Value = float | bool | str | Weights | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class PerClass:
 
 @dataclass(frozen=True)
 class Label:
-    """The label of a class."""
+    """The label of a class, or several."""
 
     def __str__(self) -> str:
-        return "a class label"
+        return "a class label, or several as -1/255"
 
 
 SMALL = 1e-6  # for a parameter that is to be above 0
@@ -100,7 +100,8 @@ class Param:
             case Choice():
                 return word.casefold()
             case Label():
-                return unquote(word, errors="strict")
+                labels = tuple(unquote(piece, errors="strict") for piece in word.split("/"))
+                return labels[0] if len(labels) == 1 else labels
             case PerClass():
                 pieces = [piece.rpartition(":") for piece in word.split("/")]
                 if len(pieces) == 1 and not pieces[0][1] and self.domain.single:
@@ -127,10 +128,11 @@ class Param:
             case Choice(options):
                 return value if isinstance(value, str) and value in options else None
             case Label():
-                plain = value.item() if isinstance(value, np.generic) else value
-                if isinstance(plain, float) and plain.is_integer():
-                    plain = int(plain)
-                return _label(plain) if isinstance(plain, str | int | float) and not isinstance(plain, bool) else None
+                if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+                    labels = [_class_label(item) for item in value]
+                    distinct = tuple(dict.fromkeys(label for label in labels if label is not None))
+                    return distinct if distinct and None not in labels else None
+                return _class_label(value)
             case PerClass(each, single):
                 return _per_class(value, each, single)
             case Interval():
@@ -154,10 +156,7 @@ class Param:
         if isinstance(value, str):
             return written_label(value) if isinstance(self.domain, Label) else value
         if isinstance(value, tuple):
-            return "/".join(
-                f"{written_label(entry[0])}:{_shortest(entry[1])}" if isinstance(entry, tuple) else _shortest(entry)
-                for entry in value
-            )
+            return "/".join(map(_written, value))
         return _shortest(value)
 
 
@@ -168,6 +167,21 @@ def written_label(label: str) -> str:
     inner = "".join(quote(sign, safe="") if sign in SPECIAL else sign for sign in label)
     start, end = len(inner) - len(inner.lstrip()), len(inner.rstrip())
     return quote(inner[:start]) + inner[start:end] + quote(inner[max(start, end) :])
+
+
+def _written(entry: float | str | tuple[str, float]) -> str:
+    """Write one of several labels, or a weight with its label or alone."""
+    if isinstance(entry, str):
+        return written_label(entry)
+    return f"{written_label(entry[0])}:{_shortest(entry[1])}" if isinstance(entry, tuple) else _shortest(entry)
+
+
+def _class_label(value: object) -> str | None:
+    """Return the label of a class as text, a whole number without its decimals; None for what is none."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)
+    return _label(plain) if isinstance(plain, str | int | float) and not isinstance(plain, bool) else None
 
 
 def _label(value: object) -> str | None:

@@ -34,12 +34,14 @@ class TargetRule:
 
     classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need
     not be classes, since no loss counts their rows; their codes come after the classes'.
+    negative: the other label, where it is declared; else it is the first other one that comes.
     """
 
     classes: tuple[str, ...] = ()
     classes_by: str = ""
     ignored: tuple[str, ...] = ()
     positive: str | None = None
+    negative: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -271,6 +273,9 @@ class BlockReader:
         piece = self.tables[table].row({column: Kind.TEXT}, self.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
+        if self.rule.negative is not None:
+            labels = ",".join(printable(label) for label in (self.rule.negative, self.rule.positive or ""))
+            return f"{where} is a third label{count}; --classes {labels} declares the two that there are"
         if self.rule.positive is not None:
             return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
         classes = listed(list(map(printable, self.rule.classes)))
@@ -292,15 +297,17 @@ class BlockReader:
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
         slot = self.selection.target
-        if slot is None or self.rule.positive is None:
+        if slot is None or self.rule.positive is None or self.rule.negative is not None:
             return ""
         words = self.vocabulary(slot).words
         if _is_among(self.rule.positive, words):
             return ""
         examples = ", ".join(repr(printable(word)) for word in words[:3])
+        labels = ",".join(printable(word) for word in (*words, self.rule.positive))
+        declared = f"; if there is none, --classes {labels} declares both labels" if len(words) == 1 else ""
         return (
             f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
-            f"{printable(self.rule.positive)!r}; it holds {examples}"
+            f"{printable(self.rule.positive)!r}; it holds {examples}{declared}"
         )
 
     def never_ignored(self) -> list[str]:
@@ -405,7 +412,11 @@ class RoleArrays:
             return classes
         positive = ClassCodes((rule.positive,)).of(words) == 0
         negatives = np.flatnonzero(~positive[:-1])
-        if len(negatives) > 1:  # a third label is a typo or another task, never silently "not positive"
+        if rule.negative is not None:
+            none = ~positive & (ClassCodes((rule.negative,)).of(words) != 0)
+            none[-1] = False  # the null code
+            self._note(self.faults, defect, none[codes])
+        elif len(negatives) > 1:  # a third label is a typo or another task, never silently "not positive"
             self._note(self.faults, defect, np.isin(codes, negatives[1:]))
         return np.where(codes < 0, np.nan, positive[codes])[np.newaxis]
 

@@ -115,7 +115,9 @@ Alpha = Annotated[
     "factor on each class; a number alone is that of the positive class, 1 - alpha of the other, or of every class if "
     "multiclass",
 ]
-IGNORE_CLASS = Param("ignore_class", None, Label(), "label whose rows do not count; it need not be a class")
+IGNORE_CLASS = Param(
+    "ignore_class", None, Label(), "label whose rows do not count, or several as -1/255; they need not be classes"
+)
 
 
 def smoothed(share: Array, smoothing: float, classes: int) -> Array:
@@ -329,11 +331,12 @@ def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
     If `ignore_class` is one of them, the result is 0 in rows of that label.
     """
 
-    def part(batch: Batch, *, ignore_class: str | None = None, **args: Value) -> Array:
+    def part(batch: Batch, *, ignore_class: str | tuple[str, ...] | None = None, **args: Value) -> Array:
         if ignore_class is None:
             return function(batch, **args)
-        code = ClassCodes(class_names(batch)).and_ignored([ignore_class]).of([ignore_class])[0]
-        return np.where(batch.target != code, function(batch, **args), 0.0)
+        labels = [ignore_class] if isinstance(ignore_class, str) else ignore_class
+        codes = ClassCodes(class_names(batch)).and_ignored(labels).of(labels)[:-1]
+        return np.where(np.isin(batch.target, codes), 0.0, function(batch, **args))
 
     words = [Parameter(param.name, Parameter.KEYWORD_ONLY) for param in params]
     signature = Signature([Parameter("batch", Parameter.POSITIONAL_OR_KEYWORD), *words])
