@@ -432,13 +432,13 @@ def test_an_unknown_keyword_names_the_function() -> None:
     ],
 )
 def test_what_is_no_column_is_a_data_error(column: object, words: str) -> None:
-    data = {"y": column, "p": [1.0, 2.0]}
+    data = {"y": column, "p": [1.0, 2.0], "q": [2.0, 2.0]}
     for function in (lossctl.evaluate, lossctl.compare):
         with pytest.raises(lossctl.DataError, match=f"^data: column 'y' {words}") as caught:
-            function(data, target="y", pred="p", losses="mae")
+            function(data, target="y", pred=["p", "q"], losses="mae")
         assert "\n" not in str(caught.value)
     assert isinstance(lossctl.validate(data, target="y", pred="p").error, lossctl.DataError)
-    with pytest.raises(lossctl.UsageError, match=r"^targets: a value of type int is not allowed; a pandas frame"):
+    with pytest.raises(lossctl.UsageError, match=r"^targets: a value of type int is not allowed; a pandas or Polars"):
         lossctl.evaluate({"p": [1.0]}, targets=1, target="y", pred="p")
 
 

@@ -387,7 +387,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, name: str, code: int
     process.stdin.write(b"y,p\n1,2\n")
     process.stdin.flush()
     for _ in range(500):  # until standard input is being copied
-        if any(path.name.startswith("lossctl-stdin-") for path in tmp_path.iterdir()):
+        if any(path.name.startswith("lossctl-spool-") for path in tmp_path.iterdir()):
             break
         time.sleep(0.02)
     process.send_signal(getattr(signal, name))

@@ -32,10 +32,11 @@ from lossctl.api.options import (
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
-from lossctl.errors import UsageError, near, printable
+from lossctl.errors import LossctlError, UsageError, near, printable
 from lossctl.io.memory import from_memory
-from lossctl.io.open import open_table
+from lossctl.io.open import open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
+from lossctl.io.source import spooled
 from lossctl.io.table import Table
 from lossctl.registry import with_tables
 from lossctl.results.report import Check
@@ -226,47 +227,66 @@ def open_inputs(data: object, targets: object, delimiter: str | None) -> Opened:
     """Open the model tables and, last, the targets table."""
     if isinstance(data, Opened):
         return data
-    entries = _path_entries(data)
-    target_path = os.fspath(targets) if isinstance(targets, str | os.PathLike) else None
+    inputs = _files(data)
+    files = [*(inputs or []), (None, targets)]
+    paths = [os.fspath(file) for _, file in files if isinstance(file, str | os.PathLike)]
+    if paths.count("-") > 1:
+        raise UsageError("- (standard input) can be read once only")
     names: list[str | None] = [None]
-    paths: list[str] = []
-    if entries is None:
+    if inputs is None:
         tables = [from_memory(data)]
     else:
-        pairs = [split_name(text) if name is None else (name, text) for name, text in entries]
-        names, paths = [name for name, _ in pairs], [path for _, path in pairs]
-        if [*paths, target_path].count("-") > 1:
-            raise UsageError("- (standard input) can be read once only")
-        tables = [open_table(path, delimiter) for path in paths]
-        if len(tables) > 1:
-            names = [name or stem for name, stem in zip(names, stems(paths), strict=True)]
+        tables = [open_file(file, delimiter, "data") for _, file in inputs]
+        names = [name for name, _ in inputs]
+    if len(tables) > 1:
+        labels = [table.label if is_stream(file) else file for (_, file), table in zip(files, tables, strict=False)]
+        names = [name or stem for name, stem in zip(names, stems(labels), strict=True)]
     if targets is not None:
-        if target_path is not None:
-            paths.append(target_path)
-            tables.append(open_table(target_path, delimiter))
-        else:
-            tables.append(from_memory(targets, "targets"))
+        is_file = isinstance(targets, str | os.PathLike) or is_stream(targets)
+        tables.append(open_file(targets, delimiter, "targets") if is_file else from_memory(targets, "targets"))
         names = [*names, None]
     return Opened(tables, names, paths)
 
 
+def open_file(file: Any, delimiter: str | None, label: str) -> Table:
+    """Open a path, or a file object, which is read to its end. label: what a nameless one is called."""
+    if not is_stream(file):
+        return open_table(os.fspath(file), delimiter)
+    name = getattr(file, "name", None)
+    name = name if isinstance(name, str) else ""
+    try:
+        return table_of(spooled(file, printable(name) or label, name), delimiter)
+    except ValueError as error:
+        if isinstance(error, LossctlError):
+            raise
+        raise UsageError(f"{printable(name) or label}: the file object cannot be read: {error}") from None
+
+
+def is_stream(data: object) -> bool:
+    """Whether an input is a file object, of bytes or of text."""
+    return callable(getattr(data, "read", None)) and callable(getattr(data, "readline", None))
+
+
 def paths_of(data: object) -> list[str] | None:
-    """Return the `[NAME=]PATH` texts of inputs that are files, None for data in memory."""
-    entries = _path_entries(data)
-    return None if entries is None else [text if name is None else f"{name}={text}" for name, text in entries]
+    """Return the `[NAME=]PATH` texts of inputs that are files by name, None for data in memory and file objects."""
+    inputs = _files(data)
+    if inputs is None or not all(isinstance(file, str) for _, file in inputs):
+        return None
+    return [file if name is None else f"{name}={file}" for name, file in inputs]
 
 
-def _path_entries(data: object) -> list[tuple[str | None, str]] | None:
-    """Return names and paths of a mapping, or None and the `[NAME=]PATH` of others; None for data in memory."""
-    if isinstance(data, str | os.PathLike):
-        return [(None, os.fspath(data))]
-    if not isinstance(data, Mapping | Sequence) or not data:
+def _files(data: object) -> list[tuple[str | None, Any]] | None:
+    """Return the inputs that are files, by path or as file objects, with their names; None for data in memory."""
+    if isinstance(data, str | os.PathLike) or is_stream(data):
+        entries: list[tuple[str | None, Any]] = [(None, data)]
+    elif isinstance(data, Mapping):
+        entries = [(str(name), file) for name, file in data.items()]
+    else:
+        entries = [(None, file) for file in data] if isinstance(data, Sequence) else []
+    if not entries or not all(isinstance(file, str | os.PathLike) or is_stream(file) for _, file in entries):
         return None
-    paths = list(data.values() if isinstance(data, Mapping) else data)
-    if not all(isinstance(path, str | os.PathLike) for path in paths):
-        return None
-    names = list(map(str, data)) if isinstance(data, Mapping) else [None] * len(paths)
-    return list(zip(names, map(os.fspath, paths), strict=True))
+    plain = [(name, os.fspath(file) if isinstance(file, os.PathLike) else file) for name, file in entries]
+    return [split_name(file) if name is None and isinstance(file, str) else (name, file) for name, file in plain]
 
 
 # commands to type next ---------------------------------------------------------------------------------------

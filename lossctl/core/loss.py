@@ -10,16 +10,17 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, wraps
+from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
 from lossctl.core.block import breach, judged
-from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, Interval, label
+from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, Interval, LogSimplex, Score, label
 from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
 from lossctl.core.naming import labels_of
 from lossctl.core.param import Param, Value, bound
@@ -27,7 +28,7 @@ from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, array_of
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
@@ -213,45 +214,46 @@ class Loss:
 
     def __call__(
         self,
-        *,
-        target: object = None,
-        pred: object = None,
+        *arrays: object,
         weight: object = None,
         activation: str | None = None,
         classes: object = None,
+        positive_label: object = None,
         task: str | None = None,
         **roles: object,
     ) -> float:
         """Return the loss of whole arrays, the same number that the command line prints.
 
-        target, pred and the extra roles are (n,) or (n, k, ...) arrays of anything NumPy can view; weight is
-        (n,). Raises DataError for values outside the domain and UsageError for shapes that do not fit.
+        Arrays come by role (`target=`, `pred=`, or `y_true=`, `y_pred=`) or in the order of the loss's roles, the
+        target first. They are (n,) or (n, k, ...) arrays, lists, frames or tensors; weight, or sample_weight, is (n,).
+        positive_label: the label that is 1 in a target of two. Raises DataError for values outside the domain and
+        UsageError for shapes that do not fit.
 
         >>> import lossctl
-        >>> lossctl.get("huber:delta=2")(target=[0.0, 0.0], pred=[1.0, 5.0])
+        >>> lossctl.get("huber:delta=2")([0.0, 0.0], [1.0, 5.0])
         4.25
         """
-        columns = {"target": target, "pred": pred, **roles}
-        loss, form, arrays, names = checked(self, columns, activation, classes, task)
-        weights = None if weight is None else _weights(weight, next(iter(arrays.values())).shape[-1])
-        if QUERY in arrays:
-            arrays, weights = gathered(arrays, weights)
+        columns = self._by_role(arrays, {"weight": weight, **roles})
+        weight = columns.pop("weight", None)
+        loss, form, values, names = checked(self, columns, activation, classes, task, positive_label)
+        weights = None if weight is None else _weights(weight, next(iter(values.values())).shape[-1])
+        if QUERY in values:
+            values, weights = gathered(values, weights)
         if weights is not None and loss.over_sets:
-            check_set_weights(arrays.get(QUERY), weights)
+            check_set_weights(values.get(QUERY), weights)
         state: Moments | Peak | Sample | None = None
         with np.errstate(all="ignore"):
-            for start, batch in batches(arrays, form, activation, names):
+            for start, batch in batches(values, form, activation, names):
                 part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
                 state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
             return value_of(loss, state, weights is not None)
 
     def each(
         self,
-        *,
-        target: object = None,
-        pred: object = None,
+        *arrays: object,
         activation: str | None = None,
         classes: object = None,
+        positive_label: object = None,
         task: str | None = None,
         **roles: object,
     ) -> Array:
@@ -263,22 +265,21 @@ class Loss:
         """
         if self.row is None:
             raise UsageError(f"{self.spec} has no per-row value: {self.summary}")
-        columns = {"target": target, "pred": pred, **roles}
-        loss, form, arrays, names = checked(self, columns, activation, classes, task)
+        columns = self._by_role(arrays, roles)
+        loss, form, values, names = checked(self, columns, activation, classes, task, positive_label)
         if loss.row is None:
             raise UsageError(f"{loss.spec} has no per-row value for several outputs: {loss.summary}")
         term = loss.term(loss.row, form.name)
         with np.errstate(all="ignore"):
-            blocks = [term.rows(batch) for _, batch in batches(arrays, form, activation, names)]
+            blocks = [term.rows(batch) for _, batch in batches(values, form, activation, names)]
         return np.concatenate(blocks) if blocks else np.empty(0)
 
     def grad(
         self,
-        *,
-        target: object = None,
-        pred: object = None,
+        *arrays: object,
         activation: str | None = None,
         classes: object = None,
+        positive_label: object = None,
         task: str | None = None,
         **roles: object,
     ) -> NDArray[Any] | dict[str, NDArray[Any]]:
@@ -294,19 +295,58 @@ class Loss:
         if self.gradient is None:
             reason = "it has no per-row value" if self.row is None else "it is flat almost everywhere"
             raise UsageError(f"{self.spec} has no gradient: {reason}")
-        columns = {"target": target, "pred": pred, **roles}
-        loss, form, arrays, names = checked(self, columns, activation, classes, task)
+        columns = self._by_role(arrays, roles)
+        loss, form, values, names = checked(self, columns, activation, classes, task, positive_label)
         if loss.gradient is None:
             raise UsageError(f"{loss.spec} has no gradient for several outputs: it has no per-row value")
-        if not next(iter(arrays.values())).shape[-1]:
+        if not next(iter(values.values())).shape[-1]:
             raise DataError(f"{loss.spec}: no rows, so there is no gradient")
         with np.errstate(all="ignore"):
-            blocks = [slopes(loss, batch, form.name) for _, batch in batches(arrays, form, activation, names)]
+            blocks = [slopes(loss, batch, form.name) for _, batch in batches(values, form, activation, names)]
         shaped = {
-            role: np.concatenate([block[role] for block in blocks], axis=1).T.reshape(np.asarray(columns[role]).shape)
+            role: np.concatenate([block[role] for block in blocks], axis=1).T.reshape(array_of(columns[role]).shape)
             for role in loss.pred_roles
         }
         return shaped if len(shaped) > 1 else next(iter(shaped.values()))
+
+    def _by_role(self, arrays: Sequence[object], named: Mapping[str, object]) -> dict[str, object]:
+        """Return arrays by role, from those in the order of the roles and those by name or synonym."""
+        if len(arrays) > len(self.roles):
+            raise UsageError(
+                f"{self.spec} takes {len(self.roles)} arrays, {listed(list(self.roles))}; not {len(arrays)}"
+            )
+        columns: dict[str, object] = dict(zip(self.roles, arrays, strict=False))
+        for name, values in named.items():
+            role = SYNONYMS.get(name, name)
+            if values is not None and columns.get(role) is not None:
+                raise UsageError(f"{self.spec}: {role} is given twice, once as {name}=")
+            columns[role] = columns.get(role) if values is None else values
+        return columns
+
+    def scorer(
+        self,
+        response: Response = "auto",
+        *,
+        activation: str | None = None,
+        positive_label: object = None,
+    ) -> Scorer:
+        """Return a scorer for scikit-learn (`scoring=`), whose values are higher for better models.
+
+        response: the method of the estimator whose outputs are scored; "auto" takes probabilities or scores where the
+        loss is of such. activation: what raw outputs need. positive_label: by default the second of two classes.
+
+        >>> import lossctl
+        >>> lossctl.get("mae").scorer().loss.name
+        'mae'
+        """
+        if response not in RESPONSES:
+            raise UsageError(f"response {response!r} is unknown; one of {listed(list(RESPONSES))}")
+        return Scorer(self, response, activation, positive_label)
+
+    def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:
+        """Pickle by name, as the functions of a loss cannot be: for workers of other processes, and copies."""
+        # by name, as `lossctl` finds its public names: the registry depends on losses, and no loss on the registry
+        return import_module("lossctl.registry").get, (self.full_spec,)
 
     def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
@@ -314,6 +354,101 @@ class Loss:
         facts = {"name": name, "statistic": reading, **facts}
         resolve = self.resolve
         return replace(self, resolve=resolve and (lambda args: {**resolve(args), **facts}), **facts)
+
+
+Response = Literal["auto", "predict", "predict_proba", "predict_log_proba", "decision_function"]
+RESPONSES: Final[tuple[Response, ...]] = get_args(Response)
+SYNONYMS: Final = {  # what other libraries call the roles
+    "y_true": "target",
+    "y_pred": "pred",
+    "y_proba": "pred",
+    "y_prob": "pred",
+    "y_score": "pred",
+    "sample_weight": "weight",
+}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A loss of an estimator's outputs as scikit-learn wants it, higher for better; `Loss.scorer` says what is what."""
+
+    loss: Loss
+    response: Response = "auto"
+    activation: str | None = None
+    positive_label: object = None
+
+    def __call__(self, estimator: Any, X: object, y: object, sample_weight: object = None) -> float:  # noqa: N803
+        """Return the negated loss of what the estimator makes of X; the value itself where higher is better."""
+        response = self._response(estimator)
+        if not hasattr(estimator, response):
+            others: list[str] = [name for name in RESPONSES[1:] if hasattr(estimator, name)]
+            raise UsageError(
+                f"{self.loss.spec}: {type(estimator).__name__} has no {response}; response= may name another method, "
+                f"of {listed(others)}"
+            )
+        outputs, classes = getattr(estimator, response)(X), getattr(estimator, "classes_", None)
+        if response == "predict":
+            outputs, classes = (outputs, None) if self._numeric else _one_hot(array_of(outputs, labels=True), classes)
+        target, pred, named = self._roles(y, outputs, classes)
+        value = self.loss(target, pred, weight=sample_weight, activation=self.activation, **named)
+        return -merit(value, self.loss.direction)
+
+    @property
+    def _numeric(self) -> bool:
+        """Whether the loss takes any numbers, and so nothing that depends on classes."""
+        return all(form.name not in CLASS_TASKS for form in self.loss.forms)
+
+    def _response(self, estimator: Any) -> str:
+        """Return the method whose outputs the loss takes."""
+        if self.response != "auto":
+            return self.response
+        if self._numeric or not hasattr(estimator, "classes_"):
+            return "predict"
+        if self.activation is not None:
+            return "decision_function"
+        domains = [form.roles["pred"] for form in self.loss.forms if "pred" in form.roles]
+        if any(isinstance(domain, LogSimplex) for domain in domains):
+            return "predict_log_proba"
+        return "decision_function" if any(isinstance(domain, Score) for domain in domains) else "predict_proba"
+
+    def _roles(self, y: object, outputs: Any, classes: Any) -> tuple[object, object, dict[str, Any]]:
+        """Return target and prediction as the loss takes them, and what else it has to know."""
+        if classes is None:
+            return y, outputs, {}
+        if isinstance(classes, list):  # several targets: their probabilities come one by one
+            target = np.stack([line == names[-1] for line, names in zip(array_of(y).T, classes, strict=True)], axis=1)
+            return target, np.stack([array_of(output)[:, -1] for output in outputs], axis=1), {"task": "multilabel"}
+        target, pred = array_of(y, labels=True), array_of(outputs)
+        if target.ndim == 2:
+            return target, pred, {"task": "multilabel"}
+        if len(classes) > 2 or all(form.name != "binary" for form in self.loss.forms):
+            return target, pred, {"classes": classes}
+        place = len(classes) - 1
+        if self.positive_label is not None:
+            labels = [label(word) for word in array_of(classes).tolist()]
+            if label(self.positive_label) not in labels:
+                raise UsageError(f"positive_label={self.positive_label!r} is no class; they are {listed(labels)}")
+            place = labels.index(label(self.positive_label))
+        if pred.ndim == 2:
+            pred = pred[:, place]
+        elif place == 0:
+            pred = -pred
+        return target == array_of(classes)[place], pred, {}
+
+
+def _one_hot(outputs: NDArray[Any], classes: Any) -> tuple[NDArray[Any], Any]:
+    """Turn predicted classes into probabilities of 0 and 1; predictions of several targets stay as they are."""
+    if classes is None or outputs.ndim == 2:
+        return outputs, None
+    return (outputs[:, np.newaxis] == array_of(classes)).astype(np.float64), classes
+
+
+CLASS_TASKS: Final = ("binary", "multiclass", "multilabel", "scores", "masks")
+
+
+def merit(value: float, direction: Direction) -> float:
+    """Return a number that is lower for a better value."""
+    return {"min": value, "max": -value, "zero": abs(value)}[direction]
 
 
 def row_mean(values: Array) -> Array:
@@ -521,7 +656,12 @@ def first_finite(target: NDArray[Any] | None) -> float:
 
 
 def checked(
-    loss: Loss, arguments: Roles, activation: str | None, classes: object, task: str | None
+    loss: Loss,
+    arguments: Roles,
+    activation: str | None,
+    classes: object,
+    task: str | None,
+    positive_label: object = None,
 ) -> tuple[Loss, Form, Arrays, tuple[str, ...]]:
     """Bring arrays by role into (width, rows) form and check shapes and domains.
 
@@ -531,6 +671,8 @@ def checked(
         if value is not None and role not in loss.roles:
             raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
     arrays = {role: _array(role, value) for role, value in arguments.items() if value is not None}
+    if positive_label is not None:
+        arrays["target"] = _flags(loss, arrays.get("target"), positive_label)
     for role in loss.roles:
         if role not in arrays and role not in OPTIONAL:
             raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
@@ -651,12 +793,27 @@ def _array(role: str, value: object) -> NDArray[Any]:
     if np.ma.is_masked(value):
         raise UsageError(f"{role} has masked values; leave these rows out first")
     try:
-        array = np.asarray(value)
-    except ValueError:
-        raise UsageError(f"{role} holds rows of different lengths") from None
+        array = array_of(value)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # as NumPy or the library of a tensor says
+        if "inhomogeneous" in str(error):
+            raise UsageError(f"{role} holds rows of different lengths") from None
+        raise UsageError(f"{role} is no array of numbers or labels: {str(error).partition(chr(10))[0]}") from None
     if array.ndim == 0:
         raise UsageError(f"{role} is a single value; an array of rows is needed")
     return array
+
+
+def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> Array:
+    """Turn a target of two labels into 1 for the positive one and 0."""
+    if target is None:
+        raise UsageError(f"{loss.spec} takes no target, of which positive_label speaks")
+    words = [label(word) for word in target.reshape(-1).tolist()]
+    others = [word for word in dict.fromkeys(words) if word != label(positive_label)]
+    if len(others) > 1:
+        raise DataError(f"positive_label={positive_label!r}: {listed(others)} are {len(others)} others; one is allowed")
+    if words and others == list(dict.fromkeys(words)):
+        raise DataError(f"positive_label={positive_label!r}: no row has this label; they have {others[0]!r}")
+    return np.array([word == label(positive_label) for word in words], dtype=np.float64).reshape(target.shape)
 
 
 def _columns(role: str, array: NDArray[Any]) -> Array:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from lossctl.core.loss import merit
 from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound
-from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, lists_by, merit
+from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, lists_by
 
 MIN_SLICE: Final = 30
 ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ

@@ -1,9 +1,10 @@
-"""Tables in memory: pandas frames, Arrow tables and dicts of arrays, for the Python interface."""
+"""Tables in memory, for the Python interface: frames, whatever speaks Arrow's C interface, dicts of arrays, records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,45 +13,86 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts
+from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts, decoded
+from lossctl.numerics.array import array_of, missing
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 NUMERIC = "biuf"  # kinds of NumPy types that become float64
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
+ARROW_PROTOCOL: Final = ("__arrow_c_stream__", "__arrow_c_array__")
+CONVERSIONS: Final = ("to_reader", "to_pandas", "toPandas", "to_arrow", "to_dataframe", "to_frame")
+ALLOWED: Final = (
+    "a pandas or Polars frame, an Arrow table, reader or dataset, a DuckDB relation, a dict of arrays, a list of "
+    "dicts, a file object or paths"
+)
 
 
-def from_memory(data: object, label: str = "data") -> Table:
-    """Make a table of a pandas frame, an Arrow table or a dict of arrays."""
+def from_memory(data: Any, label: str = "data") -> Table:
+    """Make a table of a frame of any library that speaks Arrow's C interface, a dict of arrays, or a list of dicts."""
+    kind = f"{type(data).__module__}.{type(data).__qualname__}"
     if isinstance(data, Mapping):
         return ArrayTable(data, label)
+    if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
+        return ArrayTable(columns_of(data), label)
+    if isinstance(data, np.ndarray) and data.dtype.names is not None:
+        return ArrayTable({name: data[name] for name in data.dtype.names}, label)
+    if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
+        return FrameTable(data, label)
+    if kind.startswith("polars.") and hasattr(data, "collect"):  # a lazy frame
+        data = data.collect()
+    if kind.startswith("pyarrow.") and hasattr(data, "scanner"):
+        return DatasetTable(data, label)
+    if any(hasattr(data, protocol) for protocol in ARROW_PROTOCOL):
+        return ArrowTable(arrow_table(data, label), label)
+    advice = next((f"; .{name}() makes one" for name in CONVERSIONS if hasattr(data, name)), "")
+    if isinstance(data, np.ndarray):
+        advice = '; name the columns of an array, as in {"y": array[:, 0], "p": array[:, 1]}'
+    raise UsageError(f"{label}: a value of type {type(data).__name__} is not allowed; {ALLOWED}{advice}")
+
+
+def columns_of(records: Sequence[Mapping[Any, Any]]) -> dict[str, list[Any]]:
+    """Turn records into columns, None where a record lacks a key; `pred.score` is a key of a record inside."""
+    flat = [dict(_flattened(record, "")) for record in records]
+    names = dict.fromkeys(name for record in flat for name in record)
+    return {name: [record.get(name) for record in flat] for name in names}
+
+
+def _flattened(record: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def arrow_table(data: Any, label: str) -> Any:
+    """Take over what speaks Arrow's C interface as an Arrow table; a stream can be read but once."""
     import pyarrow as pa
 
-    if isinstance(data, pa.Table):
-        return ArrowTable(data, label)
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        twice = data.columns[data.columns.duplicated()]
-        if len(twice):
-            raise DataError(f"{label}: the frame names {list(map(str, twice))} more than once")
-        return FrameTable(data, label)
-    raise UsageError(
-        f"{label}: a value of type {type(data).__name__} is not allowed; a pandas frame, an Arrow table, a dict of "
-        "arrays or paths"
-    )
+    try:
+        return pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = printable(str(error).partition("\n")[0])
+        raise DataError(f"{label}: the {type(data).__name__} is no table of columns: {reason}") from None
 
 
 class ArrayTable(Table):
-    """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels."""
+    """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels; columns nobody asks for may be anything."""
 
     def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
         self.label = label
-        self.columns = {str(name): self._array(str(name), values) for name, values in columns.items()}
-        lengths = {name: values.shape[0] for name, values in self.columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise DataError(f"{label}: the columns differ in length: {lengths}")
-        self._labels = {str(name): label_values(values, self.columns[str(name)]) for name, values in columns.items()}
+        self._values = {str(name): values for name, values in columns.items()}
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._labels: dict[str, NDArray[Any]] = {}
+        lengths = {_length(values) for values in self._values.values()}
+        self._rows = lengths.pop() if len(lengths) == 1 else None if lengths else 0
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return a column as an array."""
+        if name not in self._arrays:
+            self._arrays[name] = self._array(name, self._values[name])
+        return self._arrays[name]
 
     def _array(self, name: str, values: object) -> NDArray[Any]:
         try:
@@ -69,30 +111,35 @@ class ArrayTable(Table):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.columns)
+        return tuple(self._values)
 
     @property
-    def rows(self) -> int:
-        return len(next(iter(self.columns.values()), ()))
+    def rows(self) -> int | None:
+        return self._rows
 
     @property
-    def cuts(self) -> range:
-        return block_starts(self.rows)
+    def cuts(self) -> range | None:
+        return None if self._rows is None else block_starts(self._rows)
 
     def shape(self, name: str) -> Shape:
-        array = self.columns[name]
+        array = self.array(name)
         kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
         return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        end = self.rows if stop is None else stop
+        lengths = {name: len(self.array(name)) for name in columns}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"{self.label}: the columns differ in length: {lengths}")
+        end = max(lengths.values(), default=0) if stop is None else stop
         for first in range(start, end, BLOCK):
             rows = slice(first, min(first + BLOCK, end))
             yield ready(Piece({name: self._column(name, rows, kind) for name, kind in columns.items()}))
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
-        array = self.columns[name][rows]
+        array = self.array(name)[rows]
         if kind in (Kind.TEXT, Kind.KEY):
+            if name not in self._labels:
+                self._labels[name] = label_values(self._values[name], self.array(name))
             with self.naming(name):
                 return labels(single(self._labels[name][rows]), kind)
         if array.dtype.kind in NUMERIC:
@@ -103,14 +150,19 @@ class ArrayTable(Table):
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
 
 
+def _length(values: object) -> int | None:
+    """Return the rows of a column, None where only an array of it can tell."""
+    shape = getattr(values, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if shape else None
+    return len(values) if isinstance(values, Sized) and not isinstance(values, str | bytes) else None
+
+
 def plain(values: object) -> NDArray[Any]:
     """View values as an array; masked ones, and None among numbers, are NaN."""
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in NUMERIC:
         return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values).astype(np.float64))
-    array = np.asarray(values)
-    if array.dtype == object and all(value is None or isinstance(value, int | float) for value in array.flat):
-        return np.array([np.nan if value is None else value for value in array.flat], float).reshape(array.shape)
-    return array
+    return array_of(values)
 
 
 def label_values(values: object, array: NDArray[Any]) -> NDArray[Any]:
@@ -120,7 +172,7 @@ def label_values(values: object, array: NDArray[Any]) -> NDArray[Any]:
             array = np.ma.getdata(values).astype(object)
             array[np.ma.getmaskarray(values)] = None
         return array
-    return np.asarray(values) if array.dtype.kind == "f" else array
+    return array_of(values, labels=True) if array.dtype.kind == "f" else array
 
 
 def single(array: NDArray[Any]) -> NDArray[Any]:
@@ -166,24 +218,27 @@ def arrow_array(array: NDArray[Any]) -> Any:
     return pa.array(words, pa.string())
 
 
-def missing(value: Any) -> bool:
-    """Whether a value is None, or as NaN, NaT and NA not the same as itself."""
-    if value is None:
-        return True
-    differs = value != value
-    return bool(differs) if isinstance(differs, bool | np.bool_) else True
-
-
 class ArrowTable(Table):
-    """An Arrow table."""
+    """An Arrow table; of columns that bear one name, none is read."""
 
     def __init__(self, table: Any, label: str = "data") -> None:
         self.table = table
         self.label = label
 
-    @property
+    @cached_property
+    def all_names(self) -> list[str]:
+        """The names of all columns, in their order."""
+        return list(self.table.schema.names)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.table.schema.names)
+        return tuple(dict.fromkeys(self.all_names))
+
+    def place(self, name: str) -> int:
+        """Return where a column stands."""
+        if self.all_names.count(name) > 1:
+            raise DataError(f"{self.label}: {len(self.all_names)} columns, of which several are named {name!r}")
+        return self.all_names.index(name)
 
     @property
     def rows(self) -> int:
@@ -195,7 +250,7 @@ class ArrowTable(Table):
 
     def column(self, name: str) -> Any:
         """Return a column as a chunked Arrow array."""
-        return self.table.column(name)
+        return self.table.column(self.place(name))
 
     def shape(self, name: str) -> Shape:
         from lossctl.io import arrow
@@ -207,14 +262,17 @@ class ArrowTable(Table):
         with self.naming(name):
             return Shape(shape.kind, arrow.vectors(first).values.shape[0] if len(first) else 0)
 
-    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+    def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
+        """Yield record batches of columns, of at most BLOCK rows."""
         import pyarrow as pa
 
+        table = pa.table({name: self.column(name) for name in columns})
+        yield from table.slice(start, None if stop is None else stop - start).to_batches(max_chunksize=BLOCK)
+
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         from lossctl.io import arrow
 
-        table = pa.table({name: self.column(name) for name in columns})
-        table = table.slice(start, None if stop is None else stop - start)
-        for batch in table.to_batches(max_chunksize=BLOCK):
+        for batch in self.batches(columns, start, stop):
             values: dict[str, Column] = {}
             for name, kind in columns.items():
                 with self.naming(name):
@@ -229,9 +287,9 @@ class FrameTable(ArrowTable):
         super().__init__(frame, label)
         self._converted: dict[str, Any] = {}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(map(str, self.table.columns))
+    @cached_property
+    def all_names(self) -> list[str]:
+        return list(map(str, self.table.columns))
 
     def column(self, name: str) -> Any:
         if name not in self._converted:
@@ -241,10 +299,41 @@ class FrameTable(ArrowTable):
     def _convert(self, name: str) -> Any:
         import pyarrow as pa
 
-        series = self.table.iloc[:, self.names.index(name)]
+        series = self.table.iloc[:, self.place(name)]
         try:
             array = pa.Array.from_pandas(series)
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+class DatasetTable(ArrowTable):
+    """An Arrow dataset, streamed file by file; only the columns that are read."""
+
+    @property
+    def rows(self) -> None:  # type: ignore[override]  # nobody has counted them
+        return None
+
+    @property
+    def cuts(self) -> None:  # type: ignore[override]
+        return None
+
+    def shape(self, name: str) -> Shape:
+        from lossctl.io import arrow
+
+        shape = arrow.shape(self.table.schema.field(self.place(name)).type)
+        if shape.width:
+            return shape
+        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
+        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
+
+    def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
+        import pyarrow as pa
+
+        try:
+            for batch in self.table.to_batches(columns=list(columns), batch_size=BLOCK, use_threads=False):
+                batch.validate(full=True)  # of files that nobody has looked at
+                yield batch
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.label}: {printable(str(error).partition(chr(10))[0])}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -147,11 +146,21 @@ def spooled_stdin() -> Source:
         raise UsageError("- reads standard input, but it is closed")
     if sys.stdin.isatty():
         raise UsageError("- reads standard input, but it is a terminal; pipe a file into lossctl")
-    handle, path = tempfile.mkstemp(prefix="lossctl-stdin-")
+    return spooled(sys.stdin.buffer, "standard input")
+
+
+def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
+    """Copy what a stream of bytes or text still holds to a temporary file that goes with the process, and watch that.
+
+    name: the file that the stream is of, whose suffix may tell its format.
+    """
+    suffix = "".join(Path(name).suffixes[-2:])
+    handle, path = tempfile.mkstemp(prefix="lossctl-spool-", suffix=suffix if suffix.isascii() else "")
     try:
         with open(handle, "wb") as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool, STEP)
-        source = Source(path, "standard input")
+            while part := stream.read(STEP):
+                spool.write(part.encode() if isinstance(part, str) else part)
+        source = Source(path, label)
     except BaseException:
         os.unlink(path)
         raise

@@ -1,8 +1,10 @@
-"""The two kinds of array that every numerical room works on, polynomials of them, and long ones a piece at a time."""
+"""The two kinds of array that every numerical room works on, what becomes one, polynomials, and pieces of long ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +13,40 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
+
+
+def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
+    """View anything array-like as an array.
+
+    Tensors of other libraries come by `__array__` or DLPack, whatever device they are on and whether or not they take
+    part in a gradient; sparse matrices become dense. Objects that are numbers, None or NA become float64, unless they
+    are meant as labels.
+    """
+    if type(values) is np.ndarray and values.dtype.kind in "biuf":
+        return values
+    if hasattr(values, "detach"):  # a tensor of torch, of which NumPy views neither gradients nor other devices
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    elif hasattr(values, "toarray"):
+        values = values.toarray()
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        values = np.from_dlpack(values)
+    array = np.asarray(values)
+    if array.dtype.kind == "V" and array.dtype.names is None and np.can_cast(array.dtype, np.float64):
+        return array.astype(np.float64)  # bfloat16 and others that NumPy has not
+    if labels or array.dtype != object or not array.size:
+        return array
+    if all(isinstance(x, Real | Decimal) or missing(x) for x in array.flat):
+        return np.array([np.nan if missing(x) else x for x in array.flat], np.float64).reshape(array.shape)
+    return array
+
+
+def missing(value: Any) -> bool:
+    """Whether a value is None, or as NaN, NaT and NA not the same as itself."""
+    if value is None:
+        return True
+    differs = value != value
+    return bool(differs) if isinstance(differs, bool | np.bool_) else True
 
 
 def polynomial(x: Array, factors: Sequence[float]) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
-from lossctl.core.loss import Direction
+from lossctl.core.loss import Direction, merit
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.results.document import SCHEMA_VERSION, Entry, environment, flat, head, parse, record, text
 
@@ -353,11 +353,6 @@ def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Ke
 def percent(share: float | None) -> float | None:
     """Return a share in percent."""
     return None if share is None else 100.0 * share
-
-
-def merit(value: float, direction: Direction) -> float:
-    """Return a number that is lower for a better value."""
-    return {"min": value, "max": -value, "zero": abs(value)}[direction]
 
 
 def best_models(cells: Sequence[Cell]) -> set[str]:

@@ -1,0 +1,345 @@
+"""Data as people hold them in Python: what speaks Arrow's C interface, records, file objects, tensors, estimators."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import io
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+
+import lossctl
+from lossctl.results.report import Report
+
+ROWS = 70_000  # more than a block
+OPTIONS: dict[str, Any] = {"target": "y", "pred": "p", "losses": ["mse", "r2"], "by": "g"}
+NUMBERS = np.random.default_rng(0).normal(size=(2, ROWS))
+FRAME = pd.DataFrame({"y": NUMBERS[0], "p": NUMBERS[1], "g": np.where(NUMBERS[0] > 0, "up", "down")})
+TABLE = pa.Table.from_pandas(FRAME)
+
+
+class Stream:
+    """A frame of some library, of which no more is known than that it speaks Arrow."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+class Batch:
+    """A record batch of some library."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> object:
+        return self.batch.__arrow_c_array__(requested_schema)
+
+
+class Tensor:
+    """A tensor as that of torch: it is no array until it takes part in no gradient, and lies in main memory."""
+
+    def __init__(self, values: Any, dtype: str = "torch.float64", ready: tuple[str, ...] = ()) -> None:
+        self.values, self.dtype, self.ready = np.asarray(values), dtype, ready
+
+    def detach(self) -> Tensor:
+        return Tensor(self.values, self.dtype, (*self.ready, "detach"))
+
+    def cpu(self) -> Tensor:
+        return Tensor(self.values, self.dtype, (*self.ready, "cpu"))
+
+    def float(self) -> Tensor:
+        return Tensor(self.values, "torch.float32", self.ready)
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray[Any, Any]:
+        if self.ready != ("detach", "cpu"):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.values
+
+
+class Exported:
+    """An array of some library, of which no more is known than that it speaks DLPack."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values, dtype=float)
+
+    def __dlpack__(self, **options: Any) -> object:
+        return self.values.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.values.__dlpack_device__()
+
+
+def numbers(report: Report) -> list[tuple[float, float | None, str]]:
+    return [(cell.value, cell.stderr, cell.signature) for cell in report.cells]
+
+
+@contextmanager
+def closing(source: Any) -> Iterator[Any]:
+    """Close what can be closed."""
+    try:
+        yield source
+    finally:
+        getattr(source, "close", int)()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ways")
+    FRAME.to_parquet(folder / "f.parquet")
+    FRAME.to_csv(folder / "f.csv", index=False)
+    FRAME.to_csv(folder / "f.tsv", index=False, sep="\t")
+    FRAME.to_json(folder / "f.jsonl", orient="records", lines=True, double_precision=15)
+    return folder
+
+
+WAYS: dict[str, Callable[[Path], object]] = {
+    "stream": lambda folder: Stream(TABLE),
+    "array": lambda folder: Batch(pa.RecordBatch.from_pandas(FRAME)),
+    "record batch": lambda folder: pa.RecordBatch.from_pandas(FRAME),
+    "reader": lambda folder: TABLE.to_reader(),
+    "dataset": lambda folder: pa.dataset.dataset(folder / "f.parquet"),
+    "records": lambda folder: FRAME.to_dict("records"),
+    "structured array": lambda folder: FRAME.to_records(index=False),
+    "columns of Arrow": lambda folder: {name: TABLE[name] for name in TABLE.column_names},
+    "tensors": lambda folder: {"y": Tensor(FRAME["y"]), "p": Tensor(FRAME["p"]), "g": FRAME["g"]},
+    "exported": lambda folder: {"y": Exported(FRAME["y"]), "p": Exported(FRAME["p"]), "g": FRAME["g"]},
+    "binary file": lambda folder: open(folder / "f.parquet", "rb"),  # noqa: SIM115
+    "text file": lambda folder: open(folder / "f.csv", encoding="utf-8"),  # noqa: SIM115
+    "file whose name tells": lambda folder: open(folder / "f.tsv", encoding="utf-8"),  # noqa: SIM115
+    "text in memory": lambda folder: io.StringIO((folder / "f.csv").read_text()),
+    "bytes in memory": lambda folder: io.BytesIO(gzip.compress((folder / "f.csv").read_bytes())),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_in_gives_the_same_bits(way: str, folder: Path) -> None:
+    with closing(WAYS[way](folder)) as source:
+        assert numbers(lossctl.evaluate(source, **OPTIONS)) == numbers(lossctl.evaluate(FRAME, **OPTIONS))
+
+
+@pytest.mark.parametrize("library", ["polars", "duckdb", "ibis"])
+def test_frames_of_other_libraries(library: str) -> None:
+    module = pytest.importorskip(library)
+    if library == "polars":
+        frames = [module.from_arrow(TABLE), module.from_arrow(TABLE).lazy()]
+    else:
+        frames = [module.connect().from_arrow(TABLE)] if library == "duckdb" else [module.memtable(FRAME)]
+    for frame in frames:
+        assert numbers(lossctl.evaluate(frame, **OPTIONS)) == numbers(lossctl.evaluate(FRAME, **OPTIONS))
+
+
+@pytest.mark.parametrize("make", [lambda: TABLE.to_reader(), lambda: io.StringIO(FRAME[:99].to_csv(index=False))])
+def test_what_can_be_read_but_once_will_do_for_every_command(make: Callable[[], object]) -> None:
+    two: dict[str, Any] = {"target": "y", "pred": ["p", "y"], "losses": "mae"}
+    assert lossctl.compare(make(), **two).models == ["p", "y"]
+    assert lossctl.check(make(), **two, max="mae=9").verdict == "pass"
+    assert lossctl.validate(make(), **two).works
+    assert lossctl.choose(make(), target="y", pred="p").target == ("y",)
+    assert lossctl.evaluate({"p": FRAME["p"][:99]}, targets=FRAME[["y"]][:99], target="y", pred="p").models == ["p"]
+
+
+def test_targets_and_several_models_may_be_file_objects() -> None:
+    texts = [io.StringIO("p\n1\n2\n"), io.StringIO("p\n1\n4\n")]
+    report = lossctl.evaluate(
+        {"a": texts[0], "b": texts[1]}, targets=io.StringIO("y\n1\n2\n"), target="y", losses="mae"
+    )
+    assert [(cell.model, cell.value) for cell in report.cells] == [("a", 0.0), ("b", 1.0)]
+
+
+def test_records_may_lack_keys_and_hold_records() -> None:
+    records = [{"y": 1, "m": {"p": 1.5}}, {"y": 2, "m": {"p": 2.0}, "note": "late"}, {"m": {"p": 9.0}}]
+    with pytest.raises(lossctl.DataError, match=r"^data: row 3, column 'y': the value is NaN"):
+        lossctl.evaluate(records, target="y", pred="m.p", losses="mae")
+    assert lossctl.evaluate(records, target="y", pred="m.p", losses="mae", missing="drop").cells[0].value == 0.25
+
+
+def test_columns_that_nobody_asked_for_may_be_anything() -> None:
+    data = {"y": [1.0, 2.0], "p": [1.0, 4.0], "name": "run 3", "names": ["a", "b", "c"], "config": None}
+    assert lossctl.evaluate(data, target="y", pred="p", losses="mae").cells[0].value == 1.0
+    with pytest.raises(lossctl.DataError, match=r"differ in length: .*'names': 3"):
+        lossctl.evaluate(data, target="y", pred="p", losses="mae", by="names")
+    twice = pd.DataFrame([[1.0, 2.0, 5.0, 6.0]], columns=["y", "p", "x", "x"])
+    for frame in (twice, pa.Table.from_arrays([pa.array(twice.iloc[:, i]) for i in range(4)], list(twice.columns))):
+        assert lossctl.evaluate(frame, target="y", pred="p", losses="mae").cells[0].value == 1.0
+        with pytest.raises(lossctl.DataError, match="several are named 'x'"):
+            lossctl.evaluate(frame, target="y", pred="x", losses="mae")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (3, "a value of type int is not allowed; a pandas or Polars frame, .* a file object or paths$"),
+        ([], "a value of type list"),
+        (np.zeros((3, 2)), r"of type ndarray .* name the columns of an array, as in \{\"y\": array\[:, 0\]"),
+        (pd.Series([1.0]), r"the Series is no table of columns|Series is not allowed; .*to_frame\(\) makes one"),
+        (TABLE["y"], "the ChunkedArray is no table of columns"),
+        (pyarrow.dataset.dataset(TABLE).scanner(), r"type Scanner is not allowed; .*\.to_reader\(\) makes one"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_a_way_on(data: object, words: str) -> None:
+    with pytest.raises(lossctl.LossctlError, match=f"^data: .*{words}") as caught:
+        lossctl.evaluate(data, **OPTIONS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_closed_file_is_refused() -> None:
+    stream = io.StringIO("y,p\n1,2\n")
+    stream.close()
+    with pytest.raises(
+        lossctl.UsageError, match=r"^data: the file object cannot be read: I/O operation on closed file"
+    ):
+        lossctl.evaluate(stream, **OPTIONS)
+
+
+# a loss as a function --------------------------------------------------------------------------------------------
+
+
+def test_a_loss_takes_arrays_in_the_order_of_its_roles_and_by_the_names_of_others() -> None:
+    rmse, target, pred = lossctl.get("rmse"), [1.0, 2.0, 3.0], [1.0, 4.0, 3.0]
+    expected = rmse(target=target, pred=pred)
+    assert rmse(target, pred) == rmse(y_true=target, y_pred=pred) == rmse(target, y_pred=pred) == expected
+    assert rmse(target, pred, sample_weight=[1, 0, 1]) == rmse(target, pred, weight=[1, 0, 1]) == 0.0
+    assert lossctl.get("triplet")([[0.0]], [[1.0]], [[3.0]]) == 0.0
+    mae = lossctl.get("mae")
+    assert mae.each(target, pred).tolist() == [0.0, 2.0, 0.0]
+    assert mae.grad(target, y_pred=pred).tolist() == [0.0, 1.0, 0.0]  # type: ignore[union-attr]
+    with pytest.raises(lossctl.UsageError, match=r"^rmse takes 2 arrays, target, pred; not 3"):
+        rmse(target, pred, target)
+    with pytest.raises(lossctl.UsageError, match=r"^rmse: target is given twice, once as y_true="):
+        rmse(target, pred, y_true=target)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        Tensor,
+        lambda x: Tensor(x, "torch.bfloat16"),
+        Exported,
+        lambda x: pd.Series(x, dtype="Float64"),
+        pa.array,
+        lambda x: pa.chunked_array([x]),
+        lambda x: [Decimal(str(value)) for value in x],
+        lambda x: sparse.csr_array(np.asarray(x)[:, np.newaxis]),
+        tuple,
+    ],
+)
+def test_arrays_of_any_library(wrap: Callable[[Any], Any]) -> None:
+    target, pred = [0.0, 1.0, 2.0], [0.5, 0.5, 2.0]
+    assert lossctl.get("mse")(wrap(target), wrap(pred)) == lossctl.get("mse")(target, pred)
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy"])
+def test_tensors_of_other_libraries(library: str) -> None:
+    module = pytest.importorskip(library)
+    for dtype in (module.float32, module.bfloat16):
+        pred = module.ones(3, dtype=dtype)
+        pred = pred.requires_grad_() if library == "torch" else pred
+        assert lossctl.get("mse")([0.0, 1.0, 2.0], pred) == 2 / 3
+
+
+def test_what_a_tensor_says_is_passed_on() -> None:
+    class Remote:
+        shape = (2,)
+
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray[Any, Any]:
+            raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
+
+    with pytest.raises(lossctl.UsageError, match=r"pred is no array of numbers or labels: Implicit .* use `.get"):
+        lossctl.get("mse")([0.0, 1.0], Remote())
+    with pytest.raises(lossctl.DataError, match=r"target\[1\] = nan"):
+        lossctl.get("mse")([0.0, None], [0.0, 1.0])
+
+
+def test_two_labels_are_told_by_the_positive_one() -> None:
+    bce, pred = lossctl.get("bce"), [0.9, 0.2]
+    for labels, positive in ((["bad", "good"], "bad"), ([2, 1], 2), ([2.0, 1.0], "2"), ([True, False], True)):
+        assert bce(labels, pred, positive_label=positive) == bce([1, 0], pred)
+    with pytest.raises(lossctl.DataError, match="positive_label='c': a, b are 2 others; one is allowed"):
+        bce(["a", "b"], pred, positive_label="c")
+    with pytest.raises(lossctl.DataError, match="positive_label='c': no row has this label; they have 'a'"):
+        bce(["a", "a"], pred, positive_label="c")
+
+
+def test_losses_are_pickled_and_copied() -> None:
+    huber = lossctl.get("huber:delta=2")
+    assert pickle.loads(pickle.dumps(huber)) == copy.deepcopy(huber) == huber
+
+
+# scorers of scikit-learn -------------------------------------------------------------------------------------------
+
+BAYES = GaussianNB()
+CANCER, IRIS = (
+    (X[::3, :4] / X.std(axis=0)[:4], y[::3])
+    for X, y in (load(return_X_y=True) for load in (load_breast_cancer, load_iris))
+)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "data", "spec", "theirs"),
+    [
+        (Ridge(), load_diabetes(return_X_y=True), "rmse", "neg_root_mean_squared_error"),
+        (Ridge(), load_diabetes(return_X_y=True), "r2", "r2"),
+        (BAYES, CANCER, "bce", "neg_log_loss"),
+        (BAYES, CANCER, "cce", "neg_log_loss"),
+        (BAYES, CANCER, "brier", "neg_brier_score"),
+        (BAYES, IRIS, "cce", "neg_log_loss"),
+        (BAYES, IRIS, "nll", "neg_log_loss"),
+    ],
+)
+def test_a_scorer_gives_the_values_of_theirs(estimator: Any, data: Any, spec: str, theirs: str) -> None:
+    X, y = data
+    labels = [y, np.array(["one", "two", "three"])[y]] if estimator is BAYES and theirs != "neg_brier_score" else [y]
+    for target in labels:
+        values = cross_val_score(estimator, X, target, scoring=lossctl.get(spec).scorer(), cv=3)
+        np.testing.assert_allclose(values, cross_val_score(estimator, X, target, scoring=theirs, cv=3), rtol=1e-12)
+
+
+def test_a_scorer_takes_decisions_scores_several_labels_and_weights() -> None:
+    X, y = CANCER
+    svc, zero_one = LinearSVC().fit(X, y), lossctl.get("zero_one").scorer("predict")
+    assert zero_one(svc, X, y) + 1 == pytest.approx(svc.score(X, y))
+    scores = svc.decision_function(X)
+    assert lossctl.get("hinge").scorer()(svc, X, y) == -lossctl.get("hinge")(y, scores)
+    for label, sign in ((0, -1.0), (1, 1.0)):
+        score = lossctl.get("hinge").scorer(positive_label=label)(svc, X, y)
+        assert score == -lossctl.get("hinge")(y == label, sign * scores)
+    weight, fitted = np.arange(len(y), dtype=float), LogisticRegression().fit(X, y)
+    score = lossctl.get("bce").scorer(activation="sigmoid")(fitted, X, y, sample_weight=weight)
+    assert score == pytest.approx(-lossctl.get("bce")(y, fitted.predict_proba(X)[:, 1], weight=weight))
+    X, y = make_multilabel_classification(random_state=0)
+    several = MultiOutputClassifier(BAYES).fit(X, y)
+    pred = np.stack([shares[:, 1] for shares in several.predict_proba(X)], axis=1)
+    assert lossctl.get("bce").scorer()(several, X, y) == -lossctl.get("bce")(y, pred)
+    with pytest.raises(lossctl.UsageError, match="bce: LinearSVC has no predict_proba; response= may name another"):
+        lossctl.get("bce").scorer()(svc, *CANCER)
+    with pytest.raises(lossctl.UsageError, match="response 'proba' is unknown; one of auto, predict, predict_proba"):
+        lossctl.get("bce").scorer("proba")  # type: ignore[arg-type]
+
+
+def test_a_search_over_parameters_copies_and_sends_scorers() -> None:
+    X, y = IRIS
+    search = GridSearchCV(BAYES, {"var_smoothing": [1e-9, 100.0]}, scoring=lossctl.get("cce").scorer(), cv=3)
+    assert pickle.loads(pickle.dumps(clone(search))).fit(X, y).best_params_ == {"var_smoothing": 1e-9}
