@@ -97,12 +97,16 @@ def rows_of(data: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
 
 
+TIGHT = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each row
+UNESCAPED = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def compact(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, separators=(",", ":"))
+    return TIGHT(row)
 
 
 def sparse(row: Mapping[str, Any]) -> str:
-    return json.dumps({key: value for key, value in row.items() if value is not None}, ensure_ascii=False)
+    return UNESCAPED({key: value for key, value in row.items() if value is not None})
 
 
 def shuffled(row: Mapping[str, Any]) -> str:
