@@ -16,8 +16,8 @@ import pytest
 import lossctl as package
 from lossctl import registry
 from lossctl.api import choose_facts as thresholds
-from lossctl.api.choose_facts import KINDS, OUTPUTS, Facts
-from lossctl.api.choose_rules import RULES
+from lossctl.api.choose_facts import OUTPUTS, Facts
+from lossctl.api.choose_rules import KINDS
 from lossctl.output.advice import to_table
 from lossctl.output.text import Style
 from lossctl.profile.numbers import Distribution, Sketch
@@ -467,14 +467,15 @@ def test_any_command_runs_as_it_is_printed(seed: int, write: Write, lossctl: Los
 def test_every_rule_names_a_loss_that_is_there() -> None:
     known = registry.losses()
     constant = Facts(RowsProfile(), {}, {}, text=True)
-    for kind, rules in RULES.items():
-        for rule in rules:
-            assert rule.loss in known, f"{kind}: {rule.loss}"
+    for name, kind in KINDS.items():
+        for rule in kind.rules:
+            assert rule.loss in known, f"{name}: {rule.loss}"
             assert known[rule.loss].optimises or rule.rank == "avoid", rule.loss
-            facts = re.findall(r"{%?(\w+)", rule.why) + re.findall(r"(?!not )\b[a-z_]+", rule.when)
-            assert all(hasattr(constant, name) or name in OUTPUTS for name in facts), rule
+            facts = re.findall(r"{%?(\w+)", rule.why) + [word.removeprefix("not ") for word in rule.when]
+            assert all(hasattr(constant, fact) or fact in OUTPUTS for fact in facts), rule
             assert rule.why
-    assert set(KINDS) == {*RULES, "constant"}
+        assert kind.words
+        assert bool(kind.rules) is (name != "constant")
     assert KINDS["constant"].task is None
 
 

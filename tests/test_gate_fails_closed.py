@@ -266,13 +266,14 @@ def test_a_baseline_that_lacks_or_garbles_any_field(lossctl: Lossctl, rows: Path
         refused(against(lossctl, rows, base), 4, "base.json")
     for part in ("inputs", "results"):
         first, *others = document[part]
+        values: list[object] = [[], "x" * 99, -1, 1e400, True]
         for name in first:
-            for value in ([], "x" * 99, -1, 1e400, True):
+            for value in values:
                 if json.dumps(first[name]) != json.dumps(value):
                     broken = {**document, part: [{**first, name: value}, *others]}
                     base.write_text(json.dumps(broken).replace("Infinity", "1e999"))
                     assert against(lossctl, rows, base).code in (0, 4), (name, value)
-            broken = {**document, part: [{key: value for key, value in first.items() if key != name}, *others]}
+            broken = {**document, part: [{key: entry for key, entry in first.items() if key != name}, *others]}
             base.write_text(json.dumps(broken))
             refused(against(lossctl, rows, base), 4, name)
     base.write_text(text)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, get_args
+
+import numpy as np
 
 from lossctl import registry
 from lossctl.api.choose_facts import FEW_ROWS, Facts
-from lossctl.api.choose_rules import advise, domains_of, sort_losses
+from lossctl.api.choose_rules import KINDS, Rule
 from lossctl.api.evaluate import look_ahead
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
-from lossctl.core.block import Block, Breach
-from lossctl.core.domain import REAL
-from lossctl.core.form import form_wish
+from lossctl.core.block import RAW, Block, Breach, breach, judged
+from lossctl.core.domain import REAL, Domain
+from lossctl.core.form import OPTIONAL, Form, form_wish
+from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
@@ -22,8 +25,9 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, select
+from lossctl.profile.roles import role_domains
 from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles, profile_rows
-from lossctl.results.advice import Advice, Pick
+from lossctl.results.advice import Advice, Caution, Ground, Misfit, Pick, Rank
 from lossctl.results.survey import MOST_WORDS
 from lossctl.version import __version__
 
@@ -86,8 +90,8 @@ def choose(
     columns = Columns(query, pred)
     profile = columns.profile()
     facts, losses = columns.facts(profile), registry.losses()
-    picks, cautions = advise(facts, losses)
     fits, misfits = sort_losses(losses, facts)
+    picks, cautions = advise(facts, {name: losses[name] for name in fits})
     text, lack = columns.command(facts, [pick.spec for pick in picks if pick.rank != "also"])
     return Advice(
         path=columns.label,
@@ -288,3 +292,105 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
     if facts.inverted:
         yield "pairs labelled 1 are nearer than the others, but 1 means different: the command reads 0 as 1"
+
+
+# which losses to take ------------------------------------------------------------------------------------------------
+
+
+def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], tuple[Caution, ...]]:
+    """Return the first of the losses that fit, a robust alternative and others, and those that should be avoided."""
+    rules = [rule for rule in KINDS[facts.kind].rules if rule.loss in losses and _holds(rule, facts)]
+    picks: dict[str, Pick] = {}
+    for rank in get_args(Rank):
+        for rule in rules:
+            if rule.rank != rank or rule.loss in picks:
+                continue
+            loss, why = _bound(losses[rule.loss], rule.parameter, facts), rule.why.format_map(facts)
+            picks[rule.loss] = Pick(rank, loss.name, loss.spec, loss.optimises, why, loss.use)
+            if rank != "also":
+                break
+        if not picks:
+            break
+    cautions: dict[str, Caution] = {}
+    for rule in rules:
+        if rule.rank == "avoid" and rule.loss not in picks:
+            cautions.setdefault(rule.loss, Caution(rule.loss, rule.why.format_map(facts), losses[rule.loss].avoid))
+    return tuple(picks.values()), tuple(cautions.values())
+
+
+def _holds(rule: Rule, facts: Facts) -> bool:
+    """Whether the data has all the facts on which a rule rests."""
+    return all(bool(facts[word.removeprefix("not ")]) is not word.startswith("not ") for word in rule.when)
+
+
+def _bound(loss: Loss, parameter: str, facts: Facts) -> Loss:
+    """Return a loss with the parameter that a rule sets."""
+    name, _, value = parameter.partition("=")
+    number = None if not name else float(value) if value else facts[name]
+    return loss if number is None else loss.bind(**{name: number})
+
+
+# which losses can be computed, by their declarations -----------------------------------------------------------------
+
+TWO_LABELS: Final = np.array([[0.0, 1.0]])  # what two labels become
+
+
+def domains_of(losses: Iterable[Loss], widths: Mapping[str, int]) -> dict[str, tuple[Domain, ...]]:
+    """Return what the rows of each role must be held against, so that facts are known and every loss can be judged."""
+    domains: dict[str, dict[Domain, None]] = {}
+    for role, width in widths.items():
+        more = role_domains("target", width) if role == "pred" else {}
+        domains[role] = dict.fromkeys((*role_domains(role, width).values(), *more.values()))
+    for loss in losses:
+        for form in loss.forms:
+            columns = {role: width for role, width in widths.items() if role in form.roles}
+            if form.fits(columns):
+                for role in columns:
+                    domains[role][form.roles[role]] = None
+    if "pred" in domains:
+        domains["pred"] |= dict.fromkeys(RAW.values())
+    return {role: tuple(several) for role, several in domains.items()}
+
+
+def misfit(loss: Loss, facts: Facts) -> tuple[Ground, str] | None:
+    """Return why a loss cannot be computed on the data, None if it can."""
+    waived = {"pred"} if set(facts.widths) == {"target"} else set()
+    lacking = [role for role in loss.roles if role not in {*facts.widths, *OPTIONAL, *waived}]
+    if lacking:
+        return "columns", f"needs columns that are not given: {', '.join(lacking)}"
+    form = facts.form_of(loss, facts.wish)
+    if form is None:
+        return "columns", "takes other columns: " + ", or ".join(form.layout() for form in loss.forms)
+    domain = form.roles["pred"] if "pred" in form.roles and "pred" in facts.widths else None
+    if domain is not None and facts.activation not in domain.activations():
+        return "values", f"does not take the output of {facts.activation} as pred, which must be {domain}"
+    faults = (_outside(role, form, facts) for role in form.roles if role in facts.widths)
+    fault = next(filter(None, faults), None)
+    return None if fault is None else ("values", fault)
+
+
+def _outside(role: str, form: Form, facts: Facts) -> str | None:
+    """Say how the rows of a role are outside the domain that a form has for it."""
+    domain = form.roles[role]
+    if role == "target" and (facts.text or facts.coded):  # class codes, or two labels of text that become 0 and 1
+        two = facts.text and len(facts.labels) == 2 and breach(domain, TWO_LABELS, np.arange(2)).first == NEVER
+        return None if form.labels or two else "target holds class labels, not numbers"
+    outside = facts.profile.roles[role].outside(judged(domain, role, facts.activation))
+    if outside.first == NEVER:
+        return None
+    if outside.clash <= outside.row:
+        return f"{role} mixes labels -1 and 0"
+    rows = f"{outside.count} row{'' if outside.count == 1 else 's'}"
+    words = f"in {domain}" if str(domain)[:1] in ("[", "(", "{") else str(domain)
+    return f"{role} must be {words}: {rows} outside, the first row {outside.row + 1}"
+
+
+def sort_losses(losses: Mapping[str, Loss], facts: Facts) -> tuple[tuple[str, ...], tuple[Misfit, ...]]:
+    """Return the losses that fit, and the others by the reason why not."""
+    fits: list[str] = []
+    reasons: dict[tuple[Ground, str], list[str]] = {}
+    for name, loss in losses.items():
+        reason = misfit(loss, facts)
+        (fits if reason is None else reasons.setdefault(reason, [])).append(name)
+    misfits = [Misfit(*reason, tuple(names)) for reason, names in reasons.items()]
+    return tuple(fits), tuple(sorted(misfits, key=lambda misfit: misfit.ground, reverse=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from lossctl.api.choose_rules import KINDS
 from lossctl.core.domain import (
     MASK,
     NON_NEGATIVE,
@@ -76,31 +77,6 @@ MARGIN: Final = Threshold(
 # what data may be ----------------------------------------------------------------------------------------------------
 
 
-class Kind(NamedTuple):
-    """A kind of data in words, and the task that it is for `evaluate`; None where it has none for such data."""
-
-    words: str
-    task: str | None = None
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "triplets": Kind("triplets of embeddings"),
-    "pairs": Kind("pairs of embeddings with a yes/no label"),
-    "binary": Kind("one of two labels", "binary"),
-    "classes": Kind("one of {k} class labels", "multiclass"),
-    "one-hot": Kind("one-hot rows of {k} classes", "multiclass"),
-    "soft": Kind("rows of {k} class probabilities", "multiclass"),
-    "multilabel": Kind("{k} yes/no labels in each row", "multilabel"),
-    "masks": Kind("masks of {k} pixels"),
-    "boxes": Kind("boxes x1, y1, x2, y2"),
-    "counts": Kind("counts", "regression"),
-    "proportion": Kind("numbers in [0, 1]", "regression"),
-    "zero-inflated": Kind("non-negative numbers, many of them exactly 0", "regression"),
-    "positive": Kind("positive numbers", "regression"),
-    "non-negative": Kind("non-negative numbers", "regression"),
-    "real": Kind("real numbers", "regression"),
-    "constant": Kind("the same in every row"),
-}
 FLAGS: Final = ({"0", "1"}, {"-1", "1"})
 TRIPLET: Final = ("positive", "negative")  # what anchors are near to, and far from
 
