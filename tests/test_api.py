@@ -374,7 +374,7 @@ def test_arguments_of_a_wrong_type_are_refused_by_name(name: str, value: object,
         ("save_baseline", b"x", "save_baseline: b'x' is not allowed"),
         ("reduction", ["mean"], r"reduction: \['mean'\] is not allowed; 'mean' or 'sum'"),
         ("id", object(), "id: a value of type object is not allowed"),
-        ("id", ["\x1b" * 1000], r"id: \['"),
+        ("target", ["\x1b" * 1000], r"target: \['"),
     ],
 )
 def test_every_function_shares_one_table_of_types(name: str, value: object, words: str) -> None:

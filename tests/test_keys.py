@@ -23,6 +23,8 @@ import lossctl as package
 from lossctl.core.domain import label
 from lossctl.io import arrow
 from lossctl.io.table import Keys, Kind, Texts
+from tests.bad_input import DATA, USAGE, Write
+from tests.conftest import Lossctl, Refused
 
 SPELLINGS = {
     "2": ["2", "2.0", "2.00", "2.", "0.2e1", "2e+0"],
@@ -192,3 +194,165 @@ def test_slices_have_one_spelling_in_every_container(tmp_path: Path, kind: str) 
     ]
     assert slices == [slices[0]] * len(slices)
     assert len(slices[0]) == 4
+
+
+# several columns make a key; one name on both sides; keys that one side lacks -----------------------------------------
+
+
+def test_a_key_of_several_columns(lossctl: Lossctl, write: Write) -> None:
+    truth = write("truth.csv", "series,ds,y\nA,2026-01-01,2\nA,2026-01-02,3\nB,2026-01-01,4\n")
+    guess = write("guess.csv", "series,ds,yhat\nB,2026-01-01,4\nA,2026-01-02,3.5\nA,2026-01-01 00:00:00,2\n")
+    options = ("-t", "y", "-p", "yhat", "-l", "mae", "-f", "value")
+    assert lossctl("eval", guess, "--targets", truth, "--id", "series,ds", *options).out == f"{0.5 / 3}\n"
+    for key in (["series", "ds"], "series,ds", ("ds", "series")):
+        report = package.evaluate(str(guess), targets=str(truth), id=key, target="y", pred="yhat", losses="mae")
+        assert report.cells[0].value == 0.5 / 3
+    survey = package.validate(str(guess), targets=str(truth), id=["series", "ds"], target="y", pred="yhat")
+    assert survey.works
+    assert survey.pairing is not None
+    assert survey.pairing.column == "series,ds"
+
+
+def test_a_column_whose_name_has_a_comma_is_one_key() -> None:
+    truth, guess = {"a,b": [1, 2], "y": [1.0, 2.0]}, {"a,b": [2, 1], "p": [2.0, 1.5]}
+    assert package.evaluate(guess, targets=truth, id="a,b", target="y", pred="p", losses="mae").cells[0].value == 0.25
+
+
+def test_what_is_wrong_with_a_key_of_several_columns(refused: Refused, write: Write) -> None:
+    one = write("one.csv", "a,b,y\n1,x,1\n1,y,2\n2,x,3\n")
+    two = write("two.csv", "a,b,p\n1,x,1\n1,x,2\n2,x,3\n")
+    three = write("three.csv", "a,b,p\n1,x,1\n,y,2\n2,x,3\n")
+    four = write("four.csv", "a,b,p\n1,x,1\n1,z,2\n2,x,3\n")
+    common = ("-t", "y", "-p", "p", "-l", "mae", "--targets", one)
+    refused(two, *common, "--id", "a,b", code=DATA, says=["two.csv", "'a', 'b'", "1 keys stand more", "(1,x)"])
+    refused(three, *common, "--id", "a,b", code=DATA, says=["three.csv", "column 'a'", "empty"], row=2)
+    refused(four, *common, "--id", "a,b", code=DATA, says=["(1,z)", "(1,y)", "--id-missing drop"])
+    refused(four, *common, "--id", "a,c", code=DATA, says=["--id", "no column 'c'"])
+    refused(four, *common, "--id", "a,a", code=USAGE, says=["--id a,a", "twice"])
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_keys_of_several_columns_differ_wherever_one_does(width: int) -> None:
+    rng = np.random.default_rng(width)
+    values = np.unique(rng.integers(0, 4, size=(4**width * 8, width)), axis=0)
+    columns = [arrow.column(pa.array(column), Kind.KEY) for column in values.T]
+    swapped = [arrow.column(pa.array([f"w{n}" for n in column]), Kind.KEY) for column in values.T]
+    for pieces in (columns, swapped, [*columns[1:], swapped[0]]):
+        keys = Keys.of([piece for piece in pieces if isinstance(piece, Keys)])
+        assert len(set(keys.hashes.tolist())) == 4**width
+        if width > 1:
+            assert keys.check is not None
+            assert len(set(keys.check.tolist())) == 4**width
+
+
+@pytest.mark.parametrize("key", [(), ("--id", "id")])
+def test_the_submission_names_its_predictions_as_the_solution_does(
+    lossctl: Lossctl, write: Write, key: tuple[str, ...]
+) -> None:
+    rows = ["2,3.5", "1,2"] if key else ["1,2", "2,3.5"]
+    submission = write("submission.csv", "\n".join(["id,target", *rows, ""]))
+    solution = write("solution.csv", "id,target\n1,2\n2,3\n")
+    files = (submission, "--targets", solution, *key)
+    for command in ("eval", "validate", ("losses", "choose")):
+        words = (command,) if isinstance(command, str) else command
+        assert lossctl(*words, *files, "-t", "target", "-p", "target", *(["-l", "mae"] if command == "eval" else []))
+    assert lossctl("eval", *files, "-t", "target", "-p", "target", "-l", "mae", "-f", "value").out == "0.25\n"
+    other = write("other.csv", (write("again.csv", submission.read_text())).read_text().replace("3.5", "3"))
+    names = (f"a={submission}", f"b={other}", "--targets", solution, *key, "-t", "target", "-p", "target", "-l", "mae")
+    assert [cell["value"] for cell in lossctl("eval", *names, "-f", "json").json["results"]] == [0.25, 0.0]
+    assert lossctl("compare", *names).code == 0
+    assert lossctl("check", *names, "--max", "mae=0.3").code == 0
+
+
+def test_a_key_is_not_chosen_as_the_prediction(lossctl: Lossctl, write: Write) -> None:
+    guess, truth = write("guess.csv", "row,value\n2,3.5\n1,2\n"), write("truth.csv", "row,outcome\n1,2\n2,3\n")
+    assert lossctl("eval", guess, "--targets", truth, "--id", "row", "-l", "mae", "-f", "value").out == "0.25\n"
+
+
+@pytest.mark.parametrize("rows", [6, 130_000])
+def test_keys_that_one_side_lacks_by_wish(tmp_path: Path, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    ids = rng.permutation(rows)
+    frame = pd.DataFrame({"id": ids, "y": rng.normal(size=rows)})
+    first = pd.DataFrame({"id": ids[::-1][: rows - 2], "p": rng.normal(size=rows - 2)})
+    second = pd.DataFrame({"id": np.append(ids[1:], [-1, -2, -3]), "p": rng.normal(size=rows + 2)})
+    options: dict[str, Any] = {"id": "id", "id_missing": "drop", "target": "y", "pred": "p", "losses": "mae"}
+    for columns in (first, second):
+        [cell] = package.evaluate(columns, targets=frame, **options).cells
+        paired = frame.merge(columns, on="id")
+        assert cell.rows == len(paired)
+        assert cell.value == pytest.approx((paired["y"] - paired["p"]).abs().mean(), rel=1e-12)
+    for name, columns in (("first", first), ("second", second)):
+        columns.to_parquet(tmp_path / f"{name}.parquet")
+    report = package.evaluate(sorted(map(str, tmp_path.iterdir())), targets=frame, **options)
+    joined = frame.merge(first, on="id").merge(second, on="id")
+    assert [cell.rows for cell in report.cells] == [len(joined)] * 2
+    means = [(joined["y"] - joined[name]).abs().mean() for name in ("p_x", "p_y")]
+    assert [cell.value for cell in report.cells] == pytest.approx(means, rel=1e-12)
+    assert sum(report.inputs[0].dropped.values()) == 4 + 2
+
+
+def test_rows_whose_keys_one_side_lacks_are_counted(lossctl: Lossctl, refused: Refused, write: Write) -> None:
+    truth, guess = write("truth.csv", "id,y\n1,1\n2,2\n3,3\n4,4\n"), write("guess.csv", "id,p\n3,3.5\n9,0\n2,2\n8,1\n")
+    options = ("-t", "y", "-p", "p", "-l", "mae", "--id", "id")
+    refused(guess, "--targets", truth, *options, code=DATA, says=["2 of ", "9, 8", "--id-missing drop"])
+    outcome = lossctl("eval", guess, "--targets", truth, *options, "--id-missing", "drop", "-f", "json")
+    [result] = outcome.json["results"]
+    assert (result["value"], result["n"]) == (0.25, 2)
+    assert outcome.json["inputs"][0]["dropped"] == {f"{guess}:unpaired": 2, f"{truth}:unpaired": 2}
+    assert [text for text in outcome.json["warnings"] if "left out" in text] == [
+        f"2 rows of {guess} left out, as {truth} lacks their keys",
+        f"2 rows of {truth} left out, as {guess} lacks their keys",
+    ]
+    assert lossctl("validate", guess, "--targets", truth, *options, "--id-missing", "drop").code == 0
+    assert lossctl("validate", guess, "--targets", truth, *options).code == DATA
+    refused(guess, "--targets", truth, *options[:-2], "--id-missing", "drop", code=USAGE, says=["--id-missing", "--id"])
+    none = write("none.csv", "id,p\n7,1\n")
+    says = ["none.csv", "none of its keys", "truth.csv"]
+    refused(none, "--targets", truth, *options, "--id-missing", "drop", code=DATA, says=says)
+    twice = write("twice.csv", "id,p\n2,1\n2,1\n")
+    refused(twice, "--targets", truth, *options, "--id-missing", "drop", code=DATA, says=["more than once", "(2)"])
+
+
+def test_the_rows_of_a_join_with_gaps_are_told_by_their_place(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
+    truth, guess = write("truth.csv", "id,y\n1,1\n2,2\n3,3\n"), write("guess.csv", "id,p\n3,3.5\n9,0\n2,2\n")
+    rows = tmp_path / "rows.csv"
+    options = ("-t", "y", "-p", "p", "-l", "mae", "--id", "id", "--id-missing", "drop", "--rows-out", rows)
+    assert lossctl("eval", guess, "--targets", truth, *options).code == 0
+    assert sorted(rows.read_text().splitlines()[1:]) == ["1,0.5", "3,0"]
+    bad = write("bad.csv", "id,p\n3,3.5\n9,0\n2,inf\n")
+    assert "bad.csv: row 3" in lossctl("eval", bad, "--targets", truth, *options[:-2]).err
+
+
+# many files as parts of one -------------------------------------------------------------------------------------------
+
+
+def test_files_are_parts_of_one_table(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
+    parts = [write("day-1.csv", "y,p\n1,1.5\n2,2\n"), write("day-2.csv", "y,p\n3,3\n"), tmp_path / "day-3.parquet"]
+    pq.write_table(pa.table({"p": [4.0, 5.5], "y": [4.0, 5.0]}), parts[2])
+    options = ("-t", "y", "-p", "p", "-l", "mae")
+    assert lossctl("eval", *parts, "--concat", *options, "-f", "value").out == "0.2\n"
+    assert package.evaluate(list(map(str, parts)), concat=True, target="y", pred="p", losses="mae").cells[0].rows == 5
+    assert lossctl("check", *parts, "--concat", *options, "--max", "mae=0.2").code == 0
+    assert lossctl("validate", *parts, "--concat", *options).code == 0
+    assert lossctl("losses", "choose", *parts, "--concat", "-t", "y", "-p", "p").code == 0
+    names = (f"a={parts[0]}", f"b={parts[1]}", f"a={parts[1]}", f"b={parts[0]}")
+    both = lossctl("compare", *names, "--concat", "--targets", write("y.csv", "t\n1\n2\n3\n"), "-t", "t", "-p", "p")
+    assert "row counts" not in both.err
+    assert both.code == 0
+    bad = write("day-4.csv", "y,p\n4,x\n")
+    assert "day-4.csv: row 1, column 'p'" in lossctl("eval", *parts, bad, "--concat", *options).err
+    other = write("day-5.csv", "y,q\n4,1\n")
+    assert "columns differ" in lossctl("eval", *parts, other, "--concat", *options).err
+
+
+def test_files_that_look_like_models_but_may_be_parts(refused: Refused, write: Write) -> None:
+    one, two = write("day-1.csv", "id,y,p\n1,1,1\n2,2,2\n"), write("day-2.csv", "id,y,p\n3,1,1\n4,2,2\n5,5,5\n")
+    same = write("day-3.csv", "id,y,p\n6,7,8\n7,8,9\n")
+    options = ("-t", "y", "-p", "p", "-l", "mae")
+    refused(one, two, *options, code=DATA, says=["row counts differ", "--concat"])
+    refused(one, same, *options, code=DATA, says=["the target is another one", "--concat"])
+    refused(one, two, *options, "--id", "id", code=DATA, says=["keys differ", "--concat"])
+    refused(one, two, "-t", "y", "-p", "p", "-p", "id", "-l", "mae", code=USAGE, says=["--concat"])
+    with pytest.raises(package.UsageError, match="concat"):
+        package.evaluate({"y": [1], "p": [1]}, concat=True, target="y", pred="p")

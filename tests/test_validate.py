@@ -533,7 +533,7 @@ def test_targets_that_differ_between_files(write: Write) -> None:
     assert (told.rows, told.differ, told.first_row) == (3, 2, 2)
     assert survey.problems == (
         f"{left}: row 2: the target is another one in {right} (2 such rows); if rows belong together by a key, "
-        "add --id COLUMN",
+        "add --id COLUMN; if the files are parts of one table, add --concat",
     )
 
 

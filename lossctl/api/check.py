@@ -382,7 +382,9 @@ class CheckedData:
         targets = self.options.get("targets")
         if self.files is None or "-" in self.files or (isinstance(targets, str) and targets == "-"):
             return None  # standard input is read but once
-        tables, names, _ = open_inputs(self.data, targets, self.options.get("delimiter"))
+        tables, names, _ = open_inputs(
+            self.data, targets, self.options.get("delimiter"), bool(self.options.get("concat"))
+        )
         return Query(self.data, self.options).selection(tables, names).models
 
     def evaluate(

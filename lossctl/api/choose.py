@@ -10,7 +10,7 @@ import numpy as np
 from lossctl import registry
 from lossctl.api.choose_facts import FEW_ROWS, Facts
 from lossctl.api.choose_rules import KINDS, Rule
-from lossctl.api.evaluate import look_ahead
+from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
 from lossctl.core.block import RAW, Block, Breach, breach, judged
@@ -21,7 +21,6 @@ from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.by_position import ByPosition
 from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, select
@@ -44,6 +43,9 @@ def choose(
     target: str | None = None,
     pred: str | None = None,
     targets: object = None,
+    concat: bool = False,
+    id: Names = None,  # noqa: A002  # the option's own name
+    id_missing: str = "error",
     roles: Names | Mapping[str, str] = None,
     positive_label: str | None = None,
     classes: str | Sequence[str] | None = None,
@@ -61,8 +63,10 @@ def choose(
         One input, of any kind that `evaluate` takes.
     pred
         The prediction columns of one model; without any, the advice rests on the target alone.
-    target, targets, roles, positive_label, classes, missing, delimiter, threads, progress, watch
+    target, targets, concat, id, id_missing, roles, positive_label, classes, missing, delimiter, threads, progress
         As `evaluate` takes them; roles are `left` and `right`, or `anchor`, `positive` and `negative`.
+    watch
+        As `evaluate` takes it.
 
     Returns
     -------
@@ -122,10 +126,12 @@ class Columns:
         self.data = query.data
         self.options: dict[str, Any] = {**query.options, "pred": pred}
         targets, target = self.options["targets"], self.options["target"]
-        self.tables, names, _ = open_inputs(self.data, targets, self.options["delimiter"])
+        self.tables, names, _ = open_inputs(self.data, targets, self.options["delimiter"], self.options["concat"])
         inputs = len(self.tables) - (targets is not None)
         if inputs != 1:
-            raise UsageError(f"{inputs} inputs are given; one is looked at, with --targets beside it")
+            raise UsageError(
+                f"{inputs} inputs are given; one is looked at, with --targets beside it; parts of one go with --concat"
+            )
         self.label = self.tables[0].label
         roles, preds = tuple(as_list(self.options["roles"])), () if pred is None else (pred,)
         request = Request(target, preds, roles, has_targets_file=targets is not None)
@@ -139,8 +145,8 @@ class Columns:
         self.slots = {**self.selection.slots[self.model], **({} if slot is None else {"target": slot})}
         self.pred = tuple(name for role, slot in self.slots.items() if role != "target" for name in slot.columns)
         self.widths = {role: width_of(self.tables, slot) for role, slot in self.slots.items()}
-        rows, missing = ByPosition(self.tables), self.options["missing"]
-        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(), missing)
+        rows = row_source(query, self.tables, self.options["threads"] or usable_cores())
+        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(), self.options["missing"])
 
     def _rule(self) -> TargetRule:
         """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
-from lossctl.api.query import Query, open_inputs, with_arguments
+from lossctl.api.query import Query, as_list, open_inputs, with_arguments
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
@@ -32,7 +32,7 @@ from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
-from lossctl.io.select import WITHIN, Selection, unknown_column
+from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Table
 from lossctl.results.report import Cell, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
@@ -56,7 +56,9 @@ def evaluate(
     renormalize: bool = False,
     sum_tolerance: float | None = None,
     targets: object = None,
-    id: str | None = None,  # noqa: A002  # the option's own name
+    concat: bool = False,
+    id: Names = None,  # noqa: A002  # the option's own name
+    id_missing: Literal["error", "drop"] = "error",
     roles: Names | Mapping[str, str] = None,
     positive_label: str | None = None,
     classes: str | Sequence[str] | None = None,
@@ -81,8 +83,8 @@ def evaluate(
     data
         A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
         each, `NAME=PATH` to name them).
-    target, weight, id
-        Columns: of the truth, of row weights (finite, >= 0, not all zero), of the key that aligns several files.
+    target, weight
+        Columns: of the truth, of row weights (finite, >= 0, not all zero).
     pred
         Prediction columns, one entry per model: a column, `a,b,c`, a glob such as `p_*`, or `NAME=COLUMNS`; or a
         mapping from model names to columns.
@@ -98,6 +100,11 @@ def evaluate(
         The activation renormalize for every model; by how much a row of probabilities may miss a sum of 1 (0.001).
     targets
         A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
+    concat
+        Several paths are parts of one table; those of one name, of one model.
+    id, id_missing
+        The column of the key that aligns several files, or `a,b` or a list for several that make it; a key that not
+        all files have is an `error`, or `drop` leaves its rows out.
     roles
         `[MODEL:]ROLE=COLUMNS` for losses of embeddings, or a mapping.
     positive_label, classes, task
@@ -160,7 +167,7 @@ def answer(
     that tell clusters and times, where rows are not independent.
     """
     options = query.options
-    tables, names, paths = open_inputs(query.data, options["targets"], options["delimiter"])
+    tables, names, paths = open_inputs(query.data, options["targets"], options["delimiter"], options["concat"])
     rows_out = options["rows_out"]
     if rows_out is not None:
         check_rows_path(rows_out)
@@ -170,7 +177,8 @@ def answer(
         query.tell(text)
     design = None if make_design is None else make_design(tuple(selection.models))
     threads = usable_cores() if options["threads"] is None else options["threads"]
-    rows = _row_source(query, tables, threads, rows_out is not None or (design is not None and design.worst > 0))
+    keep_rows = rows_out is not None or (design is not None and design.worst > 0)
+    rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
     resampled = design is not None and design.method == "bootstrap"
     sets = any(loss.over_sets for _, loss in query.losses)
@@ -189,7 +197,7 @@ def answer(
         feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
     if first is None:
-        raise DataError(f"{tables[0].label}: there are no rows below the header")
+        raise DataError(_no_rows(tables, rows))
     questions = job.questions(first)
     _check_questions(questions, query, design)
     origins, gap = _first_values(first, job.activations)
@@ -228,21 +236,30 @@ def answer(
     return made_report(state, plan, reader, job, query)
 
 
-def _row_source(query: Query, tables: Sequence[Table], threads: int, keep_rows: bool) -> ByPosition:
+def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows: bool = False) -> ByPosition:
     """Decide how rows of several tables belong together: by a key, or by their order."""
-    key = query.options["id"]
-    if key is not None:
-        for table in tables:
-            if key not in table.names:
-                raise DataError(unknown_column(table, key, "--id: there is no column"))
+    options = query.options
+    several_models = len(tables) > 1 + int(options["targets"] is not None)
+    key = key_columns(tables, as_list(options["id"]))
+    if key:
         from lossctl.io.by_key import ByKey
 
-        return ByKey(tables, key, threads, keep_rows=keep_rows)
+        drop = options["id_missing"] == "drop"
+        return ByKey(tables, key, threads, drop_unpaired=drop, keep_rows=keep_rows, several_models=several_models)
+    if options["id_missing"] == "drop":
+        raise UsageError("--id-missing drop is about keys: name their column with --id")
     if len(tables) > 1 and (shared := [name for name in KEY_NAMES if all(name in t.names for t in tables)]):
         query.tell(
             f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
         )
-    return ByPosition(tables)
+    return ByPosition(tables, several_models=several_models)
+
+
+def _no_rows(tables: Sequence[Table], rows: ByPosition) -> str:
+    """Say why there is no row."""
+    if rows.unpaired():
+        return f"{tables[0].label}: none of its keys is in {listed([table.label for table in tables[1:]])}"
+    return f"{tables[0].label}: there are no rows below the header"
 
 
 def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
@@ -433,7 +450,7 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        tuple(_warnings(state, finish.rough)),
+        tuple(_warnings(state, reader, finish.rough)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
     )
     if plan.design is None:
@@ -465,8 +482,12 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
-def _warnings(state: RunState, rough: Sequence[Cell]) -> Iterator[str]:
+def _warnings(state: RunState, reader: BlockReader, rough: Sequence[Cell]) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
+    for place, count in reader.unpaired().items():
+        others = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
+        rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
+        yield f"{count} {rows} of {reader.tables[place].label} left out, as {others} lacks {keys}"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
     if rough:
@@ -529,7 +550,7 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
         label = f"{reader.tables[defect.table].label}:" if several else ""
         name = f"{label}{defect.column}:{defect.kind}"
         counts[name] = counts.get(name, 0) + breach.count
-    return counts
+    return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in reader.unpaired().items()}
 
 
 # times: the words of a column that orders rows, brought into their order -----------------------------------------

@@ -504,6 +504,7 @@ ACTIVATIONS: Final = Texts(
     mapping_or(one_or_more(plain_text), plain_text),
     "activations",
 )
+KEY: Final = Text("a column, or a list of columns", one_or_more(plain_name), "columns")
 LABEL: Final = Text("one label", plain_name)
 LABELS: Final = Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name)))
 SPECS: Final = Texts(
@@ -563,7 +564,11 @@ class Inputs(TypedDict, total=False):
         Option(PREDICTIONS, "A model's prediction: column, a,b,c or glob p_*; repeat.", "-p [NAME=]COLS"),
     ]
     targets: Annotated[object, Option(Text(), "File that holds the truth.", "FILE", path="read")]
-    id: Annotated[str | None, Option(COLUMN, "Pair rows of several files by this key.", "COL")]
+    concat: Annotated[bool, Option(SWITCH, "The files are parts of one table; those of one NAME, of one model.")]
+    id: Annotated[Names, Option(KEY, "Pair rows of several files by this key; a,b joins columns.", "COLS")]
+    id_missing: Annotated[
+        str, Option(MISSING, "A key that one file lacks is an error, or drops its row.", default="error")
+    ]
     roles: Annotated[
         Names | Mapping[str, str],
         Option(ROLES, "Further columns: left, right, anchor, query, scale, ...", "--role [MODEL:]ROLE=COLS"),

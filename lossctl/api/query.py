@@ -26,6 +26,7 @@ from lossctl.api.options import (
     Names,
     Option,
     Switch,
+    Text,
     marks,
     options_of,
 )
@@ -34,7 +35,7 @@ from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
 from lossctl.errors import LossctlError, UsageError, near, printable
 from lossctl.io.memory import from_memory
-from lossctl.io.open import open_table, table_of
+from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table
@@ -189,6 +190,7 @@ class Query:
             tuple(as_list(options["by"])),
             options["targets"] is not None,
             *units,
+            tuple(",".join(as_list(options["id"])).split(",")),
         )
         roles = {role for _, loss in self.losses for role in loss.roles}
         return select(tables, names, request, roles if self.losses else {"target", "pred"})  # those of the usual losses
@@ -223,8 +225,8 @@ class Opened(NamedTuple):
     paths: list[str]
 
 
-def open_inputs(data: object, targets: object, delimiter: str | None) -> Opened:
-    """Open the model tables and, last, the targets table."""
+def open_inputs(data: object, targets: object, delimiter: str | None, concat: bool = False) -> Opened:
+    """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table."""
     if isinstance(data, Opened):
         return data
     inputs = _files(data)
@@ -234,10 +236,17 @@ def open_inputs(data: object, targets: object, delimiter: str | None) -> Opened:
         raise UsageError("- (standard input) can be read once only")
     names: list[str | None] = [None]
     if inputs is None:
+        if concat:
+            raise UsageError("concat makes one table of files; give several, or data that are one table")
         tables = [from_memory(data)]
     else:
         tables = [open_file(file, delimiter, "data") for _, file in inputs]
         names = [name for name, _ in inputs]
+    if concat:
+        names = list(dict.fromkeys(names))
+        models = [[place for place, (model, _) in enumerate(inputs or []) if model == name] for name in names]
+        tables = [as_one([tables[place] for place in places]) for places in models]
+        files = [files[places[0]] for places in models]
     if len(tables) > 1:
         labels = [table.label if is_stream(file) else file for (_, file), table in zip(files, tables, strict=False)]
         names = [name or stem for name, stem in zip(names, stems(labels), strict=True)]
@@ -299,6 +308,7 @@ def _written(options: Mapping[str, object]) -> list[tuple[str, list[str]]]:
     inputs = [option for option in options_of(Inputs) if option.panel != "Run" and not isinstance(option.kind, Switch)]
     inputs.sort(key=lambda option: (option.name in LATE, option.name != "targets"))
     texts = {option: as_list(cast(Losses, options.get(option.name))) for option in inputs}
+    texts |= {option: [",".join(texts[option])] for option in inputs if isinstance(option.kind, Text) and texts[option]}
     return [
         (option.short or option.long, texts[option])
         for option in inputs

@@ -7,19 +7,19 @@ from contextlib import suppress
 from itertools import combinations
 from typing import Final, Unpack
 
-from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead
+from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead, row_source
 from lossctl.api.job import Job
 from lossctl.api.options import InputOptions
-from lossctl.api.query import Opened, Query, fitting, only_known, open_inputs, silent
+from lossctl.api.query import Opened, Query, as_list, fitting, only_known, open_inputs, silent
 from lossctl.core.domain import Domain
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
-from lossctl.io.by_key import EXAMPLES
+from lossctl.io.by_key import EXAMPLES, named
 from lossctl.io.by_position import ByPosition
 from lossctl.io.csv import NULLS
 from lossctl.io.machine import usable_cores
-from lossctl.io.select import Selection, Slot
+from lossctl.io.select import Selection, Slot, key_columns
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnProfile
 from lossctl.profile.roles import role_domains
@@ -84,7 +84,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     query = Query(data, {**query.options, "note": note})
     opened = Opened([], [], [])
     try:
-        opened = open_inputs(data, query.options["targets"], query.options["delimiter"])
+        opened = open_inputs(data, query.options["targets"], query.options["delimiter"], query.options["concat"])
     except LossctlError as fault:
         error = error or fault
     checked = CheckedData(query, opened)
@@ -111,6 +111,7 @@ class CheckedData:
         self.tables: Sequence[Table] = opened.tables
         self.threads = self.options["threads"] or usable_cores()
         self.selection = self._selection()
+        self.key = self._key()
         self.by: Mapping[str, tuple[Slot, ...]] = {} if self.selection is None else self.selection.by
         self.slots: dict[Role, Slot] = {}
         self.domains: dict[Role, dict[str, Domain]] = {}
@@ -129,6 +130,13 @@ class CheckedData:
             return self.query.selection(self.tables, self.opened.names) if self.tables else None
         except LossctlError:
             return None
+
+    def _key(self) -> tuple[str, ...]:
+        """Return the columns of the key, none where `evaluate` does not have them."""
+        try:
+            return key_columns(self.tables, as_list(self.options["id"]))
+        except LossctlError:
+            return ()
 
     def _slots(self) -> Iterator[tuple[Role, Slot]]:
         if self.selection is None:
@@ -198,7 +206,7 @@ class CheckedData:
             ]
             if any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots):
                 roles.append("by")
-            if self.selection is not None and name == self.options["id"]:
+            if self.selection is not None and name in self.key:
                 roles.append("id")
             kind = KINDS.get(profile.shapes[name].kind, "other")
             columns.append(column_survey(name, kind, column, tuple(roles)))
@@ -246,15 +254,15 @@ class CheckedData:
     def _pairing(self) -> Pairing | None:
         if not self.tables:
             return None
-        key = self.options["id"]
-        if key is None:
+        key = ",".join(as_list(self.options["id"]))
+        if not key:
             return Pairing(None, alike=self._key_columns())
-        if any(table.column(key) is None for table in self.surveys):
+        if not self.key or any(table.column(name) is None for table in self.surveys for name in self.key):
             return Pairing(key)
         from lossctl.profile.pairing import survey_keys
 
         try:
-            keys, unpaired = survey_keys(self.tables, key)
+            keys, unpaired = survey_keys(self.tables, self.key)
         except DataError as error:
             return Pairing(key, fault=str(error))
         return Pairing(key, tuple(keys), tuple(unpaired))
@@ -277,11 +285,7 @@ class CheckedData:
         from lossctl.profile.pairing import agreements
 
         try:
-            rows = ByPosition(self.tables)
-            if self.options["id"] is not None:
-                from lossctl.io.by_key import ByKey
-
-                rows = ByKey(self.tables, self.options["id"], self.threads)
+            rows = row_source(Query(self.query.data, {**self.options, "note": silent}), self.tables, self.threads)
             return tuple(agreements(self.tables, rows, self.selection, job.rule))
         except DataError:  # eval says why rows cannot be paired, and the keys are surveyed
             return ()
@@ -368,7 +372,7 @@ class CheckedData:
                     yield missing_value(table.where(first), column.name, hole, count)
 
     def _key_problems(self, pairing: Pairing) -> Iterator[str]:
-        column = f"column {printable(pairing.column or '')!r}"
+        column = named(self.key)
         for keys in pairing.keys:
             if keys.first_missing is not None:
                 yield f"{self._where(keys.input, keys.first_missing)}, {column}: the key is empty"
@@ -381,7 +385,7 @@ class CheckedData:
                 (pair.only_second, "not in it", pair.only_second_examples),
             )
             faults = [f"{count} {words} ({_listed(examples, count)})" for count, words, examples in kinds if count]
-            if faults:
+            if faults and self.options["id_missing"] == "error":
                 yield f"{pair.second}: {column}: keys differ: " + ", ".join(faults)
 
     def _where(self, label: str, row: int) -> str:
@@ -425,7 +429,7 @@ class CheckedData:
             profile, second_profile = tables[0].roles.get(first), tables[1].roles.get(second)
             if profile is None or second_profile is None or not profile.rows:
                 continue
-            if self.options["id"] is not None and places[0] != places[1]:
+            if self.key and places[0] != places[1]:
                 continue
             if profile.fingerprint == second_profile.fingerprint and tables[0].rows == tables[1].rows:
                 if first == TARGET:

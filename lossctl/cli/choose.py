@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, TypedDict
 
-from lossctl.api.options import REQUIRED, ROLES, Display, Inputs, Option, Text, options_of
+from lossctl.api.options import ROLES, Display, Inputs, Option, Text, Texts, options_of
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, say, warn
 from lossctl.cli.options import command
@@ -27,13 +27,13 @@ Exit codes: 0 done, with or without a recommendation, 2 usage, 3 data (or an out
 
 
 TABLES: Final = "A table (CSV, TSV, Parquet, .npy, folder) or -."
-FILE: Final = Option(Text(), TABLES, "FILE", default=REQUIRED, positional=True, path="read")
+FILE: Final = Option(Texts(), TABLES, "FILE", positional=True, path="read")
 
 
 class Subject(TypedDict):
     """The data that is looked at, and what differs from `eval`: there is one file, and at most one model."""
 
-    data: Annotated[str, FILE]
+    data: Annotated[tuple[str, ...], FILE]
     pred: Annotated[
         str | None,
         Option(Text(complete="predictions"), "A model's predictions: column, a,b,c or glob p_*.", "-p [NAME=]COLS"),
@@ -44,7 +44,10 @@ class Subject(TypedDict):
     ]
 
 
-SHARED: Final = ("target", "targets", "positive_label", "classes", "missing", "delimiter", "threads")
+SHARED: Final = (
+    *("target", "targets", "concat", "id", "id_missing", "positive_label", "classes"),
+    *("missing", "delimiter", "threads"),
+)
 INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED]
 
 

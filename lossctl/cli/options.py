@@ -157,7 +157,5 @@ def _start(settings: Settings) -> None:
                 say(text)
     shows = "show_config" in settings.values and settings["show_config"]
     if "data" in settings.values and not settings["data"] and not shows:
-        raise UsageError(
-            "no FILE is given, on the command line or as `files` in a configuration file; "
-            f"`lossctl {settings.command} -h` explains"
-        )
+        places = ", on the command line or as `files` in a configuration file" if "config" in settings.values else ""
+        raise UsageError(f"no FILE is given{places}; `lossctl {settings.command} -h` explains")

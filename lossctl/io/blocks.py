@@ -91,7 +91,7 @@ class BlockReader:
         roles = next(iter(selection.slots.values()), {})
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
-        self._other_targets = self._targets_beside()
+        self._other_targets = targets_beside(tables, selection)
         self._columns = self._needed_columns()
 
     @cached_property
@@ -104,17 +104,6 @@ class BlockReader:
         return np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
-
-    def _targets_beside(self) -> dict[int, Slot]:
-        """Return other tables that hold the target: it must be the same there, or the rows do not belong together."""
-        target = self.selection.target
-        if target is None:
-            return {}
-        return {
-            place: Slot(place, target.columns)
-            for place, table in enumerate(self.tables)
-            if place != target.table and set(target.columns) <= set(table.names)
-        }
 
     def _needed_columns(self) -> Columns:
         """Return the columns by table; a column that is needed as numbers and as text is read twice."""
@@ -248,6 +237,10 @@ class BlockReader:
         """Return the digest of the row count and the target, weight, key and slice values of all rows."""
         return blake2b(f"{rows} {fingerprints}".encode(), digest_size=8).hexdigest()
 
+    def unpaired(self) -> Mapping[int, int]:
+        """Count the rows of each table (by its place) that were left out, as others lack their keys."""
+        return self._rows.unpaired()
+
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
         return self._rows.row_of(table, address)
@@ -265,7 +258,7 @@ class BlockReader:
             assert target is not None
             return (
                 f"{self.where(target.table, breach.row)}: the target is another one in {self.tables[table].label} "
-                f"({breach.count} such rows); if rows belong together by a key, add --id COLUMN"
+                f"({breach.count} such rows){self._rows.advice}"
             )
         where = self.where(table, breach.row)
         if kind != "label":
@@ -535,6 +528,25 @@ def without_facts(block: Block) -> Block:
     return replace(
         block, start=block.stop, read=0, missing={}, dropped=0, faults={}, digest=0, digest_kept=0, stopped=None
     )
+
+
+def targets_beside(tables: Sequence[Table], selection: Selection) -> dict[int, Slot]:
+    """Return other tables that hold the target: it must be the same there, or the rows do not belong together.
+
+    A column that plays a role there, as the predictions of a submission do, is no target, whatever its name.
+    """
+    target = selection.target
+    if target is None:
+        return {}
+    slots = [slot for roles in selection.slots.values() for slot in roles.values()]
+    other_roles = {(slot.table, column) for slot in slots for column in slot.columns}
+    return {
+        place: Slot(place, target.columns)
+        for place, table in enumerate(tables)
+        if place != target.table
+        and set(target.columns) <= set(table.names)
+        and not any((place, column) in other_roles for column in target.columns)
+    }
 
 
 def check_single(tables: Sequence[Table], slot: Slot) -> None:

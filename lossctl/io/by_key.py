@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
 from itertools import pairwise
 from threading import Event, Lock
 from typing import IO, Any, Final, NamedTuple
@@ -40,14 +40,25 @@ Words = NDArray[np.uint64]  # (lines, rows) of one table: line 0 is the hash of 
 class ByKey(ByPosition):
     """Tables whose rows belong together by a key; by their position, too, where all keys ascend alike.
 
-    `keep_rows` keeps the first table's row numbers, for `rows_at`.
+    drop_unpaired: leave out the rows whose keys not all tables have, which are an error otherwise. keep_rows: keep the
+    first table's row numbers, for `rows_at`. several_models: as of `ByPosition`.
     """
 
-    key: str
-
-    def __init__(self, tables: Sequence[Table], key: str, threads: int, keep_rows: bool = False) -> None:
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        key: Sequence[str],
+        threads: int,
+        *,
+        drop_unpaired: bool = False,
+        keep_rows: bool = False,
+        several_models: bool = False,
+    ) -> None:
         super().__init__(tables, key)
+        self.advice = ""
+        self.several_models = several_models
         self.threads = threads
+        self.drop_unpaired = drop_unpaired
         self.keep_rows = keep_rows
         self._buckets: Buckets | None = None
 
@@ -55,8 +66,12 @@ class ByKey(ByPosition):
         """Return at most `parts` streams that have all rows between them."""
         if self._ascend_alike():
             return super().feeds(columns, parts)
-        self._buckets = Buckets(self.tables, self.key, columns, self.threads, self.keep_rows)
+        self._buckets = Buckets(self, columns)
         return [self._buckets.feed()]
+
+    def unpaired(self) -> Mapping[int, int]:
+        """Count the rows of each table (by its place) that were left out, as others lack their keys."""
+        return {} if self._buckets is None else self._buckets.unpaired()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
@@ -68,13 +83,13 @@ class ByKey(ByPosition):
 
     def _ascend_alike(self) -> bool:
         """Whether all tables hold the same ascending keys; they are read only as far as they do."""
-        columns = [(place, {self.key: Kind.KEY}) for place in range(len(self.tables))]
+        columns = [(place, dict.fromkeys(self.key, Kind.KEY)) for place in range(len(self.tables))]
         last = None
         for pending in ByPosition(self.tables).feeds(columns, 1)[0]:
             rows = pending.make()
             if rows.stopped is not None:
                 return False
-            first, *more = (piece.column(self.key, Keys) for _, piece in rows.pieces)
+            first, *more = (piece.keys(self.key) for _, piece in rows.pieces)
             if not ascends(last, first.order) or not all(same_keys(first, keys) for keys in more):
                 return False
             last = first.order
@@ -112,23 +127,24 @@ class Part(NamedTuple):
 
 
 class Buckets:
-    """The rows of all tables, parted by the hashes of their keys."""
+    """The rows of all tables of a join, parted by the hashes of their keys."""
 
-    def __init__(self, tables: Sequence[Table], key: str, columns: Columns, threads: int, keep_rows: bool) -> None:
-        self.tables = tables
-        self.key = key
+    def __init__(self, join: ByKey, columns: Columns) -> None:
+        tables = self.tables = join.tables
+        self.join = join
         self.columns = columns
-        self.keep_rows = keep_rows
         self._vocabularies = {(i, name): Vocabulary() for i, (_, kinds) in enumerate(columns) for name in kinds}
         self._lines: dict[tuple[int, str], slice] = {}
-        self._spills = [self._parted(place, threads) for place in range(len(tables))]
+        self._unpaired: dict[Part, list[int]] = {}
+        self._spills = [self._parted(place, join.threads) for place in range(len(tables))]
         counts = [spill.counts() for spill in self._spills]
-        if any((count != counts[0]).any() for count in counts):
+        if not join.drop_unpaired and any((count != counts[0]).any() for count in counts):
             raise self._mismatch()
         # the number of rows alone decides what a block is, so that the same rows give the same bits
         self._bits = max(0, (self._spills[0].rows - 1) // BLOCK_ROWS).bit_length()
         together = 1 << max(0, BUCKET_BITS - self._bits)
-        ends = [0, *np.cumsum(counts[0]).tolist()]
+        most = np.maximum.reduce(counts)  # rows of a table, where the tables differ: addresses for all that may be left
+        ends = [0, *np.cumsum(most).tolist()]
         firsts = range(0, BUCKETS, together)
         self._parts = [Part(first, first + together, ends[first], ends[first + together]) for first in firsts]
 
@@ -139,10 +155,10 @@ class Buckets:
         spill = Spill()
         entries = [i for i, (owner, _) in enumerate(self.columns) if owner == place]
         readings = [dict(self.columns[i][1]) for i in entries]
-        key_first = not readings or self.key in readings[0]  # the key has a piece of its own
+        key_first = not readings or any(name in readings[0] for name in self.join.key)  # the key has its own piece
         if key_first:
             readings.insert(0, {})
-        readings[0] = {self.key: Kind.KEY, **readings[0]}
+        readings[0] = {**dict.fromkeys(self.join.key, Kind.KEY), **readings[0]}
         feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in readings], threads)
         over = Event()
 
@@ -154,7 +170,8 @@ class Buckets:
                 if rows.stopped is not None:
                     raise rows.stopped
                 pieces = [piece for _, piece in rows.pieces]
-                keys = pieces[0].column(self.key, Keys)
+                self._check_present(place, rows.start, pieces[0])
+                keys = pieces[0].keys(self.join.key)
                 columns = zip(entries, pieces[1:] if key_first else pieces, strict=True)
                 yield self._words(place, rows.start, keys, dict(columns)), keys.check
 
@@ -169,13 +186,18 @@ class Buckets:
                 over.set()  # one that failed, or was interrupted, ends the others too
         return spill
 
+    def _check_present(self, place: int, start: int, piece: Piece) -> None:
+        """Raise DataError for a row without a key."""
+        for name in self.join.key:
+            null = piece.column(name, Keys).null
+            if null is not None:
+                row = start + int(np.argmax(null))
+                raise DataError(f"{self.tables[place].where(row)}, column {printable(name)!r}: the key is empty")
+
     def _words(self, place: int, start: int, keys: Keys, pieces: Mapping[int, Piece]) -> Words:
         """Return rows as words: the hash, the row number if it is kept, and the columns."""
-        if keys.null is not None:
-            row = start + int(np.argmax(keys.null))
-            raise DataError(f"{self.tables[place].where(row)}, column {printable(self.key)!r}: the key is empty")
         lines = [keys.hashes]
-        if self.keep_rows and place == 0:
+        if self.join.keep_rows and place == 0:
             lines.append(np.arange(start, start + keys.rows, dtype=np.uint64))
         for i, piece in pieces.items():
             for name in self.columns[i][1]:
@@ -239,16 +261,33 @@ class Buckets:
         return np.take(words, order, axis=1), np.take(checks, order)
 
     def _paired(self, part: Part) -> list[Words]:
-        """Return the words of each table; raise DataError unless each key stands exactly once in every table."""
+        """Return the words of each table; raise DataError where a key stands twice, or is not in every table."""
         tables = [self._sorted_words(place, part) for place in range(len(self.tables))]
+        if self.join.drop_unpaired:
+            tables = self._shared(part, tables)
         (words, checks), *more = tables
         alike = all(np.array_equal(words[0], w[0]) and np.array_equal(checks, c) for w, c in more)
         if not alike or (words[0, 1:] == words[0, :-1]).any():
             raise self._mismatch()
         return [words for words, _ in tables]
 
+    def _shared(self, part: Part, tables: Sequence[tuple[Words, Hashes]]) -> list[tuple[Words, Hashes]]:
+        """Return the rows of tables whose keys are in all of them, and count the others."""
+        keys = [words[0] for words, _ in tables]
+        if any((hashes[1:] == hashes[:-1]).any() for hashes in keys):
+            raise self._mismatch()
+        shared = reduce(partial(np.intersect1d, assume_unique=True), keys)
+        self._unpaired[part] = [len(hashes) - len(shared) for hashes in keys]
+        places = [np.searchsorted(hashes, shared) for hashes in keys]
+        return [(words[:, rows], checks[rows]) for (words, checks), rows in zip(tables, places, strict=True)]
+
+    def unpaired(self) -> Mapping[int, int]:
+        """Count the rows of each table that were left out, in the parts that have been paired."""
+        counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.zeros(len(self.tables), np.int64)
+        return {place: count for place, count in enumerate(counts.tolist()) if count}
+
     def _mismatch(self) -> DataError:
-        return mismatch(self.tables, self.key, [spill.read(0, BUCKETS)[0][0] for spill in self._spills])
+        return mismatch(self.join, [spill.read(0, BUCKETS)[0][0] for spill in self._spills])
 
     def _part_at(self, address: int) -> Part:
         return next(part for part in self._parts if part.start <= address < part.end)
@@ -256,10 +295,10 @@ class Buckets:
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
         part = self._part_at(address)
-        key = self._sorted_words(0, part)[0][0][address - part.start]
+        key = self._first_words(part)[0][address - part.start]
         row = 0
-        for piece in decoded(self.tables[table].read({self.key: Kind.KEY})):
-            places = np.flatnonzero(piece.column(self.key, Keys).hashes == key)
+        for piece in decoded(self.tables[table].read(dict.fromkeys(self.join.key, Kind.KEY))):
+            places = np.flatnonzero(piece.keys(self.join.key).hashes == key)
             if len(places):
                 return row + int(places[0])
             row += piece.rows
@@ -268,7 +307,11 @@ class Buckets:
     def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of the first table that stand at addresses of one block."""
         part = self._part_at(int(addresses[0]))
-        return self._sorted_words(0, part)[0][1][addresses - part.start].astype(np.int64)
+        return self._first_words(part)[1][addresses - part.start].astype(np.int64)
+
+    def _first_words(self, part: Part) -> Words:
+        """Return the words of the first table, in the order of their addresses."""
+        return self._paired(part)[0] if self.join.drop_unpaired else self._sorted_words(0, part)[0]
 
 
 def first_bits(hashes: Hashes, bits: int) -> NDArray[np.int64]:
@@ -406,9 +449,10 @@ def _no_room(reason: str) -> DataError:
     )
 
 
-def mismatch(tables: Sequence[Table], key: str, hashes: Sequence[Hashes]) -> DataError:
+def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
     """Say which keys stand twice, or else which are not in all tables, from the hashes of each table's keys."""
-    column = f"column {printable(key)!r}"
+    tables, key = join.tables, join.key
+    column = named(key)
     ordered = [np.sort(keys) for keys in hashes]
     for table, keys in zip(tables, ordered, strict=True):
         again = np.unique(keys[1:][keys[1:] == keys[:-1]])
@@ -418,28 +462,36 @@ def mismatch(tables: Sequence[Table], key: str, hashes: Sequence[Hashes]) -> Dat
     for table, keys in zip(tables[1:], ordered[1:], strict=True):
         missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
         extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
-        faults = []
+        faults, advice = [], "; --id-missing drop leaves such rows out"
+        if len(missing) == len(ordered[0]):
+            advice += "; if the files are parts of one table, add --concat" if join.several_models else ""
         if len(missing):
             faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
         if len(extra):
             faults.append(f"{len(extra)} not in it ({examples(table, key, extra)})")
         if faults:
-            return DataError(f"{table.label}: {column}: keys differ: " + ", ".join(faults))
+            return DataError(f"{table.label}: {column}: keys differ: " + ", ".join(faults) + advice)
     return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
 
 
-def examples(table: Table, key: str, hashes: Hashes) -> str:
+def named(key: Sequence[str]) -> str:
+    """Name the columns of a key for a message."""
+    return f"column{'s' if len(key) > 1 else ''} {', '.join(repr(printable(name)) for name in key)}"
+
+
+def examples(table: Table, key: Sequence[str], hashes: Hashes) -> str:
     """Show a few of some keys, in the order of their rows."""
     return ", ".join(words_of(table, key, hashes)) + (", ..." if len(hashes) > EXAMPLES else "")
 
 
-def words_of(table: Table, key: str, hashes: Hashes) -> list[str]:
+def words_of(table: Table, key: Sequence[str], hashes: Hashes) -> list[str]:
     """Return the first few of some keys, in the order of their rows."""
     words: list[str] = []
-    for rows in ByPosition([table]).feeds([(0, {key: Kind.KEY}), (0, {key: Kind.TEXT})], 1)[0]:
+    columns = [(0, dict.fromkeys(key, kind)) for kind in (Kind.KEY, Kind.TEXT)]
+    for rows in ByPosition([table]).feeds(columns, 1)[0]:
         (_, keys), (_, texts) = rows.make().pieces
-        for row in np.flatnonzero(np.isin(keys.column(key, Keys).hashes, hashes)).tolist():
-            word = printable(label(texts.column(key, Texts).word(row)))
+        for row in np.flatnonzero(np.isin(keys.keys(key).hashes, hashes)).tolist():
+            word = ",".join(printable(label(texts.column(name, Texts).word(row))) for name in key)
             if word not in words:
                 words.append(word)
         if len(words) > EXAMPLES:

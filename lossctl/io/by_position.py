@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, row_hashes
 from lossctl.errors import DataError
-from lossctl.io.table import Keys, Kind, Piece, Table, rechunked
+from lossctl.io.table import Kind, Piece, Table, rechunked
 
 WORTH: Final = 4  # a part may begin where at most an eighth of a share is read in vain
 Columns = Sequence[tuple[int, Mapping[str, Kind]]]  # the columns to read of a table; a table may come twice
@@ -40,16 +40,22 @@ class Rows:
 
 
 class ByPosition:
-    """Tables whose rows belong together by their position; `key` is a column that tells them apart, too."""
+    """Tables whose rows belong together by their position.
 
-    def __init__(self, tables: Sequence[Table], key: str | None = None) -> None:
+    key: columns that together tell rows apart, too. several_models: whether tables that were meant as parts of one may
+    have been read as models, for messages.
+    """
+
+    def __init__(self, tables: Sequence[Table], key: Sequence[str] = (), *, several_models: bool = False) -> None:
         self.tables = tables
-        self.key = key
+        self.key = tuple(key)
+        more = "; if the files are parts of one table, add --concat" if several_models else ""
+        self.advice = f"; if rows belong together by a key, add --id COLUMN{more}"
 
     def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
         """Return at most `parts` streams that have all rows between them, each in row order."""
-        if self.key is not None:
-            columns = [*columns, (0, {self.key: Kind.KEY})]
+        if self.key:
+            columns = [*columns, (0, dict.fromkeys(self.key, Kind.KEY))]
         bounds = self._bounds(parts) if parts > 1 else [0]
         if len(bounds) == 1:
             return [self._feed(columns, 0, None)]
@@ -103,7 +109,11 @@ class ByPosition:
         if unread is not None:
             return unread
         counts_by_table = ", ".join(f"{self.tables[place].label} has {count}" for place, count in totals.items())
-        return DataError(f"row counts differ: {counts_by_table}; if rows belong together by a key, add --id COLUMN")
+        return DataError(f"row counts differ: {counts_by_table}{self.advice}")
+
+    def unpaired(self) -> Mapping[int, int]:
+        """Count the rows of each table (by its place) that were left out, as others lack their keys."""
+        return {}
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
@@ -118,7 +128,7 @@ def _decoded(
     start: int,
     rows: int,
     side_by_side: Sequence[tuple[int, Pending[Piece]]],
-    key: str | None,
+    key: Sequence[str],
     stopped: DataError | None,
 ) -> Rows:
     """Decode pieces side by side, as many rows as all of them can give; the last one are keys if there is a `key`."""
@@ -126,7 +136,7 @@ def _decoded(
     for _, piece in pieces:
         if piece.stopped is not None and piece.rows < rows:
             rows, stopped = piece.rows, piece.stopped
-    keys = None if key is None or not pieces else pieces.pop()[1].column(key, Keys).hashes
+    keys = pieces.pop()[1].keys(key).hashes if key and pieces else None
     return Rows(start, rows, [(table, piece.cut(0, rows)) for table, piece in pieces], keys, stopped)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,25 @@ def open_table(path: str, delimiter: str | None = None) -> Table:
     if path == "-":
         return table_of(spooled_stdin(), delimiter)
     if os.path.isdir(path):
-        return PartsTable(path, delimiter)
+        return folder_of_parts(path, delimiter)
     return table_of(Source(path), delimiter)
+
+
+def as_one(parts: Sequence[Table]) -> Table:
+    """Return parts of one table, in this order, as that table."""
+    return parts[0] if len(parts) == 1 else PartsTable(f"{parts[0].label} and {len(parts) - 1} more", parts, "")
+
+
+def folder_of_parts(path: str, delimiter: str | None) -> Table:
+    """Open a folder of parts, in the natural order of their names."""
+    label = printable(path)
+    files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
+    if not files:
+        raise DataError(f"{label}: the folder holds no files")
+    ordered = sorted(files, key=lambda entry: natural(entry.name))
+    if any(entry.is_dir() for entry in ordered):
+        raise DataError(f"{label}: the folder holds folders; parts lie side by side in one folder")
+    return PartsTable(label, [open_table(str(entry), delimiter) for entry in ordered], "folder of ")
 
 
 def table_of(source: Source, delimiter: str | None) -> Table:
@@ -62,17 +79,12 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 class PartsTable(Table):
-    """A folder of parts, read as one table in natural order of their names."""
+    """Parts that are read as one table; `kind` says before their formats what they make together."""
 
-    def __init__(self, path: str, delimiter: str | None) -> None:
-        self.label = printable(path)
-        files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
-        if not files:
-            raise DataError(f"{self.label}: the folder holds no files")
-        ordered = sorted(files, key=lambda entry: natural(entry.name))
-        if any(entry.is_dir() for entry in ordered):
-            raise DataError(f"{self.label}: the folder holds folders; parts lie side by side in one folder")
-        self.parts = [open_table(str(entry), delimiter) for entry in ordered]
+    def __init__(self, label: str, parts: Sequence[Table], kind: str) -> None:
+        self.label = label
+        self.parts = parts
+        self.kind = kind
         for part in self.parts[1:]:
             if set(part.names) != set(self.parts[0].names):
                 odd = sorted(set(part.names) ^ set(self.parts[0].names))
@@ -84,7 +96,7 @@ class PartsTable(Table):
     @property
     def format(self) -> str:
         formats = dict.fromkeys(part.format or "" for part in self.parts)
-        return f"folder of {len(self.parts)} {'/'.join(formats)} file{'s' if len(self.parts) > 1 else ''}"
+        return f"{self.kind}{len(self.parts)} {'/'.join(formats)} file{'s' if len(self.parts) > 1 else ''}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class Request:
     """What the options say of columns and roles, as written.
 
     preds: texts, or pairs of a model's name and its columns. has_targets_file: whether the last table holds targets
-    alone.
+    alone. key: columns that are never chosen unasked, as they tell rows apart.
     """
 
     target: str | None = None
@@ -35,6 +35,7 @@ class Request:
     has_targets_file: bool = False
     cluster: str | None = None
     time: str | None = None
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Selector:
             twice = next(name for name in selection.models if selection.models.count(name) > 1)
             raise UsageError(f"two models are called {printable(twice)!r}; name them with NAME=")
         if "target" in needed:
-            text = request.target or default_column(self.base, TARGET_NAMES, "-t", selection.notes)
+            text = request.target or default_column(self.base, TARGET_NAMES, "-t", selection.notes, request.key)
             selection.target, selection.target_pattern = Slot(self.place, find(self.base, text)), text
         elif request.target is not None:
             raise UsageError(f"-t {request.target}: the losses asked for take no target, {self._but()}")
@@ -141,12 +142,13 @@ class _Selector:
         preds, several = self.request.preds, len(self.files) > 1
         if several and len(preds) > 1:
             raise UsageError(
-                "several files and several -p: give one file with several -p, or several files with one -p"
+                "several files and several -p: give one file with several -p, or several files with one -p; if the "
+                "files are parts of one table, add --concat"
             )
         for i in self.files:
             table = self.tables[i]
             by_file = several or (not preds and len(table.names) == 1)
-            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes),)
+            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key),)
             for text in texts:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
                 if several and name is not None:
@@ -233,16 +235,33 @@ def find(table: Table, text: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def key_columns(tables: Sequence[Table], texts: Sequence[str]) -> tuple[str, ...]:
+    """Resolve `a`, `a,b` or names to the columns of a key; raise DataError for one that a table lacks."""
+    columns: list[str] = []
+    for text in texts:
+        columns += [text] if all(text in table.names for table in tables) else text.split(",")
+    for table in tables:
+        for column in columns:
+            if column not in table.names:
+                raise DataError(unknown_column(table, column, "--id: there is no column"))
+    if len(set(columns)) != len(columns):
+        raise UsageError(f"--id {','.join(columns)} names a column twice")
+    return tuple(columns)
+
+
 def unknown_column(table: Table, piece: str, problem: str) -> str:
     """Say that a table has no such column, which one may be meant, and which it has."""
     names = [printable(name) for name in table.names]
     return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}"
 
 
-def default_column(table: Table, candidates: Sequence[str], option: str, notes: list[str]) -> str:
-    """Return the only column, or the one that bears a usual name; raise UsageError if there is none or several."""
-    if len(table.names) == 1:
-        return table.names[0]
+def default_column(
+    table: Table, candidates: Sequence[str], option: str, notes: list[str], key: Sequence[str] = ()
+) -> str:
+    """Return the only column but for keys, or the one of a usual name; raise UsageError if there is none or several."""
+    values = [name for name in table.names if name not in key]
+    if len(values) == 1:
+        return values[0]
     present = [name for name in candidates if name in table.names]
     if len(present) != 1:
         names = listed([printable(name) for name in table.names])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Hashes, Pending, ready, text_hash
+from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
 from lossctl.core.domain import label
 from lossctl.errors import DataError
 from lossctl.io.source import Source
@@ -223,6 +223,18 @@ class Keys(Column):
     null: Mask | None = None
     order: Any = None
 
+    @classmethod
+    def of(cls, columns: Sequence[Keys]) -> Keys:
+        """Return the keys that several columns make together."""
+        if len(columns) == 1:
+            return columns[0]
+        hashes, check = np.zeros(columns[0].rows, np.uint64), np.ones(columns[0].rows, np.uint64)
+        for column in columns:
+            hashes = stirred(hashes ^ column.hashes)
+            check = stirred(check if column.check is None else check ^ column.check) + column.hashes
+        nulls = [column.null for column in columns if column.null is not None]
+        return cls(hashes, stirred(check), np.logical_or.reduce(nulls) if nulls else None)
+
     @property
     def rows(self) -> int:
         return len(self.hashes)
@@ -349,6 +361,10 @@ class Piece:
         column = self.columns[name]
         assert isinstance(column, kind)
         return column
+
+    def keys(self, names: Sequence[str]) -> Keys:
+        """Return the keys that some columns make together."""
+        return Keys.of([self.column(name, Keys) for name in names])
 
     def cut(self, start: int, stop: int) -> Piece:
         """Return rows start to stop, as views."""

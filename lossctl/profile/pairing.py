@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.block import Breach, Defect, Hashes
-from lossctl.io.blocks import BlockReader, TargetRule
+from lossctl.io.blocks import BlockReader, TargetRule, targets_beside
 from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
-from lossctl.io.table import Keys as KeyColumn, Kind, Table
+from lossctl.io.table import Kind, Table
 from lossctl.results.survey import Agreement, Keys, Unpaired
 
 KEPT: Final = 1000  # hashes of each kind that are kept, to show the first few keys in the order of their rows
@@ -34,7 +34,7 @@ class KeyCount:
         self.count += len(hashes)
         self.hashes += hashes[: KEPT - len(self.hashes)].tolist()
 
-    def examples(self, table: Table, key: str) -> tuple[str, ...]:
+    def examples(self, table: Table, key: Sequence[str]) -> tuple[str, ...]:
         """Read a few of the keys."""
         return tuple(words_of(table, key, np.array(self.hashes, dtype=np.uint64))) if self.hashes else ()
 
@@ -42,7 +42,7 @@ class KeyCount:
 class TableKeys:
     """The keys of one table in buckets by their hashes, and how many rows have none."""
 
-    def __init__(self, table: Table, key: str) -> None:
+    def __init__(self, table: Table, key: Sequence[str]) -> None:
         self.table = table
         self.spill = Spill()
         self.rows = self.missing = 0
@@ -50,11 +50,11 @@ class TableKeys:
         self.repeated = KeyCount()
         self.spill.fill((hashes[np.newaxis], None) for hashes in self._hashes(key))
 
-    def _hashes(self, key: str) -> Iterator[Hashes]:
-        for pending in ByPosition([self.table]).feeds([(0, {key: Kind.KEY})], 1)[0]:
+    def _hashes(self, key: Sequence[str]) -> Iterator[Hashes]:
+        for pending in ByPosition([self.table]).feeds([(0, dict.fromkeys(key, Kind.KEY))], 1)[0]:
             rows = pending.make()
             if rows.rows:
-                keys = rows.pieces[0][1].column(key, KeyColumn)
+                keys = rows.pieces[0][1].keys(key)
                 if keys.null is not None:
                     self.missing += int(np.count_nonzero(keys.null))
                     if self.first_missing is None:
@@ -71,7 +71,7 @@ class TableKeys:
         return keys
 
 
-def survey_keys(tables: Sequence[Table], key: str) -> tuple[list[Keys], list[Unpaired]]:
+def survey_keys(tables: Sequence[Table], key: Sequence[str]) -> tuple[list[Keys], list[Unpaired]]:
     """Count missing, repeated and unpaired keys; raise DataError where a key column cannot be read."""
     columns = [TableKeys(table, key) for table in tables]
     pairs = [(table, KeyCount(), KeyCount()) for table in tables[1:]]  # keys of the first table alone, and of this one
@@ -111,7 +111,7 @@ def agreements(tables: Sequence[Table], rows: ByPosition, selection: Selection, 
     if selection.target is None:
         return []
     columns, place = selection.target.columns, selection.target.table
-    differ = {i: Breach() for i, table in enumerate(tables) if i != place and set(columns) <= set(table.names)}
+    differ = dict.fromkeys(targets_beside(tables, selection), Breach())
     if not differ:
         return []
     reader = BlockReader(tables, rows, Selection([], {}, target=selection.target), rule)
