@@ -817,6 +817,14 @@ class RuleTable(NamedTuple):
 # the table: what the command line alone has ------------------------------------------------------------------
 
 ALL_FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github")  # of any command
+SUFFIXES: Final = {  # the formats that the name of a file tells
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".md": "md",
+    ".txt": "table",
+    ".xml": "junit",
+}
 
 
 class Verdict(TypedDict):

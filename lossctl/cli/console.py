@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from lossctl.api.options import ALL_FORMATS, Display
+from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
 from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
 from lossctl.version import __version__
 
@@ -101,14 +101,6 @@ def ascii_only() -> bool:
 
 # outputs: where a command's result goes, checked before any work and written after it -----------------------
 
-SUFFIXES: Final = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".md": "md",
-    ".txt": "table",
-    ".xml": "junit",
-}
 FOR_PEOPLE: Final = ("table", "long", "md")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
 

@@ -210,7 +210,9 @@ class Entry:
         """Return the object as an instance of a result's class. values: attributes that are not read."""
         types = get_type_hints(kind)
         entries = {
-            attribute: self.read(key, types[attribute]) for key, attribute in keys(kind) if attribute not in values
+            attribute: self.read(key, types[attribute])
+            for key, attribute in keys(kind)
+            if attribute in types and attribute not in values
         }
         return kind(**entries, **values)
 
@@ -244,6 +246,19 @@ def _interval(value: object) -> tuple[float, float] | None:
     return (ends[0], ends[1]) if len(ends) == 2 and ends[0] is not None and ends[1] is not None else None
 
 
+def _wide_number(value: object) -> float | None:
+    return math.nan if value is None else _number(value)
+
+
+def _list(value: object) -> tuple[str, ...] | None:
+    return tuple(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else None
+
+
+def _numbers(value: object) -> dict[str, float] | None:
+    numbers = {name: _number(entry) for name, entry in value.items()} if isinstance(value, dict) else None
+    return None if numbers is None or None in numbers.values() else numbers  # type: ignore[return-value]  # no None
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
@@ -257,7 +272,11 @@ READERS: Final[Mapping[Any, tuple[str, Callable[[object], Any]]]] = {  # type ->
     str | None: ("a text", _text),
     bool: ("true or false", lambda value: value if isinstance(value, bool) else None),
     int: ("a whole number >= 0", _count),
+    int | None: ("a whole number >= 0 or null", _count),
+    float: ("a number or null", _wide_number),
     float | None: ("a finite number or null", _number),
     tuple[float, float] | None: ("a pair of numbers or null", _interval),
     Mapping[str, str]: ("an object of texts", _texts),
+    Mapping[str, float]: ("an object of numbers", _numbers),
+    tuple[str, ...]: ("a list of texts", _list),
 }

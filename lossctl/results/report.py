@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
+from lossctl.core.domain import label as label_of
 from lossctl.core.loss import Direction, merit
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.results.document import SCHEMA_VERSION, Entry, environment, flat, head, parse, record, text
@@ -277,6 +280,75 @@ class Report:
     def losses(self) -> list[str]:
         return list(dict.fromkeys(cell.loss for cell in self.cells))
 
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __bool__(self) -> bool:
+        return True  # a report without a value is one, too
+
+    def __getitem__(self, key: int | str | tuple[str | Mapping[str, object], ...]) -> Cell:
+        """Return a cell by its place, or by what tells it from the others: `report["mae", "linear", {"sex": "f"}]`."""
+        if isinstance(key, int):
+            return self.cells[key]
+        words = key if isinstance(key, tuple) else (key,)
+        loss, model, *more = [word for word in words if isinstance(word, str)] + [None, None]
+        slices = [dict(word) for word in words if isinstance(word, Mapping)]
+        if any(more) or len(slices) > 1:
+            raise UsageError(f"report[{key!r}]: a loss, a model and a slice such as {{'sex': 'f'}}, as far as needed")
+        return self.cell(loss, model, slices[0] if slices else None)
+
+    def cell(
+        self,
+        loss: str | None = None,
+        model: str | None = None,
+        slice: Mapping[str, object] | None = None,  # noqa: A002
+    ) -> Cell:
+        """Return the one cell of a loss, a model and a slice; what is the same for all cells need not be said.
+
+        loss: as it is labelled, or its spec. slice: column -> value; without it, over all rows.
+        """
+        words = {str(column): label_of(value) for column, value in (slice or {}).items()}
+        cells = [cell for cell in self.cells if dict(cell.slice) == words]
+        if not cells:
+            values = listed([", ".join(f"{column}={word}" for column, word in c.slice.items()) for c in self._slices()])
+            raise UsageError(f"no slice {words}; there are {values}" if values else f"no slice {words}; there is none")
+        for name, word, names_of in (
+            ("loss", loss, lambda cell: (cell.loss, cell.spec, cell.parameters)),
+            ("model", model, lambda cell: (cell.model,)),
+        ):
+            names = list(dict.fromkeys(names_of(cell)[0] for cell in cells))
+            if word is None and len(names) > 1:
+                raise UsageError(f"which {name}? There are {listed(names)}")
+            matching = [cell for cell in cells if word is None or word in names_of(cell)]
+            if not matching:
+                raise UsageError(f"no {name} {word!r}{near(str(word), names)}; there are {listed(names)}")
+            cells = matching
+        if len(cells) > 1:
+            raise UsageError(f"{loss!r} is several losses: say one of {listed([cell.loss for cell in cells])}")
+        return cells[0]
+
+    def _slices(self) -> list[Cell]:
+        """Return a cell of each slice."""
+        return [cells[0] for key, cells in lists_by(lambda cell: cell.place[2], self.cells).items() if key]
+
+    def value(
+        self,
+        loss: str | None = None,
+        model: str | None = None,
+        slice: Mapping[str, object] | None = None,  # noqa: A002
+    ) -> float:
+        """Return the value of a loss, of a model and over a slice, as far as there are several.
+
+        >>> import lossctl
+        >>> report = lossctl.evaluate({"y": [1.0, 2.0], "p": [1.5, 2.0]}, target="y", pred="p", losses=["mae", "mse"])
+        >>> report.value("mae")
+        0.25
+        """
+        return self.cell(loss, model, slice).value
+
     def slicings(self) -> list[tuple[list[str], list[Cell]]]:
         """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
         slicings = lists_by(lambda cell: tuple(cell.slice), self.cells)
@@ -287,12 +359,53 @@ class Report:
 
         of: `cells`, or `comparisons` or `checks` for one row for each of these; without any, the frame is empty.
         """
-        names = ["cells", "comparisons", "checks"]
-        if of not in names:
-            raise UsageError(f"to_frame: no frame of {of!r}{near(str(of), names)}; one of {listed(names)}")
         import pandas as pd
 
-        return pd.DataFrame([flat(result, strict=of != "cells") for result in getattr(self, of)])
+        return pd.DataFrame(self._lines(of, "to_frame"))
+
+    def _lines(self, of: str, method: str) -> list[dict[str, Any]]:
+        """Return the lines of a frame."""
+        names = ["cells", "comparisons", "checks"]
+        if of not in names:
+            raise UsageError(f"{method}: no frame of {of!r}{near(str(of), names)}; one of {listed(names)}")
+        return [flat(result, strict=of != "cells") for result in getattr(self, of)]
+
+    def to_polars(self, of: str = "cells") -> Any:
+        """Return a Polars frame at full precision; see `to_frame`."""
+        try:
+            polars = import_module("polars")
+        except ImportError:
+            raise UsageError("to_polars: Polars is not installed; pip install polars, or take to_frame()") from None
+        return polars.DataFrame(self._lines(of, "to_polars"), infer_schema_length=None)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return every value by a name such as `linear/mae` or `linear/mae/sex:f`, as trackers of experiments log them.
+
+        A single model is not named. Characters that MLflow refuses in a name become `_`; raises UsageError where two
+        names become one.
+        """
+        several = len(self.models) > 1
+        values: dict[str, float] = {}
+        for cell in self.cells:
+            pieces = [cell.model] * several + [cell.loss, *(f"{column}:{word}" for column, word in cell.slice.items())]
+            values[re.sub(r"[^\w\-. :/]", "_", "/".join(pieces))] = cell.value
+        if len(values) < len(self.cells):
+            raise UsageError("to_dict: two values would have one name; label losses and models with letters and digits")
+        return values
+
+    def to_markdown(self, digits: int = 5) -> str:
+        """Return the tables in Markdown that `-f md` prints."""
+        return str(_asked("api.report_files").rendered(self, "md", digits))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report to a file, whole or not at all; its suffix tells the format, as with `-o`, or .html."""
+        _asked("api.report_files").save(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Report:
+        """Read a report that was saved as JSON; raise DataError for a file that is none."""
+        report: Report = _asked("api.report_files").load(path)
+        return report
 
     def to_json(self) -> str:
         """Return the JSON document that `lossctl eval -f json`, `compare` or `check` prints."""
@@ -322,8 +435,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Return tables for a notebook, with the numbers that a terminal shows."""
-        # by name, as `lossctl` finds its public names: output depends on results, and results on no way of showing them
-        return str(import_module("lossctl.output.html").to_html(self))
+        return str(_asked("output.html").to_html(self))
 
     def of_models(self, models: Collection[str]) -> Report:
         """Return the values of some models as a report of `eval`, without conclusions; the best are marked anew."""
@@ -340,6 +452,11 @@ class Report:
             self.level,
             self.version,
         )
+
+
+def _asked(name: str) -> Any:
+    """Return a module above by its name, as `lossctl` finds its public names: what shows results depends on them."""
+    return import_module(f"lossctl.{name}")
 
 
 def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Key, list[Result]]:
@@ -380,6 +497,34 @@ class SavedReport:
     def digests(self) -> list[str]:
         """The digests of the data of its models, each once."""
         return list(dict.fromkeys(source.data for source in self.report.inputs))
+
+    def restored(self) -> Report:
+        """Return the report with all that it says: comparisons, checks and their verdict, too."""
+        top = Entry(self.document, self.label)
+        study = None if self.document.get("study") is None else top.entry("study").instance(Study)
+        checks = tuple(_check(entry) for entry in top.entries("checks")) if "checks" in self.document else ()
+        verdict = top.read("verdict", Verdict) if self.document.get("verdict") is not None else None
+        judged = list(dict.fromkeys(check.model for check in checks))
+        return replace(
+            self.report,
+            warnings=top.read("warnings", tuple[str, ...]),
+            study=study,
+            level=self.report.level if study is None else study.level,
+            comparisons=tuple(_comparison(entry) for entry in top.entries("comparisons")),
+            worst=tuple(entry.instance(WorstRow) for entry in top.entries("worst")),
+            best_sets=tuple(entry.instance(BestSet) for entry in top.entries("best_sets")),
+            checks=checks,
+            verdict=verdict,
+            advice=top.read("advice", tuple[str, ...]),
+            plugins=tuple(f"{entry.read('name', str)} {entry.read('version', str)}" for entry in self._plugins(top)),
+            command=top.read("command", Command),
+            candidates=tuple(judged),
+            baseline=next((model for model in self.report.models if judged and model not in judged), None),
+            blocks=verdict not in (None, "pass"),
+        )
+
+    def _plugins(self, top: Entry) -> list[Entry]:
+        return top.entry("tool").entries("plugins") if "plugins" in top.entry("tool").values else []
 
     def of_models(self, models: Collection[str]) -> str:
         """Return the JSON document of some models' values, which says when, where and by what they were made."""
@@ -439,3 +584,15 @@ def _cell(entry: Entry) -> Cell:
         negative = (entry.read("reason", str | None) or "").startswith("-")
         value = (-math.inf if negative else math.inf) if status == "infinite" else math.nan
     return entry.instance(Cell, value=value)
+
+
+def _comparison(entry: Entry) -> Comparison:
+    difference, base = entry.read("delta", float | None), entry.read("baseline_value", float | None)
+    share = None if entry.value("delta_pct") is None or not base or difference is None else difference / abs(base)
+    return entry.instance(Comparison, relative=share)
+
+
+def _check(entry: Entry) -> Check:
+    change, base = entry.read("change", float | None), entry.read("baseline", float | None)
+    share = None if entry.value("change_pct") is None or not base or change is None else change / abs(base)
+    return entry.instance(Check, change_share=share)
