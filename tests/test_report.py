@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,10 @@ def test_a_name_that_is_none_is_told_from_those_there_are(report: lossctl.Report
 def test_trackers_get_flat_names(report: lossctl.Report) -> None:
     values = report.to_dict()
     assert values["linear/mae"] == report.value("mae", "linear")
-    assert values["forest/huber:delta_20/age_band:under 50"] == report[
-        "huber:delta=20", "forest", {"age_band": "under 50"}
-    ].value
+    assert (
+        values["forest/huber:delta_20/age_band:under 50"]
+        == report["huber:delta=20", "forest", {"age_band": "under 50"}].value
+    )
     assert len(values) == len(report)
     assert lossctl.evaluate({"y": [1.0], "p": [3.0]}, target="y", pred="p", losses="mae").to_dict() == {"mae": 2.0}
     twins = lossctl.evaluate({"y": [1.0], "a=b": [3.0], "a+b": [3.0]}, target="y", pred=["a=b", "a+b"], losses="mae")
@@ -80,12 +82,12 @@ def test_polars_where_it_is_installed(report: lossctl.Report, monkeypatch: pytes
         def DataFrame(lines: Any, infer_schema_length: None) -> Any:
             return lines
 
-    monkeypatch.setitem(__import__("sys").modules, "polars", Polars)
+    monkeypatch.setitem(sys.modules, "polars", Polars)
     assert [line["value"] for line in report.to_polars()] == [cell.value for cell in report]
-    with pytest.raises(lossctl.UsageError, match="^to_polars: no frame of 'x'"):
+    with pytest.raises(lossctl.UsageError, match=r"^to_polars: no frame of 'x'"):
         report.to_polars("x")
-    monkeypatch.setitem(__import__("sys").modules, "polars", None)
-    with pytest.raises(lossctl.UsageError, match="^to_polars: Polars is not installed; pip install polars"):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(lossctl.UsageError, match=r"^to_polars: Polars is not installed; pip install polars"):
         report.to_polars()
 
 
