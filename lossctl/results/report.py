@@ -505,12 +505,13 @@ class SavedReport:
         checks = tuple(_check(entry) for entry in top.entries("checks")) if "checks" in self.document else ()
         verdict = top.read("verdict", Verdict) if self.document.get("verdict") is not None else None
         judged = list(dict.fromkeys(check.model for check in checks))
+        values = {cell.place: cell.value for cell in self.report.cells}
         return replace(
             self.report,
             warnings=top.read("warnings", tuple[str, ...]),
             study=study,
             level=self.report.level if study is None else study.level,
-            comparisons=tuple(_comparison(entry) for entry in top.entries("comparisons")),
+            comparisons=tuple(_comparison(entry, values) for entry in top.entries("comparisons")),
             worst=tuple(entry.instance(WorstRow) for entry in top.entries("worst")),
             best_sets=tuple(entry.instance(BestSet) for entry in top.entries("best_sets")),
             checks=checks,
@@ -586,10 +587,15 @@ def _cell(entry: Entry) -> Cell:
     return entry.instance(Cell, value=value)
 
 
-def _comparison(entry: Entry) -> Comparison:
-    difference, base = entry.read("delta", float | None), entry.read("baseline_value", float | None)
-    share = None if entry.value("delta_pct") is None or not base or difference is None else difference / abs(base)
-    return entry.instance(Comparison, relative=share)
+def _comparison(entry: Entry, values: Mapping[Place, float]) -> Comparison:
+    """Return a comparison; values: of the cells, as JSON has no infinity."""
+    loss, items = entry.read("loss", str), tuple(entry.read("slice", Mapping[str, str]).items())
+    base, value = (values.get((entry.read(key, str), loss, items), math.nan) for key in ("baseline", "candidate"))
+    size = [abs(x) for x in (base, value)] if entry.value("direction") == "zero" else [base, value]
+    difference = entry.read("delta", float | None)
+    difference = size[1] - size[0] if difference is None else difference
+    share = None if entry.value("delta_pct") is None or not base else difference / abs(base)
+    return entry.instance(Comparison, baseline_value=base, value=value, difference=difference, relative=share)
 
 
 def _check(entry: Entry) -> Check:
