@@ -251,6 +251,8 @@ class Buckets:
             words = [table[:, rows] for table in tables()]
         except DataError as error:
             return Rows(start, 0, [], stopped=error)
+        if not words[0].shape[1]:  # all were left out
+            return Rows(start, 0, [])
         pieces = [(place, self._piece(i, words[place])) for i, (place, _) in enumerate(self.columns)]
         return Rows(start, words[0].shape[1], pieces, words[0][0])
 
