@@ -43,14 +43,14 @@ DAY: Final = 86_400  # seconds
 BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
-def column(array: pa.Array, kind: Kind) -> Column:
-    """Convert one column of a record batch; raise DataError where its type does not fit."""
+def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) -> Column:
+    """Convert one column of a record batch; raise DataError where its type does not fit. words: see `texts`."""
     if isinstance(array.type, pa.BaseExtensionType):
         array = uuids(array.storage) if array.type.extension_name == UUID else array.storage
     if kind is Kind.NUMBER:
         return numbers(array)
     if kind is Kind.TEXT:
-        return texts(array)
+        return texts(array, words)
     return keys(array) if kind is Kind.KEY else Cells(array)
 
 
@@ -244,8 +244,32 @@ def as_text(array: pa.Array) -> pa.Array:
     return text
 
 
-def texts(array: pa.Array) -> Texts:
-    """Convert text, integers, booleans and numbers to codes into their words; an empty text and NaN are null."""
+class DictionaryWords:
+    """The words of a column's dictionary, read anew only where it is another one: most pieces of a column share one."""
+
+    def __init__(self) -> None:
+        self._dictionary: pa.Array | None = None
+        self._words: tuple[str, ...] = ()
+        self._absent: Mask | None = None
+
+    def of(self, dictionary: pa.Array) -> tuple[tuple[str, ...], Mask | None]:
+        """Return the words, and (words + 1,) True for those that stand for no value and for the code -1 if any do."""
+        if self._dictionary is None or not self._dictionary.equals(dictionary):
+            words = tuple(text or "" for text in as_text(dictionary).to_pylist())
+            nan = not_a_number(dictionary)
+            absent = None
+            if "" in words or nan is not None:
+                absent = np.array([*(not text for text in words), True])
+                absent[:-1] |= False if nan is None else nan
+            self._dictionary, self._words, self._absent = dictionary, words, absent
+        return self._words, self._absent
+
+
+def texts(array: pa.Array, words: DictionaryWords | None = None) -> Texts:
+    """Convert text, integers, booleans and numbers to codes into their words; an empty text and NaN are null.
+
+    words: those of the piece of the column before, if there was one.
+    """
     check_single(array.type)
     integer = WHOLE.get(str(array.type))
     if integer is not None and array.null_count == 0 and len(array):
@@ -260,13 +284,8 @@ def texts(array: pa.Array) -> Texts:
     present = valid(array.indices)
     if present is not None:
         codes[~present] = -1
-    words = tuple(text or "" for text in as_text(array.dictionary).to_pylist())
-    nan = not_a_number(array.dictionary)
-    if "" in words or nan is not None:
-        absent = np.array([*(not text for text in words), True])
-        absent[:-1] |= False if nan is None else nan
-        codes = np.where(absent[codes], -1, codes)
-    return Texts(codes, words)
+    labels, absent = (words or DictionaryWords()).of(array.dictionary)
+    return Texts(codes if absent is None else np.where(absent[codes], -1, codes), labels)
 
 
 # keys: a whole number is hashed one to one; any other key is its label's text, hashed to 128 bits, so that two of a

@@ -81,6 +81,7 @@ class ParquetTable(FileTable):
         self._check_single(columns)
         stop = self.rows if stop is None else stop
         reader = ParquetReader()
+        words = {name: arrow.DictionaryWords() for name, kind in columns.items() if kind is Kind.TEXT}
         try:
             with self.source.file() as file:
                 # pre-buffering would keep every row group read so far
@@ -90,7 +91,7 @@ class ParquetTable(FileTable):
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
-                    read_dictionary=[name for name, kind in columns.items() if kind is Kind.TEXT],
+                    read_dictionary=list(words),
                     arrow_extensions_enabled=True,
                 )
                 leaves = [place for place, path in enumerate(reader.column_paths) if path[0] in columns]
@@ -100,7 +101,9 @@ class ParquetTable(FileTable):
                     first += batch.num_rows
                     if low < high:
                         rows = batch.slice(low, high - low)
-                        yield ready(Piece({name: self._column(rows, name, kind) for name, kind in columns.items()}))
+                        yield ready(
+                            Piece({name: self._column(rows, name, kind, words) for name, kind in columns.items()})
+                        )
                     if first >= stop:
                         break
         except (pa.ArrowException, OSError) as error:
@@ -118,9 +121,11 @@ class ParquetTable(FileTable):
                 groups.append(group)
         return first, groups
 
-    def _column(self, rows: pa.RecordBatch, name: str, kind: Kind) -> Column:
+    def _column(
+        self, rows: pa.RecordBatch, name: str, kind: Kind, words: Mapping[str, arrow.DictionaryWords]
+    ) -> Column:
         with self.naming(name):
-            return arrow.column(rows.column(name), kind)
+            return arrow.column(rows.column(name), kind, words.get(name))
 
     def _check_single(self, columns: Mapping[str, Kind]) -> None:
         """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""

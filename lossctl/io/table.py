@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from threading import Lock
+from threading import Lock, local
 from typing import Any, Final, Self, TypeVar
 
 import numpy as np
@@ -307,13 +307,20 @@ class Vocabulary:
         self._spellings: dict[str, int] = {}
         self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
         self._lock = Lock()
+        self._last = local()
 
     def codes(self, column: Texts) -> NDArray[np.int64]:
-        """Translate the codes of a piece."""
-        present = np.flatnonzero(np.bincount(column.codes[column.codes >= 0], minlength=len(column.words)))
-        table = np.full(len(column.words) + 1, -1, dtype=np.int64)
+        """Translate the codes of a piece; pieces mostly have the words of the piece before, whose codes are kept."""
+        words, table = getattr(self._last, "pair", ((), None))
+        if table is None or words is not column.words:
+            table = np.full(len(column.words) + 1, -1, dtype=np.int64)
+            self._last.pair = column.words, table
+        codes: NDArray[np.int64] = table[column.codes]
+        unread = (codes < 0) & (column.codes >= 0)
+        if not unread.any():
+            return codes
         with self._lock:
-            for code in present.tolist():
+            for code in np.flatnonzero(np.bincount(column.codes[unread])).tolist():
                 word = column.words[code]
                 place = self._spellings.get(word)
                 if place is None:
