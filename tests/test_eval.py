@@ -256,17 +256,18 @@ def test_multilabel_and_crammer_singer(lossctl: Lossctl, write: Write) -> None:
     assert values(lossctl, path, "-t", "label", "-p", "f_*", "-l", "hinge") == [0.0]
 
 
-def test_focal_of_square_shapes_is_multilabel_unless_told(lossctl: Lossctl, write: Write) -> None:
+def test_focal_of_square_shapes_is_of_classes_where_rows_sum_to_1_unless_told(lossctl: Lossctl, write: Write) -> None:
     path = write("f.csv", "t_a,t_b,p_a,p_b\n1,0,0.5,0.5\n")
     columns = ("-t", "t_*", "-p", "p_*", "-l", "focal")
     multilabel = 0.25 * np.log(2)
     assert values(lossctl, path, *columns) == pytest.approx([multilabel])
     assert values(lossctl, path, *columns, "--task", "multiclass") == pytest.approx([multilabel])
     path = write("g.csv", "t_a,t_b,p_a,p_b\n1,0,0.75,0.25\n")
-    assert values(lossctl, path, *columns) == pytest.approx([-(0.0625 * np.log(0.75) * 2) / 2])
+    assert values(lossctl, path, *columns) == pytest.approx([-(0.0625 * np.log(0.75))])
     uneven = write("h.csv", "t_a,t_b,t_c,p_a,p_b,p_c\n1,0,0,0.5,0.25,0.25\n")
-    many = values(lossctl, uneven, *columns)
+    many = values(lossctl, uneven, *columns, "--task", "multilabel")
     one = values(lossctl, uneven, *columns, "--task", "multiclass")
+    assert values(lossctl, uneven, *columns) == one
     assert one == pytest.approx([0.25 * np.log(2)])
     assert many == pytest.approx([-(0.25 * np.log(0.5) + 2 * 0.0625 * np.log(0.75)) / 3])
 

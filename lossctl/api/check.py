@@ -600,6 +600,9 @@ class BaselineReport:
             )
         if self.saved.reduction != report.reduction:
             raise self._unfit(f"was made with --reduction {self.saved.reduction}, this is {report.reduction}")
+        saved_reading, reading = (source.reading and source.reading.signed for source in (self.saved, report))
+        if saved_reading and reading and saved_reading != reading:
+            raise self._unfit(f"reads the target otherwise: {printable(saved_reading)}, here {printable(reading)}")
 
     def cells(self, subject: Subject, candidates: Sequence[str]) -> dict[Place, Cell]:
         """Return the baseline's cells by the places of the candidates'."""

@@ -423,6 +423,7 @@ def made_report(
             f"drop:{drop}",
             f"w:{printable(query.options['weight']) if query.options['weight'] else 'none'}",
             f"agg:{query.options['reduction']}",
+            *([job.reading.signed] if job.reading is not None and job.reading.signed else []),
             *([] if query.options["sum_tolerance"] is None else [f"sum:{query.options['sum_tolerance']:g}"]),
             *_signed(query.options["ci"], plan.design),
             f"data:{digest}",
@@ -452,6 +453,7 @@ def made_report(
         __version__,
         tuple(_warnings(state, reader, finish.rough)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
+        reading=job.reading,
     )
     if plan.design is None:
         return report, None

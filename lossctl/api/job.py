@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -12,9 +13,9 @@ from lossctl import registry
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, ClassCodes, Domain, Flag, Interval, Mark
-from lossctl.core.form import OPTIONAL, Form, form_wish
-from lossctl.core.loss import Loss, admits, fitted, fixes, misfit, unfit
+from lossctl.core.domain import RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
+from lossctl.core.form import FORM_OF, OPTIONAL, Form, Reading, form_wish
+from lossctl.core.loss import Loss, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import split_labels
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Check, Plan, Question
@@ -26,7 +27,7 @@ from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.numerics.activation import APPLY
 from lossctl.numerics.array import Array
-from lossctl.results.report import Task
+from lossctl.results.report import TargetReading, Task
 
 USUAL: Final = {
     "regression": ("mse", "rmse", "mae", "mbe", "huber", "r2"),
@@ -35,6 +36,10 @@ USUAL: Final = {
     "multilabel": ("bce", "focal"),
 }
 RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
+READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
+WORDS: Final[Mapping[Reading, str]] = {"classes": "a row over as many classes", "flags": "a yes or no in each"}
+CLASS_ROWS: Final = "every row of target and predictions sums to 1"
+NO_CLASS_ROWS: Final = "rows of target or predictions do not sum to 1"
 SHOWN: Final = 4  # values of a row in a message
 
 
@@ -42,7 +47,8 @@ class Job:
     """What is decided between the columns and the plan: activations, classes, task, and the form of every loss.
 
     activations: by model. widths: role -> number of columns. outputs: the names of several outputs. task: None until
-    `questions`, where only values can tell. rule: how the target column is read.
+    `questions`, where only values can tell. rule: how the target column is read. reading: as what all losses read the
+    target, from `questions` on.
     """
 
     def __init__(self, query: Query, tables: Sequence[Table], selection: Selection) -> None:
@@ -56,6 +62,8 @@ class Job:
             check_single(tables, target)
         self.widths = self._widths()
         self.task = self._task(options["task"], positive)
+        self.reading: TargetReading | None = None
+        self._columns_are, self._why = self._settled_form()
         self._fits = [] if self.task is None and not query.losses else self._fitted_losses()
         are_labels = {form.labels for _, _, form in self._fits}
         if len(are_labels) > 1:
@@ -111,6 +119,8 @@ class Job:
         if self._query.losses:
             return None
         width = self.widths.get("pred", 1)
+        if width >= 2 and width == self.widths.get("target"):
+            return None
         if width >= 2:
             return Task("multiclass", True, f"{width} prediction columns")
         if positive is not None:
@@ -123,7 +133,16 @@ class Job:
         return None
 
     def _task_of_values(self, block: Block) -> Task:
-        """Tell binary from regression by the first block: a 0/1 target and predictions within [0, 1]."""
+        """Tell tasks apart by the first block: rows that sum to 1, a 0/1 target and predictions within [0, 1]."""
+        width = self.widths.get("target", 1)
+        if width > 1:
+            if self._are_class_rows(block):
+                return Task("multiclass", True, CLASS_ROWS)
+            models = block.models.items()
+            flags = all(_are_flags(roles["target"]) for _, roles in models)
+            if flags and all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models):
+                return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
+            return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
         if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
             if all(_are_one_or_two(roles["target"]) for roles in block.models.values()) and all(
@@ -142,9 +161,9 @@ class Job:
 
     def _losses(self) -> list[tuple[str, Loss]]:
         """Return the losses with their labels: of the command, or the usual ones of the task that fit the columns."""
-        if self._query.losses or self.task is None:
+        if self._query.losses:
             return self._query.losses
-        usual = [registry.loss_of(name) for name in USUAL[self.task.name]]
+        usual = [registry.loss_of(name) for name in USUAL["regression" if self.task is None else self.task.name]]
         fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
         return [(loss.spec, loss) for loss in fitting or usual[:1]]
 
@@ -152,11 +171,81 @@ class Job:
         """Return the losses that may be computed; while the task is open, those of all that it may be."""
         tasks = ("regression", "binary") if self.task is None and not self._query.losses else ()
         usual = [(name, registry.loss_of(name)) for task in tasks for name in USUAL[task]]
-        return self._losses() or usual
+        return usual or self._losses()
 
     def _wish(self) -> str | None:
         wish = form_wish(self._query.options["task"], self.activations.values())
-        return wish or (self.task.name if self.task is not None and not self._query.losses else None)
+        task = self.task.name if self.task is not None and not self._query.losses else None
+        return wish or form_wish(task, ()) or self._columns_are
+
+    # as what several target columns are read -----------------------------------------------------------------------
+
+    def _settled_form(self) -> tuple[str | None, str]:
+        """Return the form of several target columns, as losses that know one alone settle it for all, and their reason.
+
+        Raises UsageError where they do not agree, with each other or with the task.
+        """
+        width, task = self.widths.get("target", 1), self._query.options["task"]
+        if width == 1 or self._query.options["per_output"]:
+            return None, ""
+        only: dict[Reading, str] = {}
+        for _, loss in self._query.losses:
+            readings = column_readings(loss, self.widths, self.activations.values())
+            if len(readings) == 1:
+                only.setdefault(readings.pop(), loss.name)
+        texts = [f"{name} reads {WORDS[reading]}" for reading, name in only.items()]
+        if len(only) > 1:
+            raise UsageError(f"the {width} target columns: {', '.join(texts)}; ask apart")
+        for reading, name in only.items():
+            if task is not None and form_wish(task, ()) in set(FORM_OF.values()) - {FORM_OF[reading]}:
+                raise UsageError(f"--task {task}: of {width} target columns {texts[0]}; ask apart")
+            return FORM_OF[reading], f"as {name} takes them"
+        return None, "--task" if task is not None else "--activation"
+
+    def _settle_columns(self, first: Block) -> None:
+        """Let the first block tell as what several target columns are read, where the losses leave it open."""
+        if self.widths.get("target", 1) == 1 or self._query.options["per_output"]:
+            return
+        activations = self.activations.values()
+        open_losses = [
+            loss for _, loss in self._query.losses if len(column_readings(loss, self.widths, activations)) > 1
+        ]
+        if not open_losses or not first.rows:
+            return
+        advice = ""
+        if self._wish() is None:
+            rows = self._are_class_rows(first)
+            self._columns_are, self._why = ("multiclass", CLASS_ROWS) if rows else ("binary", NO_CLASS_ROWS)
+            self._fits = self._fitted_losses()
+            advice = f"; --task {'multilabel' if rows else 'multiclass'} says otherwise"
+        if self._query.options["task"] is None:
+            words = WORDS["classes" if self._wish() == "multiclass" else "flags"]
+            self._query.tell(f"target: {self.widths['target']} columns are read as {words} ({self._why}){advice}")
+
+    def _are_class_rows(self, block: Block) -> bool:
+        """Whether every row of the target and the predictions sums to 1."""
+        tolerance = self._query.options["sum_tolerance"]
+        rows = SIMPLEX if tolerance is None else replace(SIMPLEX, tolerance=tolerance)
+        return all(
+            rows.admits(roles["target"]) and rows.admits(_natural(roles["pred"], self.activations[model]))
+            for model, roles in block.models.items()
+        )
+
+    def _target_reading(self) -> TargetReading | None:
+        """Return as what the losses read the target."""
+        width = self.widths.get("target", 1)
+        readings = {form.reading(width) for _, _, form in self._fits}
+        what = next((reading for reading in READINGS if reading in readings), None)
+        if what == "labels":
+            by = {"option": "--classes", "names": "the names of the columns", "position": "the order of the columns"}
+            classes = sorted(self.rule.classes) if self.rule.classes_by == "names" else self.rule.classes
+            return TargetReading(what, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
+        if what is None or what == "numbers":
+            return what and TargetReading(what, False, "the losses take numbers")
+        why = self.task.why if self.task is not None else self._why
+        return TargetReading(what, not why.startswith("--"), why)
+
+    # the losses as the columns take them ---------------------------------------------------------------------------
 
     def _fitted_losses(self) -> list[tuple[str, Loss, Form]]:
         """Return the losses as the columns take them, with their labels and forms."""
@@ -191,13 +280,18 @@ class Job:
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
 
     def questions(self, first: Block) -> list[Question]:
-        """Settle the task by the first block where the columns did not, and return what is computed."""
+        """Settle the task by the first block where the columns did not, and return what is computed.
+
+        Of no rows nothing is concluded: they end in an error, whatever is computed.
+        """
         if not self._query.losses:
-            if self.task is None:
+            if self.task is None and first.rows:
                 self.task = self._task_of_values(first)
-            if self.task.inferred:
+            if self.task is not None and self.task.inferred:
                 self._query.tell(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
             self._fits = self._fits or self._fitted_losses()
+        self._settle_columns(first)
+        self.reading = self._target_reading()
         if self.rule.classes_by == "position" and not any(defect.kind == "label" for defect in first.faults):
             classes = listed(list(self.rule.classes), 4)
             self._query.tell(f"classes: {classes}, by the order of the columns; --classes says otherwise")
@@ -276,10 +370,13 @@ def _are_one_or_two(values: Array) -> bool:
     return bool(((values == 1.0) | (values == 2.0)).all() and (values == 2.0).any())
 
 
-def _are_shares(values: Array, activation: str) -> bool:
+def _natural(values: Array, activation: str) -> Array:
     with np.errstate(all="ignore"):
-        natural = APPLY[activation](values)
-    return bool(((natural >= 0.0) & (natural <= 1.0)).all())
+        return APPLY[activation](values)
+
+
+def _are_shares(values: Array, activation: str) -> bool:
+    return UNIT.admits(_natural(values, activation))
 
 
 # what is wrong with the data -------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Final, Literal
 
 import numpy as np
 
-from lossctl.core.domain import Domain, Labels, LogSimplex, Simplex
+from lossctl.core.domain import Domain, Flag, Labels, LogSimplex, Mark, Simplex
 from lossctl.errors import UsageError, listed, near
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
@@ -17,6 +18,9 @@ OPTIONAL = frozenset({QUERY})
 CODED = frozenset({QUERY, "label"})  # roles of which only equality counts
 GIVEN = frozenset({"target", "event", *CODED})  # roles that no model produces
 Values = Mapping[str, tuple[tuple[float, ...], ...]]
+# a target is one class label in each row, a row over the classes, a yes or no in each column, or numbers
+Reading = Literal["labels", "classes", "flags", "numbers"]
+FORM_OF: Final[Mapping[Reading, str]] = {"classes": "multiclass", "flags": "binary"}  # of several target columns
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,17 @@ class Form:
     def labels(self) -> bool:
         """Whether the target is one class label per row."""
         return isinstance(self.roles.get("target"), Labels)
+
+    def reading(self, width: int) -> Reading | None:
+        """Return as what a target of so many columns is read; None where the loss takes none."""
+        domain = self.roles.get("target")
+        if domain is None:
+            return None
+        if self.labels:
+            return "labels"
+        if width > 1 and (isinstance(domain, Simplex | LogSimplex) or (isinstance(domain, Mark) and domain.one_hot)):
+            return "classes"
+        return "flags" if width > 1 and isinstance(domain, Flag | Mark) else "numbers"
 
     @property
     def fewest(self) -> int:

@@ -20,8 +20,19 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
 from lossctl.core.block import breach, judged
-from lossctl.core.domain import CORNERS, NON_NEGATIVE, RANGES, ClassCodes, Codes, Interval, LogSimplex, Score, label
-from lossctl.core.form import GIVEN, OPTIONAL, QUERY, Form, checked_task, form_wish
+from lossctl.core.domain import (
+    CORNERS,
+    NON_NEGATIVE,
+    RANGES,
+    SIMPLEX,
+    ClassCodes,
+    Codes,
+    Interval,
+    LogSimplex,
+    Score,
+    label,
+)
+from lossctl.core.form import FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
 from lossctl.core.naming import labels_of
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
@@ -687,7 +698,8 @@ def checked(
             raise UsageError(f"{word}: {text!r} is not allowed; a text such as 'sigmoid' or 'binary', or None")
     name = activation or "none"
     wish = task if task in {form.name for form in loss.forms} else checked_task(task)
-    match = fitted(loss, widths, form_wish(wish, (name,)))
+    wish = form_wish(wish, (name,)) or form_of_columns(loss, arrays, widths, name)
+    match = fitted(loss, widths, wish)
     if match is None:
         raise UsageError(misfit(loss, widths))
     loss, form = match
@@ -713,6 +725,24 @@ def checked(
                 f"{loss.spec} needs{fixes(loss, form, role, np.atleast_1d(value), name)}"
             )
     return loss, form, columns, names
+
+
+def form_of_columns(loss: Loss, arrays: Arrays, widths: Mapping[str, int], activation: str) -> str | None:
+    """Return the form that a loss takes which may read several target columns in two ways, by their rows."""
+    width = widths.get("target", 1)
+    if width == 1 or len(column_readings(loss, widths, (activation,))) < 2 or not len(arrays["target"]):
+        return None
+    target, pred = (_columns(role, arrays[role]) for role in ("target", "pred"))
+    with np.errstate(all="ignore"):
+        rows = SIMPLEX.admits(target) and SIMPLEX.admits(act.APPLY[activation](pred))
+    return FORM_OF["classes" if rows else "flags"]
+
+
+def column_readings(loss: Loss, widths: Mapping[str, int], activations: Iterable[str]) -> set[Reading]:
+    """Return as what a loss can read target columns, numbers apart; widths: the columns by role, of others too."""
+    roles = {role: widths[role] for role in loss.roles if role in widths}
+    forms = [form for form in loss.forms if form.fits(roles) and not any(unfit(loss, form, a) for a in activations)]
+    return {what for form in forms if (what := form.reading(roles.get("target", 1))) and what != "numbers"}
 
 
 def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:

@@ -8,12 +8,14 @@ import os
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from lossctl.core.domain import label as label_of
+from lossctl.core.form import Reading
 from lossctl.core.loss import Direction, merit
-from lossctl.errors import DataError, UsageError, listed, near
+from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.results.document import SCHEMA_VERSION, Entry, environment, flat, head, parse, record, text
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
 Slice = Mapping[str, str]  # column -> value; empty for all rows
 Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
+MOST_SIGNED: Final = 80  # characters of the classes in a signature; more are told by their digest
 ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
 
 
@@ -107,6 +110,30 @@ class Task:
     name: str
     inferred: bool
     why: str
+
+
+@dataclass(frozen=True)
+class TargetReading:
+    """As what all losses of a command read the target, whether it was worked out, and from what.
+
+    target: one class label in each row (labels), a row over the classes (classes), a yes or no in each column (flags),
+    or numbers. classes: the labels, sorted where the columns' names tell them, else in the order of the columns.
+    """
+
+    target: Reading
+    inferred: bool
+    why: str
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def signed(self) -> str:
+        """What a signature says of it; nothing of numbers, which are what they are."""
+        if self.target == "numbers":
+            return ""
+        labels = ",".join(map(printable, self.classes or ()))
+        if len(labels) > MOST_SIGNED:
+            labels = f"{len(self.classes or ())} with digest {blake2b(labels.encode(), digest_size=8).hexdigest()}"
+        return f"target:{self.target}{labels and ' '}{labels}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +276,7 @@ class Report:
     """
 
     KEYS: ClassVar = (
-        "task reduction inputs results=cells study comparisons best_sets worst checks verdict advice warnings"
+        "task reading reduction inputs results=cells study comparisons best_sets worst checks verdict advice warnings"
     )
 
     cells: tuple[Cell, ...]
@@ -271,6 +298,7 @@ class Report:
     candidates: tuple[str, ...] = ()
     baseline: str | None = None
     blocks: bool = False
+    reading: TargetReading | None = None
 
     @property
     def models(self) -> list[str]:
@@ -451,6 +479,7 @@ class Report:
             self.reduction,
             self.level,
             self.version,
+            reading=self.reading,
         )
 
 
@@ -569,7 +598,15 @@ def _report(top: Entry) -> Report:
         top.read("reduction", Literal["mean", "sum"]),
         next((cell.level for cell in cells if cell.level is not None), None),
         top.entry("tool").read("version", str),
+        reading=None if top.values.get("reading") is None else _target_reading(top.entry("reading")),
     )
+
+
+def _target_reading(entry: Entry) -> TargetReading:
+    classes = entry.value("classes")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise entry.wrong("classes", classes, "null or a list of labels")
+    return entry.instance(TargetReading, classes=None if classes is None else tuple(classes))
 
 
 def _input(entry: Entry) -> Input:
