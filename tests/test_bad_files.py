@@ -9,7 +9,9 @@ import itertools
 import os
 import pickle
 import re
+import shlex
 import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
@@ -383,15 +386,6 @@ def test_garbage_behind_compressed_text(refused: Refused, write: Write, suffix: 
     refused(write(f"a.csv.{suffix}", content), *MSE, code=DATA, says=[f"a.csv.{suffix}"])
 
 
-def arrow_file() -> bytes:
-    """An Arrow IPC file."""
-    sink = pa.BufferOutputStream()
-    table = pa.table({"y": [1.0], "p": [1.0]})
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
 def zip_file() -> bytes:
     """A zip archive of one CSV file."""
     file = io.BytesIO()
@@ -406,18 +400,80 @@ def zip_file() -> bytes:
         ("a.parquet", REGRESSION.encode(), ["not a Parquet file"]),
         ("a.PARQUET", REGRESSION.encode(), ["not a Parquet file"]),
         ("a.parquet", b"PAR1" + REGRESSION.encode() + b"PAR1", ["Parquet"]),
-        ("a.csv.xz", b"\xfd7zXZ\x00\x00\x04", ["xz", "CSV", "Parquet"]),
-        ("a.zip", zip_file(), ["zip", "CSV", "Parquet"]),
-        ("a.csv", zip_file(), ["zip", "CSV", "Parquet"]),
-        ("a.npz", zip_file(), ["zip", "CSV", "Parquet"]),
-        ("a.arrow", arrow_file(), ["Arrow", "CSV", "Parquet"]),
-        ("a.pkl", pickle.dumps({"y": list(range(100))}, 4), ["pickle", "CSV", "Parquet"]),
-        ("a.pkl", pickle.dumps({"y": list(range(100))}, 5), ["pickle", "CSV", "Parquet"]),
+        ("a.feather", REGRESSION.encode(), ["not a Feather file"]),
+        ("a.zip", zip_file(), ["zip is not read, but for the arrays of a .npz: unzip it"]),
+        ("a.csv", zip_file(), ["zip is not read, but for the arrays of a .npz: unzip it"]),
+        ("a.npz", zip_file(), ["zip is not read, but for the arrays of a .npz: unzip it"]),
         ("a.csv", bytes(100), ["no CSV"]),
     ],
 )
 def test_a_file_of_another_kind(refused: Refused, write: Write, name: str, content: bytes, says: list[str]) -> None:
     refused(write(name, content), *MSE, code=DATA, says=[name, *says])
+
+
+def zip_of(*names: str) -> bytes:
+    """A zip archive of members of these names."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "application/vnd.oasis.opendocument.spreadsheet" if name == "mimetype" else "x")
+    return file.getvalue()
+
+
+PANDAS = "convert it: python -c 'import pandas; pandas."
+FOREIGN = [
+    ("a.xlsx", zip_of("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", PANDAS + "read_excel("),
+    ("a.csv", zip_of("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook", PANDAS + "read_excel("),
+    ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), "an Excel workbook", PANDAS + "read_excel("),
+    ("a.ods", zip_of("mimetype"), "an OpenDocument sheet", PANDAS + "read_excel("),
+    ("a.db", b"SQLite format 3\0" + bytes(84), "an SQLite database", "sqlite3 -header -csv "),
+    ("a.duckdb", bytes(8) + b"DUCK" + bytes(50), "a DuckDB database", "duckdb -csv "),
+    ("a.orc", b"ORC\n\x0b\n\x03\0\0", "ORC", PANDAS + "read_orc("),
+    ("a.feather", b"FEA1\0\0\0\0", "Feather of version 1", PANDAS + "read_feather("),
+    ("a.png", b"\x89PNG\r\n\x1a\n", "an image", "numpy.save("),
+    ("a.jpg", b"\xff\xd8\xff\xe0", "an image", "numpy.save("),
+    ("a.gif", b"GIF89a\1\0", "an image", "numpy.save("),
+    ("a.tif", b"II*\0", "an image", "numpy.save("),
+    ("a.webp", b"RIFF\1\0\0\0WEBP", "an image", "numpy.save("),
+    ("a.h5", b"\x89HDF\r\n\x1a\n", "HDF5", "numpy.savez("),
+    ("a.mat", b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file", "scipy.io.loadmat("),
+    ("a.safetensors", b'\x40\0\0\0\0\0\0\0{"p":', "a file of safetensors", "safetensors.numpy.load_file("),
+    ("a.pt", zip_of("archive/data.pkl", "archive/data/0"), "a file of torch", "torch.load("),
+    ("a.dta", b"<stata_dta><header>", "a Stata file", PANDAS + "read_stata("),
+    ("a.sav", b"$FL2@(#) SPSS DATA FILE", "an SPSS file", PANDAS + "read_spss("),
+    ("a.avro", b"Obj\x01\x04", "Avro", "polars.read_avro("),
+    ("a.pkl", pickle.dumps({"y": list(range(100))}, 2), "pickle", PANDAS + "read_pickle("),
+    ("a.pkl", pickle.dumps({"y": list(range(100))}, 5), "pickle", PANDAS + "read_pickle("),
+    ("a.csv.xz", b"\xfd7zXZ\0\0\4", "xz", "unpack it: xz -dk "),
+    ("a.csv.lz4", b"\x04\x22\x4d\x18", "lz4", "unpack it: lz4 -d "),
+    ("a.tar", b"a.csv".ljust(257, b"\0") + b"ustar\0", "tar", "unpack it: tar -xf "),
+    ("a.csv", b"\n<!DOCTYPE html>\n<html>", "a web page", "download the file itself"),
+    ("a.csv", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS", "git lfs pull"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "kind", "way"), FOREIGN, ids=[name for name, *_ in FOREIGN])
+def test_files_of_other_kinds_come_with_the_way_to_convert_them(
+    refused: Refused, write: Write, name: str, content: bytes, kind: str, way: str
+) -> None:
+    refused(write(name, content), *MSE, code=DATA, says=[f"{name}: {kind} is not read; ", way])
+
+
+@pytest.mark.parametrize("name", ["ORCHARD", "DUCK", "FEA1", "BM", "GIF", "Obj", "versions", "PKa", "MATLAB", "7z"])
+def test_names_of_columns_are_no_first_bytes(lossctl: Lossctl, write: Write, name: str) -> None:
+    for header in (f"{name},y,p", f"y,p,abcd{name}"):
+        text = header + "\n" + "1,1,1\n" * 99
+        assert lossctl("eval", write("a.csv", text), *MSE, "-f", "value").out == "0.0\n"
+
+
+def test_the_way_to_convert_works_as_it_is_written(refused: Refused, tmp_path: Path, lossctl: Lossctl) -> None:
+    path = tmp_path / "it's a file.pkl"
+    pd.DataFrame({"y": [1.0, 2.0], "p": [1.0, 4.0]}).to_pickle(path)
+    message = refused(path, *MSE, code=DATA, says=["convert it: "])
+    words = shlex.split(message.partition("convert it: ")[2])
+    assert words[0] == "python"
+    subprocess.run([sys.executable, *words[1:]], check=True, cwd=tmp_path)
+    assert lossctl("eval", tmp_path / "it's a file.parquet", *MSE, "-f", "value").out == "2.0\n"
 
 
 def npy(array: np.ndarray[Any, Any], **options: Any) -> bytes:

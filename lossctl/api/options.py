@@ -544,7 +544,7 @@ class Files(TypedDict):
         object,
         Option(
             Texts(),
-            "Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, .npy, .npz, folder) or -.",
+            "Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, Arrow, .npy, .npz, folder) or -.",
             "FILE",
             positional=True,
             key="files",

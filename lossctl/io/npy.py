@@ -26,7 +26,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
 from lossctl.io.memory import NUMERIC, ArrayTable
-from lossctl.io.source import READABLE, STEP
+from lossctl.io.source import STEP
 from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts
 
 MAX_HEADER: Final = 10_000
@@ -184,7 +184,7 @@ class NpzTable(FileTable):
             infos = archive.infolist()
             start = archive.start_dir
         if infos and not any(info.filename.endswith(SUFFIX) for info in infos):
-            raise DataError(f"{self.label}: zip is not read, but for the arrays of a .npz; use {READABLE}")
+            raise DataError(f"{self.label}: zip is not read, but for the arrays of a .npz: unzip it")
         if not infos:
             raise DataError(f"{self.label}: the archive is empty")
         for info in infos:

@@ -4,18 +4,102 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
-from lossctl.io.source import READABLE, Source, spooled_stdin
+from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
-OTHERS: Final = ((".parquet", "Parquet", "PAR1"), (".npy", ".npy", r"\x93NUMPY"), (".npz", ".npz", "PK"))
+OTHERS: Final = (
+    (".parquet", "Parquet", "PAR1"),
+    (".npy", ".npy", r"\x93NUMPY"),
+    (".npz", ".npz", "PK"),
+    (".feather", "Feather", "ARROW1"),
+    (".arrow", "Arrow", "ARROW1"),
+)
+
+
+def _python(imports: str, text: str, suffix: str) -> Callable[[Source], str]:
+    """Return what words a line of Python that converts a file. text: it, with `{file}` and `{out}` of this suffix."""
+
+    def way(source: Source) -> str:
+        file = source.path if source.label == printable(source.path) else "FILE"
+        code = text.format(file=repr(file), out=repr(str(Path(file).with_suffix(suffix))))
+        return f"convert it: {printable(shlex.join(['python', '-c', f'import {imports}; {code}']))}"
+
+    return way
+
+
+def _shell(text: str, suffix: str = "") -> Callable[[Source], str]:
+    """Return what words a command that converts a file. text: it, with `{file}` and `{out}` of this suffix."""
+
+    def way(source: Source) -> str:
+        file = source.path if source.label == printable(source.path) else "FILE"
+        out = shlex.quote(str(Path(file).with_suffix(suffix) if suffix else Path(file).with_suffix("")))
+        return printable(text.format(file=shlex.quote(file), out=out))
+
+    return way
+
+
+def _of_pandas(reader: str) -> Callable[[Source], str]:
+    return _python("pandas", f"pandas.{reader}({{file}}).to_parquet({{out}})", ".parquet")
+
+
+IMAGE: Final = _python("numpy, PIL.Image", "numpy.save({out}, numpy.asarray(PIL.Image.open({file}))[None])", ".npy")
+EXCEL: Final = _python("pandas", "pandas.read_excel({file}).to_csv({out}, index=False)", ".csv")
+TENSOR: Final = _python("numpy, torch", "numpy.save({out}, torch.load({file}, map_location='cpu').numpy())", ".npy")
+MATLAB: Final = "numpy.savez({out}, **{{k: v for k, v in scipy.io.loadmat({file}).items() if k[0] != '_'}})"
+FOREIGN: Final = tuple(  # first bytes -> what they tell, and how the file becomes one that is read
+    (re.compile(pattern, re.DOTALL), kind, way)
+    for pattern, kind, way in (
+        (rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|xl/|docProps/)", "an Excel workbook", EXCEL),
+        (rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", "an OpenDocument sheet", EXCEL),
+        (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", EXCEL),
+        (rb"PK\x03\x04.{26}[^/]{0,64}/data\.pkl", "a file of torch", TENSOR),
+        (
+            rb"SQLite format 3\x00",
+            "an SQLite database",
+            _shell("convert its table t: sqlite3 -header -csv {file} 'SELECT * FROM t' > {out}", ".csv"),
+        ),
+        (
+            rb".{8}DUCK.{0,8}?\0",
+            "a DuckDB database",
+            _shell("convert its table t: duckdb -csv {file} 'SELECT * FROM t' > {out}", ".csv"),
+        ),
+        (rb"ORC.{0,200}?[\0-\x08]", "ORC", _of_pandas("read_orc")),
+        (rb"FEA1.{0,200}?[\0-\x08]", "Feather of version 1", _of_pandas("read_feather")),
+        (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP", "an image", IMAGE),
+        (
+            rb"\x89HDF|MATLAB 7\.3 MAT-file",
+            "HDF5",
+            _python("h5py, numpy", "numpy.savez({out}, **{{k: v[:] for k, v in h5py.File({file}).items()}})", ".npz"),
+        ),
+        (rb"MATLAB 5\.0 MAT-file", "a MATLAB file", _python("numpy, scipy.io", MATLAB, ".npz")),
+        (
+            rb".{4}\0{4}\{ *\"",
+            "a file of safetensors",
+            _python("numpy, safetensors.numpy", "numpy.savez({out}, **safetensors.numpy.load_file({file}))", ".npz"),
+        ),
+        (rb"<stata_dta>|[\x71-\x73]\x02\x01\0", "a Stata file", _of_pandas("read_stata")),
+        (rb"\0{12}\xc2\xea\x81\x60", "a SAS file", _of_pandas("read_sas")),
+        (rb"\$FL[23]@\(#\)", "an SPSS file", _of_pandas("read_spss")),
+        (rb"Obj\x01", "Avro", _python("polars", "polars.read_avro({file}).write_parquet({out})", ".parquet")),
+        (rb"\x80[\x02-\x05]", "pickle", _of_pandas("read_pickle")),
+        (rb"\xfd7zXZ\0", "xz", _shell("unpack it: xz -dk {file}")),
+        (rb"\x04\x22\x4d\x18", "lz4", _shell("unpack it: lz4 -d {file} {out}")),
+        (rb"7z\xbc\xaf\x27\x1c", "7z", _shell("unpack it: 7z x {file}")),
+        (rb".{257}ustar[\0 ]", "tar", _shell("unpack it: tar -xf {file}")),
+        (rb"%PDF-\d", "PDF", _shell("export its table as CSV")),
+        (rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html)", "a web page", _shell("download the file itself")),
+        (rb"version https://git-lfs", "a pointer of Git LFS", _shell("fetch the file itself: git lfs pull")),
+    )
+)
 
 
 def open_table(path: str, delimiter: str | None = None) -> Table:
@@ -45,7 +129,10 @@ def folder_of_parts(path: str, delimiter: str | None) -> Table:
 
 
 def table_of(source: Source, delimiter: str | None) -> Table:
-    """Return a file as a table of its format."""
+    """Return a file as a table of its format; raise DataError for one of another kind, with the way to convert it."""
+    for pattern, kind, way in FOREIGN:
+        if pattern.match(source.start):
+            raise DataError(f"{source.label}: {kind} is not read; {way(source)}")
     if source.format == "parquet":
         from lossctl.io.parquet import ParquetTable
 
@@ -58,9 +145,12 @@ def table_of(source: Source, delimiter: str | None) -> Table:
         from lossctl.io.npy import NpzTable
 
         return NpzTable(source)
+    if source.format.startswith("Arrow"):
+        from lossctl.io.ipc import IpcTable
+
+        return IpcTable(source)
     plain = source.format in ("csv", "jsonl")
-    if not plain and not source.compressed:
-        raise DataError(f"{source.label}: {source.format} is not read; use {READABLE}")
+    assert plain or source.compressed
     for suffix, kind, begins in OTHERS:
         if plain and source.stem.endswith(suffix):
             raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")

@@ -16,7 +16,7 @@ TARGET_NAMES: Final = ("y_true", "target", "label")
 PRED_NAMES: Final = ("y_pred", "pred", "prediction")
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz")
+OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz", ".feather", ".arrow")
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,11 @@ MAGIC: Final = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"ARROW1", "Arrow IPC"),
-    (b"\xfd7zXZ", "xz"),
+    (b"ARROW1", "Arrow file"),
+    (b"\xff\xff\xff\xff", "Arrow stream"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),  # without members
-    *((bytes((0x80, protocol)), "pickle") for protocol in range(2, 6)),
 )
-READABLE: Final = "CSV, TSV, JSON lines, Parquet, .npy or .npz"
 COMPRESSED: Final = ("gzip", "bz2", "zstd")
 # a CSV header may begin with {, too
 JSON_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*(?:[\"}]|\Z)")
@@ -45,7 +43,7 @@ NEWLINE, RETURN, QUOTE = b'\n\r"'
 
 
 class Source:
-    """A local file: its label for messages, its format by magic bytes, and its identity when first opened.
+    """A local file: its label for messages, its first bytes and the format they tell, and its identity when opened.
 
     `stem` is its name in lower case, without the suffix of a compression.
     """
@@ -61,6 +59,7 @@ class Source:
                 start = file.read(SNIFFED)
         except OSError as error:
             raise DataError(f"{self.label}: {explained(error)}") from None
+        self.start = start
         self.stamp = _stamp(status)
         self.size = status.st_size
         text = "jsonl" if JSON_START.match(start) else "csv"

@@ -1,0 +1,80 @@
+"""Arrow IPC, files (Feather) and streams: batch by batch, each validated in full before anything looks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any
+
+import pyarrow as pa
+
+from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending
+from lossctl.errors import DataError, listed, printable
+from lossctl.io import arrow
+from lossctl.io.table import FileTable, Kind, Numbers, Piece, Shape, decoded
+
+
+class IpcTable(FileTable):
+    """One file or stream of record batches; only the columns that are read are decoded."""
+
+    kind = "arrow"
+
+    @contextmanager
+    def _reader(self, columns: list[int] | None = None) -> Iterator[Any]:
+        """Open the file; word whatever Arrow finds wrong with it in one line. columns: by their places."""
+        options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=False)
+        opened = pa.ipc.open_stream if self.source.format == "Arrow stream" else pa.ipc.open_file
+        try:
+            with self.source.file() as file, opened(file, options=options) as reader:
+                yield reader
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            self.source.unchanged()
+            reason = printable(str(error).strip().partition("\n")[0])
+            raise DataError(f"{self.label}: the Arrow file is damaged: {reason}") from None
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns with their Arrow types."""
+        with self._reader() as reader:
+            schema = reader.schema
+            names = schema.names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"{self.label}: it holds {listed([repr(name) for name in twice])} more than once")
+        return schema
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.schema.names)
+
+    def shape(self, name: str) -> Shape:
+        shape = arrow.shape(self.schema.field(name).type)
+        if shape.width:
+            return shape
+        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
+        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
+
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        places = sorted(self.names.index(name) for name in columns)
+        with self._reader(places) as reader:
+            for batch in self._batches(reader):
+                batch.validate(full=True)
+                self.check_claim(batch.nbytes)
+                for first in range(0, batch.num_rows, BLOCK):
+                    rows = batch.slice(first, BLOCK)
+                    yield Pending(rows.num_rows, partial(self._piece, rows, columns))
+        self.source.unchanged()
+
+    @staticmethod
+    def _batches(reader: Any) -> Iterator[Any]:
+        if isinstance(reader, pa.ipc.RecordBatchFileReader):
+            return map(reader.get_batch, range(reader.num_record_batches))
+        return iter(reader)
+
+    def _piece(self, rows: Any, columns: Mapping[str, Kind]) -> Piece:
+        values = {}
+        for name, kind in columns.items():
+            with self.naming(name):
+                values[name] = arrow.column(rows.column(name), kind)
+        return Piece(values)
