@@ -68,22 +68,22 @@ def test_the_bits_are_those_of_the_frame(name: str, tmp_path: Path) -> None:
 
 def test_every_command_reads_it(lossctl: Lossctl, tmp_path: Path) -> None:
     (tmp_path / "a.arrow").write_bytes(feather(TABLE.slice(0, 500)))
-    FRAME[:500].to_csv(tmp_path / "a.csv", index=False)
+    FRAME[:500].to_csv(tmp_path / "b.csv", index=False)
     for command, *options in (
         ("eval", "-t", "y", "-p", "p", "-l", "mae", "-f", "value"),
         ("compare", "-t", "y", "-p", "p", "-p", "k", "-l", "mae", "-f", "value"),
         ("check", "-t", "y", "-p", "p", "--max", "mae=9", "-f", "value"),
     ):
-        outcomes = [lossctl(command, tmp_path / name, *options) for name in ("a.arrow", "a.csv")]
+        outcomes = [lossctl(command, tmp_path / name, *options) for name in ("a.arrow", "b.csv")]
         assert outcomes[0].out == outcomes[1].out != ""
     assert (
         lossctl("validate", tmp_path / "a.arrow", "-t", "y", "-p", "p", "-f", "json").json["inputs"][0]["rows"] == 500
     )
     assert lossctl("losses", "choose", tmp_path / "a.arrow", "-t", "y", "-p", "p").code == 0
     two = lossctl(
-        "eval", f"m={tmp_path / 'a.arrow'}", tmp_path / "a.csv", "-t", "y", "-p", "p", "-l", "mae", "-f", "json"
+        "eval", f"m={tmp_path / 'a.arrow'}", tmp_path / "b.csv", "-t", "y", "-p", "p", "-l", "mae", "-f", "json"
     )
-    assert [cell["model"] for cell in two.json["results"]] == ["m", "a"]
+    assert [cell["model"] for cell in two.json["results"]] == ["m", "b"]
 
 
 def test_vectors_and_parts(tmp_path: Path) -> None:
