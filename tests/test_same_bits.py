@@ -27,6 +27,7 @@ from lossctl.core.state import Sample
 from lossctl.engine import run as engine
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState, reduce_block
+from tests.warm import once
 
 pytestmark = pytest.mark.deep
 
@@ -125,15 +126,15 @@ def fields(column: NDArray[Any]) -> list[str]:
     return ["" if x is None or x != x else x if isinstance(x, str) else repr(x) for x in column.tolist()]
 
 
-def csv_text(columns: Columns, start: int = 0, stop: int | None = None) -> str:
+def csv_lines(columns: Columns) -> list[str]:
     class Lines(list[str]):
         write = list.append
 
     lines = Lines()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(zip(*(fields(column[start:stop]) for column in columns.values()), strict=True))
-    return "".join(lines)
+    writer.writerows(zip(*map(fields, columns.values()), strict=True))
+    return lines
 
 
 def arrow(columns: Columns) -> pa.Table:
@@ -141,26 +142,30 @@ def arrow(columns: Columns) -> pa.Table:
     return pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
 
 
-def write_containers(columns: Columns, folder: Path) -> dict[str, Path]:
+CONTAINERS = {
+    "csv": "rows.csv",
+    "csv.gz": "packed.csv.gz",
+    **{f"parquet {rows}": f"groups-{rows}.parquet" for rows in ROW_GROUPS},
+    "csv parts": "csv",
+    "parquet parts": "parquet",
+}
+
+
+def write_containers(columns: Columns, folder: Path) -> None:
     """Write the same rows in many ways; parts are of unlike sizes, and 10 comes after 2."""
-    text, table = csv_text(columns), arrow(columns)
-    paths = {"csv": folder / "rows.csv", "csv.gz": folder / "packed.csv.gz"}
-    paths["csv"].write_text(text, encoding="utf-8")
-    paths["csv.gz"].write_bytes(gzip.compress(text.encode(), compresslevel=1))
+    (header, *lines), table = csv_lines(columns), arrow(columns)
+    text = "".join([header, *lines])
+    (folder / CONTAINERS["csv"]).write_text(text, encoding="utf-8")
+    (folder / CONTAINERS["csv.gz"]).write_bytes(gzip.compress(text.encode(), compresslevel=1))
     for rows in ROW_GROUPS:
-        paths[f"parquet {rows}"] = folder / f"groups-{rows}.parquet"
-        pq.write_table(table, paths[f"parquet {rows}"], row_group_size=rows)
-    ends = [0, 40_000, 40_007, len(next(iter(columns.values())))]
-    paths["csv parts"], paths["parquet parts"] = folder / "csv", folder / "parquet"
-    for part, (start, stop) in zip((1, 2, 10), pairwise(ends), strict=True):
-        for kind in ("csv", "parquet"):
-            (folder / kind).mkdir(exist_ok=True)
-        (folder / "csv" / f"part-{part}.csv").write_text(csv_text(columns, start, stop), encoding="utf-8")
+        pq.write_table(table, folder / CONTAINERS[f"parquet {rows}"], row_group_size=rows)
+    for kind in ("csv", "parquet"):
+        (folder / kind).mkdir()
+    for part, (start, stop) in zip((1, 2, 10), pairwise([0, 40_000, 40_007, len(lines)]), strict=True):
+        (folder / "csv" / f"part-{part}.csv").write_text("".join([header, *lines[start:stop]]), encoding="utf-8")
         pq.write_table(table.slice(start, stop - start), folder / "parquet" / f"part-{part}.parquet")
-    return paths
 
 
-CONTAINERS = ("csv", "csv.gz", *(f"parquet {rows}" for rows in ROW_GROUPS), "csv parts", "parquet parts")
 MEMORY: dict[str, Callable[[Columns], Any]] = {
     "dict": dict,
     "pandas": lambda columns: pd.DataFrame(dict(columns)),
@@ -170,10 +175,10 @@ MEMORY: dict[str, Callable[[Columns], Any]] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """One job's rows in every container, and its report from a dict of arrays in one thread."""
+    """One job's rows, the folder of them in every container, and its report from a dict of arrays in one thread."""
 
     job: Job
-    paths: Mapping[str, Path]
+    folder: Path
     report: Report
 
 
@@ -181,7 +186,7 @@ class Bench:
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     job = JOBS[request.param]()
     report = lossctl.evaluate(dict(job.columns), **job.question, threads=1)
-    return Bench(job, write_containers(job.columns, tmp_path_factory.mktemp(request.param)), report)
+    return Bench(job, once(tmp_path_factory, request.param, partial(write_containers, job.columns)), report)
 
 
 def same(found: Report, expected: Report) -> None:
@@ -202,7 +207,7 @@ def same(found: Report, expected: Report) -> None:
 )
 def test_containers_and_threads_leave_no_trace(bench: Bench, container: str, threads: int) -> None:
     columns = bench.job.columns
-    data = str(bench.paths[container]) if container in bench.paths else MEMORY[container](columns)
+    data = MEMORY[container](columns) if container in MEMORY else str(bench.folder / CONTAINERS[container])
     same(lossctl.evaluate(data, **bench.job.question, threads=threads), bench.report)
 
 
@@ -374,11 +379,11 @@ def test_a_hole_in_one_model_drops_the_row_for_the_other(gaps: Gaps) -> None:
 
 
 def test_containers_leave_no_trace_in_rows_with_holes(gaps: Gaps, tmp_path: Path) -> None:
-    paths = write_containers(gaps.columns, tmp_path)
-    first = lossctl.evaluate(str(paths["csv"]), **gaps.question, threads=1)
+    write_containers(gaps.columns, tmp_path)
+    first = lossctl.evaluate(str(tmp_path / "rows.csv"), **gaps.question, threads=1)
     assert first.cells[0].rows == int(gaps.complete.sum())
-    for container in CONTAINERS:
-        same(lossctl.evaluate(str(paths[container]), **gaps.question, threads=2), first)
+    for path in CONTAINERS.values():
+        same(lossctl.evaluate(str(tmp_path / path), **gaps.question, threads=2), first)
     # in a dict a missing number is NaN, which the signature tells from null; the numbers are the same
     memory = lossctl.evaluate(dict(gaps.columns), **gaps.question)
     assert memory.inputs[0].data == first.inputs[0].data

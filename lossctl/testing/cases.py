@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -217,6 +217,7 @@ class Case:
     form: Form
     width: int
     seed: int
+    _rows: dict[bool, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.loss.full_spec} (form {self.form.name}, {self.form.layout()}; width {self.width})"
@@ -227,8 +228,11 @@ class Case:
         return np.random.default_rng([self.seed, self.width])
 
     def data(self, wild: bool = False) -> Columns:
-        """Draw the rows of this case."""
-        return sample(self.form, self.width, np.random.default_rng([self.seed, self.width, 1 + wild]), wild)
+        """Draw the rows of this case, the same for every law."""
+        if wild not in self._rows:
+            rng = np.random.default_rng([self.seed, self.width, 1 + wild])
+            self._rows[wild] = sample(self.form, self.width, rng, wild)
+        return dict(self._rows[wild])
 
     def arguments(self, columns: Columns) -> Columns:
         """Turn columns into what a user passes: (rows,) or (rows, width) arrays."""

@@ -188,7 +188,8 @@ def merging_is_exact(case: Case) -> None:
         for order in (np.arange(len(parts))[::-1], rng.permutation(len(parts)), rng.permutation(len(parts))):
             mixed = [parts[i] for i in order]
             for again in (reduce(joined, mixed), in_tree(mixed)):
-                demand(same_state(merged, again), f"parts merged as {order.tolist()} give {again}, not {merged}")
+                if not same_state(merged, again):  # to write states takes longer than to merge them
+                    raise Violation(f"parts merged as {order.tolist()} give {again}, not {merged}")
         demand(same_state(merged, joined(parts[0], merged)), "an empty part leaves a trace")
         demand(same_state(merged, pickle.loads(pickle.dumps(merged))), "a pickled state comes back changed")
         at_once = value_of(case.loss, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
