@@ -126,6 +126,7 @@ def raw_gradient_is_the_slope(case: Case) -> None:
     for name in sorted(domain.activations() - {"none"}):
         raw = np.sort(case.rng.normal(0.0, 1.5, columns["pred"].shape), axis=0) if isinstance(domain, Box) else None
         raw = case.rng.normal(0.0, 1.5, columns["pred"].shape) if raw is None else raw
+        raw = 0.1 + np.abs(raw) if name == "renormalize" else raw  # which takes amounts
         at_raw = {**columns, "pred": raw}
         _compare_slopes(case, at_raw, "pred", case.slopes(case.arguments(at_raw), name)["pred"], name)
         if name not in ("sigmoid", "softmax"):
