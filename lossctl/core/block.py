@@ -125,6 +125,13 @@ class Block:
         """The address after the last row read."""
         return self.start + self.read
 
+    @property
+    def runs(self) -> list[int]:
+        """The places at which runs of BLOCK addresses begin; a sum of each leaves no trace of how large a block is."""
+        bounds = np.arange(self.start + BLOCK, self.stop, BLOCK)
+        places = [0, *np.searchsorted(self.addresses, bounds).tolist()]
+        return [place for place in dict.fromkeys(places) if place < self.rows]
+
     def take(self, rows: slice | Mask) -> Block:
         """Return some of the kept rows; what concerns all rows read stays as it is."""
         return _combined([self], lambda arrays: arrays[0][..., rows])

@@ -6,7 +6,7 @@ Blocks must be merged in row order: these sums are precise but, unlike `Moments`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -15,15 +15,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.state import FINITE, NEVER, Centred, Odd, Pairs
+from lossctl.core.state import FINITE, Moments, Odd, Pairs
+from lossctl.core.sums import KINDS, BlockSums, Ints, Segments, exact_sum, no_odd
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
-from lossctl.numerics.exact import SHIFT, fraction, square_fraction, units
+from lossctl.numerics.exact import SHIFT, fraction, ratio, square_fraction, units
 
-Ints = NDArray[np.int64]
-KINDS = 3  # +inf, -inf, nan
 SMALL_CODES = 1 << 16
+CUTS = 3  # so that what is left over of a sum of all groups is below its last digit twice over
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class GroupedMoments:
         """Reduce one block of quantities, each a (rows,) line, by the (rows,) codes of the groups."""
         block = BlockGroups(pairs, codes, addresses, live, cubed)
         for line in lines:
-            block.add(line)
+            block.add(np.take(line, block.order))
         return block.state()
 
     def merge(self, later: GroupedMoments) -> GroupedMoments:
@@ -76,16 +76,35 @@ class GroupedMoments:
         place = self.pairs.index((i, j) if (i, j) in self.pairs else (j, i))
         return self.products[0][place], self.products[1][place]
 
+    def total(self) -> GroupedMoments:
+        """Return the state of all rows as one group; the order of the groups leaves no trace."""
+
+        def added(sums: Pair) -> Pair:
+            pairs = [exact_total(high, low) for high, low in zip(*sums, strict=True)]
+            high, low = np.array(pairs, dtype=np.float64).reshape(-1, 2).T[:, :, np.newaxis]
+            return high, low
+
+        return GroupedMoments(
+            pairs=self.pairs,
+            codes=np.zeros(1, dtype=np.int64),
+            rows=self.rows.sum(keepdims=True),
+            live=self.live.sum(keepdims=True),
+            sums=added(self.sums),
+            products=added(self.products),
+            odd={i: np.append(odd[:KINDS].sum(axis=1), odd[KINDS].min())[:, np.newaxis] for i, odd in self.odd.items()},
+            cubed=self.cubed,
+            cubes=added(self.cubes),
+        )
+
     def view(self, g: int) -> GroupView:
         """Return the state of one group."""
         return GroupView(self, g)
 
 
-class BlockGroups:
-    """The grouped moments of one block, taken line by line.
+class BlockGroups(BlockSums):
+    """The grouped moments of one block; its segments are the rows of a group within a run.
 
-    Rows are put into the order of their groups, once for all lines, so that a group's rows lie side by side. Each
-    line is taken about the group's first value, so that equal values have no spread.
+    order: (rows,) rows of the block in the order of runs and groups, in which lines are taken. runs: where runs begin.
     """
 
     def __init__(
@@ -95,109 +114,86 @@ class BlockGroups:
         addresses: Ints,
         live: Mask | None = None,
         cubed: tuple[int, ...] = (),
+        runs: Sequence[int] = (0,),
     ) -> None:
-        self.pairs = pairs
-        self.cubed = cubed
-        self._order = by_code(codes)
-        ordered = codes[self._order]
-        self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(codes) else codes
-        self._codes = ordered[self._starts]
-        self._rows = np.diff(self._starts, append=len(codes))
-        self._size = self._rows.astype(np.float64)
-        self._addresses = addresses
-        self._live = self._rows if live is None else self._summed(live[self._order].astype(np.int64))
-        self._firsts: list[Array] = []
-        self._rests: list[Array] = []
-        self._odd: dict[int, Ints] = {}
-        self._products: dict[tuple[int, int], Array] = {}
-        self._powers: dict[int, tuple[Array, Array]] = {}  # sums of squares and cubes of centred lines
-        self._waiting: Centred[Array] = Centred(pairs)
-        self._scratch = np.empty(len(codes))
-
-    def _summed(self, line: NDArray[Any]) -> NDArray[Any]:
-        return np.add.reduceat(line, self._starts) if len(line) else line
-
-    def add(self, line: Array) -> None:
-        """Take the next quantity; the line is only read."""
-        place = len(self._firsts)
-        first, centred, remainder = self._about_first(np.take(line, self._order))
-        if not np.isfinite(remainder).all():
-            ordered = np.take(line, self._order)
-            self._take_odd(place, ordered)
-            first, centred, remainder = self._about_first(ordered)
-        self._firsts.append(first)
-        self._rests.append(remainder)
-        for i, earlier in self._waiting.products(place, centred):
-            self._products[i, place] = self._product(i == place, earlier, centred)
-        if place in self.cubed:
-            squares = np.square(centred)
-            self._powers[place] = self._summed(squares), self._summed(np.multiply(squares, centred, out=squares))
-
-    def _about_first(self, line: Array) -> tuple[Array, Array, Array]:
-        """Take a line, which is overwritten, about the first value of each group."""
-        first = line[self._starts]
-        line -= np.repeat(first, self._rows)
-        return first, line, self._summed(line)
-
-    def _take_odd(self, quantity: int, line: Array) -> None:
-        """Move values that are not finite out of a line into the record of their groups."""
-        strange = np.flatnonzero(~np.isfinite(line))
-        if not len(strange):
-            return
-        record = self._odd[quantity] = no_odd(len(self._rows))
-        values, place = line[strange], np.repeat(np.arange(len(self._rows)), self._rows)[strange]
-        for kind, test in enumerate((values == np.inf, values == -np.inf, np.isnan(values))):
-            record[kind] = np.bincount(place[test], minlength=len(self._rows))
-        np.minimum.at(record[KINDS], place, self._addresses[self._order[strange]])
-        line[strange] = 0.0
-
-    def _product(self, is_square: bool, earlier: Array, centred: Array) -> Array:
-        """Sum the products of two centred lines by group."""
-        products = self._summed(np.multiply(earlier, centred, out=self._scratch))
-        if is_square and not products.all():  # a spread that underflowed is not none
-            moved = self._summed((centred != 0.0).astype(np.int64)) > 0
-            products = np.where((products == 0.0) & moved, np.nan, products)
-        return products
+        self._width, self._runs = int(codes.max(initial=0)) + 1, len(runs)
+        if len(runs) > 1:
+            codes = codes + np.repeat(
+                np.arange(0, len(runs) * self._width, self._width), np.diff(runs, append=len(codes))
+            )
+        self.order = by_code(codes)
+        self._codes = np.take(codes, self.order)
+        changes = self._codes[1:] != self._codes[:-1]
+        starts = np.flatnonzero(np.concatenate([np.ones(min(len(codes), 1), dtype=bool), changes]))
+        self._codes = self._codes[starts]
+        super().__init__(Segments(starts, len(codes)), np.take(addresses, self.order), pairs, cubed)
+        self._live = None if live is None else self.segments.sums(np.take(live, self.order).astype(np.int64))
 
     def state(self) -> GroupedMoments:
-        """Return the moments of all lines taken.
+        """Return the moments of all lines taken."""
+        rows, (sums, products, cubes) = self.segments.sizes, self._totals()
+        live = rows if self._live is None else self._live
+        bounds = np.searchsorted(self._codes, np.arange(self._runs + 1) * self._width)
+        totals = GroupTotals()
+        for columns in map(slice, *np.stack([bounds[:-1], bounds[1:]]).tolist()):
+            run = GroupedMoments(
+                pairs=self.pairs,
+                codes=self._codes[columns] % self._width,
+                rows=rows[columns],
+                live=live[columns],
+                sums=(sums[0][:, columns], sums[1][:, columns]),
+                products=(products[0][:, columns], products[1][:, columns]),
+                odd={i: odd[:, columns] for i, odd in self.odd.items()},
+                cubed=self.cubed,
+                cubes=(cubes[0][:, columns], cubes[1][:, columns]),
+            )
+            if self._runs == 1:
+                return run
+            totals.add(run)
+        return totals.state()
 
-        With d = x - m the sum is S = n m + Σd, a sum of products is Σd_i d_j + m_i S_j + m_j Σd_i, and one of cubes
-        is Σd³ + m (3 Σd² + m (3 Σd + n m)).
-        """
-        groups, quantities = len(self._codes), len(self._firsts)
-        m, r = (np.array(lines).reshape(quantities, groups) for lines in (self._firsts, self._rests))
-        sums = double.add(double.two_product(m, np.broadcast_to(self._size, m.shape)), (r, np.zeros_like(r)))
-        i, j = (np.array([pair[side] for pair in self.pairs], dtype=np.int64) for side in (0, 1))
-        squares = np.array([self._products[pair] for pair in self.pairs]).reshape(len(self.pairs), groups)
-        products = double.add(double.scale((sums[0][j], sums[1][j]), m[i]), double.two_product(m[j], r[i]))
-        products = double.add(products, (squares, np.zeros_like(squares)))
-        return GroupedMoments(
-            pairs=self.pairs,
-            codes=self._codes,
-            rows=self._rows,
-            live=self._live,
-            sums=sums,
-            products=products,
-            odd=self._odd,
-            cubed=self.cubed,
-            cubes=self._cubes(m, r),
-        )
+    def _totals(self) -> tuple[Pair, Pair, Pair]:
+        """Return the sums of lines, of their products and of their cubes; see `BlockSums`."""
 
-    def _cubes(self, m: Array, r: Array) -> Pair:
-        """Sum the cubes of lines by group, given the first values and the sums of centred lines."""
+        def stacked(arrays: Iterable[Any]) -> Array:
+            values = list(arrays)
+            return np.array(values, dtype=np.float64).reshape(len(values), len(self._codes))
+
         lines = list(self.cubed)
-        squares, cubes = (
-            np.array([self._powers[i][power] for i in lines]).reshape(len(lines), m.shape[1]) for power in (0, 1)
-        )
-        m, r = m[lines], r[lines]
-        zero = np.zeros_like(m)
-        total = double.two_product(m, np.broadcast_to(self._size, m.shape))
-        for power in (3.0 * r, 3.0 * squares, cubes):
-            total = double.add(total, (power, zero))
-            if power is not cubes:
-                total = double.scale(total, m)
-        return total
+        m, r = stacked(line.pivots for line in self.lines), stacked(line.rests for line in self.lines)
+        dd = stacked(self.products[pair] for pair in self.pairs)
+        ddd = stacked(self.lines[k].cubes for k in lines)
+        sums, products, cubes = plain(r.copy()), plain(dd.copy()), plain(ddd.copy())
+        at = np.flatnonzero(m.any(axis=0))  # mostly none: no group that is nearly constant
+        if len(at):
+            squares = stacked(self.lines[k].squares for k in lines)[:, at]
+            i, j = (np.array([pair[side] for pair in self.pairs], dtype=np.int64) for side in (0, 1))
+            m, r, n = m[:, at], r[:, at], np.broadcast_to(self.segments.sizes[at].astype(np.float64), (len(m), len(at)))
+            about = double.add(double.two_product(m, n), plain(r))
+            moved = double.add(double.scale((about[0][j], about[1][j]), m[i]), double.two_product(m[j], r[i]))
+            moved = double.add(moved, plain(dd[:, at]))
+            cube = double.add(double.two_product(m[lines], n[lines]), plain(3.0 * r[lines]))
+            cube = double.add(double.scale(cube, m[lines]), plain(3.0 * squares))
+            cube = double.add(double.scale(cube, m[lines]), plain(ddd[:, at]))
+            for total, part in zip((sums, products, cubes), (about, moved, cube), strict=True):
+                total[0][:, at], total[1][:, at] = part
+        return sums, products, cubes
+
+
+def exact_total(high: Array, low: Array) -> tuple[float, float]:
+    """Add (groups,) pairs to one that does not depend on their order."""
+    with np.errstate(all="ignore"):
+        total = float(np.add.reduce(high))
+    if not math.isfinite(total):
+        return total, 0.0
+    exact = exact_sum(high, CUTS) + exact_sum(low, CUTS)
+    lead = ratio(exact, 1 << SHIFT)
+    return lead, ratio(exact - units(lead), 1 << SHIFT)
+
+
+def plain(values: Array) -> Pair:
+    """Return floats as pairs."""
+    return values, np.zeros_like(values)
 
 
 def by_code(codes: Ints) -> Ints:
@@ -266,13 +262,6 @@ class GroupTotals:
             cubed=self._cubed,
             cubes=(self._cubes[0][:, at], self._cubes[1][:, at]),
         )
-
-
-def no_odd(groups: int) -> Ints:
-    """Return the record of groups without a value that is not finite."""
-    record = np.zeros((KINDS + 1, groups), dtype=np.int64)
-    record[KINDS] = NEVER
-    return record
 
 
 def _wider(values: NDArray[Any], lines: int, width: int) -> NDArray[Any]:
@@ -346,6 +335,35 @@ class GroupView:
         place = self._groups.cubed.index(i)
         total = _units((self._groups.cubes[0][place], self._groups.cubes[1][place]), self._g)
         return None if total is None else total << (2 * SHIFT)
+
+
+class AllRows:
+    """All rows, some quantities of which were summed as their rows came, and all the others by group."""
+
+    def __init__(self, moments: Moments, as_read: frozenset[int], groups: GroupView) -> None:
+        self._moments, self._as_read, self._groups = moments, as_read, groups
+        self.rows, self.live = moments.rows, moments.live
+
+    @property
+    def odd(self) -> tuple[Odd, ...]:
+        """The values of each quantity that were not finite, or whose sum left the float range."""
+        by_row = enumerate(zip(self._moments.odd, self._groups.odd, strict=True))
+        return tuple(alone if i in self._as_read else of_groups for i, (alone, of_groups) in by_row)
+
+    def _of(self, *quantities: int) -> Moments | GroupView:
+        return self._moments if self._as_read.issuperset(quantities) else self._groups
+
+    def total_units(self, i: int) -> int:
+        """Return the sum of quantity `i` in units of 2^-1074."""
+        return self._of(i).total_units(i)
+
+    def product_units(self, i: int, j: int) -> int | None:
+        """Return the sum of the products of two quantities in units of 2^-2148, None where it is out of range."""
+        return self._of(i, j).product_units(i, j)
+
+    def cube_units(self, i: int) -> int | None:
+        """Return the sum of the cubes of quantity `i` in units of 2^-3222, None where it is out of range."""
+        return self._of(i).cube_units(i)
 
 
 def _units(sums: Pair, g: int) -> int | None:

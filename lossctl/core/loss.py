@@ -35,8 +35,9 @@ from lossctl.core.domain import (
 from lossctl.core.form import FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
 from lossctl.core.naming import labels_of
 from lossctl.core.param import Param, Value, bound
-from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
+from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
+from lossctl.core.sums import moments_of
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
 from lossctl.numerics.array import Array, array_of

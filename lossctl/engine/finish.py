@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lossctl.core.grouped import AllRows
 from lossctl.core.resample import copies
-from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, moments_of
+from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
 from lossctl.core.statistic import MEAN, means, read
+from lossctl.core.sums import moments_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.numerics.array import Array
@@ -75,7 +77,7 @@ class Scope:
 
 def scopes(state: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
     """Yield all rows, then every slice of every slicing in order."""
-    yield Scope({}, state.moments)
+    yield Scope({}, all_rows(state, plan))
     for place, name in enumerate(plan.slicings):
         if name not in state.grouped:
             continue
@@ -87,6 +89,13 @@ def scopes(state: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
             g = column_of.get(code)
             words = dict(zip(columns, labels[name][code], strict=True))
             yield Scope(words, empty if g is None else grouped.view(g), Group(place, name, code), g)
+
+
+def all_rows(state: RunState, plan: Plan) -> View:
+    """Return the sums of all rows: those of all groups where there are any."""
+    if len(plan.as_read) == len(state.moments.sums) or plan.slicings[0] not in state.grouped:
+        return state.moments
+    return AllRows(state.moments, plan.as_read, state.grouped[plan.slicings[0]].total().view(0))
 
 
 def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:

@@ -161,7 +161,8 @@ class Plan:
     which they are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept.
     sample_groups: the groupings whose codes ride with every kept row. resamples: the number of bootstrap replicates.
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
-    gap: see Batch.
+    as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
+    of their products and cubes. keeps_lines: whether more than the sums of lines is needed. gap: see Batch.
     """
 
     def __init__(
@@ -202,6 +203,11 @@ class Plan:
         self.quantities = tuple(self._places)
         self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
         self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
+        self.shows_rows = design is not None and design.worst > 0
+        self.keeps_lines = bool(self.resamples or times is not None)
+        self.as_read = self._as_read()
+        self.pairs_as_read = tuple(pair for pair in self.pairs if self.as_read.issuperset(pair))
+        self.cubed_as_read = tuple(i for i in self.cubed if i in self.as_read)
         self.bases = frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
         self.wholes = tuple(
             dict.fromkeys(
@@ -221,9 +227,26 @@ class Plan:
         """Return the quantities of a loss of a model, or what they are above those of another model."""
         return self._indexes[model, question.label, less]
 
+    def place(self, quantity: Quantity) -> int:
+        """Return the index of a quantity."""
+        return self._places[quantity]
+
     def whole_place(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample of a loss of a model."""
         return self.wholes.index((model, question.terms, question.loss.keeps))
+
+    def _as_read(self) -> frozenset[int]:
+        """Return the indexes of the lines that are summed over the rows as they come.
+
+        The sums of all rows are those of all groups, but for what is taken about an origin: each slice has its own.
+        """
+        lead = range(int(self.weighted))
+        if self.keeps_lines or not self.slicings:
+            return frozenset((*lead, *self._places.values()))
+        about_origin = {question.label for question in self.questions if question.loss.needs_origin}
+        return frozenset(
+            (*lead, *(i for key, indexes in self._indexes.items() if key[1] in about_origin for i in indexes))
+        )
 
     def _plan(self, model: str, question: Question, intervals: bool) -> None:
         """Plan the terms of a loss of a model, and their differences from those of the models before."""

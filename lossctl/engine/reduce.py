@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -14,16 +13,18 @@ from lossctl.core.batch import Batch
 from lossctl.core.block import MODULUS, Block, Breach, Defect, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
-from lossctl.core.loss import Term, is_about_origin, slopes, weighted
+from lossctl.core.loss import Term, slopes, weighted
 from lossctl.core.resample import Replicates
-from lossctl.core.state import NEVER, BlockMoments, Moments, Peak, Sample
-from lossctl.engine.plan import Check, Couple, Plan, Question
+from lossctl.core.state import NEVER, Moments, Peak, Sample
+from lossctl.core.sums import BlockMoments
+from lossctl.engine.plan import Check, Couple, Design, Plan, Quantity, Question
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
 WEIGHT: Final = Check("", "weight", NON_NEGATIVE, "-w")
 FEW: Final = 64  # rows of which most differ where any do
 NOTHING: Final = Sample()
+Rows = NDArray[np.int64]
 
 # the state -------------------------------------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class RunState:
     @classmethod
     def empty(cls, plan: Plan) -> RunState:
         """Return the state of no rows."""
-        moments = Moments.empty(len(plan.quantities) + int(plan.weighted), plan.pairs, plan.cubed)
+        moments = Moments.empty(len(plan.quantities) + int(plan.weighted), plan.pairs_as_read, plan.cubed_as_read)
         return cls(read=0, dropped=0, moments=moments, wholes=empty_wholes(plan))
 
     def merge(self, later: RunState) -> RunState:
@@ -163,21 +164,94 @@ def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
     return {check: finding for check, finding in breaches.items() if finding != Breach()}
 
 
+class _Lines:
+    """The weighted lines of a block's quantities, in one order of its rows and about one origin of the target.
+
+    origin: one for all rows or (rows,) of them. order: in which the rows are wanted, None as they come. Where there are
+    fewer columns than lines, the columns are put into it, else the lines.
+    """
+
+    def __init__(
+        self, block: Block, plan: Plan, origin: float | Array, origins: Sequence[float], order: Rows | None
+    ) -> None:
+        self._plan, self._origin, self._origins = plan, origin, origins
+        self._models, self._weight, self._order = block.models, block.weight, order
+        arrays = {id(x): x.size for roles in block.models.values() for x in roles.values()}
+        if order is not None and sum(arrays.values()) <= block.rows * len(plan.quantities):
+            columns: dict[int, NDArray[Any]] = {}  # by identity: models share the target
+            self._order = None
+
+            def ordered(values: NDArray[Any]) -> NDArray[Any]:
+                if id(values) not in columns:
+                    columns[id(values)] = np.take(values, order, axis=-1)
+                return columns[id(values)]
+
+            self._models = {m: {role: ordered(x) for role, x in roles.items()} for m, roles in block.models.items()}
+            self._weight = None if block.weight is None else ordered(block.weight)
+            self._origin = ordered(origin) if isinstance(origin, np.ndarray) else origin
+        self._batches: dict[str, Batch] = {}
+        self._memo: dict[tuple[str, Term], Array] = {}
+
+    @property
+    def weight(self) -> Array:
+        """The line of the weight."""
+        assert self._weight is not None
+        return self._ordered(self._weight)
+
+    def batch(self, model: str) -> Batch:
+        """Return the arrays of a model, with what its losses derive from them."""
+        if model not in self._batches:
+            self._batches[model] = Batch(
+                self._models[model],
+                activation=self._plan.activations[model],
+                origin=self._origin,
+                origins=self._origins,
+                gap=self._plan.gap,
+                classes=self._plan.classes,
+            )
+        return self._batches[model]
+
+    def of(self, quantity: Quantity) -> Array:
+        """Return the line of a quantity."""
+        line = self._line(quantity.model, quantity.term)
+        return line if quantity.less is None else line - self._line(quantity.less, quantity.term)
+
+    def _line(self, model: str, term: Term) -> Array:
+        if (model, term) not in self._memo:
+            line = self._ordered(weighted(term.rows(self.batch(model)), self._weight))
+            if not self._plan.bases:
+                return line
+            self._memo[model, term] = line
+        return self._memo[model, term]
+
+    def _ordered(self, line: Array) -> Array:
+        return line if self._order is None else np.take(line, self._order)
+
+    def all(self) -> Iterator[Array]:
+        """Yield the weight, if there is one, and the lines of all quantities."""
+        if self._weight is not None:
+            yield self.weight
+        for model in self._plan.order:
+            yield from map(self.of, self._plan.lines[model])
+            if model not in self._plan.bases:
+                self.forget(model)
+
+    def forget(self, model: str) -> None:
+        """Drop what was computed for a model, of which no line will be asked for any more."""
+        self._batches.pop(model, None)
+        self._memo = {key: line for key, line in self._memo.items() if key[0] != model}
+
+
 class _Reduction:
-    """The sums, peaks, samples and rows of one block, filled model by model."""
+    """The sums, peaks, samples and rows of one block."""
 
     def __init__(self, block: Block, plan: Plan, origins: Sequence[float]) -> None:
         self.block, self.plan, self.origins = block, plan, origins
         self.live: Mask | None = None if block.weight is None else block.weight > 0.0
-        self.batches: dict[str, Batch] = {}
         self.moments: BlockMoments | None = None
         self.grouped: dict[str, BlockGroups] = {}
         self.wholes = list(empty_wholes(plan))
         self.peaks: dict[tuple[str, int], PeaksByGroup] = {}
-        self.computed: dict[tuple[str, str, Term], Array] = {}  # weighted lines that are needed once more
-        # the lines of all rows, and about each slicing's origins, where more than their sums is needed
-        self.lines: dict[str, list[Array]] = {"": []} if plan.resamples or plan.times is not None else {}
-        self.lines |= {name: [] for name in plan.slicings} if plan.resamples else {}
         self.replicates: dict[str, Replicates] = {}
         self.series = NOTHING
         self.worst: dict[tuple[Couple, str], WorstRows] = {}
@@ -185,67 +259,53 @@ class _Reduction:
 
     def evaluate(self) -> Array:
         """Reduce every model's losses; return the (lines, rows) numbers that are to be written out."""
-        block, plan = self.block, self.plan
-        live = block.rows if self.live is None else int(np.count_nonzero(self.live))
-        self.moments = BlockMoments(plan.pairs, block.addresses, live, plan.cubed)
-        for name in (*plan.slicings, *plan.clusterings):
-            pairs, cubed = (plan.pairs, plan.cubed) if name in plan.slicings else ((), ())
-            self.grouped[name] = BlockGroups(pairs, block.groups[name], block.addresses, self.live, cubed)
-        if block.weight is not None:
-            weight = block.weight
-            self._add(lambda slicing: weight)
-        rows = np.empty((plan.lines_out, block.rows))
-        for model in plan.order:
-            batch = self.batches[model] = self._batch(model, self.origins[0] if self.origins else 0.0)
-            for quantity in plan.lines[model]:
-                self._add(partial(self._line, model, quantity.term, quantity.less), quantity.less is not None)
-            if model not in plan.bases:
-                self.computed = {key: line for key, line in self.computed.items() if key[0] != model}
-            for place, (owner, terms, kind) in enumerate(plan.wholes):
-                if owner == model:
-                    self._keep(place, kind, np.stack([term.rows(batch) for term in terms]))
-            if plan.lines_out:
-                self._write(model, batch, rows)
-            if plan.design is None or not plan.design.worst:  # its derived quantities are needed no more
-                del self.batches[model]
-        if plan.design is not None:
-            self._compare()
+        rows = np.empty((self.plan.lines_out, self.block.rows))
+        for name in (*self.plan.slicings, *self.plan.clusterings):
+            self._reduce_groups(name)
+        self._reduce_rows(rows)
         return rows
 
-    def _batch(self, model: str, origin: float | Array) -> Batch:
-        plan = self.plan
-        return Batch(
-            self.block.models[model],
-            activation=plan.activations[model],
-            origin=origin,
-            origins=self.origins,
-            gap=plan.gap,
-            classes=plan.classes,
-        )
+    def _lines(self, slicing: str, order: Rows | None = None) -> _Lines:
+        """Return the lines about the origin of the target, or about that of each row's slice."""
+        origin = self.origins[0] if self.origins else 0.0
+        return _Lines(self.block, self.plan, self.block.origins.get(slicing, origin), self.origins, order)
 
-    def _add(self, line: Callable[[str], Array], spare: bool = False) -> None:
-        """Sum a line, which is made for all rows ("") or about the origins of a slicing; see `BlockMoments.add`."""
-        assert self.moments is not None
-        values = line("")
-        self.moments.add(values, spare and not self.lines)
-        for name, groups in self.grouped.items():
-            groups.add(line(self.plan.clusterings.get(name, name)))
-        for name, lines in self.lines.items():
-            lines.append(line(name) if name else values)
+    def _reduce_rows(self, rows: Array) -> None:
+        """Reduce the rows as they come: sums, peaks, samples, and the numbers of each row, which `rows` takes."""
+        block, plan = self.block, self.plan
+        live = block.rows if self.live is None else int(np.count_nonzero(self.live))
+        self.moments = BlockMoments(plan.pairs_as_read, block.addresses, live, plan.cubed_as_read, block.runs)
+        lines, by_row = self._lines(""), list[Array]()
+        if plan.weighted:
+            self.moments.add(lines.weight)
+            by_row.append(lines.weight)
+        for model in plan.order:
+            for quantity in plan.lines[model]:
+                if plan.place(quantity) in plan.as_read:
+                    line = lines.of(quantity)
+                    self.moments.add(line, spare=quantity.less is not None)
+                    by_row += [line] if plan.keeps_lines else []
+                else:
+                    self.moments.skip(next(iter(self.grouped.values())))
+            for place, (owner, terms, kind) in enumerate(plan.wholes):
+                if owner == model:
+                    self._keep(place, kind, np.stack([term.rows(lines.batch(model)) for term in terms]))
+            if plan.lines_out:
+                self._write(model, lines.batch(model), rows)
+            if model not in plan.bases and not plan.shows_rows:  # its derived quantities are needed no more
+                lines.forget(model)
+        if plan.design is not None:
+            self._compare(plan.design, lines, by_row)
 
-    def _line(self, model: str, term: Term, less: str | None, slicing: str) -> Array:
-        """Return a term's weighted line; what depends on an origin is taken about that of each row's slice."""
-        if less is not None:
-            return self._line(model, term, None, slicing) - self._line(less, term, None, slicing)
-        if slicing not in self.block.origins or not is_about_origin(term.part):
-            slicing = ""
-        if (model, slicing, term) in self.computed:
-            return self.computed[model, slicing, term]
-        batch = self._batch(model, self.block.origins[slicing]) if slicing else self.batches[model]
-        line = weighted(term.rows(batch), self.block.weight)
-        if self.plan.bases or self.grouped:
-            self.computed[model, slicing, term] = line
-        return line
+    def _reduce_groups(self, name: str) -> None:
+        """Sum the lines by group of a slicing, or of clusters within one."""
+        block, plan = self.block, self.plan
+        pairs, cubed = (plan.pairs, plan.cubed) if name in plan.slicings else ((), ())
+        groups = BlockGroups(pairs, block.groups[name], block.addresses, self.live, cubed, block.runs)
+        lines = self._lines(plan.clusterings.get(name, name), groups.order)
+        for line in lines.all():
+            groups.add(line)
+        self.grouped[name] = groups
 
     def _keep(self, place: int, kind: str, values: Array) -> None:
         """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
@@ -281,31 +341,31 @@ class _Reduction:
                 rows[start : start + gradient.width] = np.concatenate([by_role[role] for role, _ in gradient.widths])
             start += gradient.width
 
-    def _compare(self) -> None:
+    def _compare(self, design: Design, lines: _Lines, by_row: Sequence[Array]) -> None:
         """Keep what comparisons need beside sums: replicates, rows in time, the worst rows, and whether any differ."""
-        block, plan, design = self.block, self.plan, self.plan.design
-        assert design is not None
-        if plan.resamples and self.lines[""]:
+        block, plan = self.block, self.plan
+        if plan.resamples and by_row:
             assert block.units is not None
-            for name, lines in self.lines.items():
+            for name in ("", *plan.slicings):
+                values = np.stack([*self._lines(name).all()] if name else by_row)
                 codes = block.groups[name] if name else np.zeros(block.rows, dtype=np.int64)
-                self.replicates[name] = Replicates(len(lines), plan.resamples)
-                self.replicates[name].take(np.stack(lines), block.units, codes, design.seed)
+                self.replicates[name] = Replicates(len(values), plan.resamples)
+                self.replicates[name].take(values, block.units, codes, design.seed)
         if plan.times is not None:
-            self.series = Sample.of(np.stack([*self.lines[""], *self._codes(), block.addresses.astype(np.float64)]))
+            self.series = Sample.of(np.stack([*by_row, *self._codes(), block.addresses.astype(np.float64)]))
         for couple in design.pairs:
             same_scale = plan.activations[couple[0]] == plan.activations[couple[1]]
             if not (same_scale and _alike(*(block.models[model] for model in couple))):
                 self.unlike.add(couple)
             for question in plan.questions if design.worst else ():
-                self._worst(couple, question, design.worst)
+                self._worst(couple, question, design.worst, lines)
 
-    def _worst(self, couple: Couple, question: Question, most: int) -> None:
+    def _worst(self, couple: Couple, question: Question, most: int, lines: _Lines) -> None:
         """Choose the rows of the block where the candidate loses most."""
         loss, term = question.loss, question.row
         if term is None:
             return
-        base, candidate = (term.rows(self.batches[model]) for model in couple)
+        base, candidate = (term.rows(lines.batch(model)) for model in couple)
         if loss.direction == "zero":
             excess = np.abs(candidate) - np.abs(base)
         else:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import label
-from lossctl.core.state import OUT_OF_RANGE, BlockMoments, Moments, exact_sum
+from lossctl.core.state import Moments
+from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, fraction, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount

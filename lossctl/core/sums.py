@@ -1,0 +1,306 @@
+"""Sums of the lines of one block, of their products and of their cubes, one segment of rows after the other.
+
+The segments are the runs of a block for all rows, or each group's rows within a run: one way of summing for both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from operator import mul
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.state import FINITE, NEVER, Moments, Odd, Pairs
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import SHIFT, units
+
+Ints = NDArray[np.int64]
+NOTHING: Final = np.empty(0)
+KINDS: Final = 3  # +inf, -inf, nan
+PIECE: Final = 8192  # products that are added in one call, of BLAS too, which starts threads for more than 10,000
+FEW: Final = 8192  # rows up to which a sum is always taken exactly
+CANCELS: Final = 32  # ... as it is where the mean is less than 1/32 of the spread
+NEARLY_CONSTANT: Final = 1.0 - 2.0**-10  # mean² / mean of squares above which products about 0 lose digits
+MAX_EXPONENT: Final = 1022
+OUT_OF_RANGE: Final = 64  # bits by which values are made smaller where their sum leaves the float range
+
+
+class Segments:
+    """Consecutive rows of a block: (segments,) places at which each begins; none is empty."""
+
+    def __init__(self, starts: Ints, rows: int) -> None:
+        self.starts, self.rows = starts, rows
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """The (segments,) numbers of rows."""
+        return np.diff(self.starts, append=self.rows)
+
+    @cached_property
+    def slices(self) -> list[slice]:
+        """The rows of each segment."""
+        return [slice(start, stop) for start, stop in pairwise([*self.starts.tolist(), self.rows])]
+
+    @cached_property
+    def _scratch(self) -> Array:
+        return np.empty(self.rows)
+
+    @cached_property
+    def _are_long(self) -> bool:
+        """Whether BLAS adds the products of a segment sooner than they are written out and added."""
+        return self.rows >= PIECE * len(self.starts)
+
+    def sums(self, line: NDArray[Any]) -> NDArray[Any]:
+        """Sum a (rows,) line by segment."""
+        return np.add.reduceat(line, self.starts)
+
+    def products(self, x: Array, y: Array) -> Array:
+        """Sum the products of two lines by segment."""
+        if self._are_long:
+            return np.array([sum_of_products(x[rows], y[rows]) for rows in self.slices])
+        return self.sums(np.multiply(x, y, out=self._scratch))
+
+    def means(self, line: Array, sums: Array) -> Array:
+        """Return the mean of each segment from its sum; where all values are equal, that value to the last bit."""
+        low, high = np.minimum.reduceat(line, self.starts), np.maximum.reduceat(line, self.starts)
+        return np.clip(sums / self.sizes, low, high)
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Repeat a value of each segment for its rows."""
+        return np.repeat(values, self.sizes)
+
+
+def sum_of_products(x: Array, y: Array) -> float:
+    """Return Σ x y over (rows,) lines, the sums of short pieces added pairwise."""
+    end = len(x) - len(x) % PIECE
+    pieces = np.vecdot(x[:end].reshape(-1, PIECE), y[:end].reshape(-1, PIECE))
+    return float(np.add.reduce(pieces)) + float(np.vecdot(x[end:], y[end:]))
+
+
+class Line(NamedTuple):
+    """A line d = x - m, m its (segments,) pivots, mostly 0; Σd by segment and, where they are needed, Σd² and Σd³."""
+
+    values: Array
+    pivots: Array
+    rests: Array
+    squares: Array | None = None
+    cubes: Array | None = None
+
+
+class BlockSums:
+    """The sums of the lines of one block, which are taken one after the other.
+
+    A line x is summed as it is, and about a pivot m only where its mean is so large beside its spread that products
+    would lose digits: with d = x - m and r = Σd the sum is n m + r, a sum of products is
+    Σ d_i d_j + m_i r_j + m_j r_i + n m_i m_j, and one of cubes Σd³ + 3 m Σd² + 3 m² r + n m³.
+    pairs: the lines whose products are summed. cubed: those whose cubes are. odd: see `GroupedMoments`, by segment.
+    """
+
+    few = 0  # rows up to which a segment is always summed about a pivot
+
+    def __init__(self, segments: Segments, addresses: Ints, pairs: Pairs, cubed: tuple[int, ...]) -> None:
+        self.segments, self.addresses, self.pairs, self.cubed = segments, addresses, pairs, cubed
+        self.lines: list[Line] = []  # without their values
+        self.products: dict[tuple[int, int], Array] = {}
+        self.odd: dict[int, Ints] = {}
+        self._partners, self._last_use = partners(pairs), last_use(pairs)
+        self._waiting: dict[int, Line] = {}  # those of which products are still to come
+
+    def add(self, x: Array, spare: bool = False) -> None:
+        """Take the next quantity, which is only read; the sum of a `spare` one need not be right where it cancels."""
+        place = len(self.lines)
+        sums = self.segments.sums(x)
+        if not np.isfinite(sums).all():
+            x, sums = self._without_odd(place, x)
+        line = self._line(place, x, sums, spare)
+        self.lines.append(line._replace(values=NOTHING))
+        self._waiting[place] = line
+        for i in self._partners.get(place, ()):
+            self.products[i, place] = self._product(self._waiting[i], line)
+        for i in [i for i in self._waiting if self._last_use.get(i, -1) <= place]:
+            del self._waiting[i]
+
+    def _line(self, place: int, x: Array, sums: Array, spare: bool) -> Line:
+        segments = self.segments
+        pivots = np.zeros(len(sums))
+        if place not in self._last_use and (spare or not self.few):
+            return Line(x, pivots, sums)
+        squares = segments.products(x, x)
+        level = (np.square(sums) >= NEARLY_CONSTANT * segments.sizes * squares) & (sums != 0.0)
+        if self.few:
+            level |= segments.sizes <= self.few
+        if level.any():
+            pivots = np.where(level, segments.means(x, sums), 0.0)
+            x = x - segments.spread(pivots)
+            sums, squares = segments.sums(x), segments.products(x, x)
+        return Line(x, pivots, sums, squares, segments.products(np.square(x), x) if place in self.cubed else None)
+
+    def _product(self, earlier: Line, line: Line) -> Array:
+        """Sum the products of two lines; NaN where those of a line with itself underflow: a spread that is not none."""
+        if earlier is not line:
+            return self.segments.products(earlier.values, line.values)
+        assert line.squares is not None
+        if line.squares.all():
+            return line.squares
+        moves = self.segments.sums((line.values != 0.0).astype(np.int64)) > 0
+        return np.where((line.squares == 0.0) & moves, np.nan, line.squares)
+
+    def _without_odd(self, place: int, x: Array) -> tuple[Array, Array]:
+        """Move values that are not finite out of a line into the record of their segments; return it and its sums."""
+        rows = np.flatnonzero(~np.isfinite(x))
+        if len(rows):
+            values, segment = x[rows], np.searchsorted(self.segments.starts, rows, side="right") - 1
+            record = self.odd[place] = no_odd(len(self.segments.starts))
+            for kind, test in enumerate((values == np.inf, values == -np.inf, np.isnan(values))):
+                record[kind] = np.bincount(segment[test], minlength=record.shape[1])
+            np.minimum.at(record[KINDS], segment, self.addresses[rows])
+            x = x.copy()
+            x[rows] = 0.0
+        return x, self.segments.sums(x)
+
+
+class BlockMoments(BlockSums):
+    """The moments of one block of all rows; its segments are runs, which begin at the places `runs`.
+
+    A sum of few rows, or of rows that nearly cancel, is taken to the last digit.
+    """
+
+    few = FEW
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        addresses: Ints,
+        live: int | None = None,
+        cubed: tuple[int, ...] = (),
+        runs: Sequence[int] = (0,),
+    ) -> None:
+        starts = np.array(runs if len(addresses) else (), dtype=np.int64)
+        super().__init__(Segments(starts, len(addresses)), addresses, pairs, cubed)
+        self.live = len(addresses) if live is None else live
+        self._shifts: dict[int, int] = {}
+        self._sums: dict[tuple[int, int], int] = {}  # those taken to the last digit, by place and segment
+
+    def _line(self, place: int, x: Array, sums: Array, spare: bool) -> Line:
+        line = super()._line(place, x, sums, spare)
+        if not np.isfinite(sums + line.rests).all():  # out of range, though no value is
+            x, self._shifts[place] = np.ldexp(x, -OUT_OF_RANGE), OUT_OF_RANGE
+            line = super()._line(place, x, self.segments.sums(x), spare)
+            return line._replace(squares=np.full(len(sums), np.inf))
+        if not spare:
+            assert line.squares is not None
+            sizes = self.segments.sizes
+            cancels = np.abs(sizes * line.pivots + line.rests) * CANCELS < np.sqrt(sizes) * np.sqrt(line.squares)
+            for s in np.flatnonzero(cancels | (sizes <= FEW)).tolist():
+                self._sums[place, s] = exact_sum(x[self.segments.slices[s]])
+        return line
+
+    def skip(self, elsewhere: BlockSums) -> None:
+        """Leave out the next quantity, which is summed elsewhere: here its sum is 0, and it has no products."""
+        place, zeros = len(self.lines), np.zeros(len(self.segments.starts))
+        self.lines.append(Line(NOTHING, zeros, zeros))
+        if place in elsewhere.odd:
+            self.odd[place] = elsewhere.odd[place]
+
+    def state(self) -> Moments:
+        """Return the moments of all lines taken."""
+        if not self.segments.rows:
+            return Moments.empty(len(self.lines), self.pairs, self.cubed)
+        sizes = self.segments.sizes.tolist()
+        pivots = [list(map(units, line.pivots.tolist())) for line in self.lines]
+        rests = [list(map(units, line.rests.tolist())) for line in self.lines]
+        for (place, s), total in self._sums.items():
+            rests[place][s] = total - sizes[s] * pivots[place][s]
+        sums = [sum(map(mul, sizes, m), sum(r)) for m, r in zip(pivots, rests, strict=True)]
+
+        def product(i: int, j: int) -> int | None:
+            if not are_finite(self.products[i, j], self.lines[i].squares, self.lines[j].squares):
+                return None
+            terms = zip(self.products[i, j].tolist(), sizes, pivots[i], pivots[j], rests[i], rests[j], strict=True)
+            return sum((units(dd) << SHIFT) + mi * rj + mj * (ri + n * mi) for dd, n, mi, mj, ri, rj in terms)
+
+        def cube(i: int) -> int | None:
+            _, _, _, squares, cubes = self.lines[i]
+            if squares is None or cubes is None or not are_finite(squares, cubes):
+                return None
+            terms = zip(cubes.tolist(), squares.tolist(), sizes, pivots[i], rests[i], strict=True)
+            return sum(
+                (units(ddd) << 2 * SHIFT) + m * (3 * (units(dd) << SHIFT) + m * (3 * r + n * m))
+                for ddd, dd, n, m, r in terms
+            )
+
+        return Moments(
+            pairs=self.pairs,
+            rows=self.segments.rows,
+            live=self.live,
+            sums=tuple(total << self._shifts.get(place, 0) for place, total in enumerate(sums)),
+            products=tuple(product(*pair) for pair in self.pairs),
+            odd=tuple(self._odd(place) for place in range(len(self.lines))),
+            cubed=self.cubed,
+            cubes=tuple(map(cube, self.cubed)),
+        )
+
+    def _odd(self, place: int) -> Odd:
+        if place not in self.odd:
+            return FINITE
+        plus, minus, nan = self.odd[place][:KINDS].sum(axis=1).tolist()
+        return Odd(plus, minus, nan, int(self.odd[place][KINDS].min()))
+
+
+def moments_of(lines: Iterable[Array], pairs: Pairs, addresses: Ints, live: int | None = None) -> Moments:
+    """Reduce one block of quantities, each a (rows,) line; lines may be made one at a time."""
+    block = BlockMoments(pairs, addresses, live)
+    for line in lines:
+        block.add(line)
+    return block.state()
+
+
+def are_finite(*sums: Array | None) -> bool:
+    """Whether all sums are in range."""
+    return all(x is not None and bool(np.isfinite(x).all()) for x in sums)
+
+
+@lru_cache
+def partners(pairs: Pairs) -> dict[int, tuple[int, ...]]:
+    """Return for each quantity the earlier ones (and itself) with which it is multiplied."""
+    return {j: tuple(i for i, second in pairs if second == j) for _, j in pairs}
+
+
+@lru_cache
+def last_use(pairs: Pairs) -> dict[int, int]:
+    """Return for each quantity that is multiplied the last one with which it is."""
+    return {i: max(max(pair) for pair in pairs if i in pair) for i in {i for pair in pairs for i in pair}}
+
+
+def no_odd(segments: int) -> Ints:
+    """Return the record of segments without a value that is not finite."""
+    record = np.zeros((KINDS + 1, segments), dtype=np.int64)
+    record[KINDS] = NEVER
+    return record
+
+
+def exact_sum(line: Array, cuts: int = 1) -> int:
+    """Sum a finite line whose sum is in range, in units of 2^-1074.
+
+    The leading digits of every value are cut at one power of two large enough that they add without rounding
+    (Zielke & Drygalla 2003; Rump, Ogita & Oishi 2008, doi:10.1137/050645671), `cuts` times; what is left over is so
+    small that its rounding does not reach the last digit of the sum, unless that cancels to a part in 2^50 of its
+    terms, or with every further cut to a part in 2^30 of that.
+    """
+    total = 0
+    for _ in range(cuts):
+        top = max(float(np.maximum.reduce(line)), -float(np.minimum.reduce(line)))
+        exponent = math.frexp(top)[1] + len(line).bit_length() + 1
+        if exponent > MAX_EXPONENT or not top:
+            break
+        cut = math.ldexp(1.0, exponent)
+        lead = line + cut
+        lead -= cut
+        total += units(float(np.add.reduce(lead)))
+        line = line - lead
+    return total + units(float(np.add.reduce(line)))
