@@ -14,7 +14,17 @@ from lossctl.numerics import activation as act
 from lossctl.numerics.array import Array
 
 FRAMES = {"boxes_xywh": "xywh", "boxes_cxcywh": "cxcywh"}  # forms whose columns are turned into corners first
-BLOCK = 65_536  # rows; blocks lie at fixed row addresses, so their sums do not depend on how rows arrive
+BLOCK = 65_536  # rows at fixed addresses that are summed together, so that sums do not depend on how rows arrive
+MOST_BLOCKS = 4  # that are worked on at a time
+BLOCK_BYTES = 1 << 23  # that the columns of a block take at most, where it is longer than one BLOCK
+
+
+def block_rows(width: int | None) -> int:
+    """Return how many rows of `width` columns are worked on at a time: one, two or four BLOCKs."""
+    if width is None:
+        return BLOCK
+    blocks = BLOCK_BYTES // (8 * BLOCK * max(width, 1))
+    return BLOCK * max(1, min(MOST_BLOCKS, 1 << (blocks.bit_length() - 1))) if blocks else BLOCK
 
 
 class Batch:

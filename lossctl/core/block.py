@@ -221,7 +221,10 @@ def _places() -> Hashes:
 
 def row_hashes(start: int, rows: int) -> Hashes:
     """Return (rows,) hashes of the addresses of a block's rows, which begin at a multiple of BLOCK."""
-    return _places()[:rows] + np.uint64(stirred_one(start // BLOCK + 1))
+    blocks = [np.uint64(stirred_one(first // BLOCK + 1)) for first in range(start, start + max(rows, 1), BLOCK)]
+    if len(blocks) == 1:
+        return _places()[:rows] + blocks[0]
+    return (_places() + np.array(blocks)[:, np.newaxis]).reshape(-1)[:rows]
 
 
 def text_hash(text: str) -> int:

@@ -140,7 +140,10 @@ class BlockReader:
 
     def feeds(self, parts: int) -> list[Iterator[Pending[Block]]]:
         """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
-        return [self._feed(rows) for rows in self._rows.feeds(self._columns, 1 if self.in_order else parts)]
+        short = self._whole_sets or self._needs_units  # what these add up depends on where blocks begin
+        return [
+            self._feed(rows) for rows in self._rows.feeds(self._columns, 1 if self.in_order else parts, short=short)
+        ]
 
     def _feed(self, stream: Iterator[Pending[Rows]]) -> Iterator[Pending[Block]]:
         pending = (rows.then(self._block) for rows in stream)

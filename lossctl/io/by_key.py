@@ -62,10 +62,10 @@ class ByKey(ByPosition):
         self.keep_rows = keep_rows
         self._buckets: Buckets | None = None
 
-    def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
+    def feeds(self, columns: Columns, parts: int, *, short: bool = False) -> list[Iterator[Pending[Rows]]]:
         """Return at most `parts` streams that have all rows between them."""
         if self._ascend_alike():
-            return super().feeds(columns, parts)
+            return super().feeds(columns, parts, short=short)
         self._buckets = Buckets(self, columns)
         return [self._buckets.feed()]
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import BLOCK
+from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Hashes, Pending, row_hashes
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Table, rechunked
@@ -52,14 +52,14 @@ class ByPosition:
         more = "; if the files are parts of one table, add --concat" if several_models else ""
         self.advice = f"; if rows belong together by a key, add --id COLUMN{more}"
 
-    def feeds(self, columns: Columns, parts: int) -> list[Iterator[Pending[Rows]]]:
-        """Return at most `parts` streams that have all rows between them, each in row order."""
+    def feeds(self, columns: Columns, parts: int, *, short: bool = False) -> list[Iterator[Pending[Rows]]]:
+        """Return at most `parts` streams that have all rows between them, in row order; `short`: BLOCK by BLOCK."""
         if self.key:
             columns = [*columns, (0, dict.fromkeys(self.key, Kind.KEY))]
+        widths = [None if short else self.tables[place].row_width(kinds) for place, kinds in columns]
+        size = BLOCK if None in widths else block_rows(sum(filter(None, widths)))
         bounds = self._bounds(parts) if parts > 1 else [0]
-        if len(bounds) == 1:
-            return [self._feed(columns, 0, None)]
-        return [self._feed(columns, *pair) for pair in zip(bounds, [*bounds[1:], None], strict=True)]
+        return [self._feed(columns, size, *pair) for pair in zip(bounds, [*bounds[1:], None], strict=True)]
 
     def _bounds(self, parts: int) -> list[int]:
         """Choose where parts begin: near equal shares, at block addresses up to which little must be read in vain."""
@@ -81,8 +81,8 @@ class ByPosition:
                 bounds.append(best)
         return bounds
 
-    def _feed(self, columns: Columns, start: int, stop: int | None) -> Iterator[Pending[Rows]]:
-        streams = [_Stream(place, self.tables[place], kinds, start, stop) for place, kinds in columns]
+    def _feed(self, columns: Columns, size: int, start: int, stop: int | None) -> Iterator[Pending[Rows]]:
+        streams = [_Stream(place, self.tables[place], kinds, size, start, stop) for place, kinds in columns]
         while True:
             pieces = [stream.next() for stream in streams]
             counts = [0 if piece is None else piece.rows for piece in pieces]
@@ -143,10 +143,12 @@ def _decoded(
 class _Stream:
     """Pieces of one table, and the error that has cut them short, if one has."""
 
-    def __init__(self, place: int, table: Table, columns: Mapping[str, Kind], start: int, stop: int | None) -> None:
+    def __init__(
+        self, place: int, table: Table, columns: Mapping[str, Kind], size: int, start: int, stop: int | None
+    ) -> None:
         self.table = place
         pieces = table.read(columns) if table.cuts is None else table.read(columns, start, stop)
-        self._pieces = rechunked(pieces, BLOCK)
+        self._pieces = rechunked(pieces, size)
         self.error: DataError | None = None
 
     def next(self) -> Pending[Piece] | None:

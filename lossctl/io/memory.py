@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import BLOCK
+from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
@@ -131,9 +131,13 @@ class ArrayTable(Table):
         if len(set(lengths.values())) > 1:
             raise DataError(f"{self.label}: the columns differ in length: {lengths}")
         end = max(lengths.values(), default=0) if stop is None else stop
-        for first in range(start, end, BLOCK):
-            rows = slice(first, min(first + BLOCK, end))
+        step = block_rows(self.row_width(columns))
+        for first in range(start, end, step):
+            rows = slice(first, min(first + step, end))
             yield ready(Piece({name: self._column(name, rows, kind) for name, kind in columns.items()}))
+
+    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+        return sum(self.shape(name).width for name in columns)
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
         array = self.array(name)[rows]
@@ -262,12 +266,15 @@ class ArrowTable(Table):
         with self.naming(name):
             return Shape(shape.kind, arrow.vectors(first).values.shape[0] if len(first) else 0)
 
+    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+        return sum(self.shape(name).width for name in columns)
+
     def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
-        """Yield record batches of columns, of at most BLOCK rows."""
+        """Yield record batches of columns, of at most a block of rows."""
         import pyarrow as pa
 
         table = pa.table({name: self.column(name) for name in columns})
-        yield from table.slice(start, None if stop is None else stop - start).to_batches(max_chunksize=BLOCK)
+        yield from table.slice(start, None if stop is None else stop - start).to_batches(max_chunksize=block_rows(self.row_width(columns)))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         from lossctl.io import arrow

@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import BLOCK
+from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
 from lossctl.io.memory import NUMERIC, ArrayTable
@@ -82,8 +82,9 @@ def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[ND
     rows, width, size = layout.shape[0], layout.width, layout.dtype.itemsize
     # in Fortran order a column is contiguous, and columns follow the reversed order of the trailing indices
     order = np.arange(width).reshape(layout.shape[1:], order="F").reshape(-1)
-    for first in range(start, end, BLOCK):
-        count = min(BLOCK, end - first)
+    step = block_rows(width)
+    for first in range(start, end, step):
+        count = min(step, end - first)
         if layout.fortran:
             block = np.empty((width, count), layout.dtype)
             for line, column in enumerate(order.tolist()):
@@ -116,6 +117,9 @@ class NpyTable(FileTable):
     @property
     def rows(self) -> int:
         return self.layout.shape[0]
+
+    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+        return self.layout.width
 
     def shape(self, name: str) -> Shape:
         return self.layout.column

@@ -14,7 +14,7 @@ try:
 except ImportError:
     from pyarrow.parquet.core import ParquetReader
 
-from lossctl.core.batch import BLOCK
+from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed
 from lossctl.io import arrow
@@ -79,7 +79,7 @@ class ParquetTable(FileTable):
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         self._check_size(columns)
         self._check_single(columns)
-        stop = self.rows if stop is None else stop
+        stop, size = self.rows if stop is None else stop, block_rows(self.row_width(columns))
         reader = ParquetReader()
         words = {name: arrow.DictionaryWords() for name, kind in columns.items() if kind is Kind.TEXT}
         try:
@@ -96,7 +96,7 @@ class ParquetTable(FileTable):
                 )
                 leaves = [place for place, path in enumerate(reader.column_paths) if path[0] in columns]
                 first, groups = self._groups(start, stop)
-                for batch in reader.iter_batches(BLOCK, row_groups=groups, column_indices=leaves, use_threads=False):
+                for batch in reader.iter_batches(size, row_groups=groups, column_indices=leaves, use_threads=False):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     first += batch.num_rows
                     if low < high:
@@ -110,6 +110,9 @@ class ParquetTable(FileTable):
             self.source.unchanged()
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
         self.source.unchanged()
+
+    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+        return sum(arrow.shape(self.schema.field(name).type).width or BLOCK for name in columns)
 
     def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:
         """Return the first row of the row groups that hold rows start to stop, and these groups."""

@@ -97,6 +97,10 @@ class Table(ABC):
         except DataError as error:
             raise DataError(f"{self.label}: column {name!r} {error}") from None
 
+    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+        """Return how many values a row has, where pieces may be of any length; None where they are of a BLOCK."""
+        return None
+
     def row(self, columns: Mapping[str, Kind], row: int) -> Piece | None:
         """Read one row again, for a message."""
         for piece in decoded(self.read(columns)):
