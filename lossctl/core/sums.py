@@ -51,9 +51,9 @@ class Segments:
         return np.empty(self.rows)
 
     @cached_property
-    def _are_long(self) -> bool:
-        """Whether BLAS adds the products of a segment sooner than they are written out and added."""
-        return self.rows >= PIECE * len(self.starts)
+    def _long(self) -> list[int]:
+        """The segments whose products BLAS adds sooner than they are written out and added."""
+        return [int(s) for s in np.flatnonzero(self.sizes >= PIECE)]
 
     def sums(self, line: NDArray[Any]) -> NDArray[Any]:
         """Sum a (rows,) line by segment."""
@@ -61,9 +61,12 @@ class Segments:
 
     def products(self, x: Array, y: Array) -> Array:
         """Sum the products of two lines by segment."""
-        if self._are_long:
+        if len(self._long) == len(self.starts):
             return np.array([sum_of_products(x[rows], y[rows]) for rows in self.slices])
-        return self.sums(np.multiply(x, y, out=self._scratch))
+        sums = self.sums(np.multiply(x, y, out=self._scratch))
+        for s in self._long:
+            sums[s] = sum_of_products(x[self.slices[s]], y[self.slices[s]])
+        return sums
 
     def means(self, line: Array, sums: Array) -> Array:
         """Return the mean of each segment from its sum; where all values are equal, that value to the last bit."""

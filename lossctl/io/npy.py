@@ -77,12 +77,11 @@ def layout_of(file: IO[bytes], size: int) -> Layout:
     return layout
 
 
-def blocks(file: IO[bytes], layout: Layout, start: int, end: int) -> Iterator[NDArray[Any]]:
+def blocks(file: IO[bytes], layout: Layout, start: int, end: int, step: int) -> Iterator[NDArray[Any]]:
     """Yield (width, rows) arrays of the rows start to end of a file that can be read at any place."""
     rows, width, size = layout.shape[0], layout.width, layout.dtype.itemsize
     # in Fortran order a column is contiguous, and columns follow the reversed order of the trailing indices
     order = np.arange(width).reshape(layout.shape[1:], order="F").reshape(-1)
-    step = block_rows(width)
     for first in range(start, end, step):
         count = min(step, end - first)
         if layout.fortran:
@@ -137,7 +136,9 @@ class NpyTable(FileTable):
             raise DataError(f"{self.label}: {NOT_SINGLE}")
         try:
             with open(self.source.path, "rb") as file:
-                for block in blocks(file, self.layout, start, self.rows if stop is None else stop):
+                for block in blocks(
+                    file, self.layout, start, self.rows if stop is None else stop, block_rows(self.layout.width)
+                ):
                     if numeric and kind in (Kind.NUMBER, Kind.CELL):
                         yield ready(Piece({name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}))
                     else:
@@ -259,7 +260,7 @@ class NpzTable(FileTable):
         spool.flush()
         if spool.tell() != layout.size:
             raise self._of_array(name, "it is cut short")
-        return (block.T for block in blocks(spool, layout, 0, self.rows))
+        return (block.T for block in blocks(spool, layout, 0, self.rows, BLOCK))
 
     def _in_order(self, member: IO[bytes], name: str, layout: Layout) -> Iterator[NDArray[Any]]:
         member.read(layout.start)
