@@ -127,7 +127,7 @@ class BlockGroups(BlockSums):
         starts = np.flatnonzero(np.concatenate([np.ones(min(len(codes), 1), dtype=bool), changes]))
         self._codes = self._codes[starts]
         super().__init__(Segments(starts, len(codes)), np.take(addresses, self.order), pairs, cubed)
-        self._live = None if live is None else self.segments.sums(np.take(live, self.order).astype(np.int64))
+        self._live = None if live is None else self.segments.counts(np.take(live, self.order))
 
     def state(self) -> GroupedMoments:
         """Return the moments of all lines taken."""

@@ -6,7 +6,7 @@ The segments are the runs of a block for all rows, or each group's rows within a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from operator import mul
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.state import FINITE, NEVER, Moments, Odd, Pairs
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.exact import SHIFT, units
 
 Ints = NDArray[np.int64]
 NOTHING: Final = np.empty(0)
 KINDS: Final = 3  # +inf, -inf, nan
+SHORT_PIECE: Final = 2048  # rows
 PIECE: Final = 8192  # products that are added in one call, of BLAS too, which starts threads for more than 10,000
 FEW: Final = 8192  # rows up to which a sum is always taken exactly
 CANCELS: Final = 32  # ... as it is where the mean is less than 1/32 of the spread
@@ -55,17 +56,27 @@ class Segments:
         """The segments whose products BLAS adds sooner than they are written out and added."""
         return [int(s) for s in np.flatnonzero(self.sizes >= PIECE)]
 
-    def sums(self, line: NDArray[Any]) -> NDArray[Any]:
+    def counts(self, rows: Mask) -> Ints:
+        """Count the rows of a mask by segment."""
+        return np.add.reduceat(rows, self.starts, dtype=np.int64)
+
+    def sums(self, line: Array) -> Array:
         """Sum a (rows,) line by segment."""
-        return np.add.reduceat(line, self.starts)
+        return self._by_segment(lambda rows: sum_of(line[rows]), lambda: line)
 
     def products(self, x: Array, y: Array) -> Array:
         """Sum the products of two lines by segment."""
+        return self._by_segment(
+            lambda rows: sum_of_products(x[rows], y[rows]), lambda: np.multiply(x, y, out=self._scratch)
+        )
+
+    def _by_segment(self, long: Callable[[slice], float], line: Callable[[], Array]) -> Array:
+        """Sum long segments one by one, and the short ones of a line at once."""
         if len(self._long) == len(self.starts):
-            return np.array([sum_of_products(x[rows], y[rows]) for rows in self.slices])
-        sums = self.sums(np.multiply(x, y, out=self._scratch))
+            return np.array([long(rows) for rows in self.slices])
+        sums = np.add.reduceat(line(), self.starts)
         for s in self._long:
-            sums[s] = sum_of_products(x[self.slices[s]], y[self.slices[s]])
+            sums[s] = long(self.slices[s])
         return sums
 
     def means(self, line: Array, sums: Array) -> Array:
@@ -76,6 +87,16 @@ class Segments:
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Repeat a value of each segment for its rows."""
         return np.repeat(values, self.sizes)
+
+
+def sum_of(line: Array) -> float:
+    """Sum a (rows,) line: what `np.add` rounds are short pieces, which are added without rounding."""
+    end = len(line) - len(line) % SHORT_PIECE
+    pieces = [*np.add.reduce(line[:end].reshape(-1, SHORT_PIECE), axis=1).tolist(), float(np.add.reduce(line[end:]))]
+    try:
+        return math.fsum(pieces)
+    except (OverflowError, ValueError):  # out of range, or infinities that contradict
+        return float(np.add.reduce(line))
 
 
 def sum_of_products(x: Array, y: Array) -> float:
@@ -150,7 +171,7 @@ class BlockSums:
         assert line.squares is not None
         if line.squares.all():
             return line.squares
-        moves = self.segments.sums((line.values != 0.0).astype(np.int64)) > 0
+        moves = self.segments.counts(line.values != 0.0) > 0
         return np.where((line.squares == 0.0) & moves, np.nan, line.squares)
 
     def _without_odd(self, place: int, x: Array) -> tuple[Array, Array]:

@@ -136,7 +136,7 @@ class ArrayTable(Table):
             rows = slice(first, min(first + step, end))
             yield ready(Piece({name: self._column(name, rows, kind) for name, kind in columns.items()}))
 
-    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+    def row_width(self, columns: Collection[str]) -> int | None:
         return sum(self.shape(name).width for name in columns)
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
@@ -266,7 +266,7 @@ class ArrowTable(Table):
         with self.naming(name):
             return Shape(shape.kind, arrow.vectors(first).values.shape[0] if len(first) else 0)
 
-    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+    def row_width(self, columns: Collection[str]) -> int | None:
         return sum(self.shape(name).width for name in columns)
 
     def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
@@ -274,7 +274,8 @@ class ArrowTable(Table):
         import pyarrow as pa
 
         table = pa.table({name: self.column(name) for name in columns})
-        yield from table.slice(start, None if stop is None else stop - start).to_batches(max_chunksize=block_rows(self.row_width(columns)))
+        rows = table.slice(start, None if stop is None else stop - start)
+        yield from rows.to_batches(max_chunksize=block_rows(self.row_width(columns)))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         from lossctl.io import arrow
@@ -339,7 +340,9 @@ class DatasetTable(ArrowTable):
         import pyarrow as pa
 
         try:
-            for batch in self.table.to_batches(columns=list(columns), batch_size=BLOCK, use_threads=False):
+            for batch in self.table.to_batches(
+                columns=list(columns), batch_size=block_rows(self.row_width(columns)), use_threads=False
+            ):
                 batch.validate(full=True)  # of files that nobody has looked at
                 yield batch
         except (pa.ArrowException, OSError) as error:

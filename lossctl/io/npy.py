@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -117,7 +117,7 @@ class NpyTable(FileTable):
     def rows(self) -> int:
         return self.layout.shape[0]
 
-    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+    def row_width(self, columns: Collection[str]) -> int | None:
         return self.layout.width
 
     def shape(self, name: str) -> Shape:

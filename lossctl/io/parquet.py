@@ -111,7 +111,7 @@ class ParquetTable(FileTable):
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
         self.source.unchanged()
 
-    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+    def row_width(self, columns: Collection[str]) -> int | None:
         return sum(arrow.shape(self.schema.field(name).type).width or BLOCK for name in columns)
 
     def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -97,7 +97,7 @@ class Table(ABC):
         except DataError as error:
             raise DataError(f"{self.label}: column {name!r} {error}") from None
 
-    def row_width(self, columns: Mapping[str, Kind]) -> int | None:
+    def row_width(self, columns: Collection[str]) -> int | None:
         """Return how many values a row has, where pieces may be of any length; None where they are of a BLOCK."""
         return None
 
