@@ -195,6 +195,42 @@ def labelled(spec: str) -> tuple[str, Loss]:
     return loss.spec, loss
 
 
+def split_specs(texts: Iterable[str]) -> list[str]:
+    """Split specs at the commas that begin another loss, as in `mae,rmse` and `huber:delta=2,p90=quantile:q=0.9`."""
+    specs: list[str] = []
+    for text in texts:
+        first, *pieces = text.split(",")
+        specs.append(first)
+        for piece in pieces:
+            if _begins_a_loss(specs[-1], piece):
+                specs.append(piece)
+            else:
+                specs[-1] += f",{piece}"
+    return specs
+
+
+def _begins_a_loss(spec: str, piece: str) -> bool:
+    """Whether a piece behind a comma is no parameter of the loss before it, but another loss."""
+    before = spec.rpartition("=")[2] if ":" not in spec else spec.partition(":")[0].rpartition("=")[2]
+    if ":" not in spec:
+        return "=" not in piece or (is_known(before) and is_known(_bare(piece)))  # else a label has a comma
+    key, equals, _ = piece.partition("=")
+    if equals and is_known(before) and fold(key) in {param.name for param in named(before).params}:
+        return False
+    return is_known(_bare(piece))
+
+
+def _bare(spec: str) -> str:
+    """Return the name of the loss in a spec, without a label and parameters."""
+    label, equals, spec_of = spec.partition("=")
+    return (spec_of if equals and ":" not in label else spec).partition(":")[0]
+
+
+def is_known(name: str) -> bool:
+    """Whether a loss has the name."""
+    return built_in(fold(name)) is not None or fold(name) in plugged().names
+
+
 TABLE = re.compile(r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)")
 LARGEST = 1 << 20  # bytes; a table of class weights is small
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
-from lossctl.api.query import Query, as_list, open_inputs, with_arguments
+from lossctl.api.query import Query, as_list, with_arguments
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
@@ -167,7 +167,7 @@ def answer(
     that tell clusters and times, where rows are not independent.
     """
     options = query.options
-    tables, names, paths = open_inputs(query.data, options["targets"], options["delimiter"], options["concat"])
+    tables, names, paths = query.opened()
     rows_out = options["rows_out"]
     if rows_out is not None:
         check_rows_path(rows_out)
@@ -215,6 +215,7 @@ def answer(
         times=next(iter(selection.times), None),
         classes=job.rule.classes,
         gap=gap,
+        asides=job.asides() if design is None else (),
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
     if all(table.rows is not None for table in tables):
@@ -451,7 +452,7 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        tuple(_warnings(state, reader, finish.rough)),
+        (*_warnings(state, reader, finish.rough), *(job.tell_quantiles(state, plan) if plan.design is None else ())),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
     )

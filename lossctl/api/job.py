@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -10,14 +10,16 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
+from lossctl.api.multicolumn import are_quantiles, frame_of, levels_of
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
+from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
 from lossctl.core.form import FORM_OF, OPTIONAL, Form, Reading, form_wish
-from lossctl.core.loss import Loss, admits, column_readings, fitted, fixes, misfit, unfit
+from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import split_labels
 from lossctl.core.state import NEVER
+from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
@@ -25,6 +27,7 @@ from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
+from lossctl.losses.regression import crossing, reached
 from lossctl.numerics.activation import APPLY
 from lossctl.numerics.array import Array
 from lossctl.results.report import TargetReading, Task
@@ -34,6 +37,9 @@ USUAL: Final = {
     "binary": ("bce", "brier", "focal", "zero_one"),
     "multiclass": ("cce", "brier", "focal", "zero_one"),
     "multilabel": ("bce", "focal"),
+    "quantile": ("quantile",),
+    "boxes": ("iou", "giou", "diou", "ciou"),
+    "masks": ("dice", "iou_mask", "bce"),
 }
 RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
 READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
@@ -56,6 +62,7 @@ class Job:
         options, target = query.options, selection.target
         positive, classes = options["positive_label"], options["classes"]
         self._query, self._tables, self._selection = query, tables, selection
+        self._soft = False  # whether the target holds probabilities of classes
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
         if positive is not None and target is not None:
@@ -106,6 +113,11 @@ class Job:
                     raise UsageError(f"{role} has {widths[role]} columns for {first!r}, {width} for {model!r}")
         return widths
 
+    def _has_axes(self) -> bool:
+        """Whether each row of the target is an array of several axes, as the pixels of a mask are."""
+        slot = self._selection.target
+        return slot is not None and self._tables[slot.table].shape(slot.columns[0]).axes > 1
+
     def _target_kind(self) -> str:
         slot = self._selection.target
         return self._tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
@@ -118,11 +130,8 @@ class Job:
             return Task(name, False, "--task")
         if self._query.losses:
             return None
-        width = self.widths.get("pred", 1)
-        if width >= 2 and width == self.widths.get("target"):
-            return None
-        if width >= 2:
-            return Task("multiclass", True, f"{width} prediction columns")
+        if self.widths.get("pred", 1) >= 2:
+            return self._task_of_columns(self.widths["pred"])
         if positive is not None:
             return Task("binary", True, "--positive-label")
         if self._target_kind() == "text":
@@ -132,15 +141,32 @@ class Job:
             )
         return None
 
+    def _task_of_columns(self, width: int) -> Task | None:
+        """Return the task of several prediction columns; None where values have to tell."""
+        target, outputs = self._selection.target, self.widths.get("target", 1)
+        if target is None or {"softmax", RENORMALIZE} & set(self.activations.values()):
+            return Task("multiclass", True, f"{width} prediction columns")
+        frame = frame_of(target.columns)
+        if outputs == width and frame is not None:
+            return Task("boxes", True, f"columns named as boxes, {frame}")
+        if outputs == width:
+            return None
+        if outputs == 1 and are_quantiles(self._tables, self._selection):
+            return Task("quantile", True, f"{width} columns named by quantiles")
+        return Task("multiclass", True, f"{width} prediction columns")
+
     def _task_of_values(self, block: Block) -> Task:
         """Tell tasks apart by the first block: rows that sum to 1, a 0/1 target and predictions within [0, 1]."""
         width = self.widths.get("target", 1)
         if width > 1:
-            if self._are_class_rows(block):
-                return Task("multiclass", True, CLASS_ROWS)
             models = block.models.items()
             flags = all(_are_flags(roles["target"]) for _, roles in models)
+            if self._are_class_rows(block):
+                self._soft = not flags
+                return Task("multiclass", True, CLASS_ROWS)
             if flags and all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models):
+                if self._has_axes():
+                    return Task("masks", True, "arrays of 0 and 1 in each row of the target")
                 return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
             return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
@@ -163,9 +189,12 @@ class Job:
         """Return the losses with their labels: of the command, or the usual ones of the task that fit the columns."""
         if self._query.losses:
             return self._query.losses
-        usual = [registry.loss_of(name) for name in USUAL["regression" if self.task is None else self.task.name]]
-        fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
-        return [(loss.spec, loss) for loss in fitting or usual[:1]]
+        task = "regression" if self.task is None else self.task.name
+        frame = None if self._selection.target is None else frame_of(self._selection.target.columns)
+        framed = f":frame={frame}" if task == "boxes" and frame not in (None, "xyxy") else ""
+        forms = [(loss, loss.form_for(self.widths, self._wish())) for loss in _usual(task, framed)]
+        fitting = [loss for loss, form in forms if form and not (self._soft and form.roles["target"] == ONE_HOT)]
+        return [(loss.spec, loss) for loss in fitting or _usual(task, framed)[:1]]
 
     def candidates(self) -> list[tuple[str, Loss]]:
         """Return the losses that may be computed; while the task is open, those of all that it may be."""
@@ -255,11 +284,13 @@ class Job:
         """Return a loss as the columns take it, and its form."""
         widths = {role: self.widths[role] for role in loss.roles if role in self.widths}
         single = self._query.options["per_output"] and widths.get("pred", 1) > 1
+        loss = loss if single else self._of_columns(loss)
+        self._check_frame(loss)
         fit = fitted(loss, dict.fromkeys(widths, 1) if single else widths, self._wish())
         if single and (fit is None or not fit[1].outputs or len({widths[role] for role in widths} - {1}) > 1):
             raise UsageError(f"--per-output: the columns of {loss.spec} are not outputs of their own; ask it apart")
         if fit is None:
-            raise UsageError(misfit(loss, widths))
+            raise UsageError(misfit(loss, widths) + self._without_name(loss))
         tolerance = self._query.options["sum_tolerance"]
         if tolerance is not None:
             fit = fit[0], fit[1].within(tolerance)
@@ -267,6 +298,52 @@ class Job:
             if fault := unfit(loss, fit[1], activation):
                 raise UsageError(f"{fault}{self._alternatives(activation)}")
         return fit
+
+    def _of_columns(self, loss: Loss) -> Loss:
+        """Return the quantile loss with the quantiles that the columns are named by; other losses as they are."""
+        if loss.name != "quantile" or self.widths.get("target") != 1 or self.widths.get("pred", 1) == 1:
+            return loss
+        levels = self._levels(loss)
+        if levels is None:
+            raise UsageError(
+                f"{loss.spec}: {self.widths['pred']} columns for one target are quantiles; q=0.1/0.5/0.9 says which, "
+                "in the order of the columns"
+            )
+        return loss.bind(q=levels)
+
+    def _levels(self, loss: Loss) -> tuple[float, ...] | None:
+        """Return the quantile of each column, by the loss or by the names of the columns; None where neither tells."""
+        levels = {levels_of(roles["pred"].columns) for roles in self._selection.slots.values()}
+        q = loss.args["q"]
+        if isinstance(q, tuple):
+            if levels - {None, q}:
+                raise UsageError(f"{loss.spec}: the columns are named by other quantiles; leave q out to go by names")
+            return q
+        named = next(iter(levels))
+        if named is None or len(levels) > 1:
+            return None
+        if q != 0.5:
+            raise UsageError(f"{loss.spec}: the columns are named by quantiles of their own; leave q out")
+        self._query.tell(f"quantile: q={'/'.join(f'{level:g}' for level in named)}, as the columns are named")
+        return named
+
+    def _check_frame(self, loss: Loss) -> None:
+        """Note where columns of boxes are named as another frame than that of a loss."""
+        target = self._selection.target
+        frame = None if target is None else frame_of(target.columns)
+        if frame is not None and loss.args.get("frame", frame) != frame:
+            self._query.tell(
+                f"{loss.spec} reads boxes as {loss.args['frame']}, but the columns are named as {frame}; "
+                f"{loss.bind(frame=frame).spec} reads them so"
+            )
+
+    def _without_name(self, loss: Loss) -> str:
+        """Say how columns become models, where the loss takes one column and they were given as one model."""
+        alone = loss.form_for({role: 1 for role in loss.roles if role in self.widths}, self._wish())
+        slot = next((roles["pred"] for roles in self._selection.slots.values() if "pred" in roles), None)
+        if alone is None or slot is None or len(slot.columns) < 2 or self.widths.get("target", 1) > 1:
+            return ""
+        return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns[:4])}"
 
     def _alternatives(self, activation: str) -> str:
         """Name the losses that the columns and the activation do fit."""
@@ -302,12 +379,43 @@ class Job:
             if outputs == 1:
                 questions.append(Question(label, loss, form))
             else:
-                questions += [Question(f"{label}[{name}]", loss, form, n, name) for n, name in enumerate(names)]
+                each = self._each_output(loss, outputs)
+                questions += [Question(f"{label}[{name}]", each[n], form, n, name) for n, name in enumerate(names)]
         labels = [question.label for question in questions]
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
         return questions
+
+    def _each_output(self, loss: Loss, outputs: int) -> list[Loss]:
+        """Return the loss of each output; of columns that are quantiles each has its own."""
+        if self.widths.get("target") == 1 and loss.name == "quantile":
+            levels = self._levels(loss)
+            if levels is not None:
+                return [loss.bind(q=level) for level in levels]
+        return [loss] * outputs
+
+    def asides(self) -> tuple[Term, ...]:
+        """Return what is told beside the loss of quantile columns: whether they cross, and how often."""
+        for _, loss, form in self._fits:
+            if loss.name == "quantile" and isinstance(loss.args["q"], tuple):
+                columns = range(len(loss.args["q"]))
+                crosses = Term(crossing, (("q", loss.args["q"]),), form.name)
+                return (crosses, *(Term(reached, (), form.name, column) for column in columns))
+        return ()
+
+    def tell_quantiles(self, state: RunState, plan: Plan) -> Iterator[str]:
+        """Note the coverage of quantile columns; yield a warning where they cross."""
+        terms = self.asides()
+        levels = next((loss.args["q"] for _, loss, _ in self._fits if loss.name == "quantile"), ())
+        for model in plan.models if terms and state.moments.rows else ():
+            share, *coverage = means(state.moments, plan.places(model, terms), plan.weighted)
+            pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
+            crosses = f"cross in {share:.4g} of the rows" if share else "never cross"
+            text = f"{printable(model)}: quantiles {crosses}"
+            self._query.tell(f"{text}; share of targets at or below each: {pairs}")
+            if share:
+                yield text
 
     # the target --------------------------------------------------------------------------------------------------
 
@@ -350,6 +458,11 @@ class Job:
                 "--positive-label LABEL says which label is 1"
             )
         return TargetRule(positive=positive, negative=negative)
+
+
+def _usual(task: str, framed: str) -> list[Loss]:
+    """Return the usual losses of a task, in a frame of boxes."""
+    return [registry.loss_of(f"{name}{framed}") for name in USUAL[task]]
 
 
 def _other_label(labels: Sequence[str], positive: str | None, option: str) -> str:

@@ -74,7 +74,7 @@ class Batch:
         """Return the same rows with one of several outputs alone."""
         if place not in self._related:
             roles = {role: x[place : place + 1] if len(x) > 1 else x for role, x in self.roles.items()}
-            origin = self.origins[place] if place else self.origin
+            origin = self.origins[place] if 0 < place < len(self.origins) else self.origin
             self._related[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
         return self._related[place]
 

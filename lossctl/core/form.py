@@ -12,7 +12,7 @@ import numpy as np
 from lossctl.core.domain import Domain, Flag, Labels, LogSimplex, Mark, Simplex
 from lossctl.errors import UsageError, listed, near
 
-TASKS = ("regression", "binary", "multiclass", "multilabel")
+TASKS = ("regression", "binary", "multiclass", "multilabel", "quantile", "boxes", "masks")
 QUERY = "query"  # the role that says which set a row belongs to; without it all rows are one set
 OPTIONAL = frozenset({QUERY})
 CODED = frozenset({QUERY, "label"})  # roles of which only equality counts

@@ -161,7 +161,7 @@ class Plan:
     which they are taken, "" for all rows. times: the name of groups by time, where the lines of all rows are kept.
     sample_groups: the groupings whose codes ride with every kept row. resamples: the number of bootstrap replicates.
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
-    gap: see Batch.
+    gap: see Batch. asides: terms whose means are told beside the losses.
     """
 
     def __init__(
@@ -180,6 +180,7 @@ class Plan:
         times: str | None = None,
         classes: tuple[str, ...] = (),
         gap: float = 0.0,
+        asides: Sequence[Term] = (),
     ) -> None:
         self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
         self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
@@ -199,6 +200,8 @@ class Plan:
             for question in questions:
                 if question.loss.keeps == "moments":
                     self._plan(model, question, intervals)
+            for term in asides:
+                self._places.setdefault(Quantity(model, term), int(weighted) + len(self._places))
         self.quantities = tuple(self._places)
         self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
         self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
@@ -220,6 +223,10 @@ class Plan:
     def indexes(self, model: str, question: Question, less: str | None = None) -> tuple[int, ...]:
         """Return the quantities of a loss of a model, or what they are above those of another model."""
         return self._indexes[model, question.label, less]
+
+    def places(self, model: str, terms: Sequence[Term]) -> tuple[int, ...]:
+        """Return the quantities of terms of a model."""
+        return tuple(self._places[Quantity(model, term)] for term in terms)
 
     def whole_place(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample of a loss of a model."""

@@ -124,7 +124,7 @@ class ArrayTable(Table):
     def shape(self, name: str) -> Shape:
         array = self.array(name)
         kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
-        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
+        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)), max(array.ndim - 1, 1))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         lengths = {name: len(self.array(name)) for name in columns}
