@@ -238,16 +238,21 @@ def test_what_several_target_columns_are() -> None:
     assert task_of(wide(rows, rows)) == "multiclass"
     assert task_of(wide(labels, RNG.random((N, 3)))) == "multilabel"
     assert task_of(wide(labels, numbers), activation="sigmoid") == "multilabel"
-    with pytest.raises(UsageError, match="--task multilabel if each is a label of its own, with --activation sigmoid"):
-        task_of(wide(labels, numbers))
 
 
-def test_masks_are_asked_about() -> None:
-    data = {"t": RNG.integers(0, 2, (N, 4, 4)), "p": RNG.random((N, 4, 4))}
-    with pytest.raises(UsageError, match="--task masks"):
-        task_of(data, target="t", pred="p")
-    report = package.evaluate(data, target="t", pred="p", task="masks")
-    assert [cell.loss for cell in report.cells] == ["dice", "iou_mask", "bce"]
+def test_arrays_of_several_axes_in_each_row_are_masks(tmp_path: Path) -> None:
+    target, pred = RNG.integers(0, 2, (N, 4, 4)), RNG.random((N, 4, 4))
+    data = {"t": target, "p": pred}
+    np.savez(tmp_path / "a.npz", t=target, p=pred)
+    np.save(tmp_path / "t.npy", target)
+    np.save(tmp_path / "p.npy", pred)
+    for task in (None, "masks"):
+        report = package.evaluate(data, target="t", pred="p", task=task)
+        assert [cell.loss for cell in report.cells] == ["dice", "iou_mask", "bce"]
+    assert task_of(tmp_path / "a.npz", target="t", pred="p") == "masks"
+    assert task_of(tmp_path / "p.npy", target=None, pred=None, targets=tmp_path / "t.npy") == "masks"
+    flat = {name: rows.reshape(N, 16) for name, rows in data.items()}
+    assert task_of(flat, target="t", pred="p") == "multilabel"
 
 
 @pytest.mark.parametrize(
