@@ -191,6 +191,7 @@ def answer(
         needs_origins=bool(selection.by) and any(loss.needs_origin for _, loss in job.candidates()),
         needs_units=resampled,
         whole_sets=sets,
+        null_slices=True,
     )
     in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
     with options["watch"]("pair") if options["id"] is not None else nullcontext():

@@ -349,8 +349,6 @@ class CheckedData:
                     text = column is not None and column.kind == "text"
                     kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
                 columns[slot, name, kind] = None
-        for slot in (slot for slots in self.by.values() for slot in slots):
-            columns[slot, slot.columns[0], Kind.TEXT] = None
         return columns
 
     def _profile(self, slot: Slot, name: str) -> ColumnProfile:

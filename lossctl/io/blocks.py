@@ -25,6 +25,7 @@ from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
 
 Missing = Literal["error", "drop"]
+WITHOUT: Final = "(missing)"  # the label of the slice of rows that have none
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
@@ -63,6 +64,8 @@ class BlockReader:
         Whether blocks have the first target of each row's group, and the hashes of what is resampled as one.
     whole_sets
         Whether a block must hold all rows of a set (role `query`).
+    null_slices
+        Whether rows without a slice form one of their own; else a value is missing there.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class BlockReader:
         needs_origins: bool = False,
         needs_units: bool = False,
         whole_sets: bool = False,
+        null_slices: bool = False,
     ) -> None:
         self.tables = tables
         self.selection = selection
@@ -92,6 +96,7 @@ class BlockReader:
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
         self._other_targets = targets_beside(tables, selection)
+        self.null_slices = self._columns_of_slices_alone() if null_slices else frozenset()
         self._columns = self._needed_columns()
 
     @cached_property
@@ -104,6 +109,19 @@ class BlockReader:
         return np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
+
+    def _columns_of_slices_alone(self) -> frozenset[tuple[int, str]]:
+        """Return the columns, by table, that tell slices and play no other role."""
+        selection = self.selection
+        other_roles = [
+            *self._coded,
+            *(slots[-1] for slots in (*selection.clusters.values(), *selection.times.values())),
+        ]
+        if selection.target is not None and self.rule.kind is Kind.TEXT:
+            other_roles += [selection.target, *self._other_targets.values()]
+        others = {(slot.table, column) for slot in other_roles for column in slot.columns}
+        slices = chain.from_iterable(selection.by.values())
+        return frozenset((slot.table, column) for slot in slices for column in slot.columns) - others
 
     def _needed_columns(self) -> Columns:
         """Return the columns by table; a column that is needed as numbers and as text is read twice."""
@@ -355,8 +373,14 @@ class RoleArrays:
         for table, piece in rows.pieces:
             for name, column in piece.columns.items():
                 if isinstance(column, Texts):
-                    codes = self._codes[table, name] = reader.vocabulary(Slot(table, (name,))).codes(column)
-                    self._note(self.missing, Defect(table, name, "null"), codes < 0)
+                    vocabulary = reader.vocabulary(Slot(table, (name,)))
+                    codes = vocabulary.codes(column)
+                    if (table, name) in reader.null_slices:
+                        if codes.min(initial=0) < 0:
+                            codes = np.where(codes < 0, vocabulary.codes(Texts.of([WITHOUT])), codes)
+                    else:
+                        self._note(self.missing, Defect(table, name, "null"), codes < 0)
+                    self._codes[table, name] = codes
                 elif isinstance(column, Numbers):
                     self._values[table, name] = column.values
                     self._note_missing(table, name, column)
