@@ -259,9 +259,7 @@ def _quantile_slope(r: Array, q: float | tuple[float, ...]) -> Array:
 def quantile(
     r: Array,
     *,
-    q: Annotated[
-        float | tuple[float, ...], PerColumn(UNIT), "the quantile asked for, or those of several columns as 0.1/0.5/0.9"
-    ] = 0.5,
+    q: Annotated[float | tuple[float, ...], PerColumn(UNIT), "the quantile asked for"] = 0.5,
 ) -> Array:
     """Quantile (pinball) loss: an error below costs q, an error above 1 - q.
 
