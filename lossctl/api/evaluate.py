@@ -22,7 +22,7 @@ from lossctl.api.query import Query, as_list, with_arguments
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
-from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, scopes
+from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
 from lossctl.engine.paired import Differences, PairedBounds, compare, contests
 from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
@@ -34,7 +34,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Table
-from lossctl.results.report import Cell, Input, Report, Study, WorstRow
+from lossctl.results.report import Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -440,8 +440,8 @@ def made_report(
     ranks = np.empty(0, dtype=np.int64) if plan.times is None else _ranks_of_rows(state, plan, reader)
     assumptions = Assumptions(state, plan, labels, ranks)
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
-    all_scopes = list(scopes(state, plan, labels))
-    cells = tuple(chain.from_iterable(map(finish.cells, all_scopes)))
+    slicings = all_slices(state, plan, labels)
+    cells = finish.cells(slicings)
     inputs = (
         Input(model, reader.tables[_table(reader, model)].label, digest, state.read, rows, digest_used, dropped)
         for model in plan.models
@@ -453,14 +453,14 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        (*_warnings(state, reader, finish.rough), *(job.tell_quantiles(state, plan) if plan.design is None else ())),
+        (*_warnings(state, reader, finish), *(job.tell_quantiles(state, plan) if plan.design is None else ())),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
     )
     if plan.design is None:
         return report, None
     design, differences = plan.design, Differences(assumptions)
-    all_contests = contests(differences, all_scopes, cells)
+    all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
     compared = compare(differences, all_contests)
     resampled = design.method == "bootstrap"
     study = Study(
@@ -486,7 +486,7 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
-def _warnings(state: RunState, reader: BlockReader, rough: Sequence[Cell]) -> Iterator[str]:
+def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
     for place, count in reader.unpaired().items():
         others = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
@@ -494,12 +494,14 @@ def _warnings(state: RunState, reader: BlockReader, rough: Sequence[Cell]) -> It
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {others} lacks {keys}"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
-    if rough:
-        places = (
-            f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
-            for cell in rough
-        )
-        yield f"{ROUGH}: {listed(list(map(printable, places)), 4)}"
+    if finish.rough:
+        places = [
+            printable(
+                f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
+            )
+            for cell in finish.rough
+        ]
+        yield f"{ROUGH}: {listed(places, count=finish.rough_count)}"
 
 
 def _signed(level: float | None, design: Design | None) -> list[str]:
