@@ -101,13 +101,12 @@ class Slices(Sequence[Scope]):
 
     @property
     def weight_sums(self) -> Array | None:
-        """The sums of the weights, 0 where they leave the float range."""
+        """The sums of the weights."""
         if not self._plan.weighted:
             return None
         if self.groups is None:
             return np.array([ratio(self._state.moments.total_units(0), 1 << SHIFT)])
-        sums = self.groups.sum(0)[0][self.at]
-        return np.where(np.isfinite(sums) & (self.at >= 0), sums, 0.0)
+        return np.where(self.at < 0, 0.0, self.groups.sum(0)[0][self.at])
 
     def __len__(self) -> int:
         return len(self.words)

@@ -229,10 +229,12 @@ class Cells(Sequence[Cell]):
             for start in range(0, len(slicing.words), CHUNK):
                 places = range(start, min(start + CHUNK, len(slicing.words)))
                 slices = [slicing.slice(place) for place in places]
-                sums = slicing.weight_sums
-                weights = [None] * len(places) if sums is None else sums[start : places.stop].tolist()
+                weights = ["null"] * len(places)
+                if slicing.weight_sums is not None:
+                    sums = slicing.weight_sums[start : places.stop].tolist()
+                    weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
                 begins = [
-                    f', "slice": {ENCODE(words)}, "n": {rows}, "weight_sum": {ENCODE(weight)}, "value": '
+                    f', "slice": {ENCODE(words)}, "n": {rows}, "weight_sum": {weight}, "value": '
                     for words, rows, weight in zip(
                         slices, slicing.rows[start : places.stop].tolist(), weights, strict=True
                     )
