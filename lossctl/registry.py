@@ -59,6 +59,12 @@ def declared(module: str) -> dict[str, Loss]:
 
 
 @cache
+def spelled(module: str) -> dict[str, Loss]:
+    """Return the losses of one module by every folded name and alias."""
+    return {fold(name): loss for loss in declared(module).values() for name in (loss.name, *loss.aliases)}
+
+
+@cache
 def losses() -> dict[str, Loss]:
     """Return every built-in loss by canonical name, in order of family."""
     return {
@@ -80,11 +86,7 @@ def names() -> dict[str, str]:
 def built_in(key: str) -> Loss | None:
     """Return the built-in loss of a folded name or alias; no more modules are imported than it takes to find it."""
     every = (module for modules in FAMILIES.values() for module in modules)
-    for module in dict.fromkeys((*COMMON, *every)):
-        for loss in declared(module).values():
-            if key in map(fold, (loss.name, *loss.aliases)):
-                return loss
-    return None
+    return next((spelled(module)[key] for module in dict.fromkeys((*COMMON, *every)) if key in spelled(module)), None)
 
 
 @dataclass(frozen=True)
