@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,7 @@ def names() -> dict[str, str]:
     return claimed
 
 
+@lru_cache(maxsize=1024)
 def built_in(key: str) -> Loss | None:
     """Return the built-in loss of a folded name or alias; no more modules are imported than it takes to find it."""
     every = (module for modules in FAMILIES.values() for module in modules)

@@ -19,6 +19,7 @@ from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
 from lossctl.api.query import Query, as_list, with_arguments
+from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
@@ -176,7 +177,7 @@ def answer(
     for text in selection.notes:
         query.tell(text)
     design = None if make_design is None else make_design(tuple(selection.models))
-    threads = usable_cores() if options["threads"] is None else options["threads"]
+    threads = _threads(options["threads"], tables)
     keep_rows = rows_out is not None or (design is not None and design.worst > 0)
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
@@ -236,6 +237,13 @@ def answer(
         if writer is not None:
             writer.close()
     return made_report(state, plan, reader, job, query)
+
+
+def _threads(most: int | None, tables: Sequence[Table]) -> int:
+    """Return how many threads are worth their start: one where all rows are known to make a single block."""
+    if all(table.rows is not None and table.rows <= BLOCK for table in tables):
+        return 1
+    return usable_cores() if most is None else most
 
 
 def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows: bool = False) -> ByPosition:

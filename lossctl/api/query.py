@@ -40,6 +40,7 @@ from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table
+from lossctl.numerics.array import keep_freed_memory
 from lossctl.registry import split_specs, with_tables
 from lossctl.results.report import Check
 
@@ -253,6 +254,7 @@ def open_inputs(data: object, targets: object, delimiter: str | None, concat: bo
     """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table."""
     if isinstance(data, Opened):
         return data
+    keep_freed_memory()  # before any block is read
     inputs = _files(data)
     files = [*(inputs or []), (None, targets)]
     paths = [os.fspath(file) for _, file in files if isinstance(file, str | os.PathLike)]

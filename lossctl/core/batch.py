@@ -66,9 +66,13 @@ class Batch:
             return self._related[form]
         if form == self.form:
             return self
-        batch = copy(self)
-        batch.form = form
-        return batch
+        if form not in self._related:
+            batch = self._related[form] = copy(self)
+            batch.form, batch._related = (
+                form,
+                {},
+            )  # sharing what is related would keep both alive until a cycle is found
+        return self._related[form]
 
     def output(self, place: int) -> Batch:
         """Return the same rows with one of several outputs alone."""

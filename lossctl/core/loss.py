@@ -7,6 +7,7 @@ number of their means (or it is a peak, or a function of the whole sample), and 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, wraps
@@ -39,7 +40,7 @@ from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
-from lossctl.numerics.array import Array, array_of
+from lossctl.numerics.array import PIECE, Array, array_of, keep_freed_memory
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
@@ -633,6 +634,8 @@ def batches(
     origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
     step = max(rows, 1) if QUERY in form.roles else BLOCK
     gap = first_gap(arrays, activation or "none")
+    if rows > PIECE:
+        keep_freed_memory()
     for start in range(0, rows, step):
         block = {role: np.ascontiguousarray(x[..., start : start + step]) for role, x in arrays.items()}
         yield (
@@ -690,7 +693,7 @@ def checked(
     lengths = {role: len(x) for role, x in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{loss.spec}: row counts differ: " + ", ".join(f"{r} {n}" for r, n in lengths.items()))
-    widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
+    widths = {role: math.prod(x.shape[1:]) for role, x in arrays.items()}
     if not all(widths.values()):
         raise UsageError(f"{loss.spec}: {listed([role for role, width in widths.items() if not width])} has no columns")
     for word, text in (("activation", activation), ("task", task)):
@@ -849,7 +852,7 @@ def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> A
 def _columns(role: str, array: NDArray[Any]) -> Array:
     if array.dtype.kind not in "biuf":
         raise UsageError(f"{role} holds {array.dtype} values; numbers are needed")
-    width = int(np.prod(array.shape[1:], dtype=np.int64))
+    width = math.prod(array.shape[1:])
     return np.ascontiguousarray(array.reshape(len(array), width).T, dtype=np.float64)
 
 
