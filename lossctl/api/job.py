@@ -15,16 +15,16 @@ from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
 from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
-from lossctl.core.form import FORM_OF, OPTIONAL, Form, Reading, form_wish
+from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
-from lossctl.core.naming import split_labels
+from lossctl.core.naming import are_classes, may_be_classes, split_labels
 from lossctl.core.state import NEVER
 from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.classes import classes_of, pair_outputs
+from lossctl.io.classes import classes_of, first_numbers, pair_outputs
 from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.losses.regression import crossing, reached
@@ -41,6 +41,9 @@ USUAL: Final = {
     "boxes": ("iou", "giou", "diou", "ciou"),
     "masks": ("dice", "iou_mask", "bce"),
 }
+# of predictions that are classes
+OF_CLASSES: Final = {**USUAL, "binary": ("zero_one", "mcc_loss"), "multiclass": ("zero_one",)}
+FEW_CLASSES: Final = 20  # labels of numbers that are recognised unasked
 RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
 READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
 WORDS: Final[Mapping[Reading, str]] = {"classes": "a row over as many classes", "flags": "a yes or no in each"}
@@ -68,16 +71,22 @@ class Job:
         if positive is not None and target is not None:
             check_single(tables, target)
         self.widths = self._widths()
+        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        self._decided = self._predicts_classes(options["task"], positive, text)
+        self._label_models = [] if positive is None or target is None else self._models_of_labels(target)
+        self._only_classes = self._decided or len(self._label_models) == len(selection.models)  # are predicted by all
         self.task = self._task(options["task"], positive)
         self.reading: TargetReading | None = None
         self._columns_are, self._why = self._settled_form()
         self._fits = [] if self.task is None and not query.losses else self._fitted_losses()
-        are_labels = {form.labels for _, _, form in self._fits}
-        if len(are_labels) > 1:
+        readings = {form.reading(self.widths.get("target", 1)) for _, _, form in self._fits}
+        if "labels" in readings and len(readings) > 1:
             mixed = listed([loss.name for _, loss in self._losses()])
             raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
-        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
-        self.rule = self._class_rule(positive, text) if True in are_labels else self._plain_rule(positive, text)
+        if "labels" in readings and self.widths["pred"] == 1:
+            self.rule = self._decided_rule(positive, text)
+        else:
+            self.rule = self._class_rule(positive, text) if "labels" in readings else self._plain_rule(positive, text)
 
     def _activations(self, activation: Names | Mapping[str, str]) -> dict[str, str]:
         """Return the activation of each model."""
@@ -122,6 +131,57 @@ class Job:
         slot = self._selection.target
         return self._tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
 
+    # predictions that are classes ----------------------------------------------------------------------------------
+
+    def _kinds_of_models(self) -> dict[str, str]:
+        """Return what each model's prediction column holds."""
+        slots = {model: roles["pred"] for model, roles in self._selection.slots.items() if "pred" in roles}
+        return {model: self._tables[slot.table].shape(slot.columns[0]).kind for model, slot in slots.items()}
+
+    def _models_of_labels(self, target: Slot) -> list[str]:
+        """Return the models that predict the labels of a target of two: text, or numbers that are no probabilities."""
+        models = self._text_models()
+        labels = None if self._target_kind() == "text" else first_numbers(self._tables, target)
+        if labels is None or not may_be_classes(labels):
+            return models
+        for model, roles in self._selection.slots.items():
+            pred = first_numbers(self._tables, roles["pred"]) if "pred" in roles and model not in models else None
+            if pred is not None and are_classes(labels, pred) and not UNIT.admits(pred[np.newaxis]):
+                models.append(model)
+        return models
+
+    def _text_models(self) -> list[str]:
+        """Return the models whose predictions are text."""
+        return [model for model, kind in self._kinds_of_models().items() if kind == "text"]
+
+    def _predicts_classes(self, task: str | None, positive: str | None, classes: str | None) -> bool:
+        """Whether predictions are classes, as of one label in each row, rather than numbers or probabilities.
+
+        Text is, and whole numbers where the target holds others than 0 and 1: these may be probabilities.
+        """
+        target, losses = self._selection.target, self._query.losses
+        other = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
+        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or other:
+            return False
+        if losses and not any(form.decided for _, loss in losses for form in loss.forms):
+            return False
+        if task == "multiclass" or self._text_models():
+            return True
+        if self._target_kind() == "text":
+            return False
+        labels = first_numbers(self._tables, target)
+        if labels is None:  # there is text after numbers
+            return bool(losses)
+        if classes is None and not may_be_classes(labels):
+            return False
+        preds = [first_numbers(self._tables, roles["pred"]) for roles in self._selection.slots.values()]
+        if not all(pred is not None and are_classes(labels, pred) for pred in preds):
+            return False
+        if losses or classes is not None:
+            return True
+        few = len(np.unique(labels)) <= min(FEW_CLASSES, len(labels) - 1)
+        return few and all(pred is not None and np.isin(pred, labels).all() for pred in preds)
+
     # the task ----------------------------------------------------------------------------------------------------
 
     def _task(self, name: str | None, positive: str | None) -> Task | None:
@@ -130,6 +190,8 @@ class Job:
             return Task(name, False, "--task")
         if self._query.losses:
             return None
+        if self._decided:
+            return Task("multiclass", True, "predictions are classes")
         if self.widths.get("pred", 1) >= 2:
             return self._task_of_columns(self.widths["pred"])
         if positive is not None:
@@ -179,6 +241,9 @@ class Job:
                     "labels, --task regression if they are numbers"
                 )
             return Task("regression", True, "a target of numbers")
+        if all(_are_flags(_natural(roles["pred"], self.activations[model])) for model, roles in block.models.items()):
+            self._only_classes = True
+            return Task("binary", True, f"a {kind} target and predictions of 0 and 1, which are classes")
         if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
             return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
         return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
@@ -192,9 +257,10 @@ class Job:
         task = "regression" if self.task is None else self.task.name
         frame = None if self._selection.target is None else frame_of(self._selection.target.columns)
         framed = f":frame={frame}" if task == "boxes" and frame not in (None, "xyxy") else ""
-        forms = [(loss, loss.form_for(self.widths, self._wish())) for loss in _usual(task, framed)]
+        names = (OF_CLASSES if self._only_classes else USUAL)[task]
+        forms = [(loss, loss.form_for(self.widths, self._wish())) for loss in _usual(names, framed)]
         fitting = [loss for loss, form in forms if form and not (self._soft and form.roles["target"] == ONE_HOT)]
-        return [(loss.spec, loss) for loss in fitting or _usual(task, framed)[:1]]
+        return [(loss.spec, loss) for loss in fitting or _usual(names, framed)[:1]]
 
     def candidates(self) -> list[tuple[str, Loss]]:
         """Return the losses that may be computed; while the task is open, those of all that it may be."""
@@ -203,6 +269,8 @@ class Job:
         return usual or self._losses()
 
     def _wish(self) -> str | None:
+        if self._decided:
+            return DECIDED
         wish = form_wish(self._query.options["task"], self.activations.values())
         task = self.task.name if self.task is not None and not self._query.losses else None
         return wish or form_wish(task, ()) or self._columns_are
@@ -266,6 +334,8 @@ class Job:
         readings = {form.reading(width) for _, _, form in self._fits}
         what = next((reading for reading in READINGS if reading in readings), None)
         if what == "labels":
+            if self.rule.decided:
+                return TargetReading(what, not self.rule.classes_by, "predictions are classes")
             by = {"option": "--classes", "names": "the names of the columns", "position": "the order of the columns"}
             classes = sorted(self.rule.classes) if self.rule.classes_by == "names" else self.rule.classes
             return TargetReading(what, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
@@ -419,11 +489,24 @@ class Job:
 
     # the target --------------------------------------------------------------------------------------------------
 
+    def _decided_rule(self, positive: str | None, classes: str | None) -> TargetRule:
+        """Return how a target of class labels is read where the predictions are labels too."""
+        if positive is not None:
+            raise UsageError("--positive-label and ignore_class exclude each other: one is of two classes, one of any")
+        models, ignored = frozenset(self._selection.models), self._ignored()
+        if classes is None:
+            return TargetRule(classes=ignored, decided=models, open=True)
+        return TargetRule(classes=split_labels(classes), classes_by="option", ignored=ignored, decided=models)
+
+    def _ignored(self) -> tuple[str, ...]:
+        """Return the labels that losses ignore."""
+        return tuple(dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored))
+
     def _class_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of class labels is read."""
         if positive is not None:
             raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
-        ignored = tuple(dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored))
+        ignored = self._ignored()
         found = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
         labels, codes = found.labels, ClassCodes(found.labels)
         strange = tuple(label for label in ignored if codes.of([label])[0] < 0)
@@ -457,12 +540,12 @@ class Job:
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
-        return TargetRule(positive=positive, negative=negative)
+        return TargetRule(positive=positive, negative=negative, decided=frozenset(self._label_models))
 
 
-def _usual(task: str, framed: str) -> list[Loss]:
-    """Return the usual losses of a task, in a frame of boxes."""
-    return [registry.loss_of(f"{name}{framed}") for name in USUAL[task]]
+def _usual(names: Sequence[str], framed: str) -> list[Loss]:
+    """Return losses by their names, in a frame of boxes."""
+    return [registry.loss_of(f"{name}{framed}") for name in names]
 
 
 def _other_label(labels: Sequence[str], positive: str | None, option: str) -> str:
@@ -515,7 +598,7 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
         raise DataError(wording())
     if state.read == state.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
-    if complaint := reader.never_positive():
+    if complaint := reader.never_positive() or reader.never_right():
         raise DataError(complaint)
     weight = reader.selection.weight
     if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:

@@ -348,6 +348,8 @@ class CheckedData:
                     column = self.column(slot, name)
                     text = column is not None and column.kind == "text"
                     kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
+                elif role[1] == "pred" and rule is not None and role[0] in rule.decided:
+                    kind = Kind.TEXT
                 columns[slot, name, kind] = None
         return columns
 

@@ -30,11 +30,12 @@ from lossctl.core.domain import (
     Codes,
     Interval,
     LogSimplex,
+    OpenCodes,
     Score,
     label,
 )
-from lossctl.core.form import FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
-from lossctl.core.naming import labels_of
+from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
+from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
@@ -702,6 +703,8 @@ def checked(
     name = activation or "none"
     wish = task if task in {form.name for form in loss.forms} else checked_task(task)
     wish = form_wish(wish, (name,)) or form_of_columns(loss, arrays, widths, name)
+    if wish in (None, "multiclass") and name == "none" and predicts_classes(loss, arrays, widths, wish, classes):
+        wish = DECIDED
     match = fitted(loss, widths, wish)
     if match is None:
         raise UsageError(misfit(loss, widths))
@@ -710,6 +713,9 @@ def checked(
         raise UsageError(fault)
     columns: Arrays = {}
     names: tuple[str, ...] = ()
+    if form.decided:
+        columns, names = _decisions(arrays, classes, loss.ignored)
+        return loss, form, columns, names
     for role, x in arrays.items():
         if role == "target" and form.labels:
             labels = (
@@ -739,6 +745,16 @@ def form_of_columns(loss: Loss, arrays: Arrays, widths: Mapping[str, int], activ
     with np.errstate(all="ignore"):
         rows = SIMPLEX.admits(target) and SIMPLEX.admits(act.APPLY[activation](pred))
     return FORM_OF["classes" if rows else "flags"]
+
+
+def predicts_classes(loss: Loss, arrays: Arrays, widths: Mapping[str, int], wish: str | None, classes: object) -> bool:
+    """Whether predictions are classes: text, what is said to be so, or whole numbers beside others than 0 and 1."""
+    if not any(form.decided for form in loss.forms) or widths.get("target") != 1 or widths.get("pred") != 1:
+        return False
+    target, pred = arrays["target"], arrays["pred"]
+    if wish is not None or classes is not None or {target.dtype.kind, pred.dtype.kind} - set("biuf"):
+        return True
+    return may_be_classes(target) and are_classes(target, pred)
 
 
 def column_readings(loss: Loss, widths: Mapping[str, int], activations: Iterable[str]) -> set[Reading]:
@@ -784,6 +800,8 @@ def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str
     raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []
     if raw and not domain.hint and isinstance(domain, Interval):
         texts.append(f"if these are raw outputs, --activation {' or '.join(raw)} says so")
+    if any(form.decided for form in loss.forms) and activation == "none" and bool((row == np.rint(row)).all()):
+        texts.append("if predictions are classes, --task multiclass says so")
     for param in loss.params:
         specs = [
             changed.spec
@@ -800,7 +818,7 @@ def admits(loss: Loss, role: str, values: Array, activation: str) -> bool:
     return any(
         form.fits({role: len(values)}) and judged(form.roles[role], role, activation).admits(values)
         for form in loss.forms
-        if not (role == "target" and form.labels)
+        if not (role == "target" and form.labels) and not form.decided
     )
 
 
@@ -874,6 +892,32 @@ def _codes(
             "classes=[...] names them in the order of the columns"
         )
     return codes, codes_of.classes
+
+
+def _decisions(arrays: Arrays, classes: object, ignored: tuple[str, ...]) -> tuple[Arrays, tuple[str, ...]]:
+    """Turn observed and predicted classes into codes, (1, rows) each; return the labels known before, too."""
+    known = ignored if classes is None else tuple(map(label, np.asarray(classes).tolist()))
+    codes = OpenCodes(known) if classes is None else ClassCodes(known).and_ignored(ignored)
+    columns: Arrays = {}
+    words: dict[str, list[str]] = {}
+    for role, array in arrays.items():
+        cells = array.reshape(-1)
+        if array.dtype.kind == "O":
+            cells = np.array([np.nan if cell is None else cell if cell != cell else label(cell) for cell in cells], "O")
+            if any(cell != cell for cell in cells):
+                raise DataError(f"{role} has missing values; leave such rows out first")
+        elif array.dtype.kind == "f" and np.isnan(cells).any():
+            raise DataError(f"{role}[{int(np.argmax(np.isnan(cells)))}] is NaN; leave such rows out first")
+        values, places = np.unique(cells, return_inverse=True)
+        words[role] = list(map(label, values.tolist()))
+        code_of = codes.of(words[role])[:-1]
+        if (code_of < 0).any():
+            word = words[role][int(np.argmax(code_of < 0))]
+            raise DataError(f"{role} holds {word!r}, which is no class; the classes are {listed(list(known))}")
+        columns[role] = code_of[places][np.newaxis].astype(np.float64)
+    if classes is None and (fault := misread(words["target"], words["pred"], "classes=")):
+        raise DataError(f"pred: {fault}")
+    return columns, known
 
 
 def _class_labels(pred: object, target: NDArray[Any], width: int, ignored: tuple[str, ...]) -> tuple[str, ...]:

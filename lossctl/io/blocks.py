@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
-from lossctl.core.domain import ClassCodes
+from lossctl.core.domain import ClassCodes, OpenCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
-from lossctl.core.naming import classes_to_give
+from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.classes import first_words
@@ -35,7 +35,8 @@ class TargetRule:
 
     classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need
     not be classes, since no loss counts their rows; their codes come after the classes'.
-    negative: the other label, where it is declared; else it is the first other one that comes.
+    negative: the other label, where it is declared; else it is the first other one that comes. decided: the models
+    whose predictions are labels too. open: whether labels beside `classes` are classes as they come.
     """
 
     classes: tuple[str, ...] = ()
@@ -43,10 +44,12 @@ class TargetRule:
     ignored: tuple[str, ...] = ()
     positive: str | None = None
     negative: str | None = None
+    decided: frozenset[str] = frozenset()
+    open: bool = False
 
     @property
     def kind(self) -> Kind:
-        return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
+        return Kind.TEXT if self.classes or self.decided or self.positive is not None else Kind.NUMBER
 
 
 class BlockReader:
@@ -100,13 +103,17 @@ class BlockReader:
         self._columns = self._needed_columns()
 
     @cached_property
-    def codes(self) -> ClassCodes:
+    def codes(self) -> ClassCodes | OpenCodes:
         """The codes of the target's classes, and of labels that do not count."""
+        return OpenCodes(self.rule.classes) if self.rule.open else self._closed_codes
+
+    @cached_property
+    def _closed_codes(self) -> ClassCodes:
         return ClassCodes(self.rule.classes).and_ignored(self.rule.ignored)
 
     @cached_property
     def _class_hashes(self) -> Hashes:
-        return np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
+        return np.array([*map(text_hash, self._closed_codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
 
@@ -134,10 +141,10 @@ class BlockReader:
                     second[slot.table][column] = kind
 
         selection = self.selection
-        for roles in selection.slots.values():
+        for model, roles in selection.slots.items():
             for role, slot in roles.items():
                 if role not in CODED:
-                    need(slot, Kind.NUMBER)
+                    need(slot, Kind.TEXT if role == "pred" and model in self.rule.decided else Kind.NUMBER)
         if selection.weight is not None:
             need(selection.weight, Kind.NUMBER)
         if selection.target is not None:
@@ -176,14 +183,17 @@ class BlockReader:
             return Block(rows.start, 0, arrays.addresses, {}, stopped=rows.stopped)
         selection = self.selection
         models: dict[str, Mapping[str, NDArray[Any]]] = {
-            model: {role: arrays.codes(slot) if role in CODED else arrays.numbers(slot) for role, slot in roles.items()}
+            model: {role: arrays.role(model, role, slot) for role, slot in roles.items()}
             for model, roles in selection.slots.items()
         }
         columns: list[Hashes] = [self._word_hashes(arrays, slot) for slot in self._coded]
         columns += [bits(line) for slot in self._given for line in arrays.numbers(slot)]
         if selection.target is not None:
             target = arrays.target(selection.target)
-            columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
+            if self.rule.open:
+                columns.append(self._word_hashes(arrays, selection.target))
+            else:
+                columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
             for slot in self._other_targets.values():
                 arrays.compare(target, slot)
             models = {model: {"target": target, **roles} for model, roles in models.items()}
@@ -290,6 +300,8 @@ class BlockReader:
         if self.rule.positive is not None:
             return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
         classes = listed(list(map(printable, self.rule.classes)))
+        if self.rule.decided:
+            return f"{where} is no class{count}; --classes names {classes} alone"
         means = {"names": ", as the columns are named", "position": ", by the order of the columns"}
         return (
             f"{where} is no class{count}; the classes are {classes}{means.get(self.rule.classes_by, '')}; "
@@ -304,6 +316,18 @@ class BlockReader:
         words = [word for word in dict.fromkeys([*words, label]) if strange.of([word])[0] < 0]
         columns = next(roles["pred"].columns for roles in self.selection.slots.values())
         return classes_to_give(words, len(self.rule.classes), columns)
+
+    def never_right(self) -> str:
+        """Say of which model no prediction can be right, or one is no class; nothing where there is none."""
+        target = self.selection.target
+        if target is None or not self.rule.open:
+            return ""
+        labels = self.vocabulary(target).words
+        for model in self.selection.models:
+            slot = self.selection.slots[model]["pred"]
+            if fault := misread(labels, self.vocabulary(slot).words):
+                return f"{self.tables[slot.table].label}: column {slot.named()}: {fault}"
+        return ""
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
@@ -370,6 +394,7 @@ class RoleArrays:
         self._values: dict[tuple[int, str], Array] = {}
         self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
         self._shared: dict[tuple[Slot, Kind], Array] = {}
+        self._predicted: dict[Slot, Array] = {}
         for table, piece in rows.pieces:
             for name, column in piece.columns.items():
                 if isinstance(column, Texts):
@@ -420,13 +445,28 @@ class RoleArrays:
         rule = self._reader.rule
         if rule.kind is Kind.NUMBER:
             return self.numbers(slot)
+        return self._labels(slot)
+
+    def role(self, model: str, role: str, slot: Slot) -> Array:
+        """Return what a model has in a role: numbers, or the codes of labels, as (width, rows)."""
+        if role in CODED:
+            return self.codes(slot)
+        if role != "pred" or model not in self._reader.rule.decided:
+            return self.numbers(slot)
+        if slot not in self._predicted:
+            self._predicted[slot] = self._labels(slot)
+        return self._predicted[slot]
+
+    def _labels(self, slot: Slot) -> NDArray[Any]:
+        """Return labels as class codes, (rows,) or where predictions have them too (1, rows), or as 0/1 (1, rows)."""
+        rule = self._reader.rule
         codes = self.texts(slot)
         words = self._reader.vocabulary(slot).words
         defect = Defect(slot.table, slot.columns[0], "label")
         if rule.positive is None:
             classes = self._reader.codes.of(words)[codes]
             self._note(self.faults, defect, classes == -2)
-            return classes
+            return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
         positive = ClassCodes((rule.positive,)).of(words) == 0
         negatives = np.flatnonzero(~positive[:-1])
         if rule.negative is not None:
