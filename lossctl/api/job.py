@@ -15,7 +15,7 @@ from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
 from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
-from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, Form, Reading, form_wish
+from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import are_classes, may_be_classes, split_labels
 from lossctl.core.state import NEVER
@@ -45,7 +45,6 @@ USUAL: Final = {
 OF_CLASSES: Final = {**USUAL, "binary": ("zero_one", "mcc_loss"), "multiclass": ("zero_one",)}
 FEW_CLASSES: Final = 20  # labels of numbers that are recognised unasked
 RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
-READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
 WORDS: Final[Mapping[Reading, str]] = {"classes": "a row over as many classes", "flags": "a yes or no in each"}
 CLASS_ROWS: Final = "every row of target and predictions sums to 1"
 NO_CLASS_ROWS: Final = "rows of target or predictions do not sum to 1"
@@ -170,11 +169,11 @@ class Job:
         if self._target_kind() == "text":
             return False
         labels = first_numbers(self._tables, target)
+        preds = [first_numbers(self._tables, roles["pred"]) for roles in self._selection.slots.values()]
         if labels is None:  # there is text after numbers
-            return bool(losses)
+            return all(pred is None for pred in preds)
         if classes is None and not may_be_classes(labels):
             return False
-        preds = [first_numbers(self._tables, roles["pred"]) for roles in self._selection.slots.values()]
         if not all(pred is not None and are_classes(labels, pred) for pred in preds):
             return False
         if losses or classes is not None:
@@ -329,20 +328,20 @@ class Job:
         )
 
     def _target_reading(self) -> TargetReading | None:
-        """Return as what the losses read the target."""
+        """Return as reading the losses read the target."""
         width = self.widths.get("target", 1)
         readings = {form.reading(width) for _, _, form in self._fits}
-        what = next((reading for reading in READINGS if reading in readings), None)
-        if what == "labels":
+        reading = next((name for name in READINGS if name in readings), None)
+        if reading == "labels":
             if self.rule.decided:
-                return TargetReading(what, not self.rule.classes_by, "predictions are classes")
+                return TargetReading(reading, not self.rule.classes_by, "predictions are classes")
             by = {"option": "--classes", "names": "the names of the columns", "position": "the order of the columns"}
             classes = sorted(self.rule.classes) if self.rule.classes_by == "names" else self.rule.classes
-            return TargetReading(what, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
-        if what is None or what == "numbers":
-            return what and TargetReading(what, False, "the losses take numbers")
+            return TargetReading(reading, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
+        if reading is None or reading == "numbers":
+            return reading and TargetReading(reading, False, "the losses take numbers")
         why = self.task.why if self.task is not None else self._why
-        return TargetReading(what, not why.startswith("--"), why)
+        return TargetReading(reading, not why.startswith("--"), why)
 
     # the losses as the columns take them ---------------------------------------------------------------------------
 
@@ -507,8 +506,8 @@ class Job:
         if positive is not None:
             raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
         ignored = self._ignored()
-        found = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
-        labels, codes = found.labels, ClassCodes(found.labels)
+        classes_of_columns = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
+        labels, codes = classes_of_columns.labels, ClassCodes(classes_of_columns.labels)
         strange = tuple(label for label in ignored if codes.of([label])[0] < 0)
         for label in strange:
             for name, loss, _ in self._fits:
@@ -517,7 +516,7 @@ class Job:
                         f"ignore_class={printable(label)} is none of the classes {listed(list(labels))}, and {name} "
                         "does not ignore it; give it to every loss, or ask apart"
                     )
-        return TargetRule(classes=labels, classes_by=found.by, ignored=strange)
+        return TargetRule(classes=labels, classes_by=classes_of_columns.by, ignored=strange)
 
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""

@@ -21,6 +21,7 @@ Values = Mapping[str, tuple[tuple[float, ...], ...]]
 # a target is one class label in each row, a row over the classes, a yes or no in each column, or numbers
 Reading = Literal["labels", "classes", "flags", "numbers"]
 DECIDED: Final = "decided"  # the form of losses whose predictions are classes
+READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
 FORM_OF: Final[Mapping[Reading, str]] = {"classes": "multiclass", "flags": "binary"}  # of several target columns
 
 

@@ -34,7 +34,7 @@ from lossctl.core.domain import (
     Score,
     label,
 )
-from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
+from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, READINGS, Form, Reading, checked_task, form_wish
 from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, moments_of
@@ -761,7 +761,8 @@ def column_readings(loss: Loss, widths: Mapping[str, int], activations: Iterable
     """Return as what a loss can read target columns, numbers apart; widths: the columns by role, of others too."""
     roles = {role: widths[role] for role in loss.roles if role in widths}
     forms = [form for form in loss.forms if form.fits(roles) and not any(unfit(loss, form, a) for a in activations)]
-    return {what for form in forms if (what := form.reading(roles.get("target", 1))) and what != "numbers"}
+    readings = {form.reading(roles.get("target", 1)) for form in forms}
+    return {reading for reading in READINGS if reading in readings and reading != "numbers"}
 
 
 def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:
@@ -896,8 +897,8 @@ def _codes(
 
 def _decisions(arrays: Arrays, classes: object, ignored: tuple[str, ...]) -> tuple[Arrays, tuple[str, ...]]:
     """Turn observed and predicted classes into codes, (1, rows) each; return the labels known before, too."""
-    known = ignored if classes is None else tuple(map(label, np.asarray(classes).tolist()))
-    codes = OpenCodes(known) if classes is None else ClassCodes(known).and_ignored(ignored)
+    names = ignored if classes is None else tuple(map(label, np.asarray(classes).tolist()))
+    codes = OpenCodes(names) if classes is None else ClassCodes(names).and_ignored(ignored)
     columns: Arrays = {}
     words: dict[str, list[str]] = {}
     for role, array in arrays.items():
@@ -913,11 +914,11 @@ def _decisions(arrays: Arrays, classes: object, ignored: tuple[str, ...]) -> tup
         code_of = codes.of(words[role])[:-1]
         if (code_of < 0).any():
             word = words[role][int(np.argmax(code_of < 0))]
-            raise DataError(f"{role} holds {word!r}, which is no class; the classes are {listed(list(known))}")
+            raise DataError(f"{role} holds {word!r}, which is no class; the classes are {listed(list(names))}")
         columns[role] = code_of[places][np.newaxis].astype(np.float64)
     if classes is None and (fault := misread(words["target"], words["pred"], "classes=")):
         raise DataError(f"pred: {fault}")
-    return columns, known
+    return columns, names
 
 
 def _class_labels(pred: object, target: NDArray[Any], width: int, ignored: tuple[str, ...]) -> tuple[str, ...]:

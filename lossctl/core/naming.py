@@ -145,11 +145,11 @@ def misread(labels: Sequence[str], words: Sequence[str], option: str = "--classe
             return f"{printable(word)!r} is no label of the target, though predictions are classes here"
     if not words or len(strange) < len(words):
         return ""
-    held, wanted = (listed([repr(printable(word)) for word in column], 3) for column in (words, labels))
+    predictions, targets = (listed([repr(printable(word)) for word in column], 3) for column in (words, labels))
     classes = shlex.quote(",".join(map(printable, dict.fromkeys([*labels, *words]))))
     return (
-        f"no prediction is a label of the target: it holds {held}, the target {wanted}; {option}{classes} says that "
-        "all of these are classes"
+        f"no prediction is a label of the target: it holds {predictions}, the target {targets}; "
+        f"{option}{classes} says that all of these are classes"
     )
 
 
