@@ -65,10 +65,10 @@ def near(word: str, known: list[str]) -> str:
     return f" (did you mean {folded[found[0]]!r}?)" if found else ""
 
 
-def listed(names: list[str], most: int = 12) -> str:
-    """Join names for an error text, counting those that do not fit."""
-    shown = ", ".join(names[:most])
-    return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
+def listed(names: list[str], most: int = 12, count: int | None = None) -> str:
+    """Join names for an error text, counting those that do not fit. count: of all, where `names` are the first."""
+    shown, count = names[:most], len(names) if count is None else count
+    return ", ".join(shown) + (f", ... ({count} in all)" if count > len(shown) else "")
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,12 @@ def declared(module: str) -> dict[str, Loss]:
 
 
 @cache
+def spelled(module: str) -> dict[str, Loss]:
+    """Return the losses of one module by every folded name and alias."""
+    return {fold(name): loss for loss in declared(module).values() for name in (loss.name, *loss.aliases)}
+
+
+@cache
 def losses() -> dict[str, Loss]:
     """Return every built-in loss by canonical name, in order of family."""
     return {
@@ -77,14 +83,11 @@ def names() -> dict[str, str]:
     return claimed
 
 
+@lru_cache(maxsize=1024)
 def built_in(key: str) -> Loss | None:
     """Return the built-in loss of a folded name or alias; no more modules are imported than it takes to find it."""
     every = (module for modules in FAMILIES.values() for module in modules)
-    for module in dict.fromkeys((*COMMON, *every)):
-        for loss in declared(module).values():
-            if key in map(fold, (loss.name, *loss.aliases)):
-                return loss
-    return None
+    return next((spelled(module)[key] for module in dict.fromkeys((*COMMON, *every)) if key in spelled(module)), None)
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,42 @@ def labelled(spec: str) -> tuple[str, Loss]:
         return label.strip(), loss
     loss = loss_of(spec)
     return loss.spec, loss
+
+
+def split_specs(texts: Iterable[str]) -> list[str]:
+    """Split specs at the commas that begin another loss, as in `mae,rmse` and `huber:delta=2,p90=quantile:q=0.9`."""
+    specs: list[str] = []
+    for text in texts:
+        first, *pieces = text.split(",")
+        specs.append(first)
+        for piece in pieces:
+            if _begins_a_loss(specs[-1], piece):
+                specs.append(piece)
+            else:
+                specs[-1] += f",{piece}"
+    return specs
+
+
+def _begins_a_loss(spec: str, piece: str) -> bool:
+    """Whether a piece behind a comma is no parameter of the loss before it, but another loss."""
+    before = spec.rpartition("=")[2] if ":" not in spec else spec.partition(":")[0].rpartition("=")[2]
+    if ":" not in spec:
+        return "=" not in piece or (is_known(before) and is_known(_bare(piece)))  # else a label has a comma
+    key, equals, _ = piece.partition("=")
+    if equals and is_known(before) and fold(key) in {param.name for param in named(before).params}:
+        return False
+    return is_known(_bare(piece))
+
+
+def _bare(spec: str) -> str:
+    """Return the name of the loss in a spec, without a label and parameters."""
+    label, equals, spec_of = spec.partition("=")
+    return (spec_of if equals and ":" not in label else spec).partition(":")[0]
+
+
+def is_known(name: str) -> bool:
+    """Whether a loss has the name."""
+    return built_in(fold(name)) is not None or fold(name) in plugged().names
 
 
 TABLE = re.compile(r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)")

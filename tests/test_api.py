@@ -246,6 +246,8 @@ def test_weights_beyond_the_range_leave_json_valid() -> None:
     data = {"y": [1.0, 2.0], "p": [2.0, 4.0], "w": [1e308, 1e308]}
     record = json.loads(lossctl.evaluate(data, target="y", pred="p", weight="w", losses="mae").to_json())["results"][0]
     assert (record["value"], record["status"], record["weight_sum"]) == (None, "infinite", None)
+    by_group = lossctl.evaluate({**data, "g": ["a", "a"]}, target="y", pred="p", weight="w", losses="mae", by="g")
+    assert [entry["weight_sum"] for entry in json.loads(by_group.to_json())["results"]] == [None, None]
 
 
 def test_softmax_says_that_square_columns_are_classes() -> None:

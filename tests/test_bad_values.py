@@ -20,11 +20,9 @@ pytestmark = pytest.mark.deep
 # missing values -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("column", ["y", "p", "w", "g"])
+@pytest.mark.parametrize("column", ["y", "p", "w"])
 @pytest.mark.parametrize("cell", ["", "NA", "nan"])
 def test_a_missing_value_in_csv(refused: Refused, write: Write, column: str, cell: str) -> None:
-    if column == "g":
-        cell = ""
     cells = {"y": "1", "p": "2", "w": "3", "g": "x"} | {column: cell}
     bad = ",".join(cells.values())
     path = write("a.csv", f"y,p,w,g\n1,2,1,x\n{bad}\n1,2,1,x\n{bad}\n{bad}\n")

@@ -62,7 +62,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The declaration above stands in a module of the catalogue, as if it had been written there."""
     module = import_module("lossctl.losses.regression")
     monkeypatch.setattr(module, "root_error", root_error, raising=False)
-    caches = (registry.declared, registry.losses, registry.names)
+    caches = (registry.declared, registry.spelled, registry.losses, registry.names)
     for cache in caches:
         cache.cache_clear()
     yield

@@ -196,6 +196,37 @@ def test_slices_have_one_spelling_in_every_container(tmp_path: Path, kind: str) 
     assert len(slices[0]) == 4
 
 
+def test_rows_without_a_slice_form_one_of_their_own(tmp_path: Path) -> None:
+    groups: dict[str, list[Any]] = {
+        "text": ["a", None, "b", None],
+        "number": [1.0, None, 2.5, None],
+        "time": [DAYS[0], None, DAYS[1], None],
+    }
+    for name, values in groups.items():
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(pa.table({"g": values, "h": ["x", "x", None, "x"], "y": [1.0, 2, 3, 4], "p": [1.5] * 4}), path)
+        frame = pq.read_table(path).to_pandas()
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        for data in (str(path), str(tmp_path / f"{name}.csv"), frame):
+            report = package.evaluate(data, target="y", pred="p", losses="mae", by=["g", "g,h"], missing="drop")
+            rows = {tuple(cell.slice.items()): (cell.value, cell.rows) for cell in report.cells}
+            assert rows[()] == (1.25, 4)
+            assert rows[(("g", "(missing)"),)] == (1.5, 2)
+            assert rows[("g", "(missing)"), ("h", "x")] == (1.5, 2)
+            assert sum(count for cell, (_, count) in rows.items() if len(cell) == 1) == 4
+            assert sum(count for cell, (_, count) in rows.items() if len(cell) == 2) == 4
+
+
+def test_a_cluster_or_a_label_that_is_missing_is_no_slice(lossctl: Lossctl, write: Write) -> None:
+    path = write("a.csv", "g,y,p,q\na,1,1,2\n,2,2,1\nb,3,3,3\n")
+    common = ("compare", path, "-t", "y", "-p", "p", "-p", "q", "-l", "mae")
+    assert "column 'g': the value is missing" in lossctl(*common, "--cluster", "g").err
+    assert "column 'g': the value is missing" in lossctl(*common, "--cluster", "g", "--by", "g").err
+    assert lossctl(*common, "--by", "g").code == 0
+    labels = write("b.csv", "y,p_a,p_b\na,0.5,0.5\n,0.5,0.5\n")
+    assert "column 'y': the value is missing" in lossctl("eval", labels, "-t", "y", "-p", "p_*", "--by", "y").err
+
+
 # several columns make a key; one name on both sides; keys that one side lacks -----------------------------------------
 
 

@@ -476,7 +476,7 @@ def tables(left: list[Any], right: list[Any]) -> list[ArrayTable]:
 )
 def test_keys_that_do_not_pair_are_counted_and_shown(left: list[Any], right: list[Any], words: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_all(ByKey(tables(left, right), "id", threads=1))
+        read_all(ByKey(tables(left, right), ["id"], threads=1))
     assert words in str(caught.value)
 
 
@@ -516,7 +516,7 @@ def test_text_columns_and_nulls_survive_a_join(small_runs: None) -> None:
     wanted = [(1, {"x": Kind.NUMBER, "w": Kind.TEXT}), (1, {"id": Kind.NUMBER})]
     seen = 0
     feed: Iterator[Any]
-    for feed in ByKey([left, right], "id", threads=2).feeds(wanted, 2):
+    for feed in ByKey([left, right], ["id"], threads=2).feeds(wanted, 2):
         for taken in feed:
             count, pieces = taken.make().rows, taken.make().pieces
             numbers, words, ids = pieces[0][1]["x"], pieces[0][1]["w"], pieces[1][1]["id"]

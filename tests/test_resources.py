@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
+import platform
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +21,7 @@ import pytest
 import lossctl as package
 from lossctl.api.evaluate import as_bytes
 from lossctl.cli.console import Stopwatch
+from lossctl.core.batch import BLOCK, Batch
 from lossctl.core.state import Sample
 from lossctl.errors import DataError, UsageError
 from lossctl.io.machine import free_memory, usable_cores
@@ -185,3 +191,72 @@ def test_progress_can_be_asked_for_in_a_log_and_silenced(
     assert len(shown.out.splitlines()) == 1
     assert "rows/s" not in lossctl(*asked).err
     assert "rows/s" not in lossctl(*asked, "--no-progress").err
+
+
+# the Python interface: as fast as the command, without settings of the process -----------------------------------
+
+SMALL = {"y": np.arange(500.0), "p": np.arange(500.0)[::-1].copy()}
+
+
+def test_data_of_one_block_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr("lossctl.engine.run.ThreadPoolExecutor", refuse)
+    monkeypatch.setattr("lossctl.api.evaluate.usable_cores", refuse)
+    for data in (SMALL, pa.table(SMALL)):
+        assert package.evaluate(data, target="y", pred="p", losses="mbe").value() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "most"),
+    [
+        (lambda: package.evaluate(SMALL, target="y", pred="p", losses="mse"), 1800),
+        (lambda: package.get("mse")(SMALL["y"], SMALL["p"]), 450),
+    ],
+)
+def test_a_few_rows_take_few_calls(evaluate: Callable[[], object], most: int) -> None:
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    evaluate()
+    sys.setprofile(count)
+    try:
+        evaluate()
+    finally:
+        sys.setprofile(None)
+    assert calls < most
+
+
+def test_no_block_waits_for_a_search_for_cycles() -> None:
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        package.evaluate(SMALL, target="y", pred="p", losses=["mse", "huber", "r2"])
+        package.get("huber")(SMALL["y"], SMALL["p"])
+        gc.collect()
+        assert [entry for entry in gc.garbage if isinstance(entry, Batch)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+FAULTS = """
+import resource, sys, lossctl
+ask = lambda: lossctl.evaluate(sys.argv[1], target="y", pred="p", losses=["mse", "huber"], threads=1)
+ask()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+ask()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep freed memory by other rules")
+def test_arrays_of_a_block_reuse_the_memory_of_those_before(tmp_path: Path) -> None:
+    rows = 10 * BLOCK
+    pq.write_table(pa.table({"y": np.arange(rows, dtype=float), "p": np.ones(rows)}), tmp_path / "a.parquet")
+    done = subprocess.run([sys.executable, "-c", FAULTS, tmp_path / "a.parquet"], capture_output=True, check=True)
+    assert int(done.stdout) < 1500  # of 4 KiB; an array of a block that is faulted in anew has 128 a block

@@ -364,7 +364,7 @@ def test_no_level_gives_neither_interval_nor_standard_error(loss: str) -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.5, 95.0, math.nan])
 def test_a_level_outside_zero_to_one_is_refused(level: float) -> None:
-    with pytest.raises(UsageError, match="lies between 0 and 1"):
+    with pytest.raises(UsageError, match="between 0 and 1"):
         cell(DATA, ci=level)
 
 

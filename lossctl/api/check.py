@@ -11,7 +11,7 @@ from typing import Any, Literal, Unpack
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, evaluate
 from lossctl.api.options import InputOptions, Names, Note, RuleTable, options_of
-from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, silent, spoken, troubled, with_arguments
+from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled, with_arguments
 from lossctl.core.loss import Loss
 from lossctl.engine.paired import PairedBounds
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
@@ -382,10 +382,9 @@ class CheckedData:
         targets = self.options.get("targets")
         if self.files is None or "-" in self.files or (isinstance(targets, str) and targets == "-"):
             return None  # standard input is read but once
-        tables, names, _ = open_inputs(
-            self.data, targets, self.options.get("delimiter"), bool(self.options.get("concat"))
-        )
-        return Query(self.data, self.options).selection(tables, names).models
+        query = Query(self.data, self.options)
+        tables, names, _ = query.opened()
+        return query.selection(tables, names).models
 
     def evaluate(
         self, reference: Baseline | None, rows: Mapping[str, Any] | None

@@ -166,8 +166,8 @@ class Columns:
             return TargetRule(positive=positive)
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
-            found = classes_of(self.tables, self.selection, self.widths["pred"], text)
-            return TargetRule(classes=found.labels, classes_by=found.by)
+            classes_of_columns = classes_of(self.tables, self.selection, self.widths["pred"], text)
+            return TargetRule(classes=classes_of_columns.labels, classes_by=classes_of_columns.by)
         if "pred" in self.widths and self.widths["pred"] != self.widths["target"]:
             columns = " and ".join(f"{self.widths[role]} {role} columns" for role in ("target", "pred"))
             raise UsageError(f"{columns}: a loss takes as many of one as of the other, or one column of labels")

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
-from lossctl.api.query import Query, as_list, open_inputs, with_arguments
+from lossctl.api.query import Query, as_list, with_arguments
+from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
-from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, scopes
+from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
 from lossctl.engine.paired import Differences, PairedBounds, compare, contests
 from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
@@ -34,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Table
-from lossctl.results.report import Cell, Input, Report, Study, WorstRow
+from lossctl.results.report import Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -167,7 +168,7 @@ def answer(
     that tell clusters and times, where rows are not independent.
     """
     options = query.options
-    tables, names, paths = open_inputs(query.data, options["targets"], options["delimiter"], options["concat"])
+    tables, names, paths = query.opened()
     rows_out = options["rows_out"]
     if rows_out is not None:
         check_rows_path(rows_out)
@@ -176,7 +177,7 @@ def answer(
     for text in selection.notes:
         query.tell(text)
     design = None if make_design is None else make_design(tuple(selection.models))
-    threads = usable_cores() if options["threads"] is None else options["threads"]
+    threads = _threads(options["threads"], tables)
     keep_rows = rows_out is not None or (design is not None and design.worst > 0)
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
@@ -191,6 +192,7 @@ def answer(
         needs_origins=bool(selection.by) and any(loss.needs_origin for _, loss in job.candidates()),
         needs_units=resampled,
         whole_sets=sets,
+        null_slices=True,
     )
     in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
     with options["watch"]("pair") if options["id"] is not None else nullcontext():
@@ -215,6 +217,7 @@ def answer(
         times=next(iter(selection.times), None),
         classes=job.rule.classes,
         gap=gap,
+        asides=job.asides() if design is None else (),
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
     if all(table.rows is not None for table in tables):
@@ -234,6 +237,13 @@ def answer(
         if writer is not None:
             writer.close()
     return made_report(state, plan, reader, job, query)
+
+
+def _threads(most: int | None, tables: Sequence[Table]) -> int:
+    """Return how many threads are worth their start: one where all rows are known to make a single block."""
+    if all(table.rows is not None and table.rows <= BLOCK for table in tables):
+        return 1
+    return usable_cores() if most is None else most
 
 
 def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows: bool = False) -> ByPosition:
@@ -438,8 +448,8 @@ def made_report(
     ranks = np.empty(0, dtype=np.int64) if plan.times is None else _ranks_of_rows(state, plan, reader)
     assumptions = Assumptions(state, plan, labels, ranks)
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
-    all_scopes = list(scopes(state, plan, labels))
-    cells = tuple(chain.from_iterable(map(finish.cells, all_scopes)))
+    slicings = all_slices(state, plan, labels)
+    cells = finish.cells(slicings)
     inputs = (
         Input(model, reader.tables[_table(reader, model)].label, digest, state.read, rows, digest_used, dropped)
         for model in plan.models
@@ -451,14 +461,14 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        tuple(_warnings(state, reader, finish.rough)),
+        (*_warnings(state, reader, finish), *(job.tell_quantiles(state, plan) if plan.design is None else ())),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
     )
     if plan.design is None:
         return report, None
     design, differences = plan.design, Differences(assumptions)
-    all_contests = contests(differences, all_scopes, cells)
+    all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
     compared = compare(differences, all_contests)
     resampled = design.method == "bootstrap"
     study = Study(
@@ -484,7 +494,7 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
-def _warnings(state: RunState, reader: BlockReader, rough: Sequence[Cell]) -> Iterator[str]:
+def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
     for place, count in reader.unpaired().items():
         others = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
@@ -492,12 +502,14 @@ def _warnings(state: RunState, reader: BlockReader, rough: Sequence[Cell]) -> It
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {others} lacks {keys}"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
-    if rough:
-        places = (
-            f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
-            for cell in rough
-        )
-        yield f"{ROUGH}: {listed(list(map(printable, places)), 4)}"
+    if finish.rough:
+        places = [
+            printable(
+                f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
+            )
+            for cell in finish.rough
+        ]
+        yield f"{ROUGH}: {listed(places, count=finish.rough_count)}"
 
 
 def _signed(level: float | None, design: Design | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -10,21 +10,24 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
+from lossctl.api.multicolumn import are_quantiles, frame_of, levels_of
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
-from lossctl.core.form import FORM_OF, OPTIONAL, Form, Reading, form_wish
-from lossctl.core.loss import Loss, admits, column_readings, fitted, fixes, misfit, unfit
-from lossctl.core.naming import split_labels
+from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
+from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
+from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
+from lossctl.core.naming import are_classes, may_be_classes, split_labels
 from lossctl.core.state import NEVER
+from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.classes import classes_of, pair_outputs
+from lossctl.io.classes import classes_of, first_numbers, pair_outputs
 from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
+from lossctl.losses.regression import crossing, reached
 from lossctl.numerics.activation import APPLY
 from lossctl.numerics.array import Array
 from lossctl.results.report import TargetReading, Task
@@ -34,9 +37,14 @@ USUAL: Final = {
     "binary": ("bce", "brier", "focal", "zero_one"),
     "multiclass": ("cce", "brier", "focal", "zero_one"),
     "multilabel": ("bce", "focal"),
+    "quantile": ("quantile",),
+    "boxes": ("iou", "giou", "diou", "ciou"),
+    "masks": ("dice", "iou_mask", "bce"),
 }
+# of predictions that are classes
+OF_CLASSES: Final = {**USUAL, "binary": ("zero_one", "mcc_loss"), "multiclass": ("zero_one",)}
+FEW_CLASSES: Final = 20  # labels of numbers that are recognised unasked
 RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whose rows do not sum to 1
-READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
 WORDS: Final[Mapping[Reading, str]] = {"classes": "a row over as many classes", "flags": "a yes or no in each"}
 CLASS_ROWS: Final = "every row of target and predictions sums to 1"
 NO_CLASS_ROWS: Final = "rows of target or predictions do not sum to 1"
@@ -56,21 +64,28 @@ class Job:
         options, target = query.options, selection.target
         positive, classes = options["positive_label"], options["classes"]
         self._query, self._tables, self._selection = query, tables, selection
+        self._soft = False  # whether the target holds probabilities of classes
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
         if positive is not None and target is not None:
             check_single(tables, target)
         self.widths = self._widths()
+        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        self._decided = self._predicts_classes(options["task"], positive, text)
+        self._label_models = [] if positive is None or target is None else self._models_of_labels(target)
+        self._only_classes = self._decided or len(self._label_models) == len(selection.models)  # are predicted by all
         self.task = self._task(options["task"], positive)
         self.reading: TargetReading | None = None
         self._columns_are, self._why = self._settled_form()
         self._fits = [] if self.task is None and not query.losses else self._fitted_losses()
-        are_labels = {form.labels for _, _, form in self._fits}
-        if len(are_labels) > 1:
+        readings = {form.reading(self.widths.get("target", 1)) for _, _, form in self._fits}
+        if "labels" in readings and len(readings) > 1:
             mixed = listed([loss.name for _, loss in self._losses()])
             raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
-        text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
-        self.rule = self._class_rule(positive, text) if True in are_labels else self._plain_rule(positive, text)
+        if "labels" in readings and self.widths["pred"] == 1:
+            self.rule = self._decided_rule(positive, text)
+        else:
+            self.rule = self._class_rule(positive, text) if "labels" in readings else self._plain_rule(positive, text)
 
     def _activations(self, activation: Names | Mapping[str, str]) -> dict[str, str]:
         """Return the activation of each model."""
@@ -106,9 +121,65 @@ class Job:
                     raise UsageError(f"{role} has {widths[role]} columns for {first!r}, {width} for {model!r}")
         return widths
 
+    def _has_axes(self) -> bool:
+        """Whether each row of the target is an array of several axes, as the pixels of a mask are."""
+        slot = self._selection.target
+        return slot is not None and self._tables[slot.table].shape(slot.columns[0]).axes > 1
+
     def _target_kind(self) -> str:
         slot = self._selection.target
         return self._tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
+
+    # predictions that are classes ----------------------------------------------------------------------------------
+
+    def _kinds_of_models(self) -> dict[str, str]:
+        """Return what each model's prediction column holds."""
+        slots = {model: roles["pred"] for model, roles in self._selection.slots.items() if "pred" in roles}
+        return {model: self._tables[slot.table].shape(slot.columns[0]).kind for model, slot in slots.items()}
+
+    def _models_of_labels(self, target: Slot) -> list[str]:
+        """Return the models that predict the labels of a target of two: text, or numbers that are no probabilities."""
+        models = self._text_models()
+        labels = None if self._target_kind() == "text" else first_numbers(self._tables, target)
+        if labels is None or not may_be_classes(labels):
+            return models
+        for model, roles in self._selection.slots.items():
+            pred = first_numbers(self._tables, roles["pred"]) if "pred" in roles and model not in models else None
+            if pred is not None and are_classes(labels, pred) and not UNIT.admits(pred[np.newaxis]):
+                models.append(model)
+        return models
+
+    def _text_models(self) -> list[str]:
+        """Return the models whose predictions are text."""
+        return [model for model, kind in self._kinds_of_models().items() if kind == "text"]
+
+    def _predicts_classes(self, task: str | None, positive: str | None, classes: str | None) -> bool:
+        """Whether predictions are classes, as of one label in each row, rather than numbers or probabilities.
+
+        Text is, and whole numbers where the target holds others than 0 and 1: these may be probabilities.
+        """
+        target, losses = self._selection.target, self._query.losses
+        other = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
+        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or other:
+            return False
+        if losses and not any(form.decided for _, loss in losses for form in loss.forms):
+            return False
+        if task == "multiclass" or self._text_models():
+            return True
+        if self._target_kind() == "text":
+            return False
+        labels = first_numbers(self._tables, target)
+        preds = [first_numbers(self._tables, roles["pred"]) for roles in self._selection.slots.values()]
+        if labels is None:  # there is text after numbers
+            return all(pred is None for pred in preds)
+        if classes is None and not may_be_classes(labels):
+            return False
+        if not all(pred is not None and are_classes(labels, pred) for pred in preds):
+            return False
+        if losses or classes is not None:
+            return True
+        few = len(np.unique(labels)) <= min(FEW_CLASSES, len(labels) - 1)
+        return few and all(pred is not None and np.isin(pred, labels).all() for pred in preds)
 
     # the task ----------------------------------------------------------------------------------------------------
 
@@ -118,11 +189,10 @@ class Job:
             return Task(name, False, "--task")
         if self._query.losses:
             return None
-        width = self.widths.get("pred", 1)
-        if width >= 2 and width == self.widths.get("target"):
-            return None
-        if width >= 2:
-            return Task("multiclass", True, f"{width} prediction columns")
+        if self._decided:
+            return Task("multiclass", True, "predictions are classes")
+        if self.widths.get("pred", 1) >= 2:
+            return self._task_of_columns(self.widths["pred"])
         if positive is not None:
             return Task("binary", True, "--positive-label")
         if self._target_kind() == "text":
@@ -132,15 +202,32 @@ class Job:
             )
         return None
 
+    def _task_of_columns(self, width: int) -> Task | None:
+        """Return the task of several prediction columns; None where values have to tell."""
+        target, outputs = self._selection.target, self.widths.get("target", 1)
+        if target is None or {"softmax", RENORMALIZE} & set(self.activations.values()):
+            return Task("multiclass", True, f"{width} prediction columns")
+        frame = frame_of(target.columns)
+        if outputs == width and frame is not None:
+            return Task("boxes", True, f"columns named as boxes, {frame}")
+        if outputs == width:
+            return None
+        if outputs == 1 and are_quantiles(self._tables, self._selection):
+            return Task("quantile", True, f"{width} columns named by quantiles")
+        return Task("multiclass", True, f"{width} prediction columns")
+
     def _task_of_values(self, block: Block) -> Task:
         """Tell tasks apart by the first block: rows that sum to 1, a 0/1 target and predictions within [0, 1]."""
         width = self.widths.get("target", 1)
         if width > 1:
-            if self._are_class_rows(block):
-                return Task("multiclass", True, CLASS_ROWS)
             models = block.models.items()
             flags = all(_are_flags(roles["target"]) for _, roles in models)
+            if self._are_class_rows(block):
+                self._soft = not flags
+                return Task("multiclass", True, CLASS_ROWS)
             if flags and all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models):
+                if self._has_axes():
+                    return Task("masks", True, "arrays of 0 and 1 in each row of the target")
                 return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
             return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
@@ -153,6 +240,9 @@ class Job:
                     "labels, --task regression if they are numbers"
                 )
             return Task("regression", True, "a target of numbers")
+        if all(_are_flags(_natural(roles["pred"], self.activations[model])) for model, roles in block.models.items()):
+            self._only_classes = True
+            return Task("binary", True, f"a {kind} target and predictions of 0 and 1, which are classes")
         if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
             return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
         return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
@@ -163,9 +253,13 @@ class Job:
         """Return the losses with their labels: of the command, or the usual ones of the task that fit the columns."""
         if self._query.losses:
             return self._query.losses
-        usual = [registry.loss_of(name) for name in USUAL["regression" if self.task is None else self.task.name]]
-        fitting = [loss for loss in usual if loss.form_for(self.widths, self._wish())]
-        return [(loss.spec, loss) for loss in fitting or usual[:1]]
+        task = "regression" if self.task is None else self.task.name
+        frame = None if self._selection.target is None else frame_of(self._selection.target.columns)
+        framed = f":frame={frame}" if task == "boxes" and frame not in (None, "xyxy") else ""
+        names = (OF_CLASSES if self._only_classes else USUAL)[task]
+        forms = [(loss, loss.form_for(self.widths, self._wish())) for loss in _usual(names, framed)]
+        fitting = [loss for loss, form in forms if form and not (self._soft and form.roles["target"] == ONE_HOT)]
+        return [(loss.spec, loss) for loss in fitting or _usual(names, framed)[:1]]
 
     def candidates(self) -> list[tuple[str, Loss]]:
         """Return the losses that may be computed; while the task is open, those of all that it may be."""
@@ -174,6 +268,8 @@ class Job:
         return usual or self._losses()
 
     def _wish(self) -> str | None:
+        if self._decided:
+            return DECIDED
         wish = form_wish(self._query.options["task"], self.activations.values())
         task = self.task.name if self.task is not None and not self._query.losses else None
         return wish or form_wish(task, ()) or self._columns_are
@@ -232,18 +328,20 @@ class Job:
         )
 
     def _target_reading(self) -> TargetReading | None:
-        """Return as what the losses read the target."""
+        """Return as reading the losses read the target."""
         width = self.widths.get("target", 1)
         readings = {form.reading(width) for _, _, form in self._fits}
-        what = next((reading for reading in READINGS if reading in readings), None)
-        if what == "labels":
+        reading = next((name for name in READINGS if name in readings), None)
+        if reading == "labels":
+            if self.rule.decided:
+                return TargetReading(reading, not self.rule.classes_by, "predictions are classes")
             by = {"option": "--classes", "names": "the names of the columns", "position": "the order of the columns"}
             classes = sorted(self.rule.classes) if self.rule.classes_by == "names" else self.rule.classes
-            return TargetReading(what, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
-        if what is None or what == "numbers":
-            return what and TargetReading(what, False, "the losses take numbers")
+            return TargetReading(reading, self.rule.classes_by != "option", by[self.rule.classes_by], tuple(classes))
+        if reading is None or reading == "numbers":
+            return reading and TargetReading(reading, False, "the losses take numbers")
         why = self.task.why if self.task is not None else self._why
-        return TargetReading(what, not why.startswith("--"), why)
+        return TargetReading(reading, not why.startswith("--"), why)
 
     # the losses as the columns take them ---------------------------------------------------------------------------
 
@@ -255,11 +353,13 @@ class Job:
         """Return a loss as the columns take it, and its form."""
         widths = {role: self.widths[role] for role in loss.roles if role in self.widths}
         single = self._query.options["per_output"] and widths.get("pred", 1) > 1
+        loss = loss if single else self._of_columns(loss)
+        self._check_frame(loss)
         fit = fitted(loss, dict.fromkeys(widths, 1) if single else widths, self._wish())
         if single and (fit is None or not fit[1].outputs or len({widths[role] for role in widths} - {1}) > 1):
             raise UsageError(f"--per-output: the columns of {loss.spec} are not outputs of their own; ask it apart")
         if fit is None:
-            raise UsageError(misfit(loss, widths))
+            raise UsageError(misfit(loss, widths) + self._without_name(loss))
         tolerance = self._query.options["sum_tolerance"]
         if tolerance is not None:
             fit = fit[0], fit[1].within(tolerance)
@@ -267,6 +367,52 @@ class Job:
             if fault := unfit(loss, fit[1], activation):
                 raise UsageError(f"{fault}{self._alternatives(activation)}")
         return fit
+
+    def _of_columns(self, loss: Loss) -> Loss:
+        """Return the quantile loss with the quantiles that the columns are named by; other losses as they are."""
+        if loss.name != "quantile" or self.widths.get("target") != 1 or self.widths.get("pred", 1) == 1:
+            return loss
+        levels = self._levels(loss)
+        if levels is None:
+            raise UsageError(
+                f"{loss.spec}: {self.widths['pred']} columns for one target are quantiles; q=0.1/0.5/0.9 says which, "
+                "in the order of the columns"
+            )
+        return loss.bind(q=levels)
+
+    def _levels(self, loss: Loss) -> tuple[float, ...] | None:
+        """Return the quantile of each column, by the loss or by the names of the columns; None where neither tells."""
+        levels = {levels_of(roles["pred"].columns) for roles in self._selection.slots.values()}
+        q = loss.args["q"]
+        if isinstance(q, tuple):
+            if levels - {None, q}:
+                raise UsageError(f"{loss.spec}: the columns are named by other quantiles; leave q out to go by names")
+            return q
+        named = next(iter(levels))
+        if named is None or len(levels) > 1:
+            return None
+        if q != 0.5:
+            raise UsageError(f"{loss.spec}: the columns are named by quantiles of their own; leave q out")
+        self._query.tell(f"quantile: q={'/'.join(f'{level:g}' for level in named)}, as the columns are named")
+        return named
+
+    def _check_frame(self, loss: Loss) -> None:
+        """Note where columns of boxes are named as another frame than that of a loss."""
+        target = self._selection.target
+        frame = None if target is None else frame_of(target.columns)
+        if frame is not None and loss.args.get("frame", frame) != frame:
+            self._query.tell(
+                f"{loss.spec} reads boxes as {loss.args['frame']}, but the columns are named as {frame}; "
+                f"{loss.bind(frame=frame).spec} reads them so"
+            )
+
+    def _without_name(self, loss: Loss) -> str:
+        """Say how columns become models, where the loss takes one column and they were given as one model."""
+        alone = loss.form_for({role: 1 for role in loss.roles if role in self.widths}, self._wish())
+        slot = next((roles["pred"] for roles in self._selection.slots.values() if "pred" in roles), None)
+        if alone is None or slot is None or len(slot.columns) < 2 or self.widths.get("target", 1) > 1:
+            return ""
+        return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns[:4])}"
 
     def _alternatives(self, activation: str) -> str:
         """Name the losses that the columns and the activation do fit."""
@@ -302,22 +448,66 @@ class Job:
             if outputs == 1:
                 questions.append(Question(label, loss, form))
             else:
-                questions += [Question(f"{label}[{name}]", loss, form, n, name) for n, name in enumerate(names)]
+                each = self._each_output(loss, outputs)
+                questions += [Question(f"{label}[{name}]", each[n], form, n, name) for n, name in enumerate(names)]
         labels = [question.label for question in questions]
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
         return questions
 
+    def _each_output(self, loss: Loss, outputs: int) -> list[Loss]:
+        """Return the loss of each output; of columns that are quantiles each has its own."""
+        if self.widths.get("target") == 1 and loss.name == "quantile":
+            levels = self._levels(loss)
+            if levels is not None:
+                return [loss.bind(q=level) for level in levels]
+        return [loss] * outputs
+
+    def asides(self) -> tuple[Term, ...]:
+        """Return what is told beside the loss of quantile columns: whether they cross, and how often."""
+        for _, loss, form in self._fits:
+            if loss.name == "quantile" and isinstance(loss.args["q"], tuple):
+                columns = range(len(loss.args["q"]))
+                crosses = Term(crossing, (("q", loss.args["q"]),), form.name)
+                return (crosses, *(Term(reached, (), form.name, column) for column in columns))
+        return ()
+
+    def tell_quantiles(self, state: RunState, plan: Plan) -> Iterator[str]:
+        """Note the coverage of quantile columns; yield a warning where they cross."""
+        terms = self.asides()
+        levels = next((loss.args["q"] for _, loss, _ in self._fits if loss.name == "quantile"), ())
+        for model in plan.models if terms and state.moments.rows else ():
+            share, *coverage = means(state.moments, plan.places(model, terms), plan.weighted)
+            pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
+            crosses = f"cross in {share:.4g} of the rows" if share else "never cross"
+            text = f"{printable(model)}: quantiles {crosses}"
+            self._query.tell(f"{text}; share of targets at or below each: {pairs}")
+            if share:
+                yield text
+
     # the target --------------------------------------------------------------------------------------------------
+
+    def _decided_rule(self, positive: str | None, classes: str | None) -> TargetRule:
+        """Return how a target of class labels is read where the predictions are labels too."""
+        if positive is not None:
+            raise UsageError("--positive-label and ignore_class exclude each other: one is of two classes, one of any")
+        models, ignored = frozenset(self._selection.models), self._ignored()
+        if classes is None:
+            return TargetRule(classes=ignored, decided=models, open=True)
+        return TargetRule(classes=split_labels(classes), classes_by="option", ignored=ignored, decided=models)
+
+    def _ignored(self) -> tuple[str, ...]:
+        """Return the labels that losses ignore."""
+        return tuple(dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored))
 
     def _class_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of class labels is read."""
         if positive is not None:
             raise UsageError("--positive-label is for one prediction column; classes are told by --classes")
-        ignored = tuple(dict.fromkeys(label for _, loss, _ in self._fits for label in loss.ignored))
-        found = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
-        labels, codes = found.labels, ClassCodes(found.labels)
+        ignored = self._ignored()
+        classes_of_columns = classes_of(self._tables, self._selection, self.widths["pred"], classes, ignored)
+        labels, codes = classes_of_columns.labels, ClassCodes(classes_of_columns.labels)
         strange = tuple(label for label in ignored if codes.of([label])[0] < 0)
         for label in strange:
             for name, loss, _ in self._fits:
@@ -326,7 +516,7 @@ class Job:
                         f"ignore_class={printable(label)} is none of the classes {listed(list(labels))}, and {name} "
                         "does not ignore it; give it to every loss, or ask apart"
                     )
-        return TargetRule(classes=labels, classes_by=found.by, ignored=strange)
+        return TargetRule(classes=labels, classes_by=classes_of_columns.by, ignored=strange)
 
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""
@@ -349,7 +539,12 @@ class Job:
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
-        return TargetRule(positive=positive, negative=negative)
+        return TargetRule(positive=positive, negative=negative, decided=frozenset(self._label_models))
+
+
+def _usual(names: Sequence[str], framed: str) -> list[Loss]:
+    """Return losses by their names, in a frame of boxes."""
+    return [registry.loss_of(f"{name}{framed}") for name in names]
 
 
 def _other_label(labels: Sequence[str], positive: str | None, option: str) -> str:
@@ -402,7 +597,7 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
         raise DataError(wording())
     if state.read == state.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
-    if complaint := reader.never_positive():
+    if complaint := reader.never_positive() or reader.never_right():
         raise DataError(complaint)
     weight = reader.selection.weight
     if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:

@@ -557,7 +557,8 @@ class Inputs(TypedDict, total=False):
     """Which data is read, and what is computed on it."""
 
     target: Annotated[
-        str | None, Option(COLUMN, "Column(s) of the truth [default: y_true, target or label].", "-t COLS")
+        str | None,
+        Option(COLUMN, "Column(s) of the truth [default: y, y_true, target, actual, label or truth].", "-t COLS"),
     ]
     pred: Annotated[
         Names | Mapping[str, str | Sequence[str]],
@@ -592,7 +593,10 @@ class Inputs(TypedDict, total=False):
     classes: Annotated[
         str | Sequence[str] | None, Option(LABELS, "Class labels of the prediction columns, in order.", "A,B,...")
     ]
-    task: Annotated[str | None, Option(TASK, "regression, binary, multiclass or multilabel.", "TASK", panel="Losses")]
+    task: Annotated[
+        str | None,
+        Option(TASK, "regression, binary, multiclass, multilabel, quantile, boxes or masks.", "TASK", panel="Losses"),
+    ]
     losses: Annotated[
         "Losses",
         Option(

@@ -6,7 +6,7 @@ import os
 import reprlib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from functools import wraps
 from inspect import Signature, signature
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
 import numpy as np
 
 from lossctl import registry
+from lossctl.api.multicolumn import models_apart
 from lossctl.api.options import (
     LEVEL,
     PYTHON,
@@ -39,7 +40,8 @@ from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table
-from lossctl.registry import with_tables
+from lossctl.numerics.array import keep_freed_memory
+from lossctl.registry import split_specs, with_tables
 from lossctl.results.report import Check
 
 P = ParamSpec("P")
@@ -167,9 +169,15 @@ class Query:
         object.__setattr__(self, "options", options)
         if options["with_grad"] and options["rows_out"] is None:
             raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
-        specs = with_tables(as_list(self.options["losses"]))
+        specs = split_specs(with_tables(as_list(self.options["losses"])))
         object.__setattr__(self, "losses", [registry.labelled(spec) for spec in specs])
         checked_task(self.options["task"])
+
+    def opened(self) -> Opened:
+        """Open the inputs."""
+        options = self.options
+        check_words(self.data, options)
+        return open_inputs(self.data, options["targets"], options["delimiter"], options["concat"])
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""
@@ -192,8 +200,25 @@ class Query:
             *units,
             tuple(",".join(as_list(options["id"])).split(",")),
         )
-        roles = {role for _, loss in self.losses for role in loss.roles}
-        return select(tables, names, request, roles if self.losses else {"target", "pred"})  # those of the usual losses
+        losses = [loss for _, loss in self.losses]
+        roles = {role for loss in losses for role in loss.roles} or {"target", "pred"}  # those of the usual losses
+        selection = select(tables, names, request, roles)
+        if len(tables) - int(request.has_targets_file) > 1 or not {"target", "pred"} <= roles:
+            return selection
+        preds: list[str | tuple[str, str | tuple[str, ...]]] = []
+        notes: list[str] = []
+        for entry, model in zip(request.preds, selection.models, strict=False):
+            columns = selection.slots[model]["pred"].columns
+            unnamed = isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None
+            if unnamed and names[0] is None and models_apart(tables, selection, model, losses, options):
+                preds += [(column, (column,)) for column in columns]
+                notes.append(f"-p {entry}: {len(columns)} models; -p NAME={entry} makes them the columns of one")
+            else:
+                preds.append(entry)
+        if notes:
+            selection = select(tables, names, replace(request, preds=tuple(preds)), roles)
+            selection.notes[:0] = notes
+        return selection
 
 
 def model_columns(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:
@@ -229,6 +254,7 @@ def open_inputs(data: object, targets: object, delimiter: str | None, concat: bo
     """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table."""
     if isinstance(data, Opened):
         return data
+    keep_freed_memory()  # before any block is read
     inputs = _files(data)
     files = [*(inputs or []), (None, targets)]
     paths = [os.fspath(file) for _, file in files if isinstance(file, str | os.PathLike)]
@@ -255,6 +281,26 @@ def open_inputs(data: object, targets: object, delimiter: str | None, concat: bo
         tables.append(open_file(targets, delimiter, "targets") if is_file else from_memory(targets, "targets"))
         names = [*names, None]
     return Opened(tables, names, paths)
+
+
+def check_words(data: object, options: EvaluateOptions) -> None:
+    """Raise UsageError for an input that is no file, but a column or a loss: an option takes one value."""
+    paths = [file for _, file in _files(data) or [] if isinstance(file, str) and file != "-"]
+    words = [path for path in paths if not os.path.exists(path)]
+    files = [path for path in paths if os.path.exists(path)]
+    if not words or not files:
+        return
+    columns = list(open_table(files[0], options["delimiter"]).names)
+    for word in words:
+        name = printable(word)
+        texts = {"-p": as_list(options["pred"]) if word in columns else [], "-l": as_list(options["losses"])}
+        for option, values in texts.items():
+            if values and (option == "-p" or registry.is_known(word)):
+                noun = f"column of {files[0]}" if option == "-p" else "loss"
+                list_of_values = shlex.quote(f"{values[-1]},{name}")
+                raise UsageError(
+                    f"{name}: no such file; it is a {noun}, and {option} takes one value: {option} {list_of_values}"
+                )
 
 
 def open_file(file: Any, delimiter: str | None, label: str) -> Table:

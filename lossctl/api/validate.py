@@ -10,7 +10,7 @@ from typing import Final, Unpack
 from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead, row_source
 from lossctl.api.job import Job
 from lossctl.api.options import InputOptions
-from lossctl.api.query import Opened, Query, as_list, fitting, only_known, open_inputs, silent
+from lossctl.api.query import Opened, Query, as_list, fitting, only_known, silent
 from lossctl.core.domain import Domain
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
@@ -84,7 +84,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     query = Query(data, {**query.options, "note": note})
     opened = Opened([], [], [])
     try:
-        opened = open_inputs(data, query.options["targets"], query.options["delimiter"], query.options["concat"])
+        opened = query.opened()
     except LossctlError as fault:
         error = error or fault
     checked = CheckedData(query, opened)
@@ -348,9 +348,9 @@ class CheckedData:
                     column = self.column(slot, name)
                     text = column is not None and column.kind == "text"
                     kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
+                elif role[1] == "pred" and rule is not None and role[0] in rule.decided:
+                    kind = Kind.TEXT
                 columns[slot, name, kind] = None
-        for slot in (slot for slots in self.by.values() for slot in slots):
-            columns[slot, slot.columns[0], Kind.TEXT] = None
         return columns
 
     def _profile(self, slot: Slot, name: str) -> ColumnProfile:

@@ -240,9 +240,6 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
 
 # work --------------------------------------------------------------------------------------------------------
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
-UNTRIMMED: Final = 1 << 28  # bytes at the end of a heap that stay with the process
-LARGEST: Final = 1 << 25  # arrays up to this size come from the heap
 DELAY = 1.0  # seconds before progress is shown
 
 
@@ -260,23 +257,10 @@ def at_work(display: Display) -> Iterator[Work]:
     from lossctl.stdout import descriptor_aside
 
     stopwatch = Stopwatch()
-    keep_freed_memory()
     with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:
         note = None if display["quiet"] else say
         watch: Watch = stopwatch if display["verbose"] else unwatched
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
-
-
-def keep_freed_memory() -> None:
-    """Let arrays of a block reuse the memory of those before: fresh pages cost more than the arithmetic on them."""
-    import ctypes
-
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library: nothing to ask, and nothing lost but time
-        return
-    mallopt(TRIM_THRESHOLD, UNTRIMMED)
-    mallopt(MMAP_THRESHOLD, LARGEST)
 
 
 class Stopwatch:

@@ -76,15 +76,19 @@ class Batch:
             return self._related[form]
         if form == self.form:
             return self
-        batch = copy(self)
-        batch.form = form
-        return batch
+        if form not in self._related:
+            batch = self._related[form] = copy(self)
+            batch.form, batch._related = (
+                form,
+                {},
+            )  # sharing what is related would keep both alive until a cycle is found
+        return self._related[form]
 
     def output(self, place: int) -> Batch:
         """Return the same rows with one of several outputs alone."""
         if place not in self._related:
             roles = {role: x[place : place + 1] if len(x) > 1 else x for role, x in self.roles.items()}
-            origin = self.origins[place] if place else self.origin
+            origin = self.origins[place] if 0 < place < len(self.origins) else self.origin
             self._related[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
         return self._related[place]
 

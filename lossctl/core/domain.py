@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Final, Self
 
 import numpy as np
@@ -433,6 +434,22 @@ class Codes(Domain):
         return "any values; equal ones belong together"
 
 
+@dataclass(frozen=True)
+class Decision(Domain):
+    """One class per row, observed or predicted, held as a whole number >= 0: its code, the same in both roles."""
+
+    width: int | None = 1
+
+    def outside(self, x: Array) -> Mask:
+        return ~((x[0] >= 0.0) & (x[0] == np.rint(x[0])))
+
+    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
+        return rng.integers(0, 3, (1, rows)).astype(np.float64)
+
+    def __str__(self) -> str:
+        return "one class per row"
+
+
 REAL = Interval()
 SOFTMAX_LOGITS = MaskedLogits()
 AMOUNTS = Amounts()
@@ -457,6 +474,7 @@ ONE_HOT = Mark(one_hot=True)
 TARGET_BOX = Box(solid=True)
 PRED_BOX = Box()
 CODES = Codes()
+ONE_CLASS = Decision()
 
 
 # labels: one spelling for each, wherever it comes from; and labels to class codes -------------------------------------
@@ -548,6 +566,22 @@ class ClassCodes:
             return self._texts[text]
         value = as_number(text)
         return -2 if value is None else self._values.get(value, -2)
+
+
+class OpenCodes:
+    """Labels to class codes as they come, after some that are known before; threads may share it."""
+
+    def __init__(self, classes: Sequence[object] = ()) -> None:
+        self._codes: dict[str | float, int] = {}
+        self._lock = Lock()
+        self.of(classes)
+
+    def of(self, words: Sequence[object]) -> NDArray[np.int64]:
+        """Return the code of every word and, for the null code -1, a last -1."""
+        texts = map(label, words)
+        keys = [text if (value := as_number(text)) is None else value for text in texts]
+        with self._lock:
+            return np.array([*(self._codes.setdefault(key, len(self._codes)) for key in keys), -1], dtype=np.int64)
 
 
 def as_number(text: str) -> float | None:

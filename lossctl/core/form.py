@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from lossctl.core.domain import Domain, Flag, Labels, LogSimplex, Mark, Simplex
+from lossctl.core.domain import Decision, Domain, Flag, Labels, LogSimplex, Mark, Simplex
 from lossctl.errors import UsageError, listed, near
 
-TASKS = ("regression", "binary", "multiclass", "multilabel")
+TASKS = ("regression", "binary", "multiclass", "multilabel", "quantile", "boxes", "masks")
 QUERY = "query"  # the role that says which set a row belongs to; without it all rows are one set
 OPTIONAL = frozenset({QUERY})
 CODED = frozenset({QUERY, "label"})  # roles of which only equality counts
@@ -20,6 +20,8 @@ GIVEN = frozenset({"target", "event", *CODED})  # roles that no model produces
 Values = Mapping[str, tuple[tuple[float, ...], ...]]
 # a target is one class label in each row, a row over the classes, a yes or no in each column, or numbers
 Reading = Literal["labels", "classes", "flags", "numbers"]
+DECIDED: Final = "decided"  # the form of losses whose predictions are classes
+READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")  # what says most comes first
 FORM_OF: Final[Mapping[Reading, str]] = {"classes": "multiclass", "flags": "binary"}  # of several target columns
 
 
@@ -102,12 +104,17 @@ class Form:
         """Whether the target is one class label per row."""
         return isinstance(self.roles.get("target"), Labels)
 
+    @property
+    def decided(self) -> bool:
+        """Whether predictions are classes, as the target is."""
+        return isinstance(self.roles.get("pred"), Decision)
+
     def reading(self, width: int) -> Reading | None:
         """Return as what a target of so many columns is read; None where the loss takes none."""
         domain = self.roles.get("target")
         if domain is None:
             return None
-        if self.labels:
+        if self.labels or self.decided:
             return "labels"
         if width > 1 and (isinstance(domain, Simplex | LogSimplex) or (isinstance(domain, Mark) and domain.one_hot)):
             return "classes"

@@ -7,6 +7,7 @@ number of their means (or it is a peak, or a function of the whole sample), and 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, wraps
@@ -29,18 +30,19 @@ from lossctl.core.domain import (
     Codes,
     Interval,
     LogSimplex,
+    OpenCodes,
     Score,
     label,
 )
-from lossctl.core.form import FORM_OF, GIVEN, OPTIONAL, QUERY, Form, Reading, checked_task, form_wish
-from lossctl.core.naming import labels_of
+from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, READINGS, Form, Reading, checked_task, form_wish
+from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.core.sums import moments_of
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
-from lossctl.numerics.array import Array, array_of
+from lossctl.numerics.array import PIECE, Array, array_of, keep_freed_memory
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
@@ -634,6 +636,8 @@ def batches(
     origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
     step = max(rows, 1) if QUERY in form.roles else BLOCK
     gap = first_gap(arrays, activation or "none")
+    if rows > PIECE:
+        keep_freed_memory()
     for start in range(0, rows, step):
         block = {role: np.ascontiguousarray(x[..., start : start + step]) for role, x in arrays.items()}
         yield (
@@ -691,7 +695,7 @@ def checked(
     lengths = {role: len(x) for role, x in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{loss.spec}: row counts differ: " + ", ".join(f"{r} {n}" for r, n in lengths.items()))
-    widths = {role: int(np.prod(x.shape[1:], dtype=np.int64)) for role, x in arrays.items()}
+    widths = {role: math.prod(x.shape[1:]) for role, x in arrays.items()}
     if not all(widths.values()):
         raise UsageError(f"{loss.spec}: {listed([role for role, width in widths.items() if not width])} has no columns")
     for word, text in (("activation", activation), ("task", task)):
@@ -700,6 +704,8 @@ def checked(
     name = activation or "none"
     wish = task if task in {form.name for form in loss.forms} else checked_task(task)
     wish = form_wish(wish, (name,)) or form_of_columns(loss, arrays, widths, name)
+    if wish in (None, "multiclass") and name == "none" and predicts_classes(loss, arrays, widths, wish, classes):
+        wish = DECIDED
     match = fitted(loss, widths, wish)
     if match is None:
         raise UsageError(misfit(loss, widths))
@@ -708,6 +714,9 @@ def checked(
         raise UsageError(fault)
     columns: Arrays = {}
     names: tuple[str, ...] = ()
+    if form.decided:
+        columns, names = _decisions(arrays, classes, loss.ignored)
+        return loss, form, columns, names
     for role, x in arrays.items():
         if role == "target" and form.labels:
             labels = (
@@ -739,11 +748,22 @@ def form_of_columns(loss: Loss, arrays: Arrays, widths: Mapping[str, int], activ
     return FORM_OF["classes" if rows else "flags"]
 
 
+def predicts_classes(loss: Loss, arrays: Arrays, widths: Mapping[str, int], wish: str | None, classes: object) -> bool:
+    """Whether predictions are classes: text, what is said to be so, or whole numbers beside others than 0 and 1."""
+    if not any(form.decided for form in loss.forms) or widths.get("target") != 1 or widths.get("pred") != 1:
+        return False
+    target, pred = arrays["target"], arrays["pred"]
+    if wish is not None or classes is not None or {target.dtype.kind, pred.dtype.kind} - set("biuf"):
+        return True
+    return may_be_classes(target) and are_classes(target, pred)
+
+
 def column_readings(loss: Loss, widths: Mapping[str, int], activations: Iterable[str]) -> set[Reading]:
     """Return as what a loss can read target columns, numbers apart; widths: the columns by role, of others too."""
     roles = {role: widths[role] for role in loss.roles if role in widths}
     forms = [form for form in loss.forms if form.fits(roles) and not any(unfit(loss, form, a) for a in activations)]
-    return {what for form in forms if (what := form.reading(roles.get("target", 1))) and what != "numbers"}
+    readings = {form.reading(roles.get("target", 1)) for form in forms}
+    return {reading for reading in READINGS if reading in readings and reading != "numbers"}
 
 
 def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:
@@ -782,6 +802,8 @@ def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str
     raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []
     if raw and not domain.hint and isinstance(domain, Interval):
         texts.append(f"if these are raw outputs, --activation {' or '.join(raw)} says so")
+    if any(form.decided for form in loss.forms) and activation == "none" and bool((row == np.rint(row)).all()):
+        texts.append("if predictions are classes, --task multiclass says so")
     for param in loss.params:
         specs = [
             changed.spec
@@ -798,7 +820,7 @@ def admits(loss: Loss, role: str, values: Array, activation: str) -> bool:
     return any(
         form.fits({role: len(values)}) and judged(form.roles[role], role, activation).admits(values)
         for form in loss.forms
-        if not (role == "target" and form.labels)
+        if not (role == "target" and form.labels) and not form.decided
     )
 
 
@@ -850,7 +872,7 @@ def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> A
 def _columns(role: str, array: NDArray[Any]) -> Array:
     if array.dtype.kind not in "biuf":
         raise UsageError(f"{role} holds {array.dtype} values; numbers are needed")
-    width = int(np.prod(array.shape[1:], dtype=np.int64))
+    width = math.prod(array.shape[1:])
     return np.ascontiguousarray(array.reshape(len(array), width).T, dtype=np.float64)
 
 
@@ -872,6 +894,32 @@ def _codes(
             "classes=[...] names them in the order of the columns"
         )
     return codes, codes_of.classes
+
+
+def _decisions(arrays: Arrays, classes: object, ignored: tuple[str, ...]) -> tuple[Arrays, tuple[str, ...]]:
+    """Turn observed and predicted classes into codes, (1, rows) each; return the labels known before, too."""
+    names = ignored if classes is None else tuple(map(label, np.asarray(classes).tolist()))
+    codes = OpenCodes(names) if classes is None else ClassCodes(names).and_ignored(ignored)
+    columns: Arrays = {}
+    words: dict[str, list[str]] = {}
+    for role, array in arrays.items():
+        cells = array.reshape(-1)
+        if array.dtype.kind == "O":
+            cells = np.array([np.nan if cell is None else cell if cell != cell else label(cell) for cell in cells], "O")
+            if any(cell != cell for cell in cells):
+                raise DataError(f"{role} has missing values; leave such rows out first")
+        elif array.dtype.kind == "f" and np.isnan(cells).any():
+            raise DataError(f"{role}[{int(np.argmax(np.isnan(cells)))}] is NaN; leave such rows out first")
+        values, places = np.unique(cells, return_inverse=True)
+        words[role] = list(map(label, values.tolist()))
+        code_of = codes.of(words[role])[:-1]
+        if (code_of < 0).any():
+            word = words[role][int(np.argmax(code_of < 0))]
+            raise DataError(f"{role} holds {word!r}, which is no class; the classes are {listed(list(names))}")
+        columns[role] = code_of[places][np.newaxis].astype(np.float64)
+    if classes is None and (fault := misread(words["target"], words["pred"], "classes=")):
+        raise DataError(f"pred: {fault}")
+    return columns, names
 
 
 def _class_labels(pred: object, target: NDArray[Any], width: int, ignored: tuple[str, ...]) -> tuple[str, ...]:

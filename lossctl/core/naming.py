@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
 
-from lossctl.core.domain import ClassCodes, as_number
+import numpy as np
+
+from lossctl.core.domain import ClassCodes, OpenCodes, as_number
 from lossctl.errors import UsageError, listed, printable
+from lossctl.numerics.array import Array
 
 GLOB: Final = "?[,"  # in a pattern, more than a star
 TRUTH: Final = ("false", "true")  # labels of 0 and 1 in arrays of booleans
+MOST_CLASSES: Final = 1000  # different numbers of a target that may be classes without being declared so
 MOST_CUTS: Final = 8  # places at which what all names begin with may end
 
 # names ----------------------------------------------------------------------------------------------------------------
@@ -112,6 +116,41 @@ def _with_ends(columns: Sequence[str], words: Sequence[str]) -> Iterator[tuple[s
 def _at_end(name: str, text: str) -> bool:
     starts = name.startswith(text) and _is_cut(name, len(text))
     return name == text or starts or (name.endswith(text) and _is_cut(name, len(name) - len(text)))
+
+
+# predictions that are classes ----------------------------------------------------------------------------------------
+
+
+def may_be_classes(labels: Array) -> bool:
+    """Whether a target of numbers may be class labels: few different values, not 0 and 1, which are a no and a yes."""
+    values = np.unique(labels)
+    return 0 < len(values) <= MOST_CLASSES and not np.isin(values, (0.0, 1.0)).all()
+
+
+def are_classes(labels: Array, pred: Array) -> bool:
+    """Whether numbers are predicted classes, given those of the target: whole, or labels of the target."""
+    values = np.unique(pred)
+    if np.isin(labels, (-1.0, 1.0)).all():
+        return -1.0 in values and bool(np.isin(values, (-1.0, 1.0)).all())
+    return bool(((values == np.rint(values)) | np.isin(values, labels)).all())
+
+
+def misread(labels: Sequence[str], words: Sequence[str], option: str = "--classes ") -> str:
+    """Say why words can be no predicted classes where the target holds these labels; nothing where they can."""
+    codes = OpenCodes(labels)
+    strange = [word for word, code in zip(words, codes.of(words)[:-1].tolist(), strict=True) if code >= len(labels)]
+    for word in strange:
+        value = as_number(word)
+        if value is not None and not value.is_integer():
+            return f"{printable(word)!r} is no label of the target, though predictions are classes here"
+    if not words or len(strange) < len(words):
+        return ""
+    predictions, targets = (listed([repr(printable(word)) for word in column], 3) for column in (words, labels))
+    classes = shlex.quote(",".join(map(printable, dict.fromkeys([*labels, *words]))))
+    return (
+        f"no prediction is a label of the target: it holds {predictions}, the target {targets}; "
+        f"{option}{classes} says that all of these are classes"
+    )
 
 
 # classes --------------------------------------------------------------------------------------------------------------

@@ -40,6 +40,16 @@ class PerClass:
 
 
 @dataclass(frozen=True)
+class PerColumn:
+    """One number, or one for each prediction column in their order: `0.1/0.5/0.9`."""
+
+    each: Interval
+
+    def __str__(self) -> str:
+        return f"a number in {self.each}, or one for each prediction column as 0.1/0.5/0.9"
+
+
+@dataclass(frozen=True)
 class Label:
     """The label of a class, or several."""
 
@@ -50,7 +60,7 @@ class Label:
 SMALL = 1e-6  # for a parameter that is to be above 0
 SMALL_ROW = np.array([SMALL])
 SPECIAL = frozenset("%,:/=@\r\n\t")  # what a label may not hold as it is
-Kind = Interval | Choice | PerClass | Label | None
+Kind = Interval | Choice | PerClass | PerColumn | Label | None
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Param:
         """The values it takes, in words."""
         if self.domain is None:
             return "true or false"
-        kind = {Choice: "one of ", Label: "", PerClass: ""}.get(type(self.domain))
+        kind = "one of " if isinstance(self.domain, Choice) else ""
         words = f"{self.domain.noun} in {self.domain}" if isinstance(self.domain, Interval) else f"{kind}{self.domain}"
         return words + (" or off" if self.optional else "")
 
@@ -102,6 +112,8 @@ class Param:
             case Label():
                 labels = tuple(unquote(piece, errors="strict") for piece in word.split("/"))
                 return labels[0] if len(labels) == 1 else labels
+            case PerColumn():
+                return tuple(map(_float, word.split("/"))) if "/" in word else _float(word)
             case PerClass():
                 pieces = [piece.rpartition(":") for piece in word.split("/")]
                 if len(pieces) == 1 and not pieces[0][1] and self.domain.single:
@@ -133,6 +145,12 @@ class Param:
                     distinct = tuple(dict.fromkeys(label for label in labels if label is not None))
                     return distinct if distinct and None not in labels else None
                 return _class_label(value)
+            case PerColumn(each):
+                if not isinstance(value, list | tuple | np.ndarray):
+                    return _number(value, each)
+                numbers = [_number(item, each) for item in value]
+                columns = tuple(number for number in numbers if number is not None)
+                return columns if len(columns) == len(numbers) > 1 else None
             case PerClass(each, single):
                 return _per_class(value, each, single)
             case Interval():

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.grouped import AllRows
+from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
 from lossctl.core.statistic import MEAN, means, read
 from lossctl.core.sums import moments_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.report import Cell, CellStatus, best_models
+from lossctl.results.report import Cell, CellColumn, Cells, CellStatus, Slicing
 from lossctl.stats.estimate import (
     MAXIMUM,
     NOT_ASKED,
@@ -28,6 +28,7 @@ from lossctl.stats.estimate import (
     SPREAD_OUT_OF_RANGE,
     TOO_FEW,
     Estimate,
+    Estimates,
     about,
     combined,
     estimate,
@@ -40,6 +41,7 @@ from lossctl.stats.estimate import (
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series
 
 LARGE_SHARE: Final = 0.2
+FEW_PLACES: Final = 4  # rough intervals that are named
 DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
 Labels = Mapping[str, Sequence[tuple[str, ...]]]  # grouping -> the words of each group code
@@ -75,20 +77,66 @@ class Scope:
         return tuple(self.slice.items())
 
 
-def scopes(state: RunState, plan: Plan, labels: Labels) -> Iterator[Scope]:
-    """Yield all rows, then every slice of every slicing in order."""
-    yield Scope({}, all_rows(state, plan))
-    for place, name in enumerate(plan.slicings):
-        if name not in state.grouped:
-            continue
-        grouped = state.grouped[name]
-        columns = name.split(",") if len(labels[name][0]) > 1 else [name]
-        column_of = {code: g for g, code in enumerate(grouped.codes.tolist())}
-        empty = Moments.empty(len(state.moments.sums), plan.pairs, plan.cubed)
-        for code in sorted(range(len(labels[name])), key=lambda code: _sortable(labels[name][code])):
-            g = column_of.get(code)
-            words = dict(zip(columns, labels[name][code], strict=True))
-            yield Scope(words, empty if g is None else grouped.view(g), Group(place, name, code), g)
+class Slices(Sequence[Scope]):
+    """The slices of one slicing in order, those of no rows too; without a name one that is all rows.
+
+    `at` are their columns among those of the slicing's sums, -1 where a slice has no rows.
+    """
+
+    def __init__(self, state: RunState, plan: Plan, labels: Labels, name: str = "") -> None:
+        self._plan, self._state, self._name, self.columns = plan, state, name, tuple[str, ...]()
+        self.words: Sequence[tuple[str, ...]] = [()]
+        self.rows, self.live = (np.array([count]) for count in (state.moments.rows, state.moments.live))
+        self.groups: GroupedMoments | None = None
+        self.at = np.zeros(1, dtype=np.int64)
+        if not name:
+            self._view = all_rows(state, plan)
+        else:
+            groups, all_words = state.grouped[name], labels[name]
+            self.columns = tuple(name.split(",")) if len(all_words[0]) > 1 else (name,)
+            columns = np.full(len(all_words), -1)
+            columns[groups.codes] = np.arange(len(groups.codes))
+            self._codes = sorted(range(len(all_words)), key=lambda code: _sortable(all_words[code]))
+            self.words = [all_words[code] for code in self._codes]
+            self.groups, self.at = groups, columns[self._codes]
+            self.rows, self.live = (np.where(self.at < 0, 0, line[self.at]) for line in (groups.rows, groups.live))
+            self._empty = Moments.empty(len(state.moments.sums), plan.pairs, plan.cubed)
+
+    @property
+    def weight_sums(self) -> Array | None:
+        """The sums of the weights."""
+        if not self._plan.weighted:
+            return None
+        if self.groups is None:
+            return np.array([ratio(self._state.moments.total_units(0), 1 << SHIFT)])
+        return np.where(self.at < 0, 0.0, self.groups.sum(0)[0][self.at])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @overload
+    def __getitem__(self, place: int) -> Scope: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Scope]: ...
+    def __getitem__(self, place: int | slice) -> Scope | list[Scope]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        if self.groups is None:
+            return Scope({}, self._view)
+        column = int(self.at[place])
+        group = Group(self._plan.slicings.index(self._name), self._name, self._codes[place])
+        view = self._empty if column < 0 else self.groups.view(column)
+        return Scope(
+            dict(zip(self.columns, self.words[place], strict=True)), view, group, None if column < 0 else column
+        )
+
+
+def all_slices(state: RunState, plan: Plan, labels: Labels) -> list[Slices]:
+    """Return all rows, then the slices of every slicing."""
+    names = [name for name in plan.slicings if name in state.grouped]
+    return [Slices(state, plan, labels, name) for name in ("", *names)]
 
 
 def all_rows(state: RunState, plan: Plan) -> View:
@@ -209,6 +257,12 @@ class Assumptions:
         sets = self._sets(scope, question)
         return scope.view.live if sets is None else round(sets)
 
+    def units_of(self, slices: Slices, question: Question, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the same for some slices."""
+        if (self.design is None or self.design.cluster is None) and question.loss.statistic.mass is None:
+            return slices.live[places]
+        return np.array([self.units(slices[place], question) for place in places.tolist()], dtype=np.int64)
+
     def _sets(self, scope: Scope, question: Question) -> float | None:
         """Return on how many sets a loss of sets rests, None for other losses."""
         if question.loss.statistic.mass is None or question.loss.keeps != "moments":
@@ -285,63 +339,92 @@ class Settings:
 
 
 class Finish:
-    """The cells of one state; `rough` collects those whose intervals are likely too narrow."""
+    """The cells of one state; `rough` are those whose intervals are likely too narrow, the first few of them."""
 
     def __init__(self, assumptions: Assumptions, settings: Settings) -> None:
         self.state, self.plan, self.assumptions = assumptions.state, assumptions.plan, assumptions
-        self.settings, self.rough = settings, list[Cell]()
-        self._specs = {question.label: question.loss.full_spec for question in self.plan.questions}
-        self._grouped: dict[tuple[str, str, str], list[Estimate]] = {}
+        self.settings, self.rough, self.rough_count = settings, list[Cell](), 0
 
-    def cells(self, scope: Scope) -> list[Cell]:
-        """Return the cells of all rows or one slice, the best model of each loss marked."""
-        cells: list[Cell] = []
-        weight_sum = ratio(scope.view.total_units(0), 1 << SHIFT) if self.plan.weighted else None
+    def cells(self, slicings: Iterable[Slices]) -> Cells:
+        """Return the cells of all slices, the best model of each loss in each marked."""
+        return Cells([self._table(slices) for slices in slicings])
+
+    def _table(self, slices: Slices) -> tuple[Slicing, list[CellColumn]]:
+        """Return the cells of one slicing: a column for each loss and model."""
+        slicing = Slicing(slices.columns, slices.words, slices.rows, slices.weight_sums)
+        absent = dict.fromkeys(np.flatnonzero(slices.rows == 0).tolist(), "no rows")
+        if slicing.weight_sums is not None:
+            weightless = np.flatnonzero((slicing.weight_sums == 0.0) & (slices.rows > 0)).tolist()
+            absent |= dict.fromkeys(weightless, "the weights sum to zero")
+        columns: list[CellColumn] = []
+        rough: list[Mask] = []
         for question in self.plan.questions:
-            row = [self._cell(scope, weight_sum, question, model) for model in self.plan.models]
-            best = best_models(row) if question.loss.ranks and len(row) > 1 else set()
-            row = [replace(cell, best=True) if cell.model in best else cell for cell in row]
-            for cell in row:
-                if cell.interval and is_rough(cell, question, self.assumptions.units(scope, question)):
-                    self.rough.append(cell)
-            cells += row
-        return cells
+            row = [self._column(slices, question, model, absent) for model in self.plan.models]
+            if question.loss.ranks and len(row) > 1:
+                row = [replace(column, best=best) for column, best in zip(row, _best(row), strict=True)]
+            columns += row
+            rough += [self._rough(column, question, slices) for column in row]
+        marked = np.array(rough).T  # in the order of the cells
+        self.rough_count += int(np.count_nonzero(marked))
+        for place, column in np.argwhere(marked)[: FEW_PLACES - len(self.rough)].tolist():
+            self.rough.append(columns[column].cell(slicing, place))
+        return slicing, columns
 
-    def _cell(self, scope: Scope, weight_sum: float | None, question: Question, model: str) -> Cell:
-        loss, rows = question.loss, scope.view.rows
-        empty = "no rows" if not rows else "the weights sum to zero" if weight_sum == 0.0 else None
-        status: CellStatus = "ok" if empty is None else "empty"
-        result, reason = Estimate(math.nan, why=empty), empty
-        if empty is None:
-            result = self._estimate(scope, question, model)
-            if not math.isfinite(result.value):
-                status, reason = self._status(scope, question, model, result.value)
-        signature = (
-            f"{self._specs[question.label]}|n:{rows}|{self.settings.signed}"
-            + f"|act:{self.plan.activations[model]}"
+    def _column(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> CellColumn:
+        """Return the cells of one loss of one model. absent: the slices that have no estimate, and why."""
+        loss = question.loss
+        made = self._estimates(slices, question, model, absent)
+        strange = set(np.flatnonzero(~np.isfinite(made.values)).tolist()) - absent.keys()
+        troubles: dict[int, tuple[CellStatus, str]] = {place: ("empty", why) for place, why in absent.items()}
+        for place in sorted(strange):
+            troubles[place] = self._status(slices[place], question, model, float(made.values[place]))
+        after = (
+            f"|{self.settings.signed}|act:{self.plan.activations[model]}"
             + (f"|output:{question.output_name}" if question.output is not None else "")
             + (f"|plugin:{loss.origin}" if loss.origin else "")
-            + "".join(f"|{column}={word}" for column, word in scope.slice.items())
         )
-        return Cell(
-            model=model,
-            loss=question.label,
-            spec=loss.spec,
-            slice=scope.slice,
-            rows=rows,
-            weight_sum=weight_sum,
-            value=result.value,
-            stderr=result.stderr,
-            interval=result.interval,
-            level=self.settings.level if result.interval else None,
-            method=result.method,
-            interval_reason=result.why,
-            direction=loss.direction,
-            unit=loss.unit,
-            status=status,
-            reason=reason,
-            signature=signature,
+        return CellColumn(
+            shared={
+                "model": model,
+                "loss": question.label,
+                "spec": loss.spec,
+                "direction": loss.direction,
+                "unit": loss.unit,
+            },
+            level=self.settings.level,
+            signature=(f"{loss.full_spec}|n:", after),
+            values=made.values,
+            stderrs=made.stderrs,
+            ends=made.ends,
+            kinds=made.kinds,
+            outcomes=made.outcomes,
+            best=np.zeros(len(slices), dtype=bool),
+            troubles=troubles,
         )
+
+    def _estimates(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> Estimates:
+        """Return the estimates of a loss, of all slices at once where they rest on sums of independent rows."""
+        loss, plan, settings = question.loss, self.plan, self.settings
+        if loss.keeps == "moments" and self.assumptions.plain and slices.groups is not None:
+            groups, indexes, total = slices.groups, plan.indexes(model, question), settings.reduction == "sum"
+            of_groups = estimates(
+                loss.statistic, groups, indexes, weighted=plan.weighted, level=settings.level, total=total
+            )
+            return of_groups.at(slices.at, absent)
+        return Estimates.of(
+            [
+                Estimate(math.nan, why=absent[place]) if place in absent else self._estimate(scope, question, model)
+                for place, scope in enumerate(slices)
+            ]
+        )
+
+    def _rough(self, column: CellColumn, question: Question, slices: Slices) -> Mask:
+        """Whether the intervals of a column are likely too narrow; not where there is none."""
+        marked = np.isfinite(column.ends[0]) & np.isfinite(column.stderrs)
+        places = np.flatnonzero(marked)
+        units = self.assumptions.units_of(slices, question, places)
+        marked[places] = is_rough(question, column.values[places], column.stderrs[places], units)
+        return marked
 
     def _status(self, scope: Scope, question: Question, model: str, value: float) -> tuple[CellStatus, str]:
         """Return the status of a value that is not finite, and the reason."""
@@ -369,15 +452,7 @@ class Finish:
         if not self.assumptions.plain:
             return self._assumed(scope, question, model)
         indexes, total = plan.indexes(model, question), self.settings.reduction == "sum"
-        if scope.group is None or scope.column is None:
-            return estimate(loss.statistic, scope.view, indexes, weighted=plan.weighted, level=level, total=total)
-        key = scope.slicing, model, question.label
-        if key not in self._grouped:  # all slices at once
-            groups = self.state.grouped[scope.slicing]
-            self._grouped[key] = estimates(
-                loss.statistic, groups, indexes, weighted=plan.weighted, level=level, total=total
-            )
-        return self._grouped[key][scope.column]
+        return estimate(loss.statistic, scope.view, indexes, weighted=plan.weighted, level=level, total=total)
 
     def _top(self, scope: Scope, place: int) -> float:
         """Return a maximum."""
@@ -426,16 +501,22 @@ class Finish:
         return about(value, stderr, spread.quantile(level), loss.statistic.interval == "log", spread.law)
 
 
-def is_rough(cell: Cell, question: Question, units: int) -> bool:
-    """Whether an interval is known by simulation to hold the truth clearly less often than it says.
+def is_rough(question: Question, values: Array, stderrs: Array, units: NDArray[np.int64]) -> Mask:
+    """Whether intervals are known by simulation to hold the truth clearly less often than they say.
 
-    So it does below 30 independent rows or clusters, and for means of large losses in few rows: those whose standard
+    So they do below 30 independent rows or clusters, and for means of large losses in few rows: those whose standard
     error is more than a fifth of the value, a tenth for a root of a mean.
     """
-    if cell.interval is None or cell.stderr is None:
-        return False
-    if units < FEW:
-        return True
+    few: Mask = units < FEW
     share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.statistic.name)
-    positive = question.loss.direction == "min" and question.loss.best == 0.0
-    return share is not None and positive and cell.stderr > share * abs(cell.value)
+    if share is None or question.loss.direction != "min" or question.loss.best != 0.0:
+        return few
+    return few | (stderrs > share * np.abs(values))
+
+
+def _best(columns: Sequence[CellColumn]) -> NDArray[np.bool_]:
+    """Return, for each column, in which slices its value is the best and finite."""
+    values = np.array([column.values for column in columns])
+    merits = {"min": values, "max": -values, "zero": np.abs(values)}[columns[0].shared["direction"]]
+    best: NDArray[np.bool_] = np.isfinite(merits) & (merits == np.fmin.reduce(merits, axis=0))
+    return best

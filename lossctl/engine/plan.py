@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Literal
 
 from lossctl.core.block import judged
@@ -163,6 +163,7 @@ class Plan:
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
     as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
     of their products and cubes. keeps_lines: whether more than the sums of lines is needed. gap: see Batch.
+    asides: terms whose means are told beside the losses.
     """
 
     def __init__(
@@ -181,6 +182,7 @@ class Plan:
         times: str | None = None,
         classes: tuple[str, ...] = (),
         gap: float = 0.0,
+        asides: Sequence[Term] = (),
     ) -> None:
         self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
         self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
@@ -200,12 +202,14 @@ class Plan:
             for question in questions:
                 if question.loss.keeps == "moments":
                     self._plan(model, question, intervals)
+            for term in asides:
+                self._places.setdefault(Quantity(model, term), int(weighted) + len(self._places))
         self.quantities = tuple(self._places)
         self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
         self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
         self.shows_rows = design is not None and design.worst > 0
         self.keeps_lines = bool(self.resamples or times is not None)
-        self.as_read = self._as_read()
+        self.as_read = self._as_read(asides)
         self.pairs_as_read = tuple(pair for pair in self.pairs if self.as_read.issuperset(pair))
         self.cubed_as_read = tuple(i for i in self.cubed if i in self.as_read)
         self.bases = frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
@@ -231,22 +235,25 @@ class Plan:
         """Return the index of a quantity."""
         return self._places[quantity]
 
+    def places(self, model: str, terms: Sequence[Term]) -> tuple[int, ...]:
+        """Return the quantities of terms of a model."""
+        return tuple(self._places[Quantity(model, term)] for term in terms)
+
     def whole_place(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample of a loss of a model."""
         return self.wholes.index((model, question.terms, question.loss.keeps))
 
-    def _as_read(self) -> frozenset[int]:
+    def _as_read(self, asides: Sequence[Term]) -> frozenset[int]:
         """Return the indexes of the lines that are summed over the rows as they come.
 
-        The sums of all rows are those of all groups, but for what is taken about an origin: each slice has its own.
+        Those of all groups give the sums of all rows, but for what is taken about an origin: each slice has its own.
         """
         lead = range(int(self.weighted))
         if self.keeps_lines or not self.slicings:
             return frozenset((*lead, *self._places.values()))
         about_origin = {question.label for question in self.questions if question.loss.needs_origin}
-        return frozenset(
-            (*lead, *(i for key, indexes in self._indexes.items() if key[1] in about_origin for i in indexes))
-        )
+        indexes = [self._indexes[key] for key in self._indexes if key[1] in about_origin]
+        return frozenset(chain(lead, *indexes, *(self.places(model, asides) for model in self.models)))
 
     def _plan(self, model: str, question: Question, intervals: bool) -> None:
         """Plan the terms of a loss of a model, and their differences from those of the models before."""

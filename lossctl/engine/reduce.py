@@ -372,7 +372,7 @@ class _Reduction:
             excess = candidate - base if loss.direction == "min" else base - candidate
         if self.live is not None:
             excess = np.where(self.live, excess, 0.0)
-        roles = shown_roles(self.block, couple)
+        roles = {} if question.form.decided else shown_roles(self.block, couple)  # codes say nothing
         facts = np.stack([base, candidate, *roles.values()])
         self.worst[couple, question.label] = WorstRows.of(most, tuple(roles), excess, self.block.addresses, facts)
 

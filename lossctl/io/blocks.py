@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
-from lossctl.core.domain import ClassCodes
+from lossctl.core.domain import ClassCodes, OpenCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
-from lossctl.core.naming import classes_to_give
+from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.classes import first_words
@@ -25,6 +25,7 @@ from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
 
 Missing = Literal["error", "drop"]
+WITHOUT: Final = "(missing)"  # the label of the slice of rows that have none
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
@@ -34,7 +35,8 @@ class TargetRule:
 
     classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need
     not be classes, since no loss counts their rows; their codes come after the classes'.
-    negative: the other label, where it is declared; else it is the first other one that comes.
+    negative: the other label, where it is declared; else it is the first other one that comes. decided: the models
+    whose predictions are labels too. open: whether labels beside `classes` are classes as they come.
     """
 
     classes: tuple[str, ...] = ()
@@ -42,10 +44,12 @@ class TargetRule:
     ignored: tuple[str, ...] = ()
     positive: str | None = None
     negative: str | None = None
+    decided: frozenset[str] = frozenset()
+    open: bool = False
 
     @property
     def kind(self) -> Kind:
-        return Kind.TEXT if self.classes or self.positive is not None else Kind.NUMBER
+        return Kind.TEXT if self.classes or self.decided or self.positive is not None else Kind.NUMBER
 
 
 class BlockReader:
@@ -63,6 +67,8 @@ class BlockReader:
         Whether blocks have the first target of each row's group, and the hashes of what is resampled as one.
     whole_sets
         Whether a block must hold all rows of a set (role `query`).
+    null_slices
+        Whether rows without a slice form one of their own; else a value is missing there.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class BlockReader:
         needs_origins: bool = False,
         needs_units: bool = False,
         whole_sets: bool = False,
+        null_slices: bool = False,
     ) -> None:
         self.tables = tables
         self.selection = selection
@@ -92,18 +99,36 @@ class BlockReader:
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
         self._other_targets = targets_beside(tables, selection)
+        self.null_slices = self._columns_of_slices_alone() if null_slices else frozenset()
         self._columns = self._needed_columns()
 
     @cached_property
-    def codes(self) -> ClassCodes:
+    def codes(self) -> ClassCodes | OpenCodes:
         """The codes of the target's classes, and of labels that do not count."""
+        return OpenCodes(self.rule.classes) if self.rule.open else self._closed_codes
+
+    @cached_property
+    def _closed_codes(self) -> ClassCodes:
         return ClassCodes(self.rule.classes).and_ignored(self.rule.ignored)
 
     @cached_property
     def _class_hashes(self) -> Hashes:
-        return np.array([*map(text_hash, self.codes.classes), 0], dtype=np.uint64)
+        return np.array([*map(text_hash, self._closed_codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
+
+    def _columns_of_slices_alone(self) -> frozenset[tuple[int, str]]:
+        """Return the columns, by table, that tell slices and play no other role."""
+        selection = self.selection
+        other_roles = [
+            *self._coded,
+            *(slots[-1] for slots in (*selection.clusters.values(), *selection.times.values())),
+        ]
+        if selection.target is not None and self.rule.kind is Kind.TEXT:
+            other_roles += [selection.target, *self._other_targets.values()]
+        others = {(slot.table, column) for slot in other_roles for column in slot.columns}
+        slices = chain.from_iterable(selection.by.values())
+        return frozenset((slot.table, column) for slot in slices for column in slot.columns) - others
 
     def _needed_columns(self) -> Columns:
         """Return the columns by table; a column that is needed as numbers and as text is read twice."""
@@ -116,10 +141,10 @@ class BlockReader:
                     second[slot.table][column] = kind
 
         selection = self.selection
-        for roles in selection.slots.values():
+        for model, roles in selection.slots.items():
             for role, slot in roles.items():
                 if role not in CODED:
-                    need(slot, Kind.NUMBER)
+                    need(slot, Kind.TEXT if role == "pred" and model in self.rule.decided else Kind.NUMBER)
         if selection.weight is not None:
             need(selection.weight, Kind.NUMBER)
         if selection.target is not None:
@@ -161,14 +186,17 @@ class BlockReader:
             return Block(rows.start, 0, arrays.addresses, {}, stopped=rows.stopped)
         selection = self.selection
         models: dict[str, Mapping[str, NDArray[Any]]] = {
-            model: {role: arrays.codes(slot) if role in CODED else arrays.numbers(slot) for role, slot in roles.items()}
+            model: {role: arrays.role(model, role, slot) for role, slot in roles.items()}
             for model, roles in selection.slots.items()
         }
         columns: list[Hashes] = [self._word_hashes(arrays, slot) for slot in self._coded]
         columns += [bits(line) for slot in self._given for line in arrays.numbers(slot)]
         if selection.target is not None:
             target = arrays.target(selection.target)
-            columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
+            if self.rule.open:
+                columns.append(self._word_hashes(arrays, selection.target))
+            else:
+                columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
             for slot in self._other_targets.values():
                 arrays.compare(target, slot)
             models = {model: {"target": target, **roles} for model, roles in models.items()}
@@ -275,6 +303,8 @@ class BlockReader:
         if self.rule.positive is not None:
             return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
         classes = listed(list(map(printable, self.rule.classes)))
+        if self.rule.decided:
+            return f"{where} is no class{count}; --classes names {classes} alone"
         means = {"names": ", as the columns are named", "position": ", by the order of the columns"}
         return (
             f"{where} is no class{count}; the classes are {classes}{means.get(self.rule.classes_by, '')}; "
@@ -289,6 +319,18 @@ class BlockReader:
         words = [word for word in dict.fromkeys([*words, label]) if strange.of([word])[0] < 0]
         columns = next(roles["pred"].columns for roles in self.selection.slots.values())
         return classes_to_give(words, len(self.rule.classes), columns)
+
+    def never_right(self) -> str:
+        """Say of which model no prediction can be right, or one is no class; nothing where there is none."""
+        target = self.selection.target
+        if target is None or not self.rule.open:
+            return ""
+        labels = self.vocabulary(target).words
+        for model in self.selection.models:
+            slot = self.selection.slots[model]["pred"]
+            if fault := misread(labels, self.vocabulary(slot).words):
+                return f"{self.tables[slot.table].label}: column {slot.named()}: {fault}"
+        return ""
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
@@ -355,11 +397,18 @@ class RoleArrays:
         self._values: dict[tuple[int, str], Array] = {}
         self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
         self._shared: dict[tuple[Slot, Kind], Array] = {}
+        self._predicted: dict[Slot, Array] = {}
         for table, piece in rows.pieces:
             for name, column in piece.columns.items():
                 if isinstance(column, Texts):
-                    codes = self._codes[table, name] = reader.vocabulary(Slot(table, (name,))).codes(column)
-                    self._note(self.missing, Defect(table, name, "null"), codes < 0)
+                    vocabulary = reader.vocabulary(Slot(table, (name,)))
+                    codes = vocabulary.codes(column)
+                    if (table, name) in reader.null_slices:
+                        if codes.min(initial=0) < 0:
+                            codes = np.where(codes < 0, vocabulary.codes(Texts.of([WITHOUT])), codes)
+                    else:
+                        self._note(self.missing, Defect(table, name, "null"), codes < 0)
+                    self._codes[table, name] = codes
                 elif isinstance(column, Numbers):
                     self._values[table, name] = column.values
                     self._note_missing(table, name, column)
@@ -399,13 +448,28 @@ class RoleArrays:
         rule = self._reader.rule
         if rule.kind is Kind.NUMBER:
             return self.numbers(slot)
+        return self._labels(slot)
+
+    def role(self, model: str, role: str, slot: Slot) -> Array:
+        """Return what a model has in a role: numbers, or the codes of labels, as (width, rows)."""
+        if role in CODED:
+            return self.codes(slot)
+        if role != "pred" or model not in self._reader.rule.decided:
+            return self.numbers(slot)
+        if slot not in self._predicted:
+            self._predicted[slot] = self._labels(slot)
+        return self._predicted[slot]
+
+    def _labels(self, slot: Slot) -> NDArray[Any]:
+        """Return labels as class codes, (rows,) or where predictions have them too (1, rows), or as 0/1 (1, rows)."""
+        rule = self._reader.rule
         codes = self.texts(slot)
         words = self._reader.vocabulary(slot).words
         defect = Defect(slot.table, slot.columns[0], "label")
         if rule.positive is None:
             classes = self._reader.codes.of(words)[codes]
             self._note(self.faults, defect, classes == -2)
-            return classes
+            return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
         positive = ClassCodes((rule.positive,)).of(words) == 0
         negatives = np.flatnonzero(~positive[:-1])
         if rule.negative is not None:

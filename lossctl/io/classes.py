@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from lossctl.core.batch import BLOCK
 from lossctl.core.domain import ClassCodes
 from lossctl.core.naming import Classes, labels_of, listed_classes, output_names, readings
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.select import Selection, Slot
-from lossctl.io.table import Kind, Table, Texts, Vocabulary, decoded
+from lossctl.io.table import Kind, Numbers, Table, Texts, Vocabulary, decoded
+from lossctl.numerics.array import Array
 
 
 def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
@@ -53,6 +56,20 @@ def first_words(tables: Sequence[Table], slot: Slot) -> list[str]:
     except DataError:
         pass
     return vocabulary.words
+
+
+def first_numbers(tables: Sequence[Table], slot: Slot) -> Array | None:
+    """Return the numbers in the first block of a column, without missing ones; None where they cannot be read."""
+    pieces: list[Array] = []
+    try:
+        for piece in decoded(tables[slot.table].read({slot.columns[0]: Kind.NUMBER})):
+            pieces.append(piece.column(slot.columns[0], Numbers).values[0])
+            if sum(map(len, pieces)) >= BLOCK:
+                break
+    except DataError:
+        return None
+    values = np.concatenate([*pieces, np.empty(0)])
+    return values[~np.isnan(values)]
 
 
 def classes_of(

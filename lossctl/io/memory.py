@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import Any, Final
@@ -124,7 +125,7 @@ class ArrayTable(Table):
     def shape(self, name: str) -> Shape:
         array = self.array(name)
         kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
-        return Shape(kind, int(np.prod(array.shape[1:], dtype=np.int64)))
+        return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         lengths = {name: len(self.array(name)) for name in columns}
@@ -307,9 +308,12 @@ class FrameTable(ArrowTable):
     def _convert(self, name: str) -> Any:
         import pyarrow as pa
 
-        series = self.table.iloc[:, self.place(name)]
+        place = self.place(name)
+        columns = self.table.columns
+        series = self.table[columns[place]] if columns.nlevels == 1 else self.table.iloc[:, place]
         try:
-            array = pa.Array.from_pandas(series)
+            # from_pandas=True: NaN is null, as pandas has it; what NumPy holds comes faster without the series
+            array = pa.array(series.to_numpy() if isinstance(series.dtype, np.dtype) else series, from_pandas=True)
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None

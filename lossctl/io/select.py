@@ -12,8 +12,8 @@ from lossctl.core.form import CODED, GIVEN, OPTIONAL
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.table import Table
 
-TARGET_NAMES: Final = ("y_true", "target", "label")
-PRED_NAMES: Final = ("y_pred", "pred", "prediction")
+TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
+PRED_NAMES: Final = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz", ".feather", ".arrow")
@@ -112,7 +112,9 @@ class _Selector:
             twice = next(name for name in selection.models if selection.models.count(name) > 1)
             raise UsageError(f"two models are called {printable(twice)!r}; name them with NAME=")
         if "target" in needed:
-            text = request.target or default_column(self.base, TARGET_NAMES, "-t", selection.notes, request.key)
+            text = request.target or default_column(
+                self.base, TARGET_NAMES, "-t", selection.notes, request.key, self._preds()
+            )
             selection.target, selection.target_pattern = Slot(self.place, find(self.base, text)), text
         elif request.target is not None:
             raise UsageError(f"-t {request.target}: the losses asked for take no target, {self._but()}")
@@ -127,6 +129,11 @@ class _Selector:
             selection.clusters = {f"{slicing}{WITHIN}": (*slots, cluster) for slicing, slots in slicings}
         if request.time is not None:
             selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
+
+    def _preds(self) -> list[str]:
+        """Return the columns beside the target that models use."""
+        slots = [slot for roles in self.selection.slots.values() for slot in roles.values()]
+        return [name for slot in slots if slot.table == self.place for name in slot.columns]
 
     def _but(self) -> str:
         return f"but {listed(sorted(self.needed))}"
@@ -148,7 +155,8 @@ class _Selector:
         for i in self.files:
             table = self.tables[i]
             by_file = several or (not preds and len(table.names) == 1)
-            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key),)
+            target = [self.request.target] if self.request.target is not None and i == self.place else []
+            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key, target),)
             for text in texts:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
                 if several and name is not None:
@@ -256,13 +264,17 @@ def unknown_column(table: Table, piece: str, problem: str) -> str:
 
 
 def default_column(
-    table: Table, candidates: Sequence[str], option: str, notes: list[str], key: Sequence[str] = ()
+    table: Table, candidates: Sequence[str], option: str, notes: list[str], key: Sequence[str], others: Sequence[str]
 ) -> str:
-    """Return the only column but for keys, or the one of a usual name; raise UsageError if there is none or several."""
+    """Return the only column but for keys and other roles', or that of a usual name; UsageError for none or several."""
     values = [name for name in table.names if name not in key]
     if len(values) == 1:
         return values[0]
-    present = [name for name in candidates if name in table.names]
+    values = [name for name in values if name not in others]
+    present = [name for name in candidates if name in values]
+    if len(values) == 1 and not present:
+        notes.append(f"{option} {values[0]} (the only column without a role)")
+        return values[0]
     if len(present) != 1:
         names = listed([printable(name) for name in table.names])
         raise UsageError(f"{table.label}: say which column is meant with {option}; it has {names}")

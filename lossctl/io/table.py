@@ -37,10 +37,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Shape:
-    """What a table says of a column before it is read: number, boolean, text or other, and its width."""
+    """What a table says of a column before it is read: number, boolean, text or other, its width, and axes of a row."""
 
     kind: str
     width: int = 1
+    axes: int = 1
 
 
 class Table(ABC):

@@ -17,7 +17,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Part
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
-from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECISION, ONE_HOT_ROWS
+from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECIDED, DECISION, ONE_HOT_ROWS
 from lossctl.losses.outcome import IGNORE_CLASS, class_loss, counted, has_labels, label_forms, part_of, pick
 from lossctl.numerics.array import Array
 
@@ -27,6 +27,8 @@ FLAGS = replace(DECISION, roles={"target": FLAG, "pred": BINARY.roles["pred"]}, 
 
 def _wrong_decision(batch: Batch, threshold: float) -> Array:
     """1 where the decision is wrong."""
+    if batch.form == DECIDED.name:
+        return (batch.raw != batch.target).astype(np.float64)
     if batch.form == "multiclass":
         truth = batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)
         top = np.maximum.reduce(batch.raw, axis=0)
@@ -41,14 +43,15 @@ def _wrong_decision(batch: Batch, threshold: float) -> Array:
 
 def _forms(binary: Form) -> Callable[[float], tuple[Form, ...]]:
     """Return the forms that a threshold leaves: classes have none."""
-    return lambda threshold: (binary, CLASSES, ONE_HOT_ROWS) if threshold == 0.5 else (binary,)
+    return lambda threshold: (binary, CLASSES, ONE_HOT_ROWS, DECIDED) if threshold == 0.5 else (binary,)
 
 
 @class_loss(forms=_forms(DECISION), later=("ignore_class",))
 def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong decisions.
 
-    Binary: yes where p > threshold. Multiclass: the class of the largest column, the first of equal ones.
+    Binary: yes where p > threshold. Multiclass: the class of the largest column, the first of equal ones. Predictions
+    may be classes too, as text or numbers.
 
     Formula: share of rows whose predicted class is wrong
     Unit: 1
@@ -69,7 +72,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
 def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong labels, each output of a row counted for itself.
 
-    Multilabel: yes where p > threshold. For one label per row it is zero_one.
+    Multilabel: yes where p > threshold. For one label per row, also where predictions are classes, it is zero_one.
 
     Formula: share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]
     Unit: 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from lossctl.core import form
 from lossctl.core.domain import (
     FLAG,
     LABELS,
     LOG_SIMPLEX,
     MASK,
+    ONE_CLASS,
     ONE_HOT,
     PRED_BOX,
     PROBABILITY,
@@ -63,6 +65,11 @@ CLASS_SCORE_CURVE = along("score of the observed class, the other at 0", SCORES,
 BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE, outputs=True)
 BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
 DECISION = Form("binary", {"target": FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
+DECIDED = Form(
+    form.DECIDED,
+    {"target": ONE_CLASS, "pred": ONE_CLASS},
+    along("predicted class, the observed one is 0", ("0", "1"), target=0.0, pred=(0.0, 1.0)),
+)
 CLASSES = Form("multiclass", {"target": LABELS, "pred": SIMPLEX}, CLASS_CURVE)
 CLASS_ROWS = Form("multiclass", {"target": SIMPLEX, "pred": SIMPLEX}, ROWS_CURVE)
 ONE_HOT_ROWS = Form("multiclass", {"target": ONE_HOT, "pred": SIMPLEX}, replace(CLASS_CURVE, straight=False))

@@ -369,7 +369,7 @@ def counted(statistic: Statistic, *parts: Part, ignore_class: str | None) -> Rec
 
 def label_forms(forms: tuple[Form, ...], ignore_class: str | None) -> tuple[Form, ...]:
     """Return those of the forms that have class labels, if one is ignored; raise UsageError where none has."""
-    labels = tuple(form for form in forms if form.labels)
+    labels = tuple(form for form in forms if form.labels or form.decided)
     if ignore_class is not None and not labels:
         raise UsageError("ignore_class is for class labels, which the other parameters rule out")
     return forms if ignore_class is None else labels

@@ -10,11 +10,12 @@ import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, residual
 from lossctl.core.declare import Recipe, declare, peak, recipe, sample
-from lossctl.core.domain import POSITIVE, UNIT
+from lossctl.core.domain import POSITIVE, REAL, UNIT
+from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss, Part, arguments_of
-from lossctl.core.param import Value
+from lossctl.core.param import PerColumn, Value
 from lossctl.core.statistic import ROOT
-from lossctl.losses.forms import regression
+from lossctl.losses.forms import RESIDUALS, regression
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import finite_or_zero, two_sum
 
@@ -65,7 +66,9 @@ def of_residual(function: Callable[..., Array]) -> Part:
     return part
 
 
-def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) -> Callable[[Callable[..., Array]], Loss]:
+def residual_loss(
+    *, slope: Callable[..., Array] | None = None, forms: Any = FORM, **facts: Any
+) -> Callable[[Callable[..., Array]], Loss]:
     """Declare the mean of a function of the residual r, its size |r| and the remainder that rounding took from it.
 
     slope: its derivative by r, a function of the same.
@@ -74,7 +77,7 @@ def residual_loss(*, slope: Callable[..., Array] | None = None, **facts: Any) ->
     def made(function: Callable[..., Array]) -> Loss:
         row = of_residual(function)
         gradient = None if slope is None else of_residual(slope)
-        return declare(row, forms=FORM, parts=(row,), row=row, gradient=gradient, **facts)
+        return declare(row, forms=forms, parts=(row,), row=row, gradient=gradient, **facts)
 
     return made
 
@@ -234,9 +237,34 @@ def log_cosh(size: Array) -> Array:
     return np.log1p(2.0 * np.square(np.sinh(0.5 * near))) + (size - near)
 
 
-@residual_loss(slope=lambda r, q: np.where(r > 0.0, 1.0 - q, np.where(r < 0.0, -q, 0.0)))
-def quantile(r: Array, *, q: Annotated[float, UNIT, "the quantile asked for"] = 0.5) -> Array:
+def by_column(q: float | tuple[float, ...]) -> float | Array:
+    """Return a quantile for all columns as it is, those of each column as (columns, 1)."""
+    return np.array(q)[:, np.newaxis] if isinstance(q, tuple) else q
+
+
+def quantile_forms(q: float | tuple[float, ...]) -> tuple[Form, ...]:
+    """Return the form of one quantile, or that of several quantiles of one target."""
+    if not isinstance(q, tuple):
+        return FORM
+    curve = along("pred of every quantile, target 0", RESIDUALS, True, target=0.0, pred=[RESIDUALS] * len(q))
+    return (Form("quantile", {"target": REAL.wide(1), "pred": REAL.wide(len(q))}, curve),)
+
+
+def _quantile_slope(r: Array, q: float | tuple[float, ...]) -> Array:
+    level = by_column(q)
+    return np.where(r > 0.0, 1.0 - level, np.where(r < 0.0, -level, 0.0))
+
+
+@residual_loss(slope=_quantile_slope, forms=quantile_forms)
+def quantile(
+    r: Array,
+    *,
+    q: Annotated[float | tuple[float, ...], PerColumn(UNIT), "the quantile asked for"] = 0.5,
+) -> Array:
     """Quantile (pinball) loss: an error below costs q, an error above 1 - q.
+
+    Several quantiles of one target, a column for each: q=0.1/0.5/0.9, or the columns are named by them (q10, p_0.5).
+    Their loss is the mean over the columns; twice that of evenly spread quantiles nears the CRPS.
 
     Formula: mean of max(q·(target - pred), (q - 1)·(target - pred))
     Unit: target
@@ -250,7 +278,19 @@ def quantile(r: Array, *, q: Annotated[float, UNIT, "the quantile asked for"] = 
         scikit-learn       mean_pinball_loss(alpha=q)
         tensorflow-addons  losses.PinballLoss(tau=q)
     """
-    return np.maximum((1.0 - q) * r, -q * r)
+    level = by_column(q)
+    return np.maximum((1.0 - level) * r, -level * r)
+
+
+def crossing(batch: Batch, *, q: tuple[float, ...]) -> Array:
+    """1 where a column is below one of a lower quantile."""
+    ascending = batch.pred[np.argsort(q)]
+    return np.logical_or.reduce(ascending[1:] < ascending[:-1], axis=0).astype(np.float64)
+
+
+def reached(batch: Batch) -> Array:
+    """1 where the target is at or below the prediction."""
+    return (batch.target <= batch.pred).astype(np.float64)
 
 
 pinball = quantile.parts[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from lossctl.core.form import Curve, Form
 from lossctl.core.loss import Loss, Peer
-from lossctl.core.param import Label, PerClass
+from lossctl.core.param import Label, PerClass, PerColumn
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError
 from lossctl.numerics.array import Array
@@ -207,7 +207,7 @@ Tabulated = tuple[Array, Mapping[str, Array]]  # a loss, and its gradient by rol
 
 def _of_any_classes(loss: Loss) -> Loss:
     """Return the loss without what speaks of certain classes: its curve has classes of its own."""
-    of_classes = [param for param in loss.params if isinstance(param.domain, PerClass | Label)]
+    of_classes = [param for param in loss.params if isinstance(param.domain, PerClass | PerColumn | Label)]
     return loss.bind(
         **{param.name: param.default for param in of_classes if isinstance(loss.args[param.name], tuple | str)}
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from lossctl.errors import DataError, UsageError, listed, printable
 
@@ -116,16 +116,38 @@ def environment() -> dict[str, Any]:
     return {"numpy": np.__version__, "cpu": [*simd.get("baseline", []), *simd.get("found", [])]}
 
 
+class Entries(NamedTuple):
+    """The entries of a field, some at a time, which are JSON texts already."""
+
+    texts: Iterator[list[str]]
+
+
 def text(document: Mapping[str, Any]) -> str:
     """Return a document as JSON text with one field per line, and one entry per line of a field that is a list."""
-    lines = (f"  {ENCODE(name)}: {_entries(value)}" for name, value in document.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return "".join(pieces(document))
 
 
-def _entries(value: object) -> str:
-    if not isinstance(value, list) or not value:
-        return ENCODE(value)
-    return "[\n" + ",\n".join("    " + ENCODE(entry) for entry in value) + "\n  ]"
+def pieces(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the same in pieces, as a document may not fit into memory."""
+    begin = "{\n"
+    for name, value in document.items():
+        yield f"{begin}  {ENCODE(name)}: "
+        if isinstance(value, Entries):
+            yield from _entries(value.texts)
+        elif isinstance(value, list):
+            yield from _entries(iter([list(map(ENCODE, value))]))
+        else:
+            yield ENCODE(value)
+        begin = ",\n"
+    yield "\n}\n"
+
+
+def _entries(texts: Iterator[list[str]]) -> Iterator[str]:
+    begin = "[\n    "
+    for some in filter(None, texts):
+        yield begin + ",\n    ".join(some)
+        begin = ",\n    "
+    yield "[]" if begin[0] == "[" else "\n  ]"
 
 
 def indented(document: Mapping[str, Any]) -> str:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import math
+import operator
 import os
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import blake2b
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lossctl.core.domain import label as label_of
 from lossctl.core.form import Reading
 from lossctl.core.loss import Direction, merit
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.results.document import SCHEMA_VERSION, Entry, environment, flat, head, parse, record, text
+from lossctl.numerics.array import Array, Mask
+from lossctl.results.document import (
+    ENCODE,
+    SCHEMA_VERSION,
+    Entries,
+    Entry,
+    environment,
+    flat,
+    head,
+    parse,
+    pieces,
+    record,
+    text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +103,184 @@ class Cell:
     def parameters(self) -> str:
         """The loss with all its parameters: how a signature begins."""
         return self.signature.partition("|")[0]
+
+
+# cells as they are computed: for each slicing its slices, for each loss and model arrays of what differs --------------
+
+CHUNK: Final = 4096  # slices whose JSON is made at a time
+FEW: Final = 100_000  # cells that are kept once they are made
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """The slices of one slicing in their order, each with its words and rows; of all rows, one slice without words."""
+
+    columns: tuple[str, ...]
+    words: Sequence[tuple[str, ...]]
+    rows: NDArray[np.int64]
+    weight_sums: Array | None
+
+    def slice(self, place: int) -> Slice:
+        """Return the words of a slice by their column."""
+        return dict(zip(self.columns, self.words[place], strict=True))
+
+
+@dataclass(frozen=True)
+class CellColumn:
+    """The cells of one loss of one model over the slices of a slicing.
+
+    `shared` are the fields that all have, `signature` what stands in all of theirs before and after the rows. `kinds`
+    are places among `outcomes`: the method of an interval, and why there is none. Numbers that are None are NaN.
+    `troubles` are the status and reason of cells that are not ok.
+    """
+
+    shared: Mapping[str, Any]
+    level: float | None
+    signature: tuple[str, str]
+    values: Array
+    stderrs: Array
+    ends: tuple[Array, Array]
+    kinds: NDArray[np.int64]
+    outcomes: Sequence[tuple[str | None, str | None]]
+    best: Mask
+    troubles: Mapping[int, tuple[CellStatus, str]]
+
+    def cell(self, slicing: Slicing, place: int) -> Cell:
+        """Return the cell of one slice."""
+        method, why = self.outcomes[self.kinds[place]]
+        status: CellStatus = "ok"
+        reason: str | None = None
+        if place in self.troubles:
+            status, reason = self.troubles[place]
+        stderr, rows = float(self.stderrs[place]), int(slicing.rows[place])
+        before, after = self.signature
+        slice_ = slicing.slice(place)
+        return Cell(
+            **self.shared,
+            slice=slice_,
+            rows=rows,
+            weight_sum=None if slicing.weight_sums is None else float(slicing.weight_sums[place]),
+            value=float(self.values[place]),
+            stderr=None if math.isnan(stderr) else stderr,
+            interval=None if method is None else (float(self.ends[0][place]), float(self.ends[1][place])),
+            level=None if method is None else self.level,
+            method=method,
+            interval_reason=why,
+            status=status,
+            reason=reason,
+            signature=f"{before}{rows}{after}{_signed_slice(slice_.items())}",
+            best=bool(self.best[place]),
+        )
+
+    def lines(self, slicing: Slicing, places: range, begins: Sequence[str], ends: Sequence[str]) -> list[str]:
+        """Return the JSON of the cells of some slices, as `record` has it, from pieces that are joined once.
+
+        begins, ends: what a slice alone decides, from the key `slice` up to the value, and after the signature's rows.
+        """
+        rows = slice(places.start, places.stop)
+        head = ENCODE({key: self.shared[key] for key in ("model", "loss", "spec")})[:-1]
+        signed = ENCODE(self.signature[1])[1:-1]
+        tails = [self._tail(method, why, best) for method, why in self.outcomes for best in (False, True)]
+        kinds = (2 * self.kinds[rows] + self.best[rows]).tolist()
+        numbers = zip(*(line[rows].tolist() for line in (self.values, self.stderrs, *self.ends)), strict=True)
+        lines = [
+            f'{head}{begin}{value!r}, "stderr": {stderr!r}, "ci": [{low!r}, {high!r}]{tails[kind]}{count}{signed}{end}'
+            if stderr == stderr and low == low  # no NaN
+            else f'{head}{begin}{value!r}, "stderr": {"null" if stderr != stderr else repr(stderr)}, "ci": '
+            f"{'null' if low != low else f'[{low!r}, {high!r}]'}{tails[kind]}{count}{signed}{end}"
+            for begin, end, count, kind, (value, stderr, low, high) in zip(
+                begins, ends, slicing.rows[rows].tolist(), kinds, numbers, strict=True
+            )
+        ]
+        for place in self.troubles.keys() & set(places) if self.troubles else ():
+            lines[place - places.start] = ENCODE(record(self.cell(slicing, place)))
+        return lines
+
+    def _tail(self, method: str | None, why: str | None, best: bool) -> str:
+        """Return what stands between the interval and the rows in the signature."""
+        fields = {
+            "ci_level": None if method is None else self.level,
+            "ci_method": method,
+            "ci_reason": why,
+            "direction": self.shared["direction"],
+            "unit": self.shared["unit"],
+            "best": best,
+            "status": "ok",
+            "reason": None,
+            "signature": self.signature[0],
+        }
+        return f", {ENCODE(fields)[1:-2]}"
+
+
+def _signed_slice(words: Iterable[tuple[str, str]]) -> str:
+    """Return how a slice stands in a signature."""
+    return "".join(f"|{column}={word}" for column, word in words)
+
+
+class Cells(Sequence[Cell]):
+    """The cells of a report, made of arrays when they are asked for: there may be millions."""
+
+    def __init__(self, tables: Sequence[tuple[Slicing, Sequence[CellColumn]]]) -> None:
+        self._tables = tables
+
+    def lines(self) -> Iterator[list[str]]:
+        """Yield the JSON of the cells, as `record` has it, some at a time."""
+        for slicing, columns in self._tables:
+            for start in range(0, len(slicing.words), CHUNK):
+                places = range(start, min(start + CHUNK, len(slicing.words)))
+                slices = [slicing.slice(place) for place in places]
+                weights = ["null"] * len(places)
+                if slicing.weight_sums is not None:
+                    sums = slicing.weight_sums[start : places.stop].tolist()
+                    weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
+                begins = [
+                    f', "slice": {ENCODE(words)}, "n": {rows}, "weight_sum": {weight}, "value": '
+                    for words, rows, weight in zip(
+                        slices, slicing.rows[start : places.stop].tolist(), weights, strict=True
+                    )
+                ]
+                ends = [ENCODE(_signed_slice(words.items()))[1:] + "}" for words in slices]
+                lines = (column.lines(slicing, places, begins, ends) for column in columns)
+                yield list(chain.from_iterable(zip(*lines, strict=True)))
+
+    @cached_property
+    def _few(self) -> tuple[Cell, ...]:
+        return tuple(self._made())
+
+    def _made(self) -> Iterator[Cell]:
+        for slicing, columns in self._tables:
+            for place in range(len(slicing.words)):
+                for column in columns:
+                    yield column.cell(slicing, place)
+
+    def __len__(self) -> int:
+        return sum(len(slicing.words) * len(columns) for slicing, columns in self._tables)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._few) if len(self) <= FEW else self._made()
+
+    @overload
+    def __getitem__(self, place: int) -> Cell: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Cell, ...]: ...
+    def __getitem__(self, place: int | slice) -> Cell | tuple[Cell, ...]:
+        if isinstance(place, slice):
+            return tuple(self[each] for each in range(*place.indices(len(self))))
+        if len(self) <= FEW:
+            return self._few[place]
+        left = place + len(self) if place < 0 else place
+        for slicing, columns in self._tables:
+            size = len(slicing.words) * len(columns)
+            if 0 <= left < size:
+                return columns[left % len(columns)].cell(slicing, left // len(columns))
+            left -= size
+        raise IndexError(place)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 @dataclass(frozen=True)
@@ -279,7 +475,7 @@ class Report:
         "task reading reduction inputs results=cells study comparisons best_sets worst checks verdict advice warnings"
     )
 
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
     inputs: tuple[Input, ...]
     task: Task | None
     reduction: str
@@ -437,29 +633,45 @@ class Report:
 
     def to_json(self) -> str:
         """Return the JSON document that `lossctl eval -f json`, `compare` or `check` prints."""
-        return text(self.document())
+        return "".join(self.json_pieces())
+
+    def json_pieces(self) -> Iterator[str]:
+        """Yield the JSON document in pieces, as it may not fit into memory."""
+        begin = head(self.command, self.version, self.plugins)
+        results = Entries(self._cell_lines())
+        return pieces({**begin, "environment": environment(), **record(replace(self, cells=())), "results": results})
 
     def to_jsonl(self) -> str:
         """Return inputs, cells and conclusions as one JSON object per line, told apart by `kind`."""
+        return "".join(self.jsonl_pieces())
+
+    def jsonl_pieces(self) -> Iterator[str]:
+        """Yield these lines in pieces."""
         lists: tuple[tuple[str, Sequence[object]], ...] = (
-            ("input", self.inputs),
-            ("result", self.cells),
             ("comparison", self.comparisons),
             ("best_set", self.best_sets),
             ("worst", self.worst),
         )
-        lines = [{"kind": kind, **record(result)} for kind, results in lists for result in results]
+        yield from (_json_line({"kind": "input", **record(source)}) for source in self.inputs)
+        for lines in self._cell_lines():
+            yield "".join(f'{{"kind": "result", {line[1:]}\n' for line in lines)
+        yield from (_json_line({"kind": kind, **record(result)}) for kind, results in lists for result in results)
         for check in self.checks:  # a check has a kind of its own: max, min, ...
             values = record(check)
-            lines.append({"kind": "check", "rule_kind": values.pop("kind"), **values})
+            yield _json_line({"kind": "check", "rule_kind": values.pop("kind"), **values})
         if self.verdict is not None:
-            lines.append({"kind": "verdict", "verdict": self.verdict, "advice": list(self.advice)})
-        return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+            yield _json_line({"kind": "verdict", "verdict": self.verdict, "advice": list(self.advice)})
+
+    def _cell_lines(self) -> Iterator[list[str]]:
+        """Yield the JSON of the cells, some at a time."""
+        if isinstance(self.cells, Cells):
+            return self.cells.lines()
+        return ([ENCODE(record(cell))] for cell in self.cells)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document as plain values."""
         begin = head(self.command, self.version, self.plugins)
-        return {**begin, "environment": environment(), **record(self)}
+        return {**begin, "environment": environment(), **record(replace(self, cells=tuple(self.cells)))}
 
     def _repr_html_(self) -> str:
         """Return tables for a notebook, with the numbers that a terminal shows."""
@@ -481,6 +693,10 @@ class Report:
             self.version,
             reading=self.reading,
         )
+
+
+def _json_line(values: Mapping[str, Any]) -> str:
+    return ENCODE(values) + "\n"
 
 
 def _asked(name: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from lossctl.numerics.exact import SHIFT, ratio, root, units as exact_units
 from lossctl.stats.student import normal_quantile, t_quantile
 
 Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean
+Outcome = tuple[str | None, str | None]  # the method of an interval, or why there is none
 Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper than one in lowest terms
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
@@ -54,6 +55,60 @@ class Estimate:
     interval: tuple[float, float] | None = None
     method: str | None = None
     why: str | None = None
+
+
+class Estimates(Sequence[Estimate]):
+    """Estimates of many groups as arrays, NaN for what an estimate has not.
+
+    kinds: of each the place, among `outcomes`, of its method and of the reason why there is no interval.
+    """
+
+    def __init__(
+        self,
+        values: Array,
+        stderrs: Array,
+        ends: tuple[Array, Array],
+        kinds: NDArray[np.int64],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        self.values, self.stderrs, self.ends, self.kinds, self.outcomes = values, stderrs, ends, kinds, outcomes
+
+    @classmethod
+    def of(cls, singles: Sequence[Estimate]) -> Estimates:
+        """Return estimates that were made one by one."""
+        places: dict[Outcome, int] = {}
+        kinds = [places.setdefault((one.method, one.why), len(places)) for one in singles]
+        numbers = [(one.value, one.stderr, *(one.interval or (None, None))) for one in singles]
+        values, stderrs, low, high = np.array(numbers, dtype=np.float64).reshape(len(singles), 4).T
+        return cls(values, stderrs, (low, high), np.array(kinds, dtype=np.int64), list(places))
+
+    def at(self, places: NDArray[np.int64], absent: Mapping[int, str]) -> Estimates:
+        """Return the estimates at some places. absent: of which of these there is none, and why."""
+        values, stderrs, low, high = (line[places] for line in (self.values, self.stderrs, *self.ends))
+        kinds, outcomes = self.kinds[places], list(self.outcomes)
+        for place, why in absent.items():
+            if (None, why) not in outcomes:
+                outcomes.append((None, why))
+            values[place] = stderrs[place] = low[place] = high[place] = math.nan
+            kinds[place] = outcomes.index((None, why))
+        return Estimates(values, stderrs, (low, high), kinds, outcomes)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, place: int) -> Estimate: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Estimate]: ...
+    def __getitem__(self, place: int | slice) -> Estimate | list[Estimate]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        method, why = self.outcomes[self.kinds[place]]
+        stderr = float(self.stderrs[place])
+        ends = None if method is None else (float(self.ends[0][place]), float(self.ends[1][place]))
+        return Estimate(float(self.values[place]), None if math.isnan(stderr) else stderr, ends, method, why)
 
 
 def estimate(
@@ -148,7 +203,7 @@ def estimates(
     weighted: bool,
     level: float | None,
     total: bool = False,
-) -> list[Estimate]:
+) -> Estimates:
     """Compute the value of a loss, with an interval of the given level, for every group; see `estimate`."""
     with np.errstate(all="ignore"):
         base = groups.sum(0) if weighted else _exactly(groups.rows)
@@ -156,10 +211,11 @@ def estimates(
         values = (
             _where_odd(groups, indexes[0], groups.sum(indexes[0])[0]) if total else np.array(statistic.value(centre))
         )
-        if level is None:
-            return [Estimate(value, why=NOT_ASKED) for value in values.tolist()]
-        if statistic.interval == "none":
-            return [Estimate(value, why=MAXIMUM if math.isfinite(value) else NOT_FINITE) for value in values.tolist()]
+        if level is None or statistic.interval == "none":
+            nothing = np.full(len(values), np.nan)
+            reason = NOT_ASKED if level is None else MAXIMUM
+            kinds = (~np.isfinite(values)).astype(np.int64) if level is not None else np.zeros(len(values), np.int64)
+            return Estimates(values, nothing, (nothing, nothing), kinds, [(None, reason), (None, NOT_FINITE)])
         if total:
             variance = _covariances(groups, indexes[0], indexes[0])[0] / (groups.live - 1.0)
         else:
@@ -179,14 +235,12 @@ def estimates(
             NO_SPREAD: values - reach == values + reach,
             ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
         }
-        why = np.select(list(faults.values()), [np.array(text, dtype=object) for text in faults], "")
-    method = "log-t" if log else "t"
-    return [
-        Estimate(value, {NO_SPREAD: 0.0, ENDS_OUT_OF_RANGE: error}.get(why), why=why)
-        if why
-        else Estimate(value, error, (low, high), method)
-        for value, error, low, high, why in zip(*(x.tolist() for x in (values, stderr, low, high, why)), strict=True)
-    ]
+        kinds = np.select(list(faults.values()), list(range(1, len(faults) + 1)), 0)
+    outcomes = [("log-t" if log else "t", None), *((None, why) for why in faults)]
+    spread = np.array([why in (None, ENDS_OUT_OF_RANGE) for _, why in outcomes])
+    stderr = np.where(spread[kinds], stderr, np.where(kinds == outcomes.index((None, NO_SPREAD)), 0.0, np.nan))
+    ends = np.where(kinds == 0, low, np.nan), np.where(kinds == 0, high, np.nan)
+    return Estimates(values, stderr, ends, kinds, outcomes)
 
 
 def _unit_counts(statistic: Statistic, groups: GroupedMoments, indexes: Sequence[int]) -> Array:

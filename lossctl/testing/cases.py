@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.domain import Box, Codes, Domain, Flag, Interval, Labels, LogSimplex, Mark, Simplex, Whole, corners
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
-from lossctl.core.param import Choice, Kind, Label, PerClass
+from lossctl.core.param import Choice, Kind, Label, PerClass, PerColumn
 from lossctl.core.state import Moments, Peak, Sample
 from lossctl.errors import UsageError
 from lossctl.numerics.array import Array
@@ -22,6 +22,7 @@ Columns = dict[str, Any]  # arrays by role: (width, rows), or (rows,) class code
 State = Moments | Peak | Sample
 
 ROWS = 32
+COLUMNS = 3  # of a parameter that is one number for each
 EDGE = 0.05  # how far samples stay from the ends of a domain, so that both sides of a difference are inside
 STEP = 4e-6  # of a difference, relative to the value: curvature and rounding both stay below SLOPE_TOLERANCE
 SLOPE_TOLERANCE = 1e-6
@@ -49,6 +50,8 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
             return str(rng.integers(2))
         if isinstance(kind, PerClass):
             return {str(label): float(kind.each.sample(rng, 1, 1)[0, 0]) for label in range(2)}
+        if isinstance(kind, PerColumn):
+            return tuple(kind.each.sample(rng, 1, COLUMNS)[0].tolist())
         return bool(rng.integers(2)) if kind is None else float(kind.sample(rng, 1, 1)[0, 0])
 
     for param in loss.params:
@@ -126,6 +129,8 @@ def _choices(kind: Kind) -> list[object]:
             return list(options)
         case Label():
             return ["0", "-100"]
+        case PerColumn(each):
+            return list(_closed(each))
         case PerClass(each, single):
             scalars: list[object] = [*_closed(each), *([1.0] if each.holds(np.ones(1))[0] else [])] if single else []
             return [*scalars, {"0": each.inner()}]

@@ -98,7 +98,9 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
 
 def is_small(case: Case, cell: Cell, units: int) -> bool:
     """Whether lossctl warns that the interval about this loss may be too narrow."""
-    return is_rough(cell, question_of(case.loss), units)
+    if cell.interval is None or cell.stderr is None:
+        return False
+    return bool(is_rough(question_of(case.loss), *map(np.atleast_1d, (cell.value, cell.stderr, units)))[0])
 
 
 @cache

@@ -1,0 +1,213 @@
+"""Several prediction columns beside one target: models, classes or quantiles, by their names and the first rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from lossctl.core.batch import BLOCK
+from lossctl.core.domain import as_number
+from lossctl.core.loss import Loss
+from lossctl.core.naming import names_of, readings
+from lossctl.errors import DataError, UsageError, printable
+from lossctl.io.classes import first_words
+from lossctl.io.select import Selection, Slot
+from lossctl.io.table import Kind, Numbers, Table, decoded
+from lossctl.numerics.array import Array
+
+TASKS_OF_ONE_COLUMN: Final = ("regression", "binary")
+NEAR_ONE: Final = 0.05  # by how much probabilities of classes that were rounded miss their sum
+DECIMAL: Final = re.compile(r"(?:^|.*[^0-9.])(0?\.[0-9]+)")
+LEVEL: Final = re.compile(
+    r"(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?([0-9]{2,4})", re.IGNORECASE
+)
+PERCENT: Final = re.compile(r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%")
+BOUND: Final = re.compile(r"(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)", re.IGNORECASE)
+FRAMES: Final[Mapping[tuple[str, ...], str]] = {
+    ("x1", "y1", "x2", "y2"): "xyxy",
+    ("x0", "y0", "x1", "y1"): "xyxy",
+    ("xmin", "ymin", "xmax", "ymax"): "xyxy",
+    ("x_min", "y_min", "x_max", "y_max"): "xyxy",
+    ("left", "top", "right", "bottom"): "xyxy",
+    ("x", "y", "w", "h"): "xywh",
+    ("x", "y", "width", "height"): "xywh",
+    ("left", "top", "width", "height"): "xywh",
+    ("cx", "cy", "w", "h"): "cxcywh",
+    ("xc", "yc", "w", "h"): "cxcywh",
+    ("x_center", "y_center", "width", "height"): "cxcywh",
+    ("xcenter", "ycenter", "width", "height"): "cxcywh",
+}
+
+
+# what names say ------------------------------------------------------------------------------------------------------
+
+
+def levels_of(columns: Sequence[str]) -> tuple[float, ...] | None:
+    """Return the quantiles that columns are named by (q05, p_0.5, 95%, lo-90), None where they are not.
+
+    >>> levels_of(["q05", "q50", "q95"])
+    (0.05, 0.5, 0.95)
+    """
+    for read in (_decimals, _percents, _digits, _bounds):
+        levels = read(columns)
+        if levels and len(set(levels)) == len(columns) > 1 and all(0.0 < level < 1.0 for level in levels):
+            return tuple(levels)
+    return None
+
+
+def _matches(pattern: re.Pattern[str], columns: Iterable[str]) -> list[re.Match[str]]:
+    """Return how each column ends by a pattern; nothing where one does not."""
+    matches = [match for name in columns if (match := pattern.fullmatch(name.strip()))]
+    return matches if len(matches) == len(list(columns)) else []
+
+
+def _decimals(columns: Sequence[str]) -> list[float]:
+    return [float(match[1]) for match in _matches(DECIMAL, columns)]
+
+
+def _percents(columns: Sequence[str]) -> list[float]:
+    return [float(f"{float(match[1])}e-2") for match in _matches(PERCENT, columns)]
+
+
+def _digits(columns: Sequence[str]) -> list[float]:
+    """Read digits after a word for quantile: q05 or q025 are what stands behind the point."""
+    digits = [match[1] for match in _matches(LEVEL, columns)]
+    alike = len(set(map(len, digits))) == 1
+    return [float(f"0.{text}") for text in digits] if alike else []
+
+
+def _bounds(columns: Sequence[str]) -> list[float]:
+    """Read the bounds of central intervals, lo-90 and hi-90; a column without one is the median."""
+    levels = []
+    for name in columns:
+        match = BOUND.fullmatch(name)
+        share = float(match[2]) / 100.0 if match else 0.0
+        levels.append(round(0.5 * (1.0 - share if match is None or match[1].lower() == "lo" else 1.0 + share), 12))
+    return levels if any(level != 0.5 for level in levels) else []
+
+
+def frame_of(columns: Sequence[str]) -> str | None:
+    """Return the frame of boxes whose four columns end as x, y, w, h or the like; None where they do not.
+
+    >>> frame_of(["t_x1", "t_y1", "t_x2", "t_y2"])
+    'xyxy'
+    """
+    for words, frame in FRAMES.items():
+        if len(columns) == len(words) and all(map(_ends_with, columns, words)):
+            return frame
+    return None
+
+
+def _ends_with(name: str, word: str) -> bool:
+    return re.fullmatch(rf"(?:.*[^a-z0-9])?{word}", name, re.IGNORECASE) is not None
+
+
+# models or classes ---------------------------------------------------------------------------------------------------
+
+
+def models_apart(
+    tables: Sequence[Table], selection: Selection, model: str, losses: Sequence[Loss], options: Mapping[str, object]
+) -> bool:
+    """Whether the columns of a model that was given no name are a model each, beside a target of one column.
+
+    They are where no loss takes them together, and where the target holds no labels of classes. options: as those of
+    `evaluate`. Raises UsageError where they may be either.
+    """
+    slot, target = selection.slots[model]["pred"], selection.target
+    if target is None or len(target.columns) > 1 or len(slot.columns) < 2 or _width(tables, target) > 1:
+        return False
+    if any(tables[slot.table].shape(name).width > 1 for name in slot.columns):
+        return False
+    alone = [loss.form_for({"target": 1, "pred": 1}) is not None for loss in losses]
+    if options["task"] is not None or options["positive_label"] is not None:
+        return options["task"] in (None, *TASKS_OF_ONE_COLUMN) and all(alone)
+    if options["classes"] is not None or options["renormalize"] or "softmax" in str(options["activation"]):
+        return False
+    kinds = {tables[slot.table].shape(name).kind for name in slot.columns}
+    if kinds == {"text"}:  # classes that were predicted
+        return True
+    levels = levels_of(slot.columns)
+    together = [fits_together(loss, len(slot.columns), levels is not None) for loss in losses]
+    strange = next((loss.name for loss in losses if not fits_together(loss, len(slot.columns), True)), None)
+    if levels is not None and strange is not None and any(loss.name == "quantile" for loss in losses):
+        raise UsageError(
+            f"the columns {names_of(slot.columns)} are named by quantiles, which {strange} does not take together: ask "
+            "-l quantile apart, or name the columns one by one with -p"
+        )
+    if (losses and not all(together)) or not all(alone):
+        return all(alone)
+    if levels is not None and (losses or tables[target.table].shape(target.columns[0]).kind == "number"):
+        return False
+    return _no_classes(tables, slot, target, selection.patterns.get(model, ""))
+
+
+def are_quantiles(tables: Sequence[Table], selection: Selection) -> bool:
+    """Whether the columns of every model are named by quantiles of a target of numbers, and not by its labels."""
+    target = selection.target
+    if target is None or tables[target.table].shape(target.columns[0]).kind != "number":
+        return False
+    if any(levels_of(roles["pred"].columns) is None for roles in selection.slots.values()):
+        return False
+    words = first_words(tables, target)
+    patterns = selection.patterns
+    return not any(
+        readings(roles["pred"].columns, patterns.get(model, ""), words) for model, roles in selection.slots.items()
+    )
+
+
+def fits_together(loss: Loss, width: int, are_quantiles: bool) -> bool:
+    """Whether a loss takes several columns together beside a target of one."""
+    if loss.name == "quantile" and are_quantiles:
+        return True
+    return loss.form_for({"target": 1, "pred": width}) is not None
+
+
+def _width(tables: Sequence[Table], slot: Slot) -> int:
+    return sum(tables[slot.table].shape(name).width for name in slot.columns)
+
+
+def _no_classes(tables: Sequence[Table], slot: Slot, target: Slot, pattern: str) -> bool:
+    """Whether the first rows of the target hold no labels of classes that columns may be; UsageError if unclear."""
+    words = first_words(tables, target)
+    rows = first_numbers(tables[slot.table], slot.columns)
+    if not words or rows is None or readings(slot.columns, pattern, words):
+        return False
+    shares = bool(((rows >= 0.0) & (rows <= 1.0)).all())
+    if shares and (np.abs(np.add.reduce(rows, axis=0) - 1.0) <= NEAR_ONE).all():
+        return False
+    numbers = [as_number(word) for word in words]
+    values = {number for number in numbers if number is not None}
+    if len(values) < len(words):  # text
+        return len(words) == 2
+    width = len(slot.columns)
+    places = values <= set(range(width)) or values <= set(range(1, width + 1))
+    if not places or (shares and values <= {0.0, 1.0}):
+        return True
+    if max(values) - min(values) < width - 1 and len(values) < width:
+        return True
+    columns = names_of(slot.columns)
+    raise UsageError(
+        f"-p {','.join(map(printable, slot.columns))}: the target holds whole numbers below {width + 1}, so {columns} "
+        f"may be {width} models (--task regression) or the {width} classes of one (--task multiclass)"
+    )
+
+
+def first_numbers(table: Table, columns: Sequence[str]) -> Array | None:
+    """Return the numbers of the complete rows in the first block of columns, (columns, rows); None if there are none.
+
+    What cannot be read ends them, as a pass over it will say.
+    """
+    pieces: list[Array] = []
+    try:
+        for piece in decoded(table.read(dict.fromkeys(columns, Kind.NUMBER))):
+            pieces.append(np.concatenate([piece.column(name, Numbers).values for name in columns]))
+            if sum(rows.shape[1] for rows in pieces) >= BLOCK:
+                break
+    except DataError:
+        pass
+    rows = np.concatenate(pieces, axis=1) if pieces else np.empty((len(columns), 0))
+    rows = rows[:, ~np.isnan(rows).any(axis=0)]
+    return rows if rows.shape[1] else None

@@ -1,0 +1,282 @@
+"""Several prediction columns and lists as people type them: models, classes, quantiles, outputs, boxes or masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lossctl as package
+from lossctl.api.multicolumn import frame_of, levels_of
+from lossctl.errors import ExitCode, UsageError
+from lossctl.registry import split_specs
+from lossctl.results.report import Report
+from tests.conftest import Lossctl
+
+RNG = np.random.default_rng(7)
+N = 120
+Y = RNG.normal(100.0, 15.0, N)
+MODELS = pd.DataFrame({"y": Y, **{name: Y + RNG.normal(0.0, 5.0, N) for name in ("ridge", "lgbm", "xgb")}})
+LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+QUANTILES = pd.DataFrame(
+    {"y": Y, **{name: 100.0 + 40.0 * (q - 0.5) + RNG.normal(0.0, 1.0, N) for name, q in LEVELS.items()}}
+)
+
+
+def evaluated(data: Any, pred: Any, losses: Any = None, **options: Any) -> Report:
+    return package.evaluate(data, **{"target": "y", "pred": pred, "losses": losses, "ci": None, **options})
+
+
+def values(report: Report) -> dict[tuple[str, str], float]:
+    return {(cell.model, cell.loss): cell.value for cell in report.cells if cell.value is not None}
+
+
+# lists ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("losses", [None, "mae", "mae,rmse", "huber:delta=2,mae", ["r2", "mae"]])
+@pytest.mark.parametrize("pred", ["ridge,lgbm,xgb", "[rlx]*"])
+def test_columns_beside_a_target_of_numbers_are_models(pred: str, losses: Any) -> None:
+    frame = MODELS[["y", "ridge", "lgbm", "xgb"]]
+    assert values(evaluated(frame, pred, losses)) == values(evaluated(frame, ["ridge", "lgbm", "xgb"], losses))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_in_every_container_and_command(tmp_path: Path, lossctl: Lossctl, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    write: Any = {".csv": MODELS.to_csv, ".parquet": MODELS.to_parquet, ".jsonl": MODELS.to_json}[suffix]
+    write(path, **({"orient": "records", "lines": True} if suffix == ".jsonl" else {"index": False}))
+    outcome = lossctl("eval", path, "-p", "ridge,lgbm,xgb", "-l", "mae,rmse", "-f", "json")
+    assert [row["model"] for row in outcome.json["results"][:3]] == ["ridge", "lgbm", "xgb"]
+    assert "3 models" in outcome.err
+    assert "ridge" in lossctl("compare", path, "-p", "ridge,lgbm,xgb", "-l", "mae").out
+    assert lossctl("check", path, "-p", "ridge,lgbm", "-l", "mae", "--max", "mae=50").code == ExitCode.OK
+    assert lossctl("validate", path, "-p", "ridge,lgbm").code == ExitCode.OK
+
+
+def test_models_of_probabilities_of_two_labels() -> None:
+    frame = pd.DataFrame({"y": RNG.integers(0, 2, N), "a": RNG.random(N), "b": RNG.random(N), "c": RNG.random(N)})
+    for losses in (None, "bce", "bce,zero_one", "zero_one"):
+        assert values(evaluated(frame, "a,b,c", losses)) == values(evaluated(frame, ["a", "b", "c"], losses))
+    words = frame.assign(y=np.where(frame.y == 1, "yes", "no"))
+    expected = values(evaluated(frame, ["a", "b"], "bce"))
+    assert values(evaluated(words, "a,b", "bce", positive_label="yes")) == expected
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"]])
+def test_columns_of_classes_stay_classes(labels: list[Any], named: bool) -> None:
+    rows = RNG.dirichlet(np.ones(3), N)
+    columns = [f"p_{label}" for label in labels] if named else ["first", "second", "third"]
+    frame = pd.DataFrame({"y": np.array(labels)[RNG.integers(0, 3, N)], **dict(zip(columns, rows.T, strict=True))})
+    options = {} if named or labels[0] == 0 else {"classes": "a,b,c"}
+    report = evaluated(frame, ",".join(columns), "zero_one", **options)
+    assert [cell.model for cell in report.cells] == [",".join(columns)]
+
+
+def test_what_may_be_either_is_asked_about() -> None:
+    frame = pd.DataFrame({"y": RNG.integers(0, 3, N), **{name: RNG.random(N) * 3 for name in "abc"}})
+    with pytest.raises(UsageError, match=r"3 models \(--task regression\) or the 3 classes of one \(--task multiclass"):
+        evaluated(frame, "a,b,c")
+    assert {model for model, _ in values(evaluated(frame, "a,b,c", task="regression"))} == {"a", "b", "c"}
+
+
+def test_counts_are_no_classes() -> None:
+    frame = pd.DataFrame({"y": np.arange(N) % 7, **{name: RNG.random(N) * 3 for name in "abc"}})
+    assert {model for model, _ in values(evaluated(frame, "a,b,c"))} == {"a", "b", "c"}
+
+
+def test_a_name_makes_columns_those_of_one_model() -> None:
+    with pytest.raises(UsageError, match="each column is a model with -p ridge -p lgbm"):
+        evaluated(MODELS, "m=ridge,lgbm", "mae")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (("-p", "ridge", "lgbm"), "-p ridge,lgbm"),
+        (("-p", "ridge", "-l", "mae", "rmse"), "-l mae,rmse"),
+    ],
+)
+def test_a_second_word_behind_an_option_is_advised_a_list(
+    tmp_path: Path, lossctl: Lossctl, arguments: tuple[str, ...], advice: str
+) -> None:
+    path = tmp_path / "a.csv"
+    MODELS.to_csv(path, index=False)
+    for command in ("eval", "compare", "validate"):
+        outcome = lossctl(command, path, *arguments)
+        assert outcome.code != ExitCode.OK
+        assert advice in outcome.err + outcome.out
+    assert lossctl("eval", path, "-p", "ridge", *advice.split()).code in (ExitCode.OK, ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "specs"),
+    [
+        ("mae,rmse", ["mae", "rmse"]),
+        ("huber:delta=2,mae", ["huber:delta=2", "mae"]),
+        ("p90=quantile:q=0.9,p50=quantile:q=0.5,mae", ["p90=quantile:q=0.9", "p50=quantile:q=0.5", "mae"]),
+        ("cce:class_weight=cat:1/dog:2,eps=0.1", ["cce:class_weight=cat:1/dog:2,eps=0.1"]),
+        ("focal:gamma=2,alpha=0.25,bce", ["focal:gamma=2,alpha=0.25", "bce"]),
+        ("huber:delta=2,foo=1", ["huber:delta=2,foo=1"]),
+        ("a,b=bce", ["a,b=bce"]),
+        ("mae,rmsee", ["mae", "rmsee"]),
+    ],
+)
+def test_a_comma_begins_another_loss_or_another_parameter(text: str, specs: list[str]) -> None:
+    assert split_specs([text]) == specs
+
+
+TARGETS = ("y", "y_true", "target", "actual", "label", "truth")
+PREDICTIONS = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("pred", PREDICTIONS)
+def test_usual_names_need_no_option(target: str, pred: str) -> None:
+    data = {"other": [5.0, 6.0], target: [1.0, 2.0], pred: [1.0, 3.0]}
+    assert package.evaluate(data, losses="mae").cells[0].value == 0.5
+
+
+def test_one_of_two_usual_names_is_taken_where_the_other_has_a_role() -> None:
+    data = {"score": [1.0, 2.0], "pred": [1.0, 3.0], "x": [0.0, 0.0]}
+    assert package.evaluate(data, target="score", losses="mae").cells[0].value == 0.5
+    with pytest.raises(UsageError, match="say which column is meant with -p"):
+        package.evaluate({**data, "y": [0.0, 0.0]}, losses="mae")
+
+
+# quantiles -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "levels"),
+    [
+        (["q05", "q50", "q95"], (0.05, 0.5, 0.95)),
+        (["q_0.05", "q_0.5"], (0.05, 0.5)),
+        (["0.05", "0.95"], (0.05, 0.95)),
+        (["pred_0.1", "pred_0.9"], (0.1, 0.9)),
+        (["p10", "P50", "p90"], (0.1, 0.5, 0.9)),
+        (["q025", "q975"], (0.025, 0.975)),
+        (["quantile_10", "quantile_90"], (0.1, 0.9)),
+        (["5%", "95%"], (0.05, 0.95)),
+        (["yhat-lo-90", "yhat", "yhat-hi-90"], (0.05, 0.5, 0.95)),
+        (["p_0", "p_1", "p_2"], None),
+        (["ridge", "lgbm"], None),
+        (["q05", "q05"], None),
+        (["q05", "ridge"], None),
+        (["x1", "x2"], None),
+    ],
+)
+def test_names_tell_quantiles(columns: list[str], levels: tuple[float, ...] | None) -> None:
+    assert levels_of(columns) == levels
+
+
+@pytest.mark.parametrize("pred", ["q*", "q05,q25,q50,q75,q95", "m=q*"])
+@pytest.mark.parametrize("losses", ["quantile", None])
+def test_each_quantile_column_has_its_own_q(pred: str, losses: str | None) -> None:
+    alone = [values(evaluated(QUANTILES, name, f"quantile:q={q}")) for name, q in LEVELS.items()]
+    expected = np.mean([value for each in alone for value in each.values()])
+    cell = evaluated(QUANTILES, pred, losses).cells[0]
+    assert cell.value == pytest.approx(expected, rel=1e-14)
+    assert cell.signature.startswith("quantile:q=0.05/0.25/0.5/0.75/0.95|")
+    each = evaluated(QUANTILES, pred, losses, per_output=True).cells
+    assert [cell.value for cell in each] == pytest.approx([value for one in alone for value in one.values()], rel=1e-14)
+
+
+def test_crossing_and_coverage_are_told() -> None:
+    notes: list[str] = []
+    data = pd.DataFrame({"y": [1.0, 2.0, 3.0, 4.0], "q10": [0.0, 2.0, 2.0, 5.0], "q90": [2.0, 3.0, 1.0, 6.0]})
+    report = evaluated(data, "m=q*", "quantile", note=notes.append)
+    assert any("0.1 0.5, 0.9 0.75" in note for note in notes)
+    assert report.warnings == ("m: quantiles cross in 0.25 of the rows",)
+    weighted = evaluated(data.assign(w=[1, 1, 2, 0]), "m=q*", "quantile", weight="w")
+    assert weighted.warnings == ("m: quantiles cross in 0.5 of the rows",)
+    assert not evaluated(QUANTILES, "q05,q95", "quantile").warnings
+
+
+def test_quantiles_without_names_are_said_by_q() -> None:
+    data = {"y": Y, "p": QUANTILES[list(LEVELS)].to_numpy()}
+    expected = evaluated(QUANTILES, "q*", "quantile").cells[0].value
+    assert evaluated(data, "p", "quantile:q=0.05/0.25/0.5/0.75/0.95").cells[0].value == expected
+    with pytest.raises(UsageError, match="says which, in the order of the columns"):
+        evaluated(data, "p", "quantile")
+    with pytest.raises(UsageError, match="named by other quantiles"):
+        evaluated(QUANTILES, "q05,q95", "quantile:q=0.9/0.1")
+    with pytest.raises(UsageError, match="leave q out"):
+        evaluated(QUANTILES, "q05,q95", "quantile:q=0.9")
+    with pytest.raises(UsageError, match="mae does not take together"):
+        evaluated(QUANTILES, "q*", "quantile,mae")
+    assert package.get("quantile:q=0.05/0.95")(target=Y, pred=QUANTILES[["q05", "q95"]].to_numpy()) == pytest.approx(
+        evaluated(QUANTILES, "q05,q95", "quantile").cells[0].value, rel=1e-14
+    )
+
+
+# targets of several columns ------------------------------------------------------------------------------------------
+
+
+def wide(target: Any, pred: Any, names: tuple[str, ...] = ("a", "b", "c")) -> pd.DataFrame:
+    columns = {f"t_{name}": line for name, line in zip(names, np.asarray(target).T, strict=True)}
+    return pd.DataFrame(
+        {**columns, **{f"p_{name}": line for name, line in zip(names, np.asarray(pred).T, strict=True)}}
+    )
+
+
+def task_of(data: Any, **options: Any) -> str | None:
+    options = {"target": "t_*", "pred": "p_*", **options}
+    task = package.evaluate(data, **options).task
+    return None if task is None else task.name
+
+
+def test_what_several_target_columns_are() -> None:
+    rows, numbers = RNG.dirichlet(np.ones(3), N), RNG.normal(0.0, 1.0, (N, 3))
+    labels = RNG.integers(0, 2, (N, 3))
+    assert task_of(wide(numbers, numbers + 1.0)) == "regression"
+    assert task_of(wide(np.eye(3)[RNG.integers(0, 3, N)], rows)) == "multiclass"
+    assert task_of(wide(rows, rows)) == "multiclass"
+    assert task_of(wide(labels, RNG.random((N, 3)))) == "multilabel"
+    assert task_of(wide(labels, numbers), activation="sigmoid") == "multilabel"
+
+
+def test_arrays_of_several_axes_in_each_row_are_masks(tmp_path: Path) -> None:
+    target, pred = RNG.integers(0, 2, (N, 4, 4)), RNG.random((N, 4, 4))
+    data = {"t": target, "p": pred}
+    np.savez(tmp_path / "a.npz", t=target, p=pred)
+    np.save(tmp_path / "t.npy", target)
+    np.save(tmp_path / "p.npy", pred)
+    for task in (None, "masks"):
+        report = package.evaluate(data, target="t", pred="p", task=task)
+        assert [cell.loss for cell in report.cells] == ["dice", "iou_mask", "bce"]
+    assert task_of(tmp_path / "a.npz", target="t", pred="p") == "masks"
+    assert task_of(tmp_path / "p.npy", target=None, pred=None, targets=tmp_path / "t.npy") == "masks"
+    flat = {name: rows.reshape(N, 16) for name, rows in data.items()}
+    assert task_of(flat, target="t", pred="p") == "multilabel"
+
+
+@pytest.mark.parametrize(
+    ("names", "frame"),
+    [
+        (("x1", "y1", "x2", "y2"), "xyxy"),
+        (("xmin", "ymin", "xmax", "ymax"), "xyxy"),
+        (("x", "y", "w", "h"), "xywh"),
+        (("left", "top", "width", "height"), "xywh"),
+        (("cx", "cy", "w", "h"), "cxcywh"),
+        (("x_center", "y_center", "width", "height"), "cxcywh"),
+        (("a", "b", "c", "d"), None),
+        (("y", "x", "h", "w"), None),
+    ],
+)
+def test_names_tell_boxes_and_their_frame(names: tuple[str, ...], frame: str | None) -> None:
+    assert frame_of([f"t_{name}" for name in names]) == frame_of(names) == frame
+    low, size = RNG.uniform(0.0, 1.0, (N, 2)), RNG.uniform(2.0, 3.0, (N, 2))
+    boxes = np.hstack([low, size])
+    data = wide(boxes, boxes + 0.1, names)
+    assert task_of(data) == ("regression" if frame is None else "boxes")
+    if frame not in (None, "xyxy"):
+        notes: list[str] = []
+        report = package.evaluate(data, target="t_*", pred="p_*", note=notes.append)
+        assert report.cells[0].spec == f"iou:frame={frame}"
+        package.evaluate(data, target="t_*", pred="p_*", losses="iou", note=notes.append)
+        assert any(f"iou:frame={frame} reads them so" in note for note in notes)
