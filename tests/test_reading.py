@@ -628,8 +628,8 @@ def test_a_label_that_is_nan_is_missing_in_every_container(kind: str, tmp_path: 
         found[container] = [(str(cell.slice), cell.rows, cell.value, cell.signature) for cell in report.cells]
         assert report.cells[0].rows == len(LABELS[kind])
         assert [cell.rows for cell in report.cells if cell.slice == {"g": "(missing)"}] == [1, 1]
-        parts: dict[str, Any]
-        for parts in ({"cluster": "g"}, {"time": "g"}):
+        units: list[dict[str, Any]] = [{"cluster": "g"}, {"time": "g"}]
+        for parts in units:
             with pytest.raises(DataError, match="row 2, column 'g': the value is missing"):
                 package.compare(data, **both, **parts)
         with pytest.raises(DataError, match="row 2, column 'g': the key is empty"):
