@@ -17,7 +17,7 @@ from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState, reduce_block
 from lossctl.numerics.array import Array
 
-AHEAD = 4  # blocks of each thread that may be done before an earlier one is, where the order counts
+AHEAD = 8  # blocks, or as many as threads, that may be done before an earlier one is, where the order counts
 RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[object]]
@@ -76,7 +76,7 @@ class Run:
         self._claiming, self._merging = Lock(), Condition()
         self._waiting: dict[int, tuple[Block, RunState, Array]] = {}
         self._next = 0
-        self._ahead = AHEAD * threads
+        self._ahead = max(AHEAD, threads)
         self._delivering = False
         self._grouped: dict[str, GroupTotals] = {}
         self._replicates: dict[str, Replicates] = {}
