@@ -21,6 +21,7 @@ from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
+from lossctl.io.dialect import Dialect
 from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, select
@@ -52,6 +53,13 @@ def choose(
     classes: str | Sequence[str] | None = None,
     missing: str = "error",
     delimiter: str | None = None,
+    no_header: bool = False,
+    comment: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Names = None,
+    quote: str = '"',
+    escape: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     watch: Watch = unwatched,
@@ -64,8 +72,9 @@ def choose(
         One input, of any kind that `evaluate` takes.
     pred
         The prediction columns of one model; without any, the advice rests on the target alone.
-    target, targets, concat, id, id_missing, roles, positive_label, classes, missing, delimiter, threads, progress
-        As `evaluate` takes them; roles are `left` and `right`, or `anchor`, `positive` and `negative`.
+    target, targets, concat, id, id_missing, roles, positive_label, classes, missing, threads, progress
+        As `evaluate` takes them, like the options of text files (`delimiter` to `escape`); roles are `left` and
+        `right`, or `anchor`, `positive` and `negative`.
     watch
         As `evaluate` takes it.
 
@@ -127,7 +136,7 @@ class Columns:
         self.data = query.data
         self.options: dict[str, Any] = {**query.options, "pred": pred}
         targets, target = self.options["targets"], self.options["target"]
-        self.tables, names, _ = open_inputs(self.data, targets, self.options["delimiter"], self.options["concat"])
+        self.tables, names, _ = open_inputs(self.data, targets, Dialect.of(self.options), self.options["concat"])
         inputs = len(self.tables) - (targets is not None)
         if inputs != 1:
             raise UsageError(

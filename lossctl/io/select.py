@@ -234,15 +234,19 @@ def find(table: Table, text: str | tuple[str, ...], of_other_roles: Collection[s
     """
     names = list(table.names)
     if text in names:
+        table.place(str(text))
         return (str(text),)
     columns: list[str] = []
     for piece in text.split(",") if isinstance(text, str) else text:
         if piece in names:
+            table.place(piece)
             columns.append(piece)
         elif isinstance(text, str) and any(mark in piece for mark in "*?["):
             matching = [name for name in names if fnmatch.fnmatchcase(name, piece) and name not in of_other_roles]
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
+            for name in matching:
+                table.place(name)
             columns.extend(matching)
             table.watch(piece)
         else:
@@ -261,6 +265,7 @@ def key_columns(tables: Sequence[Table], texts: Sequence[str]) -> tuple[str, ...
         for column in columns:
             if column not in table.names:
                 raise DataError(unknown_column(table, column, "--id: there is no column"))
+            table.place(column)
     if len(set(columns)) != len(columns):
         raise UsageError(f"--id {','.join(columns)} names a column twice")
     return tuple(columns)
@@ -269,7 +274,7 @@ def key_columns(tables: Sequence[Table], texts: Sequence[str]) -> tuple[str, ...
 def unknown_column(table: Table, piece: str, problem: str) -> str:
     """Say that a table has no such column, which one may be meant, and which it has."""
     names = [printable(name) for name in table.names]
-    return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}"
+    return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}{table.doubt}"
 
 
 def default_column(
