@@ -29,7 +29,6 @@ from lossctl.gate.rules import (
     regression_rule,
 )
 from lossctl.io.atomic import check_writable, write_text
-from lossctl.io.dialect import Dialect
 from lossctl.io.reports import is_report, read_report
 from lossctl.io.select import split_name
 from lossctl.output.text import slice_text

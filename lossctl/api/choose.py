@@ -21,8 +21,8 @@ from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.dialect import Dialect
 from lossctl.io.classes import classes_of, pair_outputs
+from lossctl.io.dialect import Dialect
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, select
 from lossctl.profile.roles import role_domains

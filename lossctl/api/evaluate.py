@@ -32,7 +32,6 @@ from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
-from lossctl.io.dialect import Dialect
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Table

@@ -17,7 +17,7 @@ from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EXAMPLES, named
 from lossctl.io.by_position import ByPosition
-from lossctl.io.dialect import NULLS, Dialect
+from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot, key_columns
 from lossctl.io.table import Kind, Table

@@ -23,8 +23,8 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact
 from lossctl.io.records import Chunk, Format, Record, TooLong
 from lossctl.io.source import Source
-from lossctl.numerics.array import MOST_EXACT
 from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
 LOOK: Final = 100  # rows looked at to tell a column of booleans or text from one of numbers

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, listed, printable
+from lossctl.errors import DataError, printable
 from lossctl.io import arrow
 from lossctl.io.table import FileTable, Kind, Numbers, Piece, Shape, decoded
 

@@ -29,8 +29,8 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number
 from lossctl.io.records import Chunk, Format, TooLong
 from lossctl.io.source import Source
-from lossctl.numerics.array import MOST_EXACT
 from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
 BLANKS: Final = b" \t\r\n"

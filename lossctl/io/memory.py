@@ -229,26 +229,15 @@ def arrow_array(array: NDArray[Any]) -> Any:
 
 
 class ArrowTable(Table):
-    """An Arrow table; of columns that bear one name, none is read."""
+    """An Arrow table."""
 
     def __init__(self, table: Any, label: str = "data") -> None:
         self.table = table
         self.label = label
 
     @cached_property
-    def all_names(self) -> list[str]:
-        """The names of all columns, in their order."""
-        return list(self.table.schema.names)
-
-    @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.all_names))
-
-    def place(self, name: str) -> int:
-        """Return where a column stands."""
-        if self.all_names.count(name) > 1:
-            raise DataError(f"{self.label}: {len(self.all_names)} columns, of which several are named {name!r}")
-        return self.all_names.index(name)
+        return tuple(self.table.schema.names)
 
     @property
     def rows(self) -> int:
@@ -299,8 +288,8 @@ class FrameTable(ArrowTable):
         self._converted: dict[str, Any] = {}
 
     @cached_property
-    def all_names(self) -> list[str]:
-        return list(map(str, self.table.columns))
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.columns))
 
     def column(self, name: str) -> Any:
         if name not in self._converted:
