@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
@@ -14,6 +18,7 @@ from scipy import stats
 import lossctl
 from lossctl import Report
 from lossctl.results.report import Comparison
+from tests.warm import once
 
 Values = NDArray[Any]
 Data = Mapping[str, Values]
@@ -41,6 +46,20 @@ def rows_of(loss: str, data: Data, model: str) -> Values:
 def apart(loss: str, data: Data, base: str = "a", own: str = "b") -> Values:
     """Return the difference of two models in every row."""
     return rows_of(loss, data, own) - rows_of(loss, data, base)
+
+
+def stored_frame(frame: pd.DataFrame, factory: pytest.TempPathFactory, name: str) -> dict[str, str]:
+    """Write a frame, once for all workers, as a CSV file and as Parquet files with row groups of two sizes."""
+    paths = {"csv": "rows.csv", "parquet 9973": "rows-9973.parquet", "parquet 65536": "rows-65536.parquet"}
+
+    def fill(folder: Path) -> None:
+        frame.to_csv(folder / paths["csv"], index=False)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        for rows in (9_973, 65_536):
+            pq.write_table(table, folder / paths[f"parquet {rows}"], row_group_size=rows)
+
+    folder = once(factory, name, fill)
+    return {container: str(folder / path) for container, path in paths.items()}
 
 
 def part(data: Data, keep: Values) -> dict[str, Values]:

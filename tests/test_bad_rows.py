@@ -94,12 +94,10 @@ def test_rows_paired_by_key_are_named_as_they_stand_in_their_file(refused: Refus
 # names, text and separators -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("header", ["y,p,p", "y,p,y,p", "y,p,other,other"])
-def test_a_header_that_names_a_column_twice(refused: Refused, write: Write, header: str) -> None:
-    fields = header.split(",")
-    path = write("a.csv", header + "\n" + ",".join("1" for _ in fields) + "\n")
-    twice = sorted({name for name in fields if fields.count(name) > 1})
-    refused(path, *MSE, code=DATA, says=["a.csv", "more than once", *(f"'{name}'" for name in twice)])
+@pytest.mark.parametrize(("header", "name"), [("y,p,p", "p"), ("y,p,y,q", "y")])
+def test_a_column_that_is_asked_for_and_named_twice(refused: Refused, write: Write, header: str, name: str) -> None:
+    path = write("a.csv", header + "\n" + ",".join("1" for _ in header.split(",")) + "\n")
+    refused(path, *MSE, code=DATA, says=["a.csv", "more than once", f"'{name}'"])
 
 
 def test_a_parquet_file_that_names_a_column_twice(refused: Refused, tmp_path: Path) -> None:
@@ -150,9 +148,9 @@ def test_a_parquet_column_whose_name_is_not_utf8(refused: Refused, write: Write,
     refused(path, *MSE, code=DATA, says=["a.parquet"])
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_text_of_wide_characters(refused: Refused, write: Write, encoding: str) -> None:
-    refused(write("a.csv", REGRESSION.encode(encoding)), *MSE, code=DATA, says=["a.csv"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-be"])
+def test_text_of_wide_characters_without_a_mark(refused: Refused, write: Write, encoding: str) -> None:
+    refused(write("a.csv", REGRESSION.encode(encoding)), *MSE, code=DATA, says=["a.csv", "UTF-16", "iconv"])
 
 
 @pytest.mark.parametrize(("delimiter", "flag"), [(";", "-d ';'"), ("\t", r"-d $'\t'"), ("|", "-d '|'")])

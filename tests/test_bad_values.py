@@ -54,9 +54,10 @@ def test_the_first_missing_value_of_all_columns_is_named(refused: Refused, write
     refused(path, *MSE, code=DATA, says=["a.csv", "column 'p'", "missing"], row=3)
 
 
-def test_an_empty_line_is_a_row_without_values(refused: Refused, write: Write) -> None:
-    path = write("a.csv", "y,p\n1,2\n\n3,4\n")
-    refused(path, *MSE, code=DATA, says=["a.csv"], row=2)
+def test_an_empty_line_in_a_file_of_one_column_is_a_row_without_a_value(refused: Refused, write: Write) -> None:
+    truth, path = write("truth.csv", "y\n1\n2\n3\n"), write("p.csv", "p\n1\n\n3\n\n\n")
+    options = ("--targets", truth, "-t", "y", "-p", "p", "-l", "mse")
+    refused(path, *options, code=DATA, says=["p.csv", "missing"], row=2)
 
 
 @pytest.mark.parametrize("row", [BLOCK, BLOCK + 1, ROWS])

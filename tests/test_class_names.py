@@ -177,6 +177,30 @@ def test_arrays_go_by_their_place_with_a_note_or_ask_for_the_classes(tmp_path: P
     assert value(data, **options, classes=KINDS[kind]) == right
 
 
+# patterns and spellings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["?", "[0-9]", "*", "m=?"])
+def test_a_pattern_leaves_out_the_columns_of_other_roles(lossctl: Lossctl, write: Write, pattern: str) -> None:
+    path = write("a.csv", "y,w,g,2,1\n1,1,a,0.1,0.9\n2,3,b,0.8,0.2\n")
+    asked = ("eval", path, "-t", "y", "-w", "w", "--by", "g", "-p", pattern, "-l", "cce", "--no-ci", "-f", "value")
+    assert lossctl(*asked).values[0] == pytest.approx(-(np.log(0.9) + 3 * np.log(0.8)) / 4)
+
+
+def test_columns_of_a_frame_may_be_numbers() -> None:
+    frame = pd.DataFrame([[0.1, 0.9], [0.8, 0.2]], columns=[2, 1]).assign(y=[1, 2])
+    right = pytest.approx(-np.log([0.9, 0.8]).mean())
+    pred: Any = {"m": [1, 2]}
+    assert package.evaluate(frame, target="y", pred=pred, losses="cce").cells[0].value == right
+
+
+@pytest.mark.parametrize("columns", ["p_very_good,p_bad", "Very.Good,Bad", "PVery Good,PBad", "VERY GOOD,BAD"])
+def test_case_and_signs_do_not_hide_a_label(lossctl: Lossctl, write: Write, columns: str) -> None:
+    path = write("a.csv", f"y,{columns}\nvery good,0.9,0.1\nbad,0.2,0.8\n")
+    ran = lossctl("eval", path, "-t", "y", "-p", f"m={columns}", "-l", "cce", "--no-ci", "-f", "value", "-q")
+    assert ran.values == [pytest.approx(-np.log([0.9, 0.8]).mean())]
+
+
 # where names and labels do not agree ----------------------------------------------------------------------------------
 
 

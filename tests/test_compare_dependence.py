@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -32,6 +30,7 @@ from tests.compared import (
     report,
     rows_of,
     scores,
+    stored_frame,
     undecided,
 )
 
@@ -167,14 +166,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     data: dict[str, Values] = drawn("heavy", 140_000, 35)
     data["day"] = rng.permutation(140_000)
     data["w"] = data["w"] + 0.01
-    folder = tmp_path_factory.mktemp("stored")
     frame = pd.DataFrame(data)
-    frame.to_csv(folder / "rows.csv", index=False)
-    found: dict[str, Any] = {"dict": data, "frame": frame, "csv": str(folder / "rows.csv")}
-    for size in (9_973, 65_536):
-        found[f"parquet {size}"] = str(folder / f"rows-{size}.parquet")
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), found[f"parquet {size}"], row_group_size=size)
-    return found
+    return {"dict": data, "frame": frame, **stored_frame(frame, tmp_path_factory, "dependence")}
 
 
 MANY = {"pred": ["a", "b", "c"], "all_pairs": True}

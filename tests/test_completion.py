@@ -161,7 +161,7 @@ def test_formats(tmp_path: Path) -> None:
         assert bash("eval", name, "-t", "", cwd=tmp_path) == ["a", "b"], name
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\1\2", b"PAR1 and no more", b"a,a\n1,2\n", b"\xff\xfe\n", b"BZh9 no"])
+@pytest.mark.parametrize("content", [b"", b"\0\1\2", b"PAR1 and no more", b"\xff\xfe\n", b"BZh9 no"])
 def test_a_file_that_cannot_be_read_offers_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.csv").write_bytes(content)
     assert bash("eval", "bad.csv", "-t", "", cwd=tmp_path) == []

@@ -152,6 +152,32 @@ def test_rows_are_written_and_the_worst_are_named(lossctl: Lossctl, write: Write
     assert (worst["row"], worst["roles"]) == (2, {})
 
 
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_choose_recommends_the_decision(tmp_path: Path, container: str) -> None:
+    y, p = (values * 3 for values in PAIRS["text"])
+    advice = package.choose(stored(container, tmp_path, {"y": y, "p": p}), target="y", pred="p")
+    assert (advice.kind, advice.specs) == ("decisions", ("zero_one",))
+    assert advice.fits == ("zero_one", "hamming")
+    y, p = (values * 3 for values in PAIRS["two words"])
+    advice = package.choose(stored(container, tmp_path, {"y": y, "p": p}), target="y", pred="p", positive_label="yes")
+    assert (advice.kind, advice.specs) == ("binary", ("zero_one",))
+
+
+def test_choose_prints_a_command_that_runs(lossctl: Lossctl, write: Write) -> None:
+    path = write("a.csv", "y,p\ncat,dog\ndog,dog\ncat,cat\n")
+    advice = package.choose(path, target="y", pred="p")
+    assert advice.command is not None
+    assert lossctl(*advice.command.split()[1:], "-f", "value", "--no-ci").values == [pytest.approx(1 / 3)]
+    path = write("b.csv", "y,p\ncat,dog\ndog,\n")
+    with pytest.raises(DataError, match="row 2, column 'p': the value is missing"):
+        package.choose(path, target="y", pred="p")
+
+
+def test_choose_asks_whether_few_whole_numbers_are_classes() -> None:
+    advice = package.choose({"y": [3, 4, 3, 4], "p": [4, 4, 3, 3]}, target="y", pred="p")
+    assert any("-l zero_one" in text for text in advice.warnings)
+
+
 # what is no class -----------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import lossctl as package
 from lossctl.errors import DataError, ExitCode
-from lossctl.io import jsonl, source
+from lossctl.io import jsonl, records
+from lossctl.io.dialect import STANDARD
 from lossctl.io.jsonl import JsonTable
 from lossctl.io.open import open_table
 from lossctl.io.source import Source
@@ -48,7 +49,7 @@ def lines(*rows: object) -> str:
 
 def values(text: str | bytes, write: Write, name: str = "p", kind: Kind = Kind.NUMBER) -> Any:
     """Read one column: numbers with None for missing ones, or words."""
-    table = JsonTable(Source(str(write("v.jsonl", text))))
+    table = JsonTable(Source(str(write("v.jsonl", text))), STANDARD)
     found: list[Any] = []
     for piece in decoded(table.read({name: kind})):
         column = piece[name]
@@ -257,8 +258,9 @@ def test_masks_may_be_lists_of_booleans(write: Write) -> None:
         ("1E-400", 0.0),
         ("5e-324", 5e-324),
         ("1.7976931348623157e308", 1.7976931348623157e308),
-        ("9007199254740993", 9007199254740992.0),
-        ("123456789012345678901234567890", 1.2345678901234568e29),
+        ("9007199254740994", 9007199254740994.0),
+        ("100000000000000000000", 1e20),
+        ("9007199254740993.0", 9007199254740992.0),
         ("0." + "0" * 400 + "1" + "0" * 500, 0.0),
         ("null", None),
         ('""', None),
@@ -321,11 +323,11 @@ def test_arrow_and_line_by_line_agree(
     separators = (",", ":") if tight else (", ", ": ")
     texts = [json.dumps(row, ensure_ascii=ascii_only, separators=separators) for row in [{"p": None}, *records]]
     path.write_bytes("\n".join(texts).encode("utf-8", "surrogatepass"))
-    table = JsonTable(Source(str(path)))
+    table = JsonTable(Source(str(path)), STANDARD)
     [pending] = table.read({"p": kind})
     chunk, wanted, _ = pending.make.args  # type: ignore[attr-defined]  # a partial
-    quickly = table._by_arrow(chunk, wanted)
-    slowly = table._by_line(chunk, wanted, 0)
+    quickly = table._by_arrow(chunk.text, chunk.rows, wanted)
+    slowly = table._by_line(chunk.text, wanted, 0)
     if quickly is None:
         return
     assert slowly.stopped is None
@@ -360,7 +362,7 @@ def test_plain_lines_are_read_by_arrow(tmp_path: Path, monkeypatch: pytest.Monke
         raise AssertionError("read line by line")
 
     monkeypatch.setattr(JsonTable, "_by_line", refuse)
-    table = JsonTable(Source(str(path)))
+    table = JsonTable(Source(str(path)), STANDARD)
     numbers = dict.fromkeys(("y", "p", "v", "t", "n"), Kind.NUMBER)
     labels = dict.fromkeys(("y", "s", "t"), Kind.TEXT)
     for wanted in (numbers, labels, {"s": Kind.KEY}, {"y": Kind.KEY}, dict.fromkeys((*numbers, "s"), Kind.CELL)):
@@ -407,7 +409,7 @@ def test_columns_are_the_keys_of_the_records_in_the_first_mib(write: Write) -> N
     [
         *(('{"y": 1, "p": 2', row) for row in (1, 65_536, 65_537, LONG)),
         *(('{"y": 1, "p": "x"}', row) for row in (1, 65_536, LONG)),
-        *(("", row) for row in (1, 65_536, LONG)),
+        *(("{}}", row) for row in (1, 65_536)),
         ('{"y": 1, "p": 2, "p": 2}', 65_536),
         ('{"p": 1, "y": NaN}', 65_537),
     ],
@@ -417,9 +419,6 @@ def test_the_first_bad_line_is_named_in_any_piece(write: Write, line: str, row: 
     texts[row] = line
     texts[-1] = texts[-1] if row == LONG else "oops"
     path = write("bad.jsonl", "\n".join(texts))
-    if row == LONG and not line:
-        assert package.evaluate(str(path), **MSE).cells[0].rows == LONG
-        return
     for threads in (1, 3):
         assert refusal(path, threads=threads).startswith(f"bad.jsonl: row {row + 1}")
 
@@ -476,12 +475,12 @@ def test_empty_lines_at_the_end_are_none(write: Write) -> None:
 
 
 def test_pieces_are_cut_at_any_line(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "BLOCK", 4)
+    monkeypatch.setattr(records, "BLOCK", 4)
     for step in (1, 7, 1 << 20):
-        monkeypatch.setattr(source, "STEP", step)
+        monkeypatch.setattr(records, "STEP", step)
         for count in (1, 3, 4, 5, 8, 9):
             text = lines(*({"p": row} for row in range(count)))
-            for content in (text, text.rstrip("\n"), text + "\n\n", text.replace("\n", "\r\n")):
+            for content in (text, text.rstrip("\n"), text + "\n\n", text.replace("\n", "\r\n\n \t\n")):
                 assert values(content, write) == list(map(float, range(count)))
 
 
@@ -555,6 +554,7 @@ def test_validate_says_what_the_lines_hold(lossctl: Lossctl, write: Write) -> No
             "t": "boolean",
             "v": "number",
             "o": "other",
+            "o.x": "number",
             "e": "number",
         }
         assert (held["v"]["width"], held["v"]["null"], held["v"]["maximum"]) == (2, 1, 5.0)
@@ -587,8 +587,6 @@ JSON_ONE = "each line is one JSON object"
         ("3.5", ["holds 3.5", JSON_ONE]),
         ("null", ["holds null", JSON_ONE]),
         ('"text"', ["holds a text", JSON_ONE]),
-        ("", ["the line is empty", JSON_ONE]),
-        ("  \r", ["the line is empty", JSON_ONE]),
         ('{"y": 1, "p": 2', ["no JSON object", "at character 16", JSON_ONE]),
         ('{"y": 1, "p": 2}}', ["no JSON object", "character 17"]),
         ('{"y": 1, "p": 2} {"y": 1, "p": 2}', ["extra data", "character 18"]),
@@ -614,6 +612,7 @@ JSON_ONE = "each line is one JSON object"
         ('{"y": 1, "p": -1e400}', ["column 'p'", "beyond the range of float64"]),
         ('{"y": 1, "p": 1' + "0" * 309 + "}", ["column 'p'", "beyond the range of float64"]),
         ('{"y": 1, "p": 1' + "0" * 9999 + "}", ["column 'p'", "beyond the range of float64"]),
+        ('{"y": 1, "p": 9007199254740993}', ["column 'p'", "9007199254740993", "2^53", "exactly"]),
         ('{"y": 1, "p": 1.7976931348623159e308}', ["column 'p'", "beyond the range of float64"]),
         ('{"y": 1, "p": true}', ["column 'p': true is not a number"]),
         ('{"y": 1, "p": "two"}', ["column 'p': 'two' is not a number"]),
@@ -702,8 +701,14 @@ def test_a_column_of_lists_is_no_label(write: Write) -> None:
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf\r\n \n", "the file is empty"),
         (b"y,p\n1,2\n", "not JSON lines: it does not begin with {"),
-        (b'[{"y": 1, "p": 2}]\n', "not JSON lines: it does not begin with {; one object on each line"),
-        ('{"y": 1}'.encode("utf-16"), "not JSON lines: it does not begin with {"),
+        (b'"y"\n', "not JSON lines: it does not begin with {; one object on each line, or a list of objects"),
+        (b"[]\n", "the list holds no objects"),
+        (b"[1, 2]\n", "row 1: holds 1; each"),
+        (b'[{"y": 1, "p": 2}, {"y": 1, "p": 2}', "row 3: no JSON object"),
+        (b'[{"y": 1, "p": 2}, {"y": 1, "p": 2}] 3', "row 3: holds 3; each"),
+        (b'[{"y": 1, "p": 2}, {"y": 1, "p": 2,}]', "row 2: no JSON object"),
+        (b'[{"y": 1, "p": 2} {"y": 1, "p": 2}]', "row 2: no JSON object"),
+        ('{"y": 1}'.encode("utf-16")[:-1], "it begins as utf-16-le text, but is none"),
         (b"{}\n{}\n", "its records have no keys"),
         (b'{"y": 1', "row 1: no JSON object"),
         (b'{\n  "y": 1,\n  "p": 2\n}\n', "row 1: no JSON object"),
@@ -721,7 +726,7 @@ def test_a_name_of_another_format_is_no_file_of_lines(write: Write) -> None:
 
 
 def test_lines_that_never_end_are_not_gathered(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LONGEST", 1 << 20)
+    monkeypatch.setattr(records, "LONGEST", 1 << 20)
     long = '{"y": 1, "p": 2, "pad": "' + "x" * (3 << 20) + '"}\n'
     assert "row 1 or one after it: one line is longer than 1 MiB" in refusal(write("a.jsonl", long))
     assert "row 3 or one after it: one line is longer" in refusal(write("a.jsonl", lines(GOOD, GOOD) + long))

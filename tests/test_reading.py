@@ -24,14 +24,16 @@ import lossctl as package
 from lossctl.api.evaluate import time_ranks
 from lossctl.core.block import bits, fingerprint, row_hashes
 from lossctl.errors import DataError
-from lossctl.io import by_key, source
+from lossctl.io import by_key, records
 from lossctl.io.arrow import keys, texts
 from lossctl.io.by_key import ByKey, ascends
 from lossctl.io.by_position import ByPosition
+from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npy import NpyTable
 from lossctl.io.parquet import ParquetTable
-from lossctl.io.source import Chunk, Source, Unsafe, chunks
+from lossctl.io.records import Chunk, Format, TooLong
+from lossctl.io.source import Source
 from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
 
 pytestmark = pytest.mark.deep
@@ -42,11 +44,9 @@ SMALL_BLOCK = 4  # lines of a piece of text, for the tests of cutting
 # text cut at line ends -------------------------------------------------------------------------------------------
 
 
-def cut(
-    text: bytes, monkeypatch: pytest.MonkeyPatch, delimiter: str = ",", ahead: bool = False
-) -> list[Chunk | Unsafe]:
-    monkeypatch.setattr(source, "BLOCK", SMALL_BLOCK)
-    return list(chunks(pa.BufferReader(text), delimiter, ahead))
+def cut(text: bytes, monkeypatch: pytest.MonkeyPatch, ahead: bool = False, **dialect: Any) -> list[Chunk]:
+    monkeypatch.setattr(records, "BLOCK", SMALL_BLOCK)
+    return list(Format(dialect.pop("delimiter", ","), Dialect(**dialect)).chunks(pa.BufferReader(text), ahead))
 
 
 @pytest.mark.parametrize("step", [1, 3, 7, 1 << 20])
@@ -56,61 +56,89 @@ def cut(
 def test_text_is_cut_into_pieces_of_whole_lines(
     step: int, ahead: bool, end: bytes, lines: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source, "STEP", step)
+    monkeypatch.setattr(records, "STEP", step)
     separator = end or b"\n"
     text = separator.join(b"%d,x" % line for line in range(lines)) + end
-    found = cut(text, monkeypatch, ahead=ahead)
-    assert all(isinstance(piece, Chunk) for piece in found)
-    assert b"".join(piece.text for piece in found if isinstance(piece, Chunk)) == text
-    assert [piece.rows for piece in found if isinstance(piece, Chunk)] == [
-        min(SMALL_BLOCK, lines - first) for first in range(0, lines, SMALL_BLOCK)
+    chunks = cut(text, monkeypatch, ahead=ahead)
+    assert b"".join(chunk.text for chunk in chunks) == text + (b"" if end else b"\n")
+    assert [chunk.rows for chunk in chunks] == [min(SMALL_BLOCK, lines - row) for row in range(0, lines, SMALL_BLOCK)]
+
+
+def strict_rows(text: bytes, delimiter: str = ",") -> list[list[str]]:
+    """What the strict reader of Python's csv module reads; empty lines are no rows."""
+    reader = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=delimiter, strict=True)
+    return [row for row in reader if row]
+
+
+def rows_of(chunks: list[Chunk], form: Format) -> list[list[str]]:
+    return [
+        [field.decode() for field in record.fields]
+        for chunk in chunks
+        for record in chunk.records or form.all_records(chunk.text)
     ]
-    assert next(piece.offset for piece in found) == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "safe"),
+    ("text", "plain"),
     [
         (b'1,"a"\n2,"b"\n', True),
         (b'1,"a, b"\n2,"say ""hi"""\n', True),
         (b'"1","a"\r\n"2","b"\r\n', True),
-        (b'1,"a\nb"\n', False),  # a line end between quotes
+        (b'1,"a\nb"\n2,c\n', True),  # a line end between quotes
+        (b'1,"a\n\nb"\n\n2,"# c"\n\n\n', True),  # an empty line between quotes is text
+        (b'""""\n"",""\n', True),
         (b'1,5" pipe\n2,x\n', False),  # a quote that opens nothing
-        (b'1,"a\n2,b\n', False),  # a quote that never closes
-        (b'1,"a"b\n2,"c"\n', False),  # text after a closing quote
         (b"1,a\r2,b\r\n", False),  # a lone carriage return
-        (b"1,a\n2,b\r", False),
+        (b"1,a\n2,b\r", True),
+        (b"1,a\r2,b", False),
+        (b'1,"a"\r"x",b\n', False),
         (b"\n\n\n", True),
     ],
 )
-def test_text_is_cut_only_where_every_line_end_ends_a_row(
-    text: bytes, safe: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", [1, 5, 1 << 20])
+def test_text_is_cut_where_the_strict_reader_ends_rows(
+    text: bytes, plain: bool, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = cut(text, monkeypatch)
-    assert isinstance(found[-1], Chunk) is safe
+    monkeypatch.setattr(records, "STEP", step)
+    chunks = cut(text, monkeypatch)
+    assert rows_of(chunks, Format(",", STANDARD)) == strict_rows(text)
+    assert sum(chunk.rows for chunk in chunks) == len(strict_rows(text))
+    assert all(chunk.records is None for chunk in chunks) or not plain
 
 
-def test_what_comes_before_unsafe_text_is_still_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    head = b"".join(b"%d,x\n" % line for line in range(2 * SMALL_BLOCK))
-    found = cut(head + b'8,"a\nb"\n' * 5, monkeypatch)
-    assert [type(piece) for piece in found] == [Chunk, Chunk, Unsafe]
-    assert found[-1].offset == len(head)
+@pytest.mark.parametrize("text", [b'1,"a\n2,b\n', b'1,"a"b\n2,"c"\n', b'1,"a\n2,b\n3,"c"\n', b'x,"'])
+def test_what_the_strict_reader_refuses_is_a_fault(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(csv.Error):
+        strict_rows(text)
+    first = cut(text, monkeypatch)[0].records
+    assert first is not None
+    assert first[0].fault
+
+
+def test_pieces_before_and_after_what_is_odd_are_cut_without_reading_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "STEP", 8)
+    plain = b"".join(b"%d,x\n" % line for line in range(3 * SMALL_BLOCK))
+    chunks = cut(plain + b'8,a"b\n' + plain, monkeypatch)
+    strict = [chunk for chunk in chunks if chunk.records is not None]
+    assert sum(chunk.rows for chunk in chunks) == 6 * SMALL_BLOCK + 1
+    assert 1 <= sum(chunk.rows for chunk in strict) <= SMALL_BLOCK
 
 
 def test_very_long_lines_come_in_pieces_of_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LONGEST", 50)
-    monkeypatch.setattr(source, "STEP", 31)
-    found = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
-    assert sum(piece.rows for piece in found if isinstance(piece, Chunk)) == 7
-    assert max(piece.rows for piece in found if isinstance(piece, Chunk)) < SMALL_BLOCK
+    monkeypatch.setattr(records, "LONGEST", 50)
+    monkeypatch.setattr(records, "STEP", 31)
+    chunks = cut(b"".join(b"%030d\n" % line for line in range(7)), monkeypatch)
+    assert sum(chunk.rows for chunk in chunks) == 7
+    assert max(chunk.rows for chunk in chunks) < SMALL_BLOCK
 
 
 def test_text_without_line_ends_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LONGEST", 50)
-    monkeypatch.setattr(source, "STEP", 10)
-    stream = pa.BufferReader(b"1,x\r" * 100)
-    assert list(chunks(stream, ",", False)) == [Unsafe(0)]
-    assert stream.tell() == 50
+    monkeypatch.setattr(records, "LONGEST", 50)
+    monkeypatch.setattr(records, "STEP", 10)
+    stream = pa.BufferReader(b"1,x;" * 100)
+    with pytest.raises(TooLong):
+        list(Format(",", STANDARD).chunks(stream, False))
+    assert stream.tell() <= 70
 
 
 @cache
@@ -127,9 +155,9 @@ def table_lines() -> tuple[str, ...]:
         {70_000: '"a, b"'},
         {5: '"two\nlines"'},
         {70_000: '"two\nlines"', 140_000: '"x"'},
-        {70_000: '5"6'},
+        {70_000: '"5""6"'},
     ],
-    ids=["plain", "quoted comma", "early newline", "late newline", "stray quote"],
+    ids=["plain", "quoted comma", "early newline", "late newline", "doubled quote"],
 )
 def test_every_way_of_reading_text_gives_the_same_bits(tmp_path: Path, odd: dict[int, str]) -> None:
     lines = list(table_lines())
@@ -626,9 +654,10 @@ def test_a_label_that_is_nan_is_missing_in_every_container(kind: str, tmp_path: 
     for container, data in containers(columns, tmp_path / "a.parquet").items():
         report = package.evaluate(data, by=["g"], missing="drop", **both)
         found[container] = [(str(cell.slice), cell.rows, cell.value, cell.signature) for cell in report.cells]
-        assert report.cells[0].rows == len(LABELS[kind]) - 1
-        parts: dict[str, Any]
-        for parts in ({"by": ["g"]}, {"cluster": "g"}, {"time": "g"}):
+        assert report.cells[0].rows == len(LABELS[kind])
+        assert [cell.rows for cell in report.cells if cell.slice == {"g": "(missing)"}] == [1, 1]
+        units: list[dict[str, Any]] = [{"cluster": "g"}, {"time": "g"}]
+        for parts in units:
             with pytest.raises(DataError, match="row 2, column 'g': the value is missing"):
                 package.compare(data, **both, **parts)
         with pytest.raises(DataError, match="row 2, column 'g': the key is empty"):
@@ -666,7 +695,7 @@ def test_text_that_reads_nan_is_a_label(tmp_path: Path) -> None:
 def test_whole_labels_beside_missing_ones_are_not_rounded(values: Any) -> None:
     data = {"y": [1, 2, 3], "p": [1, 2, 4], "g": values}
     cells = package.evaluate(data, target="y", pred="p", losses=["mse"], by=["g"], missing="drop").cells
-    assert [cell.slice.get("g") for cell in cells] == [None, str(2**53), str(2**53 + 1)]
+    assert [cell.slice.get("g") for cell in cells] == [None, str(2**53), str(2**53 + 1), "(missing)"]
 
 
 # times -----------------------------------------------------------------------------------------------------------

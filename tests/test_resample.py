@@ -20,6 +20,7 @@ from lossctl import Report
 from lossctl.core.block import row_hashes, text_hash
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
 from lossctl.results.report import Comparison
+from tests.compared import stored_frame
 
 pytestmark = pytest.mark.deep
 
@@ -307,15 +308,9 @@ def numbers_of(found: Report) -> list[object]:
 def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the same rows in several containers."""
     data = drawn(140_000, 9)
-    folder = tmp_path_factory.mktemp("stored")
     frame = pd.DataFrame({name: column for name, column in data.items() if name != "w"})
     frame["w"] = data["w"]
-    frame.to_csv(folder / "rows.csv", index=False)
-    found: dict[str, Any] = {"dict": data, "csv": str(folder / "rows.csv")}
-    for size in (9_973, 65_536):
-        found[f"parquet {size}"] = str(folder / f"rows-{size}.parquet")
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), found[f"parquet {size}"], row_group_size=size)
-    return found
+    return {"dict": data, **stored_frame(frame, tmp_path_factory, "resample")}
 
 
 @pytest.mark.parametrize(

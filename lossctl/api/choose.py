@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.choose_facts import FEW_ROWS, Facts
+from lossctl.api.choose_facts import FEW_ROWS, MAY_BE_LABELS, Facts
 from lossctl.api.choose_rules import KINDS, Rule
 from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.options import Names
@@ -22,6 +22,7 @@ from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.classes import classes_of, pair_outputs
+from lossctl.io.dialect import Dialect
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, select
 from lossctl.profile.roles import role_domains
@@ -32,6 +33,7 @@ from lossctl.version import __version__
 
 EMBEDDINGS: Final = ({"left", "right"}, {"anchor", "positive", "negative"})
 LABELS: Final = "labels"  # the slicing as which a target of text is read
+PREDICTED: Final = "predicted"  # the one as which predictions of text are
 NO_MODEL: Final = "target"  # the name of a model that predicts nothing
 
 
@@ -51,6 +53,13 @@ def choose(
     classes: str | Sequence[str] | None = None,
     missing: str = "error",
     delimiter: str | None = None,
+    no_header: bool = False,
+    comment: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Names = None,
+    quote: str = '"',
+    escape: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     watch: Watch = unwatched,
@@ -63,8 +72,9 @@ def choose(
         One input, of any kind that `evaluate` takes.
     pred
         The prediction columns of one model; without any, the advice rests on the target alone.
-    target, targets, concat, id, id_missing, roles, positive_label, classes, missing, delimiter, threads, progress
-        As `evaluate` takes them; roles are `left` and `right`, or `anchor`, `positive` and `negative`.
+    target, targets, concat, id, id_missing, roles, positive_label, classes, missing, threads, progress
+        As `evaluate` takes them, like the options of text files (`delimiter` to `escape`); roles are `left` and
+        `right`, or `anchor`, `positive` and `negative`.
     watch
         As `evaluate` takes it.
 
@@ -126,7 +136,7 @@ class Columns:
         self.data = query.data
         self.options: dict[str, Any] = {**query.options, "pred": pred}
         targets, target = self.options["targets"], self.options["target"]
-        self.tables, names, _ = open_inputs(self.data, targets, self.options["delimiter"], self.options["concat"])
+        self.tables, names, _ = open_inputs(self.data, targets, Dialect.of(self.options), self.options["concat"])
         inputs = len(self.tables) - (targets is not None)
         if inputs != 1:
             raise UsageError(
@@ -162,8 +172,14 @@ class Columns:
             raise UsageError("--positive-label is for one target column and one prediction column")
         if positive is not None or several:
             check_single(self.tables, slot)
+        pred = self.slots.get("pred")
+        labels = pred is not None and self.tables[pred.table].shape(pred.columns[0]).kind == "text"
         if positive is not None:
-            return TargetRule(positive=positive)
+            return TargetRule(positive=positive, decided=frozenset([self.model] if labels else []))
+        if labels and pred is not None and self.widths["pred"] == self.widths["target"] == 1:
+            self.selection.by, self.selection.target = {LABELS: (slot,), PREDICTED: (pred,)}, None
+            self.selection.slots[self.model] = {}
+            return TargetRule()
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
             classes_of_columns = classes_of(self.tables, self.selection, self.widths["pred"], text)
@@ -238,7 +254,7 @@ class Columns:
         if text:
             present = [(word, label) for word, label in labels.items() if label.rows]
             labels = dict(sorted(present, key=lambda entry: (-entry[1].rows, entry[0])))
-        return Facts(profile, self.widths, labels, text, coded)
+        return Facts(profile, self.widths, labels, text, coded, PREDICTED in self.selection.by)
 
     def command(self, facts: Facts, specs: Sequence[str]) -> tuple[str | None, str]:
         """Return the command that computes losses; without one, possibly why not."""
@@ -248,7 +264,7 @@ class Columns:
         if set(facts.widths) == {"target"}:
             return None, "no predictions are named: -p adds their range and the residuals, and a command to run"
         positive = self.options["positive_label"] or ("0" if facts.inverted else facts.positive)
-        if facts.text and positive is None:
+        if facts.text and positive is None and not facts.decided:
             return None, "no label has the higher predictions: --positive-label LABEL says which one is 1"
         unsaid = form_wish(None, {facts.activation})  # what `eval` goes by where no task is said
         losses = map(registry.loss_of, specs)
@@ -296,6 +312,12 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
     if facts.task == "regression" and target is not None and len(facts.profile.target.counts or ()) == 2:
         low, high = f"{target.low:g}", f"{target.high:g}"
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
+    if (
+        facts.task == "regression"
+        and facts.may_be_decided
+        and len(facts.profile.target.counts or ()) <= MAY_BE_LABELS.value
+    ):
+        yield "target and predictions are few whole numbers: if these are classes, -l zero_one counts the wrong ones"
     if facts.inverted:
         yield "pairs labelled 1 are nearer than the others, but 1 means different: the command reads 0 as 1"
 
@@ -364,6 +386,9 @@ def misfit(loss: Loss, facts: Facts) -> tuple[Ground, str] | None:
     lacking = [role for role in loss.roles if role not in {*facts.widths, *OPTIONAL, *waived}]
     if lacking:
         return "columns", f"needs columns that are not given: {', '.join(lacking)}"
+    decided = any(form.decided and form.fits(facts.widths) for form in loss.forms)
+    if facts.decided:
+        return None if decided else ("values", "predictions are classes, not numbers")
     form = facts.form_of(loss, facts.wish)
     if form is None:
         return "columns", "takes other columns: " + ", or ".join(form.layout() for form in loss.forms)
@@ -372,7 +397,7 @@ def misfit(loss: Loss, facts: Facts) -> tuple[Ground, str] | None:
         return "values", f"does not take the output of {facts.activation} as pred, which must be {domain}"
     faults = (_outside(role, form, facts) for role in form.roles if role in facts.widths)
     fault = next(filter(None, faults), None)
-    return None if fault is None else ("values", fault)
+    return None if fault is None or (decided and facts.may_be_decided) else ("values", fault)
 
 
 def _outside(role: str, form: Form, facts: Facts) -> str | None:

@@ -118,7 +118,7 @@ class Facts:
     Every attribute is a fact, None where the data has no such number; `findings` are noted as the facts are found: of
     the target, the predictions, and what lies between them. widths: columns by role. labels: the rows of each label,
     where the target is labels; of two, the second is 1 unless they are `text`. coded: whether there is a prediction
-    column for each label, in their order.
+    column for each label, in their order. decided: whether predictions are such labels too.
     """
 
     profile: RowsProfile
@@ -126,6 +126,7 @@ class Facts:
     labels: Mapping[str, LabelProfile]
     text: bool = False
     coded: bool = False
+    decided: bool = False
 
     def __post_init__(self) -> None:
         self.target, self.pred = (self.profile.numbers.get(role) for role in ("target", "pred"))
@@ -147,6 +148,16 @@ class Facts:
         """Return the form in which a loss takes the columns, None if it takes others; `wish` decides between two."""
         return loss.form_for({role: self.widths[role] for role in loss.roles if role in self.widths}, wish)
 
+    @property
+    def may_be_decided(self) -> bool:
+        """Whether numbers may be classes, observed and predicted: whole, and others than 0 and 1."""
+        values = set(self.profile.target.counts or ())
+        if self.target is None or self.pred is None or not values or values <= {"0", "1"}:
+            return self.decided
+        if values <= {"-1", "1"}:
+            return self.pred.low == -1.0 and self.profile.holds("pred", SIGNS)
+        return self.target.whole_numbers and self.pred.whole_numbers
+
     def _kind(self) -> str:
         """Name the kind of data: by its columns, then by the range of the target."""
         target, present = self.target, sum(label.rows > 0 for label in self.labels.values())
@@ -156,6 +167,8 @@ class Facts:
             return "constant"
         if "left" in self.widths:
             return "pairs"
+        if self.decided:
+            return "decisions"
         if self.coded or target is None:
             return "binary" if present == 2 and not self.coded else "classes"
         width, holds, median = self.widths["target"], self.profile.holds, target.sketch.quantile(0.5) or 0.0
@@ -257,7 +270,7 @@ class Facts:
         self.rarest = "always naming the commoner classes looks good"
         self.rarest += "" if share is None else f": the rarest has {percent(share)} of the rows"
         self.positive: str | None = None  # of two labels of text, the one whose rows have the higher predictions
-        if self.text and len(self.labels) == 2 and "pred" in self.widths:
+        if self.text and len(self.labels) == 2 and "pred" in self.widths and not self.decided:
             means = {word: label.mean for word, label in self.labels.items()}
             self.positive = None if len(set(means.values())) == 1 else max(means, key=means.__getitem__)
         self.sure_and_wrong = self.profile.counts.get("sure and wrong", 0)  # rows of what had the probability 0

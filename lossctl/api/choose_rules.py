@@ -87,6 +87,8 @@ classes         multiclass  one of {k} class labels
     first   hinge              tanh             scores without a distribution: the largest decides
     first   hinge              sigmoids         scores without a distribution: the largest decides
     *classes
+decisions       multiclass  one of {k} class labels, and predictions that are classes
+    first   zero_one           -                decisions are right or wrong, no more
 one-hot         multiclass  one-hot rows of {k} classes
     *classes
 soft            multiclass  rows of {k} class probabilities

@@ -69,6 +69,13 @@ def evaluate(
     ci: float | None = LEVEL,
     missing: Literal["error", "drop"] = "error",
     delimiter: str | None = None,
+    no_header: bool = False,
+    comment: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    null: Names = None,
+    quote: str = '"',
+    escape: str | None = None,
     rows_out: str | PathLike[str] | None = None,
     with_grad: bool = False,
     threads: int | None = None,
@@ -118,8 +125,10 @@ def evaluate(
         Level of the confidence intervals; None for neither intervals nor standard errors.
     missing
         `error`, or `drop` to leave rows with a missing value out for every model.
-    delimiter
-        The field separator of CSV files; by default a comma, or a tab for .tsv.
+    delimiter, no_header, comment, decimal, thousands, null, quote, escape
+        How text files are written: the field separator (by default a comma, or a tab for .tsv; `blanks` for any number
+        of them), whether the first line is data, what begins a comment, the form of numbers, marks of missing values,
+        the quote (`none` where quotes mean nothing), and what takes the meaning from the next character.
     rows_out
         A .parquet or .csv file for the per-row losses.
     with_grad

@@ -438,7 +438,11 @@ class Job:
             self._fits = self._fits or self._fitted_losses()
         self._settle_columns(first)
         self.reading = self._target_reading()
-        if self.rule.classes_by == "position" and not any(defect.kind == "label" for defect in first.faults):
+        if (
+            first.rows
+            and self.rule.classes_by == "position"
+            and not any(defect.kind == "label" for defect in first.faults)
+        ):
             classes = listed(list(self.rule.classes), 4)
             self._query.tell(f"classes: {classes}, by the order of the columns; --classes says otherwise")
         outputs = self.widths.get("pred", 1) if self._query.options["per_output"] else 1

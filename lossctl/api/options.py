@@ -379,7 +379,7 @@ def toml(value: object) -> str:
 
 # options -----------------------------------------------------------------------------------------------------
 
-Panel = Literal["Input", "Losses", "Rules", "Statistics", "Output", "Run"]
+Panel = Literal["Input", "Text files", "Losses", "Rules", "Statistics", "Output", "Run"]
 PREFIX: Final = "LOSSCTL_"
 PERSON: Final = "it is about a person's terminal"
 ONCE: Final = "it is about one run"
@@ -491,7 +491,7 @@ COLUMN: Final = Text("the name of one column", plain_name, "columns")
 COLUMNS: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
 PREDICTIONS: Final = Texts(
     "a column, a list of columns, or a mapping from models to names of columns",
-    mapping_or(one_or_more(plain_name), one_or_more(plain_text)),
+    mapping_or(one_or_more(plain_name), one_or_more(plain_name)),
     "predictions",
 )
 ROLES: Final = Texts(
@@ -504,6 +504,7 @@ ACTIVATIONS: Final = Texts(
     mapping_or(one_or_more(plain_text), plain_text),
     "activations",
 )
+CHARACTER: Final = Text("a text of one character")
 KEY: Final = Text("a column, or a list of columns", one_or_more(plain_name), "columns")
 LABEL: Final = Text("one label", plain_name)
 LABELS: Final = Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name)))
@@ -613,7 +614,38 @@ class Inputs(TypedDict, total=False):
     missing: Annotated[str, Option(MISSING, "A missing value is an error, or drops its row.", default="error")]
     delimiter: Annotated[
         str | None,
-        Option(Text("a text of one character"), "Field separator [default: comma; tab for .tsv].", "-d CHAR"),
+        Option(
+            CHARACTER,
+            "Field separator, or blanks: any number of them [default: comma; tab for .tsv].",
+            "-d CHAR",
+            panel="Text files",
+        ),
+    ]
+    no_header: Annotated[
+        bool, Option(SWITCH, "The first line holds data: columns are column0, column1, ...", panel="Text files")
+    ]
+    comment: Annotated[
+        str | None, Option(Text("a text such as '#'"), "Lines that begin so are none.", "CHAR", panel="Text files")
+    ]
+    decimal: Annotated[str, Option(CHARACTER, "Decimal point of numbers.", "CHAR", default=".", panel="Text files")]
+    thousands: Annotated[
+        str | None, Option(CHARACTER, "What parts the thousands of numbers.", "CHAR", panel="Text files")
+    ]
+    null: Annotated[
+        Names,
+        Option(
+            Texts("a text such as '-', or a list of them", one_or_more(plain_text)),
+            "Also marks a missing value, beside NA, NULL, None and what is empty; repeat.",
+            "MARK",
+            panel="Text files",
+        ),
+    ]
+    quote: Annotated[
+        str,
+        Option(CHARACTER, "Quote around fields; none: quotes mean nothing.", "CHAR", default='"', panel="Text files"),
+    ]
+    escape: Annotated[
+        str | None, Option(CHARACTER, "Takes the meaning from the character after it.", "CHAR", panel="Text files")
     ]
     threads: Annotated[
         int | None,

@@ -35,6 +35,7 @@ from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
 from lossctl.errors import LossctlError, UsageError, near, printable
+from lossctl.io.dialect import Dialect
 from lossctl.io.memory import from_memory
 from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
@@ -177,7 +178,7 @@ class Query:
         """Open the inputs."""
         options = self.options
         check_words(self.data, options)
-        return open_inputs(self.data, options["targets"], options["delimiter"], options["concat"])
+        return open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"])
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""
@@ -250,7 +251,7 @@ class Opened(NamedTuple):
     paths: list[str]
 
 
-def open_inputs(data: object, targets: object, delimiter: str | None, concat: bool = False) -> Opened:
+def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = False) -> Opened:
     """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table."""
     if isinstance(data, Opened):
         return data
@@ -266,7 +267,7 @@ def open_inputs(data: object, targets: object, delimiter: str | None, concat: bo
             raise UsageError("concat makes one table of files; give several, or data that are one table")
         tables = [from_memory(data)]
     else:
-        tables = [open_file(file, delimiter, "data") for _, file in inputs]
+        tables = [open_file(file, dialect, "data") for _, file in inputs]
         names = [name for name, _ in inputs]
     if concat:
         names = list(dict.fromkeys(names))
@@ -278,7 +279,7 @@ def open_inputs(data: object, targets: object, delimiter: str | None, concat: bo
         names = [name or stem for name, stem in zip(names, stems(labels), strict=True)]
     if targets is not None:
         is_file = isinstance(targets, str | os.PathLike) or is_stream(targets)
-        tables.append(open_file(targets, delimiter, "targets") if is_file else from_memory(targets, "targets"))
+        tables.append(open_file(targets, dialect, "targets") if is_file else from_memory(targets, "targets"))
         names = [*names, None]
     return Opened(tables, names, paths)
 
@@ -290,7 +291,7 @@ def check_words(data: object, options: EvaluateOptions) -> None:
     files = [path for path in paths if os.path.exists(path)]
     if not words or not files:
         return
-    columns = list(open_table(files[0], options["delimiter"]).names)
+    columns = list(open_table(files[0], Dialect.of(options)).names)
     for word in words:
         name = printable(word)
         texts = {"-p": as_list(options["pred"]) if word in columns else [], "-l": as_list(options["losses"])}
@@ -303,14 +304,14 @@ def check_words(data: object, options: EvaluateOptions) -> None:
                 )
 
 
-def open_file(file: Any, delimiter: str | None, label: str) -> Table:
+def open_file(file: Any, dialect: Dialect, label: str) -> Table:
     """Open a path, or a file object, which is read to its end. label: what a nameless one is called."""
     if not is_stream(file):
-        return open_table(os.fspath(file), delimiter)
+        return open_table(os.fspath(file), dialect)
     name = getattr(file, "name", None)
     name = name if isinstance(name, str) else ""
     try:
-        return table_of(spooled(file, printable(name) or label, name), delimiter)
+        return table_of(spooled(file, printable(name) or label, name), dialect)
     except ValueError as error:
         if isinstance(error, LossctlError):
             raise

@@ -17,7 +17,7 @@ from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EXAMPLES, named
 from lossctl.io.by_position import ByPosition
-from lossctl.io.csv import NULLS
+from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Selection, Slot, key_columns
 from lossctl.io.table import Kind, Table
@@ -500,7 +500,8 @@ def key_like(column: ColumnSurvey) -> bool:
 def _without_row(problem: str) -> str:
     """Return a problem without the row that was come upon first, and without how many there are."""
     place, row, text = problem.partition(": row ")
-    return (f"{place}: {text.lstrip('0123456789')}" if row else problem).partition(" (")[0]
+    text = f"{place}: {text.lstrip('0123456789')}" if row else problem
+    return text.partition("; ")[0].partition(" (")[0]
 
 
 def _listed(examples: Sequence[str], count: int) -> str:

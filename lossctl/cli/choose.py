@@ -46,9 +46,9 @@ class Subject(TypedDict):
 
 SHARED: Final = (
     *("target", "targets", "concat", "id", "id_missing", "positive_label", "classes"),
-    *("missing", "delimiter", "threads"),
+    *("missing", "threads"),
 )
-INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED]
+INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED or option.panel == "Text files"]
 
 
 @command(HELP, FORMATS, Subject, *INPUTS, Display, configured=False)

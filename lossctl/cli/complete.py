@@ -15,7 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import wraps
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lossctl.api.options import COMMAND_LINE, Switch, options_of
 from lossctl.errors import ExitCode
@@ -258,24 +258,27 @@ def _columns() -> list[str]:
     from lossctl.io.open import natural, open_table
 
     names: dict[str, None] = {}
-    paths, delimiter = _files(line())
+    from lossctl.io.dialect import Dialect
+
+    paths, values = _files(line())
+    dialect = Dialect.of(values)
     for path in paths:
         if os.path.isdir(path):  # the parts of a folder are alike
             parts = [part for part in Path(path).iterdir() if not part.name.startswith((".", "_"))]
             path = str(min(parts, key=lambda part: natural(part.name)))
         if os.path.isfile(path):
-            names.update(dict.fromkeys(open_table(path, delimiter).names))
+            names.update(dict.fromkeys(open_table(path, dialect).names))
     return [name for name in names if name.isprintable()]
 
 
-def _files(words: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return the files among the words of a command, and the delimiter."""
+def _files(words: Sequence[str]) -> tuple[list[str], dict[str, object]]:
+    """Return the files among the words of a command, and the values of options."""
     options = [
         option for option in options_of(*COMMAND_LINE) if not (option.positional or isinstance(option.kind, Switch))
     ]
     flags = {flag: option.name for option in options for flag in (option.short, option.long) if flag}
     paths: list[str] = []
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {"no_header": "--no-header" in words}
     words_left = iter(words[1:])
     for word in words_left:
         flag, equals, value = word.partition("=")
@@ -286,8 +289,7 @@ def _files(words: Sequence[str]) -> tuple[list[str], str | None]:
         elif not word.startswith("-"):
             paths.append(word)
     paths += [values["targets"]] if "targets" in values else []
-    delimiter = values.get("delimiter")
-    return [_path(text) for text in paths], "\t" if delimiter == r"\t" else delimiter
+    return [_path(text) for text in paths], values
 
 
 def _path(text: str) -> str:

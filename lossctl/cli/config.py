@@ -279,8 +279,6 @@ class Settings:
         """The values as the function of the Python interface takes them, by name."""
         outside = {*marks(Verdict), *marks(Display), *marks(ConfigOptions)}
         values = {option.name: self[option.name] for option in self.options if option.name not in outside}
-        if values.get("delimiter") == r"\t":
-            values["delimiter"] = "\t"
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]
             values["ci"] = None if values.pop("no_ci") else level

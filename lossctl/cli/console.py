@@ -34,13 +34,20 @@ class ReaderGone(LossctlError):
     code = ExitCode.READER_GONE
 
 
-def emit(text: str) -> None:
-    """Write to standard output and flush, so that a full disk or a closed pipe is noticed here."""
+def emit(text: str | Iterator[str]) -> None:
+    """Write a text, or its pieces, to standard output and flush: a full disk or a closed pipe is noticed here."""
+    for piece in [text] if isinstance(text, str) else text:
+        _put(piece)
+    _put("", flush=True)
+
+
+def _put(text: str, *, flush: bool = False) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:
         sys.stdout.write(text)
-        sys.stdout.flush()
+        if flush:
+            sys.stdout.flush()
     except OSError as error:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # or the interpreter would flush the failed stream at exit
         if isinstance(error, BrokenPipeError):
@@ -104,7 +111,7 @@ def ascii_only() -> bool:
 FOR_PEOPLE: Final = ("table", "long", "md")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
 
-Render = Callable[[str, "Style"], str]
+Render = Callable[[str, "Style"], str | Iterator[str]]
 
 
 class Outputs(NamedTuple):
@@ -168,12 +175,12 @@ def _is_standard_output(path: str) -> bool:
     return stat.S_ISREG(output.st_mode) and os.path.samestat(output, file)
 
 
-def _rendered(render: Render, form: str, style: Style) -> str:
+def _rendered(render: Render, form: str, style: Style) -> str | Iterator[str]:
     """Return the text of one format; in what people read, no line gives orders to the CI system that logs it."""
     from lossctl.output.text import inert_text
 
     text = render(form, style)
-    return inert_text(text) if form in FOR_PEOPLE else text
+    return inert_text(text if isinstance(text, str) else "".join(text)) if form in FOR_PEOPLE else text
 
 
 def checked_format(name: str, formats: Sequence[str]) -> str:

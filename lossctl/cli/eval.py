@@ -33,12 +33,12 @@ def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.evaluate import ROUGH, evaluate
-    from lossctl.output.report import render
+    from lossctl.output.report import pieces
 
     with at_work(settings.of(Display)) as work:
         report = evaluate(**settings.arguments, **work.hooks)
     shows_intervals = settings["format"] not in ("table", "md", "value")
     warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
-    outputs.save(lambda form, style: render(report, form, style))
+    outputs.save(lambda form, style: pieces(report, form, style))
     say_more(settings, report, work.watch)
-    outputs.show(lambda form, style: render(report, form, style))
+    outputs.show(lambda form, style: pieces(report, form, style))

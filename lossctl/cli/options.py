@@ -10,8 +10,8 @@ A command names its groups of options and gets their values, checked:
         outputs.show(lambda form, style: render(report, form, style))  # standard output
 
 It is registered in app.py. Errors are raised as LossctlError; the decorator makes lines and exit codes of them. The
-levels (command line, environment, file, default) are those of config.py: Typer's own `envvar` parts every variable of
-an option that is noticed when given twice at its blanks, takes more words for a switch, and knows no empty variable.
+levels (command line, environment, file, default) are those of config.py: Typer's own `envvar` parts the variable of an
+option that is noticed when given twice at its blanks, reads none that a flag overrides, be it wrong, and adds none up.
 """
 
 from __future__ import annotations

@@ -90,6 +90,8 @@ def readings(columns: Sequence[str], pattern: str, words: Sequence[str]) -> dict
     orders = {codes_of(names, words): names for names in reversed(namings(columns, pattern))}
     orders.pop(None, None)
     orders = orders or {codes_of(names, words): names for names in _with_ends(columns, words)}
+    if not orders:
+        orders = {codes_of(names, words): names for names in _spelled_otherwise(namings(columns, pattern), words)}
     return {codes: names for codes, names in orders.items() if codes is not None}
 
 
@@ -111,6 +113,22 @@ def _with_ends(columns: Sequence[str], words: Sequence[str]) -> Iterator[tuple[s
         places.add(matches[0])
         names[matches[0]] = word
     yield tuple(names)
+
+
+def _spelled_otherwise(candidates: Sequence[tuple[str, ...]], words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the labels of columns whose names are words but for case and signs, as `very_good` for `Very good`."""
+    if not words or any(as_number(word) is not None for word in words):
+        return
+    for names in candidates:
+        keys = [_key(name) for name in names]
+        labels = {_key(word): word for word in words}
+        if len(set(keys)) == len(keys) and len(labels) == len(words) and labels.keys() <= set(keys):
+            yield tuple(labels.get(key, name) for key, name in zip(keys, names, strict=True))
+
+
+def _key(text: str) -> str:
+    """Write a text without case, and every sign as an underscore."""
+    return "".join(char if char.isalnum() else "_" for char in text.casefold())
 
 
 def _at_end(name: str, text: str) -> bool:

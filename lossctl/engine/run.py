@@ -17,7 +17,7 @@ from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState, reduce_block
 from lossctl.numerics.array import Array
 
-AHEAD = 64  # blocks that may be done before an earlier one is, where the order counts
+AHEAD = 8  # blocks, or as many as threads, that may be done before an earlier one is, where the order counts
 RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[object]]
@@ -66,6 +66,7 @@ class Run:
         sink: RowSink | None,
         progress: Progress | None,
         watch: Watch,
+        threads: int,
     ) -> None:
         self.plan, self.origins, self.sink, self.progress, self.watch = plan, origins, sink, progress, watch
         self.state = RunState.empty(plan)
@@ -75,6 +76,8 @@ class Run:
         self._claiming, self._merging = Lock(), Condition()
         self._waiting: dict[int, tuple[Block, RunState, Array]] = {}
         self._next = 0
+        self._ahead = max(AHEAD, threads)
+        self._delivering = False
         self._grouped: dict[str, GroupTotals] = {}
         self._replicates: dict[str, Replicates] = {}
         self._limit = NEVER
@@ -104,13 +107,14 @@ class Run:
                     continue
                 with self.watch("compute"):
                     state, rows = reduce_block(block, self.plan, self.origins)
-                with self._merging:
-                    with self.watch("merge"):
-                        self._deliver(number, block, state, rows)
-                    self._merging.notify_all()
-                    # a thread that is held up must not let the others pile up what comes after its block
-                    while self.ordered and number >= self._next + AHEAD and not self._over:
-                        self._merging.wait()
+                with self._merging, self.watch("merge"):
+                    self._accept(number, block, state, rows)
+                if self.ordered:
+                    self._deliver()
+                    with self._merging:
+                        # a thread that is held up must not let the others pile up what comes after its block
+                        while number >= self._next + self._ahead and not self._over:
+                            self._merging.wait()
         except BaseException:
             with self._merging:
                 self._over = True
@@ -125,25 +129,40 @@ class Run:
             replicates=self._replicates,
         )
 
-    def _deliver(self, number: int, block: Block, state: RunState, rows: Array) -> None:
+    def _accept(self, number: int, block: Block, state: RunState, rows: Array) -> None:
+        """Merge a block that is done, or have it wait for those before it."""
         if block.stopped is not None:
             self._limit = min(self._limit, block.stop)
         if self.progress is not None:
             self.progress(block.read)
-        if not self.ordered:
+        if self.ordered:
+            self._waiting[number] = block, state, rows
+        else:
             self.state = self.state.merge(state)
-            return
-        self._waiting[number] = block, state, rows
-        while self._next in self._waiting:
-            block, state, rows = self._waiting.pop(self._next)
-            for name, groups in state.grouped.items():
-                self._grouped.setdefault(name, GroupTotals()).add(groups)
-            for name, sums in state.replicates.items():
-                self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
-            self.state = self.state.merge(replace(state, grouped={}, replicates={}))
-            if self.sink is not None:
-                self.sink(block, rows)
-            self._next += 1
+
+    def _deliver(self) -> None:
+        """Take the blocks that are next in order, one thread at a time; the others compute meanwhile."""
+        while True:
+            with self._merging:
+                if self._delivering or self._next not in self._waiting:
+                    return
+                self._delivering = True
+                block, state, rows = self._waiting.pop(self._next)
+            with self.watch("merge"):
+                self._take(block, state, rows)
+            with self._merging:
+                self._delivering = False
+                self._next += 1
+                self._merging.notify_all()
+
+    def _take(self, block: Block, state: RunState, rows: Array) -> None:
+        for name, groups in state.grouped.items():
+            self._grouped.setdefault(name, GroupTotals()).add(groups)
+        for name, sums in state.replicates.items():
+            self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
+        self.state = self.state.merge(replace(state, grouped={}, replicates={}))
+        if self.sink is not None:
+            self.sink(block, rows)
 
 
 def run(
@@ -161,7 +180,7 @@ def run(
     `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block
     as it is done. `watch` is told what is being done: read, decode, compute or merge.
     """
-    one_pass = Run(feeds, plan, origins, sink, progress, watch)
+    one_pass = Run(feeds, plan, origins, sink, progress, watch, threads)
     if threads == 1:
         one_pass.work()
         return one_pass.result()

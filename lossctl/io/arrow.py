@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
-from lossctl.io.table import NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, Shape, Texts
-from lossctl.numerics.array import Mask
+from lossctl.io.dialect import inexact_number
+from lossctl.io.table import NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, RowFault, Shape, Texts, floats
+from lossctl.numerics.array import MOST_EXACT, Mask
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
 PLAIN: Final[Mapping[str, type]] = {
@@ -29,6 +30,7 @@ PLAIN: Final[Mapping[str, type]] = {
 }
 WHOLE: Final = {name: kind for name, kind in PLAIN.items() if "int" in name} | {"int64": np.int64}
 FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written down beforehand
+TEXT: Final = pa.string()
 LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 NESTED: Final = {
     pa.types.is_struct: "structs",
@@ -52,6 +54,36 @@ def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) ->
     if kind is Kind.TEXT:
         return texts(array, words)
     return keys(array) if kind is Kind.KEY else Cells(array)
+
+
+def text_array(words: Sequence[str | bytes | None], kind: pa.DataType = TEXT) -> pa.Array:
+    """Return texts as an Arrow array of one of its types of text or bytes; `pa.array` would import pandas."""
+    raw = [word.encode("utf-8", "backslashreplace") if isinstance(word, str) else word or b"" for word in words]
+    wide = kind in (pa.large_binary(), pa.large_string())
+    offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64 if wide else np.int32)
+    buffers = [bitmap(words), pa.py_buffer(offsets), pa.py_buffer(b"".join(raw))]
+    return pa.Array.from_buffers(kind, len(raw), buffers)
+
+
+def bitmap(values: Sequence[Any]) -> pa.Buffer | None:
+    """Return what tells an Arrow array which values there are; None where none is missing."""
+    present = np.array([value is not None for value in values], dtype=bool)
+    return None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+
+
+def among(array: pa.Array, words: Sequence[str]) -> pa.Array:
+    """Return which texts are one of some words."""
+    import pyarrow.compute as pc
+
+    return pc.is_in(array, value_set=text_array(words))
+
+
+def without(array: pa.Array, words: Sequence[str]) -> pa.Array:
+    """Return an array of texts with nothing in place of some words."""
+    import pyarrow.compute as pc
+
+    array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    return pc.if_else(among(array, words), pa.scalar("", pa.string()), array)
 
 
 # types ----------------------------------------------------------------------------------------------------------------
@@ -79,7 +111,8 @@ def shape(kind: pa.DataType) -> Shape:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if is_list(kind):
-        return Shape(shape(kind.value_type).kind, kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
+        inner = shape(kind.value_type)
+        return Shape(inner.kind, inner.width * kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
     if pa.types.is_boolean(kind):
         return Shape("boolean")
     return Shape("number" if is_number(kind) else "text" if is_text(kind) else "other")
@@ -145,20 +178,30 @@ def numbers(array: pa.Array) -> Numbers:
 
 def as_float64(array: pa.Array) -> NDArray[np.float64]:
     """Return the values of an array of numbers or booleans; those of nulls are arbitrary."""
+    if pa.types.is_int64(array.type) or pa.types.is_uint64(array.type):
+        present = valid(array)
+        whole = buffer_of(array, np.int64 if pa.types.is_int64(array.type) else np.uint64)
+        return floats(whole if present is None else np.where(present, whole, whole.dtype.type(0)))
     plain = PLAIN.get(str(array.type))
-    if plain is None:  # decimals, booleans, half floats and whole numbers that may be too large
-        try:
-            return buffer_of(array.cast(pa.float64()), np.float64)
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{error}: a float64 cannot hold it exactly") from None
+    if plain is None:  # decimals, booleans and half floats
+        numbers = buffer_of(array.cast(pa.float64()), np.float64)
+        if pa.types.is_decimal(array.type) and array.type.scale <= 0:
+            for row in np.flatnonzero(np.abs(numbers) >= MOST_EXACT).tolist():
+                digits = array[row].as_py()
+                if digits is not None and digits != int(numbers[row]):
+                    raise RowFault(row, inexact_number(f"{digits:f}"))
+        return numbers
     values: NDArray[Any] = buffer_of(array, plain)
     return values.astype(np.float64, copy=False)
 
 
 def vectors(array: pa.Array, width: int | None = None) -> Numbers:
-    """Convert one vector per row; all must have the same length, `width` if that is known, and no null inside."""
+    """Convert one vector per row, or lists in lists; all have the same length, and no null inside."""
     present = valid(array)
-    flat = numbers(array.flatten())
+    try:
+        flat = numbers(array.flatten())
+    except RowFault as fault:
+        raise DataError(f"holds {fault}") from None
     if flat.null is not None:
         raise DataError("has a null inside a list")
     rows = len(array) - array.null_count
@@ -170,10 +213,13 @@ def vectors(array: pa.Array, width: int | None = None) -> Numbers:
         width = width if width is not None else int(lengths[0]) if rows else 0
         if (lengths != width).any():
             raise DataError(f"has lists of different lengths: {width} and {int(lengths[lengths != width][0])}")
-    columns = np.ascontiguousarray(flat.values.reshape(rows, width).T)
+    inner = len(flat.values)  # of lists in lists, the last index runs first, as in .npy
+    columns = np.ascontiguousarray(
+        flat.values.reshape(inner, rows, width).transpose(2, 0, 1).reshape(width * inner, rows)
+    )
     if present is None:
         return Numbers(columns)
-    values = np.full((width, len(array)), np.nan)
+    values = np.full((width * inner, len(array)), np.nan)
     values[:, present] = columns
     return Numbers(values, ~present)
 

@@ -95,25 +95,27 @@ def _sync_folder(folder: str) -> None:
         os.close(handle)
 
 
-def write_text(path: str, text: str) -> None:
-    """Write a text file atomically; pipes and devices directly."""
+def write_text(path: str, text: str | Iterator[str]) -> None:
+    """Write a text, or its pieces, to a file atomically; to pipes and devices directly."""
+    pieces = [text] if isinstance(text, str) else text
     if is_special(path):
         try:
             with open(path, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+                file.writelines(pieces)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None
         return
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
 
-def append_text(path: str, text: str) -> None:
-    """Add a text to the end of a file, after a blank line if there is something in it."""
+def append_text(path: str, text: str | Iterator[str]) -> None:
+    """Add a text, or its pieces, to the end of a file, after a blank line if there is something in it."""
     try:
         with open(path, "a", encoding="utf-8", newline="") as file:
-            file.write("\n" + text if file.tell() else text)
+            file.writelines(["\n"] if file.tell() else [])
+            file.writelines([text] if isinstance(text, str) else text)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
-from lossctl.core.batch import BLOCK
 from lossctl.core.domain import ClassCodes
 from lossctl.core.naming import Classes, labels_of, listed_classes, output_names, readings
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.select import Selection, Slot
 from lossctl.io.table import Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array
+
+FIRST: Final = 8192  # rows that are looked at before reading begins
 
 
 def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
@@ -45,13 +47,13 @@ def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
 
 
 def first_words(tables: Sequence[Table], slot: Slot) -> list[str]:
-    """Return the labels in the first block of a column; what cannot be read ends them, as a pass over it will say."""
+    """Return the labels in the first rows of a column; what cannot be read ends them, as a pass over it will say."""
     vocabulary, rows, [name] = Vocabulary(), 0, slot.columns
     try:
         for piece in decoded(tables[slot.table].read({name: Kind.TEXT})):
             vocabulary.codes(piece.column(name, Texts))
             rows += piece.rows
-            if rows >= BLOCK:
+            if rows >= FIRST:
                 break
     except DataError:
         pass
@@ -59,12 +61,12 @@ def first_words(tables: Sequence[Table], slot: Slot) -> list[str]:
 
 
 def first_numbers(tables: Sequence[Table], slot: Slot) -> Array | None:
-    """Return the numbers in the first block of a column, without missing ones; None where they cannot be read."""
+    """Return the numbers in the first rows of a column, without missing ones; None where they cannot be read."""
     pieces: list[Array] = []
     try:
         for piece in decoded(tables[slot.table].read({slot.columns[0]: Kind.NUMBER})):
             pieces.append(piece.column(slot.columns[0], Numbers).values[0])
-            if sum(map(len, pieces)) >= BLOCK:
+            if sum(map(len, pieces)) >= FIRST:
                 break
     except DataError:
         return None

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, listed, printable
+from lossctl.errors import DataError, printable
 from lossctl.io import arrow
 from lossctl.io.table import FileTable, Kind, Numbers, Piece, Shape, decoded
 
@@ -39,9 +39,7 @@ class IpcTable(FileTable):
         """The columns with their Arrow types."""
         with self._reader() as reader:
             schema = reader.schema
-            names = schema.names
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise DataError(f"{self.label}: it holds {listed([repr(name) for name in twice])} more than once")
+            schema.names  # decodes them  # noqa: B018
         return schema
 
     @property
@@ -57,13 +55,15 @@ class IpcTable(FileTable):
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         places = sorted(self.names.index(name) for name in columns)
+        row = 0
         with self._reader(places) as reader:
             for batch in self._batches(reader):
                 batch.validate(full=True)
                 self.check_claim(batch.nbytes)
                 for first in range(0, batch.num_rows, BLOCK):
                     rows = batch.slice(first, BLOCK)
-                    yield Pending(rows.num_rows, partial(self._piece, rows, columns))
+                    yield Pending(rows.num_rows, partial(self._piece, rows, columns, row))
+                    row += rows.num_rows
         self.source.unchanged()
 
     @staticmethod
@@ -72,9 +72,9 @@ class IpcTable(FileTable):
             return map(reader.get_batch, range(reader.num_record_batches))
         return iter(reader)
 
-    def _piece(self, rows: Any, columns: Mapping[str, Kind]) -> Piece:
+    def _piece(self, rows: Any, columns: Mapping[str, Kind], first: int) -> Piece:
         values = {}
         for name, kind in columns.items():
-            with self.naming(name):
+            with self.naming(name, first):
                 values[name] = arrow.column(rows.column(name), kind)
         return Piece(values)

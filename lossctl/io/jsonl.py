@@ -1,37 +1,42 @@
-"""JSON lines, plain or compressed: one object on each line, streamed with declared types.
+"""JSON lines, or a list of objects, plain or compressed, streamed with declared types.
 
 The columns are the keys of the records in the first MiB. A record may lack some of them, which is a missing value, and
 have others, which are left alone; but one that a pattern such as `p_*` would have matched, had it come in time, is an
-error. Arrow parses the pieces that it can read exactly; the lines of all others are read one by one.
+error. The members of an object in a record are columns too, as `pred.score`. Arrow parses the pieces that it can read
+exactly; the lines of all others are read one by one. A list of objects is cut into lines first.
 """
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
+from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
-from lossctl.io import arrow, source
-from lossctl.io.csv import NULLS, SHOWN, as_number, kind_of, number_fault
-from lossctl.io.source import Chunk, Source, Unsafe
+from lossctl.io import arrow, records
+from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number
+from lossctl.io.records import Chunk, Format, TooLong
+from lossctl.io.source import Source
 from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 NEWLINE, RETURN, BRACE, END = b"\n\r{}"
 OPENINGS: Final = 0x7B  # the code of [ and { with one bit set
-MOST_WAITING: Final = 4  # pieces; more of them empty are no end of a file
 DEEPEST: Final = 1000  # lists and objects of one line that Arrow may follow
 NO_JSON: Final = (b"NaN", b"Inf")  # taken for numbers by Arrow
 ALLOWED: Final = 'each line is one JSON object, as {"y": 1.5, "p": 2}'
@@ -60,8 +65,17 @@ class Pairs(list[tuple[str, Any]]):
     """The members of one object, in order, told apart from a list."""
 
 
-def _refuse(word: str) -> None:
-    raise Fault(f': holds {word}, which is no JSON; a missing value is null, an infinite one the text "inf"')
+def _constant(null: Collection[str]) -> Callable[[str], None]:
+    """Return what reads NaN and Infinity, which are no JSON: as missing where they mark that."""
+
+    def read(word: str) -> None:
+        if word not in null:
+            raise Fault(
+                f': holds {word}, which is no JSON; a missing value is null, an infinite one the text "inf"; '
+                f"--null {word} reads it as missing"
+            )
+
+    return read
 
 
 def _integer(digits: str) -> int | float:
@@ -69,15 +83,18 @@ def _integer(digits: str) -> int | float:
     return float(digits) if digits == "-0" or len(digits) > MOST_DIGITS else int(digits)
 
 
-DECODER: Final = json.JSONDecoder(object_pairs_hook=Pairs, parse_int=_integer, parse_constant=_refuse)
+@cache
+def decoder(null: tuple[str, ...]) -> json.JSONDecoder:
+    """Return a decoder that reads some constants as missing."""
+    return json.JSONDecoder(object_pairs_hook=Pairs, parse_int=_integer, parse_constant=_constant(null))
 
 
-def record(line: bytes, columns: Collection[str] | None = None) -> dict[str, Any]:
+def record(line: bytes, columns: Collection[str] | None = None, null: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the members of the object on a line; raise Fault where there is none, or one of `columns` stands twice."""
     if not line.strip():
         raise Fault(f": the line is empty; {ALLOWED}")
     try:
-        pairs = DECODER.decode(line.decode())
+        pairs = decoder(null).decode(line.decode())
     except UnicodeDecodeError as error:
         raise Fault(f": byte {error.start + 1} of the line is not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -93,6 +110,27 @@ def record(line: bytes, columns: Collection[str] | None = None) -> dict[str, Any
             if names.count(name) > 1:
                 raise Fault(f": the key {printable(name)!r} stands twice in one object")
     return members
+
+
+def leaves(members: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Name the members of a record, those of objects in it as `pred.score`."""
+    for name, value in members.items():
+        if isinstance(value, Pairs) and value:
+            yield from leaves(dict(value), f"{before}{name}.")
+        else:
+            yield before + name
+
+
+def member_of(members: Mapping[str, Any], name: str) -> Any:
+    """Return the member of a record by its name, which may be that of one in an object in it; None if there is none."""
+    if name in members or "." not in name:
+        return members.get(name)
+    for place, mark in enumerate(name):
+        if mark == "." and isinstance(inner := members.get(name[:place]), Pairs):
+            value = member_of(dict(inner), name[place + 1 :])
+            if value is not None:
+                return value
+    return None
 
 
 def described(value: object) -> str:
@@ -134,29 +172,36 @@ class FirstValue:
         return Shape(self.kind, self.width)
 
     @staticmethod
-    def of(value: Any) -> FirstValue | None:
+    def of(value: Any, dialect: Dialect = STANDARD) -> FirstValue | None:
         """Describe a value; None for a missing one."""
         if value is None:
             return None
         if isinstance(value, str):
             text = value.strip()
-            if text in NULLS:
+            if text in dialect.nulls:
                 return None
-            return FirstValue(kind_of(text), plain=str)
+            return FirstValue(dialect.kind_of(text), plain=str)
         if isinstance(value, Pairs):
             return FirstValue("other", plain=Pairs)
         if isinstance(value, list):
-            boolean = bool(value) and isinstance(value[0], bool)
-            return FirstValue("boolean" if boolean else "number", len(value), True, list)
+            try:
+                entries = flattened(value)
+            except Fault:  # reading comes upon it
+                entries = value
+            boolean = bool(entries) and isinstance(entries[0], bool)
+            plain = None if value and isinstance(value[0], list) else list
+            return FirstValue("boolean" if boolean else "number", len(entries), True, plain)
         return FirstValue("boolean" if isinstance(value, bool) else "number", plain=type(value))
 
 
-def first_values(records: Sequence[Mapping[str, Any]], names: Collection[str]) -> dict[str, FirstValue]:
+def first_values(
+    entries: Sequence[Mapping[str, Any]], names: Collection[str], dialect: Dialect
+) -> dict[str, FirstValue]:
     """Describe the first values of columns, as far as these records have any."""
     values: dict[str, FirstValue] = {}
-    for members in records:
+    for members in entries:
         for name in names:
-            if name not in values and (first := FirstValue.of(members.get(name))) is not None:
+            if name not in values and (first := FirstValue.of(member_of(members, name), dialect)) is not None:
                 values[name] = first
     return values
 
@@ -167,6 +212,7 @@ class Member:
 
     kind: Kind
     first: FirstValue
+    dialect: Dialect = STANDARD
 
     @property
     def arrow_type(self) -> pa.DataType | None:
@@ -176,7 +222,7 @@ class Member:
         """
         if self.first.vector:
             inner = pa.bool_() if self.first.kind == "boolean" else pa.float64()
-            return None if self.kind in (Kind.TEXT, Kind.KEY) else pa.list_(inner)
+            return None if self.kind in (Kind.TEXT, Kind.KEY) or self.first.plain is None else pa.list_(inner)
         if self.kind in (Kind.TEXT, Kind.KEY):
             return TEXT_TYPES.get(self.first.plain)
         if self.first.plain is str:
@@ -190,16 +236,21 @@ class Member:
         elif self.kind is Kind.NUMBER or (self.kind is Kind.CELL and self.first.kind != "text"):
             numbers = arrow.numbers(array)
         else:
+            if self.dialect.null and self.kind is not Kind.CELL and pa.types.is_string(array.type):
+                array = arrow.without(array, self.dialect.null)
             return Cells(array.cast(pa.large_binary())) if self.kind is Kind.CELL else arrow.column(array, self.kind)
-        return None if np.isinf(numbers.values).any() else numbers
+        # infinite is what is too large; a large whole number may have lost a digit
+        return None if (np.abs(numbers.values) >= MOST_EXACT).any() else numbers
 
     def checked(self, value: Any) -> Any:
         """Return a value as the column holds it, None for a missing one; raise Fault for one that it cannot have."""
         if self.kind is Kind.CELL:
             return value
         if self.kind is not Kind.NUMBER:
-            return word(value)
-        return vector(value, self.first) if self.first.vector else number(value, self.first.kind == "boolean")
+            return None if isinstance(value, str) and value in self.dialect.null else word(value)
+        if self.first.vector:
+            return vector(value, self.first, self.dialect)
+        return number(value, self.first.kind == "boolean", self.dialect)
 
     def column(self, values: Sequence[Any]) -> Column:
         """Return checked values as a column."""
@@ -208,7 +259,7 @@ class Member:
         if self.kind is Kind.CELL:
             return self._cells(values)
         texts = spelled(values)
-        return Texts.of(texts) if self.kind is Kind.TEXT else arrow.column(text_array(texts, pa.string()), Kind.KEY)
+        return Texts.of(texts) if self.kind is Kind.TEXT else arrow.column(arrow.text_array(texts), Kind.KEY)
 
     def _numbers(self, values: Sequence[Any]) -> Numbers:
         null = np.array([value is None for value in values], dtype=bool)
@@ -220,18 +271,20 @@ class Member:
     def _cells(self, values: Sequence[Any]) -> Column:
         """Return numbers where all values are, else what a text file would hold."""
         if self.first.kind == "other":
-            return Cells(pa.Array.from_buffers(pa.struct([]), len(values), [_bitmap(values)]))
+            return Cells(pa.Array.from_buffers(pa.struct([]), len(values), [arrow.bitmap(values)]))
         if self.first.kind == "text":
-            return Cells(text_array([None if value is None else written(value) for value in values], pa.large_binary()))
+            return Cells(
+                arrow.text_array([None if value is None else written(value) for value in values], pa.large_binary())
+            )
         numbers = Member(Kind.NUMBER, self.first)
         try:
             return numbers.column([numbers.checked(value) for value in values])
         except Fault:
             kind = pa.large_string() if self.first.vector else pa.large_binary()
-            return Cells(text_array([written(value) for value in values], kind))
+            return Cells(arrow.text_array([written(value) for value in values], kind))
 
 
-def number(value: Any, boolean: bool) -> float | None:
+def number(value: Any, boolean: bool, dialect: Dialect) -> float | None:
     """Return a value of a column of numbers or of booleans; None for a missing one."""
     kind = type(value)
     if kind is float or kind is int:
@@ -246,9 +299,9 @@ def number(value: Any, boolean: bool) -> float | None:
         return float(value)
     if kind is not str:
         raise Fault(f"holds {described(value)}; one number per row is needed")
-    if fault := number_fault(value, boolean):
+    if fault := dialect.number_fault(value, boolean):
         raise Fault(fault)
-    return None if value in NULLS else as_number(value)
+    return None if value in dialect.nulls else dialect.as_number(value)
 
 
 def finite(value: float) -> float:
@@ -259,10 +312,12 @@ def finite(value: float) -> float:
         size = math.inf
     if math.isinf(size):
         raise Fault("holds a number beyond the range of float64, which ends at 1.797e308")
+    if size != value:
+        raise Fault(inexact_number(value))
     return size
 
 
-def vector(value: Any, first: FirstValue) -> list[float] | None:
+def vector(value: Any, first: FirstValue, dialect: Dialect) -> list[float] | None:
     """Return a list as numbers; None for a missing one."""
     if value is None:
         return None
@@ -270,18 +325,33 @@ def vector(value: Any, first: FirstValue) -> list[float] | None:
         raise Fault(
             f"holds {described(value)[:SHOWN]}; a list of {first.width} numbers, as in rows before it, is needed"
         )
-    if len(value) != first.width:
-        raise Fault(f"has lists of different lengths: {first.width} and {len(value)}")
+    entries = flattened(value)
+    if len(entries) != first.width or (first.plain is None) != isinstance(value[0] if value else None, list):
+        raise Fault(f"has lists of different lengths: {first.width} and {len(entries)}")
     numbers = []
-    for inner in value:
+    for inner in entries:
         if inner is None:
             raise Fault("has a null inside a list")
         if isinstance(inner, str | list):
             raise Fault(f"holds {described(inner)} inside a list; numbers are needed")
-        entry = number(inner, first.kind == "boolean")
+        entry = number(inner, first.kind == "boolean", dialect)
         assert entry is not None
         numbers.append(entry)
     return numbers
+
+
+def flattened(value: list[Any]) -> list[Any]:
+    """Return the entries of lists in lists in order; raise Fault where these differ in length."""
+    while any(isinstance(inner, list) and not isinstance(inner, Pairs) for inner in value):
+        lengths = [len(inner) if isinstance(inner, list) else -1 for inner in value]
+        if len(set(lengths)) > 1:
+            if min(lengths) < 0:
+                raise Fault("holds a list inside a list beside what is none; numbers are needed")
+            raise Fault(
+                f"has lists of different lengths: {lengths[0]} and {next(x for x in lengths if x != lengths[0])}"
+            )
+        value = [entry for inner in value for entry in inner]
+    return value
 
 
 def word(value: Any) -> str | float | None:
@@ -310,16 +380,78 @@ def spelled(values: Sequence[str | float | None]) -> list[str | None]:
     return [next(texts) if isinstance(value, float) else value for value in values]
 
 
-def text_array(words: Sequence[str | None], kind: pa.DataType) -> pa.Array:
-    """Return texts as an Arrow array of one of its types of text or bytes; `pa.array` would import pandas."""
-    raw = [b"" if text is None else text.encode("utf-8", "backslashreplace") for text in words]
-    wide = kind in (pa.large_binary(), pa.large_string())
-    offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64 if wide else np.int32)
-    return pa.Array.from_buffers(kind, len(raw), [_bitmap(words), pa.py_buffer(offsets), pa.py_buffer(b"".join(raw))])
+# a list of objects ----------------------------------------------------------------------------------------------------
+
+GAP: Final = re.compile(r"[ \t\r\n]*")
 
 
-def _bitmap(values: Sequence[Any]) -> pa.Buffer:
-    return pa.py_buffer(np.packbits([value is not None for value in values], bitorder="little"))
+class ListOfObjects:
+    """Takes the text of a JSON list step by step, and gives each entry on a line of its own.
+
+    What is no list, or stands behind it, comes as a line that is no object either, so that its row is named.
+    """
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        self._text = ""
+        self._place = "before"  # or first, next or behind
+
+    def lines(self, step: bytes, last: bool) -> list[bytes]:
+        """Return the entries that end in the next bytes."""
+        text = self._text = self._text + self._decode(step, last)
+        lines: list[str] = []
+        start = place = 0
+        while place < len(text):
+            entry = self._entry(text, place)
+            if entry is None:
+                break
+            start, place = entry
+            if start < place:
+                lines.append(text[start:place])
+        self._text = text[place:]
+        if GAP.fullmatch(self._text):
+            if last and self._place != "behind":
+                lines.append("]" if self._place == "before" else "[")
+        elif last or len(self._text) >= records.LONGEST:
+            lines.append(self._text.lstrip()[: records.STEP])
+            self._text, self._place = "", "behind"
+        return [re.sub(r"[\r\n]", " ", line).encode("utf-8", "surrogateescape") for line in lines]
+
+    def _entry(self, text: str, place: int) -> tuple[int, int] | None:
+        """Return where the next entry begins and ends, twice the same place for a bracket; None where there is none."""
+        match = GAP.match(text, place)
+        start = match.end() if match else place
+        mark = text[start : start + 1]
+        if self._place == "before" and mark == "[":
+            self._place = "first"
+            return start + 1, start + 1
+        if mark == "]" and self._place in ("first", "next"):
+            self._place = "behind"
+            return start + 1, start + 1
+        if self._place == "next" and mark == ",":
+            match = GAP.match(text, start + 1)
+            start = match.end() if match else start
+        elif self._place != "first":
+            return None
+        try:
+            end = json.JSONDecoder().raw_decode(text, start)[1]
+        except (ValueError, RecursionError):
+            return None
+        if end == len(text) and text[start] != "{":  # a number may go on
+            return None
+        self._place = "next"
+        return start, end
+
+
+def list_chunks(stream: pa.NativeFile, ahead: bool) -> Iterator[Chunk]:
+    """Cut a list of objects into chunks of lines."""
+    entries = ListOfObjects()
+    waiting: list[bytes] = []
+    for step, last in records.steps(stream, ahead):
+        waiting += entries.lines(step, last)
+        while len(waiting) >= BLOCK or (last and waiting):
+            lines, waiting = waiting[:BLOCK], waiting[BLOCK:]
+            yield Chunk([b"".join(line + b"\n" for line in lines)], len(lines))
 
 
 # the table ------------------------------------------------------------------------------------------------------------
@@ -330,8 +462,9 @@ class JsonTable(FileTable):
 
     kind = "jsonl"
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, dialect: Dialect) -> None:
         super().__init__(source)
+        self.dialect = dialect
         self.patterns: set[str] = set()
         self._later_values: dict[str, FirstValue] | None = None
 
@@ -344,7 +477,7 @@ class JsonTable(FileTable):
         """Where the first record begins, and the records in the first MiB, up to one that cannot be read."""
         with self.source.reading(), self.source.stream() as stream:
             raw = bytes(stream.read(HEAD))
-            while b"\n" not in raw.removeprefix(BOM).lstrip(BLANKS) and len(raw) < source.LONGEST:
+            while b"\n" not in raw.removeprefix(BOM).lstrip(BLANKS) and len(raw) < records.LONGEST:
                 more = stream.read(HEAD)
                 if not more:
                     break
@@ -353,24 +486,36 @@ class JsonTable(FileTable):
         text = raw.removeprefix(BOM).lstrip(BLANKS)
         if not text:
             raise DataError(f"{self.label}: the file is empty")
-        if not text.startswith(b"{"):
-            raise DataError(f"{self.label}: not JSON lines: it does not begin with {{; one object on each line is read")
-        lines = text.rstrip(BLANKS).split(b"\n") if complete else text.split(b"\n")[:-1]
-        records: list[dict[str, Any]] = []
+        if not text.startswith((b"{", b"[")):
+            raise DataError(
+                f"{self.label}: not JSON lines: it does not begin with {{; one object on each line, or a list of "
+                "objects, is read"
+            )
+        lines = text.split(b"\n") if complete else text.split(b"\n")[:-1]
+        if text.startswith(b"["):
+            lines = ListOfObjects().lines(text, complete)
+        members: list[dict[str, Any]] = []
         for line in lines:
             try:
-                records.append(record(line))
+                if line.strip(BLANKS):
+                    members.append(record(line, null=self.dialect.null))
             except Fault as fault:
-                if not records:
+                if not members:
                     raise DataError(f"{self.where(0)}{fault}") from None
                 break
-        if not lines:
-            raise self._too_long(0)
-        return len(raw) - len(text), records
+        if not members:
+            raise DataError(f"{self.label}: the list holds no objects") if complete else self._too_long(0)
+        return len(raw) - len(text), members
+
+    @cached_property
+    def _is_list(self) -> bool:
+        """Whether the file holds a list of objects."""
+        with self.source.reading(), self.source.stream(self._head[0]) as stream:
+            return bool(stream.read(1) == b"[")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(name for members in self._head[1] for name in members))
+        names = tuple(dict.fromkeys(name for members in self._head[1] for name in leaves(members)))
         if not names:
             raise DataError(f"{self.label}: its records have no keys")
         for name in names:
@@ -383,8 +528,18 @@ class JsonTable(FileTable):
         return names
 
     @cached_property
+    def _keys(self) -> frozenset[str]:
+        """The keys of the records themselves."""
+        return frozenset(name for members in self._head[1] for name in members)
+
+    def _may_be_inner(self, name: str, text: bytes) -> bool:
+        """Whether a column may be a member of an object in some record."""
+        starts = (name[:place] for place, mark in enumerate(name) if mark == ".")
+        return name not in self._keys or any(json.dumps(start).encode() in text for start in starts)
+
+    @cached_property
     def _first_values(self) -> dict[str, FirstValue]:
-        return first_values(self._head[1], self.names)
+        return first_values(self._head[1], self.names, self.dialect)
 
     def _first(self, name: str) -> FirstValue:
         """Describe the first value of a column, wherever it comes."""
@@ -399,11 +554,12 @@ class JsonTable(FileTable):
         empty = set(self.names) - set(self._first_values)
         values: dict[str, FirstValue] = {}
         for chunk in self._chunks():
-            for line in chunk.text.split(b"\n") if isinstance(chunk, Chunk) else ():
+            for line in chunk.text.split(b"\n"):
                 try:
-                    firsts = first_values([record(line)], empty) if line.strip() else {}
+                    entries = [record(line, null=self.dialect.null)] if line.strip() else []
                 except Fault:  # reading comes upon it
                     return values
+                firsts = first_values(entries, empty, self.dialect)
                 values |= firsts
                 empty -= set(firsts)
                 if not empty:
@@ -414,53 +570,45 @@ class JsonTable(FileTable):
         return self._first(name).shape
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        members = {name: Member(kind, self._first(name)) for name, kind in columns.items()}
+        members = {name: Member(kind, self._first(name), self.dialect) for name, kind in columns.items()}
         row = 0
-        for chunk in self._chunks():
-            if isinstance(chunk, Unsafe):
-                raise self._too_long(row)
-            yield Pending(chunk.rows, partial(self._decoded, chunk, members, row))
-            row += chunk.rows
+        try:
+            for chunk in self._chunks():
+                yield Pending(chunk.rows, partial(self._decoded, chunk, members, row))
+                row += chunk.rows
+        except TooLong:
+            raise self._too_long(row) from None
         self.source.unchanged()
 
-    def _chunks(self) -> Iterator[Chunk | Unsafe]:
-        """Cut the text into pieces of whole lines; empty lines at its end are none."""
-        waiting: list[Chunk] = []  # a piece, and others of empty lines alone
-        with self.source.reading():
-            for chunk in self.source.chunks(self._head[0], None):
-                if isinstance(chunk, Unsafe) or chunk.text.lstrip(BLANKS) or len(waiting) == MOST_WAITING:
-                    yield from waiting
-                    waiting = []
-                if isinstance(chunk, Unsafe):
-                    yield chunk
-                    return
-                waiting.append(chunk)
-        text = waiting[0].text.rstrip(BLANKS)
-        if text:
-            yield Chunk(text, text.count(b"\n") + 1, waiting[0].offset)
+    def _chunks(self) -> Iterator[Chunk]:
+        """Cut the text into pieces of whole lines."""
+        with self.source.reading(), self.source.stream(self._head[0]) as stream:
+            ahead = self.source.compressed
+            yield from (list_chunks(stream, ahead) if self._is_list else Format(None, STANDARD).chunks(stream, ahead))
 
     def _too_long(self, row: int) -> DataError:
-        size = source.LONGEST >> 20
+        size = records.LONGEST >> 20
         return DataError(f"{self.label}: row {row + 1} or one after it: one line is longer than {size} MiB")
 
     def _decoded(self, chunk: Chunk, members: Mapping[str, Member], first: int) -> Piece:
-        piece = self._by_arrow(chunk, members)
-        return self._by_line(chunk, members, first) if piece is None else piece
+        text = chunk.text
+        piece = self._by_arrow(text, chunk.rows, members)
+        return self._by_line(text, members, first) if piece is None else piece
 
-    def _by_arrow(self, chunk: Chunk, members: Mapping[str, Member]) -> Piece | None:
+    def _by_arrow(self, text: bytes, rows: int, members: Mapping[str, Member]) -> Piece | None:
         """Parse a piece of text at once; None where that may not be what its lines say."""
         schema = [(name, member.arrow_type) for name, member in members.items()]
-        if any(kind is None for _, kind in schema) or not is_plain(chunk):
+        if any(kind is None or self._may_be_inner(name, text) for name, kind in schema) or not is_plain(text):
             return None
         try:
             table = arrow_json.read_json(
-                pa.BufferReader(chunk.text),
-                read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(chunk.text) + 1),
+                pa.BufferReader(text),
+                read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1),
                 parse_options=arrow_json.ParseOptions(
                     explicit_schema=pa.schema(schema), unexpected_field_behavior="ignore"
                 ),
             )
-            if table.num_rows != chunk.rows:
+            if table.num_rows != rows:
                 return None
             batch = table.combine_chunks().to_batches()[0]
             columns: dict[str, Column] = {}
@@ -471,31 +619,31 @@ class JsonTable(FileTable):
                 columns[name] = column
         except (pa.ArrowException, DataError):
             return None
-        return Piece(columns) if self._without_later_keys(chunk, batch) else None
+        return Piece(columns) if self._without_later_keys(text, rows, batch) else None
 
-    def _without_later_keys(self, chunk: Chunk, batch: pa.RecordBatch) -> bool:
+    def _without_later_keys(self, text: bytes, rows: int, batch: pa.RecordBatch) -> bool:
         """Whether no record can have a key of a pattern that is not among the columns."""
         for pattern in self.patterns:
             names = set(fnmatch.filter(self.names, pattern))
             if not names <= set(batch.schema.names):
                 continue  # another reading of the table has these columns
-            if any(batch.column(name).null_count for name in names) or b"\\u" in chunk.text:
+            if any(batch.column(name).null_count for name in names) or b"\\u" in text:
                 return False
             start = pattern[: min(pattern.find(mark) for mark in "*?[" if mark in pattern)]
-            if not start.isascii() or chunk.text.count(f'"{start}'.encode()) != chunk.rows * len(names):
+            if not start.isascii() or text.count(f'"{start}'.encode()) != rows * len(names):
                 return False
         return True
 
-    def _by_line(self, chunk: Chunk, members: Mapping[str, Member], first: int) -> Piece:
+    def _by_line(self, text: bytes, members: Mapping[str, Member], first: int) -> Piece:
         """Read line by line; of a piece with a bad row, the rows before it, and what is wrong with it."""
         values: dict[str, list[Any]] = {name: [] for name in members}
         rows, stopped = 0, None
-        for line in chunk.text.removesuffix(b"\n").split(b"\n"):
+        for line in text.removesuffix(b"\n").split(b"\n"):
             try:
-                entries = record(line, members)
+                entries = record(line, members, self.dialect.null)
                 self._no_later_key(entries, members)
                 for name, member in members.items():
-                    values[name].append(_checked(member, name, entries.get(name)))
+                    values[name].append(_checked(member, name, member_of(entries, name)))
             except Fault as fault:
                 stopped = DataError(f"{self.where(first + rows)}{fault}")
                 break
@@ -505,7 +653,7 @@ class JsonTable(FileTable):
     def _no_later_key(self, entries: Mapping[str, Any], members: Mapping[str, object]) -> None:
         for pattern in self.patterns:
             names = set(fnmatch.filter(self.names, pattern))
-            later = set(fnmatch.filter(entries, pattern)) - names
+            later = set(fnmatch.filter(leaves(entries), pattern)) - names
             if later and names <= members.keys():
                 raise Fault(
                     f": the key {printable(min(later))!r} matches {printable(pattern)!r}, but no record in the first "
@@ -520,9 +668,8 @@ def _checked(member: Member, name: str, value: Any) -> Any:
         raise Fault(f", column {printable(name)!r}: {fault}") from None
 
 
-def is_plain(chunk: Chunk) -> bool:
+def is_plain(text: bytes) -> bool:
     """Whether Arrow reads a text as JSON lines are: an object from start to end of each line, and nothing but JSON."""
-    text = chunk.text
     if any(token in text for token in NO_JSON):
         return False
     codes = np.frombuffer(text, dtype=np.uint8)

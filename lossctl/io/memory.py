@@ -14,8 +14,9 @@ from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts, decoded
-from lossctl.numerics.array import array_of, missing
+from lossctl.io.dialect import inexact_number
+from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts, decoded, floats
+from lossctl.numerics.array import array_of, is_inexact, missing
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 NUMERIC = "biuf"  # kinds of NumPy types that become float64
@@ -79,10 +80,13 @@ def arrow_table(data: Any, label: str) -> Any:
 
 
 class ArrayTable(Table):
-    """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels; columns nobody asks for may be anything."""
+    """A dict of arrays: (n,) or (n, k, ...) numbers, or (n,) labels; columns nobody asks for may be anything.
 
-    def __init__(self, columns: Mapping[str, object], label: str = "data") -> None:
-        self.label = label
+    `first` is where their rows begin in a file.
+    """
+
+    def __init__(self, columns: Mapping[str, object], label: str = "data", first: int = 0) -> None:
+        self.label, self._first = label, first
         self._values = {str(name): values for name, values in columns.items()}
         self._arrays: dict[str, NDArray[Any]] = {}
         self._labels: dict[str, NDArray[Any]] = {}
@@ -148,10 +152,15 @@ class ArrayTable(Table):
             with self.naming(name):
                 return labels(single(self._labels[name][rows]), kind)
         if array.dtype.kind in NUMERIC:
-            values = array.reshape(len(array), self.shape(name).width).T
-            return Numbers(np.ascontiguousarray(values, dtype=np.float64))
+            with self.naming(name, self._first + rows.start):
+                return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
+        for row, value in enumerate(array.reshape(len(array), -1)):
+            for entry in value.tolist():
+                if isinstance(entry, int) and is_inexact(entry):
+                    where = self.where(self._first + rows.start + row)
+                    raise DataError(f"{where}, column {name!r}: {inexact_number(entry)}")
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
 
 
@@ -224,26 +233,15 @@ def arrow_array(array: NDArray[Any]) -> Any:
 
 
 class ArrowTable(Table):
-    """An Arrow table; of columns that bear one name, none is read."""
+    """An Arrow table."""
 
     def __init__(self, table: Any, label: str = "data") -> None:
         self.table = table
         self.label = label
 
     @cached_property
-    def all_names(self) -> list[str]:
-        """The names of all columns, in their order."""
-        return list(self.table.schema.names)
-
-    @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.all_names))
-
-    def place(self, name: str) -> int:
-        """Return where a column stands."""
-        if self.all_names.count(name) > 1:
-            raise DataError(f"{self.label}: {len(self.all_names)} columns, of which several are named {name!r}")
-        return self.all_names.index(name)
+        return tuple(self.table.schema.names)
 
     @property
     def rows(self) -> int:
@@ -284,8 +282,9 @@ class ArrowTable(Table):
         for batch in self.batches(columns, start, stop):
             values: dict[str, Column] = {}
             for name, kind in columns.items():
-                with self.naming(name):
+                with self.naming(name, start):
                     values[name] = arrow.column(batch.column(name), kind)
+            start += batch.num_rows
             yield ready(Piece(values))
 
 
@@ -297,8 +296,8 @@ class FrameTable(ArrowTable):
         self._converted: dict[str, Any] = {}
 
     @cached_property
-    def all_names(self) -> list[str]:
-        return list(map(str, self.table.columns))
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.table.columns))
 
     def column(self, name: str) -> Any:
         if name not in self._converted:

@@ -27,7 +27,7 @@ from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
 from lossctl.io.memory import NUMERIC, ArrayTable
 from lossctl.io.source import STEP
-from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts
+from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts, floats
 
 MAX_HEADER: Final = 10_000
 
@@ -140,9 +140,13 @@ class NpyTable(FileTable):
                     file, self.layout, start, self.rows if stop is None else stop, block_rows(self.layout.width)
                 ):
                     if numeric and kind in (Kind.NUMBER, Kind.CELL):
-                        yield ready(Piece({name: Numbers(np.ascontiguousarray(block, dtype=np.float64))}))
+                        with self.naming(name, start):
+                            yield ready(Piece({name: Numbers(floats(block))}))
                     else:
-                        yield from ArrayTable({name: block.T}, self.label).read(columns)
+                        yield from ArrayTable({name: block.T}, self.label, start).read(columns)
+                    start += block.shape[-1]
+        except DataError:
+            raise
         except (ValueError, OSError) as error:
             self.source.unchanged()
             raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
@@ -243,9 +247,9 @@ class NpzTable(FileTable):
         self.check_claim(sum(self._members[name].file_size for name in columns))
         with self._archive() as archive, ExitStack() as stack:
             streams = {name: self._stream(archive, name, stack) for name in columns}
-            for _ in range(0, self.rows, BLOCK):
+            for first in range(0, self.rows, BLOCK):
                 rows = {name: next(stream) for name, stream in streams.items()}
-                yield from ArrayTable(rows, self.label).read(columns)
+                yield from ArrayTable(rows, self.label, first).read(columns)
         self.source.unchanged()
 
     def _stream(self, archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[NDArray[Any]]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
+from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
@@ -102,13 +103,13 @@ FOREIGN: Final = tuple(  # first bytes -> what they tell, and how the file becom
 )
 
 
-def open_table(path: str, delimiter: str | None = None) -> Table:
+def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
     """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
     if path == "-":
-        return table_of(spooled_stdin(), delimiter)
+        return table_of(spooled_stdin(), dialect)
     if os.path.isdir(path):
-        return folder_of_parts(path, delimiter)
-    return table_of(Source(path), delimiter)
+        return folder_of_parts(path, dialect)
+    return table_of(Source(path), dialect)
 
 
 def as_one(parts: Sequence[Table]) -> Table:
@@ -116,7 +117,7 @@ def as_one(parts: Sequence[Table]) -> Table:
     return parts[0] if len(parts) == 1 else PartsTable(f"{parts[0].label} and {len(parts) - 1} more", parts, "")
 
 
-def folder_of_parts(path: str, delimiter: str | None) -> Table:
+def folder_of_parts(path: str, dialect: Dialect) -> Table:
     """Open a folder of parts, in the natural order of their names."""
     label = printable(path)
     files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
@@ -125,10 +126,10 @@ def folder_of_parts(path: str, delimiter: str | None) -> Table:
     ordered = sorted(files, key=lambda entry: natural(entry.name))
     if any(entry.is_dir() for entry in ordered):
         raise DataError(f"{label}: the folder holds folders; parts lie side by side in one folder")
-    return PartsTable(label, [open_table(str(entry), delimiter) for entry in ordered], "folder of ")
+    return PartsTable(label, [open_table(str(entry), dialect) for entry in ordered], "folder of ")
 
 
-def table_of(source: Source, delimiter: str | None) -> Table:
+def table_of(source: Source, dialect: Dialect) -> Table:
     """Return a file as a table of its format; raise DataError for one of another kind, with the way to convert it."""
     for pattern, kind, way in FOREIGN:
         if pattern.match(source.start):
@@ -149,7 +150,7 @@ def table_of(source: Source, delimiter: str | None) -> Table:
         from lossctl.io.ipc import IpcTable
 
         return IpcTable(source)
-    plain = source.format in ("csv", "jsonl")
+    plain = source.format == "text"
     assert plain or source.compressed
     for suffix, kind, begins in OTHERS:
         if plain and source.stem.endswith(suffix):
@@ -157,10 +158,10 @@ def table_of(source: Source, delimiter: str | None) -> Table:
     if source.stem.endswith(JSON_SUFFIXES) or source.holds_json:
         from lossctl.io.jsonl import JsonTable
 
-        return JsonTable(source)
+        return JsonTable(source, dialect)
     from lossctl.io.csv import CsvTable
 
-    return CsvTable(source, delimiter)
+    return CsvTable(source, dialect)
 
 
 def natural(name: str) -> list[tuple[int, str]]:

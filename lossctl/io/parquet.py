@@ -16,7 +16,7 @@ except ImportError:
 
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
-from lossctl.errors import DataError, listed
+from lossctl.errors import DataError
 from lossctl.io import arrow
 from lossctl.io.table import Column, FileTable, Kind, Numbers, Piece, Shape, decoded
 
@@ -47,11 +47,9 @@ class ParquetTable(FileTable):
         """The columns with their Arrow types."""
         try:
             schema = self.metadata.schema.to_arrow_schema()
-            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+            schema.names  # decodes them  # noqa: B018
         except UnicodeDecodeError as error:
             raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None
-        if twice:
-            raise DataError(f"{self.label}: it holds {listed([repr(name) for name in twice])} more than once")
         return schema
 
     @property
@@ -98,12 +96,12 @@ class ParquetTable(FileTable):
                 first, groups = self._groups(start, stop)
                 for batch in reader.iter_batches(size, row_groups=groups, column_indices=leaves, use_threads=False):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
-                    first += batch.num_rows
                     if low < high:
-                        rows = batch.slice(low, high - low)
+                        rows, row = batch.slice(low, high - low), first + low
                         yield ready(
-                            Piece({name: self._column(rows, name, kind, words) for name, kind in columns.items()})
+                            Piece({name: self._column(rows, name, kind, words, row) for name, kind in columns.items()})
                         )
+                    first += batch.num_rows
                     if first >= stop:
                         break
         except (pa.ArrowException, OSError) as error:
@@ -125,9 +123,9 @@ class ParquetTable(FileTable):
         return first, groups
 
     def _column(
-        self, rows: pa.RecordBatch, name: str, kind: Kind, words: Mapping[str, arrow.DictionaryWords]
+        self, rows: pa.RecordBatch, name: str, kind: Kind, words: Mapping[str, arrow.DictionaryWords], first: int
     ) -> Column:
-        with self.naming(name):
+        with self.naming(name, first):
             return arrow.column(rows.column(name), kind, words.get(name))
 
     def _check_single(self, columns: Mapping[str, Kind]) -> None:

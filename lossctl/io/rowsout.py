@@ -29,13 +29,21 @@ class RowsWriter:
         names: Sequence[str],
         rows_at: Callable[[NDArray[np.int64]], NDArray[np.int64]],
     ) -> None:
-        fields = [pa.field("row", pa.int64()), *(pa.field(name, pa.float64()) for name in names)]
-        self.schema = pa.schema(fields)
+        kinds = {"row": pa.int64(), **dict.fromkeys(names, pa.float64())}
+        self.schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in kinds.items()])
         self.path = path
         self.rows_at = rows_at
         try:
             if path.lower().endswith(".parquet"):
-                self.writer: Any = pq.ParquetWriter(temporary, self.schema, write_page_checksum=True)
+                # nearly every value is another: neither a dictionary nor compression gains what it costs
+                self.writer: Any = pq.ParquetWriter(
+                    temporary,
+                    self.schema,
+                    use_dictionary=False,
+                    compression="none",
+                    write_statistics=["row"],
+                    write_page_checksum=True,
+                )
             else:
                 self.writer = arrow_csv.CSVWriter(temporary, self.schema)
         except OSError as error:

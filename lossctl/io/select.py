@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -161,7 +161,7 @@ class _Selector:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
                 if several and name is not None:
                     raise UsageError(f"-p {text}: with several files the names are given to the files, as NAME=PATH")
-                columns = find(table, pattern)
+                columns = find(table, pattern, self._of_other_roles(i))
                 pattern = pattern if isinstance(pattern, str) else ",".join(pattern)
                 name = self.names[i] if len(texts) == 1 and self.names[i] else name
                 if name is None:
@@ -169,6 +169,12 @@ class _Selector:
                 self.selection.models.append(name)
                 self.selection.slots[name] = {"pred": Slot(i, columns)}
                 self.selection.patterns[name] = pattern
+
+    def _of_other_roles(self, place: int) -> set[str]:
+        """Return the columns of a table that options give to other roles: a pattern does not mean them."""
+        request = self.request
+        names = [*request.key, request.weight, request.target, *request.by, request.cluster, request.time]
+        return {name for name in names if name is not None} if place == self.place else set(request.key)
 
     def _extra_roles(self) -> None:
         """Fill in the roles given by --role, and the models that only they name.
@@ -221,19 +227,26 @@ def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
 # columns of one table -------------------------------------------------------------------------------------------------
 
 
-def find(table: Table, text: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Resolve `a`, `a,b,c`, `p_*` or columns named one by one; raise DataError for what a table does not have."""
+def find(table: Table, text: str | tuple[str, ...], of_other_roles: Collection[str] = ()) -> tuple[str, ...]:
+    """Resolve `a`, `a,b,c`, `p_*` or columns named one by one; raise DataError for what a table does not have.
+
+    of_other_roles: columns that a pattern leaves out.
+    """
     names = list(table.names)
     if text in names:
+        table.place(str(text))
         return (str(text),)
     columns: list[str] = []
     for piece in text.split(",") if isinstance(text, str) else text:
         if piece in names:
+            table.place(piece)
             columns.append(piece)
         elif isinstance(text, str) and any(mark in piece for mark in "*?["):
-            matching = [name for name in names if fnmatch.fnmatchcase(name, piece)]
+            matching = [name for name in names if fnmatch.fnmatchcase(name, piece) and name not in of_other_roles]
             if not matching:
                 raise DataError(unknown_column(table, piece, "no column matches"))
+            for name in matching:
+                table.place(name)
             columns.extend(matching)
             table.watch(piece)
         else:
@@ -252,6 +265,7 @@ def key_columns(tables: Sequence[Table], texts: Sequence[str]) -> tuple[str, ...
         for column in columns:
             if column not in table.names:
                 raise DataError(unknown_column(table, column, "--id: there is no column"))
+            table.place(column)
     if len(set(columns)) != len(columns):
         raise UsageError(f"--id {','.join(columns)} names a column twice")
     return tuple(columns)
@@ -260,7 +274,7 @@ def key_columns(tables: Sequence[Table], texts: Sequence[str]) -> tuple[str, ...
 def unknown_column(table: Table, piece: str, problem: str) -> str:
     """Say that a table has no such column, which one may be meant, and which it has."""
     names = [printable(name) for name in table.names]
-    return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}"
+    return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}{table.doubt}"
 
 
 def default_column(

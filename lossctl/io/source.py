@@ -1,4 +1,4 @@
-"""Source: one local file, known by its first bytes, unchanged while it is read, and its text in chunks of lines."""
+"""Source: one local file, known by its first bytes, unchanged while it is read."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Final
 
-import numpy as np
 import pyarrow as pa
 
-from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.numerics.array import Mask
 
 MAGIC: Final = (
     (b"PAR1", "parquet"),
@@ -33,13 +29,17 @@ MAGIC: Final = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),  # without members
 )
+MARKS: Final = (  # with which text of wide characters begins
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 COMPRESSED: Final = ("gzip", "bz2", "zstd")
 # a CSV header may begin with {, too
-JSON_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{[ \t\r\n]*(?:[\"}]|\Z)")
+JSON_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\[[ \t\r\n]*)?\{[ \t\r\n]*(?:[\"}]|\Z)")
 SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
 STEP: Final = 1 << 20  # bytes read at a time
-LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its rows
-NEWLINE, RETURN, QUOTE = b'\n\r"'
 
 
 class Source:
@@ -62,8 +62,7 @@ class Source:
         self.start = start
         self.stamp = _stamp(status)
         self.size = status.st_size
-        text = "jsonl" if JSON_START.match(start) else "csv"
-        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), text)
+        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "text")
         self.compressed = self.format in COMPRESSED
         self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(path).name.lower())
 
@@ -80,30 +79,34 @@ class Source:
         return pa.OSFile(os.path.abspath(self.path))
 
     def stream(self, start: int = 0) -> pa.NativeFile:
-        """Open the file as a stream of its decompressed bytes, from byte `start` of these on."""
-        file = self.file()
-        if not self.compressed:
-            file.seek(start)
-            return file
-        stream = pa.CompressedInputStream(file, self.format)
+        """Open the file as a stream of its text in UTF-8, decompressed, from byte `start` of that on."""
+        stream = self._decompressed()
+        if self.encoding is not None:
+            stream = pa.transcoding_input_stream(stream, self.encoding, "utf-8")
+        elif not self.compressed:
+            stream.seek(start)
+            return stream
         while start and (skipped := len(stream.read(min(start, STEP)))):
             start -= skipped
         return stream
 
-    def chunks(self, start: int, delimiter: str | None) -> Iterator[Chunk | Unsafe]:
-        """Cut the decompressed text, from byte `start` on, into chunks of whole lines; see `chunks`."""
-        with self.stream(start) as stream:
-            yield from chunks(stream, delimiter, ahead=self.compressed)
+    def _decompressed(self) -> pa.NativeFile:
+        return pa.CompressedInputStream(self.file(), self.format) if self.compressed else self.file()
+
+    @cached_property
+    def encoding(self) -> str | None:
+        """The encoding of a text that its first bytes mark, None where they mark none or UTF-8."""
+        with self._decompressed() as stream:
+            start = stream.read(max(len(mark) for mark, _ in MARKS))
+        return next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
 
     @property
     def holds_json(self) -> bool:
-        """Whether the text, decompressed if it is compressed, begins as a JSON object does."""
-        if not self.compressed:
-            return self.format == "jsonl"
+        """Whether the text, decompressed if it is compressed, begins as a JSON object or a list of them does."""
         try:
             with self.stream() as stream:
                 return JSON_START.match(stream.read(SNIFFED)) is not None
-        except OSError:  # whoever reads it says what is wrong
+        except (OSError, UnicodeDecodeError):  # whoever reads it says what is wrong
             return False
 
     def unchanged(self) -> None:
@@ -120,6 +123,8 @@ class Source:
         """Raise DataError, in one line, for what the operating system or Arrow cannot read."""
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.label}: it begins as {error.encoding} text, but is none: {error.reason}") from None
         except OSError as error:
             self.unchanged()
             raise DataError(f"{self.label}: {explained(error)}") from None
@@ -165,112 +170,3 @@ def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
         raise
     weakref.finalize(source, os.unlink, path)
     return source
-
-
-# text in chunks, so that several threads can parse it ----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Whole lines: their bytes, their number, and where in the file's text they begin."""
-
-    text: bytes
-    rows: int
-    offset: int
-
-
-@dataclass(frozen=True)
-class Unsafe:
-    """Where text begins whose line ends need not end rows: a reader must follow its quotes."""
-
-    offset: int
-
-
-def chunks(stream: pa.NativeFile, delimiter: str | None, ahead: bool) -> Iterator[Chunk | Unsafe]:
-    """Cut a stream of text, from where it stands, into chunks of BLOCK lines; the last one is shorter.
-
-    Without a delimiter every line end ends a row, as in JSON lines. `ahead` lets another thread read (and so
-    decompress) the next bytes meanwhile.
-    """
-    steps = _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b"")
-    waiting: list[bytes] = []
-    lines, size, offset = 0, 0, 0
-    for step in steps:
-        waiting.append(step)
-        lines, size = lines + _lines(step), size + len(step)
-        while lines >= BLOCK or (size >= LONGEST and lines):
-            text, rows = b"".join(waiting), min(lines, BLOCK)
-            end = _place(_at(text, NEWLINE), rows) + 1
-            chunk = Chunk(text[:end], rows, offset)
-            if not _safe(chunk.text, delimiter):
-                yield Unsafe(offset)
-                return
-            yield chunk
-            waiting, lines, size, offset = [text[end:]], lines - rows, size - end, offset + end
-        if size >= LONGEST:  # no line end in all this: a reader says what is wrong, and nothing more is kept
-            yield Unsafe(offset)
-            return
-    text = b"".join(waiting)
-    if not _safe(text, delimiter):
-        yield Unsafe(offset)
-    elif text:
-        yield Chunk(text, lines + (not text.endswith(b"\n")), offset)
-
-
-def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
-    with ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack") as pool:
-        coming = pool.submit(stream.read, STEP)
-        while step := coming.result():
-            coming = pool.submit(stream.read, STEP)
-            yield step
-
-
-def _at(text: bytes, byte: int) -> Mask:
-    """Return where a byte stands in a text."""
-    return np.frombuffer(text, dtype=np.uint8) == byte
-
-
-def _lines(text: bytes) -> int:
-    return int(np.count_nonzero(_at(text, NEWLINE)))
-
-
-def _place(marks: Mask, n: int) -> int:
-    """Return the place of the n-th mark, by halving: counting marks is far quicker than listing them."""
-    low, high = 0, len(marks)
-    while high - low > 1:
-        middle = (low + high) // 2
-        count = int(np.count_nonzero(marks[low:middle]))
-        if count >= n:
-            high = middle
-        else:
-            n, low = n - count, middle
-    return low
-
-
-def _safe(text: bytes, delimiter: str | None) -> bool:
-    """Whether every line end of a text ends a row: no lone carriage return, no line end between quotes."""
-    if delimiter is None:
-        return True
-    if RETURN in text and not _returns_end_lines(text):
-        return False
-    return QUOTE not in text or _quotes_hold_no_line_end(text, ord(delimiter))
-
-
-def _returns_end_lines(text: bytes) -> bool:
-    return bool((_at(text, RETURN)[:-1] <= _at(text, NEWLINE)[1:]).all()) and not text.endswith(b"\r")
-
-
-def _quotes_hold_no_line_end(text: bytes, delimiter: int) -> bool:
-    """Whether quotes open at the start of a field, close at its end, and do so within their line."""
-    codes = np.frombuffer(text, dtype=np.uint8)
-    quotes = np.flatnonzero(codes == QUOTE)
-    if len(quotes) % 2:
-        return False
-    before = np.concatenate([[NEWLINE], codes[:-1]])
-    after = np.concatenate([codes[1:], [NEWLINE]])
-    opening, closing = quotes[::2], quotes[1::2]
-    # a doubled quote closes and opens again: the field goes on
-    ends = (delimiter, NEWLINE, RETURN, QUOTE)
-    opens, closes = np.isin(before[opening], ends), np.isin(after[closing], ends)
-    line_ends = np.flatnonzero(codes == NEWLINE)
-    return bool(opens.all() and closes.all() and not (np.searchsorted(quotes, line_ends) % 2).any())

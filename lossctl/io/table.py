@@ -17,13 +17,22 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
 from lossctl.core.domain import label
-from lossctl.errors import DataError
+from lossctl.errors import DataError, printable
+from lossctl.io.dialect import inexact_number
 from lossctl.io.source import Source
-from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.array import MOST_EXACT, Array, Mask
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
 BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
 BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth of that
+
+
+class RowFault(DataError):
+    """What is wrong with one of the rows at hand, to be put behind the place where it stands."""
+
+    def __init__(self, row: int, text: str) -> None:
+        super().__init__(text)
+        self.row = row
 
 
 class Kind(Enum):
@@ -59,6 +68,19 @@ class Table(ABC):
     def names(self) -> tuple[str, ...]:
         """The columns, in order."""
 
+    def place(self, name: str) -> int:
+        """Return the place of a column; raise DataError where several have its name."""
+        if self.names.count(name) > 1:
+            raise DataError(
+                f"{self.label}: it names {printable(name)!r} more than once; rename the column that is meant"
+            )
+        return self.names.index(name)
+
+    @property
+    def doubt(self) -> str:
+        """What may be wrong with the names, for a message about a column that there is not."""
+        return ""
+
     @property
     def rows(self) -> int | None:
         """The number of rows, where it is known without reading."""
@@ -91,10 +113,12 @@ class Table(ABC):
         """Raise DataError if a file is no longer the one that was opened."""
 
     @contextmanager
-    def naming(self, name: str) -> Iterator[None]:
-        """Put the table and the column before a DataError that names neither."""
+    def naming(self, name: str, first: int = 0) -> Iterator[None]:
+        """Put the table and the column before a DataError that names neither; the rows at hand begin at `first`."""
         try:
             yield
+        except RowFault as fault:
+            raise DataError(f"{self.where(first + fault.row)}, column {name!r}: {fault}") from None
         except DataError as error:
             raise DataError(f"{self.label}: column {name!r} {error}") from None
 
@@ -273,6 +297,20 @@ class Cells(Column):
         import pyarrow as pa
 
         return cls(pa.concat_arrays([column.values for column in columns]))
+
+
+def floats(values: NDArray[Any]) -> Array:
+    """Return (..., rows) numbers as float64; raise RowFault for a whole number that would lose a digit."""
+    numbers = np.ascontiguousarray(values, dtype=np.float64)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == np.dtype(np.int64).itemsize and values.size:
+        if values.min() >= -MOST_EXACT and values.max() <= MOST_EXACT:
+            return numbers
+        with np.errstate(invalid="ignore"):
+            lost = (numbers.astype(values.dtype) != values) | (numbers > np.iinfo(values.dtype).max)
+        if lost.any():
+            place = np.unravel_index(int(np.argmax(lost)), lost.shape)
+            raise RowFault(int(place[-1]), inexact_number(values[place]))
+    return numbers
 
 
 def _cut(values: Any, rows: slice) -> Any:

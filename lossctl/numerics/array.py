@@ -14,6 +14,15 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 KEPT: Final = (1 << 25) - (1 << 13)  # bytes: the largest array that tells glibc anything, its page of bookkeeping off
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
+MOST_EXACT: Final = 1 << 53  # up to which a float64 holds every whole number
+MAX_BITS: Final = 1024  # of a whole number within the range of float64
+
+
+def is_inexact(value: object) -> bool:
+    """Whether a value is a whole number that a float64 does not hold."""
+    if not isinstance(value, int) or abs(value) <= MOST_EXACT:
+        return False
+    return value.bit_length() > MAX_BITS or int(float(value)) != value
 
 
 def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
@@ -21,7 +30,7 @@ def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
 
     Tensors of other libraries come by `__array__` or DLPack, whatever device they are on and whether or not they take
     part in a gradient; sparse matrices become dense. Objects that are numbers, None or NA become float64, unless they
-    are meant as labels.
+    are meant as labels, or one is a whole number that a float64 does not hold.
     """
     if type(values) is np.ndarray and values.dtype.kind in "biuf":
         return values
@@ -37,7 +46,7 @@ def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
         return array.astype(np.float64)  # bfloat16 and others that NumPy has not
     if labels or array.dtype != object or not array.size:
         return array
-    if all(isinstance(x, Real | Decimal) or missing(x) for x in array.flat):
+    if all(isinstance(x, Real | Decimal) or missing(x) for x in array.flat) and not any(map(is_inexact, array.flat)):
         return np.array([np.nan if missing(x) else x for x in array.flat], np.float64).reshape(array.shape)
     return array
 

@@ -9,7 +9,7 @@ from lossctl.output.text import (
     Column,
     Style,
     Table,
-    csv_text,
+    csv_pieces,
     inert_line,
     interval,
     level_text,
@@ -28,18 +28,24 @@ Name = Callable[[str], str]  # how a model is called in a table
 
 def render(report: Report, form: str, style: Style) -> str:
     """Return a report as text in one format."""
+    return "".join(pieces(report, form, style))
+
+
+def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
+    """Yield this text in pieces: what programs read may not fit into memory."""
     match form:
         case "json":
-            return report.to_json()
+            yield from report.json_pieces()
         case "jsonl":
-            return report.to_jsonl()
+            yield from report.jsonl_pieces()
         case "csv":  # infinities and NaN are written as inf and nan
-            return csv_text(report.cells, strict=False)
+            yield from csv_pieces(report.cells, report.examples(), strict=False)
         case "value":
-            return "".join(f"{cell.value!r}\n" for cell in report.cells)
+            yield from (f"{cell.value!r}\n" for cell in report.cells)
         case "md":
-            return to_markdown(report, style.digits)
-    return wide(report, style) if form == "table" else long(report, style)
+            yield to_markdown(report, style.digits)
+        case _:
+            yield wide(report, style) if form == "table" else long(report, style)
 
 
 def to_markdown(report: Report, digits: int) -> str:

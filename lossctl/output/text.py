@@ -285,20 +285,32 @@ def beside(
 # CSV -----------------------------------------------------------------------------------------------------------------
 
 
-def csv_text(results: Iterable[object], *, strict: bool = True) -> str:
-    """Return one line per result at full precision, a column for each of their keys.
+CSV_LINES: Final = 1000  # made at a time
+
+
+def csv_text(results: Sequence[object]) -> str:
+    """Return one line per result at full precision, a column for each of their keys."""
+    return "".join(csv_pieces(results, results))
+
+
+def csv_pieces(results: Iterable[object], examples: Iterable[object], *, strict: bool = True) -> Iterator[str]:
+    """Yield these lines in pieces. examples: results that have all keys between them.
 
     strict: numbers that are not finite are left out; otherwise they are written as inf and nan.
     """
-    lines = [flat(result, strict=strict) for result in results]
-    columns = list(dict.fromkeys(key for line in lines for key in line))
+    columns = list(dict.fromkeys(key for result in examples for key in flat(result)))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(map(inert_cell, columns))
-    for line in lines:
+    for number, result in enumerate(results, 1):
+        line = flat(result, strict=strict)
         cells = (line.get(column, "") for column in columns)
         writer.writerow(inert_cell(value) if isinstance(value, str) else value for value in cells)
-    return file.getvalue()
+        if number % CSV_LINES == 0:
+            yield file.getvalue()
+            file.seek(0)
+            file.truncate()
+    yield file.getvalue()
 
 
 def inert_cell(text: str) -> str:

@@ -14,7 +14,7 @@ from lossctl.core.domain import label
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
 from lossctl.io import arrow
-from lossctl.io.csv import FALSE, NULLS, NUMBER, TRUE
+from lossctl.io.dialect import FALSE, NULLS, STANDARD, TRUE
 from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
 from lossctl.profile.numbers import EXAMPLES, LOOK, NumberSummary, ValueCounts
@@ -202,7 +202,7 @@ def _parsed(array: pa.Array) -> tuple[Array, Mask]:
             continue
         return arrow.buffer_of(numbers, np.float64), np.zeros(len(array), dtype=bool)
     texts = [raw.decode("utf-8", errors="replace") for raw in array.to_pylist()]
-    bad = np.array([NUMBER.fullmatch(text) is None for text in texts], dtype=bool)
+    bad = np.array([STANDARD.kind_of(text) != "number" for text in texts], dtype=bool)
     values = [np.nan if none else float(text) for text, none in zip(texts, bad.tolist(), strict=True)]
     return np.array(values, dtype=np.float64), bad
 
@@ -230,7 +230,7 @@ def _first_text(array: pa.Array) -> OddCells | None:
     """Return the first field that is no number."""
     for row, raw in enumerate(array.to_pylist()):
         text = raw.decode("utf-8", errors="backslashreplace") if raw else ""
-        if text not in NULLS and not NUMBER.fullmatch(text):
+        if text not in NULLS and STANDARD.kind_of(text) != "number":
             return OddCells(None, row + 1, cell_text(raw))
     return None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lossctl.core.block import Breach, Defect, Hashes
 from lossctl.io.blocks import BlockReader, TargetRule, targets_beside
-from lossctl.io.by_key import BUCKETS, RUN_ROWS, Spill, words_of
+from lossctl.io.by_key import BUCKETS, HELD_BYTES, RUN_ROWS, Spill, words_of
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
 from lossctl.io.table import Kind, Table
@@ -42,9 +42,9 @@ class KeyCount:
 class TableKeys:
     """The keys of one table in buckets by their hashes, and how many rows have none."""
 
-    def __init__(self, table: Table, key: Sequence[str]) -> None:
+    def __init__(self, table: Table, key: Sequence[str], most: int) -> None:
         self.table = table
-        self.spill = Spill()
+        self.spill = Spill(most)
         self.rows = self.missing = 0
         self.first_missing: int | None = None
         self.repeated = KeyCount()
@@ -73,7 +73,7 @@ class TableKeys:
 
 def survey_keys(tables: Sequence[Table], key: Sequence[str]) -> tuple[list[Keys], list[Unpaired]]:
     """Count missing, repeated and unpaired keys; raise DataError where a key column cannot be read."""
-    columns = [TableKeys(table, key) for table in tables]
+    columns = [TableKeys(table, key, HELD_BYTES // len(tables)) for table in tables]
     pairs = [(table, KeyCount(), KeyCount()) for table in tables[1:]]  # keys of the first table alone, and of this one
     step = 1 if max(column.rows for column in columns) > RUN_ROWS else BUCKETS
     for start in range(0, BUCKETS, step):

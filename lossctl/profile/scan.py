@@ -120,7 +120,8 @@ class TableScan:
         """
         profile = TableProfile(slices={name: SliceCounts() for name in self.by}, shapes=self._shapes)
         try:
-            self._shapes.update({name: self._shape(name) for name in self.table.names})
+            names = self.table.names
+            self._shapes.update({name: self._shape(name) for name in names if names.count(name) == 1})
             groups = self._groups()
         except DataError as error:
             return replace(profile, fault=error)

@@ -243,6 +243,10 @@ class Cells(Sequence[Cell]):
                 lines = (column.lines(slicing, places, begins, ends) for column in columns)
                 yield list(chain.from_iterable(zip(*lines, strict=True)))
 
+    def firsts(self) -> list[Cell]:
+        """Return the first cell of every slicing."""
+        return [columns[0].cell(slicing, 0) for slicing, columns in self._tables if columns]
+
     @cached_property
     def _few(self) -> tuple[Cell, ...]:
         return tuple(self._made())
@@ -661,6 +665,10 @@ class Report:
             yield _json_line({"kind": "check", "rule_kind": values.pop("kind"), **values})
         if self.verdict is not None:
             yield _json_line({"kind": "verdict", "verdict": self.verdict, "advice": list(self.advice)})
+
+    def examples(self) -> Sequence[Cell]:
+        """Return cells that have between them all columns of slices."""
+        return self.cells.firsts() if isinstance(self.cells, Cells) else self.cells
 
     def _cell_lines(self) -> Iterator[list[str]]:
         """Yield the JSON of the cells, some at a time."""

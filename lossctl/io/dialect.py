@@ -1,0 +1,179 @@
+"""Dialect: how a text file is written: separators, quotes, comments, the form of numbers, marks of missing values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Final
+
+from lossctl.errors import UsageError
+from lossctl.numerics.array import is_inexact
+
+NULLS: Final = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "none", "<NA>")
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+BLANKS: Final = "blanks"  # the delimiter that is any number of spaces and tabs
+NONE: Final = "none"  # the quote of a file in which quotes mean nothing
+POINT: Final = "."
+EXPONENT: Final = r"(?:[eE][+-]?[0-9]+)?"
+WORDS: Final = r"(?i:inf|infinity|nan)"
+LONGEST_MARK: Final = 8  # characters of a mark of a missing value that a message offers
+SHOWN: Final = 40  # characters of a field that a message shows
+PAIRS: Final = ((",", "."), (".", ","), (".", " "), (",", " "), (".", "'"))  # decimal and thousands, as people write
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What the options say of text files; each field is the option of its name.
+
+    delimiter: None for a comma, or a tab where the file is called .tsv; `blanks` for runs of spaces and tabs. quote:
+    `none` where quotes mean nothing. comment: what begins a line that is none. null: fields that are missing, as well
+    as those of `NULLS`.
+    """
+
+    delimiter: str | None = None
+    quote: str = '"'
+    escape: str | None = None
+    comment: str | None = None
+    decimal: str = POINT
+    thousands: str | None = None
+    null: tuple[str, ...] = ()
+    no_header: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse marks that no file can have, or that mean two things."""
+        self._check("-d", self.delimiter, BLANKS, '"\r\n')
+        self._check("--quote", self.quote, NONE, "\r\n")
+        self._check("--escape", self.escape, None, "\r\n")
+        for flag, mark in (("--decimal", self.decimal), ("--thousands", self.thousands)):
+            if mark is not None and (len(mark) != 1 or mark.isalnum() or mark in "+-\r\n"):
+                raise UsageError(f"{flag} {mark!r}: one character is needed, such as ','")
+        if self.comment is not None and (not self.comment.strip() or set(self.comment) & set("\r\n")):
+            raise UsageError(f"--comment {self.comment!r}: what begins a comment is needed, such as '#'")
+        marks = {
+            "-d": self.delimiter,
+            "--quote": self.quote,
+            "--escape": self.escape,
+            "--comment": self.comment,
+        }
+        written = [(flag, mark) for flag, mark in marks.items() if mark is not None]
+        for place, (flag, mark) in enumerate(written):
+            for other_flag, other in written[:place]:
+                if mark == other:
+                    raise UsageError(f"{other_flag} and {flag} are both {mark!r}; each needs a character of its own")
+        if self.thousands == self.decimal:
+            raise UsageError(f"--decimal and --thousands are both {self.decimal!r}; each needs a character of its own")
+
+    @staticmethod
+    def _check(flag: str, mark: str | None, word: str | None, barred: str) -> None:
+        if mark is None or mark == word:
+            return
+        if len(mark) != 1 or not mark.isascii() or mark in barred:
+            but = f", or {word!r}" if word else ""
+            raise UsageError(f"{flag} {mark!r}: one ASCII character is needed{but}, and no {_spelled(barred)}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Dialect:
+        """Return the dialect that options say, by name."""
+        named = {field.name: options[field.name] for field in fields(cls) if options.get(field.name) is not None}
+        named["delimiter"] = "\t" if named.get("delimiter") == r"\t" else named.get("delimiter")
+        null = named.get("null", ())
+        named["null"] = (null,) if isinstance(null, str) else tuple(map(str, null))
+        return cls(**named)
+
+    # numbers ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def number(self) -> str:
+        """The pattern of a number, between blanks, for Python's `re` and for Arrow's."""
+        point = re.escape(self.decimal)
+        whole = "[0-9]+"
+        if self.thousands is not None:
+            whole = rf"(?:[0-9]{{1,3}}(?:{re.escape(self.thousands)}[0-9]{{3}})+|[0-9]+)"
+        return rf"[ \t]*[+-]?(?:(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){EXPONENT}|{WORDS})[ \t]*"
+
+    @cached_property
+    def _number(self) -> re.Pattern[str]:
+        return re.compile(self.number)
+
+    @property
+    def plain_numbers(self) -> bool:
+        """Whether numbers are written as Python writes them."""
+        return self.decimal == POINT and self.thousands is None
+
+    @cached_property
+    def nulls(self) -> frozenset[str]:
+        """The fields that are missing among numbers."""
+        return frozenset((*NULLS, *self.null))
+
+    def kind_of(self, text: str) -> str:
+        """Say what a field that is not missing holds: boolean, number or text."""
+        return "boolean" if text in TRUE + FALSE else "number" if self._number.fullmatch(text) else "text"
+
+    def as_number(self, text: str) -> float:
+        """Read a number, a boolean or a missing field."""
+        if text in self.nulls:
+            return float("nan")
+        if text in TRUE + FALSE:
+            return float(text in TRUE)
+        return float(self.plain(text))
+
+    def plain(self, text: str) -> str:
+        """Write a number as Python does."""
+        return text.replace(self.thousands or "", "").replace(self.decimal, POINT) if not self.plain_numbers else text
+
+    def number_fault(self, text: str, boolean: bool) -> str:
+        """Say what is wrong with a field among numbers, or among booleans, and which option reads it; or nothing."""
+        kind = "boolean" if boolean else "number"
+        if text in self.nulls:
+            return ""
+        if self.kind_of(text) == kind:
+            return "" if boolean else inexact(self.plain(text))
+        needed = "true or false, as the rows before it" if boolean else "a number"
+        return f"{text[:SHOWN]!r} is not {needed}{'' if boolean else self._advice(text)}"
+
+    def _advice(self, text: str) -> str:
+        """Name the options with which a field would be a number, or missing."""
+        ways: dict[str, None] = {}
+        for decimal, thousands in PAIRS:
+            for other in (Dialect(decimal=decimal), Dialect(decimal=decimal, thousands=thousands)):
+                flags = [] if decimal == POINT else [f"--decimal {decimal}"]
+                flags += [] if other.thousands is None else [f"--thousands {_quoted(other.thousands)}"]
+                if flags and other.kind_of(text) == "number" and (other.thousands is None or thousands in text):
+                    ways[f"{' '.join(flags)} reads it as {other.as_number(text):.15g}"] = None
+        if ways:
+            return "; " + ", ".join(ways)
+        short = text.strip() and len(text) <= LONGEST_MARK and text.isprintable() and not re.search("[0-9]", text)
+        return f"; if it marks a missing value, add --null {_quoted(text)}" if short else ""
+
+
+STANDARD: Final = Dialect()
+SHORTEST_INEXACT: Final = 16  # characters of 2^53 + 1
+WHOLE: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
+
+
+def inexact(text: str) -> str:
+    """Say that a whole number is beyond what a float64 holds exactly; nothing where it is not."""
+    if len(text) < SHORTEST_INEXACT or not WHOLE.fullmatch(text) or not is_inexact(int(text)):
+        return ""
+    return inexact_number(text.strip())
+
+
+def inexact_number(digits: object) -> str:
+    """Word that a whole number is not held exactly by a float64."""
+    return (
+        f"{str(digits)[:SHOWN]} is a whole number beyond 2^53 that a float64 cannot hold exactly; take a common offset "
+        "off all columns, or store it as a float if it may be rounded"
+    )
+
+
+def _quoted(mark: str) -> str:
+    """Write a mark as a shell takes it."""
+    import shlex
+
+    return shlex.quote(mark)
+
+
+def _spelled(marks: str) -> str:
+    return "quote or line end" if '"' in marks else "line end"

@@ -1,0 +1,324 @@
+"""Records: text cut into pieces of whole records that any thread may decode, and records read strictly one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lossctl.core.batch import BLOCK
+from lossctl.io.dialect import BLANKS, NONE, Dialect
+from lossctl.numerics.array import Mask
+
+STEP: Final = 1 << 20  # bytes read at a time
+LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
+NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
+LINE_END: Final = re.compile(rb"\r\n?|\n|\Z")
+INDENT: Final = re.compile(rb"(?m)^[ \t]+")
+EMPTY_END: Final = re.compile(rb"(\A|\n)(?:[ \t]*\r?\n)+\Z")
+
+
+class TooLong(Exception):
+    """A record has more than `LONGEST` bytes."""
+
+
+class Record(NamedTuple):
+    """One record as it stands: where it begins and ends, its fields, and which of them hold a quote that opens none.
+
+    `fault` says why it cannot be told apart into fields.
+    """
+
+    start: int
+    end: int
+    fields: list[bytes]
+    stray: tuple[int, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole records: their text in pieces, without lines that are none, and their number.
+
+    records: the same read strictly, where a reader that does not check quotes might read something else.
+    """
+
+    pieces: list[bytes | memoryview]
+    rows: int
+    records: list[Record] | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The text in one piece."""
+        return b"".join(self.pieces)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places."""
+
+    text: bytes
+    ends: NDArray[Any]
+    rest: bytes
+
+    @property
+    def rows(self) -> int:
+        return int(np.count_nonzero(self.ends)) if self.ends.dtype == bool else len(self.ends)
+
+    def end(self, row: int) -> int:
+        """Return where the n-th record ends."""
+        return (_place(self.ends, row) if self.ends.dtype == bool else int(self.ends[row - 1])) + 1
+
+
+class Format:
+    """How records are told apart: by a dialect and the delimiter of a file, which is None where a line is a record.
+
+    keeps_empty: an empty line is a record, as in a file of one column, unless nothing comes after it.
+    """
+
+    def __init__(self, delimiter: str | None, dialect: Dialect, keeps_empty: bool = False) -> None:
+        self.by_blanks = delimiter == BLANKS
+        self.delimiter = b"\t" if self.by_blanks else (delimiter or "").encode()
+        self.quote = dialect.quote.encode() if self.delimiter and dialect.quote != NONE else b""
+        self.escape = (dialect.escape or "").encode() if self.delimiter else b""
+        self.comment = (dialect.comment or "").encode() if self.delimiter else b""
+        self.keeps_empty = keeps_empty and not self.by_blanks
+        blanks = b" \t" if self.by_blanks else b" \t".replace(self.delimiter or b"\n", b"")
+        self._heads = b"" if self.keeps_empty else blanks + b"\r\n"  # with which a line that is no record may begin
+        ignored = [] if self.keeps_empty else [rb"[%b]*" % blanks]
+        ignored += [rb"%b[^\r\n]*" % re.escape(self.comment)] if self.comment else []
+        self._ignored = re.compile(rb"(?:%b)(?:\r\n?|\n)" % b"|".join(ignored)) if ignored else None
+        self._field, self._unclosed = self._patterns()
+
+    def _patterns(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+        """Return the patterns of a field with what ends it, and of a quote that is never closed."""
+        delimiter, quote, escape = map(re.escape, (self.delimiter, self.quote, self.escape))
+        escaped = rb"|%b." % escape if escape else b""
+        inside = rb"%b(?:[^%b%b]%b|%b%b)*+" % (quote, quote, escape, escaped, quote, quote) if quote else b"(?!)"
+        first = rb"[^%b%b%b\r\n]%b" % (delimiter, quote, escape, escaped)
+        later = rb"[^%b%b\r\n]%b" % (delimiter, escape, escaped)
+        end = rb"%b|\r\n?|\n|\Z" % delimiter
+        field = rb"(?s)(?:(%b%b)|((?:(?:%b)(?:%b)*+)?))(%b)" % (inside, quote, first, later, end)
+        return re.compile(field), re.compile(rb"(?s)%b\Z" % inside)
+
+    # pieces ----------------------------------------------------------------------------------------------------------
+
+    def chunks(self, stream: pa.NativeFile, ahead: bool) -> Iterator[Chunk]:
+        """Cut a stream of text, from where it stands, into chunks of BLOCK records; some and the last are shorter.
+
+        `ahead` lets another thread read (and so decompress) the next bytes meanwhile. Raises TooLong.
+        """
+        waiting: list[bytes | memoryview] = []
+        rows, size, text = 0, 0, b""
+        for step, last in steps(stream, ahead):
+            text += step if not last or step.endswith(b"\n") else step + b"\n"
+            while text:
+                lines = self._lines(text, last)
+                if lines is None:
+                    if rows:
+                        yield Chunk(waiting, rows)
+                        waiting, rows, size = [], 0, 0
+                    records, stop = self._records(text, last)
+                    if records:
+                        yield Chunk([text[:stop]], len(records), records)
+                    text = text[stop:]
+                    if not records:
+                        break
+                    continue
+                text, view, count = lines.rest, memoryview(lines.text), lines.rows
+                row = start = 0
+                while rows + count - row >= BLOCK:
+                    row += BLOCK - rows
+                    end = lines.end(row)
+                    yield Chunk([*waiting, view[start:end]], BLOCK)
+                    waiting, rows, size, start = [], 0, 0, end
+                if count > row:
+                    waiting.append(view[start:])
+                    rows, size = rows + count - row, size + len(waiting[-1])
+                if not (last and text):
+                    break
+            if rows and (size >= LONGEST or len(text) >= LONGEST):
+                yield Chunk(waiting, rows)
+                waiting, rows, size = [], 0, 0
+            if len(text) >= LONGEST:
+                raise TooLong
+        if rows:
+            yield Chunk(waiting, rows)
+
+    def _lines(self, text: bytes, last: bool) -> Lines | None:
+        """Return the records at the beginning of a text; None where only reading one by one tells what they are.
+
+        That is so where a quote neither opens nor closes a field, a character is escaped, or a return ends a line.
+        """
+        if self.escape and self.escape in text:
+            return None
+        codes = np.frombuffer(text, np.uint8)
+        newlines = codes == NEWLINE
+        places = self._suspicious(codes, newlines)
+        if len(places) or (last and self.keeps_empty):
+            text = self._without_ignored(text, places, last)
+            codes = np.frombuffer(text, np.uint8)
+            newlines = codes == NEWLINE
+        if self.delimiter and RETURN in text and not ((codes[:-1] == RETURN) <= newlines[1:]).all():
+            return None
+        stop = text.rfind(b"\n") + 1
+        rest = text[stop:]
+        if self.by_blanks:
+            text = self.by_tabs(text[:stop])
+            codes = np.frombuffer(text, np.uint8)
+            newlines = codes == NEWLINE
+            stop = len(text)
+        if not self.quote or self.quote not in text:
+            return Lines(text[:stop] if rest else text, newlines[:stop], rest)
+        quotes, ends = np.flatnonzero(codes == self.quote[0]), np.flatnonzero(newlines)
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        stop = int(ends[-1]) + 1 if len(ends) else 0
+        if stop < len(text) and (self.by_blanks or (not stop and (last or len(text) >= LONGEST))):
+            return None
+        if not self._well_quoted(codes[:stop], quotes[: np.searchsorted(quotes, stop)]):
+            return None
+        return Lines(text[:stop], ends, text[stop:] if not self.by_blanks else rest)
+
+    def _suspicious(self, codes: NDArray[np.uint8], newlines: Mask) -> NDArray[np.int64]:
+        """Return where lines begin that may be none, by their first character."""
+        if self._ignored is None:
+            return np.empty(0, np.int64)
+        heads = newlines[:-1] & (codes[1:] <= SPACE) if not self.keeps_empty else np.zeros(len(codes) - 1, dtype=bool)
+        if self.comment:
+            heads |= newlines[:-1] & (codes[1:] == self.comment[0])
+        places = np.flatnonzero(heads) + 1
+        places = places if not len(codes) else np.concatenate([np.zeros(1, np.int64), places])
+        first = codes[places]
+        odd = np.isin(first, np.frombuffer(self._heads + self.comment[:1], np.uint8))
+        return places[odd]
+
+    def _without_ignored(self, text: bytes, places: NDArray[np.int64], last: bool) -> bytes:
+        """Leave out lines that are empty or comments and not between quotes."""
+        pieces: list[bytes] = []
+        start = counted = quotes = 0
+        for place in places.tolist():
+            match = self._ignored.match(text, place) if self._ignored else None
+            if match is None:
+                continue
+            quotes += text.count(self.quote, counted, place) if self.quote else 0
+            counted = place
+            if quotes % 2 == 0:
+                pieces.append(text[start:place])
+                start = counted = match.end()
+        text = b"".join([*pieces, text[start:]]) if pieces else text
+        return EMPTY_END.sub(rb"\1", text) if last and self.keeps_empty else text
+
+    def _well_quoted(self, codes: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:
+        """Whether quotes, an even number of them, open at the start of a field and close at its end."""
+        before = np.concatenate([np.array([NEWLINE], np.uint8), codes])[quotes[::2]]
+        after = np.concatenate([codes, np.array([NEWLINE], np.uint8)])[quotes[1::2] + 1]
+        # a doubled quote closes and opens again: the field goes on
+        ends = np.frombuffer(self.delimiter + b"\r\n" + self.quote, np.uint8)
+        return len(quotes) % 2 == 0 and bool(np.isin(before, ends).all() and np.isin(after, ends).all())
+
+    def by_tabs(self, text: bytes) -> bytes:
+        """Put one tab for blanks between fields, and none for those at the ends of a line."""
+        text = INDENT.sub(b"", text)
+        codes = np.frombuffer(text, np.uint8)
+        blank = (codes == SPACE) | (codes == TAB)
+        if self.quote and self.quote in text:
+            blank &= np.cumsum(codes == self.quote[0]) % 2 == 0
+        following = np.concatenate([codes[1:], np.array([NEWLINE], np.uint8)])
+        runs_on = np.concatenate([blank[1:], np.zeros(1, dtype=bool)])
+        kept = ~blank | ~(runs_on | (following == NEWLINE) | (following == RETURN))
+        return np.where(blank, np.uint8(TAB), codes)[kept].tobytes()
+
+    # one by one ------------------------------------------------------------------------------------------------------
+
+    def _records(self, text: bytes, last: bool) -> tuple[list[Record], int]:
+        """Return at most BLOCK records at the beginning of a text, none that may go on, and where they end."""
+        records: list[Record] = []
+        place = 0
+        while place < len(text) and len(records) < BLOCK:
+            if self._ignored and (match := self._ignored.match(text, place)):
+                place = match.end()
+                continue
+            record = self.record(text, place)
+            if record.end == len(text) and not last and len(text) < LONGEST:
+                break
+            records.append(record)
+            place = record.end
+        return records, place
+
+    def record(self, text: bytes, start: int) -> Record:
+        """Read the record that begins at a place of a text."""
+        if not self.by_blanks:
+            return self._record(text, start)
+        end = line_end(text, start)
+        return self._record(self.by_tabs(text[start:end]), 0)._replace(start=start, end=end)
+
+    def _record(self, text: bytes, start: int) -> Record:
+        fields: list[bytes] = []
+        stray: list[int] = []
+        place = start
+        while match := self._field.match(text, place):
+            quoted, field, end = match.groups()
+            if quoted is not None:
+                field = quoted[1:-1].replace(self.quote * 2, self.quote)
+            elif self.quote and self.quote in field:
+                stray.append(len(fields))
+            fields.append(field if not self.escape else re.sub(rb"(?s)%b(.)" % re.escape(self.escape), rb"\1", field))
+            place = match.end()
+            if end != self.delimiter:
+                return Record(start, place, fields, tuple(stray))
+        if self._unclosed.match(text, place):
+            return Record(start, len(text), fields, fault="a quote opens a field and is never closed")
+        return Record(start, line_end(text, place), fields, fault="text stands after the closing quote of a field")
+
+    def all_records(self, text: bytes, start: int = 0) -> Iterator[Record]:
+        """Read the records of a text from a place on."""
+        while start < len(text):
+            if self._ignored and (match := self._ignored.match(text, start)):
+                start = match.end()
+                continue
+            yield (record := self.record(text, start))
+            start = record.end
+
+
+def line_end(text: bytes, place: int) -> int:
+    """Return where the line of a place ends."""
+    match = LINE_END.search(text, place)
+    assert match is not None
+    return match.end()
+
+
+def steps(stream: pa.NativeFile, ahead: bool) -> Iterator[tuple[bytes, bool]]:
+    """Read a stream step by step; say of each whether it is the last."""
+    step = b""
+    for following in _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b""):
+        if step:
+            yield step, False
+        step = following
+    if step:
+        yield step, True
+
+
+def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
+    with ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack") as pool:
+        coming = pool.submit(stream.read, STEP)
+        while step := coming.result():
+            coming = pool.submit(stream.read, STEP)
+            yield step
+
+
+def _place(marks: Mask, n: int) -> int:
+    """Return the place of the n-th mark, by halving: counting marks is far quicker than listing them."""
+    low, high = 0, len(marks)
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = int(np.count_nonzero(marks[low:middle]))
+        if count >= n:
+            high = middle
+        else:
+            n, low = n - count, middle
+    return low

@@ -1,0 +1,360 @@
+"""Text files as they come: what is no row and no column, dialects, lists of objects; errors name the option."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import lossctl as package
+from lossctl.errors import DataError, UsageError
+
+Y_P: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae"}
+
+
+def mae(path: Path, content: str | bytes | None = None, **options: Any) -> float:
+    """The mean absolute error of p in a file."""
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    value = package.evaluate(str(path), **{**Y_P, **options}).cells[0].value
+    assert value is not None
+    return value
+
+
+def refusal(path: Path, content: str | bytes | None = None, **options: Any) -> str:
+    with pytest.raises((DataError, UsageError)) as caught:
+        mae(path, content, **options)
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Path:
+    return tmp_path / "a.csv"
+
+
+# what is no row ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", ["\n", "\r\n", "  \n", "\t\n", "\n\n \n"])
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_an_empty_line_is_no_row(tmp_path: Path, empty: str, place: int, name: str) -> None:
+    lines = ["y,p,w\n", "1,1.5,a\n", '2,2.5,"b\n\nc"\n']
+    text = "".join([*lines[:place], empty, *lines[place:]])
+    if name == "a.tsv":
+        text = text.replace("\t", " ").replace(",", "\t")  # a tab would make a row of two fields
+    if name == "a.csv.gz":
+        import gzip
+
+        assert mae(tmp_path / name, gzip.compress(text.encode())) == 0.5
+    else:
+        assert mae(tmp_path / name, text) == 0.5
+    labels = [cell.slice for cell in package.evaluate(str(tmp_path / name), **Y_P, by="w").cells if cell.slice]
+    assert labels == [{"w": "a"}, {"w": "b\n\nc"}]
+
+
+def test_rows_are_counted_without_empty_lines_and_comments(csv_file: Path) -> None:
+    text = "# by hand\n\ny,p\n1,1\n\n# more\n2,2\n\n3,x\n"
+    assert refusal(csv_file, text, comment="#").startswith("a.csv: row 3, column 'p': 'x' is not a number")
+
+
+def test_a_first_field_that_is_empty_is_no_empty_line(tmp_path: Path) -> None:
+    text = "g\ty\tp\n\t1\t1.5\n\t2\t2.5\n \t3\t3.5\n"
+    assert package.evaluate(str(write(tmp_path / "a.tsv", text)), **Y_P).cells[0].rows == 3
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_in_a_file_of_one_column_an_empty_line_between_rows_is_a_missing_value(tmp_path: Path) -> None:
+    write(tmp_path / "truth.csv", "y\n1\n2\n3\n")
+    path = write(tmp_path / "p.csv", "p\n1\n\n3.5\n\n\n")
+    options: dict[str, Any] = {"targets": str(tmp_path / "truth.csv")}
+    assert refusal(path, **options).startswith("p.csv: row 2, column 'p': the value is missing")
+    assert mae(path, **options, missing="drop") == 0.25
+
+
+@pytest.mark.parametrize("comment", ["#", "//", "%"])
+@pytest.mark.parametrize("beside", ["", '"quoted, ""so"""', '"two\nlines"'])
+def test_lines_that_begin_with_a_comment_are_none(csv_file: Path, comment: str, beside: str) -> None:
+    note = f'{comment} an "odd, note\n'
+    inner = f'"of\n{comment} text"'
+    text = f"{note}y,p,w\n{note}1,1.5,{beside}\n{note}{note}2,2.5,{inner}\n{note}"
+    assert mae(csv_file, text, comment=comment) == 0.5
+    report = package.evaluate(str(csv_file), **Y_P, by="w", comment=comment, missing="drop")
+    assert f"of\n{comment} text" in [cell.slice["w"] for cell in report.cells if cell.slice]
+
+
+def test_a_first_line_that_may_be_a_comment_is_told(csv_file: Path) -> None:
+    assert "if its first line is a comment, add --comment '#'" in refusal(csv_file, "# a note\ny,p\n1,1.5\n")
+    assert "if its first line is a comment, add --comment '#'" in refusal(csv_file, "# of, two\ny,p\n1,1.5\n")
+
+
+# what is no column ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", ["y,p,,", "y,p,note,note", ",y,p,", "note,y,note,p"])
+def test_columns_without_a_name_or_with_the_same_matter_only_if_they_are_asked_for(csv_file: Path, header: str) -> None:
+    places = {name: place for place, name in enumerate(header.split(","))}
+    rows = [["x"] * 4, ["z"] * 4]
+    for row, (y, p) in zip(rows, ((1, 1.5), (2, 2.5)), strict=True):
+        row[places["y"]], row[places["p"]] = str(y), str(p)
+    assert mae(csv_file, "\n".join([header, *map(",".join, rows)])) == 0.5
+    assert package.validate(str(csv_file), **Y_P).works
+
+
+@pytest.mark.parametrize("option", ["target", "pred", "weight", "by", "id"])
+def test_a_column_that_is_asked_for_and_named_twice(tmp_path: Path, option: str) -> None:
+    write(tmp_path / "a.csv", "y,p,w,w\n1,1.5,1,2\n2,2.5,3,4\n")
+    table = pa.Table.from_arrays([pa.array([1.0, 2.0])] * 4, names=["y", "p", "w", "w"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    frame = pd.DataFrame([[1.0, 1.5, 1.0, 2.0]] * 2, columns=["y", "p", "w", "w"])
+    for data in (str(tmp_path / "a.csv"), str(tmp_path / "a.parquet"), table, frame):
+        assert package.evaluate(data, **Y_P).cells[0].rows == 2
+        with pytest.raises(DataError, match="names 'w' more than once"):
+            package.evaluate(data, **{**Y_P, option: "w"})
+    with pytest.raises(DataError, match="names 'w' more than once"):
+        package.evaluate(str(tmp_path / "a.csv"), **{**Y_P, "pred": "[pw]*"})
+
+
+@pytest.mark.parametrize("delimiter", [None, ";", "blanks"])
+def test_a_file_without_a_header(csv_file: Path, delimiter: str | None) -> None:
+    text = "1,1.5\n2,2.5\n".replace(",", {None: ",", ";": ";", "blanks": "   "}[delimiter])
+    options: dict[str, Any] = {"delimiter": delimiter, "target": "column0", "pred": "column1"}
+    assert mae(csv_file, text, no_header=True, **options) == 0.5
+    assert "if its first line holds data, add --no-header" in refusal(csv_file, **options)
+
+
+# dialects ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_of_wide_characters_by_its_mark(tmp_path: Path, encoding: str, name: str, packed: bool) -> None:
+    rows = [{"y": 1, "p": 1.5, "w": "é"}, {"y": 2, "p": 2.5, "w": "😀"}]
+    texts = {
+        "a.csv": "y,p,w\n" + "".join(f"{row['y']},{row['p']},{row['w']}\n" for row in rows),
+        "a.json": json.dumps(rows, ensure_ascii=False),
+        "a.jsonl": "\n".join(json.dumps(row, ensure_ascii=False) for row in rows),
+    }
+    content = texts[name].encode(encoding)
+    if packed:
+        import bz2
+
+        name, content = f"{name}.bz2", bz2.compress(content)
+    assert mae(tmp_path / name, content) == 0.5
+    labels = [cell.slice for cell in package.evaluate(str(tmp_path / name), **Y_P, by="w").cells if cell.slice]
+    assert labels == [{"w": "é"}, {"w": "😀"}]
+
+
+def test_wide_text_that_is_cut_short_is_named(csv_file: Path) -> None:
+    assert "begins as utf-16" in refusal(csv_file, "y,p\n1,2\n".encode("utf-16")[:-1])
+    assert "iconv" in refusal(csv_file, "y,p\n1,2\n".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize("separator", [";", ",", "|", "\t"])
+def test_a_first_line_that_says_the_separator(csv_file: Path, separator: str) -> None:
+    text = f"sep={separator}\r\ny,p\r\n1,1.5\r\n2,2.5\r\n"
+    assert mae(csv_file, text.replace(",", separator)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("y;p\n1,0;1,5\n2;2,5\n", {"delimiter": ";", "decimal": ","}),
+        ('y,p\n"1,0","1,5"\n2,"2,5"\n', {"decimal": ","}),
+        ("y;p\n1.000;1.000,5\n-2;-2,5\n", {"delimiter": ";", "decimal": ",", "thousands": "."}),
+        ("y;p\n1,000;1,001\n1,234,567.5;1,234,567.5\n", {"delimiter": ";", "thousands": ","}),
+        ("y;p\n1 000;1 001\n1 234 567.5;1234567.5\n", {"delimiter": ";", "thousands": " "}),
+        ("y;p\n1'000;1'001\n3; 3 \n", {"delimiter": ";", "thousands": "'"}),
+        ("y;p\n1\u202f000;1\u202f001\n3;3e0\n", {"delimiter": ";", "thousands": "\u202f"}),
+        ("y  p\n 1   1.5\n2\t\t 2.5  \n", {"delimiter": "blanks"}),
+        ('y  p w\n 1   1.5 "a  b"\n2\t\t 2.5  "c\td"\n', {"delimiter": "blanks"}),
+        ('"y","p"\n"1","1.5"\n"2"," 2.5 "\n', {}),
+        ("'y','p','w'\n1,'1.5','a, ''b'''\n2,2.5,\"\n", {"quote": "'"}),
+        ('y,p,w\n1,1.5,"a\n2,2.5,b"c\n', {"quote": "none"}),
+        ('y,p,w\n1,1.5,"a\\"b"\n2,2.5,c\\,d\n', {"escape": "\\"}),
+        ("y,p\r1,1.5\r2,2.5\r", {}),
+        ("y,p\n1,1.5\r2,2.5\n", {}),
+    ],
+)
+def test_a_dialect(csv_file: Path, text: str, options: dict[str, Any]) -> None:
+    assert mae(csv_file, text, **options) == 0.5
+    assert package.validate(str(csv_file), **Y_P, **options).works
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "advice"),
+    [
+        ("y;p\n1;1,5\n", {"delimiter": ";"}, "--decimal , reads it as 1.5"),
+        ("y;p\n1;1.234,5\n", {"delimiter": ";"}, "--decimal , --thousands . reads it as 1234.5"),
+        ("y;p\n1;1,234.5\n", {"delimiter": ";"}, "--thousands , reads it as 1234.5"),
+        ("y;p\n1;1,234\n", {"delimiter": ";"}, "--decimal , reads it as 1.234, --thousands , reads it as 1234"),
+        ("y;p\n1;1 234\n", {"delimiter": ";"}, "--thousands ' ' reads it as 1234"),
+        ("y,p\n1,-\n", {}, "--null -"),
+        ("y,p\n1,?\n", {}, "--null '?'"),
+        ("y p\n1  2\n", {"delimiter": " "}, "-d blanks"),
+        ("y  p\n1  2\n", {}, "-d blanks"),
+        ('y,p\n1,"2"x\n', {}, "text stands after the closing quote"),
+        ('y,p,w\n1,2,"2"x\n', {}, "--quote none"),
+        ('y,p,w\n1,2,"a\\"b"\n', {}, "--escape '\\'"),
+        ('y,p,w\n1,2,5" pipe\n', {"by": "w"}, "column 'w': a quote stands inside a field; if the file is written so"),
+        ('y,p,w\n1,2,"a\n3,4,b\n', {}, "row 1: a quote opens a field and is never closed"),
+    ],
+)
+def test_an_error_names_the_option(csv_file: Path, text: str, options: dict[str, Any], advice: str) -> None:
+    assert advice in refusal(csv_file, text, **options)
+
+
+def test_text_after_a_quote_gets_no_advice_that_would_not_work(csv_file: Path) -> None:
+    assert "--quote" not in refusal(csv_file, 'y,p\n1,"2"x\n')
+
+
+@pytest.mark.parametrize(("given", "wrong"), [("1,23", "thousands"), ("1.5", "decimal"), ("1,2,3", "thousands")])
+def test_marks_stand_where_they_belong(csv_file: Path, given: str, wrong: str) -> None:
+    options = {"decimal": ","} if wrong == "decimal" else {"thousands": ","}
+    assert f"'{given}' is not a number" in refusal(csv_file, f"y;p\n1;{given}\n", delimiter=";", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"decimal": ",", "thousands": ","}, "--decimal and --thousands are both ','"),
+        ({"delimiter": "#", "comment": "#"}, "-d and --comment are both '#'"),
+        ({"quote": "ab"}, "--quote 'ab': one ASCII character"),
+        ({"decimal": "1"}, "--decimal '1': one character"),
+        ({"comment": " "}, "--comment ' '"),
+    ],
+)
+def test_marks_that_mean_two_things_or_nothing(csv_file: Path, options: dict[str, Any], says: str) -> None:
+    assert says in refusal(csv_file, "y,p\n1,2\n", **options)
+
+
+# whole numbers, lists ------------------------------------------------------------------------------------------------
+
+ODD = (1 << 53) + 1
+
+
+@pytest.mark.parametrize("container", ["csv", "json", "jsonl", "parquet", "npy", "npz", "dict", "objects", "frame"])
+@pytest.mark.parametrize("value", [ODD, -ODD, (1 << 62) + 1, (1 << 63) - 1])
+def test_a_whole_number_that_would_lose_a_digit_is_refused_in_every_container(
+    tmp_path: Path, container: str, value: int
+) -> None:
+    y, p = np.array([1, 1, value]), np.array([1.0, 1.0, 1.0])
+    data: Any = str(tmp_path / f"y.{container}")
+    options: dict[str, Any] = {}
+    if container == "csv":
+        write(Path(data), "y,p\n" + "".join(f"{a},{b}\n" for a, b in zip(y, p, strict=True)))
+    elif container in ("json", "jsonl"):
+        rows = [{"y": int(a), "p": float(b)} for a, b in zip(y, p, strict=True)]
+        write(Path(data), json.dumps(rows) if container == "json" else "\n".join(map(json.dumps, rows)))
+    elif container == "parquet":
+        pq.write_table(pa.table({"y": y, "p": p}), data, row_group_size=2)
+    elif container == "npy":
+        np.save(tmp_path / "y.npy", y)
+        np.save(tmp_path / "p.npy", p)
+        data, options = str(tmp_path / "p.npy"), {"targets": str(tmp_path / "y.npy")}
+    elif container == "npz":
+        np.savez(data, y=y, p=p)
+    else:
+        values: Any = [int(entry) for entry in y] if container == "objects" else y
+        data = {"y": np.array(values, dtype=object) if container == "objects" else values, "p": p}
+        data = pd.DataFrame(data) if container == "frame" else data
+    with pytest.raises(DataError, match=rf"row 3, column 'y': {value} is a whole number beyond 2\^53 .* exactly"):
+        package.evaluate(data, **Y_P, **options)
+
+
+@pytest.mark.parametrize("value", [1 << 53, -(1 << 53), 1 << 62, 1 << 60])
+def test_a_whole_number_that_a_float_holds_is_read(tmp_path: Path, value: int) -> None:
+    text = f"y,p\n{value},{value}\n1,2\n"
+    assert mae(tmp_path / "a.csv", text) == 0.5
+    assert mae(tmp_path / "a.jsonl", f'{{"y": {value}, "p": {value}}}\n{{"y": 1, "p": 2}}\n') == 0.5
+    for data in ({"y": np.array([value, 1]), "p": np.array([value, 2])}, pa.table({"y": [value, 1], "p": [value, 2]})):
+        assert package.evaluate(data, **Y_P).cells[0].value == 0.5
+
+
+MASKS = [[[1, 0], [0, 1]], [[0, 0], [1, 1]]], [[[0.9, 0.2], [0.1, 0.8]], [[0.3, 0.1], [0.9, 0.6]]]
+
+
+@pytest.mark.parametrize("container", ["list", "large", "fixed", "mixed", "jsonl", "json", "array"])
+def test_lists_in_lists_are_flattened_as_arrays_are(tmp_path: Path, container: str) -> None:
+    y, p = (np.array(values, dtype=float) for values in MASKS)
+    expected = package.evaluate({"y": y, "p": p}, target="y", pred="p", losses=["dice", "bce"]).cells
+    types: dict[str, Any] = {
+        "list": pa.list_(pa.list_(pa.float64())),
+        "large": pa.large_list(pa.large_list(pa.float32())),
+        "fixed": pa.list_(pa.list_(pa.float64(), 2), 2),
+        "mixed": pa.list_(pa.list_(pa.float64()), 2),
+    }
+    data: Any = {"y": y.reshape(2, 4), "p": p.reshape(2, 4)}
+    if container in types:
+        table = pa.table({"y": pa.array(y.tolist(), types[container]), "p": pa.array(p.tolist(), types[container])})
+        data = str(tmp_path / "a.parquet")
+        pq.write_table(table, data)
+        assert [c.rows for c in package.evaluate(table, target="y", pred="p", losses="dice").cells] == [2]
+    elif container != "array":
+        rows = [{"y": a, "p": b} for a, b in zip(y.tolist(), p.tolist(), strict=True)]
+        data = str(write(tmp_path / f"a.{container}", json.dumps(rows)))
+        if container == "jsonl":
+            write(Path(data), "\n".join(map(json.dumps, rows)))
+    cells = package.evaluate(data, target="y", pred="p", losses=["dice", "bce"]).cells
+    assert [cell.value for cell in cells] == pytest.approx([cell.value for cell in expected], rel=1e-6)
+
+
+@pytest.mark.parametrize("ragged", [[[1, 0], [1]], [[1, 0]], [1, 0], [[1, None], [1, 1]]])
+def test_lists_in_lists_of_other_lengths_are_refused(tmp_path: Path, ragged: Any) -> None:
+    rows = [{"y": [[1, 0], [0, 1]], "p": [[1, 0], [0, 1]]}, {"y": ragged, "p": [[1, 0], [0, 1]]}]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match="row 2, column 'y': ha"):
+        package.evaluate(str(path), target="y", pred="p", losses="bce")
+    if isinstance(ragged[0], list):
+        pq.write_table(pa.table({name: [row[name] for row in rows] for name in ("y", "p")}), tmp_path / "a.parquet")
+        with pytest.raises(DataError, match="column 'y' ha"):
+            package.evaluate(str(tmp_path / "a.parquet"), target="y", pred="p", losses="bce")
+
+
+# JSON ----------------------------------------------------------------------------------------------------------------
+
+RECORDS = [{"y": i, "p": i + 0.5, "w": 'a ],[ "b" {é'} for i in range(50)]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_list_of_objects(tmp_path: Path, indent: int | None, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lossctl.io import records
+
+    monkeypatch.setattr(records, "STEP", step)
+    text = json.dumps(RECORDS, indent=indent, ensure_ascii=False)
+    assert mae(tmp_path / "a.json", f" \n{text}\r\n") == 0.5
+    assert mae(tmp_path / "odd_name.txt", text) == 0.5
+    assert package.evaluate(str(tmp_path / "a.json"), **Y_P).cells[0].rows == len(RECORDS)
+
+
+def test_members_of_objects_are_columns(tmp_path: Path) -> None:
+    rows = [{"y": i, "pred": {"score": i + 0.5, "of": {"a": i}}, "g.h": "x"} for i in range(5)]
+    path = tmp_path / "a.jsonl"
+    text = "\n".join(map(json.dumps, rows))
+    assert mae(path, text, pred="pred.score") == 0.5
+    assert mae(path, pred="pred.of.a", by="g.h") == 0.0
+    assert mae(path, pred="pred.s*") == 0.5
+    assert "it has y, pred.score, pred.of.a, g.h" in refusal(path)
+    assert mae(path, text + '\n{"y": 1, "pred": null}', pred="pred.score", missing="drop") == 0.5
+    assert mae(path, text + '\n{"y": 1, "pred": {"score": 1}, "pred.score": 3.5}', pred="pred.score") == 5 / 6
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_constants_that_are_no_json_are_missing_if_that_is_said(tmp_path: Path, constant: str) -> None:
+    path = tmp_path / "a.jsonl"
+    text = f'{{"y": 1, "p": {constant}}}\n{{"y": 1, "p": 1.5}}\n'
+    assert f"--null {constant} reads it as missing" in refusal(path, text)
+    assert mae(path, null=constant, missing="drop") == 0.5
+    assert "the value is missing" in refusal(path, null=constant)
