@@ -491,7 +491,7 @@ COLUMN: Final = Text("the name of one column", plain_name, "columns")
 COLUMNS: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
 PREDICTIONS: Final = Texts(
     "a column, a list of columns, or a mapping from models to names of columns",
-    mapping_or(one_or_more(plain_name), one_or_more(plain_name)),
+    mapping_or(one_or_more(plain_name), text_or(list_of(plain_name))),
     "predictions",
 )
 ROLES: Final = Texts(
