@@ -266,10 +266,34 @@ def test_a_name_of_control_characters_is_shown_as_escapes(write: Write) -> None:
 
 def test_archives_of_other_things(write: Write) -> None:
     assert "zip is not read" in refusal(write("a.npz", archive({"a.csv": b"y,p\n1,2\n"})))
-    assert "array 'a.txt': it is no .npy array" in refusal(write("a.npz", archive({"y.npy": GOOD, "a.txt": b"x"})))
     assert "not a .npz file" in refusal(write("a.npz", "y,p\n1,2\n"))
     for kind in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        assert "by another method than deflate" in refusal(write("a.npz", archive({"y.npy": GOOD}, kind)))
+        content = archive({"y.npy": GOOD, "p.npy": GOOD}, kind)
+        assert "by another method than deflate" in refusal(write("a.npz", content))
+
+
+def test_what_nobody_asks_for_does_not_matter(lossctl: Lossctl, write: Write) -> None:
+    others = {
+        "classes.npy": npy(np.array(["a", "b"])),
+        "epoch.npy": npy(np.array(3)),
+        "history.npy": npy(np.arange(10.0)),
+        "meta.npy": npy(np.array([{"x": Bomb()}], dtype=object), allow_pickle=True),
+        "torn.npy": GOOD[:-1],
+        "README.txt": b"x",
+    }
+    labels = {"y.npy": npy(np.array(["a", "b", "a"])), "p.npy": npy(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]))}
+    days = {"day.npy": npy(np.array(["2026-01-01", "2026-01-02", "2026-01-01"], "datetime64[D]"))}
+    path = write("a.npz", archive({**others, **labels, **days}))
+    options = ("-t", "y", "-p", "p", "-l", "cce", "--classes", "a,b")
+    value = -np.log([0.9, 0.8, 0.7]).mean()
+    assert lossctl("eval", path, *options, "-f", "value").values == pytest.approx([value], rel=1e-15)
+    sliced = lossctl("eval", path, *options, "--by", "day", "-f", "json").json["results"]
+    assert [cell["slice"] for cell in sliced] == [{}, {"day": "2026-01-01"}, {"day": "2026-01-02"}]
+    survey = lossctl("validate", path, *options, "-f", "json")
+    assert survey.code == 0
+    assert survey.json["inputs"][0]["rows"] == 3
+    for name, text in (("history", "differ in length: 'history' has 10"), ("epoch", "a single value"), ("meta", "obj")):
+        assert text in lossctl("eval", path, "-t", name, "-p", "p", "-l", "cce", "--classes", "a,b").err
 
 
 def test_names_that_stand_twice(write: Write) -> None:

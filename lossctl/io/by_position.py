@@ -102,9 +102,12 @@ class ByPosition:
 
     def _row_counts(self, streams: Sequence[_Stream], counts: Sequence[int], start: int) -> DataError:
         """Count every table to its end, and say that they differ."""
-        totals = {
-            stream.table: start + count + stream.count_to_end() for stream, count in zip(streams, counts, strict=True)
-        }
+        totals: dict[int, int] = {}
+        for stream, count in zip(streams, counts, strict=True):
+            rows = start + count + stream.count_to_end()
+            if totals.setdefault(stream.table, rows) != rows:  # an archive whose arrays are read as texts and numbers
+                label = self.tables[stream.table].label
+                return DataError(f"{label}: its columns differ in length: {totals[stream.table]} and {rows}")
         unread = next(filter(None, (stream.error for stream in streams)), None)
         if unread is not None:
             return unread

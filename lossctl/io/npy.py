@@ -11,7 +11,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -169,9 +169,13 @@ DAMAGED: Final = (
 
 
 class NpzTable(FileTable):
-    """One archive: each array is a column, of vectors where it has more than one index."""
+    """One archive: each array is a column, of vectors where it has more than one index.
+
+    What is wrong with an array matters where it is asked for, and so do lengths that differ.
+    """
 
     kind = "npz"
+    columnar = True
 
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:
@@ -197,8 +201,8 @@ class NpzTable(FileTable):
         if not infos:
             raise DataError(f"{self.label}: the archive is empty")
         for info in infos:
-            if fault := _suspicious(info):
-                raise self._of_array(info.filename, fault)
+            if not _is_path(info):
+                raise self._of_array(info.filename, "an array has a name that is no path, such as y or model/p")
         names = [info.filename for info in infos]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         if twice:
@@ -209,52 +213,62 @@ class NpzTable(FileTable):
         for (offset, size, name), (after, *_) in pairwise([*places, (start, 0, "")]):
             if offset + LOCAL_HEADER + size > after:
                 raise self._of_array(name, "it overlaps what comes after it")
-        return {info.filename.removesuffix(SUFFIX): info for info in infos}
+        return {info.filename.removesuffix(SUFFIX): info for info in infos if info.filename.endswith(SUFFIX)}
 
     @cached_property
-    def layouts(self) -> dict[str, Layout]:
-        """What the header of each array says."""
-        layouts: dict[str, Layout] = {}
-        with self._archive() as archive:
-            for name, info in self._members.items():
-                with archive.open(info) as member:
-                    head = member.read(2 * MAX_HEADER)  # a longer header is refused before it is unpacked
-                try:
-                    layouts[name] = layout_of(io.BytesIO(head), info.file_size)
-                except DataError as error:
-                    raise self._of_array(name, str(error)) from None
-        lengths = {name: layout.shape[0] for name, layout in layouts.items()}
-        if len(set(lengths.values())) > 1:
-            sizes = listed([f"{printable(name)!r} has {rows}" for name, rows in lengths.items()])
-            raise DataError(f"{self.label}: the arrays differ in length: {sizes}; one row of each belongs together")
-        return layouts
+    def _layouts(self) -> dict[str, Layout]:
+        """What the headers of the arrays say that have been asked for."""
+        return {}
+
+    def layout(self, name: str) -> Layout:
+        """Return what the header of an array says; raise DataError where it cannot be read."""
+        if name not in self._layouts:
+            info = self._members[name]
+            if fault := _suspicious(info):
+                raise self._of_array(name, fault)
+            with self._archive() as archive, archive.open(info) as member:
+                head = member.read(2 * MAX_HEADER)  # a longer header is refused before it is unpacked
+            try:
+                self._layouts[name] = layout_of(io.BytesIO(head), info.file_size)
+            except DataError as error:
+                raise self._of_array(name, str(error)) from None
+        return self._layouts[name]
 
     def _of_array(self, name: str, fault: str) -> DataError:
         return DataError(f"{self.label}: array {printable(name.removesuffix(SUFFIX))!r}: {fault}")
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.layouts)
+        return tuple(self._members)
 
-    @property
-    def rows(self) -> int:
-        return next(iter(self.layouts.values())).shape[0]
+    @cached_property
+    def rows(self) -> int | None:
+        lengths = set[int]()
+        for name in self.names:
+            with suppress(DataError):
+                lengths.add(self.layout(name).shape[0])
+        return lengths.pop() if len(lengths) == 1 else None
 
     def shape(self, name: str) -> Shape:
-        return self.layouts[name].column
+        return self.layout(name).column
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        lengths = {name: self.layout(name).shape[0] for name in self.names if name in columns}
+        if len(set(lengths.values())) > 1:
+            sizes = listed([f"{printable(name)!r} has {rows}" for name, rows in lengths.items()])
+            raise DataError(f"{self.label}: the arrays differ in length: {sizes}; one row of each belongs together")
         self.check_claim(sum(self._members[name].file_size for name in columns))
+        count = lengths[next(iter(columns))]
         with self._archive() as archive, ExitStack() as stack:
             streams = {name: self._stream(archive, name, stack) for name in columns}
-            for first in range(0, self.rows, BLOCK):
+            for first in range(0, count, BLOCK):
                 rows = {name: next(stream) for name, stream in streams.items()}
                 yield from ArrayTable(rows, self.label, first).read(columns)
         self.source.unchanged()
 
     def _stream(self, archive: zipfile.ZipFile, name: str, stack: ExitStack) -> Iterator[NDArray[Any]]:
         """Return the (rows, width) blocks of an array."""
-        layout = self.layouts[name]
+        layout = self.layout(name)
         member = stack.enter_context(archive.open(self._members[name]))
         if not layout.fortran:
             return self._in_order(member, name, layout)
@@ -264,25 +278,26 @@ class NpzTable(FileTable):
         spool.flush()
         if spool.tell() != layout.size:
             raise self._of_array(name, "it is cut short")
-        return (block.T for block in blocks(spool, layout, 0, self.rows, BLOCK))
+        return (block.T for block in blocks(spool, layout, 0, layout.shape[0], BLOCK))
 
     def _in_order(self, member: IO[bytes], name: str, layout: Layout) -> Iterator[NDArray[Any]]:
         member.read(layout.start)
-        for first in range(0, self.rows, BLOCK):
-            count = min(BLOCK, self.rows - first)
+        for first in range(0, layout.shape[0], BLOCK):
+            count = min(BLOCK, layout.shape[0] - first)
             data = member.read(count * layout.width * layout.dtype.itemsize)
             if len(data) != count * layout.width * layout.dtype.itemsize:
                 raise self._of_array(name, "it is cut short")
             yield np.frombuffer(data, layout.dtype).reshape(count, layout.width)
 
 
+def _is_path(info: zipfile.ZipInfo) -> bool:
+    """Whether the name of a member is one that a writer of arrays would give."""
+    parts = info.filename.removesuffix(SUFFIX).split("/")
+    return info.orig_filename == info.filename and "\\" not in info.filename and all(part.strip(".") for part in parts)
+
+
 def _suspicious(info: zipfile.ZipInfo) -> str:
     """Say what about a member no writer of arrays would do, or nothing."""
-    parts = info.filename.removesuffix(SUFFIX).split("/")
-    if info.orig_filename != info.filename or "\\" in info.filename or not all(part.strip(".") for part in parts):
-        return "an array has a name that is no path, such as y or model/p"
-    if not info.filename.endswith(SUFFIX):
-        return f"it is no {SUFFIX} array; all members of a .npz are"
     if info.flag_bits & ENCRYPTED:
         return "it is encrypted, which is not read"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

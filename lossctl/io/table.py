@@ -59,6 +59,11 @@ class Table(ABC):
     label: str
 
     @property
+    def columnar(self) -> bool:
+        """Whether columns that are not asked for cost nothing, and what is wrong with them does not matter."""
+        return self.cuts is not None
+
+    @property
     def format(self) -> str | None:
         """The format of the file or files; None for a table in memory."""
         return None

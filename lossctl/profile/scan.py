@@ -138,7 +138,7 @@ class TableScan:
     def _groups(self) -> list[list[str]]:
         """Part the columns into those that are read together; a text file is read once, for all of them."""
         names = list(self._shapes)
-        if self.table.cuts is None:
+        if not self.table.columnar:
             return [names]
         role_names = {name for role in self.roles.values() for name in role.columns}.union(*self.by.values())
         unused = [name for name in names if name not in role_names]
