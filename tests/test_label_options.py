@@ -124,3 +124,92 @@ def test_a_label_with_a_slash_is_escaped() -> None:
     loss = package.get("cce").bind(ignore_class="n/a")
     assert loss.spec == "cce:ignore_class=n%2Fa"
     assert package.get(loss.spec).args["ignore_class"] == "n/a"
+
+
+# several labels in a row -------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(9)
+SHARES = RNG.random((5, 3))
+MEMBERS = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 0], [1, 0, 1], [1, 1, 1]], dtype=float)
+LISTS = [["cat", "dog"], ["emu"], [], ["emu", "cat"], ["emu", "dog", "cat"]]
+TEXTS = ["|".join(row) or "|" for row in LISTS]
+COLUMNS = {f"p_{name}": SHARES[:, place] for place, name in enumerate(("cat", "dog", "emu"))}
+IN_NUMBERS = package.get("bce")(target=MEMBERS, pred=SHARES)
+
+
+@pytest.mark.parametrize("cells", [LISTS, TEXTS], ids=["lists", "texts"])
+@pytest.mark.parametrize("container", ["dict", "frame", "arrow", "csv", "parquet", "jsonl"])
+def test_sets_of_labels_are_multilabel_targets(tmp_path: Any, container: str, cells: list[Any]) -> None:
+    data: Any = {**COLUMNS, "y": cells}
+    frame = pd.DataFrame(data)
+    if container == "csv":
+        frame.assign(y=TEXTS).to_csv(data := tmp_path / "a.csv", index=False)
+    elif container == "parquet":
+        frame.to_parquet(data := tmp_path / "a.parquet")
+    elif container == "jsonl":
+        frame.to_json(data := tmp_path / "a.jsonl", orient="records", lines=True, double_precision=15)
+    elif container != "dict":
+        data = frame if container == "frame" else pa.Table.from_pandas(frame)
+    every: list[dict[str, Any]] = [{}, {"losses": "bce"}, {"task": "multilabel"}, {"classes": "cat,dog,emu"}]
+    for options in every:
+        found = package.evaluate(data, target="y", pred="p_*", ci=None, **options)
+        assert found.cells[0].value == pytest.approx(IN_NUMBERS, rel=1e-14)
+        assert found.task is None or found.task.name == "multilabel"
+
+
+def test_columns_go_by_their_names_in_any_order() -> None:
+    data = {**dict(reversed(COLUMNS.items())), "y": TEXTS}
+    assert package.evaluate(data, target="y", pred="p_*", losses="bce").cells[0].value == pytest.approx(
+        IN_NUMBERS, rel=1e-15
+    )
+
+
+@pytest.mark.parametrize("mark", ["|", ";", ","])
+def test_the_task_tells_other_marks_between_labels(mark: str) -> None:
+    data = {**COLUMNS, "y": [mark.join(row) or mark for row in LISTS]}
+    found = package.evaluate(data, target="y", pred="p_*", task="multilabel")
+    assert found.cells[0].value == pytest.approx(IN_NUMBERS, rel=1e-15)
+
+
+def test_a_label_of_no_column_is_refused() -> None:
+    data = {**COLUMNS, "y": ["cat|dog", "emu", "bee|cat", "emu", "emu"]}
+    with pytest.raises(DataError, match=r"row 3, column 'y': label 'bee' is none of cat, dog, emu"):
+        package.evaluate(data, target="y", pred="p_*", losses="bce")
+
+
+def test_a_row_without_a_cell_is_missing() -> None:
+    data = {**COLUMNS, "y": ["cat|dog", None, "|", "emu", "emu"]}
+    with pytest.raises(DataError, match="--missing drop"):
+        package.evaluate(data, target="y", pred="p_*", losses="bce")
+
+
+# two labels in several columns, and masks of 0 and 255 -------------------------------------------------------------
+
+MASKS = RNG.integers(0, 2, (6, 4, 4))
+PIXELS = RNG.random((6, 4, 4))
+
+
+@pytest.mark.parametrize("loss", ["dice", "iou_mask", "bce", "iou_mask_score"])
+@pytest.mark.parametrize(("low", "high", "classes"), [(0, 255, None), (1, 2, "1,2"), (7, 255, [7, 255])])
+def test_masks_of_two_numbers(loss: str, low: int, high: int, classes: Any) -> None:
+    def value(target: Any, pred: Any, **options: Any) -> float | None:
+        return package.evaluate({"t": target, "p": pred}, target="t", pred="p", losses=loss, **options).cells[0].value
+
+    target = np.where(MASKS == 1, high, low)
+    assert value(target, PIXELS, positive_label=high, classes=classes) == value(MASKS, PIXELS)
+    hard = PIXELS > 0.5
+    assert value(target, np.where(hard, high, low), positive_label=high, classes=classes) == value(MASKS, hard)
+    with pytest.raises(DataError, match="--classes says otherwise"):
+        value(np.where(MASKS == 1, high, 3), PIXELS, positive_label=high, classes=classes)
+
+
+def test_masks_of_two_numbers_name_the_option() -> None:
+    with pytest.raises(DataError, match="--positive-label 255 says which is 1"):
+        package.evaluate({"t": MASKS * 255, "p": PIXELS}, target="t", pred="p", losses="dice")
+
+
+def test_two_labels_of_several_columns() -> None:
+    words = {f"t_{name}": np.where(MEMBERS[:, place] == 1, "yes", "no") for place, name in enumerate("abc")}
+    shares = {f"p_{name}": SHARES[:, place] for place, name in enumerate("abc")}
+    found = package.evaluate({**words, **shares}, target="t_*", pred="p_*", losses="bce", positive_label="yes")
+    assert found.cells[0].value == pytest.approx(IN_NUMBERS, rel=1e-15)

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import are_quantiles, frame_of, levels_of
+from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, label_sets, levels_of
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark
+from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark, as_number
 from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import are_classes, may_be_classes, split_labels
@@ -67,10 +67,13 @@ class Job:
         self._soft = False  # whether the target holds probabilities of classes
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
-        if positive is not None and target is not None:
-            check_single(tables, target)
         self.widths = self._widths()
         text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        if positive is not None and target is not None and self.widths.get("pred", 1) == 1:
+            check_single(tables, target)
+        self._sets = label_sets(tables, target, self.widths.get("pred", 1), options["task"])
+        if self._sets is not None:
+            self.widths["target"] = self.widths["pred"]
         self._decided = self._predicts_classes(options["task"], positive, text)
         self._label_models = [] if positive is None or target is None else self._models_of_labels(target)
         self._only_classes = self._decided or len(self._label_models) == len(selection.models)  # are predicted by all
@@ -82,7 +85,9 @@ class Job:
         if "labels" in readings and len(readings) > 1:
             mixed = listed([loss.name for _, loss in self._losses()])
             raise UsageError(f"{mixed}: some of these read the target as class labels and some as numbers; ask apart")
-        if "labels" in readings and self.widths["pred"] == 1:
+        if self._sets is not None:
+            self.rule = self._sets_rule(self._sets, text)
+        elif "labels" in readings and self.widths["pred"] == 1:
             self.rule = self._decided_rule(positive, text)
         else:
             self.rule = self._class_rule(positive, text) if "labels" in readings else self._plain_rule(positive, text)
@@ -207,6 +212,8 @@ class Job:
         target, outputs = self._selection.target, self.widths.get("target", 1)
         if target is None or {"softmax", RENORMALIZE} & set(self.activations.values()):
             return Task("multiclass", True, f"{width} prediction columns")
+        if self._sets is not None:
+            return Task("multilabel", True, "several labels in each row of the target")
         frame = frame_of(target.columns)
         if outputs == width and frame is not None:
             return Task("boxes", True, f"columns named as boxes, {frame}")
@@ -443,7 +450,7 @@ class Job:
             and self.rule.classes_by == "position"
             and not any(defect.kind == "label" for defect in first.faults)
         ):
-            classes = listed(list(self.rule.classes), 4)
+            classes = listed(list(self.rule.classes or self.rule.sets), 4)
             self._query.tell(f"classes: {classes}, by the order of the columns; --classes says otherwise")
         outputs = self.widths.get("pred", 1) if self._query.options["per_output"] else 1
         names = self.outputs or [str(place + 1) for place in range(outputs)]
@@ -522,6 +529,11 @@ class Job:
                     )
         return TargetRule(classes=labels, classes_by=classes_of_columns.by, ignored=strange)
 
+    def _sets_rule(self, sets: LabelSets, classes: str | None) -> TargetRule:
+        """Return how a target of several labels in each row is read."""
+        named = classes_of(self._tables, self._selection, self.widths["pred"], classes, labels_of_target=sets.labels)
+        return TargetRule(sets=named.labels, classes_by=named.by, between=sets.between)
+
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""
         target = self._selection.target
@@ -536,14 +548,20 @@ class Job:
             if positive is not None:
                 raise UsageError("--positive-label: the losses asked for take no target")
             return TargetRule()
-        if positive is not None and len(target.columns) > 1:
-            raise UsageError("--positive-label is for one target column")
+        arrays = positive is not None and len(target.columns) == 1 and self.widths["target"] > 1
+        if arrays:
+            numbers = [None if label is None else as_number(label) for label in (positive, negative or "0")]
+            if None in numbers or numbers[0] == numbers[1]:
+                raise UsageError(
+                    f"--positive-label {positive}: the target holds arrays of numbers, of which this is one and 0, or "
+                    "what --classes says, the other"
+                )
         if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
             raise UsageError(
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
-        return TargetRule(positive=positive, negative=negative, decided=frozenset(self._label_models))
+        return TargetRule(positive=positive, negative=negative, decided=frozenset(self._label_models), arrays=arrays)
 
 
 def _usual(names: Sequence[str], framed: str) -> list[Loss]:
@@ -624,6 +642,10 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> s
     question = next(question for question in plan.questions if question.loss.spec == check.loss)
     activation = plan.activations.get(check.model, "none")
     fix = fixes(question.loss, question.form, check.role, row, activation)
+    rule = reader.rule
+    if check.role == "target" and rule.arrays:
+        labels = f"{rule.negative or 0} and {rule.positive}"
+        return f"{where}{count}: by --positive-label the target holds {labels} alone; --classes says otherwise"
     fix += _kin(question, check.role, row, activation)
     return f"{where}{count}: {check.loss} needs {check.role} in {check.domain}{fix}"
 

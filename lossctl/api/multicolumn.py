@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from lossctl.core.naming import names_of, readings
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.classes import first_words
 from lossctl.io.select import Selection, Slot
-from lossctl.io.table import Kind, Numbers, Table, decoded
+from lossctl.io.table import BETWEEN, Kind, Numbers, Table, decoded
 from lossctl.numerics.array import Array
 
 TASKS_OF_ONE_COLUMN: Final = ("regression", "binary")
+SEPARATORS: Final = ("|", ";", ",")
 NEAR_ONE: Final = 0.05  # by how much probabilities of classes that were rounded miss their sum
 DECIMAL: Final = re.compile(r"(?:^|.*[^0-9.])(0?\.[0-9]+)")
 LEVEL: Final = re.compile(
@@ -121,6 +122,8 @@ def models_apart(
         return False
     if any(tables[slot.table].shape(name).width > 1 for name in slot.columns):
         return False
+    if label_sets(tables, target, len(slot.columns), options["task"]) is not None:
+        return False
     alone = [loss.form_for({"target": 1, "pred": 1}) is not None for loss in losses]
     if options["task"] is not None or options["positive_label"] is not None:
         return options["task"] in (None, *TASKS_OF_ONE_COLUMN) and all(alone)
@@ -156,6 +159,36 @@ def are_quantiles(tables: Sequence[Table], selection: Selection) -> bool:
     return not any(
         readings(roles["pred"].columns, patterns.get(model, ""), words) for model, roles in selection.slots.items()
     )
+
+
+class LabelSets(NamedTuple):
+    """What separates the labels in a text of several (nothing in a list), and those of the first rows."""
+
+    between: str
+    labels: tuple[str, ...]
+
+
+def label_sets(tables: Sequence[Table], target: Slot | None, width: int, task: object) -> LabelSets | None:
+    """Return how a target column holds several labels in each row, of which `width` columns are predictions.
+
+    They are lists, or texts such as `a|b`; None where a target is none of these.
+    """
+    if target is None or len(target.columns) > 1 or width < 2 or task not in (None, "multilabel"):
+        return None
+    shape = tables[target.table].shape(target.columns[0])
+    lists = shape.kind == "labels" or (
+        task == "multilabel" and shape.kind == "number" and shape.width not in (1, width)
+    )
+    if not lists and shape.kind not in ("text", "number"):
+        return None
+    words = first_words(tables, target, Kind.LABELS if lists else Kind.TEXT) if lists or shape.width == 1 else []
+    between = next((mark for mark in SEPARATORS if any(mark in word for word in words)), BETWEEN)
+    if not lists and not (
+        words and (task == "multilabel" or (between == BETWEEN and any(BETWEEN in word for word in words)))
+    ):
+        return None
+    pieces = (piece.strip() for word in words for piece in word.split(BETWEEN if lists else between))
+    return LabelSets("" if lists else between, tuple(dict.fromkeys(piece for piece in pieces if piece)))
 
 
 def fits_together(loss: Loss, width: int, are_quantiles: bool) -> bool:

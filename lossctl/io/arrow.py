@@ -14,7 +14,7 @@ from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import inexact_number
-from lossctl.io.table import NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, RowFault, Shape, Texts, floats
+from lossctl.io.table import BETWEEN, NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, RowFault, Shape, Texts, floats
 from lossctl.numerics.array import MOST_EXACT, Mask
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
@@ -53,6 +53,8 @@ def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) ->
         return numbers(array)
     if kind is Kind.TEXT:
         return texts(array, words)
+    if kind is Kind.LABELS:
+        return texts(joined(array), words)
     return keys(array) if kind is Kind.KEY else Cells(array)
 
 
@@ -110,6 +112,8 @@ def shape(kind: pa.DataType) -> Shape:
         return Shape("text") if kind.extension_name == UUID else shape(kind.storage_type)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if is_list(kind) and is_text(kind.value_type):
+        return Shape("labels")
     if is_list(kind):
         inner = shape(kind.value_type)
         return Shape(inner.kind, inner.width * kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
@@ -309,6 +313,16 @@ class DictionaryWords:
                 absent[:-1] |= False if nan is None else nan
             self._dictionary, self._words, self._absent = dictionary, words, absent
         return self._words, self._absent
+
+
+def joined(array: pa.Array) -> pa.Array:
+    """Join the labels of each row into one text, which is BETWEEN alone where there are none."""
+    if not is_list(array.type):
+        return array
+    import pyarrow.compute as pc  # which few need, and which takes time to import
+
+    rows = pc.binary_join(array.cast(pa.list_(pa.string())), pa.scalar(BETWEEN))
+    return pc.if_else(pc.equal(rows, pa.scalar("")), pa.scalar(BETWEEN), rows)
 
 
 def texts(array: pa.Array, words: DictionaryWords | None = None) -> Texts:

@@ -21,7 +21,7 @@ from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.classes import first_words
 from lossctl.io.select import WITHIN, Selection, Slot
-from lossctl.io.table import NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
+from lossctl.io.table import BETWEEN, NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
 
 Missing = Literal["error", "drop"]
@@ -31,12 +31,15 @@ PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 @dataclass(frozen=True)
 class TargetRule:
-    """How the target column is read: as numbers, as class labels, or as one label against all else.
+    """How the target is read: as numbers, as class labels, as sets of labels, or as one label against all else.
 
     classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need
     not be classes, since no loss counts their rows; their codes come after the classes'.
     negative: the other label, where it is declared; else it is the first other one that comes. decided: the models
     whose predictions are labels too. open: whether labels beside `classes` are classes as they come.
+    arrays: whether `positive` and `negative` are numbers, in each place of a row that is an array.
+    sets: the labels of which each row holds several, a column for each; `between` separates them in a text, and is
+    empty where rows are lists.
     """
 
     classes: tuple[str, ...] = ()
@@ -46,10 +49,20 @@ class TargetRule:
     negative: str | None = None
     decided: frozenset[str] = frozenset()
     open: bool = False
+    arrays: bool = False
+    sets: tuple[str, ...] = ()
+    between: str = ""
 
     @property
     def kind(self) -> Kind:
-        return Kind.TEXT if self.classes or self.decided or self.positive is not None else Kind.NUMBER
+        if self.sets and not self.between:
+            return Kind.LABELS
+        labels = self.classes or self.sets or self.decided or (self.positive is not None and not self.arrays)
+        return Kind.TEXT if labels else Kind.NUMBER
+
+    def members(self, word: str) -> list[str]:
+        """Return the labels of a set as it is written."""
+        return [text for piece in word.split(self.between or BETWEEN) if (text := piece.strip())]
 
 
 class BlockReader:
@@ -294,9 +307,14 @@ class BlockReader:
         where = self.where(table, breach.row)
         if kind != "label":
             return missing_value(where, column, kind, breach.count)
-        piece = self.tables[table].row({column: Kind.TEXT}, self.row_of(table, breach.row))
+        piece = self.tables[table].row({column: self.rule.kind}, self.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
+        if self.rule.sets:
+            members, known = self.rule.members(text), ClassCodes(self.rule.sets)
+            strange = next((label for label in members if known.of([label])[0] < 0), text)
+            where = f"{self.where(table, breach.row)}, column {printable(column)!r}: label {printable(strange)!r}"
+            return f"{where} is none of {listed(list(map(printable, self.rule.sets)))}{count}; --classes names others"
         if self.rule.negative is not None:
             labels = ",".join(printable(label) for label in (self.rule.negative, self.rule.positive or ""))
             return f"{where} is a third label{count}; --classes {labels} declares the two that there are"
@@ -337,7 +355,9 @@ class BlockReader:
         slot = self.selection.target
         if slot is None or self.rule.positive is None or self.rule.negative is not None:
             return ""
-        words = self.vocabulary(slot).words
+        if self.rule.arrays:
+            return ""
+        words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
         if _is_among(self.rule.positive, words):
             return ""
         examples = ", ".join(repr(printable(word)) for word in words[:3])
@@ -369,6 +389,13 @@ class BlockReader:
         if column is None:
             return DataError(f"{place} comes back after other sets; rows of a set must stand together: sort by it")
         return DataError(f"{place} has another {printable(column)} than the row before; it must be one within a set")
+
+
+def two_labels(values: Array, rule: TargetRule) -> Array:
+    """Return arrays of two numbers as 0 and 1; any other number as one that no loss takes, NaN as it is."""
+    positive, negative = float(rule.positive or 0), float(rule.negative or 0)
+    other = np.where(np.isnan(values), np.nan, np.inf)
+    return np.where(values == positive, 1.0, np.where(values == negative, 0.0, other))
 
 
 def _is_among(label: str, words: Sequence[str]) -> bool:
@@ -444,21 +471,46 @@ class RoleArrays:
         return self._shared[slot, Kind.TEXT]
 
     def target(self, slot: Slot) -> NDArray[Any]:
-        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (1, rows)."""
+        """Return the target as the rule says: numbers (width, rows), class codes (rows,), or 0/1 (width, rows)."""
         rule = self._reader.rule
         if rule.kind is Kind.NUMBER:
-            return self.numbers(slot)
-        return self._labels(slot)
+            return self.numbers(slot) if rule.positive is None else two_labels(self.numbers(slot), rule)
+        if rule.sets:
+            return self._sets(slot)
+        columns = [self._labels(Slot(slot.table, (name,))) for name in slot.columns]
+        return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
     def role(self, model: str, role: str, slot: Slot) -> Array:
-        """Return what a model has in a role: numbers, or the codes of labels, as (width, rows)."""
+        """Return what a model has in a role: numbers, or the codes of labels, as (width, rows).
+
+        Masks that are written as those of the target are 0 and 1.
+        """
         if role in CODED:
             return self.codes(slot)
-        if role != "pred" or model not in self._reader.rule.decided:
-            return self.numbers(slot)
-        if slot not in self._predicted:
-            self._predicted[slot] = self._labels(slot)
-        return self._predicted[slot]
+        rule = self._reader.rule
+        if role == "pred" and model in rule.decided:
+            if slot not in self._predicted:
+                self._predicted[slot] = self._labels(slot)
+            return self._predicted[slot]
+        values = self.numbers(slot)
+        if role != "pred" or not rule.arrays or 0.0 <= float(rule.positive or 0) <= 1.0:
+            return values
+        flags = two_labels(values, rule)
+        return np.where(np.isinf(flags).any(axis=0), values, flags)
+
+    def _sets(self, slot: Slot) -> Array:
+        """Return the labels of each row as 0 and 1, (labels, rows); NaN where the row is null."""
+        codes, rule = self.texts(slot), self._reader.rule
+        words, labels = self._reader.vocabulary(slot).words, ClassCodes(rule.sets)
+        present, places = np.unique(codes, return_inverse=True)
+        table, strange = np.zeros((len(rule.sets), len(present))), np.zeros(len(present), dtype=bool)
+        for place, code in enumerate(present.tolist()):
+            members = labels.of(rule.members(words[code]) if code >= 0 else [])[:-1]
+            strange[place] = (members < 0).any()
+            table[members[members >= 0], place] = 1.0
+        table[:, present < 0] = np.nan
+        self._note(self.faults, Defect(slot.table, slot.columns[0], "label"), strange[places])
+        return np.ascontiguousarray(table[:, places])
 
     def _labels(self, slot: Slot) -> NDArray[Any]:
         """Return labels as class codes, (rows,) or where predictions have them too (1, rows), or as 0/1 (1, rows)."""

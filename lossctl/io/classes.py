@@ -46,11 +46,11 @@ def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
     return order
 
 
-def first_words(tables: Sequence[Table], slot: Slot) -> list[str]:
+def first_words(tables: Sequence[Table], slot: Slot, kind: Kind = Kind.TEXT) -> list[str]:
     """Return the labels in the first rows of a column; what cannot be read ends them, as a pass over it will say."""
     vocabulary, rows, [name] = Vocabulary(), 0, slot.columns
     try:
-        for piece in decoded(tables[slot.table].read({name: Kind.TEXT})):
+        for piece in decoded(tables[slot.table].read({name: kind})):
             vocabulary.codes(piece.column(name, Texts))
             rows += piece.rows
             if rows >= FIRST:
@@ -75,11 +75,17 @@ def first_numbers(tables: Sequence[Table], slot: Slot) -> Array | None:
 
 
 def classes_of(
-    tables: Sequence[Table], selection: Selection, width: int, text: str | None, ignored: Sequence[str] = ()
+    tables: Sequence[Table],
+    selection: Selection,
+    width: int,
+    text: str | None,
+    ignored: Sequence[str] = (),
+    labels_of_target: Sequence[str] | None = None,
 ) -> Classes:
     """Decide which label each of `width` prediction columns is; put those of every model into one order.
 
-    text: --classes. ignored: labels that need not be classes. Raises UsageError where names and labels do not agree.
+    text: --classes. ignored: labels that need not be classes. labels_of_target: in place of the first words of the
+    target. Raises UsageError where names and labels do not agree.
     """
     preds = {model: (roles["pred"], selection.patterns.get(model, "")) for model, roles in selection.slots.items()}
     if text is not None:
@@ -94,7 +100,8 @@ def classes_of(
         return Classes(labels, "option")
     assert selection.target is not None
     strange = ClassCodes(ignored)
-    words = [word for word in first_words(tables, selection.target) if strange.of([word])[0] < 0]
+    words = first_words(tables, selection.target) if labels_of_target is None else labels_of_target
+    words = [word for word in words if strange.of([word])[0] < 0]
     by_model = {model: labels_of(slot.columns, pattern, words, width) for model, (slot, pattern) in preds.items()}
     classes = next((one for one in by_model.values() if one.by == "position"), next(iter(by_model.values())))
     order = ClassCodes(classes.labels)

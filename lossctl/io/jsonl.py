@@ -29,7 +29,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number
 from lossctl.io.records import Chunk, Format, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.io.table import BETWEEN, Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -183,6 +183,8 @@ class FirstValue:
             return FirstValue(dialect.kind_of(text), plain=str)
         if isinstance(value, Pairs):
             return FirstValue("other", plain=Pairs)
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            return FirstValue("labels", plain=list)
         if isinstance(value, list):
             try:
                 entries = flattened(value)
@@ -222,7 +224,8 @@ class Member:
         """
         if self.first.vector:
             inner = pa.bool_() if self.first.kind == "boolean" else pa.float64()
-            return None if self.kind in (Kind.TEXT, Kind.KEY) or self.first.plain is None else pa.list_(inner)
+            fits = self.kind in (Kind.NUMBER, Kind.CELL) and self.first.plain is not None
+            return pa.list_(inner) if fits else None
         if self.kind in (Kind.TEXT, Kind.KEY):
             return TEXT_TYPES.get(self.first.plain)
         if self.first.plain is str:
@@ -246,6 +249,8 @@ class Member:
         """Return a value as the column holds it, None for a missing one; raise Fault for one that it cannot have."""
         if self.kind is Kind.CELL:
             return value
+        if self.kind is Kind.LABELS:
+            return joined(value)
         if self.kind is not Kind.NUMBER:
             return None if isinstance(value, str) and value in self.dialect.null else word(value)
         if self.first.vector:
@@ -259,7 +264,7 @@ class Member:
         if self.kind is Kind.CELL:
             return self._cells(values)
         texts = spelled(values)
-        return Texts.of(texts) if self.kind is Kind.TEXT else arrow.column(arrow.text_array(texts), Kind.KEY)
+        return Texts.of(texts) if self.kind is not Kind.KEY else arrow.column(arrow.text_array(texts), Kind.KEY)
 
     def _numbers(self, values: Sequence[Any]) -> Numbers:
         null = np.array([value is None for value in values], dtype=bool)
@@ -368,6 +373,16 @@ def word(value: Any) -> str | float | None:
     if isinstance(value, float):
         return finite(value)
     return None if value is None else written(value)
+
+
+def joined(value: Any) -> str | float | None:
+    """Return a list of labels as one text; None for a missing one."""
+    if not isinstance(value, list) or isinstance(value, Pairs):
+        return word(value)
+    labels = spelled([word(inner) for inner in value])
+    if any(text is None for text in labels):
+        raise Fault("has a null inside a list")
+    return BETWEEN.join(text or "" for text in labels) or BETWEEN
 
 
 def spelled(values: Sequence[str | float | None]) -> list[str | None]:

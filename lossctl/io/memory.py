@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,7 +15,19 @@ from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.dialect import inexact_number
-from lossctl.io.table import NOT_SINGLE, Column, Kind, Numbers, Piece, Shape, Table, block_starts, decoded, floats
+from lossctl.io.table import (
+    BETWEEN,
+    NOT_SINGLE,
+    Column,
+    Kind,
+    Numbers,
+    Piece,
+    Shape,
+    Table,
+    block_starts,
+    decoded,
+    floats,
+)
 from lossctl.numerics.array import array_of, is_inexact, missing
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
@@ -127,12 +139,17 @@ class ArrayTable(Table):
         return None if self._rows is None else block_starts(self._rows)
 
     def shape(self, name: str) -> Shape:
+        if are_lists_of_labels(self._values[name]):
+            return Shape("labels")
         array = self.array(name)
         kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
         return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        lengths = {name: len(self.array(name)) for name in columns}
+        lengths = {
+            name: len(self._values[name] if kind is Kind.LABELS else self.array(name))  # type: ignore[arg-type]
+            for name, kind in columns.items()
+        }
         if len(set(lengths.values())) > 1:
             raise DataError(f"{self.label}: the columns differ in length: {lengths}")
         end = max(lengths.values(), default=0) if stop is None else stop
@@ -145,6 +162,8 @@ class ArrayTable(Table):
         return sum(self.shape(name).width for name in columns)
 
     def _column(self, name: str, rows: slice, kind: Kind) -> Column:
+        if kind is Kind.LABELS:
+            return labels(joined(self._values[name][rows]), Kind.TEXT)  # type: ignore[index]  # lists have rows
         array = self.array(name)[rows]
         if kind in (Kind.TEXT, Kind.KEY):
             if name not in self._labels:
@@ -162,6 +181,21 @@ class ArrayTable(Table):
                     where = self.where(self._first + rows.start + row)
                     raise DataError(f"{where}, column {name!r}: {inexact_number(entry)}")
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
+
+
+def are_lists_of_labels(values: object) -> bool:
+    """Whether values are a list, or an array, of lists of texts; the first one that is not empty tells."""
+    if not isinstance(values, list | tuple | np.ndarray) or getattr(values, "dtype", np.dtype(object)).kind != "O":
+        return False
+    first = next((value for value in values if value is not None and np.size(value)), None)
+    return isinstance(first, list | tuple | set | frozenset | np.ndarray) and isinstance(next(iter(first)), str)
+
+
+def joined(values: Iterable[Any]) -> NDArray[Any]:
+    """Return lists of labels as texts; None where there is none."""
+    rows = ([value] if isinstance(value, str) else value for value in values)
+    texts = [None if row is None else BETWEEN.join(map(label_of, row)) or BETWEEN for row in rows]
+    return np.array(texts, dtype=object)
 
 
 def _length(values: object) -> int | None:

@@ -27,6 +27,9 @@ BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
 BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth of that
 
 
+BETWEEN: Final = "|"  # labels of one row
+
+
 class RowFault(DataError):
     """What is wrong with one of the rows at hand, to be put behind the place where it stands."""
 
@@ -40,13 +43,14 @@ class Kind(Enum):
 
     NUMBER = "number"
     TEXT = "text"
+    LABELS = "labels"  # lists of labels, each joined by BETWEEN
     KEY = "key"
     CELL = "cell"  # as the container holds it, for a survey: nothing about it can be wrong
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a table says of a column before it is read: number, boolean, text or other, its width, and axes of a row."""
+    """What a table says of a column: number, boolean, text, labels (lists) or other, its width, and axes of a row."""
 
     kind: str
     width: int = 1
