@@ -75,7 +75,8 @@ class Job:
         if self._sets is not None:
             self.widths["target"] = self.widths["pred"]
         self._decided = self._predicts_classes(options["task"], positive, text)
-        self._label_models = [] if positive is None or target is None else self._models_of_labels(target)
+        several = target is None or self.widths["target"] > 1
+        self._label_models = [] if positive is None or target is None or several else self._models_of_labels(target)
         self._only_classes = self._decided or len(self._label_models) == len(selection.models)  # are predicted by all
         self.task = self._task(options["task"], positive)
         self.reading: TargetReading | None = None
