@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.domain import AMOUNTS, REAL, SOFTMAX_LOGITS, Box, Domain
+from lossctl.core.domain import AMOUNTS, REAL, SOFTMAX_LOGITS, Box, Domain, Extent, Test
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
 RAW: Final = {"softmax": SOFTMAX_LOGITS, "renormalize": AMOUNTS}
+
+
+FEW: Final = 64  # rows that mostly tell
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,23 @@ class Breach:
         return min(self.row, self.clash)
 
 
-def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64]) -> Breach:
-    """Find the rows of one role outside its domain; `addresses` are the rows' addresses."""
+def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64], extent: Extent | None = None) -> Breach:
+    """Find the rows of one role outside its domain; `addresses` are the rows' addresses, `extent` is that of values."""
     count, row = 0, NEVER
-    if not domain.admits(values):
+    if not (domain.spans(extent) if extent is not None else False) and not domain.admits(values):
         outside = domain.outside(values)
         count = int(np.count_nonzero(outside))
         row = int(addresses[np.argmax(outside)])
-    sides = domain.sides(values)
-    if sides is None:
-        return Breach(count, row)
-    sides_begin = (int(addresses[np.argmax(side)]) if side.any() else NEVER for side in sides)
-    return Breach(count, row, *sides_begin)
+    return Breach(count, row, *(first(test, values, addresses) for test in domain.sides(extent)))
+
+
+def first(test: Test, values: NDArray[Any], addresses: NDArray[np.int64]) -> int:
+    """Return the address of the first row with a value that passes a test, NEVER if none does; few rows mostly tell."""
+    for few in (values[..., :FEW], values):
+        passes = np.logical_or.reduce(test(few), axis=0)
+        if passes.any():
+            return int(addresses[np.argmax(passes)])
+    return NEVER
 
 
 def judged(domain: Domain, role: str, activation: str) -> Domain:
@@ -98,7 +106,8 @@ class Block:
     slicing name -> (rows,) the first target of each row's group, where a loss needs it.
     missing: the rows in which a value is null or NaN, faults: in which a label or target is wrong. digest: the
     fingerprint of all rows read, digest_kept: of the addresses or keys of those kept. units: (rows,) hashes of what is
-    resampled as one, where it is asked for. stopped: what made the rows after these unreadable.
+    resampled as one, where it is asked for. stopped: what made the rows after these unreadable. extents: of arrays in
+    `models`, by identity, as far as they are known.
     """
 
     start: int
@@ -115,6 +124,7 @@ class Block:
     digest_kept: int = 0
     units: Hashes | None = None
     stopped: DataError | None = None
+    extents: Mapping[int, Extent] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -159,7 +169,9 @@ def _combined(blocks: Sequence[Block], combine: Callable[[Sequence[NDArray[Any]]
             arrays[id(last)] = np.ascontiguousarray(combine(values))
         return arrays[id(last)]
 
-    return replace(blocks[-1], **{name: new([getattr(block, name) for block in blocks]) for name in ROW_ARRAYS})
+    return replace(
+        blocks[-1], extents={}, **{name: new([getattr(block, name) for block in blocks]) for name in ROW_ARRAYS}
+    )
 
 
 class _Rows(Protocol):
@@ -232,9 +244,9 @@ def text_hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
-def bits(values: NDArray[Any]) -> Hashes:
-    """View (rows,) float64 or int64 values as their bits; every NaN as the same."""
-    if values.dtype.kind == "f" and np.isnan(np.minimum.reduce(values, initial=0.0)):
+def bits(values: NDArray[Any], numbers: bool = False) -> Hashes:
+    """View (rows,) float64 or int64 values as their bits; every NaN as the same, unless all are `numbers`."""
+    if not numbers and values.dtype.kind == "f" and np.isnan(np.minimum.reduce(values, initial=0.0)):
         values = np.where(np.isnan(values), np.nan, values)
     return np.ascontiguousarray(values).view(np.uint64)
 

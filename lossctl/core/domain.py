@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.numerics.array import Array, Mask
+
+
+class Extent(NamedTuple):
+    """The least and the largest value of a block, NaN if there is one, and whether all are whole by their type."""
+
+    low: float
+    high: float
+    whole: bool = False
+
+
+Test = Callable[[Array], Mask]
+
+
+def extent(x: Array, whole: bool = False) -> Extent:
+    """Return the extent of a block that is not empty."""
+    return Extent(float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None)), whole)
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,10 @@ class Domain:
         """Return whether every row of a block is admissible, as `outside` would say, only sooner."""
         return not self.outside(x).any()
 
+    def spans(self, extent: Extent) -> bool:
+        """Return whether all values of this extent are admissible; False where that does not follow from it."""
+        return False
+
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         """Draw a (width, rows) block from the inside of the domain, ends now and then included."""
         raise NotImplementedError  # abstract: each kind of domain below says it
@@ -44,9 +64,9 @@ class Domain:
         """Return the activations whose outputs can lie in this domain."""
         return frozenset({"none"})
 
-    def sides(self, x: Array) -> tuple[Mask, Mask] | None:
-        """Return two row masks that must not both occur in one input, or None where nothing can clash."""
-        return None
+    def sides(self, extent: Extent | None) -> tuple[Test, ...]:
+        """Return two tests, in (width, rows) masks, of which an input may pass only one; none if nothing clashes."""
+        return ()
 
     def advice(self, row: Array, role: str) -> str:
         """Return the likely fix for a (width,) row outside of the domain; nothing where there is none to be known."""
@@ -82,9 +102,10 @@ class Interval(Domain):
         return ~np.logical_and.reduce(self.holds(x), axis=0)
 
     def admits(self, x: Array) -> bool:
-        if self.hole is not None or not x.size:
-            return not self.outside(x).any()
-        return bool(self.holds(np.array(ends(x))).all())
+        return self.spans(extent(x)) if x.size and self.hole is None else not self.outside(x).any()
+
+    def spans(self, extent: Extent) -> bool:
+        return self.hole is None and bool(Interval.holds(self, np.array(extent[:2])).all())
 
     def contains(self, other: Interval) -> bool:
         """Return whether every value of `other` is a value of this interval."""
@@ -139,6 +160,9 @@ class Whole(Interval):
     def admits(self, x: Array) -> bool:
         return not self.outside(x).any()
 
+    def spans(self, extent: Extent) -> bool:
+        return extent.whole and super().spans(extent)
+
     def contains(self, other: Interval) -> bool:
         return isinstance(other, Whole) and super().contains(other)
 
@@ -158,6 +182,9 @@ class Gap(Interval):
 
     def admits(self, x: Array) -> bool:
         return not self.outside(x).any()
+
+    def spans(self, extent: Extent) -> bool:
+        return False
 
     def __str__(self) -> str:
         return f"{super().__str__()} without ({number(self.gap[0])}, {number(self.gap[1])})"
@@ -183,11 +210,6 @@ class Score(Interval):
 
     def activations(self) -> frozenset[str]:
         return frozenset({"none", "tanh"})
-
-
-def ends(x: Array) -> tuple[float, float]:
-    """Return the least and the largest value of a block; NaN if there is one in it."""
-    return float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None))
 
 
 def number(x: float) -> str:
@@ -259,6 +281,11 @@ class Box(Domain):
 SUM_TOLERANCE = 1e-3  # a row of probabilities rounded to three digits still counts as one
 
 
+def no_row(x: Array) -> Mask:
+    """The test that no value passes."""
+    return np.zeros((1, 1), dtype=bool)
+
+
 @dataclass(frozen=True)
 class Flag(Domain):
     """A yes/no label written {0, 1}, {-1, +1} or as booleans; `soft` admits probabilities too."""
@@ -272,8 +299,13 @@ class Flag(Domain):
     def advice(self, row: Array, role: str) -> str:
         return advice_on_labels(row, role)
 
-    def sides(self, x: Array) -> tuple[Mask, Mask] | None:
-        return np.logical_or.reduce(x == -1.0, axis=0), np.logical_or.reduce((x >= 0.0) & (x < 1.0), axis=0)
+    def spans(self, extent: Extent) -> bool:
+        return extent.low >= -1.0 and extent.high <= 1.0 and (extent.whole or (self.soft and extent.low >= 0.0))
+
+    def sides(self, extent: Extent | None) -> tuple[Test, ...]:
+        if extent is not None and extent.low >= 0.0:
+            return no_row, lambda x: x < 1.0
+        return lambda x: x == -1.0, lambda x: (x >= 0.0) & (x < 1.0)
 
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
         hard = rng.integers(0, 2, (width, rows)).astype(np.float64)
@@ -322,7 +354,7 @@ class Simplex(Domain):
     def admits(self, x: Array) -> bool:
         if not x.size or not UNIT.admits(x):
             return not self.outside(x).any()
-        low, high = ends(np.add.reduce(x, axis=0))
+        low, high, _ = extent(np.add.reduce(x, axis=0))
         within = self.tolerance / 2
         return (low >= 1.0 - within and high <= 1.0 + within) or not self.outside(x).any()
 

@@ -159,7 +159,9 @@ def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
     values = {check: block.models[check.model or plan.models[0]][check.role] for check in plan.checks}
     if block.weight is not None:
         values[WEIGHT] = block.weight[np.newaxis]
-    breaches = {check: breach(check.domain, values[check], block.addresses) for check in values}
+    breaches = {
+        check: breach(check.domain, x, block.addresses, block.extents.get(id(x))) for check, x in values.items()
+    }
     # one side of a flag is kept even where nothing is wrong: the other side may come in another block
     return {check: finding for check, finding in breaches.items() if finding != Breach()}
 

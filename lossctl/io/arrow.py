@@ -176,7 +176,8 @@ def numbers(array: pa.Array) -> Numbers:
         return Numbers(np.empty((1, 0)))
     values, present = as_float64(array), valid(array)
     if present is None:
-        return Numbers(values[np.newaxis])
+        whole = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
+        return Numbers(values[np.newaxis], whole=whole)
     return Numbers(np.where(present, values, np.nan)[np.newaxis], ~present)
 
 

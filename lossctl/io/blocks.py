@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
-from lossctl.core.domain import ClassCodes, OpenCodes
+from lossctl.core.domain import ClassCodes, Extent, OpenCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
@@ -203,13 +203,13 @@ class BlockReader:
             for model, roles in selection.slots.items()
         }
         columns: list[Hashes] = [self._word_hashes(arrays, slot) for slot in self._coded]
-        columns += [bits(line) for slot in self._given for line in arrays.numbers(slot)]
+        columns += [line for slot in self._given for line in arrays.bits(arrays.numbers(slot))]
         if selection.target is not None:
             target = arrays.target(selection.target)
             if self.rule.open:
                 columns.append(self._word_hashes(arrays, selection.target))
             else:
-                columns += [bits(line) for line in target] if target.ndim == 2 else [self._class_hashes[target]]
+                columns += arrays.bits(target) if target.ndim == 2 else [self._class_hashes[target]]
             for slot in self._other_targets.values():
                 arrays.compare(target, slot)
             models = {model: {"target": target, **roles} for model, roles in models.items()}
@@ -239,6 +239,7 @@ class BlockReader:
             digest=fingerprint(hashes, columns),  # overwrites the hashes
             units=units,
             stopped=rows.stopped,
+            extents=arrays.extents,
         )
         return block.take(~unusable) if some_unusable else block
 
@@ -421,7 +422,8 @@ class RoleArrays:
         self.missing: dict[Defect, Breach] = {}
         self.faults: dict[Defect, Breach] = {}
         self.unusable: Mask = np.zeros(rows.rows, dtype=bool)
-        self._values: dict[tuple[int, str], Array] = {}
+        self._values: dict[tuple[int, str], Numbers] = {}
+        self.extents: dict[int, Extent] = {}  # of number columns, by identity
         self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
         self._shared: dict[tuple[Slot, Kind], Array] = {}
         self._predicted: dict[Slot, Array] = {}
@@ -437,11 +439,11 @@ class RoleArrays:
                         self._note(self.missing, Defect(table, name, "null"), codes < 0)
                     self._codes[table, name] = codes
                 elif isinstance(column, Numbers):
-                    self._values[table, name] = column.values
+                    self._values[table, name] = column
                     self._note_missing(table, name, column)
 
     def _note_missing(self, table: int, name: str, column: Numbers) -> None:
-        if column.null is not None or np.isnan(np.minimum.reduce(column.values, axis=None)):
+        if column.null is not None or column.extent.low != column.extent.low:
             null = column.null if column.null is not None else np.zeros(len(self.addresses), dtype=bool)
             holes = np.logical_or.reduce(np.isnan(column.values), axis=0)
             self._note(self.missing, Defect(table, name, "null"), null)
@@ -461,8 +463,16 @@ class RoleArrays:
         """Return the (width, rows) values of number columns, one array however many models share it."""
         if (slot, Kind.NUMBER) not in self._shared:
             columns = [self._values[slot.table, name] for name in slot.columns]
-            self._shared[slot, Kind.NUMBER] = columns[0] if len(columns) == 1 else np.concatenate(columns)
+            lines = [column.values for column in columns]
+            values = self._shared[slot, Kind.NUMBER] = lines[0] if len(lines) == 1 else np.concatenate(lines)
+            low, high, whole = zip(*(column.extent for column in columns), strict=True)
+            self.extents[id(values)] = Extent(float(np.min(low)), float(np.max(high)), all(whole))
         return self._shared[slot, Kind.NUMBER]
+
+    def bits(self, lines: Array) -> list[Hashes]:
+        """Return the bits of number columns."""
+        extent = self.extents.get(id(lines))
+        return [bits(line, numbers=extent is not None and extent.low == extent.low) for line in lines]
 
     def codes(self, slot: Slot) -> Array:
         """Return the codes (1, rows) of a column of which only equality counts, one array however many share it."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from itertools import islice
 from threading import Lock, local
 from typing import Any, Final, Self, TypeVar
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
-from lossctl.core.domain import label
+from lossctl.core.domain import Extent, extent, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import inexact_number
 from lossctl.io.source import Source
@@ -197,17 +198,26 @@ class Column(ABC):
 
 @dataclass(frozen=True)
 class Numbers(Column):
-    """(width, rows) float64 values, NaN where null; `null` is (rows,) True for nulls, None where there are none."""
+    """(width, rows) float64 values, NaN where null; `null` is (rows,) True for nulls, None where there are none.
+
+    whole: whether all are whole numbers by their type.
+    """
 
     values: Array
     null: Mask | None = None
+    whole: bool = False
+
+    @cached_property
+    def extent(self) -> Extent:
+        """The least and the largest value; NaN if there is one."""
+        return extent(self.values, self.whole) if self.values.size else Extent(0.0, 0.0)
 
     @property
     def rows(self) -> int:
         return self.values.shape[1]
 
     def cut(self, rows: slice) -> Numbers:
-        return Numbers(self.values[:, rows], _cut(self.null, rows))
+        return Numbers(self.values[:, rows], _cut(self.null, rows), self.whole)
 
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
