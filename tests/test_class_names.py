@@ -177,6 +177,31 @@ def test_arrays_go_by_their_place_with_a_note_or_ask_for_the_classes(tmp_path: P
     assert value(data, **options, classes=KINDS[kind]) == right
 
 
+# several outputs: columns of target and predictions belong together by their names ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "pred"),
+    [
+        ("a,b", "b_hat,a_hat"),
+        ("t.a,t.b", "p.b,p.a"),
+        ("y1,y2", "p2,p1"),
+        ("t_a,t_b", "p_b,p_a"),
+        ("a true,b true", "b pred,a pred"),
+        ("true_*", "p_*"),
+    ],
+)
+@pytest.mark.parametrize("loss", ["mae", "cce"])
+def test_outputs_are_paired_by_name(lossctl: Lossctl, write: Write, target: str, pred: str, loss: str) -> None:
+    truth = ["true_a", "true_b"] if "*" in target else target.split(",")
+    guesses = ["p_b", "p_a"] if "*" in pred else pred.split(",")
+    path = write("a.csv", ",".join([*truth, *guesses]) + "\n1,0,0.1,0.9\n0,1,0.8,0.2\n")
+    ran = lossctl(
+        "eval", path, "-t", target, "-p", f"m={pred.rpartition('=')[2]}", "-l", loss, "--no-ci", "-f", "value"
+    )
+    assert ran.values == [pytest.approx(0.15 if loss == "mae" else -np.log([0.9, 0.8]).mean())]
+
+
 # patterns and spellings -----------------------------------------------------------------------------------------------
 
 
