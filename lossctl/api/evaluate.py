@@ -48,7 +48,7 @@ def evaluate(
     arguments: dict[str, Any],
     data: object,
     *,
-    target: str | None = None,
+    target: Names = None,
     pred: Names | Mapping[str, str | Sequence[str]] = None,
     losses: Losses = None,
     weight: str | None = None,

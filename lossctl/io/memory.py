@@ -35,6 +35,7 @@ NUMERIC = "biuf"  # kinds of NumPy types that become float64
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
 ARROW_PROTOCOL: Final = ("__arrow_c_stream__", "__arrow_c_array__")
+TARGETS: Final = "targets"  # what a table that holds the truth alone is called
 CONVERSIONS: Final = ("to_reader", "to_pandas", "toPandas", "to_arrow", "to_dataframe", "to_frame")
 ALLOWED: Final = (
     "a pandas or Polars frame, an Arrow table, reader or dataset, a DuckDB relation, a dict of arrays, a list of "
@@ -49,6 +50,9 @@ def from_memory(data: Any, label: str = "data") -> Table:
         return ArrayTable(data, label)
     if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
         return ArrayTable(columns_of(data), label)
+    single = len(getattr(data, "shape", ())) == 1 and getattr(getattr(data, "dtype", None), "names", None) is None
+    if single and label == TARGETS:  # a series, or an array without a name
+        return ArrayTable({str(getattr(data, "name", None) or "target"): data}, label)
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return ArrayTable({name: data[name] for name in data.dtype.names}, label)
     if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -344,6 +348,7 @@ class FrameTable(ArrowTable):
         place = self.place(name)
         columns = self.table.columns
         series = self.table[columns[place]] if columns.nlevels == 1 else self.table.iloc[:, place]
+        series = series.sparse.to_dense() if hasattr(series.array, "to_dense") else series  # unknown to Arrow
         try:
             # from_pandas=True: NaN is null, as pandas has it; what NumPy holds comes faster without the series
             array = pa.array(series.to_numpy() if isinstance(series.dtype, np.dtype) else series, from_pandas=True)
