@@ -361,11 +361,11 @@ def test_the_target_may_be_a_list_of_columns() -> None:
     options: dict[str, Any] = {"pred": {"m": ["p", "q"]}, "losses": "mae"}
     expected = lossctl.evaluate(frame, target="a,b", **options)
     assert numbers(lossctl.evaluate(frame, target=["a", "b"], **options)) == numbers(expected)
-    assert lossctl.validate(frame, target=["a", "b"], **options).works  # type: ignore[arg-type]
+    assert lossctl.validate(frame, target=["a", "b"], **options).works
 
 
 def test_a_role_is_found_by_its_own_name() -> None:
-    data = {"anchor": [[0.0, 0.0]], "positive": [[1.0, 0.0]], "negative": [[0.0, 1.5]]}
+    data: dict[str, Any] = {"anchor": [[0.0, 0.0]], "positive": [[1.0, 0.0]], "negative": [[0.0, 1.5]]}
     notes: list[str] = []
     assert lossctl.evaluate(data, losses="triplet", note=notes.append).value() == lossctl.get("triplet")(**data)
     assert "--role anchor=anchor (its own name, as none was given)" in notes
@@ -385,8 +385,9 @@ def test_frames_of_any_types_of_pandas() -> None:
 
 
 def test_arrays_by_position_are_shown_the_way() -> None:
+    evaluate: Any = lossctl.evaluate
     with pytest.raises(TypeError, match=r"evaluate\(\) takes one argument without a name.*get\('mse'\)\(y, p\)$"):
-        lossctl.evaluate([1.0], [2.0])  # type: ignore[call-arg]
+        evaluate([1.0], [2.0])
 
 
 @pytest.mark.parametrize(
