@@ -62,6 +62,10 @@ class Tensor:
     def __init__(self, values: Any, dtype: str = "torch.float64", ready: tuple[str, ...] = ()) -> None:
         self.values, self.dtype, self.ready = np.asarray(values), dtype, ready
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
     def detach(self) -> Tensor:
         return Tensor(self.values, self.dtype, (*self.ready, "detach"))
 
