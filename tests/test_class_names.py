@@ -264,6 +264,12 @@ def test_columns_that_labels_name_in_two_ways(refused: Refused, write: Write) ->
     refused(path, "-t", "y", "-p", "m=1_2,2_1", "-l", "cce", code=USAGE, says=says)
 
 
+def test_a_pattern_that_misses_a_class(refused: Refused, write: Write) -> None:
+    path = write("a.csv", "y,setosa,versicolor,virginica\nsetosa,0.8,0.1,0.1\nvirginica,0.1,0.1,0.8\n")
+    says = ["label 'setosa' is no class", "the classes are versicolor, virginica"]
+    refused(path, "-t", "y", "-p", "m=v*", "-l", "cce", code=DATA, says=says)
+
+
 def test_classes_in_another_order_than_the_names_are_an_error(refused: Refused, write: Write) -> None:
     path = write("a.csv", "y,cat,dog\ncat,0.9,0.1\ndog,0.2,0.8\n")
     asked = (path, "-t", "y", "-p", "m=cat,dog", "-l", "cce", "--classes", "dog,cat")
