@@ -179,6 +179,11 @@ class ArrayTable(Table):
                 return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
+        if array.dtype.kind in "US":
+            from lossctl.io import arrow
+
+            with self.naming(name, self._first + rows.start):
+                return arrow.numbers(arrow_array(single(array)))
         for row, value in enumerate(array.reshape(len(array), -1)):
             for entry in value.tolist():
                 if isinstance(entry, int) and is_inexact(entry):
