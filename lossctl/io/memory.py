@@ -32,6 +32,7 @@ from lossctl.numerics.array import array_of, is_inexact, missing
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 NUMERIC = "biuf"  # kinds of NumPy types that become float64
+WRITTEN = "US"  # kinds of NumPy types that hold text
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
 ARROW_PROTOCOL: Final = ("__arrow_c_stream__", "__arrow_c_array__")
@@ -179,7 +180,7 @@ class ArrayTable(Table):
                 return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
-        if array.dtype.kind in "US":
+        if array.dtype.kind in WRITTEN:
             from lossctl.io import arrow
 
             with self.naming(name, self._first + rows.start):
