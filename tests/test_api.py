@@ -328,7 +328,7 @@ WRONG_TYPES: list[tuple[str, Any, str]] = [
     ("by", pd.DataFrame({"a": [1]}), "by: a value of type DataFrame is not allowed"),
     ("pred", {"a": 1}, r"pred: \{'a': 1\} is not allowed; .* a mapping from models to names of columns"),
     ("pred", [None], r"pred: \[None\] is not allowed"),
-    ("target", ["progression"], r"target: \['progression'\] is not allowed; the name of one column"),
+    ("target", {"a": 1}, r"target: .* is not allowed; a column, or a list of columns"),
     ("losses", {1: "mae"}, r"losses: \{1: 'mae'\} is not allowed; a spec such as 'huber:delta=2', a Loss"),
     ("losses", [1], r"losses: \[1\] is not allowed"),
     ("activation", 1, "activation: 1 is not allowed; a text such as 'sigmoid'"),
@@ -376,7 +376,7 @@ def test_arguments_of_a_wrong_type_are_refused_by_name(name: str, value: object,
         ("save_baseline", b"x", "save_baseline: b'x' is not allowed"),
         ("reduction", ["mean"], r"reduction: \['mean'\] is not allowed; 'mean' or 'sum'"),
         ("id", object(), "id: a value of type object is not allowed"),
-        ("target", ["\x1b" * 1000], r"target: \['"),
+        ("weight", ["\x1b" * 1000], r"weight: \['"),
     ],
 )
 def test_every_function_shares_one_table_of_types(name: str, value: object, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import random
 from pathlib import Path
@@ -134,7 +135,10 @@ def test_a_file_that_is_cut_short_or_holds_a_name_twice(tmp_path: Path) -> None:
 
 def test_columns_of_other_types_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "a.arrow"
-    for column, words in ((pa.array(["a"]), "holds text"), (pa.array([{"a": 1.0}]), "holds struct<a: double> values")):
+    for column, words in (
+        (pa.array([datetime.date(2026, 1, 1)]), "holds date32.day. values"),
+        (pa.array([{"a": 1.0}]), "holds struct<a: double> values"),
+    ):
         path.write_bytes(stream(pa.table({"y": [1.0], "p": column})))
         with pytest.raises(lossctl.DataError, match=f"column 'p' {words}; numbers are needed"):
             lossctl.evaluate(path, **OPTIONS)

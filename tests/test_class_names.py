@@ -177,6 +177,31 @@ def test_arrays_go_by_their_place_with_a_note_or_ask_for_the_classes(tmp_path: P
     assert value(data, **options, classes=KINDS[kind]) == right
 
 
+# several outputs: columns of target and predictions belong together by their names ------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "pred"),
+    [
+        ("a,b", "b_hat,a_hat"),
+        ("t.a,t.b", "p.b,p.a"),
+        ("y1,y2", "p2,p1"),
+        ("t_a,t_b", "p_b,p_a"),
+        ("a true,b true", "b pred,a pred"),
+        ("true_*", "p_*"),
+    ],
+)
+@pytest.mark.parametrize("loss", ["mae", "cce"])
+def test_outputs_are_paired_by_name(lossctl: Lossctl, write: Write, target: str, pred: str, loss: str) -> None:
+    truth = ["true_a", "true_b"] if "*" in target else target.split(",")
+    guesses = ["p_b", "p_a"] if "*" in pred else pred.split(",")
+    path = write("a.csv", ",".join([*truth, *guesses]) + "\n1,0,0.1,0.9\n0,1,0.8,0.2\n")
+    ran = lossctl(
+        "eval", path, "-t", target, "-p", f"m={pred.rpartition('=')[2]}", "-l", loss, "--no-ci", "-f", "value"
+    )
+    assert ran.values == [pytest.approx(0.15 if loss == "mae" else -np.log([0.9, 0.8]).mean())]
+
+
 # patterns and spellings -----------------------------------------------------------------------------------------------
 
 
@@ -237,6 +262,12 @@ def test_columns_that_labels_name_in_two_ways(refused: Refused, write: Write) ->
     path = write("a.csv", "y,1_2,2_1\n1,0.9,0.1\n2,0.2,0.8\n")
     says = ["named in two ways", "--classes 1,2"]
     refused(path, "-t", "y", "-p", "m=1_2,2_1", "-l", "cce", code=USAGE, says=says)
+
+
+def test_a_pattern_that_misses_a_class(refused: Refused, write: Write) -> None:
+    path = write("a.csv", "y,setosa,versicolor,virginica\nsetosa,0.8,0.1,0.1\nvirginica,0.1,0.1,0.8\n")
+    says = ["label 'setosa' is no class", "the classes are versicolor, virginica"]
+    refused(path, "-t", "y", "-p", "m=v*", "-l", "cce", code=DATA, says=says)
 
 
 def test_classes_in_another_order_than_the_names_are_an_error(refused: Refused, write: Write) -> None:

@@ -74,6 +74,7 @@ def test_predicted_classes_are_right_or_wrong(tmp_path: Path, kind: str, contain
     assert package.check(data, target="y", pred="p", max="zero_one=0.1").verdict == "fail"
     survey = package.validate(data, target="y", pred="p", losses="zero_one")
     assert survey.works, survey.problems
+    assert "no number" not in str(survey.to_json())
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -227,6 +227,30 @@ def test_a_cluster_or_a_label_that_is_missing_is_no_slice(lossctl: Lossctl, writ
     assert "column 'y': the value is missing" in lossctl("eval", labels, "-t", "y", "-p", "p_*", "--by", "y").err
 
 
+# numbers as text -----------------------------------------------------------------------------------------------------
+
+
+def test_numbers_as_text_are_read_as_fields_of_a_text_file_are(tmp_path: Path) -> None:
+    texts = {"y": ["1.5", " 2.5 ", "NA", "1e1", ""], "p": ["1.0", "3.0", "1", "+10.5", "7"]}
+    (tmp_path / "a.csv").write_text("y,p\n" + "".join(f"{y},{p}\n" for y, p in zip(*texts.values(), strict=True)))
+    columns = {name: pa.array(words) for name, words in texts.items()}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    coded = pa.table({name: words.dictionary_encode() for name, words in columns.items()})
+    large = pa.table({name: words.cast(pa.large_string()) for name, words in columns.items()})
+    arrays = {name: np.array(words) for name, words in texts.items()}
+    data = (str(tmp_path / "a.csv"), str(tmp_path / "a.parquet"), coded, large, arrays, pd.DataFrame(texts), texts)
+    for table in data:
+        [cell] = package.evaluate(table, target="y", pred="p", losses="mae", missing="drop").cells
+        assert (cell.value, cell.rows) == (0.5, 3)
+        assert package.validate(table, target="y", pred="p", losses="mae", missing="drop").works
+    for wrong in ("1,5", "x", "true", str(2**53 + 1)):
+        frame = pd.DataFrame({"y": ["1.5", wrong], "p": ["1", "2"]})
+        with pytest.raises(package.DataError, match=f"row 2, column 'y': '?{wrong}"):
+            package.evaluate(frame, target="y", pred="p", losses="mae")
+    exact = package.evaluate({"y": [str(2**60)], "p": [str(2**60)]}, target="y", pred="p", losses="mae").cells[0]
+    assert exact.value == 0.0
+
+
 # several columns make a key; one name on both sides; keys that one side lacks -----------------------------------------
 
 

@@ -213,3 +213,67 @@ def test_two_labels_of_several_columns() -> None:
     shares = {f"p_{name}": SHARES[:, place] for place, name in enumerate("abc")}
     found = package.evaluate({**words, **shares}, target="t_*", pred="p_*", losses="bce", positive_label="yes")
     assert found.cells[0].value == pytest.approx(IN_NUMBERS, rel=1e-15)
+
+
+# pixels that do not count --------------------------------------------------------------------------------------------
+
+MASK_LOSSES = [
+    "iou_mask",
+    "iou_mask_score",
+    "dice",
+    "dice:squared=true,smooth=1",
+    "tversky",
+    "focal_tversky",
+    "dice_ce",
+    "dice_focal",
+]
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+@pytest.mark.parametrize("spec", MASK_LOSSES)
+def test_pixels_that_do_not_count_are_as_if_they_were_not_there(spec: str, activation: str | None) -> None:
+    loss = package.get(spec)
+    ignoring = loss.bind(ignore_class="255")
+    target, pred = (
+        MASKS.reshape(6, 16).astype(float),
+        RNG.normal(0.0, 2.0, (6, 16)) if activation else PIXELS.reshape(6, 16),
+    )
+    marked = target.copy()
+    marked[:, [3, 7, 12]] = 255.0
+    rest = np.delete(np.arange(16), [3, 7, 12])
+    expected = loss.each(target=target[:, rest], pred=pred[:, rest], activation=activation)
+    assert ignoring.each(target=marked, pred=pred, activation=activation) == pytest.approx(expected, rel=1e-13)
+    assert ignoring.each(target=target, pred=pred, activation=activation) == pytest.approx(
+        loss.each(target=target, pred=pred, activation=activation), rel=1e-15
+    )
+    if loss.gradient is not None:
+        slope = np.asarray(ignoring.grad(target=marked, pred=pred, activation=activation))
+        assert slope[:, rest] == pytest.approx(
+            np.asarray(loss.grad(target=target[:, rest], pred=pred[:, rest], activation=activation)),
+            rel=1e-12,
+            abs=1e-15,
+        )
+        assert not slope[:, [3, 7, 12]].any()
+    if "over" in {param.name for param in loss.params}:
+        together = loss.bind(over="set")(target=target[:, rest], pred=pred[:, rest], activation=activation)
+        found = ignoring.bind(over="set")(target=marked, pred=pred, activation=activation)
+        assert found == pytest.approx(together, rel=1e-13)
+
+
+def test_a_void_label_in_a_mask_names_the_parameter() -> None:
+    target = np.where(RNG.random((6, 4, 4)) < 0.1, 255, MASKS)
+    data = {"t": target, "p": PIXELS}
+    with pytest.raises(DataError, match="masks take ignore_class=255"):
+        package.evaluate(data, target="t", pred="p", losses="dice")
+    assert package.evaluate(data, target="t", pred="p", losses="dice:ignore_class=255").cells[0].value is not None
+    both = np.where(target == 255, 128, MASKS * 255)
+    found = package.evaluate(
+        {"t": both, "p": PIXELS}, target="t", pred="p", losses="dice:ignore_class=128", positive_label="255"
+    )
+    assert (
+        found.cells[0].value
+        == package.evaluate(data, target="t", pred="p", losses="dice:ignore_class=255").cells[0].value
+    )
+    assert "ignore_class" not in package.get("dice_ce").full_spec
+    with pytest.raises(UsageError, match="the pixels of a mask are numbers"):
+        package.get("dice:ignore_class=void")

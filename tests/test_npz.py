@@ -355,9 +355,7 @@ def test_no_damage_gives_a_number(write: Write, method: int) -> None:
 
 def test_kinds_that_do_not_fit_a_role(write: Write) -> None:
     words = npy(np.array(["a", "b", "c", "d", "e", "f"]))
-    assert "column 'p' holds <U1 values; numbers are needed" in refusal(
-        write("a.npz", archive({"y.npy": GOOD, "p.npy": words}))
-    )
+    assert "row 1, column 'p': 'a' is not a number" in refusal(write("a.npz", archive({"y.npy": GOOD, "p.npy": words})))
     pairs = npy(np.zeros((6, 2)))
     path = write("a.npz", archive({"y.npy": GOOD, "p.npy": GOOD, "g.npy": pairs}))
     assert "column 'g' holds lists; one value per row is needed" in refusal(path, by="g")

@@ -19,7 +19,6 @@ from tests.conftest import Lossctl, error_line
 
 FOLDER = Path(__file__).parent / "realcases"
 OF_THE_CATALOGUE = ("52",)
-TO_COME = ("18", "36", "38", "39", "41", "45", "59")  # cases that are not right yet
 REFUSALS = (ExitCode.USAGE, ExitCode.DATA)
 
 
@@ -39,7 +38,7 @@ class Case:
 def cases() -> list[Case]:
     with (FOLDER / "cases.tsv").open(encoding="utf-8", newline="") as file:
         _, *lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [Case(*line) for line in lines if line[0] not in OF_THE_CATALOGUE + TO_COME]
+    return [Case(*line) for line in lines if line[0] not in OF_THE_CATALOGUE]
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

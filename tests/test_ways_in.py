@@ -62,6 +62,10 @@ class Tensor:
     def __init__(self, values: Any, dtype: str = "torch.float64", ready: tuple[str, ...] = ()) -> None:
         self.values, self.dtype, self.ready = np.asarray(values), dtype, ready
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
     def detach(self) -> Tensor:
         return Tensor(self.values, self.dtype, (*self.ready, "detach"))
 
@@ -343,3 +347,83 @@ def test_a_search_over_parameters_copies_and_sends_scorers() -> None:
     X, y = IRIS
     search = GridSearchCV(BAYES, {"var_smoothing": [1e-9, 100.0]}, scoring=lossctl.get("cce").scorer(), cv=3)
     assert pickle.loads(pickle.dumps(clone(search))).fit(X, y).best_params_ == {"var_smoothing": 1e-9}
+
+
+# what people try first -------------------------------------------------------------------------------------------
+
+
+def test_targets_may_be_a_series_or_an_array() -> None:
+    pred, truth = {"p": [1.0, 2.0, 3.0]}, np.array([1.0, 2.0, 6.0])
+    for targets in (truth, pd.Series(truth), pd.Series(truth, name="price"), Tensor(truth)):
+        assert lossctl.evaluate(pred, targets=targets, pred="p", losses="mae").value() == 1.0
+    report = lossctl.evaluate(pred, targets=pd.Series(truth, name="price"), target="price", pred="p", losses="mae")
+    assert report.value() == 1.0
+
+
+def test_the_target_may_be_a_list_of_columns() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "p": [1.0, 3.0], "q": [3.0, 4.0]})
+    options: dict[str, Any] = {"pred": {"m": ["p", "q"]}, "losses": "mae"}
+    expected = lossctl.evaluate(frame, target="a,b", **options)
+    assert numbers(lossctl.evaluate(frame, target=["a", "b"], **options)) == numbers(expected)
+    assert lossctl.validate(frame, target=["a", "b"], **options).works
+
+
+def test_a_role_is_found_by_its_own_name() -> None:
+    data: dict[str, Any] = {"anchor": [[0.0, 0.0]], "positive": [[1.0, 0.0]], "negative": [[0.0, 1.5]]}
+    notes: list[str] = []
+    assert lossctl.evaluate(data, losses="triplet", note=notes.append).value() == lossctl.get("triplet")(**data)
+    assert "--role anchor=anchor (its own name, as none was given)" in notes
+
+
+def test_frames_of_any_types_of_pandas() -> None:
+    frame = pd.DataFrame({"y": [1.0, 0.0, 2.0], "p": [1.0, 0.0, 5.0]})
+    for other in (
+        frame.astype(pd.SparseDtype(float)),
+        frame.astype("float32"),
+        frame.convert_dtypes(),
+        frame.convert_dtypes(dtype_backend="pyarrow"),
+        frame.astype(object),
+        frame.set_index(pd.Index(["a", "b", "c"])),
+    ):
+        assert lossctl.evaluate(other, target="y", pred="p", losses="mae").value() == 1.0
+
+
+def test_arrays_by_position_are_shown_the_way() -> None:
+    evaluate: Any = lossctl.evaluate
+    with pytest.raises(TypeError, match=r"evaluate\(\) takes one argument without a name.*get\('mse'\)\(y, p\)$"):
+        evaluate([1.0], [2.0])
+
+
+@pytest.mark.parametrize(
+    ("spec", "shapes", "words"),
+    [
+        ("bce", [(5,), (5, 2)], r"take the positive one's: pred\[:, 1\]$"),
+        ("ndcg", [(5, 3), (5, 3)], r"take ravel\(\) of both, and query=np.repeat\(np.arange\(5\), 3\)$"),
+    ],
+)
+def test_arrays_as_other_libraries_take_them(spec: str, shapes: list[tuple[int, ...]], words: str) -> None:
+    with pytest.raises(lossctl.UsageError, match=words):
+        lossctl.get(spec)(*map(np.zeros, shapes))
+
+
+def test_a_row_of_many_values_is_told_in_one_line() -> None:
+    with pytest.raises(lossctl.DataError, match=r"^target\[0\] = \[0 0 255 0 0 0 0 0 \.\.\.\] is outside") as caught:
+        lossctl.get("dice")(np.array([[0, 0, 255] + [0] * 97]), np.zeros((1, 100)))
+    assert "\n" not in str(caught.value)
+
+
+def test_reports_are_checked_and_compared_as_they_are() -> None:
+    data = {"y": [1.0, 2.0], "p": [1.0, 4.0], "q": [1.0, 2.5]}
+    old, new = (lossctl.evaluate(data, target="y", pred={"m": name}, losses="mae") for name in ("p", "q"))
+    assert lossctl.check(new, max="mae=0.5").verdict == "pass"
+    failed = lossctl.check(old, max="mae=0.5")
+    assert (failed.verdict, failed.advice) == ("fail", ())
+    assert [change.became for change in lossctl.diff(old, new).changes] == ["better"]
+    with pytest.raises(lossctl.UsageError, match="the data is a saved report, for which data and losses are settled"):
+        lossctl.check(old, max="mae=0.5", target="y")
+
+
+def test_a_report_prints_its_tables() -> None:
+    report = lossctl.evaluate({"y": [1.0, 2.0], "p": [1.0, 4.0]}, target="y", pred="p", losses="mae")
+    assert str(report) == repr(report)
+    assert str(report).splitlines()[-1].split() == ["p", "1.0000"]

@@ -468,11 +468,11 @@ class CheckedReport:
 
     def accept_command(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that saves the report as a baseline."""
-        return None if "-" in self.files else command("check", self.files, {}, "--save-baseline", path, *more)
+        return None if self.files in ([], ["-"]) else command("check", self.files, {}, "--save-baseline", path, *more)
 
     def show_command(self, reference: Baseline | None, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that shows the changes from the baseline."""
-        if reference is None or reference.kind != "report" or "-" in self.files:
+        if reference is None or reference.kind != "report" or self.files in ([], ["-"]):
             return None
         return command("diff", [reference.path, *self.files], {})
 
@@ -482,8 +482,8 @@ Subject = CheckedData | CheckedReport
 
 def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Mapping[str, Any], note: Note) -> Subject:
     """Return what is to be checked: data, or a saved report, whichever the arguments name."""
-    files = paths_of(data)
-    reports = reports_among(files or [])
+    files = [] if isinstance(data, Report) else paths_of(data)
+    reports: list[str | Report] = [data] if isinstance(data, Report) else [*reports_among(files or [])]
     if not reports:
         bounds, notes, losses = rules_of_data(stated, as_list(inputs.get("losses")))
         slicings = list(dict.fromkeys([*by, *(text for bound in bounds for text in bound.rule.by or ())]))
@@ -491,15 +491,17 @@ def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Map
             if not rule.all_rows and not rule.slicings(by):
                 raise UsageError(f"{rule.origin}: speaks of slices; say by which columns with --by")
         return CheckedData(data, bounds, by, {**inputs, "losses": losses, "by": slicings}, note, files, notes)
-    name, path = split_name(reports[0])
+    [report, *_] = reports
+    name, path = (None, report) if isinstance(report, Report) else split_name(report)
     if name is not None or len(files or []) > 1:
         raise UsageError(f"{path}: is a saved report, which is checked alone and has its models' names")
     if flags := spoken(inputs):
-        raise UsageError(f"{', '.join(flags)}: {path} is a saved report, for which data and losses are settled")
+        label = path if isinstance(path, str) else "the data"
+        raise UsageError(f"{', '.join(flags)}: {label} is a saved report, for which data and losses are settled")
     saved = read_report(path)
     bounds, notes = rules_of_report(stated, saved.report)
     slicings = [",".join(columns) for columns, _ in saved.report.slicings() if columns]
-    return CheckedReport(saved, bounds, by or slicings, [path], notes)
+    return CheckedReport(saved, bounds, by or slicings, [path] if isinstance(path, str) else [], notes)
 
 
 def reports_among(files: Sequence[str]) -> list[str]:

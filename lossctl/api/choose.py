@@ -42,7 +42,7 @@ def choose(
     arguments: dict[str, Any],
     data: object,
     *,
-    target: str | None = None,
+    target: Names = None,
     pred: str | None = None,
     targets: object = None,
     concat: bool = False,

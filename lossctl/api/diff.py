@@ -13,13 +13,13 @@ from lossctl.results.report import Cell, Place, Report, SavedReport
 from lossctl.version import __version__
 
 
-def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
+def diff(old: str | os.PathLike[str] | Report, new: str | os.PathLike[str] | Report) -> Changes:
     """Compare two saved reports.
 
     Parameters
     ----------
     old, new
-        Paths of reports that lossctl wrote as JSON; one of them may be `-` for standard input.
+        Reports, or paths of reports that lossctl wrote as JSON; one of them may be `-` for standard input.
 
     Returns
     -------
@@ -31,10 +31,10 @@ def diff(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> Changes:
     DataError
         A report cannot be read.
     """
-    paths = os.fspath(old), os.fspath(new)
-    if paths == ("-", "-"):
+    sources = [source if isinstance(source, Report) else os.fspath(source) for source in (old, new)]
+    if all(source == "-" for source in sources):
         raise UsageError("- (standard input) can be read once only")
-    before, after = (read_report(path, any_schema=True) for path in paths)
+    before, after = (read_report(source, any_schema=True) for source in sources)
     renamed = _renamed(before.report, after.report)
     new_cells = {cell.place: cell for cell in after.report.cells}
     old_cells = _old_cells(before.report, renamed, new_cells)

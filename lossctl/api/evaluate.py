@@ -48,7 +48,7 @@ def evaluate(
     arguments: dict[str, Any],
     data: object,
     *,
-    target: str | None = None,
+    target: Names = None,
     pred: Names | Mapping[str, str | Sequence[str]] = None,
     losses: Losses = None,
     weight: str | None = None,
@@ -89,8 +89,9 @@ def evaluate(
     Parameters
     ----------
     data
-        A pandas frame, a dict of arrays ((n,) or (n, k)), an Arrow table, a path, or several paths (one model
-        each, `NAME=PATH` to name them).
+        A frame of pandas, Polars or another library that speaks Arrow's C interface, an Arrow table, reader or
+        dataset, a dict of arrays or tensors ((n,) or (n, k)), a list of dicts, a file object, a path, or several paths
+        (one model each, `NAME=PATH` to name them).
     target, weight
         Columns: of the truth, of row weights (finite, >= 0, not all zero).
     pred
@@ -107,7 +108,7 @@ def evaluate(
     renormalize, sum_tolerance
         The activation renormalize for every model; by how much a row of probabilities may miss a sum of 1 (0.001).
     targets
-        A path, frame, Arrow table or dict with the target, if that is not beside the predictions.
+        What holds the target, as data, or a series or array of it, if that is not beside the predictions.
     concat
         Several paths are parts of one table; those of one name, of one model.
     id, id_missing

@@ -562,7 +562,14 @@ class Job:
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 "--positive-label LABEL says which label is 1"
             )
-        return TargetRule(positive=positive, negative=negative, decided=frozenset(self._label_models), arrays=arrays)
+        ignored = tuple(label for _, loss, _ in self._fits for label in loss.ignored) if arrays else ()
+        return TargetRule(
+            positive=positive,
+            negative=negative,
+            decided=frozenset(self._label_models),
+            arrays=arrays,
+            ignored=tuple(dict.fromkeys(ignored)),
+        )
 
 
 def _usual(names: Sequence[str], framed: str) -> list[Loss]:

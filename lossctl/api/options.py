@@ -144,6 +144,16 @@ def one_or_more(entry: Callable[[Any], str]) -> Callable[[Any], str | list[str]]
     return read
 
 
+def plain_target(value: object) -> str:
+    """Return a column, or several joined by commas, as they are typed."""
+    columns = one_or_more(plain_name)(value)
+    if isinstance(columns, str):
+        return columns
+    if not columns or any("," in column for column in columns):
+        raise TypeError
+    return ",".join(columns)
+
+
 def mapping_or(plain: Callable[[Any], object], entry: Callable[[Any], object]) -> Callable[[Any], object]:
     """Read a mapping from names to entries, or what is none."""
 
@@ -488,6 +498,7 @@ def marks(group: type) -> dict[str, object]:
 # the table: what is read and computed ------------------------------------------------------------------------
 
 COLUMN: Final = Text("the name of one column", plain_name, "columns")
+TARGET: Final = Text("a column, or a list of columns", plain_target, "columns")
 COLUMNS: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
 PREDICTIONS: Final = Texts(
     "a column, a list of columns, or a mapping from models to names of columns",
@@ -558,8 +569,8 @@ class Inputs(TypedDict, total=False):
     """Which data is read, and what is computed on it."""
 
     target: Annotated[
-        str | None,
-        Option(COLUMN, "Column(s) of the truth [default: y, y_true, target, actual, label or truth].", "-t COLS"),
+        Names,
+        Option(TARGET, "Column(s) of the truth [default: y, y_true, target, actual, label or truth].", "-t COLS"),
     ]
     pred: Annotated[
         Names | Mapping[str, str | Sequence[str]],

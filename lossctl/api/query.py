@@ -36,7 +36,7 @@ from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
 from lossctl.errors import LossctlError, UsageError, near, printable
 from lossctl.io.dialect import Dialect
-from lossctl.io.memory import from_memory
+from lossctl.io.memory import TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
@@ -119,9 +119,15 @@ def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Cal
     parameters = list(signature(function).parameters.values())[1:]
     defaults = {entry.name: entry.default for entry in parameters if entry.kind is entry.KEYWORD_ONLY}
     shares = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)
+    positions = sum(entry.kind is entry.POSITIONAL_OR_KEYWORD for entry in parameters)
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
+        if len(args) > positions:
+            raise TypeError(
+                f"{function.__name__}() takes one argument without a name, the data: columns are named, as in "
+                f"{function.__name__}({{'y': y, 'p': p}}, target='y', pred='p'); of two arrays lossctl.get('mse')(y, p)"
+            )
         keywords = {name: value for name, value in options.items() if name != "data"}
         if shares:
             only_known(function, keywords)
@@ -192,7 +198,7 @@ class Query:
         """Resolve every option to columns of the opened tables; `units` tell clusters and times."""
         options = self.options
         request = Request(
-            options["target"],
+            ",".join(as_list(options["target"])) or None,
             tuple(model_columns(options["pred"])),
             tuple(as_list(options["roles"])),
             options["weight"],
@@ -279,7 +285,7 @@ def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = 
         names = [name or stem for name, stem in zip(names, stems(labels), strict=True)]
     if targets is not None:
         is_file = isinstance(targets, str | os.PathLike) or is_stream(targets)
-        tables.append(open_file(targets, dialect, "targets") if is_file else from_memory(targets, "targets"))
+        tables.append(open_file(targets, dialect, TARGETS) if is_file else from_memory(targets, TARGETS))
         names = [*names, None]
     return Opened(tables, names, paths)
 

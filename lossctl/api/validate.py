@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import combinations
 from typing import Final, Unpack
 
@@ -175,6 +176,8 @@ class CheckedData:
         pairing = self._pairing()
         agreements = self._agreements(job, pairing)
         slices = tuple(self._slices())
+        if rule is not None and error is None:
+            self._read_as_labels(rule)
         problems = [] if error is None else [str(error), *self._problems(error, rule, pairing, agreements)]
         warnings = [*self._warnings(rule, slices)]
         if error is None:
@@ -194,6 +197,13 @@ class CheckedData:
             version=__version__,
             error=error,
         )
+
+    def _read_as_labels(self, rule: TargetRule) -> None:
+        """Leave out what keeps predictions from being numbers where they are labels."""
+        labels = [f"pred:{model}" for model in rule.decided]
+        for place, table in enumerate(self.surveys):
+            columns = [replace(c, odd=None, fault=None) if set(labels) & set(c.roles) else c for c in table.columns]
+            self.surveys[place] = replace(table, columns=tuple(columns))
 
     def _table(self, place: int) -> TableSurvey:
         table, profile = self.tables[place], self.profiles[place]

@@ -84,6 +84,12 @@ class Batch:
             )  # sharing what is related would keep both alive until a cycle is found
         return self._related[form]
 
+    def related(self, name: str, make: Callable[[Batch], Batch]) -> Batch:
+        """Return `make(self)`, computed once per batch."""
+        if name not in self._related:
+            self._related[name] = make(self)
+        return self._related[name]
+
     def output(self, place: int) -> Batch:
         """Return the same rows with one of several outputs alone."""
         if place not in self._related:

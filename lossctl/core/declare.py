@@ -139,19 +139,22 @@ def declare(
     resolve: Resolve | None = None,
     like: Loss | None = None,
     note: str = "",
+    later: tuple[str, ...] = (),
     **facts: Any,
 ) -> Loss:
     """Return the loss that a function, its docstring and further facts declare, with its parameters at their defaults.
 
     params: in place of those of the function. resolve: the fields of `RESOLVED` that depend on parameters, from their
     values; those that it does not return are as declared. like: a loss of the same parameters, forms, unit, source,
-    use and avoid, where these are not stated. note: what a family adds to the doc of every loss.
+    use and avoid, where these are not stated. note: what a family adds to the doc of every loss. later: parameters
+    that the loss got after the first release, which signatures name where they are set.
     """
     varying = {name: facts.pop(name) for name in VARYING if callable(facts.get(name))}
     shared = {} if like is None else {name: getattr(like, name) for name in SHARED}
     facts = {**shared, **described(function.__name__, function.__doc__ or "", plain="formula" in facts), **facts}
     if params is None:
         params = params_of(function) if like is None else like.params
+    params = tuple(replace(param, signed=False) if param.name in later else param for param in params)
     made = Loss(
         name=function.__name__,
         params=params,

@@ -320,17 +320,21 @@ def advice_on_labels(row: Array, role: str) -> str:
     labels = row[(row != 0.0) & (row != 1.0) & (row == np.rint(row))]
     if role != "target" or not labels.size:
         return ""
+    if len(row) > 1 and (row == 1.0).any():
+        return f"if this stands where nothing is known, masks take ignore_class={labels.max():g}"
     return f"if these are two labels, --positive-label {labels.max():g} says which is 1"
 
 
 @dataclass(frozen=True)
 class Mark(Domain):
-    """Zero or one per column: a mask, or one row of a one-hot table."""
+    """Zero or one per column: a mask, or one row of a one-hot table; `ignored` numbers stand where none is known."""
 
     one_hot: bool = False
+    ignored: tuple[float, ...] = ()
 
     def outside(self, x: Array) -> Mask:
-        wrong = ~np.logical_and.reduce((x == 0.0) | (x == 1.0), axis=0)
+        marks = (x == 0.0) | (x == 1.0)
+        wrong = ~np.logical_and.reduce(marks | np.isin(x, self.ignored) if self.ignored else marks, axis=0)
         return wrong | (np.add.reduce(x, axis=0) != 1.0) if self.one_hot else wrong
 
     def advice(self, row: Array, role: str) -> str:
@@ -342,7 +346,8 @@ class Mark(Domain):
         return rng.integers(0, 2, (width, rows)).astype(np.float64)
 
     def __str__(self) -> str:
-        return "{0, 1}, one 1 in each row" if self.one_hot else "{0, 1}"
+        numbers = ", ".join(f"{x:g}" for x in (0.0, 1.0, *self.ignored))
+        return f"{{{numbers}}}, one 1 in each row" if self.one_hot else f"{{{numbers}}}"
 
 
 @dataclass(frozen=True)

@@ -708,7 +708,7 @@ def checked(
         wish = DECIDED
     match = fitted(loss, widths, wish)
     if match is None:
-        raise UsageError(misfit(loss, widths))
+        raise UsageError(f"{misfit(loss, widths)}{_reshaping(loss, widths, next(iter(lengths.values())))}")
     loss, form = match
     if fault := unfit(loss, form, name):
         raise UsageError(fault)
@@ -731,7 +731,7 @@ def checked(
         if outside.first != NEVER:
             value = x[..., outside.first]
             raise DataError(
-                f"{role}[{outside.first}] = {np.squeeze(value)} is outside {judged(domain, role, name)}, which "
+                f"{role}[{outside.first}] = {_row_text(value)} is outside {judged(domain, role, name)}, which "
                 f"{loss.spec} needs{fixes(loss, form, role, np.atleast_1d(value), name)}"
             )
     return loss, form, columns, names
@@ -764,6 +764,26 @@ def column_readings(loss: Loss, widths: Mapping[str, int], activations: Iterable
     forms = [form for form in loss.forms if form.fits(roles) and not any(unfit(loss, form, a) for a in activations)]
     readings = {form.reading(roles.get("target", 1)) for form in forms}
     return {reading for reading in READINGS if reading in readings and reading != "numbers"}
+
+
+def _row_text(row: Array) -> str:
+    """Write one row of a role in one line."""
+    values = np.ravel(row)
+    shown = " ".join(f"{value:g}" for value in values[:MOST_SHOWN].tolist())
+    return shown if len(values) == 1 else f"[{shown}{' ...' if len(values) > MOST_SHOWN else ''}]"
+
+
+def _reshaping(loss: Loss, widths: Mapping[str, int], rows: int) -> str:
+    """Return how arrays as other libraries take them become those of a loss that they do not fit; "" if unknown."""
+    target, pred = widths.get("target"), widths.get("pred")
+    if target == 1 and pred == 2 and any(form.name == "binary" for form in loss.forms):
+        return "; of a column for each of two classes take the positive one's: pred[:, 1]"
+    if QUERY in loss.roles and QUERY not in widths and target == pred != 1:
+        return f"; rows are items: take ravel() of both, and query=np.repeat(np.arange({rows}), {pred})"
+    return ""
+
+
+MOST_SHOWN: Final = 8  # values of a row in an error
 
 
 def gathered(arrays: Arrays, weights: Array | None) -> tuple[Arrays, Array | None]:

@@ -195,7 +195,9 @@ def labels_of(columns: Sequence[str], pattern: str, words: Sequence[str], width:
     if width == 2 and words and set(words) <= set(TRUTH):
         codes = TRUTH
     if candidates and (numbers or some_match or codes_of(codes, words) is None):
-        return Classes(candidates[0], "names")  # whose labels the data contradict: its first row that does is named
+        # labels that the data contradict: its first row that does is named
+        likeliest = max(candidates, key=lambda names: sum(codes_of(names, [word]) is not None for word in words))
+        return Classes(likeliest, "names")
     return Classes(codes, "position")
 
 

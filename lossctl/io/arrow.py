@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import inexact_number
+from lossctl.io.dialect import SHOWN, STANDARD, inexact, inexact_number
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, RowFault, Shape, Texts, floats
 from lossctl.numerics.array import MOST_EXACT, Mask
 
@@ -162,23 +162,48 @@ def offsets_of(array: pa.Array, dtype: type) -> NDArray[Any]:
 
 
 def numbers(array: pa.Array) -> Numbers:
-    """Convert numbers, booleans, dictionaries of these, and lists of equal length to (width, rows) float64."""
+    """Convert numbers, text of numbers, booleans, dictionaries, and lists of equal length to (width, rows) float64."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if is_list(array.type):
         return vectors(array)
     if pa.types.is_null(array.type):
         return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
-    if not (is_number(array.type) or pa.types.is_boolean(array.type)):
-        kind = "text" if is_text(array.type) else f"{printable(str(array.type))} values"
-        raise DataError(f"holds {kind}; numbers are needed")
+    if not (is_number(array.type) or pa.types.is_boolean(array.type) or is_text(array.type)):
+        raise DataError(f"holds {printable(str(array.type))} values; numbers are needed")
     if not len(array):
         return Numbers(np.empty((1, 0)))
+    if is_text(array.type):
+        return numbers_of_text(array)
     values, present = as_float64(array), valid(array)
     if present is None:
         whole = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
         return Numbers(values[np.newaxis], whole=whole)
     return Numbers(np.where(present, values, np.nan)[np.newaxis], ~present)
+
+
+def numbers_of_text(array: pa.Array) -> Numbers:
+    """Read text as the fields of a text file are read; raise RowFault for the first that is no number."""
+    import pyarrow.compute as pc
+
+    array = as_text(array)
+    present = ~buffer_of(among(array, tuple(STANDARD.nulls)).cast(pa.uint8()), np.uint8).astype(bool)
+    if array.null_count:
+        present &= ~buffer_of(array.is_null().cast(pa.uint8()), np.uint8).astype(bool)
+    filled = array if present.all() else pc.if_else(among(array, ("", *STANDARD.nulls)), "0", array.fill_null("0"))
+    try:
+        values = np.array(buffer_of(pc.ascii_trim(filled, " \t").cast(pa.float64()), np.float64))
+        doubtful = np.flatnonzero(np.abs(values) >= MOST_EXACT)
+    except pa.ArrowInvalid:
+        values, doubtful = np.empty(len(array)), np.arange(len(array))
+    for row in doubtful.tolist():
+        text = filled[row].as_py()
+        if STANDARD.kind_of(text) != "number":
+            raise RowFault(row, f"{text[:SHOWN]!r} is not a number")
+        if fault := inexact(text):
+            raise RowFault(row, fault)
+        values[row] = STANDARD.as_number(text)
+    return Numbers(np.where(present, values, np.nan)[np.newaxis], None if present.all() else ~present)
 
 
 def as_float64(array: pa.Array) -> NDArray[np.float64]:

@@ -372,7 +372,7 @@ class BlockReader:
     def never_ignored(self) -> list[str]:
         """Return the labels that are ignored, no class, and in no row."""
         slot = self.selection.target
-        if slot is None or not self.rule.ignored:
+        if slot is None or not self.rule.ignored or self.rule.arrays:
             return []
         words = self.vocabulary(slot).words
         return [label for label in self.rule.ignored if not _is_among(label, words)]
@@ -395,7 +395,8 @@ class BlockReader:
 def two_labels(values: Array, rule: TargetRule) -> Array:
     """Return arrays of two numbers as 0 and 1; any other number as one that no loss takes, NaN as it is."""
     positive, negative = float(rule.positive or 0), float(rule.negative or 0)
-    other = np.where(np.isnan(values), np.nan, np.inf)
+    ignored = [float(label) for label in rule.ignored]
+    other = np.where(np.isnan(values) | np.isin(values, ignored), values, np.inf)
     return np.where(values == positive, 1.0, np.where(values == negative, 0.0, other))
 
 

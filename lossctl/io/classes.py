@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.domain import ClassCodes
-from lossctl.core.naming import Classes, labels_of, listed_classes, output_names, readings
+from lossctl.core.naming import Classes, labels_of, listed_classes, namings, output_names, readings
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.select import Selection, Slot
 from lossctl.io.table import Kind, Numbers, Table, Texts, Vocabulary, decoded
@@ -23,27 +23,40 @@ def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
 
     Raises UsageError where globs name different outputs: columns would be paired wrongly by position.
     """
-    preds = [(model, selection.slots[model].get("pred"), selection.patterns.get(model)) for model in selection.models]
+    slots = {model: roles["pred"] for model, roles in selection.slots.items() if "pred" in roles}
+    owners: list[tuple[str | None, Slot, str]] = [
+        (model, slot, selection.patterns.get(model, "")) for model, slot in slots.items()
+    ]
+    if selection.target is not None:
+        owners.append((None, selection.target, selection.target_pattern or ""))
+    owners = [(owner, slot, pattern) for owner, slot, pattern in owners if len(slot.columns) > 1]
     order: tuple[str, ...] | None = None
-    for owner, slot, pattern in [*preds, (None, selection.target, selection.target_pattern)]:
-        names = None if slot is None or pattern is None else output_names(pattern, slot.columns)
-        if slot is None or pattern is None or names is None:
-            continue
-        if order is None:
-            first, order = owner, names
-        if set(names) == set(order):
-            columns = dict(zip(names, slot.columns, strict=True))
-            paired = replace(slot, columns=tuple(columns[name] for name in order))
-            if owner is None:
-                selection.target = paired
-            else:
-                selection.slots[owner]["pred"] = paired
-        elif len(names) == len(order) and "*" in pattern:
+    for owner, slot, pattern in owners:
+        first, first_slot, first_pattern = owners[0]
+        columns = _in_order_of(first_slot.columns, first_pattern, slot.columns, pattern)
+        if columns is not None and owner is None:
+            selection.target = replace(slot, columns=columns)
+        elif columns is not None and owner is not None:
+            selection.slots[owner]["pred"] = replace(slot, columns=columns)
+        names = output_names(pattern, columns or slot.columns)
+        if names is not None and order is not None and columns is None and len(names) == len(order) and "*" in pattern:
             raise UsageError(
                 f"{owner or 'target'!r} and {first or 'target'!r} name different outputs: {listed(sorted(names))} and "
                 f"{listed(sorted(order))}"
             )
+        order = order or names
     return order
+
+
+def _in_order_of(
+    first: Sequence[str], first_pattern: str, columns: Sequence[str], pattern: str
+) -> tuple[str, ...] | None:
+    """Return columns in the order of the first ones that bear the same names; None where they bear others."""
+    by_names = {frozenset(names): dict(zip(names, columns, strict=True)) for names in namings(columns, pattern)[::-1]}
+    for names in namings(first, first_pattern):
+        if by_name := by_names.get(frozenset(names)):
+            return tuple(by_name[name] for name in names)
+    return None
 
 
 def first_words(tables: Sequence[Table], slot: Slot, kind: Kind = Kind.TEXT) -> list[str]:

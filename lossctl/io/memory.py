@@ -32,9 +32,11 @@ from lossctl.numerics.array import array_of, is_inexact, missing
 
 NESTED = (list, tuple, dict, set, frozenset, np.ndarray)
 NUMERIC = "biuf"  # kinds of NumPy types that become float64
+WRITTEN = "US"  # kinds of NumPy types that hold text
 WIDEST = 8  # bytes of the widest number that Arrow knows
 ARROW_UNITS = ("D", "s", "ms", "us", "ns")
 ARROW_PROTOCOL: Final = ("__arrow_c_stream__", "__arrow_c_array__")
+TARGETS: Final = "targets"  # what a table that holds the truth alone is called
 CONVERSIONS: Final = ("to_reader", "to_pandas", "toPandas", "to_arrow", "to_dataframe", "to_frame")
 ALLOWED: Final = (
     "a pandas or Polars frame, an Arrow table, reader or dataset, a DuckDB relation, a dict of arrays, a list of "
@@ -49,6 +51,9 @@ def from_memory(data: Any, label: str = "data") -> Table:
         return ArrayTable(data, label)
     if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
         return ArrayTable(columns_of(data), label)
+    single = len(getattr(data, "shape", ())) == 1 and getattr(getattr(data, "dtype", None), "names", None) is None
+    if single and label == TARGETS:  # a series, or an array without a name
+        return ArrayTable({str(getattr(data, "name", None) or "target"): data}, label)
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return ArrayTable({name: data[name] for name in data.dtype.names}, label)
     if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -175,6 +180,11 @@ class ArrayTable(Table):
                 return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
+        if array.dtype.kind in WRITTEN:
+            from lossctl.io import arrow
+
+            with self.naming(name, self._first + rows.start):
+                return arrow.numbers(arrow_array(single(array)))
         for row, value in enumerate(array.reshape(len(array), -1)):
             for entry in value.tolist():
                 if isinstance(entry, int) and is_inexact(entry):
@@ -344,6 +354,7 @@ class FrameTable(ArrowTable):
         place = self.place(name)
         columns = self.table.columns
         series = self.table[columns[place]] if columns.nlevels == 1 else self.table.iloc[:, place]
+        series = series.sparse.to_dense() if hasattr(series.array, "to_dense") else series  # unknown to Arrow
         try:
             # from_pandas=True: NaN is null, as pandas has it; what NumPy holds comes faster without the series
             array = pa.array(series.to_numpy() if isinstance(series.dtype, np.dtype) else series, from_pandas=True)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed, printable
-from lossctl.io.memory import NUMERIC, ArrayTable
+from lossctl.io.memory import NUMERIC, WRITTEN, ArrayTable
 from lossctl.io.source import STEP
 from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts, floats
 
@@ -130,7 +130,7 @@ class NpyTable(FileTable):
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         name = self.names[0]
         kind, numeric = columns[name], self.layout.dtype.kind in NUMERIC
-        if kind is Kind.NUMBER and not numeric:
+        if kind is Kind.NUMBER and not numeric and self.layout.dtype.kind not in WRITTEN:
             raise DataError(f"{self.label}: holds {self.layout.dtype} values; numbers are needed")
         if kind in (Kind.TEXT, Kind.KEY) and self.layout.width != 1:
             raise DataError(f"{self.label}: {NOT_SINGLE}")

@@ -10,7 +10,7 @@ from typing import Final
 
 from lossctl.errors import DataError, printable
 from lossctl.results.document import BLANKS, BOM
-from lossctl.results.report import SavedReport, saved_report
+from lossctl.results.report import Report, SavedReport, saved_report
 
 SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
 REPORT_KEYS: Final = (b'"schema_version"', b'"best_sets"')
@@ -32,8 +32,13 @@ def is_report(path: str) -> bool:
         return False  # whoever reads it as data says what is wrong
 
 
-def read_report(path: str, *, any_schema: bool = False) -> SavedReport:
-    """Read a saved report; raise DataError for one that is damaged, of another tool or (unless allowed) schema."""
+def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
+    """Read a saved report; raise DataError for one that is damaged, of another tool or (unless allowed) schema.
+
+    A report in memory is taken as it would be saved.
+    """
+    if isinstance(path, Report):
+        return saved_report(path.to_json().encode(), "report")
     label = "standard input" if path == "-" else printable(path)
     try:
         if path == "-":

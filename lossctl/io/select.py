@@ -202,8 +202,12 @@ class _Selector:
                         self._one_column(text, f"--role {role}")
                     i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
                     selection.slots[name][role] = Slot(i, find(self.tables[i], text))
-        for name in selection.models:
+        for place, name in enumerate(selection.models):
             for role in extra:
+                i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
+                if role not in selection.slots[name] and role not in OPTIONAL and role in self.tables[i].names:
+                    selection.notes.append(f"--role {role}={role} (its own name, as none was given)")
+                    selection.slots[name][role] = Slot(i, find(self.tables[i], role))
                 if role not in selection.slots[name] and role not in OPTIONAL:
                     raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
 

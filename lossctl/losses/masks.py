@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial, wraps
+from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final
 
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, other_prob
 from lossctl.core.declare import declare, loss, set_loss, starts
-from lossctl.core.domain import CODES, LABELS, NON_NEGATIVE, SIMPLEX, Interval
+from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss, Part, arguments_of
-from lossctl.core.param import Choice, Param, Value, params_of
+from lossctl.core.param import Choice, Label, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
+from lossctl.errors import UsageError
 from lossctl.losses.forms import MASKS, of_kinds
 from lossctl.losses.outcome import binary_slope, class_rows, log_observed, other_observed, prob_observed
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import column_sum
 from lossctl.numerics.quotient import expected
 
@@ -36,6 +39,73 @@ Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
 Counts = tuple[Array, Array]  # of pixels: the part that a loss is of, and what it is divided by
 
 
+Ignored = str | tuple[str, ...] | None
+IGNORED: Final = "number in the target whose pixels do not count, or several as 254/255"
+IgnoreClass = Annotated[Ignored, Label(), IGNORED]
+IGNORE = Param("ignore_class", None, Label(), IGNORED, signed=False)
+
+
+def ignored_numbers(ignore_class: Ignored) -> tuple[float, ...]:
+    """Return the numbers of pixels that do not count; raise UsageError for a label that is none."""
+    labels = () if ignore_class is None else (ignore_class,) if isinstance(ignore_class, str) else ignore_class
+    numbers = [as_number(label) for label in labels]
+    if None in numbers:
+        raise UsageError(f"ignore_class={'/'.join(labels)}: the pixels of a mask are numbers")
+    return tuple(number for number in numbers if number is not None)
+
+
+def mask_forms(ignore_class: Ignored) -> tuple[Form, ...]:
+    """Return the form of masks, whose target may hold numbers that do not count."""
+    numbers = ignored_numbers(ignore_class)
+    if not numbers:
+        return FORM
+    return (replace(MASKS, roles={**MASKS.roles, "target": replace(MASK, ignored=numbers)}),)
+
+
+def holes(batch: Batch, ignore_class: Ignored) -> Mask:
+    """Return the pixels that do not count."""
+    return np.isin(batch.target, ignored_numbers(ignore_class))
+
+
+def counted(batch: Batch, ignore_class: Ignored) -> Batch:
+    """Return a batch whose pixels that do not count are background in both masks."""
+    if ignore_class is None:
+        return batch
+
+    def known(batch: Batch) -> Batch:
+        unknown = holes(batch, ignore_class)
+        background = 0.0 if batch.activation == "none" else -np.inf
+        roles = {"target": np.where(unknown, 0.0, batch.target), "pred": np.where(unknown, background, batch.raw)}
+        return Batch(roles, form=batch.form, activation=batch.activation)
+
+    return batch.related(f"without {ignore_class}", known)
+
+
+def pixels(batch: Batch, ignore_class: Ignored) -> Array | float:
+    """Return how many pixels of each mask count, 1 where none does."""
+    if ignore_class is None:
+        return float(len(batch.target))
+    return np.maximum(np.add.reduce(~holes(batch, ignore_class), axis=0, dtype=np.float64), 1.0)
+
+
+def of_counted(function: Part) -> Part:
+    """Return a part, or a slope by the pixels, that takes `ignore_class` too."""
+
+    def part(batch: Batch, *, ignore_class: Ignored = None, **args: Any) -> Array:
+        values = function(counted(batch, ignore_class), **args)
+        if ignore_class is None or values.ndim == 1:
+            return values
+        return np.where(holes(batch, ignore_class), 0.0, values)
+
+    parameters = [
+        *signature(function).parameters.values(),
+        Parameter(IGNORE.name, Parameter.KEYWORD_ONLY, default=None),
+    ]
+    part.__name__, part.__doc__ = function.__name__, function.__doc__
+    part.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
+    return part
+
+
 def share(part: Array, total: Array) -> Array:
     """part/total, where nothing of nothing is 0."""
     return np.where(total == 0.0, 0.0, part / total)
@@ -51,7 +121,9 @@ def ratio_slope(counts: Counts, slopes: Counts) -> Array:
     return share(slopes[0] - share(*counts) * slopes[1], counts[1])
 
 
-def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[[Callable[..., Counts]], Loss]:
+def mask_loss(
+    *, level: Callable[..., Array] = ratio, gradient: Part | None = None, **facts: Any
+) -> Callable[[Callable[..., Counts]], Loss]:
     """Declare a loss by `function(batch, *, params) -> two counts of pixels`, (rows,) each.
 
     level: the loss as a function of the counts and of the parameters that it names: of each row's counts where a mask
@@ -66,7 +138,7 @@ def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[
         def count(place: int) -> Part:
             return wraps(function)(lambda batch, **args: function(batch, **args)[place])
 
-        counts = count(0), count(1)
+        each, counts = of_counted(row), (of_counted(count(0)), of_counted(count(1)))
 
         def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
             if args["over"] == "row":
@@ -74,9 +146,16 @@ def mask_loss(*, level: Callable[..., Array] = ratio, **facts: Any) -> Callable[
             level_args = tuple((name, args[name]) for name in sorted(arguments_of(level)) if name in args)
             return {"parts": counts, "statistic": of_sums(level, level_args), "row": None, "gradient": None}
 
-        params = (*params_of(function), OVER)
         return declare(
-            function, params=params, forms=FORM, parts=(row,), row=row, resolve=over, note=EACH_OR_ALL, **facts
+            function,
+            params=(*params_of(function), OVER, IGNORE),
+            forms=mask_forms,
+            parts=(each,),
+            row=each,
+            gradient=gradient and of_counted(gradient),
+            resolve=over,
+            note=EACH_OR_ALL,
+            **facts,
         )
 
     return made
@@ -314,28 +393,40 @@ def _dice_slope(batch: Batch, smooth: float) -> Array:
     return slope if batch.activation == "none" else slope * batch.pred * other_prob(batch)
 
 
-def pixel_mean(batch: Batch, cost: Array) -> Array:
-    """Average over the pixels of each row."""
-    return column_sum(cost) / len(batch.pred)
-
-
 def _ce_slope(batch: Batch) -> Array:
-    """Slope of the mean cross-entropy of the pixels, by them or by their logits."""
+    """Slope of the cross-entropy of the pixels, by them or by their logits."""
     y = batch.target
-    return binary_slope(batch, y - 1.0, -y) / len(batch.pred)
+    return binary_slope(batch, y - 1.0, -y)
 
 
-def _dice_ce_gradient(batch: Batch, *, lambda_dice: float, lambda_ce: float, smooth: float) -> Array:
-    return lambda_dice * _dice_slope(batch, smooth) + expected(lambda_ce, _ce_slope(batch))
+def with_pixels(
+    overlap: Callable[[Batch, float], Array], cost: Callable[..., Array], batch: Batch, smooth: float, **args: Any
+) -> tuple[Array, Array]:
+    """Return the overlap of masks, and the mean over their pixels, or of slopes by them; `ignore_class` is of args."""
+    ignore_class = args.pop("ignore_class")
+    known, count = counted(batch, ignore_class), pixels(batch, ignore_class)
+    overlaps, costs = overlap(known, smooth), cost(known, **args)
+    if overlaps.ndim == 1:
+        return overlaps, column_sum(costs) / count
+    unknown = False if ignore_class is None else holes(batch, ignore_class)
+    return np.where(unknown, 0.0, overlaps), np.where(unknown, 0.0, costs / count)
 
 
-@loss(forms=FORM, gradient=_dice_ce_gradient, raw_gradient=_dice_ce_gradient)
+def _dice_ce_gradient(
+    batch: Batch, *, lambda_dice: float, lambda_ce: float, smooth: float, ignore_class: Ignored
+) -> Array:
+    overlap, cost = with_pixels(_dice_slope, _ce_slope, batch, smooth, ignore_class=ignore_class)
+    return lambda_dice * overlap + expected(lambda_ce, cost)
+
+
+@loss(forms=mask_forms, gradient=_dice_ce_gradient, raw_gradient=_dice_ce_gradient, later=("ignore_class",))
 def dice_ce(
     batch: Batch,
     *,
     lambda_dice: DiceWeight = 1.0,
     lambda_ce: Annotated[float, NON_NEGATIVE, "weight of the cross-entropy"] = 1.0,
     smooth: Smooth = 0.0,
+    ignore_class: IgnoreClass = None,
 ) -> Array:
     """Dice loss of each mask plus the binary cross-entropy of its pixels.
 
@@ -350,25 +441,30 @@ def dice_ce(
     Elsewhere:
         MONAI  DiceCELoss(sigmoid=True)  = dice_ce:smooth=1e-5 --activation sigmoid
     """
-    entropy = pixel_mean(batch, -log_observed(batch))
-    return lambda_dice * _dice(batch, smooth) + expected(lambda_ce, entropy)
+    overlap, cost = with_pixels(_dice, lambda known: -log_observed(known), batch, smooth, ignore_class=ignore_class)
+    return lambda_dice * overlap + expected(lambda_ce, cost)
 
 
 def _focal_slope(batch: Batch, gamma: float) -> Array:
-    """Slope of the mean focal loss of the pixels, by them or by their logits."""
+    """Slope of the focal loss of the pixels, by them or by their logits."""
     y, wrong, log_p, p = batch.target, other_observed(batch), log_observed(batch), prob_observed(batch)
     steep = np.where(wrong == 0.0, 0.0, gamma * np.power(wrong, gamma - 1.0) * p * log_p)
     elasticity = np.where(p == 0.0, 0.0, steep) - np.power(wrong, gamma)
-    return binary_slope(batch, (1.0 - y) * elasticity, y * elasticity) / len(batch.pred)
+    return binary_slope(batch, (1.0 - y) * elasticity, y * elasticity)
 
 
 def _dice_focal_gradient(
-    batch: Batch, *, lambda_dice: float, lambda_focal: float, gamma: float, smooth: float
+    batch: Batch, *, lambda_dice: float, lambda_focal: float, gamma: float, smooth: float, ignore_class: Ignored
 ) -> Array:
-    return lambda_dice * _dice_slope(batch, smooth) + expected(lambda_focal, _focal_slope(batch, gamma))
+    overlap, cost = with_pixels(_dice_slope, _focal_slope, batch, smooth, gamma=gamma, ignore_class=ignore_class)
+    return lambda_dice * overlap + expected(lambda_focal, cost)
 
 
-@loss(forms=FORM, gradient=_dice_focal_gradient, raw_gradient=_dice_focal_gradient)
+def _focal(batch: Batch, gamma: float) -> Array:
+    return -np.power(other_observed(batch), gamma) * log_observed(batch)
+
+
+@loss(forms=mask_forms, gradient=_dice_focal_gradient, raw_gradient=_dice_focal_gradient, later=("ignore_class",))
 def dice_focal(
     batch: Batch,
     *,
@@ -376,6 +472,7 @@ def dice_focal(
     lambda_focal: Annotated[float, NON_NEGATIVE, "weight of the focal loss"] = 1.0,
     gamma: Annotated[float, NON_NEGATIVE, "how much easy pixels count less"] = 2.0,
     smooth: Smooth = 0.0,
+    ignore_class: IgnoreClass = None,
 ) -> Array:
     """Dice loss of each mask plus the focal loss of its pixels.
 
@@ -391,8 +488,8 @@ def dice_focal(
     Elsewhere:
         MONAI  DiceFocalLoss(sigmoid=True)  = dice_focal:smooth=1e-5 --activation sigmoid
     """
-    focal = pixel_mean(batch, -np.power(other_observed(batch), gamma) * log_observed(batch))
-    return lambda_dice * _dice(batch, smooth) + expected(lambda_focal, focal)
+    overlap, cost = with_pixels(_dice, _focal, batch, smooth, gamma=gamma, ignore_class=ignore_class)
+    return lambda_dice * overlap + expected(lambda_focal, cost)
 
 
 SHARES = (0.1, 0.5, 0.9)

@@ -177,7 +177,7 @@ def _short(word: str) -> str:
 def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
     """Yield everything besides the columns, each with a label; the verdict comes last."""
     for role in survey.roles:
-        yield role.role if role.role in ("target", "weight") else "model", _role(role)
+        yield role.role if role.role in ("target", "weight") else "model", _role(role, survey.works)
     yield from (("slices", _slicing(slicing)) for slicing in survey.slices)
     if survey.pairing is not None:
         yield from (("rows", text) for text in _pairing(survey.pairing, survey.tables))
@@ -197,14 +197,14 @@ def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
     yield "verdict", verdict
 
 
-def _role(role: RoleSurvey) -> str:
+def _role(role: RoleSurvey, works: bool) -> str:
     names = [printable(name) for name in role.columns]
     columns = ", ".join(names) if len(names) <= FEW else f"{names[0]} to {names[-1]}, {len(names)} columns"
     model = "" if role.model is None else printable(role.model) + ("" if role.role == "pred" else f", {role.role}")
     owner = f"{model} ({columns})" if model and [model] != names else columns
     before = f", before {role.activation}" if role.activation != "none" else ""
     if not role.rows:
-        without = "labels" if role.role == "target" else "no numbers"
+        without = "labels" if role.role == "target" or works else "no numbers"
         return f"{owner}{before}: {'no complete row' if role.rows == 0 else without}"
     holding = {fit.domain: None for fit in role.fits if fit.holds}
     good = [name for name in holding if not IMPLIED.get(name, set()) & set(holding)]

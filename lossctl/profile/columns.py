@@ -93,7 +93,12 @@ def _of_array(array: pa.Array, shape: Shape, start: int) -> tuple[ColumnProfile,
     if pa.types.is_large_binary(kind):
         return _of_text(array, start), None
     if arrow.is_text(kind):
-        return replace(_of_text(array.cast(pa.large_binary()), start), fault="holds text; numbers are needed"), None
+        profile = _of_text(array.cast(pa.large_binary()), start)
+        try:
+            numbers = arrow.numbers(array).values
+        except DataError:
+            return replace(profile, fault="holds text; numbers are needed"), None
+        return profile, NumberRows(numbers, ~np.isnan(numbers[0]))
     if not (arrow.is_number(kind) or pa.types.is_boolean(kind) or arrow.is_list(kind)):
         return _unread(array, start, None if pa.types.is_null(kind) else f"holds {kind} values; numbers are needed")
     try:

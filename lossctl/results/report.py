@@ -49,6 +49,7 @@ Key = TypeVar("Key", bound=Hashable)
 Slice = Mapping[str, str]  # column -> value; empty for all rows
 Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
 MOST_SIGNED: Final = 80  # characters of the classes in a signature; more are told by their digest
+MOST_SHOWN: Final = 1000  # cells that a console is filled with
 ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
 
 
@@ -465,7 +466,7 @@ class Check:
         return percent(self.change_share)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The result of `evaluate`, `compare` and `check`.
 
@@ -507,6 +508,12 @@ class Report:
     @property
     def losses(self) -> list[str]:
         return list(dict.fromkeys(cell.loss for cell in self.cells))
+
+    def __repr__(self) -> str:
+        """Return the tables that a terminal shows, for a console of Python and for print."""
+        if len(self.cells) > MOST_SHOWN:
+            return f"<lossctl.Report of {len(self.cells)} values, which to_frame() has>"
+        return str(_asked("api.report_files").rendered(self, "table")).rstrip("\n")
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
