@@ -194,6 +194,7 @@ def test_choose_asks_whether_few_whole_numbers_are_classes() -> None:
         ("cat,0.5\ndog,0.25\n", (), USAGE, ["--positive-label"]),
         ("cat,dog\ndog,0.5\n", (), DATA, ["'0.5' is no label of the target"]),
         ("1,1.5\n2,2\n", (), DATA, ["1.5"]),
+        ("1,0.5\n0.5,1\n", (), DATA, ["= 0.5", "target in {0, 1}"]),
         ("0,1\n1,2\n", (), DATA, ["= 2", "pred in [0, 1]", "--task multiclass"]),
         ("cat,eel\ndog,dog\n", ("--classes", "cat,dog"), DATA, ["'eel' is no class", "--classes names cat, dog alone"]),
         ("cat,dog\ndog,dog\n", ("--positive-label", "cat", "--classes", "cat,eel"), DATA, ["'dog'", "third label"]),

@@ -749,3 +749,24 @@ def test_times_a_nanosecond_apart_are_two(tmp_path: Path) -> None:
     ]
     assert found[0][0].difference is not None
     assert all(comparisons == found[0] for comparisons in found)
+
+
+def test_whole_numbers_are_words_whatever_their_range_and_type(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    groups = np.concatenate([rng.integers(-(10**12), 10**12, 200), [5, -5, 0, 2**62]])
+    data = pa.table({"y": np.arange(1000.0), "p": np.zeros(1000), "g": rng.choice(groups, 1000)})
+    reports = {}
+    for name in ("numbers", "texts"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in range(4):  # blocks that bring new numbers and old ones
+            piece = data.slice(250 * part, 250)
+            kind = pa.int64() if name == "numbers" or part % 2 else pa.string()
+            piece = piece.set_column(2, "g", piece.column("g").cast(kind))
+            pq.write_table(piece, folder / f"{part}.parquet", row_group_size=60)
+        reports[name] = package.evaluate(str(folder), target="y", pred="p", losses=["mse"], by=["g"])
+    words = [cell.slice["g"] for cell in reports["numbers"].cells[1:]]
+    assert words == sorted(words, key=int)
+    assert reports["numbers"].cells == reports["texts"].cells
+    assert reports["numbers"].inputs[0].data == reports["texts"].inputs[0].data
+    assert sum(cell.rows for cell in reports["numbers"].cells[1:]) == 1000

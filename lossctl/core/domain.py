@@ -535,6 +535,8 @@ def label(value: object) -> str:
     sign, stay, as codes may have them.
     """
     text = str(value)
+    if text.isdecimal() and text.isascii():
+        return text
     if len(text) == UUID_LENGTH and UUID.fullmatch(text):
         return text.lower()
     if text[:1] not in "-.0123456789":

@@ -140,9 +140,9 @@ def _at_end(name: str, text: str) -> bool:
 
 
 def may_be_classes(labels: Array) -> bool:
-    """Whether a target of numbers may be class labels: few different values, not 0 and 1, which are a no and a yes."""
+    """Whether a target of numbers may be class labels: few different values, and not all of them in [0, 1]."""
     values = np.unique(labels)
-    return 0 < len(values) <= MOST_CLASSES and not np.isin(values, (0.0, 1.0)).all()
+    return 0 < len(values) <= MOST_CLASSES and bool(((values < 0.0) | (values > 1.0)).any())
 
 
 def are_classes(labels: Array, pred: Array) -> bool:

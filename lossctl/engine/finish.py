@@ -96,7 +96,7 @@ class Slices(Sequence[Scope]):
             self.columns = tuple(name.split(",")) if len(all_words[0]) > 1 else (name,)
             columns = np.full(len(all_words), -1)
             columns[groups.codes] = np.arange(len(groups.codes))
-            self._codes = sorted(range(len(all_words)), key=lambda code: _sortable(all_words[code]))
+            self._codes = in_order(all_words).tolist()
             self.words = [all_words[code] for code in self._codes]
             self.groups, self.at = groups, columns[self._codes]
             self.rows, self.live = (np.where(self.at < 0, 0, line[self.at]) for line in (groups.rows, groups.live))
@@ -146,16 +146,26 @@ def all_rows(state: RunState, plan: Plan) -> View:
     return AllRows(state.moments, plan.as_read, state.grouped[plan.slicings[0]].total().view(0))
 
 
-def _sortable(words: tuple[str, ...]) -> list[tuple[bool, float, str]]:
-    """Sort slices by value where they are numbers, else by text."""
+def in_order(words: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
+    """Return the places of slices sorted by value where their words are numbers, else by text, column after column."""
+    ranks: list[Array] = []
+    for column in zip(*words, strict=True):
+        values = list(map(_number, column))
+        is_text = np.array([value is None for value in values])
+        numbers = np.array([value or 0.0 for value in values])
+        texts = np.zeros(len(column))
+        if is_text.any() or ranks or len(np.unique(numbers)) < len(numbers):  # else numbers alone tell words apart
+            places = {word: place for place, word in enumerate(sorted(set(column)))}
+            texts = np.array([places[word] for word in column], dtype=np.float64)
+        ranks += [is_text.astype(np.float64), numbers, texts]
+    return np.lexsort(ranks[::-1])
 
-    def key(word: str) -> tuple[bool, float, str]:
-        try:
-            return False, float(word), word
-        except ValueError:
-            return True, 0.0, word
 
-    return [key(word) for word in words]
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 class Samples:

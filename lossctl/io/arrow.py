@@ -14,7 +14,20 @@ from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import SHOWN, STANDARD, inexact, inexact_number
-from lossctl.io.table import BETWEEN, NOT_SINGLE, Cells, Column, Keys, Kind, Numbers, RowFault, Shape, Texts, floats
+from lossctl.io.table import (
+    BETWEEN,
+    NOT_SINGLE,
+    Cells,
+    Column,
+    Keys,
+    Kind,
+    Numbers,
+    Numerals,
+    RowFault,
+    Shape,
+    Texts,
+    floats,
+)
 from lossctl.numerics.array import MOST_EXACT, Mask
 
 # types whose every value is a float64; a cast by Arrow would import far more than it saves
@@ -328,8 +341,11 @@ class DictionaryWords:
         self._words: tuple[str, ...] = ()
         self._absent: Mask | None = None
 
-    def of(self, dictionary: pa.Array) -> tuple[tuple[str, ...], Mask | None]:
+    def of(self, dictionary: pa.Array) -> tuple[Sequence[str], Mask | None]:
         """Return the words, and (words + 1,) True for those that stand for no value and for the code -1 if any do."""
+        integer = WHOLE.get(str(dictionary.type)) if dictionary.null_count == 0 and len(dictionary) else None
+        if integer is not None:
+            return Numerals(buffer_of(dictionary, integer).astype(np.int64)), None
         if self._dictionary is None or not self._dictionary.equals(dictionary):
             words = tuple(text or "" for text in as_text(dictionary).to_pylist())
             nan = not_a_number(dictionary)
@@ -362,7 +378,7 @@ def texts(array: pa.Array, words: DictionaryWords | None = None) -> Texts:
         values = buffer_of(array, integer)
         low, high = int(values.min()), int(values.max())
         if high - low < FEW_CODES:  # a class or a group: no need to look each one up
-            return Texts(values.astype(np.int64) - low, tuple(map(str, range(low, high + 1))))
+            return Texts(values.astype(np.int64) - low, Numerals(np.arange(low, high + 1)))
     if not pa.types.is_dictionary(array.type):
         plain = pa.types.is_string(array.type) or is_number(array.type)
         array = (array if plain else as_text(array)).dictionary_encode()

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 from threading import Lock, local
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,12 +224,29 @@ class Numbers(Column):
         return cls(np.concatenate([column.values for column in columns], axis=1), _joined_nulls(columns))
 
 
+class Numerals(Sequence[str]):
+    """Distinct whole numbers as words, which are spelled only when they are asked for."""
+
+    def __init__(self, values: NDArray[np.int64]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Numerals: ...
+    def __getitem__(self, place: int | slice) -> str | Numerals:
+        return Numerals(self.values[place]) if isinstance(place, slice) else str(int(self.values[place]))
+
+
 @dataclass(frozen=True)
 class Texts(Column):
     """(rows,) codes into `words`, -1 where null."""
 
     codes: NDArray[np.int64]
-    words: tuple[str, ...]
+    words: Sequence[str]
 
     @classmethod
     def of(cls, texts: Sequence[str | None]) -> Self:
@@ -367,6 +384,7 @@ class Vocabulary:
     def __init__(self) -> None:
         self._places: dict[str, int] = {}  # by label
         self._spellings: dict[str, int] = {}
+        self._numerals = np.zeros((2, 0), dtype=np.int64)  # whole numbers in their order, and their codes
         self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
         self._lock = Lock()
         self._last = local()
@@ -382,13 +400,39 @@ class Vocabulary:
         if not unread.any():
             return codes
         with self._lock:
-            for code in np.flatnonzero(np.bincount(column.codes[unread])).tolist():
-                word = column.words[code]
-                place = self._spellings.get(word)
-                if place is None:
-                    place = self._spellings[word] = self._places.setdefault(label(word), len(self._places))
-                table[code] = place
+            new = np.flatnonzero(np.bincount(column.codes[unread]))
+            if isinstance(column.words, Numerals):
+                table[new] = self._of_numbers(column.words.values[new])
+            else:
+                table[new] = self._of_words([column.words[code] for code in new.tolist()])
         return table[column.codes]
+
+    def _of_words(self, words: Sequence[str]) -> NDArray[np.int64]:
+        codes = np.fromiter(map(self._spellings.get, words, repeat(-1)), dtype=np.int64, count=len(words))
+        for place in np.flatnonzero(codes < 0).tolist():
+            word = words[place]
+            codes[place] = self._spellings[word] = self._places.setdefault(label(word), len(self._places))
+        return codes
+
+    def _of_numbers(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the codes of distinct whole numbers, whose spelling is their label: only new ones are looked up."""
+        numbers, codes_of_numbers = self._numerals
+        order = np.argsort(values)  # a search for one after the other stays in the cache
+        values = values[order]
+        places = np.searchsorted(numbers, values)
+        codes = np.full(len(values), -1, dtype=np.int64)
+        inside = np.flatnonzero(places < len(numbers))
+        present = inside[numbers[places[inside]] == values[inside]]
+        codes[present] = codes_of_numbers[places[present]]
+        new = np.flatnonzero(codes < 0)
+        if len(new):
+            by_arrival = new[np.argsort(order[new])]
+            words = map(str, values[by_arrival].tolist())
+            codes[by_arrival] = [self._places.setdefault(word, len(self._places)) for word in words]
+            self._numerals = np.insert(self._numerals, places[new], np.stack([values[new], codes[new]]), axis=1)
+        unsorted = np.empty_like(codes)
+        unsorted[order] = codes
+        return unsorted
 
     @property
     def words(self) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,6 +21,7 @@ from lossctl.errors import DataError, UsageError, listed, printable
 SCHEMA_VERSION: Final = 1
 PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
 ENCODE: Final = json.JSONEncoder(allow_nan=False).encode  # one encoder: json.dumps makes one for each record
+QUOTE: Final = encode_basestring_ascii  # what this writes of a text
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")

@@ -24,6 +24,7 @@ from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import (
     ENCODE,
+    QUOTE,
     SCHEMA_VERSION,
     Entries,
     Entry,
@@ -125,6 +126,23 @@ class Slicing:
         """Return the words of a slice by their column."""
         return dict(zip(self.columns, self.words[place], strict=True))
 
+    def pieces(self, places: range) -> tuple[list[str], list[str]]:
+        """Return what the JSON of a cell has of some slices: before its value, and after the signature's rows."""
+        here = slice(places.start, places.stop)
+        keys = [f"{QUOTE(column)}: " for column in self.columns]
+        marks = [QUOTE(f"|{column}=")[1:-1] for column in self.columns]
+        weights = ["null"] * len(places)
+        if self.weight_sums is not None:
+            sums = self.weight_sums[here].tolist()
+            weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
+        begins, ends = [], []
+        for words, rows, weight in zip(self.words[here], self.rows[here].tolist(), weights, strict=True):
+            quoted = list(map(QUOTE, words))
+            fields = ", ".join(map(operator.add, keys, quoted))
+            begins.append(f', "slice": {{{fields}}}, "n": {rows}, "weight_sum": {weight}, "value": ')
+            ends.append("".join([mark + word[1:-1] for mark, word in zip(marks, quoted, strict=True)]) + '"}')
+        return begins, ends
+
 
 @dataclass(frozen=True)
 class CellColumn:
@@ -176,7 +194,7 @@ class CellColumn:
     def lines(self, slicing: Slicing, places: range, begins: Sequence[str], ends: Sequence[str]) -> list[str]:
         """Return the JSON of the cells of some slices, as `record` has it, from pieces that are joined once.
 
-        begins, ends: what a slice alone decides, from the key `slice` up to the value, and after the signature's rows.
+        begins, ends: those of the slices.
         """
         rows = slice(places.start, places.stop)
         head = ENCODE({key: self.shared[key] for key in ("model", "loss", "spec")})[:-1]
@@ -229,18 +247,7 @@ class Cells(Sequence[Cell]):
         for slicing, columns in self._tables:
             for start in range(0, len(slicing.words), CHUNK):
                 places = range(start, min(start + CHUNK, len(slicing.words)))
-                slices = [slicing.slice(place) for place in places]
-                weights = ["null"] * len(places)
-                if slicing.weight_sums is not None:
-                    sums = slicing.weight_sums[start : places.stop].tolist()
-                    weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
-                begins = [
-                    f', "slice": {ENCODE(words)}, "n": {rows}, "weight_sum": {weight}, "value": '
-                    for words, rows, weight in zip(
-                        slices, slicing.rows[start : places.stop].tolist(), weights, strict=True
-                    )
-                ]
-                ends = [ENCODE(_signed_slice(words.items()))[1:] + "}" for words in slices]
+                begins, ends = slicing.pieces(places)
                 lines = (column.lines(slicing, places, begins, ends) for column in columns)
                 yield list(chain.from_iterable(zip(*lines, strict=True)))
 
