@@ -20,11 +20,9 @@ BLOCK_BYTES = 1 << 23  # that the columns of a block take at most, where it is l
 
 
 def block_rows(width: int | None) -> int:
-    """Return how many rows of `width` columns are worked on at a time: one, two or four BLOCKs."""
-    if width is None:
-        return BLOCK
-    blocks = BLOCK_BYTES // (8 * BLOCK * max(width, 1))
-    return BLOCK * max(1, min(MOST_BLOCKS, 1 << (blocks.bit_length() - 1))) if blocks else BLOCK
+    """Return how many rows of `width` columns are worked on at a time: one to four BLOCKs."""
+    blocks = 1 if width is None else BLOCK_BYTES // (8 * BLOCK * max(width, 1))
+    return BLOCK * max(1, min(MOST_BLOCKS, blocks))
 
 
 class Batch:

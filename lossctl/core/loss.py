@@ -587,19 +587,25 @@ Arrays = dict[str, NDArray[Any]]
 
 def lines(batch: Batch, terms: Iterable[Term], weight: Array | None) -> Iterator[Array]:
     """Evaluate terms on a block, one (rows,) line at a time, times the weight if there is one."""
-    return (weighted(term.rows(batch), weight) for term in terms)
+    rows = (term.rows(batch) for term in terms)
+    return rows if weight is None else map(Weight(weight).times, rows)
 
 
-def weighted(line: Array, weight: Array | None) -> Array:
-    """Return a line times the weight if there is one.
+class Weight:
+    """The (rows,) weight of a block.
 
     A row of zero weight counts as zero even where its loss is infinite, as if it stood there zero times.
     """
-    if weight is None:
+
+    def __init__(self, weight: Array) -> None:
+        self.values = weight
+        self._zeros = np.flatnonzero(weight == 0.0)
+
+    def times(self, line: Array) -> Array:
+        """Return a line times the weight."""
+        line = line * self.values
+        line[self._zeros] = 0.0
         return line
-    line = line * weight
-    line[weight == 0.0] = 0.0
-    return line
 
 
 def block_state(loss: Loss, form: Form, batch: Batch, weight: Array | None) -> Moments | Peak | Sample:

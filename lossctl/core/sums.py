@@ -242,17 +242,22 @@ class BlockMoments(BlockSums):
             rests[place][s] = total - sizes[s] * pivots[place][s]
         sums = [sum(map(mul, sizes, m), sum(r)) for m, r in zip(pivots, rests, strict=True)]
 
+        squares = [[math.nan] if line.squares is None else line.squares.tolist() for line in self.lines]
+        in_range = [are_finite(line) for line in squares]
+
         def product(i: int, j: int) -> int | None:
-            if not are_finite(self.products[i, j], self.lines[i].squares, self.lines[j].squares):
+            products = self.products[i, j].tolist()
+            if not (in_range[i] and in_range[j] and are_finite(products)):
                 return None
-            terms = zip(self.products[i, j].tolist(), sizes, pivots[i], pivots[j], rests[i], rests[j], strict=True)
+            terms = zip(products, sizes, pivots[i], pivots[j], rests[i], rests[j], strict=True)
             return sum((units(dd) << SHIFT) + mi * rj + mj * (ri + n * mi) for dd, n, mi, mj, ri, rj in terms)
 
         def cube(i: int) -> int | None:
-            _, _, _, squares, cubes = self.lines[i]
-            if squares is None or cubes is None or not are_finite(squares, cubes):
+            line = self.lines[i].cubes
+            cubes = [] if line is None else line.tolist()
+            if not (in_range[i] and are_finite(cubes)):
                 return None
-            terms = zip(cubes.tolist(), squares.tolist(), sizes, pivots[i], rests[i], strict=True)
+            terms = zip(cubes, squares[i], sizes, pivots[i], rests[i], strict=True)
             return sum(
                 (units(ddd) << 2 * SHIFT) + m * (3 * (units(dd) << SHIFT) + m * (3 * r + n * m))
                 for ddd, dd, n, m, r in terms
@@ -284,9 +289,9 @@ def moments_of(lines: Iterable[Array], pairs: Pairs, addresses: Ints, live: int 
     return block.state()
 
 
-def are_finite(*sums: Array | None) -> bool:
+def are_finite(sums: Sequence[float]) -> bool:
     """Whether all sums are in range."""
-    return all(x is not None and bool(np.isfinite(x).all()) for x in sums)
+    return all(map(math.isfinite, sums))
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from lossctl.core.batch import Batch
 from lossctl.core.block import MODULUS, Block, Breach, Defect, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
-from lossctl.core.loss import Term, slopes, weighted
+from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.sums import BlockMoments
@@ -177,7 +177,7 @@ class _Lines:
         self, block: Block, plan: Plan, origin: float | Array, origins: Sequence[float], order: Rows | None
     ) -> None:
         self._plan, self._origin, self._origins = plan, origin, origins
-        self._models, self._weight, self._order = block.models, block.weight, order
+        self._models, self._order, weight = block.models, order, block.weight
         arrays = {id(x): x.size for roles in block.models.values() for x in roles.values()}
         if order is not None and sum(arrays.values()) <= block.rows * len(plan.quantities):
             columns: dict[int, NDArray[Any]] = {}  # by identity: models share the target
@@ -189,8 +189,9 @@ class _Lines:
                 return columns[id(values)]
 
             self._models = {m: {role: ordered(x) for role, x in roles.items()} for m, roles in block.models.items()}
-            self._weight = None if block.weight is None else ordered(block.weight)
+            weight = None if weight is None else ordered(weight)
             self._origin = ordered(origin) if isinstance(origin, np.ndarray) else origin
+        self._weight = None if weight is None else Weight(weight)
         self._batches: dict[str, Batch] = {}
         self._memo: dict[tuple[str, Term], Array] = {}
 
@@ -198,7 +199,7 @@ class _Lines:
     def weight(self) -> Array:
         """The line of the weight."""
         assert self._weight is not None
-        return self._ordered(self._weight)
+        return self._ordered(self._weight.values)
 
     def batch(self, model: str) -> Batch:
         """Return the arrays of a model, with what its losses derive from them."""
@@ -220,7 +221,8 @@ class _Lines:
 
     def _line(self, model: str, term: Term) -> Array:
         if (model, term) not in self._memo:
-            line = self._ordered(weighted(term.rows(self.batch(model)), self._weight))
+            rows = term.rows(self.batch(model))
+            line = self._ordered(rows if self._weight is None else self._weight.times(rows))
             if not self._plan.bases:
                 return line
             self._memo[model, term] = line
