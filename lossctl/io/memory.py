@@ -25,7 +25,6 @@ from lossctl.io.table import (
     Shape,
     Table,
     block_starts,
-    decoded,
     floats,
 )
 from lossctl.numerics.array import array_of, is_inexact, missing
