@@ -436,6 +436,11 @@ class Job:
                     fitting.append(loss.name)
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
 
+    @property
+    def outputs_have_rows(self) -> bool:
+        """Whether there are several outputs of numbers, of each of which a row may have a value or not."""
+        return self.widths.get("pred", 1) > 1 and self.rule.kind is Kind.NUMBER and self.rule.positive is None
+
     def questions(self, first: Block) -> list[Question]:
         """Settle the task by the first block where the columns did not, and return what is computed.
 
