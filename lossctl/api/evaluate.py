@@ -197,7 +197,9 @@ def answer(
         apart = False
     questions: list[Question] = []
     reports = [
-        _one_pass(query, tables, selection, job, rows, design, threads, questions, output)
+        _one_pass(
+            query, tables, selection, job, rows, design=design, threads=threads, questions=questions, output=output
+        )
         for output in (range(job.widths["pred"]) if apart else [None])
     ]
     return reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
@@ -209,6 +211,7 @@ def _one_pass(
     selection: Selection,
     job: Job,
     rows: ByPosition,
+    *,
     design: Design | None,
     threads: int,
     questions: list[Question],
@@ -234,7 +237,7 @@ def _one_pass(
         output=output,
     )
     in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
-    with options["watch"]("pair") if options["id"] is not None else nullcontext():
+    with options["watch"]("pair") if options["id"] else nullcontext():
         feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
     if first is None:
