@@ -259,6 +259,7 @@ def test_a_key_of_several_columns(lossctl: Lossctl, write: Write) -> None:
     guess = write("guess.csv", "series,ds,yhat\nB,2026-01-01,4\nA,2026-01-02,3.5\nA,2026-01-01 00:00:00,2\n")
     options = ("-t", "y", "-p", "yhat", "-l", "mae", "-f", "value")
     assert lossctl("eval", guess, "--targets", truth, "--id", "series,ds", *options).out == f"{0.5 / 3}\n"
+    assert lossctl("eval", guess, "--targets", truth, "--id", "ds", "--id", "series", *options).code == 0
     for key in (["series", "ds"], "series,ds", ("ds", "series")):
         report = package.evaluate(str(guess), targets=str(truth), id=key, target="y", pred="yhat", losses="mae")
         assert report.cells[0].value == 0.5 / 3

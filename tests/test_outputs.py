@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,3 +97,26 @@ def test_a_gate_may_be_on_one_output(lossctl: Lossctl, write: Write) -> None:
 def test_what_has_no_outputs_is_refused(losses: str, per_output: bool, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         lossctl.evaluate(FRAME, **ASKED, losses=losses, per_output=per_output)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_each_output_counts_its_own_rows(tmp_path: Path, vectors: bool) -> None:
+    nan = float("nan")
+    y = np.array([[1.0, 2.0, nan], [2.0, nan, 4.0], [3.0, 4.0, 5.0], [nan, 4.0, nan]])
+    p = np.array([[1.5, 2.0, 3.0], [2.0, 3.0, 5.0], [3.5, 5.0, 5.5], [4.0, 4.5, nan]])
+    group = ["a", "b", "a", "b"]
+    data: dict[str, Any] = {"y": y, "p": p, "g": group}
+    if not vectors:
+        data = {f"{name}_{place}": values[:, place] for name, values in (("y", y), ("p", p)) for place in range(3)}
+        data["g"] = group
+    names = ("y", "p") if vectors else ("y_*", "p_*")
+    options: dict[str, Any] = {"target": names[0], "pred": names[1], "losses": ["mae", "mse"], "missing": "drop"}
+    report = lossctl.evaluate(data, per_output=True, by="g", **options)
+    for place, output in enumerate(("1", "2", "3") if vectors else ("0", "1", "2")):
+        present = ~np.isnan(y[:, place]) & ~np.isnan(p[:, place])
+        for loss, values in (("mae", np.abs(y - p)), ("mse", (y - p) ** 2)):
+            for label, rows in ((None, present), ("a", present & (np.array(group) == "a"))):
+                [cell] = [c for c in report.cells if c.loss == f"{loss}[{output}]" and c.slice.get("g") == label]
+                assert cell.rows == rows.sum()
+                assert cell.value == pytest.approx(values[rows, place].mean(), rel=1e-15)
+    assert report.inputs[0].used == 3

@@ -186,3 +186,29 @@ def test_a_masked_class_that_was_observed_costs_infinity_and_has_a_slope_of_0_el
 def test_a_row_without_a_class_that_can_be_is_refused(row: list[float]) -> None:
     with pytest.raises(DataError, match="row 2"):
         package.evaluate(classes([[0.0, 1.0], row]), **ON_CLASSES, losses="cce", activation="softmax")
+
+
+# why a value is not defined ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "pred", "reason"),
+    [
+        ("ndcg", [0.0, 0.0], [0.1, 0.2], "a list without relevant items has none; empty=0 says what it counts as"),
+        ("one_minus_ndcg", [0.0, 0.0], [0.1, 0.2], "empty=0"),
+        ("mase", [3.0, 3.0], [1.0, 2.0], "a series of m rows or fewer, or one that does not change, has no scale"),
+        ("wape", [0.0, 0.0], [1.0, 2.0], "+infinity: all targets are zero"),
+        ("wape", [0.0, 0.0], [0.0, 0.0], "all targets are zero"),
+        ("r2", [3.0, 3.0], [1.0, 2.0], "the target is constant"),
+        ("d2_log_loss", [0.0, 0.0], [0.1, 0.2], "all rows are of one class"),
+    ],
+)
+def test_a_value_that_is_not_defined_says_why(loss: str, target: list[float], pred: list[float], reason: str) -> None:
+    cell = package.evaluate(frame(y=target, p=pred), **ON, losses=loss).cells[0]
+    assert cell.status != "ok"
+    assert reason in (cell.reason or "")
+
+
+def test_a_quotient_beyond_float64_is_not_said_to_have_a_denominator_of_0() -> None:
+    cell = package.evaluate(frame(y=[1e-300, 1e-300], p=[1e300, 1e300]), **ON, losses="wape").cells[0]
+    assert cell.reason == "+infinity: out of the range of float64"

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 import lossctl as package
 from lossctl.errors import DataError, UsageError
@@ -358,3 +359,61 @@ def test_constants_that_are_no_json_are_missing_if_that_is_said(tmp_path: Path, 
     assert f"--null {constant} reads it as missing" in refusal(path, text)
     assert mae(path, null=constant, missing="drop") == 0.5
     assert "the value is missing" in refusal(path, null=constant)
+
+
+# numbers as text in other containers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["parquet", "dictionary", "large", "feather", "frame", "dict", "npz", "jsonl"])
+def test_numbers_written_as_text_are_numbers_in_every_container(tmp_path: Path, container: str) -> None:
+    def table(words: list[str | None]) -> Any:
+        texts = pa.array(words, pa.large_string() if container == "large" else pa.string())
+        columns = {"y": [1.0, 2.0, 3.0, 4.0], "p": texts.dictionary_encode() if container == "dictionary" else texts}
+        if container in ("parquet", "dictionary", "large"):
+            pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+            return str(tmp_path / "a.parquet")
+        if container == "feather":
+            feather.write_feather(pa.table(columns), tmp_path / "a.feather")
+            return str(tmp_path / "a.feather")
+        columns["p"] = words
+        if container == "frame":
+            return pd.DataFrame(columns)
+        if container == "jsonl":
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            return str(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))))
+        if container == "npz":
+            np.savez(tmp_path / "a.npz", y=columns["y"], p=np.array([word or "" for word in words]))
+            return str(tmp_path / "a.npz")
+        return {**columns, "p": np.array(words, dtype=object)}
+
+    data = table(["1.5", " 2.5 ", "35e-1", "+4.5"])
+    assert package.evaluate(data, **Y_P).cells[0].value == 0.5
+    assert package.validate(data, **Y_P).works
+    data = table(["NA", "2.5", None, "4.5"])
+    assert package.evaluate(data, **Y_P, missing="drop").cells[0].value == 0.5
+    with pytest.raises(DataError, match="row 3, column 'p': 'x' is not a number"):
+        package.evaluate(table(["1", "2", "x", "y"]), **Y_P)
+    with pytest.raises(DataError, match=rf"row 2, column 'p': {ODD} is a whole number beyond"):
+        package.evaluate(table(["1", str(ODD), "3", "4"]), **Y_P)
+    flags = table(["true", "false", "true", "True"])
+    assert package.evaluate(flags, target="p", pred="y", losses="mae").cells[0].value == 7 / 4
+
+
+@pytest.mark.parametrize("mark", ["-", "?", "-999", "missing"])
+def test_marks_of_missing_values(tmp_path: Path, mark: str) -> None:
+    path = write(tmp_path / "a.csv", f"y,p,w\n1,{mark},a\n2,2.5,{mark}\n3,3.25,b\n")
+    options: dict[str, Any] = {"null": [mark, "!"], "missing": "drop"}
+    assert mae(path, **options) == 0.375
+    report = package.evaluate(str(path), **Y_P, **options, by="w")
+    assert [cell.slice["w"] for cell in report.cells if cell.slice and cell.rows] == ["(missing)", "b"]
+    rows = [{"y": 1, "p": mark, "w": "a"}, {"y": 2, "p": "2.5", "w": mark}, {"y": 3, "p": "3.25", "w": "b"}]
+    lines = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert package.evaluate(str(lines), **Y_P, **options, by="w").cells[0].value == report.cells[0].value
+    assert mark == "-999" or f"{mark!r} is not a number" in refusal(path)
+
+
+def test_marks_of_missing_values_are_for_text_files(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"y": [1.0], "p": [-999.0]}), tmp_path / "a.parquet")
+    assert "--null is for text files" in refusal(tmp_path / "a.parquet", null="-999")
+    with pytest.raises(UsageError, match="null is for text files"):
+        package.evaluate({"y": [1.0], "p": [-999.0]}, **Y_P, null="-999")

@@ -35,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Table
-from lossctl.results.report import Input, Report, Study, WorstRow
+from lossctl.results.report import Cells, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -191,6 +191,37 @@ def answer(
     keep_rows = rows_out is not None or (design is not None and design.worst > 0)
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
+    apart = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
+    if apart and (design is not None or rows_out is not None):
+        query.tell("rows that lack a value of one output are left out for all of them, so that all have the same rows")
+        apart = False
+    questions: list[Question] = []
+    reports = [
+        _one_pass(
+            query, tables, selection, job, rows, design=design, threads=threads, questions=questions, output=output
+        )
+        for output in (range(job.widths["pred"]) if apart else [None])
+    ]
+    return reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
+
+
+def _one_pass(
+    query: Query,
+    tables: Sequence[Table],
+    selection: Selection,
+    job: Job,
+    rows: ByPosition,
+    *,
+    design: Design | None,
+    threads: int,
+    questions: list[Question],
+    output: int | None,
+) -> tuple[Report, PairedBounds | None]:
+    """Look ahead, plan, run and finish. output: the one of several outputs whose rows count, None for all together.
+
+    questions: what is computed; the first pass settles it.
+    """
+    options, rows_out = query.options, query.options["rows_out"]
     resampled = design is not None and design.method == "bootstrap"
     sets = any(loss.over_sets for _, loss in query.losses)
     reader = BlockReader(
@@ -203,19 +234,21 @@ def answer(
         needs_units=resampled,
         whole_sets=sets,
         null_slices=True,
+        output=output,
     )
     in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
-    with options["watch"]("pair") if options["id"] is not None else nullcontext():
+    with options["watch"]("pair") if options["id"] else nullcontext():
         feeds = reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds)
     if first is None:
         raise DataError(_no_rows(tables, rows))
-    questions = job.questions(first)
-    _check_questions(questions, query, design)
+    if not questions:
+        questions += job.questions(first)
+        _check_questions(questions, query, design)
     origins, gap = _first_values(first, job.activations)
     plan = Plan(
         selection.models,
-        questions,
+        [question for question in questions if output in (None, question.output)],
         job.activations,
         weighted=options["weight"] is not None,
         slicings=list(selection.by),
@@ -247,6 +280,21 @@ def answer(
         if writer is not None:
             writer.close()
     return made_report(state, plan, reader, job, query)
+
+
+def _joined(reports: Sequence[Report]) -> Report:
+    """Return the reports of several outputs, each of its own rows, as one; an input's rows are those of any output."""
+    first = reports[0]
+    inputs = []
+    for same in zip(*(report.inputs for report in reports), strict=True):
+        most = max(same, key=lambda entry: entry.used)
+        counts: dict[str, int] = {}
+        for entry in same:
+            counts |= entry.dropped
+        inputs.append(replace(most, dropped=counts))
+    warnings = tuple(dict.fromkeys(text for report in reports for text in report.warnings))
+    cells = Cells.joined([report.cells for report in reports if isinstance(report.cells, Cells)])
+    return replace(first, cells=cells, inputs=tuple(inputs), warnings=warnings)
 
 
 def _threads(most: int | None, tables: Sequence[Table]) -> int:

@@ -124,7 +124,10 @@ class Job:
                 width = width_of(self._tables, slot)
                 if widths.setdefault(role, width) != width:
                     first = selection.models[0]
-                    raise UsageError(f"{role} has {widths[role]} columns for {first!r}, {width} for {model!r}")
+                    counts = f"{widths[role]} column{'s' * (widths[role] > 1)} for {printable(first)!r}, {width}"
+                    raise UsageError(
+                        f"{role} has {counts} for {printable(model)!r}; models of one command have as many: ask apart"
+                    )
         return widths
 
     def _has_axes(self) -> bool:
@@ -175,11 +178,11 @@ class Job:
         if self._target_kind() == "text":
             return False
         labels = first_numbers(self._tables, target)
+        if labels is not None and classes is None and not may_be_classes(labels):
+            return False
         preds = [first_numbers(self._tables, roles["pred"]) for roles in self._selection.slots.values()]
         if labels is None:  # there is text after numbers
             return all(pred is None for pred in preds)
-        if classes is None and not may_be_classes(labels):
-            return False
         if not all(pred is not None and are_classes(labels, pred) for pred in preds):
             return False
         if losses or classes is not None:
@@ -432,6 +435,11 @@ class Job:
                 if form is not None and not unfit(loss, form, activation):
                     fitting.append(loss.name)
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
+
+    @property
+    def outputs_have_rows(self) -> bool:
+        """Whether there are several outputs of numbers, of each of which a row may have a value or not."""
+        return self.widths.get("pred", 1) > 1 and self.rule.kind is Kind.NUMBER and self.rule.positive is None
 
     def questions(self, first: Block) -> list[Question]:
         """Settle the task by the first block where the columns did not, and return what is computed.

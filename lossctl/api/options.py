@@ -516,7 +516,7 @@ ACTIVATIONS: Final = Texts(
     "activations",
 )
 CHARACTER: Final = Text("a text of one character")
-KEY: Final = Text("a column, or a list of columns", one_or_more(plain_name), "columns")
+KEY: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
 LABEL: Final = Text("one label", plain_name)
 LABELS: Final = Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name)))
 SPECS: Final = Texts(
@@ -578,7 +578,9 @@ class Inputs(TypedDict, total=False):
     ]
     targets: Annotated[object, Option(Text(), "File that holds the truth.", "FILE", path="read")]
     concat: Annotated[bool, Option(SWITCH, "The files are parts of one table; those of one NAME, of one model.")]
-    id: Annotated[Names, Option(KEY, "Pair rows of several files by this key; a,b joins columns.", "COLS")]
+    id: Annotated[
+        Names, Option(KEY, "Pair rows of several files by this key; a,b or repeat for several columns.", "COLS")
+    ]
     id_missing: Annotated[
         str, Option(MISSING, "A key that one file lacks is an error, or drops its row.", default="error")
     ]

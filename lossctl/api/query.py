@@ -271,6 +271,8 @@ def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = 
     if inputs is None:
         if concat:
             raise UsageError("concat makes one table of files; give several, or data that are one table")
+        if dialect.null:
+            raise UsageError("null is for text files; in memory None, NaN and NA are missing")
         tables = [from_memory(data)]
     else:
         tables = [open_file(file, dialect, "data") for _, file in inputs]

@@ -65,7 +65,7 @@ OURS: Final = re.compile(
     r"(?:(?P<factor>\S+) x )?(?P<spec>\S+?)(?: --activation (?P<activation>\S+))?(?: --reduction (?P<reduction>\S+))?"
 )
 VARYING: Final = ("forms", "parts", "statistic", "best")
-SHARED: Final = ("forms", "unit", "source", "use", "avoid")
+SHARED: Final = ("forms", "unit", "source", "use", "avoid", "undefined")
 RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
 
 

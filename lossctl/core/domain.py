@@ -204,7 +204,6 @@ class Probability(Interval):
         return frozenset({"none", "sigmoid"})
 
 
-@dataclass(frozen=True)
 class Score(Interval):
     """A real score whose sign is the decision; its scale is free."""
 
@@ -409,7 +408,6 @@ class LogSimplex(Domain):
         return "log-probabilities in [-∞, 0] whose exponentials sum to 1 in each row"
 
 
-@dataclass(frozen=True)
 class MaskedLogits(Domain):
     """Rows of numbers that a softmax turns into probabilities; a class of logit -∞ cannot be, if another one can."""
 
@@ -427,7 +425,6 @@ class MaskedLogits(Domain):
         return "numbers, of which some may be -∞ (a class that cannot be)"
 
 
-@dataclass(frozen=True)
 class Amounts(Domain):
     """Rows of amounts that are divided by their sum."""
 

@@ -116,8 +116,9 @@ class Loss:
     prediction role; raw_gradient: with respect to the raw outputs under an activation, where the chain rule would lose
     digits. unit, best, direction: of the value. ranks: whether a better value means a better model. ordered: whether
     the order of rows counts. elsewhere: what it is called in other libraries, and how to get their number. optimises:
-    what the best predictions are, where `choose` recommends it. use, avoid: when to take it and when not. resolve: the
-    fields that depend on parameters, from their values. origin: package and version of the plug-in that declares it.
+    what the best predictions are, where `choose` recommends it. undefined: why a row, or a set of rows, has no value.
+    use, avoid: when to take it and when not. resolve: the fields that depend on parameters, from their values. origin:
+    package and version of the plug-in that declares it.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Loss:
     ordered: bool = False
     elsewhere: tuple[Peer, ...] = ()
     optimises: str = ""
+    undefined: str = ""
     resolve: Resolve | None = None
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
 

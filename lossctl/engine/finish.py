@@ -41,6 +41,7 @@ from lossctl.stats.estimate import (
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series
 
 LARGE_SHARE: Final = 0.2
+LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
 FEW_PLACES: Final = 4  # rough intervals that are named
 DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
@@ -446,11 +447,23 @@ class Finish:
         word = "undefined" if math.isnan(value) else "-infinity" if value < 0 else "+infinity"
         if odd.row != NEVER:
             count = "1 row" if odd.count == 1 else f"{odd.count} rows"
-            return status, f"{word}: {count}, the first at {self.settings.where(model, odd.row)}"
+            why = f"; {loss.undefined}" if math.isnan(value) and loss.undefined else ""
+            return status, f"{word}: {count}, the first at {self.settings.where(model, odd.row)}{why}"
         if not math.isnan(value):
-            return status, f"{word}: out of the range of float64"
+            return status, f"{word}: {self._beyond(scope, question, model)}"
         kinds = loss.keeps != "moments" and loss.statistic is MEAN
         return status, "needs rows of both kinds" if kinds else loss.statistic.undefined
+
+    def _beyond(self, scope: Scope, question: Question, model: str) -> str:
+        """Say why a value is infinite though no row is: a denominator is 0, or it is beyond the range of float64."""
+        loss = question.loss
+        if loss.keeps == "sample":
+            return "a row is, or it is out of the range of float64"
+        if loss.keeps == "moments":
+            sizes = means(scope.view, self.plan.indexes(model, question), self.plan.weighted)
+            if 0.0 in sizes and all(abs(size) < LARGEST for size in sizes):
+                return loss.statistic.undefined
+        return "out of the range of float64"
 
     def _estimate(self, scope: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate of a loss of rows that count."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import SHOWN, STANDARD, inexact, inexact_number
+from lossctl.io.dialect import FALSE, STANDARD, TRUE, Dialect, inexact, inexact_number
 from lossctl.io.table import (
     BETWEEN,
     NOT_SINGLE,
@@ -182,12 +182,12 @@ def numbers(array: pa.Array) -> Numbers:
         return vectors(array)
     if pa.types.is_null(array.type):
         return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
-    if not (is_number(array.type) or pa.types.is_boolean(array.type) or is_text(array.type)):
+    if is_text(array.type):
+        array = parsed(as_text(array), STANDARD)
+    if not (is_number(array.type) or pa.types.is_boolean(array.type)):
         raise DataError(f"holds {printable(str(array.type))} values; numbers are needed")
     if not len(array):
         return Numbers(np.empty((1, 0)))
-    if is_text(array.type):
-        return numbers_of_text(array)
     values, present = as_float64(array), valid(array)
     if present is None:
         whole = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
@@ -195,28 +195,28 @@ def numbers(array: pa.Array) -> Numbers:
     return Numbers(np.where(present, values, np.nan)[np.newaxis], ~present)
 
 
-def numbers_of_text(array: pa.Array) -> Numbers:
-    """Read text as the fields of a text file are read; raise RowFault for the first that is no number."""
+def parsed(array: pa.Array, dialect: Dialect) -> pa.Array:
+    """Read texts as numbers, or as true and false throughout; raise RowFault for one that is none."""
     import pyarrow.compute as pc
 
-    array = as_text(array)
-    present = ~buffer_of(among(array, tuple(STANDARD.nulls)).cast(pa.uint8()), np.uint8).astype(bool)
-    if array.null_count:
-        present &= ~buffer_of(array.is_null().cast(pa.uint8()), np.uint8).astype(bool)
-    filled = array if present.all() else pc.if_else(among(array, ("", *STANDARD.nulls)), "0", array.fill_null("0"))
-    try:
-        values = np.array(buffer_of(pc.ascii_trim(filled, " \t").cast(pa.float64()), np.float64))
-        doubtful = np.flatnonzero(np.abs(values) >= MOST_EXACT)
-    except pa.ArrowInvalid:
-        values, doubtful = np.empty(len(array)), np.arange(len(array))
-    for row in doubtful.tolist():
-        text = filled[row].as_py()
-        if STANDARD.kind_of(text) != "number":
-            raise RowFault(row, f"{text[:SHOWN]!r} is not a number")
-        if fault := inexact(text):
+    null = pc.or_(pc.is_null(array), among(array, sorted(dialect.nulls)))
+    yes, no = among(array, TRUE), among(array, FALSE)
+    if pc.all(pc.or_(null, pc.or_(yes, no))).as_py():
+        return pc.if_else(null, pa.scalar(None, pa.float64()), yes.cast(pa.float64()))
+    fits = pc.or_(null, pc.fill_null(pc.match_substring_regex(array, f"^(?:{dialect.number})$"), False))
+    if not pc.all(fits).as_py():
+        row = pc.index(fits, False).as_py()
+        raise RowFault(row, dialect.number_fault(array[row].as_py(), advise=False))
+    plain = array
+    if not dialect.plain_numbers:
+        plain = pc.replace_substring(pc.replace_substring(array, dialect.thousands or "", ""), dialect.decimal, ".")
+    plain = pc.if_else(null, pa.scalar(None, pa.string()), pc.ascii_trim(plain, " \t+"))
+    values = plain.cast(pa.float64())
+    large = pc.indices_nonzero(pc.fill_null(pc.greater_equal(pc.abs(values), float(MOST_EXACT)), False))
+    for row in large.to_pylist():
+        if fault := inexact(plain[row].as_py()):
             raise RowFault(row, fault)
-        values[row] = STANDARD.as_number(text)
-    return Numbers(np.where(present, values, np.nan)[np.newaxis], None if present.all() else ~present)
+    return values
 
 
 def as_float64(array: pa.Array) -> NDArray[np.float64]:

@@ -82,6 +82,8 @@ class BlockReader:
         Whether a block must hold all rows of a set (role `query`).
     null_slices
         Whether rows without a slice form one of their own; else a value is missing there.
+    output
+        The place of the one of several outputs whose values must be there; it stands for the others, too.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class BlockReader:
         needs_units: bool = False,
         whole_sets: bool = False,
         null_slices: bool = False,
+        output: int | None = None,
     ) -> None:
         self.tables = tables
+        self.output = output
         self.selection = selection
         self.rule = rule
         self.missing = missing
@@ -129,6 +133,28 @@ class BlockReader:
         return np.array([*map(text_hash, self._closed_codes.classes), 0], dtype=np.uint64)
 
     # which columns are read ------------------------------------------------------------------------------------------
+
+    def line_of(self, table: int, name: str) -> int | None:
+        """Return which line of a column counts: -1 for none, as it is another output's; None where all do."""
+        if self.output is None:
+            return None
+        return self._lines_of_output.get((table, name))
+
+    @cached_property
+    def _lines_of_output(self) -> dict[tuple[int, str], int]:
+        """Return which line counts of each column of an output."""
+        assert self.output is not None
+        selection = self.selection
+        slots = [slot for roles in selection.slots.values() for slot in roles.values()]
+        slots += [] if selection.target is None else [selection.target, *self._other_targets.values()]
+        lines: dict[tuple[int, str], int] = {}
+        for slot in slots:
+            if len(slot.columns) > 1:
+                for place, name in enumerate(slot.columns):
+                    lines[slot.table, name] = max(lines.get((slot.table, name), -1), 0 if place == self.output else -1)
+            elif self.tables[slot.table].shape(slot.columns[0]).width > 1:
+                lines[slot.table, slot.columns[0]] = self.output
+        return lines
 
     def _columns_of_slices_alone(self) -> frozenset[tuple[int, str]]:
         """Return the columns, by table, that tell slices and play no other role."""
@@ -440,6 +466,11 @@ class RoleArrays:
                         self._note(self.missing, Defect(table, name, "null"), codes < 0)
                     self._codes[table, name] = codes
                 elif isinstance(column, Numbers):
+                    line = reader.line_of(table, name)
+                    if line is not None:
+                        if line < 0:  # of another output
+                            continue
+                        column = Numbers(np.repeat(column.values[line : line + 1], len(column.values), 0), column.null)
                     self._values[table, name] = column
                     self._note_missing(table, name, column)
 
@@ -463,7 +494,10 @@ class RoleArrays:
     def numbers(self, slot: Slot) -> Array:
         """Return the (width, rows) values of number columns, one array however many models share it."""
         if (slot, Kind.NUMBER) not in self._shared:
-            columns = [self._values[slot.table, name] for name in slot.columns]
+            names, output = slot.columns, self._reader.output
+            if output is not None and len(names) > 1:
+                names = (names[output],) * len(names)
+            columns = [self._values[slot.table, name] for name in names]
             lines = [column.values for column in columns]
             values = self._shared[slot, Kind.NUMBER] = lines[0] if len(lines) == 1 else np.concatenate(lines)
             low, high, whole = zip(*(column.extent for column in columns), strict=True)

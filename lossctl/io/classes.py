@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from lossctl.core.domain import ClassCodes
 from lossctl.core.naming import Classes, labels_of, listed_classes, namings, output_names, readings
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.select import Selection, Slot
-from lossctl.io.table import Kind, Numbers, Table, Texts, Vocabulary, decoded
+from lossctl.io.table import Column, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array
 
 FIRST: Final = 8192  # rows that are looked at before reading begins
@@ -59,31 +60,36 @@ def _in_order_of(
     return None
 
 
+def _first_rows(tables: Sequence[Table], slot: Slot, kind: Kind) -> Iterator[Column]:
+    """Yield the first rows of a column, in pieces."""
+    rows, [name] = 0, slot.columns
+    for piece in decoded(tables[slot.table].read({name: kind})):
+        yield piece[name].cut(slice(0, FIRST - rows))
+        rows += piece.rows
+        if rows >= FIRST:
+            return
+
+
 def first_words(tables: Sequence[Table], slot: Slot, kind: Kind = Kind.TEXT) -> list[str]:
     """Return the labels in the first rows of a column; what cannot be read ends them, as a pass over it will say."""
-    vocabulary, rows, [name] = Vocabulary(), 0, slot.columns
-    try:
-        for piece in decoded(tables[slot.table].read({name: kind})):
-            vocabulary.codes(piece.column(name, Texts))
-            rows += piece.rows
-            if rows >= FIRST:
-                break
-    except DataError:
-        pass
+    vocabulary = Vocabulary()
+    with suppress(DataError):
+        for column in _first_rows(tables, slot, kind):
+            assert isinstance(column, Texts)
+            vocabulary.codes(column)
     return vocabulary.words
 
 
 def first_numbers(tables: Sequence[Table], slot: Slot) -> Array | None:
     """Return the numbers in the first rows of a column, without missing ones; None where they cannot be read."""
-    pieces: list[Array] = []
+    pieces = [np.empty((1, 0))]
     try:
-        for piece in decoded(tables[slot.table].read({slot.columns[0]: Kind.NUMBER})):
-            pieces.append(piece.column(slot.columns[0], Numbers).values[0])
-            if sum(map(len, pieces)) >= FIRST:
-                break
+        for column in _first_rows(tables, slot, Kind.NUMBER):
+            assert isinstance(column, Numbers)
+            pieces.append(column.values)
     except DataError:
         return None
-    values = np.concatenate([*pieces, np.empty(0)])
+    values = np.concatenate(pieces, axis=1)[0]
     return values[~np.isnan(values)]
 
 

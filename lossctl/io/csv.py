@@ -23,7 +23,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact
 from lossctl.io.records import Chunk, Format, Record, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, RowFault, Shape, Texts
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -76,22 +76,10 @@ class Field:
         """Convert what Arrow has read; None where its fields must be looked at one by one."""
         if self.kind is not Kind.NUMBER:
             return arrow.column(arrow.without(array, self.dialect.null) if self.dialect.null else array, self.kind)
-        if pa.types.is_string(array.type):
-            numbers = self._of_words(array)
-            return None if numbers is None else arrow.numbers(numbers)
-        return arrow.numbers(array)
-
-    def _of_words(self, array: pa.Array) -> pa.Array | None:
-        """Read numbers with marks between thousands; None where one is none."""
-        import pyarrow.compute as pc
-
-        null = arrow.among(array, sorted(self.dialect.nulls))
-        fits = pc.match_substring_regex(array, f"^(?:{self.dialect.number})$")
-        if not pc.all(pc.or_(null, fits)).as_py():
+        try:
+            return arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
+        except RowFault:
             return None
-        plain = pc.replace_substring(array, self.dialect.thousands or "", "")
-        plain = pc.replace_substring(plain, self.dialect.decimal, ".")
-        return pc.ascii_trim(pc.if_else(null, pa.scalar(None, pa.string()), plain), " \t").cast(pa.float64())
 
 
 Fields = Mapping[str, Field]
@@ -236,7 +224,7 @@ class CsvTable(FileTable):
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._format.delimiter.decode(),
                 quote_char=self._format.quote.decode() or False,
-                newlines_in_values=True,
+                newlines_in_values=bool(self._format.quote) and self._format.quote in text,
                 ignore_empty_lines=False,
             ),
             convert_options=arrow_csv.ConvertOptions(

@@ -123,7 +123,7 @@ class Dialect:
         """Write a number as Python does."""
         return text.replace(self.thousands or "", "").replace(self.decimal, POINT) if not self.plain_numbers else text
 
-    def number_fault(self, text: str, boolean: bool) -> str:
+    def number_fault(self, text: str, boolean: bool = False, advise: bool = True) -> str:
         """Say what is wrong with a field among numbers, or among booleans, and which option reads it; or nothing."""
         kind = "boolean" if boolean else "number"
         if text in self.nulls:
@@ -131,7 +131,7 @@ class Dialect:
         if self.kind_of(text) == kind:
             return "" if boolean else inexact(self.plain(text))
         needed = "true or false, as the rows before it" if boolean else "a number"
-        return f"{text[:SHOWN]!r} is not {needed}{'' if boolean else self._advice(text)}"
+        return f"{text[:SHOWN]!r} is not {needed}{self._advice(text) if advise and not boolean else ''}"
 
     def _advice(self, text: str) -> str:
         """Name the options with which a field would be a number, or missing."""

@@ -13,7 +13,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow
-from lossctl.io.table import FileTable, Kind, Numbers, Piece, Shape, decoded
+from lossctl.io.table import FileTable, Kind, Piece, Shape
 
 
 class IpcTable(FileTable):
@@ -47,11 +47,7 @@ class IpcTable(FileTable):
         return tuple(self.schema.names)
 
     def shape(self, name: str) -> Shape:
-        shape = arrow.shape(self.schema.field(name).type)
-        if shape.width:
-            return shape
-        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
-        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
+        return self.completed(name, arrow.shape(self.schema.field(name).type))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         places = sorted(self.names.index(name) for name in columns)

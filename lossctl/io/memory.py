@@ -14,7 +14,7 @@ from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.dialect import inexact_number
+from lossctl.io.dialect import NULLS, STANDARD, inexact_number
 from lossctl.io.table import (
     BETWEEN,
     NOT_SINGLE,
@@ -25,7 +25,6 @@ from lossctl.io.table import (
     Shape,
     Table,
     block_starts,
-    decoded,
     floats,
 )
 from lossctl.numerics.array import array_of, is_inexact, missing
@@ -147,7 +146,7 @@ class ArrayTable(Table):
         if are_lists_of_labels(self._values[name]):
             return Shape("labels")
         array = self.array(name)
-        kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else "text"
+        kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else text_kind(array)
         return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
@@ -180,16 +179,16 @@ class ArrayTable(Table):
                 return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
-        if array.dtype.kind in WRITTEN:
-            from lossctl.io import arrow
-
-            with self.naming(name, self._first + rows.start):
-                return arrow.numbers(arrow_array(single(array)))
         for row, value in enumerate(array.reshape(len(array), -1)):
             for entry in value.tolist():
                 if isinstance(entry, int) and is_inexact(entry):
                     where = self.where(self._first + rows.start + row)
                     raise DataError(f"{where}, column {name!r}: {inexact_number(entry)}")
+        if array.dtype.kind in WRITTEN or all(isinstance(value, str) or missing(value) for value in array.flat):
+            from lossctl.io import arrow
+
+            with self.naming(name, self._first + rows.start):
+                return arrow.numbers(arrow_array(single(array)))
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
 
 
@@ -206,6 +205,12 @@ def joined(values: Iterable[Any]) -> NDArray[Any]:
     rows = ([value] if isinstance(value, str) else value for value in values)
     texts = [None if row is None else BETWEEN.join(map(label_of, row)) or BETWEEN for row in rows]
     return np.array(texts, dtype=object)
+
+
+def text_kind(array: NDArray[Any]) -> str:
+    """Say by its first text whether a column of texts holds numbers, true and false, or words."""
+    texts = (value for value in array.flat if isinstance(value, str) and value not in NULLS)
+    return STANDARD.kind_of(next(texts, ""))
 
 
 def _length(values: object) -> int | None:
@@ -302,12 +307,7 @@ class ArrowTable(Table):
     def shape(self, name: str) -> Shape:
         from lossctl.io import arrow
 
-        shape = arrow.shape(self.column(name).type)
-        if shape.width:
-            return shape
-        first = self.column(name).slice(0, 1).combine_chunks()
-        with self.naming(name):
-            return Shape(shape.kind, arrow.vectors(first).values.shape[0] if len(first) else 0)
+        return self.completed(name, arrow.shape(self.column(name).type))
 
     def row_width(self, columns: Collection[str]) -> int | None:
         return sum(self.shape(name).width for name in columns)
@@ -378,11 +378,7 @@ class DatasetTable(ArrowTable):
     def shape(self, name: str) -> Shape:
         from lossctl.io import arrow
 
-        shape = arrow.shape(self.table.schema.field(self.place(name)).type)
-        if shape.width:
-            return shape
-        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
-        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
+        return self.completed(name, arrow.shape(self.table.schema.field(self.place(name)).type))
 
     def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
         import pyarrow as pa

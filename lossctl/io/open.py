@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, printable
+from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+BINARY: Final = ("parquet", "npy", "zip", "Arrow file", "Arrow stream")
 OTHERS: Final = (
     (".parquet", "Parquet", "PAR1"),
     (".npy", ".npy", r"\x93NUMPY"),
@@ -134,6 +135,10 @@ def table_of(source: Source, dialect: Dialect) -> Table:
     for pattern, kind, way in FOREIGN:
         if pattern.match(source.start):
             raise DataError(f"{source.label}: {kind} is not read; {way(source)}")
+    if dialect.null and source.format in BINARY:
+        raise UsageError(
+            f"{source.label}: --null is for text files, and this is {source.format}; null and NaN are missing"
+        )
     if source.format == "parquet":
         from lossctl.io.parquet import ParquetTable
 

@@ -18,7 +18,7 @@ from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError
 from lossctl.io import arrow
-from lossctl.io.table import Column, FileTable, Kind, Numbers, Piece, Shape, decoded
+from lossctl.io.table import Column, FileTable, Kind, Piece, Shape
 
 BUFFER_BYTES: Final = 1 << 16  # read at a time from each column: what a page takes stays in the cache
 
@@ -61,11 +61,7 @@ class ParquetTable(FileTable):
         return int(self.metadata.num_rows)
 
     def shape(self, name: str) -> Shape:
-        shape = arrow.shape(self.schema.field(name).type)
-        if shape.width:
-            return shape
-        piece = next(decoded(self.read({name: Kind.NUMBER})), None)  # a list of free length: its first row tells
-        return Shape(shape.kind, 0 if piece is None else len(piece.column(name, Numbers).values))
+        return self.completed(name, arrow.shape(self.schema.field(name).type))
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:

@@ -159,7 +159,7 @@ class Format:
             return None
         codes = np.frombuffer(text, np.uint8)
         newlines = codes == NEWLINE
-        places = self._suspicious(codes, newlines)
+        places = self._suspicious(text, codes, newlines)
         if len(places) or (last and self.keeps_empty):
             text = self._without_ignored(text, places, last)
             codes = np.frombuffer(text, np.uint8)
@@ -184,11 +184,16 @@ class Format:
             return None
         return Lines(text[:stop], ends, text[stop:] if not self.by_blanks else rest)
 
-    def _suspicious(self, codes: NDArray[np.uint8], newlines: Mask) -> NDArray[np.int64]:
+    def _suspicious(self, text: bytes, codes: NDArray[np.uint8], newlines: Mask) -> NDArray[np.int64]:
         """Return where lines begin that may be none, by their first character."""
         if self._ignored is None:
             return np.empty(0, np.int64)
-        heads = newlines[:-1] & (codes[1:] <= SPACE) if not self.keeps_empty else np.zeros(len(codes) - 1, dtype=bool)
+        if self.keeps_empty:
+            heads = np.zeros(len(codes) - 1, dtype=bool)
+        elif any(blank in text for blank in (SPACE, TAB, RETURN)):
+            heads = newlines[:-1] & (codes[1:] <= SPACE)
+        else:  # a line that is none has no character at all
+            heads = newlines[:-1] & newlines[1:]
         if self.comment:
             heads |= newlines[:-1] & (codes[1:] == self.comment[0])
         places = np.flatnonzero(heads) + 1

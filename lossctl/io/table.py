@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
@@ -19,7 +19,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
 from lossctl.core.domain import Extent, extent, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import inexact_number
+from lossctl.io.dialect import NULLS, STANDARD, inexact_number
 from lossctl.io.source import Source
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
 
@@ -77,6 +77,30 @@ class Table(ABC):
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The columns, in order."""
+
+    def completed(self, name: str, shape: Shape) -> Shape:
+        """Complete what a type tells by the first rows: how long lists are, and whether texts are numbers."""
+        if name not in self._completed:
+            self._completed[name] = replace(shape, width=max(shape.width, 1))  # while these rows are read
+            self._completed[name] = self._by_first_rows(name, shape)
+        return self._completed[name]
+
+    @cached_property
+    def _completed(self) -> dict[str, Shape]:
+        return {}
+
+    def _by_first_rows(self, name: str, shape: Shape) -> Shape:
+        if shape.kind == "text" and shape.width == 1:
+            try:
+                piece = next(decoded(self.read({name: Kind.TEXT})), None)
+            except DataError:  # reading comes upon it
+                return shape
+            words = () if piece is None else piece.column(name, Texts).first_words()
+            return replace(shape, kind=next((STANDARD.kind_of(word) for word in words if word not in NULLS), "text"))
+        if shape.width:
+            return shape
+        piece = next(decoded(self.read({name: Kind.NUMBER})), None)
+        return replace(shape, width=0 if piece is None else len(piece.column(name, Numbers).values))
 
     def place(self, name: str) -> int:
         """Return the place of a column; raise DataError where several have its name."""
@@ -258,6 +282,10 @@ class Texts(Column):
     @property
     def rows(self) -> int:
         return len(self.codes)
+
+    def first_words(self) -> Iterator[str]:
+        """Yield words in the order of the rows."""
+        return (self.words[code] for code in self.codes.tolist() if code >= 0)
 
     def word(self, row: int) -> str:
         """Return the word of a row, empty where it is null."""

@@ -146,7 +146,12 @@ def _defined(value: Array, ideal: Array, empty: float | None) -> Array:
     return np.where(ideal > 0.0, value, np.nan if empty is None else empty)
 
 
-@set_loss(forms=(LISTS,), best=1.0, direction="max")
+@set_loss(
+    forms=(LISTS,),
+    best=1.0,
+    direction="max",
+    undefined="a list without relevant items has none; empty=0 says what it counts as",
+)
 def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
     """Normalised discounted cumulative gain; higher is better.
 

@@ -418,7 +418,7 @@ def anchor_loss(**facts: Any) -> Callable[[Callable[..., Array]], Loss]:
         def means(batch: Batch, **args: Any) -> Array:
             return _over_anchors(batch, partial(function, **args))
 
-        return set_loss(forms=(EMBEDDINGS,), **facts)(means)
+        return set_loss(forms=(EMBEDDINGS,), undefined="a set has no such pairs of rows", **facts)(means)
 
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -181,6 +181,9 @@ def abs_target(batch: Batch) -> Array:
     return np.abs(batch.target)
 
 
+OVER_TARGETS = replace(RATIO, undefined="all targets are zero")
+
+
 @recipe(forms=ONE_OUTPUT)
 def wape() -> Recipe:
     """Weighted absolute percentage error: all absolute errors over all targets.
@@ -198,7 +201,7 @@ def wape() -> Recipe:
     Elsewhere:
         torchmetrics  weighted_mean_absolute_percentage_error  ≠ Σ|target| counts as 1.17e-6 at least
     """
-    return Recipe((abs_residual, abs_target), RATIO)
+    return Recipe((abs_residual, abs_target), OVER_TARGETS)
 
 
 def plain_target(batch: Batch) -> Array:
@@ -265,7 +268,9 @@ SERIES = Form(
 )
 
 
-@set_loss(forms=(SERIES,), ordered=True)
+@set_loss(
+    forms=(SERIES,), ordered=True, undefined="a series of m rows or fewer, or one that does not change, has no scale"
+)
 def mase(batch: Batch, *, m: Annotated[float, Season(), "rows from one season to the next; 1 for none"] = 1.0) -> Array:
     """Mean absolute scaled error of series.
 

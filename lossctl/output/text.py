@@ -235,8 +235,7 @@ class Table:
 
     def text(self, width: int | None = None) -> str:
         """Return the table as lines without blanks at their ends. width: to which columns that may wrap are wrapped."""
-        natural = max(self.width, 1)
-        console = _console(self.style, min(natural, width) if width else natural)
+        console = _console(self.style, width or UNBOUND)
         console.print(self._table)
         text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of _console
         return "".join(line.rstrip() + "\n" for line in text.splitlines())

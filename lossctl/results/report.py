@@ -242,6 +242,11 @@ class Cells(Sequence[Cell]):
     def __init__(self, tables: Sequence[tuple[Slicing, Sequence[CellColumn]]]) -> None:
         self._tables = tables
 
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """Return the cells of several reports with the same slicings, slicing by slicing."""
+        return cls([table for tables in zip(*(part._tables for part in parts), strict=True) for table in tables])
+
     def lines(self) -> Iterator[list[str]]:
         """Yield the JSON of the cells, as `record` has it, some at a time."""
         for slicing, columns in self._tables:
