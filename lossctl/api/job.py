@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, label_sets, levels_of
+from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, has_fractions, label_sets, levels_of
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
@@ -237,6 +237,11 @@ class Job:
             return None
         if outputs == 1 and are_quantiles(self._tables, self._selection):
             return Task("quantile", True, f"{width} columns named by quantiles")
+        if outputs == 1 and self._query.options["classes"] is None and has_fractions(self._tables, target):
+            raise UsageError(
+                f"the target {printable(target.columns[0])!r} holds numbers that are no labels, beside {width} "
+                "predictions in a row: of quantiles -l quantile takes a q for each, as quantile:q=0.1/0.5/0.9"
+            )
         return Task("multiclass", True, f"{width} prediction columns")
 
     def _task_of_values(self, block: Block) -> Task:
