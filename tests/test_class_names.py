@@ -202,6 +202,34 @@ def test_outputs_are_paired_by_name(lossctl: Lossctl, write: Write, target: str,
     assert ran.values == [pytest.approx(0.15 if loss == "mae" else -np.log([0.9, 0.8]).mean())]
 
 
+# one column of two ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "options"),
+    [
+        (("p_0", "p_1"), (0, 1), ()),
+        (("0", "1"), (0, 1), ()),
+        (("False", "True"), (False, True), ()),
+        (("prob.no", "prob.yes"), ("no", "yes"), ("--positive-label", "yes")),
+    ],
+)
+def test_a_probability_of_a_no_that_is_taken_as_one_of_a_yes_is_told(
+    lossctl: Lossctl, write: Write, names: tuple[str, str], labels: tuple[Any, Any], options: tuple[str, ...]
+) -> None:
+    no, yes = names
+    path = write("a.csv", f"y,{no},{yes}\n{labels[0]},0.9,0.1\n{labels[1]},0.2,0.8\n")
+    asked = ("eval", path, "-t", "y", "-l", "bce", "--no-ci", *options)
+    word = options[-1] if options else str(labels[1])
+    assert f"{no}: taken as the probability of {word}, which by name is {yes}" in lossctl(*asked, "-p", no).err
+    assert "by name" not in lossctl(*asked, "-p", yes).err
+
+
+def test_models_that_are_numbered_are_no_complements(lossctl: Lossctl, write: Write) -> None:
+    path = write("a.csv", "y,m0,m1\n0,0.2,0.1\n1,0.7,0.8\n")
+    assert "by name" not in lossctl("eval", path, "-t", "y", "-p", "m0", "-p", "m1", "-l", "bce", "--no-ci").err
+
+
 # patterns and spellings -----------------------------------------------------------------------------------------------
 
 

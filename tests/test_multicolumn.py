@@ -280,3 +280,22 @@ def test_names_tell_boxes_and_their_frame(names: tuple[str, ...], frame: str | N
         assert report.cells[0].spec == f"iou:frame={frame}"
         package.evaluate(data, target="t_*", pred="p_*", losses="iou", note=notes.append)
         assert any(f"iou:frame={frame} reads them so" in note for note in notes)
+
+
+def test_vectors_beside_numbers_that_are_no_labels_are_asked_about() -> None:
+    data = {"y": Y, "p": QUANTILES[["q05", "q50", "q95"]].to_numpy()}
+    with pytest.raises(UsageError, match="quantile takes a q for each"):
+        evaluated(data, "p")
+
+
+def test_blanks_in_a_list_are_no_part_of_names() -> None:
+    assert values(evaluated(MODELS, "ridge, lgbm", "mae, rmse")) == values(evaluated(MODELS, "ridge,lgbm", "mae,rmse"))
+
+
+def test_choose_looks_at_one_column(tmp_path: Path, lossctl: Lossctl) -> None:
+    for frame, pred in ((MODELS, "ridge,lgbm"), (QUANTILES, "q*")):
+        frame.to_csv(tmp_path / "a.csv", index=False)
+        outcome = lossctl("losses", "choose", tmp_path / "a.csv", "-t", "y", "-p", pred)
+        assert outcome.code == ExitCode.USAGE
+        advice = outcome.err.split("one is looked at, ")[1].split()
+        assert lossctl("losses", "choose", tmp_path / "a.csv", "-t", "y", *advice).code == ExitCode.OK

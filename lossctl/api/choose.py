@@ -11,6 +11,7 @@ from lossctl import registry
 from lossctl.api.choose_facts import FEW_ROWS, MAY_BE_LABELS, Facts
 from lossctl.api.choose_rules import KINDS, Rule
 from lossctl.api.evaluate import look_ahead, row_source
+from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
 from lossctl.core.block import RAW, Block, Breach, breach, judged
@@ -180,6 +181,11 @@ class Columns:
             self.selection.by, self.selection.target = {LABELS: (slot,), PREDICTED: (pred,)}, None
             self.selection.slots[self.model] = {}
             return TargetRule()
+        if several and self._are_models():
+            first = printable(self.pred[0])
+            raise UsageError(
+                f"{len(self.pred)} prediction columns beside a target of numbers: one is looked at, -p {first}"
+            )
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
             classes_of_columns = classes_of(self.tables, self.selection, self.widths["pred"], text)
@@ -192,6 +198,11 @@ class Columns:
                 raise UsageError(f"the target {slot.named()} holds text; --positive-label LABEL says which label is 1")
             self.selection.by, self.selection.target = {LABELS: (slot,)}, None
         return TargetRule()
+
+    def _are_models(self) -> bool:
+        """Whether several prediction columns are a model or a quantile each, not classes."""
+        apart = models_apart(self.tables, self.selection, self.model, (), self.options)
+        return apart or are_quantiles(self.tables, self.selection)
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""

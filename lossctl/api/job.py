@@ -10,21 +10,33 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, label_sets, levels_of
+from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, has_fractions, label_sets, levels_of
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
-from lossctl.core.domain import ONE_HOT, RANGES, SIMPLEX, UNIT, ClassCodes, Domain, Flag, Interval, Mark, as_number
+from lossctl.core.domain import (
+    ONE_HOT,
+    RANGES,
+    SIMPLEX,
+    UNIT,
+    ClassCodes,
+    Domain,
+    Flag,
+    Interval,
+    Mark,
+    Probability,
+    as_number,
+)
 from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
-from lossctl.core.naming import are_classes, may_be_classes, split_labels
+from lossctl.core.naming import are_classes, counterpart, may_be_classes, split_labels
 from lossctl.core.state import NEVER
 from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.classes import classes_of, first_numbers, pair_outputs
+from lossctl.io.classes import classes_of, first_numbers, first_words, pair_outputs
 from lossctl.io.select import Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.losses.regression import crossing, reached
@@ -225,6 +237,11 @@ class Job:
             return None
         if outputs == 1 and are_quantiles(self._tables, self._selection):
             return Task("quantile", True, f"{width} columns named by quantiles")
+        if outputs == 1 and self._query.options["classes"] is None and has_fractions(self._tables, target):
+            raise UsageError(
+                f"the target {printable(target.columns[0])!r} holds numbers that are no labels, beside {width} "
+                "predictions in a row: of quantiles -l quantile takes a q for each, as quantile:q=0.1/0.5/0.9"
+            )
         return Task("multiclass", True, f"{width} prediction columns")
 
     def _task_of_values(self, block: Block) -> Task:
@@ -328,6 +345,27 @@ class Job:
         if self._query.options["task"] is None:
             words = WORDS["classes" if self._wish() == "multiclass" else "flags"]
             self._query.tell(f"target: {self.widths['target']} columns are read as {words} ({self._why}){advice}")
+
+    def _tell_of_complements(self) -> None:
+        """Note the columns that are, by name and values, probabilities of a no where those of a yes are taken."""
+        positive, target = self.rule.positive, self._selection.target
+        binary = any(form.name == "binary" and isinstance(form.roles["pred"], Probability) for _, _, form in self._fits)
+        if not binary or target is None or self.widths["target"] != 1:
+            return
+        pairs = [("0", "1"), ("False", "True"), ("false", "true"), ("-1", "1")]
+        if positive is not None:
+            pairs = [(word, positive) for word in first_words(self._tables, target) if word != positive]
+        for roles in self._selection.slots.values():
+            slot = roles["pred"]
+            [name], table = slot.columns[:1], self._tables[slot.table]
+            for no, yes in pairs:
+                sibling = counterpart(name, no, yes)
+                if sibling in table.names:
+                    numbers = [first_numbers(self._tables, Slot(slot.table, (column,))) for column in (name, sibling)]
+                    first, second = (values if values is not None else np.empty(0) for values in numbers)
+                    if len(first) == len(second) > 0 and SIMPLEX.admits(np.stack([first, second])):
+                        names = [printable(column) for column in (name, sibling)]
+                        self._query.tell(f"{names[0]}: taken as the probability of {yes}, which by name is {names[1]}")
 
     def _are_class_rows(self, block: Block) -> bool:
         """Whether every row of the target and the predictions sums to 1."""
@@ -453,6 +491,8 @@ class Job:
                 self._query.tell(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
             self._fits = self._fits or self._fitted_losses()
         self._settle_columns(first)
+        if first.rows:
+            self._tell_of_complements()
         self.reading = self._target_reading()
         if (
             first.rows

@@ -191,6 +191,14 @@ def label_sets(tables: Sequence[Table], target: Slot | None, width: int, task: o
     return LabelSets("" if lists else between, tuple(dict.fromkeys(piece for piece in pieces if piece)))
 
 
+def has_fractions(tables: Sequence[Table], target: Slot) -> bool:
+    """Whether the first rows of a target of numbers hold some that are not whole."""
+    if tables[target.table].shape(target.columns[0]).kind != "number":
+        return False
+    numbers = map(as_number, first_words(tables, target))
+    return any(number is not None and not number.is_integer() for number in numbers)
+
+
 def fits_together(loss: Loss, width: int, are_quantiles: bool) -> bool:
     """Whether a loss takes several columns together beside a target of one."""
     if loss.name == "quantile" and are_quantiles:

@@ -131,6 +131,14 @@ def _key(text: str) -> str:
     return "".join(char if char.isalnum() else "_" for char in text.casefold())
 
 
+def counterpart(name: str, label: str, other_label: str) -> str:
+    """Return the name of a column of another label, where this one ends or begins with a label; nothing elsewhere."""
+    if not _at_end(name, label):
+        return ""
+    at_end = name.endswith(label)
+    return name[: len(name) - len(label)] + other_label if at_end else other_label + name[len(label) :]
+
+
 def _at_end(name: str, text: str) -> bool:
     starts = name.startswith(text) and _is_cut(name, len(text))
     return name == text or starts or (name.endswith(text) and _is_cut(name, len(name) - len(text)))

@@ -241,7 +241,8 @@ def find(table: Table, text: str | tuple[str, ...], of_other_roles: Collection[s
         table.place(str(text))
         return (str(text),)
     columns: list[str] = []
-    for piece in text.split(",") if isinstance(text, str) else text:
+    for word in text.split(",") if isinstance(text, str) else text:
+        piece = word if word in names or not isinstance(text, str) else word.strip()
         if piece in names:
             table.place(piece)
             columns.append(piece)
