@@ -465,7 +465,10 @@ def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: py
     for path, words in (
         ("https://example.org/a.csv", r"is an address, .* curl -LO https://example.org/a.csv$"),
         ("s3://bucket/a.parquet", "is an address, and local files are read: fetch it first$"),
-        (str(tmp_path / "*.csv"), r"is a pattern of 1 files, which a shell expands; in Python give glob.glob\(\) of it"),
+        (
+            str(tmp_path / "*.csv"),
+            r"is a pattern of 1 files, which a shell expands; in Python give glob.glob\(\) of it",
+        ),
     ):
         with pytest.raises(lossctl.DataError, match=words):
             lossctl.evaluate(path, target="y", pred="p")
@@ -474,6 +477,6 @@ def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: py
     (tmp_path / "a.bin").write_bytes(b"\xff\xfe\xfa")
     with (
         open(tmp_path / "a.bin", encoding="utf-8") as text,
-        pytest.raises(lossctl.UsageError, match="a.bin: is no text: open the file in mode 'rb'"),
+        pytest.raises(lossctl.UsageError, match=r"a.bin: is no text: open the file in mode 'rb'"),
     ):
         lossctl.evaluate(text, target="y", pred="p")
