@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import gzip
 import io
 import pickle
@@ -427,3 +428,55 @@ def test_a_report_prints_its_tables() -> None:
     report = lossctl.evaluate({"y": [1.0, 2.0], "p": [1.0, 4.0]}, target="y", pred="p", losses="mae")
     assert str(report) == repr(report)
     assert str(report).splitlines()[-1].split() == ["p", "1.0000"]
+
+
+def test_several_frames_are_several_models() -> None:
+    one, two = FRAME[["y", "p"]][:50], FRAME[["y"]][:50].assign(p=FRAME["y"])
+    for frames, names in (([one, two], ["1", "2"]), ({"a": one, "b": two}, ["a", "b"]), ([TABLE, TABLE], ["1", "2"])):
+        assert lossctl.evaluate(frames, target="y", pred="p", losses="mae").models == names
+    report = lossctl.compare({"a": one, "b": two}, target="y", pred="p", losses="mae")
+    assert report.value("mae", "b") == 0.0 < report.value("mae", "a")
+    columns = {"y": one, "p": one * 2}  # columns of several places, as they are asked for
+    assert lossctl.evaluate(columns, target="y", pred="p", losses="mae").models == ["p"]
+
+
+def test_rows_may_come_from_an_iterator() -> None:
+    rows = [{"y": 1.0, "p": 1.0}, {"y": 2.0, "p": 4.0}]
+    text = io.StringIO("y,p\n1,1\n2,4\n")
+    for data in (iter(rows), (row for row in rows), csv.DictReader(text), pd.DataFrame(rows).itertuples(index=False)):
+        assert lossctl.evaluate(data, target="y", pred="p", losses="mae").value() == 1.0
+    columns = {"y": {"a": 1.0, "b": 2.0}.values(), "p": map(float, "14")}
+    assert lossctl.evaluate(columns, target="y", pred="p", losses="mae").value() == 1.0
+    assert lossctl.get("mae")({"a": 1.0, "b": 2.0}.values(), map(float, "14")) == 1.0
+
+
+def test_intervals_and_periods_are_slices_as_they_are_written() -> None:
+    frame = pd.DataFrame({"y": [1.0, 2.0, 3.0], "p": [1.0, 3.0, 5.0]})
+    frame["cut"], frame["month"] = pd.cut(frame["y"], [0, 1, 3]), pd.period_range("2024-01", periods=3, freq="M")
+    values = {name: lossctl.evaluate(frame, target="y", pred="p", losses="mae", by=name) for name in ("cut", "month")}
+    assert [cell.slice["cut"] for cell in values["cut"] if cell.slice] == ["(0, 1]", "(1, 3]"]
+    assert [cell.slice["month"] for cell in values["month"] if cell.slice] == ["2024-01", "2024-02", "2024-03"]
+
+
+def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("y,p\n1,2\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert lossctl.evaluate("~/a.csv", target="y", pred="p", losses="mae").value() == 1.0
+    for path, words in (
+        ("https://example.org/a.csv", r"is an address, .* curl -LO https://example.org/a.csv$"),
+        ("s3://bucket/a.parquet", "is an address, and local files are read: fetch it first$"),
+        (
+            str(tmp_path / "*.csv"),
+            r"is a pattern of 1 files, which a shell expands; in Python give glob.glob\(\) of it",
+        ),
+    ):
+        with pytest.raises(lossctl.DataError, match=words):
+            lossctl.evaluate(path, target="y", pred="p")
+    with pytest.raises(lossctl.DataError, match=r"its index, id, is no column: reset_index\(\) makes it one"):
+        lossctl.evaluate(pd.DataFrame({"y": [1], "p": [1]}, pd.Index([1], name="id")), target="y", pred="p", id="id")
+    (tmp_path / "a.bin").write_bytes(b"\xff\xfe\xfa")
+    with (
+        open(tmp_path / "a.bin", encoding="utf-8") as text,
+        pytest.raises(lossctl.UsageError, match=r"a.bin: is no text: open the file in mode 'rb'"),
+    ):
+        lossctl.evaluate(text, target="y", pred="p")

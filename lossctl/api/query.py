@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import reprlib
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field, replace
 from functools import wraps
 from inspect import Signature, signature
@@ -184,7 +184,9 @@ class Query:
         """Open the inputs."""
         options = self.options
         check_words(self.data, options)
-        return open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"])
+        texts = [*as_list(options["target"]), *as_list(options["pred"])]
+        columns = {name for text in texts for name in text.split(",")}
+        return open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"], columns)
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""
@@ -257,8 +259,13 @@ class Opened(NamedTuple):
     paths: list[str]
 
 
-def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = False) -> Opened:
-    """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table."""
+def open_inputs(
+    data: object, targets: object, dialect: Dialect, concat: bool = False, columns: Set[str] = frozenset()
+) -> Opened:
+    """Open the model tables, whose files are parts of one by `concat`, and, last, the targets table.
+
+    columns: those that are asked for, which tell a mapping of frames from one of columns.
+    """
     if isinstance(data, Opened):
         return data
     keep_freed_memory()  # before any block is read
@@ -268,7 +275,12 @@ def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = 
     if paths.count("-") > 1:
         raise UsageError("- (standard input) can be read once only")
     names: list[str | None] = [None]
-    if inputs is None:
+    frames = _frames(data, columns)
+    if inputs is None and frames:
+        tables = [from_memory(frame, name) for name, frame in frames]
+        names = [name for name, _ in frames]
+        files = [*frames, (None, targets)]
+    elif inputs is None:
         if concat:
             raise UsageError("concat makes one table of files; give several, or data that are one table")
         if dialect.null:
@@ -282,7 +294,7 @@ def open_inputs(data: object, targets: object, dialect: Dialect, concat: bool = 
         models = [[place for place, (model, _) in enumerate(inputs or []) if model == name] for name in names]
         tables = [as_one([tables[place] for place in places]) for places in models]
         files = [files[places[0]] for places in models]
-    if len(tables) > 1:
+    if len(tables) > 1 and not frames:
         labels = [table.label if is_stream(file) else file for (_, file), table in zip(files, tables, strict=False)]
         names = [name or stem for name, stem in zip(names, stems(labels), strict=True)]
     if targets is not None:
@@ -320,10 +332,17 @@ def open_file(file: Any, dialect: Dialect, label: str) -> Table:
     name = name if isinstance(name, str) else ""
     try:
         return table_of(spooled(file, printable(name) or label, name), dialect)
+    except UnicodeDecodeError:
+        raise UsageError(f"{printable(name) or label}: is no text: open the file in mode 'rb'") from None
     except ValueError as error:
         if isinstance(error, LossctlError):
             raise
         raise UsageError(f"{printable(name) or label}: the file object cannot be read: {error}") from None
+
+
+def is_frame(data: object) -> bool:
+    """Whether an input is a frame of some library: rows in columns that have names."""
+    return hasattr(data, "shape") and hasattr(data, "columns")
 
 
 def is_stream(data: object) -> bool:
@@ -351,6 +370,20 @@ def _files(data: object) -> list[tuple[str | None, Any]] | None:
         return None
     plain = [(name, os.fspath(file) if isinstance(file, os.PathLike) else file) for name, file in entries]
     return [split_name(file) if name is None and isinstance(file, str) else (name, file) for name, file in plain]
+
+
+def _frames(data: object, columns: Set[str]) -> list[tuple[str, Any]]:
+    """Return the frames, each of a model, that a list or a mapping by name holds; none where it holds anything else.
+
+    columns: those that are asked for; a mapping that has one is of columns, whose values may have several places.
+    """
+    if isinstance(data, str | bytes) or not isinstance(data, Mapping | Sequence):
+        return []
+    if isinstance(data, Mapping) and (not columns or not columns.isdisjoint(map(str, data))):
+        return []
+    names = list(map(str, data)) if isinstance(data, Mapping) else [str(place + 1) for place in range(len(data))]
+    frames = list(data.values() if isinstance(data, Mapping) else data)
+    return list(zip(names, frames, strict=True)) if frames and all(map(is_frame, frames)) else []
 
 
 # commands to type next ---------------------------------------------------------------------------------------

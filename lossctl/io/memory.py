@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized, ValuesView
 from functools import cached_property
 from typing import Any, Final
 
@@ -48,6 +48,10 @@ def from_memory(data: Any, label: str = "data") -> Table:
     kind = f"{type(data).__module__}.{type(data).__qualname__}"
     if isinstance(data, Mapping):
         return ArrayTable(data, label)
+    if isinstance(data, Iterator) and not hasattr(data, "__arrow_c_stream__"):
+        data = list(data)
+    if isinstance(data, Sequence) and data and all(hasattr(entry, "_asdict") for entry in data):
+        data = [entry._asdict() for entry in data]  # named tuples
     if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
         return ArrayTable(columns_of(data), label)
     single = len(getattr(data, "shape", ())) == 1 and getattr(getattr(data, "dtype", None), "names", None) is None
@@ -103,7 +107,10 @@ class ArrayTable(Table):
 
     def __init__(self, columns: Mapping[str, object], label: str = "data", first: int = 0) -> None:
         self.label, self._first = label, first
-        self._values = {str(name): values for name, values in columns.items()}
+        self._values = {
+            str(name): list(values) if isinstance(values, Iterator | ValuesView) else values
+            for name, values in columns.items()
+        }
         self._arrays: dict[str, NDArray[Any]] = {}
         self._labels: dict[str, NDArray[Any]] = {}
         lengths = {_length(values) for values in self._values.values()}
@@ -343,6 +350,11 @@ class FrameTable(ArrowTable):
     def names(self) -> tuple[str, ...]:
         return tuple(map(str, self.table.columns))
 
+    @property
+    def doubt(self) -> str:
+        names = [str(name) for name in self.table.index.names if name is not None]
+        return f" (its index, {', '.join(names)}, is no column: reset_index() makes it one)" if names else ""
+
     def column(self, name: str) -> Any:
         if name not in self._converted:
             self._converted[name] = self._convert(name)
@@ -361,6 +373,8 @@ class FrameTable(ArrowTable):
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
+        if isinstance(getattr(array.type, "value_type", array.type), pa.BaseExtensionType):  # periods, intervals
+            array = pa.array(series.astype(str).where(series.notna(), None), pa.string())
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 

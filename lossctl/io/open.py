@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from glob import glob
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -110,6 +111,16 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
         return table_of(spooled_stdin(), dialect)
     if os.path.isdir(path):
         return folder_of_parts(path, dialect)
+    if not os.path.exists(path):
+        path = os.path.expanduser(path)
+        how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
+        if re.match(r"[a-z][a-z0-9+.-]*://", path):
+            raise DataError(f"{printable(path)}: is an address, and local files are read: fetch it first{how}")
+        if (matching := glob(path)) and not os.path.exists(path):
+            raise DataError(
+                f"{printable(path)}: is a pattern of {len(matching)} files, which a shell expands; in Python give "
+                "glob.glob() of it"
+            )
     return table_of(Source(path), dialect)
 
 

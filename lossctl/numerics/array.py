@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, ValuesView
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
@@ -34,6 +34,8 @@ def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
     """
     if type(values) is np.ndarray and values.dtype.kind in "biuf":
         return values
+    if isinstance(values, Iterator | ValuesView):
+        values = list(values)
     if hasattr(values, "detach"):  # a tensor of torch, of which NumPy views neither gradients nor other devices
         values = values.detach().cpu()
         values = values.float() if str(values.dtype) == "torch.bfloat16" else values
