@@ -21,7 +21,7 @@ from lossctl.api.options import LEVEL, Losses, Names, Note
 from lossctl.api.query import Query, as_list, with_arguments
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Pending, ready
-from lossctl.core.loss import first_finite, first_gap
+from lossctl.core.loss import middles
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
 from lossctl.engine.paired import Differences, PairedBounds, compare, contests
@@ -331,7 +331,7 @@ def _no_rows(tables: Sequence[Table], rows: ByPosition) -> str:
 
 
 def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
-    """Return the first block that keeps a row (else the first with any); the feeds stay as if nothing had been read.
+    """Return the first block with a row that counts (else with any); the feeds stay as if nothing had been read.
 
     Raises DataError where not even one row can be read.
     """
@@ -342,11 +342,11 @@ def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
             block = pending.make()
             blocks.append(block)
             first = first or (block if block.read else None)
-            if block.rows or block.stopped is not None:
+            if block.counts or block.stopped is not None:
                 break
         feeds[place] = chain(map(ready, blocks), feed)
-        if blocks and blocks[-1].rows:
-            return blocks[-1]
+        if blocks and blocks[-1].counts:
+            return blocks[-1].first_run()
         if blocks and blocks[-1].stopped is not None:
             if first is None:
                 raise blocks[-1].stopped
@@ -359,9 +359,7 @@ def _first_values(block: Block, activations: Mapping[str, str]) -> tuple[list[fl
     if not block.rows:
         return [], 0.0
     model, roles = next(iter(block.models.items()))
-    target = roles.get("target")
-    origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
-    return origins, first_gap(roles, activations[model])
+    return middles(roles, activations[model], block.weight)
 
 
 def _check_questions(questions: Sequence[Question], query: Query, design: Design | None) -> None:

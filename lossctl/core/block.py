@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -103,7 +104,7 @@ class Block:
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
     codes. groups: slicing name -> (rows,) codes; groups by cluster and by time have names of their own. origins:
-    slicing name -> (rows,) the first target of each row's group, where a loss needs it.
+    slicing name -> (rows,) the middle target of each row's group, where a loss needs it.
     missing: the rows in which a value is null or NaN, faults: in which a label or target is wrong. digest: the
     fingerprint of all rows read, digest_kept: of the addresses or keys of those kept. units: (rows,) hashes of what is
     resampled as one, where it is asked for. stopped: what made the rows after these unreadable. extents: of arrays in
@@ -131,6 +132,11 @@ class Block:
         return len(self.addresses)
 
     @property
+    def counts(self) -> bool:
+        """Whether a row is kept that has a positive weight."""
+        return self.rows > 0 and (self.weight is None or bool((self.weight > 0.0).any()))
+
+    @property
     def stop(self) -> int:
         """The address after the last row read."""
         return self.start + self.read
@@ -141,6 +147,14 @@ class Block:
         bounds = np.arange(self.start + BLOCK, self.stop, BLOCK)
         places = [0, *np.searchsorted(self.addresses, bounds).tolist()]
         return [place for place in dict.fromkeys(places) if place < self.rows]
+
+    def first_run(self) -> Block:
+        """Return the first run with a row that counts (else with any), the same however long the block is."""
+        runs, first = [*self.runs, self.rows], 0 if self.weight is None else int(np.argmax(self.weight > 0.0))
+        if len(runs) <= 2:
+            return self
+        run = bisect_right(runs, first) - 1
+        return self.take(slice(runs[run], runs[run + 1]))
 
     def take(self, rows: slice | Mask) -> Block:
         """Return some of the kept rows; what concerns all rows read stays as it is."""

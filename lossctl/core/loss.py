@@ -259,7 +259,7 @@ class Loss:
             check_set_weights(values.get(QUERY), weights)
         state: Moments | Peak | Sample | None = None
         with np.errstate(all="ignore"):
-            for start, batch in batches(values, form, activation, names):
+            for start, batch in batches(values, form, activation, names, weights):
                 part = block_state(loss, form, batch, None if weights is None else weights[start : start + batch.rows])
                 state = part if state is None else state.merge(part)  # type: ignore[arg-type]  # kinds never mix
             return value_of(loss, state, weights is not None)
@@ -582,7 +582,7 @@ def derivative(batch: Batch) -> Array:
 
 # whole arrays ----------------------------------------------------------------------------------------------------
 
-FEW: Final = 64  # rows among which a first residual is looked for
+FEW: Final = 64  # rows that count, of which the middle one is looked for
 Roles = Mapping[str, object]
 Arrays = dict[str, NDArray[Any]]
 
@@ -635,15 +635,16 @@ def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) 
 
 
 def batches(
-    arrays: Arrays, form: Form, activation: str | None, classes: Sequence[str] = ()
+    arrays: Arrays,
+    form: Form,
+    activation: str | None,
+    classes: Sequence[str] = (),
+    weight: Array | None = None,
 ) -> Iterator[tuple[int, Batch]]:
     """Cut arrays into blocks at fixed addresses, each contiguous by column; a loss of sets takes them whole."""
     rows = next(iter(arrays.values())).shape[-1]
-    target = arrays.get("target")
-    origin = first_finite(target)
-    origins = [] if target is None or target.ndim != 2 else [first_finite(line[np.newaxis]) for line in target]
+    origins, gap = middles(arrays, activation or "none", weight)
     step = max(rows, 1) if QUERY in form.roles else BLOCK
-    gap = first_gap(arrays, activation or "none")
     if rows > PIECE:
         keep_freed_memory()
     for start in range(0, rows, step):
@@ -654,7 +655,7 @@ def batches(
                 block,
                 form=form.name,
                 activation=activation or "none",
-                origin=origin,
+                origin=origins[0] if origins else 0.0,
                 origins=origins,
                 gap=gap,
                 classes=classes,
@@ -662,21 +663,29 @@ def batches(
         )
 
 
-def first_gap(roles: Mapping[str, NDArray[Any]], activation: str) -> float:
-    """Return the first finite residual of the first column, about which variances of residuals are taken."""
+def middles(
+    roles: Mapping[str, NDArray[Any]], activation: str, weight: Array | None = None
+) -> tuple[list[float], float]:
+    """Return the values about which variances are taken, of each target column and of the residual.
+
+    They are the middle ones of the first rows of positive weight; 0 where there are none.
+    """
+    rows = slice(FEW) if weight is None else np.flatnonzero(weight > 0.0)[:FEW]
     target, raw = (roles.get(role) for role in ("target", "pred"))
-    if target is None or raw is None or target.ndim != 2 or target.shape != raw.shape:
-        return 0.0
-    with np.errstate(all="ignore"):
-        return first_finite(residual(Batch({"target": target[:, :FEW], "pred": raw[:, :FEW]}, activation=activation)))
-
-
-def first_finite(target: NDArray[Any] | None) -> float:
-    """Return the first finite value of the first target column, about which variances are taken."""
     if target is None or target.ndim != 2:
-        return 0.0
-    finite = np.isfinite(target[0])
-    return float(target[0][np.argmax(finite)]) if finite.any() else 0.0
+        return [], 0.0
+    origins = [middle(line) for line in target[:, rows]]
+    if raw is None or target.shape != raw.shape:
+        return origins, 0.0
+    with np.errstate(all="ignore"):
+        gap = residual(Batch({"target": target[:, rows], "pred": raw[:, rows]}, activation=activation))
+    return origins, middle(gap[0])
+
+
+def middle(values: Array) -> float:
+    """Return the lower middle one of the finite values of a line, 0 where there are none."""
+    ordered = np.sort(values[np.isfinite(values)])
+    return float(ordered[(len(ordered) - 1) // 2]) if len(ordered) else 0.0
 
 
 def checked(

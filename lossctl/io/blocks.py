@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
 from lossctl.core.domain import ClassCodes, Extent, OpenCodes
 from lossctl.core.form import CODED, GIVEN, QUERY
@@ -77,7 +78,7 @@ class BlockReader:
     missing
         Whether rows with a missing value count as dropped.
     needs_origins, needs_units
-        Whether blocks have the first target of each row's group, and the hashes of what is resampled as one.
+        Whether blocks have the middle target of each row's group, and the hashes of what is resampled as one.
     whole_sets
         Whether a block must hold all rows of a set (role `query`).
     null_slices
@@ -257,7 +258,7 @@ class BlockReader:
             models=models,
             weight=weight,
             groups=groups,
-            origins=self._block_origins(models, groups, ~unusable) if self._origins else {},
+            origins=self._block_origins(models, groups, ~unusable & (True if weight is None else weight > 0.0)),
             missing=arrays.missing,
             dropped=int(np.count_nonzero(unusable)) if self.missing == "drop" else 0,
             faults=arrays.faults,
@@ -276,19 +277,21 @@ class BlockReader:
         self,
         models: Mapping[str, Mapping[str, NDArray[Any]]],
         groups: Mapping[str, NDArray[np.int64]],
-        usable: Mask,
+        counts: Mask,
     ) -> dict[str, Array]:
-        """Return the first target of each row's group: about it the variance of the group's targets is taken."""
-        target = next(iter(models.values()))["target"][0]
+        """Return the middle target among the first rows that count of each row's group, for variances about it."""
         origins: dict[str, Array] = {}
-        for name in self.selection.by:
-            codes = groups[name]
+        for name in self._origins:
+            codes, target = groups[name], next(iter(models.values()))["target"][0]
             new = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
-            firsts = self._origins[name] = np.concatenate([self._origins[name], new])
-            present, rows = np.unique(codes[usable], return_index=True)
-            unset = np.isnan(firsts[present])
-            firsts[present[unset]] = target[usable][rows[unset]]
-            origins[name] = firsts[codes] if len(firsts) else np.full(len(codes), np.nan)
+            middles = self._origins[name] = np.concatenate([self._origins[name], new])
+            rows = np.flatnonzero(counts & np.isnan(middles[codes]))
+            _, first, place = np.unique(codes[rows], return_index=True, return_inverse=True)
+            rows = rows[rows // BLOCK == rows[first][place] // BLOCK]  # whatever the length of the block
+            rows = rows[np.lexsort((target[rows], codes[rows]))]
+            present, starts, sizes = np.unique(codes[rows], return_index=True, return_counts=True)
+            middles[present] = target[rows[starts + (sizes - 1) // 2]]
+            origins[name] = middles[codes] if len(middles) else np.full(len(codes), np.nan)
         return origins
 
     def vocabulary(self, slot: Slot) -> Vocabulary:

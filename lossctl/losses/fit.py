@@ -51,12 +51,12 @@ def squared_centred_target(batch: Batch) -> Array:
 
 
 def shifted_residual(batch: Batch) -> Array:
-    """The residual about the first one, unrounded, so that its variance does not cancel."""
+    """The residual about the middle one of the first rows, unrounded, so that its variance does not cancel."""
     return (residual(batch) - batch.gap) + residual_remainder(batch)
 
 
 def squared_shifted_residual(batch: Batch) -> Array:
-    """Square of the residual about the first one."""
+    """Square of the residual about the middle one of the first rows."""
     return np.square(shifted_residual(batch))
 
 
@@ -149,7 +149,8 @@ def one_minus_explained_variance() -> Recipe:
     """Variance of the residual over the variance of the target.
 
     As rse, but a constant bias costs nothing. Undefined where the target is constant. Both variances are taken
-    about the first row: where that is an ordinary one, the value is right to 16 units in the last place.
+    about the middle one of the first rows: where that is an ordinary one, the value is right to 16 units in the last
+    place.
 
     Formula: Var(target - pred) / Var(target)
     Unit: 1
@@ -312,7 +313,7 @@ def residual_gini() -> Recipe:
 
 @about_origin
 def centred_pred(batch: Batch) -> Array:
-    """The prediction about the batch's origin and the first residual, so that its variance does not cancel."""
+    """The prediction about the batch's origin and the middle residual, so that its variance does not cancel."""
     return batch.pred - (batch.origin + batch.gap)
 
 
@@ -756,8 +757,8 @@ def one_minus_d2_tweedie(power: float) -> Recipe:
     """Tweedie deviance over that of the mean of the targets.
 
     1 - d2_tweedie. power = 0 is rse. Undefined where the target is constant. The deviance of
-    the targets is taken about the first of them: where that is an ordinary one, the value is right to 16 units
-    in the last place.
+    the targets is taken about the middle one of the first: where that is an ordinary one, the value is right to 16
+    units in the last place.
 
     Formula: Σ D(target, pred) / Σ D(target, mean target), D the Tweedie deviance of a power
     Elsewhere:

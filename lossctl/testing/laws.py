@@ -15,7 +15,7 @@ from lossctl import registry
 from lossctl.core.batch import Batch
 from lossctl.core.domain import Box, Flag
 from lossctl.core.form import OPTIONAL
-from lossctl.core.loss import Loss, block_state, first_finite, value_of
+from lossctl.core.loss import Loss, block_state, middles, value_of
 from lossctl.core.state import Moments, Sample
 from lossctl.core.statistic import MEAN
 from lossctl.errors import DataError, UsageError
@@ -204,7 +204,8 @@ def merging_is_exact(case: Case) -> None:
 
 def state_of(case: Case, columns: Columns, weight: Array | None, rows: slice) -> State:
     """Reduce some rows; variances are taken about one origin, as in the engine."""
-    batch = Batch(rows_of(columns, rows), form=case.form.name, origin=first_finite(columns.get("target")))
+    origins, _ = middles(columns, "none")
+    batch = Batch(rows_of(columns, rows), form=case.form.name, origin=origins[0] if origins else 0.0)
     with np.errstate(all="ignore"):
         return block_state(case.loss, case.form, batch, None if weight is None else weight[rows])
 
