@@ -484,8 +484,8 @@ def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
         missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
         extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
         faults, advice = [], "; --id-missing drop leaves such rows out"
-        if len(missing) == len(ordered[0]):
-            advice += "; if the files are parts of one table, add --concat" if join.several_models else ""
+        if len(missing) == len(ordered[0]):  # no key is in both
+            advice = "; if the files are parts of one table, add --concat" if join.several_models else ""
         if len(missing):
             faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
         if len(extra):
