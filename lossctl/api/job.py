@@ -180,8 +180,8 @@ class Job:
         Text is, and whole numbers where the target holds others than 0 and 1: these may be probabilities.
         """
         target, losses = self._selection.target, self._query.losses
-        other = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
-        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or other:
+        contrary = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
+        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or contrary:
             return False
         if losses and not any(form.decided for _, loss in losses for form in loss.forms):
             return False
