@@ -473,7 +473,7 @@ def _no_room(reason: str) -> DataError:
 def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
     """Say which keys stand twice, or else which are not in all tables, from the hashes of each table's keys."""
     tables, key = join.tables, join.key
-    column = named(key)
+    column = column_words(key)
     ordered = [np.sort(keys) for keys in hashes]
     for table, keys in zip(tables, ordered, strict=True):
         again = np.unique(keys[1:][keys[1:] == keys[:-1]])
@@ -495,7 +495,7 @@ def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
     return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
 
 
-def named(key: Sequence[str]) -> str:
+def column_words(key: Sequence[str]) -> str:
     """Name the columns of a key for a message."""
     return f"column{'s' if len(key) > 1 else ''} {', '.join(repr(printable(name)) for name in key)}"
 
