@@ -606,9 +606,11 @@ class Job:
                     "what --classes says, the other"
                 )
         if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
+            words = first_words(self._tables, Slot(target.table, target.columns[:1]))
+            labels = " or ".join(sorted(map(printable, words))) if len(words) == 2 else "LABEL"
             raise UsageError(
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
-                "--positive-label LABEL says which label is 1"
+                f"--positive-label {labels} says which label is 1"
             )
         ignored = tuple(label for _, loss, _ in self._fits for label in loss.ignored) if arrays else ()
         return TargetRule(
