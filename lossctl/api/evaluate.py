@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import chain, pairwise
 from os import PathLike
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import first_finite, first_gap
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
-from lossctl.engine.paired import Differences, PairedBounds, compare, contests
 from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -38,6 +37,9 @@ from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
+
+if TYPE_CHECKING:
+    from lossctl.engine.paired import PairedBounds
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -525,6 +527,8 @@ def made_report(
     )
     if plan.design is None:
         return report, None
+    from lossctl.engine.paired import Differences, PairedBounds, compare, contests
+
     design, differences = plan.design, Differences(assumptions)
     all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
     compared = compare(differences, all_contests)
