@@ -216,14 +216,14 @@ def _begins_a_loss(spec: str, piece: str) -> bool:
     """Whether a piece behind a comma is no parameter of the loss before it, but another loss."""
     before = spec.rpartition("=")[2] if ":" not in spec else spec.partition(":")[0].rpartition("=")[2]
     if ":" not in spec:
-        return "=" not in piece or (is_known(before) and is_known(_bare(piece)))  # else a label has a comma
+        return "=" not in piece or (is_known(before) and is_known(bare_name(piece)))  # else a label has a comma
     key, equals, _ = piece.partition("=")
     if equals and is_known(before) and fold(key) in {param.name for param in named(before).params}:
         return False
-    return is_known(_bare(piece))
+    return is_known(bare_name(piece))
 
 
-def _bare(spec: str) -> str:
+def bare_name(spec: str) -> str:
     """Return the name of the loss in a spec, without a label and parameters."""
     label, equals, spec_of = spec.partition("=")
     return (spec_of if equals and ":" not in label else spec).partition(":")[0]

@@ -129,7 +129,7 @@ def test_a_file_that_is_cut_short_or_holds_a_name_twice(tmp_path: Path) -> None:
             lossctl.evaluate(path, **OPTIONS)
     twice = pa.Table.from_arrays([pa.array([1.0])] * 3, ["y", "p", "p"])
     path.write_bytes(stream(twice))
-    with pytest.raises(lossctl.DataError, match="it holds 'p' more than once"):
+    with pytest.raises(lossctl.DataError, match="it names 'p' more than once"):
         lossctl.evaluate(path, **OPTIONS)
 
 

@@ -217,6 +217,14 @@ def test_rows_without_a_slice_form_one_of_their_own(tmp_path: Path) -> None:
             assert sum(count for cell, (_, count) in rows.items() if len(cell) == 2) == 4
 
 
+def test_times_with_a_zone_are_no_times_without_one(refused: Refused, write: Write) -> None:
+    truth = write("truth.csv", "ds,y\n2026-01-01 00:00:00+00:00,1\n2026-01-01 01:00:00+00:00,2\n")
+    guess = write("guess.csv", "ds,p\n2026-01-01 01:00:00,1\n2026-01-01 00:00:00,2\n")
+    options = ("--targets", truth, "--id", "ds", "-t", "y", "-p", "p", "-l", "mae")
+    line = refused(guess, *options, code=DATA, says=["2026-01-01 01:00:00,", "2026-01-01 01:00:00Z"])
+    assert "--id-missing" not in line
+
+
 def test_a_cluster_or_a_label_that_is_missing_is_no_slice(lossctl: Lossctl, write: Write) -> None:
     path = write("a.csv", "g,y,p,q\na,1,1,2\n,2,2,1\nb,3,3,3\n")
     common = ("compare", path, "-t", "y", "-p", "p", "-p", "q", "-l", "mae")

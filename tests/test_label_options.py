@@ -263,7 +263,7 @@ def test_pixels_that_do_not_count_are_as_if_they_were_not_there(spec: str, activ
 def test_a_void_label_in_a_mask_names_the_parameter() -> None:
     target = np.where(RNG.random((6, 4, 4)) < 0.1, 255, MASKS)
     data = {"t": target, "p": PIXELS}
-    with pytest.raises(DataError, match="masks take ignore_class=255"):
+    with pytest.raises(DataError, match="such as dice, take ignore_class=255"):
         package.evaluate(data, target="t", pred="p", losses="dice")
     assert package.evaluate(data, target="t", pred="p", losses="dice:ignore_class=255").cells[0].value is not None
     both = np.where(target == 255, 128, MASKS * 255)

@@ -99,6 +99,7 @@ def test_a_name_makes_columns_those_of_one_model() -> None:
     [
         (("-p", "ridge", "lgbm"), "-p ridge,lgbm"),
         (("-p", "ridge", "-l", "mae", "rmse"), "-l mae,rmse"),
+        (("-p", "ridge", "-l", "mae", "huber:delta=2"), "-l mae,huber:delta=2"),
     ],
 )
 def test_a_second_word_behind_an_option_is_advised_a_list(
@@ -139,6 +140,13 @@ PREDICTIONS = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "sco
 def test_usual_names_need_no_option(target: str, pred: str) -> None:
     data = {"other": [5.0, 6.0], target: [1.0, 2.0], pred: [1.0, 3.0]}
     assert package.evaluate(data, losses="mae").cells[0].value == 0.5
+
+
+def test_the_only_column_without_a_role_is_the_prediction() -> None:
+    notes: list[str] = []
+    data = {"y": [1.0, 2.0], "p": [1.0, 3.0]}
+    assert package.evaluate(data, losses="mae", note=notes.append).cells[0].value == 0.5
+    assert "-p p (the only column without a role)" in notes
 
 
 def test_one_of_two_usual_names_is_taken_where_the_other_has_a_role() -> None:

@@ -52,5 +52,5 @@ def test_listing_needs_no_reader() -> None:
     ],
 )
 def test_eval_needs_no_frames_nor_file_systems_nor_other_commands(arguments: list[str]) -> None:
-    others = {"lossctl.cli.check", "lossctl.cli.compare", "lossctl.cli.losses"}
+    others = {"lossctl.cli.check", "lossctl.cli.compare", "lossctl.cli.losses", "lossctl.engine.paired"}
     assert not loaded("eval", *arguments) & {"pandas", "pyarrow.dataset", "pyarrow.fs", "ssl", "pydantic", *others}

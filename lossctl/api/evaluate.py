@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import chain, pairwise
 from os import PathLike
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
-from lossctl.engine.paired import Differences, PairedBounds, compare, contests
 from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -38,6 +37,9 @@ from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
+
+if TYPE_CHECKING:
+    from lossctl.engine.paired import PairedBounds
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
@@ -191,16 +193,16 @@ def answer(
     keep_rows = rows_out is not None or (design is not None and design.worst > 0)
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
-    apart = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
-    if apart and (design is not None or rows_out is not None):
+    own_rows = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
+    if own_rows and (design is not None or rows_out is not None):
         query.tell("rows that lack a value of one output are left out for all of them, so that all have the same rows")
-        apart = False
+        own_rows = False
     questions: list[Question] = []
     reports = [
         _one_pass(
             query, tables, selection, job, rows, design=design, threads=threads, questions=questions, output=output
         )
-        for output in (range(job.widths["pred"]) if apart else [None])
+        for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
     return reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
 
@@ -523,6 +525,8 @@ def made_report(
     )
     if plan.design is None:
         return report, None
+    from lossctl.engine.paired import Differences, PairedBounds, compare, contests
+
     design, differences = plan.design, Differences(assumptions)
     all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
     compared = compare(differences, all_contests)
@@ -553,9 +557,9 @@ def made_report(
 def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
     for place, count in reader.unpaired().items():
-        others = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
+        lacking = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
         rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
-        yield f"{count} {rows} of {reader.tables[place].label} left out, as {others} lacks {keys}"
+        yield f"{count} {rows} of {reader.tables[place].label} left out, as {lacking} lacks {keys}"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
     if finish.rough:

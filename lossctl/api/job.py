@@ -180,8 +180,8 @@ class Job:
         Text is, and whole numbers where the target holds others than 0 and 1: these may be probabilities.
         """
         target, losses = self._selection.target, self._query.losses
-        other = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
-        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or other:
+        contrary = task not in (None, "multiclass") or positive is not None or set(self.activations.values()) - {"none"}
+        if target is None or self.widths["target"] != 1 or self.widths.get("pred") != 1 or contrary:
             return False
         if losses and not any(form.decided for _, loss in losses for form in loss.forms):
             return False
@@ -218,10 +218,16 @@ class Job:
             return Task("binary", True, "--positive-label")
         if self._target_kind() == "text":
             raise UsageError(
-                "the target is text: say --task binary with --positive-label LABEL, or --task multiclass with one "
-                "prediction column per class, or name losses with -l"
+                f"the target is text: say --task binary with --positive-label {self._two_labels()}, or --task "
+                "multiclass with one prediction column per class, or name losses with -l"
             )
         return None
+
+    def _two_labels(self) -> str:
+        """Name the two labels of a target, as far as its first rows have just two."""
+        target = self._selection.target
+        words = [] if target is None else first_words(self._tables, Slot(target.table, target.columns[:1]))
+        return " or ".join(sorted(map(printable, words))) if len(words) == 2 else "LABEL"
 
     def _task_of_columns(self, width: int) -> Task | None:
         """Return the task of several prediction columns; None where values have to tell."""
@@ -608,7 +614,7 @@ class Job:
         if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
             raise UsageError(
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
-                "--positive-label LABEL says which label is 1"
+                f"--positive-label {self._two_labels()} says which label is 1"
             )
         ignored = tuple(label for _, loss, _ in self._fits for label in loss.ignored) if arrays else ()
         return TargetRule(

@@ -306,9 +306,9 @@ def open_inputs(
 
 def check_words(data: object, options: EvaluateOptions) -> None:
     """Raise UsageError for an input that is no file, but a column or a loss: an option takes one value."""
-    paths = [file for _, file in _files(data) or [] if isinstance(file, str) and file != "-"]
-    words = [path for path in paths if not os.path.exists(path)]
-    files = [path for path in paths if os.path.exists(path)]
+    entries = [(name, file) for name, file in _files(data) or [] if isinstance(file, str) and file != "-"]
+    words = [file if name is None else f"{name}={file}" for name, file in entries if not os.path.exists(file)]
+    files = [file for _, file in entries if os.path.exists(file)]
     if not words or not files:
         return
     columns = list(open_table(files[0], Dialect.of(options)).names)
@@ -316,7 +316,7 @@ def check_words(data: object, options: EvaluateOptions) -> None:
         name = printable(word)
         texts = {"-p": as_list(options["pred"]) if word in columns else [], "-l": as_list(options["losses"])}
         for option, values in texts.items():
-            if values and (option == "-p" or registry.is_known(word)):
+            if values and (option == "-p" or registry.is_known(registry.bare_name(word))):
                 noun = f"column of {files[0]}" if option == "-p" else "loss"
                 list_of_values = shlex.quote(f"{values[-1]},{name}")
                 raise UsageError(

@@ -322,7 +322,9 @@ def advice_on_labels(row: Array, role: str) -> str:
     if role != "target" or not labels.size:
         return ""
     if len(row) > 1 and (row == 1.0).any():
-        return f"if this stands where nothing is known, masks take ignore_class={labels.max():g}"
+        return (
+            f"if that stands where nothing is known, losses of masks, such as dice, take ignore_class={labels.max():g}"
+        )
     return f"if these are two labels, --positive-label {labels.max():g} says which is 1"
 
 

@@ -44,9 +44,8 @@ def namings(columns: Sequence[str], pattern: str) -> list[tuple[str, ...]]:
     stops = [cut for cut in range(end, 0, -1) if all(_is_cut(name, len(name) - cut) for name in columns)]
     cuts = product([*starts[:MOST_CUTS], 0], [*stops[:MOST_CUTS], 0])
     stripped = [[name[start : len(name) - stop] for name in columns] for start, stop in cuts]
-    candidates = [*stripped, [name.partition("_")[0] for name in columns]]
-    others = (tuple(names) for names in candidates if _tell_apart(names))
-    return [names for names in dict.fromkeys([output_names(pattern, columns) or (), *others]) if names]
+    texts = [output_names(pattern, columns) or (), *stripped, [name.partition("_")[0] for name in columns]]
+    return [names for names in dict.fromkeys(map(tuple, texts)) if _tell_apart(names)]
 
 
 def _alike(names: Sequence[str]) -> int:
@@ -69,7 +68,7 @@ def _is_cut(name: str, place: int) -> bool:
     return not (before.isalpha() and after.isalpha()) or (before.islower() and after.isupper())
 
 
-def named(columns: Sequence[str], pattern: str, words: Sequence[str]) -> tuple[str, ...] | None:
+def labels_by_name(columns: Sequence[str], pattern: str, words: Sequence[str]) -> tuple[str, ...] | None:
     """Return the labels of columns where each of the words is what one column is called, begins or ends with.
 
     Raises UsageError where words may be either of two columns.
@@ -192,7 +191,7 @@ class Classes:
 
 def labels_of(columns: Sequence[str], pattern: str, words: Sequence[str], width: int) -> Classes:
     """Return the labels of the columns of a model: by their names, or by their place where names say nothing."""
-    names = named(columns, pattern, words)
+    names = labels_by_name(columns, pattern, words)
     if names is not None:
         return Classes(names, "names")
     candidates = namings(columns, pattern)

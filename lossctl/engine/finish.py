@@ -97,8 +97,8 @@ class Slices(Sequence[Scope]):
             self.columns = tuple(name.split(",")) if len(all_words[0]) > 1 else (name,)
             columns = np.full(len(all_words), -1)
             columns[groups.codes] = np.arange(len(groups.codes))
-            self._codes = in_order(all_words).tolist()
-            self.words = [all_words[code] for code in self._codes]
+            self._codes = in_order(all_words)
+            self.words = [all_words[code] for code in self._codes.tolist()]
             self.groups, self.at = groups, columns[self._codes]
             self.rows, self.live = (np.where(self.at < 0, 0, line[self.at]) for line in (groups.rows, groups.live))
             self._empty = Moments.empty(len(state.moments.sums), plan.pairs, plan.cubed)
@@ -127,7 +127,7 @@ class Slices(Sequence[Scope]):
         if self.groups is None:
             return Scope({}, self._view)
         column = int(self.at[place])
-        group = Group(self._plan.slicings.index(self._name), self._name, self._codes[place])
+        group = Group(self._plan.slicings.index(self._name), self._name, int(self._codes[place]))
         view = self._empty if column < 0 else self.groups.view(column)
         return Scope(
             dict(zip(self.columns, self.words[place], strict=True)), view, group, None if column < 0 else column

@@ -295,8 +295,8 @@ def times(array: pa.Array) -> pa.Array:
     if present is not None:
         values[~present] = 0
     in_second = 10 ** (3 * UNITS.index(array.type.unit))
-    days, rest = np.divmod(values, DAY * in_second)
-    if array.type.tz is None and not rest.any() and np.abs(days).max(initial=0) < 1 << 31:
+    days, within = np.divmod(values, DAY * in_second)
+    if array.type.tz is None and not within.any() and np.abs(days).max(initial=0) < 1 << 31:
         values, kind = days.astype(np.int32), pa.date32()
     else:
         unit = next(place for place in range(len(UNITS)) if not (values % max(in_second // 1000**place, 1)).any())
@@ -521,9 +521,9 @@ def _whole_numbers(
     return rows[fits], values[fits]
 
 
-def _are_digits(words: NDArray[np.uint64], others: np.uint64 = NO_BYTE) -> Mask:
-    """Whether the 8 bytes of each word are digits, but for some others."""
-    words = (words & ~others) | (ZEROS & others)
+def _are_digits(words: NDArray[np.uint64], separators: np.uint64 = NO_BYTE) -> Mask:
+    """Whether the 8 bytes of each word are digits, but for separators."""
+    words = (words & ~separators) | (ZEROS & separators)
     return (((words + ABOVE_NINE) | (words - ZEROS)) & NO_DIGIT) == 0
 
 

@@ -473,7 +473,7 @@ def _no_room(reason: str) -> DataError:
 def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
     """Say which keys stand twice, or else which are not in all tables, from the hashes of each table's keys."""
     tables, key = join.tables, join.key
-    column = named(key)
+    column = column_words(key)
     ordered = [np.sort(keys) for keys in hashes]
     for table, keys in zip(tables, ordered, strict=True):
         again = np.unique(keys[1:][keys[1:] == keys[:-1]])
@@ -484,8 +484,8 @@ def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
         missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
         extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
         faults, advice = [], "; --id-missing drop leaves such rows out"
-        if len(missing) == len(ordered[0]):
-            advice += "; if the files are parts of one table, add --concat" if join.several_models else ""
+        if len(missing) == len(ordered[0]):  # no key is in both
+            advice = "; if the files are parts of one table, add --concat" if join.several_models else ""
         if len(missing):
             faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
         if len(extra):
@@ -495,7 +495,7 @@ def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
     return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
 
 
-def named(key: Sequence[str]) -> str:
+def column_words(key: Sequence[str]) -> str:
     """Name the columns of a key for a message."""
     return f"column{'s' if len(key) > 1 else ''} {', '.join(repr(printable(name)) for name in key)}"
 

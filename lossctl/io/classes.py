@@ -122,7 +122,7 @@ def classes_of(
     words = first_words(tables, selection.target) if labels_of_target is None else labels_of_target
     words = [word for word in words if strange.of([word])[0] < 0]
     by_model = {model: labels_of(slot.columns, pattern, words, width) for model, (slot, pattern) in preds.items()}
-    classes = next((one for one in by_model.values() if one.by == "position"), next(iter(by_model.values())))
+    classes = next((c for c in by_model.values() if c.by == "position"), next(iter(by_model.values())))
     order = ClassCodes(classes.labels)
     for model, (slot, _) in preds.items():
         places = order.of(by_model[model].labels)[:-1].tolist()

@@ -130,6 +130,13 @@ class _Selector:
         if request.time is not None:
             selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
 
+    def _target_beside(self, table: Table) -> list[str]:
+        """Return the column of the target, as it was given or by its usual name, if there is one."""
+        if self.request.target is not None:
+            return [self.request.target]
+        present: list[str] = [name for name in TARGET_NAMES if name in table.names and name not in self.request.key]
+        return present if len(present) == 1 else []
+
     def _preds(self) -> list[str]:
         """Return the columns beside the target that models use."""
         slots = [slot for roles in self.selection.slots.values() for slot in roles.values()]
@@ -155,7 +162,7 @@ class _Selector:
         for i in self.files:
             table = self.tables[i]
             by_file = several or (not preds and len(table.names) == 1)
-            target = [self.request.target] if self.request.target is not None and i == self.place else []
+            target = self._target_beside(table) if i == self.place and not preds else []
             texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key, target),)
             for text in texts:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
