@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -279,7 +279,7 @@ class _Reduction:
         block, plan = self.block, self.plan
         live = block.rows if self.live is None else int(np.count_nonzero(self.live))
         self.moments = BlockMoments(plan.pairs_as_read, block.addresses, live, plan.cubed_as_read, block.runs)
-        lines, by_row = self._lines(""), list[Array]()
+        lines, by_row, written = self._lines(""), list[Array](), set[Quantity]()
         if plan.weighted:
             self.moments.add(lines.weight)
             by_row.append(lines.weight)
@@ -289,13 +289,16 @@ class _Reduction:
                     line = lines.of(quantity)
                     self.moments.add(line, spare=quantity.less is not None)
                     by_row += [line] if plan.keeps_lines else []
+                    if quantity in plan.rows_out and not plan.weighted:
+                        rows[plan.rows_out.index(quantity)] = line
+                        written.add(quantity)
                 else:
                     self.moments.skip(next(iter(self.grouped.values())))
             for place, (owner, terms, kind) in enumerate(plan.wholes):
                 if owner == model:
                     self._keep(place, kind, np.stack([term.rows(lines.batch(model)) for term in terms]))
             if plan.lines_out:
-                self._write(model, lines.batch(model), rows)
+                self._write(model, lines.batch(model), rows, written)
             if model not in plan.bases and not plan.shows_rows:  # its derived quantities are needed no more
                 lines.forget(model)
         if plan.design is not None:
@@ -330,11 +333,11 @@ class _Reduction:
     def _codes(self) -> list[Array]:
         return [self.block.groups[name].astype(np.float64) for name in self.plan.sample_groups]
 
-    def _write(self, model: str, batch: Batch, rows: Array) -> None:
-        """Fill in a model's lines of what is written out: its per-row losses, then their gradients."""
+    def _write(self, model: str, batch: Batch, rows: Array, written: Set[Quantity]) -> None:
+        """Fill in a model's lines of what is written out: its per-row losses, but those there are, and gradients."""
         plan = self.plan
         for line, quantity in zip(rows, plan.rows_out, strict=False):
-            if quantity.model == model:
+            if quantity.model == model and quantity not in written:
                 line[:] = quantity.term.rows(batch)
         start = len(plan.rows_out)
         for gradient in plan.gradients_out:
