@@ -157,7 +157,8 @@ class Columns:
         self.pred = tuple(name for role, slot in self.slots.items() if role != "target" for name in slot.columns)
         self.widths = {role: width_of(self.tables, slot) for role, slot in self.slots.items()}
         rows = row_source(query, self.tables, self.options["threads"] or usable_cores())
-        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(), self.options["missing"])
+        missing = self.options["missing"]
+        self.reader = BlockReader(self.tables, rows, self.selection, self._rule(), missing, short=True)
 
     def _rule(self) -> TargetRule:
         """Decide how the target is read: as class codes, as one label against another, as text, or as numbers."""

@@ -40,7 +40,8 @@ class Segments:
     @cached_property
     def sizes(self) -> Ints:
         """The (segments,) numbers of rows."""
-        return np.diff(self.starts, append=self.rows)
+        bounds = np.concatenate((self.starts, (self.rows,)))
+        return bounds[1:] - bounds[:-1]
 
     @cached_property
     def slices(self) -> list[slice]:
@@ -154,10 +155,10 @@ class BlockSums:
         pivots = np.zeros(len(sums))
         if place not in self._last_use and (spare or not self.few):
             return Line(x, pivots, sums)
-        squares = segments.products(x, x)
-        level = (np.square(sums) >= NEARLY_CONSTANT * segments.sizes * squares) & (sums != 0.0)
-        if self.few:
-            level |= segments.sizes <= self.few
+        level = segments.sizes <= self.few
+        squares = None if len(level) and level.all() else segments.products(x, x)
+        if squares is not None:
+            level |= (np.square(sums) >= NEARLY_CONSTANT * segments.sizes * squares) & (sums != 0.0)
         if level.any():
             pivots = np.where(level, segments.means(x, sums), 0.0)
             x = x - segments.spread(pivots)
@@ -219,8 +220,11 @@ class BlockMoments(BlockSums):
         if not spare:
             assert line.squares is not None
             sizes = self.segments.sizes
-            cancels = np.abs(sizes * line.pivots + line.rests) * CANCELS < np.sqrt(sizes) * np.sqrt(line.squares)
-            for s in np.flatnonzero(cancels | (sizes <= FEW)).tolist():
+            show_rounding = sizes <= FEW
+            if not show_rounding.all():
+                means = np.abs(sizes * line.pivots + line.rests)
+                show_rounding |= means * CANCELS < np.sqrt(sizes) * np.sqrt(line.squares)
+            for s in np.flatnonzero(show_rounding).tolist():
                 self._sums[place, s] = exact_sum(x[self.segments.slices[s]])
         return line
 
@@ -325,7 +329,9 @@ def exact_sum(line: Array, cuts: int = 1) -> int:
     for _ in range(cuts):
         top = max(float(np.maximum.reduce(line)), -float(np.minimum.reduce(line)))
         exponent = math.frexp(top)[1] + len(line).bit_length() + 1
-        if exponent > MAX_EXPONENT or not top:
+        if exponent > MAX_EXPONENT:
+            return total + (units(math.fsum(np.ldexp(line, -OUT_OF_RANGE).tolist())) << OUT_OF_RANGE)
+        if not top:
             break
         cut = math.ldexp(1.0, exponent)
         lead = line + cut

@@ -81,6 +81,8 @@ class BlockReader:
         Whether blocks have the middle target of each row's group, and the hashes of what is resampled as one.
     whole_sets
         Whether a block must hold all rows of a set (role `query`).
+    short
+        Whether blocks are of one BLOCK, as what is added up block by block asks for.
     null_slices
         Whether rows without a slice form one of their own; else a value is missing there.
     output
@@ -98,6 +100,7 @@ class BlockReader:
         needs_origins: bool = False,
         needs_units: bool = False,
         whole_sets: bool = False,
+        short: bool = False,
         null_slices: bool = False,
         output: int | None = None,
     ) -> None:
@@ -109,6 +112,7 @@ class BlockReader:
         self._rows = rows
         self._needs_units = needs_units
         self._whole_sets = whole_sets
+        self._short = short or whole_sets or needs_units
         self._vocabularies: dict[tuple[int, str], Vocabulary] = {}
         self._groupings = selection.groupings
         self._combinations: dict[str, Combinations] = {name: Combinations() for name in self._groupings}
@@ -205,10 +209,8 @@ class BlockReader:
 
     def feeds(self, parts: int) -> list[Iterator[Pending[Block]]]:
         """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
-        short = self._whole_sets or self._needs_units  # what these add up depends on where blocks begin
-        return [
-            self._feed(rows) for rows in self._rows.feeds(self._columns, 1 if self.in_order else parts, short=short)
-        ]
+        streams = self._rows.feeds(self._columns, 1 if self.in_order else parts, short=self._short)
+        return [self._feed(rows) for rows in streams]
 
     def _feed(self, stream: Iterator[Pending[Rows]]) -> Iterator[Pending[Block]]:
         pending = (rows.then(self._block) for rows in stream)

@@ -195,7 +195,8 @@ class Distribution(NumberSummary):
         """Summarise (width, rows) values; quantiles are right to 0.1 % of their distance from the origin."""
         finite, fields = _ends(values)
         sums = BlockMoments(SQUARE, np.arange(len(finite)), cubed=(0,))
-        sums.add(finite)
+        with np.errstate(all="ignore"):
+            sums.add(finite)
         moments, sketch = sums.state(), Sketch.of(finite, origin)
         sizes = Sketch.of(finite, 0.0) if origin else sketch
         return cls(total=moments.sums[0], moments=moments, sketch=sketch, sizes=sizes, **fields)

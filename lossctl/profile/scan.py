@@ -11,11 +11,12 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
 from lossctl.core.domain import Domain, label
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
-from lossctl.io.table import Kind, Piece, Shape, Table, Texts
+from lossctl.io.table import Kind, Piece, Shape, Table, Texts, rechunked
 from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_column
 from lossctl.profile.numbers import add_counts, merge_each
 from lossctl.profile.roles import RoleProfile
@@ -161,7 +162,7 @@ class TableScan:
 
     def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Pending[Piece]]]:
         row = 0
-        pieces = self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(())
+        pieces = rechunked(self.table.read(dict.fromkeys(names, Kind.CELL)), BLOCK) if names else iter(())
         while True:
             with self.watch("read"):
                 piece = next(pieces, None)
