@@ -32,7 +32,7 @@ PIECES = (
     "\n",
     "\n",
     "\r\n",
-    " ",
+    " x",
     "# ",
     '"x"',
     '"x,"',
@@ -69,7 +69,7 @@ def is_blank(row: list[str]) -> bool:
     return len(row) == 1 and row[0] != "" and not row[0].strip(" \t")
 
 
-GOOD = ("x,y,z\n", '"x","y ""2""","z"\r\n', '"x\n",,"a,b"\n', "\n", '"",,\n')
+GOOD = ("x,y,z\n", '"x","y ""2""","z"\r\n', '"x\n",,"a,b"\n', "\n", " \n", '"",,\n')
 
 
 def some_texts(count: int, seed: int) -> list[str]:
