@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,6 +53,7 @@ def check(
     cluster: str | None = None,
     time: str | None = None,
     horizon: int = 1,
+    max_dropped: str | int | None = None,
     min_slice: int = MIN_SLICE,
     on_insufficient: OnInsufficient | None = None,
     baseline_optional: bool = False,
@@ -78,6 +80,8 @@ def check(
         point, significant (a regression must be proven) or noninferior (that there is none must be proven).
     cluster, time, horizon
         How rows depend on each other, for statistical decisions, as `compare` takes them.
+    max_dropped
+        The rows, as 5 or `2%`, of an input that may be left out by `missing` and `bad_rows`; more are a DataError.
     min_slice
         The rows that a slice needs to be judged.
     on_insufficient
@@ -120,6 +124,8 @@ def check(
     _check_purpose(stated, baseline, save_baseline, decide, baseline_optional)
     subject = subject_of(data, stated, by, inputs, note)
     reference = baseline_of(baseline) if baseline is not None and stated else None
+    if options.get("bad_rows") == "drop" and max_dropped is None:
+        raise UsageError("--bad-rows drop: a check takes it with a limit only, as --max-dropped 5 or --max-dropped 1%")
     statistical = next((bound.rule for bound in subject.bounds if bound.rule.decide != "point"), None)
     if reference is not None and reference.report is not None and statistical is not None:
         raise UsageError(
@@ -142,6 +148,8 @@ def check(
     report, evidence = subject.evaluate(reference, rows)
     absent = absent or absence(reference, lambda: report.models, accept, baseline_optional)
     reference = None if absent else reference
+    if max_dropped is not None:
+        _check_dropped(report, str(max_dropped))
     candidates = _candidates(report, reference)
     if not candidates:
         raise UsageError(f"--baseline {baseline}: is the only model, so there is no candidate")
@@ -193,6 +201,20 @@ def _check_purpose(
     if rules and not regressions and (baseline is not None or decide != "point"):
         option = f"--decide {decide}" if baseline is None else f"--baseline {baseline}"
         raise UsageError(f"{option}: no rule compares with a baseline; add one such as --max-regression rmse=2%")
+
+
+def _check_dropped(report: Report, limit: str) -> None:
+    """Raise DataError where more rows of an input were left out than a number or percentage."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(%?)", limit.strip())
+    if match is None or ("." in match[1] and not match[2]):
+        raise UsageError(f"--max-dropped {limit!r}: a number of rows, or a percentage such as 2%, is needed")
+    for entry in report.inputs:
+        most = float(match[1]) * entry.rows / 100 if match[2] else float(match[1])
+        if entry.rows - entry.used > most:
+            raise DataError(
+                f"{entry.path}: {entry.rows - entry.used} of {entry.rows} rows were left out, and --max-dropped allows "
+                f"{limit}"
+            )
 
 
 def _check_writable(path: str, files: Sequence[str] | None, reference: Baseline | None) -> None:

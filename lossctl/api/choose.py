@@ -61,6 +61,7 @@ def choose(
     null: Names = None,
     quote: str = '"',
     escape: str | None = None,
+    bad_rows: str = "error",
     threads: int | None = None,
     progress: Progress | None = None,
     watch: Watch = unwatched,
@@ -74,7 +75,7 @@ def choose(
     pred
         The prediction columns of one model; without any, the advice rests on the target alone.
     target, targets, concat, id, id_missing, roles, positive_label, classes, missing, threads, progress
-        As `evaluate` takes them, like the options of text files (`delimiter` to `escape`); roles are `left` and
+        As `evaluate` takes them, like the options of text files (`delimiter` to `bad_rows`); roles are `left` and
         `right`, or `anchor`, `positive` and `negative`.
     watch
         As `evaluate` takes it.

@@ -78,6 +78,7 @@ def evaluate(
     null: Names = None,
     quote: str = '"',
     escape: str | None = None,
+    bad_rows: Literal["error", "drop"] = "error",
     rows_out: str | PathLike[str] | None = None,
     with_grad: bool = False,
     threads: int | None = None,
@@ -132,6 +133,8 @@ def evaluate(
         How text files are written: the field separator (by default a comma, or a tab for .tsv; `blanks` for any number
         of them), whether the first line is data, what begins a comment, the form of numbers, marks of missing values,
         the quote (`none` where quotes mean nothing), and what takes the meaning from the next character.
+    bad_rows
+        `error`, or `drop` to leave rows of text files out that cannot be told apart into their fields.
     rows_out
         A .parquet or .csv file for the per-row losses.
     with_grad
@@ -322,6 +325,11 @@ def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows
         query.tell(
             f"rows are paired by their order; the files share a column {shared[0]!r}: --id {shared[0]} pairs by key"
         )
+    if options["bad_rows"] == "drop" and len(tables) > 1:
+        raise UsageError(
+            "--bad-rows drop: rows of several files are paired by their order, which a row that is left out would "
+            "shift; pair them by a key: --id COLUMN"
+        )
     return ByPosition(tables, several_models=several_models)
 
 
@@ -508,10 +516,11 @@ def made_report(
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
     slicings = all_slices(state, plan, labels)
     cells = finish.cells(slicings)
-    inputs = (
-        Input(model, reader.tables[_table(reader, model)].label, digest, state.read, rows, digest_used, dropped)
-        for model in plan.models
-    )
+    inputs = []
+    for model in plan.models:
+        table = reader.tables[_table(reader, model)]
+        read = state.read + sum(map(len, table.bad_rows.values()))
+        inputs.append(Input(model, table.label, digest, read, rows, digest_used, dropped))
     report = Report(
         cells,
         tuple(inputs),
@@ -554,12 +563,23 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
+WRONG: Final = {  # with a row that is left out
+    "fields": "of another number of fields than the header",
+    "quote": "with quotes where none may stand",
+    "json": "that are no JSON object",
+}
+
+
 def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
     for place, count in reader.unpaired().items():
         lacking = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
         rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {lacking} lacks {keys}"
+    for table in reader.tables:
+        for kind, bad in sorted(table.bad_rows.items()):
+            where = listed([str(row + 1) for row in bad], 3)
+            yield f"{table.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row {where}"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
     if finish.rough:
@@ -624,6 +644,9 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
         label = f"{reader.tables[defect.table].label}:" if several else ""
         name = f"{label}{defect.column}:{defect.kind}"
         counts[name] = counts.get(name, 0) + breach.count
+    for table in reader.tables:
+        label = f"{table.label}:" if several else ""
+        counts |= {f"{label}bad row:{kind}": len(rows) for kind, rows in sorted(table.bad_rows.items())}
     return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in reader.unpaired().items()}
 
 

@@ -657,6 +657,12 @@ class Inputs(TypedDict, total=False):
         str,
         Option(CHARACTER, "Quote around fields; none: quotes mean nothing.", "CHAR", default='"', panel="Text files"),
     ]
+    bad_rows: Annotated[
+        str,
+        Option(
+            MISSING, "A row that is none is an error, or is left out and counted.", default="error", panel="Text files"
+        ),
+    ]
     escape: Annotated[
         str | None, Option(CHARACTER, "Takes the meaning from the character after it.", "CHAR", panel="Text files")
     ]
@@ -788,6 +794,14 @@ class CheckOptions(TypedDict, total=False):
             DECIDE,
             "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
             default="point",
+        ),
+    ]
+    max_dropped: Annotated[
+        str | int | None,
+        Option(
+            Text("a number of rows, or a text such as '2%'", text_or(plain_whole)),
+            "More rows left out than this, 5 or 2%, are an error.",
+            "N",
         ),
     ]
     min_slice: Annotated[

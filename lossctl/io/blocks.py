@@ -311,7 +311,8 @@ class BlockReader:
 
     def digest(self, rows: int, fingerprints: int) -> str:
         """Return the digest of the row count and the target, weight, key and slice values of all rows."""
-        return blake2b(f"{rows} {fingerprints}".encode(), digest_size=8).hexdigest()
+        bad = [(*entry,) for table in self.tables for entry in sorted(table.bad_rows.items())]
+        return blake2b(f"{rows} {fingerprints}{bad or ''}".encode(), digest_size=8).hexdigest()
 
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""

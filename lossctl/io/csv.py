@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from lossctl.core.block import Pending
+from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact
@@ -28,6 +28,7 @@ from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
 LOOK: Final = 100  # rows looked at to tell a column of booleans or text from one of numbers
+DROP: Final = "; --bad-rows drop leaves such rows out"
 BOM: Final = b"\xef\xbb\xbf"
 SEPARATOR_LINE: Final = re.compile(rb"sep=([ -~\t])\r?\n", re.IGNORECASE)  # which Excel writes and reads
 SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and how -d is given them
@@ -91,6 +92,7 @@ class CsvTable(FileTable):
     def __init__(self, source: Source, dialect: Dialect) -> None:
         super().__init__(source)
         self.dialect = dialect
+        self._bad: dict[str, list[int]] = {}
         self._usual = dialect.delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
         self.kind = "tsv" if self._usual == "\t" else "csv"
 
@@ -181,10 +183,15 @@ class CsvTable(FileTable):
             for name, kind in columns.items()
         }
         row = 0
+        bad: dict[str, list[int]] = {}
+        self._bad = bad
         with self.source.reading(), self.source.stream(self._head[2]) as stream:
             try:
                 for chunk in self._format.chunks(stream, ahead=self.source.compressed):
-                    yield Pending(chunk.rows, partial(self._decoded, chunk, fields, row))
+                    if self.dialect.bad_rows == "drop":
+                        yield ready(self._without_bad_rows(chunk, fields, row, bad))
+                    else:
+                        yield Pending(chunk.rows, partial(self._decoded, chunk, fields, row))
                     row += chunk.rows
             except TooLong:
                 size = records.LONGEST >> 20
@@ -196,6 +203,32 @@ class CsvTable(FileTable):
         text = chunk.text
         piece = None if chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
         return piece or self._by_record(chunk.records or self._format.all_records(text), text, fields, first)
+
+    @property
+    def bad_rows(self) -> Mapping[str, Sequence[int]]:
+        return self._bad
+
+    def where(self, row: int) -> str:
+        for bad in sorted(chain.from_iterable(self._bad.values())):
+            row += bad <= row
+        return super().where(row)
+
+    def _without_bad_rows(self, chunk: Chunk, fields: Fields, first: int, bad: dict[str, list[int]]) -> Piece:
+        """Parse a piece of text, and leave out the rows that are bad whatever columns are read; take note of these."""
+        text = chunk.text
+        piece = None if chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
+        if piece is not None:
+            return piece
+        good: list[Record] = []
+        kept = first - sum(map(len, bad.values()))
+        for row, record in enumerate(chunk.records or self._format.all_records(text), first):
+            if record.fault or record.stray:
+                bad.setdefault("quote", []).append(row)
+            elif len(record.fields) != len(self.names):
+                bad.setdefault("fields", []).append(row)
+            else:
+                good.append(record)
+        return self._by_record(good, text, fields, kept)
 
     def _by_arrow(self, text: bytes, rows: int, fields: Fields) -> Piece | None:
         """Parse a piece of text at once; None where some row is wrong, or may be."""
@@ -264,15 +297,16 @@ class CsvTable(FileTable):
     def _fault(self, record: Record, text: bytes, fields: Fields, places: Mapping[str, int]) -> str:
         """Say what is wrong with a record, or nothing."""
         if record.fault:
-            return f": {record.fault}{self._way_on(text, record, fields)}"
+            return f": {record.fault}{self._way_on(text, record, fields)}{DROP}"
         if len(record.fields) != len(self.names):
             advice = "; if any number of blanks separates fields, add -d blanks" if self.delimiter == " " else ""
             count = len(record.fields)
-            return f": {count} field{'s' * (count != 1)}, but the header has {len(self.names)}{advice or self.doubt}"
+            needed = f"the header has {len(self.names)}{advice or self.doubt or DROP}"
+            return f": {count} field{'s' * (count != 1)}, but {needed}"
         for name, field in fields.items():
             where = f", column {printable(name)!r}: "
             if places[name] in record.stray and field.kind is not Kind.CELL:
-                return f"{where}a quote stands inside a field{self._way_on(text, record, fields)}"
+                return f"{where}a quote stands inside a field{self._way_on(text, record, fields)}{DROP}"
             if fault := field.fault(record.fields[places[name]]):
                 return where + fault
         return ""

@@ -29,7 +29,7 @@ class Dialect:
 
     delimiter: None for a comma, or a tab where the file is called .tsv; `blanks` for runs of spaces and tabs. quote:
     `none` where quotes mean nothing. comment: what begins a line that is none. null: fields that are missing, as well
-    as those of `NULLS`.
+    as those of `NULLS`. bad_rows: whether rows that cannot be told apart into fields are an `error`, or to `drop`.
     """
 
     delimiter: str | None = None
@@ -40,9 +40,12 @@ class Dialect:
     thousands: str | None = None
     null: tuple[str, ...] = ()
     no_header: bool = False
+    bad_rows: str = "error"
 
     def __post_init__(self) -> None:
         """Refuse marks that no file can have, or that mean two things."""
+        if self.bad_rows not in ("error", "drop"):
+            raise UsageError(f"--bad-rows {self.bad_rows}: error or drop")
         self._check("-d", self.delimiter, BLANKS, '"\r\n')
         self._check("--quote", self.quote, NONE, "\r\n")
         self._check("--escape", self.escape, None, "\r\n")

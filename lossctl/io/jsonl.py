@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.json as arrow_json
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Pending
+from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number
@@ -480,6 +480,7 @@ class JsonTable(FileTable):
     def __init__(self, source: Source, dialect: Dialect) -> None:
         super().__init__(source)
         self.dialect = dialect
+        self._bad: list[int] = []
         self.patterns: set[str] = set()
         self._later_values: dict[str, FirstValue] | None = None
 
@@ -515,9 +516,10 @@ class JsonTable(FileTable):
                 if line.strip(BLANKS):
                     members.append(record(line, null=self.dialect.null))
             except Fault as fault:
-                if not members:
+                if not members and self.dialect.bad_rows == "error":
                     raise DataError(f"{self.where(0)}{fault}") from None
-                break
+                if self.dialect.bad_rows == "error":
+                    break
         if not members:
             raise DataError(f"{self.label}: the list holds no objects") if complete else self._too_long(0)
         return len(raw) - len(text), members
@@ -573,7 +575,9 @@ class JsonTable(FileTable):
                 try:
                     entries = [record(line, null=self.dialect.null)] if line.strip() else []
                 except Fault:  # reading comes upon it
-                    return values
+                    if self.dialect.bad_rows == "error":
+                        return values
+                    continue
                 firsts = first_values(entries, empty, self.dialect)
                 values |= firsts
                 empty -= set(firsts)
@@ -587,9 +591,13 @@ class JsonTable(FileTable):
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         members = {name: Member(kind, self._first(name), self.dialect) for name, kind in columns.items()}
         row = 0
+        bad = self._bad = list[int]()
         try:
             for chunk in self._chunks():
-                yield Pending(chunk.rows, partial(self._decoded, chunk, members, row))
+                if self.dialect.bad_rows == "drop":
+                    yield ready(self._without_bad_rows(chunk, members, row, bad))
+                else:
+                    yield Pending(chunk.rows, partial(self._decoded, chunk, members, row))
                 row += chunk.rows
         except TooLong:
             raise self._too_long(row) from None
@@ -604,6 +612,30 @@ class JsonTable(FileTable):
     def _too_long(self, row: int) -> DataError:
         size = records.LONGEST >> 20
         return DataError(f"{self.label}: row {row + 1} or one after it: one line is longer than {size} MiB")
+
+    @property
+    def bad_rows(self) -> Mapping[str, Sequence[int]]:
+        return {"json": self._bad} if self._bad else {}
+
+    def where(self, row: int) -> str:
+        for bad in self._bad:
+            row += bad <= row
+        return super().where(row)
+
+    def _without_bad_rows(self, chunk: Chunk, members: Mapping[str, Member], first: int, bad: list[int]) -> Piece:
+        """Parse a piece of text, and leave out the lines that are no JSON object; take note of these."""
+        text = chunk.text
+        piece = self._by_arrow(text, chunk.rows, members)
+        if piece is not None:
+            return piece
+        kept, lines = first - len(bad), list[bytes]()
+        for row, line in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
+            try:
+                record(line, (), self.dialect.null)
+                lines.append(line)
+            except Fault:
+                bad.append(row)
+        return self._by_line(b"\n".join(lines), members, kept) if lines else Piece({})
 
     def _decoded(self, chunk: Chunk, members: Mapping[str, Member], first: int) -> Piece:
         text = chunk.text

@@ -88,6 +88,7 @@ class Format:
         self.escape = (dialect.escape or "").encode() if self.delimiter else b""
         self.comment = (dialect.comment or "").encode() if self.delimiter else b""
         self.keeps_empty = keeps_empty and not self.by_blanks
+        self.recovers = dialect.bad_rows == "drop"  # and so goes on behind the first line of a record that is none
         blanks = b" \t" if self.by_blanks else b" \t".replace(self.delimiter or b"\n", b"")
         self._heads = b"" if self.keeps_empty else blanks + b"\r\n"  # with which a line that is no record may begin
         ignored = [] if self.keeps_empty else [rb"[%b]*" % blanks]
@@ -251,6 +252,8 @@ class Format:
             record = self.record(text, place)
             if record.end == len(text) and not last and len(text) < LONGEST:
                 break
+            if record.fault and self.recovers:
+                record = record._replace(end=line_end(text, record.start))
             records.append(record)
             place = record.end
         return records, place

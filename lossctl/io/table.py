@@ -111,6 +111,11 @@ class Table(ABC):
         return self.names.index(name)
 
     @property
+    def bad_rows(self) -> Mapping[str, Sequence[int]]:
+        """The rows that were left out by what is wrong with them, as they stand in the file."""
+        return {}
+
+    @property
     def doubt(self) -> str:
         """What may be wrong with the names, for a message about a column that there is not."""
         return ""

@@ -129,18 +129,21 @@ class Slicing:
     def pieces(self, places: range) -> tuple[list[str], list[str]]:
         """Return what the JSON of a cell has of some slices: before its value, and after the signature's rows."""
         here = slice(places.start, places.stop)
-        keys = [f"{QUOTE(column)}: " for column in self.columns]
-        marks = [QUOTE(f"|{column}=")[1:-1] for column in self.columns]
         weights = ["null"] * len(places)
         if self.weight_sums is not None:
             sums = self.weight_sums[here].tolist()
             weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
-        begins, ends = [], []
-        for words, rows, weight in zip(self.words[here], self.rows[here].tolist(), weights, strict=True):
-            quoted = list(map(QUOTE, words))
-            fields = ", ".join(map(operator.add, keys, quoted))
-            begins.append(f', "slice": {{{fields}}}, "n": {rows}, "weight_sum": {weight}, "value": ')
-            ends.append("".join([mark + word[1:-1] for mark, word in zip(marks, quoted, strict=True)]) + '"}')
+        fields, signed = [[""] * len(places)], [[""] * len(places)]
+        if self.columns:
+            columns = [list(map(QUOTE, column)) for column in zip(*self.words[here], strict=True)]
+            names = [(QUOTE(name), QUOTE(f"|{name}=")[1:-1]) for name in self.columns]
+            fields = [[f"{key}: {word}" for word in column] for (key, _), column in zip(names, columns, strict=True)]
+            signed = [[mark + word[1:-1] for word in column] for (_, mark), column in zip(names, columns, strict=True)]
+        begins = [
+            f', "slice": {{{", ".join(slice_)}}}, "n": {rows}, "weight_sum": {weight}, "value": '
+            for rows, weight, *slice_ in zip(self.rows[here].tolist(), weights, *fields, strict=True)
+        ]
+        ends = ["".join(slice_) + '"}' for slice_ in zip(*signed, strict=True)]
         return begins, ends
 
 
