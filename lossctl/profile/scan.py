@@ -12,11 +12,11 @@ from typing import Final, TypeVar
 import numpy as np
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Pending
+from lossctl.core.block import Pending, ready
 from lossctl.core.domain import Domain, label
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
-from lossctl.io.table import Kind, Piece, Shape, Table, Texts, rechunked
+from lossctl.io.table import Kind, Piece, Shape, Table, Texts
 from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_column
 from lossctl.profile.numbers import add_counts, merge_each
 from lossctl.profile.roles import RoleProfile
@@ -162,14 +162,15 @@ class TableScan:
 
     def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Pending[Piece]]]:
         row = 0
-        pieces = rechunked(self.table.read(dict.fromkeys(names, Kind.CELL)), BLOCK) if names else iter(())
+        pieces = self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(())
         while True:
             with self.watch("read"):
                 piece = next(pieces, None)
             if piece is None:
                 return
-            yield row, piece
-            row += piece.rows
+            for part in _shortened(piece):
+                yield row, part
+                row += part.rows
 
     def _profile(self, task: tuple[int, Pending[Piece]]) -> TableProfile:
         """Profile one piece of the table, from a row on."""
@@ -194,6 +195,14 @@ class TableScan:
                 if set(by) <= piece.columns.keys()
             }
         return TableProfile(piece.rows, columns, roles, slices, fault=piece.stopped)
+
+
+def _shortened(piece: Pending[Piece]) -> list[Pending[Piece]]:
+    """Cut a piece that is longer than a BLOCK, so that sums are the same in every container; such pieces are made."""
+    if piece.rows <= BLOCK:
+        return [piece]
+    rows = piece.make()
+    return [ready(rows.cut(start, min(start + BLOCK, rows.rows))) for start in range(0, rows.rows, BLOCK)]
 
 
 def in_order(tasks: Iterable[Task], work: Callable[[Task], Result], threads: int) -> Iterator[Result]:
