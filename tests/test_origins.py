@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mpmath import fsum, mpf, sqrt, workdps
 from numpy.typing import NDArray
 from sklearn.metrics import d2_tweedie_score
 
@@ -72,3 +73,24 @@ def test_a_first_target_far_from_all_others_costs_no_digits(power: float, first:
 def test_a_column_of_zero_weights_before_the_first_row_that_counts_is_passed_over_block_by_block() -> None:
     data = pd.concat([pd.DataFrame({"y": 1e9, "p": 1e9, "w": 0.0, "g": [0, 1] * 40_000}), rows()], ignore_index=True)
     np.testing.assert_allclose(figures(data, "r2", weight="w"), figures(rows(), "r2", weight="w"), rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0, 1e-5, -3.7])
+@pytest.mark.parametrize("noise", [1.0, 1e-2, 1e-5])
+def test_a_correlation_keeps_its_digits_whatever_the_units(scale: float, noise: float) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.normal(5.0, 1.0, 300)
+    pred = scale * (target + noise * rng.normal(size=300)) + 17.0 * scale
+    with workdps(50):
+        u, v = ([mpf(x) for x in values.tolist()] for values in (target, pred))
+        u, v = [x - fsum(u) / 300 for x in u], [x - fsum(v) / 300 for x in v]
+        a, b = sqrt(fsum(x * x for x in u)), sqrt(fsum(x * x for x in v))
+        r = fsum(x * y for x, y in zip(u, v, strict=True)) / (a * b)
+        influence = (300 * (x * y / (a * b) - r * (x * x / a**2 + y * y / b**2) / 2) for x, y in zip(u, v, strict=True))
+        stderr = sqrt(fsum(psi * psi for psi in influence) / (300 * 299))
+        wanted = float(r), float(1 - r)
+    data = pd.DataFrame({"y": target, "p": pred})
+    cells = lossctl.evaluate(data, target="y", pred="p", losses=["pearson", "one_minus_pearson"]).cells
+    for cell, value in zip(cells, wanted, strict=True):
+        assert cell.value == pytest.approx(value, rel=64 * 2.0**-53)
+        assert cell.stderr == pytest.approx(float(stderr), rel=1e-4)

@@ -19,7 +19,7 @@ from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note
 from lossctl.api.query import Query, as_list, with_arguments
-from lossctl.core.batch import BLOCK
+from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
@@ -250,7 +250,7 @@ def _one_pass(
     if not questions:
         questions += job.questions(first)
         _check_questions(questions, query, design)
-    origins, gap = _first_values(first, job.activations)
+    origins, trend = _first_values(first, job.activations)
     plan = Plan(
         selection.models,
         [question for question in questions if output in (None, question.output)],
@@ -264,7 +264,7 @@ def _one_pass(
         clusterings={name: name.removesuffix(WITHIN) for name in selection.clusters},
         times=next(iter(selection.times), None),
         classes=job.rule.classes,
-        gap=gap,
+        trend=trend,
         asides=job.asides() if design is None else (),
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
@@ -364,10 +364,10 @@ def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
     return first
 
 
-def _first_values(block: Block, activations: Mapping[str, str]) -> tuple[list[float], float]:
-    """Return the values about which variances of the target columns are taken, and of the first model's residuals."""
+def _first_values(block: Block, activations: Mapping[str, str]) -> tuple[list[float], Trend]:
+    """Return the values about which variances of the target columns are taken, and the trend of the first model."""
     if not block.rows:
-        return [], 0.0
+        return [], NO_TREND
     model, roles = next(iter(block.models.items()))
     return middles(roles, activations[model], block.weight)
 

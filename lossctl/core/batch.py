@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,21 @@ def block_rows(width: int | None) -> int:
     return BLOCK * max(1, min(MOST_BLOCKS, blocks))
 
 
+class Trend(NamedTuple):
+    """About how predictions go with targets: near the line intercept + slope x target, and `gap` above the target."""
+
+    gap: float = 0.0
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def at(self, target: Any) -> Any:
+        """Return about what is predicted where the target has a value."""
+        return self.intercept + self.slope * target
+
+
+NO_TREND: Final = Trend()
+
+
 class Batch:
     """Read-only arrays by role for one block of rows and one model.
 
@@ -32,11 +47,11 @@ class Batch:
     array of integer codes. `target` and `pred` are the usual roles, `pred` on its natural scale (the declared
     activation applied); `raw` is the column as it was read. `origin` is the value about which variances of the
     target are taken, one for all rows or (rows,) of them.
-    gap: about how far the predictions are from the target, for variances of the prediction; the same for all rows.
+    trend: about how the predictions go with the target, for variances of the prediction; the same for all rows.
     origins: these values for each of several target columns. classes: the labels of the class codes, in order.
     """
 
-    __slots__ = ("_memo", "_related", "activation", "classes", "form", "gap", "origin", "origins", "roles", "rows")
+    __slots__ = ("_memo", "_related", "activation", "classes", "form", "origin", "origins", "roles", "rows", "trend")
 
     def __init__(
         self,
@@ -46,7 +61,7 @@ class Batch:
         activation: str = "none",
         origin: float | Array = 0.0,
         origins: Sequence[float] = (),
-        gap: float = 0.0,
+        trend: Trend = NO_TREND,
         classes: Sequence[str] = (),
     ) -> None:
         self.roles = roles
@@ -54,7 +69,7 @@ class Batch:
         self.activation = activation
         self.origin = origin
         self.origins = origins
-        self.gap = gap
+        self.trend = trend
         self.classes = classes
         self._related: dict[str | int, Batch] = {}
         self.rows = next(iter(roles.values())).shape[-1]
@@ -93,7 +108,9 @@ class Batch:
         if place not in self._related:
             roles = {role: x[place : place + 1] if len(x) > 1 else x for role, x in self.roles.items()}
             origin = self.origins[place] if 0 < place < len(self.origins) else self.origin
-            self._related[place] = Batch(roles, form=self.form, activation=self.activation, origin=origin, gap=self.gap)
+            self._related[place] = Batch(
+                roles, form=self.form, activation=self.activation, origin=origin, trend=self.trend
+            )
         return self._related[place]
 
     def __getitem__(self, role: str) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Self
@@ -134,11 +134,13 @@ class BlockGroups(BlockSums):
         rows, (sums, products, cubes) = self.segments.sizes, self._totals()
         live = rows if self._live is None else self._live
         bounds = np.searchsorted(self._codes, np.arange(self._runs + 1) * self._width)
-        totals = GroupTotals()
+        codes = self._codes % self._width
+        present, places = (codes, codes) if self._runs == 1 else np.unique(codes, return_inverse=True)
+        totals = GroupTotals()  # by the places of codes among those of the block, which may be few of a million
         for columns in map(slice, *np.stack([bounds[:-1], bounds[1:]]).tolist()):
             run = GroupedMoments(
                 pairs=self.pairs,
-                codes=self._codes[columns] % self._width,
+                codes=places[columns],
                 rows=rows[columns],
                 live=live[columns],
                 sums=(sums[0][:, columns], sums[1][:, columns]),
@@ -150,7 +152,7 @@ class BlockGroups(BlockSums):
             if self._runs == 1:
                 return run
             totals.add(run)
-        return totals.state()
+        return replace(totals.state(), codes=present)
 
     def _totals(self) -> tuple[Pair, Pair, Pair]:
         """Return the sums of lines, of their products and of their cubes; see `BlockSums`."""

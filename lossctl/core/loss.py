@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import BLOCK, FRAMES, Batch, other_prob, residual
+from lossctl.core.batch import BLOCK, FRAMES, NO_TREND, Batch, Trend, other_prob, residual
 from lossctl.core.block import breach, judged
 from lossctl.core.domain import (
     CORNERS,
@@ -643,7 +643,7 @@ def batches(
 ) -> Iterator[tuple[int, Batch]]:
     """Cut arrays into blocks at fixed addresses, each contiguous by column; a loss of sets takes them whole."""
     rows = next(iter(arrays.values())).shape[-1]
-    origins, gap = middles(arrays, activation or "none", weight)
+    origins, trend = middles(arrays, activation or "none", weight)
     step = max(rows, 1) if QUERY in form.roles else BLOCK
     if rows > PIECE:
         keep_freed_memory()
@@ -657,7 +657,7 @@ def batches(
                 activation=activation or "none",
                 origin=origins[0] if origins else 0.0,
                 origins=origins,
-                gap=gap,
+                trend=trend,
                 classes=classes,
             ),
         )
@@ -665,21 +665,27 @@ def batches(
 
 def middles(
     roles: Mapping[str, NDArray[Any]], activation: str, weight: Array | None = None
-) -> tuple[list[float], float]:
-    """Return the values about which variances are taken, of each target column and of the residual.
+) -> tuple[list[float], Trend]:
+    """Return the values about which variances of the target columns are taken, and the trend of the prediction.
 
-    They are the middle ones of the first rows of positive weight; 0 where there are none.
+    They are the middle ones of the first rows of positive weight, 0 where there are none; the slope is that of the
+    least squares among them.
     """
     rows = slice(FEW) if weight is None else np.flatnonzero(weight > 0.0)[:FEW]
     target, raw = (roles.get(role) for role in ("target", "pred"))
     if target is None or target.ndim != 2:
-        return [], 0.0
+        return [], NO_TREND
     origins = [middle(line) for line in target[:, rows]]
     if raw is None or target.shape != raw.shape:
-        return origins, 0.0
+        return origins, NO_TREND
     with np.errstate(all="ignore"):
-        gap = residual(Batch({"target": target[:, rows], "pred": raw[:, rows]}, activation=activation))
-    return origins, middle(gap[0])
+        few = Batch({"target": target[:, rows], "pred": raw[:, rows]}, activation=activation)
+        level = middle(few.pred[0])
+        u, v = few.target[0] - origins[0], few.pred[0] - level
+        slope = float(np.add.reduce(u * v) / np.add.reduce(u * u))
+        intercept = level - slope * origins[0]
+        straight = (slope, intercept) if math.isfinite(slope) and math.isfinite(intercept) else ()
+        return origins, Trend(middle(residual(few)[0]), *straight)
 
 
 def middle(values: Array) -> float:

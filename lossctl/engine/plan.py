@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Literal
 
+from lossctl.core.batch import NO_TREND, Trend
 from lossctl.core.block import judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import CODED, GIVEN, Form
@@ -162,7 +163,7 @@ class Plan:
     sample_groups: the groupings whose codes ride with every kept row. resamples: the number of bootstrap replicates.
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
     as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
-    of their products and cubes. keeps_lines: whether more than the sums of lines is needed. gap: see Batch.
+    of their products and cubes. keeps_lines: whether more than the sums of lines is needed. trend: see Batch.
     asides: terms whose means are told beside the losses.
     """
 
@@ -181,12 +182,12 @@ class Plan:
         clusterings: Mapping[str, str] | None = None,
         times: str | None = None,
         classes: tuple[str, ...] = (),
-        gap: float = 0.0,
+        trend: Trend = NO_TREND,
         asides: Sequence[Term] = (),
     ) -> None:
         self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
         self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
-        self.clusterings, self.times, self.classes, self.gap = clusterings or {}, times, classes, gap
+        self.clusterings, self.times, self.classes, self.trend = clusterings or {}, times, classes, trend
         self.order = self.models
         if design is not None:
             self.order = (design.baseline, *(model for model in models if model != design.baseline))

@@ -209,7 +209,7 @@ class _Lines:
                 activation=self._plan.activations[model],
                 origin=self._origin,
                 origins=self._origins,
-                gap=self._plan.gap,
+                trend=self._plan.trend,
                 classes=self._plan.classes,
             )
         return self._batches[model]

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 
-from lossctl.core.batch import Batch, abs_residual, flag, residual
+from lossctl.core.batch import Batch, abs_residual, derived, flag, residual
 from lossctl.core.declare import Recipe, complement, loss, recipe, sample, score
 from lossctl.core.domain import COUNT, NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
 from lossctl.core.form import Form, along
 from lossctl.core.loss import about_origin
 from lossctl.core.param import Choice
-from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, variance
+from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, value_of, variance
 from lossctl.losses import classification
 from lossctl.losses.count import unit_deviance
 from lossctl.losses.forms import CLASSES, COUNT_CURVE, DECISION, regression
@@ -35,6 +35,7 @@ from lossctl.losses.regression import (
 from lossctl.losses.relative import plain_target
 from lossctl.numerics.array import Array, by_piece
 from lossctl.numerics.deviance import deviance
+from lossctl.numerics.double import finite_or_zero, two_product, two_sum
 from lossctl.numerics.lengths import cosine, cosine_slope, one_minus_cosine
 
 
@@ -52,7 +53,7 @@ def squared_centred_target(batch: Batch) -> Array:
 
 def shifted_residual(batch: Batch) -> Array:
     """The residual about the middle one of the first rows, unrounded, so that its variance does not cancel."""
-    return (residual(batch) - batch.gap) + residual_remainder(batch)
+    return (residual(batch) - batch.trend.gap) + residual_remainder(batch)
 
 
 def squared_shifted_residual(batch: Batch) -> Array:
@@ -313,8 +314,8 @@ def residual_gini() -> Recipe:
 
 @about_origin
 def centred_pred(batch: Batch) -> Array:
-    """The prediction about the batch's origin and the middle residual, so that its variance does not cancel."""
-    return batch.pred - (batch.origin + batch.gap)
+    """The prediction about where the trend has it at the batch's origin, so that its variance does not cancel."""
+    return batch.pred - batch.trend.at(batch.origin)
 
 
 @about_origin
@@ -329,37 +330,70 @@ def product(batch: Batch) -> Array:
     return centred_target(batch) * centred_pred(batch)
 
 
+@derived
+def about_trend(batch: Batch) -> Array:
+    """What is left of the prediction without the trend, v - slope u, all but unrounded: what cancels has gone."""
+    shift = np.asarray(batch.trend.at(batch.origin))
+    (u, u_low), (v, v_low) = two_sum(batch.target, -np.asarray(batch.origin)), two_sum(batch.pred, -shift)
+    slope = np.float64(batch.trend.slope)
+    drift, drift_low = two_product(u, np.broadcast_to(slope, u.shape))
+    high, low = two_sum(v, -drift)
+    return high + finite_or_zero(low + (v_low - drift_low) - slope * u_low)
+
+
 @about_origin
-def difference_of_squares(batch: Batch) -> Array:
-    """Squared prediction less squared target, each about its origin."""
-    return shifted_residual(batch) * (centred_target(batch) + centred_pred(batch))
+def left_of_trend(batch: Batch) -> Array:
+    """What is left of the prediction without the trend."""
+    return about_trend(batch)
+
+
+@about_origin
+def squared_left_of_trend(batch: Batch) -> Array:
+    """Its square."""
+    return np.square(about_trend(batch))
+
+
+@about_origin
+def left_of_trend_by_target(batch: Batch) -> Array:
+    """Its product with the target about the origin."""
+    return about_trend(batch) * centred_target(batch)
 
 
 VARIANCES: Final = (centred_target, centred_pred, squared_centred_target, squared_centred_pred)
 
 
-def correlation(m: Means) -> Any:
-    """Cov(u, v) / √(Var(u) Var(v)) from the means of u, v, u², v² and u v."""
-    u, v = variance(m[0], m[2]), variance(m[1], m[3])
-    return np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
+def correlation(m: Means) -> tuple[Any, Any]:
+    """Return r = Cov(u, v) / √(Var(u) Var(v)) and 1 - |r| from the means of u, v, u², v², u v, w, w² and u w.
+
+    With w = v - slope u, whatever the slope, 1 - r² = (Var(u) Var(w) - Cov(u, w)²) / (Var(u) Var(v)). Little cancels
+    in it where the slope is near that of the least squares: w is then what the correlation leaves over.
+    """
+    u, v, w = variance(m[0], m[2]), variance(m[1], m[3]), variance(m[5], m[6])
+    r = np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
+    lack = np.maximum(w - (m[7] - m[0] * m[5]) ** 2 / positive(u), 0.0) / positive(v)
+    return r, lack / (1.0 + np.abs(r))
+
+
+def sharp_correlation(m: Means) -> Any:
+    """r, with the slopes of 1 - |r| where that is small: those of r would cancel."""
+    r, below = correlation(m)
+    near = np.sign(value_of(r)) * (1.0 - below)
+    return np.where(np.abs(value_of(r)) > 0.5, near, r)
 
 
 def one_minus_correlation(m: Means) -> Any:
-    """(Var(v - u) - (a - b)²)/(2 a b) from the means of u, v, u², v², v - u, (v - u)² and v² - u².
-
-    a and b are the deviations of u and v; a - b is the difference of the variances over a + b. Little cancels in it
-    for nearly equal u and v.
-    """
-    u, v = variance(m[0], m[2]), variance(m[1], m[3])
-    a, b = np.sqrt(positive(u)), np.sqrt(positive(v))
-    more = m[6] - m[4] * (m[0] + m[1])
-    return 0.5 * np.maximum(variance(m[4], m[5]) - (more / (a + b)) ** 2, 0.0) / (a * b)
+    """1 - r, which keeps its digits near 0."""
+    r, below = correlation(m)
+    return np.where(value_of(r) > 0.0, below, 2.0 - below)
 
 
+CORRELATES: Final = (*VARIANCES, product, left_of_trend, squared_left_of_trend, left_of_trend_by_target)
 CORRELATION: Final = Statistic(
-    "correlation of two quantities", correlation, undefined="the target or the prediction is constant"
+    "correlation of two quantities", sharp_correlation, undefined="the target or the prediction is constant"
 )
-DISCORD: Final = Statistic("1 - correlation, from differences", one_minus_correlation, undefined=CORRELATION.undefined)
+DISCORD: Final = Statistic(
+    "1 - correlation, from what it leaves over", one_minus_correlation, undefined=CORRELATION.undefined
+)
 DISCORDANCE: Final = Statistic(
     "mean square / (both variances + squared difference of the means)",
     lambda m: m[0] / positive(variance(m[2], m[4]) + variance(m[3], m[5]) + m[1] ** 2),
@@ -371,7 +405,7 @@ DISCORDANCE: Final = Statistic(
 def pearson() -> Recipe:
     """Pearson's correlation of prediction and target, between -1 and 1.
 
-    A score. Undefined where either is constant. Both are taken about their first values: offsets cost no digits.
+    A score. Undefined where either is constant. Both are taken about middle values: offsets cost no digits.
 
     Formula: Cov(target, pred) / √(Var(target)·Var(pred))
     Unit: 1
@@ -385,15 +419,16 @@ def pearson() -> Recipe:
         keras         metrics.PearsonCorrelation(axis=0)  # its means are float32
         permetrics    PCC                                 # of one output
     """
-    return Recipe((*VARIANCES, product), CORRELATION)
+    return Recipe(CORRELATES, CORRELATION)
 
 
 @recipe(like=pearson)
 def one_minus_pearson() -> Recipe:
     """1 - Pearson's correlation, between 0 and 2.
 
-    Taken from differences, so that predictions very close to the target keep their digits: it is right to
-    64 units in the last place where the first row is an ordinary one. Undefined where either is constant.
+    Taken from what the correlation leaves over, so that predictions very close to a straight line keep their digits,
+    whatever the units: it is right to 64 units in the last place where the first rows are ordinary ones. Undefined
+    where either is constant.
 
     Formula: 1 - Cov(target, pred) / √(Var(target)·Var(pred))
     Use: As pearson, where a loss is wanted.
@@ -402,7 +437,7 @@ def one_minus_pearson() -> Recipe:
     Elsewhere:
         scipy  spatial.distance.correlation
     """
-    return Recipe((*VARIANCES, shifted_residual, squared_shifted_residual, difference_of_squares), DISCORD)
+    return Recipe(CORRELATES, DISCORD)
 
 
 @recipe(forms=ONE_OUTPUT)
