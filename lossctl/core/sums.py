@@ -20,10 +20,11 @@ from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.exact import SHIFT, units
 
 Ints = NDArray[np.int64]
+Pieces = Callable[..., Array]
 NOTHING: Final = np.empty(0)
 KINDS: Final = 3  # +inf, -inf, nan
-SHORT_PIECE: Final = 2048  # rows
-PIECE: Final = 8192  # products that are added in one call, of BLAS too, which starts threads for more than 10,000
+PIECE: Final = 2048  # rows that are added in one call, of BLAS too, which starts threads for more than 10,000
+LONG: Final = 8192  # rows from which on a segment is added piece by piece
 FEW: Final = 8192  # rows up to which a sum is always taken exactly
 CANCELS: Final = 32  # ... as it is where the mean is less than 1/32 of the spread
 NEARLY_CONSTANT: Final = 1.0 - 2.0**-10  # mean² / mean of squares above which products about 0 lose digits
@@ -55,7 +56,13 @@ class Segments:
     @cached_property
     def _long(self) -> list[int]:
         """The segments whose products BLAS adds sooner than they are written out and added."""
-        return [int(s) for s in np.flatnonzero(self.sizes >= PIECE)]
+        return [int(s) for s in np.flatnonzero(self.sizes >= LONG)]
+
+    @cached_property
+    def _are_even(self) -> bool:
+        """Whether all segments are of one length, and whole pieces."""
+        size = self.rows // len(self.starts) if len(self.starts) else 0
+        return size >= LONG and size % PIECE == 0 and bool((self.sizes == size).all())
 
     def counts(self, rows: Mask) -> Ints:
         """Count the rows of a mask by segment."""
@@ -63,21 +70,23 @@ class Segments:
 
     def sums(self, line: Array) -> Array:
         """Sum a (rows,) line by segment."""
-        return self._by_segment(lambda rows: sum_of(line[rows]), lambda: line)
+        return self._by_segment(sums_of_pieces, (line,), lambda: line)
 
     def products(self, x: Array, y: Array) -> Array:
         """Sum the products of two lines by segment."""
-        return self._by_segment(
-            lambda rows: sum_of_products(x[rows], y[rows]), lambda: np.multiply(x, y, out=self._scratch)
-        )
+        return self._by_segment(products_of_pieces, (x, y), lambda: np.multiply(x, y, out=self._scratch))
 
-    def _by_segment(self, long: Callable[[slice], float], line: Callable[[], Array]) -> Array:
-        """Sum long segments one by one, and the short ones of a line at once."""
-        if len(self._long) == len(self.starts):
-            return np.array([long(rows) for rows in self.slices])
-        sums = np.add.reduceat(line(), self.starts)
+    def _by_segment(self, pieces: Pieces, lines: tuple[Array, ...], line: Callable[[], Array]) -> Array:
+        """Add what is summed of the pieces of long segments, and a line over the short ones."""
+        if self._are_even:
+            return np.array([added(row) for row in pieces(PIECE, *lines).reshape(len(self.starts), -1).tolist()])
+        all_long = len(self._long) == len(self.starts)
+        sums = np.empty(len(self.starts)) if all_long else np.add.reduceat(line(), self.starts)
         for s in self._long:
-            sums[s] = long(self.slices[s])
+            start, stop = self.slices[s].start, self.slices[s].stop
+            cut = stop - (stop - start) % PIECE
+            tail = pieces(stop - cut, *(x[cut:stop] for x in lines)).tolist() if cut < stop else []
+            sums[s] = added(pieces(PIECE, *(x[start:cut] for x in lines)).tolist() + tail)
         return sums
 
     def means(self, line: Array, sums: Array) -> Array:
@@ -90,21 +99,22 @@ class Segments:
         return np.repeat(values, self.sizes)
 
 
-def sum_of(line: Array) -> float:
-    """Sum a (rows,) line: what `np.add` rounds are short pieces, which are added without rounding."""
-    end = len(line) - len(line) % SHORT_PIECE
-    pieces = [*np.add.reduce(line[:end].reshape(-1, SHORT_PIECE), axis=1).tolist(), float(np.add.reduce(line[end:]))]
+def sums_of_pieces(size: int, line: Array) -> Array:
+    """Sum every piece of so many rows."""
+    return np.add.reduce(line.reshape(-1, size), axis=1)
+
+
+def products_of_pieces(size: int, x: Array, y: Array) -> Array:
+    """Sum the products of two lines over every piece of so many rows."""
+    return np.vecdot(x.reshape(-1, size), y.reshape(-1, size))
+
+
+def added(pieces: list[float]) -> float:
+    """Add the sums of pieces without rounding, so that a long run is rounded little more than a short one."""
     try:
         return math.fsum(pieces)
     except (OverflowError, ValueError):  # out of range, or infinities that contradict
-        return float(np.add.reduce(line))
-
-
-def sum_of_products(x: Array, y: Array) -> float:
-    """Return Σ x y over (rows,) lines, the sums of short pieces added pairwise."""
-    end = len(x) - len(x) % PIECE
-    pieces = np.vecdot(x[:end].reshape(-1, PIECE), y[:end].reshape(-1, PIECE))
-    return float(np.add.reduce(pieces)) + float(np.vecdot(x[end:], y[end:]))
+        return float(np.add.reduce(pieces))
 
 
 class Line(NamedTuple):
