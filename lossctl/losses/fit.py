@@ -150,8 +150,7 @@ def one_minus_explained_variance() -> Recipe:
     """Variance of the residual over the variance of the target.
 
     As rse, but a constant bias costs nothing. Undefined where the target is constant. Both variances are taken
-    about the middle one of the first rows: where that is an ordinary one, the value is right to 16 units in the last
-    place.
+    about a middle row: where that is an ordinary one, the value is right to 16 units in the last place.
 
     Formula: Var(target - pred) / Var(target)
     Unit: 1
@@ -369,8 +368,9 @@ def correlation(m: Means) -> tuple[Any, Any]:
     in it where the slope is near that of the least squares: w is then what the correlation leaves over.
     """
     u, v, w = variance(m[0], m[2]), variance(m[1], m[3]), variance(m[5], m[6])
-    r = np.clip((m[4] - m[0] * m[1]) / (np.sqrt(positive(u)) * np.sqrt(positive(v))), -1.0, 1.0)
-    lack = np.maximum(w - (m[7] - m[0] * m[5]) ** 2 / positive(u), 0.0) / positive(v)
+    deviation = np.sqrt(positive(u))
+    r = np.clip((m[4] - m[0] * m[1]) / (deviation * np.sqrt(positive(v))), -1.0, 1.0)
+    lack = np.maximum(w - ((m[7] - m[0] * m[5]) / deviation) ** 2, 0.0) / positive(v)
     return r, lack / (1.0 + np.abs(r))
 
 

@@ -80,7 +80,11 @@ def log_observed(batch: Batch) -> Array:
     if batch.activation == "sigmoid":
         return -softplus(-sign(batch) * batch.raw)
     y, p = flag(batch), batch.pred
-    return np.log(p * y + (1.0 - y)) + np.log1p(-(p * (1.0 - y)))  # the term of what was not observed is ln 1
+    no = 1.0 - y
+    observed = np.abs(p - no)  # p or 1 - p; what rounding took from 1 - p is put back below
+    if certain(batch)[0] and observed.all():
+        return np.log(observed) + ((no - observed) - p) * no / observed
+    return np.log(p * y + no) + np.log1p(-(p * no))  # the term of what was not observed is ln 1
 
 
 @derived
