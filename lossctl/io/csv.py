@@ -221,8 +221,17 @@ class CsvTable(FileTable):
     def _decoded(self, chunk: Chunk, fields: Fields, first: int) -> Piece:
         """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
         text = chunk.text
-        piece = None if chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
+        piece = self._by_arrow(text, chunk.rows, fields) if self._is_plain(chunk, fields) else None
         return piece or self._by_record(chunk.records or self._format.all_records(text), text, fields, first)
+
+    def _is_plain(self, chunk: Chunk, fields: Fields) -> bool:
+        """Whether Arrow reads a chunk as the strict reader does: quotes are odd at most in columns not read."""
+        if chunk.records is None:
+            return True
+        places = {self.place(name) for name in fields}
+        return not (self._format.escape or self._format.by_blanks) and not any(
+            record.fault or not places.isdisjoint(record.stray) for record in chunk.records
+        )
 
     @property
     def bad_rows(self) -> Mapping[str, Sequence[int]]:
