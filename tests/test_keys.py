@@ -378,6 +378,20 @@ def test_rows_whose_keys_one_side_lacks_are_counted(lossctl: Lossctl, refused: R
     refused(twice, "--targets", truth, *options, "--id-missing", "drop", code=DATA, says=["more than once", "(2)"])
 
 
+@pytest.mark.parametrize(("a", "ids"), [("1", (2, "", 1)), ("", (2, 3, 1)), ("z", ("b", None, "a"))])
+def test_rows_without_a_key_pair_with_none(refused: Refused, lossctl: Lossctl, write: Write, a: str, ids: Any) -> None:
+    lines = [f"{a if row == 1 else 1},{'' if key is None else key}" for row, key in enumerate(ids)]
+    guess = write("guess.csv", "a,b,p\n" + "".join(f"{line},{row}\n" for row, line in enumerate(lines)))
+    truth = write("truth.csv", "a,b,y\n" + "".join(f"{line},{row}\n" for row, line in enumerate(lines[::-1])))
+    options = ("--targets", truth, "-t", "y", "-p", "p", "-l", "mae", "--id", "a,b")
+    refused(guess, *options, code=DATA, says=["guess.csv: row 2", "the key is empty", "--id-missing drop"])
+    assert lossctl("validate", guess, *options).code == DATA
+    outcome = lossctl("eval", guess, *options, "--id-missing", "drop", "-f", "json")
+    assert outcome.json["results"][0]["value"] == 2.0
+    assert outcome.json["inputs"][0]["dropped"] == {f"{guess}:unpaired": 1, f"{truth}:unpaired": 1}
+    assert lossctl("validate", guess, *options, "--id-missing", "drop").code == 0
+
+
 def test_the_rows_of_a_join_with_gaps_are_told_by_their_place(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
     truth, guess = write("truth.csv", "id,y\n1,1\n2,2\n3,3\n"), write("guess.csv", "id,p\n3,3.5\n9,0\n2,2\n")
     rows = tmp_path / "rows.csv"
@@ -408,6 +422,17 @@ def test_files_are_parts_of_one_table(lossctl: Lossctl, write: Write, tmp_path: 
     assert "day-4.csv: row 1, column 'p'" in lossctl("eval", *parts, bad, "--concat", *options).err
     other = write("day-5.csv", "y,q\n4,1\n")
     assert "columns differ" in lossctl("eval", *parts, other, "--concat", *options).err
+
+
+def test_frames_are_parts_of_one_table() -> None:
+    frames = [pd.DataFrame({"y": [1.0, 2.0], "p": [1.5, 2.0]}), pd.DataFrame({"y": [4.0], "p": [2.0]})]
+    batches = [batch for frame in frames for batch in pa.table(frame).to_batches()]
+    options: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae"}
+    for parts in (frames, tuple(frames), [pa.table(frame) for frame in frames], batches, [frames[0], batches[1]]):
+        [cell] = package.evaluate(parts, concat=True, **options).cells
+        assert (cell.model, cell.rows, cell.value) == ("p", 3, 2.5 / 3)
+    cells = package.evaluate({"a": frames[0], "b": frames[0]}, concat=True, **options).cells
+    assert [(cell.model, cell.value) for cell in cells] == [("a", 0.25), ("b", 0.25)]
 
 
 def test_files_that_look_like_models_but_may_be_parts(refused: Refused, write: Write) -> None:

@@ -193,3 +193,16 @@ def test_masks_over_a_set_have_no_row_and_no_slope() -> None:
     assert whole(**given) == 0.6
     assert lossctl.get("dice")(**given) == pytest.approx((1 / 3 + 1) / 2, rel=1e-15)
     assert lossctl.get("dice:over=set,smooth=0.5")(**given) == 3 / 6
+
+
+def test_rows_that_nobody_parted_are_said_to_be_one_set() -> None:
+    data = {"q": [1, 1, 2, 2], "y": [1, 0, 0, 1], "p": [0.5, 0.6, 0.1, 0.9]}
+    asked: tuple[tuple[str, str | None, bool], ...] = (
+        ("ndcg", None, True),
+        ("ndcg", "query=q", False),
+        ("mae", None, False),
+    )
+    for loss, roles, expected in asked:
+        notes: list[str] = []
+        lossctl.evaluate(data, target="y", pred="p", losses=loss, roles=roles, note=notes.append)
+        assert ("all rows are one set; --role query=COLUMN says which belong together" in notes) is expected

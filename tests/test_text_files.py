@@ -70,6 +70,20 @@ def test_a_first_field_that_is_empty_is_no_empty_line(tmp_path: Path) -> None:
     assert package.evaluate(str(write(tmp_path / "a.tsv", text)), **Y_P).cells[0].rows == 3
 
 
+@pytest.mark.parametrize("step", [1, 2, 5, 1 << 20])
+@pytest.mark.parametrize("quoted", ["3", '"3"'])
+def test_empty_lines_of_one_column_at_any_place(
+    tmp_path: Path, step: int, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lossctl.io import records
+
+    monkeypatch.setattr(records, "STEP", step)
+    monkeypatch.setattr(records, "BLOCK", 2)
+    path = write(tmp_path / "a.csv", f"y\n\n1\n\n\n2\r\n\r\n{quoted}\n\n \n\n\n\n")
+    report = package.evaluate(str(path), target="y", pred="y", losses="mae", missing="drop")
+    assert (report.inputs[0].rows, report.inputs[0].used) == (7, 3)
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
@@ -238,6 +252,16 @@ def test_marks_stand_where_they_belong(csv_file: Path, given: str, wrong: str) -
 )
 def test_marks_that_mean_two_things_or_nothing(csv_file: Path, options: dict[str, Any], says: str) -> None:
     assert says in refusal(csv_file, "y,p\n1,2\n", **options)
+
+
+def test_a_survey_reads_numbers_as_the_dialect_writes_them(csv_file: Path) -> None:
+    write(csv_file, "y;p\n1.000,0;1.001,5\n2,5;?\n3;1,5\n")
+    options: dict[str, Any] = {"delimiter": ";", "decimal": ",", "thousands": ".", "null": "?", "missing": "drop"}
+    columns = package.validate(str(csv_file), **Y_P, **options).tables[0].columns
+    assert [(c.minimum, c.maximum, c.null + c.empty, c.odd) for c in columns] == [
+        (2.5, 1000.0, 0, None),
+        (1.5, 1001.5, 1, None),
+    ]
 
 
 # whole numbers, lists ------------------------------------------------------------------------------------------------

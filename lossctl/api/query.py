@@ -278,7 +278,7 @@ def open_inputs(
     frames = _frames(data, columns)
     if inputs is None and frames:
         tables = [from_memory(frame, name) for name, frame in frames]
-        names = [name for name, _ in frames]
+        names = [None if concat and isinstance(data, Sequence) else name for name, _ in frames]  # parts have none
         files = [*frames, (None, targets)]
     elif inputs is None:
         if concat:
@@ -290,8 +290,8 @@ def open_inputs(
         tables = [open_file(file, dialect, "data") for _, file in inputs]
         names = [name for name, _ in inputs]
     if concat:
-        names = list(dict.fromkeys(names))
-        models = [[place for place, (model, _) in enumerate(inputs or []) if model == name] for name in names]
+        part_names, names = names, list(dict.fromkeys(names))
+        models = [[place for place, model in enumerate(part_names) if model == name] for name in names]
         tables = [as_one([tables[place] for place in places]) for places in models]
         files = [files[places[0]] for places in models]
     if len(tables) > 1 and not frames:

@@ -16,7 +16,7 @@ from lossctl.core.domain import Domain
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
-from lossctl.io.by_key import EXAMPLES, column_words
+from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
 from lossctl.io.by_position import ByPosition
 from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
@@ -384,8 +384,8 @@ class CheckedData:
     def _key_problems(self, pairing: Pairing) -> Iterator[str]:
         column = column_words(self.key)
         for keys in pairing.keys:
-            if keys.first_missing is not None:
-                yield f"{self._where(keys.input, keys.first_missing)}, {column}: the key is empty"
+            if keys.first_missing is not None and self.options["id_missing"] == "error":
+                yield f"{self._where(keys.input, keys.first_missing)}, {column}: {EMPTY_KEY}"
             if keys.repeated:
                 examples = _listed(keys.repeated_examples, keys.repeated)
                 yield f"{keys.input}: {column}: {keys.repeated} keys stand more than once ({examples})"

@@ -33,6 +33,7 @@ HELD_BYTES: Final = 5 << 26  # bytes that the tables of a join keep in memory be
 WORD_BYTES: Final = 8
 NULL: Final = np.uint64(0x7FF8_0000_0000_0001)  # a NaN of its own stands for null
 EXAMPLES: Final = 3
+EMPTY_KEY: Final = "the key is empty; --id-missing drop leaves such rows out"
 
 Words = NDArray[np.uint64]  # (lines, rows) of one table: line 0 is the hash of the key
 
@@ -141,6 +142,7 @@ class Buckets:
         self._vocabularies = {(i, name): Vocabulary() for i, (_, kinds) in enumerate(columns) for name in kinds}
         self._lines: dict[tuple[int, str], slice] = {}
         self._unpaired: dict[Part, list[int]] = {}
+        self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
         self._spills = [self._parted(place, join.threads) for place in range(len(tables))]
         counts = [spill.counts() for spill in self._spills]
         if not join.drop_unpaired and any((count != counts[0]).any() for count in counts):
@@ -175,10 +177,15 @@ class Buckets:
                 if rows.stopped is not None:
                     raise rows.stopped
                 pieces = [piece for _, piece in rows.pieces]
-                self._check_present(place, rows.start, pieces[0])
                 keys = pieces[0].keys(self.join.key)
+                if keys.null is not None and not self.join.drop_unpaired:
+                    raise self._without_key(place, rows.start, pieces[0])
                 columns = zip(entries, pieces[1:] if key_first else pieces, strict=True)
-                yield self._words(place, rows.start, keys, dict(columns)), keys.check
+                lines, check = self._words(place, rows.start, keys, dict(columns)), keys.check
+                if keys.null is not None:
+                    self._without_keys[place].append(int(np.count_nonzero(keys.null)))
+                    lines, check = lines[:, ~keys.null], None if check is None else check[~keys.null]
+                yield lines, check
 
         if len(feeds) == 1:
             spill.fill(words(feeds[0]))
@@ -191,13 +198,12 @@ class Buckets:
                 over.set()  # one that failed, or was interrupted, ends the others too
         return spill
 
-    def _check_present(self, place: int, start: int, piece: Piece) -> None:
-        """Raise DataError for a row without a key."""
-        for name in self.join.key:
-            null = piece.column(name, Keys).null
-            if null is not None:
-                row = start + int(np.argmax(null))
-                raise DataError(f"{self.tables[place].where(row)}, column {printable(name)!r}: the key is empty")
+    def _without_key(self, place: int, start: int, piece: Piece) -> DataError:
+        """Say which row is the first without a key."""
+        nulls = {name: piece.column(name, Keys).null for name in self.join.key}
+        name, null = next((name, null) for name, null in nulls.items() if null is not None)
+        row = start + int(np.argmax(null))
+        return DataError(f"{self.tables[place].where(row)}, column {printable(name)!r}: {EMPTY_KEY}")
 
     def _words(self, place: int, start: int, keys: Keys, pieces: Mapping[int, Piece]) -> Words:
         """Return rows as words: the hash, the row number if it is kept, and the columns."""
@@ -293,7 +299,9 @@ class Buckets:
 
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table that were left out, in the parts that have been paired."""
-        counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.zeros(len(self.tables), np.int64)
+        counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.array(
+            [sum(counts) for counts in self._without_keys]
+        )
         return {place: count for place, count in enumerate(counts.tolist()) if count}
 
     def _mismatch(self) -> DataError:

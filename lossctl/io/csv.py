@@ -36,11 +36,15 @@ SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and
 
 @dataclass(frozen=True)
 class Field:
-    """How the fields of a column are read; those of numbers may be booleans throughout."""
+    """How the fields of a column are read; those of numbers may be booleans throughout.
+
+    respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python.
+    """
 
     kind: Kind
     dialect: Dialect
     boolean: bool = False
+    respelled: bool = False
 
     @property
     def type(self) -> pa.DataType:
@@ -64,7 +68,7 @@ class Field:
     def column(self, fields: Sequence[bytes]) -> Column:
         """Return fields without a fault as a column."""
         if self.kind is Kind.CELL:
-            return Cells(arrow.text_array(fields, pa.large_binary()))
+            return Cells(arrow.text_array([self._plain(field) for field in fields], pa.large_binary()))
         texts = [field.decode("utf-8") for field in fields]
         if self.kind is Kind.NUMBER:
             null = np.array([text in self.dialect.nulls for text in texts], dtype=bool)
@@ -75,12 +79,21 @@ class Field:
 
     def of_arrow(self, array: pa.Array) -> Column | None:
         """Convert what Arrow has read; None where its fields must be looked at one by one."""
+        if self.kind is Kind.CELL:
+            return self.column(array.to_pylist()) if self.respelled else Cells(array)
         if self.kind is not Kind.NUMBER:
             return arrow.column(arrow.without(array, self.dialect.null) if self.dialect.null else array, self.kind)
         try:
             return arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
         except RowFault:
             return None
+
+    def _plain(self, field: bytes) -> bytes:
+        """Write a number of a survey as Python does, and a missing one as nothing."""
+        text = field.decode("utf-8", "replace") if self.respelled else ""
+        if text in self.dialect.nulls:
+            return b"" if text in self.dialect.null else field
+        return self.dialect.plain(text).encode() if self.dialect.kind_of(text) == "number" else field
 
 
 Fields = Mapping[str, Field]
@@ -178,8 +191,15 @@ class CsvTable(FileTable):
         return Format(self.delimiter, self.dialect, keeps_empty=len(self.names) == 1)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        shapes = {name: self.shape(name).kind for name in columns}
+        odd = not self.dialect.plain_numbers or bool(self.dialect.null)
         fields = {
-            name: Field(kind, self.dialect, kind is Kind.NUMBER and self.shape(name).kind == "boolean")
+            name: Field(
+                kind,
+                self.dialect,
+                boolean=kind is Kind.NUMBER and shapes[name] == "boolean",
+                respelled=kind is Kind.CELL and odd and shapes[name] == "number",
+            )
             for name, kind in columns.items()
         }
         row = 0
@@ -201,8 +221,17 @@ class CsvTable(FileTable):
     def _decoded(self, chunk: Chunk, fields: Fields, first: int) -> Piece:
         """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
         text = chunk.text
-        piece = None if chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
+        piece = self._by_arrow(text, chunk.rows, fields) if self._is_plain(chunk, fields) else None
         return piece or self._by_record(chunk.records or self._format.all_records(text), text, fields, first)
+
+    def _is_plain(self, chunk: Chunk, fields: Fields) -> bool:
+        """Whether Arrow reads a chunk as the strict reader does: quotes are odd at most in columns not read."""
+        if chunk.records is None:
+            return True
+        places = {self.place(name) for name in fields}
+        return not (self._format.escape or self._format.by_blanks) and not any(
+            record.fault or not places.isdisjoint(record.stray) for record in chunk.records
+        )
 
     @property
     def bad_rows(self) -> Mapping[str, Sequence[int]]:
@@ -248,6 +277,7 @@ class CsvTable(FileTable):
 
     def _parsed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
         """Parse columns of whole records with Arrow, which calls columns by their places."""
+        quoted = bool(self._format.quote) and self._format.quote in text
         by_place = {str(self.place(name)): kind for name, kind in types.items()}
         table = arrow_csv.read_csv(
             pa.BufferReader(text),
@@ -256,8 +286,8 @@ class CsvTable(FileTable):
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=self._format.delimiter.decode(),
-                quote_char=self._format.quote.decode() or False,
-                newlines_in_values=bool(self._format.quote) and self._format.quote in text,
+                quote_char=self._format.quote.decode() if quoted else False,
+                newlines_in_values=quoted,
                 ignore_empty_lines=False,
             ),
             convert_options=arrow_csv.ConvertOptions(

@@ -21,7 +21,6 @@ LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of 
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 LINE_END: Final = re.compile(rb"\r\n?|\n|\Z")
 INDENT: Final = re.compile(rb"(?m)^[ \t]+")
-EMPTY_END: Final = re.compile(rb"(\A|\n)(?:[ \t]*\r?\n)+\Z")
 
 
 class TooLong(Exception):
@@ -117,7 +116,7 @@ class Format:
         waiting: list[bytes | memoryview] = []
         rows, size, text = 0, 0, b""
         for step, last in steps(stream, ahead):
-            text += step if not last or step.endswith(b"\n") else step + b"\n"
+            text += step if not last or not text or text.endswith(b"\n") else b"\n"
             while text:
                 lines = self._lines(text, last)
                 if lines is None:
@@ -158,11 +157,16 @@ class Format:
         """
         if self.escape and self.escape in text:
             return None
+        empty = b""
+        if self.keeps_empty:  # an empty line is a missing value only if something comes after it
+            content = len(text.rstrip(b" \t\r\n"))
+            end = (text.find(b"\n", content) + 1 or len(text)) if content else 0
+            text, empty = text[:end], b"" if last else text[end:]
         codes = np.frombuffer(text, np.uint8)
         newlines = codes == NEWLINE
         places = self._suspicious(text, codes, newlines)
-        if len(places) or (last and self.keeps_empty):
-            text = self._without_ignored(text, places, last)
+        if len(places):
+            text = self._without_ignored(text, places)
             codes = np.frombuffer(text, np.uint8)
             newlines = codes == NEWLINE
         if self.delimiter and RETURN in text and not ((codes[:-1] == RETURN) <= newlines[1:]).all():
@@ -175,7 +179,7 @@ class Format:
             newlines = codes == NEWLINE
             stop = len(text)
         if not self.quote or self.quote not in text:
-            return Lines(text[:stop] if rest else text, newlines[:stop], rest)
+            return Lines(text[:stop] if rest else text, newlines[:stop], rest + empty)
         quotes, ends = np.flatnonzero(codes == self.quote[0]), np.flatnonzero(newlines)
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
         stop = int(ends[-1]) + 1 if len(ends) else 0
@@ -183,7 +187,7 @@ class Format:
             return None
         if not self._well_quoted(codes[:stop], quotes[: np.searchsorted(quotes, stop)]):
             return None
-        return Lines(text[:stop], ends, text[stop:] if not self.by_blanks else rest)
+        return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty)
 
     def _suspicious(self, text: bytes, codes: NDArray[np.uint8], newlines: Mask) -> NDArray[np.int64]:
         """Return where lines begin that may be none, by their first character."""
@@ -197,13 +201,12 @@ class Format:
             heads = newlines[:-1] & newlines[1:]
         if self.comment:
             heads |= newlines[:-1] & (codes[1:] == self.comment[0])
-        places = np.flatnonzero(heads) + 1
-        places = places if not len(codes) else np.concatenate([np.zeros(1, np.int64), places])
-        first = codes[places]
-        odd = np.isin(first, np.frombuffer(self._heads + self.comment[:1], np.uint8))
+        places = np.flatnonzero(heads) + 1 if heads.any() else np.empty(0, np.int64)
+        places = np.concatenate([np.zeros(min(len(codes), 1), np.int64), places])
+        odd = np.isin(codes[places], np.frombuffer(self._heads + self.comment[:1], np.uint8))
         return places[odd]
 
-    def _without_ignored(self, text: bytes, places: NDArray[np.int64], last: bool) -> bytes:
+    def _without_ignored(self, text: bytes, places: NDArray[np.int64]) -> bytes:
         """Leave out lines that are empty or comments and not between quotes."""
         pieces: list[bytes] = []
         start = counted = quotes = 0
@@ -216,8 +219,7 @@ class Format:
             if quotes % 2 == 0:
                 pieces.append(text[start:place])
                 start = counted = match.end()
-        text = b"".join([*pieces, text[start:]]) if pieces else text
-        return EMPTY_END.sub(rb"\1", text) if last and self.keeps_empty else text
+        return b"".join([*pieces, text[start:]]) if pieces else text
 
     def _well_quoted(self, codes: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:
         """Whether quotes, an even number of them, open at the start of a field and close at its end."""
@@ -301,14 +303,10 @@ def line_end(text: bytes, place: int) -> int:
 
 
 def steps(stream: pa.NativeFile, ahead: bool) -> Iterator[tuple[bytes, bool]]:
-    """Read a stream step by step; say of each whether it is the last."""
-    step = b""
-    for following in _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b""):
-        if step:
-            yield step, False
-        step = following
-    if step:
-        yield step, True
+    """Read a stream step by step, and say when it is at its end."""
+    for step in _read_ahead(stream) if ahead else iter(lambda: stream.read(STEP), b""):
+        yield step, False
+    yield b"", True
 
 
 def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lossctl.core.form import CODED, GIVEN, OPTIONAL
+from lossctl.core.form import CODED, GIVEN, OPTIONAL, QUERY
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.table import Table
 
@@ -217,6 +217,8 @@ class _Selector:
                     selection.slots[name][role] = Slot(i, find(self.tables[i], role))
                 if role not in selection.slots[name] and role not in OPTIONAL:
                     raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
+        if QUERY in extra and not any(QUERY in roles for roles in selection.slots.values()):
+            selection.notes.append(f"all rows are one set; --role {QUERY}=COLUMN says which belong together")
 
 
 def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
