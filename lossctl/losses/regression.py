@@ -173,7 +173,7 @@ def mbe(r: Array) -> Array:
 
 
 @residual_loss(slope=lambda r, delta: np.clip(r, -delta, delta))
-def huber(size: Array, *, delta: Linear = 1.0) -> Array:
+def huber(r: Array, *, delta: Linear = 1.0) -> Array:
     """Squared error near zero, absolute error in the tails.
 
     Continuous with its slope at |r| = delta; as delta grows it becomes mse/2.
@@ -192,8 +192,8 @@ def huber(size: Array, *, delta: Linear = 1.0) -> Array:
         scipy        special.huber(delta=delta)
         statsmodels  robust.norms.HuberT(t=delta).rho
     """
-    inner = np.minimum(size, delta)
-    return inner * (size - 0.5 * inner)
+    inner = np.clip(r, -delta, delta)
+    return inner * (r - 0.5 * inner)
 
 
 @residual_loss(slope=lambda r, beta: np.clip(r / beta, -1.0, 1.0))
@@ -232,9 +232,10 @@ def log_cosh(size: Array) -> Array:
         optax         log_cosh        # its form cancels for |r| below 1e-6
         torchmetrics  log_cosh_error  ≠ it overflows for |r| above 710, and cancels for |r| below 1e-6
     """
-    near = np.minimum(size, STRAIGHT)
-    # ln cosh r = ln(1 + 2 sinh²(r/2)) does not cancel near zero
-    return np.log1p(2.0 * np.square(np.sinh(0.5 * near))) + (size - near)
+    is_near = np.maximum.reduce(size, axis=None, initial=0.0) <= STRAIGHT
+    near = size if is_near else np.minimum(size, STRAIGHT)
+    curve = np.log1p(2.0 * np.square(np.sinh(0.5 * near)))  # 1 + 2 sinh²(r/2) is cosh r, and does not cancel near 0
+    return curve if is_near else curve + (size - near)
 
 
 def by_column(q: float | tuple[float, ...]) -> float | Array:
