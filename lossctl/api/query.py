@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import models_apart
+from lossctl.api.multicolumn import models_apart, together_by_name
 from lossctl.api.options import (
     LEVEL,
     PYTHON,
@@ -224,6 +224,12 @@ class Query:
                 notes.append(f"-p {entry}: {len(columns)} models; -p NAME={entry} makes them the columns of one")
             else:
                 preds.append(entry)
+        texts = [isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None for entry in request.preds]
+        if not notes and all(texts) and (why := together_by_name(tables, selection, losses, options)):
+            columns = tuple(roles["pred"].columns[0] for roles in selection.slots.values())
+            name = ",".join(columns)
+            preds = [(name, columns)]
+            notes.append(f"-p {name}: the columns of one model, {why}; NAME=COLUMN makes each a model of its own")
         if notes:
             selection = select(tables, names, replace(request, preds=tuple(preds)), roles)
             selection.notes[:0] = notes
