@@ -31,6 +31,22 @@ def test_a_loss_like_no_other_gets_the_pointer_to_the_list_alone(refused: Refuse
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("log_loss", ["scikit-learn: log_loss = bce", "= cce"]),
+        ("accuracy", ["1 - accuracy", "zero_one"]),
+        ("accuracy_score", ["1 - accuracy", "zero_one"]),
+        ("matthews_corrcoef", ["mcc_loss", "differs"]),
+        ("BCEWithLogitsLoss", ["bce", "--activation sigmoid"]),
+    ],
+)
+def test_a_name_of_another_library_leads_to_the_loss(
+    refused: Refused, write: Write, name: str, says: list[str]
+) -> None:
+    assert "did you mean" not in refused(write("a.csv", REGRESSION), *ON_P, "-l", name, code=USAGE, says=says)
+
+
+@pytest.mark.parametrize(
     ("option", "given"),
     [("-t", "tuth"), ("-p", "gues"), ("-w", "wieght"), ("--by", "regoin"), ("--by", "region,yaer"), ("--id", "cdoe")],
 )
