@@ -62,6 +62,15 @@ def test_an_unknown_column_names_its_nearest_and_all_there_are(
     assert f"did you mean '{meant[missing]}'?" in line
 
 
+def test_a_role_of_losses_that_nobody_asked_for_leads_to_them(refused: Refused, write: Write) -> None:
+    path = write("a.csv", "q,y,p,e\n1,1,1,1\n1,2,2,0\n")
+    losses: tuple[tuple[str, ...], ...] = ((), ("-l", "mae"))
+    for role, takers in {"query=q": ["-l", "ndcg", "mase"], "event=e": ["-l", "cox"], "m:event=e": ["cox"]}.items():
+        for asked in losses:
+            refused(path, *ON_P, *asked, "--role", role, code=USAGE, says=[role, "no loss asked for", *takers])
+    refused(path, *ON_P, "-l", "cox", "--role", "evnt=e", code=USAGE, says=["did you mean 'event'?"])
+
+
 def test_a_glob_that_matches_nothing_is_refused(refused: Refused, write: Write) -> None:
     says = ["a.csv", "'q_*'", "p_a", "p_b", "p_c"]
     refused(write("a.csv", CLASSES), "-t", "y", "-p", "q_*", "-l", "cce", code=DATA, says=says)

@@ -34,7 +34,7 @@ from lossctl.api.options import (
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
-from lossctl.errors import LossctlError, UsageError, near, printable
+from lossctl.errors import LossctlError, UsageError, listed, near, printable
 from lossctl.io.dialect import Dialect
 from lossctl.io.memory import TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
@@ -211,6 +211,8 @@ class Query:
         )
         losses = [loss for _, loss in self.losses]
         roles = {role for loss in losses for role in loss.roles} or {"target", "pred"}  # those of the usual losses
+        for text in request.roles:
+            check_role(text, roles)
         selection = select(tables, names, request, roles)
         if len(tables) - int(request.has_targets_file) > 1 or not {"target", "pred"} <= roles:
             return selection
@@ -234,6 +236,18 @@ class Query:
             selection = select(tables, names, replace(request, preds=tuple(preds)), roles)
             selection.notes[:0] = notes
         return selection
+
+
+def check_role(text: str, roles: Set[str]) -> None:
+    """Raise UsageError for a role of `[MODEL:]ROLE=COLUMNS` that other losses take than those asked for."""
+    owner, equals, _ = text.partition("=")
+    role = owner.rpartition(":")[2]
+    unasked = equals and role not in roles
+    takers = [loss.name for loss in registry.losses().values() if role in loss.roles] if unasked else []
+    if takers:
+        raise UsageError(
+            f"--role {text}: no loss asked for takes the role {role!r}; -l asks for one that does: {listed(takers)}"
+        )
 
 
 def model_columns(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:

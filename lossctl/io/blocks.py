@@ -357,7 +357,9 @@ class BlockReader:
             )
         where = self.where(table, breach.row)
         if kind != "label":
-            return missing_value(where, column, kind, breach.count)
+            of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
+            empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
+            return missing_value(where, column, kind, breach.count) + empty
         piece = self.tables[table].row({column: self.rule.kind}, self.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
