@@ -11,7 +11,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import import_module
@@ -155,10 +155,26 @@ def named(name: str) -> Loss:
         return more.losses[more.names[key]]
     if key in more.refused:
         raise UsageError(f"loss {name!r}: {more.refused[key]}")
+    peers = " or ".join(_elsewhere(name))
+    hint = f"; it may be {peers}" if peers else near(key, [*names(), *more.names])
     raise UsageError(
-        f"unknown loss {name!r}{near(key, [*names(), *more.names])}; `lossctl losses list` lists all, such as "
+        f"unknown loss {name!r}{hint}; `lossctl losses list` lists all, such as "
         f"{listed([*losses(), *more.losses], 8)}" + "".join(f"; {fault}" for fault in more.faults)
     )
+
+
+def _elsewhere(name: str) -> Iterator[str]:
+    """Say for the name of a function of another library, with or without `_score`, which losses are its number."""
+    for loss in losses().values():
+        for peer in loss.elsewhere:
+            function = peer.name.removeprefix("1 - ").partition("(")[0].rpartition(".")[2]
+            if _bare(function) == _bare(name):
+                yield f"{loss.name} ({peer.library}: {peer.words(loss.name)})"
+                break
+
+
+def _bare(name: str) -> str:
+    return fold(name).removesuffix("_score").replace("_", "")
 
 
 def loss_of(spec: str) -> Loss:

@@ -31,6 +31,22 @@ def test_a_loss_like_no_other_gets_the_pointer_to_the_list_alone(refused: Refuse
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("log_loss", ["scikit-learn: log_loss = bce", "= cce"]),
+        ("accuracy", ["1 - accuracy", "zero_one"]),
+        ("accuracy_score", ["1 - accuracy", "zero_one"]),
+        ("matthews_corrcoef", ["mcc_loss", "differs"]),
+        ("BCEWithLogitsLoss", ["bce", "--activation sigmoid"]),
+    ],
+)
+def test_a_name_of_another_library_leads_to_the_loss(
+    refused: Refused, write: Write, name: str, says: list[str]
+) -> None:
+    assert "did you mean" not in refused(write("a.csv", REGRESSION), *ON_P, "-l", name, code=USAGE, says=says)
+
+
+@pytest.mark.parametrize(
     ("option", "given"),
     [("-t", "tuth"), ("-p", "gues"), ("-w", "wieght"), ("--by", "regoin"), ("--by", "region,yaer"), ("--id", "cdoe")],
 )
@@ -44,6 +60,15 @@ def test_an_unknown_column_names_its_nearest_and_all_there_are(
     meant = {"tuth": "truth", "gues": "guess", "wieght": "weight", "regoin": "region", "yaer": "year", "cdoe": "code"}
     line = refused(path, *itertools.chain(*options.items()), code=DATA, says=["a.csv", f"'{missing}'", *columns])
     assert f"did you mean '{meant[missing]}'?" in line
+
+
+def test_a_role_of_losses_that_nobody_asked_for_leads_to_them(refused: Refused, write: Write) -> None:
+    path = write("a.csv", "q,y,p,e\n1,1,1,1\n1,2,2,0\n")
+    losses: tuple[tuple[str, ...], ...] = ((), ("-l", "mae"))
+    for role, takers in {"query=q": ["-l", "ndcg", "mase"], "event=e": ["-l", "cox"], "m:event=e": ["cox"]}.items():
+        for asked in losses:
+            refused(path, *ON_P, *asked, "--role", role, code=USAGE, says=[role, "no loss asked for", *takers])
+    refused(path, *ON_P, "-l", "cox", "--role", "evnt=e", code=USAGE, says=["did you mean 'event'?"])
 
 
 def test_a_glob_that_matches_nothing_is_refused(refused: Refused, write: Write) -> None:

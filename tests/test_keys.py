@@ -445,3 +445,39 @@ def test_files_that_look_like_models_but_may_be_parts(refused: Refused, write: W
     refused(one, two, "-t", "y", "-p", "p", "-p", "id", "-l", "mae", code=USAGE, says=["--concat"])
     with pytest.raises(package.UsageError, match="concat"):
         package.evaluate({"y": [1], "p": [1]}, concat=True, target="y", pred="p")
+
+
+@pytest.mark.parametrize(
+    ("words", "slices"),
+    [
+        (["1.10", "1.1", "v2"], ["1.1", "1.10", "v2"]),  # versions
+        (["1.10", "2.00", "other"], ["1.10", "2.00", "other"]),
+        (["2.00", "1.5", "3"], ["1.5", "2", "3"]),  # numbers
+    ],
+)
+def test_numbers_among_words_are_words(tmp_path: Path, words: list[str], slices: list[str]) -> None:
+    for data in in_containers(tmp_path, words, "y", [1.0, 2.0, 3.0]).values():
+        report = package.evaluate(data, target="y", pred="y", losses="mae", by="k")
+        assert sorted(cell.slice["k"] for cell in report.cells if cell.slice) == slices
+
+
+def test_texts_of_one_number_are_two_words_where_the_type_is_text(tmp_path: Path) -> None:
+    pairs = {"k": ["1.10", "1.1"] * 6000, "y": [1.0, 2.0] * 6000}
+    frame = pd.DataFrame(pairs)
+    frame.to_parquet(tmp_path / "v.parquet")
+    frame.to_csv(tmp_path / "v.csv", index=False)
+    for data, slices in (
+        (pairs, 2),
+        (frame, 2),
+        (str(tmp_path / "v.parquet"), 2),
+        (str(tmp_path / "v.csv"), 1),  # without types they are numbers, as in pandas and DuckDB
+    ):
+        report = package.evaluate(data, target="y", pred="y", losses="mae", by="k")
+        assert sum(bool(cell.slice) for cell in report.cells) == slices
+
+
+def test_versions_that_are_predicted_are_words() -> None:
+    for kind in (list, np.array, pd.Series):
+        data = {"y": kind(["1.10", "1.1", "1.9"]), "p": kind(["1.1", "1.1", "1.9"]), "q": kind(["1.10", "1.9", "1.9"])}
+        report = package.evaluate(data, target="y", pred=["p", "q"], losses="zero_one")
+        assert [cell.value for cell in report.cells] == pytest.approx([1 / 3, 1 / 3])

@@ -179,7 +179,7 @@ def test_a_label_of_no_column_is_refused() -> None:
 
 def test_a_row_without_a_cell_is_missing() -> None:
     data = {**COLUMNS, "y": ["cat|dog", None, "|", "emu", "emu"]}
-    with pytest.raises(DataError, match="--missing drop"):
+    with pytest.raises(DataError, match=r"row 2, .*--missing drop .*; a row of no labels is written \|$"):
         package.evaluate(data, target="y", pred="p_*", losses="bce")
 
 

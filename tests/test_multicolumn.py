@@ -199,9 +199,9 @@ def test_crossing_and_coverage_are_told() -> None:
     data = pd.DataFrame({"y": [1.0, 2.0, 3.0, 4.0], "q10": [0.0, 2.0, 2.0, 5.0], "q90": [2.0, 3.0, 1.0, 6.0]})
     report = evaluated(data, "m=q*", "quantile", note=notes.append)
     assert any("0.1 0.5, 0.9 0.75" in note for note in notes)
-    assert report.warnings == ("m: quantiles cross in 0.25 of the rows",)
+    assert report.warnings == ("m: quantiles cross in 25% of the rows",)
     weighted = evaluated(data.assign(w=[1, 1, 2, 0]), "m=q*", "quantile", weight="w")
-    assert weighted.warnings == ("m: quantiles cross in 0.5 of the rows",)
+    assert weighted.warnings == ("m: quantiles cross in 50% of the rows",)
     assert not evaluated(QUANTILES, "q05,q95", "quantile").warnings
 
 
@@ -307,3 +307,44 @@ def test_choose_looks_at_one_column(tmp_path: Path, lossctl: Lossctl) -> None:
         assert outcome.code == ExitCode.USAGE
         advice = outcome.err.split("one is looked at, ")[1].split()
         assert lossctl("losses", "choose", tmp_path / "a.csv", "-t", "y", *advice).code == ExitCode.OK
+
+
+LABELS = ("versicolor", "setosa", "virginica")
+
+
+def test_a_list_of_columns_named_by_labels_is_one_model_of_classes() -> None:
+    labels, shares = RNG.choice(LABELS, 30), RNG.dirichlet(np.ones(3), 30)
+    data = {"y": labels, **dict(zip(LABELS, shares.T, strict=True))}
+    right = -np.log([row[LABELS.index(word)] for word, row in zip(labels, shares, strict=True)]).mean()
+    for names in (LABELS, LABELS[::-1]):
+        assert package.evaluate(data, target="y", pred=list(names), losses="cce").cells[0].value == pytest.approx(
+            right, rel=1e-14
+        )
+    assert {cell.loss for cell in package.evaluate(data, target="y", pred=list(LABELS)).cells} >= {"cce", "brier"}
+
+
+def test_a_list_of_columns_named_by_quantiles_is_one_model_of_the_quantile_loss() -> None:
+    data = {"y": [1.0, 2.0], "q05": [0.5, 2.5], "q95": [3.0, 1.5], "P2.5": [0.5, 2.5], "P97.5": [3.0, 1.5]}
+    report = package.evaluate(data, target="y", pred=["q05", "q95"], losses="quantile")
+    assert report.cells[0].value == pytest.approx(((0.05 * 0.5 + 0.95 * 0.5) + (0.05 * 2.0 + 0.95 * 0.5)) / 4)
+    report = package.evaluate(data, target="y", pred=["P2.5", "P97.5"], losses="quantile")
+    assert report.cells[0].value == pytest.approx(((0.025 * 0.5 + 0.975 * 0.5) + (0.025 * 2.0 + 0.975 * 0.5)) / 4)
+    assert [cell.model for cell in package.evaluate(data, target="y", pred=["q05", "q95"], losses="mae").cells] == [
+        "q05",
+        "q95",
+    ]
+
+
+def test_comparisons_tell_of_quantiles_that_cross() -> None:
+    data = {
+        "y": [1.0, 2.0, 3.0],
+        "a_q10": [0.0, 1.0, 2.0],
+        "a_q90": [2.0, 3.0, 4.0],
+        "b_q10": [2.0, 3.0, 2.0],
+        "c_q10": [5.0, 5.0, 5.0],
+    }
+    notes: list[str] = []
+    preds = {"a": ["a_q10", "a_q90"], "b": ["b_q10", "a_q90"], "c": ["c_q10", "a_q90"]}
+    report = package.compare(data, target="y", pred=preds, losses="quantile:q=0.1/0.9", note=notes.append)
+    assert "c: quantiles cross in 100% of the rows" in report.warnings
+    assert any(text.startswith("a: quantiles never cross; share of targets at or below each") for text in notes)

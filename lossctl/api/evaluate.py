@@ -265,7 +265,7 @@ def _one_pass(
         times=next(iter(selection.times), None),
         classes=job.rule.classes,
         trend=trend,
-        asides=job.asides() if design is None else (),
+        asides=job.asides(),
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
     if all(table.rows is not None for table in tables):
@@ -528,7 +528,7 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        (*_warnings(state, reader, finish), *(job.tell_quantiles(state, plan) if plan.design is None else ())),
+        (*_warnings(state, reader, finish), *job.tell_quantiles(state, plan)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
     )

@@ -425,7 +425,10 @@ class Job:
 
     def _of_columns(self, loss: Loss) -> Loss:
         """Return the quantile loss with the quantiles that the columns are named by; other losses as they are."""
-        if loss.name != "quantile" or self.widths.get("target") != 1 or self.widths.get("pred", 1) == 1:
+        if loss.name != "quantile" or self.widths.get("target") != 1:
+            return loss
+        if self.widths.get("pred", 1) == 1:
+            self._tell_of_levels(loss)
             return loss
         levels = self._levels(loss)
         if levels is None:
@@ -434,6 +437,17 @@ class Job:
                 "in the order of the columns"
             )
         return loss.bind(q=levels)
+
+    def _tell_of_levels(self, loss: Loss) -> None:
+        """Note the columns that are named by another quantile than that of a loss whose q is its default."""
+        for roles in self._selection.slots.values() if loss.spec == loss.name else ():
+            [name] = roles["pred"].columns
+            levels = levels_of([name])
+            if levels is not None and levels[0] != loss.args["q"]:
+                column, q = printable(name), levels[0]
+                self._query.tell(
+                    f"{column}: quantile takes q={loss.args['q']:g}; quantile:q={q:g} is that of the column's name"
+                )
 
     def _levels(self, loss: Loss) -> tuple[float, ...] | None:
         """Return the quantile of each column, by the loss or by the names of the columns; None where neither tells."""
@@ -467,6 +481,10 @@ class Job:
         slot = next((roles["pred"] for roles in self._selection.slots.values() if "pred" in roles), None)
         if alone is None or slot is None or len(slot.columns) < 2 or self.widths.get("target", 1) > 1:
             return ""
+        if len({roles["pred"].table for roles in self._selection.slots.values() if "pred" in roles}) > 1:
+            return (
+                f"; of several files each is a model, of which -p names one column, as -p {printable(slot.columns[0])}"
+            )
         return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns[:4])}"
 
     def _alternatives(self, activation: str) -> str:
@@ -546,7 +564,7 @@ class Job:
         for model in plan.models if terms and state.moments.rows else ():
             share, *coverage = means(state.moments, plan.places(model, terms), plan.weighted)
             pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
-            crosses = f"cross in {share:.4g} of the rows" if share else "never cross"
+            crosses = f"cross in {100.0 * share:.4g}% of the rows" if share else "never cross"
             text = f"{printable(model)}: quantiles {crosses}"
             self._query.tell(f"{text}; share of targets at or below each: {pairs}")
             if share:

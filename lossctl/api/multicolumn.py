@@ -25,6 +25,11 @@ DECIMAL: Final = re.compile(r"(?:^|.*[^0-9.])(0?\.[0-9]+)")
 LEVEL: Final = re.compile(
     r"(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?([0-9]{2,4})", re.IGNORECASE
 )
+POINT: Final = re.compile(
+    r"(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?"
+    r"(0[-_][0-9]+|[0-9]{1,2}(?:\.[0-9]+)?)",
+    re.IGNORECASE,
+)
 PERCENT: Final = re.compile(r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%")
 BOUND: Final = re.compile(r"(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)", re.IGNORECASE)
 FRAMES: Final[Mapping[tuple[str, ...], str]] = {
@@ -36,6 +41,14 @@ FRAMES: Final[Mapping[tuple[str, ...], str]] = {
     ("x", "y", "w", "h"): "xywh",
     ("x", "y", "width", "height"): "xywh",
     ("left", "top", "width", "height"): "xywh",
+    ("x1", "y1", "w", "h"): "xywh",
+    ("x0", "y0", "w", "h"): "xywh",
+    ("xmin", "ymin", "w", "h"): "xywh",
+    ("x_min", "y_min", "w", "h"): "xywh",
+    ("left", "top", "w", "h"): "xywh",
+    ("xmin", "ymin", "width", "height"): "xywh",
+    ("x_min", "y_min", "width", "height"): "xywh",
+    ("cx", "cy", "width", "height"): "cxcywh",
     ("cx", "cy", "w", "h"): "cxcywh",
     ("xc", "yc", "w", "h"): "cxcywh",
     ("x_center", "y_center", "width", "height"): "cxcywh",
@@ -52,9 +65,9 @@ def levels_of(columns: Sequence[str]) -> tuple[float, ...] | None:
     >>> levels_of(["q05", "q50", "q95"])
     (0.05, 0.5, 0.95)
     """
-    for read in (_decimals, _percents, _digits, _bounds):
+    for read in (_decimals, _percents, _digits, _points, _bounds):
         levels = read(columns)
-        if levels and len(set(levels)) == len(columns) > 1 and all(0.0 < level < 1.0 for level in levels):
+        if levels and len(set(levels)) == len(columns) and all(0.0 < level < 1.0 for level in levels):
             return tuple(levels)
     return None
 
@@ -80,6 +93,15 @@ def _digits(columns: Sequence[str]) -> list[float]:
     return [float(f"0.{text}") for text in digits] if alike else []
 
 
+def _points(columns: Sequence[str]) -> list[float]:
+    """Read percentiles of which some have a point, P2.5 or P97.5, and quantiles whose point is a sign, q0_1."""
+    texts = [match[1] for match in _matches(POINT, columns)]
+    if texts and all(text.startswith(("0_", "0-")) for text in texts):
+        return [float(f"0.{text[2:]}") for text in texts]
+    percents = any("." in text for text in texts) and not any(text.startswith("0") or "_" in text for text in texts)
+    return [float(f"{float(text)}e-2") for text in texts] if percents else []
+
+
 def _bounds(columns: Sequence[str]) -> list[float]:
     """Read the bounds of central intervals, lo-90 and hi-90; a column without one is the median."""
     levels = []
@@ -88,6 +110,12 @@ def _bounds(columns: Sequence[str]) -> list[float]:
         share = float(match[2]) / 100.0 if match else 0.0
         levels.append(round(0.5 * (1.0 - share if match is None or match[1].lower() == "lo" else 1.0 + share), 12))
     return levels if any(level != 0.5 for level in levels) else []
+
+
+def _are_bounds(columns: Sequence[str]) -> bool:
+    """Whether two columns are a lower and an upper bound by their names."""
+    pairs = (("lower", "upper"), ("low", "high"), ("lo", "hi"), ("lb", "ub"))
+    return len(columns) == 2 and any(all(map(_ends_with, columns, pair)) for pair in pairs)
 
 
 def frame_of(columns: Sequence[str]) -> str | None:
@@ -129,6 +157,13 @@ def models_apart(
         return options["task"] in (None, *TASKS_OF_ONE_COLUMN) and all(alone)
     if options["classes"] is not None or options["renormalize"] or "softmax" in str(options["activation"]):
         return False
+    if any(loss.spec == "quantile" for loss in losses) and _are_bounds(slot.columns):
+        names = ",".join(map(printable, slot.columns))
+        raise UsageError(
+            f"-p {names}: bounds by their names, of which quantile has to know q: -l quantile:q=0.05/0.95 with "
+            f"-p interval={names} if they are these; {' '.join(f'-p {name}' for name in names.split(','))} takes q=0.5 "
+            "for each"
+        )
     kinds = {tables[slot.table].shape(name).kind for name in slot.columns}
     if kinds == {"text"}:  # classes that were predicted
         return True
@@ -145,6 +180,35 @@ def models_apart(
     if levels is not None and (losses or tables[target.table].shape(target.columns[0]).kind == "number"):
         return False
     return _no_classes(tables, slot, target, selection.patterns.get(model, ""))
+
+
+def together_by_name(
+    tables: Sequence[Table], selection: Selection, losses: Sequence[Loss], options: Mapping[str, object]
+) -> str:
+    """Say as what models of one column each, without names of their own, are those of one; nothing if they are not.
+
+    They are quantiles by their names where the quantile loss is asked for, and classes where no loss takes one column.
+    """
+    slots, target, task = [roles["pred"] for roles in selection.slots.values()], selection.target, options["task"]
+    if target is None or len(slots) < 2 or any(len(slot.columns) != 1 for slot in (target, *slots)):
+        return ""
+    if options["positive_label"] is not None or options["classes"] is not None:
+        return ""
+    columns = tuple(slot.columns[0] for slot in slots)
+    kind = tables[target.table].shape(target.columns[0]).kind
+    plain = bool(losses) and all(loss.spec == "quantile" for loss in losses)
+    quantiles = plain and task in (None, "quantile") and kind == "number" and levels_of(columns) is not None
+    alone = any(loss.form_for({"target": 1, "pred": 1}) is not None for loss in losses) or not losses
+    fitting = all(fits_together(loss, len(columns), False) for loss in losses)
+    classes = task in (None, "multiclass") and fitting and (kind == "text" or not alone)
+    if not (quantiles or classes) or any(_width(tables, slot) != 1 for slot in (target, *slots)):
+        return ""
+    if {tables[slot.table].shape(slot.columns[0]).kind for slot in slots} != {"number"}:
+        return ""
+    if quantiles:
+        return "quantiles, as they are named"
+    words = first_words(tables, target)
+    return "classes, as labels of the target name them" if words and readings(columns, "", words) else ""
 
 
 def are_quantiles(tables: Sequence[Table], selection: Selection) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import models_apart
+from lossctl.api.multicolumn import models_apart, together_by_name
 from lossctl.api.options import (
     LEVEL,
     PYTHON,
@@ -34,7 +34,7 @@ from lossctl.api.options import (
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
-from lossctl.errors import LossctlError, UsageError, near, printable
+from lossctl.errors import LossctlError, UsageError, listed, near, printable
 from lossctl.io.dialect import Dialect
 from lossctl.io.memory import TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
@@ -211,6 +211,8 @@ class Query:
         )
         losses = [loss for _, loss in self.losses]
         roles = {role for loss in losses for role in loss.roles} or {"target", "pred"}  # those of the usual losses
+        for text in request.roles:
+            check_role(text, roles)
         selection = select(tables, names, request, roles)
         if len(tables) - int(request.has_targets_file) > 1 or not {"target", "pred"} <= roles:
             return selection
@@ -224,10 +226,28 @@ class Query:
                 notes.append(f"-p {entry}: {len(columns)} models; -p NAME={entry} makes them the columns of one")
             else:
                 preds.append(entry)
+        texts = [isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None for entry in request.preds]
+        if not notes and all(texts) and (why := together_by_name(tables, selection, losses, options)):
+            columns = tuple(roles["pred"].columns[0] for roles in selection.slots.values())
+            name = ",".join(columns)
+            preds = [(name, columns)]
+            notes.append(f"-p {name}: the columns of one model, {why}; NAME=COLUMN makes each a model of its own")
         if notes:
             selection = select(tables, names, replace(request, preds=tuple(preds)), roles)
             selection.notes[:0] = notes
         return selection
+
+
+def check_role(text: str, roles: Set[str]) -> None:
+    """Raise UsageError for a role of `[MODEL:]ROLE=COLUMNS` that other losses take than those asked for."""
+    owner, equals, _ = text.partition("=")
+    role = owner.rpartition(":")[2]
+    unasked = equals and role not in roles
+    takers = [loss.name for loss in registry.losses().values() if role in loss.roles] if unasked else []
+    if takers:
+        raise UsageError(
+            f"--role {text}: no loss asked for takes the role {role!r}; -l asks for one that does: {listed(takers)}"
+        )
 
 
 def model_columns(value: Names | Mapping[str, str | Sequence[str]]) -> list[str | tuple[str, str | tuple[str, ...]]]:

@@ -586,7 +586,9 @@ class ClassCodes:
     """Labels to class codes; labels that are numbers compare by value (1, 1.0 and 01 are one class)."""
 
     def __init__(self, classes: Sequence[object]) -> None:
-        self.classes = tuple(map(label, classes))
+        words = tuple(map(str, classes))
+        labels = tuple(map(label, words))
+        self.classes = labels if len(set(labels)) == len(set(words)) else words  # 1.10 and 1.1 are two versions
         self._texts = {text: code for code, text in enumerate(self.classes)}
         values = {value: code for text, code in self._texts.items() if (value := as_number(text)) is not None}
         self._values: Mapping[float, int] = values if len(values) == len(self.classes) else {}
@@ -601,7 +603,7 @@ class ClassCodes:
         return np.array([*map(self._code, words), -1], dtype=np.int64)
 
     def _code(self, word: object) -> int:
-        text = label(word)
+        text = word if word in self._texts else label(word)
         if text in self._texts:
             return self._texts[text]
         value = as_number(text)
@@ -609,19 +611,28 @@ class ClassCodes:
 
 
 class OpenCodes:
-    """Labels to class codes as they come, after some that are known before; threads may share it."""
+    """Labels to class codes as they come, after some that are known before; threads may share it.
 
-    def __init__(self, classes: Sequence[object] = ()) -> None:
+    by_value: whether labels that are numbers compare by value.
+    """
+
+    def __init__(self, classes: Sequence[object] = (), *, by_value: bool = True) -> None:
+        self._by_value = by_value
         self._codes: dict[str | float, int] = {}
         self._lock = Lock()
         self.of(classes)
 
     def of(self, words: Sequence[object]) -> NDArray[np.int64]:
         """Return the code of every word and, for the null code -1, a last -1."""
-        texts = map(label, words)
-        keys = [text if (value := as_number(text)) is None else value for text in texts]
+        keys = [self._key(str(word)) for word in words]
         with self._lock:
             return np.array([*(self._codes.setdefault(key, len(self._codes)) for key in keys), -1], dtype=np.int64)
+
+    def _key(self, word: str) -> str | float:
+        value = as_number(word)
+        if value is None:
+            return label(word)
+        return value if self._by_value else word
 
 
 def as_number(text: str) -> float | None:

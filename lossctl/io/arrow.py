@@ -132,7 +132,7 @@ def shape(kind: pa.DataType) -> Shape:
         return Shape(inner.kind, inner.width * kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
     if pa.types.is_boolean(kind):
         return Shape("boolean")
-    return Shape("number" if is_number(kind) else "text" if is_text(kind) else "other")
+    return Shape("number" if is_number(kind) else "text" if is_text(kind) else "other", written=is_text(kind))
 
 
 def check_single(kind: pa.DataType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
@@ -127,7 +127,9 @@ class BlockReader:
     @cached_property
     def codes(self) -> ClassCodes | OpenCodes:
         """The codes of the target's classes, and of labels that do not count."""
-        return OpenCodes(self.rule.classes) if self.rule.open else self._closed_codes
+        if not self.rule.open:
+            return self._closed_codes
+        return OpenCodes(self.rule.classes, by_value=not self._label_words)
 
     @cached_property
     def _closed_codes(self) -> ClassCodes:
@@ -298,7 +300,23 @@ class BlockReader:
 
     def vocabulary(self, slot: Slot) -> Vocabulary:
         """Return the words of a text column, shared by all blocks."""
-        return self._vocabularies.setdefault((slot.table, slot.columns[0]), Vocabulary())
+        place = slot.table, slot.columns[0]
+        return self._vocabularies.setdefault(place, Vocabulary(partial(self._keeps_words, *place)))
+
+    def _keeps_words(self, table: int, name: str) -> bool:
+        """Whether numbers in a column are words; in one that is compared with others, whether they are in any."""
+        return self._label_words if (table, name) in self._label_columns else self.tables[table].keeps_words(name)
+
+    @cached_property
+    def _label_columns(self) -> list[tuple[int, str]]:
+        """The columns of the target and of predicted labels, by table, where predictions are labels."""
+        slots = [roles["pred"] for model, roles in self.selection.slots.items() if model in self.rule.decided]
+        slots += [] if self.selection.target is None or not slots else [self.selection.target]
+        return [(slot.table, name) for slot in slots for name in slot.columns]
+
+    @cached_property
+    def _label_words(self) -> bool:
+        return any(self.tables[table].keeps_words(name) for table, name in self._label_columns)
 
     # what is said of the rows ----------------------------------------------------------------------------------------
 
@@ -339,7 +357,9 @@ class BlockReader:
             )
         where = self.where(table, breach.row)
         if kind != "label":
-            return missing_value(where, column, kind, breach.count)
+            of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
+            empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
+            return missing_value(where, column, kind, breach.count) + empty
         piece = self.tables[table].row({column: self.rule.kind}, self.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"

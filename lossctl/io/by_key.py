@@ -139,7 +139,11 @@ class Buckets:
         tables = self.tables = join.tables
         self.join = join
         self.columns = columns
-        self._vocabularies = {(i, name): Vocabulary() for i, (_, kinds) in enumerate(columns) for name in kinds}
+        self._vocabularies = {
+            (i, name): Vocabulary(partial(self.tables[place].keeps_words, name))
+            for i, (place, kinds) in enumerate(columns)
+            for name in kinds
+        }
         self._lines: dict[tuple[int, str], slice] = {}
         self._unpaired: dict[Part, list[int]] = {}
         self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from functools import partial
 
 import numpy as np
 
@@ -13,10 +13,8 @@ from lossctl.core.domain import ClassCodes
 from lossctl.core.naming import Classes, labels_of, listed_classes, namings, output_names, readings
 from lossctl.errors import DataError, UsageError, listed
 from lossctl.io.select import Selection, Slot
-from lossctl.io.table import Column, Kind, Numbers, Table, Texts, Vocabulary, decoded
+from lossctl.io.table import FIRST, Column, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array
-
-FIRST: Final = 8192  # rows that are looked at before reading begins
 
 
 def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
@@ -72,7 +70,7 @@ def _first_rows(tables: Sequence[Table], slot: Slot, kind: Kind) -> Iterator[Col
 
 def first_words(tables: Sequence[Table], slot: Slot, kind: Kind = Kind.TEXT) -> list[str]:
     """Return the labels in the first rows of a column; what cannot be read ends them, as a pass over it will say."""
-    vocabulary = Vocabulary()
+    vocabulary = Vocabulary(partial(tables[slot.table].keeps_words, slot.columns[0]))
     with suppress(DataError):
         for column in _first_rows(tables, slot, kind):
             assert isinstance(column, Texts)

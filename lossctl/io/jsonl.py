@@ -169,7 +169,7 @@ class FirstValue:
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.kind, self.width)
+        return Shape(self.kind, self.width, written=self.plain is str)
 
     @staticmethod
     def of(value: Any, dialect: Dialect = STANDARD) -> FirstValue | None:

@@ -154,7 +154,9 @@ class ArrayTable(Table):
             return Shape("labels")
         array = self.array(name)
         kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else text_kind(array)
-        return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1))
+        first = next((value for value in array.flat if not missing(value)), None) if array.dtype == object else ""
+        written = array.dtype.kind in WRITTEN or (array.dtype == object and isinstance(first, str))
+        return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1), written)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         lengths = {
@@ -284,7 +286,8 @@ def arrow_array(array: NDArray[Any]) -> Any:
         return pa.array(array)
     if array.dtype.kind == "S":
         return pa.array(array.tolist(), pa.binary())
-    words = [None if missing(value) else label_of(value) for value in array.tolist()]
+    values = array.tolist()
+    words = [None if missing(value) else value if isinstance(value, str) else label_of(value) for value in values]
     return pa.array(words, pa.string())
 
 

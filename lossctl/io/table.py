@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
-from lossctl.core.domain import Extent, extent, label
+from lossctl.core.domain import Extent, as_number, extent, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import NULLS, STANDARD, inexact_number
 from lossctl.io.source import Source
@@ -29,6 +29,7 @@ BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth 
 
 
 BETWEEN: Final = "|"  # labels of one row
+FIRST: Final = 8192  # rows that are looked at before reading begins
 
 
 class RowFault(DataError):
@@ -51,11 +52,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Shape:
-    """What a table says of a column: number, boolean, text, labels (lists) or other, its width, and axes of a row."""
+    """What a table says of a column: number, boolean, text, labels (lists) or other, its width, and axes of a row.
+
+    written: whether it is a column of text by its type, whatever the text.
+    """
 
     kind: str
     width: int = 1
     axes: int = 1
+    written: bool = False
 
 
 class Table(ABC):
@@ -101,6 +106,36 @@ class Table(ABC):
             return shape
         piece = next(decoded(self.read({name: Kind.NUMBER})), None)
         return replace(shape, width=0 if piece is None else len(piece.column(name, Numbers).values))
+
+    def keeps_words(self, name: str) -> bool:
+        """Whether what looks like a number in a column is a word, as in versions: 1.10 is not 1.1.
+
+        It is beside words that are no numbers, in the first rows; and where the type is text, beside another text of
+        the same number, anywhere.
+        """
+        if name not in self._keeps_words:
+            self._keeps_words[name] = self._has_words(name, self.shape(name).written)
+        return self._keeps_words[name]
+
+    @cached_property
+    def _keeps_words(self) -> dict[str, bool]:
+        return {}
+
+    def _has_words(self, name: str, is_written: bool) -> bool:
+        rows, texts = 0, dict[float, str]()
+        with suppress(DataError):  # reading comes upon it
+            for piece in decoded(self.read({name: Kind.TEXT})):
+                column = piece.column(name, Texts).cut(slice(0, None if is_written else FIRST - rows))
+                for word in (column.words[code] for code in np.unique(column.codes).tolist() if code >= 0):
+                    number = as_number(word)
+                    if number is None and word not in NULLS:
+                        return True
+                    if is_written and number is not None and texts.setdefault(number, word) != word:
+                        return True
+                rows += piece.rows
+                if rows >= FIRST and not is_written:
+                    break
+        return False
 
     def place(self, name: str) -> int:
         """Return the place of a column; raise DataError where several have its name."""
@@ -302,7 +337,7 @@ class Texts(Column):
 
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
-        vocabulary = Vocabulary()
+        vocabulary = Vocabulary(lambda: True)
         codes = np.concatenate([vocabulary.codes(column) for column in columns])
         return cls(codes, tuple(vocabulary.words))
 
@@ -412,9 +447,13 @@ def _joined_order(orders: Sequence[Any]) -> Any:
 
 
 class Vocabulary:
-    """Words in order of arrival, so that codes mean the same in every piece of a column; threads may share it."""
+    """Words in order of arrival, so that codes mean the same in every piece of a column; threads may share it.
 
-    def __init__(self) -> None:
+    keeps_words: whether numbers are words, so that 1.10 is not 1.1; asked for when it matters.
+    """
+
+    def __init__(self, keeps_words: Callable[[], bool] = lambda: False) -> None:
+        self._keeps_words = keeps_words
         self._places: dict[str, int] = {}  # by label
         self._spellings: dict[str, int] = {}
         self._numerals = np.zeros((2, 0), dtype=np.int64)  # whole numbers in their order, and their codes
@@ -444,8 +483,12 @@ class Vocabulary:
         codes = np.fromiter(map(self._spellings.get, words, repeat(-1)), dtype=np.int64, count=len(words))
         for place in np.flatnonzero(codes < 0).tolist():
             word = words[place]
-            codes[place] = self._spellings[word] = self._places.setdefault(label(word), len(self._places))
+            codes[place] = self._spellings[word] = self._places.setdefault(self._label(word), len(self._places))
         return codes
+
+    def _label(self, word: str) -> str:
+        text = label(word)
+        return word if text != word and as_number(word) is not None and self._keeps_words() else text
 
     def _of_numbers(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the codes of distinct whole numbers, whose spelling is their label: only new ones are looked up."""
