@@ -25,6 +25,9 @@ def block_rows(width: int | None) -> int:
     return BLOCK * max(1, min(MOST_BLOCKS, blocks))
 
 
+Memo = dict[Callable[["Batch"], NDArray[Any]], NDArray[Any]]
+
+
 class Trend(NamedTuple):
     """About how predictions go with targets: near the line intercept + slope x target, and `gap` above the target."""
 
@@ -49,9 +52,22 @@ class Batch:
     target are taken, one for all rows or (rows,) of them.
     trend: about how the predictions go with the target, for variances of the prediction; the same for all rows.
     origins: these values for each of several target columns. classes: the labels of the class codes, in order.
+    of_target: what is derived from the target alone, for batches that share it.
     """
 
-    __slots__ = ("_memo", "_related", "activation", "classes", "form", "origin", "origins", "roles", "rows", "trend")
+    __slots__ = (
+        "_memo",
+        "_of_target",
+        "_related",
+        "activation",
+        "classes",
+        "form",
+        "origin",
+        "origins",
+        "roles",
+        "rows",
+        "trend",
+    )
 
     def __init__(
         self,
@@ -63,6 +79,7 @@ class Batch:
         origins: Sequence[float] = (),
         trend: Trend = NO_TREND,
         classes: Sequence[str] = (),
+        of_target: Memo | None = None,
     ) -> None:
         self.roles = roles
         self.form = form
@@ -73,7 +90,8 @@ class Batch:
         self.classes = classes
         self._related: dict[str | int, Batch] = {}
         self.rows = next(iter(roles.values())).shape[-1]
-        self._memo: dict[Callable[[Batch], NDArray[Any]], NDArray[Any]] = {}
+        self._memo: Memo = {}
+        self._of_target: Memo = {} if of_target is None else of_target
         for values in roles.values():
             values.flags.writeable = False
 
@@ -131,20 +149,26 @@ class Batch:
         """The prediction on its natural scale, (width, rows)."""
         return natural(self)
 
-    def memo(self, function: Callable[[Batch], NDArray[Any]]) -> NDArray[Any]:
-        """Return `function(self)`, computed once per batch."""
-        if function not in self._memo:
+    def memo(self, function: Callable[[Batch], NDArray[Any]], of_target: bool = False) -> NDArray[Any]:
+        """Return `function(self)`, computed once per batch, or once for all that share the target."""
+        memo = self._of_target if of_target else self._memo
+        if function not in memo:
             values = function(self)
             values.flags.writeable = False
-            self._memo[function] = values
-        return self._memo[function]
+            memo[function] = values
+        return memo[function]
 
 
-def derived(function: Callable[[Batch], NDArray[Any]]) -> Callable[[Batch], NDArray[Any]]:
+def of_target(function: Callable[[Batch], NDArray[Any]]) -> Callable[[Batch], NDArray[Any]]:
+    """Make a derived quantity that depends on the target alone, so that models share it, too."""
+    return derived(function, of_target=True)
+
+
+def derived(function: Callable[[Batch], NDArray[Any]], of_target: bool = False) -> Callable[[Batch], NDArray[Any]]:
     """Make a quantity that is computed once per batch and shared by every loss that names it."""
 
     def once(batch: Batch) -> NDArray[Any]:
-        return batch.memo(function)
+        return batch.memo(function, of_target)
 
     once.__name__, once.__doc__, once.__module__ = function.__name__, function.__doc__, function.__module__
     return once
@@ -168,13 +192,13 @@ def abs_residual(batch: Batch) -> Array:
     return np.abs(residual(batch))
 
 
-@derived
+@of_target
 def flag(batch: Batch) -> Array:
     """The binary target as a probability: labels {-1, +1} become {0, 1}, others stay."""
     return np.maximum(batch.target, 0.0)
 
 
-@derived
+@of_target
 def sign(batch: Batch) -> Array:
     """The binary target as s = -1 or +1."""
     return 2.0 * (flag(batch) > 0.0).astype(np.float64) - 1.0

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import Batch
+from lossctl.core.batch import Batch, Memo
 from lossctl.core.block import MODULUS, Block, Breach, Defect, breach
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
@@ -194,6 +194,7 @@ class _Lines:
         self._weight = None if weight is None else Weight(weight)
         self._batches: dict[str, Batch] = {}
         self._memo: dict[tuple[str, Term], Array] = {}
+        self._of_target: Memo = {}  # all models of a block have one target
 
     @property
     def weight(self) -> Array:
@@ -211,6 +212,7 @@ class _Lines:
                 origins=self._origins,
                 trend=self._plan.trend,
                 classes=self._plan.classes,
+                of_target=self._of_target,
             )
         return self._batches[model]
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, other_prob, sign
+from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, of_target, other_prob, sign
 from lossctl.core.declare import Recipe, call, declare
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Interval
 from lossctl.core.form import Form
@@ -57,7 +57,7 @@ def spread(batch: Batch, values: Array | float) -> Array:
     return columns
 
 
-@derived
+@of_target
 def certain(batch: Batch) -> NDArray[Any]:
     """Whether every binary target is an outcome that was observed, none a probability."""
     y = flag(batch)
