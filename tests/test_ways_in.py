@@ -480,3 +480,26 @@ def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: py
         pytest.raises(lossctl.UsageError, match=r"a.bin: is no text: open the file in mode 'rb'"),
     ):
         lossctl.evaluate(text, target="y", pred="p")
+
+
+@pytest.mark.parametrize("names", [[2, 0, 1], ["2", "0", "1"], ["p_2", "p_0", "p_1"]])
+@pytest.mark.parametrize("make", [lambda frame: frame, pa.Table.from_pandas], ids=["pandas", "arrow"])
+def test_a_frame_that_is_a_column_keeps_the_names_of_its_columns(names: list[Any], make: Any) -> None:
+    rng = np.random.default_rng(5)
+    shares, labels = rng.dirichlet(np.ones(3), 20), rng.integers(0, 3, 20)
+    frame = pd.DataFrame(shares, columns=names)
+    right = -np.log([shares[row, [2, 0, 1].index(label)] for row, label in enumerate(labels)]).mean()
+    data = {"y": labels, "pred": make(frame)}
+    for pred in ("pred", {"m": "pred"}):
+        report = lossctl.evaluate(data, target="y", pred=pred, losses="cce")
+        assert report.cells[0].value == pytest.approx(right, rel=1e-14)
+    by_place = lossctl.evaluate({"y": labels, "pred": pd.DataFrame(shares)}, target="y", pred="pred", losses="cce")
+    assert by_place.cells[0].value == pytest.approx(-np.log(shares[np.arange(20), labels]).mean(), rel=1e-14)
+
+
+def test_frames_that_are_columns_meet_by_the_names_of_their_columns() -> None:
+    data = {
+        "y": pd.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0]}),
+        "p": pd.DataFrame({"lon": [3.5, 4.5], "lat": [1.0, 2.0]}),
+    }
+    assert lossctl.evaluate(data, target="y", pred="p", losses="mae").cells[0].value == 0.25

@@ -109,7 +109,7 @@ class ArrayTable(Table):
         self.label, self._first = label, first
         self._values = {
             str(name): list(values) if isinstance(values, Iterator | ValuesView) else values
-            for name, values in columns.items()
+            for name, values in _with_columns_of_frames(columns)
         }
         self._arrays: dict[str, NDArray[Any]] = {}
         self._labels: dict[str, NDArray[Any]] = {}
@@ -199,6 +199,18 @@ class ArrayTable(Table):
             with self.naming(name, self._first + rows.start):
                 return arrow.numbers(arrow_array(single(array)))
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
+
+
+def _with_columns_of_frames(columns: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield columns; of a frame whose own columns have names, each of them, as `pred.score`."""
+    for name, values in columns.items():
+        names = getattr(values, "column_names", getattr(values, "columns", None))
+        width = 0 if names is None or not hasattr(values, "__getitem__") else len(names)
+        if names is None or width < 2 or [*map(str, names)] == [*map(str, range(width))]:
+            yield str(name), values
+        else:
+            for place in names:
+                yield f"{name}.{place}", values[place]  # type: ignore[index]
 
 
 def are_lists_of_labels(values: object) -> bool:
