@@ -197,9 +197,11 @@ def test_columns_that_nobody_asked_for_may_be_anything() -> None:
     ("data", "words"),
     [
         (3, "a value of type int is not allowed; a pandas or Polars frame, .* a file object or paths$"),
-        ([], "a value of type list"),
+        ([], "it is empty; give a pandas or Polars frame"),
+        (iter([]), "it is empty; give a pandas or Polars frame"),
         (np.zeros((3, 2)), r"of type ndarray .* name the columns of an array, as in \{\"y\": array\[:, 0\]"),
-        (pd.Series([1.0]), r"the Series is no table of columns|Series is not allowed; .*to_frame\(\) makes one"),
+        (pd.Series([1.0]), r"the Series is no table of columns; \{\"y\": TARGET"),
+        (np.zeros(3), r"the ndarray is no table of columns; \{\"y\": TARGET"),
         (TABLE["y"], "the ChunkedArray is no table of columns"),
         (pyarrow.dataset.dataset(TABLE).scanner(), r"type Scanner is not allowed; .*\.to_reader\(\) makes one"),
     ],
@@ -208,6 +210,22 @@ def test_what_is_no_table_is_refused_with_a_way_on(data: object, words: str) -> 
     with pytest.raises(lossctl.LossctlError, match=f"^data: .*{words}") as caught:
         lossctl.evaluate(data, **OPTIONS)
     assert "\n" not in str(caught.value)
+
+
+def test_iterators_are_read_as_the_lists_they_make(tmp_path: Path) -> None:
+    for part in range(3):
+        pd.DataFrame({"y": [1.0 * part, 2.0], "p": [0.0, 3.0]}).to_csv(tmp_path / f"{part}.csv", index=False)
+    paths = sorted(tmp_path.glob("*.csv"))
+    columns: dict[str, Any] = {"target": "y", "pred": "p"}
+    made: list[Callable[[], Any]] = [lambda: paths, lambda: [pd.read_csv(path) for path in paths]]
+    for make in made:
+        expected = lossctl.evaluate(make(), concat=True, losses="mae", **columns).cells[0]
+        assert (expected.rows, expected.value) == (6, 1.0)
+        assert lossctl.evaluate(iter(make()), concat=True, losses="mae", **columns).cells[0] == expected
+        assert lossctl.check(iter(make()), concat=True, max="mae=1", **columns).verdict == "pass"
+        assert lossctl.validate(iter(make()), concat=True, **columns).problems == ()
+        with pytest.raises(lossctl.DataError, match=r"the target is another one .* add --concat"):
+            lossctl.evaluate(iter(make()), losses="mae", **columns)
 
 
 def test_a_closed_file_is_refused() -> None:

@@ -48,8 +48,10 @@ def from_memory(data: Any, label: str = "data") -> Table:
     kind = f"{type(data).__module__}.{type(data).__qualname__}"
     if isinstance(data, Mapping):
         return ArrayTable(data, label)
-    if isinstance(data, Iterator) and not hasattr(data, "__arrow_c_stream__"):
+    if isinstance(data, Iterator) and not hasattr(data, ARROW_PROTOCOL[0]):
         data = list(data)
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes) and not data:
+        raise UsageError(f"{label}: it is empty; give {ALLOWED}")
     if isinstance(data, Sequence) and data and all(hasattr(entry, "_asdict") for entry in data):
         data = [entry._asdict() for entry in data]  # named tuples
     if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
@@ -57,6 +59,10 @@ def from_memory(data: Any, label: str = "data") -> Table:
     single = len(getattr(data, "shape", ())) == 1 and getattr(getattr(data, "dtype", None), "names", None) is None
     if single and label == TARGETS:  # a series, or an array without a name
         return ArrayTable({str(getattr(data, "name", None) or "target"): data}, label)
+    if single:
+        raise UsageError(
+            f'{label}: the {type(data).__name__} is no table of columns; {{"y": TARGET, "p": PREDICTION}} is one'
+        )
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return ArrayTable({name: data[name] for name in data.dtype.names}, label)
     if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
