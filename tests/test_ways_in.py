@@ -197,9 +197,11 @@ def test_columns_that_nobody_asked_for_may_be_anything() -> None:
     ("data", "words"),
     [
         (3, "a value of type int is not allowed; a pandas or Polars frame, .* a file object or paths$"),
-        ([], "a value of type list"),
+        ([], "it is empty; give a pandas or Polars frame"),
+        (iter([]), "it is empty; give a pandas or Polars frame"),
         (np.zeros((3, 2)), r"of type ndarray .* name the columns of an array, as in \{\"y\": array\[:, 0\]"),
-        (pd.Series([1.0]), r"the Series is no table of columns|Series is not allowed; .*to_frame\(\) makes one"),
+        (pd.Series([1.0]), r"the Series is no table of columns; \{\"y\": TARGET"),
+        (np.zeros(3), r"the ndarray is no table of columns; \{\"y\": TARGET"),
         (TABLE["y"], "the ChunkedArray is no table of columns"),
         (pyarrow.dataset.dataset(TABLE).scanner(), r"type Scanner is not allowed; .*\.to_reader\(\) makes one"),
     ],
@@ -208,6 +210,22 @@ def test_what_is_no_table_is_refused_with_a_way_on(data: object, words: str) -> 
     with pytest.raises(lossctl.LossctlError, match=f"^data: .*{words}") as caught:
         lossctl.evaluate(data, **OPTIONS)
     assert "\n" not in str(caught.value)
+
+
+def test_iterators_are_read_as_the_lists_they_make(tmp_path: Path) -> None:
+    for part in range(3):
+        pd.DataFrame({"y": [1.0 * part, 2.0], "p": [0.0, 3.0]}).to_csv(tmp_path / f"{part}.csv", index=False)
+    paths = sorted(tmp_path.glob("*.csv"))
+    columns: dict[str, Any] = {"target": "y", "pred": "p"}
+    made: list[Callable[[], Any]] = [lambda: paths, lambda: [pd.read_csv(path) for path in paths]]
+    for make in made:
+        expected = lossctl.evaluate(make(), concat=True, losses="mae", **columns).cells[0]
+        assert (expected.rows, expected.value) == (6, 1.0)
+        assert lossctl.evaluate(iter(make()), concat=True, losses="mae", **columns).cells[0] == expected
+        assert lossctl.check(iter(make()), concat=True, max="mae=1", **columns).verdict == "pass"
+        assert lossctl.validate(iter(make()), concat=True, **columns).problems == ()
+        with pytest.raises(lossctl.DataError, match=r"the target is another one .* add --concat"):
+            lossctl.evaluate(iter(make()), losses="mae", **columns)
 
 
 def test_a_closed_file_is_refused() -> None:
@@ -480,3 +498,26 @@ def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: py
         pytest.raises(lossctl.UsageError, match=r"a.bin: is no text: open the file in mode 'rb'"),
     ):
         lossctl.evaluate(text, target="y", pred="p")
+
+
+@pytest.mark.parametrize("names", [[2, 0, 1], ["2", "0", "1"], ["p_2", "p_0", "p_1"]])
+@pytest.mark.parametrize("make", [lambda frame: frame, pa.Table.from_pandas], ids=["pandas", "arrow"])
+def test_a_frame_that_is_a_column_keeps_the_names_of_its_columns(names: list[Any], make: Any) -> None:
+    rng = np.random.default_rng(5)
+    shares, labels = rng.dirichlet(np.ones(3), 20), rng.integers(0, 3, 20)
+    frame = pd.DataFrame(shares, columns=names)
+    right = -np.log([shares[row, [2, 0, 1].index(label)] for row, label in enumerate(labels)]).mean()
+    data = {"y": labels, "pred": make(frame)}
+    for pred in ("pred", {"m": "pred"}):
+        report = lossctl.evaluate(data, target="y", pred=pred, losses="cce")
+        assert report.cells[0].value == pytest.approx(right, rel=1e-14)
+    by_place = lossctl.evaluate({"y": labels, "pred": pd.DataFrame(shares)}, target="y", pred="pred", losses="cce")
+    assert by_place.cells[0].value == pytest.approx(-np.log(shares[np.arange(20), labels]).mean(), rel=1e-14)
+
+
+def test_frames_that_are_columns_meet_by_the_names_of_their_columns() -> None:
+    data = {
+        "y": pd.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0]}),
+        "p": pd.DataFrame({"lon": [3.5, 4.5], "lat": [1.0, 2.0]}),
+    }
+    assert lossctl.evaluate(data, target="y", pred="p", losses="mae").cells[0].value == 0.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import reprlib
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field, replace
 from functools import wraps
 from inspect import Signature, signature
@@ -36,7 +36,7 @@ from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
 from lossctl.errors import LossctlError, UsageError, listed, near, printable
 from lossctl.io.dialect import Dialect
-from lossctl.io.memory import TARGETS, from_memory
+from lossctl.io.memory import ARROW_PROTOCOL, TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
@@ -178,6 +178,8 @@ class Query:
             raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
         specs = split_specs(with_tables(as_list(self.options["losses"])))
         object.__setattr__(self, "losses", [registry.labelled(spec) for spec in specs])
+        if isinstance(self.data, Iterator) and not is_stream(self.data) and not hasattr(self.data, ARROW_PROTOCOL[0]):
+            object.__setattr__(self, "data", list(self.data))  # of paths, frames or records; it can be read but once
         checked_task(self.options["task"])
 
     def opened(self) -> Opened:

@@ -82,7 +82,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
         notes.append(text)
         tell(text)
 
-    query = Query(data, {**query.options, "note": note})
+    query = Query(query.data, {**query.options, "note": note})
     opened = Opened([], [], [])
     try:
         opened = query.opened()

@@ -48,8 +48,10 @@ def from_memory(data: Any, label: str = "data") -> Table:
     kind = f"{type(data).__module__}.{type(data).__qualname__}"
     if isinstance(data, Mapping):
         return ArrayTable(data, label)
-    if isinstance(data, Iterator) and not hasattr(data, "__arrow_c_stream__"):
+    if isinstance(data, Iterator) and not hasattr(data, ARROW_PROTOCOL[0]):
         data = list(data)
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes) and not data:
+        raise UsageError(f"{label}: it is empty; give {ALLOWED}")
     if isinstance(data, Sequence) and data and all(hasattr(entry, "_asdict") for entry in data):
         data = [entry._asdict() for entry in data]  # named tuples
     if isinstance(data, Sequence) and data and all(isinstance(entry, Mapping) for entry in data):
@@ -57,6 +59,10 @@ def from_memory(data: Any, label: str = "data") -> Table:
     single = len(getattr(data, "shape", ())) == 1 and getattr(getattr(data, "dtype", None), "names", None) is None
     if single and label == TARGETS:  # a series, or an array without a name
         return ArrayTable({str(getattr(data, "name", None) or "target"): data}, label)
+    if single:
+        raise UsageError(
+            f'{label}: the {type(data).__name__} is no table of columns; {{"y": TARGET, "p": PREDICTION}} is one'
+        )
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return ArrayTable({name: data[name] for name in data.dtype.names}, label)
     if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -109,7 +115,7 @@ class ArrayTable(Table):
         self.label, self._first = label, first
         self._values = {
             str(name): list(values) if isinstance(values, Iterator | ValuesView) else values
-            for name, values in columns.items()
+            for name, values in _with_columns_of_frames(columns)
         }
         self._arrays: dict[str, NDArray[Any]] = {}
         self._labels: dict[str, NDArray[Any]] = {}
@@ -199,6 +205,18 @@ class ArrayTable(Table):
             with self.naming(name, self._first + rows.start):
                 return arrow.numbers(arrow_array(single(array)))
         raise DataError(f"{self.label}: column {name!r} holds {array.dtype} values; numbers are needed")
+
+
+def _with_columns_of_frames(columns: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield columns; of a frame whose own columns have names, each of them, as `pred.score`."""
+    for name, values in columns.items():
+        names = getattr(values, "column_names", getattr(values, "columns", None))
+        width = 0 if names is None or not hasattr(values, "__getitem__") else len(names)
+        if names is None or width < 2 or [*map(str, names)] == [*map(str, range(width))]:
+            yield str(name), values
+        else:
+            for place in names:
+                yield f"{name}.{place}", values[place]  # type: ignore[index]
 
 
 def are_lists_of_labels(values: object) -> bool:

@@ -249,6 +249,10 @@ def find(table: Table, text: str | tuple[str, ...], of_other_roles: Collection[s
     if text in names:
         table.place(str(text))
         return (str(text),)
+    if isinstance(text, str) and (members := [name for name in names if name.startswith(f"{text}.")]):
+        for name in members:
+            table.place(name)
+        return tuple(members)  # of a frame, or of a record, that is a column
     columns: list[str] = []
     for word in text.split(",") if isinstance(text, str) else text:
         piece = word if word in names or not isinstance(text, str) else word.strip()
