@@ -359,3 +359,20 @@ def test_a_loss_of_arrays_reads_the_names_of_a_frame(kind: str) -> None:
     else:
         with pytest.raises((DataError, UsageError), match="is no class"):
             loss(target=target, pred=p)
+
+
+def test_a_label_that_is_no_class_names_the_parameter_that_leaves_its_rows_out() -> None:
+    data = {"y": [0, 1, 255, -1], "p_0": [0.5, 0.2, 0.3, 0.3], "p_1": [0.5, 0.8, 0.7, 0.7]}
+    spec = "cce"
+    for word in ("255", "-1"):
+        with pytest.raises(DataError, match=rf"label '{word}' is no class") as caught:
+            package.evaluate(data, target="y", pred={"m": ["p_0", "p_1"]}, losses=spec)
+        advice = re.search(r", -l (\S+) leaves them out$", str(caught.value))
+        assert advice is not None
+        spec = advice[1]
+    value = package.evaluate(data, target="y", pred={"m": ["p_0", "p_1"]}, losses=spec).cells[0].value
+    assert value == pytest.approx(-(np.log(0.5) + np.log(0.8)) / 2)
+    arrays = {"y": [0, 1, 5], "p": np.full((3, 2), 0.5)}
+    with pytest.raises(DataError, match=r"label '5' is no class") as caught:
+        package.evaluate(arrays, target="y", pred="p", losses="cce")
+    assert "ignore_class" not in str(caught.value)

@@ -600,7 +600,8 @@ class Job:
                         f"ignore_class={printable(label)} is none of the classes {listed(list(labels))}, and {name} "
                         "does not ignore it; give it to every loss, or ask apart"
                     )
-        return TargetRule(classes=labels, classes_by=classes_of_columns.by, ignored=strange)
+        ignoring = self._fits[0][1].name if all("ignore_class" in loss.args for _, loss, _ in self._fits) else ""
+        return TargetRule(classes=labels, classes_by=classes_of_columns.by, ignored=strange, ignoring=ignoring)
 
     def _sets_rule(self, sets: LabelSets, classes: str | None) -> TargetRule:
         """Return how a target of several labels in each row is read."""

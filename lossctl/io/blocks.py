@@ -27,6 +27,7 @@ from lossctl.numerics.array import Array, Mask
 
 Missing = Literal["error", "drop"]
 WITHOUT: Final = "(missing)"  # the label of the slice of rows that have none
+USUALLY_IGNORED: Final = ("-1", "255", "-100")  # noise, pixels and tokens without a class
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
@@ -40,7 +41,7 @@ class TargetRule:
     whose predictions are labels too. open: whether labels beside `classes` are classes as they come.
     arrays: whether `positive` and `negative` are numbers, in each place of a row that is an array.
     sets: the labels of which each row holds several, a column for each; `between` separates them in a text, and is
-    empty where rows are lists.
+    empty where rows are lists. ignoring: a loss that can leave out rows of labels that are no classes, as all do.
     """
 
     classes: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class TargetRule:
     arrays: bool = False
     sets: tuple[str, ...] = ()
     between: str = ""
+    ignoring: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -379,8 +381,16 @@ class BlockReader:
         means = {"names": ", as the columns are named", "position": ", by the order of the columns"}
         return (
             f"{where} is no class{count}; the classes are {classes}{means.get(self.rule.classes_by, '')}; "
-            f"{self._classes_to_give(text)}"
+            f"{self._classes_to_give(text)}{self._ignoring(text)}"
         )
+
+    def _ignoring(self, label: str) -> str:
+        """Say how losses leave out the rows of a label, as of pixels or tokens without a class."""
+        rule = self.rule
+        if not rule.ignoring or label not in USUALLY_IGNORED[rule.classes_by == "position" :]:
+            return ""
+        labels = "/".join(map(printable, (*rule.ignored, label)))
+        return f"; if such rows do not count, -l {rule.ignoring}:ignore_class={labels} leaves them out"
 
     def _classes_to_give(self, label: str) -> str:
         """Say how --classes names the classes among which a label is."""
