@@ -44,7 +44,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run, flush, and leave at once: Arrow's threads may otherwise hang an interpreter that winds down."""
-    gc.disable()  # nothing of the data is in a cycle, and the search for cycles goes through all that was imported
+    gc.disable()  # until there is work to do: the search for cycles goes through all that is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are lossctl's: idle ones of NumPy's would spin
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

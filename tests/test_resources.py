@@ -22,6 +22,7 @@ import lossctl as package
 from lossctl.api.evaluate import as_bytes
 from lossctl.cli.console import Stopwatch
 from lossctl.core.batch import BLOCK, Batch
+from lossctl.core.block import Block
 from lossctl.core.state import Sample
 from lossctl.errors import DataError, UsageError
 from lossctl.io.machine import free_memory, usable_cores
@@ -237,8 +238,11 @@ def test_no_block_waits_for_a_search_for_cycles() -> None:
     try:
         package.evaluate(SMALL, target="y", pred="p", losses=["mse", "huber", "r2"])
         package.get("huber")(SMALL["y"], SMALL["p"])
+        gappy = {"y": [1.0, np.nan, 3.0], "p": [1.0, 2.0, 4.0], "g": ["a", "b", "b"]}
+        package.evaluate(gappy, target="y", pred="p", losses=["mse", "r2"], missing="drop", by=["g"])
         gc.collect()
-        assert [entry for entry in gc.garbage if isinstance(entry, Batch)] == []
+        kept = [entry for entry in gc.garbage if isinstance(entry, Batch | Block | np.ndarray)]
+        assert kept == []
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import stat
@@ -263,6 +264,8 @@ def at_work(display: Display) -> Iterator[Work]:
     from lossctl.engine.run import unwatched
     from lossctl.stdout import descriptor_aside
 
+    gc.freeze()  # what was imported stays, and need not be searched for cycles
+    gc.enable()
     stopwatch = Stopwatch()
     with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:
         note = None if display["quiet"] else say

@@ -169,23 +169,26 @@ class Block:
 ROW_ARRAYS = ("addresses", "models", "weight", "groups", "origins", "units")
 
 
-def _combined(blocks: Sequence[Block], combine: Callable[[Sequence[NDArray[Any]]], NDArray[Any]]) -> Block:
+Combine = Callable[[Sequence[NDArray[Any]]], NDArray[Any]]
+
+
+def _combined(blocks: Sequence[Block], combine: Combine) -> Block:
     """Return the last block with arrays made of those of all; an array that models share is made once."""
     arrays: dict[int, NDArray[Any]] = {}
+    fields = {name: _combined_field([getattr(block, name) for block in blocks], combine, arrays) for name in ROW_ARRAYS}
+    return replace(blocks[-1], extents={}, **fields)
 
-    def new(values: Sequence[Any]) -> Any:
-        last = values[-1]
-        if last is None:
-            return None
-        if isinstance(last, Mapping):
-            return {name: new([value[name] for value in values]) for name in last}
-        if id(last) not in arrays:
-            arrays[id(last)] = np.ascontiguousarray(combine(values))
-        return arrays[id(last)]
 
-    return replace(
-        blocks[-1], extents={}, **{name: new([getattr(block, name) for block in blocks]) for name in ROW_ARRAYS}
-    )
+def _combined_field(values: Sequence[Any], combine: Combine, arrays: dict[int, NDArray[Any]]) -> Any:
+    """Make one field of a block of those of several; `arrays` are those made already, by the last one's identity."""
+    last = values[-1]
+    if last is None:
+        return None
+    if isinstance(last, Mapping):
+        return {name: _combined_field([value[name] for value in values], combine, arrays) for name in last}
+    if id(last) not in arrays:
+        arrays[id(last)] = np.ascontiguousarray(combine(values))
+    return arrays[id(last)]
 
 
 class _Rows(Protocol):
