@@ -79,7 +79,6 @@ NESTED: dict[str, Any] = {
     "lists": pa.array([[1, 2], [3, 4], [5, 6]]),
     "lists of one": pa.array([[1], [3], [5]]),
     "lists of a fixed length": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)),
-    "structs": pa.array([{"a": 1}, {"a": 2}, {"a": 3}]),
     "maps": pa.array([[("a", 1)], [("b", 2)], [("c", 3)]], pa.map_(pa.string(), pa.int64())),
 }
 NESTED_ARRAYS = {"lists": np.ones((3, 2)), "text": np.array([["a", "b"]] * 3)}
