@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from lossctl.numerics.array import Array, Mask
 
+LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\]\)?", re.DOTALL)  # as Python writes one
+
 
 class Extent(NamedTuple):
     """The least and the largest value of a block, NaN if there is one, and whether all are whole by their type."""
@@ -641,6 +643,15 @@ def exact_number(text: str) -> float | None:
     digits = text.removeprefix("-")
     is_whole = digits.isdecimal() and digits.isascii() and len(digits) <= LONGEST_WHOLE
     return int(text) if is_whole else as_number(text)
+
+
+def way_of_list(text: str) -> str:
+    """Say how a list of numbers that stands as text, as frames write it, can be read; nothing for any other text."""
+    words = LIST.fullmatch(text.strip())
+    numbers = [as_number(word) for word in re.split(r"[\s,\[\]]+", words[1]) if word] if words else []
+    is_list = bool(numbers) and None not in numbers
+    way = "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
+    return way if is_list else ""
 
 
 def as_number(text: str) -> float | None:
