@@ -333,7 +333,7 @@ def check_order(data: object, targets: object, columns: Set[str]) -> None:
     """Raise DataError where pandas would pair rows otherwise than by their order: indexes of one set in two orders."""
     parts = {str(name): part for name, part in data.items()} if isinstance(data, Mapping) else {"data": data}
     parts = {name: part for name, part in parts.items() if name in columns or part is data} | {TARGETS: targets}
-    series = {name: part for name, part in parts.items() if type(part).__module__.startswith("pandas.")}
+    series = {name: part for name, part in parts.items() if type(part).__module__.split(".")[0] == "pandas"}
     indexes = {name: cast(Any, part).index for name, part in series.items() if hasattr(part, "index")}
     for (one, index), (name, other) in combinations(indexes.items(), 2):
         alike = len(index) == len(other) and index.nlevels == other.nlevels
