@@ -137,7 +137,7 @@ def test_columns_of_other_types_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "a.arrow"
     for column, words in (
         (pa.array([datetime.date(2026, 1, 1)]), "holds date32.day. values"),
-        (pa.array([{"a": 1.0}]), "holds struct<a: double> values"),
+        (pa.array([[("a", 1.0)]], pa.map_(pa.string(), pa.float64())), "holds map<string, double> values"),
     ):
         path.write_bytes(stream(pa.table({"y": [1.0], "p": column})))
         with pytest.raises(lossctl.DataError, match=f"column 'p' {words}; numbers are needed"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
@@ -79,7 +80,6 @@ NESTED: dict[str, Any] = {
     "lists": pa.array([[1, 2], [3, 4], [5, 6]]),
     "lists of one": pa.array([[1], [3], [5]]),
     "lists of a fixed length": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)),
-    "structs": pa.array([{"a": 1}, {"a": 2}, {"a": 3}]),
     "maps": pa.array([[("a", 1)], [("b", 2)], [("c", 3)]], pa.map_(pa.string(), pa.int64())),
 }
 NESTED_ARRAYS = {"lists": np.ones((3, 2)), "text": np.array([["a", "b"]] * 3)}
@@ -153,3 +153,22 @@ def test_bytes_are_one_label_in_every_container(tmp_path: Path) -> None:
     for data in (bad, tmp_path / "b.parquet"):
         with pytest.raises(DataError, match=r"column 'g' holds b'\\xff', which is not UTF-8 text"):
             package.evaluate(data, **asked)
+
+
+@pytest.mark.parametrize(
+    "cells", [("[0.9, 0.1]", "[0.2, 0.8]"), ("[0.9 0.1]", "[1.  2e-3]"), ("array([[1., 2.]])", "[]")]
+)
+@pytest.mark.parametrize("container", ["csv", "parquet", "jsonl"])
+def test_lists_that_stand_as_text_are_no_labels(
+    refused: Refused, tmp_path: Path, container: str, cells: tuple[str, str]
+) -> None:
+    path, frame = tmp_path / f"a.{container}", pd.DataFrame({"y": [0, 1], "p": cells})
+    if container == "csv":
+        frame.to_csv(path, index=False)
+    elif container == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    for losses in ((), ("-l", "mae"), ("-l", "zero_one")):
+        line = refused(path, "-t", "y", "-p", "p", *losses, code=DATA, says=["'p'", "one column for each", "Parquet"])
+        assert "--classes" not in line

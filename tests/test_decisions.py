@@ -244,3 +244,19 @@ def test_numbers_that_need_not_be_classes_are_a_regression(y: list[float], p: li
     report = package.evaluate({"y": y, "p": p}, target="y", pred="p")
     assert report.task is not None
     assert report.task.name == "regression"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_whole_numbers_beyond_2_53_are_labels_of_their_own(tmp_path: Path, suffix: str) -> None:
+    labels, guesses = (2**60 + np.array(steps) for steps in ([1, 2, 3, 1, 2], [1, 3, 3, 2, 2]))
+    frame, path = pd.DataFrame({"y": labels, "p": guesses}), tmp_path / f"ids.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    for data in (path, frame, {"y": labels.tolist(), "p": guesses.tolist()}):
+        for classes in (None, ",".join(str(2**60 + step) for step in (1, 2, 3))):
+            report = package.evaluate(data, target="y", pred="p", losses="zero_one", classes=classes)
+            assert report.cells[0].value == pytest.approx(0.4)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import lossctl as package
-from lossctl.errors import BaselineError, UsageError
+from lossctl.errors import BaselineError, DataError, UsageError
 from tests.bad_input import DATA, Write
 from tests.conftest import Lossctl, Refused
 
@@ -216,3 +216,21 @@ def test_no_reading_is_concluded_from_no_rows(lossctl: Lossctl, write: Write) ->
     assert ran.code == DATA
     assert ran.err.count("\n") == 1
     assert "the value is missing" in ran.err
+
+
+def test_a_row_of_two_classes_names_the_task_that_reads_it() -> None:
+    rows = 70_000
+    rng = np.random.default_rng(3)
+    data = {"y": np.eye(3)[rng.integers(0, 3, rows)], "p": rng.dirichlet(np.ones(3), rows)}
+    data["y"][-1] = [1, 1, 0]  # after the block that tells how the target is read
+    for losses in ("focal", ["focal", "brier"], None):
+        with pytest.raises(
+            DataError, match=r"if each column is a yes or no of its own, --task multilabel says so"
+        ) as err:
+            package.evaluate(data, target="y", pred="p", losses=losses)
+        assert not {"--sum-tolerance", "admits it", "--task multiclass"} & set(str(err.value).split())
+        assert "eps=" not in str(err.value)
+    y, p = data["y"], data["p"]
+    right = -(y * (1 - p) ** 2 * np.log(p) + (1 - y) * p**2 * np.log(1 - p)).mean()
+    report = package.evaluate(data, target="y", pred="p", losses="focal:gamma=2", task="multilabel")
+    assert report.cells[0].value == pytest.approx(right)

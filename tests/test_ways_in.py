@@ -228,6 +228,27 @@ def test_iterators_are_read_as_the_lists_they_make(tmp_path: Path) -> None:
             lossctl.evaluate(iter(make()), losses="mae", **columns)
 
 
+@pytest.mark.parametrize("index", [[2, 1, 0], list("cba"), pd.MultiIndex.from_tuples([(1, "b"), (1, "a"), (0, "a")])])
+def test_indexes_in_another_order_are_refused(index: Any) -> None:
+    target = pd.Series([1.0, 2.0, 3.0], index=index, name="y")
+    pred = pd.Series([1.0, 2.0, 3.0], index=index[::-1], name="p")
+    options: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae"}
+    ways = r"another order.*\.reindex\(.*\.index\).*reset_index\(drop=True\)"
+    with pytest.raises(lossctl.DataError, match=f"^p: .*{ways}"):
+        lossctl.evaluate({"y": target, "p": pred}, **options)
+    for targets in (target, target.to_frame()):
+        with pytest.raises(lossctl.DataError, match=f"^targets: .*{ways}"):
+            lossctl.evaluate(pred.to_frame(), targets=targets, **options)
+    for ends in (target.reset_index(drop=True), pred.reset_index(drop=True)), (target, pred.reindex(index)):
+        cell = lossctl.evaluate({"y": ends[0], "p": ends[1], "x": pred}, **options).cells[0]
+        assert cell.value == abs(ends[0].to_numpy() - ends[1].to_numpy()).mean()
+    assert lossctl.evaluate({"y": target, "p": pred.to_numpy()}, **options).cells[0].value == 0.0
+    elsewhere = pred.set_axis([7, 8, 9])  # as predictions of a part of the rows are
+    assert lossctl.evaluate({"y": target, "p": elsewhere}, **options).cells[0].value == 0.0
+    keyed = (pred.to_frame().assign(k=[1, 2, 3]), target.to_frame().assign(k=[1, 2, 3]))
+    assert lossctl.evaluate(keyed[0], targets=keyed[1], id="k", **options).cells[0].value == 0.0
+
+
 def test_a_closed_file_is_refused() -> None:
     stream = io.StringIO("y,p\n1,2\n")
     stream.close()

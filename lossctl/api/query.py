@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import InitVar, dataclass, field, replace
 from functools import wraps
 from inspect import Signature, signature
+from itertools import combinations
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -34,7 +35,7 @@ from lossctl.api.options import (
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
 from lossctl.engine.run import unwatched
-from lossctl.errors import LossctlError, UsageError, listed, near, printable
+from lossctl.errors import DataError, LossctlError, UsageError, listed, near, printable
 from lossctl.io.dialect import Dialect
 from lossctl.io.memory import ARROW_PROTOCOL, TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
@@ -188,6 +189,8 @@ class Query:
         check_words(self.data, options)
         texts = [*as_list(options["target"]), *as_list(options["pred"])]
         columns = {name for text in texts for name in text.split(",")}
+        if not options["id"]:
+            check_order(self.data, options["targets"], columns | {str(options["weight"])})
         return open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"], columns)
 
     def tell(self, text: str) -> None:
@@ -324,6 +327,21 @@ def open_inputs(
         tables.append(open_file(targets, dialect, TARGETS) if is_file else from_memory(targets, TARGETS))
         names = [*names, None]
     return Opened(tables, names, paths)
+
+
+def check_order(data: object, targets: object, columns: Set[str]) -> None:
+    """Raise DataError where pandas would pair rows otherwise than by their order: indexes of one set in two orders."""
+    parts = {str(name): part for name, part in data.items()} if isinstance(data, Mapping) else {"data": data}
+    parts = {name: part for name, part in parts.items() if name in columns or part is data} | {TARGETS: targets}
+    series = {name: part for name, part in parts.items() if type(part).__module__.split(".")[0] == "pandas"}
+    indexes = {name: cast(Any, part).index for name, part in series.items() if hasattr(part, "index")}
+    for (one, index), (name, other) in combinations(indexes.items(), 2):
+        alike = len(index) == len(other) and index.nlevels == other.nlevels
+        if alike and not index.equals(other) and index.isin(other).all() and other.isin(index).all():
+            raise DataError(
+                f"{name}: its index holds the labels of that of {one} in another order, and rows are paired by their "
+                f"order: {name}.reindex({one}.index) goes by the labels, reset_index(drop=True) of both by the order"
+            )
 
 
 def check_words(data: object, options: EvaluateOptions) -> None:

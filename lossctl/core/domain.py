@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from lossctl.numerics.array import Array, Mask
 
+LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\]\)?", re.DOTALL)  # as Python writes one
+
 
 class Extent(NamedTuple):
     """The least and the largest value of a block, NaN if there is one, and whether all are whole by their type."""
@@ -525,6 +527,7 @@ TIME: Final = re.compile(
 TIME_OF_DAY: Final = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]+)")
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 UUID_LENGTH: Final = 36
+LONGEST_WHOLE: Final = 40  # digits of a whole number that is a label
 BOOLEAN: Final = {"true": "true", "True": "true", "TRUE": "true", "false": "false", "False": "false", "FALSE": "false"}
 
 
@@ -590,7 +593,7 @@ class ClassCodes:
         labels = tuple(map(label, words))
         self.classes = labels if len(set(labels)) == len(set(words)) else words  # 1.10 and 1.1 are two versions
         self._texts = {text: code for code, text in enumerate(self.classes)}
-        values = {value: code for text, code in self._texts.items() if (value := as_number(text)) is not None}
+        values = {value: code for text, code in self._texts.items() if (value := exact_number(text)) is not None}
         self._values: Mapping[float, int] = values if len(values) == len(self.classes) else {}
 
     def and_ignored(self, labels: Sequence[str]) -> ClassCodes:
@@ -606,7 +609,7 @@ class ClassCodes:
         text = word if word in self._texts else label(word)
         if text in self._texts:
             return self._texts[text]
-        value = as_number(text)
+        value = exact_number(text)
         return -2 if value is None else self._values.get(value, -2)
 
 
@@ -629,10 +632,26 @@ class OpenCodes:
             return np.array([*(self._codes.setdefault(key, len(self._codes)) for key in keys), -1], dtype=np.int64)
 
     def _key(self, word: str) -> str | float:
-        value = as_number(word)
+        value = exact_number(word)
         if value is None:
             return label(word)
         return value if self._by_value else word
+
+
+def exact_number(text: str) -> float | None:
+    """Return the value of a label that is a number, a whole one beyond 2^53 too; equal values have one hash."""
+    digits = text.removeprefix("-")
+    is_whole = digits.isdecimal() and digits.isascii() and len(digits) <= LONGEST_WHOLE
+    return int(text) if is_whole else as_number(text)
+
+
+def way_of_list(text: str) -> str:
+    """Say how a list of numbers that stands as text, as frames write it, can be read; nothing for any other text."""
+    words = LIST.fullmatch(text.strip())
+    numbers = [as_number(word) for word in re.split(r"[\s,\[\]]+", words[1]) if word] if words else []
+    is_list = bool(numbers) and None not in numbers
+    way = "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
+    return way if is_list else ""
 
 
 def as_number(text: str) -> float | None:

@@ -840,14 +840,19 @@ def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str
     """
     texts = []
     domain = form.roles[role]
-    if activation == "none" or role != "pred":
+    several_flags = role == "target" and len(row) > 1 and form.name != "binary" and set(row.tolist()) <= {0.0, 1.0}
+    if several_flags and any(other.name == "binary" for other in loss.forms):
+        texts.append("if each column is a yes or no of its own, --task multilabel says so")
+    elif activation == "none" or role != "pred":
         texts.append(domain.advice(row, role))
     raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []
     if raw and not domain.hint and isinstance(domain, Interval):
         texts.append(f"if these are raw outputs, --activation {' or '.join(raw)} says so")
-    if any(form.decided for form in loss.forms) and activation == "none" and bool((row == np.rint(row)).all()):
+    whole = len(row) == 1 and bool((row == np.rint(row)).all())
+    if any(form.decided for form in loss.forms) and activation == "none" and whole:
         texts.append("if predictions are classes, --task multiclass says so")
-    for param in loss.params:
+    by_other_forms = admits(loss, role, row[:, np.newaxis], activation)  # which no parameter makes the loss take
+    for param in () if by_other_forms else loss.params:
         specs = [
             changed.spec
             for value in param.alternatives(loss.args[param.name])

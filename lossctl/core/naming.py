@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from lossctl.core.domain import ClassCodes, OpenCodes, as_number
+from lossctl.core.domain import ClassCodes, OpenCodes, as_number, way_of_list
 from lossctl.errors import UsageError, listed, printable
 from lossctl.numerics.array import Array
 
@@ -172,10 +172,8 @@ def misread(labels: Sequence[str], words: Sequence[str], option: str = "--classe
         return ""
     predictions, targets = (listed([repr(printable(word)) for word in column], 3) for column in (words, labels))
     classes = shlex.quote(",".join(map(printable, dict.fromkeys([*labels, *words]))))
-    return (
-        f"no prediction is a label of the target: it holds {predictions}, the target {targets}; "
-        f"{option}{classes} says that all of these are classes"
-    )
+    way = way_of_list(words[0]) or f"; {option}{classes} says that all of these are classes"
+    return f"no prediction is a label of the target: it holds {predictions}, the target {targets}{way}"
 
 
 # classes --------------------------------------------------------------------------------------------------------------

@@ -104,6 +104,35 @@ def without(array: pa.Array, words: Sequence[str]) -> pa.Array:
 # types ----------------------------------------------------------------------------------------------------------------
 
 
+def leaves(schema: pa.Schema) -> list[tuple[pa.Field, int]]:
+    """Return the columns of a schema, those in structs as `pred.score`, each with the place of the one it is in."""
+    columns = [(field, place) for place, field in enumerate(schema)]
+    while any(pa.types.is_struct(field.type) for field, _ in columns):
+        columns = [
+            (member, place)
+            for field, place in columns
+            for member in (field.flatten() if pa.types.is_struct(field.type) else [field])
+        ]
+    return columns
+
+
+def flat_schema(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with the members of structs in their place."""
+    return pa.schema([field for field, _ in leaves(schema)])
+
+
+def flat(rows: Any) -> Any:
+    """Return a table or record batch with the members of structs in their place; those of a null are null."""
+    while any(pa.types.is_struct(field.type) for field in rows.schema):
+        columns, fields = list[Any](), list[pa.Field]()
+        for field, column in zip(rows.schema, rows.columns, strict=True):
+            nested = pa.types.is_struct(field.type)
+            columns += column.flatten() if nested else [column]
+            fields += field.flatten() if nested else [field]
+        rows = type(rows).from_arrays(columns, schema=pa.schema(fields))
+    return rows
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type holds one vector per row."""
     return any(test(kind) for test in LIST_TYPES)

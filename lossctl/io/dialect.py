@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Final
 
+from lossctl.core.domain import way_of_list
 from lossctl.errors import UsageError
 from lossctl.numerics.array import is_inexact
 
@@ -134,7 +135,8 @@ class Dialect:
         if self.kind_of(text) == kind:
             return "" if boolean else inexact(self.plain(text))
         needed = "true or false, as the rows before it" if boolean else "a number"
-        return f"{text[:SHOWN]!r} is not {needed}{self._advice(text) if advise and not boolean else ''}"
+        way = way_of_list(text) or (self._advice(text) if advise and not boolean else "")
+        return f"{text[:SHOWN]!r} is not {needed}{way}"
 
     def _advice(self, text: str) -> str:
         """Name the options with which a field would be a number, or missing."""

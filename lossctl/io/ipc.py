@@ -35,22 +35,22 @@ class IpcTable(FileTable):
             raise DataError(f"{self.label}: the Arrow file is damaged: {reason}") from None
 
     @cached_property
-    def schema(self) -> pa.Schema:
-        """The columns with their Arrow types."""
+    def _leaves(self) -> list[tuple[pa.Field, int]]:
+        """The columns, those in structs as `pred.score`, each with the place of the one it is in."""
         with self._reader() as reader:
-            schema = reader.schema
-            schema.names  # decodes them  # noqa: B018
-        return schema
+            leaves = arrow.leaves(reader.schema)
+            [field.name for field, _ in leaves]  # decodes them
+        return leaves
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.schema.names)
+        return tuple(field.name for field, _ in self._leaves)
 
     def shape(self, name: str) -> Shape:
-        return self.completed(name, arrow.shape(self.schema.field(name).type))
+        return self.completed(name, arrow.shape(self._leaves[self.place(name)][0].type))
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        places = sorted(self.names.index(name) for name in columns)
+        places = sorted({place for field, place in self._leaves if field.name in columns})
         row = 0
         with self._reader(places) as reader:
             for batch in self._batches(reader):
@@ -69,7 +69,7 @@ class IpcTable(FileTable):
         return iter(reader)
 
     def _piece(self, rows: Any, columns: Mapping[str, Kind], first: int) -> Piece:
-        values = {}
+        values, rows = {}, arrow.flat(rows)
         for name, kind in columns.items():
             with self.naming(name, first):
                 values[name] = arrow.column(rows.column(name), kind)

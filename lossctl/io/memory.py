@@ -66,13 +66,15 @@ def from_memory(data: Any, label: str = "data") -> Table:
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return ArrayTable({name: data[name] for name in data.dtype.names}, label)
     if kind.startswith("pandas.") and hasattr(data, "iloc") and hasattr(data, "columns"):
-        return FrameTable(data, label)
+        return FrameTable(flat_frame(data), label)
     if kind.startswith("polars.") and hasattr(data, "collect"):  # a lazy frame
         data = data.collect()
     if kind.startswith("pyarrow.") and hasattr(data, "scanner"):
         return DatasetTable(data, label)
     if any(hasattr(data, protocol) for protocol in ARROW_PROTOCOL):
-        return ArrowTable(arrow_table(data, label), label)
+        from lossctl.io import arrow
+
+        return ArrowTable(arrow.flat(arrow_table(data, label)), label)
     advice = next((f"; .{name}() makes one" for name in CONVERSIONS if hasattr(data, name)), "")
     if isinstance(data, np.ndarray):
         advice = '; name the columns of an array, as in {"y": array[:, 0], "p": array[:, 1]}'
@@ -317,8 +319,15 @@ class ArrowTable(Table):
         self.label = label
 
     @cached_property
+    def schema(self) -> Any:
+        """The columns with their Arrow types, those in structs as `pred.score`."""
+        from lossctl.io import arrow
+
+        return arrow.flat_schema(self.table.schema)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.table.schema.names)
+        return tuple(self.schema.names)
 
     @property
     def rows(self) -> int:
@@ -358,6 +367,20 @@ class ArrowTable(Table):
                     values[name] = arrow.column(batch.column(name), kind)
             start += batch.num_rows
             yield ready(Piece(values))
+
+
+def flat_frame(frame: Any) -> Any:
+    """Return a pandas frame with the members of structs, which are of a type of Arrow's, in their place."""
+    nested = [str(dtype).startswith("struct<") for dtype in frame.dtypes]
+    if not any(nested):
+        return frame
+    import pandas as pd
+
+    columns = [
+        frame.iloc[:, place].struct.explode().add_prefix(f"{name}.") if nested[place] else frame.iloc[:, place]
+        for place, name in enumerate(frame.columns)
+    ]
+    return flat_frame(pd.concat(columns, axis=1))
 
 
 class FrameTable(ArrowTable):
@@ -413,16 +436,20 @@ class DatasetTable(ArrowTable):
     def shape(self, name: str) -> Shape:
         from lossctl.io import arrow
 
-        return self.completed(name, arrow.shape(self.table.schema.field(self.place(name)).type))
+        return self.completed(name, arrow.shape(self.schema.field(self.place(name)).type))
 
     def batches(self, columns: Collection[str], start: int, stop: int | None) -> Iterator[Any]:
         import pyarrow as pa
 
+        from lossctl.io import arrow
+
+        places = {place for field, place in arrow.leaves(self.table.schema) if field.name in columns}
+        names = [self.table.schema.names[place] for place in sorted(places)]
         try:
             for batch in self.table.to_batches(
-                columns=list(columns), batch_size=block_rows(self.row_width(columns)), use_threads=False
+                columns=names, batch_size=block_rows(self.row_width(columns)), use_threads=False
             ):
                 batch.validate(full=True)  # of files that nobody has looked at
-                yield batch
+                yield arrow.flat(batch)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.label}: {printable(str(error).partition(chr(10))[0])}") from None

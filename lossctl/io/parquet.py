@@ -44,9 +44,9 @@ class ParquetTable(FileTable):
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns with their Arrow types."""
+        """The columns with their Arrow types, those in structs as `pred.score`."""
         try:
-            schema = self.metadata.schema.to_arrow_schema()
+            schema = arrow.flat_schema(self.metadata.schema.to_arrow_schema())
             schema.names  # decodes them  # noqa: B018
         except UnicodeDecodeError as error:
             raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None
@@ -85,15 +85,15 @@ class ParquetTable(FileTable):
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
-                    read_dictionary=list(words),
+                    read_dictionary=[name for name in words if "." not in name],  # Arrow reads none in structs
                     arrow_extensions_enabled=True,
                 )
-                leaves = [place for place, path in enumerate(reader.column_paths) if path[0] in columns]
+                leaves = [place for place, path in enumerate(reader.column_paths) if is_part(".".join(path), columns)]
                 first, groups = self._groups(start, stop)
                 for batch in reader.iter_batches(size, row_groups=groups, column_indices=leaves, use_threads=False):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     if low < high:
-                        rows, row = batch.slice(low, high - low), first + low
+                        rows, row = arrow.flat(batch.slice(low, high - low)), first + low
                         yield ready(
                             Piece({name: self._column(rows, name, kind, words, row) for name, kind in columns.items()})
                         )
@@ -136,9 +136,14 @@ class ParquetTable(FileTable):
             group.column(place).total_uncompressed_size
             for group in map(self.metadata.row_group, range(self.metadata.num_row_groups))
             for place in range(group.num_columns)
-            if any(f"{group.column(place).path_in_schema}.".startswith(f"{name}.") for name in columns)
+            if is_part(group.column(place).path_in_schema, columns)
         )
         self.check_claim(size)
+
+
+def is_part(path: str, columns: Collection[str]) -> bool:
+    """Whether what a file holds at a path, as `pred.v.list.element`, is a part of one of some columns."""
+    return any(f"{path}.".startswith(f"{name}.") for name in columns)
 
 
 def first_line(error: BaseException) -> str:

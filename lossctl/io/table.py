@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
-from lossctl.core.domain import Extent, as_number, extent, label
+from lossctl.core.domain import Extent, as_number, exact_number, extent, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import NULLS, STANDARD, inexact_number
 from lossctl.io.source import Source
@@ -127,7 +127,7 @@ class Table(ABC):
             for piece in decoded(self.read({name: Kind.TEXT})):
                 column = piece.column(name, Texts).cut(slice(0, None if is_written else FIRST - rows))
                 for word in (column.words[code] for code in np.unique(column.codes).tolist() if code >= 0):
-                    number = as_number(word)
+                    number = exact_number(word)
                     if number is None and word not in NULLS:
                         return True
                     if is_written and number is not None and texts.setdefault(number, word) != word:
