@@ -376,3 +376,20 @@ def test_a_label_that_is_no_class_names_the_parameter_that_leaves_its_rows_out()
     with pytest.raises(DataError, match=r"label '5' is no class") as caught:
         package.evaluate(arrays, target="y", pred="p", losses="cce")
     assert "ignore_class" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", ["cls{}", "{}prob"])
+@pytest.mark.parametrize("labels", [("b", "c", "a"), ("concat", "bobcat", "cat"), ("red wine", "rose", "white")])
+def test_the_classes_to_give_stand_in_the_order_of_columns_that_bear_them(
+    pattern: str, labels: tuple[str, ...]
+) -> None:
+    shares = np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1]])
+    columns = [pattern.format(word) for word in labels]
+    data = {"y": list(labels), **dict(zip(columns, shares.T, strict=True))}
+    with pytest.raises(DataError, match="is no class") as caught:
+        package.evaluate(data, target="y", pred={"m": columns}, losses="cce")
+    advice = re.search(r"--classes (.+) says which", str(caught.value))
+    assert advice is not None
+    [classes] = shlex.split(advice[1])
+    report = package.evaluate(data, target="y", pred={"m": columns}, losses="cce", classes=classes)
+    assert report.cells[0].value == pytest.approx(-np.log([0.2, 0.7, 0.1]).mean())

@@ -232,9 +232,21 @@ def classes_to_give(words: Sequence[str], width: int, columns: Sequence[str] = (
     if numbers and len(numbers) == len(values) < width and all(value.is_integer() for value in numbers):
         first = 0 if min(numbers) >= 0 and max(numbers) < width else int(min(numbers))
         labels = list(map(str, range(first, first + width))) if max(numbers) < first + width else labels
+    labels = _in_order_of(columns, labels)
     example = shlex.quote(",".join(map(printable, labels))) if len(labels) == width else "LABEL,..."
     order = f"{width} columns in their order" if len(columns) < 2 else f"columns {names_of(columns)}"
     return f"--classes{'=' if example.startswith('-') else ' '}{example} says which labels the {order} are"
+
+
+def _in_order_of(columns: Sequence[str], labels: list[str]) -> list[str]:
+    """Return labels in the order of columns that end or begin with one each, wherever that one begins in a name."""
+    longest_first = sorted(labels, key=len, reverse=True)
+    orders = {
+        tuple(next((text for text in longest_first if at_end(name, text)), "") for name in columns)
+        for at_end in (str.endswith, str.startswith)
+    }
+    orders = {order for order in orders if sorted(order) == sorted(labels)}
+    return list(orders.pop()) if len(orders) == 1 else labels
 
 
 def names_of(columns: Sequence[str]) -> str:
