@@ -392,6 +392,18 @@ def test_rows_without_a_key_pair_with_none(refused: Refused, lossctl: Lossctl, w
     assert lossctl("validate", guess, *options, "--id-missing", "drop").code == 0
 
 
+def test_a_truth_that_is_taken_for_a_model_is_told(lossctl: Lossctl, write: Write) -> None:
+    truth, guess = write("truth.csv", "id,t\n1,1\n2,2\n"), write("guess.csv", "id,t\n2,2\n1,3\n")
+    options = ("-t", "t", "-p", "t", "-l", "mae", "--id", "id", "-f", "value")
+    both = lossctl("eval", truth, guess, *options)
+    assert "truth: its prediction is the target itself, which is perfect" in both.err
+    assert f"a file of the truth alone goes to --targets {truth}" in both.err
+    assert "guess: its" not in both.err
+    alone = lossctl("eval", guess, "--targets", truth, *options)
+    assert (alone.out, alone.err) == ("1.0\n", "")
+    assert "t: its prediction is the target itself" in lossctl("eval", truth, *options[:-4]).err
+
+
 def test_the_rows_of_a_join_with_gaps_are_told_by_their_place(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
     truth, guess = write("truth.csv", "id,y\n1,1\n2,2\n3,3\n"), write("guess.csv", "id,p\n3,3.5\n9,0\n2,2\n")
     rows = tmp_path / "rows.csv"

@@ -116,6 +116,11 @@ class _Selector:
                 self.base, TARGET_NAMES, "-t", selection.notes, request.key, self._preds()
             )
             selection.target, selection.target_pattern = Slot(self.place, find(self.base, text)), text
+            perfect = [model for model, roles in selection.slots.items() if roles.get("pred") == selection.target]
+            way = f"; a file of the truth alone goes to --targets {self.base.label}" if len(self.files) > 1 else ""
+            selection.notes += [
+                f"{model}: its prediction is the target itself, which is perfect{way}" for model in perfect
+            ]
         elif request.target is not None:
             raise UsageError(f"-t {request.target}: the losses asked for take no target, {self._but()}")
         if request.weight is not None:
