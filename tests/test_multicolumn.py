@@ -348,3 +348,23 @@ def test_comparisons_tell_of_quantiles_that_cross() -> None:
     report = package.compare(data, target="y", pred=preds, losses="quantile:q=0.1/0.9", note=notes.append)
     assert "c: quantiles cross in 100% of the rows" in report.warnings
     assert any(text.startswith("a: quantiles never cross; share of targets at or below each") for text in notes)
+
+
+@pytest.mark.parametrize("words", [("p", "q", "r"), ("p,", "q,", "r")])
+def test_words_after_an_option_are_all_in_the_advice(lossctl: Lossctl, tmp_path: Path, words: tuple[str, ...]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("y,p,q,r\n1,1.5,2.5,0.5\n2.5,2,3,1\n")
+    outcome = lossctl("eval", path, "-t", "y", "-p", *words, "-l", "mae")
+    assert outcome.err.rstrip().endswith("-p p,q,r")
+    assert lossctl("eval", path, "-t", "y", "-p", "p,q,r", "-l", "mae", "-f", "value", "-q").values == [0.5, 1.0, 1.0]
+    outcome = lossctl("eval", path, "-t", "y", "-p", "p", "-l", "mae", "rmse", "mse")
+    assert outcome.err.rstrip().endswith("-l mae,rmse,mse")
+
+
+def test_columns_of_several_files_are_one_of_each(lossctl: Lossctl, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("y,p,q\n1,1.5,2.5\n2,2,3\n")
+    files = [f"{name}={tmp_path / name}.csv" for name in ("a", "b")]
+    outcome = lossctl("eval", *files, "-t", "y", "-p", "p,q", "-l", "mae")
+    assert "of several files each is a model, of which -p names one column, as -p p" in outcome.err
+    assert lossctl("eval", *files, "-t", "y", "-p", "p", "-l", "mae", "-f", "value", "-q").values == [0.25, 0.25]

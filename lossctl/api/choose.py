@@ -186,9 +186,9 @@ class Columns:
         if several and self._are_models():
             first = printable(self.pred[0])
             quantiles = are_quantiles(self.tables, self.selection)
+            hint = ", whose loss is quantile, as they are named" if quantiles else ""
             raise UsageError(
-                f"{len(self.pred)} prediction columns beside a target of numbers: one is looked at, -p {first}"
-                + ("; of quantiles, as these are named, the loss is quantile: `lossctl eval`" if quantiles else "")
+                f"{len(self.pred)} prediction columns beside a target of numbers{hint}: one is looked at, -p {first}"
             )
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))

@@ -37,7 +37,7 @@ from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.classes import classes_of, first_numbers, first_words, pair_outputs
-from lossctl.io.select import Selection, Slot, assignments
+from lossctl.io.select import TARGET_NAMES, Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.losses.regression import crossing, reached
 from lossctl.numerics.activation import APPLY
@@ -139,8 +139,16 @@ class Job:
                     counts = f"{widths[role]} column{'s' * (widths[role] > 1)} for {printable(first)!r}, {width}"
                     raise UsageError(
                         f"{role} has {counts} for {printable(model)!r}; models of one command have as many: ask apart"
+                        + self._may_be_the_targets(selection.models)
                     )
         return widths
+
+    def _may_be_the_targets(self, models: Sequence[str]) -> str:
+        """Say how a file that is called as the truth usually is, and was taken for a model's, becomes the truth."""
+        place = next((place for place, model in enumerate(models) if model.lower() in TARGET_NAMES), None)
+        if place is None or len(self._tables) != len(models):
+            return ""
+        return f"; --targets {printable(self._tables[place].label)} makes that file the truth"
 
     def _has_axes(self) -> bool:
         """Whether each row of the target is an array of several axes, as the pixels of a mask are."""

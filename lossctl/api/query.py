@@ -228,7 +228,8 @@ class Query:
             unnamed = isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None
             if unnamed and names[0] is None and models_apart(tables, selection, model, losses, options):
                 preds += [(column, (column,)) for column in columns]
-                notes.append(f"-p {entry}: {len(columns)} models; -p NAME={entry} makes them the columns of one")
+                one = shlex.quote(f"NAME={entry}")
+                notes.append(f"-p {entry}: {len(columns)} models; -p {one} makes them the columns of one")
             else:
                 preds.append(entry)
         texts = [isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None for entry in request.preds]
@@ -348,6 +349,7 @@ def check_words(data: object, options: EvaluateOptions) -> None:
     """Raise UsageError for an input that is no file, but a column or a loss: an option takes one value."""
     entries = [(name, file) for name, file in _files(data) or [] if isinstance(file, str) and file != "-"]
     words = [file if name is None else f"{name}={file}" for name, file in entries if not os.path.exists(file)]
+    words = [text for word in words if (text := word.strip(", "))]
     files = [file for _, file in entries if os.path.exists(file)]
     if not words or not files:
         return
@@ -358,7 +360,8 @@ def check_words(data: object, options: EvaluateOptions) -> None:
         for option, values in texts.items():
             if values and (option == "-p" or registry.is_known(registry.bare_name(word))):
                 noun = f"column of {files[0]}" if option == "-p" else "loss"
-                list_of_values = shlex.quote(f"{values[-1]},{name}")
+                values = [value.strip(", ") for value in (values[-1], *words) if value.strip(", ")]
+                list_of_values = shlex.quote(",".join(map(printable, values)))
                 raise UsageError(
                     f"{name}: no such file; it is a {noun}, and {option} takes one value: {option} {list_of_values}"
                 )
