@@ -189,6 +189,20 @@ MASKS = RNG.integers(0, 2, (6, 4, 4))
 PIXELS = RNG.random((6, 4, 4))
 
 
+def test_masks_of_two_other_numbers_are_asked_about() -> None:
+    data = {"y": MASKS * 255, "p": PIXELS}
+    with pytest.raises(
+        UsageError, match=r"arrays of 0 and 255 .*--task masks --positive-label 255 .*--task regression"
+    ):
+        package.evaluate(data, target="y", pred="p")
+    masks = package.evaluate(data, target="y", pred="p", task="masks", positive_label="255").cells
+    assert [cell.value for cell in masks] == [
+        cell.value for cell in package.evaluate({"y": MASKS, "p": PIXELS}, target="y", pred="p").cells
+    ]
+    assert package.evaluate(data, target="y", pred="p", task="regression").cells[0].loss == "mse"
+    assert package.evaluate({"y": MASKS * 255, "p": PIXELS * 255}, target="y", pred="p").cells[0].loss == "mse"
+
+
 @pytest.mark.parametrize("loss", ["dice", "iou_mask", "bce", "iou_mask_score"])
 @pytest.mark.parametrize(("low", "high", "classes"), [(0, 255, None), (1, 2, "1,2"), (7, 255, [7, 255])])
 def test_masks_of_two_numbers(loss: str, low: int, high: int, classes: Any) -> None:

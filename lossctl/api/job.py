@@ -271,6 +271,14 @@ class Job:
                 if self._has_axes():
                     return Task("masks", True, "arrays of 0 and 1 in each row of the target")
                 return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
+            values = np.unique([roles["target"] for _, roles in models])
+            shares = all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models)
+            if len(values) == 2 and shares and self._has_axes():
+                low, high = values
+                raise UsageError(
+                    f"arrays of {low:g} and {high:g} in each row of the target, and predictions within [0, 1]: "
+                    f"--task masks --positive-label {high:g} if these are masks, --task regression if they are numbers"
+                )
             return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
         if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
