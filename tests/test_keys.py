@@ -493,3 +493,15 @@ def test_versions_that_are_predicted_are_words() -> None:
         data = {"y": kind(["1.10", "1.1", "1.9"]), "p": kind(["1.1", "1.1", "1.9"]), "q": kind(["1.10", "1.9", "1.9"])}
         report = package.evaluate(data, target="y", pred=["p", "q"], losses="zero_one")
         assert [cell.value for cell in report.cells] == pytest.approx([1 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize(("positive", "flags"), [("1.10", [1, 0, 0]), ("1.1", [0, 1, 1])])
+def test_a_version_is_the_positive_label_alone(positive: str, flags: list[int]) -> None:
+    data = {"y": ["1.10", "1.1", "1.1"], "p": [0.2, 0.3, 0.5], "hard": ["1.10", "1.10", "1.1"]}
+    options: dict[str, Any] = {"target": "y", "positive_label": positive}
+    report = package.evaluate(data, pred="p", losses="bce", **options)
+    shares = np.array([0.2, 0.3, 0.5])
+    right = -np.log(np.where(np.array(flags) == 1, shares, 1 - shares)).mean()
+    assert report.cells[0].value == pytest.approx(right)
+    report = package.evaluate(data, pred="hard", losses="zero_one", **options)
+    assert report.cells[0].value == pytest.approx(1 / 3)

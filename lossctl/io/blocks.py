@@ -134,6 +134,17 @@ class BlockReader:
         return OpenCodes(self.rule.classes, by_value=not self._label_words)
 
     @cached_property
+    def positive_codes(self) -> ClassCodes:
+        """Code 0 for the positive label, others for labels of the same number that are words of their own."""
+        positive, target = self.rule.positive, self.selection.target
+        assert positive is not None
+        assert target is not None
+        slots = [Slot(target.table, (name,)) for name in target.columns]
+        words = dict.fromkeys(word for slot in slots for word in first_words(self.tables, slot))
+        alike = [word for word in words if word != positive and _is_among(positive, [word])]
+        return ClassCodes((positive, *alike) if positive in words else (positive,))
+
+    @cached_property
     def _closed_codes(self) -> ClassCodes:
         return ClassCodes(self.rule.classes).and_ignored(self.rule.ignored)
 
@@ -603,7 +614,7 @@ class RoleArrays:
             classes = self._reader.codes.of(words)[codes]
             self._note(self.faults, defect, classes == -2)
             return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
-        positive = ClassCodes((rule.positive,)).of(words) == 0
+        positive = self._reader.positive_codes.of(words) == 0
         negatives = np.flatnonzero(~positive[:-1])
         if rule.negative is not None:
             none = ~positive & (ClassCodes((rule.negative,)).of(words) != 0)
