@@ -441,3 +441,76 @@ def test_marks_of_missing_values_are_for_text_files(tmp_path: Path) -> None:
     assert "--null is for text files" in refusal(tmp_path / "a.parquet", null="-999")
     with pytest.raises(UsageError, match="null is for text files"):
         package.evaluate({"y": [1.0], "p": [-999.0]}, **Y_P, null="-999")
+
+
+# vectors as text -----------------------------------------------------------------------------------------------------
+
+VECTOR_ROWS = 70_001  # more than a block
+WAYS_TO_WRITE = {
+    "JSON": "[{0}, {1}]",
+    "JSON without blanks": "[{0},{1}]",
+    "NumPy": "[{0} {1}]",
+    "NumPy over lines": "[ {0}\n  {1}]",
+}
+VECTOR_CONTAINERS = ["csv", "tsv", "jsonl", "parquet", "arrow", "pandas", "dict"]
+
+
+def vectors_as_text(folder: Path, container: str, texts: list[str | None]) -> Any:
+    """A table of class labels and vectors of two probabilities that are written as text."""
+    frame = pd.DataFrame({"y": np.arange(len(texts)) % 2, "p": texts})
+    path = folder / f"a.{container}"
+    if container in ("csv", "tsv"):
+        frame.to_csv(path, index=False, sep="," if container == "csv" else "\t")
+    elif container == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif container == "parquet":
+        frame.to_parquet(path, row_group_size=30_000)
+    elif container == "arrow":
+        feather.write_feather(pa.Table.from_pandas(frame), path)
+    else:
+        return frame if container == "pandas" else {name: frame[name].to_numpy() for name in frame}
+    return path
+
+
+@pytest.mark.parametrize("container", VECTOR_CONTAINERS)
+@pytest.mark.parametrize("way", WAYS_TO_WRITE)
+def test_a_vector_may_be_text(tmp_path: Path, container: str, way: str) -> None:
+    rows = VECTOR_ROWS if (way, container) in (("JSON", "csv"), ("NumPy", "parquet")) else 300
+    texts: list[str | None] = [
+        WAYS_TO_WRITE[way].format(*(("0.25", "7.5e-1") if k % 2 else ("1.", "0"))) for k in range(rows)
+    ]
+    data = vectors_as_text(tmp_path, container, texts)
+    value = package.evaluate(data, target="y", pred="p", losses="cce").cells[0].value
+    assert value == pytest.approx(-np.log(0.75) * (rows // 2) / rows)
+    report = package.validate(data, target="y", pred="p")
+    profile = next(column for column in report.tables[0].columns if column.name == "p")
+    assert (report.works, profile.width) == (True, 2)
+
+
+@pytest.mark.parametrize("container", VECTOR_CONTAINERS)
+@pytest.mark.parametrize("row", [2, 250])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[0.2, 0.3, 0.5]", "has lists of different lengths: 2 and 3"),
+        ("0.5", "'0.5' is not a list of numbers"),
+        ("[0.1 ... 0.9]", "'[0.1 ... 0.9]' is not a list of numbers"),
+        ("[0.5, null]", "'[0.5, null]' is not a list of numbers"),
+        ("[1, 9007199254740993]", "9007199254740993 is a whole number beyond 2^53"),
+    ],
+)
+def test_a_text_among_vectors_is_refused_by_row(tmp_path: Path, container: str, row: int, text: str, says: str) -> None:
+    texts: list[str | None] = ["[0.5, 0.5]"] * 300
+    texts[row] = text
+    with pytest.raises(DataError) as caught:
+        package.evaluate(vectors_as_text(tmp_path, container, texts), target="y", pred="p", losses="cce")
+    assert f"row {row + 1}, column 'p': {says}" in str(caught.value)
+
+
+@pytest.mark.parametrize("container", VECTOR_CONTAINERS)
+def test_a_vector_as_text_may_be_missing(tmp_path: Path, container: str) -> None:
+    texts = ["[0.5, 0.5]", None, *["[0.5, 0.5]"] * 8]
+    data = vectors_as_text(tmp_path, container, texts)
+    report = package.evaluate(data, target="y", pred="p", losses="cce", missing="drop")
+    assert report.cells[0].rows == 9
+    assert report.cells[0].value == pytest.approx(np.log(2))

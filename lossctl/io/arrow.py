@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import FALSE, STANDARD, TRUE, Dialect, inexact, inexact_number
+from lossctl.io.dialect import (
+    FALSE,
+    NULLS,
+    STANDARD,
+    TRUE,
+    VECTOR,
+    Dialect,
+    inexact,
+    inexact_number,
+    vector_fault,
+    written_entries,
+)
 from lossctl.io.table import (
     BETWEEN,
     NOT_SINGLE,
@@ -212,7 +223,10 @@ def numbers(array: pa.Array) -> Numbers:
     if pa.types.is_null(array.type):
         return Numbers(np.full((1, len(array)), np.nan), np.ones(len(array), dtype=bool))
     if is_text(array.type):
-        array = parsed(as_text(array), STANDARD)
+        text = as_text(array)
+        if width := written_width(text):
+            return written_vectors(text, width, STANDARD)
+        array = parsed(text, STANDARD)
     if not (is_number(array.type) or pa.types.is_boolean(array.type)):
         raise DataError(f"holds {printable(str(array.type))} values; numbers are needed")
     if not len(array):
@@ -246,6 +260,33 @@ def parsed(array: pa.Array, dialect: Dialect) -> pa.Array:
         if fault := inexact(plain[row].as_py()):
             raise RowFault(row, fault)
     return values
+
+
+def written_width(array: pa.Array) -> int:
+    """Return how many numbers the first text holds if it is a vector that is written as text, else 0."""
+    first = next((word for value in array if (word := value.as_py()) is not None and word not in NULLS), "")
+    return len(written_entries(first))
+
+
+def written_vectors(array: pa.Array, width: int, dialect: Dialect) -> Numbers:
+    """Read vectors of one width that are written as text; raise RowFault for a text that is none."""
+    import pyarrow.compute as pc
+
+    null = pc.or_(pc.is_null(array), among(array, sorted(dialect.nulls)))
+    lists = pc.ascii_split_whitespace(pc.replace_substring(pc.ascii_trim(array, " \t\r\n[]"), ",", " "))
+    fits = pc.and_(pc.match_substring_regex(array, f"^(?:{VECTOR})$"), pc.equal(pc.list_value_length(lists), width))
+    fits = pc.or_(null, pc.fill_null(fits, False))
+    present = buffer_of(null.cast(pa.uint8()), np.uint8) == 0
+    if not pc.all(fits, min_count=0).as_py():
+        row = pc.index(fits, False).as_py()
+        raise RowFault(row, vector_fault(array[row].as_py(), width))
+    values = np.full((width, len(array)), np.nan)
+    try:
+        numbers = as_float64(parsed(lists.filter(pa.array(present)).flatten(), STANDARD)) if present.any() else values
+    except RowFault as fault:
+        raise RowFault(int(np.flatnonzero(present)[fault.row // width]), str(fault)) from None
+    values[:, present] = numbers.reshape(-1, width).T if present.any() else np.empty((width, 0))
+    return Numbers(values, None if present.all() else ~present)
 
 
 def as_float64(array: pa.Array) -> NDArray[np.float64]:

@@ -20,10 +20,10 @@ import pyarrow.csv as arrow_csv
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
-from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact
+from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
 from lossctl.io.records import Chunk, Format, Record, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, RowFault, Shape, Texts
+from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, RowFault, Shape, Texts, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -38,17 +38,21 @@ SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and
 class Field:
     """How the fields of a column are read; those of numbers may be booleans throughout.
 
-    respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python.
+    respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python. width: of
+    vectors that are written as text, else 0.
     """
 
     kind: Kind
     dialect: Dialect
     boolean: bool = False
     respelled: bool = False
+    width: int = 0
 
     @property
     def type(self) -> pa.DataType:
         """The type as which Arrow reads the column."""
+        if self.width and self.kind in (Kind.NUMBER, Kind.CELL):
+            return pa.string() if self.kind is Kind.NUMBER else pa.large_binary()
         if self.kind is Kind.NUMBER and (self.boolean or self.dialect.thousands is None):
             return pa.bool_() if self.boolean else pa.float64()
         if self.kind is Kind.TEXT:
@@ -63,13 +67,19 @@ class Field:
             text = field.decode("utf-8")
         except UnicodeDecodeError:
             return f"{field[:SHOWN]!r} is not UTF-8 text"
+        if self.kind is Kind.NUMBER and self.width:
+            return "" if text in self.dialect.nulls else vector_fault(text, self.width)
         return self.dialect.number_fault(text, self.boolean) if self.kind is Kind.NUMBER else ""
 
     def column(self, fields: Sequence[bytes]) -> Column:
         """Return fields without a fault as a column."""
+        if self.kind is Kind.CELL and self.width:
+            return self._vectors(fields)
         if self.kind is Kind.CELL:
             return Cells(arrow.text_array([self._plain(field) for field in fields], pa.large_binary()))
         texts = [field.decode("utf-8") for field in fields]
+        if self.kind is Kind.NUMBER and self.width:
+            return arrow.written_vectors(arrow.text_array(texts), self.width, self.dialect)
         if self.kind is Kind.NUMBER:
             null = np.array([text in self.dialect.nulls for text in texts], dtype=bool)
             numbers = np.array([[self.dialect.as_number(text) for text in texts]], dtype=np.float64)
@@ -80,13 +90,22 @@ class Field:
     def of_arrow(self, array: pa.Array) -> Column | None:
         """Convert what Arrow has read; None where its fields must be looked at one by one."""
         if self.kind is Kind.CELL:
-            return self.column(array.to_pylist()) if self.respelled else Cells(array)
+            return self.column(array.to_pylist()) if self.respelled or self.width else Cells(array)
         if self.kind is not Kind.NUMBER:
             return arrow.column(arrow.without(array, self.dialect.null) if self.dialect.null else array, self.kind)
         try:
+            if self.width:
+                return arrow.written_vectors(array, self.width, self.dialect)
             return arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
         except RowFault:
             return None
+
+    def _vectors(self, fields: Sequence[bytes]) -> Column:
+        """Return cells of a survey as vectors, as text where one is none."""
+        vectors = replace(self, kind=Kind.NUMBER)
+        if not any(map(vectors.fault, fields)):
+            return vectors.column(fields)
+        return Cells(arrow.text_array([field.decode("utf-8", "replace") for field in fields], pa.large_string()))
 
     def _plain(self, field: bytes) -> bytes:
         """Write a number of a survey as Python does, and a missing one as nothing."""
@@ -177,12 +196,16 @@ class CsvTable(FileTable):
         return ""
 
     def shape(self, name: str) -> Shape:
+        return text_shape(cell, self.dialect) if (cell := self._first_cell(name)) else Shape("number")
+
+    def _first_cell(self, name: str) -> str:
+        """Return the first field of a column that is not missing, in the first rows; nothing if there is none."""
         place = self.place(name)
         for record in self._head[1]:
             cell = record.fields[place].decode("utf-8", "replace").strip() if place < len(record.fields) else ""
             if cell not in self.dialect.nulls:
-                return Shape(self.dialect.kind_of(cell))
-        return Shape("number")
+                return cell
+        return ""
 
     # rows ------------------------------------------------------------------------------------------------------------
 
@@ -199,6 +222,7 @@ class CsvTable(FileTable):
                 self.dialect,
                 boolean=kind is Kind.NUMBER and shapes[name] == "boolean",
                 respelled=kind is Kind.CELL and odd and shapes[name] == "number",
+                width=len(written_entries(self._first_cell(name))),
             )
             for name, kind in columns.items()
         }

@@ -157,6 +157,26 @@ STANDARD: Final = Dialect()
 SHORTEST_INEXACT: Final = 16  # characters of 2^53 + 1
 WHOLE: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 
+GAP: Final = r"[ \t\r\n]*"
+ENTRY: Final = rf"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){EXPONENT}|{WORDS})"
+VECTOR: Final = rf"{GAP}\[{GAP}{ENTRY}(?:(?:{GAP},{GAP}{ENTRY})*|(?:[ \t\r\n]+{ENTRY})*){GAP}\]{GAP}"
+WRITTEN_VECTOR: Final = re.compile(VECTOR)
+
+
+def written_entries(text: str) -> list[str]:
+    """Return the numbers of a vector written as text, as JSON or NumPy write one; nothing where it is none."""
+    return text.strip(" \t\r\n[]").replace(",", " ").split() if WRITTEN_VECTOR.fullmatch(text) else []
+
+
+def vector_fault(text: str, width: int) -> str:
+    """Say what is wrong with a text among vectors of some width, or nothing."""
+    numbers = written_entries(text)
+    if not numbers:
+        return f"{text[:SHOWN]!r} is not a list of numbers, as [0.1, 0.9] in the rows before it"
+    if len(numbers) != width:
+        return f"has lists of different lengths: {width} and {len(numbers)}"
+    return next(filter(None, map(inexact, numbers)), "")
+
 
 def inexact(text: str) -> str:
     """Say that a whole number is beyond what a float64 holds exactly; nothing where it is not."""

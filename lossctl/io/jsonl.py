@@ -26,10 +26,10 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
-from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number
+from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number, vector_fault, written_entries
 from lossctl.io.records import Chunk, Format, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import BETWEEN, Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts
+from lossctl.io.table import BETWEEN, Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -180,7 +180,8 @@ class FirstValue:
             text = value.strip()
             if text in dialect.nulls:
                 return None
-            return FirstValue(dialect.kind_of(text), plain=str)
+            shape = text_shape(text, dialect)
+            return FirstValue(shape.kind, shape.width, bool(written_entries(text)), str)
         if isinstance(value, Pairs):
             return FirstValue("other", plain=Pairs)
         if isinstance(value, list) and value and isinstance(value[0], str):
@@ -224,7 +225,7 @@ class Member:
         """
         if self.first.vector:
             inner = pa.bool_() if self.first.kind == "boolean" else pa.float64()
-            fits = self.kind in (Kind.NUMBER, Kind.CELL) and self.first.plain is not None
+            fits = self.kind in (Kind.NUMBER, Kind.CELL) and self.first.plain is list
             return pa.list_(inner) if fits else None
         if self.kind in (Kind.TEXT, Kind.KEY):
             return TEXT_TYPES.get(self.first.plain)
@@ -326,6 +327,12 @@ def vector(value: Any, first: FirstValue, dialect: Dialect) -> list[float] | Non
     """Return a list as numbers; None for a missing one."""
     if value is None:
         return None
+    if isinstance(value, str) and first.plain is str:
+        if value in dialect.nulls:
+            return None
+        if fault := vector_fault(value, first.width):
+            raise Fault(fault)
+        return list(map(float, written_entries(value)))
     if not isinstance(value, list) or isinstance(value, Pairs):
         raise Fault(
             f"holds {described(value)[:SHOWN]}; a list of {first.width} numbers, as in rows before it, is needed"

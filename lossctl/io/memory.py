@@ -14,10 +14,11 @@ from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.dialect import NULLS, STANDARD, inexact_number
+from lossctl.io.dialect import NULLS, inexact_number
 from lossctl.io.table import (
     BETWEEN,
     NOT_SINGLE,
+    Cells,
     Column,
     Kind,
     Numbers,
@@ -26,6 +27,7 @@ from lossctl.io.table import (
     Table,
     block_starts,
     floats,
+    text_shape,
 )
 from lossctl.numerics.array import array_of, is_inexact, missing
 
@@ -161,10 +163,13 @@ class ArrayTable(Table):
         if are_lists_of_labels(self._values[name]):
             return Shape("labels")
         array = self.array(name)
-        kind = "boolean" if array.dtype.kind == "b" else "number" if array.dtype.kind in NUMERIC else text_kind(array)
+        if array.dtype.kind in NUMERIC:
+            content = Shape("boolean" if array.dtype.kind == "b" else "number")
+        else:
+            content = first_text_shape(array)
         first = next((value for value in array.flat if not missing(value)), None) if array.dtype == object else ""
         written = array.dtype.kind in WRITTEN or (array.dtype == object and isinstance(first, str))
-        return Shape(kind, math.prod(array.shape[1:]), max(array.ndim - 1, 1), written)
+        return Shape(content.kind, math.prod(array.shape[1:]) * content.width, max(array.ndim - 1, 1), written)
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         lengths = {
@@ -194,6 +199,8 @@ class ArrayTable(Table):
         if array.dtype.kind in NUMERIC:
             with self.naming(name, self._first + rows.start):
                 return Numbers(floats(array.reshape(len(array), self.shape(name).width).T))
+        if kind is Kind.CELL and array.ndim == 1 and self.shape(name).width > 1:
+            return Cells(arrow_array(array))  # vectors that are written as text
         if kind is Kind.CELL:
             return labels(written_out(array), Kind.TEXT)
         for row, value in enumerate(array.reshape(len(array), -1)):
@@ -236,10 +243,10 @@ def joined(values: Iterable[Any]) -> NDArray[Any]:
     return np.array(texts, dtype=object)
 
 
-def text_kind(array: NDArray[Any]) -> str:
-    """Say by its first text whether a column of texts holds numbers, true and false, or words."""
+def first_text_shape(array: NDArray[Any]) -> Shape:
+    """Say by its first text whether a column of texts holds numbers, vectors of them, true and false, or words."""
     texts = (value for value in array.flat if isinstance(value, str) and value not in NULLS)
-    return STANDARD.kind_of(next(texts, ""))
+    return text_shape(next(texts, ""))
 
 
 def _length(values: object) -> int | None:

@@ -19,7 +19,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
 from lossctl.core.domain import Extent, as_number, exact_number, extent, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import NULLS, STANDARD, inexact_number
+from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
 from lossctl.io.source import Source
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
 
@@ -63,6 +63,12 @@ class Shape:
     written: bool = False
 
 
+def text_shape(text: str, dialect: Dialect = STANDARD) -> Shape:
+    """Return the shape of a column by its first text that is not missing."""
+    width = len(written_entries(text))
+    return Shape("number", width) if width else Shape(dialect.kind_of(text))
+
+
 class Table(ABC):
     """A named set of columns that can be streamed, more than once, in row order. `label` names it in messages."""
 
@@ -101,7 +107,8 @@ class Table(ABC):
             except DataError:  # reading comes upon it
                 return shape
             words = () if piece is None else piece.column(name, Texts).first_words()
-            return replace(shape, kind=next((STANDARD.kind_of(word) for word in words if word not in NULLS), "text"))
+            of_text = next((text_shape(word) for word in words if word not in NULLS), shape)
+            return replace(shape, kind=of_text.kind, width=of_text.width)
         if shape.width:
             return shape
         piece = next(decoded(self.read({name: Kind.NUMBER})), None)

@@ -88,6 +88,11 @@ def _of_array(array: pa.Array, shape: Shape, start: int) -> tuple[ColumnProfile,
     kind = array.type
     if pa.types.is_dictionary(kind):
         return _of_array(array.dictionary_decode(), shape, start)
+    if arrow.is_text(kind) and shape.kind == "number" and (shape.width > 1 or arrow.written_width(array)):
+        try:
+            return _of_numbers(arrow.numbers(array), False, start)
+        except DataError as error:
+            return _unread(array, start, str(error))
     if arrow.is_text(kind) and shape.kind in ("number", "boolean"):
         return _of_fields(pc.fill_null(array.cast(pa.large_binary()), b""), shape.kind == "boolean", start)
     if pa.types.is_large_binary(kind) and shape.kind in ("number", "boolean"):
