@@ -368,3 +368,20 @@ def test_columns_of_several_files_are_one_of_each(lossctl: Lossctl, tmp_path: Pa
     outcome = lossctl("eval", *files, "-t", "y", "-p", "p,q", "-l", "mae")
     assert "of several files each is a model, of which -p names one column, as -p p" in outcome.err
     assert lossctl("eval", *files, "-t", "y", "-p", "p", "-l", "mae", "-f", "value", "-q").values == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "npz"])
+def test_masks_are_masks_in_every_container(tmp_path: Path, suffix: str) -> None:
+    masks, shares = RNG.integers(0, 2, (5, 3, 4)), RNG.random((5, 3, 4))
+    path = tmp_path / f"m.{suffix}"
+    frame = pd.DataFrame({"y": masks.tolist(), "p": shares.tolist()})
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True, double_precision=15)
+    else:
+        np.savez(path, y=masks, p=shares)
+    report = package.evaluate(path, target="y", pred="p")
+    assert report.task is not None
+    assert report.task.name == "masks"
+    assert {cell.loss for cell in report.cells} == {"dice", "iou_mask", "bce"}

@@ -169,7 +169,8 @@ def shape(kind: pa.DataType) -> Shape:
         return Shape("labels")
     if is_list(kind):
         inner = shape(kind.value_type)
-        return Shape(inner.kind, inner.width * kind.list_size if pa.types.is_fixed_size_list(kind) else 0)
+        width = inner.width * kind.list_size if pa.types.is_fixed_size_list(kind) else 0
+        return Shape(inner.kind, width, inner.axes + is_list(kind.value_type))
     if pa.types.is_boolean(kind):
         return Shape("boolean")
     return Shape("number" if is_number(kind) else "text" if is_text(kind) else "other", written=is_text(kind))

@@ -169,7 +169,8 @@ class FirstValue:
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.kind, self.width, written=self.plain is str)
+        axes = 2 if self.vector and self.plain is None else 1  # lists of lists
+        return Shape(self.kind, self.width, axes, self.plain is str)
 
     @staticmethod
     def of(value: Any, dialect: Dialect = STANDARD) -> FirstValue | None:
