@@ -15,6 +15,7 @@ import pytest
 from pyarrow import feather, ipc
 
 import lossctl
+from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError, UsageError
 
 RECORDS: list[dict[str, Any]] = [
@@ -92,3 +93,15 @@ def test_a_name_of_two_columns_is_refused(tmp_path: Path, container: str) -> Non
 
 
 ON_SCORE: dict[str, Any] = {"target": "y", "pred": "pred.score", "losses": "mae"}
+
+
+@pytest.mark.parametrize("container", ["Parquet", "Feather", "table"])
+@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize("later", [[1.0], [1.0, 2.0, 3.0]])
+def test_blocks_of_lists_of_another_length_are_refused(
+    tmp_path: Path, container: str, texts: bool, later: list[float]
+) -> None:
+    lists: list[Any] = [[1.0, 2.0]] * BLOCK + [later] * BLOCK
+    table = pa.table({"y": [[1.0, 2.0]] * 2 * BLOCK, "p": list(map(str, lists)) if texts else lists})
+    with pytest.raises(DataError, match=f"lists of different lengths: 2 and {len(later)}"):
+        lossctl.evaluate(CONTAINERS[container](table, tmp_path), target="y", pred="p", losses="mae")

@@ -154,6 +154,19 @@ class BlockReader:
 
     # which columns are read ------------------------------------------------------------------------------------------
 
+    def check_width(self, table: int, name: str, column: Numbers) -> None:
+        """Raise DataError where all lists of a piece are of another length than those of the first one."""
+        if (table, name) not in self._widths:
+            self._widths[table, name] = self.tables[table].shape(name).width
+        width = self._widths[table, name]
+        if len(column.values) != width and (column.null is None or not column.null.all()):
+            with self.tables[table].naming(name):
+                raise DataError(f"has lists of different lengths: {width} and {len(column.values)}")
+
+    @cached_property
+    def _widths(self) -> dict[tuple[int, str], int]:
+        return {}
+
     def line_of(self, table: int, name: str) -> int | None:
         """Return which line of a column counts: -1 for none, as it is another output's; None where all do."""
         if self.output is None:
@@ -513,6 +526,7 @@ class RoleArrays:
                         self._note(self.missing, Defect(table, name, "null"), codes < 0)
                     self._codes[table, name] = codes
                 elif isinstance(column, Numbers):
+                    reader.check_width(table, name, column)
                     line = reader.line_of(table, name)
                     if line is not None:
                         if line < 0:  # of another output
