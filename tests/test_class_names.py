@@ -393,3 +393,14 @@ def test_the_classes_to_give_stand_in_the_order_of_columns_that_bear_them(
     [classes] = shlex.split(advice[1])
     report = package.evaluate(data, target="y", pred={"m": columns}, losses="cce", classes=classes)
     assert report.cells[0].value == pytest.approx(-np.log([0.2, 0.7, 0.1]).mean())
+
+
+def test_two_spellings_of_one_number_are_no_two_classes(tmp_path: Path) -> None:
+    shares = {"1.10": [0.6, 0.2, 0.1], "1.1": [0.3, 0.7, 0.1], "2.0": [0.1, 0.1, 0.8]}
+    pd.DataFrame({"y": ["1.10", "1.1", "2.0"], **shares}).to_csv(tmp_path / "v.csv", index=False)
+    with pytest.raises(UsageError, match=r"columns 1\.10 and 1\.1 are one number.* as v1\.10 and v1\.1"):
+        package.evaluate(str(tmp_path / "v.csv"), target="y", pred={"m": list(shares)}, losses="cce")
+    named = {f"v{name}": column for name, column in shares.items()}
+    data = {"y": ["v1.10", "v1.1", "v2.0"], **named}
+    value = package.evaluate(data, target="y", pred={"m": list(named)}, losses="cce").cells[0].value
+    assert value == pytest.approx(-np.log([0.6, 0.7, 0.8]).mean())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Final, Literal
 
 import numpy as np
 
-from lossctl.core.domain import ClassCodes, OpenCodes, as_number, way_of_list
+from lossctl.core.domain import ClassCodes, OpenCodes, as_number, label, way_of_list
 from lossctl.errors import UsageError, listed, printable
 from lossctl.numerics.array import Array
 
@@ -74,6 +74,13 @@ def labels_by_name(columns: Sequence[str], pattern: str, words: Sequence[str]) -
     Raises UsageError where words may be either of two columns.
     """
     orders = readings(columns, pattern, words)
+    for names in orders.values():
+        for name, twin in combinations(names, 2):
+            if label(name) == label(twin) and label(name) in words and not {name, twin} <= set(words):
+                raise UsageError(
+                    f"the columns {name} and {twin} are one number, and so are such labels of the target; "
+                    f"write labels that are no numbers, as v{name} and v{twin}"
+                )
     if len(orders) > 1:
         raise UsageError(
             f"the columns {names_of(columns)} are named in two ways by labels of the target; "
