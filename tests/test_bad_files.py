@@ -227,7 +227,6 @@ def test_numbers_that_a_float_cannot_hold(refused: Refused, tmp_path: Path) -> N
         (pa.array([0, 1], pa.date32()), ["date32"]),
         (pa.array([0, 1], pa.timestamp("ms")), ["timestamp"]),
         (pa.array([b"1", b"2"]), ["binary"]),
-        (pa.array([{"a": 1}, {"a": 2}]), ["struct"]),
         (pa.array([[1.0, 2.0], [1.0]]), ["lengths"]),
         (pa.array([[1.0, None], [1.0, 2.0]]), ["null"]),
     ],
