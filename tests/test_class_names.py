@@ -24,6 +24,8 @@ from lossctl.errors import DataError, UsageError
 from tests.bad_input import DATA, USAGE, Write
 from tests.conftest import Lossctl, Refused
 
+pytestmark = pytest.mark.deep
+
 ROWS = 12
 KINDS: dict[str, list[Any]] = {
     "text": ["setosa", "versicolor", "virginica"],

@@ -18,6 +18,8 @@ import lossctl
 from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError, UsageError
 
+pytestmark = pytest.mark.deep
+
 RECORDS: list[dict[str, Any]] = [
     {"id": f"r{row}", "y": row / 3, "pred": {"score": row / 4, "of": {"group": "ab"[row % 2], "v": [row / 4]}}}
     for row in range(9)

@@ -18,6 +18,8 @@ from lossctl.io.dialect import Dialect
 from lossctl.io.source import Source
 from lossctl.io.table import Kind, Texts, decoded
 
+pytestmark = pytest.mark.deep
+
 Y_P: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae"}
 NAMES = ("a", "b", "c")
 PIECES = (
