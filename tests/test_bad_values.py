@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 import pytest
+from numpy.typing import NDArray
 
 import lossctl as package
+from lossctl.core.block import breach
+from lossctl.core.domain import Interval, extent
 from lossctl.errors import DataError, ExitCode
 from tests.bad_input import BCE, BLOCK, CCE, CLASSES, DATA, MSE, ON_P, ROWS, Write, long_csv, parquet
 from tests.conftest import Lossctl, Refused
@@ -231,3 +234,17 @@ def test_an_undefined_loss_is_no_bad_input(lossctl: Lossctl, write: Write) -> No
     (cell,) = outcome.json["results"]
     assert (cell["value"], cell["status"]) == (None, "undefined")
     assert "constant" in cell["reason"]
+
+
+def test_the_ends_of_a_column_do_not_speak_for_a_domain_that_admits_less() -> None:
+    class Even(Interval):
+        def admits(self, x: NDArray[np.float64]) -> bool:
+            return not self.outside(x).any()
+
+        def outside(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+            return np.any(x % 2 != 0, axis=0)
+
+    values = np.array([[2.0, 3.0, 4.0]])
+    found = breach(Even(), values, np.arange(3), extent(values, integers=True))
+    assert (found.count, found.row) == (1, 1)
+    assert breach(Interval(), values, np.arange(3), extent(values)).count == 0

@@ -19,19 +19,19 @@ LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\]\)?", re.DOTALL)  # as
 
 
 class Extent(NamedTuple):
-    """The least and the largest value of a block, NaN if there is one, and whether all are whole by their type."""
+    """The least and the largest value of a block, NaN if there is one, and whether all are integers by their type."""
 
     low: float
     high: float
-    whole: bool = False
+    integers: bool = False
 
 
 Test = Callable[[Array], Mask]
 
 
-def extent(x: Array, whole: bool = False) -> Extent:
+def extent(x: Array, integers: bool = False) -> Extent:
     """Return the extent of a block that is not empty."""
-    return Extent(float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None)), whole)
+    return Extent(float(np.minimum.reduce(x, axis=None)), float(np.maximum.reduce(x, axis=None)), integers)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ class Interval(Domain):
         return self.spans(extent(x)) if x.size and self.hole is None else not self.outside(x).any()
 
     def spans(self, extent: Extent) -> bool:
-        return self.hole is None and bool(Interval.holds(self, np.array(extent[:2])).all())
+        if self.hole is not None or type(self).admits is not Interval.admits:  # a subclass may admit less
+            return False
+        return bool(self.holds(np.array(extent[:2])).all())
 
     def contains(self, other: Interval) -> bool:
         """Return whether every value of `other` is a value of this interval."""
@@ -163,7 +165,7 @@ class Whole(Interval):
         return not self.outside(x).any()
 
     def spans(self, extent: Extent) -> bool:
-        return extent.whole and super().spans(extent)
+        return extent.integers and bool(self.holds(np.array(extent[:2])).all())
 
     def contains(self, other: Interval) -> bool:
         return isinstance(other, Whole) and super().contains(other)
@@ -184,9 +186,6 @@ class Gap(Interval):
 
     def admits(self, x: Array) -> bool:
         return not self.outside(x).any()
-
-    def spans(self, extent: Extent) -> bool:
-        return False
 
     def __str__(self) -> str:
         return f"{super().__str__()} without ({number(self.gap[0])}, {number(self.gap[1])})"
@@ -301,7 +300,7 @@ class Flag(Domain):
         return advice_on_labels(row, role)
 
     def spans(self, extent: Extent) -> bool:
-        return extent.low >= -1.0 and extent.high <= 1.0 and (extent.whole or (self.soft and extent.low >= 0.0))
+        return extent.low >= -1.0 and extent.high <= 1.0 and (extent.integers or (self.soft and extent.low >= 0.0))
 
     def sides(self, extent: Extent | None) -> tuple[Test, ...]:
         if extent is not None and extent.low >= 0.0:
@@ -555,13 +554,13 @@ def label(value: object) -> str:
 
 
 def _number_label(
-    text: str, sign: str, whole: str | None, point: str | None, fraction: str | None, exponent: str | None
+    text: str, sign: str, units: str | None, point: str | None, fraction: str | None, exponent: str | None
 ) -> str:
     """Write a number without an exponent and without zeros that say nothing."""
-    if not (whole or fraction) or not (point or (exponent or "0")[0] in "+-"):
+    if not (units or fraction) or not (point or (exponent or "0")[0] in "+-"):
         return text
-    digits = (whole or "") + (fraction or "")
-    place = len(whole or "") + int(exponent or 0)  # of the point, among the digits
+    digits = (units or "") + (fraction or "")
+    place = len(units or "") + int(exponent or 0)  # of the point, among the digits
     digits, place = "0" * -place + digits, max(place, 0)
     before, after = digits[:place].ljust(place, "0").lstrip("0"), digits[place:].rstrip("0")
     return f"{sign}{before or '0'}{after and '.'}{after}" if before or after else "0"

@@ -234,8 +234,8 @@ def numbers(array: pa.Array) -> Numbers:
         return Numbers(np.empty((1, 0)))
     values, present = as_float64(array), valid(array)
     if present is None:
-        whole = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
-        return Numbers(values[np.newaxis], whole=whole)
+        integers = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
+        return Numbers(values[np.newaxis], integers=integers)
     return Numbers(np.where(present, values, np.nan)[np.newaxis], ~present)
 
 
@@ -294,8 +294,8 @@ def as_float64(array: pa.Array) -> NDArray[np.float64]:
     """Return the values of an array of numbers or booleans; those of nulls are arbitrary."""
     if pa.types.is_int64(array.type) or pa.types.is_uint64(array.type):
         present = valid(array)
-        whole = buffer_of(array, np.int64 if pa.types.is_int64(array.type) else np.uint64)
-        return floats(whole if present is None else np.where(present, whole, whole.dtype.type(0)))
+        integers = buffer_of(array, np.int64 if pa.types.is_int64(array.type) else np.uint64)
+        return floats(integers if present is None else np.where(present, integers, integers.dtype.type(0)))
     plain = PLAIN.get(str(array.type))
     if plain is None:  # decimals, booleans and half floats
         numbers = buffer_of(array.cast(pa.float64()), np.float64)

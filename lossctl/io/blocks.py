@@ -390,8 +390,8 @@ class BlockReader:
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.sets:
-            members, known = self.rule.members(text), ClassCodes(self.rule.sets)
-            strange = next((label for label in members if known.of([label])[0] < 0), text)
+            members, codes = self.rule.members(text), ClassCodes(self.rule.sets)
+            strange = next((label for label in members if codes.of([label])[0] < 0), text)
             where = f"{self.where(table, breach.row)}, column {printable(column)!r}: label {printable(strange)!r}"
             return f"{where} is none of {listed(list(map(printable, self.rule.sets)))}{count}; --classes names others"
         if self.rule.negative is not None:
@@ -561,8 +561,8 @@ class RoleArrays:
             columns = [self._values[slot.table, name] for name in names]
             lines = [column.values for column in columns]
             values = self._shared[slot, Kind.NUMBER] = lines[0] if len(lines) == 1 else np.concatenate(lines)
-            low, high, whole = zip(*(column.extent for column in columns), strict=True)
-            self.extents[id(values)] = Extent(float(np.min(low)), float(np.max(high)), all(whole))
+            low, high, integers = zip(*(column.extent for column in columns), strict=True)
+            self.extents[id(values)] = Extent(float(np.min(low)), float(np.max(high)), all(integers))
         return self._shared[slot, Kind.NUMBER]
 
     def bits(self, lines: Array) -> list[Hashes]:

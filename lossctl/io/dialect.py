@@ -92,10 +92,10 @@ class Dialect:
     def number(self) -> str:
         """The pattern of a number, between blanks, for Python's `re` and for Arrow's."""
         point = re.escape(self.decimal)
-        whole = "[0-9]+"
+        digits = "[0-9]+"
         if self.thousands is not None:
-            whole = rf"(?:[0-9]{{1,3}}(?:{re.escape(self.thousands)}[0-9]{{3}})+|[0-9]+)"
-        return rf"[ \t]*[+-]?(?:(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+){EXPONENT}|{WORDS})[ \t]*"
+            digits = rf"(?:[0-9]{{1,3}}(?:{re.escape(self.thousands)}[0-9]{{3}})+|[0-9]+)"
+        return rf"[ \t]*[+-]?(?:(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+){EXPONENT}|{WORDS})[ \t]*"
 
     @cached_property
     def _number(self) -> re.Pattern[str]:

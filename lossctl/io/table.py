@@ -271,24 +271,24 @@ class Column(ABC):
 class Numbers(Column):
     """(width, rows) float64 values, NaN where null; `null` is (rows,) True for nulls, None where there are none.
 
-    whole: whether all are whole numbers by their type.
+    integers: whether all are integers by their type.
     """
 
     values: Array
     null: Mask | None = None
-    whole: bool = False
+    integers: bool = False
 
     @cached_property
     def extent(self) -> Extent:
         """The least and the largest value; NaN if there is one."""
-        return extent(self.values, self.whole) if self.values.size else Extent(0.0, 0.0)
+        return extent(self.values, self.integers) if self.values.size else Extent(0.0, 0.0)
 
     @property
     def rows(self) -> int:
         return self.values.shape[1]
 
     def cut(self, rows: slice) -> Numbers:
-        return Numbers(self.values[:, rows], _cut(self.null, rows), self.whole)
+        return Numbers(self.values[:, rows], _cut(self.null, rows), self.integers)
 
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:

@@ -72,13 +72,13 @@ def counted(batch: Batch, ignore_class: Ignored) -> Batch:
     if ignore_class is None:
         return batch
 
-    def known(batch: Batch) -> Batch:
+    def without_holes(batch: Batch) -> Batch:
         unknown = holes(batch, ignore_class)
         background = 0.0 if batch.activation == "none" else -np.inf
         roles = {"target": np.where(unknown, 0.0, batch.target), "pred": np.where(unknown, background, batch.raw)}
         return Batch(roles, form=batch.form, activation=batch.activation)
 
-    return batch.related(f"without {ignore_class}", known)
+    return batch.related(f"without {ignore_class}", without_holes)
 
 
 def pixels(batch: Batch, ignore_class: Ignored) -> Array | float:
@@ -404,8 +404,8 @@ def with_pixels(
 ) -> tuple[Array, Array]:
     """Return the overlap of masks, and the mean over their pixels, or of slopes by them; `ignore_class` is of args."""
     ignore_class = args.pop("ignore_class")
-    known, count = counted(batch, ignore_class), pixels(batch, ignore_class)
-    overlaps, costs = overlap(known, smooth), cost(known, **args)
+    masks, count = counted(batch, ignore_class), pixels(batch, ignore_class)
+    overlaps, costs = overlap(masks, smooth), cost(masks, **args)
     if overlaps.ndim == 1:
         return overlaps, column_sum(costs) / count
     unknown = False if ignore_class is None else holes(batch, ignore_class)
@@ -441,7 +441,7 @@ def dice_ce(
     Elsewhere:
         MONAI  DiceCELoss(sigmoid=True)  = dice_ce:smooth=1e-5 --activation sigmoid
     """
-    overlap, cost = with_pixels(_dice, lambda known: -log_observed(known), batch, smooth, ignore_class=ignore_class)
+    overlap, cost = with_pixels(_dice, lambda masks: -log_observed(masks), batch, smooth, ignore_class=ignore_class)
     return lambda_dice * overlap + expected(lambda_ce, cost)
 
 
