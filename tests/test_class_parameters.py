@@ -119,10 +119,10 @@ def test_one_command_ignores_a_label_in_every_loss(lossctl: Lossctl) -> None:
     assert all(cell["ci"] for cell in cells if cell["value"])
 
 
-def test_a_threshold_and_an_ignored_class_exclude_each_other() -> None:
-    with pytest.raises(UsageError) as refusal:
-        lossctl.get("zero_one:threshold=0.3,ignore_class=a")
-    assert str(refusal.value) == "ignore_class is for class labels, which the other parameters rule out"
+def test_an_ignored_word_beside_a_threshold_needs_to_know_which_label_is_a_yes() -> None:
+    loss = lossctl.get("zero_one:threshold=0.3,ignore_class=a")
+    with pytest.raises(UsageError, match="ignore_class=a is no number; --positive-label LABEL says which"):
+        loss(target=FLAGS, pred=PROB)
 
 
 @pytest.mark.parametrize("spec", ["brier", "zero_one:threshold=0.5", "ece:n_bins=15", "poly1:epsilon=2", "gce:q=0.7"])

@@ -274,10 +274,89 @@ def test_pixels_that_do_not_count_are_as_if_they_were_not_there(spec: str, activ
         assert found == pytest.approx(together, rel=1e-13)
 
 
+PIXEL_LOSSES = ["bce", "bce:pos_weight=3", "bce:class_weight=1/2", "focal", "focal:alpha=0.25", "hamming", "asymmetric"]
+
+
+@pytest.mark.parametrize("void", ["255", "-1", "2/255"])
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+@pytest.mark.parametrize("spec", PIXEL_LOSSES)
+def test_losses_of_pixels_are_the_mean_over_those_that_count(spec: str, activation: str | None, void: str) -> None:
+    target = MASKS.reshape(6, 16).astype(float)
+    pred = RNG.normal(0.0, 2.0, target.shape) if activation else PIXELS.reshape(target.shape)
+    marked = np.where(RNG.random(target.shape) < 0.3, float(void.split("/")[-1]), target)
+    counts = marked == target
+    loss = package.get(spec)
+    ignoring = loss.bind(ignore_class=void.split("/"))
+    expected = loss(target=target[counts], pred=pred[counts], activation=activation)
+    assert ignoring(target=marked, pred=pred, activation=activation) == pytest.approx(expected, rel=1e-13)
+    found = package.evaluate(
+        {"t": marked.reshape(MASKS.shape), "p": pred.reshape(MASKS.shape)},
+        target="t",
+        pred="p",
+        losses=ignoring.spec,
+        activation=activation,
+    )
+    assert found.cells[0].value == pytest.approx(expected, rel=1e-13)
+    if loss.gradient is not None:
+        slope = np.asarray(ignoring.grad(target=marked, pred=pred, activation=activation))
+        rest = np.asarray(loss.grad(target=target, pred=pred, activation=activation))
+        assert slope[counts] == pytest.approx(rest[counts], rel=1e-12)
+        assert not slope[~counts].any()
+
+
+@pytest.mark.parametrize("weights", ["square", "simple", "uniform"])
+@pytest.mark.parametrize("void", [255, 1], ids=["void", "class"])
+def test_pixels_of_several_classes_that_do_not_count(weights: str, void: int) -> None:
+    classes, image = RNG.integers(0, 3, 60), np.repeat(np.arange(3), 20)
+    shares = RNG.dirichlet(np.ones(3), 60)
+    marked = np.where(RNG.random(60) < 0.3, void, classes)
+    counts = marked != void
+    loss = package.get("generalized_dice").bind(weights=weights)
+    expected = loss(target=classes[counts], pred=shares[counts], query=image[counts], classes=[0, 1, 2])
+    ignoring = loss.bind(ignore_class=str(void))
+    found = ignoring(target=marked, pred=shares, query=image, classes=[0, 1, 2])
+    assert found == pytest.approx(expected if void == 255 else found, rel=1e-13)
+    data = {"t": marked, "p": shares, "i": image}
+    by_command = package.evaluate(data, target="t", pred="p", roles="query=i", losses=ignoring.spec)
+    assert by_command.cells[0].value == pytest.approx(found, rel=1e-15)
+    smooth = package.evaluate(data, target="t", pred="p", roles="query=i", losses=f"{ignoring.spec},smooth=1")
+    assert smooth.cells[0].value != found
+
+
+@pytest.mark.parametrize("loss", ["bce", "focal", "brier", "zero_one", "zero_one:threshold=0.3", "ece"])
+@pytest.mark.parametrize("labels", [("no", "yes", "unsure"), ("1", "2", "-1"), ("0", "1", "9")])
+def test_a_third_label_of_yes_and_no_that_does_not_count(loss: str, labels: tuple[str, str, str]) -> None:
+    codes = RNG.integers(0, 3, 40)
+    words, p = np.array(labels)[codes], RNG.random(40)
+    rest = {"y": (codes[codes < 2] == 1).astype(float), "p": p[codes < 2]}
+    spec = f"{loss}{',' if ':' in loss else ':'}ignore_class={labels[2]}"
+    found = package.evaluate({"y": words, "p": p}, target="y", pred="p", losses=spec, positive_label=labels[1])
+    expected = package.evaluate(rest, target="y", pred="p", losses=loss).cells[0].value
+    assert found.cells[0].value == pytest.approx(expected, rel=1e-13)
+    by_call = package.get(spec)(target=words, pred=p, positive_label=labels[1])
+    assert by_call == pytest.approx(expected, rel=1e-13)
+
+
+def test_what_does_not_count_is_told_from_yes_and_no() -> None:
+    data = {"y": np.array([0.0, 1.0, 2.0]), "p": np.array([0.1, 0.9, 0.5])}
+    with pytest.raises(UsageError, match="ignore_class=void is no number; --positive-label LABEL says which"):
+        package.evaluate(data, target="y", pred="p", losses="bce:ignore_class=void")
+    with pytest.raises(UsageError, match="needs a label that is neither"):
+        package.evaluate(data, target="y", pred="p", losses="bce:ignore_class=1", positive_label="2")
+    with pytest.raises(UsageError, match="brier does not ignore 'void'"):
+        package.evaluate(
+            data | {"y": ["a", "b", "void"]},
+            target="y",
+            pred="p",
+            losses=["bce:ignore_class=void", "brier"],
+            positive_label="a",
+        )
+
+
 def test_a_void_label_in_a_mask_names_the_parameter() -> None:
     target = np.where(RNG.random((6, 4, 4)) < 0.1, 255, MASKS)
     data = {"t": target, "p": PIXELS}
-    with pytest.raises(DataError, match="such as dice, take ignore_class=255"):
+    with pytest.raises(DataError, match="such as bce and dice take ignore_class=255"):
         package.evaluate(data, target="t", pred="p", losses="dice")
     assert package.evaluate(data, target="t", pred="p", losses="dice:ignore_class=255").cells[0].value is not None
     both = np.where(target == 255, 128, MASKS * 255)

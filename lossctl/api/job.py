@@ -26,6 +26,7 @@ from lossctl.core.domain import (
     Mark,
     Probability,
     as_number,
+    hole_fault,
 )
 from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
@@ -651,14 +652,27 @@ class Job:
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
                 f"--positive-label {self._two_labels()} says which label is 1"
             )
-        ignored = tuple(label for _, loss, _ in self._fits for label in loss.ignored) if arrays else ()
         return TargetRule(
             positive=positive,
             negative=negative,
             decided=frozenset(self._label_models),
             arrays=arrays,
-            ignored=tuple(dict.fromkeys(ignored)),
+            ignored=self._ignored_flags(positive),
         )
+
+    def _ignored_flags(self, positive: str | None) -> tuple[str, ...]:
+        """Return the labels that do not count among yes and no; raise UsageError where they cannot be told."""
+        ignored = self._ignored()
+        if fault := hole_fault(ignored, positive):
+            raise UsageError(fault)
+        if None in map(as_number, ignored):
+            for name, loss, _ in self._fits:
+                if strange := [label for label in ignored if label not in loss.ignored]:
+                    raise UsageError(
+                        f"{name} does not ignore {printable(strange[0])!r}; give ignore_class to every loss, or ask "
+                        "apart"
+                    )
+        return ignored if positive is not None else ()
 
 
 def _usual(names: Sequence[str], framed: str) -> list[Loss]:

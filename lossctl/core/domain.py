@@ -288,13 +288,17 @@ def no_row(x: Array) -> Mask:
 
 @dataclass(frozen=True)
 class Flag(Domain):
-    """A yes/no label written {0, 1}, {-1, +1} or as booleans; `soft` admits probabilities too."""
+    """A yes/no label written {0, 1}, {-1, +1} or as booleans; `soft` admits probabilities too.
+
+    ignored: numbers that stand where none is known.
+    """
 
     soft: bool = False
+    ignored: tuple[float, ...] = ()
 
     def outside(self, x: Array) -> Mask:
         inside = ((x >= 0.0) & (x <= 1.0)) | (x == -1.0) if self.soft else (x == 0.0) | (x == 1.0) | (x == -1.0)
-        return ~np.logical_and.reduce(inside, axis=0)
+        return ~np.logical_and.reduce(inside | np.isin(x, self.ignored) if self.ignored else inside, axis=0)
 
     def advice(self, row: Array, role: str) -> str:
         return advice_on_labels(row, role)
@@ -305,6 +309,10 @@ class Flag(Domain):
     def sides(self, extent: Extent | None) -> tuple[Test, ...]:
         if extent is not None and extent.low >= 0.0:
             return no_row, lambda x: x < 1.0
+        if -1.0 in self.ignored:
+            return no_row, lambda x: (x >= 0.0) & (x < 1.0)
+        if 0.0 in self.ignored:
+            return lambda x: x == -1.0, lambda x: (x > 0.0) & (x < 1.0)
         return lambda x: x == -1.0, lambda x: (x >= 0.0) & (x < 1.0)
 
     def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
@@ -312,7 +320,8 @@ class Flag(Domain):
         return np.where(rng.random((width, rows)) < 0.5, rng.random((width, rows)), hard) if self.soft else hard
 
     def __str__(self) -> str:
-        return "{0, 1} or {-1, +1}" + (" or a probability in [0, 1]" if self.soft else "")
+        numbers = "".join(f" or {x:g}" for x in self.ignored)
+        return "{0, 1} or {-1, +1}" + (" or a probability in [0, 1]" if self.soft else "") + numbers
 
 
 def advice_on_labels(row: Array, role: str) -> str:
@@ -323,9 +332,8 @@ def advice_on_labels(row: Array, role: str) -> str:
     if role != "target" or not labels.size:
         return ""
     if len(row) > 1 and (row == 1.0).any():
-        return (
-            f"if that stands where nothing is known, losses of masks, such as dice, take ignore_class={labels.max():g}"
-        )
+        number = labels[np.argmax(np.abs(labels))]
+        return f"if that stands where nothing is known, losses such as bce and dice take ignore_class={number:g}"
     return f"if these are two labels, --positive-label {labels.max():g} says which is 1"
 
 
@@ -651,6 +659,28 @@ def way_of_list(text: str) -> str:
     is_list = bool(numbers) and None not in numbers
     way = "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
     return way if is_list else ""
+
+
+HOLE: Final = 2.0  # what stands for a word that does not count among 0 and 1
+
+
+def hole(label: str) -> float:
+    """Return the number that stands among 0 and 1 for a label that does not count."""
+    value = as_number(label)
+    return HOLE if value is None else value
+
+
+def hole_fault(ignored: Sequence[str], positive: str | None) -> str:
+    """Say why labels cannot be left out of a target of yes and no; nothing where they can."""
+    for label in ignored:
+        if positive is None and as_number(label) is None:
+            return f"ignore_class={label} is no number; --positive-label LABEL says which label of the target is 1"
+        if positive is not None and hole(label) in (0.0, 1.0):
+            return (
+                f"ignore_class={label}: beside --positive-label {positive} the target becomes 0 and 1, so what does "
+                "not count needs a label that is neither"
+            )
+    return ""
 
 
 def as_number(text: str) -> float | None:

@@ -28,10 +28,13 @@ from lossctl.core.domain import (
     SIMPLEX,
     ClassCodes,
     Codes,
+    Flag,
     Interval,
     LogSimplex,
     OpenCodes,
     Score,
+    hole,
+    hole_fault,
     label,
 )
 from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, READINGS, Form, Reading, checked_task, form_wish
@@ -733,6 +736,9 @@ def checked(
     if match is None:
         raise UsageError(f"{misfit(loss, widths)}{_reshaping(loss, widths, next(iter(lengths.values())))}")
     loss, form = match
+    positive = None if positive_label is None else label(positive_label)
+    if isinstance(form.roles.get("target"), Flag) and (fault := hole_fault(loss.ignored, positive)):
+        raise UsageError(fault)
     if fault := unfit(loss, form, name):
         raise UsageError(fault)
     columns: Arrays = {}
@@ -909,12 +915,15 @@ def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> A
     if target is None:
         raise UsageError(f"{loss.spec} takes no target, of which positive_label speaks")
     words = [label(word) for word in target.reshape(-1).tolist()]
-    others = [word for word in dict.fromkeys(words) if word != label(positive_label)]
+    ignored = ClassCodes(loss.ignored)
+    holes = {word: hole(word) for word in dict.fromkeys(words) if ignored.of([word])[0] >= 0}
+    others = [word for word in dict.fromkeys(words) if word != label(positive_label) and word not in holes]
     if len(others) > 1:
         raise DataError(f"positive_label={positive_label!r}: {listed(others)} are {len(others)} others; one is allowed")
     if words and others == list(dict.fromkeys(words)):
         raise DataError(f"positive_label={positive_label!r}: no row has this label; they have {others[0]!r}")
-    return np.array([word == label(positive_label) for word in words], dtype=np.float64).reshape(target.shape)
+    values = [holes.get(word, float(word == label(positive_label))) for word in words]
+    return np.array(values, dtype=np.float64).reshape(target.shape)
 
 
 def _columns(role: str, array: NDArray[Any]) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
-from lossctl.core.domain import ClassCodes, Extent, OpenCodes
+from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
@@ -629,14 +629,18 @@ class RoleArrays:
             self._note(self.faults, defect, classes == -2)
             return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
         positive = self._reader.positive_codes.of(words) == 0
-        negatives = np.flatnonzero(~positive[:-1])
+        values = positive.astype(np.float64)
+        ignored = ClassCodes(rule.ignored).of(words)
+        holes = ignored >= 0
+        values[holes] = np.array([*map(hole, rule.ignored)])[ignored[holes]] if rule.ignored else 0.0
+        negatives = np.flatnonzero(~(positive | holes)[:-1])
         if rule.negative is not None:
-            none = ~positive & (ClassCodes((rule.negative,)).of(words) != 0)
+            none = ~positive & ~holes & (ClassCodes((rule.negative,)).of(words) != 0)
             none[-1] = False  # the null code
             self._note(self.faults, defect, none[codes])
         elif len(negatives) > 1:  # a third label is a typo or another task, never silently "not positive"
             self._note(self.faults, defect, np.isin(codes, negatives[1:]))
-        return np.where(codes < 0, np.nan, positive[codes])[np.newaxis]
+        return np.where(codes < 0, np.nan, values[codes])[np.newaxis]
 
     def compare(self, target: NDArray[Any], slot: Slot) -> None:
         """Record rows at which another table has another target."""

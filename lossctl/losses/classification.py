@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 
 from lossctl.core.batch import Batch, flag, log_prob, other_prob
-from lossctl.core.declare import Recipe, loss, recipe
+from lossctl.core.declare import Recipe, recipe
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, Interval
 from lossctl.core.statistic import Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASS_ROWS, CLASSES, in_logs
@@ -19,6 +19,7 @@ from lossctl.losses.outcome import (
     IGNORE_CLASS,
     SHARED,
     ClassWeight,
+    Ignored,
     Outcome,
     Smoothing,
     answers,
@@ -48,13 +49,22 @@ from lossctl.numerics.quotient import expected
 LOG_CLASSES = in_logs(CLASSES, "pred")
 
 
-@outcome_loss("eps", "pos_weight", "label_smoothing", "class_weight", elasticity=lambda outcome: -1.0, forms=(BINARY,))
+@outcome_loss(
+    "eps",
+    "pos_weight",
+    "label_smoothing",
+    "class_weight",
+    elasticity=lambda outcome: -1.0,
+    forms=(BINARY,),
+    later=("ignore_class",),
+)
 def bce(outcome: Outcome) -> Array:
     """Binary cross-entropy (log loss) of probabilities.
 
     Exact: p = 0 for an observed 1 costs infinity. A row with several outputs (multilabel) is their mean.
     Targets are 0/1, -1/+1 or probabilities. From logits (--activation sigmoid) no digit is lost at any size.
-    label_smoothing = e makes of y the soft target (1 - e) y + e/2.
+    label_smoothing = e makes of y the soft target (1 - e) y + e/2. With ignore_class the mean is over all outputs (or
+    pixels) that count.
 
     Formula: mean of -[w y ln p + (1 - y) ln(1 - p)], w = pos_weight
     Unit: nats
@@ -215,7 +225,7 @@ def _asymmetric_gradient(batch: Batch, *, gamma_pos: float, gamma_neg: float, cl
     return binary_slope(batch, no.weighed(of_no), yes.weighed(of_yes))
 
 
-@loss(forms=(BINARY,), gradient=_asymmetric_gradient, raw_gradient=_asymmetric_gradient)
+@class_loss(forms=(BINARY,), gradient=_asymmetric_gradient, raw=True, later=("ignore_class",))
 def asymmetric(
     batch: Batch,
     *,
@@ -287,7 +297,7 @@ EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), interva
     forms=lambda ignore_class: label_forms((CLASSES, CLASS_ROWS), ignore_class),
     best=1.0,
 )
-def perplexity(ignore_class: str | None) -> Recipe:
+def perplexity(ignore_class: Ignored) -> Recipe:
     """Exponential of the cross-entropy: how many equally likely classes the model hesitates between.
 
     e to the power of cce: 1 is certain and right, K a guess among K classes. The exponential multiplies the

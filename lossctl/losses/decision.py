@@ -18,7 +18,7 @@ from lossctl.core.loss import Part
 from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECIDED, DECISION, ONE_HOT_ROWS
-from lossctl.losses.outcome import IGNORE_CLASS, class_loss, counted, has_labels, label_forms, part_of, pick
+from lossctl.losses.outcome import IGNORE_CLASS, Ignored, class_loss, counted, has_labels, label_forms, part_of, pick
 from lossctl.numerics.array import Array
 
 Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]
@@ -208,8 +208,8 @@ def gaps_and_counts(n_bins: float) -> tuple[Part, ...]:
     return (*in_bins(n_bins, underconfidence), *in_bins(n_bins, unit))
 
 
-def bin_forms(ignore_class: str | None) -> tuple[Form, ...]:
-    """Return the forms, which have labels where one is ignored."""
+def bin_forms(ignore_class: Ignored) -> tuple[Form, ...]:
+    """Return the forms whose target can hold what is ignored."""
     return label_forms((DECISION, CLASSES, ONE_HOT_ROWS), ignore_class)
 
 
@@ -232,7 +232,7 @@ RMSCE = Statistic("root of a sum over bins", _rmsce, interval="log")
 
 
 @recipe(params=PARAMS, forms=bin_forms)
-def ece(n_bins: float, ignore_class: str | None) -> Recipe:
+def ece(n_bins: float, ignore_class: Ignored) -> Recipe:
     """Expected calibration error: how far confidence is from accuracy, bin by bin.
 
     Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class
@@ -253,7 +253,7 @@ def ece(n_bins: float, ignore_class: str | None) -> Recipe:
 
 
 @recipe(params=PARAMS, forms=bin_forms)
-def mce(n_bins: float, ignore_class: str | None) -> Recipe:
+def mce(n_bins: float, ignore_class: Ignored) -> Recipe:
     """Maximum calibration error: the largest gap between confidence and accuracy in any bin.
 
     Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class
@@ -274,7 +274,7 @@ def mce(n_bins: float, ignore_class: str | None) -> Recipe:
 
 
 @recipe(params=PARAMS, forms=bin_forms)
-def rmsce(n_bins: float, ignore_class: str | None) -> Recipe:
+def rmsce(n_bins: float, ignore_class: Ignored) -> Recipe:
     """Root mean squared calibration error.
 
     Rows are sorted into bins of equal width by their confidence: the probability of a yes (binary), or of the class

@@ -20,8 +20,18 @@ from lossctl.core.param import Choice, Label, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.errors import UsageError
 from lossctl.losses.forms import MASKS, of_kinds
-from lossctl.losses.outcome import binary_slope, class_rows, log_observed, other_observed, prob_observed
-from lossctl.numerics.array import Array, Mask
+from lossctl.losses.outcome import (
+    Ignored,
+    binary_slope,
+    class_rows,
+    holes,
+    ignored_flags,
+    ignored_labels,
+    log_observed,
+    other_observed,
+    prob_observed,
+)
+from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
 from lossctl.numerics.quotient import expected
 
@@ -39,32 +49,19 @@ Beta = Annotated[float, NON_NEGATIVE, "weight of false negatives"]
 Counts = tuple[Array, Array]  # of pixels: the part that a loss is of, and what it is divided by
 
 
-Ignored = str | tuple[str, ...] | None
 IGNORED: Final = "number in the target whose pixels do not count, or several as 254/255"
 IgnoreClass = Annotated[Ignored, Label(), IGNORED]
 IGNORE = Param("ignore_class", None, Label(), IGNORED, signed=False)
 
 
-def ignored_numbers(ignore_class: Ignored) -> tuple[float, ...]:
-    """Return the numbers of pixels that do not count; raise UsageError for a label that is none."""
-    labels = () if ignore_class is None else (ignore_class,) if isinstance(ignore_class, str) else ignore_class
-    numbers = [as_number(label) for label in labels]
-    if None in numbers:
-        raise UsageError(f"ignore_class={'/'.join(labels)}: the pixels of a mask are numbers")
-    return tuple(number for number in numbers if number is not None)
-
-
 def mask_forms(ignore_class: Ignored) -> tuple[Form, ...]:
     """Return the form of masks, whose target may hold numbers that do not count."""
-    numbers = ignored_numbers(ignore_class)
-    if not numbers:
+    labels = ignored_labels(ignore_class)
+    if None in map(as_number, labels):
+        raise UsageError(f"ignore_class={'/'.join(labels)}: the pixels of a mask are numbers")
+    if not labels:
         return FORM
-    return (replace(MASKS, roles={**MASKS.roles, "target": replace(MASK, ignored=numbers)}),)
-
-
-def holes(batch: Batch, ignore_class: Ignored) -> Mask:
-    """Return the pixels that do not count."""
-    return np.isin(batch.target, ignored_numbers(ignore_class))
+    return (replace(MASKS, roles={**MASKS.roles, "target": replace(MASK, ignored=ignored_flags(ignore_class))}),)
 
 
 def counted(batch: Batch, ignore_class: Ignored) -> Batch:
@@ -508,7 +505,7 @@ PIXELS = Form(
 POWERS = {"square": 2.0, "simple": 1.0, "uniform": 0.0}
 
 
-@set_loss(forms=(PIXELS,))
+@set_loss(forms=(PIXELS,), later=("ignore_class",))
 def generalized_dice(
     batch: Batch,
     *,
@@ -516,6 +513,9 @@ def generalized_dice(
         str, Choice(tuple(POWERS)), "weight of a class: one over its squared pixels, its pixels, or 1"
     ] = "square",
     smooth: Annotated[float, NON_NEGATIVE, "added to numerator and denominator of each image"] = 0.0,
+    ignore_class: Annotated[
+        Ignored, Label(), "label whose pixels do not count, or several as -1/255; none need be a class"
+    ] = None,
 ) -> Array:
     """Generalised Dice loss of several classes.
 
@@ -535,8 +535,9 @@ def generalized_dice(
             = generalized_dice:smooth=1e-5 --activation softmax
     """
     truth, first = class_rows(batch), starts(batch)
+    counts = 1.0 if ignore_class is None else (~holes(batch, ignore_class)).astype(np.float64)
     shared, missed, size = (
-        np.add.reduceat(x, first, axis=1)
+        np.add.reduceat(x * counts, first, axis=1)
         for x in (batch.pred * truth, np.where(truth == 1.0, other_prob(batch), batch.pred), truth)
     )
     occurs = size > 0.0

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, of_target, other_prob, sign
 from lossctl.core.declare import Recipe, call, declare
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Interval
-from lossctl.core.form import Form
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole
+from lossctl.core.form import DECIDED, Form
 from lossctl.core.loss import Gradient, Loss, Part
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
 from lossctl.core.statistic import WEIGHTED, Statistic, from_value
 from lossctl.errors import UsageError, listed
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.quotient import expected, per_probability
 
 # the probability that was given to what was observed -------------------------------------------------------------
@@ -119,8 +119,12 @@ Alpha = Annotated[
     "factor on each class; a number alone is that of the positive class, 1 - alpha of the other, or of every class if "
     "multiclass",
 ]
+Ignored = str | tuple[str, ...] | None
 IGNORE_CLASS = Param(
-    "ignore_class", None, Label(), "label whose rows do not count, or several as -1/255; they need not be classes"
+    "ignore_class",
+    None,
+    Label(),
+    "label whose rows, or of several columns whose places, do not count, or several as -1/255; none need be a class",
 )
 
 
@@ -329,18 +333,46 @@ def binary_slope(batch: Batch, no: Array | float, yes: Array | float) -> Array:
 # rows that do not count -------------------------------------------------------------------------------------------
 
 
+def ignored_labels(ignore_class: Ignored) -> tuple[str, ...]:
+    """Return the labels that do not count."""
+    return () if ignore_class is None else (ignore_class,) if isinstance(ignore_class, str) else ignore_class
+
+
+def ignored_flags(ignore_class: Ignored) -> tuple[float, ...]:
+    """Return the numbers that do not count among 0 and 1."""
+    return tuple(dict.fromkeys(map(hole, ignored_labels(ignore_class))))
+
+
+def holes(batch: Batch, ignore_class: Ignored) -> Mask:
+    """Return what does not count: of rows with a label or predicted class (rows,) or (1, rows), of columns each."""
+    labels = ignored_labels(ignore_class)
+    if has_labels(batch) or batch.form == DECIDED:
+        return np.isin(batch.target, ClassCodes(class_names(batch)).and_ignored(labels).of(labels)[:-1])
+    return np.isin(batch.target, ignored_flags(ignore_class))
+
+
+def without_holes(batch: Batch, ignore_class: Ignored) -> Batch:
+    """Return a batch of columns of yes and no with a no where nothing counts, others as they are."""
+    if has_labels(batch) or batch.form == DECIDED:
+        return batch
+
+    def filled(batch: Batch) -> Batch:
+        roles = {**batch.roles, "target": np.where(holes(batch, ignore_class), 0.0, batch.target)}
+        return Batch(roles, form=batch.form, activation=batch.activation, classes=batch.classes)
+
+    return batch.related(f"no for {ignore_class}", filled)
+
+
 def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
     """Return a function of a batch and further arguments as a part with these parameters.
 
-    If `ignore_class` is one of them, the result is 0 in rows of that label.
+    If `ignore_class` is one of them, the result is 0 where the target is that label.
     """
 
-    def part(batch: Batch, *, ignore_class: str | tuple[str, ...] | None = None, **args: Value) -> Array:
+    def part(batch: Batch, *, ignore_class: Ignored = None, **args: Value) -> Array:
         if ignore_class is None:
             return function(batch, **args)
-        labels = [ignore_class] if isinstance(ignore_class, str) else ignore_class
-        codes = ClassCodes(class_names(batch)).and_ignored(labels).of(labels)[:-1]
-        return np.where(np.isin(batch.target, codes), 0.0, function(batch, **args))
+        return np.where(holes(batch, ignore_class), 0.0, function(without_holes(batch, ignore_class), **args))
 
     words = [Parameter(param.name, Parameter.KEYWORD_ONLY) for param in params]
     signature = Signature([Parameter("batch", Parameter.POSITIONAL_OR_KEYWORD), *words])
@@ -366,17 +398,24 @@ def over_mass(statistic: Statistic) -> Statistic:
     )
 
 
-def counted(statistic: Statistic, *parts: Part, ignore_class: str | None) -> Recipe:
+def counted(statistic: Statistic, *parts: Part, ignore_class: Ignored) -> Recipe:
     """Return the recipe of a statistic over the rows that count."""
     return Recipe(parts, statistic) if ignore_class is None else Recipe((*parts, class_mass), over_mass(statistic))
 
 
-def label_forms(forms: tuple[Form, ...], ignore_class: str | None) -> tuple[Form, ...]:
-    """Return those of the forms that have class labels, if one is ignored; raise UsageError where none has."""
-    labels = tuple(form for form in forms if form.labels or form.decided)
-    if ignore_class is not None and not labels:
-        raise UsageError("ignore_class is for class labels, which the other parameters rule out")
-    return forms if ignore_class is None else labels
+def label_forms(forms: tuple[Form, ...], ignore_class: Ignored) -> tuple[Form, ...]:
+    """Return those of the forms whose target can hold what is ignored, if something is: labels, or yes and no."""
+    if ignore_class is None:
+        return forms
+    ignoring: list[Form] = []
+    for form in forms:
+        domain = form.roles["target"]
+        if form.labels or form.decided:
+            ignoring.append(form)
+        elif isinstance(domain, Flag):
+            holes_too = replace(domain, ignored=ignored_flags(ignore_class))
+            ignoring.append(replace(form, roles={**form.roles, "target": holes_too}))
+    return tuple(ignoring)
 
 
 # how the losses of the family are declared -----------------------------------------------------------------------
@@ -393,8 +432,8 @@ def class_loss(
 ) -> Callable[[Part], Loss]:
     """Declare the mean of `function(batch, *, params) -> per-row values` of classes or binary outcomes.
 
-    Where a form has labels, one of them can be ignored; with class weights the mean divides by them; smoothed targets
-    have no best prediction that is known beforehand. forms: may depend on parameters that it names. params: in place
+    Labels of a target can be ignored; with class weights the mean divides by them; smoothed targets have no best
+    prediction that is known beforehand. forms: may depend on parameters that it names. params: in place
     of those of the function. raw: whether the gradient takes care of activations. later: parameters that the loss got
     after the first release.
     """
@@ -402,7 +441,7 @@ def class_loss(
     def declared(function: Part) -> Loss:
         every = params_of(function) if params is None else params
         layouts = call(forms, {param.name: param.default for param in every}) if callable(forms) else forms
-        if any(form.labels for form in layouts):
+        if any(form.labels or isinstance(form.roles["target"], Flag) for form in layouts):
             every = (*every, IGNORE_CLASS)
         every = tuple(replace(param, signed=param.name not in later) for param in every)
         part = part_of(function, every)

@@ -340,7 +340,8 @@ def best_is_at_the_truth(case: Case) -> None:
 
 def spelling_of_flags_is_free(case: Case) -> None:
     """Check that flags written -1 and +1, or as booleans, give the same numbers as 0 and 1."""
-    if not isinstance(case.form.roles.get("target"), Flag):
+    domain = case.form.roles.get("target")
+    if not isinstance(domain, Flag) or not {-1.0, 0.0, 1.0}.isdisjoint(domain.ignored):
         return
     arguments = case.arguments(hard(case.form, case.data()))
     due = Answer(case, arguments)
