@@ -33,6 +33,46 @@ def test_the_losses_are_those_of_the_list(lossctl: Lossctl) -> None:
     assert lossctl("losses", "list").out.splitlines()[-1].startswith(f"{len(NAMES)} losses;")
 
 
+def test_the_list_is_a_page_of_names_by_family(lossctl: Lossctl) -> None:
+    lines = lossctl("losses", "list").out.splitlines()
+    assert len(lines) <= 70
+    assert max(map(len, lines)) <= 80
+    assert next(line for line in lines if line.startswith("boxes ")).split(None, 1)[1] == (
+        "iou, iou_log, alpha_iou, giou, diou, ciou, eiou"
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        (["--family", "boxes"], ["iou", "iou_log", "alpha_iou", "giou", "diou", "ciou", "eiou"]),
+        (["--task", "triplets"], ["triplet", "soft_triplet"]),
+        (["--task", "boxes", "--search", "giou CONVERGES"], ["iou", "diou"]),
+        (["--search", "smoothl1loss"], ["smooth_l1"]),  # what torch calls it
+        (["--search", "no such words"], []),
+    ],
+)
+def test_the_list_has_the_losses_that_fit_all_conditions(
+    conditions: list[str], expected: list[str], lossctl: Lossctl
+) -> None:
+    entries = lossctl("losses", "list", *conditions, "-f", "json").json["losses"]
+    names = [entry["name"] for entry in entries]
+    assert set(expected) == set(names)
+    table = lossctl("losses", "list", *conditions).out
+    for entry in entries:
+        assert entry["name"] in table
+        assert entry["summary"] in table
+    assert (table == "no loss fits; `lossctl losses list` has all\n") == (not expected)
+
+
+@pytest.mark.parametrize(("option", "word", "hint"), [("--family", "mask", "masks"), ("--task", "binray", "binary")])
+def test_a_family_or_task_that_is_none_is_refused(option: str, word: str, hint: str, lossctl: Lossctl) -> None:
+    ended = lossctl("losses", "list", option, word)
+    assert ended.code == 2
+    assert f"{option} {word}: one of" in ended.err
+    assert f"did you mean '{hint}'?" in ended.err
+
+
 def _root_gradient(batch: Batch, *, offset: float) -> Array:
     return 0.5 * np.sign(residual(batch)) / np.sqrt(abs_residual(batch) + offset)
 

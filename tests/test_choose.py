@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -590,8 +591,7 @@ def test_tables_fit_and_show_each_number_beside_its_threshold(
     name: str, width: int | None, lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (file, *options), _, _ = SAMPLES[name]
-    monkeypatch.setattr("lossctl.cli.console.is_terminal", lambda: width is not None)
-    monkeypatch.setattr("lossctl.cli.console.width", lambda: width)
+    monkeypatch.setattr("lossctl.cli.console.is_terminal", lambda stream: width is not None and stream is sys.stdout)
     monkeypatch.setattr("lossctl.cli.console.width", lambda: width)
     text = lossctl("losses", "choose", f"sample_data/{file}", *options, "--color", "never").out
     lines = text.splitlines()

@@ -194,7 +194,8 @@ def test_choices() -> None:
     assert bash("eval", DIABETES, "-f", "js") == ["json", "jsonl"]
     assert bash("check", DIABETES, "-f", "j") == ["json", "jsonl", "junit"]
     assert bash("compare", DIABETES, "--ci-method", "b") == ["bootstrap"]
-    assert bash("losses", "list", "-f", "") == ["table", "json", "md"]
+    assert bash("losses", "list", "-f", "") == ["table", "long", "json", "md"]
+    assert bash("losses", "list", "--family", "ma") == ["margin", "masks"]
     assert bash("losses", "show", "mse", "-f", "") == ["table", "json"]
 
 

@@ -85,7 +85,9 @@ def test_it_is_listed_with_its_origin(sample: Path) -> None:
     names = ["stock_cost", "root_stock_cost", "kept_error", "hit_rate"]
     table = started(sample, "-m", "lossctl", "losses", "list")
     assert (table.code, table.err) == (0, "")
-    assert re.search(r"^lossctl-sample 1\.2\.0 +stock_cost +under=3, over=1 ", table.out, re.MULTILINE)
+    assert re.search(rf"^lossctl-sample 1\.2\.0 +{', '.join(names)}$", table.out, re.MULTILINE)
+    family = started(sample, "-m", "lossctl", "losses", "list", "--family", "lossctl-sample 1.2.0")
+    assert re.search(r"^lossctl-sample 1\.2\.0 +stock_cost +under=3, over=1 ", family.out, re.MULTILINE)
     entries = json.loads(lossctl(sample, "losses", "list", "-f", "json").out)["losses"]
     plugged = [entry for entry in entries if entry["plugin"] is not None]
     assert [entry["name"] for entry in plugged] == names

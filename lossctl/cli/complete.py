@@ -202,6 +202,14 @@ def tasks(incomplete: str) -> list[str]:
     return one_of(TASKS)(incomplete)
 
 
+@silent
+def families(incomplete: str) -> list[str]:
+    """Offer families of losses."""
+    from lossctl.registry import FAMILIES
+
+    return one_of(FAMILIES)(incomplete)
+
+
 # where it comes from -----------------------------------------------------------------------------------------
 
 

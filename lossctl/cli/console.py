@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import typer
 
@@ -58,12 +58,31 @@ def _put(text: str, *, flush: bool = False) -> None:
         raise OutputError("standard output is closed") from None
 
 
-def say(text: str) -> None:
-    """Write one line for people to standard error; a lost line there never changes the outcome."""
-    from lossctl.output.text import inert_line
+ERROR: Final = "error:"
+KINDS: Final = {ERROR: "1;31", "warning:": "1;33"}  # how a line begins, and the colour of that
 
+
+class Messages:
+    """How standard error is written; like that, it is the process's own."""
+
+    color = "auto"
+
+
+def say(text: str) -> None:
+    """Write one line for people to standard error; a lost line there never changes the outcome.
+
+    On a terminal it is wrapped, but for an error, whose advice is copied, and its kind has a colour.
+    """
+    from lossctl.output.text import inert_line, wrap
+
+    line = f"lossctl: {inert_line(text)}"
+    kind = next((kind for kind in KINDS if text.startswith(kind)), "")
     try:
-        sys.stderr.write(f"lossctl: {inert_line(text)}\n")
+        if kind != ERROR and is_terminal(sys.stderr):
+            line = wrap(line, shutil.get_terminal_size().columns, then="  ")
+        if kind and wants_color(Messages.color, sys.stderr):
+            line = line.replace(kind, f"\x1b[{KINDS[kind]}m{kind}\x1b[0m", 1)
+        sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
@@ -73,28 +92,28 @@ def terminal_style(color: str, digits: int = 5) -> Style:
     """Return how standard output is written, by what it is; color: auto, always or never."""
     from lossctl.output.text import Style
 
-    return Style(width(), wants_color(color), ascii_only(), digits)
-
-
-def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
+    return Style(width(), wants_color(color, sys.stdout), ascii_only(), digits)
 
 
 def width() -> int | None:
     """Return the width of the terminal, None if standard output is none."""
-    return shutil.get_terminal_size().columns if is_terminal() else None
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
-def wants_color(choice: str) -> bool:
-    """Decide whether standard output gets colour."""
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal."""
+    return stream is not None and stream.isatty()
+
+
+def wants_color(choice: str, stream: TextIO | None) -> bool:
+    """Decide whether a stream gets colour."""
     if choice not in ("auto", "always", "never"):
         raise UsageError(f"--color {choice}: auto, always or never")
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or is_terminal()
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
 def ascii_only() -> bool:
@@ -336,7 +355,7 @@ def progress(choice: bool | None, quiet: bool) -> Iterator[Callable[[int], None]
 
     Without a choice, progress is shown on a terminal unless notes are silenced. Elsewhere it is plain lines.
     """
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    terminal = is_terminal(sys.stderr)
     if sys.stderr is None or not (terminal and not quiet if choice is None else choice):
         yield None
         return

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from lossctl.api.options import Display, options_of
 from lossctl.cli import choose as choose_command, complete
-from lossctl.cli.console import emit, guarded, say, terminal_style
+from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
 from lossctl.cli.options import SectionedCommand, Uncoerced, info
 from lossctl.errors import ExitCode
 
@@ -33,7 +33,11 @@ LIST_HELP = """List every loss by family, those of plug-ins by their package.
 \b
 Examples:
   lossctl losses list
+  lossctl losses list --family masks
+  lossctl losses list --task binary --search calibration
   lossctl losses list -f json
+
+The table is one page of names; with a condition, or as `-f long`, it says of each loss what it is.
 
 A plug-in is an installed package with entry points `lossctl.losses`. LOSSCTL_PLUGINS=A,B allows these packages or entry
 points only, LOSSCTL_PLUGINS= none; one that is broken is named on standard error.
@@ -45,10 +49,37 @@ Examples:
   lossctl losses show huber:delta=2
   lossctl losses show cce -f json
 """
-FORMATS: Final = ("table", "json", "md")
+FORMATS: Final = ("table", "long", "json", "md")
+SHOW_FORMATS: Final = ("table", "json")
 DISPLAY: Final = {option.name: option for option in options_of(Display)}
 ListFormat = Annotated[str, info(DISPLAY["format"], FORMATS)]
-ShowFormat = Annotated[str, info(DISPLAY["format"], FORMATS[:2])]
+ShowFormat = Annotated[str, info(DISPLAY["format"], SHOW_FORMATS)]
+Family = Annotated[
+    str | None,
+    typer.Option(
+        "--family",
+        metavar="NAME",
+        help="Of this family, or plug-in.",
+        autocompletion=complete.families,
+        rich_help_panel="Losses",
+    ),
+]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="That fit this task or layout of data, as binary or triplets.",
+        autocompletion=complete.tasks,
+        rich_help_panel="Losses",
+    ),
+]
+Search = Annotated[
+    str | None,
+    typer.Option(
+        "--search", metavar="WORDS", help="With all these words in what is said of them.", rich_help_panel="Losses"
+    ),
+]
 Color = Annotated[str, info(DISPLAY["color"])]
 Debug = Annotated[bool, info(DISPLAY["debug"])]
 Spec = Annotated[
@@ -71,17 +102,27 @@ def losses(context: typer.Context) -> None:
 
 
 @app.command("list", help=LIST_HELP, cls=SectionedCommand)
-def list_losses(format_: ListFormat = "table", color: Color = "auto", debug: Debug = False) -> None:
-    """Print the registry."""
+def list_losses(
+    family: Family = None,
+    task: Task = None,
+    search: Search = None,
+    format_: ListFormat = "table",
+    color: Color = "auto",
+    debug: Debug = False,
+) -> None:
+    """Print the registry, or the losses in it that fit all conditions."""
     with guarded(debug):
         from lossctl import registry
-        from lossctl.output.catalogue import listing
+        from lossctl.output.catalogue import listing, matching
 
-        style = terminal_style(color)
+        form, style = checked_format(format_, FORMATS), terminal_style(color)
         more = registry.plugged()
         for fault in more.faults:
             say(f"warning: {fault}")
-        emit(listing([*registry.losses().values(), *more.losses.values()], format_, style))
+        every = [*registry.losses().values(), *more.losses.values()]
+        losses = matching(every, family, task, search)
+        by_name = form == "table" and len(losses) == len(every)
+        emit(listing(losses, "names" if by_name else form, style))
 
 
 @app.command("show", help=SHOW_HELP, cls=SectionedCommand)
@@ -91,8 +132,8 @@ def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", 
         from lossctl.output.catalogue import description
         from lossctl.registry import labelled, with_tables
 
-        style = terminal_style(color)
-        emit(description(labelled(with_tables([spec])[0])[1], format_, style))
+        form, style = checked_format(format_, SHOW_FORMATS), terminal_style(color)
+        emit(description(labelled(with_tables([spec])[0])[1], form, style))
 
 
 app.command("choose", cls=SectionedCommand)(choose_command.choose_loss)

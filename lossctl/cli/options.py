@@ -28,7 +28,7 @@ from typer.core import TyperCommand
 from lossctl.api.options import REQUIRED, Choice, ConfigOptions, Either, Option, Panel, Switch, Texts, options_of
 from lossctl.cli import complete
 from lossctl.cli.config import Settings, resolve, slips
-from lossctl.cli.console import guarded, say
+from lossctl.cli.console import Messages, guarded, say, wants_color
 from lossctl.errors import UsageError
 
 TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stands on the command line
@@ -151,6 +151,8 @@ def info(option: Option, formats: Sequence[str] = ()) -> Any:
 
 def _start(settings: Settings) -> None:
     """Say where settings came from, and refuse a command line that names no data."""
+    wants_color(settings["color"], None)
+    Messages.color = settings["color"]
     if not settings["quiet"]:
         for text in (settings.note(), *slips(os.environ)):
             if text is not None:

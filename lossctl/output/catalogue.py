@@ -10,17 +10,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from lossctl.core.form import Curve, Form
+from lossctl.core.form import DECIDED, TASKS, Curve, Form, form_wish
 from lossctl.core.loss import Loss, Peer
 from lossctl.core.param import Label, PerClass, PerColumn
 from lossctl.core.state import Sample
-from lossctl.errors import UsageError
+from lossctl.errors import UsageError, listed, near, printable
 from lossctl.numerics.array import Array
 from lossctl.output.text import (
     WIDEST,
     Column,
     Style,
     Table,
+    counted,
     labelled_lines,
     markdown,
     markdown_table,
@@ -28,12 +29,48 @@ from lossctl.output.text import (
     text_columns,
     wrap,
 )
+from lossctl.results.report import lists_by
 
 LABEL: Final = 12  # characters before the text of `show`
+PAGE: Final = 80  # columns of a page of names where there is no terminal
+
+
+def matching(losses: Sequence[Loss], family: str | None, task: str | None, search: str | None) -> list[Loss]:
+    """Return the losses of a family or plug-in, that fit a task, and of which all words of a search are said."""
+    homes = list(dict.fromkeys(home(loss) for loss in losses))
+    layouts = sorted({*TASKS, *(form.name for loss in losses for form in loss.forms)} - {DECIDED})
+    for option, word, words in (("--family", family, homes), ("--task", task, layouts)):
+        if word is not None and word not in words:
+            raise UsageError(f"{option} {printable(word)}: one of {listed(words, len(words))}{near(word, words)}")
+    forms = {task, form_wish(task, ())}
+    return [
+        loss
+        for loss in losses
+        if family in (None, home(loss))
+        and (task is None or forms & {form.name for form in loss.forms})
+        and all(word in _said_of(loss) for word in (search or "").casefold().split())
+    ]
+
+
+def _said_of(loss: Loss) -> str:
+    """Return all words of a declaration, among them what other libraries call the loss."""
+    peers = (f"{peer.library} {peer.name}" for peer in loss.elsewhere)
+    texts = (
+        loss.name,
+        *loss.aliases,
+        home(loss),
+        loss.summary,
+        loss.formula,
+        loss.use,
+        loss.avoid,
+        *peers,
+        loss.source,
+    )
+    return " ".join(texts).casefold()
 
 
 def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
-    """Return all losses as a table by family, as JSON, or as the Markdown table of the README."""
+    """Return losses by family, as their names alone or a line for each, as JSON, or as the README's Markdown table."""
     if form == "json":
         return json.dumps({"losses": [facts(loss) for loss in losses]}, indent=2, allow_nan=False) + "\n"
     if form == "md":
@@ -42,13 +79,18 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
             for loss in losses
         ]
         return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
-    if form != "table":
-        raise UsageError(f"unknown format {form!r}; table, json or md")
+    end = f"\n{counted(len(losses), 'loss', 'es')}; `lossctl losses show NAME` explains one\n"
+    if form == "names":
+        families = lists_by(home, losses)
+        entries = [(family, ", ".join(loss.name for loss in members)) for family, members in families.items()]
+        indent = max(len(family) for family in families) + GAP
+        return style.encode("\n".join([*labelled_lines(entries, indent, min(style.width or PAGE, WIDEST)), end]))
+    if not losses:
+        return "no loss fits; `lossctl losses list` has all\n"
     table = _families(losses, style, with_params=True)
     if not table.fits:
         table = _families(losses, style, with_params=False)
-    text = table.text(style.width) + f"\n{len(losses)} losses; `lossctl losses show NAME` explains one\n"
-    return style.encode(text)
+    return style.encode(table.text(style.width) + end)
 
 
 def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
@@ -67,8 +109,6 @@ def description(loss: Loss, form: str, style: Style) -> str:
     """Return everything about one loss, as text or as JSON."""
     if form == "json":
         return json.dumps(facts(loss), indent=2, allow_nan=False) + "\n"
-    if form != "table":
-        raise UsageError(f"unknown format {form!r}; table or json")
     width = min(style.width or WIDEST, WIDEST)
     lines = [loss.spec, wrap(loss.summary, width), "", wrap(loss.formula, width, "  ", "  "), ""]
     lines += [wrap(" ".join(loss.doc.split()), width), ""] if loss.doc else []

@@ -18,12 +18,12 @@ from lossctl.output.text import (
     distinguishing,
     fitted,
     inert_line,
+    lines_of,
     markdown,
     markdown_table,
     number,
     slice_text,
     text_columns,
-    wrap,
 )
 from lossctl.results.document import created
 from lossctl.results.report import Check, Report
@@ -139,7 +139,7 @@ CODES: Final = {"green": "32", "bold red": "1;31", "yellow": "33"}
 def to_table(report: Report, style: Style) -> str:
     """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
     headline = f"lossctl check: {verdict(report).upper()}  {counts(report.checks)}  ({sides(report)})"
-    first = _lines(headline, style)
+    first = lines_of(inert_line(headline), style)
     if color := COLORS.get(verdict(report)):
         first = _colored(first, verdict(report).upper(), color, style)
     pieces = [first]
@@ -159,18 +159,13 @@ def _list(checks: Sequence[Check], style: Style) -> str:
     pieces = []
     ordered = worst_first(checks)
     for check, place in zip(ordered, places(ordered), strict=True):
-        head = _lines("  ".join(text for text in (check.status, check.rule, place) if text), style)
+        head = lines_of(inert_line("  ".join(text for text in (check.status, check.rule, place) if text)), style)
         pieces.append(_colored(head, check.status, COLORS.get(check.status, ""), style))
         numbers = zip(HEADER[2:6], figures(check, style.digits), strict=True)
         facts = ", ".join([*(f"{name} {text}" for name, text in numbers if text != "-"), f"n {check.rows}"])
-        pieces += [_lines(text, style, "  ") for text in (facts, *[check.message] * explains(check))]
+        texts_below = (facts, *[check.message] * explains(check))
+        pieces += [lines_of(inert_line(text), style, "  ") for text in texts_below]
     return "".join(pieces)
-
-
-def _lines(text: str, style: Style, indent: str = "") -> str:
-    """Break a line between words, never within a number."""
-    safe = inert_line(text)
-    return (indent + safe if style.width is None else wrap(safe, style.width, indent, indent + "  ")) + "\n"
 
 
 def _colored(text: str, word: str, color: str, style: Style) -> str:

@@ -15,9 +15,11 @@ from lossctl.output.text import (
     fitted,
     interval,
     level_text,
+    lines_of,
     markdown,
     markdown_table,
     number,
+    p_value,
     percent,
     signed_number,
     text_columns,
@@ -26,7 +28,6 @@ from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow, l
 
 SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
-P_DIGITS: Final = 3
 MOST_REASONS: Final = 12  # lines about comparisons that could not be made
 
 
@@ -57,15 +58,21 @@ def to_markdown(report: Report, digits: int) -> str:
                 *map(markdown, (*row.slice.values(), row.loss, row.candidate, row.baseline)),
                 number(row.value, digits),
                 signed_number(row.difference, digits),
-                percent(row.relative),
+                percent(share_of_baseline(row)),
                 interval(row.interval, digits),
-                number(row.adjusted, P_DIGITS),
+                p_value(row.adjusted),
                 "\\~" if row.verdict == "undecided" else f"**{row.verdict}**",
             ]
             for row in rows
         ]
         tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
     return "\n".join(tables)
+
+
+def share_of_baseline(comparison: Comparison) -> float | None:
+    """Return the difference as a share of the baseline, unless that is as near to 0 as its error."""
+    near = comparison.stderr is not None and abs(comparison.baseline_value) <= comparison.stderr
+    return None if near else comparison.relative
 
 
 def by_slicing(comparisons: Iterable[Comparison]) -> dict[tuple[str, ...], list[Comparison]]:
@@ -91,7 +98,7 @@ def to_table(report: Report, style: Style) -> str:
         title = f"{printable(loss)}: rows where {printable(candidate)} loses most against {printable(base)}\n"
         pieces.append(title + fitted(_worst(worst, style, with_roles) for with_roles in (True, False)))
     notes = [*sentences(report), "", *_notes(report, study, style)]
-    pieces.append("".join(f"{note}\n" for note in notes))
+    pieces.append("".join(lines_of(note, style) for note in notes))
     return style.encode("\n".join(pieces))
 
 
@@ -124,9 +131,9 @@ def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size
             *[printable(row.baseline)] * pairs,
             number(row.value, digits),
             signed_number(row.difference, digits),
-            *[percent(row.relative)] * (size > 2),
+            *[percent(share_of_baseline(row))] * (size > 2),
             *[interval(row.interval, digits)] * (tested and size > 0),
-            *[number(row.adjusted, P_DIGITS)] * (tested and size > 1),
+            *[p_value(row.adjusted)] * (tested and size > 1),
             *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
         )
         before = row.loss
@@ -167,7 +174,7 @@ def _slices(comparisons: Sequence[Comparison], style: Style, size: int) -> Table
             signed_number(row.difference, digits),
             *[interval(row.interval, digits)] * (tested and size > 3),
             *[bar] * (tested and size > 1),
-            *[number(row.adjusted, P_DIGITS)] * (tested and size > 0),
+            *[p_value(row.adjusted)] * (tested and size > 0),
             *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
         )
     return table
@@ -274,8 +281,8 @@ def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
     for row in report.comparisons:
         if row.detectable is not None and not row.slice:
             sentence = f"{row.rows} rows find a difference of {number(row.detectable, style.digits)}"
-            share = row.detectable / abs(row.baseline_value) if row.baseline_value else None
-            sentence += f" ({percent(share, sign=False)})" if share is not None else ""
+            share = percent(row.detectable / abs(row.baseline_value) if row.baseline_value else None, sign=False)
+            sentence += f" ({share})" if share != "-" else ""
             takes = "more rows than can be counted" if row.needed is None else f"{row.needed} rows"
             yield (
                 f"{printable(row.loss)} of {printable(row.candidate)}: {sentence} with power 0.8; "

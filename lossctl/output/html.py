@@ -8,9 +8,9 @@ from typing import Final
 
 from lossctl.errors import printable
 from lossctl.output.checks import HEADER, counts, texts, verdict, worst_first
-from lossctl.output.comparison import P_DIGITS, by_slicing, sentences
+from lossctl.output.comparison import by_slicing, sentences, share_of_baseline
 from lossctl.output.report import MARK, best_note, by_model, headline, reasons
-from lossctl.output.text import Style, interval, level_text, number, percent, signed_number
+from lossctl.output.text import Style, interval, level_text, number, p_value, percent, signed_number
 from lossctl.results.report import Cell, Report
 
 QUIET: Final = "tex2jax_ignore mathjax_ignore"  # notebooks would take dollar signs in names for mathematics
@@ -81,9 +81,9 @@ def _comparisons(report: Report, level: float | None) -> Iterator[str]:
                 number(row.baseline_value, digits),
                 number(row.value, digits),
                 signed_number(row.difference, digits),
-                percent(row.relative),
+                percent(share_of_baseline(row)),
             ]
             if tested:
-                numbers += [interval(row.interval, digits), number(row.adjusted, P_DIGITS), row.verdict]
+                numbers += [interval(row.interval, digits), p_value(row.adjusted), row.verdict]
             rows.append(([*row.slice.values(), row.loss, row.candidate, row.baseline], numbers))
         yield _table([*columns, "loss", "model", "against"], ["baseline", "value", "difference", "%", *tested], rows)

@@ -13,6 +13,7 @@ from lossctl.output.text import (
     inert_line,
     interval,
     level_text,
+    lines_of,
     markdown,
     markdown_table,
     number,
@@ -141,11 +142,12 @@ LONG: Final[list[Layout]] = [  # from the widest to the narrowest
 
 def _printed(report: Report, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
     text = "\n".join([headline(report, style) + "\n", *(table.text() for table in tables)])
-    notes = [f"{short} = {name}" for name, short in legend.items()]
+    notes = []
     if any(cell.best for cell in report.cells):
         notes.append(best_note(in_slices=len(tables) > 1))
     notes += list(reasons(report))
-    return style.encode(text + ("".join(f"{note}\n" for note in ["", *notes]) if notes else ""))
+    lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
+    return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
 
 
 # in words, for all tables and for HTML -------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PLAIN_BELOW: Final = 1e9  # larger numbers are written with an exponent
 MOST_DIGITS: Final = 17
 CHANGE_DIGITS: Final = 4
+P_DIGITS: Final = 3
+SMALLEST_P: Final = 1e-300  # where a probability underflows it is less than this, never 0
+LARGEST_SHARE: Final = 100.0  # of a baseline: beyond, the baseline is near 0, and a share of it says nothing
 WIDEST: Final = 100  # columns to which running text is wrapped
 UNBOUND: Final = 10_000  # columns, for measuring a table's natural width
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -79,21 +82,33 @@ def signed_number(value: float | None, digits: int) -> str:
     return text if value is None or value != value or value <= 0.0 else f"+{text}"
 
 
+def p_value(p: float | None) -> str:
+    """Write a p-value, which is never 0.
+
+    >>> p_value(0.25), p_value(0.0)
+    ('0.250', '<1e-300')
+    """
+    return number(p, P_DIGITS) if p is None or not p < SMALLEST_P else f"<{SMALLEST_P:g}"
+
+
 def change(value: float | None, share: float | None, digits: int) -> str:
-    """Write a change with its sign, and in percent; share: the change as a share of the old value."""
+    """Write a change with its sign, and in percent.
+
+    share: the change as a share of the old value; beside one near 0 it is left out.
+    """
     if value is None:
         return "-"
     sign = "+" if value > 0 else ""
     text = f"{sign}{number(value, min(digits, CHANGE_DIGITS))}"
-    if share is None or not math.isfinite(share):
+    if share is None or not abs(share) < LARGEST_SHARE:
         return text
     form = ".2g" if abs(share) < 0.001 else ".1f" if abs(100.0 * share) < 1000.0 else ".3g"
     return f"{text} ({sign}{100.0 * share:{form}}%)"
 
 
 def percent(share: float | None, sign: bool = True) -> str:
-    """Write a share in percent, with three digits or at least one decimal."""
-    if share is None or not math.isfinite(share):
+    """Write a share in percent, with three digits or at least one decimal; nothing of a baseline near 0."""
+    if share is None or not abs(share) < LARGEST_SHARE:
         return "-"
     size = abs(100.0 * share)
     text = f"{size:.0f}" if size >= 100.0 else f"{size:.1f}" if size >= 0.95 else f"{size:.2g}"
@@ -156,6 +171,11 @@ def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
     return textwrap.fill(
         text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False, break_long_words=False
     )
+
+
+def lines_of(text: str, style: Style, indent: str = "") -> str:
+    """Return a note as lines of the terminal's width, broken between words, never within a number."""
+    return (indent + text if style.width is None else wrap(text, style.width, indent, indent + "  ")) + "\n"
 
 
 def labelled_lines(
