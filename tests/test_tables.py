@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lossctl as package
+from lossctl.api.report_files import RENDERS
 from lossctl.output import comparison as comparisons
 from lossctl.output.text import Style, change, p_value, percent
+from tests.conftest import Lossctl
+
+Write = Callable[[str, str | bytes], Path]
 
 DIABETES = ("sample_data/diabetes.csv", "-t", "progression", "-p", "linear", "-p", "forest")
 
@@ -92,3 +99,71 @@ def test_notes_on_standard_error_are_wrapped_on_a_terminal() -> None:
     notes = on_terminal("eval", "sample_data/diabetes.csv", "-t", "progression", "-p", "linear", columns=50)
     assert max(map(len, notes.splitlines())) <= 50
     assert "lossctl: task: regression" in notes
+
+
+# slices ---------------------------------------------------------------------------------------------------------------
+
+GROUPS = ["x", "x", "x", "y", "y", "z", "none"]
+SLICES = {
+    "y": [0.0] * 7,
+    "a": [1.0, 1.0, 1.0, 3.0, 3.0, 2.0, np.nan],
+    "b": [0.5, 0.0, 0.0, 5.0, 5.0, 0.5, np.nan],
+    "g": GROUPS,
+}
+
+
+def shown(report: package.Report, form: str = "table", **style: str | int) -> list[str]:
+    """Return the slices of a table, line by line, and how many are said to be left out."""
+    render = RENDERS[report.command]
+    lines = render(report, form, Style(**style)).splitlines()  # type: ignore[arg-type]  # each of its own type
+    words = [line.replace("|", " ").split() for line in lines]
+    names = [line[0] for line in words if line and line[0] in GROUPS]
+    return list(dict.fromkeys(names)) + [line for line in lines if line.startswith("...")]
+
+
+@pytest.mark.parametrize("form", ["table", "long", "md"])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("slice", ["none", "x", "y", "z"]), ("rows", ["x", "y", "z", "none"]), ("worst", ["y", "z", "x", "none"])],
+)
+def test_slices_are_sorted_by_name_rows_or_the_first_loss(sort: str, expected: list[str], form: str) -> None:
+    report = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=["mae", "mse"], by="g", missing="drop")
+    assert shown(report, form, sort=sort) == expected
+    assert shown(report, form, sort=sort, top=2) == [*expected[:2], "... 2 more slices; --top 0 shows all"]
+    assert shown(report, form, sort=sort, top=4) == expected
+
+
+def test_the_best_slices_have_the_best_model_first() -> None:
+    report = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=["mae"], by="g", missing="drop")
+    assert shown(report, sort="best") == ["x", "z", "y", "none"]
+    score = package.evaluate(
+        {**SLICES, "y": [0.0, 1, 2, 3, 4, 5, 6]}, target="y", pred="a", losses=["r2"], by="g", missing="drop"
+    )
+    assert shown(score, sort="worst")[0] == "y"
+
+
+@pytest.mark.parametrize("form", ["table", "md"])
+def test_differences_of_slices_are_sorted_the_worst_for_the_candidate_first(form: str) -> None:
+    report = package.compare(SLICES, target="y", pred=["a", "b"], losses=["mae"], by="g", missing="drop")
+    assert shown(report, form, sort="worst", top=1) == ["y", "... 3 more slices; --top 0 shows all"]
+    assert shown(report, form, sort="best")[0] == "z"
+    assert shown(report, form, sort="rows", top=3) == ["x", "y", "z", "... 1 more slice; --top 0 shows all"]
+    assert shown(report, "table")[0] == "y"
+
+
+def test_programs_get_all_slices_in_their_order(lossctl: Lossctl) -> None:
+    arguments = ("eval", *DIABETES, "--by", "age_band")
+    for form in ("json", "jsonl", "csv", "value"):
+        few, every = (lossctl(*arguments, "-f", form, *more).out for more in (["--top", "1", "--sort", "worst"], []))
+        assert re.sub(r'"created": "[^"]*"', "", few) == re.sub(r'"created": "[^"]*"', "", every)
+
+
+def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
+    lines = "".join(f"{place},{place}.5,{place}\n" for place in range(1001))
+    path = write("many.csv", f"y,p,g\n{lines}")
+    arguments = ("eval", path, "-t", "y", "-p", "p", "-l", "mae", "--by", "g")
+    note = "lossctl: 1001 slices: --top 20 --sort worst shows the worst of them, -f csv writes all for a program\n"
+    assert note in lossctl(*arguments).err
+    assert note not in lossctl(*arguments, "--top", "3").err
+    assert note not in lossctl(*arguments, "-f", "csv").err
+    assert note not in lossctl(*arguments, "-q").err

@@ -924,6 +924,22 @@ class Display(TypedDict):
     debug: Annotated[bool, Option(SWITCH, "A traceback for errors.", panel="Run", barred=PERSON)]
 
 
+class SliceTables(TypedDict):
+    """Which slices tables show, and in which order; other formats have all."""
+
+    sort: Annotated[
+        str | None,
+        Option(
+            Choice(words="slice|rows|worst|best"),
+            "Order of slices in tables: by name, most rows, first loss [default: slice, of differences worst].",
+            "",
+        ),
+    ]
+    top: Annotated[
+        int, Option(whole_number(0, 1_000_000), "Only so many slices of each --by in tables; 0: all.", default=0)
+    ]
+
+
 class ConfigOptions(TypedDict):
     """Which configuration file is read."""
 
@@ -943,6 +959,7 @@ PANELS: Final[dict[type, Panel]] = {
     Dependence: "Statistics",
     CheckOptions: "Rules",
     Verdict: "Run",
+    SliceTables: "Output",
     Display: "Output",
     ConfigOptions: "Run",
 }

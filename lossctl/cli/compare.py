@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.api.options import CompareOptions, Dependence, Display, Files, Inputs, Intervals, NoIntervals
+from lossctl.api.options import CompareOptions, Dependence, Display, Files, Inputs, Intervals, NoIntervals, SliceTables
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, at_work, say_more, warn
+from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
@@ -29,7 +29,7 @@ interrupted, 141 the reader of standard output went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, Display)
+@command(HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, SliceTables, Display)
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
@@ -38,6 +38,7 @@ def compare_files(settings: Settings) -> None:
 
     with at_work(settings.of(Display)) as work:
         report = compare(**settings.arguments, **work.hooks)
+    tell_many_slices(settings, report)
     warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
     say_more(settings, report, work.watch)

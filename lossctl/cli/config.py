@@ -19,6 +19,7 @@ from lossctl.api.options import (
     Display,
     Option,
     RuleTable,
+    SliceTables,
     Texts,
     Verdict,
     marks,
@@ -277,7 +278,7 @@ class Settings:
     @property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
-        outside = {*marks(Verdict), *marks(Display), *marks(ConfigOptions)}
+        outside = {*marks(Verdict), *marks(SliceTables), *marks(Display), *marks(ConfigOptions)}
         values = {option.name: self[option.name] for option in self.options if option.name not in outside}
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
@@ -128,6 +129,7 @@ def ascii_only() -> bool:
 
 # outputs: where a command's result goes, checked before any work and written after it -----------------------
 
+MANY_SLICES: Final = 1000
 FOR_PEOPLE: Final = ("table", "long", "md")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
 
@@ -155,6 +157,8 @@ class Outputs(NamedTuple):
         display = settings.of(Display)
         form = checked_format(display["format"], formats)
         style = terminal_style(display["color"], display["digits"])
+        if "top" in settings.values:
+            style = replace(style, sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, formats) for text in display["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         paths = [path for _, path in files] + settings.paths("write", besides="output")
@@ -169,10 +173,9 @@ class Outputs(NamedTuple):
     def save(self, render: Render) -> None:
         """Write the files of -o, each completely or not at all; they have nothing of the terminal's style."""
         from lossctl.io.atomic import append_text, write_text
-        from lossctl.output.text import Style
 
         for form, path in self.files:
-            text = _rendered(render, form, Style(digits=self.style.digits))
+            text = _rendered(render, form, replace(self.style, width=None, color=False, ascii=False))
             (append_text if _is_summary(path) else write_text)(path, text)
 
     def show(self, render: Render) -> None:
@@ -333,6 +336,13 @@ def warn(settings: Settings, warnings: Sequence[str]) -> None:
     """Say what to beware of, unless it is not wanted."""
     for text in () if settings["quiet"] else warnings:
         say(f"warning: {text}")
+
+
+def tell_many_slices(settings: Settings, report: Report) -> None:
+    """Say how to see less of a table of very many slices."""
+    many = report.slices > MANY_SLICES and settings["format"] in FOR_PEOPLE and not settings["top"]
+    if many and not settings["quiet"]:
+        say(f"{report.slices} slices: --top 20 --sort worst shows the worst of them, -f csv writes all for a program")
 
 
 def say_more(settings: Settings, report: Report, watch: Stopwatch) -> None:

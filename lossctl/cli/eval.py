@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals
+from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals, SliceTables
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, at_work, say_more, warn
+from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
@@ -28,7 +28,7 @@ of standard output went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, Display)
+@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, SliceTables, Display)
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
@@ -38,6 +38,7 @@ def evaluate_files(settings: Settings) -> None:
     with at_work(settings.of(Display)) as work:
         report = evaluate(**settings.arguments, **work.hooks)
     shows_intervals = settings["format"] not in ("table", "md", "value")
+    tell_many_slices(settings, report)
     warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
     outputs.save(lambda form, style: pieces(report, form, style))
     say_more(settings, report, work.watch)

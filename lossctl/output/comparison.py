@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
@@ -18,6 +19,7 @@ from lossctl.output.text import (
     lines_of,
     markdown,
     markdown_table,
+    more_slices,
     number,
     p_value,
     percent,
@@ -43,14 +45,17 @@ def render(report: Report, form: str, style: Style) -> str:
         case "value":
             return "".join(f"{comparison.difference!r}\n" for comparison in report.comparisons)
         case "md":
-            return to_markdown(report, style.digits)
+            return to_markdown(report, style)
     return to_table(report, style)
 
 
-def to_markdown(report: Report, digits: int) -> str:
+def to_markdown(report: Report, style: Style) -> str:
     """Return comparisons as Markdown, one table for all rows and for each slicing."""
-    tables = []
-    for columns, rows in by_slicing(report.comparisons).items():
+    tables, digits = [], style.digits
+    for columns, comparisons in by_slicing(report.comparisons).items():
+        slices = list(lists_by(lambda row: tuple(row.slice.values()), comparisons).values())
+        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
+        shown = slices[: style.top or None] if columns else slices
         texts = [*columns, "loss", "model", "against"]
         numbers = ["value", "difference", "%", "interval", "p", "verdict"]
         lines = [
@@ -63,9 +68,10 @@ def to_markdown(report: Report, digits: int) -> str:
                 p_value(row.adjusted),
                 "\\~" if row.verdict == "undecided" else f"**{row.verdict}**",
             ]
-            for row in rows
+            for row in chain.from_iterable(shown)
         ]
         tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
+        tables += [f"{more_slices(len(slices) - len(shown))}\n"] * (len(shown) < len(slices))
     return "\n".join(tables)
 
 
@@ -89,9 +95,12 @@ def to_table(report: Report, style: Style) -> str:
     assert study is not None
     overall = [comparison for comparison in report.comparisons if not comparison.slice]
     pieces = [_headline(report, study, style), fitted(_overall(overall, study, style, size) for size in (3, 2, 1, 0))]
-    for (loss, base, candidate), rows in _by_couple_and_slicing(report):
-        title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, by difference\n"
-        pieces.append(title + fitted(_slices(rows, style, size) for size in (4, 3, 2, 1, 0)))
+    for (loss, base, candidate), rows in _by_couple_and_slicing(report, style):
+        order = {"rows": "most rows first", "slice": "by slice"}.get(style.sort or "", "by difference")
+        title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
+        shown = rows[: style.top or None]
+        end = more_slices(len(rows) - len(shown))
+        pieces.append(title + fitted(_slices(shown, style, size, end) for size in (4, 3, 2, 1, 0)))
     for (loss, base, candidate), worst in lists_by(
         lambda row: (row.loss, row.baseline, row.candidate), report.worst
     ).items():
@@ -140,20 +149,28 @@ def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size
     return table
 
 
-def _by_couple_and_slicing(report: Report) -> list[tuple[list[str], list[Comparison]]]:
-    """Return the comparisons of slices, table by table, the worst for the candidate first."""
+def _by_couple_and_slicing(report: Report, style: Style) -> list[tuple[list[str], list[Comparison]]]:
+    """Return the comparisons of slices, table by table, if not sorted otherwise the worst for the candidate first."""
     comparisons = [row for row in report.comparisons if row.slice]
     tables = lists_by(lambda row: (tuple(row.slice), row.loss, row.baseline, row.candidate), comparisons)
-    return [(couple, sorted(rows, key=_gain)) for (_, *couple), rows in tables.items()]
+    rank = RANKS[style.sort or "worst"]
+    return [(couple, sorted(rows, key=rank)) for (_, *couple), rows in tables.items()]
 
 
-def _gain(comparison: Comparison) -> tuple[bool, float]:
-    """Sort by how much the candidate wins, what has no difference last."""
-    sign = -1.0 if comparison.direction == "max" else 1.0
-    return comparison.difference != comparison.difference, -sign * comparison.difference
+def _loss(comparison: Comparison) -> float:
+    """Return by how much the candidate loses, negative where it wins."""
+    return -comparison.difference if comparison.direction == "max" else comparison.difference
 
 
-def _slices(comparisons: Sequence[Comparison], style: Style, size: int) -> Table:
+RANKS: Final[Mapping[str, Callable[[Comparison], tuple[bool, float]]]] = {  # --sort -> order; no difference comes last
+    "slice": lambda row: (False, 0.0),
+    "rows": lambda row: (False, -row.rows),
+    "worst": lambda row: (row.difference != row.difference, -_loss(row)),
+    "best": lambda row: (row.difference != row.difference, _loss(row)),
+}
+
+
+def _slices(comparisons: Sequence[Comparison], style: Style, size: int, end: str) -> Table:
     """Return the table of one slicing, loss and couple, with intervals drawn around zero.
 
     size: 4 for all columns; 3 without the interval, 2 without the values, 1 without the drawing, 0 without p.
@@ -165,7 +182,7 @@ def _slices(comparisons: Sequence[Comparison], style: Style, size: int) -> Table
     heads += [Column("interval")] * (tested and size > 3)
     heads += [Column("around zero")] * (tested and size > 1)
     heads += [Column("p", right=True)] * (tested and size > 0)
-    table = Table(style, [*heads, *[Column("verdict")] * tested])
+    table = Table(style, [*heads, *[Column("verdict")] * tested], end=end)
     for row, bar in zip(comparisons, forest(comparisons, style.ascii), strict=True):
         table.add(
             *map(printable, row.slice.values()),

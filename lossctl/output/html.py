@@ -23,7 +23,7 @@ def to_html(report: Report) -> str:
     pieces = [_paragraph(headline(report, STYLE)), *_cells(report)]
     if any(cell.best for cell in report.cells):
         pieces.append(_paragraph(best_note(in_slices=len(report.slicings()) > 1)))
-    pieces += map(_paragraph, reasons(report))
+    pieces += map(_paragraph, reasons(report.cells))
     if report.study is not None:
         pieces += [*_comparisons(report, report.study.level), *map(_paragraph, sentences(report))]
     if report.verdict is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Final, NamedTuple
 
 from lossctl.output.text import (
     Column,
@@ -16,6 +19,7 @@ from lossctl.output.text import (
     lines_of,
     markdown,
     markdown_table,
+    more_slices,
     number,
     rows_used,
     text_columns,
@@ -44,22 +48,56 @@ def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
         case "value":
             yield from (f"{cell.value!r}\n" for cell in report.cells)
         case "md":
-            yield to_markdown(report, style.digits)
+            yield to_markdown(report, style)
         case _:
             yield wide(report, style) if form == "table" else long(report, style)
 
 
-def to_markdown(report: Report, digits: int) -> str:
+def to_markdown(report: Report, style: Style) -> str:
     """Return models x losses as Markdown, one table for all rows and for each slicing; the best in bold."""
     tables = []
-    for columns, cells in report.slicings():
+    for columns, cells, hidden in slicing_parts(report, style):
         rows = []
         for words, row in by_model(cells).items():
-            values = ((number(cell.value, digits), cell.best) for cell in row)
+            values = ((number(cell.value, style.digits), cell.best) for cell in row)
             rows.append([*map(markdown, words), *(f"**{value}**" if best else value for value, best in values)])
         header = [markdown(name) for name in (*columns, "model", *report.losses)]
         tables.append(markdown_table(header, rows, len(columns) + 1))
+        tables += [f"{more_slices(hidden)}\n"] * bool(hidden)
     return "\n".join(tables)
+
+
+class SlicingPart(NamedTuple):
+    """The cells of the slices that are shown of a slicing, in order, and how many slices are not."""
+
+    columns: list[str]
+    cells: list[Cell]
+    hidden: int
+
+
+def slicing_parts(report: Report, style: Style) -> list[SlicingPart]:
+    """Return what is shown of all rows, then of each slicing."""
+    parts = []
+    for columns, cells in report.slicings():
+        slices = list(lists_by(lambda cell: tuple(cell.slice.values()), cells).values())
+        if columns and style.sort is not None:
+            slices.sort(key=RANKS[style.sort])
+        shown = slices[: style.top or None] if columns else slices
+        parts.append(SlicingPart(columns, list(chain.from_iterable(shown)), len(slices) - len(shown)))
+    return parts
+
+
+def _merits(row: list[Cell]) -> list[float]:
+    """Return the merits of all models by the first loss that have one."""
+    return [cell.merit for cell in row if cell.loss == row[0].loss and not math.isnan(cell.value)]
+
+
+RANKS: Final[Mapping[str, Callable[[list[Cell]], float]]] = {  # --sort -> what puts slices into order
+    "slice": lambda row: 0.0,
+    "rows": lambda row: -row[0].rows,
+    "worst": lambda row: -max(_merits(row), default=-math.inf),
+    "best": lambda row: min(_merits(row), default=math.inf),
+}
 
 
 def by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
@@ -82,15 +120,16 @@ def long(report: Report, style: Style) -> str:
 
 def _first_that_fits(report: Report, style: Style, layouts: list[Layout]) -> str:
     """Print the first layout that fits the terminal; as a last resort the last one with short names of models."""
+    parts = slicing_parts(report, style)
     for layout in layouts:
-        tables = layout(report, style, inert_line)
+        tables = layout(report, parts, style, inert_line)
         if all(table.fits for table in tables):
-            return _printed(report, style, tables, {})
+            return _printed(report, parts, style, tables, {})
     legend = {inert_line(model): shortened(inert_line(model)) for model in report.models}
     if len(set(legend.values())) < len(legend):  # two names must never become one
         legend = {name: name for name in legend}
-    tables = layouts[-1](report, style, lambda model: legend[inert_line(model)])
-    return _printed(report, style, tables, {name: short for name, short in legend.items() if name != short})
+    tables = layouts[-1](report, parts, style, lambda model: legend[inert_line(model)])
+    return _printed(report, parts, style, tables, {name: short for name, short in legend.items() if name != short})
 
 
 def shortened(name: str) -> str:
@@ -101,12 +140,12 @@ def shortened(name: str) -> str:
     return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
 
 
-def _wide_tables(report: Report, style: Style, name: Name) -> list[Table]:
+def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name) -> list[Table]:
     """Return models x losses, a table for all rows and for each slicing."""
     tables = []
-    for slicing, cells in report.slicings():
+    for slicing, cells, hidden in parts:
         numbers = [f"{inert_line(loss)} " for loss in report.losses] + ["rows"] * bool(slicing)
-        table = Table(style, text_columns([*map(inert_line, slicing), "model"], numbers))
+        table = Table(style, text_columns([*map(inert_line, slicing), "model"], numbers), end=more_slices(hidden))
         for (*words, model), row in by_model(cells).items():
             rows = [str(row[0].rows)] * bool(slicing)
             table.add(*map(inert_line, words), name(model), *(_value(cell, style) for cell in row), *rows)
@@ -114,13 +153,14 @@ def _wide_tables(report: Report, style: Style, name: Name) -> list[Table]:
     return tables
 
 
-def _long_tables(report: Report, style: Style, name: Name, intervals: bool, errors: bool) -> list[Table]:
-    """Return one table with a line per value. errors, intervals: whether standard errors and intervals are shown."""
-    slicings = list(dict.fromkeys(column for cell in report.cells for column in cell.slice))
+def _long_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name, detail: int) -> list[Table]:
+    """Return one table with a line per value. detail: 1 with intervals, 2 with standard errors, too."""
+    intervals, errors = (report.level is not None and detail >= least for least in (1, 2))
+    slicings = list(dict.fromkeys(chain.from_iterable(part.columns for part in parts)))
     heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
     heads += [Column(f"{level_text(report.level or 0.0)} interval")] * intervals
-    table = Table(style, [*heads, Column("rows", right=True)])
-    for cell in report.cells:
+    table = Table(style, [*heads, Column("rows", right=True)], end=more_slices(sum(part.hidden for part in parts)))
+    for cell in chain.from_iterable(part.cells for part in parts):
         words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
         numbers = [number(cell.stderr, style.digits)] * errors + [interval(cell.interval, style.digits)] * intervals
         table.add(*words, inert_line(cell.loss), name(cell.model), _value(cell, style), *numbers, str(cell.rows))
@@ -132,20 +172,18 @@ def _value(cell: Cell, style: Style) -> tuple[str, str]:
     return number(cell.value, style.digits) + (MARK if cell.best else " "), "bold green" if cell.best else ""
 
 
-Layout = Callable[[Report, Style, Name], list[Table]]
-LONG: Final[list[Layout]] = [  # from the widest to the narrowest
-    lambda report, style, name: _long_tables(report, style, name, report.level is not None, report.level is not None),
-    lambda report, style, name: _long_tables(report, style, name, report.level is not None, False),
-    lambda report, style, name: _long_tables(report, style, name, False, False),
-]
+Layout = Callable[[Report, list[SlicingPart], Style, Name], list[Table]]
+LONG: Final[list[Layout]] = [partial(_long_tables, detail=detail) for detail in (2, 1, 0)]  # from the widest
 
 
-def _printed(report: Report, style: Style, tables: list[Table], legend: dict[str, str]) -> str:
+def _printed(
+    report: Report, parts: list[SlicingPart], style: Style, tables: list[Table], legend: dict[str, str]
+) -> str:
     text = "\n".join([headline(report, style) + "\n", *(table.text() for table in tables)])
     notes = []
     if any(cell.best for cell in report.cells):
         notes.append(best_note(in_slices=len(tables) > 1))
-    notes += list(reasons(report))
+    notes += reasons(chain.from_iterable(part.cells for part in parts))
     lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
     return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
 
@@ -170,9 +208,9 @@ def best_note(*, in_slices: bool) -> str:
     return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
 
 
-def reasons(report: Report) -> Iterator[str]:
-    """Say why a value is not a plain number."""
-    for cell in report.cells:
+def reasons(cells: Iterable[Cell]) -> Iterator[str]:
+    """Say why values are no plain numbers."""
+    for cell in cells:
         if cell.reason:
             place = "".join(f", {column} {word}" for column, word in cell.slice.items())
             yield inert_line(f"{cell.loss} of {cell.model}{place}: {cell.reason}")

@@ -32,12 +32,17 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Style:
-    """The terminal's width (None: piped, natural width), colour, plain ASCII, significant digits."""
+    """The terminal's width (None: piped, natural width), colour, plain ASCII, significant digits, slices.
+
+    sort: the order of slices, None for what is usual; top: how many of each slicing are shown, 0 for all.
+    """
 
     width: int | None = None
     color: bool = False
     ascii: bool = False
     digits: int = 5
+    sort: str | None = None
+    top: int = 0
 
     @property
     def dot(self) -> str:
@@ -136,6 +141,11 @@ def rows_used(rows: int, dropped: int) -> str:
     return counted(rows, "row") + (f" used, {dropped} left out" if dropped else "")
 
 
+def more_slices(count: int) -> str:
+    """Say how many slices are not in a table, if there are any."""
+    return f"... {counted(count, 'more slice')}; --top 0 shows all" if count else ""
+
+
 def slice_text(slice_: Mapping[str, str], between: str = ", ") -> str:
     """Write a slice as `COLUMN=VALUE` for each of its columns, its words as they are."""
     return between.join(f"{column}={word}" for column, word in slice_.items())
@@ -209,10 +219,15 @@ def text_columns(texts: Iterable[str], numbers: Iterable[str] = ()) -> list[Colu
 
 
 class Table:
-    """A table of one style, to which rows are added; nothing in it is wrapped or cut but by `print`'s own width."""
+    """A table of one style, to which rows are added; nothing in it is wrapped or cut but by `print`'s own width.
 
-    def __init__(self, style: Style, columns: Iterable[Column], rows: Iterable[Iterable[Cell]] = ()) -> None:
-        self.style = style
+    end: a line below it.
+    """
+
+    def __init__(
+        self, style: Style, columns: Iterable[Column], rows: Iterable[Iterable[Cell]] = (), end: str = ""
+    ) -> None:
+        self.style, self._end = style, end
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -258,7 +273,7 @@ class Table:
         console = _console(self.style, width or UNBOUND)
         console.print(self._table)
         text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of _console
-        return "".join(line.rstrip() + "\n" for line in text.splitlines())
+        return "".join(line.rstrip() + "\n" for line in [*text.splitlines(), *[self._end] * bool(self._end)])
 
 
 def _console(style: Style, width: int) -> Console:

@@ -259,6 +259,11 @@ class Cells(Sequence[Cell]):
                 lines = (column.lines(slicing, places, begins, ends) for column in columns)
                 yield list(chain.from_iterable(zip(*lines, strict=True)))
 
+    @property
+    def slices(self) -> int:
+        """The number of all slices."""
+        return sum(len(slicing.words) for slicing, _ in self._tables if slicing.columns)
+
     def firsts(self) -> list[Cell]:
         """Return the first cell of every slicing."""
         return [columns[0].cell(slicing, 0) for slicing, columns in self._tables if columns]
@@ -598,6 +603,13 @@ class Report:
         0.25
         """
         return self.cell(loss, model, slice).value
+
+    @property
+    def slices(self) -> int:
+        """The number of all slices."""
+        if isinstance(self.cells, Cells):
+            return self.cells.slices
+        return len({tuple(cell.slice.items()) for cell in self.cells if cell.slice})
 
     def slicings(self) -> list[tuple[list[str], list[Cell]]]:
         """Return the cells of the whole data, then of each slicing, with the slicing's columns."""
