@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 from statsmodels.duration.hazard_regression import PHReg
 
 import lossctl
-from lossctl.errors import DataError
+from lossctl.errors import DataError, UsageError
 from lossctl.losses import metric
 
 Values = NDArray[Any]
@@ -74,6 +76,63 @@ def test_cox_is_that_of_statsmodels(ties: str, time: Values, strata: Values | No
 
 def test_cox_without_an_event_is_undefined() -> None:
     assert np.isnan(lossctl.get("cox")(target=[1, 2], event=[0, 0], pred=[0, 1]))
+
+
+CODINGS: dict[str, tuple[Any, Any]] = {
+    "as in R": (1, 2),
+    "words": ("alive", "dead"),
+    "words of R": ("FALSE", "TRUE"),
+    "signs of -1": (-1, 1),
+    "booleans": (False, True),
+    "fractions": (0.5, 1.5),
+}
+
+
+@pytest.mark.parametrize("container", ["csv", "jsonl", "parquet", "npz", "frame"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_events_may_be_any_two_labels(coding: str, container: str, tmp_path: Path) -> None:
+    labels = np.array(CODINGS[coding])
+    frame = pd.DataFrame({"t": TIME, "status": labels[EVENT], "s": RISK})
+    path = tmp_path / f"f.{container}"
+    data: Any = path
+    if container == "csv":
+        frame.to_csv(path, index=False)
+    elif container == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif container == "parquet":
+        frame.to_parquet(path)
+    elif container == "npz":
+        np.savez(path, t=TIME, status=labels[EVENT], s=RISK)
+    else:
+        data = frame
+    asked: dict[str, Any] = {"target": "t", "pred": "s", "roles": "event=status", "losses": "cox"}
+    expected = lossctl.get("cox")(target=TIME, event=EVENT, pred=RISK)
+    positive = str(labels[1]) if coding != "booleans" else "true"
+    found = lossctl.evaluate(data, **asked, positive_label=positive)
+    assert found.cells[0].value == pytest.approx(expected, rel=1e-12)
+    assert lossctl.validate(data, **asked, positive_label=positive).problems == ()
+    by_call = lossctl.get("cox")(target=TIME, event=labels[EVENT], pred=RISK, positive_label=labels[1])
+    assert by_call == pytest.approx(expected, rel=1e-13)
+
+
+def test_events_of_other_labels_name_the_option() -> None:
+    data = {"t": TIME, "s": RISK, "event": EVENT + 1}
+    asked: dict[str, Any] = {"target": "t", "pred": "s", "losses": "cox"}
+    with pytest.raises(DataError, match="of other labels --positive-label 2 says which"):
+        lossctl.evaluate(data, **asked)
+    words = data | {"event": np.array(["alive", "dead"])[EVENT]}
+    with pytest.raises(UsageError, match="holds text; --positive-label alive or dead says which"):
+        lossctl.evaluate(words, **asked)
+    with pytest.raises(UsageError, match="positive_label= says which of two labels is 1"):
+        lossctl.get("cox")(target=TIME, event=words["event"], pred=RISK)
+    with pytest.raises(DataError, match="a third label"):
+        lossctl.evaluate(
+            words | {"event": np.array(["alive", "dead", "lost"])[GRADE % 3]}, **asked, positive_label="dead"
+        )
+    with pytest.raises(DataError, match="no row holds the positive label 'dead'; it holds 'alive'"):
+        lossctl.evaluate(words | {"event": ["alive"] * ROWS}, **asked, positive_label="dead")
+    none = lossctl.evaluate(words | {"event": ["alive"] * ROWS}, **asked, positive_label="dead", classes="alive,dead")
+    assert none.cells[0].status == "undefined"
 
 
 def loops(cost: Callable[[Values, Values, Values], list[float]]) -> float:

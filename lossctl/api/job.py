@@ -28,7 +28,7 @@ from lossctl.core.domain import (
     as_number,
     hole_fault,
 )
-from lossctl.core.form import DECIDED, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
+from lossctl.core.form import DECIDED, EVENT, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import are_classes, counterpart, may_be_classes, split_labels
 from lossctl.core.state import NEVER
@@ -36,7 +36,7 @@ from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, TwoLabels, check_single, width_of
 from lossctl.io.classes import classes_of, first_numbers, first_words, pair_outputs
 from lossctl.io.select import TARGET_NAMES, Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
@@ -81,7 +81,10 @@ class Job:
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
         self.widths = self._widths()
+        of_events = any(EVENT in loss.roles for _, loss in query.losses)
         text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))
+        event = self._event_labels(positive, text) if of_events else None
+        positive, text = (None, None) if event is not None else (positive, text)
         if positive is not None and target is not None and self.widths.get("pred", 1) == 1:
             check_single(tables, target)
         self._sets = label_sets(tables, target, self.widths.get("pred", 1), options["task"])
@@ -105,6 +108,7 @@ class Job:
             self.rule = self._decided_rule(positive, text)
         else:
             self.rule = self._class_rule(positive, text) if "labels" in readings else self._plain_rule(positive, text)
+        self.rule = replace(self.rule, event=event)
 
     def _activations(self, activation: Names | Mapping[str, str]) -> dict[str, str]:
         """Return the activation of each model."""
@@ -233,9 +237,12 @@ class Job:
         return None
 
     def _two_labels(self) -> str:
-        """Name the two labels of a target, as far as its first rows have just two."""
-        target = self._selection.target
-        words = [] if target is None else first_words(self._tables, Slot(target.table, target.columns[:1]))
+        """Name the two labels of the target, as far as its first rows have just two."""
+        return "LABEL" if self._selection.target is None else self._labels_of(self._selection.target)
+
+    def _labels_of(self, slot: Slot) -> str:
+        """Name the two labels of a column, as far as its first rows have just two."""
+        words = first_words(self._tables, Slot(slot.table, slot.columns[:1]))
         return " or ".join(sorted(map(printable, words))) if len(words) == 2 else "LABEL"
 
     def _task_of_columns(self, width: int) -> Task | None:
@@ -624,6 +631,26 @@ class Job:
         """Return how a target of several labels in each row is read."""
         named = classes_of(self._tables, self._selection, self.widths["pred"], classes, labels_of_target=sets.labels)
         return TargetRule(sets=named.labels, classes_by=named.by, between=sets.between)
+
+    def _event_labels(self, positive: str | None, classes: str | None) -> TwoLabels | None:
+        """Return the labels of events by --positive-label, which speaks of them where a loss takes them.
+
+        Raises UsageError for text that no option explains.
+        """
+        slot = next(roles[EVENT] for roles in self._selection.slots.values())
+        if positive is not None:
+            check_single(self._tables, slot)
+            negative = (
+                None if classes is None else _other_label(split_labels(classes), positive, f"--classes {classes}")
+            )
+            return TwoLabels(positive, negative)
+        table, [name] = self._tables[slot.table], slot.columns[:1]
+        if table.shape(name).kind == "text":
+            raise UsageError(
+                f"{table.label}: the event {printable(name)!r} holds text; --positive-label {self._labels_of(slot)} "
+                "says which label means that it was observed"
+            )
+        return None
 
     def _plain_rule(self, positive: str | None, classes: str | None) -> TargetRule:
         """Return how a target of numbers or of two labels is read."""

@@ -13,6 +13,7 @@ from lossctl.api.job import Job
 from lossctl.api.options import InputOptions
 from lossctl.api.query import Opened, Query, as_list, fitting, only_known, silent
 from lossctl.core.domain import Domain
+from lossctl.core.form import EVENT
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
@@ -199,8 +200,9 @@ class CheckedData:
         )
 
     def _read_as_labels(self, rule: TargetRule) -> None:
-        """Leave out what keeps predictions from being numbers where they are labels."""
+        """Leave out what keeps predictions and events from being numbers where they are labels."""
         labels = [f"pred:{model}" for model in rule.decided]
+        labels += [f"{role}:{model}" for model, role in self.slots if role == EVENT and rule.event is not None]
         for place, table in enumerate(self.surveys):
             columns = [replace(c, odd=None, fault=None) if set(labels) & set(c.roles) else c for c in table.columns]
             self.surveys[place] = replace(table, columns=tuple(columns))
@@ -358,7 +360,7 @@ class CheckedData:
                     column = self.column(slot, name)
                     text = column is not None and column.kind == "text"
                     kind = rule.kind if rule is not None else Kind.TEXT if text else Kind.NUMBER
-                elif role[1] == "pred" and rule is not None and role[0] in rule.decided:
+                elif rule is not None and rule.kind_of(*role) is Kind.TEXT:
                     kind = Kind.TEXT
                 columns[slot, name, kind] = None
         return columns

@@ -328,7 +328,10 @@ def advice_on_labels(row: Array, role: str) -> str:
     """Say which label may be the positive one; nothing for numbers that are no labels."""
     labels = row[(row != 0.0) & (row != 1.0) & (row == np.rint(row))]
     if role == "event" and labels.size:
-        return "1 says that the event was observed, 0 that the row was censored before it"
+        return (
+            "1 says that the event was observed, 0 that the row was censored before it; of other labels "
+            f"--positive-label {labels.max():g} says which means that it was observed"
+        )
     if role != "target" or not labels.size:
         return ""
     if len(row) > 1 and (row == 1.0).any():

@@ -13,10 +13,11 @@ from lossctl.core.domain import Decision, Domain, Flag, Labels, LogSimplex, Mark
 from lossctl.errors import UsageError, listed, near
 
 TASKS = ("regression", "binary", "multiclass", "multilabel", "quantile", "boxes", "masks")
+EVENT: Final = "event"  # the role that says whether what a time is of has happened
 QUERY = "query"  # the role that says which set a row belongs to; without it all rows are one set
 OPTIONAL = frozenset({QUERY})
 CODED = frozenset({QUERY, "label"})  # roles of which only equality counts
-GIVEN = frozenset({"target", "event", *CODED})  # roles that no model produces
+GIVEN = frozenset({"target", EVENT, *CODED})  # roles that no model produces
 Values = Mapping[str, tuple[tuple[float, ...], ...]]
 # a target is one class label in each row, a row over the classes, a yes or no in each column, or numbers
 Reading = Literal["labels", "classes", "flags", "numbers"]

@@ -37,7 +37,19 @@ from lossctl.core.domain import (
     hole_fault,
     label,
 )
-from lossctl.core.form import DECIDED, FORM_OF, GIVEN, OPTIONAL, QUERY, READINGS, Form, Reading, checked_task, form_wish
+from lossctl.core.form import (
+    DECIDED,
+    EVENT,
+    FORM_OF,
+    GIVEN,
+    OPTIONAL,
+    QUERY,
+    READINGS,
+    Form,
+    Reading,
+    checked_task,
+    form_wish,
+)
 from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample
@@ -714,7 +726,8 @@ def checked(
             raise UsageError(f"{loss.spec} has no role {role!r}; it takes {listed(list(loss.roles))}")
     arrays = {role: _array(role, value) for role, value in arguments.items() if value is not None}
     if positive_label is not None:
-        arrays["target"] = _flags(loss, arrays.get("target"), positive_label)
+        role = EVENT if EVENT in loss.roles else "target"
+        arrays[role] = _flags(loss, role, arrays.get(role), positive_label)
     for role in loss.roles:
         if role not in arrays and role not in OPTIONAL:
             raise UsageError(f"{loss.spec} needs {role}=; it takes {listed(list(loss.roles))}")
@@ -747,6 +760,8 @@ def checked(
         columns, names = _decisions(arrays, classes, loss.ignored)
         return loss, form, columns, names
     for role, x in arrays.items():
+        if isinstance(form.roles[role], Flag) and x.dtype.kind not in "biuf":
+            raise UsageError(f"{role} holds {x.dtype} values; positive_label= says which of two labels is 1")
         if role == "target" and form.labels:
             labels = (
                 classes if classes is not None else _class_labels(arguments["pred"], x, widths["pred"], loss.ignored)
@@ -910,11 +925,11 @@ def _array(role: str, value: object) -> NDArray[Any]:
     return array
 
 
-def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> Array:
-    """Turn a target of two labels into 1 for the positive one and 0."""
-    if target is None:
-        raise UsageError(f"{loss.spec} takes no target, of which positive_label speaks")
-    words = [label(word) for word in target.reshape(-1).tolist()]
+def _flags(loss: Loss, role: str, array: NDArray[Any] | None, positive_label: object) -> Array:
+    """Turn an array of two labels, the target or events, into 1 for the positive one and 0."""
+    if array is None:
+        raise UsageError(f"{loss.spec} takes no {role}, of which positive_label speaks")
+    words = [label(word) for word in array.reshape(-1).tolist()]
     ignored = ClassCodes(loss.ignored)
     holes = {word: hole(word) for word in dict.fromkeys(words) if ignored.of([word])[0] >= 0}
     others = [word for word in dict.fromkeys(words) if word != label(positive_label) and word not in holes]
@@ -923,7 +938,7 @@ def _flags(loss: Loss, target: NDArray[Any] | None, positive_label: object) -> A
     if words and others == list(dict.fromkeys(words)):
         raise DataError(f"positive_label={positive_label!r}: no row has this label; they have {others[0]!r}")
     values = [holes.get(word, float(word == label(positive_label))) for word in words]
-    return np.array(values, dtype=np.float64).reshape(target.shape)
+    return np.array(values, dtype=np.float64).reshape(array.shape)
 
 
 def _columns(role: str, array: NDArray[Any]) -> Array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
 from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
-from lossctl.core.form import CODED, GIVEN, QUERY
+from lossctl.core.form import CODED, EVENT, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import ByPosition, Columns, Rows
@@ -31,6 +31,13 @@ USUALLY_IGNORED: Final = ("-1", "255", "-100")  # noise, pixels and tokens witho
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
+class TwoLabels(NamedTuple):
+    """The label that counts as 1 in a column of two, and the other one where it is declared."""
+
+    positive: str
+    negative: str | None = None
+
+
 @dataclass(frozen=True)
 class TargetRule:
     """How the target is read: as numbers, as class labels, as sets of labels, or as one label against all else.
@@ -42,6 +49,7 @@ class TargetRule:
     arrays: whether `positive` and `negative` are numbers, in each place of a row that is an array.
     sets: the labels of which each row holds several, a column for each; `between` separates them in a text, and is
     empty where rows are lists. ignoring: a loss that can leave out rows of labels that are no classes, as all do.
+    event: the labels of the role `event`, where it holds others than 0 and 1.
     """
 
     classes: tuple[str, ...] = ()
@@ -55,6 +63,7 @@ class TargetRule:
     sets: tuple[str, ...] = ()
     between: str = ""
     ignoring: str = ""
+    event: TwoLabels | None = None
 
     @property
     def kind(self) -> Kind:
@@ -62,6 +71,16 @@ class TargetRule:
             return Kind.LABELS
         labels = self.classes or self.sets or self.decided or (self.positive is not None and not self.arrays)
         return Kind.TEXT if labels else Kind.NUMBER
+
+    def kind_of(self, model: str | None, role: str) -> Kind:
+        """Return as what the column of another role is read."""
+        labels = self.event is not None if role == EVENT else role == "pred" and model in self.decided
+        return Kind.TEXT if labels else Kind.NUMBER
+
+    @property
+    def two_labels(self) -> TwoLabels | None:
+        """The labels of a target of two."""
+        return None if self.positive is None else TwoLabels(self.positive, self.negative)
 
     def members(self, word: str) -> list[str]:
         """Return the labels of a set as it is written."""
@@ -121,7 +140,7 @@ class BlockReader:
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
         roles = next(iter(selection.slots.values()), {})
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
-        self._given = [roles[role] for role in sorted(GIVEN - CODED) if role in roles]
+        self._event = roles.get(EVENT)
         self._other_targets = targets_beside(tables, selection)
         self.null_slices = self._columns_of_slices_alone() if null_slices else frozenset()
         self._columns = self._needed_columns()
@@ -141,8 +160,14 @@ class BlockReader:
         assert target is not None
         slots = [Slot(target.table, (name,)) for name in target.columns]
         words = dict.fromkeys(word for slot in slots for word in first_words(self.tables, slot))
-        alike = [word for word in words if word != positive and _is_among(positive, [word])]
-        return ClassCodes((positive, *alike) if positive in words else (positive,))
+        return _one_label(positive, words)
+
+    @cached_property
+    def event_codes(self) -> ClassCodes:
+        """Code 0 for the label of an event."""
+        assert self.rule.event is not None
+        assert self._event is not None
+        return _one_label(self.rule.event.positive, first_words(self.tables, self._event))
 
     @cached_property
     def _closed_codes(self) -> ClassCodes:
@@ -216,7 +241,7 @@ class BlockReader:
         for model, roles in selection.slots.items():
             for role, slot in roles.items():
                 if role not in CODED:
-                    need(slot, Kind.TEXT if role == "pred" and model in self.rule.decided else Kind.NUMBER)
+                    need(slot, self.rule.kind_of(model, role))
         if selection.weight is not None:
             need(selection.weight, Kind.NUMBER)
         if selection.target is not None:
@@ -233,7 +258,8 @@ class BlockReader:
     @property
     def in_order(self) -> bool:
         """Whether what a block is depends on the rows before it: a group's origin, which label is the third."""
-        return bool(self._origins) or self.rule.positive is not None or self._whole_sets
+        labels = self.rule.positive is not None or self.rule.event is not None
+        return bool(self._origins) or labels or self._whole_sets
 
     def feeds(self, parts: int) -> list[Iterator[Pending[Block]]]:
         """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
@@ -260,7 +286,7 @@ class BlockReader:
             for model, roles in selection.slots.items()
         }
         columns: list[Hashes] = [self._word_hashes(arrays, slot) for slot in self._coded]
-        columns += [line for slot in self._given for line in arrays.bits(arrays.numbers(slot))]
+        columns += [] if self._event is None else arrays.bits(arrays.event(self._event))
         if selection.target is not None:
             target = arrays.target(selection.target)
             if self.rule.open:
@@ -386,7 +412,9 @@ class BlockReader:
             of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
             empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
             return missing_value(where, column, kind, breach.count) + empty
-        piece = self.tables[table].row({column: self.rule.kind}, self.row_of(table, breach.row))
+        of_event = self.rule.event is not None and Slot(table, (column,)) == self._event
+        kind_of_column = Kind.TEXT if of_event else self.rule.kind
+        piece = self.tables[table].row({column: kind_of_column}, self.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.sets:
@@ -394,11 +422,12 @@ class BlockReader:
             strange = next((label for label in members if codes.of([label])[0] < 0), text)
             where = f"{self.where(table, breach.row)}, column {printable(column)!r}: label {printable(strange)!r}"
             return f"{where} is none of {listed(list(map(printable, self.rule.sets)))}{count}; --classes names others"
-        if self.rule.negative is not None:
-            labels = ",".join(printable(label) for label in (self.rule.negative, self.rule.positive or ""))
+        two = self.rule.event if of_event else self.rule.two_labels
+        if two is not None and two.negative is not None:
+            labels = ",".join(printable(label) for label in (two.negative, two.positive))
             return f"{where} is a third label{count}; --classes {labels} declares the two that there are"
-        if self.rule.positive is not None:
-            return f"{where} is a third label{count}; --positive-label {self.rule.positive} allows one other"
+        if two is not None:
+            return f"{where} is a third label{count}; --positive-label {two.positive} allows one other"
         classes = listed(list(map(printable, self.rule.classes)))
         if self.rule.decided:
             return f"{where} is no class{count}; --classes names {classes} alone"
@@ -439,21 +468,19 @@ class BlockReader:
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
-        slot = self.selection.target
-        if slot is None or self.rule.positive is None or self.rule.negative is not None:
-            return ""
-        if self.rule.arrays:
-            return ""
-        words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
-        if _is_among(self.rule.positive, words):
-            return ""
-        examples = ", ".join(repr(printable(word)) for word in words[:3])
-        labels = ",".join(printable(word) for word in (*words, self.rule.positive))
-        declared = f"; if there is none, --classes {labels} declares both labels" if len(words) == 1 else ""
-        return (
-            f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
-            f"{printable(self.rule.positive)!r}; it holds {examples}{declared}"
-        )
+        for slot, two in ((self.selection.target, self.rule.two_labels), (self._event, self.rule.event)):
+            if slot is None or two is None or two.negative is not None or (two != self.rule.event and self.rule.arrays):
+                continue
+            words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
+            if not _is_among(two.positive, words):
+                examples = ", ".join(repr(printable(word)) for word in words[:3])
+                labels = ",".join(printable(word) for word in (*words, two.positive))
+                declared = f"; if there is none, --classes {labels} declares both labels" if len(words) == 1 else ""
+                return (
+                    f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
+                    f"{printable(two.positive)!r}; it holds {examples}{declared}"
+                )
+        return ""
 
     def never_ignored(self) -> list[str]:
         """Return the labels that are ignored, no class, and in no row."""
@@ -484,6 +511,12 @@ def two_labels(values: Array, rule: TargetRule) -> Array:
     ignored = [float(label) for label in rule.ignored]
     other = np.where(np.isnan(values) | np.isin(values, ignored), values, np.inf)
     return np.where(values == positive, 1.0, np.where(values == negative, 0.0, other))
+
+
+def _one_label(positive: str, words: Collection[str]) -> ClassCodes:
+    """Return code 0 for a label, others for those of the same number that are words of their own."""
+    alike = [word for word in words if word != positive and _is_among(positive, [word])]
+    return ClassCodes((positive, *alike) if positive in words else (positive,))
 
 
 def _is_among(label: str, words: Sequence[str]) -> bool:
@@ -593,6 +626,8 @@ class RoleArrays:
         """
         if role in CODED:
             return self.codes(slot)
+        if role == EVENT:
+            return self.event(slot)
         rule = self._reader.rule
         if role == "pred" and model in rule.decided:
             if slot not in self._predicted:
@@ -603,6 +638,15 @@ class RoleArrays:
             return values
         flags = two_labels(values, rule)
         return np.where(np.isinf(flags).any(axis=0), values, flags)
+
+    def event(self, slot: Slot) -> Array:
+        """Return whether events were observed, (1, rows), one array however many models share it."""
+        two = self._reader.rule.event
+        if two is None:
+            return self.numbers(slot)
+        if (slot, Kind.TEXT) not in self._shared:
+            self._shared[slot, Kind.TEXT] = self._flags(slot, self._reader.event_codes, two.negative)
+        return self._shared[slot, Kind.TEXT]
 
     def _sets(self, slot: Slot) -> Array:
         """Return the labels of each row as 0 and 1, (labels, rows); NaN where the row is null."""
@@ -621,21 +665,26 @@ class RoleArrays:
     def _labels(self, slot: Slot) -> NDArray[Any]:
         """Return labels as class codes, (rows,) or where predictions have them too (1, rows), or as 0/1 (1, rows)."""
         rule = self._reader.rule
+        if rule.positive is not None:
+            return self._flags(slot, self._reader.positive_codes, rule.negative, rule.ignored)
+        codes = self.texts(slot)
+        classes = self._reader.codes.of(self._reader.vocabulary(slot).words)[codes]
+        self._note(self.faults, Defect(slot.table, slot.columns[0], "label"), classes == -2)
+        return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
+
+    def _flags(self, slot: Slot, codes_of: ClassCodes, negative: str | None, ignored: tuple[str, ...] = ()) -> Array:
+        """Return 1 for the label of code 0 and 0 for the other, (1, rows); what is ignored as a number of its own."""
         codes = self.texts(slot)
         words = self._reader.vocabulary(slot).words
         defect = Defect(slot.table, slot.columns[0], "label")
-        if rule.positive is None:
-            classes = self._reader.codes.of(words)[codes]
-            self._note(self.faults, defect, classes == -2)
-            return classes.astype(np.float64)[np.newaxis] if rule.decided else classes
-        positive = self._reader.positive_codes.of(words) == 0
+        positive = codes_of.of(words) == 0
         values = positive.astype(np.float64)
-        ignored = ClassCodes(rule.ignored).of(words)
-        holes = ignored >= 0
-        values[holes] = np.array([*map(hole, rule.ignored)])[ignored[holes]] if rule.ignored else 0.0
+        of_ignored = ClassCodes(ignored).of(words)
+        holes = of_ignored >= 0
+        values[holes] = np.array([*map(hole, ignored)])[of_ignored[holes]] if ignored else 0.0
         negatives = np.flatnonzero(~(positive | holes)[:-1])
-        if rule.negative is not None:
-            none = ~positive & ~holes & (ClassCodes((rule.negative,)).of(words) != 0)
+        if negative is not None:
+            none = ~positive & ~holes & (ClassCodes((negative,)).of(words) != 0)
             none[-1] = False  # the null code
             self._note(self.faults, defect, none[codes])
         elif len(negatives) > 1:  # a third label is a typo or another task, never silently "not positive"
