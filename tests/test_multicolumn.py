@@ -156,6 +156,65 @@ def test_one_of_two_usual_names_is_taken_where_the_other_has_a_role() -> None:
         package.evaluate({**data, "y": [0.0, 0.0]}, losses="mae")
 
 
+@pytest.mark.parametrize(
+    ("target", "pred"),
+    [
+        ("Y", "P"),
+        ("Target", "Prediction"),
+        ("Y_True", "Y_Pred"),
+        ("ytrue", "y-hat"),
+        ("Y True", "Score"),
+        ("y", "PRED"),
+    ],
+)
+def test_usual_names_in_any_case(target: str, pred: str) -> None:
+    data = {target: [1.0, 2.0], pred: [1.0, 3.0]}
+    assert package.evaluate(data, losses="mae").cells[0].value == 0.5
+    with_others = {**data, "y_true": [0.0, 0.0], "y_pred": [0.0, 0.0], "Other": [9.0, 9.0]}
+    if target != "y" and "P" not in (pred, pred[:1]):
+        assert package.evaluate(with_others, losses="mae").cells[0].value == 0.0  # as written, before any case
+
+
+@pytest.mark.parametrize(
+    ("columns", "option", "both"),
+    [
+        (("Target", "TARGET", "pred"), "-t", "Target, TARGET"),
+        (("Label", "Truth", "pred"), "-t", "Label, Truth"),
+        (("y", "Score", "Proba"), "-p", "Score, Proba"),
+        (("y", "score", "proba"), "-p", "score, proba"),
+        (("target", "Target"), "-p", ""),
+        (("pred", "Pred"), "-t", ""),
+    ],
+)
+def test_usual_names_of_which_two_may_be_meant(columns: tuple[str, ...], option: str, both: str) -> None:
+    with pytest.raises(UsageError, match=f"say which column is meant with {option}.*{both}"):
+        package.evaluate({name: [1.0, 2.0] for name in columns}, losses="mae")
+
+
+@pytest.mark.parametrize("pattern", ["?", "*", "[a-z]", "[!0-9]", "NAME=*"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "npz"])
+def test_a_pattern_does_not_mean_the_target(tmp_path: Path, suffix: str, pattern: str) -> None:
+    frame = pd.DataFrame({"y": [1.0, 2.0], "p": [1.0, 3.0]})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npz":
+        np.savez(path, **{name: frame[name].to_numpy() for name in frame})  # type: ignore[arg-type]
+    else:
+        write: Any = {"csv": frame.to_csv, "parquet": frame.to_parquet, "jsonl": frame.to_json}[suffix]
+        write(path, **({"orient": "records", "lines": True} if suffix == "jsonl" else {"index": False}))
+    report = package.evaluate(path, pred=pattern, losses="mae")
+    assert values(report) == {("NAME" if "=" in pattern else "*" if pattern == "*" else "p", "mae"): 0.5}
+
+
+def test_several_vectors_are_models() -> None:
+    target = RNG.normal(0.0, 1.0, (N, 3))
+    data = {"y": target, "a": target + 1.0, "b": target + 2.0, "c": Y}
+    expected = {("a", "mae"): pytest.approx(1.0), ("b", "mae"): pytest.approx(2.0)}
+    for pred in ("a,b", "[ab]", ["a", "b"]):
+        assert values(evaluated(data, pred, "mae")) == expected
+    with pytest.raises(UsageError, match="some of these columns hold lists"):
+        evaluated(data, "a,c", "mae")
+
+
 # quantiles -----------------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +347,95 @@ def test_names_tell_boxes_and_their_frame(names: tuple[str, ...], frame: str | N
         assert report.cells[0].spec == f"iou:frame={frame}"
         package.evaluate(data, target="t_*", pred="p_*", losses="iou", note=notes.append)
         assert any(f"iou:frame={frame} reads them so" in note for note in notes)
+
+
+BOX_TARGET = np.hstack([low := RNG.uniform(0.0, 9.0, (N, 2)), low + RNG.uniform(1.0, 3.0, (N, 2))])
+BOX_PRED = BOX_TARGET + RNG.uniform(-0.1, 0.1, (N, 4))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl", "npz", "npy", "frame"])
+def test_four_columns_that_may_be_boxes_are_told(tmp_path: Path, suffix: str) -> None:
+    path, options = tmp_path / f"b.{suffix}", dict[str, Any](target="t", pred="p")
+    frame = pd.DataFrame({"t": BOX_TARGET.tolist(), "p": BOX_PRED.tolist()})
+    data: Any = path
+    if suffix == "csv":
+        wide(BOX_TARGET, BOX_PRED, tuple("abcd")).to_csv(path, index=False)
+        options = {"target": "t_*", "pred": "p_*"}
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True, double_precision=15)
+    elif suffix == "npz":
+        np.savez(path, t=BOX_TARGET, p=BOX_PRED)
+    elif suffix == "npy":
+        np.save(path, BOX_PRED)
+        np.save(tmp_path / "t.npy", BOX_TARGET)
+        options = {"targets": str(tmp_path / "t.npy")}
+    else:
+        data = frame
+    notes: list[str] = []
+    report = package.evaluate(data, **options, note=notes.append)
+    assert report.task is not None
+    assert report.task.name == "regression"
+    assert "every row is a box by its corners x1, y1, x2, y2: --task boxes takes them as such" in notes
+    boxes = package.evaluate(data, **options, task="boxes")
+    assert [cell.loss for cell in boxes.cells] == ["iou", "giou", "diou", "ciou"]
+    expected = package.get("iou")(target=BOX_TARGET, pred=BOX_PRED)
+    assert boxes.cells[0].value == pytest.approx(expected, rel=1e-12)
+
+
+def test_corner_and_size_are_told_where_no_names_are() -> None:
+    sizes = np.hstack([BOX_TARGET[:, 2:], BOX_TARGET[:, :2] - BOX_TARGET[:, 2:] + 4.0])
+    notes: list[str] = []
+    package.evaluate({"t": sizes, "p": sizes + 0.5}, target="t", pred="p", note=notes.append)
+    assert "if these are boxes x, y, width, height: -l iou:frame=xywh takes them as such" in notes
+    numbers, notes = RNG.normal(0.0, 1.0, (N, 4)), []
+    package.evaluate({"t": numbers, "p": numbers + 1.0}, target="t", pred="p", note=notes.append)
+    assert not any("box" in note for note in notes)
+
+
+GREY = {
+    "0/1": (1.0, None, ""),
+    "0/255": (255.0, None, "--positive-label 255"),
+    "0/1/255": (1.0, 255.0, "ignore_class=255"),
+    "0/1/-1": (1.0, -1.0, "ignore_class=-1"),
+    "0/128/255": (255.0, 128.0, "ignore_class=128"),
+}
+
+
+@pytest.mark.parametrize("flat", [False, True], ids=["images", "vectors"])
+@pytest.mark.parametrize("pred", ["shares", "hard", "bytes"])
+@pytest.mark.parametrize("coding", GREY)
+def test_masks_of_bytes_and_void_are_asked_about(coding: str, pred: str, flat: bool) -> None:
+    white, void, option = GREY[coding]
+    rng = np.random.default_rng(3)
+    target, shares = rng.integers(0, 2, (20, 4, 4)).astype(float), rng.uniform(0.05, 0.95, (20, 4, 4))
+    holes = rng.random(target.shape) < 0.2 if void is not None else np.zeros(target.shape, dtype=bool)
+    hard, grey = (shares > 0.5).astype(float), np.rint(255.0 * shares)
+    preds = {"shares": shares, "hard": hard * white, "bytes": grey}
+    data = {"t": np.where(holes, void or 0.0, target * white), "p": preds[pred]}
+    data = {name: x.reshape(20, -1) for name, x in data.items()} if flat else data
+    if coding == "0/1" and (flat or pred != "bytes"):
+        task = task_of(data, target="t", pred="p")
+        assert task == ("regression" if pred == "bytes" else "multilabel" if flat else "masks")
+        return
+    with pytest.raises(UsageError) as refusal:
+        package.evaluate(data, target="t", pred="p")
+    text = str(refusal.value)
+    assert option in text
+    assert "--task regression if they are numbers" in text
+    assert ("divide the predictions by 255" in text) == (pred == "bytes")
+    loss = "bce" if void is None else f"bce:ignore_class={void:g}"
+    if pred == "bytes":
+        data["p"] = data["p"] / 255.0
+    given = data["p"] if pred != "hard" else data["p"] * 0.8 / white + 0.1
+    found = package.evaluate(
+        data | {"p": given}, target="t", pred="p", losses=loss, positive_label="255" if white == 255.0 else None
+    )
+    counts = ~holes
+    y, p = target[counts], given.reshape(target.shape)[counts]
+    expected = -np.mean(y * np.log(p) + (1 - y) * np.log1p(-p))
+    assert found.cells[0].value == pytest.approx(expected, rel=1e-12)
 
 
 def test_vectors_beside_numbers_that_are_no_labels_are_asked_about() -> None:

@@ -180,6 +180,10 @@ def test_wide_text_that_is_cut_short_is_named(csv_file: Path) -> None:
 def test_a_first_line_that_says_the_separator(csv_file: Path, separator: str) -> None:
     text = f"sep={separator}\r\ny,p\r\n1,1.5\r\n2,2.5\r\n"
     assert mae(csv_file, text.replace(",", separator)) == 0.5
+    for end in ("\n", "\r\n", "\r"):
+        lines = ["# made by a tool", "", f"sep={separator}", "# and its header", f"y{separator}p", f"1{separator}1.5"]
+        assert mae(csv_file, end.join(lines) + end, comment="#") == 0.5
+        assert mae(csv_file, "\ufeff" + end.join(lines[:3] + lines[4:]) + end, comment="#") == 0.5
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from lossctl.core.domain import (
     RANGES,
     SIMPLEX,
     UNIT,
+    Box,
     ClassCodes,
     Domain,
     Flag,
@@ -36,7 +37,7 @@ from lossctl.core.statistic import means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.io.blocks import BlockReader, TargetRule, TwoLabels, check_single, width_of
+from lossctl.io.blocks import USUALLY_IGNORED, BlockReader, TargetRule, TwoLabels, check_single, width_of
 from lossctl.io.classes import classes_of, first_numbers, first_words, pair_outputs
 from lossctl.io.select import TARGET_NAMES, Selection, Slot, assignments
 from lossctl.io.table import Kind, Numbers, Table
@@ -61,6 +62,10 @@ RENORMALIZE: Final = "renormalize"  # the activation of class probabilities whos
 WORDS: Final[Mapping[Reading, str]] = {"classes": "a row over as many classes", "flags": "a yes or no in each"}
 CLASS_ROWS: Final = "every row of target and predictions sums to 1"
 NO_CLASS_ROWS: Final = "rows of target or predictions do not sum to 1"
+BOX_FRAMES: Final = ("xyxy", "xywh")
+WHITE: Final = 255.0  # in a mask of bytes
+TWO_GREYS: Final = ((0.0, 1.0), (0.0, WHITE))
+GREYS: Final = Interval(low=0.0, high=WHITE, low_closed=True, high_closed=True)
 SHOWN: Final = 4  # values of a row in a message
 
 
@@ -279,14 +284,10 @@ class Job:
                 if self._has_axes():
                     return Task("masks", True, "arrays of 0 and 1 in each row of the target")
                 return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
-            values = np.unique([roles["target"] for _, roles in models])
-            shares = all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models)
-            if len(values) == 2 and shares and self._has_axes():
-                low, high = values
-                raise UsageError(
-                    f"arrays of {low:g} and {high:g} in each row of the target, and predictions within [0, 1]: "
-                    f"--task masks --positive-label {high:g} if these are masks, --task regression if they are numbers"
-                )
+            self._ask_about_masks(block)
+            if flags:
+                return Task("regression", True, f"predictions outside [0, 1], though {width} target columns are 0/1")
+            self._tell_of_boxes(block)
             return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
         if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
@@ -304,6 +305,45 @@ class Job:
         if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
             return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
         return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
+
+    def _ask_about_masks(self, block: Block) -> None:
+        """Raise UsageError for arrays of two numbers, as masks are, or of two and one of what is not known."""
+        values = set(_few_values(next(iter(block.models.values()))["target"], 3))
+        pair = next((pair for pair in TWO_GREYS if len(values) == 3 and values.issuperset(pair)), tuple(sorted(values)))
+        void = next(iter(values.difference(pair)), None)
+        if len(pair) != 2 or (void is not None and pair == (0.0, 1.0) and f"{void:g}" not in USUALLY_IGNORED):
+            return
+        if void is None and not self._has_axes() and pair != (0.0, WHITE):
+            return
+        assert self._selection.target is not None
+        where = self._tables[self._selection.target.table].label
+        words = f"{where}: arrays of {listed([f'{value:g}' for value in sorted(values)])} in each row of the target"
+        task = "masks" if self._has_axes() or WHITE in values else "multilabel"
+        way = f"--task {task}" if void is None else " ".join(f"-l {name}:ignore_class={void:g}" for name in USUAL[task])
+        way += "" if pair == (0.0, 1.0) else f" --positive-label {pair[1]:g}"
+        noun = "masks" if task == "masks" else "labels"
+        numbers = "--task regression if they are numbers"
+        preds = [_natural(roles["pred"], self.activations[model]) for model, roles in block.models.items()]
+        if all(np.isin(pred, pair).all() or UNIT.admits(pred) for pred in preds):
+            raise UsageError(f"{words}: {way} if these are {noun}, {numbers}")
+        if all(GREYS.admits(pred) and (pair[1] == WHITE or (pred == np.rint(pred)).all()) for pred in preds):
+            raise UsageError(
+                f"{words}, and predictions up to 255: if these are {noun}, divide the predictions by 255 and add "
+                f"{way}; {numbers}"
+            )
+
+    def _tell_of_boxes(self, block: Block) -> None:
+        """Note how four columns of target and predictions are read as boxes, where all rows may be some."""
+        if self.widths["target"] != 4 or self.widths["pred"] != 4:
+            return
+        boxes = [roles[role] for roles in block.models.values() for role in ("target", "pred")]
+        assert self._selection.target is not None
+        unnamed = len(self._selection.target.columns) == 1
+        frame = next((name for name in BOX_FRAMES if all(Box(frame=name, solid=True).admits(x) for x in boxes)), None)
+        if frame == "xyxy":
+            self._query.tell("every row is a box by its corners x1, y1, x2, y2: --task boxes takes them as such")
+        elif frame is not None and unnamed:
+            self._query.tell("if these are boxes x, y, width, height: -l iou:frame=xywh takes them as such")
 
     # the losses --------------------------------------------------------------------------------------------------
 
@@ -715,6 +755,16 @@ def _other_label(labels: Sequence[str], positive: str | None, option: str) -> st
     if len(labels) != 2 or codes[0] < 0:
         raise UsageError(f"{option}: with --positive-label {positive}, that and the other label are needed")
     return labels[1 - codes[0]]
+
+
+def _few_values(values: Array, count: int) -> list[float]:
+    """Return the different values in order, or so many and one more of them."""
+    few: list[float] = []
+    for line in values:
+        few = sorted({*few, *np.unique(line).tolist()})[: count + 1]
+        if len(few) > count:
+            break
+    return few
 
 
 def _are_flags(values: Array) -> bool:

@@ -146,9 +146,12 @@ def models_apart(
     `evaluate`. Raises UsageError where they may be either.
     """
     slot, target = selection.slots[model]["pred"], selection.target
-    if target is None or len(target.columns) > 1 or len(slot.columns) < 2 or _width(tables, target) > 1:
+    if target is None or len(slot.columns) < 2:
         return False
-    if any(tables[slot.table].shape(name).width > 1 for name in slot.columns):
+    widths = [tables[slot.table].shape(name).width for name in slot.columns]
+    if max(widths) > 1:
+        return min(widths) > 1
+    if len(target.columns) > 1 or _width(tables, target) > 1:
         return False
     if label_sets(tables, target, len(slot.columns), options["task"]) is not None:
         return False

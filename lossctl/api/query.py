@@ -228,8 +228,9 @@ class Query:
             unnamed = isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None
             if unnamed and names[0] is None and models_apart(tables, selection, model, losses, options):
                 preds += [(column, (column,)) for column in columns]
-                one = shlex.quote(f"NAME={entry}")
-                notes.append(f"-p {entry}: {len(columns)} models; -p {one} makes them the columns of one")
+                numbers = tables[0].shape(columns[0]).width == 1
+                one = f"; -p {shlex.quote(f'NAME={entry}')} makes them the columns of one" if numbers else ""
+                notes.append(f"-p {entry}: {len(columns)} models{one}")
             else:
                 preds.append(entry)
         texts = [isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None for entry in request.preds]

@@ -838,7 +838,9 @@ def width_of(tables: Sequence[Table], slot: Slot) -> int:
     """Return how many columns a role has, lists and arrays counted by their length."""
     shapes = [tables[slot.table].shape(name) for name in slot.columns]
     if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
-        raise UsageError(f"{slot.named()} mixes lists and plain columns; give one list or several columns")
+        raise UsageError(
+            f"{slot.named()}: some of these columns hold lists; give one list, or several columns of numbers"
+        )
     width = sum(shape.width for shape in shapes)
     if not width:
         raise DataError(f"{tables[slot.table].label}: column {slot.named()} holds vectors of no length")

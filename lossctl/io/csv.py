@@ -30,7 +30,7 @@ HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked
 LOOK: Final = 100  # rows looked at to tell a column of booleans or text from one of numbers
 DROP: Final = "; --bad-rows drop leaves such rows out"
 BOM: Final = b"\xef\xbb\xbf"
-SEPARATOR_LINE: Final = re.compile(rb"sep=([ -~\t])\r?\n", re.IGNORECASE)  # which Excel writes and reads
+SEPARATOR_LINE: Final = rb"(?i:sep)=([ -~\t])(?:\r\n?|\n)"  # which Excel writes and reads
 SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and how -d is given them
 
 
@@ -149,9 +149,13 @@ class CsvTable(FileTable):
 
     @cached_property
     def _first_line(self) -> tuple[str | None, int]:
-        """The delimiter that a line `sep=;` declares, if there is one, and where the lines after it begin."""
+        """The delimiter that a line `sep=;` declares, if there is one, and where the lines after it begin.
+
+        Only lines that are no rows come before it.
+        """
         start = len(BOM) if self._start.startswith(BOM) else 0
-        match = SEPARATOR_LINE.match(self._start, start)
+        comment = rb"|%b[^\r\n]*" % re.escape(self.dialect.comment.encode()) if self.dialect.comment else b""
+        match = re.compile(rb"(?:(?:[ \t]*%b)(?:\r\n?|\n))*+%b" % (comment, SEPARATOR_LINE)).match(self._start, start)
         return (None, start) if match is None else (match[1].decode(), match.end())
 
     @cached_property

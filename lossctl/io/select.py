@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -139,7 +140,7 @@ class _Selector:
         """Return the column of the target, as it was given or by its usual name, if there is one."""
         if self.request.target is not None:
             return [self.request.target]
-        present: list[str] = [name for name in TARGET_NAMES if name in table.names and name not in self.request.key]
+        present = usual(TARGET_NAMES, [name for name in table.names if name not in self.request.key])
         return present if len(present) == 1 else []
 
     def _preds(self) -> list[str]:
@@ -177,7 +178,7 @@ class _Selector:
                 pattern = pattern if isinstance(pattern, str) else ",".join(pattern)
                 name = self.names[i] if len(texts) == 1 and self.names[i] else name
                 if name is None:
-                    name = stems([t.label for t in self.tables])[i] if by_file else model_name(pattern, table)
+                    name = stems([t.label for t in self.tables])[i] if by_file else model_name(pattern, table, columns)
                 self.selection.models.append(name)
                 self.selection.slots[name] = {"pred": Slot(i, columns)}
                 self.selection.patterns[name] = pattern
@@ -185,8 +186,11 @@ class _Selector:
     def _of_other_roles(self, place: int) -> set[str]:
         """Return the columns of a table that options give to other roles: a pattern does not mean them."""
         request = self.request
-        names = [*request.key, request.weight, request.target, *request.by, request.cluster, request.time]
-        return {name for name in names if name is not None} if place == self.place else set(request.key)
+        if place != self.place:
+            return set(request.key)
+        names = [*request.key, request.weight, *request.by, request.cluster, request.time]
+        names += self._target_beside(self.base) if "target" in self.needed else []
+        return {name for name in names if name is not None}
 
     def _extra_roles(self) -> None:
         """Fill in the roles given by --role, and the models that only they name.
@@ -217,9 +221,10 @@ class _Selector:
         for place, name in enumerate(selection.models):
             for role in extra:
                 i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
-                if role not in selection.slots[name] and role not in OPTIONAL and role in self.tables[i].names:
-                    selection.notes.append(f"--role {role}={role} (its own name, as none was given)")
-                    selection.slots[name][role] = Slot(i, find(self.tables[i], role))
+                present = usual([role], self.tables[i].names)
+                if role not in selection.slots[name] and role not in OPTIONAL and len(present) == 1:
+                    selection.notes.append(f"--role {role}={present[0]} (its own name, as none was given)")
+                    selection.slots[name][role] = Slot(i, find(self.tables[i], present[0]))
                 if role not in selection.slots[name] and role not in OPTIONAL:
                     raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
         if QUERY in extra and not any(QUERY in roles for roles in selection.slots.values()):
@@ -308,15 +313,32 @@ def default_column(
     if len(values) == 1:
         return values[0]
     values = [name for name in values if name not in others]
-    present = [name for name in candidates if name in values]
-    if len(values) == 1 and not present:
+    present = usual(candidates, values)
+    of_other_role = usual((*TARGET_NAMES, *PRED_NAMES), values)
+    if len(values) == 1 and not present and not of_other_role:
         notes.append(f"{option} {values[0]} (the only column without a role)")
         return values[0]
     if len(present) != 1:
         names = listed([printable(name) for name in table.names])
-        raise UsageError(f"{table.label}: say which column is meant with {option}; it has {names}")
+        several = f"; {listed(list(map(printable, present)))} are usual names" if present else ""
+        raise UsageError(f"{table.label}: say which column is meant with {option}; it has {names}{several}")
     notes.append(f"{option} {present[0]} (a usual name, as none was given)")
     return present[0]
+
+
+def usual(candidates: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the names that are usual ones, or else those that are but for case, `_`, `-`, points and blanks.
+
+    >>> usual(["y_true", "y"], ["Y_True", "P"])
+    ['Y_True']
+    """
+    exact = [name for name in candidates if name in names]
+    keys = set(map(_plain, candidates))
+    return exact or [name for name in names if _plain(name) in keys]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.\s]", "", name).casefold()
 
 
 # names of models ------------------------------------------------------------------------------------------------------
@@ -347,8 +369,10 @@ def stems(paths: Sequence[str]) -> list[str]:
     return ["/".join(pieces) for pieces in split]
 
 
-def model_name(pattern: str, table: Table) -> str:
+def model_name(pattern: str, table: Table, columns: Sequence[str]) -> str:
     """Name a model by its column; a glob by what stands before its star."""
+    if pattern not in table.names and len(columns) == 1 and "*" not in pattern:
+        return columns[0]
     glob = "*" in pattern and pattern not in table.names
     return (pattern.split("*")[0].rstrip("_.-") if glob else "") or pattern
 
