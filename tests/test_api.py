@@ -25,6 +25,7 @@ from lossctl.api.options import (
     Dependence,
     EvaluateOptions,
     InputOptions,
+    RowOptions,
     RuleOptions,
     marks,
     options_of,
@@ -398,7 +399,7 @@ def test_every_argument_of_the_interface_has_a_type() -> None:
     ("function", "groups"),
     [
         (lossctl.evaluate, [EvaluateOptions]),
-        (lossctl.compare, [CompareOptions, Dependence]),
+        (lossctl.compare, [CompareOptions, RowOptions, Dependence]),
         (lossctl.check, [CheckOptions, Dependence, RuleOptions]),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy import stats
 
 import lossctl
 from lossctl.api.compare import weigh
-from lossctl.results.report import Comparison
+from lossctl.results.report import Comparison, Report
 from tests.compared import (
     Data,
     Values,
@@ -197,7 +198,9 @@ def test_an_infinite_loss_is_the_worst() -> None:
 
 def test_slices_leave_the_worst_rows_alone() -> None:
     data = drawn("normal", 300, 92)
-    assert report(data, worst=9, by="g").worst == report(data, worst=9).worst
+    rows = report(data, worst=9, by="g").worst
+    assert [row.slice for row in rows] == [{"g": data["g"][row.row - 1]} for row in rows]
+    assert tuple(replace(row, slice={}) for row in rows) == report(data, worst=9).worst
 
 
 def keyed(folder: Path, orders: Mapping[str, Values], data: Data) -> dict[str, str]:
@@ -230,13 +233,59 @@ def test_the_worst_rows_are_found_by_key_whatever_the_order(tmp_path: Path) -> N
         order = orders.get("a", np.arange(600))  # rows are those of the baseline's file
         keys = [int(order[row.row - 1]) for row in found.worst]
         excess = apart("mae", data)
-        assert [row.value - row.baseline_value for row in found.worst] == sorted(excess, reverse=True)[:25]
+        assert [row.value - (row.baseline_value or 0.0) for row in found.worst] == sorted(excess, reverse=True)[:25]
         assert all(excess[key] == row.difference for key, row in zip(keys, found.worst, strict=True))
         seen.append([(row.baseline_value, row.value) for row in found.worst])
         numbers = numbers_of(found)
         assert numbers[2] == numbers_of(found)[2]
     wanted = [sorted(pairs) for pairs in seen]
     assert wanted[0] == wanted[1] == wanted[2]
+
+
+def test_the_worst_rows_say_their_keys_and_slices(tmp_path: Path) -> None:
+    data = {name: np.round(column, 1) for name, column in drawn("heavy", 300, 98).items() if name in "yab"}
+    rng = np.random.default_rng(98)
+    paths = keyed(tmp_path, {name: rng.permutation(300) for name in "yab"}, data)
+    truth = pq.read_table(paths["y"])
+    groups = pa.array([None if k % 7 == 0 else f"g{k % 3}" for k in range(300)])
+    pq.write_table(truth.append_column("g", groups), paths["y"])
+    models = {"a": paths["a"], "b": paths["b"]}
+    found = lossctl.compare(
+        models, targets=paths["y"], target="y", pred="p", losses="mae", id="key", by="g", worst=300, threads=2
+    )
+    words = dict(zip(truth["key"].to_pylist(), groups.to_pylist(), strict=True))
+    excess = apart("mae", data)
+    assert len(found.worst) == np.count_nonzero(excess > 0.0)
+    for row in found.worst:
+        assert row.difference == excess[int(row.key["key"][1:])]
+        assert row.slice == ({} if words[row.key["key"]] is None else {"g": words[row.key["key"]]})
+    path = tmp_path / "report.json"
+    found.save(path)
+    assert Report.load(path).worst == found.worst
+
+
+@pytest.mark.parametrize(("n", "most"), [(5, 1), (900, 7), (70_001, 3)])
+def test_the_worst_rows_of_a_model_alone_are_those_of_a_sort(n: int, most: int) -> None:
+    data: dict[str, Any] = {name: np.round(drawn("heavy", n, 99)[name], 1) for name in "yab"}
+    data["g"] = np.where(data["y"] > 0.0, "up", "down")
+    found = lossctl.evaluate(data, target="y", pred=["a", "b"], losses=["mse", "mbe"], by="g", worst=most, threads=2)
+    for loss in ("mse", "mbe"):
+        for model in "ab":
+            losses = rows_of(loss, data, model)
+            order = np.lexsort((np.arange(n), -np.abs(losses)))[:most].tolist()
+            rows = [row for row in found.worst if (row.loss, row.candidate) == (loss, model)]
+            assert [(row.row, row.value) for row in rows] == [(k + 1, float(losses[k])) for k in order]
+            assert {(row.baseline, row.baseline_value, row.difference) for row in rows} == {(None, None, None)}
+            assert [row.slice["g"] for row in rows] == [data["g"][k] for k in order]
+            assert [dict(row.roles) for row in rows] == [{"target": data["y"][k], model: data[model][k]} for k in order]
+
+
+def test_negative_losses_have_worst_rows_too_and_rows_without_weight_are_none() -> None:
+    data = {"y": [0.0, 0.0, 0.0, 9.0], "p": [0.0, 0.005, 0.001, 0.0], "s": [0.01] * 4, "w": [1, 1, 1, 0]}
+    found = lossctl.evaluate(data, target="y", pred="p", losses="gaussian_nll", roles="scale=s", weight="w", worst=2)
+    assert [row.row for row in found.worst] == [2, 3]
+    assert found.worst[0].value < 0.0
+    assert lossctl.evaluate(data, target="y", pred="p", losses="mae").worst == ()
 
 
 def every_number(found: Comparison) -> Iterator[float]:

@@ -59,7 +59,7 @@ def compare(
         A difference of interest, `0.5` or `2%` of the baseline: the report says which difference these rows could
         have found, and how many rows this one would need.
     worst
-        How many of the rows to list where a candidate loses most.
+        How many of the rows to list where a candidate loses most, with their keys and slices.
 
     Returns
     -------

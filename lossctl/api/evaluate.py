@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +33,7 @@ from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
-from lossctl.io.table import Table
+from lossctl.io.table import Kind, Table, Texts, decoded
 from lossctl.results.report import Cells, Input, Report, Study, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
@@ -81,6 +81,7 @@ def evaluate(
     bad_rows: Literal["error", "drop"] = "error",
     rows_out: str | PathLike[str] | None = None,
     with_grad: bool = False,
+    worst: int = 0,
     threads: int | None = None,
     max_memory: str | int | None = None,
     progress: Progress | None = None,
@@ -139,6 +140,8 @@ def evaluate(
         A .parquet or .csv file for the per-row losses.
     with_grad
         Write the gradients of the per-row losses by the prediction columns, as they were read, beside them.
+    worst
+        How many of the rows to list where a model loses most, with their keys and slices.
     threads
         How many threads read and reduce; by default as many as there are processors. The numbers do not depend on it.
     max_memory
@@ -193,7 +196,7 @@ def answer(
         query.tell(text)
     design = None if make_design is None else make_design(tuple(selection.models))
     threads = _threads(options["threads"], tables)
-    keep_rows = rows_out is not None or (design is not None and design.worst > 0)
+    keep_rows = rows_out is not None or options["worst"] > 0
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
     own_rows = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
@@ -260,6 +263,7 @@ def _one_pass(
         intervals=options["ci"] is not None,
         rows_out=rows_out is not None,
         gradient_widths=job.widths if options["with_grad"] else None,
+        worst=options["worst"],
         design=design,
         clusterings={name: name.removesuffix(WITHIN) for name in selection.clusters},
         times=next(iter(selection.times), None),
@@ -384,7 +388,7 @@ def _check_questions(questions: Sequence[Question], query: Query, design: Design
         raise UsageError(f"--with-grad: no gradient: {listed(flat)}")
     if flat:
         query.tell(f"{options['rows_out'] or ''}: without a gradient: {listed(flat)}")
-    if design is not None and design.worst and (without := _without_rows(questions)):
+    if options["worst"] and (without := _without_rows(questions)):
         query.tell(f"--worst: no per-row value: {listed(without)}")
 
 
@@ -531,6 +535,7 @@ def made_report(
         (*_warnings(state, reader, finish), *job.tell_quantiles(state, plan)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
+        worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
     )
     if plan.design is None:
         return report, None
@@ -557,7 +562,6 @@ def made_report(
         study=study,
         comparisons=compared.comparisons,
         best_sets=compared.best_sets,
-        worst=tuple(_worst(state, plan, reader)),
         warnings=(*report.warnings, *compared.warnings),
     )
     return report, PairedBounds(differences, all_contests)
@@ -607,28 +611,53 @@ def _signed(level: float | None, design: Design | None) -> list[str]:
     return words
 
 
-def _worst(state: RunState, plan: Plan, reader: BlockReader) -> Iterator[WorstRow]:
-    """Yield the rows where candidates lose most, couple by couple within each loss."""
-    assert plan.design is not None
+def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> Iterator[WorstRow]:
+    """Yield the rows where models lose most, model by model (or couple by couple) within each loss."""
+    tables = {model: _table(reader, model) for model in plan.models}
+    slots = list(chain.from_iterable(reader.selection.by.values()))
+    addresses = {address for worst in state.worst.values() for address in worst.addresses.tolist()}
+    keys = {table: key_columns(reader.tables, as_list(query.options["id"])) for table in tables.values()}
+    key_words = {table: _words(reader, table, columns, addresses) for table, columns in keys.items()}
+    slice_words = _words(reader, slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
     for question in plan.questions:
-        for couple in plan.design.pairs:
-            worst = state.worst.get((couple, question.label))
+        for base, model in plan.rivals:
+            worst = state.worst.get(((base, model), question.label))
             if worst is None:
                 continue
-            table = _table(reader, couple[0])
-            for address, (base, candidate, *values) in zip(
-                worst.addresses.tolist(), worst.facts.T.tolist(), strict=True
-            ):
-                absolute = question.loss.direction == "zero"
+            table = tables[base or model]
+            for address, facts in zip(worst.addresses.tolist(), worst.facts.T.tolist(), strict=True):
+                values, roles = facts[: 1 + (base is not None)], facts[1 + (base is not None) :]
+                size = [abs(value) if question.loss.direction == "zero" else value for value in values]
                 yield WorstRow(
-                    *couple,
+                    base,
+                    model,
                     question.label,
                     reader.row_of(table, address) + 1,
-                    base,
-                    candidate,
-                    abs(candidate) - abs(base) if absolute else candidate - base,
-                    dict(zip(worst.names, values, strict=True)),
+                    None if base is None else values[0],
+                    values[-1],
+                    None if base is None else size[1] - size[0],
+                    dict(zip(worst.names, roles, strict=True)),
+                    key_words[table].get(address, {}),
+                    slice_words.get(address, {}),
                 )
+
+
+def _words(
+    reader: BlockReader, table: int, columns: Sequence[str], addresses: Collection[int]
+) -> dict[int, dict[str, str]]:
+    """Read the words of columns again, in the rows at some addresses; without those that are missing."""
+    words: dict[int, dict[str, str]] = {}
+    rows = sorted((reader.row_of(table, address), address) for address in addresses) if columns else []
+    places, start = iter(rows), 0
+    row, address = next(places, (-1, -1))
+    for piece in decoded(reader.tables[table].read(dict.fromkeys(columns, Kind.TEXT))) if rows else ():
+        while start <= row < start + piece.rows:
+            words[address] = {name: word for name in columns if (word := piece.column(name, Texts).word(row - start))}
+            row, address = next(places, (-1, -1))
+        start += piece.rows
+        if row < 0:
+            break
+    return words
 
 
 def _table(reader: BlockReader, model: str) -> int:

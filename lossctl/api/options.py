@@ -712,7 +712,16 @@ class EvalOptions(TypedDict, total=False):
     ]
 
 
-class EvaluateOptions(InputOptions, EvalOptions, total=False):
+class RowOptions(TypedDict, total=False):
+    """Which rows are shown."""
+
+    worst: Annotated[
+        int,
+        Option(whole_number(0, 100_000), "List so many rows where a model, or a candidate, loses most.", default=0),
+    ]
+
+
+class EvaluateOptions(InputOptions, EvalOptions, RowOptions, total=False):
     """The keywords of `evaluate`."""
 
 
@@ -737,10 +746,6 @@ class CompareOptions(TypedDict, total=False):
     seed: Annotated[int, Option(whole_number(0, 2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
     power: Annotated[
         str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
-    ]
-    worst: Annotated[
-        int,
-        Option(whole_number(0, 100_000), "List the rows where a candidate loses most.", default=0, panel="Output"),
     ]
 
 
@@ -955,6 +960,7 @@ PANELS: Final[dict[type, Panel]] = {
     Intervals: "Statistics",
     NoIntervals: "Statistics",
     EvalOptions: "Output",
+    RowOptions: "Output",
     CompareOptions: "Statistics",
     Dependence: "Statistics",
     CheckOptions: "Rules",
@@ -964,4 +970,4 @@ PANELS: Final[dict[type, Panel]] = {
     ConfigOptions: "Run",
 }
 COMMAND_LINE: Final = tuple(PANELS)
-PYTHON: Final = (InputOptions, EvalOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)
+PYTHON: Final = (InputOptions, EvalOptions, RowOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.api.options import CompareOptions, Dependence, Display, Files, Inputs, Intervals, NoIntervals, SliceTables
+from lossctl.api.options import (
+    CompareOptions,
+    Dependence,
+    Display,
+    Files,
+    Inputs,
+    Intervals,
+    NoIntervals,
+    RowOptions,
+    SliceTables,
+)
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
@@ -29,7 +39,9 @@ interrupted, 141 the reader of standard output went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, SliceTables, Display)
+@command(
+    HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, RowOptions, SliceTables, Display
+)
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)

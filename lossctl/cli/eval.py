@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals, SliceTables
+from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals, RowOptions, SliceTables
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
@@ -28,7 +28,7 @@ of standard output went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, SliceTables, Display)
+@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, Display)
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)

@@ -86,7 +86,6 @@ class Design:
     time: str | None = None
     horizon: int = 1
     effect: Effect | None = None
-    worst: int = 0
     relative: bool = False
     all_pairs: bool = False
 
@@ -164,7 +163,8 @@ class Plan:
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
     as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
     of their products and cubes. keeps_lines: whether more than the sums of lines is needed. trend: see Batch.
-    asides: terms whose means are told beside the losses.
+    asides: terms whose means are told beside the losses. worst: how many of the rows are kept where the second of
+    two `rivals` loses most against the first, or alone where that is None.
     """
 
     def __init__(
@@ -178,6 +178,7 @@ class Plan:
         intervals: bool = True,
         rows_out: bool = False,
         gradient_widths: Mapping[str, int] | None = None,
+        worst: int = 0,
         design: Design | None = None,
         clusterings: Mapping[str, str] | None = None,
         times: str | None = None,
@@ -208,7 +209,9 @@ class Plan:
         self.quantities = tuple(self._places)
         self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
         self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
-        self.shows_rows = design is not None and design.worst > 0
+        self.worst = worst
+        alone = [(None, model) for model in models]
+        self.rivals: Sequence[tuple[str | None, str]] = alone if design is None else design.pairs
         self.keeps_lines = bool(self.resamples or times is not None)
         self.as_read = self._as_read(asides)
         self.pairs_as_read = tuple(pair for pair in self.pairs if self.as_read.issuperset(pair))

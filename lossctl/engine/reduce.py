@@ -57,8 +57,8 @@ class WorstRows:
 
     @classmethod
     def of(cls, most: int, names: tuple[str, ...], excess: Array, addresses: NDArray[np.int64], facts: Array) -> Self:
-        """Choose among the rows of a block; a NaN is no excess, and rows that lose nothing are left out."""
-        rows = np.flatnonzero(excess > 0.0)
+        """Choose among the rows of a block; those of an excess of -inf or NaN are left out."""
+        rows = np.flatnonzero(excess > -np.inf)
         if len(rows) > most:
             least = np.partition(excess[rows], len(rows) - most)[len(rows) - most]
             rows = rows[excess[rows] >= least]
@@ -101,7 +101,7 @@ class RunState:
     peaks: Mapping[tuple[str, int], PeaksByGroup] = field(default_factory=dict)
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
     series: Sample = NOTHING
-    worst: Mapping[tuple[Couple, str], WorstRows] = field(default_factory=dict)
+    worst: Mapping[tuple[tuple[str | None, str], str], WorstRows] = field(default_factory=dict)
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
     used: int = 0
@@ -260,7 +260,7 @@ class _Reduction:
         self.peaks: dict[tuple[str, int], PeaksByGroup] = {}
         self.replicates: dict[str, Replicates] = {}
         self.series = NOTHING
-        self.worst: dict[tuple[Couple, str], WorstRows] = {}
+        self.worst: dict[tuple[tuple[str | None, str], str], WorstRows] = {}
         self.unlike: set[Couple] = set()
 
     def evaluate(self) -> Array:
@@ -301,10 +301,13 @@ class _Reduction:
                     self._keep(place, kind, np.stack([term.rows(lines.batch(model)) for term in terms]))
             if plan.lines_out:
                 self._write(model, lines.batch(model), rows, written)
-            if model not in plan.bases and not plan.shows_rows:  # its derived quantities are needed no more
+            if model not in plan.bases and not plan.worst:  # its derived quantities are needed no more
                 lines.forget(model)
         if plan.design is not None:
             self._compare(plan.design, lines, by_row)
+        for base, model in plan.rivals if plan.worst else ():
+            for question in plan.questions:
+                self._worst(base, model, question, lines)
 
     def _reduce_groups(self, name: str) -> None:
         """Sum the lines by group of a slicing, or of clusters within one."""
@@ -351,7 +354,7 @@ class _Reduction:
             start += gradient.width
 
     def _compare(self, design: Design, lines: _Lines, by_row: Sequence[Array]) -> None:
-        """Keep what comparisons need beside sums: replicates, rows in time, the worst rows, and whether any differ."""
+        """Keep what comparisons need beside sums: replicates, rows in time, and whether any differ."""
         block, plan = self.block, self.plan
         if plan.resamples and by_row:
             assert block.units is not None
@@ -366,24 +369,26 @@ class _Reduction:
             same_scale = plan.activations[couple[0]] == plan.activations[couple[1]]
             if not (same_scale and _alike(*(block.models[model] for model in couple))):
                 self.unlike.add(couple)
-            for question in plan.questions if design.worst else ():
-                self._worst(couple, question, design.worst, lines)
 
-    def _worst(self, couple: Couple, question: Question, most: int, lines: _Lines) -> None:
-        """Choose the rows of the block where the candidate loses most."""
-        loss, term = question.loss, question.row
+    def _worst(self, base: str | None, model: str, question: Question, lines: _Lines) -> None:
+        """Choose the rows of the block where a model loses most, or most against another one; never where it wins."""
+        term, direction = question.row, question.loss.direction
         if term is None:
             return
-        base, candidate = (term.rows(lines.batch(model)) for model in couple)
-        if loss.direction == "zero":
-            excess = np.abs(candidate) - np.abs(base)
-        else:
-            excess = candidate - base if loss.direction == "min" else base - candidate
+        rivals = [model] if base is None else [model, base]
+        values = [term.rows(lines.batch(rival)) for rival in rivals]
+        size = [np.abs(value) if direction == "zero" else -value if direction == "max" else value for value in values]
+        excess = size[0]
+        if base is not None:
+            excess = np.where(size[0] > size[1], size[0] - size[1], -np.inf)
         if self.live is not None:
-            excess = np.where(self.live, excess, 0.0)
-        roles = {} if question.form.decided else shown_roles(self.block, couple)  # codes say nothing
-        facts = np.stack([base, candidate, *roles.values()])
-        self.worst[couple, question.label] = WorstRows.of(most, tuple(roles), excess, self.block.addresses, facts)
+            excess = np.where(self.live, excess, -np.inf)
+        roles = {} if question.form.decided else shown_roles(self.block, rivals[::-1])  # codes say nothing
+        facts = np.stack([*values[::-1], *roles.values()])
+        addresses = self.block.addresses
+        self.worst[(base, model), question.label] = WorstRows.of(
+            self.plan.worst, tuple(roles), excess, addresses, facts
+        )
 
     def state(self, breaches: Mapping[Check, Breach]) -> RunState:
         """Return the state of the block."""
@@ -417,10 +422,10 @@ def _alike(base: Mapping[str, NDArray[Any]], candidate: Mapping[str, NDArray[Any
     )
 
 
-def shown_roles(block: Block, couple: Couple) -> dict[str, Array]:
-    """Return what is shown of a row: its target and the predictions of two models, where each is one number."""
-    base, candidate = (block.models[model] for model in couple)
-    roles = {"target": base.get("target"), couple[0]: base.get("pred"), couple[1]: candidate.get("pred")}
+def shown_roles(block: Block, models: Sequence[str]) -> dict[str, Array]:
+    """Return what is shown of a row: its target and the predictions of models, where each is one number."""
+    roles = {"target": block.models[models[0]].get("target")}
+    roles |= {model: block.models[model].get("pred") for model in models}
     return {
         name: values[0]
         for name, values in roles.items()

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import headline
+from lossctl.output.report import headline, worst_tables
 from lossctl.output.text import (
     Column,
     Style,
@@ -26,7 +26,7 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Comparison, Report, Slice, Study, WorstRow, lists_by
+from lossctl.results.report import Comparison, Report, Slice, Study, lists_by
 
 SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
@@ -101,11 +101,7 @@ def to_table(report: Report, style: Style) -> str:
         shown = rows[: style.top or None]
         end = more_slices(len(rows) - len(shown))
         pieces.append(title + fitted(_slices(shown, style, size, end) for size in (4, 3, 2, 1, 0)))
-    for (loss, base, candidate), worst in lists_by(
-        lambda row: (row.loss, row.baseline, row.candidate), report.worst
-    ).items():
-        title = f"{printable(loss)}: rows where {printable(candidate)} loses most against {printable(base)}\n"
-        pieces.append(title + fitted(_worst(worst, style, with_roles) for with_roles in (True, False)))
+    pieces += worst_tables(report, style)
     notes = [*sentences(report), "", *_notes(report, study, style)]
     pieces.append("".join(lines_of(note, style) for note in notes))
     return style.encode("\n".join(pieces))
@@ -226,18 +222,6 @@ def forest(comparisons: Sequence[Comparison], ascii_only: bool) -> list[str]:
             signs[centre] = middle
         drawings.append("".join(signs).rstrip())
     return drawings
-
-
-def _worst(rows: Sequence[WorstRow], style: Style, with_roles: bool) -> Table:
-    """Return the table of the rows where a candidate loses most, with their roles or without."""
-    digits, first = style.digits, rows[0]
-    roles = [printable(name) for name in first.roles] if with_roles else []
-    losses = [f"loss of {printable(model)}" for model in (first.baseline, first.candidate)]
-    table = Table(style, text_columns([], ["row", *roles, *losses, "difference"]))
-    for row in rows:
-        numbers = [*(row.roles.values() if with_roles else ()), row.baseline_value, row.value]
-        table.add(str(row.row), *(number(value, digits) for value in numbers), signed_number(row.difference, digits))
-    return table
 
 
 # in words ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
@@ -13,6 +13,7 @@ from lossctl.output.text import (
     Style,
     Table,
     csv_pieces,
+    fitted,
     inert_line,
     interval,
     level_text,
@@ -22,9 +23,10 @@ from lossctl.output.text import (
     more_slices,
     number,
     rows_used,
+    signed_number,
     text_columns,
 )
-from lossctl.results.report import Cell, Report, lists_by
+from lossctl.results.report import Cell, Report, WorstRow, lists_by
 
 MARK: Final = "*"
 SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
@@ -179,13 +181,50 @@ LONG: Final[list[Layout]] = [partial(_long_tables, detail=detail) for detail in 
 def _printed(
     report: Report, parts: list[SlicingPart], style: Style, tables: list[Table], legend: dict[str, str]
 ) -> str:
-    text = "\n".join([headline(report, style) + "\n", *(table.text() for table in tables)])
+    texts = [*(table.text() for table in tables), *worst_tables(report, style)]
+    text = "\n".join([headline(report, style) + "\n", *texts])
     notes = []
     if any(cell.best for cell in report.cells):
         notes.append(best_note(in_slices=len(tables) > 1))
     notes += reasons(chain.from_iterable(part.cells for part in parts))
     lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
     return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
+
+
+# the rows where models lose most ------------------------------------------------------------------------------------
+
+
+def worst_tables(report: Report, style: Style) -> Iterator[str]:
+    """Yield a table of the worst rows for each loss and model, or couple of models, with a title."""
+    for (loss, base, model), rows in lists_by(
+        lambda row: (row.loss, row.baseline, row.candidate), report.worst
+    ).items():
+        against = f" against {inert_line(base)}" if base is not None else ""
+        title = f"{inert_line(loss)}: rows where {inert_line(model)} loses most{against}\n"
+        yield title + fitted(_worst_table(rows, style, size) for size in (2, 1, 0))
+
+
+def _worst_table(rows: Sequence[WorstRow], style: Style, size: int) -> Table:
+    """Return one of these tables. size: 2 with roles and slices, 1 without roles, 0 with the rows' keys alone."""
+    first, digits = rows[0], style.digits
+    columns = dict.fromkeys(name for row in rows for name in ((*row.key, *row.slice) if size else row.key))
+    roles = list(first.roles) if size > 1 else []
+    rivals = [model for model in (first.baseline, first.candidate) if model is not None]
+    losses = [f"loss of {inert_line(model)}" for model in rivals]
+    heads = text_columns(["row", *map(inert_line, columns)], [*map(inert_line, roles), *losses])
+    heads = [heads[0]._replace(right=True), *heads[1:], *[Column("difference", right=True)] * (len(rivals) > 1)]
+    table = Table(style, heads)
+    for row in rows:
+        words = {**row.slice, **row.key}
+        values = [row.roles[name] for name in roles]
+        values += [value for value in (row.baseline_value, row.value) if value is not None]
+        table.add(
+            str(row.row),
+            *(inert_line(words.get(name, "-")) for name in columns),
+            *(number(value, digits) for value in values),
+            *[signed_number(row.difference, digits)] * (len(rivals) > 1),
+        )
+    return table
 
 
 # in words, for all tables and for HTML -------------------------------------------------------------------------------

@@ -406,18 +406,24 @@ class Comparison:
 
 @dataclass(frozen=True)
 class WorstRow:
-    """A row where a candidate loses most against the baseline; `row` is 1-based, of the baseline's table."""
+    """A row where a candidate loses most against the baseline, or without one a model on its own.
 
-    KEYS: ClassVar = "baseline candidate loss row baseline_value value delta=difference roles"
+    `row` is 1-based, of the baseline's table or the model's. key, slice: the words of the key columns and of those that
+    tell slices, by column.
+    """
 
-    baseline: str
+    KEYS: ClassVar = "baseline candidate loss row key slice baseline_value value delta=difference roles"
+
+    baseline: str | None
     candidate: str
     loss: str
     row: int
-    baseline_value: float
+    baseline_value: float | None
     value: float
-    difference: float
+    difference: float | None
     roles: Mapping[str, float] = field(default_factory=dict)
+    key: Mapping[str, str] = field(default_factory=dict)
+    slice: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -799,7 +805,7 @@ class SavedReport:
             study=study,
             level=self.report.level if study is None else study.level,
             comparisons=tuple(_comparison(entry, values) for entry in top.entries("comparisons")),
-            worst=tuple(entry.instance(WorstRow) for entry in top.entries("worst")),
+            worst=tuple(_worst_row(entry) for entry in top.entries("worst")),
             best_sets=tuple(entry.instance(BestSet) for entry in top.entries("best_sets")),
             checks=checks,
             verdict=verdict,
@@ -891,6 +897,11 @@ def _comparison(entry: Entry, values: Mapping[Place, float]) -> Comparison:
     difference = size[1] - size[0] if difference is None else difference
     share = None if entry.value("delta_pct") is None or not base else difference / abs(base)
     return entry.instance(Comparison, baseline_value=base, value=value, difference=difference, relative=share)
+
+
+def _worst_row(entry: Entry) -> WorstRow:
+    """Return a row; reports of earlier versions have neither its key nor its slice."""
+    return entry.instance(WorstRow, **{name: {} for name in ("key", "slice") if name not in entry.values})
 
 
 def _check(entry: Entry) -> Check:
