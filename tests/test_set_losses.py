@@ -16,6 +16,7 @@ from statsmodels.duration.hazard_regression import PHReg
 import lossctl
 from lossctl.errors import DataError, UsageError
 from lossctl.losses import metric
+from lossctl.results.report import Units
 
 Values = NDArray[Any]
 RNG = np.random.default_rng(36)
@@ -262,6 +263,19 @@ def test_rows_that_nobody_parted_are_said_to_be_one_set() -> None:
         ("mae", None, False),
     )
     for loss, roles, expected in asked:
-        notes: list[str] = []
-        lossctl.evaluate(data, target="y", pred="p", losses=loss, roles=roles, note=notes.append)
-        assert ("all rows are one set; --role query=COLUMN says which belong together" in notes) is expected
+        warnings = lossctl.evaluate(data, target="y", pred="p", losses=loss, roles=roles).warnings
+        text = "ndcg: all rows are one set; --role query=COLUMN says which belong together"
+        assert (text in warnings) is expected
+
+
+def test_sets_are_counted_by_the_name_of_their_column() -> None:
+    data = {"user": [1, 1, 2, 2, 3], "y": [1, 0, 0, 1, 1], "p": [0.5, 0.6, 0.1, 0.9, 0.3]}
+    data["q"] = data["p"][::-1]
+    for role in ("query=user", "set=user"):
+        report = lossctl.evaluate(data, target="y", pred="p", losses=["mae", "ndcg"], roles=role)
+        assert report.units == Units("user", 3)
+        assert repr(report).startswith("5 rows · 3 users\n")
+    clusters = lossctl.compare(data, target="y", pred=["p", "q"], losses="mae", cluster="user")
+    assert clusters.units == Units("user", 3)
+    assert lossctl.evaluate(data, target="y", pred="p", losses="mae").units is None
+    assert lossctl.evaluate(data, target="y", pred="p", losses="ndcg", roles="set=user", ci=None).units is None

@@ -21,9 +21,10 @@ from lossctl.api.options import LEVEL, Losses, Names, Note
 from lossctl.api.query import Query, as_list, with_arguments
 from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import Block, Pending, ready
+from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
-from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Settings, all_slices
+from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Scope, Settings, all_slices
 from lossctl.engine.plan import Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -34,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Kind, Table, Texts, decoded
-from lossctl.results.report import Cells, Input, Report, Study, WorstRow
+from lossctl.results.report import Cells, Input, Report, Study, Units, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -536,6 +537,7 @@ def made_report(
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
         worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
+        units=_units(assumptions, slicings[0][0], reader, query.options["ci"] is not None),
     )
     if plan.design is None:
         return report, None
@@ -567,6 +569,19 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
+def _units(assumptions: Assumptions, everything: Scope, reader: BlockReader, intervals: bool) -> Units | None:
+    """Return the clusters, or the sets of the first loss of sets, that count; without intervals none are counted."""
+    plan = assumptions.plan
+    cluster = None if plan.design is None else plan.design.cluster
+    if cluster is not None:
+        return Units(cluster, assumptions.units(everything, plan.questions[0]))
+    slot = next(iter(reader.selection.slots.values()), {}).get(QUERY)
+    of_sets = [question for question in plan.questions if question.loss.statistic.mass is not None]
+    if slot is None or not of_sets or not intervals:
+        return None
+    return Units(slot.columns[0], assumptions.units(everything, of_sets[0]))
+
+
 WRONG: Final = {  # with a row that is left out
     "fields": "of another number of fields than the header",
     "quote": "with quotes where none may stand",
@@ -584,6 +599,9 @@ def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[
         for kind, bad in sorted(table.bad_rows.items()):
             where = listed([str(row + 1) for row in bad], 3)
             yield f"{table.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row {where}"
+    of_sets = [question.label for question in finish.plan.questions if question.form.name == RANKED]
+    if of_sets and QUERY not in next(iter(reader.selection.slots.values()), {}):
+        yield f"{listed(of_sets)}: all rows are one set; --role {QUERY}=COLUMN says which belong together"
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
     if finish.rough:

@@ -15,6 +15,7 @@ from lossctl.errors import UsageError, listed, near
 TASKS = ("regression", "binary", "multiclass", "multilabel", "quantile", "boxes", "masks")
 EVENT: Final = "event"  # the role that says whether what a time is of has happened
 QUERY = "query"  # the role that says which set a row belongs to; without it all rows are one set
+RANKED: Final = "lists"  # the form of losses of rankings, which of one set of all rows seldom mean something
 OPTIONAL = frozenset({QUERY})
 CODED = frozenset({QUERY, "label"})  # roles of which only equality counts
 GIVEN = frozenset({"target", EVENT, *CODED})  # roles that no model produces

@@ -16,6 +16,7 @@ from lossctl.io.table import Table
 TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
 PRED_NAMES: Final = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
+SET: Final = "set"
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz", ".feather", ".arrow")
 
@@ -227,14 +228,17 @@ class _Selector:
                     selection.slots[name][role] = Slot(i, find(self.tables[i], present[0]))
                 if role not in selection.slots[name] and role not in OPTIONAL:
                     raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
-        if QUERY in extra and not any(QUERY in roles for roles in selection.slots.values()):
-            selection.notes.append(f"all rows are one set; --role {QUERY}=COLUMN says which belong together")
 
 
 def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
-    """Split `[MODEL:]ROLE=COLUMNS` into model, role and columns; raise UsageError for a role that no loss takes."""
+    """Split `[MODEL:]ROLE=COLUMNS` into model, role and columns; raise UsageError for a role that no loss takes.
+
+    `set` is another word for the role of sets.
+    """
     owner, equals, columns = text.partition("=")
     model, colon, role = owner.rpartition(":")
+    if role == SET and SET not in roles:
+        role = QUERY
     if not equals or not columns or not role:
         raise UsageError(f"--role {text!r} is not [MODEL:]ROLE=COLUMNS, as in anchor=a_*")
     if role not in roles:

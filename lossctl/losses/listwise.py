@@ -9,14 +9,14 @@ import numpy as np
 from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import set_loss, set_of, starts
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, CODES, NON_NEGATIVE, SCORE, UNIT
-from lossctl.core.form import Form, along
+from lossctl.core.form import RANKED, Form, along
 from lossctl.core.param import Choice
 from lossctl.numerics.array import Array
 from lossctl.numerics.segments import after, before, groups, joined, log_one_plus, running, terms
 
 PLACES: Final = (-2.0, -1.0, 0.0, 0.5, 1.0, 2.0)
 LISTS = Form(
-    "lists",
+    RANKED,
     {"target": NON_NEGATIVE.wide(1), "pred": SCORE.wide(1), "query": CODES},
     along(
         "score of the relevant item, the others at 0 and 1",

@@ -22,6 +22,7 @@ from lossctl.output.text import (
     markdown_table,
     more_slices,
     number,
+    plural,
     rows_used,
     signed_number,
     text_columns,
@@ -235,6 +236,8 @@ def headline(report: Report, style: Style) -> str:
     first = report.inputs[0]
     pieces = [report.task.name] if report.task else []
     pieces.append(rows_used(first.used, first.rows - first.used))
+    if report.units is not None:
+        pieces.append(inert_line(f"{report.units.count} {plural(report.units.column, report.units.count)}"))
     if report.cells and report.cells[0].weight_sum is not None:
         pieces.append(f"weights sum to {number(report.cells[0].weight_sum, style.digits)}")
     if report.reduction == "sum":

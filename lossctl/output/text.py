@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,17 @@ def counted(count: int, noun: str, plural: str = "s") -> str:
     ('1 row', '2 losses')
     """
     return f"{count} {noun}{'' if count == 1 else plural}"
+
+
+def plural(noun: str, count: int) -> str:
+    """Write a noun, such as the name of a column, for a number of things.
+
+    >>> plural("user", 2), plural("query", 2), plural("series", 2), plural("user", 1)
+    ('users', 'queries', 'series', 'user')
+    """
+    if count == 1 or noun.endswith("s"):
+        return noun
+    return f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
 
 
 def rows_used(rows: int, dropped: int) -> str:

@@ -325,6 +325,14 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Units:
+    """What is taken as independent where that is no row: the column that tells such units, and how many there are."""
+
+    column: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Task:
     """The kind of problem, whether it was worked out, and from what."""
 
@@ -503,7 +511,8 @@ class Report:
     """
 
     KEYS: ClassVar = (
-        "task reading reduction inputs results=cells study comparisons best_sets worst checks verdict advice warnings"
+        "task reading reduction inputs units results=cells study comparisons best_sets worst checks verdict advice "
+        "warnings"
     )
 
     cells: Sequence[Cell]
@@ -526,6 +535,7 @@ class Report:
     baseline: str | None = None
     blocks: bool = False
     reading: TargetReading | None = None
+    units: Units | None = None
 
     @property
     def models(self) -> list[str]:
@@ -863,6 +873,7 @@ def _report(top: Entry) -> Report:
         next((cell.level for cell in cells if cell.level is not None), None),
         top.entry("tool").read("version", str),
         reading=None if top.values.get("reading") is None else _target_reading(top.entry("reading")),
+        units=None if top.values.get("units") is None else top.entry("units").instance(Units),
     )
 
 
