@@ -269,7 +269,7 @@ def test_rows_that_nobody_parted_are_said_to_be_one_set() -> None:
 
 
 def test_sets_are_counted_by_the_name_of_their_column() -> None:
-    data = {"user": [1, 1, 2, 2, 3], "y": [1, 0, 0, 1, 1], "p": [0.5, 0.6, 0.1, 0.9, 0.3]}
+    data: dict[str, list[float]] = {"user": [1, 1, 2, 2, 3], "y": [1, 0, 0, 1, 1], "p": [0.5, 0.6, 0.1, 0.9, 0.3]}
     data["q"] = data["p"][::-1]
     for role in ("query=user", "set=user"):
         report = lossctl.evaluate(data, target="y", pred="p", losses=["mae", "ndcg"], roles=role)
