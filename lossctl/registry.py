@@ -11,15 +11,16 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lossctl.core.loss import Loss
-from lossctl.core.param import written_label
-from lossctl.errors import UsageError, listed, near, printable
+from lossctl.core.param import Param, written_label
+from lossctl.elsewhere import Names, arguments as arguments_elsewhere, joined
+from lossctl.errors import UsageError, listed, printable
 
 if TYPE_CHECKING:
     from lossctl.plugins import Origin
@@ -155,53 +156,134 @@ def named(name: str) -> Loss:
         return more.losses[more.names[key]]
     if key in more.refused:
         raise UsageError(f"loss {name!r}: {more.refused[key]}")
-    peers = " or ".join(_elsewhere(name))
-    hint = f"; it may be {peers}" if peers else near(key, [*names(), *more.names])
+    same = same_elsewhere(name)
+    if same is not None:
+        return same
+    if advice := elsewhere().advice(name):
+        raise UsageError(f"unknown loss {name!r}; {advice}")
     raise UsageError(
-        f"unknown loss {name!r}{hint}; `lossctl losses list` lists all, such as "
+        f"unknown loss {name!r}{misspelt(key, [*names(), *more.names])}; `lossctl losses list` lists all, such as "
         f"{listed([*losses(), *more.losses], 8)}" + "".join(f"; {fault}" for fault in more.faults)
     )
 
 
-def _elsewhere(name: str) -> Iterator[str]:
-    """Say for the name of a function of another library, with or without `_score`, which losses are its number."""
-    for loss in losses().values():
-        for peer in loss.elsewhere:
-            function = peer.name.removeprefix("1 - ").partition("(")[0].rpartition(".")[2]
-            if _bare(function) == _bare(name):
-                yield f"{loss.name} ({peer.library}: {peer.words(loss.name)})"
-                break
+@cache
+def elsewhere() -> Names:
+    """Return what the losses claim of the names of other libraries."""
+    return Names(losses().values())
 
 
-def _bare(name: str) -> str:
-    return fold(name).removesuffix("_score").replace("_", "")
+@cache
+def _joined() -> dict[str, str]:
+    """Return the names and aliases without separators -> canonical name."""
+    return {joined(name): loss for name, loss in names().items()}
+
+
+def same_elsewhere(name: str) -> Loss | None:
+    """Return the loss that another library calls so, or that is written so there: `MSELoss`, `MeanSquaredError`."""
+    canonical = None if elsewhere().other(name) else _joined().get(joined(name))
+    canonical = canonical or elsewhere().loss(name)
+    return None if canonical is None else losses()[canonical]
+
+
+def misspelt(word: str, names: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the name that a slip or two makes of a word: of a short one, a single slip."""
+    most = 1 if len(word) < TWO_SLIPS else 2
+    slips = {name: _slips(word, name) for name in names if abs(len(name) - len(word)) <= most}
+    close = [name for name in slips if slips[name] <= most]
+    return f" (did you mean {min(close, key=slips.__getitem__)!r}?)" if close else ""
+
+
+TWO_SLIPS = 8  # letters of a word in which two slips are likelier than another word
+
+
+def _slips(word: str, name: str) -> int:
+    """Count the letters that are left out, put in, changed or exchanged to make a name of a word."""
+    before: list[int] = []
+    above = list(range(len(name) + 1))
+    for row, letter in enumerate(word, 1):
+        line = [row]
+        for place, other in enumerate(name, 1):
+            cost = min(above[place] + 1, line[-1] + 1, above[place - 1] + (letter != other))
+            if row > 1 and place > 1 and letter == name[place - 2] and other == word[row - 2]:
+                cost = min(cost, before[place - 2] + 1)
+            line.append(cost)
+        before, above = above, line
+    return above[-1]
 
 
 def loss_of(spec: str) -> Loss:
     """Return the loss that a spec such as `huber:delta=2` names; raise UsageError for one that is none.
 
-    >>> loss_of("huber:delta=2").spec
-    'huber:delta=2'
+    >>> loss_of("huber:delta=2").spec, loss_of("huber(delta=2)").spec, loss_of("huber@2").spec
+    ('huber:delta=2', 'huber:delta=2', 'huber:delta=2')
     """
-    name, colon, arguments = spec.partition(":")
+    name, colon, arguments = split_name(written(spec))
     loss = named(name)
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}
+    words = arguments_elsewhere(loss)
     args: dict[str, object] = {}
-    for piece in arguments.split(","):
-        key, equals, text = piece.partition("=")
-        key = fold(key)
-        if not equals or not key:
-            raise UsageError(f"loss {spec!r}: {piece!r} is not PARAMETER=VALUE, as in huber:delta=2")
+    for place, piece in enumerate(arguments.split(",")):
+        word, equals, text = piece.partition("=")
+        key = fold(word)
+        first = principal(loss) if place == 0 and not equals and key and key not in params else None
+        if first is not None:
+            key, text = first.name, piece
+        elif not equals or not key:
+            takes = f"; {loss.name} takes {listed(list(params))}" if params else f"; {loss.name} takes none"
+            raise UsageError(f"loss {spec!r}: {piece!r} is not PARAMETER=VALUE, as in huber:delta=2{takes}")
+        if key not in params:
+            key = words.get(key, key)
         if key in args:
             raise UsageError(f"loss {spec!r}: {key} is given twice")
         args[key] = params[key].parse(text, loss.name) if key in params else text
     return loss.bind(**args)
 
 
+def principal(loss: Loss) -> Param | None:
+    """Return the parameter that a value without a name is: the first, unless it only guards a division or logarithm."""
+    first = next(iter(loss.params), None)
+    return None if first is None or first.name in GUARDS else first
+
+
+GUARDS = ("eps", "smooth", "label_smoothing")
+
+
+CALLED = re.compile(
+    r"(?P<before>(?:^|,)\s*(?:[^=:,()]+=\s*)?)(?P<name>[\w.-]+)\s*"
+    r"(?:\((?P<words>(?:[^()]|\([^()]*\))*)\)|@(?P<value>[^,:=()@]+))(?=\s*(?:,|$))"
+)
+
+
+def written(text: str) -> str:
+    """Write specs as people type them in the one way: `huber(delta=2)` and `ndcg@10` as `huber:delta=2`, `ndcg:10`."""
+    return CALLED.sub(_written_call, text)
+
+
+def _written_call(match: re.Match[str]) -> str:
+    words = (match["words"] or match["value"] or "").strip()
+    if match.start() and not leads_somewhere(match["name"]):  # a label of a class may look like a call
+        return match[0]
+    return f"{match['before']}{match['name']}" + (f":{words}" if words else "")
+
+
+def split_name(spec: str) -> tuple[str, str, str]:
+    """Split a spec at the colon behind the name; names of XGBoost have one of their own, as `reg:squarederror`."""
+    if re.fullmatch(r"[a-z]+:[a-z]+", spec.strip().casefold()) and elsewhere().advice(spec):
+        return spec, "", ""
+    return spec.partition(":")
+
+
+def leads_somewhere(name: str) -> bool:
+    """Whether a loss has the name, or another library knows it."""
+    return is_known(name) or bool(elsewhere().advice(name))
+
+
 def labelled(spec: str) -> tuple[str, Loss]:
     """Split `p90=quantile:q=0.9` into its label and loss; without a label, the loss's own spec is one."""
+    spec = written(spec)
     label, equals, spec_of = spec.partition("=")
     if equals and ":" not in label:
         if not label.strip():
@@ -218,7 +300,7 @@ def split_specs(texts: Iterable[str]) -> list[str]:
     """Split specs at the commas that begin another loss, as in `mae,rmse` and `huber:delta=2,p90=quantile:q=0.9`."""
     specs: list[str] = []
     for text in texts:
-        first, *pieces = text.split(",")
+        first, *pieces = written(text).split(",")
         specs.append(first)
         for piece in pieces:
             if _begins_a_loss(specs[-1], piece):
@@ -234,20 +316,23 @@ def _begins_a_loss(spec: str, piece: str) -> bool:
     if ":" not in spec:
         return "=" not in piece or (is_known(before) and is_known(bare_name(piece)))  # else a label has a comma
     key, equals, _ = piece.partition("=")
-    if equals and is_known(before) and fold(key) in {param.name for param in named(before).params}:
-        return False
-    return is_known(bare_name(piece))
+    if equals and is_known(before):
+        loss = named(before)
+        if fold(key) in {*arguments_elsewhere(loss), *(param.name for param in loss.params)}:
+            return False
+    return leads_somewhere(bare_name(piece))
 
 
 def bare_name(spec: str) -> str:
     """Return the name of the loss in a spec, without a label and parameters."""
+    spec = written(spec)
     label, equals, spec_of = spec.partition("=")
-    return (spec_of if equals and ":" not in label else spec).partition(":")[0]
+    return split_name(spec_of if equals and ":" not in label else spec)[0]
 
 
 def is_known(name: str) -> bool:
     """Whether a loss has the name."""
-    return built_in(fold(name)) is not None or fold(name) in plugged().names
+    return built_in(fold(name)) is not None or fold(name) in plugged().names or same_elsewhere(name) is not None
 
 
 TABLE = re.compile(r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)")
@@ -268,7 +353,7 @@ def get(spec: str) -> Loss:
 
 def with_tables(specs: Iterable[str]) -> list[str]:
     """Put the numbers of a file in place of `@FILE`: a JSON object or list, or CSV lines `label,weight`."""
-    return [TABLE.sub(lambda match: match[1] + _written(match[2].strip()), spec) for spec in specs]
+    return [TABLE.sub(lambda match: match[1] + _written(match[2].strip()), written(spec)) for spec in specs]
 
 
 def _written(path: str) -> str:

@@ -1,8 +1,7 @@
 """Situations of public bug reports, run as they were typed: each gives the right value, or a refusal that helps.
 
 `realcases/cases.tsv` has a line for each: the folder with its files, the command, the right value, and what a refusal
-must name (one of the words; where there is none, a refusal is no answer). Case 52 stays out: its names of losses in
-other libraries are a matter of the catalogue.
+must name (one of the words; where there is none, a refusal is no answer).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from lossctl.errors import ExitCode
 from tests.conftest import Lossctl, error_line
 
 FOLDER = Path(__file__).parent / "realcases"
-OF_THE_CATALOGUE = ("52",)
 REFUSALS = (ExitCode.USAGE, ExitCode.DATA)
 
 
@@ -38,7 +36,7 @@ class Case:
 def cases() -> list[Case]:
     with (FOLDER / "cases.tsv").open(encoding="utf-8", newline="") as file:
         _, *lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [Case(*line) for line in lines if line[0] not in OF_THE_CATALOGUE]
+    return [Case(*line) for line in lines]
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

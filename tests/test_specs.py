@@ -12,6 +12,7 @@ import pytest
 
 import lossctl
 from lossctl.errors import DataError, LossctlError, UsageError
+from lossctl.registry import labelled, split_specs
 from tests.conftest import Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -92,6 +93,42 @@ def test_weights_are_not_read_from_a_pipe(lossctl: Lossctl, tmp_path: Path) -> N
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, "/dev/null", tmp_path / "nothing"):
         assert lossctl("eval", *WINE, "-l", f"cce:class_weight=@{path}").code == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "spec"),
+    [
+        ("huber(delta=2)", "huber:delta=2"),
+        ("huber( delta = 2 )", "huber:delta=2"),
+        ("huber(2)", "huber:delta=2"),
+        ("huber:2", "huber:delta=2"),
+        ("Huber@2", "huber:delta=2"),
+        ("mse()", "mse"),
+        ("quantile:alpha=0.9", "quantile:q=0.9"),
+        ("quantile:tau=0.9", "quantile:q=0.9"),
+        ("quantile(0.1/0.9)", "quantile:q=0.1/0.9"),
+        ("pinball@0.9", "quantile:q=0.9"),
+        ("ndcg@10", "ndcg:k=10"),
+        ("ndcg@10,gain=exponential", "ndcg:k=10,gain=exponential"),
+        ("tweedie_deviance@1.7", "tweedie_deviance:power=1.7"),
+        ("cce(class_weight=cat:2/dog:1)", "cce:class_weight=cat:2/dog:1"),
+        ("cce:ignore_class=a(b)", "cce:ignore_class=a(b)"),
+        ("MSELoss", "mse"),
+        ("torch.nn.L1Loss", "mae"),
+        ("nn.HuberLoss(delta=2)", "huber:delta=2"),
+        ("MeanSquaredError", "mse"),
+        ("l2", "mse"),
+    ],
+)
+def test_a_spec_is_read_as_people_type_it(typed: str, spec: str) -> None:
+    assert lossctl.get(typed).spec == spec
+    data = {"y": [1.0], "p": [2.0]}
+    if spec.startswith(("huber", "mse", "mae")):
+        labels = [
+            cell.loss for cell in lossctl.evaluate(data, target="y", pred="p", losses=f"r2,{typed},l={typed}").cells
+        ]
+        assert labels == ["r2", spec, "l"]
+    assert [loss.spec for _, loss in map(labelled, split_specs([f"mae,{typed}"]))][-1] == spec
 
 
 NOT_GIVEN: tuple[tuple[Callable[[], Any], type[LossctlError]], ...] = (

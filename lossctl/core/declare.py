@@ -26,6 +26,7 @@ belongs to continues it. `Optimises` says in a few words what the best predictio
     keras        MeanSquaredError       # its means are float32           a note
     torch        nn.BCEWithLogitsLoss   = bce --activation sigmoid        with a spec and options
     permetrics   CEL                    ≠ it floors p at 1e-10            not the same, and why
+    LightGBM     l2 | regression_l2                                       two names of one function
 
 `@loss` takes a per-row quantity, of which the loss is the mean; `@recipe` takes a function of the parameters that
 returns a `Recipe`: several parts and the statistic of their means, a peak, or a whole sample. A family with more in
@@ -228,15 +229,17 @@ def peer_of(line: str, loss: str) -> Peer:
     ours = OURS.fullmatch(columns["ours"] or loss) if columns else None
     if columns is None or ours is None:
         raise ValueError(f"{loss}: {line!r} is no claim of another library")
+    name, *also = columns["name"].split(" | ")
     return Peer(
         library=columns["library"],
-        name=columns["name"],
+        name=name,
         spec="" if ours["spec"] == loss else ours["spec"],
         activation=ours["activation"] or "none",
         reduction=ours["reduction"] or "mean",
         factor=float(ours["factor"] or 1.0),
         differs=columns["differs"] or "",
         note=columns["note"] or "",
+        also=tuple(also),
     )
 
 

@@ -97,7 +97,8 @@ class Peer:
     library: as it is installed (torch, keras, optax, scikit-learn, torchmetrics, torchvision, permetrics) or another
     source. name: as the library writes it, with the arguments that matter: `PoissonNLLLoss(full=True)`. spec: "" for
     the loss itself. activation: what the columns must be declared to be. reduction: mean or sum over the rows. factor:
-    their number is this many times ours. note: what else is to be known, as that it computes in float32.
+    their number is this many times ours. note: what else is to be known, as that it computes in float32. also: other
+    names that the library has for it.
     """
 
     library: str
@@ -108,16 +109,31 @@ class Peer:
     factor: float = 1.0
     differs: str = ""
     note: str = ""
+    also: tuple[str, ...] = ()
 
     def words(self, loss: str) -> str:
         """Say it in one line; `loss` is the name of the loss that the claim is about."""
+        names = ", ".join((self.name, *self.also))
         if self.differs:
-            return f"{self.name} differs: {self.differs}"
+            return f"{names} differs: {self.differs}"
         times = "" if self.factor == 1.0 else f"{self.factor:g} x "
+        note = f" ({self.note})" if self.note else ""
+        return f"{names} = {times}{self.typed(loss)}{note}"
+
+    def typed(self, loss: str) -> str:
+        """Return what is typed behind `-l` for the number, but for its factor."""
         options = "" if self.activation == "none" else f" --activation {self.activation}"
         options += "" if self.reduction == "mean" else f" --reduction {self.reduction}"
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.name} = {times}{self.spec or loss}{options}{note}"
+        return f"{self.spec or loss}{options}"
+
+    @property
+    def same(self) -> bool:
+        """Whether the number is that of the loss itself, without further words but those of the note."""
+        return not (self.differs or self.spec) and (self.factor, self.activation, self.reduction) == (
+            1.0,
+            "none",
+            "mean",
+        )
 
 
 @dataclass(frozen=True)

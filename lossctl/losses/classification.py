@@ -78,11 +78,20 @@ def bce(outcome: Outcome) -> Array:
     Elsewhere:
         torch         nn.BCELoss  = bce:eps=3.720075976020836e-44  # it clamps ln p at -100
         torch         nn.BCEWithLogitsLoss(pos_weight=[3])  = bce:pos_weight=3 --activation sigmoid
-        torch         nn.BCEWithLogitsLoss                  = bce --activation sigmoid
+        torch         nn.BCEWithLogitsLoss | F.binary_cross_entropy_with_logits  = bce --activation sigmoid
         keras         BinaryCrossentropy(label_smoothing=label_smoothing)  = bce:eps=1e-7  # in float32 by default
         scikit-learn  log_loss  = bce:eps=2.220446049250313e-16  # eps of the type; one output
         optax         sigmoid_binary_cross_entropy          = bce --activation sigmoid
         permetrics    CEL                                   ≠ it puts a floor of 1e-10 under p and none over it
+        XGBoost       logloss                               = bce:eps=1e-16  # float32
+        LightGBM      binary_logloss | binary               = bce:eps=1e-15
+        LightGBM      cross_entropy | xentropy              = bce:eps=1e-12
+        LightGBM      cross_entropy_lambda | xentlambda     ≠ its probability is 1 - exp(-weight·score)
+        CatBoost      Logloss | CrossEntropy | MultiLogloss | MultiCrossEntropy  = bce --activation sigmoid
+        CatBoost      MultiClassOneVsAll                    ≠ its target is each class against the others
+        CatBoost      QueryCrossEntropy                     ≠ every query has a logit of its own, which is fitted first
+        XGBoost objective  binary:logistic | reg:logistic | binary:logitraw  = bce --activation sigmoid  # of margins
+        LightGBM objective  multiclassova | multiclass_ova | ova | ovr  ≠ its target is each class against the others
     """
     return -outcome.log_p
 
@@ -105,7 +114,7 @@ def cce(outcome: Outcome) -> Array:
     Source: Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28
     Also: categorical_cross_entropy, categorical_crossentropy
     Elsewhere:
-        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing)  = cce --activation softmax
+        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing) | F.cross_entropy  = cce --activation softmax
         torch         nn.CrossEntropyLoss(weight=[1, 2, 3])
             = cce:class_weight=1/2/3,ignore_class=-100 --activation softmax
             # labels; for rows of probabilities it divides by the rows instead of their weights
@@ -118,6 +127,10 @@ def cce(outcome: Outcome) -> Array:
         optax         safe_softmax_cross_entropy                 = cce --activation softmax
         optax         softmax_cross_entropy_with_integer_labels  = cce --activation softmax
         permetrics    CEL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
+        XGBoost       mlogloss                                     = cce:eps=1e-16  # float32
+        LightGBM      multi_logloss | multiclass | softmax         = cce:eps=1e-15
+        CatBoost      MultiClass                                   = cce --activation softmax
+        XGBoost objective  multi:softprob | multi:softmax          = cce --activation softmax  # of margins
     """
     return -outcome.log_p
 
@@ -148,6 +161,7 @@ def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
         scikit-learn  brier_score_loss
             ≠ for two columns it is half of this; for one column, and for three classes or more, it is brier
         permetrics    BSL               ≠ for one column it is twice brier, the sum over both outcomes; else it is brier
+        CatBoost      BrierScore         = brier --activation sigmoid  # of flags
     """
     if label_smoothing == 0.0 and has_labels(batch):
         gap = batch.pred.copy()
@@ -203,6 +217,7 @@ def focal(
             # a factor on every class; it divides each row by its sum first; its means are float32
         optax        sigmoid_focal_loss(gamma=gamma)  = focal --activation sigmoid
             # of certain targets; of soft ones it mixes p_t, not the costs
+        CatBoost     Focal(focal_alpha=0.25, focal_gamma=2)  = focal:alpha=0.25 --activation sigmoid  # of flags
     """
     return -expected(outcome.complement**gamma, outcome.log_p)
 

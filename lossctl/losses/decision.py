@@ -64,6 +64,10 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         scikit-learn  zero_one_loss                  # of the decided labels
         torchmetrics  1 - accuracy(average='micro')  # at the threshold 0.5
         permetrics    1 - AS                         # of the decided labels
+        XGBoost       error | merror                          # of the decided labels
+        XGBoost       error@0.3                               = zero_one:threshold=0.3  # of flags
+        LightGBM      binary_error | multi_error              # of the decided labels
+        CatBoost      ZeroOneLoss                             # of the decided labels
     """
     return _wrong_decision(batch, threshold)
 
@@ -84,6 +88,7 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         scikit-learn  hamming_loss                       # of the decided labels
         torchmetrics  hamming_distance(average='micro')  # at the threshold 0.5
         permetrics    HML                                # of one output, decided
+        CatBoost      HammingLoss                               # of the decided labels
     """
     return _wrong_decision(batch, threshold)
 

@@ -81,6 +81,7 @@ def kl(batch: Batch) -> Array:
         optax         kl_divergence                        # of ln p; NaN where p = 0
         torchmetrics  kl_divergence                        # its first argument is the true row
         permetrics    KLDL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
+        LightGBM      kullback_leibler | kldiv             ≠ of yes/no probabilities: kl of the columns 1 - p and p
     """
     q, p, lost = batch.target, batch.pred, underflow(batch)
     terms = excess(q, p)
@@ -224,6 +225,8 @@ def total_variation(batch: Batch) -> Array:
     Avoid: Training: its slope does not shrink near the target.
     Source: Levin, Peres & Wilmer 2009, Markov Chains and Mixing Times, 4.1
     Subgradient: 0 at p = q
+    Elsewhere:
+        torchmetrics  image.total_variation  ≠ of the pixels of one picture
     """
     return 0.5 * np.add.reduce(np.abs(batch.pred - batch.target), axis=0)
 

@@ -106,6 +106,8 @@ def r2() -> Recipe:
         keras         metrics.R2Score  # from raw sums, which cancel at an offset; its means are float32
         permetrics    R2               # of one output
         permetrics    NSE              # of one output
+        LightGBM      r2
+        CatBoost      R2
     """
     return Recipe(R2_PARTS, R_SQUARED)
 

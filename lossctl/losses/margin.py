@@ -90,7 +90,7 @@ def hinge(
     Avoid: Probabilities are wanted: it says nothing about them (bce, cce).
     Source: Cortes & Vapnik 1995, doi:10.1007/BF00994018; Crammer & Singer 2001
     Subgradient: 0 where the margin is just kept; the first of equal rivals, and the floor before any
-    Also: hinge_loss, categorical_hinge, multiclass_hinge
+    Also: hinge_loss, multiclass_hinge
     Elsewhere:
         scikit-learn  hinge_loss             # both classes must occur; where only one does, it takes it as -1
         keras         Hinge                  # of flags; its means are float32
@@ -100,6 +100,8 @@ def hinge(
         torchmetrics  binary_hinge_loss      ≠ applies a sigmoid first if any score is outside [0, 1]
         torchmetrics  multiclass_hinge_loss  ≠ applies a softmax first if any score is outside [0, 1]
         permetrics    HGL                    = hinge:floor=true  # of columns, for two classes too
+        CatBoost      HingeLoss
+        XGBoost objective  binary:hinge
     """
     if has_labels(batch):
         return np.maximum(shortfall(batch, margin, floor), 0.0)

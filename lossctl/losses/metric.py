@@ -356,6 +356,8 @@ def ranknet(batch: Batch) -> Array:
     Also: pairwise_logistic
     Elsewhere:
         the paper  pair cost, without ties
+        CatBoost   PairLogit | PairLogitPairwise  # of its pairs
+        XGBoost objective  rank:pairwise          ≠ it draws pairs within each query
     """
     y = sign(batch)
     return soft_difference(y * batch["right"], y * batch["left"])

@@ -104,6 +104,8 @@ def mse(r: Array) -> Array:
         scikit-learn  mean_squared_error
         torchmetrics  mean_squared_error
         permetrics    MSE                 # of one output
+        LightGBM      l2 | regression_l2 | regression
+        XGBoost objective  reg:squarederror | reg:linear  = 0.5 x mse  # its metric is rmse
     """
     return np.square(r)
 
@@ -128,6 +130,11 @@ def rmse() -> Recipe:
         keras         metrics.RootMeanSquaredError       # its means are float32
         torchmetrics  mean_squared_error(squared=False)
         permetrics    RMSE                               # of one output
+        XGBoost       rmse                # float32
+        LightGBM      rmse | l2_root | root_mean_squared_error
+        CatBoost      RMSE
+        CatBoost      MultiRMSE           ≠ the root of the sum over the outputs, √k times this
+        CatBoost      QueryRMSE           ≠ the mean residual of each query is taken out first
     """
     return Recipe(mse.parts, ROOT)
 
@@ -151,6 +158,10 @@ def mae(size: Array) -> Array:
         scikit-learn  mean_absolute_error
         torchmetrics  mean_absolute_error
         permetrics    MAE                  # of one output
+        XGBoost       mae                 # float32
+        LightGBM      l1 | regression_l1
+        CatBoost      MAE                 ≠ 1e-6 is taken from every target
+        XGBoost objective  reg:absoluteerror
     """
     return size
 
@@ -191,6 +202,8 @@ def huber(r: Array, *, delta: Linear = 1.0) -> Array:
         optax        huber_loss(delta=delta)
         scipy        special.huber(delta=delta)
         statsmodels  robust.norms.HuberT(t=delta).rho
+        LightGBM      huber(alpha=delta)  # 0.9 by default
+        CatBoost      Huber(delta=delta)
     """
     inner = np.clip(r, -delta, delta)
     return inner * (r - 0.5 * inner)
@@ -231,6 +244,7 @@ def log_cosh(size: Array) -> Array:
         keras         LogCosh         # its form cancels for |r| below 1e-6; its means are float32
         optax         log_cosh        # its form cancels for |r| below 1e-6
         torchmetrics  log_cosh_error  ≠ it overflows for |r| above 710, and cancels for |r| below 1e-6
+        CatBoost      LogCosh         ≠ it is off from the fourth digit on
     """
     is_near = np.maximum.reduce(size, axis=None, initial=0.0) <= STRAIGHT
     near = size if is_near else np.minimum(size, STRAIGHT)
@@ -278,6 +292,12 @@ def quantile(
     Elsewhere:
         scikit-learn       mean_pinball_loss(alpha=q)
         tensorflow-addons  losses.PinballLoss(tau=q)
+        XGBoost            quantile(quantile_alpha=q)     # float32
+        LightGBM           quantile(alpha=q)              # 0.9 by default
+        CatBoost           Quantile(alpha=q, delta=0)
+        CatBoost           Quantile(alpha=q) | MultiQuantile  ≠ 1e-6 is taken from every target, its delta
+        CatBoost           LogLinQuantile(alpha=q)        ≠ it predicts a logarithm, and 1e-6 is taken from every target
+        XGBoost objective  reg:quantileerror(quantile_alpha=q)
     """
     level = by_column(q)
     return np.maximum((1.0 - level) * r, -level * r)
@@ -318,6 +338,7 @@ def median_absolute_error() -> Recipe:
     Elsewhere:
         scikit-learn  median_absolute_error  # weighted, the same rule: the average of both medians
         permetrics    MedAE
+        CatBoost      MedianAbsoluteError
     """
     return sample(abs_residual, value=weighted_median, quantile=0.5)
 

@@ -49,6 +49,8 @@ def msle(batch: Batch) -> Array:
         torchmetrics  mean_squared_log_error       # without a check of the domain
         keras         MeanSquaredLogarithmicError  ≠ values below 1e-7 count as 1e-7
         permetrics    MSLE                         # of one output; it divides before it takes the logarithm
+        CatBoost      MSLE
+        XGBoost objective  reg:squaredlogerror  = 0.5 x msle  # its metric is rmsle
     """
     return np.square(log_residual(batch))
 
@@ -67,6 +69,7 @@ def rmsle() -> Recipe:
     Also: root_mean_squared_log_error
     Elsewhere:
         scikit-learn  root_mean_squared_log_error  # of one output; for several it averages the roots
+        XGBoost       rmsle                        # float32
     """
     return Recipe(msle.parts, ROOT)
 
@@ -97,6 +100,9 @@ def mape(
         torchmetrics  mean_absolute_percentage_error  = mape:eps=1.17e-6
         permetrics    MAPE                            # of one output; where a target is 0 it returns 1
         permetrics    MRE                             # of one output; where a target is 0 it returns 1
+        XGBoost       mape                            # float32
+        LightGBM      mape | mean_absolute_percentage_error  = mape:eps=1
+        CatBoost      MAPE                            = mape:eps=1
     """
     return abs_residual(batch) / np.maximum(np.abs(batch.target), eps)
 
@@ -167,6 +173,7 @@ def smape(batch: Batch) -> Array:
         permetrics    SMAPE_NP                                  # of one output
         permetrics    SMAPE_S                                   = 0.5 x smape  # of one output
         permetrics    SMAPE_S_P                                 = 50 x smape   # of one output
+        CatBoost      SMAPE                                     = 100 x smape
     """
     target, pred = np.abs(batch.target), np.abs(batch.pred)
     most, least = np.maximum(target, pred), np.minimum(target, pred)

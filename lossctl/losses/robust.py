@@ -83,6 +83,8 @@ def pseudo_huber(size: Array, *, delta: Linear = 1.0) -> Array:
     Also: charbonnier, pseudo_huber_loss
     Elsewhere:
         scipy  special.pseudo_huber(delta=delta)
+        XGBoost  mphe(huber_slope=delta)  # float32
+        XGBoost objective  reg:pseudohubererror(huber_slope=delta)
     """
     half = 0.5 * size  # halves, so that the sum of delta and the root stays in range
     return size * (delta * (half / (0.5 * delta + np.hypot(0.5 * delta, half))))
@@ -289,6 +291,7 @@ def minkowski(*, p: Annotated[float, AT_LEAST_ONE, "the power of |r|"] = 2.0) ->
     Also: lp
     Elsewhere:
         torchmetrics  minkowski_distance(p=2)  ≠ the root of the sum over the rows, n^(1/p) times this
+        CatBoost      Lq(q=3)                   ≠ the mean of |r|^q, without the root
     """
     return Recipe((power,), power_mean(p))
 
@@ -324,6 +327,8 @@ def expectile(r: Array, *, tau: Annotated[float, UNIT, "the expectile asked for"
     Avoid: A share of rows below the prediction is to be promised: that is quantile. tau = 0.5 is mse/2.
     Source: Newey & Powell 1987, doi:10.2307/1911031
     Also: asymmetric_least_squares
+    Elsewhere:
+        CatBoost  Expectile(alpha=tau)
     """
     return np.where(r > 0.0, 1.0 - tau, tau) * np.square(r)
 

@@ -88,5 +88,7 @@ def cox(
         pycox        CoxPHLoss                       # without tied times
         lifelines    CoxPHFitter.log_likelihood_     ≠ the sum over events, ties=efron, with the other sign
         statsmodels  PHReg.loglike                   ≠ the sum over events, with the other sign
+        XGBoost      cox-nloglik | survival:cox      # of margins
+        CatBoost     Cox                             ≠ the sum over events
     """
     return Recipe((at_first_rows(total_cost), at_first_rows(events)), PER_EVENT)

@@ -202,6 +202,7 @@ def claim(peer: Peer, loss: Loss) -> dict[str, Any]:
     return {
         "library": peer.library,
         "name": peer.name,
+        "also": list(peer.also),
         "spec": None if peer.differs else peer.spec or loss.name,
         "activation": peer.activation,
         "reduction": peer.reduction,

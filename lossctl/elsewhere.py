@@ -1,0 +1,179 @@
+"""Names of other libraries: the loss that one is, or what gives its number, from what the losses claim of them.
+
+A claim (`core.loss.Peer`) is the only place where a name of a library stands; what no loss claims is in `NOT_HERE`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lossctl.core.loss import Loss, Peer
+
+EXACT: Final = ("torch", "keras", "optax", "scikit-learn", "torchmetrics", "XGBoost", "LightGBM", "CatBoost")
+CALL: Final = re.compile(r"(?P<sign>[-\d].*[-+*] ?|-)?(?P<function>[\w.:@-]*[A-Za-z][\w.:@-]*)(?:\((?P<words>.*)\))?")
+WORD: Final = re.compile(r"(\w+)=(?!True|False|None)([A-Za-z_]\w*)(?=[,)]|$)")
+GENERAL: Final = ("regression", "error", "binary", "multiclass", "total")  # words that are names of functions, too
+NEGATED: Final = "neg"  # before the names of scikit-learn's scorers
+
+# names that no library has for one number, by what they may mean; written as `joined` does
+MEANT: Final[Mapping[str, str]] = {
+    "a likelihood is that of a distribution: bce or cce of labels, nll of their log-probabilities, poisson of counts, "
+    "gaussian_nll or laplace_nll of numbers, cox of survival times": """
+        negloglikelihood negativeloglikelihood loglikelihood likelihood nllik loglik deviance""",
+    "it is bce for yes/no labels, cce for classes; of logits with --activation sigmoid or softmax": """
+        ce xent crossentropies softmaxloss softmaxcrossentropyloss crossentropyerror""",
+}
+# names that no loss claims, by the reason
+NOT_HERE: Final[Mapping[str, str]] = {
+    "it has weights of its own, which a table of predictions does not hold": """
+        adaptivelogsoftmaxwithloss linearcrossentropyloss linearcrossentropy""",
+    "it aligns sequences, which a table of predictions does not hold": """
+        ctc ctcloss ctclosswithforwardprobs""",
+    "it makes a loss of a function that is given in code": """
+        makefenchelyoungloss combination userperobjmetric userquerywisemetric""",
+    "it makes targets; the losses have a parameter label_smoothing": """
+        smoothlabels""",
+    "it is a score of texts": """
+        bleuscore sacrebleuscore chrfscore rougescore squad charerrorrate worderrorrate matcherrorrate
+        wordinformationlost wordinformationpreserved wordinfolost wordinfopreserved extendededitdistance
+        translationeditrate bertscore infolm editdistance""",
+    "it is a score of sounds": """
+        permutationinvarianttraining pitpermutate scaleinvariantsignaldistortionratio
+        scaleinvariantsignalnoiseratio signaldistortionratio signalnoiseratio sdr snr sisdr sisnr""",
+    "it is a score of pictures as a whole, and rows have no neighbours here": """
+        errorrelativeglobaldimensionlesssynthesis imagegradients multiscalestructuralsimilarityindexmeasure
+        structuralsimilarityindexmeasure universalimagequalityindex spectralanglemapper spectraldistortionindex
+        relativeaveragespectralerror rootmeansquarederrorusingslidingwindow ssim msssim uqi ergas sam rase lpips fid
+        lipvertexerror panopticquality modifiedpanopticquality""",
+    "it is a score of clusters, whose labels have no names": """
+        adjustedmutualinfoscore adjustedrandscore calinskiharabaszscore completenessscore consensusscore
+        daviesbouldinscore fowlkesmallowsscore homogeneitycompletenessvmeasure homogeneityscore mutualinfoscore
+        normalizedmutualinfoscore pairconfusionmatrix randscore silhouettesamples silhouettescore vmeasurescore
+        ari nmi ami""",
+    "it is a measure of association between two columns of labels": """
+        cramersv cramersvmatrix pearsonscontingencycoefficient pearsonscontingencycoefficientmatrix theilsu
+        theilsumatrix tschuprowst tschuprowstmatrix fleisskappa""",
+    "it is a table, a curve or several numbers, and a loss is one": """
+        confusionmatrix confusionmatrixatthresholds multilabelconfusionmatrix classificationreport detcurve roccurve
+        roc precisionrecallcurve precisionrecallfscoresupport classlikelihoodratios metricatthresholds statscores
+        retrievalprecisionrecallcurve""",
+    "it is a matrix of all pairs of rows": """
+        euclideandistances naneuclideandistances pairwisedistances pairwisedistancesargmin
+        pairwisedistancesargminmin pairwisedistanceschunked pairwisekernels pairwisecosinesimilarity
+        pairwiseeuclideandistance pairwiselinearsimilarity pairwisemanhattandistance pairwiseminkowskidistance""",
+    "it is a count of rows": """
+        truepositives truenegatives falsepositives falsenegatives""",
+    "it learns from an interval or a censored time of a parametric law": """
+        survival:aft aftnloglik survivalaft intervalregressionaccuracy""",
+    "it ranks pairs while it trains, with weights of its own": """
+        lambdamart yetirank stochasticfilter stochasticrank pfound""",
+    "it is not here; log_cosh, huber and cauchy are of its kind": """
+        fair fairloss""",
+    "it is not here; mape, rmsle and maape are of its kind": """
+        rmspe""",
+    "it predicts means and deviations together": """
+        rmsewithuncertainty""",
+    "it leaves missing targets out: drop their rows, as with --missing drop": """
+        multirmsewithmissingvalues""",
+}
+
+
+def joined(name: str) -> str:
+    """Return a name without its modules, capitals and separators: `torch.nn.MSELoss` and `mse_loss` are one."""
+    return re.sub(r"[\s_-]", "", bare(name)).casefold()
+
+
+def bare(name: str) -> str:
+    """Return a name without its modules and the number behind it: `error@0.3`, `nn.MSELoss`."""
+    return name.strip().partition("@")[0].rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """A claim that speaks of a name, and the loss that makes it."""
+
+    loss: Loss
+    peer: Peer
+    name: str
+    function: str
+    sign: str
+    words: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether it speaks of a function as it is, its arguments being at most the parameters of the loss."""
+        return not self.sign and not WORD.sub("", self.words).strip(" ,")
+
+    def __str__(self) -> str:
+        peer = replace(self.peer, name=self.name, also=())
+        return f"{peer.library}: {peer.words(self.loss.name)}"
+
+
+class Names:
+    """The names that losses claim of other libraries."""
+
+    def __init__(self, losses: Iterable[Loss]) -> None:
+        self._leads: dict[str, list[Lead]] = {}
+        for loss in losses:
+            for peer in loss.elsewhere:
+                for name in (peer.name, *peer.also):
+                    if call := CALL.fullmatch(name):
+                        function = bare(call["function"])
+                        lead = Lead(loss, peer, name, function, call["sign"] or "", call["words"] or "")
+                        self._leads.setdefault(joined(function), []).append(lead)
+
+    def leads(self, name: str) -> list[Lead]:
+        """Return the claims that speak of a name, with or without `_score`: of the function as it is, where some do."""
+        word = joined(name)
+        leads = self._leads.get(word) or self._leads.get(f"{word}score") or self._leads.get(word.removesuffix("score"))
+        plain = [lead for lead in leads or [] if lead.plain]
+        return plain or leads or []
+
+    def loss(self, name: str) -> str | None:
+        """Return the loss that a name is: where all that is claimed of the function as it is says so."""
+        leads = [lead for lead in self._leads.get(joined(name), []) if lead.plain and lead.peer.library in EXACT]
+        losses = {lead.loss.name if lead.peer.same else None for lead in leads}
+        return losses.pop() if len(losses) == 1 and joined(name) not in GENERAL else None
+
+    def other(self, name: str) -> bool:
+        """Whether a library writes a name so, capitals and all, and means a number that no loss has without words."""
+        leads = [lead for lead in self.leads(name) if lead.function == bare(name)]
+        return bool(leads) and not all(lead.peer.same and lead.plain for lead in leads)
+
+    def advice(self, name: str) -> str:
+        """Say what gives the number of a name, or why nothing does; nothing for a name of no library."""
+        word = joined(name)
+        if leads := self.leads(name):
+            return _said(leads)
+        for reason, names in (*MEANT.items(), *NOT_HERE.items()):
+            if word in names.split():
+                return reason
+        scores = self.leads(word.removeprefix(NEGATED)) if word.startswith(NEGATED) else []
+        leads = [lead for lead in scores if lead.peer.library == "scikit-learn"]
+        return f"a scorer that is -1 times this: {_said(leads)}" if leads else ""
+
+
+def _said(leads: list[Lead]) -> str:
+    """Say what gives the number; where several losses do, which data they take tells them apart."""
+    same = [lead for lead in leads if not lead.peer.differs]
+    if not same:
+        return "none here gives its number; " + "; ".join(f"near {lead.loss.name}, {lead}" for lead in leads)
+    exact = "; ".join(dict.fromkeys(map(str, same)))
+    data = {lead.loss.name: lead.loss.forms[0].name for lead in same}
+    if len(set(data.values())) == 1:
+        return exact
+    return f"it is {', '.join(f'{name} for {form} data' for name, form in data.items())}; to the digit, {exact}"
+
+
+def arguments(loss: Loss) -> dict[str, str]:
+    """Return what other libraries call the parameters of a loss: `quantile:alpha=0.9` is `quantile:q=0.9`."""
+    names = {param.name for param in loss.params}
+    meant: dict[str, set[str]] = {}
+    for peer in loss.elsewhere:
+        for word, param in WORD.findall(peer.name):
+            if param in names and word not in names:
+                meant.setdefault(word, set()).add(param)
+    return {word: next(iter(params)) for word, params in meant.items() if len(params) == 1}
