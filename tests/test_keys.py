@@ -6,6 +6,7 @@ one however it is written.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -505,3 +506,58 @@ def test_a_version_is_the_positive_label_alone(positive: str, flags: list[int]) 
     assert report.cells[0].value == pytest.approx(right)
     report = package.evaluate(data, pred="hard", losses="zero_one", **options)
     assert report.cells[0].value == pytest.approx(1 / 3)
+
+
+# slices of rows without a word ----------------------------------------------------------------------------------------
+
+ODD = pd.DataFrame(
+    {
+        "y": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        "p": [1.5] * 6,
+        "g": ["(missing)", None, "a", "(missing)", None, "((missing))"],
+        "h": ["x", None, "x", "x", "x", None],
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl", "frame"])
+def test_a_word_that_is_written_as_missing_is_no_missing_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        ODD.to_csv(path, index=False)
+    elif suffix == "parquet":
+        ODD.to_parquet(path)
+    elif suffix == "jsonl":
+        ODD.to_json(path, orient="records", lines=True)
+    data: Any = ODD if suffix == "frame" else path
+    options: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae", "by": ["g", "g,h"]}
+    report = package.evaluate(data, **options)
+    groups = ODD.assign(loss=(ODD.y - ODD.p).abs()).groupby("g", dropna=False).loss.agg(["mean", "size"])
+    for word, (mean, size) in zip(groups.index, groups.to_numpy().tolist(), strict=True):
+        cell = report.cell(slice={"g": None if word != word else word})
+        assert (cell.value, cell.rows) == (mean, size)
+    assert report.value(slice={"g": None, "h": "x"}) == 3.5
+    assert report.value(slice={"g": None, "h": None}) == 0.5
+    assert report.value(slice={"g": "(missing)", "h": "x"}) == 1.5
+    document = json.loads(report.to_json())
+    slices = [entry["slice"] for entry in document["results"]]
+    assert slices.count({"g": None}) == slices.count({"g": "(missing)"}) == slices.count({"g": None, "h": None}) == 1
+    report.save(tmp_path / "report.csv")
+    for text in (report.to_markdown(), (tmp_path / "report.csv").read_text(), report.to_frame().to_csv()):
+        assert "(((missing)))" in text  # the rows without a word, beside two that look as if
+    report.save(tmp_path / "report.json")
+    again = package.Report.load(tmp_path / "report.json")
+    assert [cell.place for cell in again.cells] == [cell.place for cell in report.cells]
+    assert again.value(slice={"g": None}) == 2.0
+    verdict = package.check(data, **options, baseline=str(tmp_path / "report.json"), max_regression="mae=0")
+    assert {check.change for check in verdict.checks} == {0.0}
+
+
+def test_missing_slices_of_a_report_that_has_them_as_text(tmp_path: Path) -> None:
+    """Reports once held the text `(missing)`: they are baselines still."""
+    frame = ODD[ODD.g != "(missing)"][["y", "p", "g"]].replace({"g": {"((missing))": "b"}})
+    report = package.evaluate(frame, target="y", pred="p", losses="mae", by="g")
+    text = report.to_json().replace('"slice": {"g": null}', '"slice": {"g": "(missing)"}')
+    (tmp_path / "old.json").write_text(text)
+    places = [cell.place for cell in package.Report.load(tmp_path / "old.json").cells]
+    assert places == [cell.place for cell in report.cells]

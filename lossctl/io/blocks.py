@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,9 @@ from lossctl.io.classes import first_words
 from lossctl.io.select import WITHIN, Selection, Slot
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
 from lossctl.numerics.array import Array, Mask
+from lossctl.results.document import NullWord
 
 Missing = Literal["error", "drop"]
-WITHOUT: Final = "(missing)"  # the label of the slice of rows that have none
 USUALLY_IGNORED: Final = ("-1", "255", "-100")  # noise, pixels and tokens without a class
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
@@ -375,9 +375,14 @@ class BlockReader:
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
         slots = self._groupings[name]
-        return (
-            self._combinations[name].labels if len(slots) > 1 else [(word,) for word in self.vocabulary(slots[0]).words]
-        )
+        columns = [self.vocabulary(slot).labels for slot in slots]
+        labels = self._combinations[name].labels if len(slots) > 1 else [(word,) for word in columns[0]]
+        if not any(None in words for words in columns):
+            return cast(list[tuple[str, ...]], labels)
+        missing = [NullWord.beside(words) for words in columns]
+        return [
+            tuple(none if word is None else word for word, none in zip(row, missing, strict=True)) for row in labels
+        ]
 
     def digest(self, rows: int, fingerprints: int) -> str:
         """Return the digest of the row count and the target, weight, key and slice values of all rows."""
@@ -554,7 +559,7 @@ class RoleArrays:
                     codes = vocabulary.codes(column)
                     if (table, name) in reader.null_slices:
                         if codes.min(initial=0) < 0:
-                            codes = np.where(codes < 0, vocabulary.codes(Texts.of([WITHOUT])), codes)
+                            codes = np.where(codes < 0, vocabulary.null(), codes)
                     else:
                         self._note(self.missing, Defect(table, name, "null"), codes < 0)
                     self._codes[table, name] = codes
@@ -707,7 +712,7 @@ class RoleArrays:
         for codes in columns[1:]:
             pairs = np.unique((pairs << PAIR_BITS) | (codes + 1), return_inverse=True)[1]
         _, rows = np.unique(pairs, return_index=True)
-        words = [self._reader.vocabulary(slot).words for slot in slots]
+        words = [self._reader.vocabulary(slot).labels for slot in slots]
         complete = np.logical_and.reduce([codes[rows] >= 0 for codes in columns])
         numbers = np.full(len(rows), -1, dtype=np.int64)
         combined = zip(*(codes[rows[complete]].tolist() for codes in columns), strict=True)
@@ -721,17 +726,17 @@ class Combinations:
     """Combinations of the words of several columns, numbered in order of arrival; threads may share it."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, ...], int] = {}
+        self._places: dict[tuple[str | None, ...], int] = {}
         self._lock = Lock()
 
-    def codes(self, combinations: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
+    def codes(self, combinations: Sequence[tuple[str | None, ...]]) -> NDArray[np.int64]:
         """Return the codes of combinations."""
         with self._lock:
             places = [self._places.setdefault(words, len(self._places)) for words in combinations]
         return np.array(places, dtype=np.int64)
 
     @property
-    def labels(self) -> list[tuple[str, ...]]:
+    def labels(self) -> list[tuple[str | None, ...]]:
         return list(self._places)
 
 

@@ -22,6 +22,7 @@ from lossctl.errors import DataError, printable
 from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
 from lossctl.io.source import Source
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
+from lossctl.results.document import NullWord
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
 BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
@@ -461,7 +462,7 @@ class Vocabulary:
 
     def __init__(self, keeps_words: Callable[[], bool] = lambda: False) -> None:
         self._keeps_words = keeps_words
-        self._places: dict[str, int] = {}  # by label
+        self._places: dict[str | None, int] = {}  # by label
         self._spellings: dict[str, int] = {}
         self._numerals = np.zeros((2, 0), dtype=np.int64)  # whole numbers in their order, and their codes
         self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
@@ -517,17 +518,30 @@ class Vocabulary:
         unsorted[order] = codes
         return unsorted
 
+    def null(self) -> int:
+        """Return the code of what has no word, which has one from then on."""
+        with self._lock:
+            return self._places.setdefault(None, len(self._places))
+
     @property
-    def words(self) -> list[str]:
-        """The labels, in the order of their codes."""
+    def labels(self) -> list[str | None]:
+        """The labels, in the order of their codes; None for what has no word."""
         with self._lock:
             return list(self._places)
+
+    @property
+    def words(self) -> list[str]:
+        """The labels of a column where every row has one."""
+        return [word for word in self.labels if word is not None]
 
     def hashes(self, codes: NDArray[np.int64]) -> Hashes:
         """Return the hash of each row's word, the same for a word whatever its code."""
         with self._lock:
             if len(self._hashes) < len(self._places):
-                fresh = [text_hash(word) for word in islice(self._places, len(self._hashes), None)]
+                fresh = [
+                    text_hash(NullWord.beside([]) if word is None else word)
+                    for word in islice(self._places, len(self._hashes), None)
+                ]
                 self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
             table = self._hashes
         return np.where(codes < 0, np.uint64(0), table[codes]) if len(table) else np.zeros(len(codes), np.uint64)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from json.encoder import encode_basestring_ascii
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -25,6 +26,20 @@ QUOTE: Final = encode_basestring_ascii  # what this writes of a text
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")
+
+
+class NullWord(str):
+    """The word of the slice of rows that have none, null in JSON: `(missing)`, in more brackets if that is a value."""
+
+    __slots__ = ()
+
+    @classmethod
+    def beside(cls, words: Collection[str | None]) -> NullWord:
+        """Return the word as it is told from others."""
+        text = "(missing)"
+        while text in words:
+            text = f"({text})"
+        return cls(text)
 
 
 # writing -------------------------------------------------------------------------------------------------------------
@@ -67,6 +82,8 @@ def _plain(value: Any, strict: bool) -> Any:
     kind = type(value)
     if kind in PLAIN:
         return value
+    if kind is NullWord:
+        return None
     if isinstance(value, float):
         return None if strict and not math.isfinite(value) else value
     if isinstance(value, Mapping):
@@ -76,12 +93,12 @@ def _plain(value: Any, strict: bool) -> Any:
     return record(value, strict=strict)
 
 
-def flat(result: object, *, strict: bool = True) -> dict[str, Any]:
+def flat(result: Any, *, strict: bool = True) -> dict[str, Any]:
     """Return the record of a result as one line of a table, its slice and interval spread over several columns."""
     line: dict[str, Any] = {}
     for key, value in record(result, strict=strict).items():
         if key == "slice":
-            line.update({f"slice.{column}": word for column, word in value.items()})
+            line.update({f"slice.{column}": str(word) for column, word in result.slice.items()})
         elif key == "ci":
             line["ci_low"], line["ci_high"] = value or (None, None)
         else:
@@ -191,7 +208,22 @@ def parse(content: bytes, label: str) -> dict[str, Any]:
         raise DataError(f"{label}: is no JSON: {str(error).splitlines()[0]}") from None
     if not isinstance(document, dict):
         raise DataError(f"{label}: is JSON, but no lossctl report, which is an object")
+    _name_missing(document)
     return document
+
+
+def _name_missing(document: Mapping[str, Any]) -> None:
+    """Give the slices of rows that have no word one that is told from the others of their column."""
+    lists = [value for value in document.values() if isinstance(value, list)]
+    entries = [entry for entry in chain.from_iterable(lists) if isinstance(entry, dict)]
+    slices = [entry["slice"] for entry in entries if isinstance(entry.get("slice"), dict)]
+    words: dict[str, set[Any]] = {}
+    for slice_ in slices:
+        for column, word in slice_.items():
+            words.setdefault(column, set()).add(word if isinstance(word, str) else None)
+    names = {column: NullWord.beside(column_words) for column, column_words in words.items() if None in column_words}
+    for slice_ in slices if names else ():
+        slice_.update({column: names[column] for column, word in slice_.items() if word is None})
 
 
 class Entry:

@@ -28,6 +28,7 @@ from lossctl.results.document import (
     SCHEMA_VERSION,
     Entries,
     Entry,
+    NullWord,
     environment,
     flat,
     head,
@@ -135,9 +136,11 @@ class Slicing:
             weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
         fields, signed = [[""] * len(places)], [[""] * len(places)]
         if self.columns:
-            columns = [list(map(QUOTE, column)) for column in zip(*self.words[here], strict=True)]
+            words = list(zip(*self.words[here], strict=True))
+            columns = [list(map(QUOTE, column)) for column in words]
+            entries = [_or_null(column, texts) for column, texts in zip(words, columns, strict=True)]
             names = [(QUOTE(name), QUOTE(f"|{name}=")[1:-1]) for name in self.columns]
-            fields = [[f"{key}: {word}" for word in column] for (key, _), column in zip(names, columns, strict=True)]
+            fields = [[f"{key}: {word}" for word in column] for (key, _), column in zip(names, entries, strict=True)]
             signed = [[mark + word[1:-1] for word in column] for (_, mark), column in zip(names, columns, strict=True)]
         begins = [
             f', "slice": {{{", ".join(slice_)}}}, "n": {rows}, "weight_sum": {weight}, "value": '
@@ -232,6 +235,20 @@ class CellColumn:
             "signature": self.signature[0],
         }
         return f", {ENCODE(fields)[1:-2]}"
+
+
+def _or_null(words: Sequence[str], texts: list[str]) -> list[str]:
+    """Return the JSON of words, null for what has none."""
+    if NullWord not in set(map(type, words)):
+        return texts
+    return ["null" if type(word) is NullWord else text for word, text in zip(words, texts, strict=True)]
+
+
+def _are_words(slice_: Slice, words: Mapping[str, str | None]) -> bool:
+    """Whether a slice has these words; None is that of rows that have none."""
+    return slice_.keys() == words.keys() and all(
+        type(word) is NullWord if words[column] is None else word == words[column] for column, word in slice_.items()
+    )
 
 
 def _signed_slice(words: Iterable[tuple[str, str]]) -> str:
@@ -581,8 +598,8 @@ class Report:
 
         loss: as it is labelled, or its spec. slice: column -> value; without it, over all rows.
         """
-        words = {str(column): label_of(value) for column, value in (slice or {}).items()}
-        cells = [cell for cell in self.cells if dict(cell.slice) == words]
+        words = {str(column): None if value is None else label_of(value) for column, value in (slice or {}).items()}
+        cells = [cell for cell in self.cells if _are_words(cell.slice, words)]
         if not cells:
             values = listed([", ".join(f"{column}={word}" for column, word in c.slice.items()) for c in self._slices()])
             raise UsageError(f"no slice {words}; there are {values}" if values else f"no slice {words}; there is none")
