@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage data check clean
+.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -97,6 +97,9 @@ accuracy: setup ## how far every loss is from exact values, in units of the last
 
 coverage: setup ## simulate how often intervals hold the truth and verdicts are false: minutes; ARGS="--samples 200" for less
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.coverage $(ARGS)
+
+faults: setup ## what becomes of faults of the machine: streams, interrupts, calls that fail; ARGS="--only diff -v" for less
+	$(BIN)/python -m tests.faults $(ARGS)
 
 data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
 	$(PIP) install --constraint requirements.lock --editable '.[data]'

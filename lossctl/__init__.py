@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from lossctl.version import __version__
 
+TYPE_CHECKING = False  # as type checkers take it; to import it takes longer than all else until Ctrl-C is heeded
 if TYPE_CHECKING:
     from lossctl.api.check import check
     from lossctl.api.choose import choose

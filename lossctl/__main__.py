@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-from types import FrameType
 
+from lossctl import interrupts
 from lossctl.errors import ExitCode
 
 
@@ -37,26 +36,18 @@ def run(arguments: list[str] | None = None) -> int:
         return code
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Unwind as Ctrl-C does, so that nothing half-written stays behind."""
-    raise SystemExit(128 + number)
-
-
 def main() -> None:
     """Run, flush, and leave at once: Arrow's threads may otherwise hang an interpreter that winds down."""
+    interrupts.watch()
     gc.disable()  # until there is work to do: the search for cycles goes through all that is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are lossctl's: idle ones of NumPy's would spin
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminated)
     code = run()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            code = code or ExitCode.DATA
-    os._exit(code)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        code = code or ExitCode.DATA
+    interrupts.leave(code)
 
 
 if __name__ == "__main__":

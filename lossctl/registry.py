@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING
 from lossctl.core.loss import Loss
 from lossctl.core.param import Param, written_label
 from lossctl.elsewhere import Names, arguments as arguments_elsewhere, joined
-from lossctl.errors import UsageError, listed, printable
+from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.files import exists, explained, is_file, read_file
 
 if TYPE_CHECKING:
     from lossctl.plugins import Origin
@@ -351,6 +351,11 @@ def get(spec: str) -> Loss:
     return loss_of(with_tables([spec])[0])
 
 
+def table_files(specs: Iterable[str]) -> list[str]:
+    """Return every `@FILE` of some specs."""
+    return [match[2].strip() for spec in specs for match in TABLE.finditer(spec)]
+
+
 def with_tables(specs: Iterable[str]) -> list[str]:
     """Put the numbers of a file in place of `@FILE`: a JSON object or list, or CSV lines `label,weight`."""
     return [TABLE.sub(lambda match: match[1] + _written(match[2].strip()), written(spec)) for spec in specs]
@@ -359,17 +364,20 @@ def with_tables(specs: Iterable[str]) -> list[str]:
 def _written(path: str) -> str:
     """Return a table of weights by class as a spec writes it."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe might never end
+        if exists(path) and not is_file(path):
             raise UsageError(f"class weights @{printable(path)}: not a regular file; {EXPECTED}")
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read(LARGEST + 1)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(f"class weights @{printable(path)}: {why}") from None
-    if len(text) > LARGEST:
-        raise UsageError(f"class weights @{printable(path)}: larger than {LARGEST >> 20} MiB")
+        content = read_file(path, LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UsageError(f"class weights @{printable(path)}: larger than {LARGEST >> 20} MiB")
+        text = content.decode("utf-8-sig")
+    except UsageError:
+        raise
+    except FileNotFoundError as error:
+        raise UsageError(f"class weights @{printable(path)}: {error.strerror}") from None
+    except OSError as error:
+        raise DataError(f"class weights @{printable(path)}: {explained(error)}") from None
+    except ValueError:
+        raise UsageError(f"class weights @{printable(path)}: it is no text in UTF-8") from None
     table = _json(path, text) if text.lstrip()[:1] in ("{", "[") else _csv(path, text)
     if not table:
         raise UsageError(f"class weights @{printable(path)}: it is empty; {EXPECTED}")

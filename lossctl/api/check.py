@@ -16,6 +16,7 @@ from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken,
 from lossctl.core.loss import Loss
 from lossctl.engine.paired import PairedBounds
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
+from lossctl.files import exists, explained
 from lossctl.gate.judge import MIN_SLICE, OnInsufficient, Terms, conclude, judge, lay_out, slicings_of
 from lossctl.gate.rules import (
     CONFIDENCE,
@@ -571,8 +572,11 @@ def baseline_of(text: str) -> Baseline:
     name, path = split_name(text)
     if not path:
         raise UsageError(f"--baseline {text!r}: a file or the name of a model is needed")
-    if not os.path.exists(path):
-        return Baseline(text, "model", text)
+    try:
+        if not exists(path):
+            return Baseline(text, "model", text)
+    except OSError as error:  # which does not make it a name, or a file that may be missing
+        raise BaselineError(f"--baseline {printable(path)}: {explained(error)}") from None
     if os.path.isdir(path) or not is_report(path):
         return Baseline(text, "predictions", name or "baseline", path)
     try:

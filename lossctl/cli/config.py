@@ -27,7 +27,8 @@ from lossctl.api.options import (
     shortened,
     toml,
 )
-from lossctl.errors import UsageError, listed, near, printable
+from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.files import exists, explained, read_file
 from lossctl.gate.rules import Tolerance
 from lossctl.version import __version__
 
@@ -78,7 +79,7 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
     """
     if path is not None:
         if not os.path.isfile(path):
-            raise UsageError(f"{label} {path}: {'is no file' if os.path.exists(path) else 'there is no such file'}")
+            raise UsageError(f"{label} {path}: {'is no file' if _exists(path) else 'there is no such file'}")
         file = load(path)
         if file is None:
             raise UsageError(f"{label} {path}: there is no [tool.lossctl] in it")
@@ -90,16 +91,24 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
     while True:
         for name in (LOSSCTL_TOML, PYPROJECT):
             path = os.path.relpath(os.path.join(folder, name))
-            if os.path.lexists(path):
+            if _exists(path) or os.path.islink(path):
                 if not os.path.isfile(path):
                     raise UsageError(f"{path}: is no regular file; --no-config does without")
                 file = load(path)
                 if file is not None:
                     return file
         above = os.path.dirname(folder)
-        if above == folder or os.path.exists(os.path.join(folder, ".git")):
+        if above == folder or _exists(os.path.join(folder, ".git")):
             return None
         folder = above
+
+
+def _exists(path: str) -> bool:
+    """Whether there is something at a path; a configuration that a failing disk hides is not passed over."""
+    try:
+        return exists(path)
+    except OSError as error:
+        raise DataError(f"{path}: {explained(error)}; --no-config does without") from None
 
 
 def load(path: str) -> ConfigFile | None:
@@ -117,13 +126,12 @@ def _parsed(path: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+        content = read_file(path, LARGEST + 1)
         if len(content) > LARGEST:
             raise UsageError(f"{path}: is longer than {LARGEST} bytes; no configuration is")
         return tomllib.loads(content.decode())
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; --no-config does without") from None
+        raise DataError(f"{path}: {explained(error)}; --no-config does without") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}: line {line} is not UTF-8") from None
@@ -274,6 +282,16 @@ class Settings:
             if option.path == use and option.name != besides and value is not None:
                 texts += value if isinstance(value, tuple) else [value]
         return texts
+
+    def named_files(self) -> list[str]:
+        """Return the files that are read besides the data: the configuration, and tables of weights by class."""
+        specs = [*self.values["losses"].value] if "losses" in self.values else []
+        specs += [*(rule.text for rule in self.rule_texts), *(rule.loss for rule in self.rules)]
+        if not any("@" in spec for spec in specs):
+            return [] if self.file is None else [self.file.path]
+        from lossctl.registry import table_files
+
+        return [*([] if self.file is None else [self.file.path]), *table_files(specs)]
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
@@ -19,6 +20,7 @@ import typer
 
 from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
 from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
+from lossctl.interrupts import say_at_end
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
@@ -36,11 +38,24 @@ class ReaderGone(LossctlError):
     code = ExitCode.READER_GONE
 
 
+PATIENCE: Final = 0.25  # seconds in which the reader of a pipe may read what is written
+
+
 def emit(text: str | Iterator[str]) -> None:
-    """Write a text, or its pieces, to standard output and flush: a full disk or a closed pipe is noticed here."""
-    for piece in [text] if isinstance(text, str) else text:
+    """Write a text, or its pieces, to standard output and flush.
+
+    A full disk is noticed here, and a reader that leaves before it has read all, as `head -1` does: so the first line
+    goes ahead of the others, which a pipe might take together with it.
+    """
+    pieces = iter([text] if isinstance(text, str) else text)
+    first, line_end, others = next(pieces, "").partition("\n")
+    _put(first + line_end, flush=True)
+    reads = _await_reader()
+    for piece in chain([others], pieces):
         _put(piece)
     _put("", flush=True)
+    if reads:
+        _await_reader()
 
 
 def _put(text: str, *, flush: bool = False) -> None:
@@ -57,6 +72,35 @@ def _put(text: str, *, flush: bool = False) -> None:
         raise OutputError(f"standard output: {error.strerror}") from None
     except ValueError:  # Python's word for a stream that was closed under it
         raise OutputError("standard output is closed") from None
+
+
+def _await_reader() -> bool:
+    """Wait until the pipe that standard output may be is empty; return whether its reader reads, or there is no pipe.
+
+    Raises
+    ------
+    ReaderGone
+        The reader left something unread.
+    """
+    try:
+        pipe = sys.stdout.fileno()
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            return True
+        from fcntl import ioctl
+        from select import POLLERR, poll
+        from termios import FIONREAD
+    except (OSError, ValueError, ImportError):
+        return True
+    ends = poll()
+    ends.register(pipe, POLLERR)
+    ending = time.monotonic() + PATIENCE
+    while int.from_bytes(ioctl(pipe, FIONREAD, bytes(4)), sys.byteorder):
+        if ends.poll(0):
+            raise ReaderGone("the reader of standard output went away")
+        if time.monotonic() > ending:
+            return False
+        time.sleep(0.0001)
+    return True
 
 
 ERROR: Final = "error:"
@@ -161,11 +205,14 @@ class Outputs(NamedTuple):
             style = replace(style, sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, formats) for text in display["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
+        inputs += settings.named_files()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
         for path in paths:
             check_writable(path, inputs)
             if _is_standard_output(path):
                 raise UsageError(f"{path}: is standard output, which has the format of -f")
+        for path in filter(_is_standard_output, inputs):
+            raise UsageError(f"{path}: is an input, and standard output goes there too")
         if len(set(map(os.path.realpath, paths))) != len(paths):
             raise UsageError(f"two outputs go to one file: {', '.join(paths)}")
         return cls(form, style, files)
@@ -191,11 +238,11 @@ def _is_summary(path: str) -> bool:
 
 def _is_standard_output(path: str) -> bool:
     """Whether a path is the file to which standard output goes: replacing it would lose what is printed."""
-    try:
-        output, file = os.fstat(1), os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(output.st_mode) and os.path.samestat(output, file)
+    from lossctl.io.atomic import is_same
+
+    with suppress(OSError):
+        return is_same(path, os.fstat(1))
+    return False
 
 
 def _rendered(render: Render, form: str, style: Style) -> str | Iterator[str]:
@@ -244,7 +291,8 @@ def guarded(debug: bool) -> Iterator[None]:
         raise
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            with suppress(OSError, ValueError, AttributeError):  # as all that is said, it may be lost
+                traceback.print_exc()
         code, message = outcome(error)
         if message:
             say(message)
@@ -416,6 +464,7 @@ class ProgressBar(ProgressLines):
                 console=Console(stderr=True, markup=False),
                 transient=True,
             )
+            say_at_end("\r\x1b[2K\x1b[?25h")  # as it would: without its line, and with the cursor that it hides
             self.bar.start()
             self.task = self.bar.add_task("", total=None)
         self.bar.update(self.task, description=text)
@@ -423,3 +472,4 @@ class ProgressBar(ProgressLines):
     def stop(self) -> None:
         if self.bar is not None:
             self.bar.stop()
+            say_at_end("")

@@ -28,7 +28,7 @@ from typer.core import TyperCommand
 from lossctl.api.options import REQUIRED, Choice, ConfigOptions, Either, Option, Panel, Switch, Texts, options_of
 from lossctl.cli import complete
 from lossctl.cli.config import Settings, resolve, slips
-from lossctl.cli.console import Messages, guarded, say, wants_color
+from lossctl.cli.console import Messages, emit, guarded, say, wants_color
 from lossctl.errors import UsageError
 
 TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stands on the command line
@@ -45,9 +45,23 @@ class Uncoerced:
             param._runtime_param = self
         return params
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return -h, whose text goes where all goes, so that a full disk or a closed pipe is noticed."""
+        option: Any = super().get_help_option(ctx)  # type: ignore[misc]  # of the class beside it
+        if option is not None:
+            option.callback = _help
+        return option
+
     def coerce(self, value: object, param: object, ctx: object) -> object:
         """Return a value as it is; Typer asks what stands in a parameter's place for it."""
         return value
+
+
+def _help(context: typer.Context, param: object, flag: bool) -> None:
+    """Print the help and end."""
+    if flag and not context.resilient_parsing:
+        emit(context.get_help() + "\n")
+        raise typer.Exit
 
 
 class SectionedCommand(Uncoerced, TyperCommand):

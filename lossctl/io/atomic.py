@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
+from lossctl.files import explained
+from lossctl.interrupts import undisturbed
 
 ROW_SUFFIXES = (".parquet", ".csv")
 
@@ -22,22 +24,49 @@ def check_rows_path(path: str) -> None:
 
 
 def check_writable(path: str, inputs: Sequence[str]) -> None:
-    """Raise UsageError or OutputError early, before any work, for a path that cannot or must not be written."""
+    """Raise UsageError or OutputError early, before any work, for a path that cannot or must not be written.
+
+    inputs: the paths that are read, `-` for standard input, and folders of which all files are.
+    """
     if not path:
         raise UsageError("an output needs a name")
+    if path == "-":
+        raise UsageError("-: is standard output, which has the format of -f; a file of that name is ./-")
+    try:
+        entry = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        entry = None  # to be made, where a link that dangles leads to
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: {explained(error) if isinstance(error, OSError) else error}") from None
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     for source in inputs:
-        if os.path.exists(target) and os.path.exists(source) and os.path.samefile(target, source):
+        if entry is not None and is_same(source, entry):
             raise UsageError(f"{path}: is an input too; it would be overwritten")
-        if os.path.isdir(source) and os.path.realpath(source) == folder:
+        if os.path.isdir(source) and (os.path.realpath(source) == folder or _holds(source, entry)):
             raise UsageError(f"{path}: is an input, or would be one: it lies in the folder {source} that is read")
     if os.path.isdir(target):
         raise OutputError(f"{path}: is a folder")
     if not os.path.isdir(folder):
         raise OutputError(f"{path}: there is no folder {folder}")
-    if not os.access(target if os.path.exists(target) else folder, os.W_OK):
+    if not os.access(target if entry is not None else folder, os.W_OK):
         raise OutputError(f"{path}: permission denied")
+
+
+def is_same(source: str, entry: os.stat_result) -> bool:
+    """Whether an input, `-` for standard input, is the regular file of which this is the status."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(entry.st_mode) and os.path.samestat(
+            os.fstat(0) if source == "-" else os.stat(source), entry
+        )
+    return False
+
+
+def _holds(folder: str, entry: os.stat_result | None) -> bool:
+    """Whether one of the files of a folder is that of which this is the status, by another name."""
+    with suppress(OSError):
+        return entry is not None and any(is_same(os.path.join(folder, name), entry) for name in os.listdir(folder))
+    return False
 
 
 def is_special(path: str) -> bool:
@@ -52,21 +81,26 @@ def replacing(path: str) -> Iterator[str]:
     """Give a temporary name beside `path`; afterwards flush it to disk and rename it, or remove it on failure."""
     target = os.path.realpath(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".lossctl-", dir=os.path.dirname(target))
+        with undisturbed() as names:
+            handle, temporary = tempfile.mkstemp(prefix=".lossctl-", dir=os.path.dirname(target))
+            names.add(temporary)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from None
     try:
         os.fchmod(handle, _mode(target))
         yield temporary
         os.fsync(handle)
-        os.replace(temporary, target)
+        with undisturbed():
+            os.replace(temporary, target)
         _sync_folder(os.path.dirname(target))
     except OSError as error:
         raise error if isinstance(error, OutputError) else OutputError(f"{path}: {error.strerror}") from None
     finally:
-        os.close(handle)
-        with suppress(OSError):
+        with undisturbed() as names, suppress(OSError):
+            names.discard(temporary)
             os.unlink(temporary)
+        with suppress(OSError):  # what was written is on the disk, or given up
+            os.close(handle)
 
 
 def _mode(target: str) -> int:
@@ -105,10 +139,11 @@ def write_text(path: str, text: str | Iterator[str]) -> None:
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None
         return
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
+    with replacing(path) as temporary:
+        with undisturbed():
+            file = open(temporary, "w", encoding="utf-8", newline="")  # noqa: SIM115  # closed below
+        with file:
+            file.writelines(pieces)
 
 
 def append_text(path: str, text: str | Iterator[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from lossctl.core.block import Pending
 from lossctl.errors import DataError, UsageError, printable
+from lossctl.files import exists, explained, is_folder
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
@@ -109,9 +110,13 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
     """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
     if path == "-":
         return table_of(spooled_stdin(), dialect)
-    if os.path.isdir(path):
-        return folder_of_parts(path, dialect)
-    if not os.path.exists(path):
+    try:
+        folder, absent = is_folder(path), not exists(path)
+        if folder:
+            return folder_of_parts(path, dialect)
+    except OSError as error:
+        raise DataError(f"{printable(path)}: {explained(error)}") from None
+    if absent:
         path = os.path.expanduser(path)
         how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
         if re.match(r"[a-z][a-z0-9+.-]*://", path):
@@ -136,7 +141,7 @@ def folder_of_parts(path: str, dialect: Dialect) -> Table:
     if not files:
         raise DataError(f"{label}: the folder holds no files")
     ordered = sorted(files, key=lambda entry: natural(entry.name))
-    if any(entry.is_dir() for entry in ordered):
+    if any(is_folder(str(entry)) for entry in ordered):
         raise DataError(f"{label}: the folder holds folders; parts lie side by side in one folder")
     return PartsTable(label, [open_table(str(entry), dialect) for entry in ordered], "folder of ")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
 from typing import Final
 
 from lossctl.errors import DataError, printable
+from lossctl.files import explained, is_file, open_file, read_file, standard_input
 from lossctl.results.document import BLANKS, BOM
 from lossctl.results.report import Report, SavedReport, saved_report
 
@@ -24,12 +23,12 @@ def is_report(path: str) -> bool:
     if path.lower().endswith(".json"):
         return True
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # to look into a pipe is to empty it
+        if not is_file(path):  # to look into a pipe is to empty it
             return False
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return _begins_report(file.read(SNIFFED))
-    except OSError:
-        return False  # whoever reads it as data says what is wrong
+    except OSError as error:
+        raise DataError(f"{printable(path)}: {explained(error)}") from None
 
 
 def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
@@ -41,13 +40,9 @@ def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
         return saved_report(path.to_json().encode(), "report")
     label = "standard input" if path == "-" else printable(path)
     try:
-        if path == "-":
-            content = sys.stdin.buffer.read()
-        else:
-            with open(path, "rb") as file:
-                content = file.read()
+        content = standard_input().read() if path == "-" else read_file(path)
     except OSError as error:
-        raise DataError(f"{label}: {(error.strerror or str(error)).lower()}") from None
+        raise DataError(f"{label}: {explained(error)}") from None
     return saved_report(content, label, any_schema=any_schema)
 
 
@@ -56,7 +51,10 @@ def _peeked() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
         return b""
     peek = getattr(sys.stdin.buffer, "peek", None)
-    return bytes(peek(SNIFFED)) if peek is not None else b""
+    try:
+        return bytes(peek(SNIFFED)) if peek is not None else b""
+    except OSError as error:
+        raise DataError(f"standard input: {explained(error)}") from None
 
 
 def _begins_report(start: bytes) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.block import Block
 from lossctl.errors import OutputError
+from lossctl.interrupts import undisturbed
 from lossctl.numerics.array import Array
 
 
@@ -34,20 +35,23 @@ class RowsWriter:
         self.path = path
         self.rows_at = rows_at
         try:
-            if path.lower().endswith(".parquet"):
-                # nearly every value is another: neither a dictionary nor compression gains what it costs
-                self.writer: Any = pq.ParquetWriter(
-                    temporary,
-                    self.schema,
-                    use_dictionary=False,
-                    compression="none",
-                    write_statistics=["row"],
-                    write_page_checksum=True,
-                )
-            else:
-                self.writer = arrow_csv.CSVWriter(temporary, self.schema)
+            with undisturbed():
+                self.writer: Any = self._opened(temporary)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror or error}") from None
+
+    def _opened(self, temporary: str) -> Any:
+        if not self.path.lower().endswith(".parquet"):
+            return arrow_csv.CSVWriter(temporary, self.schema)
+        # nearly every value is another: neither a dictionary nor compression gains what it costs
+        return pq.ParquetWriter(
+            temporary,
+            self.schema,
+            use_dictionary=False,
+            compression="none",
+            write_statistics=["row"],
+            write_page_checksum=True,
+        )
 
     def write(self, block: Block, values: Array) -> None:
         """Append one block: (losses, rows) values of its rows."""

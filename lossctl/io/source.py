@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -16,7 +14,8 @@ from typing import IO, Any, Final
 
 import pyarrow as pa
 
-from lossctl.errors import DataError, UsageError, printable
+from lossctl.errors import DataError, printable
+from lossctl.files import drop_spool, exists, explained, is_file, open_file, spool_file, standard_input
 
 MAGIC: Final = (
     (b"PAR1", "parquet"),
@@ -45,16 +44,16 @@ STEP: Final = 1 << 20  # bytes read at a time
 class Source:
     """A local file: its label for messages, its first bytes and the format they tell, and its identity when opened.
 
-    `stem` is its name in lower case, without the suffix of a compression.
+    `stem` is its name in lower case, without the suffix of a compression. name: that of a file which has none itself.
     """
 
-    def __init__(self, path: str, label: str | None = None) -> None:
+    def __init__(self, path: str, label: str | None = None, name: str | None = None) -> None:
         self.path = path
         self.label = label or printable(path)
         try:
-            if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device might never end
+            if exists(path) and not is_file(path):
                 raise DataError(f"{self.label}: not a regular file; a stream is read as - from standard input")
-            with open(path, "rb") as file:
+            with open_file(path) as file:
                 status = os.fstat(file.fileno())
                 start = file.read(SNIFFED)
         except OSError as error:
@@ -64,7 +63,7 @@ class Source:
         self.size = status.st_size
         self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "text")
         self.compressed = self.format in COMPRESSED
-        self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(path).name.lower())
+        self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(name or path).name.lower())
 
     def file(self) -> pa.NativeFile:
         """Open the file for Arrow: never as a URI, never memory-mapped, never as a Python object."""
@@ -134,23 +133,9 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def explained(error: OSError) -> str:
-    """Word an operating system or Arrow error in one line."""
-    text = error.strerror or str(error).splitlines()[0]
-    if "Truncated compressed stream" in text:
-        return "the compressed file is cut short"
-    if "inflate failed" in text or "decompress" in text.lower():
-        return f"the compressed file is corrupted ({text})"
-    return text[0].lower() + text[1:] if text else type(error).__name__
-
-
 def spooled_stdin() -> Source:
     """Copy standard input to a temporary file that goes with the process, and watch that."""
-    if sys.stdin is None:
-        raise UsageError("- reads standard input, but it is closed")
-    if sys.stdin.isatty():
-        raise UsageError("- reads standard input, but it is a terminal; pipe a file into lossctl")
-    return spooled(sys.stdin.buffer, "standard input")
+    return spooled(standard_input(), "standard input")
 
 
 def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
@@ -158,15 +143,32 @@ def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
 
     name: the file that the stream is of, whose suffix may tell its format.
     """
-    suffix = "".join(Path(name).suffixes[-2:])
-    handle, path = tempfile.mkstemp(prefix="lossctl-spool-", suffix=suffix if suffix.isascii() else "")
     try:
-        with open(handle, "wb") as spool:
-            while part := stream.read(STEP):
-                spool.write(part.encode() if isinstance(part, str) else part)
-        source = Source(path, label)
+        spool, path = spool_file("lossctl-spool-")
+    except OSError as error:
+        raise DataError(f"{label}: cannot be kept for reading: {explained(error)}") from None
+    try:
+        while part := _part(stream, label):
+            _write(spool, part.encode() if isinstance(part, str) else part, label)
+        source = Source(path, label, name or "stdin")
     except BaseException:
-        os.unlink(path)
+        drop_spool(spool, path)
         raise
-    weakref.finalize(source, os.unlink, path)
+    weakref.finalize(source, drop_spool, spool, path)
     return source
+
+
+def _part(stream: IO[Any], label: str) -> Any:
+    try:
+        return stream.read(STEP)
+    except OSError as error:
+        raise DataError(f"{label}: {explained(error)}") from None
+
+
+def _write(spool: IO[bytes], part: bytes, label: str) -> None:
+    try:
+        view = memoryview(part)
+        while view:
+            view = view[spool.write(view) :]
+    except OSError as error:
+        raise DataError(f"{label}: cannot be kept in {tempfile.gettempdir()}: {explained(error)}") from None

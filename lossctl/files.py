@@ -1,0 +1,140 @@
+"""Files of the machine: whether there is one, and reading it without waiting for somebody who may never write."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import sys
+import tempfile
+import time
+from typing import IO, Final
+
+from lossctl.errors import UsageError
+from lossctl.interrupts import undisturbed
+
+DESCRIPTORS: Final = "/proc/self/fd"  # each by its number, where the system has them
+GRACE: Final = 0.2  # seconds in which somebody may open the other end of a pipe
+STEP: Final = 1 << 20  # bytes read at a time
+AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def status(path: str) -> os.stat_result | None:
+    """Return what is at a path, None for nothing; raise OSError where that cannot be told, as of a disk that fails."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES):
+            return None  # what is named or guarded so is nothing that can be reached: whoever opens it says why
+        raise
+
+
+def exists(path: str) -> bool:
+    """Whether there is something at a path; see `status`."""
+    return status(path) is not None
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a regular file at a path, or a link to one; see `status`."""
+    entry = status(path)
+    return entry is not None and stat.S_ISREG(entry.st_mode)
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder at a path, or a link to one; see `status`."""
+    entry = status(path)
+    return entry is not None and stat.S_ISDIR(entry.st_mode)
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a regular file to read; raise OSError, at once, for what might keep its reader waiting."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)  # before it is opened: that alone may set a device going, or wait
+    if kind != stat.S_IFREG:
+        names = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise OSError(errno.EINVAL, f"is {names.get(kind, 'a device')}, not a file")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | AT_ONCE))  # noqa: SIM115  # the caller's
+    try:
+        descriptor = file.fileno()
+        if not os.fstat(descriptor).st_size and os.read(descriptor, 1):  # which a log might keep waiting
+            raise OSError(errno.EINVAL, "is not a regular file, by its size of 0; copy what it holds to one")
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_file(path: str, most: int = -1) -> bytes:
+    """Return what a file holds, or a pipe that somebody writes to, as that of `<(command)`.
+
+    most: bytes of a file that are read, -1 for all.
+    """
+    if not stat.S_ISFIFO(os.stat(path).st_mode):
+        with open_file(path) as file:
+            return file.read(most)
+    with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as pipe:
+        start = _first_bytes(pipe.fileno())
+        os.set_blocking(pipe.fileno(), True)
+        return start + pipe.readall()
+
+
+def _first_bytes(pipe: int) -> bytes:
+    """Return what can be read of a pipe by now, once somebody has it open to write; raise OSError if nobody has."""
+    ending = time.monotonic() + GRACE
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while True:
+        try:
+            if start := os.read(pipe, STEP):
+                return start
+        except BlockingIOError:  # somebody has, and is not ready yet
+            return b""
+        if poll.poll(0):  # somebody had, and wrote nothing
+            return b""
+        if time.monotonic() > ending:
+            raise OSError(errno.EPIPE, "is a pipe that nobody writes to")
+        time.sleep(GRACE / 20)
+
+
+def standard_input() -> IO[bytes]:
+    """Return standard input; raise UsageError where there is none that would end."""
+    if sys.stdin is None:
+        raise UsageError("- reads standard input, but it is closed")
+    if sys.stdin.isatty():
+        raise UsageError("- reads standard input, but it is a terminal; pipe a file into lossctl")
+    return sys.stdin.buffer
+
+
+def spool_file(prefix: str) -> tuple[IO[bytes], str]:
+    """Create an unbuffered temporary file that goes with the process; return it and the path by which it is read.
+
+    Where a descriptor has a path, no folder ever lists the file; elsewhere a signal that ends the process removes it.
+    """
+    with undisturbed() as names:
+        if os.path.isdir(DESCRIPTORS):
+            file: IO[bytes] = tempfile.TemporaryFile(buffering=0, prefix=prefix)  # noqa: SIM115  # `drop_spool` closes
+            return file, f"{DESCRIPTORS}/{file.fileno()}"
+        named = tempfile.NamedTemporaryFile(buffering=0, prefix=prefix, delete=False)  # noqa: SIM115  # as above
+        names.add(named.name)
+        return named, named.name
+
+
+def drop_spool(file: IO[bytes], path: str) -> None:
+    """Remove a file of `spool_file`."""
+    file.close()
+    with undisturbed() as names:
+        if path in names:
+            os.unlink(path)
+            names.remove(path)
+
+
+def explained(error: OSError) -> str:
+    """Word an operating system or Arrow error in one line."""
+    text = error.strerror or str(error).splitlines()[0]
+    if "Truncated compressed stream" in text:
+        return "the compressed file is cut short"
+    if "inflate failed" in text or "decompress" in text.lower():
+        return f"the compressed file is corrupted ({text})"
+    return text[0].lower() + text[1:] if text else type(error).__name__
