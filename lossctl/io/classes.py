@@ -79,11 +79,13 @@ def first_words(tables: Sequence[Table], slot: Slot, kind: Kind = Kind.TEXT) -> 
 
 
 def first_numbers(tables: Sequence[Table], slot: Slot) -> Array | None:
-    """Return the numbers in the first rows of a column, without missing ones; None where they cannot be read."""
+    """Return the numbers in the first rows of a column, without missing ones; None where there is not one per row."""
     pieces = [np.empty((1, 0))]
     try:
         for column in _first_rows(tables, slot, Kind.NUMBER):
             assert isinstance(column, Numbers)
+            if len(column.values) != 1:  # texts in lists may be numbers, too
+                return None
             pieces.append(column.values)
     except DataError:
         return None

@@ -17,8 +17,10 @@ import pyarrow as pa
 from lossctl.errors import DataError, printable
 from lossctl.files import drop_spool, exists, explained, is_file, open_file, spool_file, standard_input
 
+PARQUET, ENCRYPTED_PARQUET = b"PAR1", b"PARE"
 MAGIC: Final = (
-    (b"PAR1", "parquet"),
+    (PARQUET, "parquet"),
+    (ENCRYPTED_PARQUET, "parquet"),
     (b"\x93NUMPY", "npy"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
