@@ -112,7 +112,7 @@ def test_what_the_strict_reader_refuses_is_a_fault(text: bytes, monkeypatch: pyt
         strict_rows(text)
     first = cut(text, monkeypatch)[0].records
     assert first is not None
-    assert first[0].fault
+    assert first[0].fault or first[0].overrun
 
 
 def test_pieces_before_and_after_what_is_odd_are_cut_without_reading_it(monkeypatch: pytest.MonkeyPatch) -> None:

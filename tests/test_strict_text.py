@@ -59,11 +59,11 @@ def columns_of(
     return rows, None
 
 
-def strict_rows(text: str) -> list[tuple[str, ...]] | None:
+def strict_rows(text: str, strict: bool = True) -> list[tuple[str, ...]] | None:
     """What the strict reader reads below the header, without empty lines; None where it refuses or a row is ragged."""
     lines = io.StringIO(text, newline="")
     try:
-        rows = [tuple(row) for row in csv.reader(lines, strict=True) if row and not is_blank(row)]
+        rows = [tuple(row) for row in csv.reader(lines, strict=strict) if row and not is_blank(row)]
     except csv.Error:
         return None
     return rows[1:] if all(len(row) == len(NAMES) for row in rows) else None
@@ -98,9 +98,10 @@ def test_what_is_read_is_what_the_strict_reader_reads(
         rows, error = columns_of(text, tmp_path / "t.csv")
         expected = strict_rows(text)
         some_rows, some_error = columns_of(text, tmp_path / "t.csv", ("a", "c"))
-        if some_error is None:
-            assert expected is not None, text
-            assert some_rows == [(a, c) for a, _, c in expected], text
+        if some_error is None:  # in a column that is not read, text may stand behind a closing quote
+            some = strict_rows(text) or strict_rows(text, strict=False)
+            assert some is not None, text
+            assert some_rows == [(a, c) for a, _, c in some], text
         if error is None:
             assert rows == expected, text
             accepted += bool(rows)

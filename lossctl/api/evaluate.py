@@ -342,6 +342,8 @@ def _no_rows(tables: Sequence[Table], rows: ByPosition) -> str:
     """Say why there is no row."""
     if rows.unpaired():
         return f"{tables[0].label}: none of its keys is in {listed([table.label for table in tables[1:]])}"
+    if bad := sum(map(len, tables[0].bad_rows.values())):
+        return f"{tables[0].label}: all {bad} rows are bad; without --bad-rows drop the error says how"
     return f"{tables[0].label}: there are no rows below the header"
 
 

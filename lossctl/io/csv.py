@@ -7,6 +7,7 @@ says. A field is null if it is empty or one of `NULLS`; in text columns only an 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -29,6 +30,8 @@ from lossctl.numerics.array import MOST_EXACT
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
 LOOK: Final = 100  # rows looked at to tell a column of booleans or text from one of numbers
 DROP: Final = "; --bad-rows drop leaves such rows out"
+COMMENTS: Final = ("#", "%", "//")  # with which comments begin in other files
+CONVERTED: Final = "; if it is Western text of Windows, iconv -f CP1252 -t UTF-8 converts the file"
 BOM: Final = b"\xef\xbb\xbf"
 SEPARATOR_LINE: Final = rb"(?i:sep)=([ -~\t])(?:\r\n?|\n)"  # which Excel writes and reads
 SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and how -d is given them
@@ -66,7 +69,7 @@ class Field:
         try:
             text = field.decode("utf-8")
         except UnicodeDecodeError:
-            return f"{field[:SHOWN]!r} is not UTF-8 text"
+            return f"{field[:SHOWN]!r} is not UTF-8 text{CONVERTED}"
         if self.kind is Kind.NUMBER and self.width:
             return "" if text in self.dialect.nulls else vector_fault(text, self.width)
         return self.dialect.number_fault(text, self.boolean) if self.kind is Kind.NUMBER else ""
@@ -167,14 +170,14 @@ class CsvTable(FileTable):
         if not complete:
             raise DataError(f"{self.label}: there is no header in the first {HEAD >> 20} MiB")
         first = complete[0]
-        if first.fault:
-            raise DataError(f"{self.label}: this is no CSV: in the header {first.fault}{self._way_on(raw, first, {})}")
+        if fault := first.fault or (records.OVERRUN if first.overrun else ""):
+            raise DataError(f"{self.label}: this is no CSV: in the header {fault}{self._way_on(raw, first, {})}")
         if self.dialect.no_header:
             return [f"column{place}" for place in range(len(first.fields))], complete, first.start
         try:
             return [field.decode("utf-8") for field in first.fields], complete[1:], first.end
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.label}: the header is not UTF-8 text (byte {error.start + 1})") from None
+            raise DataError(f"{self.label}: the header is not UTF-8 text (byte {error.start + 1}){CONVERTED}") from None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -195,9 +198,23 @@ class CsvTable(FileTable):
         names = self.names
         if names[0].startswith("#") and self.dialect.comment is None:
             return "; if its first line is a comment, add --comment '#'"
-        if not self.dialect.no_header and all(self.dialect.kind_of(name) == "number" for name in names):
+        if self.dialect.no_header:
+            return ""
+        if line := self._later_header():
+            way = f"tail -n +{line} {shlex.quote(printable(self.source.path))} | lossctl ... -"
+            return f"; if line {line} is its header, cut off what is above: {way}"
+        if any(self.dialect.kind_of(name) == "number" for name in names):
             return "; if its first line holds data, add --no-header"
         return ""
+
+    def _later_header(self) -> int:
+        """Return the line that may be the header, where the first one names hardly a column; 0 where none may be."""
+        names = [name for name in self.names if name]
+        if self.source.compressed or len(names) > 1:
+            return 0
+        rows = (record for record in self._head[1] if len(record.fields) > 1 and all(record.fields))
+        start = next((record.start for record in rows), 0)
+        return self._start.count(b"\n", 0, start) + 1 if start else 0
 
     def shape(self, name: str) -> Shape:
         return text_shape(cell, self.dialect) if (cell := self._first_cell(name)) else Shape("number")
@@ -258,7 +275,7 @@ class CsvTable(FileTable):
             return True
         places = {self.place(name) for name in fields}
         return not (self._format.escape or self._format.by_blanks) and not any(
-            record.fault or not places.isdisjoint(record.stray) for record in chunk.records
+            record.fault or record.overrun or not places.isdisjoint(record.stray) for record in chunk.records
         )
 
     @property
@@ -289,6 +306,8 @@ class CsvTable(FileTable):
 
     def _by_arrow(self, text: bytes, rows: int, fields: Fields) -> Piece | None:
         """Parse a piece of text at once; None where some row is wrong, or may be."""
+        if text.startswith(BOM):  # which Arrow would skip, wherever in the file the piece begins
+            return None
         try:
             batch = self._parsed(text, {name: field.type for name, field in fields.items()})
             if batch.num_rows != rows:
@@ -357,27 +376,73 @@ class CsvTable(FileTable):
         if record.fault:
             return f": {record.fault}{self._way_on(text, record, fields)}{DROP}"
         if len(record.fields) != len(self.names):
-            advice = "; if any number of blanks separates fields, add -d blanks" if self.delimiter == " " else ""
             count = len(record.fields)
-            needed = f"the header has {len(self.names)}{advice or self.doubt or DROP}"
+            needed = f"the header has {len(self.names)}{self._way_of_count(text, record, fields)}"
             return f": {count} field{'s' * (count != 1)}, but {needed}"
         for name, field in fields.items():
             where = f", column {printable(name)!r}: "
             if places[name] in record.stray and field.kind is not Kind.CELL:
-                return f"{where}a quote stands inside a field{self._way_on(text, record, fields)}{DROP}"
-            if fault := field.fault(record.fields[places[name]]):
-                return where + fault
+                problem = records.OVERRUN if record.overrun else "a quote stands inside a field"
+                return f"{where}{problem}{self._way_on(text, record, fields)}{DROP}"
+            cell = record.fields[places[name]]
+            if fault := field.fault(cell):
+                again = cell == name.encode() and field.kind is Kind.NUMBER and not self.dialect.no_header
+                return where + (
+                    f"{name!r} is not a number: the header stands there again; take it out" if again else fault
+                )
         return ""
 
+    def _way_of_count(self, text: bytes, record: Record, fields: Fields) -> str:
+        """Name what may be done about a record of another number of fields than the header."""
+        if self.delimiter == " ":
+            return "; if any number of blanks separates fields, add -d blanks"
+        if self.dialect.comment is None and record.fields[0].startswith(tuple(map(str.encode, COMMENTS))):
+            mark = next(mark for mark in COMMENTS if record.fields[0].startswith(mark.encode()))
+            return f"; if that line is a comment, add --comment '{mark}'"
+        if self.doubt:
+            return self.doubt
+        if len(rows := self._head[1]) > 1 and {len(row.fields) for row in rows} == {len(record.fields)}:
+            return ", as all rows looked at have; name every column in the header"
+        return self._way_on(text, record, fields) + DROP
+
     def _way_on(self, text: bytes, record: Record, fields: Fields) -> str:
-        """Name the option with which a record that quotes make unreadable can be read."""
+        """Name the option with which a record can be read that quotes make unreadable, and the first rows as well."""
         start = text[record.start :]
         for flag, dialect in (
             ("--escape '\\'", replace(self.dialect, escape="\\")),
             (f"--quote {NONE}", replace(self.dialect, quote=NONE)),
+            ("""--quote "'\"""", replace(self.dialect, quote="'")),
         ):
+            if dialect == self.dialect:
+                continue
             other = Format(self.delimiter, dialect).record(start, 0)
-            fits = not other.fault and not other.stray and (not fields or len(other.fields) == len(self.names))
-            if fits and not any(field.fault(other.fields[self.place(name)]) for name, field in fields.items()):
+            fits = not other.fault and not other.overrun and (not fields or len(other.fields) == len(self.names))
+            places = {self.place(name): field for name, field in fields.items()}
+            fits = fits and not any(
+                place in other.stray or field.fault(other.fields[place]) for place, field in places.items()
+            )
+            if fits and self._reads_first_rows(dialect):
                 return f"; if the file is written so, add {flag}"
         return ""
+
+    def _reads_first_rows(self, dialect: Dialect) -> bool:
+        """Whether another dialect reads the header and the first rows, and those that this one reads alike."""
+        first = self._first_line[1]
+        rows = {
+            form.quote + form.escape: [
+                record
+                for record in islice(form.all_records(self._start, first), LOOK + 1)
+                if record.end < len(self._start) or len(self._start) < HEAD
+            ]
+            for form in (Format(self.delimiter, self.dialect), Format(self.delimiter, dialect))
+        }
+        now, then = rows.values()
+        width = len(now[0].fields)
+        good = [record for record in now if not record.fault and not record.stray and len(record.fields) == width]
+        fields = {record.start: record.fields for record in good}
+        return all(
+            not record.fault
+            and len(record.fields) == len(then[0].fields)
+            and (dialect.escape is not None or fields.get(record.start, record.fields) == record.fields)
+            for record in then
+        )

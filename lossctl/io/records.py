@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +18,15 @@ from lossctl.io.dialect import BLANKS, NONE, Dialect
 from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
+UNPACKER: Final = "lossctl-unpack"  # the thread that reads ahead
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 LINE_END: Final = re.compile(rb"\r\n?|\n|\Z")
 INDENT: Final = re.compile(rb"(?m)^[ \t]+")
+
+UNCLOSED: Final = "a quote opens a field and is never closed"
+ENDS_ESCAPED: Final = "the file ends with an escape, and nothing that it escapes"
+OVERRUN: Final = "text stands after the closing quote of a field"
 
 
 class TooLong(Exception):
@@ -30,7 +36,8 @@ class TooLong(Exception):
 class Record(NamedTuple):
     """One record as it stands: where it begins and ends, its fields, and which of them hold a quote that opens none.
 
-    `fault` says why it cannot be told apart into fields.
+    `fault` says why it cannot be told apart into fields; overrun: the stray field begins with a quote that is closed
+    before its end.
     """
 
     start: int
@@ -38,6 +45,7 @@ class Record(NamedTuple):
     fields: list[bytes]
     stray: tuple[int, ...] = ()
     fault: str = ""
+    overrun: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,13 @@ class Format:
         ignored = [] if self.keeps_empty else [rb"[%b]*" % blanks]
         ignored += [rb"%b[^\r\n]*" % re.escape(self.comment)] if self.comment else []
         self._ignored = re.compile(rb"(?:%b)(?:\r\n?|\n)" % b"|".join(ignored)) if ignored else None
-        self._field, self._unclosed = self._patterns()
+        self._field, self._unclosed, self._overrun = self._patterns()
 
-    def _patterns(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-        """Return the patterns of a field with what ends it, and of a quote that is never closed."""
+    def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
+        """Return the patterns of a field with what ends it, of a quote that is never closed, and of an overrun field.
+
+        That is one whose quote is closed before its end, and which ends at the same place if quotes mean nothing.
+        """
         delimiter, quote, escape = map(re.escape, (self.delimiter, self.quote, self.escape))
         escaped = rb"|%b." % escape if escape else b""
         inside = rb"%b(?:[^%b%b]%b|%b%b)*+" % (quote, quote, escape, escaped, quote, quote) if quote else b"(?!)"
@@ -104,7 +115,10 @@ class Format:
         later = rb"[^%b%b\r\n]%b" % (delimiter, escape, escaped)
         end = rb"%b|\r\n?|\n|\Z" % delimiter
         field = rb"(?s)(?:(%b%b)|((?:(?:%b)(?:%b)*+)?))(%b)" % (inside, quote, first, later, end)
-        return re.compile(field), re.compile(rb"(?s)%b\Z" % inside)
+        overrun = rb"(%b(?:[^%b%b\r\n]|%b%b)*+%b[^%b\r\n]++)(%b)"
+        overrun %= quote, quote, delimiter, quote, quote, quote, delimiter, end
+        unread = overrun if quote and not escape else b"(?!)"
+        return re.compile(field), re.compile(rb"(?s)%b\Z" % inside), re.compile(unread)
 
     # pieces ----------------------------------------------------------------------------------------------------------
 
@@ -116,7 +130,9 @@ class Format:
         waiting: list[bytes | memoryview] = []
         rows, size, text = 0, 0, b""
         for step, last in steps(stream, ahead):
-            text += step if not last or not text or text.endswith(b"\n") else b"\n"
+            text += step
+            if last and text and not text.endswith(b"\n") and not (self.escape and text.endswith(self.escape)):
+                text += b"\n"
             while text:
                 lines = self._lines(text, last)
                 if lines is None:
@@ -270,20 +286,34 @@ class Format:
     def _record(self, text: bytes, start: int) -> Record:
         fields: list[bytes] = []
         stray: list[int] = []
+        overrun = 0
         place = start
-        while match := self._field.match(text, place):
-            quoted, field, end = match.groups()
-            if quoted is not None:
-                field = quoted[1:-1].replace(self.quote * 2, self.quote)
-            elif self.quote and self.quote in field:
+        while True:
+            if match := self._field.match(text, place):
+                quoted, field, end = match.groups()
+                if quoted is not None:
+                    field = quoted[1:-1].replace(self.quote * 2, self.quote)
+                elif self.quote and self.quote in field:
+                    stray.append(len(fields))
+                if self.escape:
+                    field = re.sub(rb"(?s)%b(.)" % re.escape(self.escape), rb"\1", field)
+            elif match := self._overrun.match(text, place):
+                field, end = match.groups()
                 stray.append(len(fields))
-            fields.append(field if not self.escape else re.sub(rb"(?s)%b(.)" % re.escape(self.escape), rb"\1", field))
+                overrun += 1
+            else:
+                break
+            fields.append(field)
             place = match.end()
-            if end != self.delimiter:
-                return Record(start, place, fields, tuple(stray))
+            if end == self.delimiter:
+                continue
+            if overrun and len(stray) > 1:  # where two fields are odd, they may be one
+                return Record(start, place, fields, fault=OVERRUN)
+            return Record(start, place, fields, tuple(stray), overrun=overrun > 0)
         if self._unclosed.match(text, place):
-            return Record(start, len(text), fields, fault="a quote opens a field and is never closed")
-        return Record(start, line_end(text, place), fields, fault="text stands after the closing quote of a field")
+            return Record(start, len(text), fields, fault=UNCLOSED)
+        escaped = self.escape and text.endswith(self.escape) and self.quote != text[place : place + 1]
+        return Record(start, line_end(text, place), fields, fault=ENDS_ESCAPED if escaped else OVERRUN)
 
     def all_records(self, text: bytes, start: int = 0) -> Iterator[Record]:
         """Read the records of a text from a place on."""
@@ -310,11 +340,14 @@ def steps(stream: pa.NativeFile, ahead: bool) -> Iterator[tuple[bytes, bool]]:
 
 
 def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
-    with ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack") as pool:
+    pool = ThreadPoolExecutor(1, thread_name_prefix=UNPACKER)
+    try:
         coming = pool.submit(stream.read, STEP)
         while step := coming.result():
             coming = pool.submit(stream.read, STEP)
             yield step
+    finally:  # which may be run by the pool's own thread, where that collects garbage
+        pool.shutdown(wait=not threading.current_thread().name.startswith(UNPACKER))
 
 
 def _place(marks: Mask, n: int) -> int:
