@@ -21,8 +21,9 @@ except ImportError:
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
+from lossctl.files import explained
 from lossctl.io import arrow
-from lossctl.io.source import ENCRYPTED_PARQUET, PARQUET, Source, explained
+from lossctl.io.source import ENCRYPTED_PARQUET, PARQUET, Source
 from lossctl.io.table import Column, FileTable, Kind, Piece, Shape
 
 BUFFER_BYTES: Final = 1 << 16  # read at a time from each column: what a page takes stays in the cache
