@@ -106,7 +106,8 @@ def evaluate(
         A loss or several, as specs such as `huber:delta=2` or `p90=quantile:q=0.9`, or as `lossctl.get` returns them;
         a mapping gives them labels; without any, the usual ones of the task.
     by
-        Slicings: a column, or `a,b` for their combinations.
+        Slicings: a column, or `a,b` for their combinations; `age:quantiles=4`, `age:width=10`, `age:edges=18/35/65`
+        and `day:month` (year, quarter, week, day, hour, weekday) make slices of values.
     activation
         What raw outputs need: none, sigmoid, softmax, tanh, exp, softplus, relu, or renormalize (each row of class
         probabilities is divided by its sum); `MODEL=ACT` for one model.

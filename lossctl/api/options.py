@@ -589,7 +589,9 @@ class Inputs(TypedDict, total=False):
         Option(ROLES, "Further columns: left, right, anchor, query, scale, ...", "--role [MODEL:]ROLE=COLS"),
     ]
     weight: Annotated[str | None, Option(COLUMN, "Column of row weights.", "-w COL")]
-    by: Annotated[Names, Option(COLUMNS, "Also per value of this column; a,b crosses; repeat.", "COL")]
+    by: Annotated[
+        Names, Option(COLUMNS, "Also per value of this column, age:quantiles=4, day:month; a,b crosses; repeat.", "COL")
+    ]
     activation: Annotated[
         Names | Mapping[str, str],
         Option(

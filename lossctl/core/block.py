@@ -89,13 +89,13 @@ def judged(domain: Domain, role: str, activation: str) -> Domain:
 class Defect(NamedTuple):
     """What makes rows unusable: in which table (by its place) and column, and how.
 
-    The value is null or NaN, the text is no known label, or the target differs from that of the first table; this
-    last one names no column.
+    The value is null or NaN, the text is no known label or no time, or the target differs from that of the first
+    table; this last one names no column.
     """
 
     table: int
     column: str
-    kind: Literal["null", "nan", "label", "differs"]
+    kind: Literal["null", "nan", "label", "time", "differs"]
 
 
 @dataclass(frozen=True)

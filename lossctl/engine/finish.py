@@ -163,8 +163,11 @@ def in_order(words: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
 
 
 def _number(word: str) -> float | None:
+    """Return a word as a number, a bin such as `(18, 35]` or `>65` as its lower end; None for a text."""
+    if word.startswith("<="):
+        return -math.inf
     try:
-        return float(word)
+        return float(word.lstrip("[(>").partition(", ")[0])
     except ValueError:
         return None
 

@@ -19,15 +19,17 @@ from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, EVENT, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.io.bins import NO_PLACE, Bins
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.classes import first_words
 from lossctl.io.select import WITHIN, Selection, Slot
-from lossctl.io.table import BETWEEN, NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary
+from lossctl.io.table import BETWEEN, NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import NullWord
 
 Missing = Literal["error", "drop"]
 USUALLY_IGNORED: Final = ("-1", "255", "-100")  # noise, pixels and tokens without a class
+A_TIME: Final = "dates or times as 2026-11-21 or 2026-11-21T09:30:00"
 PAIR_BITS: Final = 32  # of a combination of two codes in one number
 
 
@@ -143,6 +145,11 @@ class BlockReader:
         self._event = roles.get(EVENT)
         self._other_targets = targets_beside(tables, selection)
         self.null_slices = self._columns_of_slices_alone() if null_slices else frozenset()
+        binned = [slot for slot in chain.from_iterable(selection.by.values()) if slot.bins]
+        for slot in binned:
+            check_single(tables, slot)
+        self._bins = {slot: settled(tables[slot.table], slot.columns[0], slot.bins) for slot in binned if slot.bins}
+        self._bin_words = {slot: Combinations() for slot in binned}
         self._columns = self._needed_columns()
 
     @cached_property
@@ -214,18 +221,24 @@ class BlockReader:
                 lines[slot.table, slot.columns[0]] = self.output
         return lines
 
-    def _columns_of_slices_alone(self) -> frozenset[tuple[int, str]]:
-        """Return the columns, by table, that tell slices and play no other role."""
-        selection = self.selection
-        other_roles = [
-            *self._coded,
-            *(slots[-1] for slots in (*selection.clusters.values(), *selection.times.values())),
-        ]
-        if selection.target is not None and self.rule.kind is Kind.TEXT:
-            other_roles += [selection.target, *self._other_targets.values()]
-        others = {(slot.table, column) for slot in other_roles for column in slot.columns}
+    def _columns_of_slices_alone(self) -> frozenset[tuple[int, str, Kind]]:
+        """Return the columns, by table, that tell slices and, as they are read for that, play no other role."""
+        selection, texts = self.selection, [*self._coded]
+        texts += [slots[-1] for slots in (*selection.clusters.values(), *selection.times.values())]
+        numbers = [slot for roles in selection.slots.values() for slot in roles.values()]
+        numbers += [] if selection.weight is None else [selection.weight]
+        if selection.target is not None:
+            (texts if self.rule.kind is Kind.TEXT else numbers).extend(
+                [selection.target, *self._other_targets.values()]
+            )
+        others = {
+            (slot.table, column, kind)
+            for slots, kind in ((texts, Kind.TEXT), (numbers, Kind.NUMBER))
+            for slot in slots
+            for column in slot.columns
+        }
         slices = chain.from_iterable(selection.by.values())
-        return frozenset((slot.table, column) for slot in slices for column in slot.columns) - others
+        return frozenset((slot.table, slot.columns[0], kind_of_slices(slot)) for slot in slices) - others
 
     def _needed_columns(self) -> Columns:
         """Return the columns by table; a column that is needed as numbers and as text is read twice."""
@@ -250,7 +263,7 @@ class BlockReader:
         for slot in self._coded:
             check_single(self.tables, slot)
         for slot in [*chain.from_iterable(self._groupings.values()), *self._coded]:
-            need(slot, Kind.TEXT)
+            need(slot, kind_of_slices(slot))
         return [(table, kinds) for table, kinds in (*enumerate(first), *enumerate(second)) if kinds]
 
     # blocks ----------------------------------------------------------------------------------------------------------
@@ -299,7 +312,9 @@ class BlockReader:
         weight = None if selection.weight is None else arrays.numbers(selection.weight)[0]
         columns += [] if weight is None else [bits(weight)]
         groups = {name: arrays.groups(slots, self._combinations[name]) for name, slots in self._groupings.items()}
-        columns += [self._word_hashes(arrays, slot) for slot in chain.from_iterable(selection.by.values())]
+        for slot in chain.from_iterable(selection.by.values()):
+            of_numbers = kind_of_slices(slot) is Kind.NUMBER
+            columns += arrays.bits(arrays.numbers(slot)) if of_numbers else [self._word_hashes(arrays, slot)]
         unusable = arrays.unusable
         some_unusable = bool(unusable.any())
         hashes = rows.hashes()
@@ -375,7 +390,7 @@ class BlockReader:
     def labels(self, name: str) -> list[tuple[str, ...]]:
         """Return the values of a slicing, in the order of its group codes."""
         slots = self._groupings[name]
-        columns = [self.vocabulary(slot).labels for slot in slots]
+        columns = [self.slice_labels(slot) for slot in slots]
         labels = self._combinations[name].labels if len(slots) > 1 else [(word,) for word in columns[0]]
         if not any(None in words for words in columns):
             return cast(list[tuple[str, ...]], labels)
@@ -383,6 +398,20 @@ class BlockReader:
         return [
             tuple(none if word is None else word for word, none in zip(row, missing, strict=True)) for row in labels
         ]
+
+    def bins(self, slot: Slot) -> Bins | None:
+        """Return the bins of a column, with their edges."""
+        return self._bins.get(slot)
+
+    def bin_words(self, slot: Slot) -> Combinations:
+        """Return the slices that the bins of a column have made."""
+        return self._bin_words[slot]
+
+    def slice_labels(self, slot: Slot) -> list[str | None]:
+        """Return the words of a column that tells slices, by code; None for what has no word."""
+        if slot in self._bin_words:
+            return [word for (word,) in self._bin_words[slot].labels]
+        return self.vocabulary(slot).labels
 
     def digest(self, rows: int, fingerprints: int) -> str:
         """Return the digest of the row count and the target, weight, key and slice values of all rows."""
@@ -413,6 +442,11 @@ class BlockReader:
                 f"({breach.count} such rows){self._rows.advice}"
             )
         where = self.where(table, breach.row)
+        if kind == "time":
+            piece = self.tables[table].row({column: Kind.TEXT}, self.row_of(table, breach.row))
+            text = "" if piece is None else piece.column(column, Texts).word(0)
+            needs = f"--by {printable(column)}:... needs {A_TIME}"
+            return f"{where}, column {printable(column)!r}: {printable(text)!r} is no time{count}; {needs}"
         if kind != "label":
             of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
             empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
@@ -557,7 +591,7 @@ class RoleArrays:
                 if isinstance(column, Texts):
                     vocabulary = reader.vocabulary(Slot(table, (name,)))
                     codes = vocabulary.codes(column)
-                    if (table, name) in reader.null_slices:
+                    if (table, name, Kind.TEXT) in reader.null_slices:
                         if codes.min(initial=0) < 0:
                             codes = np.where(codes < 0, vocabulary.null(), codes)
                     else:
@@ -571,7 +605,8 @@ class RoleArrays:
                             continue
                         column = Numbers(np.repeat(column.values[line : line + 1], len(column.values), 0), column.null)
                     self._values[table, name] = column
-                    self._note_missing(table, name, column)
+                    if (table, name, Kind.NUMBER) not in reader.null_slices:
+                        self._note_missing(table, name, column)
 
     def _note_missing(self, table: int, name: str, column: Numbers) -> None:
         if column.null is not None or column.extent.low != column.extent.low:
@@ -705,14 +740,16 @@ class RoleArrays:
 
     def groups(self, slots: Sequence[Slot], combinations: Combinations) -> NDArray[np.int64]:
         """Return the codes of a slicing: those of a column or of combinations; -1 where a word is missing."""
-        columns = [self.texts(slot) for slot in slots]
+        columns = [
+            self._binned(slot, bins) if (bins := self._reader.bins(slot)) else self.texts(slot) for slot in slots
+        ]
         pairs = columns[0]
         if len(columns) == 1:
             return pairs
         for codes in columns[1:]:
             pairs = np.unique((pairs << PAIR_BITS) | (codes + 1), return_inverse=True)[1]
         _, rows = np.unique(pairs, return_index=True)
-        words = [self._reader.vocabulary(slot).labels for slot in slots]
+        words = [self._reader.slice_labels(slot) for slot in slots]
         complete = np.logical_and.reduce([codes[rows] >= 0 for codes in columns])
         numbers = np.full(len(rows), -1, dtype=np.int64)
         combined = zip(*(codes[rows[complete]].tolist() for codes in columns), strict=True)
@@ -720,6 +757,26 @@ class RoleArrays:
             [tuple(texts[code] for texts, code in zip(words, row, strict=True)) for row in combined]
         )
         return numbers[pairs]
+
+    def _binned(self, slot: Slot, bins: Bins) -> NDArray[np.int64]:
+        """Return the codes of the bins in which the values of a column are; -1 where one is missing."""
+        column = slot.table, slot.columns[0]
+        places = bins.places(self.numbers(slot)[0]) if bins.of_numbers else self.texts(slot)
+        present, rows = np.unique(places, return_inverse=True)
+        words: list[str | None]
+        if bins.of_numbers:
+            words = [None if place == NO_PLACE else bins.word(place) for place in present.tolist()]
+        else:
+            labels = self._reader.vocabulary(slot).labels
+            times = [None if code < 0 else labels[code] for code in present.tolist()]
+            words = [None if time is None else bins.word_of_time(time) for time in times]
+            strange = np.array([word is None and time is not None for word, time in zip(words, times, strict=True)])
+            self._note(self.faults, Defect(*column, "time"), strange[rows])
+        null_slice = (*column, kind_of_slices(slot)) in self._reader.null_slices
+        codes = np.full(len(words), -1, dtype=np.int64)
+        in_slices = [place for place, word in enumerate(words) if word is not None or null_slice]
+        codes[in_slices] = self._reader.bin_words(slot).codes([(words[place],) for place in in_slices])
+        return codes[rows]
 
 
 class Combinations:
@@ -830,6 +887,19 @@ def targets_beside(tables: Sequence[Table], selection: Selection) -> dict[int, S
         and set(target.columns) <= set(table.names)
         and not any((place, column) in other_roles for column in target.columns)
     }
+
+
+def kind_of_slices(slot: Slot) -> Kind:
+    """Return as what a column that tells slices is read."""
+    return Kind.NUMBER if slot.bins is not None and slot.bins.of_numbers else Kind.TEXT
+
+
+def settled(table: Table, column: str, bins: Bins) -> Bins:
+    """Return bins with the edges that they take from the data, all of whose values are read for that."""
+    if not bins.quantiles:
+        return bins
+    pieces = [piece.column(column, Numbers).values[0] for piece in decoded(table.read({column: Kind.NUMBER}))]
+    return bins.settled(np.concatenate(pieces) if pieces else np.empty(0))
 
 
 def check_single(tables: Sequence[Table], slot: Slot) -> None:

@@ -7,10 +7,12 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from lossctl.core.form import CODED, GIVEN, OPTIONAL, QUERY
 from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.io.bins import Bins, bins_of
 from lossctl.io.table import Table
 
 TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
@@ -42,10 +44,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Slot:
-    """Columns of one table (by its place) that together play one role."""
+    """Columns of one table (by its place) that together play one role; one that tells slices may have bins."""
 
     table: int
     columns: tuple[str, ...]
+    bins: Bins | None = None
 
     def named(self) -> str:
         """Name the columns for a message."""
@@ -128,14 +131,27 @@ class _Selector:
         if request.weight is not None:
             selection.weight = self._one_column(request.weight, "-w")
         for text in request.by:
-            columns = find(self.base, text)
-            selection.by[",".join(columns)] = tuple(Slot(self.place, (column,)) for column in columns)
+            slots = self._slicing(text)
+            labels = [slot.columns[0] + (f":{slot.bins.text}" if slot.bins else "") for slot in slots]
+            selection.by[",".join(labels)] = slots
         if request.cluster is not None:
             cluster = self._one_column(request.cluster, "--cluster")
             slicings = [("", ()), *selection.by.items()]
             selection.clusters = {f"{slicing}{WITHIN}": (*slots, cluster) for slicing, slots in slicings}
         if request.time is not None:
             selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
+
+    def _slicing(self, text: str) -> tuple[Slot, ...]:
+        """Return the columns of a slicing, with the bins that stand after a colon."""
+        words = [] if text in self.base.names else text.split(",")
+        binned = {}
+        for word in words:
+            column, _, bins = word.rpartition(":")
+            if column in self.base.names and word not in self.base.names:
+                binned[word] = Slot(self.place, find(self.base, (column,)), bins_of(bins, f"--by {word}"))
+        if not binned:
+            return tuple(Slot(self.place, (column,)) for column in find(self.base, text))
+        return tuple(chain.from_iterable([binned[word]] if word in binned else self._slicing(word) for word in words))
 
     def _target_beside(self, table: Table) -> list[str]:
         """Return the column of the target, as it was given or by its usual name, if there is one."""
@@ -189,7 +205,8 @@ class _Selector:
         request = self.request
         if place != self.place:
             return set(request.key)
-        names = [*request.key, request.weight, *request.by, request.cluster, request.time]
+        slices = [word for text in request.by for word in (text, *(word.partition(":")[0] for word in text.split(",")))]
+        names = [*request.key, request.weight, *slices, request.cluster, request.time]
         names += self._target_beside(self.base) if "target" in self.needed else []
         return {name for name in names if name is not None}
 

@@ -1,0 +1,123 @@
+"""Bins: slices made of the values of a column, of numbers by quantiles, width or edges, of times by their periods."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.errors import UsageError, listed, near, printable
+from lossctl.numerics.array import Array
+
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+PERIODS: Final[Mapping[str, Callable[[datetime], str]]] = {
+    "year": lambda time: f"{time.year:04}",
+    "quarter": lambda time: f"{time.year:04}-Q{(time.month + 2) // 3}",
+    "month": lambda time: f"{time.year:04}-{time.month:02}",
+    "week": lambda time: "{:04}-W{:02}".format(*time.isocalendar()),
+    "day": lambda time: time.date().isoformat(),
+    "hour": lambda time: f"{time.date().isoformat()}T{time.hour:02}",
+    "weekday": lambda time: f"{time.isoweekday()} {DAYS[time.weekday()]}",
+}
+OF_NUMBERS: Final = ("quantiles", "width", "edges")
+MOST_BINS: Final = 1000
+NO_PLACE: Final = np.iinfo(np.int64).min  # of a value that is missing
+BOUNDS: Final = (NO_PLACE + 1, np.iinfo(np.int64).max)  # the places of infinities among bins of one width
+
+
+@dataclass(frozen=True)
+class Bins:
+    """How the values of a column make slices.
+
+    text: as it stands after the column and a colon. period: the part of a time that makes a slice, else values are
+    numbers. width: that of bins [k width, (k+1) width). edges: ascending; bins are (edge, next edge], and beyond the
+    outer edges. Of `quantiles` they are the least value and the quantiles; the first bin has the least value, too.
+    """
+
+    text: str
+    period: str = ""
+    quantiles: int = 0
+    width: float = 0.0
+    edges: tuple[float, ...] = ()
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether values are read as numbers."""
+        return not self.period
+
+    def settled(self, values: Array) -> Bins:
+        """Return the bins with the edges that the quantiles of values are, which are values of the data."""
+        values = values[~np.isnan(values)]
+        if not values.size:
+            return self
+        shares = np.arange(1, self.quantiles + 1) / self.quantiles
+        quantiles = np.unique(np.quantile(values, shares, method="inverted_cdf"))
+        return replace(self, edges=(float(values.min()), *quantiles.tolist()))
+
+    def places(self, values: Array) -> NDArray[np.int64]:
+        """Return the (rows,) number of the bin of each number; NO_PLACE of NaN."""
+        missing = np.isnan(values)
+        if not self.width:
+            first = int(self.quantiles > 0)
+            return np.where(missing, NO_PLACE, np.searchsorted(np.array(self.edges[first:]), values) + first)
+        with np.errstate(all="ignore"):
+            quotients = np.floor(values / self.width)
+        inside = np.abs(quotients) < 2.0**62
+        places = np.where(inside, quotients, 0.0).astype(np.int64)
+        return np.where(missing, NO_PLACE, np.where(inside, places, np.where(values < 0.0, *BOUNDS)))
+
+    def word(self, place: int) -> str:
+        """Return the slice of a bin by its number."""
+        if self.width:
+            if place in BOUNDS:
+                return "inf" if place > 0 else "-inf"
+            return f"[{_number(place * self.width)}, {_number((place + 1) * self.width)})"
+        if place == 0:
+            return f"<={_number(self.edges[0])}"
+        if place == len(self.edges):
+            return f">{_number(self.edges[-1])}"
+        low, high = self.edges[place - 1 : place + 1]
+        if low == high:
+            return _number(low)
+        return f"{'[' if self.quantiles and place == 1 else '('}{_number(low)}, {_number(high)}]"
+
+    def word_of_time(self, text: str) -> str | None:
+        """Return the slice of a date or a time as ISO 8601 writes it; None for another text."""
+        try:
+            return PERIODS[self.period](datetime.fromisoformat(text.strip()))
+        except ValueError:
+            return None
+
+
+def bins_of(text: str, option: str) -> Bins:
+    """Read what stands after a column and a colon; raise UsageError, naming the option, for what is none."""
+    if text in PERIODS:
+        return Bins(text, period=text)
+    name, equals, value = text.partition("=")
+    if name in OF_NUMBERS and equals:
+        numbers = [_as_number(word) for word in value.split("/")]
+        ascending = all(map(math.isfinite, numbers)) and numbers == sorted(set(numbers))
+        if ascending and name == "edges":
+            return Bins(text, edges=tuple(numbers))
+        if ascending and len(numbers) == 1 and name == "width" and numbers[0] > 0.0:
+            return Bins(text, width=numbers[0])
+        if ascending and len(numbers) == 1 and name == "quantiles" and numbers[0] in range(2, MOST_BINS + 1):
+            return Bins(text, quantiles=int(numbers[0]))
+    forms = ["quantiles=4", "width=10", "edges=18/35/65", *PERIODS]
+    hint = "" if name in OF_NUMBERS else near(name, [*PERIODS, *OF_NUMBERS])
+    raise UsageError(f"{option}: {printable(text)!r} makes no bins{hint}; {listed(forms, len(forms))} do")
+
+
+def _as_number(word: str) -> float:
+    return float(word) if re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", word) else math.nan
+
+
+def _number(value: float) -> str:
+    """Write an edge, whole numbers without a point, and without the last bits of a product."""
+    return f"{value:.15g}"
