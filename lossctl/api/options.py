@@ -590,7 +590,7 @@ class Inputs(TypedDict, total=False):
     ]
     weight: Annotated[str | None, Option(COLUMN, "Column of row weights.", "-w COL")]
     by: Annotated[
-        Names, Option(COLUMNS, "Also per value of this column, age:quantiles=4, day:month; a,b crosses; repeat.", "COL")
+        Names, Option(COLUMNS, "Also per value of it, or age:quantiles=4, day:month; a,b crosses; repeat.", "COL")
     ]
     activation: Annotated[
         Names | Mapping[str, str],
