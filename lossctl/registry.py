@@ -40,6 +40,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
     "metric": ("metric",),
     "ranking": ("listwise",),
     "survival": ("survival",),
+    "score": ("score", "rank"),
     "adversarial": ("adversarial",),
 }
 COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task

@@ -158,7 +158,7 @@ def test_choose_recommends_the_decision(tmp_path: Path, container: str) -> None:
     y, p = (values * 3 for values in PAIRS["text"])
     advice = package.choose(stored(container, tmp_path, {"y": y, "p": p}), target="y", pred="p")
     assert (advice.kind, advice.specs) == ("decisions", ("zero_one",))
-    assert advice.fits == ("zero_one", "hamming")
+    assert advice.fits == ("zero_one", "hamming", "accuracy", "balanced_accuracy", "mcc", "kappa")
     y, p = (values * 3 for values in PAIRS["two words"])
     advice = package.choose(stored(container, tmp_path, {"y": y, "p": p}), target="y", pred="p", positive_label="yes")
     assert (advice.kind, advice.specs) == ("binary", ("zero_one",))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.core.batch import Batch, flag, residual
-from lossctl.core.domain import POSITIVE, UNIT, Interval
+from lossctl.core.domain import POSITIVE, UNIT, Flag, Interval
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
 from lossctl.core.statistic import MEAN, ROOT, Statistic
@@ -354,6 +354,8 @@ def test_every_parameter_changes_the_number(sound: Loss) -> None:
                 tried = [case.data(), case.data(wild=True), extremes(case) or case.data()]
                 if isinstance(form.roles.get("target"), Interval):
                     tried.append({**case.data(), "target": np.zeros_like(case.data()["target"])})
+                if isinstance(form.roles.get("target"), Flag) and "pred" in form.roles:  # one class and one answer
+                    tried.append({**case.data(), **{r: 0.0 * case.data()[r] for r in ("target", "pred")}})
                 for columns in tried:
                     try:
                         found += [*case.numbers(columns), case.value(columns)]

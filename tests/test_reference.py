@@ -50,6 +50,20 @@ CLASS_LOGITS = {**CLASS_SCORES, "activation": "softmax"}
 P, Q = [0.36, 0.48, 0.16], [1 / 3, 1 / 3, 1 / 3]
 LOG_P, LOG_Q = ([math.log(p) for p in row] for row in (P, Q))
 DECIDED = {"target": [0, 1, 2, 1], "pred": [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]]}
+ANSWERED = {"target": [0, 1, 0, 0, 1, 0], "pred": [0, 1, 0, 0, 0, 1]}
+THREE_CLASSES = {"target": [0, 1, 2, 0, 1, 2], "pred": [0, 2, 1, 0, 0, 1]}
+RATERS = {
+    "target": ["negative", "positive", "negative", "neutral", "positive"],
+    "pred": ["negative", "positive", "negative", "neutral", "negative"],
+}
+TOP_TWO = {"target": [0, 1, 2, 2], "pred": [[0.5, 0.2, 0.2], [0.3, 0.4, 0.2], [0.2, 0.4, 0.3], [0.7, 0.2, 0.1]]}
+SCORED = {"target": [0, 0, 1, 1], "pred": [0.1, 0.4, 0.35, 0.8]}
+RETRIEVED = {
+    "query": [0, 0, 0, 1, 1, 1, 1],
+    "pred": [0.2, 0.3, 0.5, 0.1, 0.3, 0.5, 0.2],
+    "target": [0, 0, 1, 0, 1, 0, 1],
+}
+SKLEARN = "scikit-learn, documentation of "
 CONFIDENT = {"target": [0, 0, 1, 1, 1], "pred": [0.25, 0.25, 0.55, 0.75, 0.75]}
 CERTAIN = {"target": [[1, 0, 0]], "pred": [[0.25, 0.75, 0]]}
 TORCHMETRICS_BINS = "torchmetrics, documentation of binary_calibration_error"
@@ -448,6 +462,42 @@ ROWS = (
     Row(0, "one_minus_d2_log_loss", PROBABILITIES, 0.418894428735 / math.log(2), "value 30 over ln 2"),
     Row(0, "d2_brier", PROBABILITIES, 1 - 0.133125 / 0.25, "value 31 over 1/4"),
     Row(0, "one_minus_d2_brier", PROBABILITIES, 0.133125 / 0.25, "value 31 over 1/4"),
+    # scores
+    Row(0, "accuracy", DECIDED, 0.75, "scikit-learn, of the same labels"),
+    Row(0, "accuracy", {"target": [0, 1, 2, 3], "pred": [0, 2, 1, 3]}, 0.5, SKLEARN + "accuracy_score"),
+    Row(0, "balanced_accuracy", ANSWERED, 0.625, SKLEARN + "balanced_accuracy_score"),
+    Row(0, "precision:average=macro,zero_division=0", THREE_CLASSES, 2 / 9, SKLEARN + "precision_score: 0.22"),
+    Row(0, "precision:average=micro", THREE_CLASSES, 1 / 3, SKLEARN + "precision_score: 0.33"),
+    Row(0, "recall:average=macro", THREE_CLASSES, 1 / 3, SKLEARN + "recall_score: 0.33"),
+    Row(0, "f1:average=macro", THREE_CLASSES, 4 / 15, SKLEARN + "f1_score: 0.267"),
+    Row(0, "f1:average=weighted", THREE_CLASSES, 4 / 15, SKLEARN + "f1_score: 0.267"),
+    Row(0, "mcc", {"target": [1, 1, 1, -1], "pred": [1, 0, 1, 1]}, -1 / 3, SKLEARN + "matthews_corrcoef: -0.33"),
+    Row(0, "kappa", RATERS, 0.6875, SKLEARN + "cohen_kappa_score: 0.6875"),
+    Row(0, "top_k_accuracy", TOP_TWO, 0.75, SKLEARN + "top_k_accuracy_score"),
+    Row(0, "roc_auc", SCORED, 0.75, SKLEARN + "roc_auc_score, of other numbers of one order"),
+    Row(0, "average_precision", SCORED, 5 / 6, SKLEARN + "average_precision_score: 0.83"),
+    Row(0, "spearman", {"target": [1, 2, 3, 4, 5], "pred": [5, 6, 7, 8, 7]}, 0.82078268166812329, "SciPy, spearmanr"),
+    Row(
+        0, "kendall", {"target": [12, 2, 1, 12, 2], "pred": [1, 4, 7, 1, 0]}, -0.47140452079103173, "SciPy, kendalltau"
+    ),
+    Row(0, "c_index", {"target": [1, 2, 3], "event": [1, 0, 1], "pred": [1, 2, 0]}, 0.5, "by hand: of two pairs one"),
+    Row(
+        0, "c_index:events=false", {"target": [1, 2, 3], "pred": [1, 1, 0]}, 1 / 6, "by hand: of three pairs half a one"
+    ),
+    Row(0, "mrr", RETRIEVED, 0.75, "torchmetrics, documentation of RetrievalMRR"),
+    Row(0, "map", RETRIEVED, 19 / 24, "torchmetrics, documentation of RetrievalMAP: 0.7917"),
+    Row(0, "interval_score:alpha=0.2", {"target": [0, 3], "pred": [[-1, 1], [0, 2]]}, 7, "by hand: 2 and 2 + 10"),
+    Row(
+        0, "wis:q=0.1/0.5/0.9", {"target": [3], "pred": [[0, 1, 2]]}, 4.4 / 3, "by hand: twice the mean of 0.3, 1, 0.9"
+    ),
+    Row(0, "coverage", {"target": [0, 3], "pred": [[-1, 1], [0, 2]]}, 0.5, "by hand"),
+    Row(
+        0,
+        "psnr:data_range=3",
+        {"target": [[3, 2], [1, 0]], "pred": [[0, 1], [2, 3]]},
+        2.5527250510330606,
+        "torchmetrics, documentation of PeakSignalNoiseRatio: 2.5527",
+    ),
 )
 
 

@@ -10,7 +10,15 @@ from typing import Final
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.multicolumn import LabelSets, are_quantiles, frame_of, has_fractions, label_sets, levels_of
+from lossctl.api.multicolumn import (
+    LabelSets,
+    are_quantiles,
+    frame_of,
+    has_fractions,
+    label_sets,
+    levels_of,
+    of_quantiles,
+)
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
 from lossctl.core.block import Block, Breach
@@ -488,8 +496,10 @@ class Job:
         return fit
 
     def _of_columns(self, loss: Loss) -> Loss:
-        """Return the quantile loss with the quantiles that the columns are named by; other losses as they are."""
-        if loss.name != "quantile" or self.widths.get("target") != 1:
+        """Return a loss of quantiles with those that the columns are named by; other losses as they are."""
+        if loss.name == "interval_score":
+            return self._of_bounds(loss)
+        if not of_quantiles(loss) or self.widths.get("target") != 1:
             return loss
         if self.widths.get("pred", 1) == 1:
             self._tell_of_levels(loss)
@@ -508,9 +518,9 @@ class Job:
             [name] = roles["pred"].columns
             levels = levels_of([name])
             if levels is not None and levels[0] != loss.args["q"]:
-                column, q = printable(name), levels[0]
+                column, q, default = printable(name), levels[0], loss.args["q"]
                 self._query.tell(
-                    f"{column}: quantile takes q={loss.args['q']:g}; quantile:q={q:g} is that of the column's name"
+                    f"{column}: {loss.name} takes q={default:g}; {loss.name}:q={q:g} is that of the column's name"
                 )
 
     def _levels(self, loss: Loss) -> tuple[float, ...] | None:
@@ -526,8 +536,26 @@ class Job:
             return None
         if q != 0.5:
             raise UsageError(f"{loss.spec}: the columns are named by quantiles of their own; leave q out")
-        self._query.tell(f"quantile: q={'/'.join(f'{level:g}' for level in named)}, as the columns are named")
+        self._query.tell(f"{loss.name}: q={'/'.join(f'{level:g}' for level in named)}, as the columns are named")
         return named
+
+    def _of_bounds(self, loss: Loss) -> Loss:
+        """Return the score of an interval with the share outside of it that the names of the bounds say."""
+        levels = {levels_of(roles["pred"].columns) for roles in self._selection.slots.values()}
+        bounds = next(iter(levels)) if len(levels) == 1 else None
+        if bounds is None or len(bounds) != 2:
+            return loss
+        low, high = bounds
+        if low > high:
+            raise UsageError(
+                f"{loss.spec}: the lower bound comes first, but the columns are named {low:g} and {high:g}"
+            )
+        alpha = round(low + (1.0 - high), 12)
+        if loss.spec == loss.name:
+            self._query.tell(f"{loss.name}: alpha={alpha:g}, as the columns are named")
+        elif loss.args["alpha"] != alpha:
+            raise UsageError(f"{loss.spec}: the columns are named by alpha={alpha:g}; leave alpha out to go by names")
+        return loss.bind(alpha=alpha)
 
     def _check_frame(self, loss: Loss) -> None:
         """Note where columns of boxes are named as another frame than that of a loss."""
@@ -606,7 +634,7 @@ class Job:
 
     def _each_output(self, loss: Loss, outputs: int) -> list[Loss]:
         """Return the loss of each output; of columns that are quantiles each has its own."""
-        if self.widths.get("target") == 1 and loss.name == "quantile":
+        if self.widths.get("target") == 1 and of_quantiles(loss):
             levels = self._levels(loss)
             if levels is not None:
                 return [loss.bind(q=level) for level in levels]
@@ -615,7 +643,7 @@ class Job:
     def asides(self) -> tuple[Term, ...]:
         """Return what is told beside the loss of quantile columns: whether they cross, and how often."""
         for _, loss, form in self._fits:
-            if loss.name == "quantile" and isinstance(loss.args["q"], tuple):
+            if of_quantiles(loss) and isinstance(loss.args["q"], tuple):
                 columns = range(len(loss.args["q"]))
                 crosses = Term(crossing, (("q", loss.args["q"]),), form.name)
                 return (crosses, *(Term(reached, (), form.name, column) for column in columns))
@@ -624,7 +652,7 @@ class Job:
     def tell_quantiles(self, state: RunState, plan: Plan) -> Iterator[str]:
         """Note the coverage of quantile columns; yield a warning where they cross."""
         terms = self.asides()
-        levels = next((loss.args["q"] for _, loss, _ in self._fits if loss.name == "quantile"), ())
+        levels = next((loss.args["q"] for _, loss, _ in self._fits if of_quantiles(loss)), ())
         for model in plan.models if terms and state.moments.rows else ():
             share, *coverage = means(state.moments, plan.places(model, terms), plan.weighted)
             pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))

@@ -48,7 +48,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
-from lossctl.core.form import QUERY
+from lossctl.core.form import QUERY, Form
 from lossctl.core.loss import Loss, Part, Peer, Resolve, arguments_of
 from lossctl.core.param import Param, Value, params_of
 from lossctl.core.statistic import MEAN, SET_MEAN, Statistic, one_less
@@ -67,7 +67,7 @@ OURS: Final = re.compile(
 )
 VARYING: Final = ("forms", "parts", "statistic", "best")
 SHARED: Final = ("forms", "unit", "source", "use", "avoid", "undefined")
-RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile")
+RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile", "influence", "by_form")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class Recipe:
 
     keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
     values. whole: (parts and weights, rows sorted by the first part) -> value. quantile: which quantile of its sample
-    the value is, if it is one.
+    the value is, if it is one. influence: (the same) -> by how much each row moves the value, so that the sum of
+    squares is its variance. by_form: (form, prediction columns) -> the recipe, where it depends on them.
     """
 
     parts: tuple[Part, ...]
@@ -84,12 +85,20 @@ class Recipe:
     keeps: Literal["moments", "peak", "sample"] = "moments"
     whole: Callable[..., float] | None = None
     quantile: float | None = None
+    influence: Callable[..., Array] | None = None
+    by_form: Callable[[Form, int], Recipe] | None = None
 
 
-def sample(*parts: Part, value: Callable[..., float], undefined: str = "", quantile: float | None = None) -> Recipe:
+def sample(
+    *parts: Part,
+    value: Callable[..., float],
+    undefined: str = "",
+    quantile: float | None = None,
+    influence: Callable[..., Array] | None = None,
+) -> Recipe:
     """Return the recipe of a function of all values; `undefined` says when it has none."""
     statistic = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
-    return Recipe(parts, statistic, "sample", value, quantile)
+    return Recipe(parts, statistic, "sample", value, quantile, influence)
 
 
 def peak(part: Part) -> Recipe:

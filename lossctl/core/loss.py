@@ -143,13 +143,15 @@ class Loss:
     name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the docstring.
     formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
     values. parts: per-row quantities. statistic: means -> value (or `peak`, `sample`). quantile: which quantile of its
-    sample the value is, if it is one. row: the per-row loss, if there is one. gradient: its slope with respect to each
-    prediction role; raw_gradient: with respect to the raw outputs under an activation, where the chain rule would lose
-    digits. unit, best, direction: of the value. ranks: whether a better value means a better model. ordered: whether
-    the order of rows counts. elsewhere: what it is called in other libraries, and how to get their number. optimises:
-    what the best predictions are, where `choose` recommends it. undefined: why a row, or a set of rows, has no value.
-    use, avoid: when to take it and when not. resolve: the fields that depend on parameters, from their values. origin:
-    package and version of the plug-in that declares it.
+    sample the value is, if it is one. influence: of a sample, (parts and weights, rows as for its value) -> (rows,) by
+    how much each row moves the value: the sum of their squares is its variance. by_form: the recipe for a form and a
+    number of prediction columns, where it depends on them. row: the per-row loss, if there is one. gradient: its slope
+    with respect to each prediction role; raw_gradient: with respect to the raw outputs under an activation, where the
+    chain rule would lose digits. unit, best, direction: of the value. ranks: whether a better value means a better
+    model. ordered: whether the order of rows counts. elsewhere: what it is called in other libraries, and how to get
+    their number. optimises: what the best predictions are, where `choose` recommends it. undefined: why a row, or a set
+    of rows, has no value. use, avoid: when to take it and when not. resolve: the fields that depend on parameters, from
+    their values. origin: package and version of the plug-in that declares it.
     """
 
     name: str
@@ -170,6 +172,8 @@ class Loss:
     whole: Callable[..., float] | None = None
     keeps: Literal["moments", "peak", "sample"] = "moments"
     quantile: float | None = None
+    influence: Callable[..., Array] | None = None
+    by_form: Callable[[Form, int], Any] | None = None
     row: Part | None = None
     gradient: Gradient | None = None
     raw_gradient: Gradient | None = None
@@ -256,6 +260,12 @@ class Loss:
         fitting = [form for form in self.forms if form.fits(widths)]
         of_task = [form for form in fitting if form.name == task]
         return next(iter(of_task or fitting), None)
+
+    def taken(self, form: Form, columns: int) -> Loss:
+        """Return the loss as it is computed of data of a form with so many prediction columns."""
+        if self.by_form is None:
+            return self
+        return replace(self, **{**vars(self.by_form(form, columns)), "by_form": None, "resolve": None})
 
     # the Python interface -----------------------------------------------------------------------------------
 
@@ -523,7 +533,7 @@ def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Los
     """
     form = loss.form_for(widths, wish)
     if form is not None:
-        return loss, form
+        return loss.taken(form, widths.get("pred", 1)), form
     outputs = max(widths.values(), default=1)
     single = loss.form_for(dict.fromkeys(widths, 1), wish)
     if single is None or not single.outputs or loss.keeps != "moments" or set(widths.values()) != {outputs}:
@@ -867,7 +877,10 @@ def check_set_weights(query: NDArray[Any] | None, weights: Array) -> None:
 def misfit(loss: Loss, widths: Mapping[str, int]) -> str:
     """Say that widths do not fit a loss, and which do."""
     columns = ", ".join(f"{role} has {width} column{'' if width == 1 else 's'}" for role, width in widths.items())
-    return f"{loss.spec}: {columns}; it takes " + ", or ".join(form.layout() for form in loss.forms)
+    others = (loss.bind(**{p.name: value}) for p in loss.params for value in p.alternatives(loss.args[p.name]))
+    fitting = [other.spec for other in others if other.form_for(widths) is not None]
+    ways = f"; {' or '.join(fitting)} takes these" if fitting else ""
+    return f"{loss.spec}: {columns}; it takes " + ", or ".join(form.layout() for form in loss.forms) + ways
 
 
 def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
-from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View
+from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, order_of
 from lossctl.core.statistic import MEAN, means, read
 from lossctl.core.sums import moments_of
 from lossctl.engine.plan import Plan, Question
@@ -23,8 +23,10 @@ from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import Cell, CellColumn, Cells, CellStatus, Slicing
 from lossctl.stats.estimate import (
     MAXIMUM,
+    NO_SPREAD,
     NOT_ASKED,
     NOT_FINITE,
+    ONE_ROW,
     SPREAD_OUT_OF_RANGE,
     TOO_FEW,
     Estimate,
@@ -38,10 +40,11 @@ from lossctl.stats.estimate import (
     slopes_at,
     unit_count,
 )
-from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series
+from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
 LARGE_SHARE: Final = 0.2
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
+ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 FEW_PLACES: Final = 4  # rough intervals that are named
 DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
@@ -204,6 +207,16 @@ class Samples:
             return rows
         return rows[:, rows[len(question.loss.parts) + 1 + scope.group.place] == scope.group.code]
 
+    def influences(self, model: str, question: Question, rows: Array) -> Array:
+        """Return by how much each row of a sample, in any order, moves the value."""
+        loss = question.loss
+        assert loss.influence is not None
+        lines = rows[: len(loss.parts) + 1]
+        order, influences = order_of(lines), np.empty(rows.shape[1])
+        with np.errstate(all="ignore"):
+            influences[order] = loss.influence(np.ascontiguousarray(lines[:, order]), **loss.args)
+        return influences
+
     def _sample(self, place: int) -> Sample:
         sample = self._state.wholes[place]
         assert isinstance(sample, Sample)
@@ -282,6 +295,32 @@ class Assumptions:
         if question.loss.statistic.mass is None or question.loss.keeps != "moments":
             return None
         return unit_count(question.loss.statistic, scope.view, self.plan.indexes(self.plan.models[0], question))
+
+    def of_influences(self, influences: Array, question: Question, rows: Array, joint: int) -> Spread | str:
+        """Return the spread of values, or of their differences, from the (values, rows) influences of a sample.
+
+        rows: the sample, in the order of the influences.
+        """
+        if not np.isfinite(influences).all():
+            return SPREAD_OUT_OF_RANGE
+        riders = rows[len(question.loss.parts) + 1 :]
+        normal = self.design is not None and self.design.method == "normal"
+        if self.design is not None and self.design.time is not None:
+            codes = riders[self.plan.sample_groups.index(self.plan.times or "")].astype(np.int64)
+            order = np.argsort(self._ranks[codes], kind="stable")
+            series = Series(influences.shape[1] * influences[:, order], self.design.horizon, False, normal)
+            return series.spread([{place: 1.0} for place in range(len(influences))], joint)
+        share = 1.0
+        if self.design is not None and self.design.cluster is not None:
+            codes = riders[self.plan.sample_groups.index(self._clusterings[""])]
+            clusters, of_row = np.unique(codes, return_inverse=True)
+            influences = np.stack([np.bincount(of_row, line, len(clusters)) for line in influences])
+            if len(clusters) < 2:
+                return "there is one cluster only"
+            share = len(clusters) / (len(clusters) - 1)
+        units = influences.shape[1]
+        ordered = np.ascontiguousarray(influences[:, order_of(influences)])  # that of arrival would leave a trace
+        return from_scores(ordered, share, units, None if normal else units - 1, joint)
 
     def _clusters(self, scope: Scope) -> list[int]:
         """Return the columns of the clusters of one slice that have a row of positive weight."""
@@ -494,8 +533,22 @@ class Finish:
         value = samples.value(model, question, scope)
         if level is None:
             return Estimate(value, why=NOT_ASKED)
-        if loss.quantile is None or not math.isfinite(value):
-            return Estimate(value, why=NO_CLOSED_FORM if math.isfinite(value) else NOT_FINITE)
+        if not math.isfinite(value):
+            return Estimate(value, why=NOT_FINITE)
+        if loss.influence is not None:
+            rows = samples.rows(model, question, scope)
+            if rows.shape[1] < 2:
+                return Estimate(value, why=ONE_ROW)
+            influences = samples.influences(model, question, rows)[np.newaxis]
+            spread = self.assumptions.of_influences(influences, question, rows, 1)
+            if isinstance(spread, str):
+                return Estimate(value, why=spread)
+            stderr = float(spread.stderrs[0])
+            if stderr * math.sqrt(spread.units) <= ROUNDING * abs(value):
+                return Estimate(value, 0.0, why=NO_SPREAD)
+            return about(value, stderr, spread.quantile(level), False, spread.law)
+        if loss.quantile is None:
+            return Estimate(value, why=NO_CLOSED_FORM)
         ends = order_interval(samples.rows(model, question, scope)[:2], loss.quantile, level)
         if ends is None or not all(map(math.isfinite, ends)):
             return Estimate(value, why=TOO_FEW)

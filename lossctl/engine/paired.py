@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.statistic import means
-from lossctl.engine.finish import Assumptions, Scope
+from lossctl.engine.finish import ROUNDING, Assumptions, Scope
 from lossctl.engine.plan import Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
@@ -20,6 +20,7 @@ from lossctl.stats import estimate, multiple
 from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,
     NO_SPREAD,
+    ONE_ROW,
     SPREAD_OUT_OF_RANGE,
     Contrast,
     combined,
@@ -31,7 +32,6 @@ from lossctl.stats.student import normal_quantile
 
 ROWS_PER_SKEW: Final = 25.0  # rows for each square of the skewness, below which a mean is not near normal (Cochran)
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
-ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of row differences is rounding
 POWER: Final = 0.8
 ALIKE: Final = "the predictions are the same in every row"
 NO_MAXIMUM: Final = "a maximum has no interval"
@@ -156,6 +156,8 @@ class Differences:
             return Family(contest, tuple(Difference(why=why) for why in whys.values()))
         if self.assumptions.bootstrap and loss.keeps != "peak":
             return self._resampled(contest, whys)
+        if loss.influence is not None:
+            return self._influenced(contest, whys)
         if loss.keeps == "sample":
             return Family(contest, tuple(self._ordered(contest, couple, why) for couple, why in whys.items()))
         if loss.keeps == "peak" or loss.statistic.interval == "none":
@@ -194,6 +196,29 @@ class Differences:
             for couple, outcome in outcomes.items()
         )
         return Family(contest, tuple(differences), spread)
+
+    def _influenced(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
+        """Return differences of statistics of all values, by the influence of the rows on both."""
+        couples = [couple for couple, why in whys.items() if why is None]
+        spread = self.influence_spread(contest, [(couple, -1.0, 1.0) for couple in couples]) if couples else ALIKE
+        if isinstance(spread, str):
+            return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
+        tested = {couple: self._tested(contest, couple, spread, place, None) for place, couple in enumerate(couples)}
+        differences = (tested[couple] if why is None else Difference(why=why) for couple, why in whys.items())
+        return Family(contest, tuple(differences), spread)
+
+    def influence_spread(self, contest: Contest, terms: Sequence[tuple[Couple, float, float]]) -> Spread | str:
+        """Return the spread of combinations of two values: a couple, a factor of the baseline's and the candidate's."""
+        samples, question = self.assumptions.samples, contest.question
+        influences: dict[str, Array] = {}
+        for model in dict.fromkeys(model for couple, _, _ in terms for model in couple):
+            rows = samples.unsorted(model, question, contest.scope)
+            influences[model] = samples.influences(model, question, rows)
+        joint = sum(couple[0] == self.design.baseline for couple, _, _ in terms)
+        scores = np.stack([a * influences[base] + b * influences[candidate] for (base, candidate), a, b in terms])
+        if scores.shape[1] < 2:
+            return ONE_ROW
+        return self.assumptions.of_influences(scores, question, rows, joint)
 
     def _tested(
         self, contest: Contest, couple: Couple, spread: Spread, place: int, place_of_sum: int | None
@@ -528,6 +553,10 @@ class PairedBounds:
             return -size, -size
         if difference.why is not None:
             return difference.why
+        if kind.influence is not None and not self._differences.assumptions.bootstrap:
+            share = math.copysign(tolerance, base) if relative else 0.0
+            spread = self._differences.influence_spread(contest, [(couple, -sign - share, sign)])
+            return spread if isinstance(spread, str) else _reach(spread, worse - size, contest.size(couple), level)
         if kind.keeps == "sample":
             if relative and tolerance:
                 return NO_SHARE
@@ -567,13 +596,7 @@ class PairedBounds:
         if isinstance(contrast, str):
             return contrast
         spread = self._differences.assumptions.of(contest.scope, contest.question).spread([contrast], 1)
-        if isinstance(spread, str):
-            return spread
-        stderr = float(spread.stderrs[0])
-        if stderr * math.sqrt(spread.units) <= ROUNDING * size:
-            return NO_SPREAD
-        reach = spread.quantile(level) * stderr
-        return value - reach, value + reach
+        return spread if isinstance(spread, str) else _reach(spread, value, size, level)
 
     def _of_sizes(
         self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float
@@ -591,3 +614,12 @@ class PairedBounds:
                 return interval
             ends.append(interval)
         return min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
+
+
+def _reach(spread: Spread, value: float, size: float, level: float) -> tuple[float, float] | str:
+    """Return the interval about a value, which is made of values of some size."""
+    stderr = float(spread.stderrs[0])
+    if stderr * math.sqrt(spread.units) <= ROUNDING * size:
+        return NO_SPREAD
+    reach = spread.quantile(level) * stderr
+    return value - reach, value + reach

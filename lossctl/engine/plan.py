@@ -192,7 +192,8 @@ class Plan:
         self.order = self.models
         if design is not None:
             self.order = (design.baseline, *(model for model in models if model != design.baseline))
-        self.sample_groups = self.slicings if times is None else (*self.slicings, times)
+        clusters = [name for name, parent in self.clusterings.items() if not parent]
+        self.sample_groups = (*self.slicings, *clusters, *([] if times is None else [times]))
         self.resamples = design.resamples if design is not None and design.method == "bootstrap" else 0
         self.in_order = bool(self.slicings or self.clusterings or self.resamples)
 

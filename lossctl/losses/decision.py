@@ -19,13 +19,20 @@ from lossctl.core.param import Param
 from lossctl.core.statistic import Means, Statistic
 from lossctl.losses.forms import BINARY, BINARY_ONE, CLASSES, DECIDED, DECISION, ONE_HOT_ROWS
 from lossctl.losses.outcome import IGNORE_CLASS, Ignored, class_loss, counted, has_labels, label_forms, part_of, pick
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 
 Threshold = Annotated[float, OPEN_UNIT, "binary: a larger p is a yes; classes have none"]
 FLAGS = replace(DECISION, roles={"target": FLAG, "pred": BINARY.roles["pred"]}, outputs=True)
 
 
-def _wrong_decision(batch: Batch, threshold: float) -> Array:
+def decided(batch: Batch, threshold: float) -> Mask:
+    """Whether the answer is yes, of columns of yes and no."""
+    # a logit is compared as a logit, so that the nearest ones to the threshold are judged right
+    sigmoid = batch.activation == "sigmoid"
+    return batch.raw > np.log(threshold / (1.0 - threshold)) if sigmoid else batch.pred > threshold
+
+
+def wrong_decision(batch: Batch, threshold: float) -> Array:
     """1 where the decision is wrong."""
     if batch.form == DECIDED.name:
         return (batch.raw != batch.target).astype(np.float64)
@@ -35,18 +42,15 @@ def _wrong_decision(batch: Batch, threshold: float) -> Array:
         if np.count_nonzero(batch.raw == top) == batch.rows and has_labels(batch):  # no class shares the top
             return (pick(batch, batch.raw) != top).astype(np.float64)
         return (np.argmax(batch.raw, axis=0) != truth).astype(np.float64)
-    # a logit is compared as a logit, so that the nearest ones to the threshold are judged right
-    sigmoid = batch.activation == "sigmoid"
-    yes = batch.raw > np.log(threshold / (1.0 - threshold)) if sigmoid else batch.pred > threshold
-    return (yes != (flag(batch) == 1.0)).astype(np.float64)
+    return (decided(batch, threshold) != (flag(batch) == 1.0)).astype(np.float64)
 
 
-def _forms(binary: Form) -> Callable[[float], tuple[Form, ...]]:
+def decision_forms(binary: Form) -> Callable[[float], tuple[Form, ...]]:
     """Return the forms that a threshold leaves: classes have none."""
     return lambda threshold: (binary, CLASSES, ONE_HOT_ROWS, DECIDED) if threshold == 0.5 else (binary,)
 
 
-@class_loss(forms=_forms(DECISION), later=("ignore_class",))
+@class_loss(forms=decision_forms(DECISION), later=("ignore_class",))
 def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong decisions.
 
@@ -69,10 +73,10 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         LightGBM      binary_error | multi_error              # of the decided labels
         CatBoost      ZeroOneLoss                             # of the decided labels
     """
-    return _wrong_decision(batch, threshold)
+    return wrong_decision(batch, threshold)
 
 
-@class_loss(forms=_forms(FLAGS), later=("ignore_class",))
+@class_loss(forms=decision_forms(FLAGS), later=("ignore_class",))
 def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     """Share of wrong labels, each output of a row counted for itself.
 
@@ -90,7 +94,7 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         permetrics    HML                                # of one output, decided
         CatBoost      HammingLoss                               # of the decided labels
     """
-    return _wrong_decision(batch, threshold)
+    return wrong_decision(batch, threshold)
 
 
 def true_positive(batch: Batch) -> Array:

@@ -196,6 +196,8 @@ def truth(form: Form, width: int, seed: int) -> Columns | None:
     if domain is None:
         return None
     pred = np.eye(width)[:, target] if form.labels else target
+    if "event" in columns:  # a risk: the sooner the higher, and events before those who are censored at their time
+        pred = STEP * columns["event"] - target
     if isinstance(domain, LogSimplex) and form.labels:
         pred = np.where(pred == 1.0, 0.0, -np.inf)
     if isinstance(domain, Interval) and np.isinf(domain.high) and not isinstance(form.roles["target"], Interval):
@@ -226,6 +228,13 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.loss.full_spec} (form {self.form.name}, {self.form.layout()}; width {self.width})"
+
+    @property
+    def reduced(self) -> Loss:
+        """The loss as it is computed of data of the form and the width."""
+        return self.loss.taken(
+            self.form, self.form.roles["pred"].width or self.width if "pred" in self.form.roles else 1
+        )
 
     @property
     def rng(self) -> np.random.Generator:

@@ -185,7 +185,7 @@ def merging_is_exact(case: Case) -> None:
     for weights in (None, weight):
         parts = [state_of(case, columns, weights, slice(*ends)) for ends in pairwise(cuts)]
         merged = reduce(joined, parts)
-        value = value_of(case.loss, merged, weights is not None)
+        value = value_of(case.reduced, merged, weights is not None)
         for order in (np.arange(len(parts))[::-1], rng.permutation(len(parts)), rng.permutation(len(parts))):
             mixed = [parts[i] for i in order]
             for again in (reduce(joined, mixed), in_tree(mixed)):
@@ -193,12 +193,12 @@ def merging_is_exact(case: Case) -> None:
                     raise Violation(f"parts merged as {order.tolist()} give {again}, not {merged}")
         demand(same_state(merged, joined(parts[0], merged)), "an empty part leaves a trace")
         demand(same_state(merged, pickle.loads(pickle.dumps(merged))), "a pickled state comes back changed")
-        at_once = value_of(case.loss, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
+        at_once = value_of(case.reduced, state_of(case, columns, weights, slice(0, ROWS)), weights is not None)
         case.same(columns, at_once, value, "merging the parts")
         if weights is not None:
             if not weight[cuts[2] : cuts[3]].any():
                 parts.pop(2)
-            without = value_of(case.loss, reduce(joined, parts), True)
+            without = value_of(case.reduced, reduce(joined, parts), True)
             demand(near(without, value, 0.0), f"a part of zero weight changes {without!r} to {value!r}")
 
 
@@ -207,7 +207,7 @@ def state_of(case: Case, columns: Columns, weight: Array | None, rows: slice) ->
     origins, _ = middles(columns, "none")
     batch = Batch(rows_of(columns, rows), form=case.form.name, origin=origins[0] if origins else 0.0)
     with np.errstate(all="ignore"):
-        return block_state(case.loss, case.form, batch, None if weight is None else weight[rows])
+        return block_state(case.reduced, case.form, batch, None if weight is None else weight[rows])
 
 
 def joined(a: State, b: State) -> State:
@@ -299,8 +299,8 @@ def reading_has_its_slope(case: Case) -> None:
     state = state_of(case, case.data(), None, slice(0, ROWS))
     if not isinstance(state, Moments):
         return
-    statistic = case.loss.statistic
-    here = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.loss.parts)))
+    statistic = case.reduced.statistic
+    here = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.reduced.parts)))
     if any(state.odd) or not np.isfinite(statistic.value(here)):
         return
     for i, slope in enumerate(statistic.slope(here)):
