@@ -158,6 +158,17 @@ def test_programs_get_all_slices_in_their_order(lossctl: Lossctl) -> None:
         assert re.sub(r'"created": "[^"]*"', "", few) == re.sub(r'"created": "[^"]*"', "", every)
 
 
+def test_slices_of_many_losses_are_in_several_tables_where_one_is_too_wide() -> None:
+    losses = ["mae", "mse", "rmse", "huber", "log_cosh", "max_error"]
+    report = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=losses, by="g", missing="drop")
+    for width, tables in ((200, 1), (70, 2), (52, 3)):
+        lines = RENDERS["eval"](report, "table", Style(width=width)).splitlines()
+        assert max(map(len, lines)) <= width
+        heads = [line.split() for line in lines if line.split()[:2] == ["g", "model"]]
+        assert [name for head in heads for name in head if name in losses] == losses
+        assert len(heads) == tables
+
+
 def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
     lines = "".join(f"{place},{place}.5,{place}\n" for place in range(1001))
     path = write("many.csv", f"y,p,g\n{lines}")

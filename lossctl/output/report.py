@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
 
+from lossctl.errors import listed
 from lossctl.output.text import (
     Column,
     Style,
@@ -30,6 +31,7 @@ from lossctl.output.text import (
 from lossctl.results.report import Cell, Report, WorstRow, lists_by
 
 MARK: Final = "*"
+MOST_TABLES: Final = 3  # into which slices x losses are parted
 SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
 Name = Callable[[str], str]  # how a model is called in a table
 
@@ -112,7 +114,7 @@ def by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
 
 
 def wide(report: Report, style: Style) -> str:
-    """Print models x losses; in a terminal too narrow for that, one line per value."""
+    """Print models x losses; in a terminal too narrow for that, slices in several tables, or one line per value."""
     return _first_that_fits(report, style, [_wide_tables, *LONG])
 
 
@@ -144,16 +146,28 @@ def shortened(name: str) -> str:
 
 
 def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name) -> list[Table]:
-    """Return models x losses, a table for all rows and for each slicing."""
-    tables = []
-    for slicing, cells, hidden in parts:
-        numbers = [f"{inert_line(loss)} " for loss in report.losses] + ["rows"] * bool(slicing)
-        table = Table(style, text_columns([*map(inert_line, slicing), "model"], numbers), end=more_slices(hidden))
-        for (*words, model), row in by_model(cells).items():
-            rows = [str(row[0].rows)] * bool(slicing)
-            table.add(*map(inert_line, words), name(model), *(_value(cell, style) for cell in row), *rows)
-        tables.append(table)
+    """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
+    tables: list[Table] = []
+    for part in parts:
+        for count in range(1, (MOST_TABLES if report.slices else 1) + 1):
+            size = -(-len(report.losses) // count)
+            starts = range(0, len(report.losses), size)
+            some = [_wide_table(part, report.losses[at : at + size], at, style, name) for at in starts]
+            if all(table.fits for table in some):
+                break
+        tables += some
     return tables
+
+
+def _wide_table(part: SlicingPart, losses: Sequence[str], start: int, style: Style, name: Name) -> Table:
+    """Return models x losses that stand together from a place on among all."""
+    numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns)
+    heads = text_columns([*map(inert_line, part.columns), "model"], numbers)
+    table = Table(style, heads, end=more_slices(part.hidden))
+    for (*words, model), row in by_model(part.cells).items():
+        values = (_value(cell, style) for cell in row[start : start + len(losses)])
+        table.add(*map(inert_line, words), name(model), *values, *[str(row[0].rows)] * bool(part.columns))
+    return table
 
 
 def _long_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name, detail: int) -> list[Table]:
@@ -186,7 +200,7 @@ def _printed(
     text = "\n".join([headline(report, style) + "\n", *texts])
     notes = []
     if any(cell.best for cell in report.cells):
-        notes.append(best_note(in_slices=len(tables) > 1))
+        notes.append(best_note(in_slices=any(part.columns for part in parts)))
     notes += reasons(chain.from_iterable(part.cells for part in parts))
     lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
     return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
@@ -252,7 +266,7 @@ def best_note(*, in_slices: bool) -> str:
 
 def reasons(cells: Iterable[Cell]) -> Iterator[str]:
     """Say why values are no plain numbers."""
-    for cell in cells:
-        if cell.reason:
-            place = "".join(f", {column} {word}" for column, word in cell.slice.items())
-            yield inert_line(f"{cell.loss} of {cell.model}{place}: {cell.reason}")
+    lacking = (cell for cell in cells if cell.reason)
+    for (place, reason), alike in lists_by(lambda cell: (tuple(cell.slice.items()), cell.reason), lacking).items():
+        where = "".join(f", {column} {word}" for column, word in place)
+        yield inert_line(f"{listed([f'{cell.loss} of {cell.model}' for cell in alike], 4)}{where}: {reason}")
