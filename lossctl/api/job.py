@@ -598,8 +598,10 @@ class Job:
     def questions(self, first: Block) -> list[Question]:
         """Settle the task by the first block where the columns did not, and return what is computed.
 
-        Of no rows nothing is concluded: they end in an error, whatever is computed.
+        Of no rows nothing is concluded: they end in an error, whatever is computed. Rows of zero weight say nothing.
         """
+        if first.counts and first.weight is not None:
+            first = first.take(first.weight > 0.0)
         if not self._query.losses:
             if self.task is None and first.rows:
                 self.task = self._task_of_values(first)

@@ -65,6 +65,21 @@ def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64], e
     return Breach(count, row, *(first(test, values, addresses) for test in domain.sides(extent)))
 
 
+def breach_of_live(
+    domain: Domain,
+    values: NDArray[Any],
+    addresses: NDArray[np.int64],
+    weight: Array | None,
+    extent: Extent | None = None,
+) -> Breach:
+    """Find the same among the rows that count: what stands in one of zero weight does not matter, if it is no NaN."""
+    finding = breach(domain, values, addresses, extent)
+    if finding == Breach() or weight is None or (weight > 0.0).all():
+        return finding
+    live = (weight > 0.0) | np.isnan(values).any(axis=0)
+    return breach(domain, values[..., live], addresses[live]) if live.any() else Breach()
+
+
 def first(test: Test, values: NDArray[Any], addresses: NDArray[np.int64]) -> int:
     """Return the address of the first row with a value that passes a test, NEVER if none does; few rows mostly tell."""
     for few in (values[..., :FEW], values):

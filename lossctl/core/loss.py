@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, FRAMES, NO_TREND, Batch, Trend, other_prob, residual
-from lossctl.core.block import breach, judged
+from lossctl.core.block import breach, breach_of_live, judged
 from lossctl.core.domain import (
     CORNERS,
     NON_NEGATIVE,
@@ -292,7 +292,7 @@ class Loss:
         """
         columns = self._by_role(arrays, {"weight": weight, **roles})
         weight = columns.pop("weight", None)
-        loss, form, values, names = checked(self, columns, activation, classes, task, positive_label)
+        loss, form, values, names = checked(self, columns, activation, classes, task, positive_label, weight)
         weights = None if weight is None else _weights(weight, next(iter(values.values())).shape[-1])
         if QUERY in values:
             values, weights = gathered(values, weights)
@@ -742,8 +742,9 @@ def checked(
     classes: object,
     task: str | None,
     positive_label: object = None,
+    weight: object = None,
 ) -> tuple[Loss, Form, Arrays, tuple[str, ...]]:
-    """Bring arrays by role into (width, rows) form and check shapes and domains.
+    """Bring arrays by role into (width, rows) form and check shapes and domains, these where the weight is not 0.
 
     Returns the loss as it takes them, its form, the arrays, and the labels of the classes.
     """
@@ -798,6 +799,9 @@ def checked(
     for role, x in columns.items():
         domain = form.roles[role]
         outside = breach(judged(domain, role, name), x, np.arange(lengths[role]))
+        if outside.first != NEVER and weight is not None:
+            weights = _weights(weight, lengths[role])
+            outside = breach_of_live(judged(domain, role, name), x, np.arange(lengths[role]), weights)
         if outside.first != NEVER:
             value = x[..., outside.first]
             raise DataError(

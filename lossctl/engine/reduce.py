@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, Memo
-from lossctl.core.block import MODULUS, Block, Breach, Defect, breach
+from lossctl.core.block import MODULUS, Block, Breach, Defect, breach, breach_of_live, judged
 from lossctl.core.domain import NON_NEGATIVE
+from lossctl.core.form import CODED
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
 from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
@@ -151,19 +152,42 @@ def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[Ru
     with np.errstate(all="ignore"):
         if block.rows and all(finding.first == NEVER for finding in breaches.values()):
             rows = reduction.evaluate()
+            _leave_blank(rows, block, plan)
         return reduction.state(breaches), rows
 
 
 def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
     """Find the rows outside the domains; roles shared by all models are judged once."""
     values = {check: block.models[check.model or plan.models[0]][check.role] for check in plan.checks}
-    if block.weight is not None:
-        values[WEIGHT] = block.weight[np.newaxis]
     breaches = {
-        check: breach(check.domain, x, block.addresses, block.extents.get(id(x))) for check, x in values.items()
+        check: breach_of_live(check.domain, x, block.addresses, block.weight, block.extents.get(id(x)))
+        for check, x in values.items()
     }
+    if block.weight is not None:
+        breaches[WEIGHT] = breach(NON_NEGATIVE, block.weight[np.newaxis], block.addresses)
     # one side of a flag is kept even where nothing is wrong: the other side may come in another block
     return {check: finding for check, finding in breaches.items() if finding != Breach()}
+
+
+def _leave_blank(rows: Array, block: Block, plan: Plan) -> None:
+    """Make NaN of what is written of rows of zero weight that are outside of a loss's domains."""
+    if block.weight is None or not plan.lines_out or (block.weight > 0.0).all():
+        return
+    place = len(plan.rows_out)
+    lines = [
+        (quantity.model, question, slice(i, i + 1))
+        for i, quantity in enumerate(plan.rows_out)
+        for question in plan.questions
+        if question.row == quantity.term
+    ]
+    for gradient in plan.gradients_out:
+        lines.append((gradient.model, gradient.question, slice(place, place + gradient.width)))
+        place += gradient.width
+    for model, question, written in lines:
+        for role, domain in question.form.roles.items():
+            if role not in CODED:
+                outside = judged(domain, role, plan.activations[model]).outside(block.models[model][role])
+                rows[written, outside] = np.nan
 
 
 class _Lines:
