@@ -236,23 +236,26 @@ def sentences(report: Report) -> Iterator[str]:
         if not row.slice:
             losses = couples.setdefault((row.candidate, row.baseline), {})
             losses.setdefault(row.verdict, []).append(row.loss)
-    for (candidate, base), losses in couples.items() if study.level is not None else ():
-        pieces = [
-            f"{words} {printable(listed(losses[verdict]))}"
-            for verdict, words in (
-                ("better", "is better on"),
-                ("worse", "is worse on"),
-                ("undecided", "is undecided on"),
-            )
-            if verdict in losses
-        ]
-        text = " and ".join([", ".join(pieces[:-1]), pieces[-1]] if len(pieces) > 1 else pieces)
-        yield f"Against {printable(base)}, {printable(candidate)} {text}."
+
+    def outcome(couple: tuple[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+        losses = couples[couple]
+        return couple[1], tuple((verdict, listed(losses[verdict])) for verdict in SIGN if verdict in losses)
+
+    for (base, verdicts), alike in lists_by(outcome, couples if study.level is not None else ()).items():
+        verb = "is" if len(alike) == 1 else "are"
+        pieces = [f"{verb} {verdict} on {printable(losses)}" for verdict, losses in verdicts]
+        candidates = _and([printable(candidate) for candidate, _ in alike])
+        yield f"Against {printable(base)}, {candidates} {_and(pieces)}."
     for best in report.best_sets:
         models = printable(listed(list(best.kept)))
         which = "is the one model that may be best" if len(best.kept) == 1 else "may each be the best model"
         place = f"By {printable(best.loss)}{_place(best.slice)}"
         yield f"{place}, {models} {which} ({level_text(best.level)} model confidence set)."
+
+
+def _and(pieces: Sequence[str]) -> str:
+    """Join pieces of a sentence."""
+    return " and ".join([", ".join(pieces[:-1]), pieces[-1]] if len(pieces) > 1 else pieces)
 
 
 def _place(slice_: Slice) -> str:
