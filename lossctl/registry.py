@@ -292,6 +292,12 @@ def labelled(spec: str) -> tuple[str, Loss]:
         loss = loss_of(spec_of)
         if names().get(fold(label), loss.name) != loss.name:  # or a rule on that loss would judge this one
             raise UsageError(f"loss {spec!r}: {label.strip()} is another loss; take a label that is none")
+        plain = built_in(fold(label))
+        if plain is not None and plain.full_spec != loss.full_spec:
+            raise UsageError(
+                f"loss {spec!r}: {label.strip()} is {plain.full_spec}, and this is {loss.full_spec}; take a label that "
+                "is no loss"
+            )
         return label.strip(), loss
     loss = loss_of(spec)
     return loss.spec, loss

@@ -11,8 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lossctl.api.options import PERCENT, REQUIRED, Choice, Number, Option, Switch, Texts, Tolerances, Whole
+from lossctl.api.options import (
+    PERCENT,
+    REQUIRED,
+    Choice,
+    Kind,
+    Number,
+    Option,
+    Switch,
+    Texts,
+    Tolerances,
+    TolerancesBySlice,
+    Whole,
+)
 from lossctl.cli.config import INSIDE, LIMITS, keys, rule_keys
+from lossctl.gate.rules import OF_REGRESSIONS
 
 HUGE = sys.float_info.max
 TEXT = {"$ref": "#/$defs/text"}
@@ -44,7 +57,7 @@ def schema() -> dict[str, Any]:
                 "properties": {key: described(option) for key, option in rule_keys().items()},
                 "required": ["loss"],
                 "anyOf": [{"required": [limit]} for limit in LIMITS],
-                "dependentRequired": {"decide": ["max-regression"], "confidence": ["max-regression"]},
+                "dependentRequired": {key: ["max-regression"] for key in OF_REGRESSIONS},
             },
         },
     }
@@ -58,22 +71,30 @@ def described(option: Option) -> dict[str, Any]:
 
 
 def values(option: Option) -> dict[str, Any]:
-    """Return the schema of a key's value."""
-    match option.kind:
+    """Return the schema of a key's value; one that weakens a check is none."""
+    match option.strict if isinstance(option.strict, Kind) else option.kind:
         case Switch():
             return {"type": "boolean"}
         case Choice(options=words):
             return {"enum": list(words)}
         case Number() as number:
             return {"type": "integer" if isinstance(number, Whole) else "number", **bounds(number)}
+        case TolerancesBySlice():
+            names = {"pattern": "="}
+            return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": tolerance()}
         case Tolerances():
-            pairs = [[PERCENTAGE, AMOUNT], [AMOUNT, PERCENTAGE]]
-            lists = [{"type": "array", "prefixItems": pair, "items": False, "minItems": 2} for pair in pairs]
-            return {"anyOf": [PERCENTAGE, AMOUNT, *lists]}
+            return tolerance()
         case Texts():
             item = {"type": "string", "pattern": INSIDE} if option.path == "write" else TEXT
             return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
     return TEXT
+
+
+def tolerance() -> dict[str, Any]:
+    """Return the schema of a tolerance."""
+    pairs = [[PERCENTAGE, AMOUNT], [AMOUNT, PERCENTAGE]]
+    lists = [{"type": "array", "prefixItems": pair, "items": False, "minItems": 2} for pair in pairs]
+    return {"anyOf": [PERCENTAGE, AMOUNT, *lists]}
 
 
 def bounds(number: Number) -> dict[str, float]:

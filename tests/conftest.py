@@ -13,6 +13,7 @@ import pytest
 
 from lossctl.__main__ import run
 from lossctl.errors import ExitCode
+from lossctl.results.document import SEAL, Seal
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,6 +39,11 @@ class Outcome:
     def values(self) -> list[float]:
         """The output of -f value."""
         return [float(line) for line in self.out.splitlines()]
+
+
+def resealed(document: dict[str, Any]) -> str:
+    """Return a report that was changed with a seal that fits, as if lossctl had written it so."""
+    return json.dumps({**document, SEAL: Seal.of(document)})
 
 
 Lossctl = Callable[..., Outcome]

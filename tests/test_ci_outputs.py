@@ -68,7 +68,9 @@ def report(
 
 
 def failed(number: int = 0, **facts: Any) -> Check:
-    return replace(PASSED, **{"id": f"mae.max{number}", "status": "fail", "value": 2.0, "margin": -1.0, **facts})
+    return replace(
+        PASSED, **{"id": f"mae.max{number}", "status": "fail", "blocks": True, "value": 2.0, "margin": -1.0, **facts}
+    )
 
 
 @pytest.fixture
@@ -112,17 +114,18 @@ def test_junit_has_a_case_for_every_rule_and_slice(broken: Callable[..., Any]) -
 
 @pytest.mark.parametrize("status", ORDER)
 def test_junit_tells_what_broke_from_what_was_not_decided(status: str) -> None:
-    text = to_junit(report(replace(PASSED, status=status)))  # type: ignore[arg-type]
-    JUNIT.validate(text)
-    tags = [child.tag for case in ElementTree.fromstring(text).iter("testcase") for child in case]
-    broken, open_ = status in ("fail", "undefined", "missing"), status in ("insufficient", "skipped")
-    assert tags == (["failure"] if broken else ["skipped"] if open_ else [])
+    for blocks in (False, True):
+        text = to_junit(report(replace(PASSED, status=status, blocks=blocks)))  # type: ignore[arg-type]
+        JUNIT.validate(text)
+        tags = [child.tag for case in ElementTree.fromstring(text).iter("testcase") for child in case]
+        open_ = status in ("insufficient", "skipped")
+        assert tags == (["failure"] if blocks else ["skipped"] if open_ else [])
 
 
 @given(st.text(alphabet=st.characters(), max_size=30))
 def test_no_text_breaks_junit(text: str) -> None:
     check = failed(model=text, id=text, message=text, slice={text: text}, rule=text)
-    made = to_junit(report(check, replace(check, status="skipped"), advice=(text,)))
+    made = to_junit(report(check, replace(check, status="skipped", blocks=False), advice=(text,)))
     JUNIT.validate(made)
     assert made.encode()
     root = ElementTree.fromstring(made)
@@ -168,7 +171,7 @@ def test_at_most_ten_annotations(lossctl: Lossctl) -> None:
     assert len(lines) == 11
     assert [f"mae.max{number} " in line for number, line in zip(range(24, 14, -1), lines, strict=False)] == [True] * 10
     assert lines[-1].startswith("::notice title=lossctl check::fail")
-    assert lines[-1].endswith("15 more are not shown here")
+    assert lines[-1].endswith("16 more are not shown here")
 
 
 def test_the_toolkits_escapes() -> None:
@@ -180,7 +183,7 @@ def test_the_toolkits_escapes() -> None:
 def test_no_text_ends_or_makes_a_workflow_command(text: str) -> None:
     made = to_github(report(failed(model=text, id=text, message=text, rule=text), advice=(text,), baseline=text))
     lines = made.split("\n")
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert lines[-1] == ""
     assert all(COMMAND.fullmatch(line) for line in lines[:-1])
     if text.isprintable():
@@ -268,6 +271,9 @@ def test_json_fits_its_schema_and_the_issues_example(broken: Callable[..., Any])
         "n": 33,
         "ci": None,
         "message": "1.09091 is above 0.5, by 0.590909",
+        "n_effective": None,
+        "critical": False,
+        "blocks": True,
     }
 
 

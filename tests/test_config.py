@@ -143,7 +143,7 @@ KINDS = [  # option, default; (file, value); (environment, value); (command line
     (
         "on_insufficient",
         None,
-        ('on-insufficient = "warn"', "warn"),
+        ('on-insufficient = "fail"', "fail"),
         ("fail", "fail"),
         (["--on-insufficient", "warn"], "warn"),
     ),
@@ -188,7 +188,7 @@ def test_switches_of_two_sides(project: Path, monkeypatch: pytest.MonkeyPatch) -
     assert resolved("check", "p.csv")["progress"] is False
     assert resolved("check", "p.csv", "--progress")["progress"] is True
     monkeypatch.setenv("LOSSCTL_QUIET", "TRUE")
-    assert resolved("check", "p.csv")["quiet"] is True
+    assert resolved("compare", "p.csv")["quiet"] is True
 
 
 def test_an_empty_variable_is_as_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +282,8 @@ def test_rules_accumulate_over_the_levels(project: Path, monkeypatch: pytest.Mon
         ("max", "r=3", "command line"),
         ("max-slice", "huber:delta=1=0.5", "command line"),
     )
-    assert [(rule.loss, rule.max) for rule in found.rules] == [("mae", 3.0)]
+    assert [(rule.loss, rule.max) for rule in found.rules] == [("mae", 3.0), ("mse", 1.0), ("rmse", 2.0)]
+    assert found.typed_rules["max"] == ("mae=2", "r=3")
 
 
 def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,11 +305,11 @@ def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monk
     assert (found["target"], found["digits"]) == (None, 3)
     assert resolved("check", "x", "--no-config")["digits"] == 5
     monkeypatch.setenv("LOSSCTL_NO_CONFIG", "1")
-    assert resolved("check", "x").file is None
+    assert resolved("compare", "x").file is None
     assert resolved("check", "x", "--config", project / "pyproject.toml")["target"] == "root"
     monkeypatch.setenv("LOSSCTL_NO_CONFIG", "0")
     monkeypatch.setenv("LOSSCTL_CONFIG", "../lossctl.toml")
-    assert resolved("check", "x")["target"] == "a"
+    assert resolved("compare", "x")["target"] == "a"
 
 
 def test_without_a_repository_the_search_goes_on(project: Path) -> None:
@@ -464,7 +465,7 @@ RIGHT = [
     'output = ["r.md", "junit:ci/report.xml", "json:..x/a..b/...", "a:b:c.md"]',
     "all-pairs = true\nci-method = 'bootstrap'\nresamples = 500\nseed = 0\ncluster = 'u'\ntime = 't'\nhorizon = 3",
     "power = '2%'\nworst = 5\nmin-slice = 30.0",
-    "baseline = 'main.json'\ndecide = 'significant'\nmin-slice = 0\non-insufficient = 'fail'",
+    "baseline = 'main.json'\ndecide = 'noninferior'\nmin-slice = 0\non-insufficient = 'fail'",
     "check = []",
     "[[check]]\nloss = 'huber:delta=1'\nmax = 1e-3\nmin = -4\nmax-slice = 0\nby = 'region,year'\nlevel = 'warn'",
     "[[check]]\nloss = 'mae'\nmax-regression = 0",

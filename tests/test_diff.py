@@ -14,7 +14,7 @@ import pytest
 
 from lossctl.api.diff import diff
 from lossctl.errors import UsageError
-from tests.conftest import Lossctl
+from tests.conftest import Lossctl, resealed
 from tests.test_check import Pipe
 from tests.test_ci_outputs import obeyed
 
@@ -69,10 +69,10 @@ def test_a_bias_is_better_nearer_to_0(lossctl: Lossctl, write: Write, make: Call
     old = make("old", "-p", "m=a", "-l", "mbe")
     document = json.loads(old.read_text())
     document["results"][0]["value"] = -2.0
-    old.write_text(json.dumps(document))
+    old.write_text(resealed(document))
     new = old.with_name("new.json")
     document["results"][0]["value"] = 1.0
-    new.write_text(json.dumps(document))
+    new.write_text(resealed(document))
     assert changes(lossctl("diff", old, new, "-f", "json"))["m", "mbe", ""] == (-2.0, 1.0, -1.0, -50.0, "better")
 
 

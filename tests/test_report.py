@@ -12,7 +12,7 @@ import pytest
 
 import lossctl
 from lossctl.__main__ import run
-from tests.conftest import ROOT
+from tests.conftest import ROOT, resealed
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
 OPTIONS: dict[str, Any] = {"target": "progression", "pred": ["linear", "forest"], "losses": ["mae", "huber:delta=20"]}
@@ -147,6 +147,6 @@ def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
         lossctl.Report.load(tmp_path / "y.json")
     document = json.loads(REPORTS["compare"]().to_json())
     document["comparisons"][0]["verdict"] = "perhaps"
-    (tmp_path / "z.json").write_text(json.dumps(document))
+    (tmp_path / "z.json").write_text(resealed(document))
     with pytest.raises(lossctl.DataError, match=r'comparisons\[0\].verdict is "perhaps", and one of better, worse'):
         lossctl.Report.load(tmp_path / "z.json")

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Unpack
 
 from lossctl.api.compare import weigh
-from lossctl.api.evaluate import ROUGH, evaluate
+from lossctl.api.evaluate import ROUGH, answer
 from lossctl.api.options import InputOptions, Names, Note, RuleTable, options_of
 from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled, with_arguments
-from lossctl.core.loss import Loss
+from lossctl.core.loss import Loss, merit
 from lossctl.engine.paired import PairedBounds
+from lossctl.engine.plan import TARGET, Couple
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
 from lossctl.files import exists, explained
-from lossctl.gate.judge import MIN_SLICE, OnInsufficient, Terms, conclude, judge, lay_out, slicings_of
+from lossctl.gate.judge import (
+    MIN_SLICE,
+    OnInsufficient,
+    RuleCase,
+    Terms,
+    conclude,
+    expected_alarms,
+    judge,
+    judge_dropped,
+    lay_out,
+    slicings_of,
+)
 from lossctl.gate.rules import (
     CONFIDENCE,
     KINDS,
+    OF_REGRESSIONS,
     Bound,
     Decide,
+    Dropped,
     Kind,
     Rule,
     Tolerance,
+    dropped_rule,
     limit_rule,
     merged,
     regression_rule,
+    slice_tolerance,
 )
 from lossctl.io.atomic import check_writable, write_text
+from lossctl.io.blocks import targets_beside
 from lossctl.io.reports import is_report, read_report
-from lossctl.io.select import split_name
+from lossctl.io.select import Selection, split_name
+from lossctl.io.table import Table
 from lossctl.output.text import slice_text
 from lossctl.registry import labelled, loss_of, with_tables
-from lossctl.results.report import Cell, Check, Place, Report, SavedReport
+from lossctl.results.report import Cell, Check, First, Place, Report, SavedReport
 from lossctl.version import __version__
 
 
@@ -51,12 +69,16 @@ def check(
     rules: Sequence[RuleTable] = (),
     baseline: str | None = None,
     decide: str = "point",
+    slice_tolerance: Names = None,
+    critical_slice: Names = None,
     cluster: str | None = None,
     time: str | None = None,
     horizon: int = 1,
     max_dropped: str | int | None = None,
     min_slice: int = MIN_SLICE,
+    min_rows: int | None = None,
     on_insufficient: OnInsufficient | None = None,
+    allow_same: bool = False,
     baseline_optional: bool = False,
     save_baseline: str | None = None,
     configured: bool = False,
@@ -79,14 +101,21 @@ def check(
         A saved report, a file or folder of predictions, or the name of a model.
     decide
         point, significant (a regression must be proven) or noninferior (that there is none must be proven).
+    slice_tolerance
+        `[LOSS=]TOLERANCE`: what `max_regression` allows in slices instead.
+    critical_slice
+        `COLUMN=VALUE`: a slice that must be decided and hold, without `slice_tolerance`; others then only warn.
     cluster, time, horizon
         How rows depend on each other, for statistical decisions, as `compare` takes them.
     max_dropped
-        The rows, as 5 or `2%`, of an input that may be left out by `missing` and `bad_rows`; more are a DataError.
-    min_slice
-        The rows that a slice needs to be judged.
+        The rows, as 5 or `2%`, of an input that may be left out by `missing`, `bad_rows` and `id_missing`: a rule
+        of its own. By default none may.
+    min_slice, min_rows
+        The rows that a slice, and that any decision needs; without `min_rows` statistical ones need 30.
     on_insufficient
         warn: what could not be decided never blocks; fail: every slice that could not be decided does.
+    allow_same
+        Whether a prediction may be the column of the target, which is a UsageError otherwise.
     baseline_optional
         A baseline that does not exist leaves its rules out, with a warning.
     save_baseline
@@ -122,11 +151,11 @@ def check(
     inputs = {name: arguments[name] for name in options if name not in ("by", "note")}
     note = options.get("note") or silent
     stated = StatedRules.read(arguments, rules, arguments["decide"])
-    _check_purpose(stated, baseline, save_baseline, decide, baseline_optional)
+    dropped = None if max_dropped is None else dropped_rule(str(max_dropped))
+    _check_purpose(stated, baseline, save_baseline or dropped, decide, baseline_optional)
     subject = subject_of(data, stated, by, inputs, note)
     reference = baseline_of(baseline) if baseline is not None and stated else None
-    if options.get("bad_rows") == "drop" and max_dropped is None:
-        raise UsageError("--bad-rows drop: a check takes it with a limit only, as --max-dropped 5 or --max-dropped 1%")
+    ages = [subject.age, *([age(reference.report, BaselineError)] if reference and reference.report else [])]
     statistical = next((bound.rule for bound in subject.bounds if bound.rule.decide != "point"), None)
     if reference is not None and reference.report is not None and statistical is not None:
         raise UsageError(
@@ -146,35 +175,51 @@ def check(
     rows = None
     if statistical is not None and reference is not None:
         rows = {"cluster": cluster, "time": time, "horizon": horizon}
-    report, evidence = subject.evaluate(reference, rows)
+    report, evidence = subject.evaluate(reference, rows, arguments["allow_same"])
     absent = absent or absence(reference, lambda: report.models, accept, baseline_optional)
     reference = None if absent else reference
-    if max_dropped is not None:
-        _check_dropped(report, str(max_dropped))
     candidates = _candidates(report, reference)
     if not candidates:
         raise UsageError(f"--baseline {baseline}: is the only model, so there is no candidate")
     cells = _baseline_cells(reference, report, subject, candidates, accept)
     cases = lay_out(subject.bounds, candidates, report.cells, cells, subject.by)
-    no_baseline = "there is no baseline" if absent else None
-    checks = judge(cases, Terms(arguments["min_slice"], no_baseline, len(candidates) > 1, evidence))
+    alike = _alike(reference, report, candidates, cells)
+    terms = Terms(
+        min_slice=arguments["min_slice"],
+        min_rows=arguments["min_rows"],
+        no_baseline="there is no baseline" if absent else None,
+        several=len(candidates) > 1,
+        evidence=evidence,
+        gaps=_gaps(reference, report),
+        left_out={tuple(entry.slice.items()): entry.rows for entry in report.left_out},
+        alike=alike,
+    )
+    checks = judge(cases, terms)
+    alarms = expected_alarms(cases, checks)
+    checks += _dropped(report, candidates, dropped, always=dropped is not None) if stated or dropped else []
     judgement = conclude(checks, on_insufficient)
-    verdict = judgement.verdict if stated else None
+    verdict = judgement.verdict if checks else None
     warnings = [text for text in report.warnings if not text.startswith(ROUGH)]  # no interval of a value decides
-    warnings += [*subject.notes, *([absent] if absent else [])]
+    warnings += [*subject.notes, *filter(None, ages), *([absent] if absent else []), *alarms]
+    warnings += [f"{model}: {text}" for model, text in alike.items()]
+    warnings += [
+        f"{model}: its prediction is the target in every row" for base, model in report.alike if base == TARGET
+    ]
     if save_baseline is not None:
-        if verdict in (None, "pass"):
-            write_text(save_baseline, subject.baseline_json(report, candidates))
-            note(f"baseline saved to {save_baseline}")
+        drift = None if verdict not in (None, "pass") else Drift.of(reference, cells, cases, terms)
+        if drift is None or drift.excess:
+            why = f"the verdict is {verdict}" if drift is None else drift.excess
+            warnings.append(f"{save_baseline}: the baseline is not saved, as {why}")
         else:
-            warnings.append(f"{save_baseline}: the baseline is not saved, as the verdict is {verdict}")
+            write_text(save_baseline, subject.baseline_json(report, candidates, drift.first))
+            note(f"baseline saved to {save_baseline}")
     return replace(
         report,
         version=__version__,
         warnings=tuple(warnings),
         plugins=(),
         best_sets=(),
-        checks=tuple(checks),
+        checks=judgement.checks,
         verdict=verdict,
         advice=() if verdict in (None, "pass") else _advice(subject, reference, checks, accept, more, rows),
         command="check",
@@ -185,13 +230,16 @@ def check(
 
 
 def _check_purpose(
-    stated: StatedRules, baseline: str | None, save_baseline: str | None, decide: str, baseline_optional: bool
+    stated: StatedRules, baseline: str | None, else_done: object, decide: str, baseline_optional: bool
 ) -> None:
-    """Raise UsageError where there is nothing to check, or rules and baseline do not go together."""
+    """Raise UsageError where there is nothing to check, or rules and baseline do not go together.
+
+    else_done: what is done without rules, if anything.
+    """
     if baseline_optional and baseline is None:
         raise UsageError("--baseline-optional: there is no --baseline that it could speak of")
     rules = [*stated.of_file, *stated.of_command]
-    if not rules and save_baseline is None:
+    if not rules and else_done is None:
         raise UsageError(
             "nothing to check: give a rule such as --max rmse=0.35, or --baseline main.json --max-regression rmse=2%, "
             "or [[check]] tables in a configuration file"
@@ -204,18 +252,66 @@ def _check_purpose(
         raise UsageError(f"{option}: no rule compares with a baseline; add one such as --max-regression rmse=2%")
 
 
-def _check_dropped(report: Report, limit: str) -> None:
-    """Raise DataError where more rows of an input were left out than a number or percentage."""
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(%?)", limit.strip())
-    if match is None or ("." in match[1] and not match[2]):
-        raise UsageError(f"--max-dropped {limit!r}: a number of rows, or a percentage such as 2%, is needed")
-    for entry in report.inputs:
-        most = float(match[1]) * entry.rows / 100 if match[2] else float(match[1])
-        if entry.rows - entry.used > most:
-            raise DataError(
-                f"{entry.path}: {entry.rows - entry.used} of {entry.rows} rows were left out, and --max-dropped allows "
-                f"{limit}"
-            )
+def _dropped(report: Report, candidates: Sequence[str], rule: Dropped | None, *, always: bool) -> list[Check]:
+    """Judge how many rows of the candidates were left out; unless `always`, only where some were."""
+    sources = [source for source in report.inputs if source.model in candidates and (always or source.left_out)]
+    return [judge_dropped(source, rule or Dropped(), len(candidates) > 1) for source in sources]
+
+
+def _gaps(reference: Baseline | None, report: Report) -> dict[str, int]:
+    """Return how many rows each model alone leaves out, which the baseline among them has."""
+    name = "" if reference is None else reference.name
+    return {source.model: source.lacks[name] for source in report.inputs if source.lacks.get(name)}
+
+
+def _alike(
+    reference: Baseline | None, report: Report, candidates: Sequence[str], cells: Mapping[Place, Cell]
+) -> dict[str, str]:
+    """Return the candidates that are the baseline, and in what: in the predictions of every row, or in every value."""
+    if reference is None:
+        return {}
+    same = [model for base, model in report.alike if base == reference.name]
+    alike = dict.fromkeys(same, "the predictions are those of the baseline in every row")
+    for model in candidates:
+        pairs = [(cell, cells[cell.place]) for cell in report.cells if cell.model == model and cell.place in cells]
+        if pairs and reference.kind == "report" and all(cell.value == base.value for cell, base in pairs):
+            alike[model] = "every value is that of the baseline"
+    return alike
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a line of baselines, each saved beside the one before, has come from its first values.
+
+    first: the values to keep with the next one: the first, or better ones that came since. excess: why the next one
+    must not be saved, empty where it may.
+    """
+
+    first: tuple[First, ...] = ()
+    excess: str = ""
+
+    @classmethod
+    def of(
+        cls, reference: Baseline | None, cells: Mapping[Place, Cell], cases: Sequence[RuleCase], terms: Terms
+    ) -> Drift:
+        """Judge the candidates' values by the first ones as if these were the baseline. cells: of the baseline."""
+        saved = reference.report.report.first if reference and reference.report else ()
+        values = {(entry.model, entry.loss, tuple(entry.slice.items())): entry for entry in saved}
+        first: dict[Place, First] = dict(values)
+        for case in cases:
+            cell, base = case.cell, case.baseline
+            if not case.bound.rule.compares or cell is None or base is None or not math.isfinite(base.value):
+                continue
+            start = values[base.place].value if base.place in values else base.value
+            point = replace(case.bound, rule=replace(case.bound.rule, decide="point"))
+            [check] = judge([replace(case, bound=point, baseline=replace(base, value=start))], replace(terms, gaps={}))
+            if check.status in ("fail", "warn", "undefined"):
+                where = f" of {slice_text(case.slice)}" if case.slice else ""
+                return cls(excess=f"{case.bound.label}{where} would drift from the first baseline: {check.message}")
+            better = merit(cell.value, case.bound.direction) < merit(start, case.bound.direction)
+            first.pop(base.place, None)
+            first[cell.place] = First(*cell.place[:2], cell.slice, cell.value if better else start)
+        return cls(tuple(first.values()))
 
 
 def _check_writable(path: str, files: Sequence[str] | None, reference: Baseline | None) -> None:
@@ -280,6 +376,8 @@ class StatedRules:
 
     of_file: tuple[Rule, ...]
     of_command: tuple[Rule, ...]
+    slice_tolerances: tuple[tuple[str, Tolerance], ...] = ()
+    critical: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, arguments: Mapping[str, Any], tables: Sequence[RuleTable], decide: Decide) -> StatedRules:
@@ -288,7 +386,8 @@ class StatedRules:
         of_file = tuple(rule for table in tables for rule in table_rules(table, decide))
         of_command = [limit_rule(kind, text) for kind in limits for text in as_list(arguments[kind.replace("-", "_")])]
         of_command += [regression_rule(text, decide) for text in as_list(arguments["max_regression"])]
-        return cls(of_file, tuple(of_command))
+        tolerances = tuple(map(slice_tolerance, as_list(arguments["slice_tolerance"])))
+        return cls(of_file, tuple(of_command), tolerances, tuple(as_list(arguments["critical_slice"])))
 
     def __bool__(self) -> bool:
         return bool(self.of_file or self.of_command)
@@ -303,7 +402,32 @@ class StatedRules:
                 raise UsageError(f"{rule.origin}: {error}") from None
             return Bound(rule, label, loss.spec, loss.direction)
 
-        return merged([bind(rule) for rule in self.of_file], [bind(rule) for rule in self.of_command])
+        bounds, notes = merged([bind(rule) for rule in self.of_file], [bind(rule) for rule in self.of_command])
+        return self._in_slices(bounds, find), notes
+
+    def _in_slices(self, bounds: Sequence[Bound], find: Callable[[str], tuple[str, Loss]]) -> list[Bound]:
+        """Return rules with what --slice-tolerance and --critical-slice say of slices."""
+        tolerances: dict[str, Tolerance] = {}
+        for loss, tolerance in self.slice_tolerances:
+            label = find(loss)[0] if loss else ""
+            if not any(bound.rule.compares and label in ("", bound.label) for bound in bounds):
+                raise UsageError(f"--slice-tolerance {loss or tolerance.text}: no --max-regression rule is on it")
+            if label in tolerances:
+                raise UsageError(f"--slice-tolerance {loss or tolerance.text}: is given twice")
+            tolerances[label] = tolerance
+        if wrong := [name for name in self.critical if "=" not in name]:
+            raise UsageError(f"--critical-slice {wrong[0]}: is not COLUMN=VALUE, as in region=EU")
+        return [
+            replace(
+                bound,
+                rule=replace(
+                    bound.rule,
+                    slice_tolerance=tolerances.get(bound.label, tolerances.get("", bound.rule.slice_tolerance)),
+                    critical=tuple(dict.fromkeys((*bound.rule.critical, *self.critical))),
+                ),
+            )
+            for bound in bounds
+        ]
 
 
 def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
@@ -319,15 +443,16 @@ def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
     ]
     if table.max_regression is not None:
         tolerance = Tolerance(*table.max_regression)
-        texts = [f"{_number(part)}{sign}" for part, sign in zip(tolerance, ("%", ""), strict=True) if part is not None]
         decide = decide if table.decide is None else table.decide
-        rules.append(Rule(table.loss, "max-regression", ",".join(texts), origin, tolerance=tolerance, decide=decide))
-    elif table.decide is not None or table.confidence is not None:
-        raise UsageError(f"{origin}: decide and confidence go with max-regression, which is not there")
+        rule = Rule(table.loss, "max-regression", tolerance.text, origin, tolerance=tolerance, decide=decide)
+        rules.append(replace(rule, slice_tolerance=table.slice_tolerance, tolerances=table.tolerances or {}))
+    elif any((table.decide, table.confidence, table.slice_tolerance, table.tolerances)):
+        raise UsageError(f"{origin}: {listed(list(OF_REGRESSIONS))} go with max-regression, which is not there")
     if not rules:
         raise UsageError(f"{origin}: says nothing of {table.loss}; it needs one of {listed(list(KINDS))}")
     confidence = CONFIDENCE if table.confidence is None else table.confidence
-    return [replace(rule, by=tuple(table.by) or None, level=table.level, confidence=confidence) for rule in rules]
+    by, critical = tuple(table.by) or None, tuple(table.critical)
+    return [replace(rule, by=by, level=table.level, confidence=confidence, critical=critical) for rule in rules]
 
 
 def _number(value: float) -> str:
@@ -399,6 +524,7 @@ class CheckedData:
     note: Note
     files: Sequence[str] | None
     notes: Sequence[str] = ()
+    age: str | None = None
 
     def models(self) -> Sequence[str] | None:
         """Return the names of the models if they can be known before the work."""
@@ -410,11 +536,12 @@ class CheckedData:
         return query.selection(tables, names).models
 
     def evaluate(
-        self, reference: Baseline | None, rows: Mapping[str, Any] | None
+        self, reference: Baseline | None, rows: Mapping[str, Any] | None, allow_same: bool
     ) -> tuple[Report, PairedBounds | None]:
         """Return the values of the candidates, and of the baseline if that is a model or predictions.
 
-        rows: how rows depend on each other, where a decision rests on them; then with paired intervals.
+        rows: how rows depend on each other, where a decision rests on them; then with paired intervals. allow_same:
+        whether a prediction may be the column of the target.
         """
         data = self.data
         if reference is not None and reference.kind == "predictions":
@@ -426,13 +553,22 @@ class CheckedData:
                     "baselines; give one -p, or the name of a model as the baseline"
                 )
             data = [*self.files, f"{reference.name}={reference.path}"]
-        if reference is not None and rows is not None:
-            return weigh(data, reference.name, note=self.note, **rows, **self.options)
-        return evaluate(data, note=self.note, **self.options), None
 
-    def baseline_json(self, report: Report, candidates: Sequence[str]) -> str:
-        """Return the text of a baseline of these candidates."""
-        return report.of_models(candidates).to_json()
+        def inspect(tables: Sequence[Table], selection: Selection) -> list[Couple]:
+            if not allow_same:
+                check_not_target(tables, selection)
+            if reference is not None and reference.kind == "predictions" and not as_list(self.options.get("id")):
+                check_order_known(tables, selection, reference)
+            baselines = [model for model in selection.models if reference is not None and model == reference.name]
+            return [(base, model) for base in (TARGET, *baselines) for model in selection.models if model != base]
+
+        if reference is not None and rows is not None:
+            return weigh(data, reference.name, inspect=inspect, note=self.note, **rows, **self.options)
+        return answer(Query(data, {**self.options, "note": self.note}), inspect=inspect)
+
+    def baseline_json(self, report: Report, candidates: Sequence[str], first: tuple[First, ...]) -> str:
+        """Return the text of a baseline of these candidates. first: the values of the first of its line."""
+        return replace(report.of_models(candidates), first=first).to_json()
 
     def accept_command(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that saves the values, and those of further losses, as a baseline."""
@@ -469,8 +605,13 @@ class CheckedReport:
         """Return the names of the models."""
         return self.saved.report.models
 
+    @property
+    def age(self) -> str | None:
+        """A note on the version that wrote the report; raises DataError where that counts otherwise."""
+        return age(self.saved, DataError)
+
     def evaluate(
-        self, reference: Baseline | None, rows: Mapping[str, Any] | None
+        self, reference: Baseline | None, rows: Mapping[str, Any] | None, allow_same: bool
     ) -> tuple[Report, PairedBounds | None]:
         """Return the report; raise UsageError where rows would be needed."""
         if reference is not None and reference.kind == "predictions":
@@ -485,9 +626,9 @@ class CheckedReport:
             )
         return self.saved.report, None
 
-    def baseline_json(self, report: Report, candidates: Sequence[str]) -> str:
+    def baseline_json(self, report: Report, candidates: Sequence[str], first: tuple[First, ...]) -> str:
         """Return the text of a baseline of these candidates, made when and by what the report was."""
-        return self.saved.of_models(candidates)
+        return self.saved.of_models(candidates, first)
 
     def accept_command(self, path: str, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that saves the report as a baseline."""
@@ -532,7 +673,51 @@ def reports_among(files: Sequence[str]) -> list[str]:
     return [file for file in files if is_report(split_name(file)[1])]
 
 
+def check_not_target(tables: Sequence[Table], selection: Selection) -> None:
+    """Raise UsageError for a model whose prediction is the column of the target."""
+    target = selection.target
+    for model, roles in selection.slots.items():
+        slot = roles.get("pred")
+        if slot is None or target is None or set(slot.columns).isdisjoint(target.columns):
+            continue
+        if slot.table == target.table or _one_file(tables[slot.table].label, tables[target.table].label):
+            raise UsageError(
+                f"{printable(model)}: its prediction, column {slot.named()}, is the column of the target, which any "
+                "rule passes; name another with -p, or allow it with --allow-same"
+            )
+
+
+def _one_file(first: str, second: str) -> bool:
+    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
+
+
+def check_order_known(tables: Sequence[Table], selection: Selection, reference: Baseline) -> None:
+    """Raise UsageError for a baseline's predictions of which nothing says that they are in the candidate's order."""
+    slot = selection.slots[reference.name].get("pred")
+    if slot is None or selection.target is None or slot.table == selection.target.table:
+        return
+    if slot.table not in targets_beside(tables, selection):
+        columns = ",".join(map(printable, selection.target.columns))
+        raise UsageError(
+            f"--baseline {printable(reference.text)}: nothing says that its rows are in the order of the candidate's: "
+            f"pair them by a key, --id COLUMN, or add the target, column {columns}, to it; or give a report of it "
+            "(--save-baseline)"
+        )
+
+
 # the baseline --------------------------------------------------------------------------------------------------------
+
+
+def age(saved: SavedReport, error: type[BaselineError] | type[DataError]) -> str | None:
+    """Return a note where another minor version wrote a report; raise an error where another major one did."""
+    version, now = saved.report.version, __version__
+    if version.split(".")[0] != now.split(".")[0]:
+        raise error(
+            f"{saved.label}: was written by lossctl {printable(version)}, another major version than {now}; "
+            "write it anew"
+        )
+    other = version.split(".")[:2] != now.split(".")[:2]
+    return f"{saved.label}: was written by lossctl {printable(version)}, and this is {now}" if other else None
 
 
 @dataclass(frozen=True)

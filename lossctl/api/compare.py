@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Unpack
 
-from lossctl.api.evaluate import answer
+from lossctl.api.evaluate import Inspect, answer
 from lossctl.api.options import CompareOptions, Dependence, InputOptions, options_of
 from lossctl.api.query import Query, with_arguments
 from lossctl.engine.paired import PairedBounds
@@ -93,9 +93,10 @@ def weigh(
     cluster: str | None = None,
     time: str | None = None,
     horizon: int = 1,
+    inspect: Inspect | None = None,
     **options: Unpack[InputOptions],
 ) -> tuple[Report, PairedBounds]:
-    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too.
+    """Compare models with a baseline as `compare` does; return what bounds can be asked of, too. inspect: of `answer`.
 
     Raises BaselineError where there is no such model.
     """
@@ -109,7 +110,7 @@ def weigh(
             raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {listed(list(models))}")
         return replace(design(models), baseline=baseline, pairs=couples(models, baseline, False))
 
-    report, weighed = answer(query, make, (cluster, time))
+    report, weighed = answer(query, make, (cluster, time), inspect)
     assert weighed is not None
     return report, weighed
 

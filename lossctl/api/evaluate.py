@@ -25,7 +25,7 @@ from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
 from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Scope, Settings, all_slices
-from lossctl.engine.plan import Design, Plan, Quantity, Question
+from lossctl.engine.plan import Couple, Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
 from lossctl.errors import DataError, UsageError, listed, printable
@@ -35,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import WITHIN, Selection, key_columns
 from lossctl.io.table import Kind, Table, Texts, decoded
-from lossctl.results.report import Cells, Input, Report, Study, Units, WorstRow
+from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Units, WorstRow
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lossctl.engine.paired import PairedBounds
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
+Inspect = Callable[[Sequence[Table], Selection], Sequence[Couple]]
 KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
 
 
@@ -180,12 +181,16 @@ def evaluate(
 
 
 def answer(
-    query: Query, make_design: MakeDesign | None = None, units: tuple[str | None, str | None] = (None, None)
+    query: Query,
+    make_design: MakeDesign | None = None,
+    units: tuple[str | None, str | None] = (None, None),
+    inspect: Inspect | None = None,
 ) -> tuple[Report, PairedBounds | None]:
     """Answer a query: open, select, decide, look ahead, plan, run, finish.
 
     make_design: how the models of these names are compared; with a comparison come its bounds. units: the columns
-    that tell clusters and times, where rows are not independent.
+    that tell clusters and times, where rows are not independent. inspect: judges what was selected, and returns the
+    couples of models of which it is to be told whether they predict the same.
     """
     options = query.options
     tables, names, paths = query.opened()
@@ -196,6 +201,7 @@ def answer(
     selection = query.selection(tables, names, units)
     for text in selection.notes:
         query.tell(text)
+    watched = () if inspect is None else inspect(tables, selection)
     design = None if make_design is None else make_design(tuple(selection.models))
     threads = _threads(options["threads"], tables)
     keep_rows = rows_out is not None or options["worst"] > 0
@@ -208,7 +214,16 @@ def answer(
     questions: list[Question] = []
     reports = [
         _one_pass(
-            query, tables, selection, job, rows, design=design, threads=threads, questions=questions, output=output
+            query,
+            tables,
+            selection,
+            job,
+            rows,
+            design=design,
+            threads=threads,
+            questions=questions,
+            output=output,
+            watched=watched,
         )
         for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
@@ -226,6 +241,7 @@ def _one_pass(
     threads: int,
     questions: list[Question],
     output: int | None,
+    watched: Sequence[Couple],
 ) -> tuple[Report, PairedBounds | None]:
     """Look ahead, plan, run and finish. output: the one of several outputs whose rows count, None for all together.
 
@@ -272,6 +288,7 @@ def _one_pass(
         classes=job.rule.classes,
         trend=trend,
         asides=job.asides(),
+        watched=watched,
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
     if all(table.rows is not None for table in tables):
@@ -524,11 +541,15 @@ def made_report(
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
     slicings = all_slices(state, plan, labels)
     cells = finish.cells(slicings)
-    inputs = []
+    inputs, absent = [], reader.absent_keys()
     for model in plan.models:
         table = reader.tables[_table(reader, model)]
         read = state.read + sum(map(len, table.bad_rows.values()))
-        inputs.append(Input(model, table.label, digest, read, rows, digest_used, dropped))
+        place, gaps = _table(reader, model), state.gaps
+        lacks = {name: gaps.alone[model, name] + absent[place, _table(reader, name)] for name in plan.models}
+        lacks = {name: count for name, count in lacks.items() if count and name != model}
+        missing, unpaired = gaps.models[model], max(absent[-1, -1], *reader.unpaired().values(), 0)
+        inputs.append(Input(model, table.label, digest, read, rows, digest_used, dropped, missing, lacks, unpaired))
     report = Report(
         cells,
         tuple(inputs),
@@ -541,6 +562,8 @@ def made_report(
         reading=job.reading,
         worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
         units=_units(assumptions, slicings[0][0], reader, query.options["ci"] is not None),
+        left_out=tuple(_left_out(state, labels)),
+        alike=frozenset(plan.watched) - state.unlike,
     )
     if plan.design is None:
         return report, None
@@ -583,6 +606,13 @@ def _units(assumptions: Assumptions, everything: Scope, reader: BlockReader, int
     if slot is None or not of_sets or not intervals:
         return None
     return Units(slot.columns[0], assumptions.units(everything, of_sets[0]))
+
+
+def _left_out(state: RunState, labels: Mapping[str, Sequence[tuple[str, ...]]]) -> Iterator[LeftOut]:
+    """Yield how many rows of each slice were left out."""
+    for (name, code), rows in state.gaps.slices.items():
+        words = labels[name][code]
+        yield LeftOut(dict(zip(name.split(",") if len(words) > 1 else [name], words, strict=True)), rows)
 
 
 WRONG: Final = {  # with a row that is left out

@@ -20,6 +20,7 @@ from datetime import date
 from functools import cache
 from inspect import Parameter
 from numbers import Real
+from types import EllipsisType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypedDict
 
 from lossctl.errors import UsageError, printable
@@ -358,6 +359,22 @@ class Tolerances(Kind):
         return all(0.0 <= as_float(part) < math.inf for part in value if part is not None)
 
 
+class TolerancesBySlice(Kind):
+    """Tolerances of a file by the names of slices."""
+
+    needed = 'a table of tolerances by slice, such as {"region=EU" = "1%"}'
+
+    def from_toml(self, value: object) -> object:
+        entries = {
+            name: Tolerances().from_toml(entry) for name, entry in (value.items() if isinstance(value, dict) else ())
+        }
+        fits = bool(entries) and None not in entries.values() and all("=" in name for name in entries)
+        return entries if fits else None
+
+    def holds(self, value: Any) -> bool:
+        return isinstance(value, Mapping) and all(map(Tolerances().holds, value.values()))
+
+
 def as_float(value: object) -> float:
     """Return a number as a float: NaN for what is none, an infinity for one that no float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -415,6 +432,9 @@ class Option:
         must not have it.
     accumulates
         Whether a level adds to those below instead of replacing them.
+    strict
+        Of what kind values are that let no check pass which would block without them: by default all, None for none.
+        Others are taken from the command line of a check alone, neither from the environment nor from a file.
     name, short, long, metavar, label, variable
         What follows from the field, by `called`. `label` is what people call it: the long flag, or what stands for a
         positional, as FILE; `variable` is its environment variable.
@@ -431,6 +451,7 @@ class Option:
     path: Literal["", "read", "write", "name"] = ""
     barred: str = ""
     accumulates: bool = False
+    strict: Kind | EllipsisType | None = ...
     name: str = ""
     short: str = ""
     long: str = ""
@@ -462,6 +483,12 @@ class Option:
     def terminal(self) -> bool:
         """Whether it is about a person's terminal."""
         return self.barred == PERSON
+
+    def weakens(self, value: object) -> bool:
+        """Whether a value lets a check pass that would block without it."""
+        if isinstance(self.strict, EllipsisType) or value == self.default:
+            return False
+        return self.strict is None or not self.strict.holds(value)
 
     def from_text(self, text: str, where: str) -> Any:
         """Read the text of a command line or an environment variable, called `where`."""
@@ -764,8 +791,10 @@ class Dependence(TypedDict, total=False):
     ]
 
 
-def limit(help: str, metavar: str = "LOSS=VALUE") -> Option:  # noqa: A002  # the option's own field
-    """Return an option for rules of one kind."""
+def limit(help: str, metavar: str = "LOSS=VALUE", *, replaces: bool = False) -> Option:  # noqa: A002  # the option's own field
+    """Return an option for rules of one kind. replaces: whether its values allow more than others'."""
+    if replaces:
+        return Option(LIMITS, help, metavar, barred=RULE, strict=None)
     return Option(LIMITS, help, metavar, barred=RULE, accumulates=True)
 
 
@@ -801,28 +830,61 @@ class CheckOptions(TypedDict, total=False):
             DECIDE,
             "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
             default="point",
+            strict=Choice(words="point|noninferior"),
+        ),
+    ]
+    slice_tolerance: Annotated[
+        Names, limit("What --max-regression allows in slices instead; repeat.", "[LOSS=]TOL", replaces=True)
+    ]
+    critical_slice: Annotated[
+        Names,
+        Option(
+            Texts("a text such as 'region=EU', or a list of them", one_or_more(plain_text)),
+            "A slice that must be decided and hold, without --slice-tolerance; others then only warn; repeat.",
+            "COL=VALUE",
+            barred=RULE,
+            strict=None,
         ),
     ]
     max_dropped: Annotated[
         str | int | None,
         Option(
             Text("a number of rows, or a text such as '2%'", text_or(plain_whole)),
-            "More rows left out than this, 5 or 2%, are an error.",
+            "At most so many rows are left out, 5 or 2% [default: 0].",
             "N",
+            strict=Choice(words="0"),
         ),
     ]
     min_slice: Annotated[
-        int, Option(whole_number(0, 2**53), "Slices of fewer rows are insufficient evidence.", default=30)
+        int,
+        Option(
+            whole_number(0, 2**53),
+            "Slices of fewer rows are insufficient evidence.",
+            default=30,
+            strict=whole_number(0, 30),
+        ),
+    ]
+    min_rows: Annotated[
+        int | None,
+        Option(
+            whole_number(0, 2**53),
+            "Fewer rows are insufficient evidence [default: 30 where statistics decide].",
+            strict=whole_number(30, 2**53),
+        ),
     ]
     on_insufficient: Annotated[
         Literal["warn", "fail"] | None,
         Option(
             Choice("'warn' or 'fail'", words="warn|fail"),
             "Insufficient evidence never blocks, or always does [default: it does over all rows].",
+            strict=Choice(words="fail"),
         ),
     ]
+    allow_same: Annotated[
+        bool, Option(SWITCH, "The prediction may be the column of the target.", barred=DISARMS, strict=None)
+    ]
     baseline_optional: Annotated[
-        bool, Option(SWITCH, "A baseline file that does not exist is a warning.", barred=DISARMS)
+        bool, Option(SWITCH, "A baseline file that does not exist is a warning.", barred=DISARMS, strict=None)
     ]
     save_baseline: Annotated[
         str | None,
@@ -833,6 +895,7 @@ class CheckOptions(TypedDict, total=False):
             panel="Output",
             path="write",
             barred=WRITES,
+            strict=None,
         ),
     ]
 
@@ -882,6 +945,23 @@ class RuleTable(NamedTuple):
         float | None, Option(SHARE, "The level of evidence that significant and noninferior want.")
     ] = None
     origin: str = ""
+    slice_tolerance: Annotated[
+        Tolerance | None, Option(Tolerances(), "What max-regression allows in slices instead, in the same form.")
+    ] = None
+    tolerances: Annotated[
+        Mapping[str, Tolerance] | None,
+        Option(
+            TolerancesBySlice(),
+            'What max-regression allows in single slices, as {"region=EU" = "1%", "region=MT" = "10%"}.',
+        ),
+    ] = None
+    critical: Annotated[
+        tuple[str, ...],
+        Option(
+            Texts(),
+            'Slices, as "region=EU", that must be decided and hold, without slice-tolerance; others then only warn.',
+        ),
+    ] = ()
 
 
 # the table: what the command line alone has ------------------------------------------------------------------
@@ -900,9 +980,12 @@ SUFFIXES: Final = {  # the formats that the name of a file tells
 class Verdict(TypedDict):
     """What happens with the verdict of `check`."""
 
-    exit_zero: Annotated[bool, Option(SWITCH, "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS)]
+    exit_zero: Annotated[
+        bool, Option(SWITCH, "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS, strict=None)
+    ]
     show_config: Annotated[
-        bool, Option(SWITCH, "Print every value and rule, and where it comes from; read no data.", barred=ONCE)
+        bool,
+        Option(SWITCH, "Print every value and rule, and where it comes from; read no data.", barred=ONCE, strict=None),
     ]
 
 
@@ -922,7 +1005,7 @@ class Display(TypedDict):
     progress: Annotated[
         bool | None, Option(Either(), "Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
     ]
-    quiet: Annotated[bool, Option(SWITCH, "No notes on standard error.", "-q", panel="Run", barred=PERSON)]
+    quiet: Annotated[bool, Option(SWITCH, "No notes on standard error.", "-q", panel="Run", barred=PERSON, strict=None)]
     verbose: Annotated[
         bool,
         Option(SWITCH, "Signatures, inputs and where time went, on standard error.", "-v", panel="Run", barred=PERSON),
@@ -953,7 +1036,7 @@ class ConfigOptions(TypedDict):
     config: Annotated[
         str | None, Option(Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE)
     ]
-    no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE)]
+    no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE, strict=None)]
 
 
 PANELS: Final[dict[type, Panel]] = {

@@ -465,7 +465,7 @@ def command(verb: str, files: Iterable[str], options: Mapping[str, object], *mor
 
 def troubled(checks: Sequence[Check]) -> list[str]:
     """Return the losses, as -l takes them, of the rules that did not pass."""
-    specs = {check.loss: check.spec for check in checks if check.status not in ("pass", "skipped")}
+    specs = {check.loss: check.spec for check in checks if check.loss and check.status not in ("pass", "skipped")}
     texts = {
         spec if label == spec or label.startswith(f"{spec}[") else f"{label}={spec}": 0 for label, spec in specs.items()
     }

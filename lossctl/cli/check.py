@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import typer
 
 from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, marks
 from lossctl.cli.config import Level, Settings, show_config
-from lossctl.cli.console import Outputs, ReaderGone, at_work, emit, say_more, warn
+from lossctl.cli.console import Outputs, ReaderGone, at_work, emit, outcome, replace_output, say_more, warn
 from lossctl.cli.options import command
-from lossctl.errors import ExitCode
+from lossctl.errors import ExitCode, LossctlError
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
 HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
@@ -30,11 +32,25 @@ warn. Rules also stand in lossctl.toml or pyproject.toml as [[check]] tables.
 Exit codes: 0 every rule holds, 1 one does not or cannot be decided, 2 usage or nothing to check, 3 data, predictions
 of a baseline among them (or an output could not be written), 4 the baseline is missing, or its report unreadable or
 of other data, 70 a bug, 130 interrupted, 141 the reader of standard output went away. No format changes the code, and
-none but 0 is a pass; make turns all into 2.
+none but 0 is a pass; make turns all into 2. After an error the files of -o hold it, in the place of an older report.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Display)
+def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[str]) -> None:
+    """Put an error in the place of every report that was asked for, lest an older one is taken for that of this run."""
+    code, message = outcome(error)
+    if not message or code is ExitCode.READER_GONE:
+        return
+    from lossctl.output.checks import Failure, render_failure
+
+    failure = Failure("error", int(code), message.removeprefix("error: "))
+    inputs = [piece for text in reads for piece in (text, text.partition("=")[2]) if piece]
+    for text in outputs:
+        with suppress(LossctlError):  # one that cannot be written, or is read, is what the error is about
+            replace_output(text, FORMATS, inputs, lambda form: render_failure(failure, form))
+
+
+@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Display, failed=replace_outputs)
 def check_files(settings: Settings) -> None:
     """Check, write what came of it, and exit with it."""
     if settings["show_config"]:
@@ -51,7 +67,8 @@ def check_files(settings: Settings) -> None:
             check_writable(path, [split_name(settings["baseline"])[1]])
     with at_work(settings.of(Display)) as work:
         configured = settings.file is not None
-        report = check(**_arguments(settings), rules=settings.rules, configured=configured, **work.hooks)
+        arguments = {**_arguments(settings), **settings.typed_rules}
+        report = check(**arguments, rules=settings.rules, configured=configured, **work.hooks)
     warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
     say_more(settings, report, work.watch)

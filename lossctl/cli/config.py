@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 from lossctl.api.options import (
     ALL_FORMATS,
     COMMAND_LINE,
+    DISARMS,
     LEVEL,
     PREFIX,
     ConfigOptions,
@@ -29,7 +30,7 @@ from lossctl.api.options import (
 )
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.files import exists, explained, read_file
-from lossctl.gate.rules import Tolerance
+from lossctl.gate.rules import OF_REGRESSIONS, Kind, Tolerance, limit_rule, regression_rule
 from lossctl.version import __version__
 
 LOSSCTL_TOML: Final = "lossctl.toml"
@@ -167,6 +168,8 @@ def _value(where: str, folder: str, key: str, value: object) -> Any:
             hint = f"; in a file of this name keys stand at the top, without [tool.lossctl]; or call it {PYPROJECT}"
         raise UsageError(f"{where}unknown key {shortened(repr(key))}{hint}")
     plain = option.from_toml(value, f"{where}{key}")
+    if option.weakens(plain):
+        raise UsageError(f"{where}{key} = {toml(value)} is not allowed in a configuration file: {DISARMS}")
     if option.path == "name" and "/" not in plain and "." not in plain:
         return _moved(plain, folder) if os.path.exists(os.path.join(folder, plain)) else plain
     if option.path in ("read", "name"):
@@ -214,15 +217,16 @@ def _rule_table(origin: str, table: dict[str, object]) -> RuleTable:
         raise UsageError(f'{origin}: there is no loss; write one, as in loss = "rmse"')
     if not any(limit in table for limit in LIMITS):
         raise UsageError(f"{origin}: there is no limit; one of {listed(list(LIMITS))}")
-    for key in ("decide", "confidence"):
+    for key in OF_REGRESSIONS:
         if key in table and "max-regression" not in table:
-            raise UsageError(f"{origin}: {key} says how max-regression is decided, and there is none")
+            raise UsageError(f"{origin}: {key} speaks of max-regression, and there is none")
     values = {fields[key].name: fields[key].from_toml(value, f"{origin}: {key}") for key, value in table.items()}
     return RuleTable(**values, origin=origin)
 
 
 # settings by level -------------------------------------------------------------------------------------------
 
+TYPED: Final = "command line"
 CONTRADICTIONS: Final = (("ci", "no_ci"), ("config", "no_config"))  # a value, and the switch that forbids it
 T = TypeVar("T")
 
@@ -257,15 +261,30 @@ class RuleText(NamedTuple):
     origin: str
 
 
+def _environment_rule(rule: RuleText) -> RuleTable:
+    """Return a rule of the environment as a table: it holds beside those of the file, and takes the place of none."""
+    origin = f"{rule.origin}: {rule.kind} {rule.text}"
+    if rule.kind == "max-regression":
+        regression = regression_rule(rule.text)
+        return RuleTable(regression.loss, max_regression=regression.tolerance, origin=origin)
+    limit = limit_rule(cast(Kind, rule.kind), rule.text)
+    limits: dict[str, Any] = {rule.kind.replace("-", "_"): limit.limit}
+    return RuleTable(limit.loss, origin=origin, **limits)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The options of one command with their values; `settings["threads"]` is the value of one."""
+    """The options of one command with their values; `settings["threads"]` is the value of one.
+
+    unheard: those whose variable is not heard, as it would weaken a check.
+    """
 
     command: str
     options: tuple[Option, ...]
     values: Mapping[str, Value]
     file: ConfigFile | None = None
     rule_texts: tuple[RuleText, ...] = ()
+    unheard: tuple[Option, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name].value
@@ -305,13 +324,21 @@ class Settings:
 
     @property
     def rules(self) -> tuple[RuleTable, ...]:
-        """The rules of the configuration file."""
-        return () if self.file is None else self.file.rules
+        """The rules of the configuration file, and of the environment."""
+        of_file = () if self.file is None else self.file.rules
+        return (*of_file, *(_environment_rule(rule) for rule in self.rule_texts if rule.origin != TYPED))
+
+    @property
+    def typed_rules(self) -> dict[str, tuple[str, ...]]:
+        """The rules of the command line, by the name of their option: they alone take the place of others."""
+        names = [option.name for option in self.options if option.accumulates]
+        typed = [rule for rule in self.rule_texts if rule.origin == TYPED]
+        return {name: tuple(rule.text for rule in typed if rule.kind.replace("-", "_") == name) for name in names}
 
     def note(self) -> str | None:
         """Return what besides the command line has a say in the result, in words."""
         sources = []
-        uses_rules = self.rules and any(option.accumulates for option in self.options)
+        uses_rules = self.file and self.file.rules and any(option.accumulates for option in self.options)
         if self.file and (uses_rules or any(value.level is Level.FILE for value in self.values.values())):
             sources.append(self.file.path)
         environment = [option for option in self.options if self.values[option.name].level is Level.ENVIRONMENT]
@@ -324,6 +351,14 @@ def resolve(
 ) -> Settings:
     """Return every option's value: as typed on the command line, else in the environment, else in the file."""
     levels = {option.name: list(_levels(option, typed, environment)) for option in options}
+    unheard = []
+    for option in options if command == "check" else ():
+        values = levels[option.name]
+        if any(value.level is Level.ENVIRONMENT and option.weakens(value.value) for value in values):
+            if option.name == "config":  # without it other rules would hold, or none
+                raise UsageError(f"{option.variable}: {DISARMS}; say {option.label} there, or unset it")
+            levels[option.name] = [value for value in values if value.level is not Level.ENVIRONMENT]
+            unheard.append(option)
     file = _file({option.name: option for option in options}, levels)
     if file is not None:
         for option in options:
@@ -336,7 +371,7 @@ def resolve(
         for value in levels[option.name]
         for text in value.value
     )
-    return Settings(command, tuple(options), _merged(options, levels), file, texts)
+    return Settings(command, tuple(options), _merged(options, levels), file, texts, tuple(unheard))
 
 
 def _levels(option: Option, typed: Mapping[str, object], environment: Mapping[str, str]) -> Iterator[Value]:
@@ -354,7 +389,7 @@ def _levels(option: Option, typed: Mapping[str, object], environment: Mapping[st
             [value] = value
         if isinstance(value, str):
             value = option.from_text(value, option.label)
-        yield Value(tuple(value) if isinstance(value, list) else value, Level.COMMAND_LINE, "command line")
+        yield Value(tuple(value) if isinstance(value, list) else value, Level.COMMAND_LINE, TYPED)
 
 
 def _file(options: Mapping[str, Option], levels: Mapping[str, Sequence[Value]]) -> ConfigFile | None:
@@ -453,7 +488,7 @@ def _to_text(settings: Settings) -> str:
 
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield each limit of a rule of the file, and each rule of the other levels, in one shape."""
-    for table in settings.rules:
+    for table in () if settings.file is None else settings.file.rules:
         for key in LIMITS:
             limit = getattr(table, rule_keys()[key].name)
             if limit is not None:
@@ -471,6 +506,11 @@ def _rule(kind: str, text: str, origin: str, table: RuleTable | None = None) -> 
         "level": table.level if table else "error",
         "decide": table.decide if table and compares else None,
         "confidence": table.confidence if table and compares else None,
+        "slice-tolerance": table.slice_tolerance.text if table and compares and table.slice_tolerance else None,
+        "tolerances": {name: entry.text for name, entry in (table.tolerances or {}).items()}
+        if table and compares
+        else {},
+        "critical": list(table.critical) if table else [],
         "origin": origin,
     }
 
@@ -484,7 +524,9 @@ def _limit(limit: float | Tolerance) -> str:
 
 def _details(rule: Mapping[str, Any]) -> str:
     words = [f"by {text}" for text in rule["by"]]
-    words += [f"{key} {rule[key]}" for key in ("decide", "confidence") if rule[key] is not None]
+    words += [f"{key} {rule[key]}" for key in ("decide", "confidence", "slice-tolerance") if rule[key] is not None]
+    words += [f"{name} {tolerance}" for name, tolerance in rule["tolerances"].items()]
+    words += [f"critical {name}" for name in rule["critical"]]
     return ", ".join([*words, *(["level warn"] if rule["level"] == "warn" else [])])
 
 

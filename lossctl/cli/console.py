@@ -219,15 +219,29 @@ class Outputs(NamedTuple):
 
     def save(self, render: Render) -> None:
         """Write the files of -o, each completely or not at all; they have nothing of the terminal's style."""
-        from lossctl.io.atomic import append_text, write_text
-
         for form, path in self.files:
-            text = _rendered(render, form, replace(self.style, width=None, color=False, ascii=False))
-            (append_text if _is_summary(path) else write_text)(path, text)
+            _write(path, _rendered(render, form, replace(self.style, width=None, color=False, ascii=False)))
 
     def show(self, render: Render) -> None:
         """Write standard output."""
         emit(_rendered(render, self.form, self.style))
+
+
+def replace_output(text: str, formats: Sequence[str], inputs: Sequence[str], render: Callable[[str], str]) -> None:
+    """Write one `[FMT:]PATH` of -o that is no input; raise LossctlError where that cannot be."""
+    from lossctl.io.atomic import check_writable
+
+    form, path = destination(text, formats)
+    check_writable(path, inputs)
+    if not _is_standard_output(path):
+        _write(path, render(form))
+
+
+def _write(path: str, text: str | Iterator[str]) -> None:
+    """Write a file whole or not at all; to the summary that the steps of a job share, append."""
+    from lossctl.io.atomic import append_text, write_text
+
+    (append_text if _is_summary(path) else write_text)(path, text)
 
 
 def _is_summary(path: str) -> bool:

@@ -19,13 +19,26 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, get_args
 
 import typer
 from typer.core import TyperCommand
 
-from lossctl.api.options import REQUIRED, Choice, ConfigOptions, Either, Option, Panel, Switch, Texts, options_of
+from lossctl.api.options import (
+    PREFIX,
+    REQUIRED,
+    Choice,
+    ConfigOptions,
+    Either,
+    Option,
+    Panel,
+    Switch,
+    Texts,
+    options_of,
+)
 from lossctl.cli import complete
 from lossctl.cli.config import Settings, resolve, slips
 from lossctl.cli.console import Messages, emit, guarded, say, wants_color
@@ -64,8 +77,22 @@ def _help(context: typer.Context, param: object, flag: bool) -> None:
         raise typer.Exit
 
 
+Failed = Callable[[Exception, Sequence[str], Sequence[str]], None]
+OUTPUT: Final = re.compile(r"--output(?:=(.*))?|-o(.*)", re.DOTALL)
+
+
 class SectionedCommand(Uncoerced, TyperCommand):
     """A command whose help shows its options in sections."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; what is wrong with it is told to a command that writes its errors into its outputs."""
+        failed: Failed | None = getattr(self.callback, "failed", None)
+        try:
+            return super().parse_args(ctx, list(args))
+        except Exception as error:
+            if failed is not None:
+                failed(error, *_outputs_and_others(args))
+            raise
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
         """Write a section for each panel of the table; `-h` itself is about the run."""
@@ -82,8 +109,25 @@ class SectionedCommand(Uncoerced, TyperCommand):
                     formatter.write_dl([(flags.ljust(width), text) for flags, text in records], WIDEST_FLAGS)
 
 
+def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what -o names on a command line that cannot be read, and all its other words."""
+    outputs, others = [], []
+    words = iter(args)
+    for word in words:
+        match = OUTPUT.fullmatch(word)
+        if match is None:
+            others.append(word)
+        else:
+            outputs.append(match[1] or match[2] or next(words, ""))
+    return outputs, others
+
+
 def command(
-    help_text: str, formats: Sequence[str], *groups: type | Option, configured: bool = True
+    help_text: str,
+    formats: Sequence[str],
+    *groups: type | Option,
+    configured: bool = True,
+    failed: Failed | None = None,
 ) -> Callable[[Callable[[Settings], None]], Callable[..., None]]:
     """Make a command of a function of its settings.
 
@@ -97,6 +141,8 @@ def command(
         The groups of options that it has, or single options.
     configured
         Whether it reads a configuration file; if so, it has --config and --no-config.
+    failed
+        What is done with an error that ends it: it gets the error, the texts of -o and those of what is read.
     """
     parts = [*groups, *([ConfigOptions] if configured else [])]
     options = [option for part in parts for option in ([part] if isinstance(part, Option) else options_of(part))]
@@ -106,8 +152,9 @@ def command(
             with guarded(bool(parsed["debug"])):
                 sources = {name: context.get_parameter_source(name) for name in parsed}
                 typed = {name: parsed[name] for name, source in sources.items() if source and source.name == TYPED}
-                settings = resolve(context.info_name or "", options, typed, os.environ)
-                with guarded(settings["debug"]):
+                with _telling(failed, lambda: _typed_paths(options, typed)):
+                    settings = resolve(context.info_name or "", options, typed, os.environ)
+                with guarded(settings["debug"]), _telling(failed, lambda: _paths(settings)):
                     _start(settings)
                     body(settings)
 
@@ -116,11 +163,36 @@ def command(
         functools.update_wrapper(run, body, assigned=("__module__", "__name__", "__qualname__"), updated=())
         del run.__wrapped__  # type: ignore[attr-defined]  # Typer would read the types of the body
         run.__doc__ = help_text
+        run.failed = failed  # type: ignore[attr-defined]  # functions take attributes
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
         run.__annotations__ = {entry.name: entry.annotation for entry in parameters}
         return run
 
     return decorate
+
+
+@contextmanager
+def _telling(failed: Failed | None, paths: Callable[[], tuple[list[str], list[str]]]) -> Iterator[None]:
+    """Tell a command of an error that ends it. paths: the texts of -o and those of what is read."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if failed is not None:
+            failed(error, *paths())
+        raise
+
+
+def _paths(settings: Settings) -> tuple[list[str], list[str]]:
+    return list(settings["output"]), settings.paths("read") + settings.paths("name")
+
+
+def _typed_paths(options: Sequence[Option], typed: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the same of what was typed, and of the environment where no output was."""
+    outputs = typed.get("output") or os.environ.get(f"{PREFIX}OUTPUT", "").split()
+    reads = [text for option in options if option.path in ("read", "name") for text in typed.get(option.name) or ()]
+    return list(outputs), reads
 
 
 def parameter(option: Option, formats: Sequence[str] = ()) -> inspect.Parameter:
@@ -167,6 +239,8 @@ def _start(settings: Settings) -> None:
     """Say where settings came from, and refuse a command line that names no data."""
     wants_color(settings["color"], None)
     Messages.color = settings["color"]
+    for option in settings.unheard:
+        say(f"warning: {option.variable} is not heard by a check, which takes {option.label} from its command line")
     if not settings["quiet"]:
         for text in (settings.note(), *slips(os.environ)):
             if text is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -114,6 +115,28 @@ class Defect(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """Rows that were left out for a missing value: whose it is, and in which slices they are.
+
+    models: model -> the rows in which it lacks a value. alone: (model, other) -> those in which the other has all, and
+    the target and whatever else they share is there. slices: (slicing, group code) -> rows.
+    """
+
+    models: Counter[str] = field(default_factory=Counter)
+    alone: Counter[tuple[str, str]] = field(default_factory=Counter)
+    slices: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def merge(self, later: Gaps) -> Gaps:
+        """Return the gaps of the rows of two."""
+        if later is NO_GAPS:
+            return self
+        return Gaps(self.models + later.models, self.alone + later.alone, self.slices + later.slices)
+
+
+NO_GAPS: Final = Gaps()
+
+
+@dataclass(frozen=True)
 class Block:
     """The complete rows among `read` consecutive input rows that begin at row `start`.
 
@@ -123,7 +146,7 @@ class Block:
     missing: the rows in which a value is null or NaN, faults: in which a label or target is wrong. digest: the
     fingerprint of all rows read, digest_kept: of the addresses or keys of those kept. units: (rows,) hashes of what is
     resampled as one, where it is asked for. stopped: what made the rows after these unreadable. extents: of arrays in
-    `models`, by identity, as far as they are known.
+    `models`, by identity, as far as they are known. gaps: what is said of rows that are not kept.
     """
 
     start: int
@@ -141,6 +164,7 @@ class Block:
     units: Hashes | None = None
     stopped: DataError | None = None
     extents: Mapping[int, Extent] = field(default_factory=dict)
+    gaps: Gaps = NO_GAPS
 
     @property
     def rows(self) -> int:

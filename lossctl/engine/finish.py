@@ -115,6 +115,18 @@ class Slices(Sequence[Scope]):
             return np.array([ratio(self._state.moments.total_units(0), 1 << SHIFT)])
         return np.where(self.at < 0, 0.0, self.groups.sum(0)[0][self.at])
 
+    @property
+    def worth(self) -> tuple[NDArray[np.int64] | None, Array | None]:
+        """How many rows have weight, and how many of equal weight they are worth where squares were summed (Kish)."""
+        if not self._plan.weighted or (0, 0) not in self._plan.pairs:
+            return self.live if self._plan.weighted else None, None
+        if self.groups is None:
+            total, squares = self._view.total_units(0), self._view.product_units(0, 0)
+            return self.live, np.array([ratio(total * total, squares) if squares else math.nan])
+        totals, squares_by_group = (line[0][self.at] for line in (self.groups.sum(0), self.groups.product(0, 0)))
+        with np.errstate(all="ignore"):
+            return self.live, np.where(self.at < 0, math.nan, totals / squares_by_group * totals)
+
     def __len__(self) -> int:
         return len(self.words)
 
@@ -404,7 +416,7 @@ class Finish:
 
     def _table(self, slices: Slices) -> tuple[Slicing, list[CellColumn]]:
         """Return the cells of one slicing: a column for each loss and model."""
-        slicing = Slicing(slices.columns, slices.words, slices.rows, slices.weight_sums)
+        slicing = Slicing(slices.columns, slices.words, slices.rows, slices.weight_sums, *slices.worth)
         absent = dict.fromkeys(np.flatnonzero(slices.rows == 0).tolist(), "no rows")
         if slicing.weight_sums is not None:
             weightless = np.flatnonzero((slicing.weight_sums == 0.0) & (slices.rows > 0)).tolist()

@@ -18,6 +18,7 @@ Couple = tuple[str, str]  # baseline, candidate
 Whole = tuple[str, tuple[Term, ...], str]  # model, terms, "peak" or "sample": what needs more than sums
 RESAMPLES = 1000
 SEED = 12345
+TARGET = ""  # in a couple of models: the target, as if a model predicted it
 LINEAR = ("mean", "root of a mean")  # statistics of one mean
 
 
@@ -164,7 +165,8 @@ class Plan:
     as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
     of their products and cubes. keeps_lines: whether more than the sums of lines is needed. trend: see Batch.
     asides: terms whose means are told beside the losses. worst: how many of the rows are kept where the second of
-    two `rivals` loses most against the first, or alone where that is None.
+    two `rivals` loses most against the first, or alone where that is None. watched: the couples of which it is told
+    whether predictions differ, TARGET in the place of a model standing for the target.
     """
 
     def __init__(
@@ -185,12 +187,14 @@ class Plan:
         classes: tuple[str, ...] = (),
         trend: Trend = NO_TREND,
         asides: Sequence[Term] = (),
+        watched: Sequence[Couple] = (),
     ) -> None:
         self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
         self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
         self.clusterings, self.times, self.classes, self.trend = clusterings or {}, times, classes, trend
-        self.order = self.models
+        self.order, self.watched = self.models, tuple(watched)
         if design is not None:
+            self.watched = tuple(dict.fromkeys((*design.pairs, *watched)))
             self.order = (design.baseline, *(model for model in models if model != design.baseline))
         clusters = [name for name, parent in self.clusterings.items() if not parent]
         self.sample_groups = (*self.slicings, *clusters, *([] if times is None else [times]))

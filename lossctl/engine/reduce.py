@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, Memo
-from lossctl.core.block import MODULUS, Block, Breach, Defect, breach, breach_of_live, judged
+from lossctl.core.block import MODULUS, NO_GAPS, Block, Breach, Defect, Gaps, breach, breach_of_live, judged
 from lossctl.core.domain import NON_NEGATIVE
 from lossctl.core.form import CODED
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
@@ -18,7 +18,7 @@ from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.sums import BlockMoments
-from lossctl.engine.plan import Check, Couple, Design, Plan, Quantity, Question
+from lossctl.engine.plan import TARGET, Check, Couple, Design, Plan, Quantity, Question
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
@@ -88,7 +88,8 @@ class RunState:
     replicates go by the name of a grouping, "" being all rows; peaks by it and the place in `wholes`. series: the
     lines of all quantities, the codes of the slicings and the times, and the address, row by row. worst: by couple of
     models and label of a loss. unlike: the couples whose predictions differ anywhere. digest: the fingerprint of the
-    rows read, used: of those that are kept. stopped: the first row that could not be read, and why.
+    rows read, used: of those that are kept. stopped: the first row that could not be read, and why. gaps: of what is
+    left out.
     """
 
     read: int
@@ -107,6 +108,7 @@ class RunState:
     digest: int = 0
     used: int = 0
     stopped: tuple[int, DataError] | None = None
+    gaps: Gaps = NO_GAPS
 
     @classmethod
     def empty(cls, plan: Plan) -> RunState:
@@ -133,6 +135,7 @@ class RunState:
             digest=(self.digest + later.digest) % MODULUS,
             used=(self.used + later.used) % MODULUS,
             stopped=min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
+            gaps=self.gaps.merge(later.gaps),
         )
 
 
@@ -327,6 +330,7 @@ class _Reduction:
                 self._write(model, lines.batch(model), rows, written)
             if model not in plan.bases and not plan.worst:  # its derived quantities are needed no more
                 lines.forget(model)
+        self._watch()
         if plan.design is not None:
             self._compare(plan.design, lines, by_row)
         for base, model in plan.rivals if plan.worst else ():
@@ -377,8 +381,19 @@ class _Reduction:
                 rows[start : start + gradient.width] = np.concatenate([by_role[role] for role, _ in gradient.widths])
             start += gradient.width
 
+    def _watch(self) -> None:
+        """Note the couples whose predictions differ in some row."""
+        models, activations = self.block.models, self.plan.activations
+        for base, candidate in self.plan.watched:
+            if base == TARGET:
+                same = _is_target(models[candidate])
+            else:
+                same = activations[base] == activations[candidate] and _alike(models[base], models[candidate])
+            if not same:
+                self.unlike.add((base, candidate))
+
     def _compare(self, design: Design, lines: _Lines, by_row: Sequence[Array]) -> None:
-        """Keep what comparisons need beside sums: replicates, rows in time, and whether any differ."""
+        """Keep what comparisons need beside sums: replicates, and rows in time."""
         block, plan = self.block, self.plan
         if plan.resamples and by_row:
             assert block.units is not None
@@ -389,10 +404,6 @@ class _Reduction:
                 self.replicates[name].take(values, block.units, codes, design.seed)
         if plan.times is not None:
             self.series = Sample.of(np.stack([*by_row, *self._codes(), block.addresses.astype(np.float64)]))
-        for couple in design.pairs:
-            same_scale = plan.activations[couple[0]] == plan.activations[couple[1]]
-            if not (same_scale and _alike(*(block.models[model] for model in couple))):
-                self.unlike.add(couple)
 
     def _worst(self, base: str | None, model: str, question: Question, lines: _Lines) -> None:
         """Choose the rows of the block where a model loses most, or most against another one; never where it wins."""
@@ -434,6 +445,7 @@ class _Reduction:
             digest=block.digest,
             used=block.digest_kept,
             stopped=None if block.stopped is None else (block.stop, block.stopped),
+            gaps=block.gaps,
         )
 
 
@@ -444,6 +456,15 @@ def _alike(base: Mapping[str, NDArray[Any]], candidate: Mapping[str, NDArray[Any
         for role, values in base.items()
         if role != "target"
     )
+
+
+def _is_target(roles: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the predictions of a model are the target in every row of a block."""
+    target, pred = roles.get("target"), roles.get("pred")
+    if target is None or pred is None or target.size != pred.size:
+        return False
+    target, pred = np.ravel(target), np.ravel(pred)
+    return np.array_equal(target[:FEW], pred[:FEW]) and np.array_equal(target, pred)
 
 
 def shown_roles(block: Block, models: Sequence[str]) -> dict[str, Array]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from lossctl.core.loss import merit
 from lossctl.engine.paired import PairedBounds
-from lossctl.gate.rules import Bound
-from lossctl.results.report import Cell, Check, Place, Slice, Status, Verdict, lists_by
+from lossctl.gate.rules import Bound, Dropped, Tolerance, slice_name
+from lossctl.results.report import Cell, Check, Input, Place, Slice, Status, Verdict, lists_by
 
 MIN_SLICE: Final = 30
+MIN_ROWS: Final = 30  # of a decision by statistics
+WORTH_SAYING: Final = 0.05  # false alarms among slices
 ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ
 BLOCKING: Final = ("fail", "undefined", "missing")
 DECIDED: Final = ("pass", *BLOCKING)
@@ -32,7 +34,7 @@ OnInsufficient = Literal["warn", "fail"]
 class RuleCase:
     """One rule for one model, over all rows or one slice, with the cells that it is judged by, where they exist.
 
-    absent: why there is no cell of the candidate.
+    absent: why there is no cell of the candidate. number: the place of the rule among all.
     """
 
     bound: Bound
@@ -41,6 +43,12 @@ class RuleCase:
     cell: Cell | None
     baseline: Cell | None = None
     absent: str = ""
+    number: int = 0
+
+    @property
+    def critical(self) -> bool:
+        """Whether the rule names the slice as one that must be decided."""
+        return bool(self.slice) and slice_name(self.slice) in self.bound.rule.critical
 
 
 def lay_out(
@@ -56,13 +64,14 @@ def lay_out(
     --by. What a rule names and the cells lack becomes a case without a cell.
     """
     cases: list[RuleCase] = []
-    for bound in bounds:
+    for number, bound in enumerate(bounds):
         for model in models:
             candidate = {cell.place[2]: cell for cell in cells if cell.place[:2] == (model, bound.label)}
             reference = {place[2]: cell for place, cell in baseline.items() if place[:2] == (model, bound.label)}
             for slice_, absent in _slices(bound, candidate, reference, by):
                 items = tuple(slice_.items())
-                cases.append(RuleCase(bound, model, slice_, candidate.get(items), reference.get(items), absent))
+                here = replace(bound, rule=bound.rule.within(slice_)) if slice_ else bound
+                cases.append(RuleCase(here, model, slice_, candidate.get(items), reference.get(items), absent, number))
     return cases
 
 
@@ -93,6 +102,16 @@ def _slices(
             if tuple(slice_) in columns and items not in before:
                 before.add(items)
                 yield slice_, "the baseline has this slice, the candidate has not"
+    names = {slice_name(dict(items)) for items in before}
+    for name in dict.fromkeys((*bound.rule.critical, *bound.rule.tolerances)):
+        if name not in names:
+            yield _named_slice(name), "the rule names this slice, and there is none of this name"
+
+
+def _named_slice(name: str) -> Slice:
+    """Return the slice of a name that no slice has."""
+    column, _, word = name.partition("=")
+    return {column: word}
 
 
 def slicings_of(text: str, slicings: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -114,39 +133,78 @@ def slicings_of(text: str, slicings: Sequence[tuple[str, ...]]) -> list[tuple[st
 class Terms:
     """What besides rules and numbers decides.
 
-    min_slice: the rows that a slice needs. no_baseline: why the baseline is left out, if it is. several: whether
-    there are several candidates. evidence: the paired intervals that statistical decisions rest on.
+    min_slice: the rows that a slice needs. min_rows: those that every decision needs, None for `MIN_ROWS` where
+    statistics decide. no_baseline: why the baseline is left out, if it is. several: whether there are several
+    candidates. evidence: the paired intervals that statistical decisions rest on. gaps: how many rows a candidate alone
+    leaves out, which its baseline has. left_out: how many rows of a slice were left out. alike: the candidates whose
+    predictions, or values, are the baseline's, and how that is worded.
     """
 
     min_slice: int = MIN_SLICE
+    min_rows: int | None = None
     no_baseline: str | None = None
     several: bool = False
     evidence: PairedBounds | None = None
+    gaps: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[Items, int] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The status of a case, and the reason for it."""
+    """The status of a case, and the reason for it. note: what is to be shown of it in any case."""
 
     status: Status
     message: str
     limit: float | None = None
     interval: tuple[float, float] | None = None
+    note: str = ""
 
 
 def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
     """Judge every case, and number the ids that repeat."""
     checks: list[Check] = []
     times: dict[str, int] = {}
-    for case in cases:
-        check = _check(case, _finding(case, terms), terms)
+    for case, finding in zip(cases, _findings(cases, terms), strict=True):
+        alike = terms.alike.get(case.model, "") if case.bound.rule.compares and finding.limit is not None else ""
+        check = _check(case, _noted(finding, alike), terms)
         times[check.id] = times.get(check.id, 0) + 1
         checks.append(check if times[check.id] == 1 else replace(check, id=f"{check.id}#{times[check.id]}"))
     return checks
 
 
-def _finding(case: RuleCase, terms: Terms) -> Finding:
-    """Judge a case; the order of the questions is the order of their weight."""
+def _noted(finding: Finding, note: str) -> Finding:
+    """Add a note to a finding, that the candidate is the baseline."""
+    return replace(finding, message=f"{finding.message}; {note}", note=note) if note else finding
+
+
+def _findings(cases: Sequence[RuleCase], terms: Terms) -> list[Finding]:
+    """Judge every case; the slices in which statistics decide one rule are tested together, by Holm's procedure.
+
+    Those that fail at a level for all of them are settled, and the others are tested again at that for fewer.
+    """
+    findings = [_finding(case, terms) for case in cases]
+    families: dict[tuple[int, str], list[int]] = {}
+    for place, (case, finding) in enumerate(zip(cases, findings, strict=True)):
+        tested = case.bound.rule.decide == "significant" and finding.interval is not None
+        if tested and case.slice and not case.critical:
+            families.setdefault((case.number, case.model), []).append(place)
+    for places in families.values():
+        count, open_places = len(places), places
+        while open_places:
+            among = len(open_places)
+            for place in open_places:
+                findings[place] = _finding(cases[place], terms, among, count)
+            settled = [place for place in open_places if findings[place].status == "fail"]
+            open_places = [place for place in open_places if settled and findings[place].status != "fail"]
+    return findings
+
+
+def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Finding:
+    """Judge a case; the order of the questions is the order of their weight.
+
+    among: of how many slices the first is tested. count: how many there are in all.
+    """
     bound, rule, cell = case.bound, case.bound.rule, case.cell
     if rule.compares and terms.no_baseline is not None:
         return Finding("skipped", terms.no_baseline)
@@ -154,8 +212,8 @@ def _finding(case: RuleCase, terms: Terms) -> Finding:
         return Finding("missing", case.absent or "there is no value")
     if case.slice and not cell.rows:
         return Finding("undefined", "the slice has no rows that were used")
-    if case.slice and cell.rows < terms.min_slice and not math.isinf(cell.value):
-        return Finding("insufficient", f"{_rows(cell.rows)}, {terms.min_slice} are needed (--min-slice)")
+    if too_few := _too_few(case, cell, terms):
+        return Finding("insufficient", too_few)
     if not math.isfinite(cell.value):
         return Finding("undefined", f"the value is {_word(cell.value)}: {cell.reason or 'no reason is known'}")
     base = case.baseline if rule.compares else None
@@ -164,6 +222,10 @@ def _finding(case: RuleCase, terms: Terms) -> Finding:
     if base is not None and not math.isfinite(base.value):
         why = base.reason or "no reason is known"
         return Finding("undefined", f"the baseline's value is {_word(base.value)}: {why}")
+    if base is not None and (gaps := terms.gaps.get(case.model, 0)):
+        return Finding("insufficient", f"{_rows(gaps)} that the baseline predicts the candidate alone leaves out")
+    if base is not None and base.value == 0.0 == cell.value and _finite(rule.tolerance):
+        return Finding("pass", "0 is the same as the baseline's 0", 0.0)
     if (
         base is not None
         and base.value == 0.0
@@ -180,10 +242,33 @@ def _finding(case: RuleCase, terms: Terms) -> Finding:
         return Finding("undefined", f"the limit is {_word(highest)}, no finite number")
     limit = -highest if bound.direction == "max" else highest
     if rule.decide != "point":
-        return _tested(case, limit, terms)
+        return _tested(case, limit, terms, among, count)
     rounding = 0.0 if base is None else ROUNDING * abs(base.value)
     passed = merit(cell.value, bound.direction) <= highest + rounding
     return Finding("pass" if passed else "fail", _compared(bound, cell, base, limit, passed), limit)
+
+
+def _too_few(case: RuleCase, cell: Cell, terms: Terms) -> str:
+    """Say why the rows are too few to judge; nothing where they are not.
+
+    Rows count that have weight. Those of a slice that were left out count, too, lest leaving out hides a slice.
+    """
+    rows = cell.rows if cell.weighted_rows is None else cell.weighted_rows
+    noun = "row" if cell.weighted_rows is None else "row with weight"
+    effective = "" if cell.effective is None else f", worth {cell.effective:.3g} of equal weight"
+    size = rows + terms.left_out.get(tuple(case.slice.items()), 0)
+    if case.slice and size < terms.min_slice and not math.isinf(cell.value):
+        return f"{_rows(size, noun)}{effective}, {terms.min_slice} are needed (--min-slice)"
+    statistical = case.bound.rule.compares and case.bound.rule.decide != "point"
+    least = (MIN_ROWS if statistical else 0) if terms.min_rows is None else terms.min_rows
+    if rows < least and not math.isinf(cell.value):
+        return f"{_rows(rows, noun)}{effective}, {least} are needed (--min-rows)"
+    return ""
+
+
+def _finite(tolerance: Tolerance) -> bool:
+    parts = [part for part in tolerance if part is not None]
+    return bool(parts) and all(map(math.isfinite, parts))
 
 
 def bar(bound: Bound, baseline: float | None) -> float:
@@ -213,12 +298,15 @@ def _compared(bound: Bound, cell: Cell, base: Cell | None, limit: float, passed:
     return f"{text}; {bound.rule.text} worse is allowed, {side} {_number(limit, size)}"
 
 
-def _tested(case: RuleCase, limit: float, terms: Terms) -> Finding:
-    """Decide a regression by the interval of how much worse the candidate is."""
+def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) -> Finding:
+    """Decide a regression by the interval of how much worse the candidate is.
+
+    among: how many slices share the error that the rule allows. count: how many there are in all.
+    """
     bound, rule, evidence = case.bound, case.bound.rule, terms.evidence
     if evidence is None:
         return Finding("insufficient", "there is no evidence besides the values", limit)
-    level = rule.confidence
+    level = rule.confidence if among == 1 else 1.0 - (1.0 - rule.confidence) / among
     intervals: list[tuple[float, float]] = []  # of the worsening, then of the worsening less each tolerance
     for tolerance, relative in [(0.0, False), *rule.tolerance.contrasts]:
         ends = evidence.bounds(case.model, bound.label, case.slice, tolerance, relative, level)
@@ -235,7 +323,8 @@ def _tested(case: RuleCase, limit: float, terms: Terms) -> Finding:
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
     if rule.decide == "noninferior" and not worse:
         proven = f"no more than {rule.text} worse is {'' if within else 'not '}shown"
-    message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%); {proven}"
+    holm = f", Holm over {count} slices" if count > 1 else ""
+    message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
     if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)
@@ -276,7 +365,73 @@ def _check(case: RuleCase, finding: Finding, terms: Terms) -> Check:
         rows=cell.rows if cell is not None else 0,
         interval=finding.interval,
         message=finding.message,
+        note=finding.note,
+        critical=case.critical,
+        effective=cell.effective if cell is not None else None,
+        number=case.number,
     )
+
+
+def judge_dropped(source: Input, rule: Dropped, several: bool) -> Check:
+    """Judge how many rows of an input were left out. several: whether there are several candidates."""
+    limit = rule.limit(source.rows)
+    within = source.left_out <= limit
+    counts = [f"{name} {count}" for name, count in source.dropped.items()]
+    return Check(
+        id=(f"{source.model}:" if several else "") + "max-dropped",
+        model=source.model,
+        loss="",
+        spec="",
+        slice={},
+        kind="max-dropped",
+        rule=f"max-dropped {rule.text}",
+        status="pass" if within else "fail",
+        level="error",
+        value=float(source.left_out),
+        limit=limit,
+        margin=limit - source.left_out,
+        baseline=None,
+        change=None,
+        change_share=None,
+        rows=source.rows,
+        interval=None,
+        message=f"{source.left_out} of {_rows(source.rows)} left out ({', '.join(counts) or 'none'}); "
+        f"at most {rule.text} may be (--max-dropped)",
+        number=-1,
+    )
+
+
+def expected_alarms(cases: Sequence[RuleCase], checks: Sequence[Check]) -> list[str]:
+    """Warn of rules decided by point in several slices: how many may fail by chance for an equally good model.
+
+    Each difference is taken as normal with the errors of both values as if they were independent, which is the most
+    that rows in common can have.
+    """
+    warnings = []
+    pairs = zip(cases, checks, strict=True)
+    judged = [case for case, check in pairs if case.slice and check.status in ("pass", "fail") and check.baseline]
+    for same in lists_by(lambda case: (case.number, case.model), judged).values():
+        strict = [case for case in same if case.bound.rule.level == "error" and case.bound.rule.decide == "point"]
+        alarms = sum(map(_chance, strict))
+        if len(strict) > 1 and alarms >= WORTH_SAYING:
+            rule = strict[0].bound
+            warnings.append(
+                f"{rule.words} is decided by point in {len(strict)} slices: of an equally good model up to "
+                f"{alarms:.2g} of them would fail by chance; --decide significant corrects for their number, "
+                f"--slice-tolerance allows more in slices, --critical-slice names those that count"
+            )
+    return warnings
+
+
+def _chance(case: RuleCase) -> float:
+    """Return how likely the values of two equally good models differ by more than the tolerance."""
+    assert case.cell is not None
+    assert case.baseline is not None
+    if case.cell.stderr is None or case.baseline.stderr is None:
+        return 0.5
+    error = math.hypot(case.cell.stderr, case.baseline.stderr)
+    allowed = case.bound.rule.tolerance.of(case.baseline.value)
+    return 0.5 * math.erfc(allowed / error / math.sqrt(2.0)) if error > 0.0 else 0.0
 
 
 def _number(value: float, beside: float | None = None) -> str:
@@ -287,8 +442,8 @@ def _number(value: float, beside: float | None = None) -> str:
     return f"{value:.{digits}g}"
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+def _rows(count: int, noun: str = "row") -> str:
+    return f"{count} {noun if count == 1 else noun.replace('row', 'rows', 1)}"
 
 
 def _word(value: float) -> str:
@@ -300,34 +455,40 @@ def _word(value: float) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict, and whether it is to stop what comes next."""
+    """The verdict, whether it is to stop what comes next, and the checks, each with whether it does."""
 
     verdict: Verdict
     blocks: bool
+    checks: tuple[Check, ...] = ()
 
 
 def conclude(checks: Sequence[Check], on_insufficient: OnInsufficient | None = None) -> Judgement:
     """Draw the verdict from all checks.
 
     A rule of level error that is broken, undefined or without its value is a `fail`. What could not be decided over
-    all rows, or in no slice at all, is `inconclusive` and blocks, unless `on_insufficient` is warn; with fail every
-    slice that could not be decided blocks. Rules that were left out with their baseline never make a `pass`.
+    all rows, in a critical slice, or in no slice of a slicing at all, is `inconclusive` and blocks, unless
+    `on_insufficient` is warn; with fail every slice that could not be decided blocks. Rules that were left out with
+    their baseline never make a `pass`.
     """
     strict = [check for check in checks if check.level == "error"]
-    if any(check.status in BLOCKING for check in strict):
-        return Judgement("fail", True)
-    if _undecided(strict, every_slice=on_insufficient == "fail"):
-        return Judgement("inconclusive", on_insufficient != "warn")
+    broken = {check.id for check in strict if check.status in BLOCKING}
+    undecided = _undecided(strict, every_slice=on_insufficient == "fail")
+    stopping = broken | (set() if on_insufficient == "warn" else undecided)
+    marked = tuple(replace(check, blocks=check.id in stopping) for check in checks)
+    if broken or undecided:
+        return Judgement("fail" if broken else "inconclusive", bool(stopping), marked)
     decided = any(check.status in DECIDED for check in strict)
     if not checks or (any(check.status == "skipped" for check in strict) and not decided):
-        return Judgement("inconclusive", not checks)
-    return Judgement("pass", False)
+        return Judgement("inconclusive", not checks, marked)
+    return Judgement("pass", False, marked)
 
 
-def _undecided(strict: Sequence[Check], every_slice: bool) -> bool:
-    """Whether some check that could not be decided leaves the verdict open."""
-    if any(check.status == "insufficient" and (not check.slice or every_slice) for check in strict):
-        return True
+def _undecided(strict: Sequence[Check], every_slice: bool) -> set[str]:
+    """Return the ids of the checks that could not be decided and leave the verdict open."""
+    insufficient = {check.id for check in strict if check.status == "insufficient"}
+    stopping = {check.id for check in strict if not check.slice or check.critical or every_slice} & insufficient
     sliced = (check for check in strict if check.slice)
-    rules = lists_by(lambda check: (check.model, check.loss, check.kind, check.rule), sliced)
-    return any(all(check.status == "insufficient" for check in slices) for slices in rules.values())
+    for same in lists_by(lambda check: (check.number, check.model, check.loss, tuple(check.slice)), sliced).values():
+        ids = {check.id for check in same}
+        stopping |= ids if ids <= insufficient else set()
+    return stopping

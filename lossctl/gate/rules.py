@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from lossctl.errors import UsageError
@@ -18,8 +18,10 @@ Decide = Literal["point", "significant", "noninferior"]
 Level = Literal["error", "warn"]
 
 KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")
+OF_REGRESSIONS: Final = ("decide", "confidence", "slice-tolerance", "tolerances")  # keys that go with max-regression
 CONFIDENCE: Final = 0.95
 ANY_TOLERANCE: Final = "0.01, 2% or 2%,0.01"
+DROPPED: Final = re.compile(r"([0-9]{1,15})|([0-9]{1,15}(?:\.[0-9]{1,15})?)%")
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -40,8 +42,19 @@ class Tolerance(NamedTuple):
         parts = [part * abs(baseline) if relative else part for part, relative in self.contrasts]
         return max(parts) if parts and all(map(math.isfinite, parts)) else math.nan
 
+    @property
+    def text(self) -> str:
+        """The tolerance as it is written on a command line."""
+        signs = zip(self, ("%", ""), strict=True)
+        return ",".join(f"{repr(part).removesuffix('.0')}{sign}" for part, sign in signs if part is not None)
+
 
 NO_TOLERANCE: Final = Tolerance()
+
+
+def slice_name(items: Mapping[str, str]) -> str:
+    """Return a slice as rules name it: `region=EU`, or `region=EU,age=old`."""
+    return ",".join(f"{column}={word}" for column, word in items.items())
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,9 @@ class Rule:
 
     loss, text: as written. limit: of max, min and max-slice. tolerance: of max-regression. by: the slicings that the
     rule also applies to; None for what its kind says, which is those of --by, and none for max and min. origin:
-    where the rule stands, for messages.
+    where the rule stands, for messages. slice_tolerance: that of slices, None for the same. tolerances: those of
+    single slices by name. critical: the slices that must be decided and hold; where there are any, the rule only warns
+    of others.
     """
 
     loss: str
@@ -63,6 +78,9 @@ class Rule:
     level: Level = "error"
     decide: Decide = "point"
     confidence: float = CONFIDENCE
+    slice_tolerance: Tolerance | None = None
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
+    critical: tuple[str, ...] = ()
 
     @property
     def compares(self) -> bool:
@@ -79,6 +97,30 @@ class Rule:
         if self.by is not None:
             return self.by
         return by if self.kind in ("max-slice", "max-regression") else ()
+
+    def within(self, items: Mapping[str, str]) -> Rule:
+        """Return what the rule is in one slice: with the tolerance that holds there, and whether it blocks."""
+        name = slice_name(items)
+        level: Level = "warn" if self.critical and name not in self.critical else self.level
+        tolerance = self.tolerances.get(name)
+        if tolerance is None and name not in self.critical:
+            tolerance = self.slice_tolerance
+        if tolerance is None or not self.compares:
+            return replace(self, level=level)
+        return replace(self, level=level, tolerance=tolerance, text=tolerance.text)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The rule that of all rows at most this many may be left out, or this share of them."""
+
+    text: str = "0"
+    most: int = 0
+    share: float | None = None
+
+    def limit(self, rows: int) -> float:
+        """Return how many of some rows may be left out."""
+        return self.most if self.share is None else self.share * rows
 
 
 @dataclass(frozen=True)
@@ -121,9 +163,30 @@ def limit_rule(kind: Kind, text: str) -> Rule:
 def regression_rule(text: str, decide: Decide = "point") -> Rule:
     """Read `LOSS=TOLERANCE`, an argument of --max-regression: `2%`, `0.01` or `2%,0.01`."""
     origin = f"--max-regression {text}"
-    loss, tolerance = _split(text, origin, "2%")
+    loss, written = _split(text, origin, "2%")
+    return Rule(loss, "max-regression", written, origin, tolerance=tolerance(written, origin), decide=decide)
+
+
+def slice_tolerance(text: str) -> tuple[str, Tolerance]:
+    """Read `[LOSS=]TOLERANCE`, an argument of --slice-tolerance, as the loss (empty for all) and the tolerance."""
+    origin = f"--slice-tolerance {text}"
+    loss, written = _split(text, origin, "5%") if "=" in text else ("", text)
+    return loss, tolerance(written, origin)
+
+
+def dropped_rule(text: str) -> Dropped:
+    """Read an argument of --max-dropped: `5` rows, or `2%` of them."""
+    match = DROPPED.fullmatch(text.strip())
+    share = float(match[2]) / 100.0 if match is not None and match[2] is not None else None
+    if match is None or (share is not None and share > 1.0):
+        raise UsageError(f"--max-dropped {text!r}: a number of rows, or a percentage such as 2%, is needed")
+    return Dropped(text.strip(), int(match[1] or 0), share)
+
+
+def tolerance(text: str, origin: str) -> Tolerance:
+    """Read `2%`, `0.01` or `2%,0.01`. origin: what stands in messages."""
     parts: dict[str, float] = {}
-    for piece in tolerance.split(","):
+    for piece in text.split(","):
         name = "percent" if piece.endswith("%") else "absolute"
         value = _number(piece.removesuffix("%"), origin, ANY_TOLERANCE)
         if value < 0 or piece.startswith("-"):
@@ -131,7 +194,7 @@ def regression_rule(text: str, decide: Decide = "point") -> Rule:
         if name in parts:
             raise UsageError(f"{origin}: two tolerances of one kind; at most one percentage and one amount, as 2%,0.01")
         parts[name] = value
-    return Rule(loss, "max-regression", tolerance, origin, tolerance=Tolerance(**parts), decide=decide)
+    return Tolerance(**parts)
 
 
 def _split(text: str, origin: str, example: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -14,9 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Block, Breach, Defect, Hashes, Pending, bits, fingerprint, ready, text_hash
+from lossctl.core.block import (
+    NO_GAPS,
+    Block,
+    Breach,
+    Defect,
+    Gaps,
+    Hashes,
+    Pending,
+    bits,
+    fingerprint,
+    ready,
+    text_hash,
+)
 from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
-from lossctl.core.form import CODED, EVENT, QUERY
+from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.bins import NO_PLACE, Bins
@@ -338,8 +351,35 @@ class BlockReader:
             units=units,
             stopped=rows.stopped,
             extents=arrays.extents,
+            gaps=self._gaps(arrays, groups) if some_unusable else NO_GAPS,
         )
         return block.take(~unusable) if some_unusable else block
+
+    def _gaps(self, arrays: RoleArrays, groups: Mapping[str, NDArray[np.int64]]) -> Gaps:
+        """Tell whose values are missing in the rows that are not kept, and in which slices these are."""
+        lacks = np.array([arrays.lacking(columns) for columns in self._columns_of_models.values()])
+        shared = arrays.holes.keys() - set().union(*self._columns_of_models.values())
+        alone = (lacks & ~arrays.lacking(shared)).astype(np.float64) @ (~lacks).T.astype(np.float64)
+        models = list(self._columns_of_models)
+        slices: Counter[tuple[str, int]] = Counter()
+        for name in self.selection.by:
+            codes, counts = np.unique(groups[name][arrays.unusable], return_counts=True)
+            slices.update({(name, code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)})
+        return Gaps(
+            Counter(dict(zip(models, lacks.sum(axis=1).tolist(), strict=True))),
+            Counter({(models[i], models[j]): int(alone[i, j]) for i, j in np.argwhere(alone).tolist()}),
+            slices,
+        )
+
+    @cached_property
+    def _columns_of_models(self) -> dict[str, set[tuple[int, str]]]:
+        """The columns of each model, by table, that it does not share with others by their role."""
+        return {
+            model: {
+                (slot.table, column) for role, slot in roles.items() if role not in GIVEN for column in slot.columns
+            }
+            for model, roles in self.selection.slots.items()
+        }
 
     def _word_hashes(self, arrays: RoleArrays, slot: Slot) -> Hashes:
         return self.vocabulary(slot).hashes(arrays.texts(slot))
@@ -421,6 +461,10 @@ class BlockReader:
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""
         return self._rows.unpaired()
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
+        return self._rows.absent_keys()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
@@ -581,6 +625,7 @@ class RoleArrays:
         self.missing: dict[Defect, Breach] = {}
         self.faults: dict[Defect, Breach] = {}
         self.unusable: Mask = np.zeros(rows.rows, dtype=bool)
+        self.holes: dict[tuple[int, str], Mask] = {}  # by table and column
         self._values: dict[tuple[int, str], Numbers] = {}
         self.extents: dict[int, Extent] = {}  # of number columns, by identity
         self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
@@ -620,6 +665,12 @@ class RoleArrays:
         if defect not in defects and rows.any():
             defects[defect] = Breach(int(np.count_nonzero(rows)), int(self.addresses[np.argmax(rows)]))
             self.unusable |= rows
+            self.holes[defect[:2]] = rows | self.holes.get(defect[:2], False)
+
+    def lacking(self, columns: Collection[tuple[int, str]]) -> Mask:
+        """Return the rows in which any of some columns, by table, has no value."""
+        lines = [rows for place, rows in self.holes.items() if place in columns]
+        return np.logical_or.reduce(lines) if lines else np.zeros(len(self.addresses), dtype=bool)
 
     def texts(self, slot: Slot) -> NDArray[np.int64]:
         """Return the (rows,) codes of a text column, -1 where it is null."""
@@ -866,7 +917,16 @@ def query_of(block: Block) -> NDArray[Any]:
 def without_facts(block: Block) -> Block:
     """Return the rows of a block without what concerns all rows read."""
     return replace(
-        block, start=block.stop, read=0, missing={}, dropped=0, faults={}, digest=0, digest_kept=0, stopped=None
+        block,
+        start=block.stop,
+        read=0,
+        missing={},
+        dropped=0,
+        faults={},
+        digest=0,
+        digest_kept=0,
+        stopped=None,
+        gaps=NO_GAPS,
     )
 
 

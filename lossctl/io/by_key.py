@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial, reduce
-from itertools import pairwise
+from itertools import pairwise, permutations
 from threading import Event, Lock
 from typing import IO, Any, Final, NamedTuple
 
@@ -73,6 +74,10 @@ class ByKey(ByPosition):
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""
         return {} if self._buckets is None else self._buckets.unpaired()
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
+        return Counter() if self._buckets is None else self._buckets.absent_keys()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
@@ -146,6 +151,7 @@ class Buckets:
         }
         self._lines: dict[tuple[int, str], slice] = {}
         self._unpaired: dict[Part, list[int]] = {}
+        self._absent: dict[Part, Counter[tuple[int, int]]] = {}
         self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
         self._spills = [self._parted(place, join.threads) for place in range(len(tables))]
         counts = [spill.counts() for spill in self._spills]
@@ -295,6 +301,11 @@ class Buckets:
             raise self._mismatch()
         shared = reduce(partial(np.intersect1d, assume_unique=True), keys)
         self._unpaired[part] = [len(hashes) - len(shared) for hashes in keys]
+        if any(self._unpaired[part]):
+            union = reduce(np.union1d, keys)
+            couples = permutations(range(len(keys)), 2)
+            absent = {(i, j): len(np.setdiff1d(keys[j], keys[i], assume_unique=True)) for i, j in couples}
+            self._absent[part] = Counter({**absent, (-1, -1): len(union) - len(shared)})
         places = [np.searchsorted(hashes, shared) for hashes in keys]
         return [
             (words[:, rows], None if checks is None else checks[rows])
@@ -307,6 +318,10 @@ class Buckets:
             [sum(counts) for counts in self._without_keys]
         )
         return {place: count for place, count in enumerate(counts.tolist()) if count}
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        """Count the keys that one table lacks and another has, and those not all have, in these parts."""
+        return sum(self._absent.values(), Counter())
 
     def _mismatch(self) -> DataError:
         return mismatch(self.join, [spill.read(0, BUCKETS)[0][0] for spill in self._spills])

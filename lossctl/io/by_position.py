@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -117,6 +118,10 @@ class ByPosition:
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""
         return {}
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
+        return Counter()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""

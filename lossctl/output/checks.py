@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
 from lossctl.errors import printable
@@ -25,8 +26,9 @@ from lossctl.output.text import (
     slice_text,
     text_columns,
 )
-from lossctl.results.document import created
+from lossctl.results.document import ENCODE, created, head, indented, record
 from lossctl.results.report import Check, Report
+from lossctl.version import __version__
 
 ORDER: Final = ("fail", "undefined", "missing", "warn", "insufficient", "skipped", "pass")
 BROKEN: Final = ("fail", "undefined", "missing")
@@ -52,6 +54,43 @@ def render(report: Report, form: str, style: Style) -> str:
         case "value":
             return verdict(report) + "\n"
     return to_table(report, style)
+
+
+# a check that ended with an error ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stands in the place of a report where a check ended with an error."""
+
+    status: Literal["error"]
+    exit_code: int
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document: that of no report, so that nothing reads it as one."""
+        return {**head("check", __version__), "verdict": self.status, "error": record(self)}
+
+
+def render_failure(failure: Failure, form: str) -> str:
+    """Return an error in one format, to take the place of the report of an earlier run."""
+    message = inert_line(failure.message)
+    match form:
+        case "json":
+            return indented(failure.document())
+        case "jsonl":
+            return ENCODE({"kind": "error", **record(failure)}) + "\n"
+        case "junit":
+            return _junit_of_failure(failure)
+        case "github":
+            return f"::error title=lossctl check::{command_data(failure.message)}\n"
+        case "csv":
+            return csv_text([failure])
+        case "md":
+            return f"**lossctl check: ERROR** {markdown(message)}\n"
+        case "value":
+            return f"{failure.status}\n"
+    return f"lossctl check: ERROR  {message}\n"
 
 
 # what all formats say ------------------------------------------------------------------------------------------------
@@ -99,7 +138,8 @@ def texts(checks: Sequence[Check], digits: int) -> list[tuple[str, ...]]:
     """Return the texts of checks under `HEADER`; where the numbers do not speak for themselves, with the message."""
     rows = []
     for check, place in zip(checks, places(checks), strict=True):
-        note = "; ".join(text for text in (place, check.message if explains(check) else "") if text)
+        effective = "" if check.effective is None else f"worth {number(check.effective, 3)} rows of equal weight"
+        note = "; ".join(filter(None, (place, check.message if explains(check) else check.note, effective)))
         rows.append((check.status, check.rule, *figures(check, digits), str(check.rows), note))
     return rows
 
@@ -112,7 +152,8 @@ def places(checks: Sequence[Check]) -> list[str]:
 
 def explains(check: Check) -> bool:
     """Whether the numbers of a check do not speak for themselves, so that its message is needed."""
-    return check.status not in ("pass", "fail", "warn") or check.value is None or check.interval is not None
+    plain = check.status in ("pass", "fail", "warn") and check.value is not None and check.interval is None
+    return not plain or check.kind == "max-dropped"
 
 
 def figures(check: Check, digits: int) -> tuple[str, ...]:
@@ -218,17 +259,20 @@ MOST_ANNOTATIONS: Final = 10  # of a step that are shown
 
 
 def to_github(report: Report) -> str:
-    """Return at most ten annotations, worst first, and a notice with the verdict."""
+    """Return at most ten annotations, what blocks first, then the worst, and the verdict."""
     open_ = [check for check in worst_first(report.checks) if check.status not in ("pass", "skipped")]
-    lines = [_annotation(check) for check in open_[:MOST_ANNOTATIONS]]
-    more = len(open_) - MOST_ANNOTATIONS
+    open_.sort(key=lambda check: not check.blocks)
+    lines = [_annotation(check) for check in open_]
+    lines += [f"::warning title=lossctl check::{command_data(text)}" for text in report.warnings]
+    more = len(lines) - MOST_ANNOTATIONS
     cut = f"; {more} more are not shown here" if more > 0 else ""
     notice = f"{verdict(report)}: {counts(report.checks)} ({sides(report)}){cut}"
-    return "".join(f"{line}\n" for line in [*lines, f"::notice title=lossctl check::{command_data(notice)}"])
+    end = f"::notice title=lossctl check::{command_data(notice)}"
+    return "".join(f"{line}\n" for line in [*lines[:MOST_ANNOTATIONS], end])
 
 
 def _annotation(check: Check) -> str:
-    kind = "error" if check.status in BROKEN else "warning"
+    kind = "error" if check.blocks else "warning"
     title = command_property(f"lossctl check: {check.id} {check.status}")
     return f"::{kind} title={title}::{command_data(f'{check.rule}: {check.message} (n {check.rows})')}"
 
@@ -252,13 +296,38 @@ SUITE: Final = "lossctl check"
 def to_junit(report: Report) -> str:
     """Return the checks as one suite of the schema that Ant's JUnit tasks write.
 
-    A rule that is broken, undefined or without its value is a failure; one that could not be decided, or was left
-    out, is skipped. Attributes that the schema requires and a check does not have (times, a host) are neutral.
+    What blocks is a failure; what could not be decided and does not block, or was left out, is skipped. Attributes
+    that the schema requires and a check does not have (times, a host) are neutral.
     """
     checks = report.checks
-    root = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(
-        root,
+    skipped = [check for check in checks if check.status in UNDECIDED and not check.blocks]
+    failures = sum(check.blocks for check in checks)
+    suite = _suite(report.verdict or "", report.version, tests=len(checks), failures=failures, skipped=len(skipped))
+    for check in checks:
+        _case(suite, check)
+    warned = [f"{check.id}: {check.message}" for check in checks if check.status == "warn"]
+    ElementTree.SubElement(suite, "system-out").text = legal("\n".join(report.advice))
+    ElementTree.SubElement(suite, "system-err").text = legal("\n".join([*report.warnings, *warned]))
+    return _xml(suite)
+
+
+def _junit_of_failure(failure: Failure) -> str:
+    """Return a suite of one test that ended with an error."""
+    suite = _suite(failure.status, __version__, tests=1, errors=1)
+    case = ElementTree.SubElement(suite, "testcase", {"name": SUITE, "classname": "lossctl", "time": "0"})
+    error = {"message": legal(failure.message), "type": f"exit {failure.exit_code}"}
+    ElementTree.SubElement(case, "error", error).text = legal(failure.message)
+    for name in ("system-out", "system-err"):
+        ElementTree.SubElement(suite, name)
+    return _xml(suite)
+
+
+def _suite(
+    verdict: str, version: str, *, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0
+) -> ElementTree.Element:
+    """Return an empty suite with its counts and properties."""
+    counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": skipped}
+    suite = ElementTree.Element(
         "testsuite",
         {
             "name": SUITE,
@@ -266,21 +335,19 @@ def to_junit(report: Report) -> str:
             "id": "0",
             "timestamp": created().removesuffix("Z"),
             "hostname": "localhost",
-            "tests": str(len(checks)),
-            "failures": str(sum(check.status in BROKEN for check in checks)),
-            "errors": "0",
-            "skipped": str(sum(check.status in UNDECIDED for check in checks)),
+            **{name: str(count) for name, count in counts.items()},
             "time": "0",
         },
     )
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (("verdict", report.verdict or ""), ("lossctl", report.version)):
+    for name, value in (("verdict", verdict), ("lossctl", version)):
         ElementTree.SubElement(properties, "property", {"name": name, "value": value})
-    for check in checks:
-        _case(suite, check)
-    warned = [f"{check.id}: {check.message}" for check in checks if check.status == "warn"]
-    ElementTree.SubElement(suite, "system-out").text = legal("\n".join(report.advice))
-    ElementTree.SubElement(suite, "system-err").text = legal("\n".join([*report.warnings, *warned]))
+    return suite
+
+
+def _xml(suite: ElementTree.Element) -> str:
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -290,7 +357,7 @@ def _case(suite: ElementTree.Element, check: Check) -> None:
         suite, "testcase", {"name": legal(check.id), "classname": legal(f"lossctl.{check.model}"), "time": "0"}
     )
     message = legal(f"{check.rule}: {check.message}")
-    if check.status in BROKEN:
+    if check.blocks:
         failure = ElementTree.SubElement(case, "failure", {"message": message, "type": check.status})
         facts = {"value": check.value, "limit": check.limit, "baseline": check.baseline, "change": check.change}
         lines = [f"{name}: {value!r}" for name, value in facts.items() if value is not None]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from itertools import chain
 from json.encoder import encode_basestring_ascii
 from operator import attrgetter
@@ -20,6 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origi
 from lossctl.errors import DataError, UsageError, listed, printable
 
 SCHEMA_VERSION: Final = 1
+SEAL: Final = "seal"  # the last key of a report
 PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
 ENCODE: Final = json.JSONEncoder(allow_nan=False).encode  # one encoder: json.dumps makes one for each record
 QUOTE: Final = encode_basestring_ascii  # what this writes of a text
@@ -141,24 +143,59 @@ class Entries(NamedTuple):
     texts: Iterator[list[str]]
 
 
-def text(document: Mapping[str, Any]) -> str:
+def text(document: Mapping[str, Any], *, sealed: bool = False) -> str:
     """Return a document as JSON text with one field per line, and one entry per line of a field that is a list."""
-    return "".join(pieces(document))
+    return "".join(pieces(document, sealed=sealed))
 
 
-def pieces(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the same in pieces, as a document may not fit into memory."""
-    begin = "{\n"
+def pieces(document: Mapping[str, Any], *, sealed: bool = False) -> Iterator[str]:
+    """Yield the same in pieces, as a document may not fit into memory. sealed: whether it ends with its seal."""
+    begin, seal = "{\n", Seal()
     for name, value in document.items():
+        seal.add(ENCODE(name))
         yield f"{begin}  {ENCODE(name)}: "
-        if isinstance(value, Entries):
-            yield from _entries(value.texts)
-        elif isinstance(value, list):
-            yield from _entries(iter([list(map(ENCODE, value))]))
+        if isinstance(value, Entries | list):
+            texts = value.texts if isinstance(value, Entries) else iter([list(map(ENCODE, value))])
+            yield from _entries(seal.added(texts))
         else:
+            seal.add(ENCODE(value))
             yield ENCODE(value)
         begin = ",\n"
-    yield "\n}\n"
+    yield f'{begin}  "{SEAL}": {ENCODE(seal.text)}\n}}\n' if sealed else "\n}\n"
+
+
+class Seal:
+    """The digest of all texts of a document in their order: it tells that a hand changed a value, not whose."""
+
+    def __init__(self) -> None:
+        self._digest = blake2b(digest_size=8)
+
+    def add(self, *texts: str) -> None:
+        """Take in texts, each the JSON of a name, a value or an entry."""
+        self._digest.update("".join(f"{text}\n" for text in texts).encode())
+
+    def added(self, texts: Iterator[list[str]]) -> Iterator[list[str]]:
+        """Yield texts as they are, taking them in."""
+        for some in texts:
+            self.add(*some)
+            yield some
+
+    @property
+    def text(self) -> str:
+        """The digest."""
+        return self._digest.hexdigest()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> str:
+        """Return the seal that a document should have."""
+        seal = cls()
+        for name, value in document.items():
+            if name != SEAL:
+                seal.add(
+                    ENCODE(name),
+                    *(ENCODE(_plain(entry, True)) for entry in (value if isinstance(value, list) else [value])),
+                )
+        return seal.text
 
 
 def _entries(texts: Iterator[list[str]]) -> Iterator[str]:

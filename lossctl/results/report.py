@@ -26,9 +26,11 @@ from lossctl.results.document import (
     ENCODE,
     QUOTE,
     SCHEMA_VERSION,
+    SEAL,
     Entries,
     Entry,
     NullWord,
+    Seal,
     environment,
     flat,
     head,
@@ -60,12 +62,14 @@ class Cell:
     """One loss of one model over all rows or one slice.
 
     `value` may be infinite or NaN; `status` says so and `reason` says why. `interval_reason` says why there is no
-    interval. `best` marks the best model of its loss and slice.
+    interval. `best` marks the best model of its loss and slice. weighted_rows: how many rows have weight, where rows
+    have weights. effective: how many rows of equal weight they are worth (Kish).
     """
 
     KEYS: ClassVar = (
         "model loss spec slice n=rows weight_sum value stderr ci=interval ci_level=level ci_method=method "
-        "ci_reason=interval_reason direction unit best status reason signature"
+        "ci_reason=interval_reason direction unit best status reason signature n_weighted=weighted_rows "
+        "n_effective=effective"
     )
 
     model: str
@@ -86,6 +90,8 @@ class Cell:
     reason: str | None
     signature: str
     best: bool = False
+    weighted_rows: int | None = None
+    effective: float | None = None
 
     @property
     def finite(self) -> float | None:
@@ -122,6 +128,14 @@ class Slicing:
     words: Sequence[tuple[str, ...]]
     rows: NDArray[np.int64]
     weight_sums: Array | None
+    weighted_rows: NDArray[np.int64] | None = None
+    effective: Array | None = None
+
+    def counts(self, place: int) -> tuple[int | None, float | None]:
+        """Return how many rows of a slice have weight, and how many of equal weight they are worth, where known."""
+        effective = math.nan if self.effective is None else float(self.effective[place])
+        rows = None if self.weighted_rows is None else int(self.weighted_rows[place])
+        return rows, effective if math.isfinite(effective) else None
 
     def slice(self, place: int) -> Slice:
         """Return the words of a slice by their column."""
@@ -146,7 +160,10 @@ class Slicing:
             f', "slice": {{{", ".join(slice_)}}}, "n": {rows}, "weight_sum": {weight}, "value": '
             for rows, weight, *slice_ in zip(self.rows[here].tolist(), weights, *fields, strict=True)
         ]
-        ends = ["".join(slice_) + '"}' for slice_ in zip(*signed, strict=True)]
+        ends = [
+            "".join(slice_) + f'", "n_weighted": {ENCODE(rows)}, "n_effective": {ENCODE(effective)}}}'
+            for slice_, (rows, effective) in zip(zip(*signed, strict=True), map(self.counts, places), strict=True)
+        ]
         return begins, ends
 
 
@@ -180,6 +197,7 @@ class CellColumn:
         stderr, rows = float(self.stderrs[place]), int(slicing.rows[place])
         before, after = self.signature
         slice_ = slicing.slice(place)
+        weighted_rows, effective = slicing.counts(place)
         return Cell(
             **self.shared,
             slice=slice_,
@@ -195,6 +213,8 @@ class CellColumn:
             reason=reason,
             signature=f"{before}{rows}{after}{_signed_slice(slice_.items())}",
             best=bool(self.best[place]),
+            weighted_rows=weighted_rows,
+            effective=effective,
         )
 
     def lines(self, slicing: Slicing, places: range, begins: Sequence[str], ends: Sequence[str]) -> list[str]:
@@ -329,7 +349,9 @@ class Cells(Sequence[Cell]):
 class Input:
     """Where one model's rows came from, how many there were, and the digest of what they are judged by.
 
-    `kept` is the digest of which of them were used, told apart by key or by their order.
+    `kept` is the digest of which of them were used, told apart by key or by their order. missing: the rows in which the
+    model's own value is missing. lacks: other model -> the rows that this one leaves out and that one has. unpaired:
+    the keys that not all inputs have.
     """
 
     model: str
@@ -339,6 +361,32 @@ class Input:
     used: int
     kept: str
     dropped: Mapping[str, int] = field(default_factory=dict)
+    missing: int = 0
+    lacks: Mapping[str, int] = field(default_factory=dict)
+    unpaired: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """The rows that were left out, those of keys that not all inputs have among them."""
+        return self.rows - self.used + self.unpaired
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many rows of a slice were left out for a missing value."""
+
+    slice: Slice
+    rows: int
+
+
+@dataclass(frozen=True)
+class First:
+    """A value of the first of a line of baselines, each saved beside the one before, or a better one since."""
+
+    model: str
+    loss: str
+    slice: Slice
+    value: float
 
 
 @dataclass(frozen=True)
@@ -481,15 +529,19 @@ class Study:
 class Check:
     """One rule judged for one model, over all rows or one slice.
 
-    id: `LOSS.KIND`, with `@COLUMN=VALUE` for a slice. kind: max, min, max-slice or max-regression. `limit` is what
-    the value must not cross, `margin` how far it is on the good side of it (negative: crossed), `change` value -
-    baseline (of absolute values where the direction is `zero`), `change_share` its share of |baseline|. `interval`
-    is that of the change, for statistical decisions. `rule` words the rule, `message` the outcome.
+    id: `LOSS.KIND`, with `@COLUMN=VALUE` for a slice. kind: max, min, max-slice, max-regression, or max-dropped, which
+    is of rows and not of a loss. `limit` is what the value must not cross, `margin` how far it is on the good side of
+    it (negative: crossed), `change` value - baseline (of absolute values where the direction is `zero`),
+    `change_share` its share of |baseline|. `interval` is that of the change, for statistical decisions. `rule` words
+    the rule, `message` the outcome. effective: how many rows of equal weight those of a weighted value are worth.
+    critical: whether the rule names the slice as one that must hold. blocks: whether the check stops what comes next.
+    number: the place of its rule among all. note: the part of the message that is shown even where numbers speak for
+    themselves.
     """
 
     KEYS: ClassVar = (
         "id model loss spec slice kind rule status level value limit margin baseline change change_pct n=rows "
-        "ci=interval message"
+        "n_effective=effective ci=interval message critical blocks"
     )
 
     id: str
@@ -510,6 +562,11 @@ class Check:
     rows: int
     interval: tuple[float, float] | None
     message: str
+    critical: bool = False
+    blocks: bool = False
+    effective: float | None = None
+    number: int = 0
+    note: str = ""
 
     @property
     def change_pct(self) -> float | None:
@@ -525,11 +582,13 @@ class Report:
     and version of each plug-in that a loss is from. A comparison adds `study`, `comparisons`, `worst` and `best_sets`;
     a check adds `checks`, `verdict`, and in `advice` the commands to run next. candidates: the models that were
     checked; baseline: what they were compared with, if anything; blocks: whether the verdict stops what comes next.
+    left_out: rows of slices that were left out. first: of a saved baseline, the values of the first of its line.
+    alike: couples of models with the same predictions in every row, where that is known.
     """
 
     KEYS: ClassVar = (
         "task reading reduction inputs units results=cells study comparisons best_sets worst checks verdict advice "
-        "warnings"
+        "warnings left_out first"
     )
 
     cells: Sequence[Cell]
@@ -553,6 +612,9 @@ class Report:
     blocks: bool = False
     reading: TargetReading | None = None
     units: Units | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    first: tuple[First, ...] = ()
+    alike: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def models(self) -> list[str]:
@@ -710,7 +772,8 @@ class Report:
         """Yield the JSON document in pieces, as it may not fit into memory."""
         begin = head(self.command, self.version, self.plugins)
         results = Entries(self._cell_lines())
-        return pieces({**begin, "environment": environment(), **record(replace(self, cells=())), "results": results})
+        document = {**begin, "environment": environment(), **record(replace(self, cells=())), "results": results}
+        return pieces(document, sealed=True)
 
     def to_jsonl(self) -> str:
         """Return inputs, cells and conclusions as one JSON object per line, told apart by `kind`."""
@@ -767,6 +830,7 @@ class Report:
             self.level,
             self.version,
             reading=self.reading,
+            left_out=self.left_out,
         )
 
 
@@ -847,10 +911,14 @@ class SavedReport:
     def _plugins(self, top: Entry) -> list[Entry]:
         return top.entry("tool").entries("plugins") if "plugins" in top.entry("tool").values else []
 
-    def of_models(self, models: Collection[str]) -> str:
-        """Return the JSON document of some models' values, which says when, where and by what they were made."""
+    def of_models(self, models: Collection[str], first: tuple[First, ...] = ()) -> str:
+        """Return the JSON document of some models' values, which says when, where and by what they were made.
+
+        first: the values of the first of its line of baselines.
+        """
         origin = {key: self.document[key] for key in ORIGIN if key in self.document}
-        return text({**self.report.of_models(models).document(), **origin})
+        report = replace(self.report.of_models(models), first=first)
+        return text({**report.document(), **origin}, sealed=True)
 
 
 def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> SavedReport:
@@ -868,7 +936,14 @@ def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> Sav
         raise DataError(
             f"{label}: schema_version is {schema}, and this lossctl reads {SCHEMA_VERSION}; write the report anew"
         )
-    return SavedReport(label, _report(top), document, schema)
+    report = _report(top)
+    if schema == SCHEMA_VERSION and document.get(SEAL) != Seal.of(document):
+        raise DataError(
+            f"{label}: was edited by hand, as its values are not those of its seal; write the report anew"
+            if SEAL in document
+            else f"{label}: has no seal: it was edited by hand, or an older lossctl wrote it; write the report anew"
+        )
+    return SavedReport(label, report, document, schema)
 
 
 def _report(top: Entry) -> Report:
@@ -891,6 +966,8 @@ def _report(top: Entry) -> Report:
         top.entry("tool").read("version", str),
         reading=None if top.values.get("reading") is None else _target_reading(top.entry("reading")),
         units=None if top.values.get("units") is None else top.entry("units").instance(Units),
+        left_out=tuple(entry.instance(LeftOut) for entry in top.entries("left_out")),
+        first=tuple(entry.instance(First) for entry in top.entries("first")),
     )
 
 
@@ -902,8 +979,10 @@ def _target_reading(entry: Entry) -> TargetReading:
 
 
 def _input(entry: Entry) -> Input:
-    dropped = entry.entry("dropped")
-    return entry.instance(Input, dropped={key: dropped.read(key, int) for key in dropped.values})
+    counts = {name: entry.entry(name) for name in ("dropped", "lacks")}
+    return entry.instance(
+        Input, **{name: {key: by_name.read(key, int) for key in by_name.values} for name, by_name in counts.items()}
+    )
 
 
 def _cell(entry: Entry) -> Cell:
