@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -610,12 +611,39 @@ def replaced(path: Path) -> None:
     other.replace(path)
 
 
+def copied(path: Path) -> None:
+    """As `cp --preserve` and `mv` do: the same bytes, size and time of the last change, in another file."""
+    shutil.copy2(path, path.with_name("other"))
+    path.with_name("other").replace(path)
+
+
+def rewritten(path: Path) -> None:
+    """Other bytes in place, of the same number, and the time of the last change set back."""
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-64, os.SEEK_END)
+        end = file.read()
+        file.seek(-64, os.SEEK_END)
+        file.write(end.replace(b"9", b"8"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def put_back(path: Path) -> None:
+    """Another file for a while, and then the first one again."""
+    path.rename(path.with_name("first"))
+    path.write_bytes(b"y,p\n1,2\n")
+    path.with_name("first").replace(path)
+
+
 def removed(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("change", [appended, cut, replaced, removed])
-@pytest.mark.parametrize("container", ["csv", "csv.gz", "parquet", "npy"])
+CHANGES = [appended, cut, replaced, copied, rewritten, put_back, removed]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("container", ["csv", "csv.gz", "jsonl", "parquet", "npy", "npz", "arrow"])
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path, container: str, change: Callable[[Path], None]) -> None:
     path, results = tmp_path / f"a.{container}", tmp_path / "results"
     values = np.random.default_rng(4).random((400_000, 2))
@@ -624,6 +652,14 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, container: str, ch
     elif container == "npy":
         np.save(path, values[:, 1])
         parquet(tmp_path / "truth.parquet", {"y": values[:, 0]})
+    elif container == "npz":
+        np.savez(path, y=values[:, 0], p=values[:, 1])
+    elif container == "arrow":
+        table = pa.table({"y": values[:, 0], "p": values[:, 1]})
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=50_000)
+    elif container == "jsonl":
+        path.write_bytes(b'{"y": 0.123456789012345, "p": 0.987654321012345}\n' * 200_000)
     else:
         lines = b"y,p\n" + b"0.123456789012345,0.987654321012345\n" * 400_000
         path.write_bytes(gzip.compress(lines, 1) if container == "csv.gz" else lines)
@@ -649,6 +685,29 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, container: str, ch
         )
     assert seen
     assert list(results.iterdir()) == []
+
+
+@pytest.mark.parametrize("ask", [package.validate, package.choose, package.compare])
+@pytest.mark.parametrize("change", [copied, rewritten])
+def test_a_file_that_changes_between_two_passes(tmp_path: Path, ask: Any, change: Callable[[Path], None]) -> None:
+    path, calls = tmp_path / "a.csv", list[int]()
+    path.write_bytes(b"y,p,q\n" + b"0.123456789,0.987654321,0.7\n" * 300_000)
+
+    def progress(rows: int) -> None:
+        if not calls:
+            change(path)
+        calls.append(rows)
+
+    message = "the file changed while it was read"
+    options: dict[str, Any] = {"target": "y", "pred": "p", "threads": 1, "progress": progress}
+    if ask is package.validate:
+        survey = ask(path, losses="median_absolute_error", **options)
+        assert message in str(survey.error)
+        return
+    if ask is package.compare:
+        options |= {"pred": ["p", "q"], "losses": "mae", "ci_method": "bootstrap", "resamples": 100}
+    with pytest.raises(DataError, match=message):
+        ask(path, **options)
 
 
 @pytest.mark.parametrize("container", ["csv", "parquet"])

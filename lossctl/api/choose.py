@@ -234,7 +234,9 @@ class Columns:
         return merged
 
     def _raise_problems(self, profile: RowsProfile) -> None:
-        """Raise DataError for the first row that cannot be used, if there is one."""
+        """Raise DataError for an input that changed, or for the first row that cannot be used."""
+        for table in self.tables:
+            table.unchanged()
         defects = {**(profile.missing if self.options["missing"] == "error" else {}), **profile.faults}
         problems = [(breach.row, self.reader.explain(defect, breach)) for defect, breach in defects.items()]
         for role, state in profile.roles.items():

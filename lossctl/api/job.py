@@ -818,7 +818,9 @@ def _are_shares(values: Array, activation: str) -> bool:
 
 
 def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
-    """Raise DataError for the earliest row that is wrong or could not be read, if there is one."""
+    """Raise DataError for an input that changed, or for the earliest row that is wrong or could not be read."""
+    for table in reader.tables:
+        table.unchanged()  # rows that went missing with their file are not what is wrong
     faults: list[tuple[int, Callable[[], str]]] = []
     for defects in (state.missing if missing == "error" else {}, state.faults):
         faults += [(rows.row, partial(reader.explain, defect, rows)) for defect, rows in sorted(defects.items())]
@@ -827,9 +829,6 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
         for check, rows in sorted(state.breaches.items(), key=lambda entry: str(entry[0]))
         if rows.first != NEVER
     ]
-    if faults:
-        for table in reader.tables:
-            table.unchanged()  # rows that went missing with their file are not what is wrong
     row, wording = min(faults, key=lambda fault: fault[0], default=(NEVER, None))
     if state.stopped is not None and state.stopped[0] <= row:
         raise state.stopped[1]

@@ -103,11 +103,11 @@ class NpyTable(FileTable):
     @cached_property
     def layout(self) -> Layout:
         """What the header says."""
-        try:
-            with open(self.source.path, "rb") as file:
+        with self.source.reading(), self.source.open() as file:
+            try:
                 return layout_of(file, self.source.size)
-        except (DataError, OSError) as error:
-            raise DataError(f"{self.label}: {error}") from None
+            except DataError as error:
+                raise DataError(f"{self.label}: {error}") from None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ class NpyTable(FileTable):
         if kind in (Kind.TEXT, Kind.KEY) and self.layout.width != 1:
             raise DataError(f"{self.label}: {NOT_SINGLE}")
         try:
-            with open(self.source.path, "rb") as file:
+            with self.source.open() as file:
                 for block in blocks(
                     file, self.layout, start, self.rows if stop is None else stop, block_rows(self.layout.width)
                 ):
@@ -181,7 +181,7 @@ class NpzTable(FileTable):
     def _archive(self) -> Iterator[zipfile.ZipFile]:
         """Open the archive, and word whatever is wrong with it in one line."""
         try:
-            with self.source.reading(), open(self.source.path, "rb") as file, zipfile.ZipFile(file) as archive:
+            with self.source.reading(), self.source.open() as file, zipfile.ZipFile(file) as archive:
                 yield archive
         except DataError:
             raise

@@ -74,10 +74,19 @@ class Source:
         except UnicodeDecodeError:  # Arrow takes UTF-8 paths only; the descriptor has a plain name
             descriptor = os.open(self.path, os.O_RDONLY)
             try:
-                return pa.OSFile(f"/proc/self/fd/{descriptor}")
+                file = pa.OSFile(f"/proc/self/fd/{descriptor}")
             finally:
                 os.close(descriptor)
-        return pa.OSFile(os.path.abspath(self.path))
+        else:
+            file = pa.OSFile(os.path.abspath(self.path))
+        self.unchanged()
+        return file
+
+    def open(self) -> IO[bytes]:
+        """Open the file to be read by Python."""
+        file = open_file(self.path)
+        self.unchanged()
+        return file
 
     def stream(self, start: int = 0) -> pa.NativeFile:
         """Open the file as a stream of its text in UTF-8, decompressed, from byte `start` of that on."""
@@ -111,7 +120,11 @@ class Source:
             return False
 
     def unchanged(self) -> None:
-        """Raise DataError if the file is no longer the one that was opened."""
+        """Raise DataError if the file is no longer the one that was opened, or has been written to.
+
+        Asked whenever it is opened and after the last row is read, so that all that was read is of one file: whoever
+        puts another one in its place and takes it back, or restores the time of the last change, changes the `ctime`.
+        """
         try:
             stamp = _stamp(os.stat(self.path))
         except OSError:
@@ -132,7 +145,7 @@ class Source:
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def spooled_stdin() -> Source:
