@@ -82,6 +82,7 @@ def _await_reader() -> bool:
     ReaderGone
         The reader left something unread.
     """
+    ending = time.monotonic() + PATIENCE
     try:
         pipe = sys.stdout.fileno()
         if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
@@ -89,17 +90,17 @@ def _await_reader() -> bool:
         from fcntl import ioctl
         from select import POLLERR, poll
         from termios import FIONREAD
-    except (OSError, ValueError, ImportError):
-        return True
-    ends = poll()
-    ends.register(pipe, POLLERR)
-    ending = time.monotonic() + PATIENCE
-    while int.from_bytes(ioctl(pipe, FIONREAD, bytes(4)), sys.byteorder):
-        if ends.poll(0):
-            raise ReaderGone("the reader of standard output went away")
-        if time.monotonic() > ending:
-            return False
-        time.sleep(0.0001)
+
+        ends = poll()
+        ends.register(pipe, POLLERR)
+        while int.from_bytes(ioctl(pipe, FIONREAD, bytes(4)), sys.byteorder):
+            if ends.poll(0):
+                raise ReaderGone("the reader of standard output went away")
+            if time.monotonic() > ending:
+                return False
+            time.sleep(0.0001)
+    except (OSError, ValueError, ImportError):  # a system without such pipes, or a stream that is none of it
+        pass
     return True
 
 

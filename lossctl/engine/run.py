@@ -18,6 +18,7 @@ from lossctl.engine.reduce import RunState, reduce_block
 from lossctl.numerics.array import Array
 
 AHEAD = 8  # blocks, or as many as threads, that may be done before an earlier one is, where the order counts
+PATIENCE = 0.5  # seconds until a thread that waits for another looks whether all is over
 RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[object]]
@@ -114,10 +115,10 @@ class Run:
                     with self._merging:
                         # a thread that is held up must not let the others pile up what comes after its block
                         while number >= self._next + self._ahead and not self._over:
-                            self._merging.wait()
+                            self._merging.wait(PATIENCE)
         except BaseException:
+            self._over = True  # without the lock: a second Ctrl-C may come while it is waited for
             with self._merging:
-                self._over = True
                 self._merging.notify_all()
             raise
 

@@ -60,6 +60,7 @@ def ending(script: str, folder: Path, limit: float = LIMIT, python: str = sys.ex
     spools.mkdir(exist_ok=True)
     path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "TMPDIR": str(spools)}
+    environment.pop("PYTHONPATH", None)
     begun = time.monotonic()
     process = subprocess.Popen(
         ["bash", "-c", script],
