@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults data check clean
+.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults corpora fuzz data check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -72,6 +72,12 @@ test: setup ## run the tests
 
 slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on 5 million rows
 	$(BIN)/python -m pytest -m slow tests
+
+corpora: setup ## judge the files of LOSSCTL_CORPORA=FOLDER, or polluted ones of ours: right, refused, wrong, crash
+	@$(BIN)/python -m tests.corpora
+
+fuzz: setup ## read any bytes and compare with the strict readers of Python, for hours; LOSSCTL_FUZZ=5000 for less
+	LOSSCTL_FUZZ=$${LOSSCTL_FUZZ:-200000} $(BIN)/python -m pytest -n auto tests/test_fuzz.py
 
 # installed as a user would have it, compiled, and anew when a source has changed
 .bench/env/.installed: pyproject.toml requirements.lock tests/bench/requirements.txt $(shell find lossctl -name '*.py')
