@@ -474,7 +474,8 @@ class MemoryLimit:
         riders = len(plan.sample_groups) + (2 if plan.resamples else 0)
         lines = [len(terms) + 1 + riders for _, terms, kind in plan.wholes if kind == "sample"]
         lines += [] if plan.times is None else [len(plan.quantities) + int(plan.weighted) + riders + 1]
-        self._bytes_per_row = Sample.bytes_per_row(sum(lines))
+        influence = any(question.loss.influence is not None for question in plan.questions)
+        self._bytes_per_row = Sample.bytes_per_row(sum(lines), influence)
         self._bytes = None if size is None and not lines else free_memory() if size is None else as_bytes(size)
         all_losses = plan.times is not None
         self._losses = list(dict.fromkeys(q.label for q in plan.questions if all_losses or q.loss.keeps == "sample"))

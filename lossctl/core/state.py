@@ -167,6 +167,9 @@ class Peak:
         return Peak(self.rows + later.rows, float(np.maximum(self.top, later.top)))
 
 
+INFLUENCE_LINES = 32  # numbers for each row that the influence of the rows takes while it is computed
+
+
 @dataclass(frozen=True)
 class Sample:
     """Every value of a few quantities, with their weights: (quantities + 1, rows) pieces, weights last."""
@@ -185,9 +188,9 @@ class Sample:
         return sum(piece.shape[1] for piece in self.pieces)
 
     @staticmethod
-    def bytes_per_row(lines: int) -> int:
-        """Return what a row of so many lines, weights included, takes at most: kept, joined, sorted."""
-        return 8 * (3 * lines + 2) if lines else 0
+    def bytes_per_row(lines: int, influence: bool = False) -> int:
+        """Return what a row of so many lines, weights included, takes at most: kept, sorted, its influence taken."""
+        return 8 * (3 * lines + 2 + (INFLUENCE_LINES if influence else 0)) if lines else 0
 
     def ordered(self) -> Array:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""

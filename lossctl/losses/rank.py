@@ -188,7 +188,7 @@ class Scores(Interval):
     """A score for each column, of which the order counts; probabilities and raw outputs are as good."""
 
     def activations(self) -> frozenset[str]:
-        return super().activations() | {"softmax"}
+        return super().activations() | {"softmax", "renormalize"}
 
 
 SCORE_PER_CLASS: Final = Scores(words="scores of any scale")

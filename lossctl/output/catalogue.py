@@ -228,8 +228,9 @@ def memory(loss: Loss) -> str:
     if loss.keeps != "sample":
         return "constant, whatever the number of rows"
     lines = len(loss.parts) + 1
+    most = Sample.bytes_per_row(lines, loss.influence is not None)
     return (
-        f"it keeps every value: {8 * lines} bytes per row and model, at most {Sample.bytes_per_row(lines)} at the end; "
+        f"it keeps every value: {8 * lines} bytes per row and model, at most {most} at the end; "
         "eval refuses before that exceeds --max-memory"
     )
 
