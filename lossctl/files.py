@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 import sys
-import tempfile
 import time
 from typing import IO, Final
 
@@ -82,6 +80,8 @@ def read_file(path: str, most: int = -1) -> bytes:
 
 def _first_bytes(pipe: int) -> bytes:
     """Return what can be read of a pipe by now, once somebody has it open to write; raise OSError if nobody has."""
+    import select
+
     ending = time.monotonic() + GRACE
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
@@ -112,6 +112,8 @@ def spool_file(prefix: str) -> tuple[IO[bytes], str]:
 
     Where a descriptor has a path, no folder ever lists the file; elsewhere a signal that ends the process removes it.
     """
+    import tempfile
+
     with undisturbed() as names:
         if os.path.isdir(DESCRIPTORS):
             file: IO[bytes] = tempfile.TemporaryFile(buffering=0, prefix=prefix)  # noqa: SIM115  # `drop_spool` closes

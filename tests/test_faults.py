@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
+from threading import Condition
 
 import pytest
 
+import lossctl as package
 from tests.faults import contents, ending, judged
 from tests.faults.cases import single
+from tests.faults.injected import OUTPUTS, READS, STRACE, answer, places, struck
 from tests.faults.inputs import make
 from tests.faults.interrupts import Shot, fired, make_large
 
@@ -61,3 +65,41 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_interrupt_ends_the_command_at_once(large: Path, shot: Shot) -> None:
     verdict = fired(shot, large, length=1.0, soon=3.0)
     assert not verdict.why, verdict
+
+
+FAULTS = {fault.name: fault for fault in [*OUTPUTS, *READS]}
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+@pytest.mark.parametrize(
+    ("name", "call", "place", "kind"),
+    [
+        ("lossctl.toml", "newfstatat", 1, "refused"),
+        ("an optional baseline", "newfstatat", 1, "refused"),
+        ("eval rows.csv.gz", "read", 2, "refused"),
+        ("standard input", "read", 1, "refused"),
+        ("--rows-out", "write", 0, "refused"),
+        ("-o over a file", "rename", -1, "refused"),
+        ("-o over a file", "close", -1, "right"),
+    ],
+)
+def test_a_call_that_fails(name: str, call: str, place: int, kind: str) -> None:
+    fault = FAULTS[name]
+    number = places(fault, call, sys.executable)[place] if fault.marks else place
+    verdict = struck(fault, call, number, answer(fault, sys.executable), sys.executable)
+    assert verdict is not None
+    assert verdict.kind == kind, verdict
+    assert not verdict.why, verdict
+
+
+class Interrupted(Condition):
+    """A condition in whose use Ctrl-C comes, always."""
+
+    def notify_all(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_interrupts_of_a_function_never_wait_for_its_threads(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossctl.engine.run.Condition", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        package.evaluate(large / "big.parquet", target="y", pred="p", losses="mse", by="g", threads=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -29,7 +29,7 @@ from lossctl.api.options import (
     toml,
 )
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.files import exists, explained, read_file
+from lossctl.files import exists, explained, is_file, read_file
 from lossctl.gate.rules import OF_REGRESSIONS, Kind, Tolerance, limit_rule, regression_rule
 from lossctl.version import __version__
 
@@ -79,8 +79,8 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
     In one folder lossctl.toml wins over pyproject.toml, and one without [tool.lossctl] is passed over.
     """
     if path is not None:
-        if not os.path.isfile(path):
-            raise UsageError(f"{label} {path}: {'is no file' if _exists(path) else 'there is no such file'}")
+        if not _tell(is_file, path):
+            raise UsageError(f"{label} {path}: {'is no file' if _tell(exists, path) else 'there is no such file'}")
         file = load(path)
         if file is None:
             raise UsageError(f"{label} {path}: there is no [tool.lossctl] in it")
@@ -92,22 +92,22 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
     while True:
         for name in (LOSSCTL_TOML, PYPROJECT):
             path = os.path.relpath(os.path.join(folder, name))
-            if _exists(path) or os.path.islink(path):
-                if not os.path.isfile(path):
+            if _tell(exists, path) or os.path.islink(path):
+                if not _tell(is_file, path):
                     raise UsageError(f"{path}: is no regular file; --no-config does without")
                 file = load(path)
                 if file is not None:
                     return file
         above = os.path.dirname(folder)
-        if above == folder or _exists(os.path.join(folder, ".git")):
+        if above == folder or _tell(exists, os.path.join(folder, ".git")):
             return None
         folder = above
 
 
-def _exists(path: str) -> bool:
-    """Whether there is something at a path; a configuration that a failing disk hides is not passed over."""
+def _tell(question: Callable[[str], bool], path: str) -> bool:
+    """Ask what is at a path; a configuration that a failing disk hides is not passed over."""
     try:
-        return exists(path)
+        return question(path)
     except OSError as error:
         raise DataError(f"{path}: {explained(error)}; --no-config does without") from None
 

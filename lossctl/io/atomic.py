@@ -126,7 +126,8 @@ def _sync_folder(folder: str) -> None:
     try:
         os.fsync(handle)
     finally:
-        os.close(handle)
+        with suppress(OSError):
+            os.close(handle)
 
 
 def write_text(path: str, text: str | Iterator[str]) -> None:

@@ -19,6 +19,7 @@ from typing import Final, get_args
 
 from tests.faults import Case, Class, Verdict, contents, ending, judged
 from tests.faults.cases import single
+from tests.faults.injected import GROUP as CALLS, OUTPUTS, READS, STRACE, runs
 from tests.faults.inputs import make
 from tests.faults.interrupts import fired, length, make_large, shots
 
@@ -49,6 +50,17 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
     """Yield group, name and run of every case."""
     for case in single():
         yield case.group, case.name, lambda case=case: verdict(case, options.python)  # type: ignore[misc]
+
+
+def calls(options: argparse.Namespace) -> Iterator[tuple[str, str, Verdict]]:
+    """Let calls fail, or say that it cannot be done."""
+    asked = [fault for fault in [*READS, *OUTPUTS] if options.only in f"{CALLS} {fault.name}"]
+    if asked and STRACE is None:
+        print("strace is not installed: no call is let fail")
+        return
+    with ThreadPoolExecutor(options.workers) as pool:
+        for ends in pool.map(lambda fault: [*runs(fault, options.python)], asked):
+            yield from ((CALLS, name, end) for name, end in ends)
 
 
 def interrupts(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str, Verdict]]:
@@ -93,7 +105,7 @@ def main() -> int:
         results = zip(asked, pool.map(lambda job: job[2](), asked), strict=True)
         ends = ((group, name, result) for (group, name, _), result in results)
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            return show(chain(ends, interrupts(options, Path(folder))), options.verbose)
+            return show(chain(ends, calls(options), interrupts(options, Path(folder))), options.verbose)
 
 
 if __name__ == "__main__":

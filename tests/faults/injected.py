@@ -14,7 +14,7 @@ from tests.faults import Case, Ending, Verdict, contents, ending, judged
 from tests.faults.inputs import MSE, ROWS, make
 
 STRACE: Final = shutil.which("strace")
-CALLS: Final = ("openat", "newfstatat", "fstat", "read", "pread64", "lseek", "close", "mmap", "ioctl", "fcntl")
+CALLS: Final = ("openat", "newfstatat", "fstat", "read", "pread64", "lseek", "close", "mmap", "ioctl")
 WRITES: Final = ("write", "pwrite64", "fsync", "rename", "fchmod", "ftruncate", "unlink", "openat", "close", "lseek")
 GROUP: Final = "7 calls that fail"
 MOST: Final = 60  # calls of a kind that are let fail
@@ -120,29 +120,43 @@ def made() -> Iterator[Path]:
         yield Path(name)
 
 
-def runs(fault: Fault, python: str) -> Iterator[tuple[str, Verdict]]:
-    """Let the first call on a file fail, then the second, and so on until there is none; class the ends."""
+def answer(fault: Fault, python: str) -> str:
+    """Return what a command prints when no call fails."""
     with made() as folder:
         plain = ending(fault.prepare + fault.command, folder, python=python)
     assert plain.code == 0, plain
-    case = Case(GROUP, fault.name, fault.command, (0, 2, 3, 4), fault.says or fault.file)
+    return plain.out
+
+
+def struck(fault: Fault, call: str, place: int, printed: str, python: str) -> Verdict | None:
+    """Let the n-th call of a kind fail, and class the end; None where there is none that concerns the file."""
+    with made() as folder:
+        error = fault.error if call in ("write", "pwrite64") else "EIO"
+        limits = "" if fault.marks else f"-P {folder}/{fault.file} -P {fault.file}"  # as each is written in a call
+        inputs = contents(folder)
+        options = f"-e trace={call} {limits} -e inject={call}:error={error}:when={place}"
+        end, lines = traced(fault, options, folder, python)
+        hits = [line for line in lines if INJECTED in line]
+        if not hits or not re.search(fault.marks, hits[0]):  # another thread's call may have come before
+            return None
+        case = Case(GROUP, fault.name, fault.command, (0, 2, 3, 4), fault.says or fault.file)
+        verdict = judged(case, end, folder, inputs, printed)
+        halves = [path.name for path in folder.glob("out.*") if not whole(path)]
+        if halves and not verdict.why:
+            return Verdict("wrong", f"half of {halves[0]}, code {end.code}")
+        return verdict
+
+
+def runs(fault: Fault, python: str) -> Iterator[tuple[str, Verdict]]:
+    """Let the first call on a file fail, then the second, and so on until there is none."""
+    printed = answer(fault, python)
     for call in fault.calls:
         for place in places(fault, call, python) if fault.marks else range(1, MOST):
-            error = fault.error if call in ("write", "pwrite64") else "EIO"
-            limits = "" if fault.marks else f"-P {{}}/{fault.file}"
-            with made() as folder:
-                options = f"-e trace={call} {limits.format(folder)} -e inject={call}:error={error}:when={place}"
-                inputs = contents(folder)
-                end, lines = traced(fault, options, folder, python)
-                hits = [line for line in lines if INJECTED in line]
-                if not hits:
-                    break
-                if fault.marks and not re.search(fault.marks, hits[0]):
-                    continue  # another thread's call came before
-                verdict = judged(case, end, folder, inputs, plain.out)
-                if not verdict.why and (halves := [path.name for path in folder.glob("out.*") if not whole(path)]):
-                    verdict = Verdict("wrong", f"half of {halves[0]}, code {end.code}")
+            verdict = struck(fault, call, place, printed, python)
+            if verdict is not None:
                 yield f"{fault.name}: {call} {place}", verdict
+            elif not fault.marks:
+                break
 
 
 def whole(path: Path) -> bool:
@@ -152,8 +166,3 @@ def whole(path: Path) -> bool:
         return content[-4:] == b"PAR1"
     rows = content.count(b"\n") == ROWS + 1 if path.suffix == ".csv" else content.endswith(b"}\n")
     return rows or content == b"an older result\n"
-
-
-def faults() -> list[Fault]:
-    """All of them."""
-    return [*READS, *OUTPUTS]

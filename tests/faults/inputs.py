@@ -21,7 +21,7 @@ def make(folder: Path) -> None:
     lines = "".join(f"{row},{y},{p}\n" for row, y, p in zip(rows, target, pred, strict=True))
     (folder / "rows.csv").write_text("k,y,p\n" + lines)
     (folder / "rows.csv.gz").write_bytes(gzip.compress(("k,y,p\n" + lines).encode(), mtime=0))
-    (folder / "preds.csv").write_text("k,q\n" + "".join(f"{row},{p + 1}\n" for row, p in zip(rows, pred, strict=True)))
+    (folder / "preds.csv").write_text("k,p\n" + "".join(f"{row},{p + 1}\n" for row, p in zip(rows, pred, strict=True)))
     records = (json.dumps({"k": int(k), "y": y, "p": p}) for k, y, p in zip(rows, target, pred, strict=True))
     (folder / "rows.jsonl").write_text("".join(f"{record}\n" for record in records))
     table = pa.table({"k": rows, "y": target, "p": pred})
