@@ -75,9 +75,7 @@ FAULTS = {fault.name: fault for fault in [*OUTPUTS, *READS]}
     ("name", "call", "place", "kind"),
     [
         ("lossctl.toml", "newfstatat", 1, "refused"),
-        ("an optional baseline", "newfstatat", 1, "refused"),
         ("eval rows.csv.gz", "read", 2, "refused"),
-        ("standard input", "read", 1, "refused"),
         ("--rows-out", "write", 0, "refused"),
         ("-o over a file", "rename", -1, "refused"),
         ("-o over a file", "close", -1, "right"),
