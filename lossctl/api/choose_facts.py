@@ -151,7 +151,7 @@ class Facts:
     @property
     def may_be_decided(self) -> bool:
         """Whether numbers may be classes, observed and predicted: whole, and others than 0 and 1."""
-        values = set(self.profile.target.counts or ())
+        values = set(self.profile.target.by_label)
         if self.target is None or self.pred is None or not values or values <= {"0", "1"}:
             return self.decided
         if values <= {"-1", "1"}:
@@ -178,7 +178,7 @@ class Facts:
             ("masks", width >= MASK_WIDTH.value and holds("target", MASK)),
             ("multilabel", width > 1 and holds("target", MASK)),
             ("boxes", width == BOX_WIDTH and holds("target", TARGET_BOX)),
-            ("binary", set(self.profile.target.counts or ()) in FLAGS),
+            ("binary", set(self.profile.target.by_label) in FLAGS),
             ("counts", target.whole_numbers and target.low >= 0.0 and median <= COUNT_MEDIAN.value),
             ("proportion", holds("target", UNIT)),
             ("positive", holds("target", POSITIVE)),

@@ -458,7 +458,7 @@ class CheckedData:
             column = self.column(slot, slot.columns[0])
             if column is None or column.kind != "text":
                 continue
-            counts: Mapping[str, int] = self._profile(slot, column.name).values.counts or {}
+            counts = self._profile(slot, column.name).values.by_label
             where = f"{self.surveys[slot.table].label}: column {printable(column.name)!r}"
             for word in sorted(set(NULLS) & set(counts)):
                 rows = f"{counts[word]} row{'' if counts[word] == 1 else 's'}"

@@ -396,7 +396,7 @@ class ParquetTable(FileTable):
             raise DataError(f"{self.label}: a column name is not UTF-8 text: {error.object!r}") from None
         return schema
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(self.schema.names)
 
@@ -478,14 +478,18 @@ class ParquetTable(FileTable):
                 with self.naming(name):
                     arrow.check_single(self.schema.field(name).type)
 
-    def _leaves(self, columns: Collection[str]) -> list[int]:
-        """Return the places of the leaves that make some columns, as `pred.v.list.element` is a part of `pred.v`."""
-        names, places = {tuple(name.encode().split(b".")) for name in columns}, []
+    @cached_property
+    def _places(self) -> dict[bytes, list[int]]:
+        """The places of the leaves of each column or struct, as `pred.v.list.element` is one of `pred` and `pred.v`."""
+        places: dict[bytes, list[int]] = {}
         for place, leaf in enumerate(self.footer.leaves):
-            parts = b".".join(leaf.path).split(b".")
-            if any(tuple(parts[:end]) in names for end in range(1, len(parts) + 1)):
-                places.append(place)
+            for path in accumulate(b".".join(leaf.path).split(b"."), lambda path, name: path + b"." + name):
+                places.setdefault(path, []).append(place)
         return places
+
+    def _leaves(self, columns: Collection[str]) -> list[int]:
+        """Return the places of the leaves that make some columns."""
+        return sorted({place for name in columns for place in self._places.get(name.encode(), ())})
 
     def _check_claims(self, leaves: Sequence[int]) -> None:
         """Raise DataError where columns cannot be read, or claim more bytes than the file can hold."""

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import starmap
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -62,9 +61,12 @@ def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key,
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """Different values, as labels, with their rows; None once there are more than MOST_WORDS, with the first few."""
+    """Different values with their rows; None once there are more than MOST_WORDS, with the first few as labels.
 
-    counts: Mapping[str, int] | None = field(default_factory=dict)
+    Words are labels; numbers, of which there may be many that no one looks at, become labels when they are asked for.
+    """
+
+    counts: Mapping[str | float, int] | None = field(default_factory=dict)
     first: tuple[str, ...] = ()
 
     @classmethod
@@ -74,7 +76,7 @@ class ValueCounts:
         for word, count in zip(map(label, words), counts, strict=True):
             if count:
                 rows[word] = rows.get(word, 0) + count
-        return cls(rows if len(rows) <= MOST_WORDS else None, tuple(rows)[:EXAMPLES])
+        return cls(dict(rows.items()) if len(rows) <= MOST_WORDS else None, tuple(rows)[:EXAMPLES])
 
     @classmethod
     def of_numbers(cls, line: Array) -> Self:
@@ -83,7 +85,9 @@ class ValueCounts:
             return cls(None, tuple(label(value) for value in dict.fromkeys(line[:EXAMPLES].tolist())))
         values, first, counts = np.unique(line + 0.0, return_index=True, return_counts=True)
         order = np.argsort(first)
-        return cls.of(list(map(str, values[order].tolist())), counts[order].tolist())
+        numbers = values[order].tolist()
+        rows = dict(zip(numbers, counts[order].tolist(), strict=True))
+        return cls(rows if len(rows) <= MOST_WORDS else None, tuple(map(label, numbers[:EXAMPLES])))
 
     def merge(self, other: ValueCounts) -> ValueCounts:
         first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
@@ -99,7 +103,17 @@ class ValueCounts:
             return tuple(ValueCount(word, None) for word in self.first)
         ordered = sorted(self.counts.items(), key=lambda entry: -entry[1])[:SHOWN]
         often = sum(count > 1 for _, count in ordered)
-        return tuple(starmap(ValueCount, ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)]))
+        shown = ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)]
+        return tuple(ValueCount(_as_label(value), count) for value, count in shown)
+
+    @property
+    def by_label(self) -> Mapping[str, int]:
+        """The rows of each value, none where there are too many."""
+        return {_as_label(value): count for value, count in (self.counts or {}).items()}
+
+
+def _as_label(value: str | float) -> str:
+    return value if isinstance(value, str) else label(value)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -22,7 +22,7 @@ from lossctl.profile.numbers import add_counts, merge_each
 from lossctl.profile.roles import RoleProfile
 from lossctl.results.survey import MOST_SLICES
 
-WIDEST: Final = 64  # columns that are read together where each can be read alone
+WIDEST: Final = 64  # columns of a BLOCK of rows that are read together where each can be read alone
 AHEAD: Final = 2  # pieces per thread that are read before they are needed
 Role = tuple[str | None, str]  # a model, None where all share the columns, and the role
 Task = TypeVar("Task")
@@ -121,8 +121,8 @@ class TableScan:
         """
         profile = TableProfile(slices={name: SliceCounts() for name in self.by}, shapes=self._shapes)
         try:
-            names = self.table.names
-            self._shapes.update({name: self._shape(name) for name in names if names.count(name) == 1})
+            counts = Counter(self.table.names)
+            self._shapes.update({name: self._shape(name) for name, count in counts.items() if count == 1})
             groups = self._groups()
         except DataError as error:
             return replace(profile, fault=error)
@@ -143,7 +143,8 @@ class TableScan:
             return [names]
         role_names = {name for role in self.roles.values() for name in role.columns}.union(*self.by.values())
         unused = [name for name in names if name not in role_names]
-        parts = [unused[first : first + WIDEST] for first in range(0, len(unused), WIDEST)]
+        width = WIDEST * max(1, BLOCK // max(1, self.table.rows or BLOCK))
+        parts = [unused[first : first + width] for first in range(0, len(unused), width)]
         return [part for part in ([name for name in names if name in role_names], *parts) if part]
 
     def _scan(self, names: Sequence[str], threads: int, progress: Progress | None) -> TableProfile:
