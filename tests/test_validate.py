@@ -386,6 +386,10 @@ def test_many_columns_are_read_in_parts_where_each_can_be_read_alone(
 
     monkeypatch.setattr(ParquetTable, "read", watched)
     assert validate(str(path), **options) == whole
+    assert read == [["c1", "c7", "c8"], ["c0", "c2", "c3", "c4", "c5", "c6"]]  # of few rows all
+    read.clear()
+    monkeypatch.setattr(scan, "BLOCK", 5)
+    assert validate(str(path), **options) == whole
     assert read == [["c1", "c7", "c8"], ["c0", "c2"], ["c3", "c4"], ["c5", "c6"]]
 
 
