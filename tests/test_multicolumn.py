@@ -205,6 +205,22 @@ def test_a_pattern_does_not_mean_the_target(tmp_path: Path, suffix: str, pattern
     assert values(report) == {("NAME" if "=" in pattern else "*" if pattern == "*" else "p", "mae"): 0.5}
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_files_of_several_models_need_no_option_either(lossctl: Lossctl, tmp_path: Path, suffix: str) -> None:
+    files = [tmp_path / f"{name}.{suffix}" for name in ("a", "b")]
+    for place, path in enumerate(files):
+        frame = pd.DataFrame({"id": [7, 8], "y": [1.0, 2.0], "p": [2.0, 3.0 + place]})
+        write: Any = {"csv": frame.to_csv, "parquet": frame.to_parquet, "jsonl": frame.to_json}[suffix]
+        write(path, **({"orient": "records", "lines": True} if suffix == "jsonl" else {"index": False}))
+    for more in (["--id", "id"], ["-p", "p"]):
+        outcome = lossctl("eval", *files, "-l", "mae", "-f", "value", *more)
+        assert outcome.values == [1.0, 1.5]
+        assert outcome.err.count("-p p (the only column without a role)") == (more[0] == "--id")
+    refusal = lossctl("eval", *files, "-l", "mae")
+    assert "say which column is meant with -p (-p id or -p p); it has id, y, p" in refusal.err
+    assert lossctl("compare", *files, "-l", "mae", "--id", "id").code == ExitCode.OK
+
+
 def test_several_vectors_are_models() -> None:
     target = RNG.normal(0.0, 1.0, (N, 3))
     data = {"y": target, "a": target + 1.0, "b": target + 2.0, "c": Y}

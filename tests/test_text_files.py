@@ -459,6 +459,78 @@ def test_marks_of_missing_values_are_for_text_files(tmp_path: Path) -> None:
         package.evaluate({"y": [1.0], "p": [-999.0]}, **Y_P, null="-999")
 
 
+@pytest.mark.parametrize("losses", [None, "cce", "mae"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "frame"])
+@pytest.mark.parametrize("commas", [False, True], ids=["numpy", "repr"])
+def test_lists_that_numpy_cut_in_printing(tmp_path: Path, suffix: str, losses: str | None, commas: bool) -> None:
+    shares = np.full(2000, 1 / 2000)
+    cut = str(shares) if not commas else repr(shares)
+    frame = pd.DataFrame({"y": [0, 1], "p": [cut, cut]})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False)
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    data: Any = frame if suffix == "frame" else path
+    with pytest.raises(DataError, match=r"column 'p' holds .*NumPy cut when it was printed: np.set_printoptions\("):
+        package.evaluate(data, **{**Y_P, "losses": losses})
+    with np.printoptions(threshold=10_000):
+        frame["p"] = [str(np.array([0.75, 0.25])), str(np.array([0.5, 0.5]))]
+    frame.loc[1, "p"] = "[0.5 ... 0.5]"
+    with pytest.raises(DataError, match="NumPy cut when it was printed"):
+        package.evaluate(frame, **{**Y_P, "losses": "cce"})
+
+
+HOW_TEXT_IS_WRITTEN: dict[str, dict[str, Any]] = {
+    "null": {"null": "?", "missing": "drop"},
+    "comment": {"comment": "#"},
+    "delimiter": {"delimiter": ";"},
+    "decimal": {"decimal": ",", "delimiter": ";"},
+    "thousands": {"thousands": "'"},
+    "quote": {"quote": "'"},
+    "escape": {"escape": "\\"},
+    "no_header": {"no_header": True},
+    "bad_rows": {"bad_rows": "drop"},
+}
+SAME_ROWS = {
+    "null": "id,p\n1,1.5\n2,?\n3,4\n",
+    "comment": "# c\nid,p\n1,1.5\n# c\n2,2\n3,4\n",
+    "delimiter": "id;p\n1;1.5\n2;2\n3;4\n",
+    "decimal": "id;p\n1;1,5\n2;2\n3;4,0\n",
+    "thousands": "id,p\n1,1.5\n2,2\n3,4\n",
+    "quote": "id,p\n'1','1.5'\n2,2\n3,4\n",
+    "escape": "id,p\n1,1.5\n2,2\n3,4\n",
+    "no_header": "1,1.5\n2,2\n3,4\n",
+    "bad_rows": "id,p\n1,1.5\n2,2\n9\n3,4\n",
+}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "npz", "frame"])
+@pytest.mark.parametrize("option", HOW_TEXT_IS_WRITTEN)
+def test_what_is_said_of_text_leaves_other_files_alone(tmp_path: Path, option: str, suffix: str) -> None:
+    frame = pd.DataFrame({"id": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
+    if option == "no_header":
+        frame = frame.rename(columns={"id": "column0"})
+    path = tmp_path / f"truth.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "npz":
+        np.savez(path, **{name: frame[name].to_numpy() for name in frame})  # type: ignore[arg-type]
+    pred = write(tmp_path / "pred.csv", SAME_ROWS[option])
+    report = package.evaluate(
+        str(pred),
+        targets=frame if suffix == "frame" else path,
+        target="y",
+        pred="column1" if option == "no_header" else "p",
+        id="column0" if option == "no_header" else "id",
+        losses="mae",
+        **HOW_TEXT_IS_WRITTEN[option],
+    )
+    assert report.cells[0].value == (0.75 if option == "null" else 0.5)
+
+
 # vectors as text -----------------------------------------------------------------------------------------------------
 
 VECTOR_ROWS = 70_001  # more than a block

@@ -36,6 +36,7 @@ from lossctl.core.domain import (
     Probability,
     as_number,
     hole_fault,
+    way_of_list,
 )
 from lossctl.core.form import DECIDED, EVENT, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
@@ -75,6 +76,7 @@ WHITE: Final = 255.0  # in a mask of bytes
 TWO_GREYS: Final = ((0.0, 1.0), (0.0, WHITE))
 GREYS: Final = Interval(low=0.0, high=WHITE, low_closed=True, high_closed=True)
 SHOWN: Final = 4  # values of a row in a message
+LONGEST_SHOWN: Final = 40  # characters of a text there
 
 
 class Job:
@@ -90,6 +92,7 @@ class Job:
         options, target = query.options, selection.target
         positive, classes = options["positive_label"], options["classes"]
         self._query, self._tables, self._selection = query, tables, selection
+        self._check_lists()
         self._soft = False  # whether the target holds probabilities of classes
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
@@ -160,6 +163,17 @@ class Job:
                         + self._may_be_the_targets(selection.models)
                     )
         return widths
+
+    def _check_lists(self) -> None:
+        """Raise DataError where target or predictions begin with a list that stands as text which is not read."""
+        slots = [roles["pred"] for roles in self._selection.slots.values() if "pred" in roles]
+        for slot in [*slots, *filter(None, [self._selection.target])]:
+            table = self._tables[slot.table]
+            for name in slot.columns:
+                words = first_words(self._tables, Slot(slot.table, (name,))) if table.shape(name).kind == "text" else []
+                if words and (way := way_of_list(words[0])):
+                    shown = printable(words[0][:LONGEST_SHOWN])
+                    raise DataError(f"{table.label}: column {printable(name)!r} holds {shown!r}{way}")
 
     def _may_be_the_targets(self, models: Sequence[str]) -> str:
         """Say how a file that is called as the truth usually is, and was taken for a model's, becomes the truth."""

@@ -310,8 +310,6 @@ def open_inputs(
     elif inputs is None:
         if concat:
             raise UsageError("concat makes one table of files; give several, or data that are one table")
-        if dialect.null:
-            raise UsageError("null is for text files; in memory None, NaN and NA are missing")
         tables = [from_memory(data)]
     else:
         tables = [open_file(file, dialect, "data") for _, file in inputs]
@@ -328,6 +326,13 @@ def open_inputs(
         is_file = isinstance(targets, str | os.PathLike) or is_stream(targets)
         tables.append(open_file(targets, dialect, TARGETS) if is_file else from_memory(targets, TARGETS))
         names = [*names, None]
+    if dialect.null and not any(table.is_text for table in tables):
+        table = tables[0]
+        if table.format is None:
+            raise UsageError("null is for text files; in memory None, NaN and NA are missing")
+        raise UsageError(
+            f"{table.label}: --null is for text files, and this is {table.format}; null and NaN are missing"
+        )
     return Opened(tables, names, paths)
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lossctl.numerics.array import Array, Mask
 
-LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\]\)?", re.DOTALL)  # as Python writes one
+ELLIPSIS: Final = "..."  # what NumPy prints for the middle of a long list
+LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\](?:,[^\[\]]*)?\)?", re.DOTALL)  # as Python writes one
 
 
 class Extent(NamedTuple):
@@ -657,11 +658,16 @@ def exact_number(text: str) -> float | None:
 
 def way_of_list(text: str) -> str:
     """Say how a list of numbers that stands as text, as frames write it, can be read; nothing for any other text."""
-    words = LIST.fullmatch(text.strip())
-    numbers = [as_number(word) for word in re.split(r"[\s,\[\]]+", words[1]) if word] if words else []
-    is_list = bool(numbers) and None not in numbers
-    way = "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
-    return way if is_list else ""
+    match = LIST.fullmatch(text.strip())
+    words = [word for word in re.split(r"[\s,\[\]]+", match[1]) if word] if match else []
+    if not words or None in map(as_number, filter(ELLIPSIS.__ne__, words)):
+        return ""
+    if ELLIPSIS in words:
+        return (
+            "; this is a list that NumPy cut when it was printed: np.set_printoptions(threshold=sys.maxsize) before, "
+            "or x.tolist(), writes all numbers, and Parquet and JSON lines hold real lists"
+        )
+    return "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
 
 
 HOLE: Final = 2.0  # what stands for a word that does not count among 0 and 1

@@ -131,6 +131,10 @@ class CsvTable(FileTable):
         self._usual = dialect.delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
         self.kind = "tsv" if self._usual == "\t" else "csv"
 
+    @property
+    def is_text(self) -> bool:
+        return True
+
     @cached_property
     def delimiter(self) -> str:
         """What separates fields: as the options say, or the first line, or the name of the file."""

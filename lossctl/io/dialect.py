@@ -172,7 +172,7 @@ def vector_fault(text: str, width: int) -> str:
     """Say what is wrong with a text among vectors of some width, or nothing."""
     numbers = written_entries(text)
     if not numbers:
-        return f"{text[:SHOWN]!r} is not a list of numbers, as [0.1, 0.9] in the rows before it"
+        return f"{text[:SHOWN]!r} is not a list of numbers, as [0.1, 0.9] in the rows before it{way_of_list(text)}"
     if len(numbers) != width:
         return f"has lists of different lengths: {width} and {len(numbers)}"
     return next(filter(None, map(inexact, numbers)), "")

@@ -492,6 +492,10 @@ class JsonTable(FileTable):
         self.patterns: set[str] = set()
         self._later_values: dict[str, FirstValue] | None = None
 
+    @property
+    def is_text(self) -> bool:
+        return True
+
     def watch(self, pattern: str) -> None:
         """Refuse keys that come after the first MiB and match a pattern by which columns were chosen."""
         self.patterns.add(pattern)

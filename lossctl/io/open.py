@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, UsageError, printable
+from lossctl.errors import DataError, printable
 from lossctl.files import exists, explained, is_folder
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Kind, Piece, Shape, Table
 
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
-BINARY: Final = ("parquet", "npy", "zip", "Arrow file", "Arrow stream")
 OTHERS: Final = (
     (".parquet", "Parquet", "PAR1"),
     (".npy", ".npy", r"\x93NUMPY"),
@@ -151,10 +150,6 @@ def table_of(source: Source, dialect: Dialect) -> Table:
     for pattern, kind, way in FOREIGN:
         if pattern.match(source.start):
             raise DataError(f"{source.label}: {kind} is not read; {way(source)}")
-    if dialect.null and source.format in BINARY:
-        raise UsageError(
-            f"{source.label}: --null is for text files, and this is {source.format}; null and NaN are missing"
-        )
     if source.format == "parquet":
         from lossctl.io.parquet import ParquetTable
 
@@ -209,6 +204,10 @@ class PartsTable(Table):
     def format(self) -> str:
         formats = dict.fromkeys(part.format or "" for part in self.parts)
         return f"{self.kind}{len(self.parts)} {'/'.join(formats)} file{'s' if len(self.parts) > 1 else ''}"
+
+    @property
+    def is_text(self) -> bool:
+        return any(part.is_text for part in self.parts)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,6 +18,7 @@ from lossctl.io.table import Table
 
 TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
 PRED_NAMES: Final = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
+MOST_WAYS: Final = 4  # columns that a message offers
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
 SET: Final = "set"
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
@@ -140,6 +142,7 @@ class _Selector:
             selection.clusters = {f"{slicing}{WITHIN}": (*slots, cluster) for slicing, slots in slicings}
         if request.time is not None:
             selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
+        selection.notes = list(dict.fromkeys(selection.notes))
 
     def _slicing(self, text: str) -> tuple[Slot, ...]:
         """Return the columns of a slicing, with the bins that stand after a colon."""
@@ -185,7 +188,7 @@ class _Selector:
         for i in self.files:
             table = self.tables[i]
             by_file = several or (not preds and len(table.names) == 1)
-            target = self._target_beside(table) if i == self.place and not preds else []
+            target = [] if preds else [name for name in self._target_beside(table) if name in table.names]
             texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key, target),)
             for text in texts:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
@@ -342,7 +345,9 @@ def default_column(
     if len(present) != 1:
         names = listed([printable(name) for name in table.names])
         several = f"; {listed(list(map(printable, present)))} are usual names" if present else ""
-        raise UsageError(f"{table.label}: say which column is meant with {option}; it has {names}{several}")
+        ways = " or ".join(f"{option} {shlex.quote(printable(name))}" for name in (present or values)[:MOST_WAYS])
+        way = f" ({ways})" if ways and len(present or values) <= MOST_WAYS else ""
+        raise UsageError(f"{table.label}: say which column is meant with {option}{way}; it has {names}{several}")
     notes.append(f"{option} {present[0]} (a usual name, as none was given)")
     return present[0]
 

@@ -86,6 +86,11 @@ class Table(ABC):
         return None
 
     @property
+    def is_text(self) -> bool:
+        """Whether there is text of which a dialect speaks."""
+        return False
+
+    @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The columns, in order."""
