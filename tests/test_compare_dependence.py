@@ -51,7 +51,7 @@ def test_clustered_errors_are_the_jackknife_that_leaves_one_cluster_out(loss: st
     whole = float(np.average(rows, weights=w))
     without = [float(np.average(rows[data["user"] != u], weights=w[data["user"] != u])) for u in names]
     stderr = math.sqrt((g - 1) / g * float(np.sum((np.array(without) - whole) ** 2)))
-    found = difference(data, loss, cluster="user", weight=weight)
+    found = difference(data, loss, cluster="user", weight=weight, ci_method="t")
     held(found, whole, stderr, g - 1, rel=1e-11)
     assert found.clusters == g
     assert found.skew == pytest.approx(float(stats.skew(np.array(without) - whole)) * -1.0, rel=1e-8)
@@ -98,7 +98,7 @@ def test_values_have_clustered_errors_too(loss: str, weight: str | None) -> None
     data = drawn("normal", 500, 29)
     data = part(data, data["w"] > 0.0)
     w = data["w"] if weight else np.ones(len(data["y"]))
-    for cell in report(data, loss, cluster="user", weight=weight).cells:
+    for cell in report(data, loss, cluster="user", weight=weight, ci_method="t").cells:
         squares = rows_of("mse", data, cell.model)
         slope = 1.0 if loss == "mse" else 0.5 / cell.value
         stderr = cr3(slope * w * (squares - np.average(squares, weights=w)), w, data["user"])
@@ -273,13 +273,13 @@ def test_series_are_compared_by_the_test_of_diebold_and_mariano(loss: str, horiz
     wanted = diebold_mariano_test(
         data["y"], data["b"], data["a"], criterion=CRITERIA[loss], harvey_adj=True, horizon=horizon
     )
-    found = difference(data, loss, time="t", horizon=horizon)
+    found = difference(data, loss, time="t", horizon=horizon, ci_method="t")
     assert found.p == pytest.approx(wanted.pvalue, rel=1e-10)
     assert found.stderr is not None
     assert found.difference / found.stderr == pytest.approx(wanted.statistic, rel=1e-11)
     held(found, float(np.mean(apart(loss, data))), found.stderr, n - 1)
     shuffled = part(data, np.random.default_rng(41).permutation(n))
-    again = difference(shuffled, loss, time="t", horizon=horizon)
+    again = difference(shuffled, loss, time="t", horizon=horizon, ci_method="t")
     assert (again.stderr, again.p) == (found.stderr, found.p)
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -479,14 +479,23 @@ class Witness(PairedBounds):
         self.levels: list[float] = []
 
     def bounds(
-        self, model: str, loss: str, chosen: Mapping[str, str], tolerance: float, relative: bool, level: float
+        self,
+        model: str,
+        loss: str,
+        of_slice: Mapping[str, str],
+        tolerance: float,
+        relative: bool,
+        level: float,
+        inner: bool = False,
     ) -> tuple[float, float] | str:
         self.levels.append(level)
         if self.why is not None:
             return self.why
         return self.low - tolerance, self.high - tolerance
 
-    def guarded(self, model: str, loss: str, chosen: Mapping[str, str]) -> str | None:
+    def guarded(
+        self, model: str, loss: str, of_slice: Mapping[str, str], contrasts: Sequence[tuple[float, bool]], level: float
+    ) -> str | None:
         return self.guard
 
 

@@ -209,6 +209,15 @@ def root_of(statistic: Statistic) -> Statistic:
 
 
 @cache
+def square_of(statistic: Statistic) -> Statistic:
+    """The square of a statistic."""
+    if statistic is ROOT:
+        return MEAN
+    value = statistic.value
+    return replace(statistic, name=f"square of {statistic.name}", value=lambda m: value(m) ** 2, slope=from_value)
+
+
+@cache
 def mean_of(statistic: Statistic, outputs: int) -> Statistic:
     """Return the mean of a statistic over consecutive groups of means, one for each output."""
 

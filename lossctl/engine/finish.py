@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, order_of
-from lossctl.core.statistic import MEAN, means, read
+from lossctl.core.statistic import MEAN, Statistic, means, read, square_of
 from lossctl.core.sums import moments_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
@@ -40,6 +40,7 @@ from lossctl.stats.estimate import (
     slopes_at,
     unit_count,
 )
+from lossctl.stats.skewed import Influence, Shape, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
 LARGE_SHARE: Final = 0.2
@@ -84,15 +85,15 @@ class Scope:
 class Slices(Sequence[Scope]):
     """The slices of one slicing in order, those of no rows too; without a name one that is all rows.
 
-    `at` are their columns among those of the slicing's sums, -1 where a slice has no rows.
+    `codes` are their codes, `at` their columns among those of the slicing's sums, -1 where a slice has no rows.
     """
 
     def __init__(self, state: RunState, plan: Plan, labels: Labels, name: str = "") -> None:
-        self._plan, self._state, self._name, self.columns = plan, state, name, tuple[str, ...]()
+        self._plan, self._state, self.name, self.columns = plan, state, name, tuple[str, ...]()
         self.words: Sequence[tuple[str, ...]] = [()]
         self.rows, self.live = (np.array([count]) for count in (state.moments.rows, state.moments.live))
         self.groups: GroupedMoments | None = None
-        self.at = np.zeros(1, dtype=np.int64)
+        self.at = self.codes = np.zeros(1, dtype=np.int64)
         if not name:
             self._view = all_rows(state, plan)
         else:
@@ -100,9 +101,9 @@ class Slices(Sequence[Scope]):
             self.columns = tuple(name.split(",")) if len(all_words[0]) > 1 else (name,)
             columns = np.full(len(all_words), -1)
             columns[groups.codes] = np.arange(len(groups.codes))
-            self._codes = in_order(all_words)
-            self.words = [all_words[code] for code in self._codes.tolist()]
-            self.groups, self.at = groups, columns[self._codes]
+            self.codes = in_order(all_words)
+            self.words = [all_words[code] for code in self.codes.tolist()]
+            self.groups, self.at = groups, columns[self.codes]
             self.rows, self.live = (np.where(self.at < 0, 0, line[self.at]) for line in (groups.rows, groups.live))
             self._empty = Moments.empty(len(state.moments.sums), plan.pairs, plan.cubed)
 
@@ -142,7 +143,7 @@ class Slices(Sequence[Scope]):
         if self.groups is None:
             return Scope({}, self._view)
         column = int(self.at[place])
-        group = Group(self._plan.slicings.index(self._name), self._name, int(self._codes[place]))
+        group = Group(self._plan.slicings.index(self.name), self.name, int(self.codes[place]))
         view = self._empty if column < 0 else self.groups.view(column)
         return Scope(
             dict(zip(self.columns, self.words[place], strict=True)), view, group, None if column < 0 else column
@@ -260,7 +261,14 @@ class Assumptions:
         self._labels, self._ranks = labels, ranks
         self._clusterings = {parent: name for name, parent in plan.clusterings.items()}
         self._views: dict[tuple[tuple[str, str], ...], View] = {}
+        self._shapes: dict[tuple[str, str, tuple[tuple[str, float], ...], Statistic], Shape] = {}
+        self._influences: dict[tuple[str, str, tuple[tuple[str, str], ...] | str, Statistic], Influence] = {}
         self._columns: dict[str, dict[tuple[str, ...], list[int]]] = {}
+
+    @property
+    def corrects(self) -> bool:
+        """Whether intervals are corrected for skewness: those whose law is not asked for."""
+        return self.design is None or self.design.method == "auto"
 
     @property
     def plain(self) -> bool:
@@ -301,6 +309,66 @@ class Assumptions:
         if (self.design is None or self.design.cluster is None) and question.loss.statistic.mass is None:
             return slices.live[places]
         return np.array([self.units(slices[place], question) for place in places.tolist()], dtype=np.int64)
+
+    def shape(self, scope: Scope, question: Question, terms: Mapping[str, float], statistic: Statistic) -> Shape:
+        """Return the shape of a sum over models of their values, each times a number, as one group."""
+        if self.independent:
+            shape = self.shapes(scope.slicing, question, terms, statistic)
+            return shape.at(np.array([0 if scope.group is None else scope.group.code]))
+        influences = [(times, self._of_units(scope, question, model, statistic)) for model, times in terms.items()]
+        return shape_of(influences, influences[0][1].counts)
+
+    def shapes(self, slicing: str, question: Question, terms: Mapping[str, float], statistic: Statistic) -> Shape:
+        """Return the shapes of all groups of a slicing, by code, of rows that are independent."""
+        key = slicing, question.label, tuple(terms.items()), statistic
+        if key not in self._shapes:
+            self._shapes[key] = self._shapes_of(slicing, question, terms, statistic)
+        return self._shapes[key]
+
+    def _shapes_of(self, slicing: str, question: Question, terms: Mapping[str, float], statistic: Statistic) -> Shape:
+        influences = [(times, self._of_firsts(slicing, question, model, statistic)) for model, times in terms.items()]
+        units = np.array([self.state.moments.live], dtype=np.float64)
+        if slicing:
+            grouped = self.state.grouped[slicing]
+            units = np.ones(influences[0][1].groups)
+            within = grouped.codes < len(units)
+            units[grouped.codes[within]] = grouped.live[within]
+        return shape_of(influences, units)
+
+    @cached_property
+    def _firsts(self) -> Array:
+        """The lines of the first rows, in their order."""
+        lines = np.concatenate(self.state.firsts.pieces, axis=1) if self.state.firsts.pieces else np.zeros((0, 0))
+        return lines if len(self.state.firsts.pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
+
+    def _of_firsts(self, slicing: str, question: Question, model: str, statistic: Statistic) -> Influence:
+        """Return the influence of each of the first rows, by group of a slicing."""
+        key = model, question.label, slicing, statistic
+        if key not in self._influences:
+            plan, lead = self.plan, int(self.plan.weighted)
+            places = [lead + plan.firsts.index(i) for i in plan.indexes(model, question)]
+            codes = np.zeros(self._firsts.shape[1], dtype=np.int64)
+            if slicing:
+                codes = self._firsts[lead + len(plan.firsts) + plan.slicings.index(slicing)].astype(np.int64)
+            weight = self._firsts[0] if plan.weighted else None
+            groups = int(codes.max(initial=0)) + 1
+            self._influences[key] = Influence(statistic, self._firsts[places], weight, codes, groups)
+        return self._influences[key]
+
+    def _of_units(self, scope: Scope, question: Question, model: str, statistic: Statistic) -> Influence:
+        """Return the influence of each cluster, or of each row of a series, as one group."""
+        key = model, question.label, scope.words, statistic
+        if key not in self._influences:
+            inference, indexes = self.of(scope, question), list(self.plan.indexes(model, question))
+            if isinstance(inference, Clusters):
+                lines = inference.sums[0]
+                weight: Array | None = inference.sizes[0]
+            else:
+                assert isinstance(inference, Series)
+                lines, weight = inference.lines, inference.lines[0] if self.plan.weighted else None
+            one_group = np.zeros(lines.shape[1], dtype=np.int64)
+            self._influences[key] = Influence(statistic, lines[indexes], weight, one_group, 1)
+        return self._influences[key]
 
     def _sets(self, scope: Scope, question: Question) -> float | None:
         """Return on how many sets a loss of sets rests, None for other losses."""
@@ -468,6 +536,27 @@ class Finish:
         )
 
     def _estimates(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> Estimates:
+        """Return the estimates of a loss, their intervals corrected for skewness unless a law was asked for."""
+        made = self._of_sums(slices, question, model, absent)
+        if not self.assumptions.corrects or not (made.kinds_of_interval() & np.isfinite(made.stderrs)).any():
+            return made
+        if question.loss.keeps != "moments":
+            return made
+        return made.widened(self._shapes(slices, question, model), question.loss.statistic.interval == "log")
+
+    def _shapes(self, slices: Slices, question: Question, model: str) -> Shape:
+        """Return the shapes of a loss of a model, or of its square where it is a root, for all slices."""
+        assumptions, statistic = self.assumptions, question.loss.statistic
+        if self.settings.reduction == "sum":
+            statistic = MEAN
+        elif statistic.interval == "log":
+            statistic = square_of(statistic)
+        if assumptions.independent:
+            shapes = assumptions.shapes(slices.name, question, {model: 1.0}, statistic)
+            return shapes.at(slices.codes)
+        return Shape.of([assumptions.shape(scope, question, {model: 1.0}, statistic) for scope in slices])
+
+    def _of_sums(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> Estimates:
         """Return the estimates of a loss, of all slices at once where they rest on sums of independent rows."""
         loss, plan, settings = question.loss, self.plan, self.settings
         if loss.keeps == "moments" and self.assumptions.plain and slices.groups is not None:

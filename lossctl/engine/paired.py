@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.statistic import means
+from lossctl.core.statistic import MEAN, ROOT, Statistic, means
 from lossctl.engine.finish import ROUNDING, Assumptions, Scope
-from lossctl.engine.plan import Couple, Design, Question
+from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
@@ -21,16 +21,17 @@ from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,
     NO_SPREAD,
     ONE_ROW,
+    SKEWED,
     SPREAD_OUT_OF_RANGE,
     Contrast,
     combined,
     skewness,
     slopes_at,
 )
+from lossctl.stats.skewed import Shape
 from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
-from lossctl.stats.student import normal_quantile
+from lossctl.stats.student import normal_quantile, normal_tail
 
-ROWS_PER_SKEW: Final = 25.0  # rows for each square of the skewness, below which a mean is not near normal (Cochran)
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 POWER: Final = 0.8
 ALIKE: Final = "the predictions are the same in every row"
@@ -67,7 +68,10 @@ class Contest:
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference: its spread and two-sided p-value, or why there are none; `guard` says why no verdict is safe."""
+    """One difference: its spread and two-sided p-value, or why there are none; `guard` says why no verdict is safe.
+
+    score: the difference in standard errors, less what skewness takes from it; 0 where there are none.
+    """
 
     stderr: float | None = None
     interval: tuple[float, float] | None = None
@@ -77,13 +81,7 @@ class Difference:
     units: int | None = None
     guard: str | None = None
     why: str | None = None
-
-    @property
-    def score(self) -> float:
-        """The difference in standard errors, 0 where there are none."""
-        if self.interval is None or not self.stderr:
-            return 0.0
-        return (0.5 * self.interval[0] + 0.5 * self.interval[1]) / self.stderr
+    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -226,35 +224,55 @@ class Differences:
         assert self.design.level is not None
         stderr = float(spread.stderrs[place])
         value = self.value(contest, couple)
-        skew = self._skew(contest, couple) if spread.skews is None else float(spread.skews[place])
-        skew = skew if contest.question.one_mean and skew is not None and math.isfinite(skew) else None
+        if contest.question.loss.keeps == "moments":
+            shape = self.shape(contest, couple)
+        else:
+            shape = shape_of_units(spread, place)
+        skew = self._skew(contest, couple, shape) if spread.skews is None else finite(float(spread.skews[place]))
         if stderr * math.sqrt(spread.units) <= ROUNDING * contest.size(couple):
             return Difference(0.0, skew=skew, units=spread.units, guard=NO_SPREAD, why=NO_SPREAD)
-        reach = spread.quantile(self.design.level) * stderr
-        p = spread.tail(value / stderr)
+        quantile = spread.quantile(self.design.level)
+        if not math.isfinite(quantile * stderr):
+            return Difference(why=ENDS_OUT_OF_RANGE)
+        score = value / stderr
+        plain = p = spread.tail(score)
+        least = min(abs(score), float(shape.quantile(np.array([score]))[0]))
+        corrected = max(p, spread.tail(least))
+        low, high = -quantile, quantile
+        if self.assumptions.corrects:
+            p, score = corrected, math.copysign(least, score)
+            low, high = outer(shape, quantile)
         if place_of_sum is not None:
             total = sum(map(abs, contest.values(couple)))
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
-        if not math.isfinite(reach):
-            return Difference(why=ENDS_OUT_OF_RANGE)
-        interval = (value - reach, value + reach)
-        return Difference(stderr, interval, spread.law, p, skew, spread.units, self._guard(skew, spread.units))
+        interval = (value + low * stderr, value + high * stderr)
+        method = SKEWED if (low, high) != (-quantile, quantile) else spread.law
+        guard = self._guard(skew, (plain, corrected), spread.units)
+        return Difference(stderr, interval, method, p, skew, spread.units, guard, score=score)
 
-    def _skew(self, contest: Contest, couple: Couple) -> float | None:
-        """Return the skewness of the row differences, where the loss is a mean."""
+    def shape(self, contest: Contest, couple: Couple) -> Shape:
+        """Return the shape of a difference, of absolute values where these are judged."""
+        base, candidate = contest.signs(couple)
+        question, view = contest.question, contest.scope.view
+        if self.assumptions.independent and question.one_mean and view.live > FIRST:
+            skew = skewness(view, self.plan.indexes(couple[1], question, couple[0])[0])
+            return Shape.of_mean(candidate * skew, view.live)
+        terms = {couple[0]: -base, couple[1]: candidate}
+        return self.assumptions.shape(contest.scope, question, terms, question.loss.statistic)
+
+    def _skew(self, contest: Contest, couple: Couple, shape: Shape) -> float | None:
+        """Return the skewness of the row differences, where the loss is not one mean that of their influences."""
         if not contest.question.one_mean:
-            return None
-        skew = skewness(contest.scope.view, self.plan.indexes(couple[1], contest.question, couple[0])[0])
-        return skew if math.isfinite(skew) else None
+            return finite(float(shape.skew[0]))
+        return finite(skewness(contest.scope.view, self.plan.indexes(couple[1], contest.question, couple[0])[0]))
 
-    def _guard(self, skew: float | None, units: int) -> str | None:
-        """Say why no verdict is to be had from so few and so skewed differences (Cochran 1977, 2.15)."""
-        needed = ROWS_PER_SKEW * skew * skew if skew is not None else 0.0
-        if units < needed:
-            noun = "clusters" if self.design.cluster is not None else "rows"
-            return f"skewed: {units} {noun}, {math.ceil(needed)} are needed for a skewness of {skew:.3g}"
-        return None
+    def _guard(self, skew: float | None, p: tuple[float, float], units: int) -> str | None:
+        """Say why there is no verdict where a p-value shows a difference, but not once it is corrected for skewness."""
+        plain, corrected = p
+        if self.design.level is None or not plain <= 1.0 - self.design.level < corrected:
+            return None
+        return few_decide(skew, units, "clusters" if self.design.cluster is not None else "rows")
 
     def _ordered(self, contest: Contest, couple: Couple, why: str | None) -> Difference:
         """Return the difference of two quantiles."""
@@ -273,8 +291,9 @@ class Differences:
             return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)
         spread = Spread(np.array([stderr]), np.eye(1), None, first.shape[1])
         reach = spread.quantile(level) * stderr
-        p = spread.tail(value / stderr)
-        return Difference(stderr, (value - reach, value + reach), "order", p, units=spread.units)
+        score = value / stderr
+        interval = (value - reach, value + reach)
+        return Difference(stderr, interval, "order", spread.tail(score), units=spread.units, score=score)
 
     def _resampled(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences in bootstrap replicates, the same rows for every model."""
@@ -306,11 +325,40 @@ class Differences:
         if fault is not None:
             guard = fault if fault == NO_SPREAD else None
             return Difference(0.0 if guard else None, guard=guard, why=fault)
-        skew = self._skew(contest, couple) if self.assumptions.independent else None
         interval, p = estimate.ends(values, self.design.level), estimate.two_sided(values)
         units = self.assumptions.units(contest.scope, contest.question)
-        guard = self._guard(skew, units)
-        return Difference(estimate.stderr(values), interval, estimate.BOOTSTRAP, p, skew, units, guard)
+        stderr = estimate.stderr(values)
+        score, skew, corrected = self.value(contest, couple) / stderr, None, p
+        if contest.question.loss.keeps == "moments":
+            shape = self.shape(contest, couple)
+            skew = self._skew(contest, couple, shape) if self.assumptions.independent else None
+            corrected = max(p, normal_tail(float(shape.quantile(np.array([score]))[0])))
+        guard = self._guard(skew, (p, corrected), units)
+        return Difference(stderr, interval, estimate.BOOTSTRAP, p, skew, units, guard, score=score)
+
+
+def shape_of_units(spread: Spread, place: int) -> Shape:
+    """Return the shape of a mean of the units' scores."""
+    return Shape.of_mean(0.0 if spread.skews is None else float(spread.skews[place]), spread.units)
+
+
+def finite(value: float) -> float | None:
+    """Return a number, None for an infinity or NaN."""
+    return value if math.isfinite(value) else None
+
+
+def outer(shape: Shape, quantile: float) -> tuple[float, float]:
+    """Return the ends, in standard errors, of an interval that is as wide as Student's t and skewness have it."""
+    low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
+    return min(low, -quantile), max(high, quantile)
+
+
+def few_decide(skew: float | None, units: int, noun: str) -> str:
+    """Say why skewed differences show less than they seem to, and what would help."""
+    return (
+        f"skewed: few of {units} {noun} decide (skewness {skew or 0.0:.3g}), and with a correction for that no "
+        f"difference is shown; take more {noun}, or a loss that few {noun} do not rule, such as mae or huber"
+    )
 
 
 # all losses ------------------------------------------------------------------------------------------------------
@@ -415,7 +463,7 @@ def _comparison(
         adjusted=p,
         skew=difference.skew,
         verdict=outcome,
-        reason=difference.why or (difference.guard if significant else _at_floor(design, difference)),
+        reason=difference.why or difference.guard or _at_floor(design, difference),
         direction=candidate.direction,
         unit=candidate.unit,
         detectable=detectable,
@@ -534,10 +582,18 @@ class PairedBounds:
         self._families: dict[tuple[tuple[tuple[str, str], ...], str], dict[str, Difference]] = {}
 
     def bounds(
-        self, model: str, loss: str, of_slice: Mapping[str, str], tolerance: float, relative: bool, level: float
+        self,
+        model: str,
+        loss: str,
+        of_slice: Mapping[str, str],
+        tolerance: float,
+        relative: bool,
+        level: float,
+        inner: bool = False,
     ) -> tuple[float, float] | str:
         """Return the interval of (worsening - tolerance), or the reason why there is no evidence.
 
+        It is as wide as Student's t and a correction for skewness have it; `inner`, as narrow as one of them has it.
         A relative tolerance is a share r of |baseline|, and the interval that of a linear contrast: of squares for a
         root of a mean, B² - (1 + r)² A², whose sign decides as that of B - (1 + r) A would.
         """
@@ -554,9 +610,11 @@ class PairedBounds:
         if difference.why is not None:
             return difference.why
         if kind.influence is not None and not self._differences.assumptions.bootstrap:
-            share = math.copysign(tolerance, base) if relative else 0.0
+            share = math.copysign(1.0, base) * tolerance if relative else 0.0
             spread = self._differences.influence_spread(contest, [(couple, -sign - share, sign)])
-            return spread if isinstance(spread, str) else _reach(spread, worse - size, contest.size(couple), level)
+            if isinstance(spread, str):
+                return spread
+            return _reach(spread, shape_of_units(spread, 0), worse - size, contest.size(couple), level, inner)
         if kind.keeps == "sample":
             if relative and tolerance:
                 return NO_SHARE
@@ -565,20 +623,33 @@ class PairedBounds:
         if kind.keeps == "peak" or kind.statistic.interval == "none":
             return NO_MAXIMUM
         if kind.direction == "zero":
-            return self._of_sizes(contest, couple, tolerance, relative, level)
+            return self._of_sizes(contest, couple, tolerance, relative, level, inner)
         plan, scale = self._differences.plan, contest.size(couple)
-        if relative and kind.statistic.name == "root of a mean":
+        if relative and kind.statistic is ROOT:
             times = (1.0 + tolerance) ** 2
             columns = plan.indexes(model, contest.question, couple[0]), plan.indexes(couple[0], contest.question)
             squares = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
-            return self._about(contest, squares, candidate**2 - times * base**2, scale**2, level)
-        share = math.copysign(tolerance, base) if relative else 0.0
+            terms: tuple[Statistic, Mapping[str, float]] = MEAN, {couple[0]: -times, model: 1.0}
+            return self._about(contest, squares, terms, candidate**2 - times * base**2, scale**2, level, inner)
+        share = math.copysign(1.0, base) * tolerance if relative else 0.0
         contrast = self._differences.contrast(contest, couple, -sign - share, sign)
-        return self._about(contest, contrast, worse - size, scale, level)
+        terms = kind.statistic, {couple[0]: -sign - share, model: sign}
+        return self._about(contest, contrast, terms, worse - size, scale, level, inner)
 
-    def guarded(self, model: str, loss: str, of_slice: Mapping[str, str]) -> str | None:
-        """Return why these rows cannot support a `pass`, None where they can."""
-        return self._difference(self._contests[tuple(of_slice.items()), loss], model).guard
+    def guarded(
+        self, model: str, loss: str, of_slice: Mapping[str, str], contrasts: Sequence[tuple[float, bool]], level: float
+    ) -> str | None:
+        """Return why these rows cannot support a `pass`, None where they can.
+
+        They cannot where a worsening beyond all tolerances is shown by Student's t or by what is corrected for
+        skewness, and not by both. contrasts: the tolerances, and whether each is relative.
+        """
+        ends = [self.bounds(model, loss, of_slice, *contrast, level, inner=True) for contrast in contrasts]
+        if any(isinstance(end, str) or end[0] <= 0.0 for end in ends):
+            return None
+        contest = self._contests[tuple(of_slice.items()), loss]
+        difference, cluster = self._difference(contest, model), self._differences.design.cluster
+        return few_decide(difference.skew, difference.units or 0, "rows" if cluster is None else "clusters")
 
     def _difference(self, contest: Contest, model: str) -> Difference:
         """Return the difference of a candidate from the baseline, each family worked out once."""
@@ -590,16 +661,30 @@ class PairedBounds:
         return self._families[key][model]
 
     def _about(
-        self, contest: Contest, contrast: Contrast | str, value: float, size: float, level: float
+        self,
+        contest: Contest,
+        contrast: Contrast | str,
+        terms: tuple[Statistic, Mapping[str, float]],
+        value: float,
+        size: float,
+        level: float,
+        inner: bool,
     ) -> tuple[float, float] | str:
-        """Return the interval of one contrast about its value, which is made of values of some size."""
+        """Return the interval of one contrast about its value, which is made of values of some size.
+
+        terms: the statistic that it is a sum of, and how many times that of each model is in it.
+        """
         if isinstance(contrast, str):
             return contrast
-        spread = self._differences.assumptions.of(contest.scope, contest.question).spread([contrast], 1)
-        return spread if isinstance(spread, str) else _reach(spread, value, size, level)
+        assumptions, question = self._differences.assumptions, contest.question
+        spread = assumptions.of(contest.scope, question).spread([contrast], 1)
+        if isinstance(spread, str):
+            return spread
+        shape = assumptions.shape(contest.scope, question, terms[1], terms[0])
+        return _reach(spread, shape, value, size, level, inner)
 
     def _of_sizes(
-        self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float
+        self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float, inner: bool
     ) -> tuple[float, float] | str:
         """Return bounds of |B| - (1 + r)|A| - t, whatever the signs: |B| is the larger of B and -B, as |A| is."""
         times = 1.0 + tolerance if relative else 1.0
@@ -609,17 +694,22 @@ class PairedBounds:
         for of_base, of_candidate in ((1.0, signs[1]), (-1.0, signs[1]), (signs[0], 1.0), (signs[0], -1.0)):
             contrast = self._differences.contrast(contest, couple, -times * of_base, of_candidate)
             value = of_candidate * b - times * of_base * a - size
-            interval = self._about(contest, contrast, value, contest.size(couple), level)
+            terms = contest.question.loss.statistic, {couple[0]: -times * of_base, couple[1]: of_candidate}
+            interval = self._about(contest, contrast, terms, value, contest.size(couple), level, inner)
             if isinstance(interval, str):
                 return interval
             ends.append(interval)
         return min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
 
 
-def _reach(spread: Spread, value: float, size: float, level: float) -> tuple[float, float] | str:
-    """Return the interval about a value, which is made of values of some size."""
+def _reach(
+    spread: Spread, shape: Shape, value: float, size: float, level: float, inner: bool
+) -> tuple[float, float] | str:
+    """Return the interval about a value, which is made of values of some size; see `PairedBounds.bounds`."""
     stderr = float(spread.stderrs[0])
     if stderr * math.sqrt(spread.units) <= ROUNDING * size:
         return NO_SPREAD
-    reach = spread.quantile(level) * stderr
-    return value - reach, value + reach
+    quantile = spread.quantile(level)
+    low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
+    narrow, wide = (max, min) if inner else (min, max)
+    return value + stderr * narrow(low, -quantile), value + stderr * wide(high, quantile)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Literal
 
-from lossctl.core.batch import NO_TREND, Trend
+from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import CODED, GIVEN, Form
@@ -20,6 +20,7 @@ RESAMPLES = 1000
 SEED = 12345
 TARGET = ""  # in a couple of models: the target, as if a model predicted it
 LINEAR = ("mean", "root of a mean")  # statistics of one mean
+FIRST = BLOCK  # input rows of which the lines are kept, so that the influence of each is there
 
 
 # what is asked ---------------------------------------------------------------------------------------------------
@@ -163,7 +164,8 @@ class Plan:
     sample_groups: the groupings whose codes ride with every kept row. resamples: the number of bootstrap replicates.
     in_order: whether blocks must be merged in the order of their rows. classes: the labels of the class codes.
     as_read: the indexes of the lines that are summed over all rows as they come; pairs_as_read, cubed_as_read: those
-    of their products and cubes. keeps_lines: whether more than the sums of lines is needed. trend: see Batch.
+    of their products and cubes. keeps_lines: whether more than the sums of lines is needed. firsts: the indexes of the
+    lines that are kept of the first rows. trend: see Batch.
     asides: terms whose means are told beside the losses. worst: how many of the rows are kept where the second of
     two `rivals` loses most against the first, or alone where that is None. watched: the couples of which it is told
     whether predictions differ, TARGET in the place of a model standing for the target.
@@ -217,6 +219,11 @@ class Plan:
         self.worst = worst
         alone = [(None, model) for model in models]
         self.rivals: Sequence[tuple[str | None, str]] = alone if design is None else design.pairs
+        plain = (
+            q for q in questions if q.loss.keeps == "moments" and q.loss.statistic.interval != "none" and intervals
+        )
+        lines = dict.fromkeys(i for q in plain for model in models for i in self._indexes[model, q.label, None])
+        self.firsts = () if self.times is not None or self.clusterings else tuple(lines)
         self.keeps_lines = bool(self.resamples or times is not None)
         self.as_read = self._as_read(asides)
         self.pairs_as_read = tuple(pair for pair in self.pairs if self.as_read.issuperset(pair))

@@ -18,13 +18,14 @@ from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
 from lossctl.core.state import NEVER, Moments, Peak, Sample
 from lossctl.core.sums import BlockMoments
-from lossctl.engine.plan import TARGET, Check, Couple, Design, Plan, Quantity, Question
+from lossctl.engine.plan import FIRST, TARGET, Check, Couple, Design, Plan, Quantity, Question
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
 WEIGHT: Final = Check("", "weight", NON_NEGATIVE, "-w")
 FEW: Final = 64  # rows of which most differ where any do
 NOTHING: Final = Sample()
+NO_ROWS: Final = np.empty(0)
 Rows = NDArray[np.int64]
 
 # the state -------------------------------------------------------------------------------------------------------
@@ -86,7 +87,8 @@ class RunState:
 
     The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped and
     replicates go by the name of a grouping, "" being all rows; peaks by it and the place in `wholes`. series: the
-    lines of all quantities, the codes of the slicings and the times, and the address, row by row. worst: by couple of
+    lines of all quantities, the codes of the slicings and the times, and the address, row by row. firsts: of the first
+    rows alone the weight and some of the lines, and all the rest. worst: by couple of
     models and label of a loss. unlike: the couples whose predictions differ anywhere. digest: the fingerprint of the
     rows read, used: of those that are kept. stopped: the first row that could not be read, and why. gaps: of what is
     left out.
@@ -103,6 +105,7 @@ class RunState:
     peaks: Mapping[tuple[str, int], PeaksByGroup] = field(default_factory=dict)
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
     series: Sample = NOTHING
+    firsts: Sample = NOTHING
     worst: Mapping[tuple[tuple[str | None, str], str], WorstRows] = field(default_factory=dict)
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
@@ -130,6 +133,7 @@ class RunState:
             peaks=merged(self.peaks, later.peaks),
             replicates=merged(self.replicates, later.replicates),
             series=self.series.merge(later.series),
+            firsts=self.firsts.merge(later.firsts),
             worst=merged(self.worst, later.worst),
             unlike=self.unlike | later.unlike,
             digest=(self.digest + later.digest) % MODULUS,
@@ -286,7 +290,7 @@ class _Reduction:
         self.wholes = list(empty_wholes(plan))
         self.peaks: dict[tuple[str, int], PeaksByGroup] = {}
         self.replicates: dict[str, Replicates] = {}
-        self.series = NOTHING
+        self.series = self.firsts = NOTHING
         self.worst: dict[tuple[tuple[str | None, str], str], WorstRows] = {}
         self.unlike: set[Couple] = set()
 
@@ -309,13 +313,19 @@ class _Reduction:
         live = block.rows if self.live is None else int(np.count_nonzero(self.live))
         self.moments = BlockMoments(plan.pairs_as_read, block.addresses, live, plan.cubed_as_read, block.runs)
         lines, by_row, written = self._lines(""), list[Array](), set[Quantity]()
+        stop = int(np.searchsorted(block.addresses, FIRST))
+        firsts = dict.fromkeys(plan.firsts if stop else (), NO_ROWS)
         if plan.weighted:
             self.moments.add(lines.weight)
             by_row.append(lines.weight)
         for model in plan.order:
             for quantity in plan.lines[model]:
-                if plan.place(quantity) in plan.as_read:
-                    line = lines.of(quantity)
+                place = plan.place(quantity)
+                is_read = place in plan.as_read
+                line = lines.of(quantity) if is_read or place in firsts else NO_ROWS
+                if place in firsts:
+                    firsts[place] = line[:stop].copy()
+                if is_read:
                     self.moments.add(line, spare=quantity.less is not None)
                     by_row += [line] if plan.keeps_lines else []
                     if quantity in plan.rows_out and not plan.weighted:
@@ -330,12 +340,20 @@ class _Reduction:
                 self._write(model, lines.batch(model), rows, written)
             if model not in plan.bases and not plan.worst:  # its derived quantities are needed no more
                 lines.forget(model)
+        if firsts:
+            self._keep_firsts(stop, [lines.weight[:stop]] if plan.weighted else [], list(firsts.values()))
         self._watch()
         if plan.design is not None:
             self._compare(plan.design, lines, by_row)
         for base, model in plan.rivals if plan.worst else ():
             for question in plan.questions:
                 self._worst(base, model, question, lines)
+
+    def _keep_firsts(self, stop: int, weight: list[Array], lines: list[Array]) -> None:
+        """Keep the lines of the first rows of all, those of positive weight."""
+        codes, addresses = (codes[:stop] for codes in self._codes()), self.block.addresses[:stop].astype(np.float64)
+        table = np.stack([*weight, *lines, *codes, addresses])
+        self.firsts = Sample.of(table if self.live is None else np.ascontiguousarray(table[:, self.live[:stop]]))
 
     def _reduce_groups(self, name: str) -> None:
         """Sum the lines by group of a slicing, or of clusters within one."""
@@ -440,6 +458,7 @@ class _Reduction:
             peaks=self.peaks,
             replicates=self.replicates,
             series=self.series,
+            firsts=self.firsts,
             worst=self.worst,
             unlike=frozenset(self.unlike),
             digest=block.digest,

@@ -325,7 +325,8 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         proven = f"no more than {rule.text} worse is {'' if within else 'not '}shown"
     holm = f", Holm over {count} slices" if count > 1 else ""
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
-    if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice)):
+    contrasts = rule.tolerance.contrasts
+    if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)
 

@@ -19,9 +19,10 @@ from lossctl.core.grouped import GroupedMoments
 from lossctl.core.state import View
 from lossctl.core.statistic import Means, Statistic, means, read
 from lossctl.numerics import double
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
 from lossctl.numerics.exact import SHIFT, ratio, root, units as exact_units
+from lossctl.stats.skewed import Shape
 from lossctl.stats.student import normal_quantile, t_quantile
 
 Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean
@@ -43,6 +44,7 @@ MAXIMUM: Final = "a maximum has no standard error"
 TOO_FEW: Final = "too few rows for an interval from order statistics"
 NOT_ASKED: Final = "not asked for"
 
+SKEWED: Final = "skew-t"  # the method of an interval that skewness has widened
 BOOTSTRAP: Final = "bootstrap"  # the method of an interval from replicates
 
 
@@ -92,6 +94,29 @@ class Estimates(Sequence[Estimate]):
             values[place] = stderrs[place] = low[place] = high[place] = math.nan
             kinds[place] = outcomes.index((None, why))
         return Estimates(values, stderrs, (low, high), kinds, outcomes)
+
+    def kinds_of_interval(self) -> Mask:
+        """Return where there is an interval."""
+        return np.array([method is not None for method, _ in self.outcomes])[self.kinds]
+
+    def widened(self, shape: Shape, log: bool) -> Estimates:
+        """Return intervals that reach as far as skewness has them reach, too.
+
+        shape: of the values, or of their squares if `log`, where intervals are those of roots.
+        """
+        (low, high), values, stderrs = self.ends, self.values, self.stderrs
+        with np.errstate(all="ignore"):
+            ratio = stderrs / values
+            quantile = np.log(high / values) / ratio if log else (high - values) / stderrs
+            below, above = shape.ends(quantile)
+            if log:
+                below, above = (values * np.sqrt(1.0 + 2.0 * ratio * times) for times in (below, above))
+            else:
+                below, above = values + stderrs * below, values + stderrs * above
+            corrected = shape.matters & self.kinds_of_interval() & np.isfinite(above)
+        low, high = np.where(corrected, np.fmin(low, below), low), np.where(corrected, np.fmax(high, above), high)
+        outcomes = [*self.outcomes, (SKEWED, None)]
+        return Estimates(values, stderrs, (low, high), np.where(corrected, len(outcomes) - 1, self.kinds), outcomes)
 
     def __len__(self) -> int:
         return len(self.values)

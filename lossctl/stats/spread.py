@@ -127,7 +127,7 @@ class Clusters:
 
     def spread(self, contrasts: Sequence[Contrast], joint: int) -> Spread | str:
         """Return standard errors from the scores of the clusters."""
-        size: Pair = (self.sums[0][0], self.sums[1][0]) if self.weighted else (self.rows, np.zeros_like(self.rows))
+        size = self.sizes
         clusters = len(self.rows)
         if clusters < 2:
             return "there is one cluster only"
@@ -139,6 +139,11 @@ class Clusters:
         scores /= total[0] * (1.0 - share)
         freedom = None if self.normal else clusters - 1
         return from_scores(scores, (clusters - 1) / clusters, clusters, freedom, joint)
+
+    @property
+    def sizes(self) -> Pair:
+        """The rows of each cluster, or their weights."""
+        return (self.sums[0][0], self.sums[1][0]) if self.weighted else (self.rows, np.zeros_like(self.rows))
 
     def _scores(self, contrast: Contrast, size: Pair, total: Pair) -> Array:
         """Return Σ slope (S_g - mean n_g) of each cluster."""

@@ -1,0 +1,246 @@
+"""Skewness: intervals and p-values of means, and of functions of means, that few rows decide.
+
+A statistic moves with each row by its influence z. With s = Σz³/(Σz²)^1.5, the skewness over the root of the rows, and
+the curvature of the statistic the studentised value has, to second order, the quantiles of q + a q² + b (Hall 1992,
+chapter 3). So has a gamma variable of N + ½, N = 1/(3a)², which is right of counts of rare rows too (mid-P limits of
+a Poisson law), where Hall's cubic is not even monotone. Rare rows of unlike size are fewer than they seem: a and b grow
+with what the kurtosis is above that of rows of one size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.core.statistic import Statistic
+from lossctl.numerics.array import Array, Mask
+
+LEAST: Final = 0.15  # of 3a or 2b, below which Student's t is right enough
+UNLIKE: Final = 24.0  # growth of a and b by the kurtosis of rows of unlike size, by simulation (`make coverage`)
+STEP: Final = 1e-3  # of the spread, over which slopes are differentiated
+BENT: Final = 0.5  # the most by which curvature counts
+MANY: Final = 12  # quantities beyond which curvature is left out
+SMALLEST: Final = 1e-4  # of 3a, so that N stays in range
+INFORMATIVE: Final = 5  # rows
+BULK: Final = 0.85  # share of the variance that fewer rows than these make up
+SHARE: Final = 0.01  # of the variance, below which a row is none of these
+
+
+class Influence:
+    """By how much each row moves a statistic, by group.
+
+    lines: (k, rows) quantities, times the weight where there is one. codes: (rows,) groups.
+    """
+
+    def __init__(
+        self, statistic: Statistic, lines: Array, weight: Array | None, codes: NDArray[np.int64], groups: int
+    ) -> None:
+        self.statistic, self.codes, self.groups = statistic, codes, groups
+        self.counts = np.bincount(codes, minlength=groups).astype(np.float64)
+        with np.errstate(all="ignore"):
+            sums = self.counts if weight is None else self.sums(weight)
+            mean = sums / self.counts
+            self.centre = tuple(self.sums(line) / sums for line in lines)
+            self.slopes = self._slopes(self.centre)
+            base = 1.0 if weight is None else weight
+            share = self.by_row(1.0 / mean)
+            plain = weight is None
+            self.moves = [
+                line - self.by_row(m) if plain else (line - base * self.by_row(m)) * share
+                for line, m in zip(lines, self.centre, strict=True)
+            ]
+            self.values = sum(
+                (self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True)),
+                np.zeros(len(codes)),
+            )
+            self.weight_moves = None if weight is None else weight * share - 1.0
+
+    def sums(self, values: Array) -> Array:
+        """Sum (rows,) values by group."""
+        if self.groups == 1:
+            return np.add.reduce(values, keepdims=True)
+        return np.bincount(self.codes, values, self.groups).astype(np.float64, copy=False)
+
+    def by_row(self, values: Array) -> Array:
+        """Return (groups,) values for each row."""
+        return values if self.groups == 1 else values[self.codes]
+
+    def means(self, values: Array) -> Array:
+        """Return the means of (rows,) values by group."""
+        return self.sums(values) / self.counts
+
+    def _slopes(self, centre: Sequence[Array]) -> list[Array]:
+        return [np.broadcast_to(slope, (self.groups,)) for slope in self.statistic.slope(tuple(centre))]
+
+    @cached_property
+    def is_bent(self) -> bool:
+        """Whether the statistic has a curvature that counts."""
+        return self.statistic.name != "mean" and len(self.moves) <= MANY
+
+    @cached_property
+    def _spreads(self) -> list[Array]:
+        return [np.sqrt(self.means(move**2)) for move in self.moves]
+
+    def _turn(self, direction: Sequence[Array]) -> list[Array]:
+        """Return the derivatives of the slopes along a direction."""
+        length = np.zeros(self.groups)
+        for part, spread in zip(direction, self._spreads, strict=True):
+            length = np.fmax(length, np.abs(part) / spread)
+        step = np.where(length > 0.0, STEP / length, 1.0)
+        ahead, behind = (
+            self._slopes([m + sign * step * part for m, part in zip(self.centre, direction, strict=True)])
+            for sign in (1.0, -1.0)
+        )
+        return [(after - before) / (2.0 * step) for after, before in zip(ahead, behind, strict=True)]
+
+    def bend(self, values: Array) -> Array:
+        """Return the second derivative of the statistic along its covariances with (rows,) values."""
+        total = np.zeros(self.groups)
+        if self.is_bent:
+            along = [self.means(move * values) for move in self.moves]
+            total = total + sum(v * turn for v, turn in zip(along, self._turn(along), strict=True))
+        if self.weight_moves is not None:
+            total = total - 2.0 * self.means(self.values * values) * self.means(self.weight_moves * values)
+        return total
+
+    def drift(self) -> Array:
+        """Return the mean of the second derivative over all rows: twice the bias of the statistic, times the rows."""
+        total = np.zeros(self.groups)
+        if self.is_bent:
+            for place, move in enumerate(self.moves):
+                total = total + self._turn([self.means(move * side) for side in self.moves])[place]
+        if self.weight_moves is not None:
+            total = total - 2.0 * self.means(self.values * self.weight_moves)
+        return total
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a studentised value is distributed, by group: (groups,) a and b, 0 where Student's t is right enough.
+
+    skew: of a row's influence. informative: whether five rows or more decide.
+    """
+
+    a: Array
+    b: Array
+    skew: Array
+    informative: Mask
+
+    @classmethod
+    def of_mean(cls, skew: float, units: int) -> Self:
+        """Return the shape of one mean, of which no more than the skewness of its rows is there."""
+        s = skew / math.sqrt(units)
+        s = s if abs(s) > LEAST else 0.0
+        return cls(np.array([s / 3.0]), np.array([s / 6.0]), np.array([skew]), np.ones(1, dtype=bool))
+
+    @classmethod
+    def of(cls, shapes: Sequence[Shape]) -> Self:
+        """Return shapes of one group each as one."""
+        lines = [(shape.a, shape.b, shape.skew, shape.informative) for shape in shapes]
+        a, b, skew, informative = (np.concatenate(line) for line in zip(*lines, strict=True))
+        return cls(a, b, skew, informative)
+
+    def at(self, places: NDArray[np.int64]) -> Shape:
+        """Return the shapes of some groups; nothing is known of those of which there is no row."""
+        places = np.where((places >= 0) & (places < len(self.a)), places, len(self.a))
+        a, b, skew = (
+            np.append(line, absent)[places] for line, absent in ((self.a, 0.0), (self.b, 0.0), (self.skew, np.nan))
+        )
+        return Shape(a, b, skew, np.append(self.informative, True)[places])
+
+    def turned(self) -> Shape:
+        """Return the shape of the negative value."""
+        return Shape(-self.a, -self.b, -self.skew, self.informative)
+
+    @property
+    def matters(self) -> Mask:
+        """Where Student's t is not right enough."""
+        return (self.a != 0.0) | (self.b != 0.0)
+
+    @cached_property
+    def _gamma(self) -> tuple[Array, Array, Array]:
+        """s, N and what is added to the quantiles of the gamma variable."""
+        s = np.fmax(np.abs(3.0 * self.a), SMALLEST)
+        return s, 1.0 / s**2, self.b - 0.5 * self.a
+
+    def ends(self, quantile: Array) -> tuple[Array, Array]:
+        """Return the ends of intervals of a value, in standard errors about it."""
+        s, rare, shift = self._gamma
+        far, near = (sign * s * (_gamma_quantile(rare + 0.5, sign * quantile) - rare) for sign in (1.0, -1.0))
+        right = self.a >= 0.0
+        low, high = np.where(right, -near, -far) + shift, np.where(right, far, near) + shift
+        return np.where(self.matters, low, -quantile), np.where(self.matters, high, quantile)
+
+    def quantile(self, score: Array) -> Array:
+        """Return the quantile at which an interval ends at zero, of values in standard errors."""
+        s, rare, shift = self._gamma
+        sign = np.where(score < 0.0, -1.0, 1.0)
+        reach = np.abs(score) + sign * shift
+        near = self.a * sign >= 0.0
+        times = np.where(near, rare - reach / s, rare + reach / s)
+        place = _gamma_score(rare + 0.5, times)
+        return np.where(self.matters, np.fmax(np.where(near, -place, place), 0.0), np.abs(score))
+
+
+def _gamma_quantile(shape: Array, normal: Array) -> Array:
+    """Return quantiles of gamma variables from those of the normal law (Wilson & Hilferty 1931)."""
+    return shape * (1.0 - 1.0 / (9.0 * shape) + normal / (3.0 * np.sqrt(shape))) ** 3
+
+
+def _gamma_score(shape: Array, value: Array) -> Array:
+    """Return the normal quantiles of gamma variables."""
+    return 3.0 * np.sqrt(shape) * (np.cbrt(value / shape) - 1.0 + 1.0 / (9.0 * shape))
+
+
+def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
+    """Return the shape of a sum of statistics of the same rows, each times a number.
+
+    units: (groups,) on how many rows the statistics rest, where the influences are of the first of them only.
+    """
+    one = terms[0][1]
+    with np.errstate(all="ignore"):
+        values = sum((times * influence.values for times, influence in terms), np.zeros(len(one.codes)))
+        top = float(np.maximum.reduce(np.abs(values), initial=0.0))
+        scaled = values / (top if top > 0.0 else 1.0)
+        squares = scaled**2
+        square, fourth = one.sums(squares), one.sums(squares**2)
+        rows, share = one.counts, np.minimum(one.counts / units, 1.0)
+        s = one.sums(squares * scaled) / square**1.5
+        unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / rows, 0.0) * share
+        sd = np.sqrt(square / rows)
+        bend, drift = np.zeros(one.groups), np.zeros(one.groups)
+        for times, influence in terms:
+            bend = bend + times * influence.bend(scaled) / top
+            drift = drift + times * influence.drift() / top
+        bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
+        drift = _bounded(drift / (sd * np.sqrt(rows)))
+        growth = (1.0 + UNLIKE * unlike) * np.sqrt(share)
+        a = growth * (2.0 * s + 3.0 * bend) / 6.0
+        b = growth * ((s + 3.0 * bend) / 6.0 - 0.5 * drift)
+        skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
+    a, b = (np.where(skewed & np.isfinite(a + b), line, 0.0) for line in (a, b))
+    few = _few(squares, square, fourth, one.codes)
+    return Shape(a, b, s * np.sqrt(rows), ~few | (share < 0.5))
+
+
+def _bounded(values: Array) -> Array:
+    """Bound what curvature adds, which is nothing where slopes are not finite."""
+    return np.clip(np.where(np.isfinite(values), values, 0.0), -BENT, BENT)
+
+
+def _few(squares: Array, totals: Array, fourths: Array, codes: NDArray[np.int64]) -> Mask:
+    """Whether fewer than five rows of a group make up most of the sum of squares, (groups,) totals."""
+    most = INFORMATIVE - 1
+    suspect = fourths >= (BULK * totals) ** 2 / most  # so they are at least where few rows make up so much
+    rows = np.flatnonzero(suspect[codes] & (squares > SHARE * totals[codes]))
+    rows = rows[np.lexsort((-squares[rows], codes[rows]))]
+    groups = codes[rows]
+    first = rows[np.arange(len(rows)) - np.searchsorted(groups, groups) < most]
+    few: Mask = np.bincount(codes[first], squares[first], len(totals)) >= BULK * totals
+    return few & (totals > 0.0)
