@@ -33,7 +33,7 @@ from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
-from lossctl.io.select import WITHIN, Selection, key_columns
+from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns
 from lossctl.io.table import Kind, Table, Texts, decoded
 from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Units, WorstRow
 from lossctl.stats.spread import FEW
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 MakeDesign = Callable[[tuple[str, ...]], Design]
 Inspect = Callable[[Sequence[Table], Selection], Sequence[Couple]]
-KEY_NAMES = ("id", "row_id", "key", "uid", "uuid")
 
 
 @with_arguments

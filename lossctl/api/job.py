@@ -837,7 +837,10 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
         table.unchanged()  # rows that went missing with their file are not what is wrong
     faults: list[tuple[int, Callable[[], str]]] = []
     for defects in (state.missing if missing == "error" else {}, state.faults):
-        faults += [(rows.row, partial(reader.explain, defect, rows)) for defect, rows in sorted(defects.items())]
+        faults += [
+            (NEVER if defect.kind == "key" else rows.row, partial(reader.explain, defect, rows))  # what else is wrong
+            for defect, rows in sorted(defects.items())  # tells more than the usual name of a key
+        ]
     faults += [
         (rows.first, partial(_outside, reader, plan, check, rows))
         for check, rows in sorted(state.breaches.items(), key=lambda entry: str(entry[0]))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Final, Unpack
 
-from lossctl.api.evaluate import KEY_NAMES, answer, look_ahead, row_source
+from lossctl.api.evaluate import answer, look_ahead, row_source
 from lossctl.api.job import Job
 from lossctl.api.options import InputOptions
 from lossctl.api.query import Opened, Query, as_list, fitting, only_known, silent
@@ -21,7 +21,7 @@ from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
 from lossctl.io.by_position import ByPosition
 from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
-from lossctl.io.select import Selection, Slot, key_columns
+from lossctl.io.select import KEY_NAMES, Selection, Slot, key_columns
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnProfile
 from lossctl.profile.roles import role_domains

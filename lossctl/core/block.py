@@ -105,13 +105,13 @@ def judged(domain: Domain, role: str, activation: str) -> Domain:
 class Defect(NamedTuple):
     """What makes rows unusable: in which table (by its place) and column, and how.
 
-    The value is null or NaN, the text is no known label or no time, or the target differs from that of the first
-    table; this last one names no column.
+    The value is null or NaN, the text is no known label or no time, or it differs from that of the first table: the
+    target, which names no column, another column, or one that by its name is a key.
     """
 
     table: int
     column: str
-    kind: Literal["null", "nan", "label", "time", "differs"]
+    kind: Literal["null", "nan", "label", "time", "differs", "key"]
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.bins import NO_PLACE, Bins
 from lossctl.io.by_position import ByPosition, Columns, Rows
 from lossctl.io.classes import first_words
-from lossctl.io.select import WITHIN, Selection, Slot
-from lossctl.io.table import BETWEEN, NOT_SINGLE, Kind, Numbers, Table, Texts, Vocabulary, decoded
+from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot
+from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import NullWord
 
@@ -157,7 +157,9 @@ class BlockReader:
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._event = roles.get(EVENT)
         self._other_targets = targets_beside(tables, selection)
+        self.copies = list(copies_beside(tables, selection, () if rows.key else KEY_NAMES))
         self.null_slices = self._columns_of_slices_alone() if null_slices else frozenset()
+        self.null_slices |= {(copy.other, copy.column, copy.kind) for copy in self.copies}
         binned = [slot for slot in chain.from_iterable(selection.by.values()) if slot.bins]
         for slot in binned:
             check_single(tables, slot)
@@ -277,7 +279,14 @@ class BlockReader:
             check_single(self.tables, slot)
         for slot in [*chain.from_iterable(self._groupings.values()), *self._coded]:
             need(slot, kind_of_slices(slot))
-        return [(table, kinds) for table, kinds in (*enumerate(first), *enumerate(second)) if kinds]
+        keys: list[dict[str, Kind]] = [{} for _ in self.tables]
+        for copy in self.copies:
+            if copy.kind is Kind.KEY:
+                keys[copy.table][copy.column] = keys[copy.other][copy.column] = Kind.KEY
+            else:
+                need(Slot(copy.other, (copy.column,)), copy.kind)
+        columns = (*enumerate(first), *enumerate(second), *enumerate(keys))
+        return [(table, kinds) for table, kinds in columns if kinds]
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
@@ -328,6 +337,8 @@ class BlockReader:
         for slot in chain.from_iterable(selection.by.values()):
             of_numbers = kind_of_slices(slot) is Kind.NUMBER
             columns += arrays.bits(arrays.numbers(slot)) if of_numbers else [self._word_hashes(arrays, slot)]
+        for copy in self.copies:
+            arrays.compare_copy(copy)
         unusable = arrays.unusable
         some_unusable = bool(unusable.any())
         hashes = rows.hashes()
@@ -357,7 +368,9 @@ class BlockReader:
 
     def _gaps(self, arrays: RoleArrays, groups: Mapping[str, NDArray[np.int64]]) -> Gaps:
         """Tell whose values are missing in the rows that are not kept, and in which slices these are."""
-        lacks = np.array([arrays.lacking(columns) for columns in self._columns_of_models.values()])
+        lacks = np.zeros((len(self._columns_of_models), len(arrays.addresses)), dtype=bool)
+        for line, columns in zip(lacks, self._columns_of_models.values(), strict=True):
+            line |= arrays.lacking(columns)
         shared = arrays.holes.keys() - set().union(*self._columns_of_models.values())
         alone = (lacks & ~arrays.lacking(shared)).astype(np.float64) @ (~lacks).T.astype(np.float64)
         models = list(self._columns_of_models)
@@ -478,6 +491,16 @@ class BlockReader:
         """Word what makes rows unusable: the first one and how many."""
         table, column, kind = defect
         count = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        if kind == "key" or (kind == "differs" and column):
+            first = next(copy.table for copy in self.copies if (copy.other, copy.column) == (table, column))
+            advice = self._rows.advice
+            if kind == "key":
+                by_key = f"--id {printable(column)} pairs rows by it"
+                advice = advice.replace("if rows belong together by a key, add --id COLUMN", by_key)
+            return (
+                f"{self.where(first, breach.row)}: column {printable(column)!r} is another one in "
+                f"{self.tables[table].label}{count}{advice}"
+            )
         if kind == "differs":
             target = self.selection.target
             assert target is not None
@@ -629,6 +652,7 @@ class RoleArrays:
         self._values: dict[tuple[int, str], Numbers] = {}
         self.extents: dict[int, Extent] = {}  # of number columns, by identity
         self._codes: dict[tuple[int, str], NDArray[np.int64]] = {}
+        self._keys: dict[tuple[int, str], Keys] = {}
         self._shared: dict[tuple[Slot, Kind], Array] = {}
         self._predicted: dict[Slot, Array] = {}
         for table, piece in rows.pieces:
@@ -652,6 +676,8 @@ class RoleArrays:
                     self._values[table, name] = column
                     if (table, name, Kind.NUMBER) not in reader.null_slices:
                         self._note_missing(table, name, column)
+                elif isinstance(column, Keys):
+                    self._keys[table, name] = column
 
     def _note_missing(self, table: int, name: str, column: Numbers) -> None:
         if column.null is not None or column.extent.low != column.extent.low:
@@ -788,6 +814,21 @@ class RoleArrays:
         differs = (target != other_target) & ~((target != target) & (other_target != other_target))
         rows = differs if differs.ndim == 1 else differs.any(axis=0)
         self._note(self.faults, Defect(slot.table, "", "differs"), rows)
+
+    def compare_copy(self, copy: CopyBeside) -> None:
+        """Record rows at which the copy of a column holds another value, or one of the two has none."""
+        places = (copy.table, copy.column), (copy.other, copy.column)
+        if copy.kind is Kind.NUMBER:
+            first, second = (self._values[place].values for place in places)
+            rows = ((first != second) & ~((first != first) & (second != second))).any(axis=0)
+        elif copy.kind is Kind.TEXT:
+            words = [self._reader.vocabulary(Slot(t, (c,))).hashes(self._codes[t, c]) for t, c in places]
+            rows = words[0] != words[1]
+        else:
+            keys = [self._keys[place] for place in places]
+            nulls = [np.zeros(key.rows, dtype=bool) if key.null is None else key.null for key in keys]
+            rows = np.where(nulls[0] | nulls[1], nulls[0] != nulls[1], keys[0].hashes != keys[1].hashes)
+        self._note(self.faults, Defect(copy.other, copy.column, "key" if copy.kind is Kind.KEY else "differs"), rows)
 
     def groups(self, slots: Sequence[Slot], combinations: Combinations) -> NDArray[np.int64]:
         """Return the codes of a slicing: those of a column or of combinations; -1 where a word is missing."""
@@ -947,6 +988,34 @@ def targets_beside(tables: Sequence[Table], selection: Selection) -> dict[int, S
         and set(target.columns) <= set(table.names)
         and not any((place, column) in other_roles for column in target.columns)
     }
+
+
+class CopyBeside(NamedTuple):
+    """A column of one table that another holds, too, by their places, and as what both are read."""
+
+    table: int
+    other: int
+    column: str
+    kind: Kind
+
+
+def copies_beside(tables: Sequence[Table], selection: Selection, keys: Sequence[str]) -> Iterator[CopyBeside]:
+    """Yield columns that other tables hold, too: they must be the same there, or the rows do not belong together.
+
+    They tell weights, slices, clusters, times, sets or events; or rows, by the usual `keys`. A column that plays a role
+    of its own in the other table is no copy.
+    """
+    roles = next(iter(selection.slots.values()), {})
+    slots = [(slot, kind_of_slices(slot)) for slot in chain.from_iterable(selection.groupings.values())]
+    slots += [(roles[role], Kind.TEXT) for role in sorted(CODED | {EVENT}) if role in roles]
+    slots += [] if selection.weight is None else [(selection.weight, Kind.NUMBER)]
+    columns = dict.fromkeys((slot.table, column, kind) for slot, kind in slots for column in slot.columns)
+    columns |= dict.fromkeys((0, column, Kind.KEY) for column in keys if len(tables) > 1 and column in tables[0].names)
+    own = {(slot.table, c) for by_role in selection.slots.values() for slot in by_role.values() for c in slot.columns}
+    for table, column, kind in columns:
+        for other in range(len(tables)):
+            if other != table and column in tables[other].names and (other, column) not in own:
+                yield CopyBeside(table, other, column, kind)
 
 
 def kind_of_slices(slot: Slot) -> Kind:

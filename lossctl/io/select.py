@@ -19,6 +19,7 @@ from lossctl.io.table import Table
 TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
 PRED_NAMES: Final = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
 MOST_WAYS: Final = 4  # columns that a message offers
+KEY_NAMES: Final = ("id", "row_id", "key", "uid", "uuid")
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
 SET: Final = "set"
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
