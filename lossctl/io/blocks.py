@@ -362,7 +362,7 @@ class BlockReader:
             units=units,
             stopped=rows.stopped,
             extents=arrays.extents,
-            gaps=self._gaps(arrays, groups) if some_unusable and self._columns_of_models else NO_GAPS,
+            gaps=self._gaps(arrays, groups) if some_unusable else NO_GAPS,
         )
         return block.take(~unusable) if some_unusable else block
 
