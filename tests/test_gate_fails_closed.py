@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import math
@@ -10,16 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from lossctl import check, compare, evaluate
+from lossctl.api.options import RuleTable
 from lossctl.core.loss import Direction
 from lossctl.engine.paired import PairedBounds
-from lossctl.errors import UsageError
+from lossctl.errors import DataError, UsageError
 from lossctl.gate.judge import RuleCase, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
-from lossctl.results.report import Cell, Check
+from lossctl.results.report import Cell, Check, Report
 from tests.conftest import Lossctl, Outcome, resealed
 from tests.test_output import shell
 
@@ -749,3 +755,468 @@ def test_verdicts(
     for how, expected in ((None, default), ("warn", warn), ("fail", fail)):
         judged = conclude(checks, how)  # type: ignore[arg-type]
         assert (judged.verdict, judged.blocks) == expected
+
+
+# what a candidate can do ----------------------------------------------------------------------------------------------
+
+
+def statuses(report: Report) -> dict[str, str]:
+    return {check.id: check.status for check in report.checks}
+
+
+def table(**columns: object) -> dict[str, Any]:
+    return {name: np.asarray(values) for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("command", ["check", "eval", "validate"])
+def test_rows_that_an_open_quote_swallows(lossctl: Lossctl, write: Write, command: str, suffix: str) -> None:
+    text = b'y,p,note\n1,1,ok\n2,2,"ok\n3,9,ok\n4,9,ok\n'
+    path = write(f"q.csv{suffix}", gzip.compress(text) if suffix else text)
+    rule = ("--max", "mae=5") if command == "check" else ("-l", "mae")
+    outcome = lossctl(command, path, *ONE, *rule)
+    assert outcome.code == 3
+    assert "row 2: a quote opens a field and is never closed" in outcome.err + outcome.out
+    assert lossctl("check", path, *ONE, *rule, "--bad-rows", "drop").code != 0
+
+
+def silent(rows: int) -> dict[str, Any]:
+    """A candidate that says nothing in the rows that it gets wrong, beside a baseline that says something."""
+    p = np.where(np.arange(100) < 100 - rows, 0.1 + 0.01 * (np.arange(100) % 5), np.nan)
+    return table(y=np.zeros(100), p=p, q=np.full(100, 0.2), g=np.where(np.arange(100) < 60, "x", "y"))
+
+
+@pytest.mark.parametrize("decide", ["point", "significant", "noninferior"])
+def test_a_candidate_does_not_choose_its_rows(decide: str) -> None:
+    options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "q", "max_regression": "mae=5%"}
+    options |= {"missing": "drop", "decide": decide}
+    report = check(silent(20), **options)
+    assert (report.verdict, statuses(report)["max-dropped"]) == ("fail", "fail")
+    report = check(silent(20), max_dropped="20%", **options)
+    assert (report.verdict, report.blocks) == ("inconclusive", True)
+    assert "20 rows that the baseline predicts the candidate alone leaves out" in report.checks[0].message
+    assert report.inputs[0].missing == 20
+    report = check(silent(0), **options)
+    assert (report.verdict, statuses(report)) == ("pass", {"mae.max-regression": "pass"})
+
+
+def test_rows_that_the_baseline_or_the_target_lacks_are_nobodys_choice() -> None:
+    data = silent(0)
+    data["q"] = np.where(np.arange(100) < 90, 0.2, np.nan)
+    data["y"] = np.where(np.arange(100) < 5, np.nan, 0.0)
+    options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "q", "max_regression": "mae=5%"}
+    report = check(data, missing="drop", max_dropped=15, **options)
+    assert (report.verdict, [source.left_out for source in report.inputs]) == ("pass", [15, 15])
+
+
+def test_a_key_that_the_candidate_lacks_is_a_row_that_it_leaves_out(lossctl: Lossctl, write: Write) -> None:
+    base = write("base.csv", "id,y,p\n" + "".join(f"{i},0,{1 + i % 2}\n" for i in range(40)))
+    candidate = write("c.csv", "id,y,p\n" + "".join(f"{i},0,1\n" for i in range(30)))
+    command = ("check", candidate, *ONE, "--id", "id", "--id-missing", "drop", "--baseline", f"b={base}")
+    outcome = lossctl(*command, "--max-regression", "mae=5%", "-f", "json")
+    assert (outcome.code, [entry["status"] for entry in outcome.json["checks"]]) == (1, ["insufficient", "fail"])
+    outcome = lossctl(*command, "--max-regression", "mae=5%", "--max-dropped", "10", "-f", "json")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(None, "fail"), (19, "fail"), ("19%", "fail"), (20, "pass"), ("20%", "pass")]
+)
+def test_what_may_be_left_out_is_a_rule_of_its_own(limit: str | int | None, verdict: str) -> None:
+    report = check(silent(20), target="y", pred="p", missing="drop", max="mae=1", max_dropped=limit)
+    assert report.verdict == verdict
+    assert [entry.kind for entry in report.checks] == ["max", "max-dropped"]
+    evaluated = evaluate(silent(20), target="y", pred="p", missing="drop", losses="mae")
+    assert check(evaluated, max="mae=1", max_dropped=limit).verdict == verdict
+    for wrong in ("-1", "1.5", "nan", "101%", "", "1e3"):
+        with pytest.raises(UsageError, match="--max-dropped"):
+            check(silent(20), target="y", pred="p", max="mae=1", max_dropped=wrong)
+
+
+def test_a_slice_is_as_large_as_before_rows_were_left_out() -> None:
+    data = silent(20)
+    data["p"] = np.where(data["g"] == "y", np.where(np.isnan(data["p"]), np.nan, 9.0), 0.1)
+    options: dict[str, Any] = {"target": "y", "pred": "p", "missing": "drop", "by": "g", "max_slice": "mae=1"}
+    report = check(data, max_dropped=20, **options)
+    assert statuses(report)["mae.max-slice@g=y"] == "fail"
+    evaluated = evaluate(data, target="y", pred="p", missing="drop", losses="mae", by="g")
+    assert statuses(check(evaluated, max_dropped=20, max_slice="mae=1"))["mae.max-slice@g=y"] == "fail"
+
+
+# files that contradict each other -------------------------------------------------------------------------------------
+
+FIRST = {"y": [1, 2, 3], "p": [1, 2, 3], "w": [1, 1, 1], "g": ["a", "b", "a"], "u": ["s", "s", "t"], "id": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("column", "values", "options"),
+    [
+        ("w", [1, 5, 1], {"weight": "w"}),
+        ("g", ["a", "b", "b"], {"by": "g"}),
+        ("g", ["a", None, "a"], {"by": "g"}),
+        ("u", ["s", "t", "t"], {"by": "g,u"}),
+        ("id", [2, 1, 3], {}),
+        ("w", [1, 5, 1], {"weight": "w", "id": "id"}),
+        ("g", ["b", "b", "a"], {"by": "g", "id": "id"}),
+    ],
+)
+def test_files_agree_row_by_row(
+    tmp_path: Path, suffix: str, column: str, values: list[Any], options: dict[str, Any]
+) -> None:
+    def file(name: str, **columns: object) -> str:
+        frame = pd.DataFrame({**FIRST, **columns})
+        path = tmp_path / f"{name}.{suffix}"
+        if suffix == "csv":
+            frame.to_csv(path, index=False)
+        elif suffix == "parquet":
+            frame.to_parquet(path)
+        else:
+            frame.to_json(path, orient="records", lines=True)
+        return str(path)
+
+    one, same, other = file("one"), file("same"), file("other", **{column: values})
+    asked: dict[str, Any] = {"target": "y", "losses": "mae", **options}
+    assert compare([one, same], pred="p", **asked).models == ["one", "same"]
+    truth: dict[str, Any] = {"targets": one}
+    for data, more in (([one, other], {}), ([other], truth)):
+        with pytest.raises(DataError, match=rf"column '{column}' is another one in .*(other|one)\.{suffix}"):
+            evaluate(data, pred="p", **asked, **more)
+
+
+def test_clusters_and_sets_agree_too(tmp_path: Path) -> None:
+    pd.DataFrame(FIRST).to_csv(tmp_path / "one.csv", index=False)
+    pd.DataFrame({**FIRST, "u": ["s", "t", "t"]}).to_csv(tmp_path / "two.csv", index=False)
+    files = [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]
+    with pytest.raises(DataError, match="row 2: column 'u' is another one in"):
+        compare(files, target="y", pred="p", losses="mae", cluster="u")
+    with pytest.raises(DataError, match="row 2: column 'u' is another one in"):
+        evaluate(files, target="y", pred="p", losses="ndcg", roles="query=u")
+
+
+# what stands beside the command line ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EXIT_ZERO", "1"),
+        ("SHOW_CONFIG", "1"),
+        ("QUIET", "1"),
+        ("ON_INSUFFICIENT", "warn"),
+        ("MIN_SLICE", "100000"),
+        ("MIN_ROWS", "0"),
+        ("MAX_DROPPED", "100%"),
+        ("ALLOW_SAME", "1"),
+        ("BASELINE_OPTIONAL", "1"),
+        ("NO_CONFIG", "1"),
+        ("DECIDE", "significant"),
+        ("SLICE_TOLERANCE", "900%"),
+        ("CRITICAL_SLICE", "g=x"),
+        ("SAVE_BASELINE", "saved.json"),
+        ("MAX", "mae=900"),
+    ],
+)
+def test_the_environment_does_not_disarm(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    (rows.parent / "lossctl.toml").write_text('[[check]]\nloss = "mae"\nmax = 0.5\n')
+    command = ("check", "rows.csv", *ONE, "-p", "q", "--baseline", "p", "--by", "g", "--max-regression", "mae=1%")
+    monkeypatch.chdir(rows.parent)
+    without = lossctl(*command, "-f", "json")
+    monkeypatch.setenv(f"LOSSCTL_{variable}", value)
+    outcome = lossctl(*command, "-f", "json")
+    assert (outcome.code, outcome.json["verdict"]) == (without.code, without.json["verdict"]) == (1, "fail")
+    assert {entry["id"] for entry in outcome.json["checks"] if entry["blocks"]} >= {
+        entry["id"] for entry in without.json["checks"] if entry["blocks"]
+    }
+    assert not (rows.parent / "saved.json").exists()
+    if variable != "MAX":
+        assert f"LOSSCTL_{variable} is not heard by a check" in outcome.err
+
+
+def test_another_configuration_is_named_on_the_command_line(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rows.parent / "weak.toml").write_text("")
+    monkeypatch.setenv("LOSSCTL_CONFIG", str(rows.parent / "weak.toml"))
+    refused(lossctl("check", rows, *ONE, "--max", "mae=5"), 2, "LOSSCTL_CONFIG")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'on-insufficient = "warn"',
+        "min-slice = 31",
+        "min-rows = 29",
+        'max-dropped = "5%"',
+        'decide = "significant"',
+        "allow-same = true",
+        "exit-zero = true",
+        "baseline-optional = true",
+        "show-config = true",
+        "quiet = true",
+        'slice-tolerance = "9%"',
+        'critical-slice = "g=x"',
+    ],
+)
+def test_a_file_does_not_disarm(lossctl: Lossctl, rows: Path, line: str) -> None:
+    (rows.parent / "c.toml").write_text(line + "\n")
+    refused(lossctl("check", rows, *ONE, "--max", "mae=5", "--config", rows.parent / "c.toml"), 2, "is not allowed")
+
+
+# models that are what they are judged by ------------------------------------------------------------------------------
+
+
+def test_the_target_is_no_prediction(lossctl: Lossctl, rows: Path) -> None:
+    command = ("check", rows, "-t", "y", "--max", "mae=1")
+    for more in (("-p", "y"), ("-p", "perfect=y"), ("--targets", rows, "-p", "y")):
+        refused(lossctl(*command, *more), 2, "--allow-same")
+        assert lossctl(*command, *more, "--allow-same").code == 0
+    copy = table(y=np.arange(50.0), p=np.arange(50.0))
+    report = check(copy, target="y", pred="p", max="mae=1")
+    assert (report.verdict, report.warnings) == ("pass", ("p: its prediction is the target in every row",))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("decide", ["point", "noninferior"])
+def test_a_candidate_that_is_the_baseline_is_said_to_be(
+    lossctl: Lossctl, rows: Path, write: Write, form: str, decide: str
+) -> None:
+    copy = write("copy.csv", ROWS)
+    for command in (
+        ("check", rows, *ONE, "--baseline", f"b={copy}"),
+        ("check", rows, *ONE, "-p", "q=p", "--baseline", "p"),
+    ):
+        outcome = lossctl(*command, "--max-regression", "mae=1%", "--decide", decide, "-f", form)
+        assert outcome.code == 0
+        said = outcome.out if form != "value" else outcome.err
+        assert "the predictions are those of the baseline in every row" in said
+
+
+def test_a_saved_baseline_with_every_value_is_said_to_be(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    assert "every value is that of the baseline" in against(lossctl, rows, base).out
+
+
+@pytest.mark.parametrize("spec", ["huber=huber:delta=0.01", "HUBER=huber:delta=0.01", "pinball=quantile:q=0.9"])
+def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows: Path, spec: str) -> None:
+    refused(lossctl("check", rows, *ONE, "-l", spec, "--max", "huber=1"), 2, "take a label that is no loss")
+    (rows.parent / "c.toml").write_text(f'losses = ["{spec}"]\n')
+    config = ("--config", rows.parent / "c.toml")
+    refused(lossctl("check", rows, *ONE, "--max", "huber=1", *config), 2, "take a label that is no loss")
+    assert lossctl("check", rows, *ONE, "-l", "huber=huber:delta=1", "--max", "huber=9").code == 0
+
+
+# slices ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_is_undecided_in_each_slicing_by_itself() -> None:
+    data = table(y=np.zeros(80), p=np.ones(80), g=np.repeat(["x", "y"], 40), h=np.repeat(np.arange(16), 5))
+    options: dict[str, Any] = {"target": "y", "pred": "p", "max_slice": "mae=2"}
+    assert check(data, by="g", **options).verdict == "pass"
+    report = check(data, by=["g", "h"], **options)
+    assert (report.verdict, report.blocks) == ("inconclusive", True)
+    assert {entry.id for entry in report.checks if entry.blocks} == {f"mae.max-slice@h={h}" for h in range(16)}
+
+
+def test_rows_without_weight_do_not_make_a_slice_large_enough() -> None:
+    weights = np.tile([1.0, 0.0], 40)
+    data = table(y=np.zeros(80), p=np.ones(80), g=np.repeat(["x", "y"], 40), w=weights)
+    options: dict[str, Any] = {"target": "y", "weight": "w", "by": "g"}
+    report = check(data, pred="p", max_slice="mae=2", **options)
+    assert report.verdict == "inconclusive"
+    assert report.checks[0].message == "20 rows with weight, worth 20 of equal weight, 30 are needed (--min-slice)"
+    evaluated = evaluate(data, target="y", pred="p", losses="mae", weight="w", by="g")
+    assert check(evaluated, max_slice="mae=2").verdict == "inconclusive"
+    data["w"] = np.concatenate([[1e6], np.ones(79)])
+    [found, *_] = check(data, pred="p", max="mae=2", **options).checks
+    assert (found.status, round(found.effective or 0, 3)) == ("pass", 1.0)
+
+
+def twenty(tolerance: float = 0.0) -> dict[str, Any]:
+    """Twenty slices of 40 rows; the candidate is as good as the baseline, but for one slice where it is worse."""
+    noise = np.random.default_rng(0).normal(size=(2, 800))
+    slices = np.repeat(np.arange(20), 40)
+    worse = np.where(slices == 7, tolerance, 0.0)
+    return table(y=np.zeros(800), p=1 + 0.3 * noise[0], q=1 + 0.3 * noise[1] + worse, g=slices.astype(str))
+
+
+AGAINST: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "p", "by": "g", "max_regression": "mae=2%"}
+
+
+def test_twenty_slices_do_not_block_an_equally_good_model() -> None:
+    report = check(twenty(), decide="significant", **AGAINST)
+    assert report.verdict == "pass"
+    worded = [entry for entry in report.checks if entry.message.startswith("worse by")]
+    assert len(worded) > 15
+    for entry in worded:
+        assert ("Holm over 20 slices" in entry.message) == bool(entry.slice), "all rows are judged alone"
+    broken = check(twenty(0.5), decide="significant", **AGAINST)
+    assert [entry.id for entry in broken.checks if entry.blocks] == ["mae.max-regression@g=7"]
+
+
+def test_a_decision_by_point_says_how_many_slices_chance_would_fail() -> None:
+    report = check(twenty(), **AGAINST)
+    [warning] = [text for text in report.warnings if "decided by point in 20 slices" in text]
+    assert "by chance" in warning
+    assert "--decide significant" in warning
+    assert not any("by point" in text for text in check(twenty(), slice_tolerance="90%", **AGAINST).warnings)
+
+
+def test_slices_have_tolerances_of_their_own() -> None:
+    assert check(twenty(), **AGAINST).verdict == "fail"
+    assert check(twenty(), slice_tolerance="50%", **AGAINST).verdict == "pass"
+    assert check(twenty(), slice_tolerance="mae=50%", **AGAINST).verdict == "pass"
+    report = check(twenty(0.9), slice_tolerance="50%", **AGAINST)
+    assert [entry.id for entry in report.checks if entry.blocks and entry.slice] == ["mae.max-regression@g=7"]
+    rule = RuleTable("mae", max_regression=Tolerance(50.0), tolerances={"g=7": Tolerance(1.0)})
+    options = {name: value for name, value in AGAINST.items() if name != "max_regression"}
+    report = check(twenty(0.2), rules=[rule], **options)
+    assert [entry.rule for entry in report.checks if entry.blocks] == ["mae max-regression 1%"]
+    for wrong in ("rmse=5%", "nope=5%", "-1%", "nan", ""):
+        with pytest.raises(UsageError):
+            check(twenty(), slice_tolerance=wrong, **AGAINST)
+
+
+def test_a_critical_slice_must_be_decided_and_hold_and_others_only_warn() -> None:
+    report = check(twenty(0.9), critical_slice="g=7", **{**AGAINST, "max_regression": "mae=10%"})
+    assert [entry.id for entry in report.checks if entry.blocks] == ["mae.max-regression@g=7"]
+    assert check(twenty(0.9), critical_slice="g=3", **{**AGAINST, "max_regression": "mae=30%"}).verdict == "pass"
+    report = check(twenty(), critical_slice="g=21", **{**AGAINST, "max_regression": "mae=90%"})
+    assert (report.verdict, statuses(report)["mae.max-regression@g=21"]) == ("fail", "missing")
+    options = {**AGAINST, "max_regression": "mae=90%"}
+    report = check(twenty(), critical_slice="g=7", min_slice=41, **options)
+    assert (report.verdict, report.blocks) == ("inconclusive", True)
+
+
+def test_zero_against_zero_is_no_regression(lossctl: Lossctl) -> None:
+    data = table(
+        y=np.tile([0.0, 1.0], 40), p=np.tile([0.1, 0.9], 40), q=np.tile([0.2, 0.8], 40), g=np.repeat(["x", "y"], 40)
+    )
+    for decide, tolerance in itertools.product(("point", "significant", "noninferior"), ("0", "0%", "2%", "2%,0.01")):
+        report = check(
+            data,
+            target="y",
+            pred=["p", "q"],
+            task="binary",
+            baseline="p",
+            by="g",
+            max_regression=f"zero_one={tolerance}",
+            decide=decide,
+        )
+        assert (report.verdict, {entry.status for entry in report.checks}) == ("pass", {"pass"})
+
+
+@pytest.mark.parametrize("decide", ["significant", "noninferior"])
+def test_few_rows_decide_nothing_by_statistics(decide: str) -> None:
+    few = {name: values[:29] for name, values in twenty().items()}
+    options: dict[str, Any] = {"target": "y", "pred": ["p", "q"], "baseline": "p", "max_regression": "mae=900%"}
+    report = check(few, decide=decide, **options)
+    assert (report.verdict, report.checks[0].message) == ("inconclusive", "29 rows, 30 are needed (--min-rows)")
+    assert check(few, decide=decide, min_rows=20, **options).verdict == "pass"
+    assert check(few, **options).verdict == "pass"
+    assert check(few, min_rows=30, **options).verdict == "inconclusive"
+
+
+# baselines that are not what they seem --------------------------------------------------------------------------------
+
+
+def test_predictions_in_an_unknown_order_are_no_baseline(lossctl: Lossctl, rows: Path, write: Write) -> None:
+    other = write("other.csv", "p\n" + "9\n" * 80)
+    refused(lossctl("check", rows, *ONE, "--baseline", other, "--max-regression", "mae=1%"), 2, "--id COLUMN")
+    with_target = write("with.csv", ROWS)
+    assert lossctl("check", rows, *ONE, "--baseline", with_target, "--max-regression", "mae=1%").code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document["results"][0].update(value=9.0),
+        lambda document: document["results"][0].update(n=1),
+        lambda document: document["results"][0].update(direction="max"),
+        lambda document: document["inputs"][0].update(used=1),
+        lambda document: document["tool"].update(version="0.2.0"),
+        lambda document: document.update(warnings=["all is well"]),
+        lambda document: document.pop("seal"),
+        lambda document: document.update(seal="0" * 16),
+    ],
+)
+def test_a_report_that_a_hand_changed(lossctl: Lossctl, rows: Path, base: Path, change: Callable[..., object]) -> None:
+    document = json.loads(base.read_text())
+    base.write_text(json.dumps(document, indent=3))
+    assert against(lossctl, rows, base).code == 0, "its layout says nothing"
+    change(document)
+    base.write_text(json.dumps(document))
+    refused(against(lossctl, rows, base), 4, "edited by hand")
+    refused(lossctl("check", base, "--max", "mae=9"), 3, "edited by hand")
+
+
+def test_the_version_that_wrote_a_report(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    edited(base, lambda document: document["tool"].update(version="1.0.0"))
+    refused(against(lossctl, rows, base), 4, "another major version")
+    refused(lossctl("check", base, "--max", "mae=9"), 3, "another major version")
+    edited(base, lambda document: document["tool"].update(version="0.9.7"))
+    outcome = lossctl("check", rows, *ONE, "--baseline", base, "--max-regression", "mae=1%")
+    assert outcome.code == 0
+    assert "was written by lossctl 0.9.7" in outcome.err
+
+
+def test_a_line_of_baselines_does_not_drift(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
+    base, values = tmp_path / "base.json", []
+    command = ("--baseline", base, "--max-regression", "mae=2%", "--save-baseline", base, "-q")
+    for step in range(6):
+        rows = write("r.csv", "y,p\n" + f"0,{1.015**step!r}\n" * 40)
+        outcome = lossctl(
+            "check", rows, *ONE, *(command if step else ("-l", "mae", "--save-baseline", base)), "-f", "json"
+        )
+        values.append(json.loads(base.read_text())["results"][0]["value"])
+        assert outcome.code == (0 if step < 2 else 1 if step > 2 else outcome.code)
+    assert max(values) <= 1.02
+    assert json.loads(base.read_text())["first"] == [{"model": "p", "loss": "mae", "slice": {}, "value": 1.0}]
+    better = write("r.csv", "y,p\n" + "0,0.5\n" * 40)
+    assert lossctl("check", better, *ONE, *command).code == 0
+    assert json.loads(base.read_text())["first"][0]["value"] == 0.5, "no less is asked of what comes after a better one"
+
+
+# reports of the outcome -----------------------------------------------------------------------------------------------
+
+
+def test_what_blocks_is_a_failure_in_every_report(lossctl: Lossctl, rows: Path) -> None:
+    undecided = ("check", rows, *ONE, "--by", "g", "--min-slice", "1000", "--max-slice", "mae=5")
+    for more, failures in (((), 2), (("--on-insufficient", "warn"), 0)):
+        suite = ElementTree.fromstring(lossctl(*undecided, *more, "-f", "junit").out)[0]
+        assert (suite.get("failures"), len(suite.findall(".//failure"))) == (str(failures), failures)
+        assert lossctl(*undecided, *more, "-f", "github").out.count("::error ") == failures
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("broken", ["rule", "option", "value", "data", "baseline", "flag"])
+def test_no_old_green_file_stays(lossctl: Lossctl, rows: Path, tmp_path: Path, form: str, broken: str) -> None:
+    path = tmp_path / ("out.txt" if form == "table" else "out")
+    output = ("-o", path if form == "table" else f"{form}:{path}")
+    common = ("check", rows, "-p", "p", "--max", "mae=5")
+    assert lossctl(*common, "-t", "y", *output).code == 0
+    green = path.read_text()
+    wrong, code = {
+        "rule": (("-t", "y", "--max", "mae=nan"), 2),
+        "option": (("-t", "y", "--no-such-option"), 2),
+        "value": (("-t", "y", "--threads", "none"), 2),
+        "data": (("-t", "nope"), 3),
+        "baseline": (("-t", "y", "--baseline", "none.json", "--max-regression", "mae=1%"), 4),
+        "flag": (("-t", "y", "--decide", "maybe"), 2),
+    }[broken]
+    outcome = lossctl(*common, *wrong, *output)
+    assert (outcome.code, outcome.out) == (code, "")
+    text = path.read_text()
+    assert text != green
+    assert "error" in text.lower()
+    assert "pass" not in text.lower().replace("lossctl.check", "")
+
+
+def test_an_error_is_written_over_no_input(lossctl: Lossctl, rows: Path, base: Path) -> None:
+    before = base.read_text()
+    rule = ("--max-regression", "mae=1%")
+    assert lossctl("check", rows, *ONE, "--baseline", base, *rule, "-o", base).code == 2
+    assert lossctl("check", rows, *ONE, "--baseline", base, *rule, "-o", base, "--no-such-option").code == 2
+    assert lossctl("check", rows, *ONE, "--max", "mae=nan", "-o", f"csv:{rows}").code == 2
+    assert (base.read_text(), rows.read_text()) == (before, ROWS)

@@ -1034,7 +1034,8 @@ class ConfigOptions(TypedDict):
     """Which configuration file is read."""
 
     config: Annotated[
-        str | None, Option(Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE)
+        str | None,
+        Option(Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE, strict=None),
     ]
     no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE, strict=None)]
 
