@@ -47,6 +47,12 @@ def cases() -> Iterator[Case]:
         yield from (Case("mse", errors, n, option) for errors in ("normal", "t5", "lognormal") for n in ROWS)
     yield from (Case("bce", errors, n) for errors in ("balanced", "rare", "confident") for n in ROWS)
     yield from (Case("bce", "confident", n, rival="timid") for n in ROWS)
+    for score in ("roc_auc", "average_precision", "f1", "mcc"):
+        yield from (Case(score, errors, n) for errors in ("balanced", "rare") for n in ROWS)
+    yield from (Case("roc_auc", "balanced", n, "weighted") for n in ROWS)
+    yield from (
+        Case(score, errors, n) for score in ("spearman", "kendall") for errors in ("normal", "t5") for n in ROWS
+    )
 
 
 def cells(found: Found) -> list[str]:
