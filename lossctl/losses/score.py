@@ -313,7 +313,6 @@ def accuracy(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Also: acc, accuracy_score, categorical_accuracy, sparse_categorical_accuracy, subset_accuracy, exact_match
     Elsewhere:
         scikit-learn  accuracy_score              # of the decided labels
-        torchmetrics  accuracy(average='micro')   # at the threshold 0.5
     """
     return right(batch, threshold=threshold)
 
@@ -362,7 +361,7 @@ def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_d
     Also: precision_score, positive_predictive_value, ppv
     Elsewhere:
         scikit-learn  precision_score                        # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_precision                       # 0 where it is not defined
+        torchmetrics  binary_precision                       # 0 where it is not defined; its quotient is float32
     """
     of_yes, of_class = "no answer is yes", "a class that occurs is never the answer"
     return of_rate(precision_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -383,7 +382,7 @@ def recall(*, average: str, threshold: float, zero_division: float | None) -> Re
     Also: recall_score, sensitivity, true_positive_rate, tpr
     Elsewhere:
         scikit-learn  recall_score                           # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_recall                          # 0 where it is not defined
+        torchmetrics  binary_recall                          # 0 where it is not defined; its quotient is float32
     """
     of_yes, of_class = "no yes was observed", "a class that is an answer was never observed"
     return of_rate(recall_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -404,7 +403,7 @@ def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe
     Also: f1_score
     Elsewhere:
         scikit-learn  f1_score                               # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_f1_score                        # 0 where it is not defined
+        torchmetrics  binary_f1_score                        # 0 where it is not defined; its quotient is float32
     """
     of_yes, of_class = "no yes was observed, and none is an answer", "a label has no yes, and none is an answer"
     return of_rate(f1_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -501,8 +500,6 @@ def mrr(batch: Batch, *, k: K = None, empty: EmptyList = None) -> Array:
     Avoid: Several relevant items (map, ndcg), or graded ones (ndcg).
     Source: Voorhees 1999, The TREC-8 Question Answering Track Report
     Also: mean_reciprocal_rank, reciprocal_rank, retrieval_mrr
-    Elsewhere:
-        torchmetrics  retrieval_reciprocal_rank  = mrr:empty=0  # one list, without tied scores
     """
     first, of_row, score = starts(batch), set_of(batch), batch.pred[0]
     relevant = batch.target[0] > 0.0
@@ -528,7 +525,6 @@ def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa
     Source: Manning, Raghavan & Schütze 2008, Introduction to Information Retrieval, 8.4
     Also: retrieval_map
     Elsewhere:
-        torchmetrics  retrieval_average_precision             = map:empty=0  # one list, without tied scores
         scikit-learn  label_ranking_average_precision_score   = map:empty=1  # one list for each row of its arrays
     """
     first, of_row = starts(batch), set_of(batch)

@@ -62,6 +62,58 @@ def decisions(rows: Rows) -> tuple[Any, Any]:
     return rows.flags, (rows.pred > 0.5).astype(int)
 
 
+def answers(rows: Rows) -> tuple[Any, Any]:
+    """What was observed and what is decided, of one answer in each row or of several labels."""
+    if rows.form.decided:
+        return rows.line("target"), rows.line("pred")
+    observed, answer = decisions(rows)
+    return (observed, answer) if observed.ndim == 1 or observed.shape[1] > 1 else (observed[:, 0], answer[:, 0])
+
+
+def one_answer(rows: Rows) -> tuple[Any, Any]:
+    """The same of one answer in each row."""
+    pair = answers(rows)
+    need(np.ndim(pair[0]) == 1)
+    return pair
+
+
+def _f1(rows: Rows, **words: Any) -> Any:
+    pair = masks(rows) if rows.form.name == "masks" else one_answer(rows)
+    weight = {} if rows.weight is None else {"sample_weight": rows.weight}
+    return metrics.f1_score(*pair, **weight, **words)
+
+
+def areas(name: str) -> Adapter:
+    """A function of flags, or of classes held against all others, and their scores."""
+
+    def call(rows: Rows, **words: Any) -> Any:
+        classes = rows.form.name == "multiclass"
+        flags = np.eye(rows.pred.shape[1])[rows.labels] if classes else rows.flags
+        need(bool((flags.reshape(rows.count, -1).any(axis=0)).all()))
+        return getattr(metrics, name)(flags, rows.pred, sample_weight=rows.weight, **words)
+
+    return Adapter(call, weighted=True)
+
+
+def _top_k(rows: Rows, **words: Any) -> Any:
+    need(rows.pred.shape[1] > 2 and words["k"] < rows.pred.shape[1])
+    need(all(len(set(row)) == len(row) for row in rows.pred.tolist()))
+    words = {**words, "k": int(words["k"])}
+    return metrics.top_k_accuracy_score(rows.labels, rows.pred, labels=known(rows), sample_weight=rows.weight, **words)
+
+
+def _ranked_labels(rows: Rows) -> Any:
+    rows.unweighted()
+    return np.mean(
+        [
+            metrics.label_ranking_average_precision_score(
+                (one.line("target") > 0.0)[np.newaxis].astype(int), one.line("pred")[np.newaxis]
+            )
+            for one in rows.sets()
+        ]
+    )
+
+
 def masks(rows: Rows) -> tuple[Any, Any]:
     """Two masks of pixels that are 0 or 1."""
     need(rows.table("target").shape[1] > 1 and bool(np.isin(rows.pred, (0.0, 1.0)).all()))
@@ -122,10 +174,25 @@ ADAPTERS = {
     **{name: of(name, one) for name in ONE_COLUMN},
     "max_error": Adapter(lambda rows, **words: metrics.max_error(*one(rows), **words)),
     **{name: probabilities(name) for name in ("log_loss", "brier_score_loss", "d2_log_loss_score", "d2_brier_score")},
-    **{name: of(name, decisions) for name in ("zero_one_loss", "hamming_loss", "matthews_corrcoef")},
+    **{name: of(name, decisions) for name in ("zero_one_loss", "hamming_loss")},
     "hinge_loss": Adapter(_hinge, weighted=True),
     **{name: of(name, label_tables) for name in ("label_ranking_loss", "coverage_error")},
-    **{name: of(name, masks) for name in ("jaccard_score", "f1_score")},
+    "jaccard_score": of("jaccard_score", masks),
+    "f1_score": Adapter(_f1, weighted=True),
+    "accuracy_score": of("accuracy_score", answers),
+    **{
+        name: of(name, one_answer)
+        for name in (
+            "balanced_accuracy_score",
+            "precision_score",
+            "recall_score",
+            "cohen_kappa_score",
+            "matthews_corrcoef",
+        )
+    },
+    **{name: areas(name) for name in ("roc_auc_score", "average_precision_score")},
+    "top_k_accuracy_score": Adapter(_top_k, weighted=True),
+    "label_ranking_average_precision_score": Adapter(_ranked_labels),
     "ndcg_score": Adapter(_ndcg),
     "paired_cosine_distances": Adapter(_paired_cosine, weighted=True),
 }

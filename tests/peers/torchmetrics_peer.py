@@ -145,6 +145,11 @@ def _boxes(name: str) -> Adapter:
     return Adapter(call)
 
 
+def _answers(name: str) -> Adapter:
+    """A function of one yes-or-no column and its probabilities."""
+    return of(name, lambda rows: (rows.line("pred"), rows.flags.reshape(-1)))
+
+
 REGRESSION = (
     "mean_squared_error",
     "mean_absolute_error",
@@ -166,6 +171,9 @@ ONE_COLUMN = (
 )
 ADAPTERS = {
     **{name: of(name, both) for name in REGRESSION},
+    **{name: _answers(name) for name in ("binary_precision", "binary_recall", "binary_f1_score")},
+    **{name: of(name, one, SINGLE) for name in ("spearman_corrcoef", "kendall_rank_corrcoef")},
+    "peak_signal_noise_ratio": of("peak_signal_noise_ratio", both, SINGLE),
     **{name: of(name, one) for name in ONE_COLUMN},
     "critical_success_index": of("critical_success_index", both, SINGLE),
     "cosine_similarity": of("cosine_similarity", tables),
