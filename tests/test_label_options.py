@@ -353,6 +353,16 @@ def test_what_does_not_count_is_told_from_yes_and_no() -> None:
         )
 
 
+def test_masks_of_bytes_are_chosen_for_as_masks() -> None:
+    data = {"t": MASKS * 255, "p": PIXELS}
+    plain = package.choose({"t": MASKS, "p": PIXELS}, target="t", pred="p")
+    assert any("--positive-label 255 says so" in text for text in package.choose(data, target="t", pred="p").warnings)
+    told = package.choose(data, target="t", pred="p", positive_label="255")
+    assert [pick.loss for pick in told.picks] == [pick.loss for pick in plain.picks]
+    with pytest.raises(DataError, match="if they are bytes, divide them by 255 first"):
+        package.evaluate({"t": MASKS, "p": np.rint(PIXELS * 255)}, target="t", pred="p", losses="bce")
+
+
 def test_a_void_label_in_a_mask_names_the_parameter() -> None:
     target = np.where(RNG.random((6, 4, 4)) < 0.1, 255, MASKS)
     data = {"t": target, "p": PIXELS}

@@ -15,7 +15,7 @@ from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
 from lossctl.core.block import RAW, Block, Breach, breach, judged
-from lossctl.core.domain import REAL, Domain
+from lossctl.core.domain import REAL, Domain, as_number
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER
@@ -173,6 +173,8 @@ class Columns:
             return TargetRule()
         if positive is not None and (several or len(slot.columns) > 1):
             raise UsageError("--positive-label is for one target column and one prediction column")
+        if positive is not None and self.widths["target"] > 1 and as_number(positive) is not None:
+            return TargetRule(positive=positive, arrays=True)
         if positive is not None or several:
             check_single(self.tables, slot)
         pred = self.slots.get("pred")
@@ -329,6 +331,8 @@ def _warnings(facts: Facts, picks: Sequence[Pick]) -> Iterator[str]:
     if facts.task == "regression" and target is not None and len(facts.profile.target.counts or ()) == 2:
         low, high = f"{target.low:g}", f"{target.high:g}"
         yield f"the target holds {low} and {high} alone: if these are labels, --positive-label {high} says so"
+    if facts.widths.get("target", 1) > 1 and target is not None and (target.low, target.high) == (0.0, 255.0):
+        yield "the target goes from 0 to 255: if these are masks, --positive-label 255 says so"
     if (
         facts.task == "regression"
         and facts.may_be_decided

@@ -329,7 +329,10 @@ class Job:
         return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
 
     def _ask_about_masks(self, block: Block) -> None:
-        """Raise UsageError for arrays of two numbers, as masks are, or of two and one of what is not known."""
+        """Raise UsageError for arrays of two numbers, as masks are, or of two and one of what is not known.
+
+        Where the predictions are not those of masks, but may be bytes of some, a note says so.
+        """
         values = set(_few_values(next(iter(block.models.values()))["target"], 3))
         pair = next((pair for pair in TWO_GREYS if len(values) == 3 and values.issuperset(pair)), tuple(sorted(values)))
         void = next(iter(values.difference(pair)), None)
@@ -339,7 +342,8 @@ class Job:
             return
         assert self._selection.target is not None
         where = self._tables[self._selection.target.table].label
-        words = f"{where}: arrays of {listed([f'{value:g}' for value in sorted(values)])} in each row of the target"
+        *firsts, last = (f"{value:g}" for value in sorted(values))
+        words = f"{where}: arrays of {', '.join(firsts)} and {last} in each row of the target"
         task = "masks" if self._has_axes() or WHITE in values else "multilabel"
         way = f"--task {task}" if void is None else " ".join(f"-l {name}:ignore_class={void:g}" for name in USUAL[task])
         way += "" if pair == (0.0, 1.0) else f" --positive-label {pair[1]:g}"
@@ -349,9 +353,8 @@ class Job:
         if all(np.isin(pred, pair).all() or UNIT.admits(pred) for pred in preds):
             raise UsageError(f"{words}: {way} if these are {noun}, {numbers}")
         if all(GREYS.admits(pred) and (pair[1] == WHITE or (pred == np.rint(pred)).all()) for pred in preds):
-            raise UsageError(
-                f"{words}, and predictions up to 255: if these are {noun}, divide the predictions by 255 and add "
-                f"{way}; {numbers}"
+            self._query.tell(
+                f"{words}, and predictions up to 255: if these are {noun}, divide the predictions by 255 and add {way}"
             )
 
     def _tell_of_boxes(self, block: Block) -> None:

@@ -205,6 +205,11 @@ class Probability(Interval):
     def activations(self) -> frozenset[str]:
         return frozenset({"none", "sigmoid"})
 
+    def advice(self, row: Array, role: str) -> str:
+        bytes_of_shares = bool(((row >= 0.0) & (row <= 255.0) & (row == np.rint(row))).all())
+        way = "; if they are bytes, divide them by 255 first" if role == "pred" and bytes_of_shares else ""
+        return super().advice(row, role) + way
+
 
 class Score(Interval):
     """A real score whose sign is the decision; its scale is free."""
