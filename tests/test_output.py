@@ -402,3 +402,16 @@ def test_a_curve_names_its_points_by_what_the_target_means(lossctl: Lossctl, nam
     points = re.findall(r"^(same|different) (?:x = )?0  +(\S+)", lossctl("losses", "show", name).out, re.MULTILINE)
     values = {kind: float(value) for kind, value in points}
     assert values["same"] == 0.0 < values["different"]
+
+
+def test_what_a_model_leaves_out_stands_beside_its_value(
+    lossctl: Lossctl, write: Callable[[str, str | bytes], Path]
+) -> None:
+    path = write("m.csv", "y,p,q\n1,1,2\n2,,2\n3,3,1\n4,4,4\n5,5,6\n")
+    common = (path, "-t", "y", "-p", "p", "-p", "q", "-l", "mae", "--missing", "drop")
+    for command, form in (("eval", "table"), ("eval", "long"), ("eval", "md"), ("compare", "table")):
+        lines = lossctl(command, *common, "-f", form).out.splitlines()
+        head = next(place for place, line in enumerate(lines) if "missing" in line)
+        assert ["1 (20.0%)" in line for line in lines[head:] if "%" in line and "interval" not in line][:1] == [True]
+        assert any("0 (0%)" in line for line in lines)
+    assert "missing" not in lossctl("eval", *common[:4], "-p", "q", "-l", "mae", "-p", "q2=q").out

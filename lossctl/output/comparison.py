@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import headline, worst_tables
+from lossctl.output.report import MISSING, Missing, headline, missing_values, worst_tables
 from lossctl.output.text import (
     Column,
     Style,
@@ -93,8 +93,9 @@ def to_table(report: Report, style: Style) -> str:
     """Print the differences over all rows, those of every slicing, and what they come to."""
     study = report.study
     assert study is not None
-    overall = [comparison for comparison in report.comparisons if not comparison.slice]
-    pieces = [_headline(report, study, style), fitted(_overall(overall, study, style, size) for size in (3, 2, 1, 0))]
+    overall, missing = [comparison for comparison in report.comparisons if not comparison.slice], missing_values(report)
+    layouts = (_overall(overall, study, style, size, missing) for size in (3, 2, 1, 0))
+    pieces = [_headline(report, study, style), fitted(layouts)]
     for (loss, base, candidate), rows in _by_couple_and_slicing(report, style):
         order = {"rows": "most rows first", "slice": "by slice"}.get(style.sort or "", "by difference")
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
@@ -116,25 +117,29 @@ def _headline(report: Report, study: Study, style: Style) -> str:
     return style.dot.join(words) + "\n"
 
 
-def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size: int) -> Table:
+def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size: int, missing: Missing) -> Table:
     """Return the table of all rows: a line for the baseline's value, and one for each candidate.
 
     size: 3 for all columns; 2 without the share of the baseline, 1 without p, either, 0 without the interval, either.
+    missing: of `missing_values`.
     """
     tested, pairs, digits = study.level is not None, study.all_pairs, style.digits
-    heads = text_columns(["loss", "model", *["against"] * pairs], ["value", "difference", *["%"] * (size > 2)])
+    numbers = ["value", *[MISSING] * bool(missing), "difference", *["%"] * (size > 2)]
+    heads = text_columns(["loss", "model", *["against"] * pairs], numbers)
     heads += [Column(f"{level_text(study.level or 0.0)} interval")] * (tested and size > 0)
     heads += [Column("p", right=True)] * (tested and size > 1)
     table = Table(style, [*heads, *[Column("verdict")] * tested])
     before = None
     for row in comparisons:
         if not pairs and row.loss != before:
-            table.add(printable(row.loss), printable(row.baseline), number(row.baseline_value, digits), "(baseline)")
+            value, holes = number(row.baseline_value, digits), missing.get((row.baseline,), [])
+            table.add(printable(row.loss), printable(row.baseline), value, *holes, "(baseline)")
         table.add(
             printable(row.loss) if pairs else "",
             printable(row.candidate),
             *[printable(row.baseline)] * pairs,
             number(row.value, digits),
+            *missing.get((row.candidate,), []),
             signed_number(row.difference, digits),
             *[percent(share_of_baseline(row))] * (size > 2),
             *[interval(row.interval, digits)] * (tested and size > 0),

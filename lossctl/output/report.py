@@ -23,6 +23,7 @@ from lossctl.output.text import (
     markdown_table,
     more_slices,
     number,
+    percent,
     plural,
     rows_used,
     signed_number,
@@ -60,13 +61,15 @@ def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
 
 def to_markdown(report: Report, style: Style) -> str:
     """Return models x losses as Markdown, one table for all rows and for each slicing; the best in bold."""
-    tables = []
+    tables, missing = [], missing_values(report)
     for columns, cells, hidden in slicing_parts(report, style):
         rows = []
         for words, row in by_model(cells).items():
             values = ((number(cell.value, style.digits), cell.best) for cell in row)
-            rows.append([*map(markdown, words), *(f"**{value}**" if best else value for value, best in values)])
+            shown = [f"**{value}**" if best else value for value, best in values]
+            rows.append([*map(markdown, words), *shown, *([] if columns else missing.get(words[-1:], []))])
         header = [markdown(name) for name in (*columns, "model", *report.losses)]
+        header += [] if columns else [MISSING] * bool(missing)
         tables.append(markdown_table(header, rows, len(columns) + 1))
         tables += [f"{more_slices(hidden)}\n"] * bool(hidden)
     return "\n".join(tables)
@@ -90,6 +93,20 @@ def slicing_parts(report: Report, style: Style) -> list[SlicingPart]:
         shown = slices[: style.top or None] if columns else slices
         parts.append(SlicingPart(columns, list(chain.from_iterable(shown)), len(slices) - len(shown)))
     return parts
+
+
+Missing = Mapping[tuple[str, ...], list[str]]
+MISSING: Final = "missing"
+
+
+def missing_values(report: Report) -> Missing:
+    """Return in how many rows each model's own value is missing, in a list of one text; nothing where none is."""
+    if not any(source.missing for source in report.inputs):
+        return {}
+    return {
+        (source.model,): [f"{source.missing} ({percent(source.missing / source.rows, sign=False)})"]
+        for source in report.inputs
+    }
 
 
 def _merits(row: list[Cell]) -> list[float]:
@@ -149,24 +166,28 @@ def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: N
     """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
     tables: list[Table] = []
     for part in parts:
+        missing = {} if part.columns else missing_values(report)
         for count in range(1, (MOST_TABLES if report.slices else 1) + 1):
             size = -(-len(report.losses) // count)
             starts = range(0, len(report.losses), size)
-            some = [_wide_table(part, report.losses[at : at + size], at, style, name) for at in starts]
+            some = [_wide_table(part, report.losses[at : at + size], at, style, name, missing) for at in starts]
             if all(table.fits for table in some):
                 break
         tables += some
     return tables
 
 
-def _wide_table(part: SlicingPart, losses: Sequence[str], start: int, style: Style, name: Name) -> Table:
-    """Return models x losses that stand together from a place on among all."""
-    numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns)
+def _wide_table(
+    part: SlicingPart, losses: Sequence[str], start: int, style: Style, name: Name, missing: Missing
+) -> Table:
+    """Return models x losses that stand together from a place on among all. missing: of `missing_values`."""
+    numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns) + [MISSING] * bool(missing)
     heads = text_columns([*map(inert_line, part.columns), "model"], numbers)
     table = Table(style, heads, end=more_slices(part.hidden))
     for (*words, model), row in by_model(part.cells).items():
         values = (_value(cell, style) for cell in row[start : start + len(losses)])
-        table.add(*map(inert_line, words), name(model), *values, *[str(row[0].rows)] * bool(part.columns))
+        rows = [str(row[0].rows)] * bool(part.columns)
+        table.add(*map(inert_line, words), name(model), *values, *rows, *missing.get((model,), []))
     return table
 
 
@@ -176,11 +197,14 @@ def _long_tables(report: Report, parts: list[SlicingPart], style: Style, name: N
     slicings = list(dict.fromkeys(chain.from_iterable(part.columns for part in parts)))
     heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
     heads += [Column(f"{level_text(report.level or 0.0)} interval")] * intervals
-    table = Table(style, [*heads, Column("rows", right=True)], end=more_slices(sum(part.hidden for part in parts)))
+    missing = missing_values(report)
+    heads += text_columns((), ["rows", *[MISSING] * bool(missing)])
+    table = Table(style, heads, end=more_slices(sum(part.hidden for part in parts)))
     for cell in chain.from_iterable(part.cells for part in parts):
         words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
         numbers = [number(cell.stderr, style.digits)] * errors + [interval(cell.interval, style.digits)] * intervals
-        table.add(*words, inert_line(cell.loss), name(cell.model), _value(cell, style), *numbers, str(cell.rows))
+        numbers += [str(cell.rows), *missing.get((cell.model,), [])]
+        table.add(*words, inert_line(cell.loss), name(cell.model), _value(cell, style), *numbers)
     return [table]
 
 
