@@ -128,7 +128,7 @@ def test_no_claim_is_made_twice() -> None:
     ("name", "number", "calls"),
     [
         ("f", 3.0, [("f", {})]),
-        ("nn.f(a=1, b='x')", 3.0, [("f", {"a": 1, "b": "x"})]),
+        ("nn.f(a=1, b='x')", 3.0, [("nn.f", {"a": 1, "b": "x"})]),
         ("1 - f(a=delta)", -2.0, [("f", {"a": 2.5})]),
         ("sqrt(2 * f + f(a=-1.5))", 3.0, [("f", {}), ("f", {"a": -1.5})]),
     ],
@@ -207,7 +207,7 @@ FAKES: Mapping[str, Callable[..., Any]] = {
         (Peer("torch", "squares", differs="it is another one"), "it differs nowhere"),
         (Peer("torch", "picky"), "no input suits both sides"),
         (Peer("torch", "broken"), "TypeError: it takes no such array"),
-        (Peer("torch", "nn.Absent"), "no adapter for Absent"),
+        (Peer("torch", "nn.Absent"), "no adapter for nn.Absent"),
         (Peer("torch", "squares: the same"), "is no expression"),
     ],
     ids=str,

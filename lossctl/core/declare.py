@@ -14,7 +14,7 @@
         Also: huber_loss
         Elsewhere:
             torch   nn.HuberLoss(delta=delta)
-            keras   Huber(delta=delta)          # its means are float32
+            keras   Huber(delta=delta)          # float32 throughout
         '''
 
 The first line is the summary, the text up to the first head the doc. A line that is indented deeper than the one it
@@ -23,7 +23,7 @@ belongs to continues it. `Optimises` says in a few words what the best predictio
 
     torch        nn.MSELoss                                               the same number
     optax        l2_loss                = 0.5 x mse                       half of it
-    keras        MeanSquaredError       # its means are float32           a note
+    keras        MeanSquaredError       # float32 throughout           a note
     torch        nn.BCEWithLogitsLoss   = bce --activation sigmoid        with a spec and options
     permetrics   CEL                    ≠ it floors p at 1e-10            not the same, and why
     LightGBM     l2 | regression_l2                                       two names of one function

@@ -102,7 +102,8 @@ def gan_discriminator() -> None:
     Source: Goodfellow et al. 2014, arXiv:1406.2661
     Elsewhere:
         torch tutorials  nn.BCELoss on real rows plus nn.BCELoss on generated rows  # many tutorials halve it
-        MONAI            PatchAdversarialLoss(criterion='bce', for_discriminator=True)  ≠ takes one kind at a time
+        MONAI            PatchAdversarialLoss(criterion='bce', for_discriminator=True)
+            = gan_discriminator --activation sigmoid  # of both kinds, added; float32, off where a logit is beyond 10
     """
 
 
@@ -171,7 +172,9 @@ def lsgan_discriminator() -> None:
     Source: Mao et al. 2017, arXiv:1611.04076
     Elsewhere:
         the paper  lsgan discriminator
-        MONAI      PatchAdversarialLoss(criterion='least_squares')  ≠ without ½, one kind at a time
+        MONAI      PatchAdversarialLoss(criterion='least_squares', for_discriminator=True)  ≠ of LeakyReLU(score)
+        MONAI      PatchAdversarialLoss(criterion='least_squares', no_activation_leastsq=True, for_discriminator=True)
+            = 2 x lsgan_discriminator  # of both kinds, added
     """
 
 
@@ -188,7 +191,9 @@ def lsgan_generator() -> None:
     Source: Mao et al. 2017, arXiv:1611.04076
     Elsewhere:
         the paper  lsgan generator
-        MONAI      PatchAdversarialLoss(criterion='least_squares')  = 2 x lsgan_generator  # generated rows
+        MONAI      PatchAdversarialLoss(criterion='least_squares', for_discriminator=False)  ≠ of LeakyReLU(score)
+        MONAI      PatchAdversarialLoss(criterion='least_squares', no_activation_leastsq=True, for_discriminator=False)
+            = 2 x lsgan_generator  # generated rows
     """
 
 
@@ -239,7 +244,7 @@ def hinge_gan_discriminator() -> None:
     Subgradient: 0 where the margin is just kept
     Elsewhere:
         the paper  hinge gan discriminator
-        MONAI      PatchAdversarialLoss(criterion='hinge')  ≠ takes one kind at a time
+        MONAI      PatchAdversarialLoss(criterion='hinge', for_discriminator=True)  ≠ of tanh(score)
     """
 
 

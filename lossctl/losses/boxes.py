@@ -261,7 +261,7 @@ def giou(batch: Batch, *, eps: Eps = 0.0) -> Array:
     Elsewhere:
         torchvision   generalized_box_iou_loss                 = giou:eps=1e-7
         torchmetrics  1 - generalized_intersection_over_union  # per pair; between -1 and 1
-        MONAI         BoxGIoULoss                              # adds the type's eps to the denominators
+        MONAI         BoxGIoULoss                              # float32, off where a box is smaller than 1e-3
     """
     _, _, _, hull, empty = areas(batch)
     return missing(batch, eps) + empty / (hull + eps)

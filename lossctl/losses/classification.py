@@ -79,17 +79,18 @@ def bce(outcome: Outcome) -> Array:
         torch         nn.BCELoss  = bce:eps=3.720075976020836e-44  # it clamps ln p at -100
         torch         nn.BCEWithLogitsLoss(pos_weight=[3])  = bce:pos_weight=3 --activation sigmoid
         torch         nn.BCEWithLogitsLoss | F.binary_cross_entropy_with_logits  = bce --activation sigmoid
-        keras         BinaryCrossentropy(label_smoothing=label_smoothing)  = bce:eps=1e-7  # in float32 by default
+        keras         BinaryCrossentropy(label_smoothing=label_smoothing)  = bce:eps=1e-7  # float32 throughout
         scikit-learn  log_loss  = bce:eps=2.220446049250313e-16  # eps of the type; one output
         optax         sigmoid_binary_cross_entropy          = bce --activation sigmoid
         permetrics    CEL                                   ≠ it puts a floor of 1e-10 under p and none over it
         XGBoost       logloss                               = bce:eps=1e-16  # float32
-        LightGBM      binary_logloss | binary               = bce:eps=1e-15
+        LightGBM      binary_logloss | binary               = bce:eps=1e-15  # of certain targets
         LightGBM      cross_entropy | xentropy              = bce:eps=1e-12
         LightGBM      cross_entropy_lambda | xentlambda     ≠ its probability is 1 - exp(-weight·score)
-        CatBoost      Logloss | CrossEntropy | MultiLogloss | MultiCrossEntropy  = bce --activation sigmoid
-        CatBoost      MultiClassOneVsAll                    ≠ its target is each class against the others
-        CatBoost      QueryCrossEntropy                     ≠ every query has a logit of its own, which is fitted first
+        CatBoost      CrossEntropy | MultiLogloss | MultiCrossEntropy  = bce --activation sigmoid
+        CatBoost      Logloss                               = bce --activation sigmoid  # of certain targets
+        CatBoost, of queries  QueryCrossEntropy  ≠ every query has a logit of its own, which is fitted first
+        segmentation-models-pytorch  SoftBCEWithLogitsLoss  = bce --activation sigmoid
         XGBoost objective  binary:logistic | reg:logistic | binary:logitraw  = bce --activation sigmoid  # of margins
         LightGBM objective  multiclassova | multiclass_ova | ova | ovr  ≠ its target is each class against the others
     """
@@ -119,11 +120,11 @@ def cce(outcome: Outcome) -> Array:
             = cce:class_weight=1/2/3,ignore_class=-100 --activation softmax
             # labels; for rows of probabilities it divides by the rows instead of their weights
         keras         CategoricalCrossentropy  = cce:eps=1e-7
-            # it divides each row by its sum first; its means are float32
+            # it divides each row by its sum first; float32 throughout
         keras         SparseCategoricalCrossentropy  = cce:eps=1e-7
-            # it divides each row by its sum first; its means are float32
+            # it divides each row by its sum first; float32 throughout
         scikit-learn  log_loss  = cce:eps=2.220446049250313e-16  # columns must be in sorted label order there
-        optax         softmax_cross_entropy                      = cce --activation softmax
+        optax         softmax_cross_entropy                      = cce --activation softmax  # NaN where a logit is -inf
         optax         safe_softmax_cross_entropy                 = cce --activation softmax
         optax         softmax_cross_entropy_with_integer_labels  = cce --activation softmax
         permetrics    CEL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
@@ -131,6 +132,7 @@ def cce(outcome: Outcome) -> Array:
         LightGBM      multi_logloss | multiclass | softmax         = cce:eps=1e-15
         CatBoost      MultiClass                                   = cce --activation softmax
         XGBoost objective  multi:softprob | multi:softmax          = cce --activation softmax  # of margins
+        CatBoost      MultiClassOneVsAll                           ≠ the mean of bce of each class against the others
     """
     return -outcome.log_p
 
@@ -212,12 +214,15 @@ def focal(
             # of certain targets; of soft ones it mixes p_t, not the costs
         keras        BinaryFocalCrossentropy(apply_class_balancing=True)  = focal:alpha=0.25,eps=1e-7
             # of certain targets; of soft ones it mixes p_t, not the costs; without apply_class_balancing its alpha does
-            nothing; its means are float32
+            nothing; float32 throughout
         keras        CategoricalFocalCrossentropy  = focal:alpha=0.25,eps=1e-7
-            # a factor on every class; it divides each row by its sum first; its means are float32
+            # a factor on every class; it divides each row by its sum first; float32 throughout
         optax        sigmoid_focal_loss(gamma=gamma)  = focal --activation sigmoid
             # of certain targets; of soft ones it mixes p_t, not the costs
-        CatBoost     Focal(focal_alpha=0.25, focal_gamma=2)  = focal:alpha=0.25 --activation sigmoid  # of flags
+        CatBoost     Focal(focal_alpha=0.25, focal_gamma=2)  ≠ it clips probabilities at both ends
+        MONAI        FocalLoss                   = focal --activation sigmoid  # of flags, of certain targets; float32
+        MONAI        FocalLoss(use_softmax=True)      ≠ each class is an element of its mean, 1/K of this
+        segmentation-models-pytorch  FocalLoss(mode='binary')  = focal --activation sigmoid  # of certain targets
     """
     return -expected(outcome.complement**gamma, outcome.log_p)
 

@@ -129,7 +129,7 @@ def gamma_deviance(batch: Batch) -> Array:
         the literature  Itakura-Saito distance of one column  = 0.5 x gamma_deviance
         XGBoost         gamma-deviance                  ≠ adds 1e-6 to target and prediction
         XGBoost         gamma-nloglik                   ≠ half of it, and 1 + the mean of ln target
-        LightGBM        gamma_deviance                  = gamma_deviance --reduction sum
+        LightGBM        gamma_deviance  = gamma_deviance --reduction sum  # off where a rate is below 1e-3
         LightGBM        gamma                           ≠ half of it, and 1 + the mean of ln target
         XGBoost objective  reg:gamma                    ≠ half of it, and 1 + the mean of ln target
     """

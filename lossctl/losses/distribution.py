@@ -157,7 +157,7 @@ def laplace_nll(batch: Batch) -> Array:
     Subgradient: 0 by pred at r = 0
     Also: laplace_negative_log_likelihood
     Elsewhere:
-        scipy  -stats.laplace.logpdf  # the mean over rows
+        scipy  -stats.laplace.logpdf  # the mean over rows; inf beyond 700 scales
     """
     b = batch["scale"]
     return np.where(b > 1.0, np.log(b) + LOG_TWO, np.log(2.0 * b)) + abs_residual(batch) / b

@@ -103,11 +103,12 @@ def r2() -> Recipe:
     Elsewhere:
         scikit-learn  r2_score         # for a constant target it returns 1 or 0 (force_finite)
         torchmetrics  r2_score  # from raw sums, which cancel at an offset; 1 or 0 where a sum of squares is below 1e-4
-        keras         metrics.R2Score  # from raw sums, which cancel at an offset; its means are float32
+        keras         metrics.R2Score  # from raw sums, which cancel at an offset; float32 throughout
         permetrics    R2               # of one output
         permetrics    NSE              # of one output
         LightGBM      r2
         CatBoost      R2
+        permetrics    COD              # of one output
     """
     return Recipe(R2_PARTS, R_SQUARED)
 
@@ -177,6 +178,7 @@ def explained_variance() -> Recipe:
         scikit-learn  explained_variance_score  # for a constant target it returns 1 or 0
         torchmetrics  explained_variance        # from raw sums, which cancel at an offset
         permetrics    EVS                       # of one output
+        permetrics    VAF                         = 100 x explained_variance  # of one output
     """
     return Recipe(one_minus_explained_variance.parts, one_less(UNEXPLAINED))
 
@@ -418,7 +420,7 @@ def pearson() -> Recipe:
     Elsewhere:
         scipy         stats.pearsonr
         torchmetrics  pearson_corrcoef                    # NaN where a variance is small beside the largest deviation
-        keras         metrics.PearsonCorrelation(axis=0)  # its means are float32
+        keras         metrics.PearsonCorrelation(axis=0)  # float32 throughout
         permetrics    PCC                                 # of one output
     """
     return Recipe(CORRELATES, CORRELATION)
@@ -507,7 +509,7 @@ def cosine_distance(batch: Batch) -> Array:
     Elsewhere:
         torch         nn.CosineEmbeddingLoss   ≠ 1e-12 is added to squared lengths; two zero vectors cost 1, here 0
         optax         cosine_distance          # NaN where a vector is zero
-        keras         1 + CosineSimilarity     # 0 where a vector is zero; its means are float32
+        keras         1 + CosineSimilarity     # 0 where a vector is zero; float32 throughout
         scikit-learn  paired_cosine_distances  ≠ a zero vector costs 1/2 beside any other, here 1
         scipy         spatial.distance.cosine  # NaN where a vector is zero
     """
@@ -528,10 +530,11 @@ def cosine_similarity(batch: Batch) -> Array:
     Subgradient: 0 where a vector is zero
     Elsewhere:
         keras         CosineSimilarity  = -1 x cosine_similarity
-            # a loss, minus the cosine; 0 where a vector is zero; its means are float32
+            # a loss, minus the cosine; 0 where a vector is zero; float32 throughout
         torchmetrics  cosine_similarity(reduction='mean')
             # float32; the sum over rows by default; NaN where a vector is zero
         optax         1 - cosine_distance                  # NaN where a vector is zero
+        torch         nn.CosineSimilarity | F.cosine_similarity  # 0 where a vector is zero
     """
     return cosine(batch.target, batch.pred)
 

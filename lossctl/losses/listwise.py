@@ -169,7 +169,7 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
         scikit-learn  ndcg_score                = ndcg:empty=0                   # one list for each row of its arrays
         torchmetrics  retrieval_normalized_dcg  = ndcg:empty=0                   # one list; float32
         LightGBM      ndcg | lambdarank | rank_xendcg | xendcg  = ndcg:gain=exponential,empty=1  # without tied scores
-        CatBoost      NDCG
+        CatBoost      NDCG                      # without tied scores
         XGBoost       ndcg                      = ndcg:gain=exponential,empty=1  # without tied scores; float32
         XGBoost objective  rank:ndcg                        = ndcg:gain=exponential  # trains by its pairs
     """

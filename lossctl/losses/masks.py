@@ -224,7 +224,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
         torchmetrics  1 - jaccard_index                     ≠ of masks cut at 0.5, over the whole set
         keras         1 - metrics.BinaryIoU  ≠ of masks cut at 0.5, the mean over foreground and background
         permetrics    1 - JSI                               ≠ of class labels
-        smp           JaccardLoss(mode='binary')  = iou_mask:over=set --activation sigmoid
+        segmentation-models-pytorch  JaccardLoss(mode='binary')  = iou_mask:over=set --activation sigmoid
             # 0 where no target has foreground
         MONAI         DiceLoss(jaccard=True, sigmoid=True)  = iou_mask:smooth=5e-6 --activation sigmoid
         tutorials     1 - the IoU smoothed by 1e-6          = iou_mask:smooth=1e-6
@@ -294,7 +294,8 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Cou
         optax         losses.binary_dice_loss                    = dice:smooth=2 --activation sigmoid
         scikit-learn  1 - f1_score(average='samples', zero_division=1)  # hard masks
         torchmetrics  1 - segmentation.dice_score                ≠ by class, of label masks
-        smp           DiceLoss(mode='binary')  = dice:over=set --activation sigmoid  # 0 without foreground
+        segmentation-models-pytorch  DiceLoss(mode='binary')  = dice:over=set --activation sigmoid
+            # 0 without foreground
         MONAI         DiceLoss(sigmoid=True)                     = dice:smooth=1e-5 --activation sigmoid
         MONAI         DiceLoss(sigmoid=True, squared_pred=True)  = dice:smooth=1e-5,squared=true --activation sigmoid
     """
@@ -328,7 +329,8 @@ def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smoot
     Elsewhere:
         keras  Tversky  ≠ alpha and beta change places up to 3.15.1; 1e-7 in the denominator; over=set
         optax  losses.dice_loss(alpha=0.3, beta=0.7)  = tversky:alpha=0.3,beta=0.7,smooth=1 --activation sigmoid
-        smp    TverskyLoss(mode='binary')  = tversky:over=set --activation sigmoid  # 0 where no target has foreground
+        segmentation-models-pytorch  TverskyLoss(mode='binary')  = tversky:over=set --activation sigmoid
+            # 0 where no target has foreground
         MONAI  TverskyLoss(sigmoid=True)              = tversky:smooth=1e-5 --activation sigmoid
     """
     return tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth)
@@ -371,7 +373,7 @@ def focal_tversky(
     Subgradient: 0 where the masks agree
     Elsewhere:
         the paper  FTL  # one class; its alpha weighs false negatives
-        smp        TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
+        segmentation-models-pytorch        TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
             = focal_tversky:over=set --activation sigmoid  # its gamma is the exponent, 1/gamma here
     """
     return tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth)
@@ -483,7 +485,7 @@ def dice_focal(
     Source: Zhu et al. 2019 (AnatomyNet), doi:10.1002/mp.13300
     Subgradient: that of dice
     Elsewhere:
-        MONAI  DiceFocalLoss(sigmoid=True)  = dice_focal:smooth=1e-5 --activation sigmoid
+        MONAI  DiceFocalLoss(sigmoid=True)  = dice_focal:smooth=1e-5 --activation sigmoid  # its exponents are float32
     """
     overlap, cost = with_pixels(_dice, _focal, batch, smooth, gamma=gamma, ignore_class=ignore_class)
     return lambda_dice * overlap + expected(lambda_focal, cost)

@@ -356,7 +356,7 @@ def ranknet(batch: Batch) -> Array:
     Also: pairwise_logistic
     Elsewhere:
         the paper  pair cost, without ties
-        CatBoost   PairLogit | PairLogitPairwise  # of its pairs
+        CatBoost   PairLogit | PairLogitPairwise  # of its pairs; off where a score is beyond 80
         XGBoost objective  rank:pairwise          ≠ it draws pairs within each query
     """
     y = sign(batch)
@@ -490,7 +490,7 @@ def supcon(cosines: Array, alike: Mask, different: Mask, *, temperature: Tempera
     Source: Khosla et al. 2020, arXiv:2004.11362
     Also: supervised_contrastive
     Elsewhere:
-        pytorch-metric-learning  SupConLoss
+        pytorch-metric-learning  SupConLoss  # of sets with negatives, else 0
         the authors' code        SupConLoss  ≠ times temperature/0.07
     """
     x, number = cosines / temperature, np.add.reduce(alike, axis=1)
@@ -525,7 +525,7 @@ def circle(
     Source: Sun et al. 2020, arXiv:2002.10857
     Elsewhere:
         keras                    losses.Circle  ≠ takes rows for unit vectors, whether they are or not; float32
-        pytorch-metric-learning  CircleLoss
+        pytorch-metric-learning  CircleLoss  # of sets with negatives, else 0
     """
     pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
     push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)

@@ -98,7 +98,7 @@ def mse(r: Array) -> Array:
     Also: mean_squared_error, squared_error, mse_loss
     Elsewhere:
         torch         nn.MSELoss
-        keras         MeanSquaredError    # its means are float32
+        keras         MeanSquaredError    # float32 throughout
         optax         squared_error
         optax         l2_loss             = 0.5 x mse
         scikit-learn  mean_squared_error
@@ -127,14 +127,14 @@ def rmse() -> Recipe:
     Also: root_mean_squared_error
     Elsewhere:
         scikit-learn  root_mean_squared_error            # of one output; for several it averages the columns' roots
-        keras         metrics.RootMeanSquaredError       # its means are float32
+        keras         metrics.RootMeanSquaredError       # float32 throughout
         torchmetrics  mean_squared_error(squared=False)
         permetrics    RMSE                               # of one output
         XGBoost       rmse                # float32
         LightGBM      rmse | l2_root | root_mean_squared_error
         CatBoost      RMSE
         CatBoost      MultiRMSE           ≠ the root of the sum over the outputs, √k times this
-        CatBoost      QueryRMSE           ≠ the mean residual of each query is taken out first
+        CatBoost, of queries  QueryRMSE   ≠ the mean residual of each query is taken out first
     """
     return Recipe(mse.parts, ROOT)
 
@@ -154,7 +154,7 @@ def mae(size: Array) -> Array:
     Also: mean_absolute_error, l1, l1_loss
     Elsewhere:
         torch         nn.L1Loss
-        keras         MeanAbsoluteError    # its means are float32
+        keras         MeanAbsoluteError    # float32 throughout
         scikit-learn  mean_absolute_error
         torchmetrics  mean_absolute_error
         permetrics    MAE                  # of one output
@@ -198,7 +198,7 @@ def huber(r: Array, *, delta: Linear = 1.0) -> Array:
     Also: huber_loss
     Elsewhere:
         torch        nn.HuberLoss(delta=delta)
-        keras        Huber(delta=delta)                # its means are float32
+        keras        Huber(delta=delta)                # float32 throughout
         optax        huber_loss(delta=delta)
         scipy        special.huber(delta=delta)
         statsmodels  robust.norms.HuberT(t=delta).rho
@@ -223,7 +223,7 @@ def smooth_l1(
     Also: smooth_l1_loss
     Elsewhere:
         torch  nn.SmoothL1Loss(beta=beta)  # its beta = 0 is mae
-        keras  Huber(delta=0.5)            = 0.5 x smooth_l1:beta=0.5  # its means are float32
+        keras  Huber(delta=0.5)            = 0.5 x smooth_l1:beta=0.5  # float32 throughout
     """
     inner = np.minimum(size, beta)
     return inner / beta * (size - 0.5 * inner)
@@ -241,7 +241,7 @@ def log_cosh(size: Array) -> Array:
     Source: Green 1990, doi:10.1109/42.52985
     Also: logcosh, log_cosh_error
     Elsewhere:
-        keras         LogCosh         # its form cancels for |r| below 1e-6; its means are float32
+        keras         LogCosh         # its form cancels for |r| below 1e-6; float32 throughout
         optax         log_cosh        # its form cancels for |r| below 1e-6
         torchmetrics  log_cosh_error  ≠ it overflows for |r| above 710, and cancels for |r| below 1e-6
         CatBoost      LogCosh         ≠ it is off from the fourth digit on

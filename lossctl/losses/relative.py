@@ -96,7 +96,7 @@ def mape(
     Also: mean_absolute_percentage_error
     Elsewhere:
         scikit-learn  mean_absolute_percentage_error  = mape:eps=2.220446049250313e-16
-        keras         MeanAbsolutePercentageError     = 100 x mape:eps=1e-7             # its means are float32
+        keras         MeanAbsolutePercentageError     = 100 x mape:eps=1e-7             # float32 throughout
         torchmetrics  mean_absolute_percentage_error  = mape:eps=1.17e-6
         permetrics    MAPE                            # of one output; where a target is 0 it returns 1
         permetrics    MRE                             # of one output; where a target is 0 it returns 1

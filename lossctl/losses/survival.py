@@ -84,11 +84,12 @@ def cox(
     Source: Cox 1972, doi:10.1111/j.2517-6161.1972.tb00899.x; Breslow 1974; Efron 1977
     Also: cox_ph, neg_partial_log_likelihood
     Elsewhere:
-        torchsurv    cox.neg_partial_log_likelihood  = cox:ties=efron
-        pycox        CoxPHLoss                       # without tied times
+        torchsurv    cox.neg_partial_log_likelihood  = cox:ties=efron  # without tied times, which count once; float32
+        pycox        CoxPHLoss                       ≠ adds 1e-7 inside the logarithm; tied times as they stand
+        pycox        cox_ph_loss(eps=0)              # without tied times
         lifelines    CoxPHFitter.log_likelihood_     ≠ the sum over events, ties=efron, with the other sign
         statsmodels  PHReg.loglike                   ≠ the sum over events, with the other sign
-        XGBoost      cox-nloglik | survival:cox      # of margins
+        XGBoost      cox-nloglik | survival:cox      # of margins; NaN where a time is 0, or where a score is beyond 80
         CatBoost     Cox                             ≠ the sum over events
     """
     return Recipe((at_first_rows(total_cost), at_first_rows(events)), PER_EVENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,12 @@ class Rows:
         """The target as -1.0 and 1.0."""
         return 2.0 * self.flags - 1.0
 
+    @property
+    def in_single(self) -> Rows:
+        """The rows with every number in float32."""
+        roles = {role: x.astype(np.float32).astype(x.dtype) for role, x in self.roles.items()}
+        return replace(self, roles=roles)
+
     def unweighted(self) -> None:
         """Say that the function has no weights of rows."""
         need(self.weight is None)
@@ -135,12 +141,14 @@ class Rows:
 class Adapter:
     """How one function is called: `call(rows, **arguments)`; several numbers are averaged.
 
-    weighted: whether it takes weights of rows. tolerance: of its own arithmetic, relative.
+    weighted: whether it takes weights of rows. tolerance: of its own arithmetic, relative. single: whether it keeps
+    what it is given in float32, so that both sides are given that.
     """
 
     call: Callable[..., Any]
     weighted: bool = False
     tolerance: float = DOUBLE
+    single: bool = False
 
     def __call__(self, rows: Rows, arguments: Mapping[str, Any]) -> float:
         if not self.weighted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -28,6 +28,16 @@ LIBRARIES: Mapping[str, str] = {  # as claims write them -> the module here
     "torchmetrics": "torchmetrics_peer",
     "torchvision": "torchvision_peer",
     "permetrics": "permetrics_peer",
+    "scipy": "scipy_peer",
+    "XGBoost": "xgboost_peer",
+    "LightGBM": "lightgbm_peer",
+    "CatBoost": "catboost_peer",
+    "MONAI": "monai_peer",
+    "segmentation-models-pytorch": "smp_peer",
+    "pytorch-metric-learning": "metric_learning_peer",
+    "lifelines": "lifelines_peer",
+    "pycox": "pycox_peer",
+    "torchsurv": "torchsurv_peer",
 }
 ROUNDING = {DOUBLE: 1e-14, SINGLE: 4e-7}  # by tolerance, absolute: what is left where a library's own terms cancel
 
@@ -71,7 +81,8 @@ class Difference:
 class Verdict:
     """What came of a claim: numbers compared, those that agree, the worst difference, and what is wrong with it.
 
-    refused: edges that the library does not take. edges: whether no more than edges differ.
+    refused: edges that the library does not take. edges: whether no more than edges differ. skipped: the package that
+    is not installed here.
     """
 
     claim: Claim
@@ -81,6 +92,7 @@ class Verdict:
     refused: int = 0
     edges: bool = False
     fault: str = ""
+    skipped: str = ""
 
 
 @cache
@@ -88,6 +100,23 @@ def adapters(library: str) -> Mapping[str, Adapter]:
     """The adapters of a library by the name of the function."""
     found: Mapping[str, Adapter] = import_module(f"tests.peers.{LIBRARIES[library]}").ADAPTERS
     return found
+
+
+@cache
+def absent(library: str) -> str:
+    """The package that a library needs and that is not installed, or nothing."""
+    try:
+        adapters(library)
+    except ModuleNotFoundError as error:
+        return error.name or library
+    return ""
+
+
+def adapter(library: str, function: str) -> Adapter:
+    """The adapter of a function, by its dotted name or the last of its names; raise KeyError where there is none."""
+    table, parts = adapters(library), function.split(".")
+    tails = (".".join(parts[place:]) for place in range(len(parts)))
+    return table[next((tail for tail in tails if tail in table), function)]
 
 
 def claims() -> list[Claim]:
@@ -110,8 +139,18 @@ def chosen(only: list[str]) -> list[Claim]:
 def unused() -> Iterator[str]:
     """Adapters that no claim names."""
     for library in LIBRARIES:
-        names = {name for claim in claims() if claim.peer.library == library for name in _names(claim)}
-        yield from (f"{library}: {name}" for name in adapters(library) if name not in names)
+        if absent(library):
+            continue
+        claimed = {name for claim in claims() if claim.peer.library == library for name in _names(claim)}
+        wanted = [adapter(library, name) for name in claimed if _adapted(library, name)]
+        yield from (f"{library}: {name}" for name, one in adapters(library).items() if one not in wanted)
+
+
+def _adapted(library: str, function: str) -> bool:
+    try:
+        return bool(adapter(library, function))
+    except KeyError:
+        return False
 
 
 def _names(claim: Claim) -> set[str]:
@@ -123,18 +162,25 @@ def _names(claim: Claim) -> set[str]:
 
 def tried(claim: Claim, seeds: int = SEEDS) -> Verdict:
     """Compare both numbers on every input."""
+    library = claim.peer.library
+    if package := absent(library):
+        return Verdict(claim, skipped=package)
     try:
-        missing = called(claim.peer.name) - set(adapters(claim.peer.library))
+        missing = {name for name in called(claim.peer.name) if not _adapted(library, name)}
         bound = bindings(claim.ours, symbols(claim.peer.name))
     except NotAnExpression as fault:
         return Verdict(claim, fault=str(fault))
     if missing:
         return Verdict(claim, fault=f"no adapter for {', '.join(sorted(missing))}")
-    weighted = all(adapters(claim.peer.library)[name].weighted for name in called(claim.peer.name))
+    used = [adapter(library, name) for name in called(claim.peer.name)]
+    weighted = all(one.weighted for one in used)
+    single = any(one.single for one in used)
     found: list[tuple[Difference, bool, bool]] = []
     refused = 0
     for ours in bound:
         for one in inputs(ours, claim.peer.activation, seeds if ours is bound[0] else seeds // LESS):
+            if single:
+                one = replace(one, rows=one.rows.in_single)
             if not held(claim.peer.note, one) or (one.rows.weight is not None and not weighted):
                 continue
             try:
@@ -168,9 +214,9 @@ def compared(claim: Claim, ours: Loss, one: Input) -> tuple[Difference, bool] | 
     mine = _number(claim.peer, ours, one.rows)
     if mine is None:
         return None
-    table = adapters(claim.peer.library)
+    table = {name: adapter(claim.peer.library, name) for name in called(claim.peer.name)}
     theirs = value(parsed(claim.peer.name), lambda name, words: table[name](one.rows, words), arguments(ours))
-    allowed = max(table[name].tolerance for name in called(claim.peer.name))
+    allowed = max(one.tolerance for one in table.values())
     difference = Difference(mine, theirs, f"{one.origin}" + ("" if not ours.args else f", {ours.full_spec}"))
     return difference, agreed(difference, tolerance(claim.peer.note, allowed), _typical(claim.peer, ours, one.rows))
 

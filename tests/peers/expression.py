@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,16 +24,20 @@ class NotAnExpression(ValueError):
     """A claim's name cannot be executed as it is written."""
 
 
+DASHED = re.compile(r"\b([a-z]+)-([a-z]+)\b")  # names of XGBoost, as poisson-nloglik
+AT = re.compile(r"@([\d.]+)")  # and numbers behind them, as error@0.3
+
+
 def parsed(name: str) -> ast.expr:
     """Read the name of a claim."""
     try:
-        return ast.parse(name, mode="eval").body
+        return ast.parse(AT.sub(r"(at=\1)", DASHED.sub(r"\1_\2", name)), mode="eval").body
     except SyntaxError:
         raise NotAnExpression(f"{name!r} is no expression") from None
 
 
 def called(name: str) -> set[str]:
-    """The functions that a name speaks of, each by the last of its dotted names."""
+    """The functions that a name speaks of."""
     found: set[str] = set()
 
     def note(function: str, arguments: dict[str, Any]) -> float:
@@ -61,15 +66,10 @@ def value(node: ast.expr, call: Call, args: Mapping[str, Any]) -> float:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](value(inner, call, args))
         case ast.Call(func=ast.Name() | ast.Attribute() as function, args=[], keywords=words):
-            return call(last(function), {str(word.arg): argument(word.value, args) for word in words})
+            return call(ast.unparse(function), {str(word.arg): argument(word.value, args) for word in words})
         case ast.Name() | ast.Attribute():
-            return call(last(node), {})
+            return call(ast.unparse(node), {})
     raise NotAnExpression(f"{ast.unparse(node)!r} is none of what {__name__} reads")
-
-
-def last(node: ast.expr) -> str:
-    """The last of dotted names."""
-    return node.attr if isinstance(node, ast.Attribute) else ast.unparse(node)
 
 
 def argument(node: ast.expr, args: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from lossctl.core.domain import Box, Interval, Mark, Probability
 from lossctl.core.form import Form
 from lossctl.core.loss import Loss
-from lossctl.core.param import Param
+from lossctl.core.param import Param, PerColumn
 from lossctl.testing.cases import Case, Columns, extremes, hard, rows_of, sample, truth, widths
 from tests.peers.adapter import Rows
 
@@ -23,6 +23,7 @@ SCALES = (1e-6, 1e6)
 CLOSE = 1e-7  # of a prediction to its target
 MOST = 24  # edge rows that are tried each for itself
 SETS = 4
+MOST_RELEVANT = 4.0
 MASKS = 40
 CHANCES = (1e-12, 1.0 - 1e-12, 1e-5, 0.5)
 
@@ -54,7 +55,7 @@ def bindings(loss: Loss, names: set[str]) -> list[Loss]:
 
 
 def _drawn(param: Param, rng: np.random.Generator) -> object:
-    domain = param.domain
+    domain = param.domain.each if isinstance(param.domain, PerColumn) else param.domain
     if domain is None:
         return bool(rng.integers(2))
     if not isinstance(domain, Interval):
@@ -86,6 +87,10 @@ def _edges(loss: Loss, form: Form, width: int, activation: str) -> Iterator[Inpu
     if activation != "none":
         for name, columns in _logits(form, ordinary):
             yield Input(_rows(form, activation, columns), name, edge=True)
+        if activation == "softmax":
+            pred = np.where(np.arange(len(ordinary["pred"]))[:, np.newaxis] == 0, -np.inf, ordinary["pred"])
+            for columns in (ordinary, hard(form, ordinary)):
+                yield Input(_rows(form, activation, {**columns, "pred": pred}), "a raw output of -inf", edge=True)
         return
     if isinstance(form.roles.get("target"), Mark) and isinstance(form.roles.get("pred"), Probability):
         for seed in range(MASKS):
@@ -137,6 +142,12 @@ def _changed(form: Form, width: int, ordinary: Columns) -> Iterator[tuple[str, C
         yield f"{role} 0", {**ordinary, role: np.zeros_like(ordinary[role])}
         yield f"{role} all the same", {**ordinary, role: ordinary[role][..., :1] + np.zeros_like(ordinary[role])}
     target = ordinary.get("target")
+    if "label" in ordinary:
+        count = ordinary["label"].shape[-1] // SETS
+        yield "two rows of each label", {**ordinary, "label": np.tile(np.arange(count) // 2, SETS)[np.newaxis] * 1.0}
+        yield "one label", {**ordinary, "label": np.zeros_like(ordinary["label"])}
+    if target is not None and "query" in form.roles and "target" in numbers:
+        yield "whole targets", {**ordinary, "target": np.minimum(np.rint(target), MOST_RELEVANT)}
     for role, x in ordinary.items():
         domain = form.roles[role]
         if isinstance(domain, Probability):

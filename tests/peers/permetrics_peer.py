@@ -55,7 +55,23 @@ def classification(name: str, soft: bool) -> Adapter:
 
 REGRESSION = (
     *("MSE", "RMSE", "MAE", "MBE", "MedAE", "ME", "MSLE", "MAPE", "MRE", "MPE", "SMAPE", "SMAPE_NP", "SMAPE_S"),
-    *("SMAPE_S_P", "MAAPE", "NRMSE", "RRSE", "RSE", "CRM", "RGINI", "RAE", "R2", "NSE", "EVS", "PCC", "JSD"),
+    *(
+        "SMAPE_S_P",
+        "MAAPE",
+        "NRMSE",
+        "RRSE",
+        "RSE",
+        "CRM",
+        "RGINI",
+        "RAE",
+        "R2",
+        "NSE",
+        "COD",
+        "VAF",
+        "EVS",
+        "PCC",
+        "JSD",
+    ),
 )
 CLASSIFICATION = {"CEL": True, "HGL": False, "BSL": False, "KLDL": True}
 DECIDED = ["AS", "HML", "JSI"]

@@ -24,7 +24,7 @@ def cells(verdict: Verdict) -> list[str]:
         str(verdict.cases),
         str(verdict.agree),
         "-" if worst is None else f"{worst.size:.1e}",
-        "NOT TRUE" if verdict.fault else said,
+        f"skipped: {verdict.skipped} is not installed" if verdict.skipped else "NOT TRUE" if verdict.fault else said,
     ]
 
 
@@ -32,7 +32,11 @@ def table(verdicts: Sequence[Verdict], form: str) -> str:
     """All lines as text or Markdown, and a line of sums."""
     lines = [list(HEADS), *map(cells, verdicts)]
     wrong = sum(bool(verdict.fault) for verdict in verdicts)
-    sums = f"{len(verdicts)} claims, {sum(verdict.cases for verdict in verdicts)} cases; {wrong} not true"
+    absent = sorted({verdict.skipped for verdict in verdicts if verdict.skipped})
+    skipped = (
+        f"; {sum(bool(verdict.skipped) for verdict in verdicts)} skipped: no {', '.join(absent)}" if absent else ""
+    )
+    sums = f"{len(verdicts)} claims, {sum(verdict.cases for verdict in verdicts)} cases; {wrong} not true{skipped}"
     if form == "md":
         rule = ["---:" if place in NUMBERS else "---" for place in range(len(HEADS))]
         shown = [f"| {' | '.join(cell.replace('|', '¦') for cell in line)} |" for line in [lines[0], rule, *lines[1:]]]

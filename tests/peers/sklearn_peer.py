@@ -57,6 +57,8 @@ def probabilities(name: str) -> Adapter:
 
 def decisions(rows: Rows) -> tuple[Any, Any]:
     """What was observed and what is decided: the largest column, or more than one half."""
+    if rows.form.name == "decided":
+        return rows.target.astype(np.int64), rows.pred.astype(np.int64)
     if rows.form.name == "multiclass":
         return rows.labels, np.argmax(rows.pred, axis=1)
     return rows.flags, (rows.pred > 0.5).astype(int)

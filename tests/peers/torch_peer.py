@@ -112,6 +112,7 @@ ADAPTERS = {
     ),
     "HingeEmbeddingLoss": of("HingeEmbeddingLoss", pred, lambda rows: rows.signs),
     "CosineEmbeddingLoss": Adapter(_cosine),
+    "CosineSimilarity": of("CosineSimilarity", lambda rows: rows.table("target"), table),
     "MarginRankingLoss": of(
         "MarginRankingLoss", lambda rows: rows["left"], lambda rows: rows["right"], lambda rows: rows.signs
     ),

@@ -79,6 +79,7 @@ def by_task(name: str) -> Adapter:
     """A function that is told the task, and the number of classes; it adds up in float32."""
 
     def call(rows: Rows, **words: Any) -> Any:
+        need(rows.form.name != "decided")
         if rows.form.name == "multiclass":
             count = rows.pred.shape[1]
             words = {"task": "multiclass", "num_classes": count, **words}
