@@ -118,7 +118,7 @@ def test_what_the_strict_reader_refuses_is_a_fault(text: bytes, monkeypatch: pyt
 def test_pieces_before_and_after_what_is_odd_are_cut_without_reading_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "STEP", 8)
     plain = b"".join(b"%d,x\n" % line for line in range(3 * SMALL_BLOCK))
-    chunks = cut(plain + b'8,a"b\n' + plain, monkeypatch)
+    chunks = cut(plain + b'8,"a"b\n' + plain, monkeypatch)
     strict = [chunk for chunk in chunks if chunk.records is not None]
     assert sum(chunk.rows for chunk in chunks) == 6 * SMALL_BLOCK + 1
     assert 1 <= sum(chunk.rows for chunk in strict) <= SMALL_BLOCK

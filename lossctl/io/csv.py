@@ -270,7 +270,7 @@ class CsvTable(FileTable):
     def _decoded(self, chunk: Chunk, fields: Fields, first: int) -> Piece:
         """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
         text = chunk.text
-        piece = self._by_arrow(text, chunk.rows, fields) if self._is_plain(chunk, fields) else None
+        piece = self._by_arrow(text, chunk.rows, fields, chunk.stray) if self._is_plain(chunk, fields) else None
         return piece or self._by_record(chunk.records or self._format.all_records(text), text, fields, first)
 
     def _is_plain(self, chunk: Chunk, fields: Fields) -> bool:
@@ -294,7 +294,7 @@ class CsvTable(FileTable):
     def _without_bad_rows(self, chunk: Chunk, fields: Fields, first: int, bad: dict[str, list[int]]) -> Piece:
         """Parse a piece of text, and leave out the rows that are bad whatever columns are read; take note of these."""
         text = chunk.text
-        piece = None if chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
+        piece = None if chunk.stray or chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
         if piece is not None:
             return piece
         good: list[Record] = []
@@ -308,8 +308,8 @@ class CsvTable(FileTable):
                 good.append(record)
         return self._by_record(good, text, fields, kept)
 
-    def _by_arrow(self, text: bytes, rows: int, fields: Fields) -> Piece | None:
-        """Parse a piece of text at once; None where some row is wrong, or may be."""
+    def _by_arrow(self, text: bytes, rows: int, fields: Fields, stray: bool = False) -> Piece | None:
+        """Parse a piece of text at once; None where some row is wrong, or may be, as quotes in text may be `stray`."""
         if text.startswith(BOM):  # which Arrow would skip, wherever in the file the piece begins
             return None
         try:
@@ -318,6 +318,8 @@ class CsvTable(FileTable):
                 return None
             columns: dict[str, Column] = {}
             for place, (name, field) in enumerate(fields.items()):
+                if stray and field.kind is not Kind.CELL and self._holds_quote(batch.column(place)):
+                    return None
                 column = field.of_arrow(batch.column(place))
                 if column is None or (isinstance(column, Numbers) and not self._exact(text, name, column)):
                     return None
@@ -325,6 +327,14 @@ class CsvTable(FileTable):
         except pa.ArrowInvalid:
             return None
         return Piece(columns)
+
+    def _holds_quote(self, array: pa.Array) -> bool:
+        """Whether some text of a column holds a quote."""
+        words = array.dictionary if pa.types.is_dictionary(array.type) else array
+        if pa.types.is_primitive(words.type):
+            return False
+        text = words.buffers()[2]
+        return text is not None and self._format.quote in bytes(text)
 
     def _parsed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
         """Parse columns of whole records with Arrow, which calls columns by their places."""

@@ -52,12 +52,14 @@ class Record(NamedTuple):
 class Chunk:
     """Whole records: their text in pieces, without lines that are none, and their number.
 
-    records: the same read strictly, where a reader that does not check quotes might read something else.
+    records: the same read strictly, where a reader that does not check quotes might read something else. stray: whether
+    quotes may stand inside fields that none opens, and are text there.
     """
 
     pieces: list[bytes | memoryview]
     rows: int
     records: list[Record] | None = None
+    stray: bool = False
 
     @property
     def text(self) -> bytes:
@@ -67,11 +69,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Lines:
-    """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places."""
+    """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places.
+
+    stray: whether quotes stand inside fields that none opens.
+    """
 
     text: bytes
     ends: NDArray[Any]
     rest: bytes
+    stray: bool = False
 
     @property
     def rows(self) -> int:
@@ -128,7 +134,7 @@ class Format:
         `ahead` lets another thread read (and so decompress) the next bytes meanwhile. Raises TooLong.
         """
         waiting: list[bytes | memoryview] = []
-        rows, size, text = 0, 0, b""
+        rows, size, text, stray = 0, 0, b"", False
         for step, last in steps(stream, ahead):
             text += step
             if last and text and not text.endswith(b"\n") and not (self.escape and text.endswith(self.escape)):
@@ -137,8 +143,8 @@ class Format:
                 lines = self._lines(text, last)
                 if lines is None:
                     if rows:
-                        yield Chunk(waiting, rows)
-                        waiting, rows, size = [], 0, 0
+                        yield Chunk(waiting, rows, stray=stray)
+                        waiting, rows, size, stray = [], 0, 0, False
                     records, stop = self._records(text, last)
                     if records:
                         yield Chunk([text[:stop]], len(records), records)
@@ -147,24 +153,25 @@ class Format:
                         break
                     continue
                 text, view, count = lines.rest, memoryview(lines.text), lines.rows
+                stray |= lines.stray
                 row = start = 0
                 while rows + count - row >= BLOCK:
                     row += BLOCK - rows
                     end = lines.end(row)
-                    yield Chunk([*waiting, view[start:end]], BLOCK)
-                    waiting, rows, size, start = [], 0, 0, end
+                    yield Chunk([*waiting, view[start:end]], BLOCK, stray=stray)
+                    waiting, rows, size, start, stray = [], 0, 0, end, lines.stray
                 if count > row:
                     waiting.append(view[start:])
                     rows, size = rows + count - row, size + len(waiting[-1])
                 if not (last and text):
                     break
             if rows and (size >= LONGEST or len(text) >= LONGEST):
-                yield Chunk(waiting, rows)
-                waiting, rows, size = [], 0, 0
+                yield Chunk(waiting, rows, stray=stray)
+                waiting, rows, size, stray = [], 0, 0, False
             if len(text) >= LONGEST:
                 raise TooLong
         if rows:
-            yield Chunk(waiting, rows)
+            yield Chunk(waiting, rows, stray=stray)
 
     def _lines(self, text: bytes, last: bool) -> Lines | None:
         """Return the records at the beginning of a text; None where only reading one by one tells what they are.
@@ -196,14 +203,34 @@ class Format:
             stop = len(text)
         if not self.quote or self.quote not in text:
             return Lines(text[:stop] if rest else text, newlines[:stop], rest + empty)
-        quotes, ends = np.flatnonzero(codes == self.quote[0]), np.flatnonzero(newlines)
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-        stop = int(ends[-1]) + 1 if len(ends) else 0
+        quotes, places = np.flatnonzero(codes == self.quote[0]), np.flatnonzero(newlines)
+        ends, stop = _ends(quotes, places)
+        stray = False
+        if not stop or not self._well_quoted(codes[:stop], quotes[: np.searchsorted(quotes, stop)]):
+            meant = self._without_stray(codes, quotes, places)
+            other_ends, other_stop = _ends(meant, places)
+            if other_stop and self._well_quoted(codes[:other_stop], meant[: np.searchsorted(meant, other_stop)]):
+                ends, stop, stray = other_ends, other_stop, True
+            elif stop:
+                return None
         if stop < len(text) and (self.by_blanks or (not stop and (last or len(text) >= LONGEST))):
             return None
-        if not self._well_quoted(codes[:stop], quotes[: np.searchsorted(quotes, stop)]):
-            return None
-        return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty)
+        return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty, stray)
+
+    def _without_stray(
+        self, codes: NDArray[np.uint8], quotes: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the quotes but for those of lines that begin between fields and in which none opens a field."""
+        if self.by_blanks:  # whose blanks were told apart by all quotes
+            return quotes
+        opening = np.isin(codes[quotes - 1], np.frombuffer(self.delimiter + b"\r\n", np.uint8)) | (quotes == 0)
+        line = np.searchsorted(ends, quotes)
+        opened = np.zeros(len(ends) + 1, dtype=bool)
+        opened[line[opening]] = True
+        stray = ~opened[line]
+        meant = quotes[~stray]
+        between = np.searchsorted(meant, quotes[stray]) % 2 == 0
+        return meant if between.all() else quotes
 
     def _suspicious(self, text: bytes, codes: NDArray[np.uint8], newlines: Mask) -> NDArray[np.int64]:
         """Return where lines begin that may be none, by their first character."""
@@ -323,6 +350,12 @@ class Format:
                 continue
             yield (record := self.record(text, start))
             start = record.end
+
+
+def _ends(quotes: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return the line ends that are not between quotes, and where the last of these lines ends."""
+    ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    return ends, int(ends[-1]) + 1 if len(ends) else 0
 
 
 def line_end(text: bytes, place: int) -> int:
