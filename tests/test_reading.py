@@ -115,6 +115,25 @@ def test_what_the_strict_reader_refuses_is_a_fault(text: bytes, monkeypatch: pyt
     assert first[0].fault or first[0].overrun
 
 
+def test_lines_in_which_no_quote_opens_a_field_are_cut_without_reading_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [b'1,5" pipe\n', b'2,"a, b"\n', b'3,"c\n""d"\n', b'4,6" and 7"\n', b"5,x\n"]
+    for text in (b"".join(lines), lines[0], b"".join(lines[:3]), lines[4] + lines[0] + lines[4]):
+        chunks = cut(text, monkeypatch)
+        assert all(chunk.records is None and chunk.stray for chunk in chunks)
+        assert rows_of(chunks, Format(",", STANDARD)) == strict_rows(text)
+
+
+@pytest.mark.parametrize("bad_rows", ["error", "drop"])
+def test_a_quote_inside_a_field_matters_in_columns_that_are_read(tmp_path: Path, bad_rows: str) -> None:
+    (tmp_path / "a.csv").write_bytes(b"y,p,w\n" + b'1,2,"a, b"\n' * 4 + b'3,5,5" x\n' + b"1,2,c\n" * 4)
+    question: dict[str, Any] = {"target": "y", "pred": "p", "losses": "mae", "bad_rows": bad_rows}
+    rows = package.evaluate(str(tmp_path / "a.csv"), **question).inputs[0].used
+    assert rows == (8 if bad_rows == "drop" else 9)
+    if bad_rows == "error":
+        with pytest.raises(DataError, match="row 5, column 'w': a quote stands inside a field"):
+            package.evaluate(str(tmp_path / "a.csv"), **question, by="w")
+
+
 def test_pieces_before_and_after_what_is_odd_are_cut_without_reading_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "STEP", 8)
     plain = b"".join(b"%d,x\n" % line for line in range(3 * SMALL_BLOCK))
