@@ -486,6 +486,10 @@ def noisy(write: Write) -> Path:
         ("alike", "0", "noninferior", 1, "insufficient"),
         ("alike", "1%", "noninferior", 0, "pass"),
         ("base2=base", "0", "noninferior", 0, "pass"),
+        ("alike", "1%", "equivalent", 0, "pass"),
+        ("alike", "0", "equivalent", 1, "insufficient"),
+        ("worse", "60%", "equivalent", 0, "pass"),
+        ("worse", "0.4", "equivalent", 1, "fail"),
     ],
 )
 @pytest.mark.parametrize("loss", ["mae", "huber"])

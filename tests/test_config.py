@@ -214,7 +214,7 @@ def test_an_empty_variable_is_as_none(project: Path, monkeypatch: pytest.MonkeyP
         ("CI", "1e999", ["between 0 and 1"]),
         ("NO_CI", "yes", ["'yes'", "true or false"]),
         ("NO_CONFIG", "2", ["'2'", "true or false"]),
-        ("DECIDE", "maybe", ["'maybe'", "point, significant or noninferior"]),
+        ("DECIDE", "maybe", ["'maybe'", "point, significant, noninferior or equivalent"]),
         ("THREADS", "9" * 5000, ["whole number", "..."]),
         ("CONFIG", "nowhere.toml", ["nowhere.toml", "there is no such file"]),
     ],
@@ -440,7 +440,10 @@ WRONG = [  # a document of lossctl.toml, and what its error names
     ("[[check]]\nloss = 'mae'\nmax-regression = ['2%', 1, 1]", ["max-regression", "list of both"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\nby = [1]", ["by = [1]", "a list of texts"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\nlevel = 'info'", ["level", "error or warn"]),
-    ("[[check]]\nloss = 'mae'\nmax-regression = 1\ndecide = 'no'", ["decide", "point, significant or noninferior"]),
+    (
+        "[[check]]\nloss = 'mae'\nmax-regression = 1\ndecide = 'no'",
+        ["decide", "point, significant, noninferior or equivalent"],
+    ),
     ("[[check]]\nloss = 'mae'\nmax-regression = 1\nconfidence = 95", ["confidence = 95", "between 0 and 1"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\ndecide = 'point'", ["decide", "max-regression"]),
     ("[[check]]\nloss = 'mae'\nmax = 1\nconfidence = 0.9", ["confidence", "max-regression"]),
@@ -788,7 +791,7 @@ def test_positionals_that_a_command_needs(project: Path, capsys: pytest.CaptureF
         (["--min-slice", "many"], "--min-slice 'many': a whole number from 0 to"),
         (["--missing", "skip"], "--missing 'skip': error or drop is needed"),
         (["--ci", "inf"], "--ci 'inf': a number between 0 and 1, such as 0.95 is needed"),
-        (["--decide", "\x1b"], "--decide '\\x1b': point, significant or noninferior is needed"),
+        (["--decide", "\x1b"], "--decide '\\x1b': point, significant, noninferior or equivalent is needed"),
     ],
 )
 def test_bad_values_of_the_command_line_are_named(

@@ -520,7 +520,7 @@ def cases() -> list[RuleCase]:
         ("max-regression", "zero"),
     ]
     levels: list[Level] = ["error", "warn"]
-    decisions: list[Decide] = ["point", "significant", "noninferior"]
+    decisions: list[Decide] = ["point", "significant", "noninferior", "equivalent"]
     tolerances = [Tolerance(50.0), Tolerance(absolute=0.5), Tolerance(50.0, 0.5)]
     for (kind, direction), level, chosen in itertools.product(kinds, levels, ({}, {"g": "x"})):
         value = -1.0 if direction == "zero" else 1.0
@@ -613,6 +613,11 @@ def test_no_evidence_is_no_pass() -> None:
         ("noninferior", (-1.0, 0.6), "insufficient"),
         ("noninferior", (0.4, 0.6), "insufficient"),
         ("noninferior", (0.6, 0.7), "fail"),
+        ("equivalent", (-0.4, 0.4), "pass"),
+        ("equivalent", (-0.6, 0.4), "insufficient"),
+        ("equivalent", (-0.4, 0.6), "insufficient"),
+        ("equivalent", (0.6, 0.7), "fail"),
+        ("equivalent", (-0.7, -0.6), "fail"),
     ],
 )
 def test_statistical_decisions(decide: Decide, bounds: tuple[float, float], status: str) -> None:

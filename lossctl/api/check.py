@@ -100,7 +100,8 @@ def check(
     baseline
         A saved report, a file or folder of predictions, or the name of a model.
     decide
-        point, significant (a regression must be proven) or noninferior (that there is none must be proven).
+        point, significant (a regression must be proven), noninferior (that there is none must be proven) or equivalent
+        (that there is none, and no improvement beyond the tolerance, must be proven).
     slice_tolerance
         `[LOSS=]TOLERANCE`: what `max_regression` allows in slices instead.
     critical_slice
@@ -621,8 +622,8 @@ class CheckedReport:
             )
         if rows is not None:
             raise UsageError(
-                f"{self.saved.label}: is a report, of values only, and significant and noninferior ask for rows; check "
-                "the predictions, or decide by point"
+                f"{self.saved.label}: is a report, of values only, and significant, noninferior and equivalent ask for "
+                "rows; check the predictions, or decide by point"
             )
         return self.saved.report, None
 

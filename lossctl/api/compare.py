@@ -33,6 +33,7 @@ def compare(
     time: str | None = None,
     horizon: int = 1,
     power: str | float | None = None,
+    equivalent: str | float | None = None,
     worst: int = 0,
     **options: Unpack[InputOptions],
 ) -> Report:
@@ -58,6 +59,9 @@ def compare(
     power
         A difference of interest, `0.5` or `2%` of the baseline: the report says which difference these rows could
         have found, and how many rows this one would need.
+    equivalent
+        The largest difference that makes no difference, `0.5` or `2%` of the baseline: a verdict is `equivalent` where
+        the whole interval lies within it, on both sides.
     worst
         How many of the rows to list where a candidate loses most, with their keys and slices.
 
@@ -124,6 +128,7 @@ def design_maker(
     """
     options = {name: arguments.get(name, default) for name, default in DEFAULTS.items()}
     baseline, power, method = options.pop("baseline"), options.pop("power"), options.pop("ci_method")
+    equivalent = options.pop("equivalent")
     cluster, time, horizon = options["cluster"], options["time"], options["horizon"]
     if cluster is not None and time is not None:
         raise UsageError("--cluster and --time contradict each other: rows are taken as clusters, or as one series")
@@ -132,9 +137,10 @@ def design_maker(
     if horizon > 1 and time is None:
         raise UsageError(f"--horizon {horizon} speaks of a series; --time COL says what orders it")
     effect = None if power is None else as_effect(power)
+    margin = None if equivalent is None else as_effect(equivalent, "--equivalent")
     level = query.options["ci"]
-    if level is None and (effect is not None or method != "auto" or cluster or time):
-        raise UsageError("--no-ci leaves out what --power, --ci-method, --cluster and --time speak of")
+    if level is None and (effect is not None or margin is not None or method != "auto" or cluster or time):
+        raise UsageError("--no-ci leaves out what --power, --equivalent, --ci-method, --cluster and --time speak of")
 
     def make(models: tuple[str, ...]) -> Design:
         first = models[0] if baseline is None else baseline
@@ -148,17 +154,24 @@ def design_maker(
             )
         pairs = couples(models, first, options["all_pairs"])
         return Design(
-            **options, baseline=first, pairs=pairs, method=method, level=level, effect=effect, relative=relative
+            **options,
+            baseline=first,
+            pairs=pairs,
+            method=method,
+            level=level,
+            effect=effect,
+            margin=margin,
+            relative=relative,
         )
 
     return make
 
 
-def as_effect(power: str | float) -> Effect:
+def as_effect(power: str | float, option: str = "--power") -> Effect:
     """Read a difference of interest: an amount, or a percentage of the baseline."""
     text = f"{power:g}" if isinstance(power, float | int) else power.strip()
     match = EFFECT.fullmatch(text)
     amount = float(f"{match[1]}{match[2] or ''}") if match else 0.0
     if match is None or not 0.0 < amount < float("inf"):
-        raise UsageError(f"--power {text}: a difference above zero is needed, as 0.5 or 2%")
+        raise UsageError(f"{option} {text}: a difference above zero is needed, as 0.5 or 2%")
     return Effect(amount / 100.0 if match[3] else amount, bool(match[3]), text)

@@ -24,7 +24,7 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
-from lossctl.engine.finish import LARGE_SHARE, Assumptions, Finish, Scope, Settings, all_slices
+from lossctl.engine.finish import Assumptions, Finish, Scope, Settings, all_slices
 from lossctl.engine.plan import Couple, Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -36,6 +36,7 @@ from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns
 from lossctl.io.table import Kind, Table, Texts, decoded
 from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Units, WorstRow
+from lossctl.stats.skewed import BULK, INFORMATIVE
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -505,8 +506,8 @@ def _mebibytes(size: int) -> str:
 # the report ------------------------------------------------------------------------------------------------------
 
 ROUGH = (
-    f"intervals may be too narrow, as there are fewer than {FEW} rows or a standard error is more than "
-    f"{LARGE_SHARE:.0%} of the value"
+    f"intervals may be too narrow, as there are fewer than {FEW} rows, or fewer than {INFORMATIVE} rows make up "
+    f"{BULK:.0%} of the variance"
 )
 
 

@@ -573,7 +573,7 @@ SWITCH: Final = Switch("True or False", plain_flag)
 MISSING: Final = Choice("'error' or 'drop'", words="error|drop")
 REDUCTION: Final = Choice("'mean' or 'sum'", words="mean|sum")
 CI_METHOD: Final = Choice("a text", words="auto|normal|t|bootstrap")
-DECIDE: Final = Choice("a text", words="point|significant|noninferior")
+DECIDE: Final = Choice("a text", words="point|significant|noninferior|equivalent")
 
 
 class Files(TypedDict):
@@ -776,6 +776,10 @@ class CompareOptions(TypedDict, total=False):
     power: Annotated[
         str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
     ]
+    equivalent: Annotated[
+        str | float | None,
+        Option(EFFECT, "Within so much on both sides, 0.5 or 2% of the baseline, models are equivalent.", "VALUE"),
+    ]
 
 
 class Dependence(TypedDict, total=False):
@@ -830,7 +834,7 @@ class CheckOptions(TypedDict, total=False):
             DECIDE,
             "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
             default="point",
-            strict=Choice(words="point|noninferior"),
+            strict=Choice(words="point|noninferior|equivalent"),
         ),
     ]
     slice_tolerance: Annotated[
@@ -938,11 +942,11 @@ class RuleTable(NamedTuple):
         Option(Choice(words="error|warn"), "Whether the rule blocks, or warns.", default="error"),
     ] = "error"
     decide: Annotated[
-        Literal["point", "significant", "noninferior"] | None,
+        Literal["point", "significant", "noninferior", "equivalent"] | None,
         Option(DECIDE, "How max-regression is decided, if not as for the others."),
     ] = None
     confidence: Annotated[
-        float | None, Option(SHARE, "The level of evidence that significant and noninferior want.")
+        float | None, Option(SHARE, "The level of evidence that significant, noninferior and equivalent want.")
     ] = None
     origin: str = ""
     slice_tolerance: Annotated[

@@ -43,7 +43,6 @@ from lossctl.stats.estimate import (
 from lossctl.stats.skewed import Influence, Shape, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
-LARGE_SHARE: Final = 0.2
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
 ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 FEW_PLACES: Final = 4  # rough intervals that are named
@@ -576,8 +575,10 @@ class Finish:
         """Whether the intervals of a column are likely too narrow; not where there is none."""
         marked = np.isfinite(column.ends[0]) & np.isfinite(column.stderrs)
         places = np.flatnonzero(marked)
-        units = self.assumptions.units_of(slices, question, places)
-        marked[places] = is_rough(question, column.values[places], column.stderrs[places], units)
+        rough = self.assumptions.units_of(slices, question, places) < FEW
+        if question.loss.keeps == "moments" and not self.assumptions.bootstrap and len(places):
+            rough |= ~self._shapes(slices, question, column.shared["model"]).informative[places]
+        marked[places] = rough
         return marked
 
     def _status(self, scope: Scope, question: Question, model: str, value: float) -> tuple[CellStatus, str]:
@@ -679,19 +680,6 @@ class Finish:
             return Estimate(value, why=spread)
         stderr = float(spread.stderrs[0])
         return about(value, stderr, spread.quantile(level), loss.statistic.interval == "log", spread.law)
-
-
-def is_rough(question: Question, values: Array, stderrs: Array, units: NDArray[np.int64]) -> Mask:
-    """Whether intervals are known by simulation to hold the truth clearly less often than they say.
-
-    So they do below 30 independent rows or clusters, and for means of large losses in few rows: those whose standard
-    error is more than a fifth of the value, a tenth for a root of a mean.
-    """
-    few: Mask = units < FEW
-    share = {"mean": LARGE_SHARE, "root of a mean": 0.5 * LARGE_SHARE}.get(question.loss.statistic.name)
-    if share is None or question.loss.direction != "min" or question.loss.best != 0.0:
-        return few
-    return few | (stderrs > share * np.abs(values))
 
 
 def _best(columns: Sequence[CellColumn]) -> NDArray[np.bool_]:

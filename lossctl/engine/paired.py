@@ -34,6 +34,7 @@ from lossctl.stats.student import normal_quantile, normal_tail
 
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 POWER: Final = 0.8
+DECISIONS: Final = ("zero_one", "accuracy")  # losses whose rows are 0 or 1
 ALIKE: Final = "the predictions are the same in every row"
 NO_MAXIMUM: Final = "a maximum has no interval"
 NO_SAMPLE: Final = "no closed form for a statistic of all values; --ci-method bootstrap has one"
@@ -231,6 +232,7 @@ class Differences:
         skew = self._skew(contest, couple, shape) if spread.skews is None else finite(float(spread.skews[place]))
         if stderr * math.sqrt(spread.units) <= ROUNDING * contest.size(couple):
             return Difference(0.0, skew=skew, units=spread.units, guard=NO_SPREAD, why=NO_SPREAD)
+        exact = self._discordant(contest, couple)
         quantile = spread.quantile(self.design.level)
         if not math.isfinite(quantile * stderr):
             return Difference(why=ENDS_OUT_OF_RANGE)
@@ -246,10 +248,25 @@ class Differences:
             total = sum(map(abs, contest.values(couple)))
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
+        if exact is not None:
+            plain = p = corrected = estimate.mcnemar(*exact)
         interval = (value + low * stderr, value + high * stderr)
         method = SKEWED if (low, high) != (-quantile, quantile) else spread.law
         guard = self._guard(skew, (plain, corrected), spread.units)
         return Difference(stderr, interval, method, p, skew, spread.units, guard, score=score)
+
+    def _discordant(self, contest: Contest, couple: Couple) -> tuple[int, int] | None:
+        """Return in how many rows the baseline alone is wrong, and the candidate; None where no test of them is due."""
+        question, view = contest.question, contest.scope.view
+        if not tests_decisions(question, self.plan.weighted, self.assumptions):
+            return None
+        (place,) = self.plan.indexes(couple[1], question, couple[0])
+        rows = view.product_units(place, place)
+        if rows is None:
+            return None
+        unlike = ((rows >> (2 * SHIFT - 1)) + 1) >> 1  # whole numbers, but for what a block has rounded
+        excess = ((view.total_units(place) >> (SHIFT - 1)) + 1) >> 1
+        return (unlike - excess) // 2, (unlike + excess) // 2
 
     def shape(self, contest: Contest, couple: Couple) -> Shape:
         """Return the shape of a difference, of absolute values where these are judged."""
@@ -293,7 +310,19 @@ class Differences:
         reach = spread.quantile(level) * stderr
         score = value / stderr
         interval = (value - reach, value + reach)
+        if self.tied(contest, couple, (base.interval, candidate.interval)):
+            tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
+            score = math.copysign(min(tied, abs(score)), value)
+            interval = _apart(base.interval, candidate.interval, interval)
         return Difference(stderr, interval, "order", spread.tail(score), units=spread.units, score=score)
+
+    def tied(self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]]) -> bool:
+        """Whether values repeat about the quantile of a model."""
+        samples = self.assumptions.samples
+        return any(
+            estimate.are_tied(samples.rows(model, contest.question, contest.scope)[:2], interval)
+            for model, interval in zip(couple, ends, strict=True)
+        )
 
     def _resampled(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences in bootstrap replicates, the same rows for every model."""
@@ -337,6 +366,19 @@ class Differences:
         return Difference(stderr, interval, estimate.BOOTSTRAP, p, skew, units, guard, score=score)
 
 
+def tests_decisions(question: Question, weighted: bool, assumptions: Assumptions) -> bool:
+    """Whether a loss is the share of wrong or right decisions in independent rows that count alike: McNemar's test."""
+    return (
+        question.loss.name in DECISIONS
+        and question.loss.keeps == "moments"
+        and question.one_mean
+        and not weighted
+        and assumptions.independent
+        and assumptions.corrects
+        and question.output is None
+    )
+
+
 def shape_of_units(spread: Spread, place: int) -> Shape:
     """Return the shape of a mean of the units' scores."""
     return Shape.of_mean(0.0 if spread.skews is None else float(spread.skews[place]), spread.units)
@@ -345,6 +387,13 @@ def shape_of_units(spread: Spread, place: int) -> Shape:
 def finite(value: float) -> float | None:
     """Return a number, None for an infinity or NaN."""
     return value if math.isfinite(value) else None
+
+
+def _apart(
+    base: tuple[float, float], candidate: tuple[float, float], interval: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the interval of a difference that reaches as far as those of its two sides."""
+    return min(interval[0], candidate[0] - base[1]), max(interval[1], candidate[1] - base[0])
 
 
 def outer(shape: Shape, quantile: float) -> tuple[float, float]:
@@ -402,10 +451,22 @@ def compare(differences: Differences, all_contests: Sequence[Contest]) -> Compar
     return Compared(
         tuple(comparisons),
         tuple(entry for entry in sets if entry is not None),
-        correction(design, families),
+        correction(design, families) + _tests(differences, families),
         design.level is not None and len(design.pairs) > 1,
         tuple(_warnings(differences, families)),
     )
+
+
+def _tests(differences: Differences, families: Sequence[Family]) -> str:
+    """Name the losses whose p-values are of McNemar's test."""
+    weighted, assumptions = differences.plan.weighted, differences.assumptions
+    labels = dict.fromkeys(
+        family.contest.question.label
+        for family in families
+        if any(difference.p is not None for difference in family.differences)
+        and tests_decisions(family.contest.question, weighted, assumptions)
+    )
+    return f"; {listed(list(labels))}: McNemar's exact test" if labels else ""
 
 
 def correction(design: Design, families: Sequence[Family]) -> str:
@@ -436,6 +497,8 @@ def _comparison(
     outcome: Outcome = "undecided"
     if significant and difference.guard is None:
         outcome = "better" if (value < 0.0) == (candidate.direction != "max") else "worse"
+    if _is_within(design, difference, size):
+        outcome = "equivalent"
     detectable, needed = None, None
     if difference.stderr and design.level is not None and design.effect is not None:
         detectable = (normal_quantile(design.level) + normal_quantile(2.0 * POWER - 1.0)) * difference.stderr
@@ -469,6 +532,14 @@ def _comparison(
         detectable=detectable,
         needed=needed,
     )
+
+
+def _is_within(design: Design, difference: Difference, size: float) -> bool:
+    """Whether the interval of a difference lies within the margin of what is equivalent: two one-sided tests."""
+    if design.margin is None or difference.interval is None or difference.guard is not None:
+        return False
+    margin = design.margin.amount * (size if design.margin.relative else 1.0)
+    return -margin < difference.interval[0] and difference.interval[1] < margin
 
 
 def _at_floor(design: Design, difference: Difference) -> str | None:
@@ -619,7 +690,14 @@ class PairedBounds:
             if relative and tolerance:
                 return NO_SHARE
             reach = normal_quantile(level) * (difference.stderr or 0.0)
-            return worse - size - reach, worse - size + reach
+            low, high = worse - reach, worse + reach
+            cells = contest.cells[couple[0]].interval, contest.cells[model].interval
+            if cells[0] is not None and cells[1] is not None and difference.interval is not None and not inner:
+                # as wide as at the level of the report, where values repeat
+                ends = (sign * difference.interval[0], sign * difference.interval[1])
+                if self._differences.tied(contest, couple, (cells[0], cells[1])):
+                    low, high = min(low, *ends), max(high, *ends)
+            return low - size, high - size
         if kind.keeps == "peak" or kind.statistic.interval == "none":
             return NO_MAXIMUM
         if kind.direction == "zero":

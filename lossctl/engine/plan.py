@@ -88,6 +88,7 @@ class Design:
     time: str | None = None
     horizon: int = 1
     effect: Effect | None = None
+    margin: Effect | None = None
     relative: bool = False
     all_pairs: bool = False
 

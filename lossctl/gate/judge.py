@@ -308,24 +308,31 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         return Finding("insufficient", "there is no evidence besides the values", limit)
     level = rule.confidence if among == 1 else 1.0 - (1.0 - rule.confidence) / among
     intervals: list[tuple[float, float]] = []  # of the worsening, then of the worsening less each tolerance
-    for tolerance, relative in [(0.0, False), *rule.tolerance.contrasts]:
+    contrasts = rule.tolerance.contrasts
+    better = [(-tolerance, relative) for tolerance, relative in contrasts] if rule.decide == "equivalent" else []
+    for tolerance, relative in [(0.0, False), *contrasts, *better]:
         ends = evidence.bounds(case.model, bound.label, case.slice, tolerance, relative, level)
         if isinstance(ends, str):
             return Finding("insufficient", ends, limit)
         if not all(map(math.isfinite, ends)):
             return Finding("insufficient", "the confidence bounds are not finite", limit)
         intervals.append((ends[0] + 0.0, ends[1] + 0.0))
-    (low, high), *beyond = intervals
+    (low, high), beyond, short = intervals[0], intervals[1 : len(contrasts) + 1], intervals[len(contrasts) + 1 :]
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
     worse = all(lower > 0.0 for lower, _ in beyond)
     within = any(upper <= 0.0 for _, upper in beyond)
+    if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance
+        worse |= all(upper < 0.0 for _, upper in short)
+        within &= any(lower >= 0.0 for lower, _ in short)
     status: Status = "fail" if worse else "pass" if rule.decide == "significant" or within else "insufficient"
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
     if rule.decide == "noninferior" and not worse:
         proven = f"no more than {rule.text} worse is {'' if within else 'not '}shown"
+    if rule.decide == "equivalent":
+        amount = "more" if worse else "no more"
+        proven = f"a difference of {amount} than {rule.text} is {'' if worse or within else 'not '}shown"
     holm = f", Holm over {count} slices" if count > 1 else ""
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
-    contrasts = rule.tolerance.contrasts
     if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lossctl.core.loss import Direction
 
 Kind = Literal["max", "min", "max-slice", "max-regression"]
-Decide = Literal["point", "significant", "noninferior"]
+Decide = Literal["point", "significant", "noninferior", "equivalent"]
 Level = Literal["error", "warn"]
 
 KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")

@@ -28,8 +28,8 @@ from lossctl.output.text import (
 )
 from lossctl.results.report import Comparison, Report, Slice, Study, lists_by
 
-SIGN: Final = {"better": "better", "worse": "worse", "undecided": "~"}
-COLORS: Final = {"better": "bold green", "worse": "bold red", "undecided": ""}
+SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
+COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}
 MOST_REASONS: Final = 12  # lines about comparisons that could not be made
 
 
@@ -273,7 +273,9 @@ def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
         return
     sign = SIGN["undecided"]
     paired = f"paired, {printable(study.assumption)}"
-    adjusted = f"p adjusted: {study.correction}" if study.correction != "none" else "p of one comparison, not adjusted"
+    correction, mark, tests = study.correction.partition("; ")
+    adjusted = f"p adjusted: {correction}" if correction != "none" else "p of one comparison, not adjusted"
+    adjusted += mark + tests
     yield f"{sign} no difference is shown at {level_text(study.level)} ({paired}; {adjusted})"
     reasons: dict[str, list[str]] = {}
     for row in report.comparisons:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Command = Literal["eval", "compare", "check"]
-Outcome = Literal["better", "worse", "undecided"]
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
 Verdict = Literal["pass", "fail", "inconclusive"]

@@ -426,6 +426,50 @@ def paired_stderr(
     return math.sqrt(max(a * a + b * b - 2.0 * correlation * a * b, 0.0))
 
 
+def are_tied(ordered: Array, ends: tuple[float, float]) -> bool:
+    """Whether the interval of a quantile of a sorted (2, rows) sample holds values of which most repeat others."""
+    values = ordered[0]
+    within = values[np.searchsorted(values, ends[0]) : np.searchsorted(values, ends[1], side="right")]
+    return 2 * len(np.unique(within)) <= len(within)
+
+
+def score_of_tied(base: Array, candidate: Array, weights: Array, quantile: float) -> float:
+    """Return how surely two models' quantiles on the same rows lie on two sides of some value, as a normal score.
+
+    Where values repeat a quantile jumps from one to the next, and a standard error says little. That it is at most t in
+    one model and above t in the other are two sign tests; of the less sure one the best t is taken.
+    """
+    total = _sum_by_size(weights)
+    scale = math.sqrt(quantile * (1.0 - quantile) * _sum_by_size(weights * weights)) / total
+    places = np.unique(np.concatenate([base, candidate]))
+    first, second = (_share_below(values, weights, places, total) - quantile for values in (base, candidate))
+    best = np.maximum(np.minimum(first, -second), np.minimum(-first, second))
+    return max(float(np.maximum.reduce(best)) / scale, 0.0)
+
+
+def _share_below(values: Array, weights: Array, places: Array, total: float) -> Array:
+    """Return the weighted share of values that are at most each place."""
+    order = np.lexsort((weights, values))
+    sums = np.concatenate([[0.0], np.cumsum(weights[order])])
+    shares: Array = sums[np.searchsorted(values[order], places, side="right")] / total
+    return shares
+
+
+def mcnemar(first: int, second: int) -> float:
+    """Return the exact p-value of McNemar 1947: of two models, the rows that one alone gets wrong, each by a coin."""
+    rows = first + second
+    if not rows:
+        return 1.0
+    counts = np.arange(max(0, math.floor(0.5 * rows - WINDOW * math.sqrt(rows) - WINDOW)), min(first, second) + 1)
+    if not len(counts):
+        return 0.0
+    low = int(counts[0])
+    start = math.lgamma(rows + 1) - math.lgamma(low + 1) - math.lgamma(rows - low + 1) - rows * math.log(2.0)
+    steps = np.log((rows - counts[:-1]) / (counts[:-1] + 1.0))
+    mass = np.exp(np.concatenate([[start], start + np.cumsum(steps)]))
+    return min(1.0, 2.0 * float(np.add.reduce(mass)))
+
+
 def _sum_by_size(weights: Array) -> float:
     """Add up weights by size, so that the order of the rows leaves no trace."""
     return float(np.add.reduce(np.sort(weights)))

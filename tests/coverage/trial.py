@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl import registry
-from lossctl.engine.finish import is_rough
 from lossctl.engine.plan import Question
-from lossctl.results.report import Cell
 from tests.coverage import bca
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
 
@@ -45,7 +43,7 @@ class Found:
     """What came of the samples of a case.
 
     level, difference: intervals of lossctl that held the truth; below: level intervals that ended below it. bca_*: the
-    same of the bootstrap. small: samples that `is_small` would warn of; silent: level intervals that missed without
+    same of the bootstrap. small: samples that lossctl warns of; silent: level intervals that missed without
     such a warning. significant: p-values of at most 5 %. verdicts: better or worse.
     """
 
@@ -85,7 +83,7 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
         cell, one = report.cells[0], report.comparisons[0]
         if not case.rival and cell.interval is not None:
             low, high = cell.interval
-            small = is_small(case, cell, one.clusters or cell.rows)
+            small = any("of a" in text and "too narrow" in text for text in report.warnings)
             found.level.count(low <= truth(case) <= high)
             found.below.count(high < truth(case))
             found.small.count(small)
@@ -94,13 +92,6 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
             found.difference.count(one.interval[0] <= 0.0 <= one.interval[1])
         found.significant.count(one.p is not None and one.p <= 0.05)
         found.verdicts.count(one.verdict != "undecided")
-
-
-def is_small(case: Case, cell: Cell, units: int) -> bool:
-    """Whether lossctl warns that the interval about this loss may be too narrow."""
-    if cell.interval is None or cell.stderr is None:
-        return False
-    return bool(is_rough(question_of(case.loss), *map(np.atleast_1d, (cell.value, cell.stderr, units)))[0])
 
 
 @cache
