@@ -231,6 +231,21 @@ def test_what_takes_several_classes_is_named(lossctl: Lossctl) -> None:
     assert lossctl("eval", "sample_data/wine.csv", *words, "-l", "f1:average=macro").code == 0
 
 
+def test_what_takes_predicted_classes_is_named() -> None:
+    data = {"y": ["ant", "bee", "cat"], "p": ["ant", "bee", "bee"]}
+    with pytest.raises(package.UsageError, match=r"f1:average=macro .* takes predicted classes"):
+        package.evaluate(data, target="y", pred="p", losses="f1")
+    assert package.evaluate(data, target="y", pred="p", losses="f1:average=micro").cells[0].value == 2.0 / 3.0
+    yes = {"y": ["no", "yes", "yes"], "p": ["no", "yes", "no"]}
+    assert package.evaluate(yes, target="y", pred="p", losses="f1", positive_label="yes").cells[0].value == 2.0 / 3.0
+
+
+def test_no_score_is_offered_for_another() -> None:
+    with pytest.raises(package.DataError, match="--activation sigmoid") as refusal:
+        package.evaluate({"y": [0, 1, 1], "p": [0.5, 2.0, -3.0]}, target="y", pred="p", losses="f1")
+    assert "of its kind" not in str(refusal.value)
+
+
 # standard errors, comparisons, gates -----------------------------------------------------------------------------
 
 

@@ -267,6 +267,17 @@ class Job:
         """Name the two labels of the target, as far as its first rows have just two."""
         return "LABEL" if self._selection.target is None else self._labels_of(self._selection.target)
 
+    def _of_any_class(self) -> str:
+        """Name how the losses asked for take predicted classes, where a parameter makes them."""
+        specs = [
+            other.spec
+            for _, loss in self._query.losses
+            for param in loss.params
+            for other in (loss.bind(**{param.name: value}) for value in param.alternatives(loss.args[param.name]))
+            if not any(form.decided for form in loss.forms) and any(form.decided for form in other.forms)
+        ]
+        return f"; {' or '.join(specs)} takes predicted classes" if specs else ""
+
     def _labels_of(self, slot: Slot) -> str:
         """Name the two labels of a column, as far as its first rows have just two."""
         words = first_words(self._tables, Slot(slot.table, slot.columns[:1]))
@@ -764,7 +775,7 @@ class Job:
         if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
             raise UsageError(
                 f"{self._tables[target.table].label}: the target {printable(target.columns[0])!r} holds text; "
-                f"--positive-label {self._two_labels()} says which label is 1"
+                f"--positive-label {self._two_labels()} says which label is 1{self._of_any_class()}"
             )
         return TargetRule(
             positive=positive,
@@ -889,7 +900,7 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> s
 
 def _kin(question: Question, role: str, row: Array, activation: str) -> str:
     """Name losses of the same family that admit a row, where a loss has bounds of its own."""
-    if not isinstance(question.form.roles[role], Interval):
+    if not isinstance(question.form.roles[role], Interval) or question.loss.direction == "max":  # no score is another
         return ""
     names = [
         loss.name
