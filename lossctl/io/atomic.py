@@ -148,10 +148,17 @@ def write_text(path: str, text: str | Iterator[str]) -> None:
 
 
 def append_text(path: str, text: str | Iterator[str]) -> None:
-    """Add a text, or its pieces, to the end of a file, after a blank line if there is something in it."""
+    """Add a text, or its pieces, to the end of a file, after a blank line if it holds something; or add nothing."""
+    addition = text if isinstance(text, str) else "".join(text)
     try:
-        with open(path, "a", encoding="utf-8", newline="") as file:
-            file.writelines(["\n"] if file.tell() else [])
-            file.writelines([text] if isinstance(text, str) else text)
+        with open(path, "ab", buffering=0) as file:
+            size = file.tell()
+            content = memoryview(("\n" * bool(size) + addition).encode())
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:
+                file.truncate(size)
+                raise
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from None

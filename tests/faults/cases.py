@@ -246,8 +246,34 @@ def streams() -> Iterator[Case]:
     yield Case(group, "| a late reader", f"{plain} | (sleep 1; cat); exit ${{PIPESTATUS[0]}}", (0,), like=plain)
 
 
+def limits() -> Iterator[Case]:
+    """Files that must not grow, few descriptors, and signals that a parent ignores or that kill."""
+    group = "7 limits and signals"
+    small = "(ulimit -f 0; lossctl {}); c=$?; ls out.* 2> /dev/null && exit 99; exit $c"
+    for name, (command, says) in {
+        "-o": (f"eval rows.csv {MSE} -o json:out.json", "out.json"),
+        "--rows-out": (f"eval rows.csv {MSE} --rows-out out.parquet", "out.parquet"),
+        "--rows-out of CSV": (f"eval rows.csv {MSE} --rows-out out.csv", "out.csv"),
+        "--save-baseline": ("check rows.csv -t y -p p --max mse=99 --save-baseline out.json", "out.json"),
+        "standard input": (f"eval - {MSE} < rows.csv", "standard input"),
+    }.items():
+        yield Case(group, f"no room: {name}", small.format(command), (3,), says)
+    plain = f"lossctl eval rows.csv {MSE}"
+    yield Case(group, "ten descriptors", f"ulimit -n 10; {plain}", (0,), like=plain)
+    yield Case(
+        group, "ten descriptors, standard input", f"ulimit -n 10; lossctl eval - {MSE} < rows.csv", (0,), like=plain
+    )
+    for name in ("HUP", "INT", "TERM"):
+        script = f"trap '' {name}; {plain} & sleep 0.3; kill -{name} $!; wait $!"
+        yield Case(group, f"{name} that a parent ignores", script, (0,), like=plain)
+    summary = "GITHUB_STEP_SUMMARY=out.md lossctl eval rows.csv -t y -p p -l mse -f value -o md:out.md"
+    script = f"cp old.txt out.md; (ulimit -f 0; {summary}); c=$?; cmp old.txt out.md || exit 99; exit $c"
+    yield Case(group, "no room: a summary that is added to", script, (3,), "out.md")
+
+
 def single() -> Iterator[Case]:
     """All cases of one run each."""
     yield from no_files()
     yield from outputs()
     yield from streams()
+    yield from limits()
