@@ -30,7 +30,7 @@ class IpcTable(FileTable):
             with self.source.file() as file, opened(file, options=options) as reader:
                 yield reader
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            self.source.unchanged()
+            self.source.unchanged(error)
             reason = printable(str(error).strip().partition("\n")[0])
             raise DataError(f"{self.label}: the Arrow file is damaged: {reason}") from None
 

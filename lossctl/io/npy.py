@@ -148,7 +148,7 @@ class NpyTable(FileTable):
         except DataError:
             raise
         except (ValueError, OSError) as error:
-            self.source.unchanged()
+            self.source.unchanged(error)
             raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
         self.source.unchanged()
 

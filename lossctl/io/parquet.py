@@ -367,6 +367,7 @@ class ParquetTable(FileTable):
                 if length > len(tail):
                     tail = file.read_at(length, size - length)
         except OSError as error:
+            self.source.unchanged(error)
             raise DataError(f"{self.label}: {explained(error)}") from None
         try:
             return read_footer(tail[-length:-8], size - length)
@@ -384,6 +385,7 @@ class ParquetTable(FileTable):
                 reader.open(file)
                 return reader.metadata
         except (pa.ArrowException, OSError) as error:
+            self.source.unchanged(error)
             raise DataError(f"{self.label}: not a readable Parquet file: {first_line(error)}") from None
 
     @cached_property
@@ -448,7 +450,7 @@ class ParquetTable(FileTable):
         except StopIteration:
             raise DataError(f"{self.label}: the file is damaged: it has fewer rows than its footer says") from None
         except (pa.ArrowException, OSError) as error:
-            self.source.unchanged()
+            self.source.unchanged(error)
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
         self.source.unchanged()
 

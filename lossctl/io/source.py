@@ -61,6 +61,7 @@ class Source:
         except OSError as error:
             raise DataError(f"{self.label}: {explained(error)}") from None
         self.start = start
+        self.failure = ""
         self.stamp = _stamp(status)
         self.size = status.st_size
         self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "text")
@@ -116,11 +117,17 @@ class Source:
         try:
             with self.stream() as stream:
                 return JSON_START.match(stream.read(SNIFFED)) is not None
-        except (OSError, UnicodeDecodeError):  # whoever reads it says what is wrong
+        except UnicodeDecodeError:  # whoever reads it says what is wrong
             return False
+        except OSError as error:
+            self.unchanged(error)
+            return False  # as above
 
-    def unchanged(self) -> None:
+    def unchanged(self, error: Exception | None = None) -> None:
         """Raise DataError if the file is no longer the one that was opened, or has been written to.
+
+        error: what reading came upon. If the machine failed, as a disk does, that is raised, and whenever this is asked
+        again: the reader that came upon it may only have tried.
 
         Asked whenever it is opened and after the last row is read, so that all that was read is of one file: whoever
         puts another one in its place and takes it back, or restores the time of the last change, changes the `ctime`.
@@ -131,6 +138,10 @@ class Source:
             stamp = None
         if stamp != self.stamp:
             raise DataError(f"{self.label}: the file changed while it was read; run again on a file at rest")
+        if isinstance(error, OSError) and error.errno is not None:  # none where Arrow finds contents wrong
+            self.failure = explained(error)
+        if self.failure:
+            raise DataError(f"{self.label}: {self.failure}")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -140,7 +151,7 @@ class Source:
         except UnicodeDecodeError as error:
             raise DataError(f"{self.label}: it begins as {error.encoding} text, but is none: {error.reason}") from None
         except OSError as error:
-            self.unchanged()
+            self.unchanged(error)
             raise DataError(f"{self.label}: {explained(error)}") from None
 
 
