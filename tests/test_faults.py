@@ -76,6 +76,7 @@ FAULTS = {fault.name: fault for fault in [*OUTPUTS, *READS]}
     [
         ("lossctl.toml", "newfstatat", 1, "refused"),
         ("eval rows.csv.gz", "read", 2, "refused"),
+        ("validate", "lseek", 4, "refused"),  # of a trial
         ("--rows-out", "write", 0, "refused"),
         ("-o over a file", "rename", -1, "refused"),
         ("-o over a file", "close", -1, "right"),

@@ -40,6 +40,8 @@ COMPRESSED: Final = ("gzip", "bz2", "zstd")
 # a CSV header may begin with {, too
 JSON_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\[[ \t\r\n]*)?\{[ \t\r\n]*(?:[\"}]|\Z)")
 SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
+# what Arrow says of the machine without a number; its other errors that have none are of contents
+FAILURES: Final = ("lseek failed", "error stat()ing file", "error closing file")
 STEP: Final = 1 << 20  # bytes read at a time
 
 
@@ -137,8 +139,8 @@ class Source:
         except OSError:
             stamp = None
         if stamp != self.stamp:
-            raise DataError(f"{self.label}: the file changed while it was read; run again on a file at rest")
-        if isinstance(error, OSError) and error.errno is not None:  # none where Arrow finds contents wrong
+            self.failure = "the file changed while it was read; run again on a file at rest"
+        elif isinstance(error, OSError) and (error.errno is not None or str(error).startswith(FAILURES)):
             self.failure = explained(error)
         if self.failure:
             raise DataError(f"{self.label}: {self.failure}")

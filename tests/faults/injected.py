@@ -50,6 +50,8 @@ READS: Final = [
     Fault("join", "", "lossctl eval rows.csv b=preds.csv -t y -p p --id k -l mse -f value", "preds.csv"),
     Fault("standard input", "", f"lossctl eval - {MSE} < rows.csv", "rows.csv", says="standard input"),
     Fault("validate", "", "lossctl validate rows.csv -t y -p p -f json", "rows.csv"),
+    Fault("validate of Parquet", "", "lossctl validate rows.parquet -t y -p p -f json", "rows.parquet"),
+    Fault("validate of an archive", "", "lossctl validate rows.npz -t y -p p -f json", "rows.npz"),
     Fault("choose", "", "lossctl losses choose rows.csv -t y -f json", "rows.csv"),
     Fault("--config", "", "lossctl eval rows.csv --config settings.toml", "settings.toml"),
     Fault("lossctl.toml", "cp settings.toml lossctl.toml; ", "lossctl eval rows.csv", "lossctl.toml"),
