@@ -838,6 +838,12 @@ def test_what_may_be_left_out_is_a_rule_of_its_own(limit: str | int | None, verd
             check(silent(20), target="y", pred="p", max="mae=1", max_dropped=wrong)
 
 
+def test_a_slice_whose_weights_are_all_zero_is_not_too_small_but_undefined() -> None:
+    data = {**silent(0), "w": np.where(silent(0)["g"] == "y", 0.0, 1.0)}
+    report = check(data, target="y", pred="p", weight="w", by="g", max_slice="mae=1")
+    assert (report.verdict, statuses(report)["mae.max-slice@g=y"]) == ("fail", "undefined")
+
+
 def test_a_slice_is_as_large_as_before_rows_were_left_out() -> None:
     data = silent(20)
     data["p"] = np.where(data["g"] == "y", np.where(np.isnan(data["p"]), np.nan, 9.0), 0.1)

@@ -208,7 +208,7 @@ def answer(
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
     own_rows = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
-    if own_rows and (design is not None or rows_out is not None):
+    if own_rows and (design is not None or rows_out is not None or inspect is not None):
         query.tell("rows that lack a value of one output are left out for all of them, so that all have the same rows")
         own_rows = False
     questions: list[Question] = []

@@ -253,8 +253,9 @@ def _too_few(case: RuleCase, cell: Cell, terms: Terms) -> str:
 
     Rows count that have weight. Those of a slice that were left out count, too, lest leaving out hides a slice.
     """
-    rows = cell.rows if cell.weighted_rows is None else cell.weighted_rows
-    noun = "row" if cell.weighted_rows is None else "row with weight"
+    by_weight = cell.weighted_rows is not None and math.isfinite(cell.value)
+    rows = cell.weighted_rows if by_weight and cell.weighted_rows is not None else cell.rows
+    noun = "row with weight" if by_weight else "row"
     effective = "" if cell.effective is None else f", worth {cell.effective:.3g} of equal weight"
     size = rows + terms.left_out.get(tuple(case.slice.items()), 0)
     if case.slice and size < terms.min_slice and not math.isinf(cell.value):

@@ -160,11 +160,11 @@ class Slicing:
             f', "slice": {{{", ".join(slice_)}}}, "n": {rows}, "weight_sum": {weight}, "value": '
             for rows, weight, *slice_ in zip(self.rows[here].tolist(), weights, *fields, strict=True)
         ]
-        ends = [
-            "".join(slice_) + f'", "n_weighted": {ENCODE(rows)}, "n_effective": {ENCODE(effective)}}}'
-            for slice_, (rows, effective) in zip(zip(*signed, strict=True), map(self.counts, places), strict=True)
-        ]
-        return begins, ends
+        end = '", "n_weighted": {}, "n_effective": {}}}'
+        counts = [end.format("null", "null")] * len(places)
+        if self.weighted_rows is not None:
+            counts = [end.format(*map(ENCODE, self.counts(place))) for place in places]
+        return begins, ["".join(words) for words in zip(*signed, counts, strict=True)]
 
 
 @dataclass(frozen=True)
