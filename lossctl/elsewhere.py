@@ -16,6 +16,7 @@ EXACT: Final = ("torch", "keras", "optax", "scikit-learn", "torchmetrics", "XGBo
 CALL: Final = re.compile(r"(?P<sign>[-\d].*[-+*] ?|-)?(?P<function>[\w.:@-]*[A-Za-z][\w.:@-]*)(?:\((?P<words>.*)\))?")
 WORD: Final = re.compile(r"(\w+)=(?!True|False|None)([A-Za-z_]\w*)(?=[,)]|$)")
 GENERAL: Final = ("regression", "error", "binary", "multiclass", "total")  # words that are names of functions, too
+OTHER_DEFAULT: Final = "by default"  # in the note of a claim whose parameters the library sets otherwise
 NEGATED: Final = "neg"  # before the names of scikit-learn's scorers
 
 # names that no library has for one number, by what they may mean; written as `joined` does
@@ -28,6 +29,24 @@ MEANT: Final[Mapping[str, str]] = {
 }
 # names that no loss claims, by the reason
 NOT_HERE: Final[Mapping[str, str]] = {
+    "lossctl does not have this score; precision, recall, f1, mcc and balanced_accuracy are near": """
+        fbeta fbetascore f f2 specificity selectivity tnr truenegativerate fpr negativepredictivevalue npv
+        precisionatfixedrecall recallatfixedprecision precisionatrecall recallatprecision sensitivityatspecificity
+        specificityatsensitivity binaryeer multiclasseer multilabeleer eer positivelikelihoodratio
+        negnegativelikelihoodratio jaccardmacro jaccardmicro jaccardsamples jaccardweighted f1samples precisionsamples
+        recallsamples wkappa totalf1 informedness youden gmean""",
+    "lossctl does not have this score; roc_auc and average_precision are near": """
+        logauc aucmu aucmulticlass aucpr prauc praucmulticlass queryauc queryaucmulticlass partialauc ks gains lift""",
+    "it is 2 x roc_auc - 1": """
+        normalizedgini normalizedginimulticlass gini somersd""",
+    "lossctl does not have this score of lists; ndcg, map and mrr are near": """
+        dcg dcgscore filtereddcg err pre precisionat recallat retrievalfallout retrievalhitrate retrievalprecision
+        retrievalrprecision retrievalrecall retrievalrecallatfixedprecision hitrate averagegain pairaccuracy hit
+        xendcgmart""",
+    "it is the share of residuals above a size, which lossctl does not have": """
+        numerrors""",
+    "it compares sums, or counts of a group, not rows": """
+        ctrfactor groupquantile loglikelihoodofprediction""",
     "it has weights of its own, which a table of predictions does not hold": """
         adaptivelogsoftmaxwithloss linearcrossentropyloss linearcrossentropy""",
     "it aligns sequences, which a table of predictions does not hold": """
@@ -69,7 +88,7 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "it learns from an interval or a censored time of a parametric law": """
         survival:aft aftnloglik survivalaft intervalregressionaccuracy""",
     "it ranks pairs while it trains, with weights of its own": """
-        lambdamart yetirank stochasticfilter stochasticrank pfound""",
+        rank:map lambdamart yetirank stochasticfilter stochasticrank pfound""",
     "it is not here; log_cosh, huber and cauchy are of its kind": """
         fair fairloss""",
     "it is not here; mape, rmsle and maape are of its kind": """
@@ -107,6 +126,11 @@ class Lead:
         """Whether it speaks of a function as it is, its arguments being at most the parameters of the loss."""
         return not self.sign and not WORD.sub("", self.words).strip(" ,")
 
+    @property
+    def same(self) -> bool:
+        """Whether the function as it is gives the number of the loss as it is, by the defaults of both."""
+        return self.plain and self.peer.same and OTHER_DEFAULT not in self.peer.note
+
     def __str__(self) -> str:
         peer = replace(self.peer, name=self.name, also=())
         return f"{peer.library}: {peer.words(self.loss.name)}"
@@ -126,22 +150,22 @@ class Names:
                         self._leads.setdefault(joined(function), []).append(lead)
 
     def leads(self, name: str) -> list[Lead]:
-        """Return the claims that speak of a name, with or without `_score`: of the function as it is, where some do."""
+        """Return the claims of a name, with or without `_score`, `_loss`: of the function as it is where some are."""
         word = joined(name)
-        leads = self._leads.get(word) or self._leads.get(f"{word}score") or self._leads.get(word.removesuffix("score"))
-        plain = [lead for lead in leads or [] if lead.plain]
-        return plain or leads or []
+        spellings = (word, f"{word}score", f"{word}loss", word.removesuffix("score"))
+        leads = [lead for spelling in dict.fromkeys(spellings) for lead in self._leads.get(spelling, [])]
+        return [lead for lead in leads if lead.plain] or leads
 
     def loss(self, name: str) -> str | None:
         """Return the loss that a name is: where all that is claimed of the function as it is says so."""
         leads = [lead for lead in self._leads.get(joined(name), []) if lead.plain and lead.peer.library in EXACT]
-        losses = {lead.loss.name if lead.peer.same else None for lead in leads}
+        losses = {lead.loss.name if lead.same else None for lead in leads}
         return losses.pop() if len(losses) == 1 and joined(name) not in GENERAL else None
 
     def other(self, name: str) -> bool:
         """Whether a library writes a name so, capitals and all, and means a number that no loss has without words."""
         leads = [lead for lead in self.leads(name) if lead.function == bare(name)]
-        return bool(leads) and not all(lead.peer.same and lead.plain for lead in leads)
+        return bool(leads) and not all(lead.same for lead in leads)
 
     def advice(self, name: str) -> str:
         """Say what gives the number of a name, or why nothing does; nothing for a name of no library."""

@@ -222,7 +222,8 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
         scikit-learn  1 - jaccard_score(average='samples', zero_division=1)  # hard masks
         scikit-learn  1 - jaccard_score(average='micro')  = iou_mask:over=set  # hard masks, not all empty
         torchmetrics  1 - jaccard_index                     ≠ of masks cut at 0.5, over the whole set
-        keras         1 - metrics.BinaryIoU  ≠ of masks cut at 0.5, the mean over foreground and background
+        keras         1 - metrics.BinaryIoU | 1 - metrics.OneHotIoU | 1 - metrics.MeanIoU | 1 - metrics.OneHotMeanIoU
+            ≠ of masks cut at 0.5, the mean over foreground and background
         permetrics    1 - JSI                               ≠ of class labels
         segmentation-models-pytorch  JaccardLoss(mode='binary')  = iou_mask:over=set --activation sigmoid
             # 0 where no target has foreground

@@ -345,6 +345,13 @@ def roc_auc(*, average: AreaAverage = "macro", multi_class: Strategy = "ovr", ze
     Also: auc, auroc, roc_auc_score, area_under_roc, auc_roc, c_statistic
     Elsewhere:
         scikit-learn  roc_auc_score  # one class only is NaN there, too
+        scikit-learn scorer  roc_auc_ovr                # of probabilities of classes
+        scikit-learn scorer  roc_auc_ovo                = roc_auc:multi_class=ovo
+        scikit-learn scorer  roc_auc_ovr_weighted       = roc_auc:average=weighted
+        scikit-learn scorer  roc_auc_ovo_weighted       = roc_auc:multi_class=ovo,average=weighted
+        XGBoost       auc  # of flags; float32
+        LightGBM      auc  # of flags; float32
+        CatBoost      AUC  # of flags; float32
     """
     return area_recipe(
         auc,

@@ -313,6 +313,8 @@ def accuracy(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Also: acc, accuracy_score, categorical_accuracy, sparse_categorical_accuracy, subset_accuracy, exact_match
     Elsewhere:
         scikit-learn  accuracy_score              # of the decided labels
+        keras         metrics.BinaryAccuracy  # of flags; of one output; float32 throughout
+        CatBoost      Accuracy                # of the decided labels
     """
     return right(batch, threshold=threshold)
 
@@ -333,6 +335,7 @@ def balanced_accuracy(*, threshold: Threshold = 0.5, zero_division: ZeroDivision
     Also: balanced_accuracy_score, bacc
     Elsewhere:
         scikit-learn  balanced_accuracy_score  # of the decided labels
+        CatBoost      1 - BalancedErrorRate      # of flags
     """
     return of_classes(table_of(balanced_of, zero_division), f"one class alone was observed; {AS_ZERO}")
 
@@ -362,6 +365,12 @@ def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_d
     Elsewhere:
         scikit-learn  precision_score                        # of the decided labels; 0 where it is not defined
         torchmetrics  binary_precision                       # 0 where it is not defined; its quotient is float32
+        scikit-learn  precision_score(average='macro') | precision_macro
+            = precision:average=macro  # 0 where it is not defined
+        scikit-learn  precision_score(average='micro') | precision_micro
+            = precision:average=micro  # 0 where it is not defined
+        scikit-learn  precision_score(average='weighted') | precision_weighted
+            = precision:average=weighted  # 0 where it is not defined
     """
     of_yes, of_class = "no answer is yes", "a class that occurs is never the answer"
     return of_rate(precision_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -383,6 +392,12 @@ def recall(*, average: str, threshold: float, zero_division: float | None) -> Re
     Elsewhere:
         scikit-learn  recall_score                           # of the decided labels; 0 where it is not defined
         torchmetrics  binary_recall                          # 0 where it is not defined; its quotient is float32
+        scikit-learn  recall_score(average='macro') | recall_macro
+            = recall:average=macro  # 0 where it is not defined
+        scikit-learn  recall_score(average='micro') | recall_micro
+            = recall:average=micro  # 0 where it is not defined
+        scikit-learn  recall_score(average='weighted') | recall_weighted
+            = recall:average=weighted  # 0 where it is not defined
     """
     of_yes, of_class = "no yes was observed", "a class that is an answer was never observed"
     return of_rate(recall_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -404,6 +419,12 @@ def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe
     Elsewhere:
         scikit-learn  f1_score                               # of the decided labels; 0 where it is not defined
         torchmetrics  binary_f1_score                        # 0 where it is not defined; its quotient is float32
+        scikit-learn  f1_score(average='macro') | f1_macro
+            = f1:average=macro  # 0 where it is not defined
+        scikit-learn  f1_score(average='micro') | f1_micro
+            = f1:average=micro  # 0 where it is not defined
+        scikit-learn  f1_score(average='weighted') | f1_weighted
+            = f1:average=weighted  # 0 where it is not defined
     """
     of_yes, of_class = "no yes was observed, and none is an answer", "a label has no yes, and none is an answer"
     return of_rate(f1_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -424,6 +445,7 @@ def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Re
     Source: Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006
     Also: matthews_corrcoef, matthews_correlation, phi_coefficient
     Elsewhere:
+        CatBoost      MCC                    # of the decided labels
         scikit-learn  matthews_corrcoef  # of the decided labels; 0 where it is not defined
     """
     return of_classes(table_of(mcc_of, zero_division), f"all rows are of one class, or all answers are one; {AS_ZERO}")
@@ -443,6 +465,7 @@ def kappa(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> 
     Source: Cohen 1960, doi:10.1177/001316446002000104
     Also: cohen_kappa, cohen_kappa_score, cohens_kappa
     Elsewhere:
+        CatBoost      Kappa                  # of the decided labels
         scikit-learn  cohen_kappa_score  # of the decided labels
     """
     return of_classes(
@@ -467,6 +490,8 @@ def top_k_accuracy(
     Also: top_k_accuracy_score
     Elsewhere:
         scikit-learn  top_k_accuracy_score(k=k)  # of equal columns it takes the last
+        keras         metrics.SparseTopKCategoricalAccuracy(k=k) | metrics.TopKCategoricalAccuracy
+            # 5 by default; without tied scores; float32 throughout
     """
     columns = batch.pred if batch.activation == "relu" else batch.raw  # no other activation makes ties in a row
     observed_column, places = pick(batch, columns), np.arange(len(columns))[:, np.newaxis]
@@ -525,6 +550,7 @@ def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa
     Source: Manning, Raghavan & Schütze 2008, Introduction to Information Retrieval, 8.4
     Also: retrieval_map
     Elsewhere:
+        LightGBM      map | mean_average_precision  # a list without a relevant row is 1
         scikit-learn  label_ranking_average_precision_score   = map:empty=1  # one list for each row of its arrays
     """
     first, of_row = starts(batch), set_of(batch)

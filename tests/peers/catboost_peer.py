@@ -86,7 +86,7 @@ COLUMNS = (
 )
 OUTCOMES = (
     *("Logloss", "CrossEntropy", "BrierScore", "Focal", "MultiClass", "MultiClassOneVsAll"),
-    *("HingeLoss", "ZeroOneLoss", "HammingLoss"),
+    *("HingeLoss", "ZeroOneLoss", "HammingLoss", "Accuracy", "BalancedErrorRate", "MCC", "Kappa", "AUC"),
 )
 ADAPTERS = {
     **{name: metric(name) for name in COLUMNS},

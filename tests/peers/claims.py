@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from lossctl.core.domain import Whole
 from lossctl.core.loss import Loss, Peer
+from lossctl.elsewhere import OTHER_DEFAULT
 from lossctl.errors import LossctlError
 from lossctl.registry import loss_of, losses
 from tests.peers.adapter import DOUBLE, SINGLE, Adapter, NotTaken, Rows
@@ -39,6 +42,8 @@ LIBRARIES: Mapping[str, str] = {  # as claims write them -> the module here
     "pycox": "pycox_peer",
     "torchsurv": "torchsurv_peer",
 }
+DEFAULTED = re.compile(r"\w+=(?!True|False|None)[A-Za-z_]\w*(, )?")
+FEW = 3
 ROUNDING = {DOUBLE: 1e-14, SINGLE: 4e-7}  # by tolerance, absolute: what is left where a library's own terms cancel
 
 
@@ -196,7 +201,24 @@ def tried(claim: Claim, seeds: int = SEEDS) -> Verdict:
     wrong = [difference for difference, same, _ in found if not same] or [difference for difference, _, _ in found]
     worst = max(wrong, key=lambda difference: difference.size, default=None)
     edges = all(same or edge for _, same, edge in found)
-    return Verdict(claim, cases, agree, worst, refused, edges, _fault(claim, cases, agree, worst))
+    wrong_claim = _fault(claim, cases, agree, worst) or _default_fault(claim, bound[0], single)
+    return Verdict(claim, cases, agree, worst, refused, edges, wrong_claim)
+
+
+def _default_fault(claim: Claim, ours: Loss, single: bool) -> str:
+    """Say so where a claim leaves parameters open that the library sets otherwise by default."""
+    open_words = symbols(claim.peer.name)
+    if not open_words or not claim.peer.same or OTHER_DEFAULT in claim.peer.note:
+        return ""
+    plain = replace(claim, peer=replace(claim.peer, name=DEFAULTED.sub("", claim.peer.name)))
+    for one in islice(inputs(ours, claim.peer.activation, 1), FEW):
+        try:
+            pair = compared(plain, ours, replace(one, rows=one.rows.in_single) if single else one)
+        except Exception:  # the library wants the parameter, or refuses the input
+            return ""
+        if pair is not None and not pair[1] and held(claim.peer.note, one) and one.rows.weight is None:
+            return f"by default it is another number, in {one.origin}: ours {pair[0].ours!r}, theirs {pair[0].theirs!r}"
+    return ""
 
 
 def _fault(claim: Claim, cases: int, agree: int, worst: Difference | None) -> str:

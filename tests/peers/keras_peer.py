@@ -97,6 +97,8 @@ ADAPTERS = {
     **{name: loss(name, masks) for name in ("Dice", "Tversky")},
     "RootMeanSquaredError": metric("RootMeanSquaredError", tables, weighted=True),
     "Circle": Adapter(_circle, tolerance=SINGLE),
+    "BinaryAccuracy": metric("BinaryAccuracy", flags, weighted=True),
+    "SparseTopKCategoricalAccuracy": metric("SparseTopKCategoricalAccuracy", labels, weighted=True),
     "BinaryIoU": metric("BinaryIoU", tables),
     "R2Score": metric("R2Score", tables, weighted=True),
     "PearsonCorrelation": metric("PearsonCorrelation", tables),

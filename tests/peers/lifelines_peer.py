@@ -23,4 +23,9 @@ def _log_likelihood(rows: Rows) -> Any:
     return fitter.log_likelihood_
 
 
-ADAPTERS = {"log_likelihood_": Adapter(_log_likelihood)}
+def _concordance(rows: Rows) -> Any:
+    columns = (rows.line("target"), rows.line("pred"), rows.line("event") > 0.0)
+    return lifelines.utils.concordance_index(*columns)
+
+
+ADAPTERS = {"concordance_index": Adapter(_concordance), "log_likelihood_": Adapter(_log_likelihood)}

@@ -49,8 +49,13 @@ def _ndcg(rows: Rows) -> float:
 
 COLUMNS = (
     *("l2", "l1", "rmse", "quantile", "mape", "huber", "poisson", "gamma", "gamma_deviance", "tweedie", "r2"),
-    *("binary_logloss", "binary_error", "cross_entropy"),
+    *("binary_logloss", "binary_error", "cross_entropy", "auc"),
 )
+
+
+def _map(rows: Rows) -> float:
+    need(bool(np.isin(rows.target, (0.0, 1.0)).all()))
+    return evaluated("map", rows.line("target"), line(rows), None, sizes(rows), eval_at=[max(sizes(rows))])
 
 
 def _kullback_leibler(rows: Rows) -> float:
@@ -69,5 +74,6 @@ ADAPTERS = {
     **{name: classes(name) for name in ("multi_logloss", "multi_error")},
     "kullback_leibler": Adapter(_kullback_leibler, weighted=True, tolerance=SINGLE, single=True),
     "cross_entropy_lambda": Adapter(_by_weight, tolerance=SINGLE, single=True),
+    "map": Adapter(_map, tolerance=SINGLE, single=True),
     "ndcg": Adapter(_ndcg, tolerance=SINGLE, single=True),
 }

@@ -115,7 +115,9 @@ def table() -> str:
     lines = [f"{library}\t{name}\t{said.kind}\t{said.text}" for library, name, said in answers]
     for library in LIBRARIES:
         counts = Counter(said.kind for where, _, said in answers if where == library)
-        lines.append(f"{library}: {sum(counts.values())} names, {', '.join(f'{n} {kind}' for kind, n in counts.items())}")
+        lines.append(
+            f"{library}: {sum(counts.values())} names, {', '.join(f'{n} {kind}' for kind, n in counts.items())}"
+        )
     return "\n".join(lines)
 
 

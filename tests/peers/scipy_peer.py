@@ -66,6 +66,8 @@ ADAPTERS = {
     "norm.logpdf": _log_density("norm"),
     "laplace.logpdf": _log_density("laplace"),
     "pearsonr": _columns(lambda target, pred: stats.pearsonr(target, pred).statistic),
+    "spearmanr": _columns(lambda target, pred: stats.spearmanr(target, pred).statistic),
+    "kendalltau": _columns(lambda target, pred: stats.kendalltau(target, pred).statistic),
     "correlation": _columns(distance.correlation),
     "cosine": vectors(distance.cosine),
     "entropy": rows_of_shares(stats.entropy),

@@ -119,6 +119,18 @@ def _ndcg(rows: Rows, **words: Any) -> Any:
     return np.mean([float(number) for number in lists])
 
 
+def _by_list(name: str) -> Adapter:
+    """A score of one list whose targets are yes or no."""
+
+    def call(rows: Rows, **words: Any) -> Any:
+        return [
+            float(function(name)(tensor(one.line("pred")), tensor(one.line("target") > 0.0), **words))
+            for one in rows.sets()
+        ]
+
+    return Adapter(call, tolerance=SINGLE)
+
+
 def _masks(name: str) -> Adapter:
     """A score of masks of one class."""
 
@@ -186,6 +198,10 @@ ADAPTERS = {
     **{name: by_task(name) for name in ("accuracy", "hamming_distance", "calibration_error", "jaccard_index")},
     **{name: label_tables(name) for name in ("multilabel_ranking_loss", "multilabel_coverage_error")},
     "retrieval_normalized_dcg": Adapter(_ndcg),
+    **{name: _by_list(name) for name in ("retrieval_reciprocal_rank", "retrieval_average_precision")},
+    **{name: of(name, flags, SINGLE) for name in ("binary_precision", "binary_recall", "binary_f1_score")},
+    **{name: of(name, one, SINGLE) for name in ("spearman_corrcoef", "kendall_rank_corrcoef")},
+    "peak_signal_noise_ratio": of("peak_signal_noise_ratio", both),
     "dice_score": _masks("dice_score"),
     "generalized_dice_score": Adapter(_class_masks, tolerance=SINGLE),
     **{

@@ -60,7 +60,7 @@ def _cox(rows: Rows) -> float:
     return float(np.average(costs, weights=[np.sum(one.line("event") > 0.0) for one in strata]))
 
 
-COLUMNS = ("rmse", "mae", "mape", "mphe", "rmsle", "logloss", "error")
+COLUMNS = ("rmse", "mae", "mape", "mphe", "rmsle", "logloss", "error", "auc")
 ADAPTERS = {
     **{name: metric(name) for name in COLUMNS},
     **{name.replace("-", "_"): metric(name) for name in ("poisson-nloglik", "gamma-deviance", "gamma-nloglik")},
