@@ -150,10 +150,10 @@ class Names:
                         self._leads.setdefault(joined(function), []).append(lead)
 
     def leads(self, name: str) -> list[Lead]:
-        """Return the claims of a name, with or without `_score`, `_loss`: of the function as it is where some are."""
+        """Return the claims of a name, with or without `_score`: of the function as it is where some are."""
         word = joined(name)
-        spellings = (word, f"{word}score", f"{word}loss", word.removesuffix("score"))
-        leads = [lead for spelling in dict.fromkeys(spellings) for lead in self._leads.get(spelling, [])]
+        spellings = (word, f"{word}score", word.removesuffix("score"))
+        leads = next((self._leads[spelling] for spelling in spellings if spelling in self._leads), [])
         return [lead for lead in leads if lead.plain] or leads
 
     def loss(self, name: str) -> str | None:
@@ -163,9 +163,8 @@ class Names:
         return losses.pop() if len(losses) == 1 and joined(name) not in GENERAL else None
 
     def other(self, name: str) -> bool:
-        """Whether a library writes a name so, capitals and all, and means a number that no loss has without words."""
-        leads = [lead for lead in self.leads(name) if lead.function == bare(name)]
-        return bool(leads) and not all(lead.same for lead in leads)
+        """Whether what is claimed of a name is another number than that of a loss as it is, at least in one library."""
+        return not all(lead.same for lead in self.leads(name))
 
     def advice(self, name: str) -> str:
         """Say what gives the number of a name, or why nothing does; nothing for a name of no library."""
@@ -175,7 +174,8 @@ class Names:
         for reason, names in (*MEANT.items(), *NOT_HERE.items()):
             if word in names.split():
                 return reason
-        scores = self.leads(word.removeprefix(NEGATED)) if word.startswith(NEGATED) else []
+        function = word.removeprefix(NEGATED)
+        scores = [*self.leads(function), *self.leads(f"{function}loss")] if word.startswith(NEGATED) else []
         leads = [lead for lead in scores if lead.peer.library == "scikit-learn"]
         return f"a scorer that is -1 times this: {_said(leads)}" if leads else ""
 

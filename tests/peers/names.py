@@ -55,7 +55,7 @@ def answer(name: str) -> Answer:
         if "did you mean" in str(error) or message.startswith("`lossctl losses list`"):
             return Answer("unknown", str(error))
         return Answer("suggestion" if CLAIMED.search(message) else "reason", message)
-    return Answer("name" if fold(name) in names() else "alias", loss.spec)
+    return Answer("name" if fold(name.partition("@")[0]) in names() else "alias", loss.spec)
 
 
 CLAIMED: Final = re.compile(r"[\w-]+: [^;]* (=|differs:) ")  # a claim of a library is in the message
