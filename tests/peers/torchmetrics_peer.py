@@ -199,9 +199,6 @@ ADAPTERS = {
     **{name: label_tables(name) for name in ("multilabel_ranking_loss", "multilabel_coverage_error")},
     "retrieval_normalized_dcg": Adapter(_ndcg),
     **{name: _by_list(name) for name in ("retrieval_reciprocal_rank", "retrieval_average_precision")},
-    **{name: of(name, flags, SINGLE) for name in ("binary_precision", "binary_recall", "binary_f1_score")},
-    **{name: of(name, one, SINGLE) for name in ("spearman_corrcoef", "kendall_rank_corrcoef")},
-    "peak_signal_noise_ratio": of("peak_signal_noise_ratio", both),
     "dice_score": _masks("dice_score"),
     "generalized_dice_score": Adapter(_class_masks, tolerance=SINGLE),
     **{
