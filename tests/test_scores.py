@@ -284,6 +284,23 @@ def stderrs(report: Report) -> list[float | None]:
     return [cell.stderr for cell in report.cells] + [comparison.stderr for comparison in report.comparisons]
 
 
+@pytest.mark.parametrize(
+    ("spec", "low"), [("roc_auc", 0.0), ("ap", 0.0), ("kendall", -1.0), ("c_index:events=false", 0.0)]
+)
+def test_an_interval_ends_within_the_score(spec: str, low: float) -> None:
+    data = {"y": [0, 0, 0, 0, 0, 1, 1, 1, 1, 1], "p": [1.0, 2.0, 3.0, 4.0, 6.0, 5.0, 7.0, 8.0, 9.0, 10.0]}
+    [cell] = package.evaluate(data, target="y", pred="p", losses=spec).cells
+    assert cell.interval is not None
+    assert cell.stderr is not None
+    assert cell.method == "logit-t"
+    assert low < cell.interval[0] < cell.value < cell.interval[1] < 1.0
+    logits = [stats.logistic.ppf((x - low) / (1.0 - low)) for x in (cell.value, *cell.interval)]
+    reach = stats.t(9).ppf(0.975) * cell.stderr * (1.0 - low) / ((cell.value - low) * (1.0 - cell.value))
+    assert [logits[0] - logits[1], logits[2] - logits[0]] == pytest.approx([reach, reach], rel=1e-9)
+    [cell] = package.evaluate({"y": [0, 1, 1], "p": [0.0, 1.0, 2.0]}, target="y", pred="p", losses="roc_auc").cells
+    assert (cell.value, cell.interval) == (1.0, None)
+
+
 SPECS = (
     "roc_auc",
     "average_precision",

@@ -67,7 +67,18 @@ OURS: Final = re.compile(
 )
 VARYING: Final = ("forms", "parts", "statistic", "best")
 SHARED: Final = ("forms", "unit", "source", "use", "avoid", "undefined")
-RESOLVED: Final = (*VARYING, "row", "gradient", "raw_gradient", "keeps", "whole", "quantile", "influence", "by_form")
+RESOLVED: Final = (
+    *VARYING,
+    "row",
+    "gradient",
+    "raw_gradient",
+    "keeps",
+    "whole",
+    "quantile",
+    "influence",
+    "bounds",
+    "by_form",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,8 @@ class Recipe:
     keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
     values. whole: (parts and weights, rows sorted by the first part) -> value. quantile: which quantile of its sample
     the value is, if it is one. influence: (the same) -> by how much each row moves the value, so that the sum of
-    squares is its variance. by_form: (form, prediction columns) -> the recipe, where it depends on them.
+    squares is its variance; bounds: between which the value is, for its interval. by_form: (form, prediction columns)
+    -> the recipe, where it depends on them.
     """
 
     parts: tuple[Part, ...]
@@ -86,6 +98,7 @@ class Recipe:
     whole: Callable[..., float] | None = None
     quantile: float | None = None
     influence: Callable[..., Array] | None = None
+    bounds: tuple[float, float] | None = None
     by_form: Callable[[Form, int], Recipe] | None = None
 
 
@@ -95,10 +108,11 @@ def sample(
     undefined: str = "",
     quantile: float | None = None,
     influence: Callable[..., Array] | None = None,
+    bounds: tuple[float, float] | None = None,
 ) -> Recipe:
     """Return the recipe of a function of all values; `undefined` says when it has none."""
     statistic = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
-    return Recipe(parts, statistic, "sample", value, quantile, influence)
+    return Recipe(parts, statistic, "sample", value, quantile, influence, bounds)
 
 
 def peak(part: Part) -> Recipe:

@@ -144,14 +144,14 @@ class Loss:
     formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
     values. parts: per-row quantities. statistic: means -> value (or `peak`, `sample`). quantile: which quantile of its
     sample the value is, if it is one. influence: of a sample, (parts and weights, rows as for its value) -> (rows,) by
-    how much each row moves the value: the sum of their squares is its variance. by_form: the recipe for a form and a
-    number of prediction columns, where it depends on them. row: the per-row loss, if there is one. gradient: its slope
-    with respect to each prediction role; raw_gradient: with respect to the raw outputs under an activation, where the
-    chain rule would lose digits. unit, best, direction: of the value. ranks: whether a better value means a better
-    model. ordered: whether the order of rows counts. elsewhere: what it is called in other libraries, and how to get
-    their number. optimises: what the best predictions are, where `choose` recommends it. undefined: why a row, or a set
-    of rows, has no value. use, avoid: when to take it and when not. resolve: the fields that depend on parameters, from
-    their values. origin: package and version of the plug-in that declares it.
+    how much each row moves the value: the sum of their squares is its variance; bounds: between which it then is.
+    by_form: the recipe for a form and a number of prediction columns, where it depends on them. row: the per-row loss,
+    if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect to the raw
+    outputs under an activation, where the chain rule would lose digits. unit, best, direction: of the value. ranks:
+    whether a better value means a better model. ordered: whether the order of rows counts. elsewhere: what it is called
+    in other libraries, and how to get their number. optimises: what the best predictions are, where `choose` recommends
+    it. undefined: why a row, or a set of rows, has no value. use, avoid: when to take it and when not. resolve: the
+    fields that depend on parameters, from their values. origin: package and version of the plug-in that declares it.
     """
 
     name: str
@@ -173,6 +173,7 @@ class Loss:
     keeps: Literal["moments", "peak", "sample"] = "moments"
     quantile: float | None = None
     influence: Callable[..., Array] | None = None
+    bounds: tuple[float, float] | None = None
     by_form: Callable[[Form, int], Any] | None = None
     row: Part | None = None
     gradient: Gradient | None = None

@@ -32,6 +32,7 @@ from lossctl.stats.estimate import (
     Estimate,
     Estimates,
     about,
+    between,
     combined,
     estimate,
     estimates,
@@ -648,6 +649,8 @@ class Finish:
             stderr = float(spread.stderrs[0])
             if stderr * math.sqrt(spread.units) <= ROUNDING * abs(value):
                 return Estimate(value, 0.0, why=NO_SPREAD)
+            if loss.bounds is not None:
+                return between(value, stderr, spread.quantile(level), loss.bounds, spread.law)
             return about(value, stderr, spread.quantile(level), False, spread.law)
         if loss.quantile is None:
             return Estimate(value, why=NO_CLOSED_FORM)

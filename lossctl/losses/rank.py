@@ -26,6 +26,8 @@ from lossctl.losses.survival import SURVIVAL, had_event
 from lossctl.numerics.array import Array, Mask
 
 Rows = NDArray[Any]
+SHARE: Final = (0.0, 1.0)  # between which a share is
+CORRELATION: Final = (-1.0, 1.0)
 STRICT: Final = ("none", "sigmoid", "tanh", "exp", "softplus")  # activations that keep an order, and make no ties
 
 
@@ -309,7 +311,9 @@ def area_recipe(area: Area, average: str, multi_class: str, empty: float | None,
 
     def made(form: Form, columns: int) -> Recipe:
         of_form = areas(area, form, columns, average, multi_class, empty)
-        return sample(*of_form.parts, value=of_form.value, influence=of_form.influence, undefined=undefined)
+        return sample(
+            *of_form.parts, value=of_form.value, influence=of_form.influence, bounds=SHARE, undefined=undefined
+        )
 
     return replace(made(RANKED, 1), by_form=made)
 
@@ -455,7 +459,14 @@ def spearman() -> Recipe:
         scipy         stats.spearmanr
         torchmetrics  spearman_corrcoef  # it computes in float32
     """
-    return sample(plain_target, plain_pred, value=spearman_of, influence=spearman_influence, undefined=CONSTANT)
+    return sample(
+        plain_target,
+        plain_pred,
+        value=spearman_of,
+        influence=spearman_influence,
+        bounds=CORRELATION,
+        undefined=CONSTANT,
+    )
 
 
 # shares of pairs --------------------------------------------------------------------------------------------------
@@ -523,7 +534,9 @@ def kendall() -> Recipe:
         scipy         stats.kendalltau
         torchmetrics  kendall_rank_corrcoef  # it computes in float32
     """
-    return sample(plain_target, plain_pred, value=kendall_of, influence=kendall_influence, undefined=CONSTANT)
+    return sample(
+        plain_target, plain_pred, value=kendall_of, influence=kendall_influence, bounds=CORRELATION, undefined=CONSTANT
+    )
 
 
 def concordance_sums(lines: Array, *, events: bool) -> tuple[Array, Array, float, float]:
@@ -605,4 +618,6 @@ def c_index(
         scikit-survival  concordance_index_censored
     """
     parts: tuple[Part, ...] = (time_of, had_event, plain_pred) if events else (plain_target, plain_pred)
-    return sample(*parts, value=c_index_of, influence=c_index_influence, undefined="no two rows are comparable")
+    return sample(
+        *parts, value=c_index_of, influence=c_index_influence, bounds=SHARE, undefined="no two rows are comparable"
+    )

@@ -27,7 +27,7 @@ from lossctl.losses.decision import FLAGS, Threshold, decided, decision_forms, t
 from lossctl.losses.forms import DECIDED, DECISION, RESIDUALS, regression
 from lossctl.losses.listwise import LISTS, place
 from lossctl.losses.outcome import has_labels, pick
-from lossctl.losses.rank import RANKED_CLASSES, freed, runs, scaled
+from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, freed, runs, scaled
 from lossctl.losses.regression import by_column, quantile_forms, residual_loss, squared
 from lossctl.numerics.activation import sum_of_others
 from lossctl.numerics.array import Array
@@ -220,10 +220,10 @@ def table_influence(lines: Array, *, table: Table, **_: Any) -> Array:
 
 
 @cache
-def of_sample(table: Table, undefined: str) -> Recipe:
+def of_sample(table: Table, undefined: str, bounds: tuple[float, float]) -> Recipe:
     """Return the recipe of a table of classes."""
     value, influence = partial(table_value, table=table), partial(table_influence, table=table)
-    return sample(observed_class, predicted_class, value=value, influence=influence, undefined=undefined)
+    return sample(observed_class, predicted_class, value=value, influence=influence, bounds=bounds, undefined=undefined)
 
 
 HITS: Final = (True, True), (False, True), (True, False)  # observed and answered yes: hits, falsely given, missed
@@ -249,20 +249,20 @@ def _of_columns(m: Means, table: Table) -> Any:
     return table(*(np.stack(m[first : first + columns]) for first in range(0, len(m), columns)))
 
 
-def of_any_task(table: Callable[[Form, int], Table], undefined: str) -> Recipe:
+def of_any_task(table: Callable[[Form, int], Table], undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
     """Return the recipe of a table that depends on the form and the number of columns."""
 
     def made(form: Form, columns: int) -> Recipe:
         of_form = table(form, columns)
         is_binary = form.name == "binary"
-        return of_columns(of_form, columns, undefined) if is_binary else of_sample(of_form, undefined)
+        return of_columns(of_form, columns, undefined) if is_binary else of_sample(of_form, undefined, bounds)
 
     return replace(made(FLAGS, 1), by_form=made)
 
 
-def of_classes(table: Table, undefined: str) -> Recipe:
+def of_classes(table: Table, undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
     """Return the recipe of a table that is the same for every task of one answer in each row."""
-    return of_any_task(lambda form, columns: table, undefined)
+    return of_any_task(lambda form, columns: table, undefined, bounds)
 
 
 @cache
@@ -448,7 +448,9 @@ def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Re
         CatBoost      MCC                    # of the decided labels
         scikit-learn  matthews_corrcoef  # of the decided labels; 0 where it is not defined
     """
-    return of_classes(table_of(mcc_of, zero_division), f"all rows are of one class, or all answers are one; {AS_ZERO}")
+    return of_classes(
+        table_of(mcc_of, zero_division), f"all rows are of one class, or all answers are one; {AS_ZERO}", CORRELATION
+    )
 
 
 @recipe(forms=decision_forms(DECISION), best=1.0, direction="max")
@@ -469,7 +471,7 @@ def kappa(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> 
         scikit-learn  cohen_kappa_score  # of the decided labels
     """
     return of_classes(
-        table_of(kappa_of, zero_division), f"all rows are of one class, and all answers are it; {AS_ZERO}"
+        table_of(kappa_of, zero_division), f"all rows are of one class, and all answers are it; {AS_ZERO}", CORRELATION
     )
 
 

@@ -202,6 +202,21 @@ def about(value: float, stderr: float, quantile: float, log: bool, method: str) 
     return Estimate(value, stderr, ends, method)
 
 
+def between(value: float, stderr: float, quantile: float, bounds: tuple[float, float], method: str) -> Estimate:
+    """Return the interval of `quantile` standard errors about a value, on its logit between bounds."""
+    low, high = bounds
+    below, above = value - low, high - value
+    if not (below > 0.0 and above > 0.0):
+        return about(value, stderr, quantile, False, method)
+    reach = quantile * stderr * (high - low) / (below * above)
+    odds = math.exp(-min(reach, LARGEST_LOG))
+    ends = (
+        low + (high - low) * (below * odds / (below * odds + above)),
+        high - (high - low) * (above * odds / (above * odds + below)),
+    )
+    return Estimate(value, stderr, ends, f"logit-{method}")
+
+
 def _total_variance(view: View, index: int) -> Fraction | None:
     """Variance of a sum of n rows."""
     spread = covariance_units(view, index, index)
