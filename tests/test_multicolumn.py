@@ -191,6 +191,12 @@ def test_usual_names_of_which_two_may_be_meant(columns: tuple[str, ...], option:
         package.evaluate({name: [1.0, 2.0] for name in columns}, losses="mae")
 
 
+def test_a_column_that_is_left_is_taken_beside_one_that_is_given() -> None:
+    data = {"y": [1.0, 2.0], "score": [1.0, 3.0]}
+    assert package.evaluate(data, target="score", losses="mae").cells[0].value == 0.5
+    assert package.evaluate(data, pred="y", losses="mae").cells[0].value == 0.5
+
+
 @pytest.mark.parametrize("pattern", ["?", "*", "[a-z]", "[!0-9]", "NAME=*"])
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "npz"])
 def test_a_pattern_does_not_mean_the_target(tmp_path: Path, suffix: str, pattern: str) -> None:

@@ -120,9 +120,7 @@ class _Selector:
             twice = next(name for name in selection.models if selection.models.count(name) > 1)
             raise UsageError(f"two models are called {printable(twice)!r}; name them with NAME=")
         if "target" in needed:
-            text = request.target or default_column(
-                self.base, TARGET_NAMES, "-t", selection.notes, request.key, self._preds()
-            )
+            text = request.target or self._default(self.base, TARGET_NAMES, "-t", self._preds(), bool(request.preds))
             selection.target, selection.target_pattern = Slot(self.place, find(self.base, text)), text
             perfect = [model for model, roles in selection.slots.items() if roles.get("pred") == selection.target]
             way = f"; a file of the truth alone goes to --targets {self.base.label}" if len(self.files) > 1 else ""
@@ -157,6 +155,32 @@ class _Selector:
             return tuple(Slot(self.place, (column,)) for column in find(self.base, text))
         return tuple(chain.from_iterable([binned[word]] if word in binned else self._slicing(word) for word in words))
 
+    def _default(
+        self, table: Table, candidates: Sequence[str], option: str, others: Sequence[str], others_given: bool
+    ) -> str:
+        """Return the only column but for keys and others, or that of a usual name; UsageError for none or several.
+
+        others: columns of the other role. others_given: whether an option says so; else one that is left is not taken
+        if it might be one of them.
+        """
+        values = [name for name in table.names if name not in self.request.key]
+        if len(values) == 1:
+            return values[0]
+        values = [name for name in values if name not in others]
+        present = usual(candidates, values)
+        doubtful = not others_given and bool(usual((*TARGET_NAMES, *PRED_NAMES), values))
+        if len(values) == 1 and not present and not doubtful:
+            self.selection.notes.append(f"{option} {values[0]} (the only column without a role)")
+            return values[0]
+        if len(present) != 1:
+            names = listed([printable(name) for name in table.names])
+            several = f"; {listed(list(map(printable, present)))} are usual names" if present else ""
+            ways = " or ".join(f"{option} {shlex.quote(printable(name))}" for name in (present or values)[:MOST_WAYS])
+            way = f" ({ways})" if ways and len(present or values) <= MOST_WAYS else ""
+            raise UsageError(f"{table.label}: say which column is meant with {option}{way}; it has {names}{several}")
+        self.selection.notes.append(f"{option} {present[0]} (a usual name, as none was given)")
+        return present[0]
+
     def _target_beside(self, table: Table) -> list[str]:
         """Return the column of the target, as it was given or by its usual name, if there is one."""
         if self.request.target is not None:
@@ -190,7 +214,7 @@ class _Selector:
             table = self.tables[i]
             by_file = several or (not preds and len(table.names) == 1)
             target = [] if preds else [name for name in self._target_beside(table) if name in table.names]
-            texts = preds or (default_column(table, PRED_NAMES, "-p", self.selection.notes, self.request.key, target),)
+            texts = preds or (self._default(table, PRED_NAMES, "-p", target, self.request.target is not None),)
             for text in texts:
                 name, pattern = split_name(text, table.names) if isinstance(text, str) else text
                 if several and name is not None:
@@ -328,29 +352,6 @@ def unknown_column(table: Table, piece: str, problem: str) -> str:
     """Say that a table has no such column, which one may be meant, and which it has."""
     names = [printable(name) for name in table.names]
     return f"{table.label}: {problem} {printable(piece)!r}{near(piece, names)}; it has {listed(names)}{table.doubt}"
-
-
-def default_column(
-    table: Table, candidates: Sequence[str], option: str, notes: list[str], key: Sequence[str], others: Sequence[str]
-) -> str:
-    """Return the only column but for keys and other roles', or that of a usual name; UsageError for none or several."""
-    values = [name for name in table.names if name not in key]
-    if len(values) == 1:
-        return values[0]
-    values = [name for name in values if name not in others]
-    present = usual(candidates, values)
-    of_other_role = usual((*TARGET_NAMES, *PRED_NAMES), values)
-    if len(values) == 1 and not present and not of_other_role:
-        notes.append(f"{option} {values[0]} (the only column without a role)")
-        return values[0]
-    if len(present) != 1:
-        names = listed([printable(name) for name in table.names])
-        several = f"; {listed(list(map(printable, present)))} are usual names" if present else ""
-        ways = " or ".join(f"{option} {shlex.quote(printable(name))}" for name in (present or values)[:MOST_WAYS])
-        way = f" ({ways})" if ways and len(present or values) <= MOST_WAYS else ""
-        raise UsageError(f"{table.label}: say which column is meant with {option}{way}; it has {names}{several}")
-    notes.append(f"{option} {present[0]} (a usual name, as none was given)")
-    return present[0]
 
 
 def usual(candidates: Sequence[str], names: Sequence[str]) -> list[str]:
