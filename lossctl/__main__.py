@@ -7,7 +7,8 @@ import os
 import sys
 
 from lossctl import interrupts
-from lossctl.errors import ExitCode
+from lossctl.errors import SHORTAGE, ExitCode, is_shortage
+from lossctl.io.machine import LEAST_ADDRESS_SPACE, address_space, spare_address_space
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -19,6 +20,9 @@ def run(arguments: list[str] | None = None) -> int:
         from lossctl.cli.app import app
         from lossctl.cli.console import outcome, say
     except Exception as error:  # an installation that is broken must not look like a gate that failed
+        if is_shortage(error):
+            sys.stderr.write(f"lossctl: error: {SHORTAGE}\n")
+            return ExitCode.DATA
         sys.stderr.write(f"lossctl: cannot start: {type(error).__name__}: {error}; install lossctl anew\n")
         return ExitCode.BUG
     if os.environ.get(complete.VARIABLE, "").startswith("complete_"):  # a shell asks what a word may become
@@ -41,6 +45,12 @@ def main() -> None:
     interrupts.watch()
     gc.disable()  # until there is work to do: the search for cycles goes through all that is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are lossctl's: idle ones of NumPy's would spin
+    if (limit := address_space()) is not None:
+        if limit < LEAST_ADDRESS_SPACE:
+            more = f"ulimit -v allows {limit >> 20} MiB of address space, and {LEAST_ADDRESS_SPACE >> 20} are needed"
+            sys.stderr.write(f"lossctl: error: {SHORTAGE}: {more}\n")
+            interrupts.leave(ExitCode.DATA)
+        spare_address_space()
     code = run()
     try:
         if sys.stdout is not None:

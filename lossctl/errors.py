@@ -54,6 +54,20 @@ class OutputError(LossctlError, OSError):
     code = ExitCode.DATA
 
 
+SHORTAGE = "not enough memory"
+SHORTAGES = (  # how others word it, beside MemoryError
+    "can't start new thread",  # Python
+    "Failed to launch worker thread",  # Arrow
+    "failed to map segment",  # a library that is imported
+    "cannot allocate memory",  # the system
+)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an exception says that there is not enough memory, or address space for another thread or library."""
+    return isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in SHORTAGES)
+
+
 def near(word: str, known: list[str]) -> str:
     """Return ` (did you mean 'x'?)` for the closest of `known`, or nothing."""
     from difflib import get_close_matches

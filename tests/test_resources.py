@@ -7,6 +7,7 @@ import itertools
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -140,6 +141,37 @@ def test_where_rows_cannot_be_counted_before_they_are_refused_on_the_way(lossctl
     assert "rows so far" in refused.err
     with pytest.raises(DataError, match=r"9.537e-05 MiB --max-memory allows"):
         package.evaluate(str(path), target="y", pred="p", losses="median_absolute_error", max_memory=100)
+
+
+def bounded(mebibytes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line in so much address space, as under `ulimit -v`."""
+    command = (
+        f"ulimit -c 0; ulimit -v {mebibytes << 10}; exec {shlex.join(map(str, [sys.executable, '-m', 'lossctl']))}"
+    )
+    asked = ["sh", "-c", f'{command} "$@"', "sh", *map(str, arguments)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems bound no address space")
+@pytest.mark.parametrize(("mebibytes", "codes"), [(300, {3}), (383, {3}), (400, {0, 3}), (500, {0, 3}), (900, {0})])
+@pytest.mark.parametrize("command", ["eval", "compare"])
+def test_little_address_space_gives_numbers_or_one_line(
+    rows: Path, command: str, mebibytes: int, codes: set[int]
+) -> None:
+    options = ["-p", "m=y", "--ci-method", "bootstrap", "--resamples", "100"] if command == "compare" else []
+    done = bounded(mebibytes, command, rows, "-t", "y", "-p", "p", *options, "-l", "mae", "-q")
+    assert done.returncode in codes, done.stderr
+    assert done.stderr.count("\n") == (done.returncode == 3)
+    if done.returncode == 3:
+        assert "not enough memory" in done.stderr
+
+
+def test_what_is_bounded_is_no_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossctl.io.machine.address_space", lambda: GIB)
+    files = {"proc/meminfo": "MemAvailable:    8000000 kB\n", "proc/self/statm": "1000 1 1 1 0 1 0\n"}
+    assert free_memory(machine(tmp_path, files)) == GIB - 1000 * os.sysconf("SC_PAGE_SIZE")
+    monkeypatch.setattr("lossctl.io.machine.address_space", lambda: GIB - 1)
+    assert usable_cores() == 1
 
 
 def test_show_says_what_a_loss_keeps(lossctl: Lossctl) -> None:

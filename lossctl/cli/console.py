@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 import typer
 
 from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
-from lossctl.errors import ExitCode, LossctlError, OutputError, UsageError, listed, near
+from lossctl.errors import SHORTAGE, ExitCode, LossctlError, OutputError, UsageError, is_shortage, listed, near
 from lossctl.interrupts import say_at_end
 from lossctl.version import __version__
 
@@ -323,8 +323,8 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
     if hasattr(error, "format_message"):  # Typer's own word on the command line; its classes are not public
         path = getattr(getattr(error, "ctx", None), "command_path", "lossctl")
         return ExitCode.USAGE, f"error: {error.format_message().rstrip('.')}; `{path} -h` explains"
-    if isinstance(error, MemoryError):
-        return ExitCode.DATA, "error: not enough memory"
+    if is_shortage(error):
+        return ExitCode.DATA, f"error: {SHORTAGE}; fewer rows at a time, as with --threads 1, or a higher limit may do"
     return ExitCode.BUG, (
         f"internal error in lossctl {__version__}: {type(error).__name__}: {error}; this is a bug, "
         "please report it with the output of the same command with --debug"

@@ -29,6 +29,8 @@ class IpcTable(FileTable):
         try:
             with self.source.file() as file, opened(file, options=options) as reader:
                 yield reader
+        except pa.ArrowMemoryError:
+            raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             self.source.unchanged(error)
             reason = printable(str(error).strip().partition("\n")[0])
