@@ -29,8 +29,9 @@ class IpcTable(FileTable):
         try:
             with self.source.file() as file, opened(file, options=options) as reader:
                 yield reader
-        except pa.ArrowMemoryError:
-            raise
+        except pa.ArrowMemoryError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {reason}") from None
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             self.source.unchanged(error)
             reason = printable(str(error).strip().partition("\n")[0])

@@ -449,8 +449,9 @@ class ParquetTable(FileTable):
                     first += batch.num_rows
         except StopIteration:
             raise DataError(f"{self.label}: the file is damaged: it has fewer rows than its footer says") from None
-        except pa.ArrowMemoryError:
-            raise
+        except pa.ArrowMemoryError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {reason}") from None
         except (pa.ArrowException, OSError) as error:
             self.source.unchanged(error)
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
