@@ -820,8 +820,10 @@ def test_a_key_that_the_candidate_lacks_is_a_row_that_it_leaves_out(lossctl: Los
     command = ("check", candidate, *ONE, "--id", "id", "--id-missing", "drop", "--baseline", f"b={base}")
     outcome = lossctl(*command, "--max-regression", "mae=5%", "-f", "json")
     assert (outcome.code, [entry["status"] for entry in outcome.json["checks"]]) == (1, ["insufficient", "fail"])
-    outcome = lossctl(*command, "--max-regression", "mae=5%", "--max-dropped", "10", "-f", "json")
-    assert (outcome.code, outcome.json["verdict"]) == (1, "inconclusive")
+    for most, verdict in (("10", "inconclusive"), ("25%", "inconclusive"), ("9", "fail"), ("24%", "fail")):
+        outcome = lossctl(*command, "--max-regression", "mae=5%", "--max-dropped", most, "-f", "json")
+        assert (outcome.code, outcome.json["verdict"]) == (1, verdict)
+        assert outcome.json["checks"][1]["n"] == 40
 
 
 @pytest.mark.parametrize(

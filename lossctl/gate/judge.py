@@ -383,7 +383,8 @@ def _check(case: RuleCase, finding: Finding, terms: Terms) -> Check:
 
 def judge_dropped(source: Input, rule: Dropped, several: bool) -> Check:
     """Judge how many rows of an input were left out. several: whether there are several candidates."""
-    limit = rule.limit(source.rows)
+    rows = source.rows + source.unpaired
+    limit = rule.limit(rows)
     within = source.left_out <= limit
     counts = [f"{name} {count}" for name, count in source.dropped.items()]
     return Check(
@@ -402,9 +403,9 @@ def judge_dropped(source: Input, rule: Dropped, several: bool) -> Check:
         baseline=None,
         change=None,
         change_share=None,
-        rows=source.rows,
+        rows=rows,
         interval=None,
-        message=f"{source.left_out} of {_rows(source.rows)} left out ({', '.join(counts) or 'none'}); "
+        message=f"{source.left_out} of {_rows(rows)} left out ({', '.join(counts) or 'none'}); "
         f"at most {rule.text} may be (--max-dropped)",
         number=-1,
     )
