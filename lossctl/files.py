@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import time
+from contextlib import suppress
 from typing import IO, Final
 
 from lossctl.errors import UsageError
@@ -124,12 +125,13 @@ def spool_file(prefix: str) -> tuple[IO[bytes], str]:
 
 
 def drop_spool(file: IO[bytes], path: str) -> None:
-    """Remove a file of `spool_file`."""
-    file.close()
-    with undisturbed() as names:
+    """Remove a file of `spool_file`, which has served its turn."""
+    with suppress(OSError):
+        file.close()
+    with undisturbed() as names, suppress(OSError):
         if path in names:
-            os.unlink(path)
             names.remove(path)
+            os.unlink(path)
 
 
 def explained(error: OSError) -> str:

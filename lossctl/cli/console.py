@@ -62,7 +62,8 @@ def _put(text: str, *, flush: bool = False) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:
-        sys.stdout.write(text)
+        if text:
+            sys.stdout.write(text)
         if flush:
             sys.stdout.flush()
     except OSError as error:

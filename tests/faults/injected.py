@@ -139,7 +139,7 @@ def struck(fault: Fault, call: str, place: int, printed: str, python: str) -> Ve
         options = f"-e trace={call} {limits} -e inject={call}:error={error}:when={place}"
         end, lines = traced(fault, options, folder, python)
         hits = [line for line in lines if INJECTED in line]
-        if not hits or not re.search(fault.marks, hits[0]):  # another thread's call may have come before
+        if not hits or not all(re.search(fault.marks, hit) for hit in hits):  # each thread counts its own calls
             return None
         case = Case(GROUP, fault.name, fault.command, (0, 2, 3, 4), fault.says or fault.file)
         verdict = judged(case, end, folder, inputs, printed)
