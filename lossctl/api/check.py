@@ -717,8 +717,9 @@ def age(saved: SavedReport, error: type[BaselineError] | type[DataError]) -> str
             f"{saved.label}: was written by lossctl {printable(version)}, another major version than {now}; "
             "write it anew"
         )
-    other = version.split(".")[:2] != now.split(".")[:2]
-    return f"{saved.label}: was written by lossctl {printable(version)}, and this is {now}" if other else None
+    if version.split(".")[:2] == now.split(".")[:2]:
+        return None
+    return f"{saved.label}: was written by lossctl {printable(version)}, and this is {now}"
 
 
 @dataclass(frozen=True)

@@ -111,15 +111,16 @@ class SectionedCommand(Uncoerced, TyperCommand):
 
 def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what -o names on a command line that cannot be read, and all its other words."""
-    outputs, others = [], []
+    outputs: list[str] = []
+    other_words: list[str] = []
     words = iter(args)
     for word in words:
         match = OUTPUT.fullmatch(word)
         if match is None:
-            others.append(word)
+            other_words.append(word)
         else:
             outputs.append(match[1] or match[2] or next(words, ""))
-    return outputs, others
+    return outputs, other_words
 
 
 def command(

@@ -1011,10 +1011,12 @@ def copies_beside(tables: Sequence[Table], selection: Selection, keys: Sequence[
     slots += [] if selection.weight is None else [(selection.weight, Kind.NUMBER)]
     columns = dict.fromkeys((slot.table, column, kind) for slot, kind in slots for column in slot.columns)
     columns |= dict.fromkeys((0, column, Kind.KEY) for column in keys if len(tables) > 1 and column in tables[0].names)
-    own = {(slot.table, c) for by_role in selection.slots.values() for slot in by_role.values() for c in slot.columns}
+    columns_of_models = {
+        (slot.table, c) for by_role in selection.slots.values() for slot in by_role.values() for c in slot.columns
+    }
     for table, column, kind in columns:
         for other in range(len(tables)):
-            if other != table and column in tables[other].names and (other, column) not in own:
+            if other != table and column in tables[other].names and (other, column) not in columns_of_models:
                 yield CopyBeside(table, other, column, kind)
 
 
