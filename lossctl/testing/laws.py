@@ -425,8 +425,9 @@ def activations_agree(case: Case) -> None:
     if domain is None:
         return
     columns = case.data()
-    raw = columns["pred"] if isinstance(domain, Box) else case.rng.normal(0.0, 1.5, columns["pred"].shape)
+    outputs = columns["pred"] if isinstance(domain, Box) else case.rng.normal(0.0, 1.5, columns["pred"].shape)
     for name in sorted(domain.activations() - {"none"}):
+        raw = 0.1 + np.abs(outputs) if name == "renormalize" else outputs  # which takes amounts
         apply: Any = APPLY[name]
         natural = {**columns, "pred": apply(raw)}
         if domain.outside(natural["pred"]).any():
