@@ -11,17 +11,18 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from lossctl.io.machine import usable_cores
+from tests.coverage.claims import TABLE
 from tests.coverage.samples import Case
 from tests.coverage.trial import Found, Share, run
 
-ROWS = (30, 100, 1_000)
+ROWS = (30, 100, 300, 1_000)
 PLAIN = ("mse", "mae", "rmse", "r2", "median_absolute_error")
 HEADS = (
     ("value", "rows drawn from", "n"),
     ("level", "below", "BCa", "small", "silent"),
-    ("difference", "BCa", "p <= 5 %", "verdicts"),
+    ("difference", "BCa", "2 SE", "verdicts"),
 )
-WIDTHS = (22, 26, 4, 7, 7, 7, 7, 7, 12, 7, 10, 10)
+WIDTHS = (24, 30, 4, 7, 7, 7, 7, 7, 12, 7, 10, 10)
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,6 +30,8 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make coverage", description="Measure how often intervals hold the truth.")
     parser.add_argument("--samples", type=int, default=1_500, metavar="N", help="samples of each case [default: 1500]")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases that have it in their words")
+    parser.add_argument("--resamples", type=int, default=1_000, help="of the bootstrap, 0 for none [default: 1000]")
+    parser.add_argument("--write", action="store_true", help="write tests/coverage/table.txt, which the pages speak of")
     parser.add_argument("--processes", type=int, default=usable_cores(), help="[default: all]")
     options = parser.parse_args(arguments)
     if options.samples < 2 or options.processes < 1:
@@ -38,15 +41,20 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def cases() -> Iterator[Case]:
     """All cases, in the order of the table."""
+    blunders = ("blunders", "blunders 1 %")
     for loss in PLAIN:
-        yield from (Case(loss, errors, n) for errors in ("normal", "t5", "lognormal") for n in ROWS)
-        if loss in ("mse", "mae", "rmse"):
-            yield from (Case(loss, errors, n, rival="normal") for errors in ("t5", "lognormal") for n in ROWS)
-    yield from (Case("mse", "blunders", n, rival="normal") for n in ROWS)
+        median = loss == "median_absolute_error"
+        kinds: tuple[str, ...] = ("normal", "t5", "lognormal")
+        kinds += ("whole numbers",) if median else () if loss == "mae" else blunders
+        yield from (Case(loss, errors, n) for errors in kinds for n in ROWS)
+        rivals = () if median else ("t5", "lognormal") if loss == "mae" else ("t5", "lognormal", *blunders)
+        yield from (Case(loss, errors, n, rival="normal") for errors in rivals for n in ROWS)
     for option in ("weighted", "clustered"):
         yield from (Case("mse", errors, n, option) for errors in ("normal", "t5", "lognormal") for n in ROWS)
-    yield from (Case("bce", errors, n) for errors in ("balanced", "rare", "confident") for n in ROWS)
+    classes = ("balanced", "rare", "1 % positive", "confident")
+    yield from (Case("bce", errors, n) for errors in classes for n in ROWS)
     yield from (Case("bce", "confident", n, rival="timid") for n in ROWS)
+    yield from (Case("ece", errors, n) for errors in ("balanced", "confident") for n in ROWS[1:])
     for score in ("roc_auc", "average_precision", "f1", "mcc"):
         yield from (Case(score, errors, n) for errors in ("balanced", "rare") for n in ROWS)
     yield from (Case("roc_auc", "balanced", n, "weighted") for n in ROWS)
@@ -92,12 +100,17 @@ def main() -> int:
         "\n  below              level intervals that end below the truth (2.5 would be fair)"
         "\n  BCa                bias-corrected and accelerated bootstrap of the same samples, 1000 resamples"
         "\n  small, silent      samples whose level interval lossctl warns of, and those that miss the truth in others"
-        "\n  p <= 5 %, verdicts false verdicts without and with the guards\n"
+        "\n  2 SE, verdicts     false verdicts by two standard errors, and by lossctl\n"
     )
-    print(line([text for part in HEADS for text in part]), flush=True)
+    heads = line([text for part in HEADS for text in part])
+    print(heads, flush=True)
+    table: list[str] = []
     with ProcessPoolExecutor(options.processes) as pool:
-        for found in pool.map(partial(run, samples=options.samples), asked):
+        for found in pool.map(partial(run, samples=options.samples, resamples=options.resamples), asked):
             print(line(cells(found)), flush=True)
+            table.append(line(cells(found)))
+    if options.write:
+        TABLE.write_text("\n".join([heads, *table]) + "\n", encoding="utf-8")
     print(f"\n{len(asked)} cases in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return 0
 

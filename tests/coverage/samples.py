@@ -18,7 +18,8 @@ Values = NDArray[Any]
 Columns = Mapping[str, Values]
 SHARED: Final = math.sqrt(0.5)  # of what one normal variable shares with another: models of a row, rows of a cluster
 SPREAD: Final = 2.0  # of the target of a regression
-BLUNDERS: Final = 0.02  # share of rows
+BLUNDERS: Final = {"blunders": 0.02, "blunders 1 %": 0.01}  # share of rows
+WHOLE: Final = 1.5 * math.sqrt(2.0)  # spread of errors that are rounded
 BLUNDER: Final = 7.0  # times as large an error
 NODES, MASS = np.polynomial.hermite_e.hermegauss(120)
 MASS = MASS / MASS.sum()
@@ -76,7 +77,7 @@ class Draw:
         """Draw targets, both models' predictions, and weights or clusters if the case has them."""
         found = self._two_classes() if self.case.errors in OFFSETS else self._regression()
         if self.case.option == "weighted":
-            found["w"] = self.rng.gamma(2.0, 1.0, self.shape)
+            found["w"] = np.exp(self.rng.standard_normal(self.shape))
         if self.clusters is not None:
             found["c"] = np.broadcast_to(self.clusters, self.shape)
         return found
@@ -86,15 +87,18 @@ class Draw:
         latent = [SHARED * shared + SHARED * self.normal() for _ in range(2)]
         chi = self.by_unit(lambda shape: self.rng.chisquare(5, shape) / 5.0)
         sign = np.where(self.rng.random(self.shape) < 0.5, 1.0, -1.0)
-        blunder = self.rng.random(self.shape) < BLUNDERS
+        blunder = self.rng.random(self.shape) < BLUNDERS.get(case.errors, 0.0)
         shaped: Mapping[str, Callable[[Values], Values]] = {
             "normal": lambda z: z,
             "t5": lambda z: z / np.sqrt(chi),
             "lognormal": lambda z: sign * np.exp(0.5 * z),  # its square is lognormal(0, 1)
-            "blunders": lambda z: z * np.where(blunder, BLUNDER, 1.0),
+            "whole numbers": lambda z: np.round(WHOLE * z),
+            **{kind: lambda z: z * np.where(blunder, BLUNDER, 1.0) for kind in BLUNDERS},
         }
         first = shaped[case.rival or case.errors](latent[0]) * scale_of(case)
         target = SPREAD * self.normal()
+        if case.errors == "whole numbers":
+            target = np.round(target)
         return {"y": target, "a": target + first, "b": target + shaped[case.errors](latent[1])}
 
     def _two_classes(self) -> dict[str, Values]:
@@ -111,9 +115,10 @@ MOMENTS: Final[Mapping[str, Mapping[str, float]]] = {
     "normal": {"mse": 1.0, "mae": math.sqrt(2.0 / math.pi), "median": float(stats.norm.ppf(0.75))},
     "t5": {"mse": 5.0 / 3.0, "mae": float(stats.t(5).expect(np.abs)), "median": float(stats.t(5).ppf(0.75))},
     "lognormal": {"mse": math.exp(0.5), "mae": math.exp(0.125), "median": 1.0},
-    "blunders": {"mse": 1.0 - BLUNDERS + BLUNDERS * BLUNDER**2},
+    "whole numbers": {"median": 1.0},  # 52 % of the errors are -1, 0 or 1
+    **{kind: {"mse": 1.0 - share + share * BLUNDER**2} for kind, share in BLUNDERS.items()},
 }
-OFFSETS: Final = {"balanced": 0.0, "rare": -4.0, "confident": 0.0}
+OFFSETS: Final = {"balanced": 0.0, "rare": -4.0, "1 % positive": -5.6, "confident": 0.0}
 
 
 def scale_of(case: Case) -> float:
@@ -137,7 +142,7 @@ def expected_bce(factor: float, offset: float) -> float:
 def factor_of(kind: str) -> float:
     """Return by how much a kind of model stretches its logits; a timid one has the loss of a confident one."""
     if kind != "timid":
-        return {"balanced": 1.0, "rare": 1.0, "confident": CONFIDENT}[kind]
+        return {"balanced": 1.0, "rare": 1.0, "1 % positive": 1.0, "confident": CONFIDENT}[kind]
     return TIMID
 
 
@@ -147,7 +152,7 @@ CONFIDENT: Final = float(
 )
 
 
-SCORES: Final = ("roc_auc", "average_precision", "f1", "mcc", "spearman", "kendall")
+SCORES: Final = ("ece", "roc_auc", "average_precision", "f1", "mcc", "spearman", "kendall")
 MANY: Final = 1_000_000  # rows whose score is as good as the true one beside intervals of a thousand
 
 
@@ -166,9 +171,9 @@ def truth(case: Case) -> float:
         return expected_bce(factor_of(case.errors), OFFSETS[case.errors])
     moments = MOMENTS[case.errors]
     return {
-        "mse": moments["mse"],
-        "rmse": math.sqrt(moments["mse"]),
-        "r2": 1.0 - moments["mse"] / SPREAD**2,
-        "mae": moments["mae"],
-        "median_absolute_error": moments["median"],
-    }[case.loss]
+        "mse": lambda: moments["mse"],
+        "rmse": lambda: math.sqrt(moments["mse"]),
+        "r2": lambda: 1.0 - moments["mse"] / SPREAD**2,
+        "mae": lambda: moments["mae"],
+        "median_absolute_error": lambda: moments["median"],
+    }[case.loss]()

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 import lossctl
-from lossctl import registry
-from lossctl.engine.plan import Question
+from lossctl.core.statistic import MEAN, R_SQUARED
+from lossctl.stats.skewed import Influence, shape_of
+from lossctl.stats.spread import FEW
 from tests.coverage import bca
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
 
 Values = NDArray[Any]
-AT_ONCE: Final = 100  # samples
+AT_ONCE: Final = 65  # samples, all rows of which are among the first 65,536
 RESAMPLES: Final = 1_000
 
 
@@ -44,7 +43,7 @@ class Found:
 
     level, difference: intervals of lossctl that held the truth; below: level intervals that ended below it. bca_*: the
     same of the bootstrap. small: samples that lossctl warns of; silent: level intervals that missed without
-    such a warning. significant: p-values of at most 5 %. verdicts: better or worse.
+    such a warning. significant: differences of two standard errors. verdicts: p-values of at most 5 %.
     """
 
     case: Case
@@ -59,48 +58,56 @@ class Found:
     verdicts: Share = field(default_factory=Share)
 
 
-def run(case: Case, samples: int) -> Found:
+def run(case: Case, samples: int, resamples: int = RESAMPLES) -> Found:
     """Draw the samples of a case and count."""
     rng = np.random.default_rng([zlib.crc32(repr(case).encode())])
     found = Found(case)
     for start in range(0, samples, AT_ONCE):
         columns = Draw(case, rng, min(AT_ONCE, samples - start)).columns()
         _by_lossctl(case, columns, found)
-        if case.loss not in ("median_absolute_error", *SCORES):
-            _by_bootstrap(case, columns, rng, found)
+        if resamples and case.loss not in ("median_absolute_error", *SCORES):
+            _by_bootstrap(case, columns, bca.counts(units_of(case, columns), resamples, rng), found)
     return found
 
 
-def _samples(columns: Columns) -> Iterator[Columns]:
-    for place in range(len(columns["y"])):
-        yield {name: np.ascontiguousarray(values[place]) for name, values in columns.items()}
-
-
 def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
+    """Compare all samples at once, each as one slice."""
     option = {"weighted": {"weight": "w"}, "clustered": {"cluster": "c"}, "": {}}[case.option]
-    for sample in _samples(columns):
-        report = lossctl.compare(sample, target="y", pred=["a", "b"], losses=case.loss, threads=1, **option)  # type: ignore[arg-type]  # the names of columns
-        cell, one = report.cells[0], report.comparisons[0]
+    samples = len(columns["y"])
+    rows = {name: np.ravel(values) for name, values in columns.items()}
+    rows["s"] = np.repeat(np.arange(samples), case.rows)
+    report = lossctl.compare(rows, target="y", pred=["a", "b"], losses=case.loss, by="s", threads=1, **option)  # type: ignore[arg-type]  # the names of columns
+    informative = _informative(case, columns)
+    cells = (cell for cell in report.cells if cell.slice and cell.model == "a")
+    comparisons = (one for one in report.comparisons if one.slice)
+    for sample, (cell, one) in enumerate(zip(cells, comparisons, strict=True)):
         if not case.rival and cell.interval is not None:
             low, high = cell.interval
-            small = any("of a" in text and "too narrow" in text for text in report.warnings)
+            small = (one.clusters or cell.rows) < FEW or not informative[sample]
             found.level.count(low <= truth(case) <= high)
             found.below.count(high < truth(case))
             found.small.count(small)
             found.silent.count(not small and not low <= truth(case) <= high)
         if one.interval is not None:
             found.difference.count(one.interval[0] <= 0.0 <= one.interval[1])
-        found.significant.count(one.p is not None and one.p <= 0.05)
-        found.verdicts.count(one.verdict != "undecided")
+        plain = one.p is not None and one.stderr is not None and abs(one.difference) > 1.96 * one.stderr
+        found.significant.count(plain)
+        found.verdicts.count(one.p is not None and one.p <= 0.05 and one.reason is None)
 
 
-@cache
-def question_of(name: str) -> Question:
-    """Return a loss as it is asked of one target and one prediction column."""
-    loss = registry.loss_of(name)
-    form = loss.form_for({"target": 1, "pred": 1})
-    assert form is not None
-    return Question(name, loss, form)
+def _informative(case: Case, columns: Columns) -> Values:
+    """Return in which samples no few rows make up most of the variance, by lossctl's own functions."""
+    samples = len(columns["y"])
+    if case.loss in ("median_absolute_error", *SCORES):
+        return np.ones(samples, dtype=bool)
+    parts = parts_of(case, columns, "a")
+    units = parts.shape[2]
+    lines, weight = parts.reshape(len(parts), -1), None
+    if case.option:
+        lines, weight = lines[:1], lines[1]
+    statistic = R_SQUARED if case.loss == "r2" else MEAN
+    influence = Influence(statistic, lines, weight, np.repeat(np.arange(samples), units), samples)
+    return shape_of([(1.0, influence)], np.full(samples, float(units))).informative
 
 
 def _log_loss(y: Values, p: Values) -> Values:
@@ -131,9 +138,13 @@ def value_of(case: Case, means: Values) -> Values:
     return np.sqrt(means[0]) if case.loss == "rmse" else means[0]
 
 
-def _by_bootstrap(case: Case, columns: Columns, rng: np.random.Generator, found: Found) -> None:
+def units_of(case: Case, columns: Columns) -> int:
+    """Return how many rows or clusters a sample has."""
+    return parts_of(case, columns, "a").shape[2]
+
+
+def _by_bootstrap(case: Case, columns: Columns, drawn: Values, found: Found) -> None:
     first, second = (parts_of(case, columns, model) for model in "ab")
-    drawn = bca.counts(first.shape[2], RESAMPLES, rng)
     if not case.rival:
         low, high = bca.intervals(first, lambda means: value_of(case, means), drawn)
         for hit in (low <= truth(case)) & (truth(case) <= high):

@@ -1,0 +1,92 @@
+"""What the pages say of intervals: from `table.txt`, which `make coverage ARGS="--write"` makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+TABLE: Final = Path(__file__).with_name("table.txt")
+INFORMATIVE: Final = 5  # rows, below which no interval is right
+SHARES: Final = {"blunders": 0.02, "blunders 1 %": 0.01, "rare": 0.044, "1 % positive": 0.01}  # of informative rows
+COLUMNS: Final = (24, 30)  # widths: the value, what rows are drawn from
+
+
+class Line(NamedTuple):
+    """One case: in percent, how often intervals of the value and of the difference hold, and false verdicts."""
+
+    value: str
+    data: str
+    rows: int
+    level: float | None
+    small: float | None
+    difference: float | None
+    verdicts: float
+
+    @property
+    def informative(self) -> float:
+        """How many informative rows are to be expected."""
+        return self.rows * SHARES.get(self.data.partition(" against")[0], 1.0)
+
+
+def lines() -> list[Line]:
+    """Read the table."""
+    cases = []
+    first, second = COLUMNS
+    for text in TABLE.read_text(encoding="utf-8").splitlines():
+        value, data, numbers = (
+            text[:first].strip(),
+            text[first : first + second].strip(),
+            text[first + second :].split(),
+        )
+        if len(numbers) != 10 or not numbers[0].isdigit():
+            continue
+        level, _, _, small, _, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
+        cases.append(Line(value, data, int(numbers[0]), level, small, difference, verdicts or 0.0))
+    return cases
+
+
+def claims() -> str:
+    """Say how often intervals hold and verdicts are false, and name the cases that are worse."""
+    good = [case for case in lines() if case.informative >= INFORMATIVE]
+    scarce = [case for case in lines() if case.informative < INFORMATIVE and case.level is not None]
+    levels = sorted(case.level for case in good if case.level is not None)
+    differences = sorted(case.difference for case in good if case.difference is not None)
+    false = [case.verdicts for case in good]
+    within = sum(93.0 <= share <= 97.0 for share in [*levels, *differences])
+    low = [case for case in good if min(case.level or 100.0, case.difference or 100.0) < 92.5]
+    names = "; ".join(
+        f"{case.value} of {case.data}, {case.rows} rows: {_percent(case.level)} and {_percent(case.difference)}"
+        for case in low
+    )
+    worst = min((case.level for case in scarce if case.level is not None), default=100.0)
+    return (
+        f"Of {len(good)} cases in which five informative rows or more are to be expected, 95 % intervals of values "
+        f"hold the truth in {levels[0]:.0f} to {levels[-1]:.0f} % of the samples, those of differences in "
+        f"{differences[0]:.0f} to {differences[-1]:.0f} %; {within} of {len(levels) + len(differences)} are within 93 "
+        f"to 97 %. A difference is shown that is none in at most {max(false):.0f} % (median "
+        f"{sorted(false)[len(false) // 2]:.0f} %). With fewer informative rows intervals of values hold it in down to "
+        f"{worst:.0f} %: rare rows that are in no sample cannot be guessed.\n\n"
+        f"Below 92.5 % (value and difference) are: {names or 'none'}."
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0f} %"
+
+
+def table() -> str:
+    """Return the cases as Markdown."""
+    heads = ["value", "rows drawn from", "n", "value holds", "difference holds", "false verdicts", "warned of"]
+    rows = [
+        [
+            case.value,
+            case.data,
+            str(case.rows),
+            *("-" if share is None else f"{share:.1f}" for share in (case.level, case.difference, case.verdicts)),
+            "-" if case.small is None else f"{case.small:.1f}",
+        ]
+        for case in lines()
+    ]
+    return "\n".join(
+        ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads), *("| " + " | ".join(row) + " |" for row in rows)]
+    )

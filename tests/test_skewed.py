@@ -1,0 +1,106 @@
+"""Skewness: the influence of rows, the curvature of statistics, and the intervals and p-values that follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, Statistic
+from lossctl.stats.skewed import BULK, Influence, Shape, shape_of
+
+Values = NDArray[Any]
+RNG = np.random.default_rng(15)
+ROWS = 60
+PARTS = np.stack([RNG.lognormal(size=ROWS), RNG.normal(1.0, 1.0, ROWS), RNG.normal(1.0, 1.0, ROWS) ** 2 + 3.0])
+ONE = np.zeros(ROWS, dtype=np.int64)
+CASES = [(MEAN, 1), (ROOT, 1), (RATIO, 3), (R_SQUARED, 3)]
+
+
+def lines_of(statistic: Statistic, size: int) -> Values:
+    return PARTS[[0, 2]] if statistic is RATIO else PARTS[:size]
+
+
+@pytest.mark.parametrize(("statistic", "size"), CASES, ids=lambda case: getattr(case, "name", ""))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_influences_are_what_a_statistic_moves_by(statistic: Statistic, size: int, weighted: bool) -> None:
+    lines = lines_of(statistic, size)
+    weight = RNG.lognormal(size=ROWS) if weighted else np.ones(ROWS)
+
+    def value(shares: Values) -> float:
+        return float(statistic.value(tuple(np.average(line, weights=weight * shares) for line in lines)))
+
+    found = Influence(statistic, lines * weight, weight if weighted else None, ONE, 1)
+    step = 1e-6
+    for row in range(0, ROWS, 7):
+        more = np.ones(ROWS)
+        more[row] += ROWS * step
+        assert found.values[row] == pytest.approx((value(more) - value(np.ones(ROWS))) / step, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize(("statistic", "size"), CASES, ids=lambda case: getattr(case, "name", ""))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_drift_is_twice_the_bias_of_the_bootstrap(statistic: Statistic, size: int, weighted: bool) -> None:
+    lines = lines_of(statistic, size)
+    weight = np.random.default_rng(1).uniform(0.5, 1.5, ROWS) if weighted else np.ones(ROWS)
+    found = Influence(statistic, lines * weight, weight if weighted else None, ONE, 1)
+    counts = np.random.default_rng(2).multinomial(ROWS, np.full(ROWS, 1.0 / ROWS), 40_000) * weight
+    values = statistic.value(tuple(counts @ line / counts.sum(axis=1) for line in lines))
+    centre = statistic.value(found.centre)
+    error = 3.0 * float(np.std(values)) / 200.0
+    assert float(found.drift()[0]) / (2.0 * ROWS) == pytest.approx(float(np.mean(values - centre)[()]), abs=2.0 * error)
+
+
+@pytest.mark.parametrize("a", [-0.4, -0.1, 0.06, 0.2, 0.9])
+@pytest.mark.parametrize("b", [-0.1, 0.0, 0.2])
+def test_a_quantile_is_that_of_the_interval_which_ends_at_zero(a: float, b: float) -> None:
+    shape = Shape(np.array([a]), np.array([b]), np.array([1.0]), np.ones(1, dtype=bool))
+    for quantile in (0.7, 1.96, 3.3):
+        low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
+        assert low < high
+        for end in (low, high):
+            place = float(shape.quantile(np.array([-end]))[0])
+            if (end == low and end < 0.0) or (end == high and end > 0.0):
+                assert place == pytest.approx(quantile, rel=1e-9)
+
+
+def test_counts_of_rare_rows_have_the_limits_of_a_poisson_law() -> None:
+    n, rare = 100_000, 12
+    line = np.zeros((1, n))
+    line[0, :rare] = 1.0
+    shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(n, dtype=np.int64), 1))], np.array([float(n)]))
+    low, high = (rare + float(end[0]) * np.sqrt(rare) for end in shape.ends(np.array([1.96])))
+    exact = stats.gamma.ppf(0.025, rare), stats.gamma.ppf(0.975, rare + 1)
+    assert exact[0] < low < stats.gamma.ppf(0.025, rare + 1)
+    assert stats.gamma.ppf(0.975, rare) < high < exact[1]
+
+
+def test_groups_are_what_their_rows_alone_give() -> None:
+    codes = np.arange(ROWS) % 3
+    for statistic, size in CASES:
+        lines = lines_of(statistic, size)
+        together = shape_of([(1.0, Influence(statistic, lines, None, codes, 3))], np.full(3, ROWS / 3.0))
+        for group in range(3):
+            own = lines[:, codes == group]
+            alone = shape_of([(1.0, Influence(statistic, own, None, ONE[: own.shape[1]], 1))], np.array([ROWS / 3.0]))
+            for line in ("a", "b", "skew"):
+                assert getattr(together, line)[group] == pytest.approx(getattr(alone, line)[0], rel=1e-6, abs=1e-9)
+
+
+def test_what_is_symmetric_is_left_to_students_t() -> None:
+    line = np.tile([-1.0, 1.0], 50)[np.newaxis]
+    shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(100, dtype=np.int64), 1))], np.array([100.0]))
+    assert not shape.matters.any()
+    assert [float(end[0]) for end in shape.ends(np.array([2.0]))] == [-2.0, 2.0]
+
+
+@pytest.mark.parametrize(("rows", "informative"), [(1, False), (4, False), (6, True), (50, True)])
+def test_few_rows_of_most_of_the_variance_are_told(rows: int, informative: bool) -> None:
+    line = np.random.default_rng(3).normal(0.0, 0.01, (1, 400))
+    line[0, :rows] += 5.0
+    shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(400, dtype=np.int64), 1))], np.array([400.0]))
+    assert bool(shape.informative[0]) is informative
+    assert 0.0 < BULK < 1.0
