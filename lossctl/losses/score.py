@@ -528,7 +528,7 @@ def mrr(batch: Batch, *, k: K = None, empty: EmptyList = None) -> Array:
     Source: Voorhees 1999, The TREC-8 Question Answering Track Report
     Also: mean_reciprocal_rank, reciprocal_rank, retrieval_mrr
     Elsewhere:
-        torchmetrics  retrieval_reciprocal_rank    = mrr:empty=0  # one list; without tied scores
+        torchmetrics  retrieval_reciprocal_rank  ≠ an item with a score of 0 or less does not count
     """
     first, of_row, score = starts(batch), set_of(batch), batch.pred[0]
     relevant = batch.target[0] > 0.0
@@ -556,7 +556,7 @@ def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa
     Elsewhere:
         LightGBM      map | mean_average_precision  # a list without a relevant row is 1
         scikit-learn  label_ranking_average_precision_score   = map:empty=1  # one list for each row of its arrays
-        torchmetrics  retrieval_average_precision  = map:empty=0  # one list; without tied scores
+        torchmetrics  retrieval_average_precision  ≠ an item with a score of 0 or less does not count
     """
     first, of_row = starts(batch), set_of(batch)
     order = np.lexsort((batch.target[0] > 0.0, -batch.pred[0], of_row))

@@ -27,6 +27,12 @@ def _flat(rows: Rows) -> bool:
     return bool((spread < SMALL).any() or (np.sum((rows.pred - rows.target) ** 2, axis=0) < SMALL).any())
 
 
+def _distinct(rows: Rows) -> bool:
+    """Whether no two scores of a list are equal; without lists those of a row are one."""
+    lists = [one.line("pred") for one in rows.sets()] if "query" in rows.roles else list(rows.table("pred"))
+    return all(len(np.unique(scores)) == len(scores) for scores in lists)
+
+
 ONLY: Final[Mapping[str, Callable[[Rows], bool]]] = {
     "of one output": lambda rows: all(rows.table(role).shape[1] == 1 for role in rows.roles),
     "of flags": lambda rows: rows.form.name == "binary",
@@ -34,7 +40,7 @@ ONLY: Final[Mapping[str, Callable[[Rows], bool]]] = {
     "of two columns": lambda rows: rows.table("pred").shape[1] == 2,
     "without tied times": lambda rows: all(len(np.unique(one.target)) == one.count for one in rows.sets()),
     "of sets with negatives": lambda rows: all(len(np.unique(one["label"])) > 1 for one in rows.sets()),
-    "without tied scores": lambda rows: all(len(np.unique(one.line("pred"))) == one.count for one in rows.sets()),
+    "without tied scores": _distinct,
     "of certain targets": lambda rows: rows.certain,
 }
 EXCEPT: Final[Mapping[str, Callable[[Rows], bool]]] = {
