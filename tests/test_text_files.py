@@ -227,6 +227,7 @@ def test_a_dialect(csv_file: Path, text: str, options: dict[str, Any]) -> None:
         ('y,p,w\n1,2,"2"x\n', {"by": "w"}, "--quote none"),
         ('y,p,w\n1,2,"a,b"\n3,4,"2"x\n', {"by": "w"}, "closing quote of a field; --bad-rows drop"),
         ("y,p,w\n1,2,'a,b'\n", {}, '''if the file is written so, add --quote "'"'''),
+        ("y,p,w\n1,2,'a,b'\n1,3,'c'\n", {}, '''if the file is written so, add --quote "'"'''),
         ('y,p,w\n1,2,"a\\"b,c"\n', {}, "--escape '\\'"),
         ("y,p\n1,2\n# x,y,z\n", {}, "if that line is a comment, add --comment '#'"),
         ("y,p\n1,2,3\n4,5,6\n", {}, "as all rows looked at have; name every column in the header"),

@@ -457,6 +457,13 @@ class CsvTable(FileTable):
         return all(
             not record.fault
             and len(record.fields) == len(then[0].fields)
-            and (dialect.escape is not None or fields.get(record.start, record.fields) == record.fields)
+            and (dialect.escape is not None or _alike(fields.get(record.start, record.fields), record.fields))
             for record in then
         )
+
+
+def _alike(fields: Sequence[bytes], others: Sequence[bytes]) -> bool:
+    """Whether a dialect of another quote reads the fields of a record as this one does, but for apostrophes around."""
+    return len(fields) == len(others) and all(
+        field in (other, b"'%b'" % other) for field, other in zip(fields, others, strict=True)
+    )

@@ -98,7 +98,8 @@ def record(line: bytes, columns: Collection[str] | None = None, null: tuple[str,
     except UnicodeDecodeError as error:
         raise Fault(f": byte {error.start + 1} of the line is not UTF-8 text") from None
     except json.JSONDecodeError as error:
-        raise Fault(f": no JSON object: {error.msg.lower()} at character {error.colno}; {ALLOWED}") from None
+        problem = f"{error.msg.lower()} at character {error.colno}"
+        raise Fault(f": no JSON object: {problem}; {ALLOWED}{_way_of_lines(line, error.pos)}") from None
     except RecursionError:
         raise Fault(f": nested too deeply; {ALLOWED}") from None
     if not isinstance(pairs, Pairs):
@@ -110,6 +111,16 @@ def record(line: bytes, columns: Collection[str] | None = None, null: tuple[str,
             if names.count(name) > 1:
                 raise Fault(f": the key {printable(name)!r} stands twice in one object")
     return members
+
+
+def _way_of_lines(line: bytes, place: int) -> str:
+    """Say how objects that are not one on each line become such, where the place at which a line is wrong tells it."""
+    behind = line.decode()[place:].strip()
+    if not behind:
+        return "; if it goes on in the next line, jq -c . puts each object on one"
+    if behind.startswith("{"):
+        return "; jq -c . puts each object on a line"
+    return "; objects with commas between them are read if [ and ] stand around all" if behind == "," else ""
 
 
 def leaves(members: Mapping[str, Any], before: str = "") -> Iterator[str]:
