@@ -20,6 +20,7 @@ class _Ending:
     """What stands between a signal and the end."""
 
     def __init__(self) -> None:
+        self.heeded: set[int] = set()
         self.names: set[str] = set()  # of files that go with the process
         self.farewell = b""  # what gives a terminal its cursor back
         self.code: int | None = None  # that of the signal, while `lock` still keeps it from ending the process
@@ -31,10 +32,15 @@ _ending = _Ending()
 
 def watch() -> None:
     """End the process with 128 + the signal's number from now on; a signal that was ignored stays so, as by nohup."""
-    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in heeded:
-        signal.signal(number, lambda number, frame: _end(number))
-    if os.name != "posix":
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            _ending.heeded.add(number)
+            signal.signal(number, lambda number, frame: _end(number))
+
+
+def watch_long_calls() -> None:
+    """Heed the signals within long calls, too: once there is work, as a second thread makes the start slower."""
+    if os.name != "posix" or not _ending.heeded:
         return
     coming, going = os.pipe()
     os.set_blocking(going, False)
@@ -43,7 +49,7 @@ def watch() -> None:
     def wait() -> None:
         while True:
             for number in os.read(coming, 1):
-                if number in heeded:
+                if number in _ending.heeded:
                     _end(number)
 
     Thread(target=wait, name="lossctl-signals", daemon=True).start()

@@ -20,7 +20,7 @@ import typer
 
 from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
 from lossctl.errors import SHORTAGE, ExitCode, LossctlError, OutputError, UsageError, is_shortage, listed, near
-from lossctl.interrupts import say_at_end
+from lossctl.interrupts import say_at_end, watch_long_calls
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
@@ -350,6 +350,7 @@ def at_work(display: Display) -> Iterator[Work]:
     from lossctl.engine.run import unwatched
     from lossctl.stdout import descriptor_aside
 
+    watch_long_calls()
     gc.freeze()  # what was imported stays, and need not be searched for cycles
     gc.enable()
     stopwatch = Stopwatch()
