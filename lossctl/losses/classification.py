@@ -115,7 +115,8 @@ def cce(outcome: Outcome) -> Array:
     Source: Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28
     Also: categorical_cross_entropy, categorical_crossentropy
     Elsewhere:
-        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing) | F.cross_entropy  = cce --activation softmax
+        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing) | F.cross_entropy
+            = cce --activation softmax  # NaN where a logit is -inf
         torch         nn.CrossEntropyLoss(weight=[1, 2, 3])
             = cce:class_weight=1/2/3,ignore_class=-100 --activation softmax
             # labels; for rows of probabilities it divides by the rows instead of their weights
@@ -355,7 +356,7 @@ def poly1(
     Source: Leng et al. 2022, arXiv:2204.12511
     Also: poly_loss, poly1_cross_entropy
     Elsewhere:
-        optax  poly_loss_cross_entropy(epsilon=epsilon)  = poly1 --activation softmax
+        optax  poly_loss_cross_entropy(epsilon=epsilon)  = poly1 --activation softmax  # NaN where a logit is -inf
     """
     chance = outcome.complement
     if epsilon >= 0.0:

@@ -491,7 +491,7 @@ def top_k_accuracy(
     Source: Deng et al. 2010, doi:10.1007/978-3-642-15555-0_6
     Also: top_k_accuracy_score
     Elsewhere:
-        scikit-learn  top_k_accuracy_score(k=k)  # of equal columns it takes the last
+        scikit-learn  top_k_accuracy_score(k=2)  = top_k_accuracy:k=2  # of equal columns it takes the last
         keras         metrics.SparseTopKCategoricalAccuracy(k=k) | metrics.TopKCategoricalAccuracy
             # 5 by default; without tied scores; float32 throughout
     """
