@@ -72,8 +72,10 @@ def test_rows_are_paired_by_key(lossctl: Lossctl, write: Write) -> None:
     two = write("two.csv", "key,p\nc,3\nb,2\na,3\n")
     common = ("--targets", truth, "-t", "y", "-p", "p", "-l", "mse")
     assert values(lossctl, one, two, *common, "--id", "key") == [4 / 3, 4 / 3]
-    by_order = values(lossctl, one, two, *common)
-    assert by_order != [4 / 3, 4 / 3]
+    by_order = lossctl("eval", one, two, *common)
+    assert by_order.code == 3
+    assert "column 'key' is another one in" in by_order.err
+    assert "--id key pairs rows by it" in by_order.err
 
 
 def test_per_row_losses_of_paired_rows_bear_the_rows_of_the_first_file(lossctl: Lossctl, write: Write) -> None:

@@ -722,7 +722,7 @@ def test_any_order_of_blocks_chooses_the_same_worst_rows(most: int, seed: int) -
         WorstRows.of(most, ("ten", "place"), e[0], addresses[s : s + e.shape[1]], facts[:, s : s + e.shape[1]])
         for e, s in ragged(excess[np.newaxis], SIZES)
     ]
-    places = sorted((k for k in range(len(excess)) if excess[k] > 0.0), key=lambda k: (-excess[k], k))[:most]
+    places = sorted((k for k in range(len(excess)) if excess[k] > -np.inf), key=lambda k: (-excess[k], k))[:most]
     wanted = [(float(excess[k]), int(addresses[k]), float(excess[k]) * 10.0) for k in places]
     assert chosen(in_order(blocks)) == wanted
     for tree in range(5):
@@ -733,8 +733,8 @@ def test_any_order_of_blocks_chooses_the_same_worst_rows(most: int, seed: int) -
         assert chosen(pickle.loads(pickle.dumps(found))) == wanted
 
 
-def test_rows_that_lose_nothing_are_not_among_the_worst() -> None:
-    values, addresses = np.array([0.0, -1.0, np.nan, -np.inf]), np.arange(4)
+def test_rows_that_are_not_to_be_chosen_are_not_among_the_worst() -> None:
+    values, addresses = np.array([np.nan, -np.inf, np.nan, -np.inf]), np.arange(4)
     found = WorstRows.of(3, (), values, addresses, np.empty((0, 4)))
     assert len(found.excess) == 0
     assert len(found.merge(found).excess) == 0

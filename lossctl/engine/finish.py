@@ -338,8 +338,11 @@ class Assumptions:
     @cached_property
     def _firsts(self) -> Array:
         """The lines of the first rows, in their order."""
-        lines = np.concatenate(self.state.firsts.pieces, axis=1) if self.state.firsts.pieces else np.zeros((0, 0))
-        return lines if len(self.state.firsts.pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
+        plan, pieces = self.plan, self.state.firsts.pieces
+        if not pieces:
+            return np.zeros((int(plan.weighted) + len(plan.firsts) + len(plan.slicings) + 1, 0))
+        lines = np.concatenate(pieces, axis=1)
+        return lines if len(pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
 
     def _of_firsts(self, slicing: str, question: Question, model: str, statistic: Statistic) -> Influence:
         """Return the influence of each of the first rows, by group of a slicing."""

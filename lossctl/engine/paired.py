@@ -358,7 +358,7 @@ class Differences:
         units = self.assumptions.units(contest.scope, contest.question)
         stderr = estimate.stderr(values)
         score, skew, corrected = self.value(contest, couple) / stderr, None, p
-        if contest.question.loss.keeps == "moments":
+        if contest.question.has_shape:
             shape = self.shape(contest, couple)
             skew = self._skew(contest, couple, shape) if self.assumptions.independent else None
             corrected = max(p, normal_tail(float(shape.quantile(np.array([score]))[0])))

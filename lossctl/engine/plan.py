@@ -55,6 +55,11 @@ class Question:
         return self.loss.row is not None and self.loss.gradient is not None
 
     @property
+    def has_shape(self) -> bool:
+        """Whether the influence of rows on the value tells how skewed its law is."""
+        return self.loss.keeps == "moments" and self.loss.statistic.interval != "none"
+
+    @property
     def one_mean(self) -> bool:
         """Whether models are ranked by one mean, the value itself or under a root."""
         return self.loss.keeps == "moments" and self.loss.statistic.name in LINEAR
@@ -220,10 +225,8 @@ class Plan:
         self.worst = worst
         alone = [(None, model) for model in models]
         self.rivals: Sequence[tuple[str | None, str]] = alone if design is None else design.pairs
-        plain = (
-            q for q in questions if q.loss.keeps == "moments" and q.loss.statistic.interval != "none" and intervals
-        )
-        lines = dict.fromkeys(i for q in plain for model in models for i in self._indexes[model, q.label, None])
+        shaped = [question for question in questions if question.has_shape and intervals]
+        lines = dict.fromkeys(i for q in shaped for model in models for i in self._indexes[model, q.label, None])
         self.firsts = () if self.times is not None or self.clusterings else tuple(lines)
         self.keeps_lines = bool(self.resamples or times is not None)
         self.as_read = self._as_read(asides)

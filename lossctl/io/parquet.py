@@ -437,7 +437,7 @@ class ParquetTable(FileTable):
                 )
                 first, groups = self._groups(start, stop)
                 batches = reader.iter_batches(size, row_groups=groups, column_indices=leaves, use_threads=False)
-                while first < stop:
+                while max(first, start) < stop:
                     self._check_pages(file, leaves, first, first + size)
                     batch = next(batches)
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
