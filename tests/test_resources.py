@@ -244,7 +244,7 @@ def test_data_of_one_block_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("evaluate", "most"),
     [
-        (lambda: package.evaluate(SMALL, target="y", pred="p", losses="mse"), 2200),
+        (lambda: package.evaluate(SMALL, target="y", pred="p", losses="mse"), 2700),
         (lambda: package.get("mse")(SMALL["y"], SMALL["p"]), 560),
     ],
 )

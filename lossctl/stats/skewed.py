@@ -76,7 +76,8 @@ class Influence:
         return self.sums(values) / self.counts
 
     def _slopes(self, centre: Sequence[Array]) -> list[Array]:
-        return [np.broadcast_to(slope, (self.groups,)) for slope in self.statistic.slope(tuple(centre))]
+        """Return the slopes of the statistic at points, which are (points,) means of each quantity."""
+        return [slope + np.zeros(len(centre[0])) for slope in self.statistic.slope(tuple(centre))]
 
     @cached_property
     def is_bent(self) -> bool:
@@ -87,37 +88,37 @@ class Influence:
     def _spreads(self) -> list[Array]:
         return [np.sqrt(self.means(move**2)) for move in self.moves]
 
-    def _turn(self, direction: Sequence[Array]) -> list[Array]:
-        """Return the derivatives of the slopes along a direction."""
-        length = np.zeros(self.groups)
-        for part, spread in zip(direction, self._spreads, strict=True):
-            length = np.fmax(length, np.abs(part) / spread)
-        step = np.where(length > 0.0, STEP / length, 1.0)
-        ahead, behind = (
-            self._slopes([m + sign * step * part for m, part in zip(self.centre, direction, strict=True)])
-            for sign in (1.0, -1.0)
-        )
-        return [(after - before) / (2.0 * step) for after, before in zip(ahead, behind, strict=True)]
+    def curve(self, values: Array) -> tuple[Array, Array]:
+        """Return second derivatives: along the covariances with (rows,) values, and the mean of those of all rows.
 
-    def bend(self, values: Array) -> Array:
-        """Return the second derivative of the statistic along its covariances with (rows,) values."""
-        total = np.zeros(self.groups)
+        The second is twice the bias of the statistic, times the rows.
+        """
+        bend, drift = np.zeros(self.groups), np.zeros(self.groups)
         if self.is_bent:
             along = [self.means(move * values) for move in self.moves]
-            total = total + sum(v * turn for v, turn in zip(along, self._turn(along), strict=True))
+            covariances = [[self.means(move * side) for side in self.moves] for move in self.moves]
+            turns = self._turns([along, *covariances])
+            bend = bend + sum(part * turn for part, turn in zip(along, turns[0], strict=True))
+            drift = drift + sum(turn[place] for place, turn in enumerate(turns[1:]))
         if self.weight_moves is not None:
-            total = total - 2.0 * self.means(self.values * values) * self.means(self.weight_moves * values)
-        return total
+            bend = bend - 2.0 * self.means(self.values * values) * self.means(self.weight_moves * values)
+            drift = drift - 2.0 * self.means(self.values * self.weight_moves)
+        return bend, drift
 
-    def drift(self) -> Array:
-        """Return the mean of the second derivative over all rows: twice the bias of the statistic, times the rows."""
-        total = np.zeros(self.groups)
-        if self.is_bent:
-            for place, move in enumerate(self.moves):
-                total = total + self._turn([self.means(move * side) for side in self.moves])[place]
-        if self.weight_moves is not None:
-            total = total - 2.0 * self.means(self.values * self.weight_moves)
-        return total
+    def _turns(self, directions: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        """Return the derivatives of the slopes along each direction, whose points are taken all at once."""
+        parts = [np.stack(part) for part in zip(*directions, strict=True)]
+        length = np.zeros_like(parts[0])
+        for part, spread in zip(parts, self._spreads, strict=True):
+            length = np.fmax(length, np.abs(part) / spread)
+        step = np.where(length > 0.0, STEP / length, 1.0)
+        points = [
+            np.concatenate([m + step * part, m - step * part]).ravel()
+            for m, part in zip(self.centre, parts, strict=True)
+        ]
+        slopes = [slope.reshape(2, *step.shape) for slope in self._slopes(points)]
+        turns = [(ahead - behind) / (2.0 * step) for ahead, behind in slopes]
+        return [[turn[place] for turn in turns] for place in range(len(directions))]
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,10 @@ class Shape:
 
     def at(self, places: NDArray[np.int64]) -> Shape:
         """Return the shapes of some groups; nothing is known of those of which there is no row."""
-        places = np.where((places >= 0) & (places < len(self.a)), places, len(self.a))
+        inside = (places >= 0) & (places < len(self.a))
+        if inside.all():
+            return Shape(self.a[places], self.b[places], self.skew[places], self.informative[places])
+        places = np.where(inside, places, len(self.a))
         a, b, skew = (
             np.append(line, absent)[places] for line, absent in ((self.a, 0.0), (self.b, 0.0), (self.skew, np.nan))
         )
@@ -216,8 +220,8 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         sd = np.sqrt(square / rows)
         bend, drift = np.zeros(one.groups), np.zeros(one.groups)
         for times, influence in terms:
-            bend = bend + times * influence.bend(scaled) / top
-            drift = drift + times * influence.drift() / top
+            curves = influence.curve(scaled)
+            bend, drift = (total + times * part / top for total, part in zip((bend, drift), curves, strict=True))
         bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
         drift = _bounded(drift / (sd * np.sqrt(rows)))
         growth = (1.0 + UNLIKE * unlike) * np.sqrt(share)
