@@ -487,7 +487,7 @@ def rules_of_data(stated: StatedRules, losses: Sequence[str]) -> tuple[list[Boun
 
 def rules_of_report(stated: StatedRules, report: Report) -> tuple[list[Bound], list[str]]:
     """Bind rules to the losses of a saved report; one that it does not have is bound nevertheless, and will fail."""
-    present = {cell.loss: loss_of(cell.spec) for cell in report.cells}
+    present = {cell.loss: replace(loss_of(cell.spec), direction=cell.direction) for cell in report.cells}
 
     def find(text: str) -> tuple[str, Loss]:
         if text in present:

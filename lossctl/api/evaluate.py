@@ -69,6 +69,7 @@ def evaluate(
     classes: str | Sequence[str] | None = None,
     task: str | None = None,
     reduction: Literal["mean", "sum"] = "mean",
+    decompose: bool = False,
     per_output: bool = False,
     ci: float | None = LEVEL,
     missing: Literal["error", "drop"] = "error",
@@ -127,6 +128,9 @@ def evaluate(
         Which label is 1; the class labels of the prediction columns in order; the kind of problem.
     reduction
         `mean`, or `sum` for losses that are one mean.
+    decompose
+        Also the components of the losses that ask for a mean or a quantile, as `mse[miscalibration]`,
+        `mse[discrimination]` and `mse[uncertainty]`: the first less the second plus the third is the loss.
     per_output
         Each of several outputs apart, as losses `mse[NAME]`, in place of their mean.
     ci
@@ -414,8 +418,8 @@ def _check_questions(questions: Sequence[Question], query: Query, design: Design
 
 
 def _without_rows(questions: Sequence[Question]) -> list[str]:
-    """Return the labels of losses without a per-row value."""
-    return [question.label for question in questions if question.loss.row is None]
+    """Return the labels of losses without a per-row value; components never have one."""
+    return [question.label for question in questions if question.loss.row is None and not question.component]
 
 
 # what is written for each row ------------------------------------------------------------------------------------

@@ -656,11 +656,37 @@ class Job:
             else:
                 each = self._each_output(loss, outputs)
                 questions += [Question(f"{label}[{name}]", each[n], form, n, name) for n, name in enumerate(names)]
+        if self._query.options["decompose"]:
+            questions = self._decomposed(questions)
         labels = [question.label for question in questions]
         if len(set(labels)) != len(labels):
             twice = next(label for label in labels if labels.count(label) > 1)
             raise UsageError(f"loss {twice!r} is asked for twice; label one, as in again={twice}")
         return questions
+
+    def _decomposed(self, questions: Sequence[Question]) -> list[Question]:
+        """Return the losses with the components of those that have some, and note why others have none."""
+        from lossctl.losses.decomposition import decomposed, obstacle
+
+        obstacles: dict[str, list[str]] = {}
+        every: list[Question] = []
+        for question in questions:
+            every.append(question)
+            widths = [] if question.output is not None else [self.widths.get(role, 1) for role in question.loss.roles]
+            if fault := obstacle(question.loss, question.form, max(widths, default=1)):
+                obstacles.setdefault(fault, []).append(question.label)
+                continue
+            every += [
+                replace(question, label=f"{question.label}[{name}]", loss=component, component=name)
+                for name, component in decomposed(question.loss, question.form).items()
+            ]
+        faults = "; ".join(f"{listed(labels)}: {fault}" for fault, labels in obstacles.items())
+        if len(every) == len(questions):
+            names = [loss.name for loss in registry.losses().values() if loss.functional]
+            raise UsageError(f"--decompose: {faults}; losses that have components: {listed(names, 20)}")
+        if faults:
+            self._query.tell(f"--decompose: no components of {faults}")
+        return every
 
     def _each_output(self, loss: Loss, outputs: int) -> list[Loss]:
         """Return the loss of each output; of columns that are quantiles each has its own."""

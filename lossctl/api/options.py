@@ -733,6 +733,9 @@ class EvalOptions(TypedDict, total=False):
     """What `eval` alone has."""
 
     reduction: Annotated[str, Option(REDUCTION, "Mean over rows, or their sum.", default="mean", panel="Losses")]
+    decompose: Annotated[
+        bool, Option(SWITCH, "Also what is miscalibration, discrimination and uncertainty in a loss.", panel="Losses")
+    ]
     rows_out: Annotated[
         str | None, Option(PATH, "Per-row losses to a .parquet or .csv file.", "FILE", path="write", barred=WRITES)
     ]

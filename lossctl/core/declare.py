@@ -73,6 +73,7 @@ RESOLVED: Final = (
     "gradient",
     "raw_gradient",
     "keeps",
+    "functional",
     "whole",
     "quantile",
     "influence",

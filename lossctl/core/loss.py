@@ -63,6 +63,7 @@ Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]
 Resolve = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
+Functional = Literal["", "mean", "quantile"]
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -150,8 +151,10 @@ class Loss:
     outputs under an activation, where the chain rule would lose digits. unit, best, direction: of the value. ranks:
     whether a better value means a better model. ordered: whether the order of rows counts. elsewhere: what it is called
     in other libraries, and how to get their number. optimises: what the best predictions are, where `choose` recommends
-    it. undefined: why a row, or a set of rows, has no value. use, avoid: when to take it and when not. resolve: the
-    fields that depend on parameters, from their values. origin: package and version of the plug-in that declares it.
+    it. functional: what of the targets the best constant prediction is, where that is their mean or their quantile (of
+    q, without it of 0.5). undefined: why a row, or a set of rows, has no value. use, avoid: when to take it and when
+    not. resolve: the fields that depend on parameters, from their values. origin: package and version of the plug-in
+    that declares it.
     """
 
     name: str
@@ -185,6 +188,7 @@ class Loss:
     ordered: bool = False
     elsewhere: tuple[Peer, ...] = ()
     optimises: str = ""
+    functional: Functional = ""
     undefined: str = ""
     resolve: Resolve | None = None
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)

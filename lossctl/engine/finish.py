@@ -517,6 +517,7 @@ class Finish:
         after = (
             f"|{self.settings.signed}|act:{self.plan.activations[model]}"
             + (f"|output:{question.output_name}" if question.output is not None else "")
+            + (f"|component:{question.component}" if question.component else "")
             + (f"|plugin:{loss.origin}" if loss.origin else "")
         )
         return CellColumn(

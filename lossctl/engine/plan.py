@@ -30,7 +30,8 @@ FIRST = 1 << 14  # input rows of which the lines are kept, so that the influence
 class Question:
     """One loss under its label, with the form that the data takes.
 
-    output: the one of several outputs whose loss it is, by its place and its name.
+    output: the one of several outputs whose loss it is, by its place and its name. component: which one of a
+    decomposition the value is, "" for the loss itself.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Question:
     form: Form
     output: int | None = None
     output_name: str = ""
+    component: str = ""
 
     @property
     def terms(self) -> tuple[Term, ...]:

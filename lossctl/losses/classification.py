@@ -57,6 +57,7 @@ LOG_CLASSES = in_logs(CLASSES, "pred")
     elasticity=lambda outcome: -1.0,
     forms=(BINARY,),
     later=("ignore_class",),
+    functional="mean",
 )
 def bce(outcome: Outcome) -> Array:
     """Binary cross-entropy (log loss) of probabilities.
@@ -147,6 +148,7 @@ def _target_shares(batch: Batch, smoothing: float) -> Array:
     forms=(BINARY_ONE, CLASSES, CLASS_ROWS),
     gradient=lambda batch, label_smoothing: 2.0 * (batch.pred - _target_shares(batch, label_smoothing)),
     later=("label_smoothing", "ignore_class"),
+    functional="mean",
 )
 def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     """Brier score, the mean squared error of probabilities; lower is better.

@@ -31,7 +31,13 @@ def _poisson_gradient(batch: Batch) -> Array:
     return 1.0 - batch.target / batch.pred
 
 
-@loss(forms=(RATE,), gradient=_poisson_gradient, raw_gradient=lambda batch: _raw_slope(batch, 1.0), best=None)
+@loss(
+    forms=(RATE,),
+    gradient=_poisson_gradient,
+    raw_gradient=lambda batch: _raw_slope(batch, 1.0),
+    best=None,
+    functional="mean",
+)
 def poisson(
     batch: Batch, *, full: Annotated[bool, None, "add ln Γ(y + 1), which makes it the exact likelihood"] = False
 ) -> Array:
@@ -82,6 +88,7 @@ def unit_deviance(batch: Batch, *, power: float) -> Array:
     forms=(RATE,),
     gradient=lambda batch: 2.0 * _poisson_gradient(batch),
     raw_gradient=lambda batch: 2.0 * _raw_slope(batch, 1.0),
+    functional="mean",
 )
 def poisson_deviance(batch: Batch) -> Array:
     """Poisson deviance: twice what the likelihood of a count falls short of the best one, that of μ = y.
@@ -108,6 +115,7 @@ def poisson_deviance(batch: Batch) -> Array:
     forms=(SIZE,),
     gradient=lambda batch: 2.0 * (batch.pred - batch.target) / batch.pred / batch.pred,
     raw_gradient=lambda batch: 2.0 * _raw_slope(batch, 2.0),
+    functional="mean",
 )
 def gamma_deviance(batch: Batch) -> Array:
     """Gamma deviance, a function of the ratio of target and prediction alone.

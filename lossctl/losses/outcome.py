@@ -451,10 +451,12 @@ def class_loss(
             ignored = args.get("ignore_class")
             weighed = ignored is not None or args.get("class_weight") is not None
             smooth = args.get("label_smoothing", 0.0) > 0.0
+            tilted = weighed or smooth or args.get("pos_weight", 1.0) != 1.0
             return {
                 "forms": label_forms(call(forms, args) if callable(forms) else forms, ignored),
                 **({"parts": (part, class_mass), "statistic": WEIGHTED} if weighed else {}),
                 **({"best": None} if smooth else {}),
+                **({"functional": ""} if tilted else {}),
             }
 
         return declare(

@@ -82,7 +82,7 @@ def residual_loss(
     return made
 
 
-@residual_loss(slope=lambda r: 2.0 * r)
+@residual_loss(slope=lambda r: 2.0 * r, functional="mean")
 def mse(r: Array) -> Array:
     """Mean squared error.
 
@@ -139,7 +139,7 @@ def rmse() -> Recipe:
     return Recipe(mse.parts, ROOT)
 
 
-@residual_loss(slope=lambda r: np.sign(r))
+@residual_loss(slope=lambda r: np.sign(r), functional="quantile")
 def mae(size: Array) -> Array:
     """Mean absolute error.
 
@@ -270,7 +270,7 @@ def _quantile_slope(r: Array, q: float | tuple[float, ...]) -> Array:
     return np.where(r > 0.0, 1.0 - level, np.where(r < 0.0, -level, 0.0))
 
 
-@residual_loss(slope=_quantile_slope, forms=quantile_forms)
+@residual_loss(slope=_quantile_slope, forms=quantile_forms, functional="quantile")
 def quantile(
     r: Array,
     *,

@@ -141,6 +141,9 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
     better = {"min": "lower is better", "max": "higher is better", "zero": "nearer to 0 is better"}[loss.direction]
     unit = f"a pure number{loss.unit[1:]}" if loss.unit[:1] == "1" else f"in {loss.unit}"
     yield "value", f"{unit}; {better if loss.ranks else 'does not rank models'}{best}"
+    if loss.functional:
+        of = "means" if loss.functional == "mean" else "lower quantiles" if "q" in loss.args else "lower medians"
+        yield "components", f"miscalibration, discrimination, uncertainty by --decompose, from isotonic {of}"
     yield "use", loss.use
     yield "avoid", loss.avoid
     for peer in loss.elsewhere:
