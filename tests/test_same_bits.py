@@ -324,9 +324,10 @@ def test_joined_rows_give_the_numbers_of_rows_aligned_before(keyed: Mapping[str,
     assert joined.inputs[0].data != aligned.inputs[0].data  # the keys are among what the digest covers
 
 
-def test_rows_paired_by_order_differ_from_rows_paired_by_key(keyed: Mapping[str, Columns], tmp_path: Path) -> None:
-    by_key, by_order = (join(keyed, tmp_path, {"one": 1}, key=key) for key in ("id", None))
-    assert by_key.cells[0].value < 0.5 * by_order.cells[0].value
+def test_rows_of_another_order_are_not_paired_by_it(keyed: Mapping[str, Columns], tmp_path: Path) -> None:
+    assert join(keyed, tmp_path, {"one": 1}, key="id").cells[0].value > 0.0
+    with pytest.raises(lossctl.DataError, match="column 'id' is another one in .*--id id pairs rows by it"):
+        join(keyed, tmp_path, {"one": 1}, key=None)
 
 
 # missing values --------------------------------------------------------------------------------------------------

@@ -51,7 +51,9 @@ def test_drift_is_twice_the_bias_of_the_bootstrap(statistic: Statistic, size: in
     values = statistic.value(tuple(counts @ line / counts.sum(axis=1) for line in lines))
     centre = statistic.value(found.centre)
     error = 3.0 * float(np.std(values)) / 200.0
-    assert float(found.curve(found.values)[1][0]) / (2.0 * ROWS) == pytest.approx(float(np.mean(values - centre)[()]), abs=2.0 * error)
+    assert float(found.curve(found.values)[1][0]) / (2.0 * ROWS) == pytest.approx(
+        float(np.mean(values - centre)[()]), abs=2.0 * error
+    )
 
 
 @pytest.mark.parametrize("a", [-0.4, -0.1, 0.06, 0.2, 0.9])

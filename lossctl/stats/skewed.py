@@ -205,7 +205,8 @@ def _gamma_score(shape: Array, value: Array) -> Array:
 def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
     """Return the shape of a sum of statistics of the same rows, each times a number.
 
-    units: (groups,) on how many rows the statistics rest, where the influences are of the first of them only.
+    units: (groups,) on how many rows the statistics rest. Where there are influences of some of them only the shape is
+    that of Student's t, whichever rows these are.
     """
     one = terms[0][1]
     with np.errstate(all="ignore"):
@@ -214,9 +215,9 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         scaled = values / (top if top > 0.0 else 1.0)
         squares = scaled**2
         square, fourth = one.sums(squares), one.sums(squares**2)
-        rows, share = one.counts, np.minimum(one.counts / units, 1.0)
+        rows, complete = one.counts, one.counts >= units
         s = one.sums(squares * scaled) / square**1.5
-        unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / rows, 0.0) * share
+        unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / rows, 0.0)
         sd = np.sqrt(square / rows)
         bend, drift = np.zeros(one.groups), np.zeros(one.groups)
         for times, influence in terms:
@@ -224,13 +225,13 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
             bend, drift = (total + times * part / top for total, part in zip((bend, drift), curves, strict=True))
         bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
         drift = _bounded(drift / (sd * np.sqrt(rows)))
-        growth = (1.0 + UNLIKE * unlike) * np.sqrt(share)
+        growth = 1.0 + UNLIKE * unlike
         a = growth * (2.0 * s + 3.0 * bend) / 6.0
         b = growth * ((s + 3.0 * bend) / 6.0 - 0.5 * drift)
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
-    a, b = (np.where(skewed & np.isfinite(a + b), line, 0.0) for line in (a, b))
+    a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
     few = _few(squares, square, fourth, one.codes)
-    return Shape(a, b, s * np.sqrt(rows), ~few | (share < 0.5))
+    return Shape(a, b, s * np.sqrt(rows), ~few | ~complete)
 
 
 def _bounded(values: Array) -> Array:
