@@ -291,8 +291,23 @@ def test_several_columns_are_refused_with_the_way_on() -> None:
 
 
 def test_sums_have_no_components() -> None:
-    with pytest.raises(UsageError, match=r"--reduction sum: mse\[miscalibration\] is not one mean of rows"):
+    with pytest.raises(UsageError, match="--reduction sum: the components of --decompose are means over rows"):
         lossctl.evaluate({"y": FLAG, "p": P}, target="y", pred="p", losses="mse", decompose=True, reduction="sum")
+
+
+def test_components_are_not_missed_among_rows(tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = tmp_path / "rows.csv"
+    asked: dict[str, Any] = {
+        "target": "y",
+        "pred": "p",
+        "losses": "mse",
+        "rows_out": path,
+        "with_grad": True,
+        "worst": 1,
+    }
+    lossctl.evaluate({"y": FLAG, "p": P}, decompose=True, note=notes.append, **asked)
+    assert not [note for note in notes if "miscalibration" in note]
 
 
 def test_memory_is_told_as_of_other_losses_that_keep_every_value() -> None:

@@ -404,12 +404,15 @@ def _first_values(block: Block, activations: Mapping[str, str]) -> tuple[list[fl
 def _check_questions(questions: Sequence[Question], query: Query, design: Design | None) -> None:
     """Raise UsageError where losses have no sum over rows or no gradient; say which have no value to be shown."""
     options = query.options
+    if options["reduction"] == "sum" and options["decompose"]:
+        raise UsageError("--reduction sum: the components of --decompose are means over rows; leave one of the two out")
     for question in questions if options["reduction"] == "sum" else ():
         if question.loss.keeps != "moments" or question.loss.statistic.name != "mean":
             fitting = [loss.name for loss in registry.losses().values() if loss.row and loss.statistic.name == "mean"]
             raise UsageError(f"--reduction sum: {question.label} is not one mean of rows; what is: {listed(fitting)}")
-    flat = [question.label for question in questions if not question.has_gradient] if options["with_grad"] else []
-    if len(flat) == len(questions):
+    plain = [question for question in questions if not question.component] if options["with_grad"] else []
+    flat = [question.label for question in plain if not question.has_gradient]
+    if flat and len(flat) == len(plain):
         raise UsageError(f"--with-grad: no gradient: {listed(flat)}")
     if flat:
         query.tell(f"{options['rows_out'] or ''}: without a gradient: {listed(flat)}")
