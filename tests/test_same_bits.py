@@ -326,7 +326,7 @@ def test_joined_rows_give_the_numbers_of_rows_aligned_before(keyed: Mapping[str,
 
 def test_rows_of_another_order_are_not_paired_by_it(keyed: Mapping[str, Columns], tmp_path: Path) -> None:
     assert join(keyed, tmp_path, {"one": 1}, key="id").cells[0].value > 0.0
-    with pytest.raises(lossctl.DataError, match="column 'id' is another one in .*--id id pairs rows by it"):
+    with pytest.raises(lossctl.DataError, match=r"column 'id' is another one in .*--id id pairs rows by it"):
         join(keyed, tmp_path, {"one": 1}, key=None)
 
 

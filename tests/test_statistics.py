@@ -1020,3 +1020,31 @@ def test_replicates_without_a_value_or_a_spread_tell_nothing() -> None:
     assert (found.stderr, found.interval, found.why) == (None, None, "2 of 100 bootstrap replicates have no value")
     found = estimate_module.percentiles(50.0, np.full(100, 50.0), 0.9)
     assert (found.stderr, found.interval, found.why) == (0.0, None, "the rows show no spread")
+
+
+# sums of absolute means ----------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_calibration_error_reaches_down_to_what_is_no_noise() -> None:
+    """Of a calibrated model the estimate is above 0, and the truth is 0."""
+    rng = np.random.default_rng(16)
+    held = 0
+    for _ in range(60):
+        p = rng.beta(1.2, 1.2, 300)
+        (cell,) = lossctl.evaluate({"y": rng.random(300) < p, "p": p}, target="y", pred="p", losses="ece").cells
+        assert cell.interval is not None
+        assert cell.method == "folded-t"
+        assert cell.interval[0] <= cell.value < cell.interval[1]
+        held += cell.interval[0] == 0.0
+    assert held >= 55
+
+
+def test_a_slice_has_the_calibration_interval_that_it_has_alone() -> None:
+    rng = np.random.default_rng(17)
+    p, g = rng.beta(1.2, 1.2, 400), np.repeat(["a", "b"], 200)
+    data = {"y": rng.random(400) < p**2, "p": p, "w": rng.uniform(0.5, 2.0, 400)}
+    for weight in (None, "w"):
+        cells = lossctl.evaluate({**data, "g": g}, target="y", pred="p", losses="ece", by="g", weight=weight).cells
+        alone = {name: column[:200] for name, column in data.items()}
+        (cell,) = lossctl.evaluate(alone, target="y", pred="p", losses="ece", weight=weight).cells
+        assert cells[1].interval == pytest.approx(cell.interval, rel=1e-11)

@@ -135,14 +135,15 @@ class Statistic:
     """g and its gradient, of numbers or of arrays alike: `Statistic("ratio of means", lambda m: m[0] / m[1])`.
 
     slope: the gradient; without one it is derived from `value`, which then is made of `PARTIALS` and `FUNCTIONS`.
-    `interval` names the form of the confidence interval (none: of a maximum), `undefined` says when g has no value.
+    `interval` names the form of the confidence interval (none: of a maximum; folded: of a sum of absolute means, which
+    noise alone lifts above 0, so that it reaches down as far as noise may do so), `undefined` says when g has no value.
     mass: the place of the part that counts what the mean is over, where that is fewer than the rows: sets.
     """
 
     name: str
     value: Callable[[Means], Any]
     slope: Callable[[Means], tuple[Any, ...]] = from_value
-    interval: Literal["t", "log", "none"] = "t"
+    interval: Literal["t", "log", "folded", "none"] = "t"
     undefined: str = "not defined for these rows"
     mass: int | None = None
 

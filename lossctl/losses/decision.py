@@ -237,7 +237,7 @@ def _rmsce(m: Means) -> Any:
     return np.sqrt(np.add.reduce(count * np.square(mean), axis=0))
 
 
-ECE = Statistic("sum over bins", lambda m: np.add.reduce(np.abs(np.stack(m)), axis=0))
+ECE = Statistic("sum over bins", lambda m: np.add.reduce(np.abs(np.stack(m)), axis=0), interval="folded")
 MCE = Statistic("largest of bins", lambda m: np.maximum.reduce(np.abs(_per_row(m)[0]), axis=0), interval="none")
 RMSCE = Statistic("root of a sum over bins", _rmsce, interval="log")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, overload
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments
 from lossctl.core.state import View
-from lossctl.core.statistic import Means, Statistic, means, read
+from lossctl.core.statistic import MEAN, Means, Statistic, means, read
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
@@ -170,7 +170,24 @@ def estimate(
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
     stderr *= 1.0 if statistic.mass is None else math.sqrt(spared(view.live, units))
-    return about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
+    made = about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
+    return made if statistic.interval != "folded" else _reaching_down(made, view, indexes, weighted)
+
+
+FOLDED: Final = "folded-t"
+ABSOLUTE: Final = math.sqrt(2.0 / math.pi)  # the mean of |x| of a normal variable, in standard deviations
+
+
+def _reaching_down(made: Estimate, view: View, indexes: Sequence[int], weighted: bool) -> Estimate:
+    """Lower the interval of a sum of absolute means by what noise alone makes of it, where all means are 0."""
+    if made.interval is None:
+        return made
+    noise = 0.0
+    for index in indexes:
+        variance = covariance(view, {index: 1.0}, {index: 1.0}, weighted)
+        noise += 0.0 if variance is None else ABSOLUTE * root(max(variance[0], 0), variance[1])
+    low, high = made.interval
+    return replace(made, interval=(max(low - noise, 0.0), high), method=FOLDED)
 
 
 def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:
@@ -268,6 +285,9 @@ def estimates(
         log = statistic.interval == "log" and not total
         factor = np.where(reach < LARGEST_LOG * values, np.exp(reach / values), np.inf)
         low, high = (values / factor, values * factor) if log else (values - reach, values + reach)
+        if statistic.interval == "folded":
+            parts = (_variances(MEAN, groups, [i], (m,), base, weighted) for i, m in zip(indexes, centre, strict=True))
+            low = np.maximum(low - ABSOLUTE * sum(np.sqrt(np.maximum(variance, 0.0)) for variance in parts), 0.0)
         faults = {
             NOT_FINITE: ~np.isfinite(values),
             ONE_ROW if statistic.mass is None else ONE_SET: units < TWO_UNITS,
@@ -276,7 +296,8 @@ def estimates(
             ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
         }
         kinds = np.select(list(faults.values()), list(range(1, len(faults) + 1)), 0)
-    outcomes = [("log-t" if log else "t", None), *((None, why) for why in faults)]
+    method = "t" if total else {"log": "log-t", "folded": FOLDED}.get(statistic.interval, "t")
+    outcomes = [(method, None), *((None, why) for why in faults)]
     spread = np.array([why in (None, ENDS_OUT_OF_RANGE) for _, why in outcomes])
     stderr = np.where(spread[kinds], stderr, np.where(kinds == outcomes.index((None, NO_SPREAD)), 0.0, np.nan))
     ends = np.where(kinds == 0, low, np.nan), np.where(kinds == 0, high, np.nan)
