@@ -8,6 +8,8 @@ import gzip
 import io
 import itertools
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise, product
@@ -113,6 +115,22 @@ def test_what_the_strict_reader_refuses_is_a_fault(text: bytes, monkeypatch: pyt
     first = cut(text, monkeypatch)[0].records
     assert first is not None
     assert first[0].fault or first[0].overrun
+
+
+def test_reading_ahead_that_is_given_up_waits_for_nobody() -> None:
+    class Slow:
+        steps = iter([b"a\n"])
+
+        def read(self, size: int) -> bytes:
+            return next(self.steps, b"") or (blocked.wait(30) and b"") or b""
+
+    blocked = threading.Event()
+    reading = records.steps(Slow(), ahead=True)
+    assert next(reading) == (b"a\n", False)
+    start = time.monotonic()
+    reading.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 10
+    blocked.set()
 
 
 def test_lines_in_which_no_quote_opens_a_field_are_cut_without_reading_them(monkeypatch: pytest.MonkeyPatch) -> None:

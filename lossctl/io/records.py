@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from lossctl.io.dialect import BLANKS, NONE, Dialect
 from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
-UNPACKER: Final = "lossctl-unpack"  # the thread that reads ahead
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 LINE_END: Final = re.compile(rb"\r\n?|\n|\Z")
@@ -373,14 +371,14 @@ def steps(stream: pa.NativeFile, ahead: bool) -> Iterator[tuple[bytes, bool]]:
 
 
 def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
-    pool = ThreadPoolExecutor(1, thread_name_prefix=UNPACKER)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack")
     try:
         coming = pool.submit(stream.read, STEP)
         while step := coming.result():
             coming = pool.submit(stream.read, STEP)
             yield step
-    finally:  # which may be run by the pool's own thread, where that collects garbage
-        pool.shutdown(wait=not threading.current_thread().name.startswith(UNPACKER))
+    finally:  # without waiting: garbage may be collected in a thread that is only starting, or in the pool's own
+        pool.shutdown(wait=False)
 
 
 def _place(marks: Mask, n: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -147,8 +148,8 @@ def csv_rows(text: str, dialect: Dialect, recovers: bool = False, strict: bool =
     rows: list[Row] = []
     for start in lines.records():
         if dialect.delimiter == BLANKS:
-            rows += [tuple(re.split(r"[ \t]+", line.strip(" \t\r\n"))) for line in lines]
-            break
+            rows += [tuple(re.split(r"[ \t]+", line.strip(" \t\r\n"))) for line in itertools.islice(lines, 1)]
+            continue
         reader = csv.reader(
             iter(lines),
             delimiter=dialect.delimiter or ",",
@@ -179,7 +180,7 @@ class _CsvOracle:
 
     def selections(self) -> Iterator[dict[str, Kind]]:
         quoted = self.dialect.delimiter == BLANKS and any(mark in self.text for mark in ('"', "'", "\\"))
-        if len(self.names) < 2 or quoted:  # which Python's reader takes otherwise
+        if len(self.names) < 2 or not self.unique or quoted:  # which Python's reader takes otherwise
             return
         for kind in (Kind.NUMBER, Kind.TEXT, Kind.KEY):
             for names in (self.unique, *([name] for name in dict.fromkeys([*self.unique[:2], *self.unique[-1:]]))):
