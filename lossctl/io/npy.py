@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import shutil
@@ -186,7 +187,10 @@ class NpzTable(FileTable):
         except DataError:
             raise
         except DAMAGED as error:
-            self.source.unchanged()
+            cause = (
+                error.__context__
+            )  # zipfile has its own word for what the machine says, and for a seek before the start
+            self.source.unchanged(cause if isinstance(cause, OSError) and cause.errno != errno.EINVAL else None)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{self.label}: the archive is damaged: {printable(reason)}") from None
 
