@@ -661,7 +661,7 @@ BAD: list[tuple[str, dict[str, str], tuple[str, ...], int]] = [
     ),
     ("a size that is none", {"a.csv": REGRESSION}, ("a.csv", "-t", "y", "-p", "p", "--max-memory", "much"), 2),
     ("row counts", {"a.csv": BINARY, "b.csv": BINARY + "1,1\n"}, ("a.csv", "b.csv", "-t", "y", "-p", "p"), 3),
-    ("other targets", {"a.csv": BINARY, "b.csv": BINARY.replace("0,0.3", "1,0.3")}, ("a.csv", "b.csv", "-t", "y"), 2),
+    ("other targets", {"a.csv": BINARY, "b.csv": BINARY.replace("0,0.3", "1,0.3")}, ("a.csv", "b.csv", "-t", "y"), 3),
     (
         "other targets of named columns",
         {"a.csv": BINARY, "b.csv": BINARY.replace("0,0.3", "1,0.3")},

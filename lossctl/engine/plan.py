@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Literal
 
-from lossctl.core.batch import NO_TREND, Trend
+from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import judged
 from lossctl.core.domain import Domain
 from lossctl.core.form import CODED, GIVEN, Form
@@ -20,7 +20,7 @@ RESAMPLES = 1000
 SEED = 12345
 TARGET = ""  # in a couple of models: the target, as if a model predicted it
 LINEAR = ("mean", "root of a mean")  # statistics of one mean
-FIRST = 1 << 14  # input rows of which the lines are kept, so that the influence of each is there
+FIRST = BLOCK  # input rows of which the lines are kept, so that the influence of each is there
 
 
 # what is asked ---------------------------------------------------------------------------------------------------

@@ -187,9 +187,7 @@ class NpzTable(FileTable):
         except DataError:
             raise
         except DAMAGED as error:
-            cause = (
-                error.__context__
-            )  # zipfile has its own word for what the machine says, and for a seek before the start
+            cause = error.__context__  # zipfile rewords what the machine says, and a seek before the start
             self.source.unchanged(cause if isinstance(cause, OSError) and cause.errno != errno.EINVAL else None)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{self.label}: the archive is damaged: {printable(reason)}") from None
