@@ -170,7 +170,9 @@ def test_each_level_holds_over_those_below(
     assert (found[name], found.values[name].origin) == (file[1], "lossctl.toml")
     monkeypatch.setenv(option.variable, environment[0])
     found = resolved("check", "p.csv")
-    assert (found[name], found.values[name].origin) == (environment[1], f"environment {option.variable}")
+    heard = (environment[1], f"environment {option.variable}") if option.heard else (file[1], "lossctl.toml")
+    assert (found[name], found.values[name].origin) == heard
+    assert [entry.name for entry in found.unheard] == ([] if option.heard else [name])
     found = resolved("check", "p.csv", *line[0])
     assert (found[name], found.values[name].origin) == (line[1], "command line")
 
@@ -179,7 +181,7 @@ def test_a_value_that_equals_the_default_still_holds(project: Path, monkeypatch:
     (project / "lossctl.toml").write_text('missing = "drop"')
     assert resolved("check", "p.csv", "--missing", "error")["missing"] == "error"
     monkeypatch.setenv("LOSSCTL_MISSING", "error")
-    assert resolved("check", "p.csv").values["missing"].origin == "environment LOSSCTL_MISSING"
+    assert resolved("compare", "p.csv").values["missing"].origin == "environment LOSSCTL_MISSING"
 
 
 def test_switches_of_two_sides(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +199,7 @@ def test_an_empty_variable_is_as_none(project: Path, monkeypatch: pytest.MonkeyP
     found = resolved("check", "p.csv")
     assert {found.values[name].origin for name in ("target", "losses", "min_slice", "no_ci")} == {"default"}
     monkeypatch.setenv("LOSSCTL_DELIMITER", " ")
-    assert resolved("check", "p.csv")["delimiter"] == " "
+    assert resolved("compare", "p.csv")["delimiter"] == " "
 
 
 @pytest.mark.parametrize(
@@ -256,15 +258,15 @@ def test_contradictions_are_settled_by_level(
     found = resolved("check", "p.csv", "--ci", "0.9")
     assert (found["ci"], found["no_ci"], found.arguments["ci"]) == (0.9, False, 0.9)
     monkeypatch.setenv("LOSSCTL_CI", "0.8")
-    assert resolved("check", "p.csv").arguments["ci"] == 0.8
-    assert resolved("check", "p.csv", "--no-ci").arguments["ci"] is None
+    assert resolved("compare", "p.csv").arguments["ci"] == 0.8
+    assert resolved("compare", "p.csv", "--no-ci").arguments["ci"] is None
     (project / "lossctl.toml").write_text("ci = 0.5")
     monkeypatch.delenv("LOSSCTL_CI")
     monkeypatch.setenv("LOSSCTL_NO_CI", "0")
-    assert resolved("check", "p.csv").arguments["ci"] == 0.5
+    assert resolved("compare", "p.csv").arguments["ci"] == 0.5
     monkeypatch.setenv("LOSSCTL_CI", "0.8")
     monkeypatch.setenv("LOSSCTL_NO_CI", "1")
-    assert "in the environment" in refused(capsys, "check", "p.csv")
+    assert "in the environment" in refused(capsys, "compare", "p.csv")
     (project / "lossctl.toml").write_text("ci = 0.5\nno-ci = true")
     assert "lossctl.toml: ci and no-ci contradict" in refused(capsys, "check", "p.csv", "--ci", "0.9")
     assert "--config and --no-config" in refused(capsys, "check", "p.csv", "--config", "lossctl.toml", "--no-config")
@@ -700,7 +702,7 @@ def test_shown_configuration(
         'target = "y\\u001b[31m"\nlosses = ["mae", "rmse"]\n[[check]]\nloss = "mae"\nmax = 3\n'
         'max-regression = ["2%", 0.01]\nby = ["g"]\nlevel = "warn"\ndecide = "significant"\nconfidence = 0.9'
     )
-    monkeypatch.setenv("LOSSCTL_MISSING", "drop")
+    monkeypatch.setenv("LOSSCTL_THREADS", "2")
     monkeypatch.setenv("LOSSCTL_MIN", "r2=0.5")
     command_line = ("check", "--show-config", "--max", "rmse=1", "--ci", "0.9", "-q")
     assert run(*command_line) == 0
@@ -709,7 +711,7 @@ def test_shown_configuration(
     for words in (
         ["--target", "y\\x1b[31m", "lossctl.toml"],
         ["--loss", "mae", "rmse", "lossctl.toml"],
-        ["--missing", "drop", "environment", "LOSSCTL_MISSING"],
+        ["--threads", "2", "environment", "LOSSCTL_THREADS"],
         ["--ci", "0.9", "command", "line"],
         ["--digits", "5", "default"],
         ["--weight", "-", "default"],
@@ -751,7 +753,7 @@ def test_shown_configuration(
         "level": "file",
         "origin": "lossctl.toml",
     }
-    assert [values[name]["level"] for name in ("--ci", "--missing", "--digits")] == [
+    assert [values[name]["level"] for name in ("--ci", "--threads", "--digits")] == [
         "command line",
         "environment",
         "default",

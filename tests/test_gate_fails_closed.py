@@ -927,6 +927,19 @@ def test_clusters_and_sets_agree_too(tmp_path: Path) -> None:
         ("SLICE_TOLERANCE", "900%"),
         ("CRITICAL_SLICE", "g=x"),
         ("SAVE_BASELINE", "saved.json"),
+        ("COMMENT", "0"),
+        ("NULL", "2"),
+        ("MISSING", "drop"),
+        ("WEIGHT", "p"),
+        ("TARGET", "p"),
+        ("PRED", "y"),
+        ("TARGETS", "nowhere.csv"),
+        ("LOSS", "mae=mbe"),
+        ("BASELINE", "q"),
+        ("CLUSTER", "g"),
+        ("TIME", "p"),
+        ("HORIZON", "20"),
+        ("MIN_SLICE", "7"),
         ("MAX", "mae=900"),
     ],
 )
@@ -946,6 +959,17 @@ def test_the_environment_does_not_disarm(
     assert not (rows.parent / "saved.json").exists()
     if variable != "MAX":
         assert f"LOSSCTL_{variable} is not heard by a check" in outcome.err
+
+
+def test_a_file_may_be_stricter_than_a_variable(lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rows.parent / "lossctl.toml").write_text('losses = "e=mae"\nmin-slice = 2\ndecide = "noninferior"\n')
+    monkeypatch.chdir(rows.parent)
+    for variable, value in (("MIN_SLICE", "30"), ("DECIDE", "point"), ("LOSS", "e=mbe"), ("DIGITS", "3")):
+        monkeypatch.setenv(f"LOSSCTL_{variable}", value)
+    shown = lossctl("check", *ONE, "--show-config", "-f", "json").json["settings"]
+    values = {entry["option"]: entry["value"] for entry in shown}
+    options = ("--min-slice", "--decide", "--loss", "--digits")
+    assert [values[name] for name in options] == [2, "noninferior", ["e=mae"], 3]
 
 
 def test_another_configuration_is_named_on_the_command_line(

@@ -434,7 +434,7 @@ class Option:
         Whether a level adds to those below instead of replacing them.
     strict
         Of what kind values are that let no check pass which would block without them: by default all, None for none.
-        Others are taken from the command line of a check alone, neither from the environment nor from a file.
+        Others are taken from the command line of a check alone, not from a file either.
     name, short, long, metavar, label, variable
         What follows from the field, by `called`. `label` is what people call it: the long flag, or what stands for a
         positional, as FILE; `variable` is its environment variable.
@@ -483,6 +483,11 @@ class Option:
     def terminal(self) -> bool:
         """Whether it is about a person's terminal."""
         return self.barred == PERSON
+
+    @property
+    def heard(self) -> bool:
+        """Whether a check takes it from the environment: it is about output or run, or a rule beside the others."""
+        return self.accumulates or (self.panel in ("Output", "Run") and self.strict is not None)
 
     def weakens(self, value: object) -> bool:
         """Whether a value lets a check pass that would block without it."""

@@ -276,7 +276,7 @@ def _environment_rule(rule: RuleText) -> RuleTable:
 class Settings:
     """The options of one command with their values; `settings["threads"]` is the value of one.
 
-    unheard: those whose variable is not heard, as it would weaken a check.
+    unheard: those whose variable a check does not hear, as it says what is read, computed or judged.
     """
 
     command: str
@@ -354,7 +354,7 @@ def resolve(
     unheard = []
     for option in options if command == "check" else ():
         values = levels[option.name]
-        if any(value.level is Level.ENVIRONMENT and option.weakens(value.value) for value in values):
+        if not option.heard and any(value.level is Level.ENVIRONMENT for value in values):
             if option.name == "config":  # without it other rules would hold, or none
                 raise UsageError(f"{option.variable}: {DISARMS}; say {option.label} there, or unset it")
             levels[option.name] = [value for value in values if value.level is not Level.ENVIRONMENT]

@@ -241,7 +241,8 @@ def _start(settings: Settings) -> None:
     wants_color(settings["color"], None)
     Messages.color = settings["color"]
     for option in settings.unheard:
-        say(f"warning: {option.variable} is not heard by a check, which takes {option.label} from its command line")
+        places = "its command line" if option.barred else "its command line or a configuration file"
+        say(f"warning: {option.variable} is not heard by a check, which takes {option.label} from {places}")
     if not settings["quiet"]:
         for text in (settings.note(), *slips(os.environ)):
             if text is not None:
