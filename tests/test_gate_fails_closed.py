@@ -499,6 +499,9 @@ class Witness(PairedBounds):
             return self.why
         return self.low - tolerance, self.high - tolerance
 
+    def too_few(self, model: str, loss: str, of_slice: Mapping[str, str]) -> str | None:
+        return None
+
     def guarded(
         self, model: str, loss: str, of_slice: Mapping[str, str], contrasts: Sequence[tuple[float, bool]], level: float
     ) -> str | None:
@@ -1257,3 +1260,61 @@ def test_an_error_is_written_over_no_input(lossctl: Lossctl, rows: Path, base: P
     assert lossctl("check", rows, *ONE, "--baseline", base, *rule, "-o", base, "--no-such-option").code == 2
     assert lossctl("check", rows, *ONE, "--max", "mae=nan", "-o", f"csv:{rows}").code == 2
     assert (base.read_text(), rows.read_text()) == (before, ROWS)
+
+
+# decisions that hold in every row, or rest on next to nothing --------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["zero_one", "accuracy", "f1", "mcc", "roc_auc"])
+@pytest.mark.parametrize("decide", ["significant", "noninferior", "equivalent"])
+def test_other_probabilities_of_the_same_decisions_are_no_regression(loss: str, decide: str) -> None:
+    rng = np.random.default_rng(151)
+    y = rng.integers(0, 2, 400)
+    base = np.clip(0.5 + 0.3 * (2 * y - 1) + rng.normal(0.0, 0.3, 400), 0.01, 0.99)
+    data = {"y": y, "base": base, "new": 0.5 + 0.9 * (base - 0.5)}
+    rule: dict[str, Any] = {"max_regression": f"{loss}=0.05", "decide": decide}
+    report = check(data, target="y", pred=["new", "base"], baseline="base", **rule)
+    assert report.verdict == "pass"
+
+
+def test_rows_that_differ_alike_are_decided() -> None:
+    y = np.random.default_rng(152).normal(size=60)
+    data = {"y": y, "base": y + 2.0, "worse": y + 2.5, "better": y + 1.0}
+    for model, verdict in (("worse", "fail"), ("better", "pass")):
+        for decide in ("significant", "noninferior"):
+            report = check(
+                data, target="y", pred=[model, "base"], baseline="base", max_regression="mae=1%", decide=decide
+            )
+            assert report.verdict == verdict
+
+
+def test_rounding_is_no_significant_regression() -> None:
+    rng = np.random.default_rng(153)
+    y = rng.integers(0, 2, 300)
+    p = np.clip(0.5 + 0.3 * (2 * y - 1) + rng.normal(0.0, 0.1, 300), 0.01, 0.99)
+    data = {"y": y, "base": p, "new": np.where(y == 1, p - 1e-14, p + 1e-14)}
+    for loss in ("bce", "brier"):
+        report = check(
+            data, target="y", pred=["new", "base"], baseline="base", max_regression=f"{loss}=0", decide="significant"
+        )
+        assert report.verdict == "pass"
+
+
+@pytest.mark.parametrize(("option", "says"), [("cluster", "3 clusters, 10 are needed"), ("time", "10000 are needed")])
+def test_a_few_clusters_or_spans_decide_nothing(option: str, says: str) -> None:
+    rng = np.random.default_rng(154)
+    y = rng.normal(size=200)
+    data = {"y": y, "base": y + rng.normal(size=200), "bad": y + 1.5 * rng.normal(size=200)}
+    data |= {"cluster": np.minimum(np.arange(200.0), 2.0), "time": np.arange(200.0)}
+    more: dict[str, Any] = {"cluster": "cluster"} if option == "cluster" else {"time": "time", "horizon": 1000}
+    report = check(
+        data,
+        target="y",
+        pred=["bad", "base"],
+        baseline="base",
+        max_regression="mae=1%",
+        decide="significant",
+        **more,
+    )
+    assert report.verdict == "inconclusive"
+    assert says in report.checks[0].message

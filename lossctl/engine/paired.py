@@ -36,6 +36,7 @@ NEARLY: Final = 1e-6  # share of the values below which a difference of them has
 POWER: Final = 0.8
 DECISIONS: Final = ("zero_one", "accuracy")  # losses whose rows are 0 or 1
 ALIKE: Final = "the predictions are the same in every row"
+LEAST_UNITS: Final = 10  # clusters, or spans of a horizon, below which nothing is decided by statistics
 NO_MAXIMUM: Final = "a maximum has no interval"
 NO_SAMPLE: Final = "no closed form for a statistic of all values; --ci-method bootstrap has one"
 NO_SHARE: Final = "a share of a quantile has no interval; give an absolute tolerance"
@@ -678,6 +679,9 @@ class PairedBounds:
         size = tolerance * (abs(base) if relative else 1.0)
         if difference.why == ALIKE:
             return -size, -size
+        if difference.why == NO_SPREAD:  # as certain as no discordant row among so many makes a share
+            reach = -math.log(0.5 * (1.0 - level)) / contest.scope.view.live if kind.unit[:1] == "1" else 0.0
+            return worse - reach - size, worse + reach - size
         if difference.why is not None:
             return difference.why
         if kind.influence is not None and not self._differences.assumptions.bootstrap:
@@ -713,6 +717,17 @@ class PairedBounds:
         contrast = self._differences.contrast(contest, couple, -sign - share, sign)
         terms = kind.statistic, {couple[0]: -sign - share, model: sign}
         return self._about(contest, contrast, terms, worse - size, scale, level, inner)
+
+    def too_few(self, model: str, loss: str, of_slice: Mapping[str, str]) -> str | None:
+        """Say why clusters, or a series, are too few to decide by; None where they are not."""
+        contest, design = self._contests[tuple(of_slice.items()), loss], self._differences.design
+        if design.independent or self._difference(contest, model).why == ALIKE:
+            return None
+        units = self._differences.assumptions.units(contest.scope, contest.question)
+        if design.cluster is not None:
+            return f"{units} clusters, {LEAST_UNITS} are needed" if units < LEAST_UNITS else None
+        least = LEAST_UNITS * design.horizon
+        return f"{units} rows of a series, {least} are needed {design.horizon} steps ahead" if units < least else None
 
     def guarded(
         self, model: str, loss: str, of_slice: Mapping[str, str], contrasts: Sequence[tuple[float, bool]], level: float

@@ -309,6 +309,8 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
     bound, rule, evidence = case.bound, case.bound.rule, terms.evidence
     if evidence is None:
         return Finding("insufficient", "there is no evidence besides the values", limit)
+    if too_few := evidence.too_few(case.model, bound.label, case.slice):
+        return Finding("insufficient", too_few, limit)
     level = rule.confidence if among == 1 else 1.0 - (1.0 - rule.confidence) / among
     intervals: list[tuple[float, float]] = []  # of the worsening, then of the worsening less each tolerance
     contrasts = rule.tolerance.contrasts
@@ -322,7 +324,8 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         intervals.append((ends[0] + 0.0, ends[1] + 0.0))
     (low, high), beyond, short = intervals[0], intervals[1 : len(contrasts) + 1], intervals[len(contrasts) + 1 :]
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
-    worse = all(lower > 0.0 for lower, _ in beyond)
+    rounding = ROUNDING * abs(case.baseline.value) if case.baseline is not None else 0.0
+    worse = all(lower > 0.0 for lower, _ in beyond) and low > rounding
     within = any(upper <= 0.0 for _, upper in beyond)
     if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance
         worse |= all(upper < 0.0 for _, upper in short)
@@ -336,7 +339,7 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         proven = f"a difference of {amount} than {rule.text} is {'' if worse or within else 'not '}shown"
     holm = f", Holm over {count} slices" if count > 1 else ""
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
-    if status == "pass" and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
+    if status == "pass" and high > rounding and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)
 
