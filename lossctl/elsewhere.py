@@ -174,10 +174,24 @@ class Names:
         for reason, names in (*MEANT.items(), *NOT_HERE.items()):
             if word in names.split():
                 return reason
+        leads = self._negated(word)
+        return f"a scorer that is -1 times this: {_said(leads)}" if leads else ""
+
+    def meant(self, name: str) -> set[str]:
+        """Return the losses that a name is, is near to or may mean; none for one that no library has for a loss."""
+        word = joined(name)
+        if word in GENERAL:
+            return set()
+        words = {
+            part for reason, names in MEANT.items() if word in names.split() for part in re.findall(r"\w+", reason)
+        }
+        return {lead.loss.name for lead in self.leads(name) or self._negated(word)} or words
+
+    def _negated(self, word: str) -> list[Lead]:
+        """Return the claims of the function of which a name is scikit-learn's scorer."""
         function = word.removeprefix(NEGATED)
         scores = [*self.leads(function), *self.leads(f"{function}loss")] if word.startswith(NEGATED) else []
-        leads = [lead for lead in scores if lead.peer.library == "scikit-learn"]
-        return f"a scorer that is -1 times this: {_said(leads)}" if leads else ""
+        return [lead for lead in scores if lead.peer.library == "scikit-learn"]
 
 
 def _said(leads: list[Lead]) -> str:

@@ -290,17 +290,27 @@ def labelled(spec: str) -> tuple[str, Loss]:
         if not label.strip():
             raise UsageError(f"loss {spec!r}: the label before = is empty")
         loss = loss_of(spec_of)
-        if names().get(fold(label), loss.name) != loss.name:  # or a rule on that loss would judge this one
-            raise UsageError(f"loss {spec!r}: {label.strip()} is another loss; take a label that is none")
-        plain = built_in(fold(label))
-        if plain is not None and plain.full_spec != loss.full_spec:
-            raise UsageError(
-                f"loss {spec!r}: {label.strip()} is {plain.full_spec}, and this is {loss.full_spec}; take a label that "
-                "is no loss"
-            )
+        if other := _misleads(label.strip(), loss):  # a rule on that loss would judge this one
+            raise UsageError(f"loss {spec!r}: {printable(label.strip())} is {other}; take a label that is no loss")
         return label.strip(), loss
     loss = loss_of(spec)
     return loss.spec, loss
+
+
+def _misleads(label: str, loss: Loss) -> str:
+    """Say which other loss, here or in another library, has a label for its name; nothing where none has."""
+    name = bare_name(label)
+    namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label
+    if namesake is None:
+        meant = elsewhere().meant(name)
+        return "" if not meant or loss.name in meant else "a name of another loss"
+    if namesake.name != loss.name:
+        return "another loss"
+    try:
+        plain = loss_of(label)
+    except UsageError:  # what follows the name is no parameter
+        return ""
+    return "" if plain.full_spec == loss.full_spec else f"{plain.full_spec}, and this is {loss.full_spec}"
 
 
 def split_specs(texts: Iterable[str]) -> list[str]:

@@ -25,6 +25,7 @@ from lossctl.engine.paired import PairedBounds
 from lossctl.errors import DataError, UsageError
 from lossctl.gate.judge import RuleCase, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
+from lossctl.registry import labelled
 from lossctl.results.report import Cell, Check, Report
 from tests.conftest import Lossctl, Outcome, resealed
 from tests.test_output import shell
@@ -1045,6 +1046,29 @@ def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows:
     config = ("--config", rows.parent / "c.toml")
     refused(lossctl("check", rows, *ONE, "--max", "huber=1", *config), 2, "take a label that is no loss")
     assert lossctl("check", rows, *ONE, "-l", "huber=huber:delta=1", "--max", "huber=9").code == 0
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("L1Loss=mbe", "MSELoss=mbe", "nn.L1Loss=mbe", "l2=mbe", "huber@2=mae", "huber@2=huber", "ndcg@10=ndcg"),
+        *("binary_error=mbe", "log_loss=mbe", "ce=mbe", "neg_mean_absolute_error=mbe", "mae@eu=mbe"),
+    ],
+)
+def test_a_name_of_another_loss_is_no_label(spec: str) -> None:
+    with pytest.raises(UsageError, match="take a label that is no loss"):
+        labelled(spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("p90=quantile:q=0.9", "e=mae", "tail=mae", "error=mae", "total=mae", "err=rmse", "MAE=mae", "L1Loss=mae"),
+        *("ce=cce", "huber@2=huber:delta=2", "ndcg@10=ndcg:k=10", "log_loss=bce", "mae@eu=mae", "a@b=mae"),
+    ],
+)
+def test_other_names_are_labels(spec: str) -> None:
+    assert labelled(spec)[0] == spec.partition("=")[0]
 
 
 # slices ---------------------------------------------------------------------------------------------------------------
