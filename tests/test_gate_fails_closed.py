@@ -1006,6 +1006,38 @@ def test_a_file_does_not_disarm(lossctl: Lossctl, rows: Path, line: str) -> None
     refused(lossctl("check", rows, *ONE, "--max", "mae=5", "--config", rows.parent / "c.toml"), 2, "is not allowed")
 
 
+def test_a_report_does_not_stand_in_for_the_predictions_of_a_file(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(rows.parent)
+    rules = '[[check]]\nloss = "e"\nmax = 0.5\n'
+    Path("c.toml").write_text('files = ["d.csv"]\ntarget = "y"\npred = ["p"]\nlosses = ["e=mae"]\n' + rules)
+    Path("d.csv").write_text(ROWS)
+    assert lossctl("check", "--config", "c.toml").code == 1
+    assert lossctl("eval", rows, *ONE, "-l", "e=mbe", "-o", "json:d.csv", "-q").code == 0
+    refused(lossctl("check", "--config", "c.toml"), 2, "says target, pred of its files, and d.csv is a saved report")
+    refused(
+        lossctl("check", "d.csv", "--config", "c.toml"), 2, "d.csv: its e is mbe, and that of the configuration is mae"
+    )
+    assert lossctl("eval", rows, *ONE, "-l", "e=mae", "-o", "r.json", "-q").code == 0
+    assert lossctl("check", "r.json", "--config", "c.toml").code == 1
+    Path("c.toml").write_text('files = ["r.json"]\nlosses = ["e=mae"]\n' + rules.replace("0.5", "5"))
+    assert lossctl("check", "--config", "c.toml").code == 0
+    Path("c.toml").write_text('files = ["r.json"]\nlosses = ["e=mbe"]\n' + rules.replace("0.5", "5"))
+    refused(lossctl("check", "--config", "c.toml", "--save-baseline", "s.json"), 2, "its e is mae")
+    assert not Path("s.json").exists()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_report_of_a_failed_check_is_a_baseline_that_is_warned_of(lossctl: Lossctl, rows: Path, form: str) -> None:
+    failed = rows.parent / "failed.json"
+    assert lossctl("check", rows, *ONE, "--max", "mae=0.1", "-o", failed).code == 1
+    outcome = lossctl("check", rows, *ONE, "--baseline", failed, "--max-regression", "mae=1%", "-f", form)
+    assert outcome.code == 0
+    assert "the baseline is the report of a failed check" in (outcome.out if form != "value" else outcome.err)
+    assert "failed.json: the baseline is the report of a failed check" in outcome.err
+
+
 # models that are what they are judged by ------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Unpack
 
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, answer
-from lossctl.api.options import InputOptions, Names, Note, RuleTable, options_of
+from lossctl.api.options import InputOptions, Losses, Names, Note, RuleTable, options_of
 from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled, with_arguments
 from lossctl.core.loss import Loss, merit
 from lossctl.engine.paired import PairedBounds
@@ -52,7 +52,7 @@ from lossctl.io.reports import is_report, read_report
 from lossctl.io.select import Selection, split_name
 from lossctl.io.table import Table
 from lossctl.output.text import slice_text
-from lossctl.registry import labelled, loss_of, with_tables
+from lossctl.registry import labelled, loss_of, split_specs, with_tables
 from lossctl.results.report import Cell, Check, First, Place, Report, SavedReport
 from lossctl.version import __version__
 
@@ -82,6 +82,7 @@ def check(
     baseline_optional: bool = False,
     save_baseline: str | None = None,
     configured: bool = False,
+    labels: Losses = None,
     **options: Unpack[InputOptions],
 ) -> Report:
     """Judge models by rules, and against a baseline; every rule is judged, and nothing passes for want of a number.
@@ -123,6 +124,8 @@ def check(
         Where to save the candidates' report, unless a rule stands against it.
     configured
         Whether settings of a configuration file are in force, which printed commands must then do without.
+    labels
+        The losses that a configuration file calls by labels: a saved report must not have others under them.
     **options
         As `evaluate` takes them.
 
@@ -155,6 +158,8 @@ def check(
     dropped = None if max_dropped is None else dropped_rule(str(max_dropped))
     _check_purpose(stated, baseline, save_baseline or dropped, decide, baseline_optional)
     subject = subject_of(data, stated, by, inputs, note)
+    if isinstance(subject, CheckedReport):
+        check_labels(subject.saved, as_list(arguments["labels"]))
     reference = baseline_of(baseline) if baseline is not None and stated else None
     ages = [subject.age, *([age(reference.report, BaselineError)] if reference and reference.report else [])]
     statistical = next((bound.rule for bound in subject.bounds if bound.rule.decide != "point"), None)
@@ -185,6 +190,9 @@ def check(
     cells = _baseline_cells(reference, report, subject, candidates, accept)
     cases = lay_out(subject.bounds, candidates, report.cells, cells, subject.by)
     alike = _alike(reference, report, candidates, cells)
+    failed = _failed(reference)
+    texts = {model: [text for text in (alike.get(model), failed) if text] for model in candidates}
+    remarks = {model: "; ".join(pieces) for model, pieces in texts.items() if pieces}
     terms = Terms(
         min_slice=arguments["min_slice"],
         min_rows=arguments["min_rows"],
@@ -193,7 +201,7 @@ def check(
         evidence=evidence,
         gaps=_gaps(reference, report),
         left_out={tuple(entry.slice.items()): entry.rows for entry in report.left_out},
-        alike=alike,
+        remarks=remarks,
     )
     checks = judge(cases, terms)
     alarms = expected_alarms(cases, checks)
@@ -202,6 +210,8 @@ def check(
     verdict = judgement.verdict if checks else None
     warnings = [text for text in report.warnings if not text.startswith(ROUGH)]  # no interval of a value decides
     warnings += [*subject.notes, *filter(None, ages), *([absent] if absent else []), *alarms]
+    if reference is not None and failed:
+        warnings.append(f"{printable(reference.label)}: {failed}")
     warnings += [f"{model}: {text}" for model, text in alike.items()]
     warnings += [
         f"{model}: its prediction is the target in every row" for base, model in report.alike if base == TARGET
@@ -278,6 +288,12 @@ def _alike(
         if pairs and reference.kind == "report" and all(cell.value == base.value for cell, base in pairs):
             alike[model] = "every value is that of the baseline"
     return alike
+
+
+def _failed(reference: Baseline | None) -> str:
+    """Say that a baseline was itself refused, where it was."""
+    saved = None if reference is None else reference.report
+    return "the baseline is the report of a failed check" if saved and saved.document.get("verdict") == "fail" else ""
 
 
 @dataclass(frozen=True)
@@ -667,6 +683,17 @@ def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Map
     bounds, notes = rules_of_report(stated, saved.report)
     slicings = [",".join(columns) for columns, _ in saved.report.slicings() if columns]
     return CheckedReport(saved, bounds, by or slicings, [path] if isinstance(path, str) else [], notes)
+
+
+def check_labels(saved: SavedReport, losses: Sequence[str]) -> None:
+    """Raise UsageError where a report has another loss under the label of one of these."""
+    for label, loss in map(labelled, split_specs(with_tables(losses))):
+        for cell in saved.report.cells:
+            if _split_output(cell.loss)[0] == label and loss_of(cell.spec).full_spec != loss.full_spec:
+                raise UsageError(
+                    f"{saved.label}: its {printable(label)} is {printable(cell.spec)}, and that of the configuration "
+                    f"is {printable(loss.spec)}; make the report anew with -l {printable(label)}={printable(loss.spec)}"
+                )
 
 
 def reports_among(files: Sequence[str]) -> list[str]:

@@ -917,6 +917,7 @@ class RuleOptions(TypedDict, total=False):
 
     rules: Annotated[Sequence["RuleTable"], Always("a list of tables", plain_tables)]
     configured: Annotated[bool, SWITCH]
+    labels: Annotated["Losses", SPECS]
 
 
 class RuleTable(NamedTuple):

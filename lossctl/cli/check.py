@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import typer
 
-from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, marks
+from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, options_of
 from lossctl.cli.config import Level, Settings, show_config
 from lossctl.cli.console import Outputs, ReaderGone, at_work, emit, outcome, replace_output, say_more, warn
 from lossctl.cli.options import command
-from lossctl.errors import ExitCode, LossctlError
+from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
 HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
@@ -82,10 +82,24 @@ def check_files(settings: Settings) -> None:
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
-    """Return the arguments; where the data is a saved report, without what a configuration file says of data."""
+    """Return the arguments; where the data is a saved report, without what a configuration file says of data.
+
+    Its losses are those that the labels of rules mean. A report that the file itself calls its data, beside columns, is
+    refused: something else was written in the place of the predictions.
+    """
     from lossctl.api.check import reports_among
 
-    if not reports_among(settings["data"]):
+    reports = reports_among(settings["data"])
+    if not reports:
         return settings.arguments
-    filed = {name for name in marks(Inputs) if settings.values[name].level is Level.FILE} - {"by"}
-    return {name: value for name, value in settings.arguments.items() if name not in filed}
+    filed = [option for option in options_of(Inputs) if settings.values[option.name].level is Level.FILE]
+    if settings.values["data"].level is Level.FILE:
+        keys = [option.key for option in filed if option.name in ("target", "targets", "pred", "id", "weight", "by")]
+        if keys:
+            raise UsageError(
+                f"{settings.values['data'].origin}: says {listed(keys)} of its files, and {printable(reports[0])} is a "
+                "saved report, for which these are settled; name the report on the command line, or the predictions"
+            )
+    names = {option.name for option in filed} - {"by"}
+    arguments = {name: value for name, value in settings.arguments.items() if name not in names}
+    return {**arguments, "labels": settings["losses"]} if "losses" in names else arguments

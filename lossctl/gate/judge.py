@@ -138,8 +138,8 @@ class Terms:
     min_slice: the rows that a slice needs. min_rows: those that every decision needs, None for `MIN_ROWS` where
     statistics decide. no_baseline: why the baseline is left out, if it is. several: whether there are several
     candidates. evidence: the paired intervals that statistical decisions rest on. gaps: how many rows a candidate alone
-    leaves out, which its baseline has. left_out: how many rows of a slice were left out. alike: the candidates whose
-    predictions, or values, are the baseline's, and how that is worded.
+    leaves out, which its baseline has. left_out: how many rows of a slice were left out. remarks: what every comparison
+    of a candidate says of it, as that its predictions are the baseline's.
     """
 
     min_slice: int = MIN_SLICE
@@ -149,7 +149,7 @@ class Terms:
     evidence: PairedBounds | None = None
     gaps: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[Items, int] = field(default_factory=dict)
-    alike: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,15 +168,15 @@ def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
     checks: list[Check] = []
     times: dict[str, int] = {}
     for case, finding in zip(cases, _findings(cases, terms), strict=True):
-        alike = terms.alike.get(case.model, "") if case.bound.rule.compares and finding.limit is not None else ""
-        check = _check(case, _noted(finding, alike), terms)
+        remark = terms.remarks.get(case.model, "") if case.bound.rule.compares and finding.limit is not None else ""
+        check = _check(case, _noted(finding, remark), terms)
         times[check.id] = times.get(check.id, 0) + 1
         checks.append(check if times[check.id] == 1 else replace(check, id=f"{check.id}#{times[check.id]}"))
     return checks
 
 
 def _noted(finding: Finding, note: str) -> Finding:
-    """Add a note to a finding, that the candidate is the baseline."""
+    """Add a note to a finding, as that the candidate is the baseline."""
     return replace(finding, message=f"{finding.message}; {note}", note=note) if note else finding
 
 
@@ -339,7 +339,11 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         proven = f"a difference of {amount} than {rule.text} is {'' if worse or within else 'not '}shown"
     holm = f", Holm over {count} slices" if count > 1 else ""
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
-    if status == "pass" and high > rounding and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level)):
+    if (
+        status == "pass"
+        and high > rounding
+        and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level))
+    ):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)
     return Finding(status, message, limit, interval)
 
