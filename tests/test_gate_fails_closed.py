@@ -1038,6 +1038,23 @@ def test_the_report_of_a_failed_check_is_a_baseline_that_is_warned_of(lossctl: L
     assert "failed.json: the baseline is the report of a failed check" in outcome.err
 
 
+@pytest.mark.parametrize("options", [("-w", "w"), ("--by", "w"), ("--cluster", "w"), ("--time", "t"), ("--by", "y,w")])
+def test_the_candidate_alone_does_not_weigh_or_part_the_rows(
+    lossctl: Lossctl, write: Write, options: tuple[str, str]
+) -> None:
+    ids = np.arange(60)
+    truth = pd.DataFrame({"id": ids, "y": ids % 2, "w": 1 + ids % 3, "t": ids})
+    old = truth.assign(p=0.5)
+    new = write("new.csv", old.to_csv(index=False))
+    base = write("base.csv", old.drop(columns=["w", "t"]).to_csv(index=False))
+    full = write("full.csv", old.to_csv(index=False))
+    targets = write("truth.csv", truth.to_csv(index=False))
+    command = ("check", new, *ONE, "--id", "id", "--max-regression", "mae=1%", "--decide", "significant", *options)
+    refused(lossctl(*command, "--baseline", base), 2, "base.csv: does not hold column")
+    for outcome in (lossctl(*command, "--baseline", full), lossctl(*command, "--baseline", base, "--targets", targets)):
+        assert outcome.code in (0, 1), outcome.err
+
+
 # models that are what they are judged by ------------------------------------------------------------------------------
 
 

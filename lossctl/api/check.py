@@ -576,6 +576,8 @@ class CheckedData:
                 check_not_target(tables, selection)
             if reference is not None and reference.kind == "predictions" and not as_list(self.options.get("id")):
                 check_order_known(tables, selection, reference)
+            if reference is not None and reference.kind == "predictions":
+                check_shared(tables, selection, reference, has_targets=self.options.get("targets") is not None)
             baselines = [model for model in selection.models if reference is not None and model == reference.name]
             return [(base, model) for base in (TARGET, *baselines) for model in selection.models if model != base]
 
@@ -731,6 +733,25 @@ def check_order_known(tables: Sequence[Table], selection: Selection, reference: 
             f"pair them by a key, --id COLUMN, or add the target, column {columns}, to it; or give a report of it "
             "(--save-baseline)"
         )
+
+
+def check_shared(tables: Sequence[Table], selection: Selection, reference: Baseline, *, has_targets: bool) -> None:
+    """Raise UsageError for weights or groups that the candidate's file alone holds, as it could choose them.
+
+    has_targets: whether the last table is one of targets, whose columns hold for all models.
+    """
+    slots = selection.slots[reference.name]
+    places = {slots["pred"].table} if "pred" in slots else {slot.table for slot in slots.values()}
+    trusted = [tables[place] for place in places] + ([tables[-1]] if has_targets else [])
+    groups = [slot for slots in selection.groupings.values() for slot in slots]
+    for slot in [*([selection.weight] if selection.weight else []), *groups]:
+        if not any(set(slot.columns) <= set(table.names) for table in trusted):
+            path = printable(reference.path)
+            raise UsageError(
+                f"--baseline {path}: does not hold column {slot.named()}, which {tables[slot.table].label} alone would "
+                f"say: a candidate does not weigh or part the rows; add the column to {path}, or give --targets FILE "
+                "that holds it"
+            )
 
 
 # the baseline --------------------------------------------------------------------------------------------------------
