@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lossctl.api.options import (
+    LIMIT_KEYS,
     PERCENT,
     REQUIRED,
     Choice,
@@ -23,8 +24,9 @@ from lossctl.api.options import (
     Tolerances,
     TolerancesBySlice,
     Whole,
+    rule_keys,
 )
-from lossctl.cli.config import INSIDE, LIMITS, keys, rule_keys
+from lossctl.cli.config import INSIDE, keys
 from lossctl.gate.rules import OF_REGRESSIONS
 
 HUGE = sys.float_info.max
@@ -56,7 +58,7 @@ def schema() -> dict[str, Any]:
                 "additionalProperties": False,
                 "properties": {key: described(option) for key, option in rule_keys().items()},
                 "required": ["loss"],
-                "anyOf": [{"required": [limit]} for limit in LIMITS],
+                "anyOf": [{"required": [limit]} for limit in LIMIT_KEYS],
                 "dependentRequired": {key: ["max-regression"] for key in OF_REGRESSIONS},
             },
         },

@@ -31,6 +31,7 @@ from lossctl.api.options import (
     Text,
     Verdict,
     options_of,
+    rule_keys,
 )
 from lossctl.cli import config
 from lossctl.cli.config import Settings, load, resolve, show_config
@@ -562,7 +563,7 @@ PARTS = st.one_of(
     st.sampled_from(["", "a", "error", "sum", "auto", "2%", "md:x", "../x", "/x", "point", "warn", "a/../b"]),
 )
 VALUES = st.one_of(PARTS, st.lists(PARTS, max_size=3))
-RULES = st.dictionaries(st.sampled_from([*sorted(config.rule_keys()), "mx"]), VALUES, max_size=4)
+RULES = st.dictionaries(st.sampled_from([*sorted(rule_keys()), "mx"]), VALUES, max_size=4)
 DOCUMENTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
 
 

@@ -1055,6 +1055,30 @@ def test_the_candidate_alone_does_not_weigh_or_part_the_rows(
         assert outcome.code in (0, 1), outcome.err
 
 
+def test_rules_of_python_are_dicts_as_in_the_file() -> None:
+    data = {"y": np.zeros(40), "p": np.ones(40), "g": np.repeat(["a", "b"], 20)}
+
+    def judged(*rules: dict[str, object], **options: Any) -> str | None:
+        return check(data, target="y", pred="p", rules=rules, **options).verdict
+
+    assert judged({"loss": "mae", "max": 0.9}) == "fail"
+    assert judged({"loss": "mae", "max": 1}) == "pass"
+    assert judged({"loss": "mae", "max_slice": 0.9, "by": ("g",)}, min_slice=1) == "fail"
+    assert judged({"loss": "mae", "max-slice": 0.9, "by": "g", "level": "warn"}, min_slice=1) == "pass"
+    wrong: tuple[tuple[dict[str, object], str], ...] = (
+        ({"loss": "mae", "max": 1, "confidense": 0.9}, "rules 1: unknown key .confidense. .did you mean .confidence"),
+        ({"max": 1}, "there is no loss"),
+        ({"loss": "mae"}, "there is no limit"),
+        ({"loss": "mae", "max": "1"}, "rules 1: max"),
+        ({"loss": "mae", "max": math.nan}, "rules 1: max"),
+    )
+    for rule, words in wrong:
+        with pytest.raises(UsageError, match=words):
+            judged(rule)
+    with pytest.raises(UsageError, match="a list of tables"):
+        check(data, target="y", pred="p", rules={"loss": "mae", "max": 1})  # type: ignore[arg-type]
+
+
 # models that are what they are judged by ------------------------------------------------------------------------------
 
 

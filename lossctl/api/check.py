@@ -66,7 +66,7 @@ def check(
     min: Names = None,  # noqa: A002  # the option's own name
     max_slice: Names = None,
     max_regression: Names = None,
-    rules: Sequence[RuleTable] = (),
+    rules: Sequence[RuleTable | Mapping[str, object]] = (),
     baseline: str | None = None,
     decide: str = "point",
     slice_tolerance: Names = None,
@@ -97,7 +97,7 @@ def check(
         `LOSS=TOLERANCE`, as `2%`, `0.01` or `2%,0.01`: how much worse than the baseline it may be, over all rows and
         in each slice.
     rules
-        Tables of rules, as those of a configuration file.
+        Tables of rules, as those of a configuration file: `[{"loss": "mae", "max": 0.9, "by": ["region"]}]`.
     baseline
         A saved report, a file or folder of predictions, or the name of a model.
     decide
@@ -154,7 +154,7 @@ def check(
     baseline, save_baseline, by = arguments["baseline"], arguments["save_baseline"], as_list(arguments.get("by"))
     inputs = {name: arguments[name] for name in options if name not in ("by", "note")}
     note = options.get("note") or silent
-    stated = StatedRules.read(arguments, rules, arguments["decide"])
+    stated = StatedRules.read(arguments, arguments["rules"], arguments["decide"])
     dropped = None if max_dropped is None else dropped_rule(str(max_dropped))
     _check_purpose(stated, baseline, save_baseline or dropped, decide, baseline_optional)
     subject = subject_of(data, stated, by, inputs, note)

@@ -23,8 +23,8 @@ from numbers import Real
 from types import EllipsisType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypedDict
 
-from lossctl.errors import UsageError, printable
-from lossctl.gate.rules import Tolerance
+from lossctl.errors import UsageError, listed, near, printable
+from lossctl.gate.rules import OF_REGRESSIONS, Tolerance
 
 if TYPE_CHECKING:
     from lossctl.core.loss import Loss
@@ -93,10 +93,19 @@ def plain_function(value: object) -> object:
 
 
 def plain_tables(value: object) -> object:
-    """Return a collection of tables of rules."""
-    if not isinstance(value, Collection) or not all(hasattr(table, "loss") for table in value):
+    """Return tables of rules; one may be a dict with the keys of the file, - or _ in them."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise TypeError
-    return value
+    return [_plain_table(f"rules {place}", table) for place, table in enumerate(value, 1)]
+
+
+def _plain_table(origin: str, table: object) -> object:
+    if isinstance(table, Mapping):
+        values = {plain_text(key).replace("_", "-"): value for key, value in table.items() if value is not None}
+        return rule_table(origin, {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()})
+    if not hasattr(table, "loss"):
+        raise TypeError
+    return table
 
 
 def plain_loss(value: object) -> str:
@@ -915,7 +924,10 @@ class CheckOptions(TypedDict, total=False):
 class RuleOptions(TypedDict, total=False):
     """What a configuration adds to `check`; Python alone has these."""
 
-    rules: Annotated[Sequence["RuleTable"], Always("a list of tables", plain_tables)]
+    rules: Annotated[
+        Sequence["RuleTable | Mapping[str, object]"],
+        Always("a list of tables, as [{'loss': 'mae', 'max': 0.9}]", plain_tables),
+    ]
     configured: Annotated[bool, SWITCH]
     labels: Annotated["Losses", SPECS]
 
@@ -975,6 +987,33 @@ class RuleTable(NamedTuple):
             'Slices, as "region=EU", that must be decided and hold, without slice-tolerance; others then only warn.',
         ),
     ] = ()
+
+
+LIMIT_KEYS: Final = ("max", "min", "max-slice", "max-regression")
+
+
+@cache
+def rule_keys() -> dict[str, Option]:
+    """Return what a rule of the file is made of, by key."""
+    return {option.key: option for option in options_of(RuleTable)}
+
+
+def rule_table(origin: str, table: Mapping[str, object]) -> RuleTable:
+    """Check one rule by keys; what its loss is, and whether the limit fits it, is judged with the data's losses."""
+    fields = rule_keys()
+    for key in table:
+        if key not in fields:
+            hint = near(key, list(fields)) or f"; allowed are {listed(list(fields))}"
+            raise UsageError(f"{origin}: unknown key {shortened(repr(key))}{hint}")
+    if "loss" not in table:
+        raise UsageError(f'{origin}: there is no loss; write one, as in loss = "rmse"')
+    if not any(limit in table for limit in LIMIT_KEYS):
+        raise UsageError(f"{origin}: there is no limit; one of {listed(list(LIMIT_KEYS))}")
+    for key in OF_REGRESSIONS:
+        if key in table and "max-regression" not in table:
+            raise UsageError(f"{origin}: {key} speaks of max-regression, and there is none")
+    values = {fields[key].name: fields[key].from_toml(value, f"{origin}: {key}") for key, value in table.items()}
+    return RuleTable(**values, origin=origin)
 
 
 # the table: what the command line alone has ------------------------------------------------------------------

@@ -15,6 +15,7 @@ from lossctl.api.options import (
     COMMAND_LINE,
     DISARMS,
     LEVEL,
+    LIMIT_KEYS,
     PREFIX,
     ConfigOptions,
     Display,
@@ -25,18 +26,19 @@ from lossctl.api.options import (
     Verdict,
     marks,
     options_of,
+    rule_keys,
+    rule_table,
     shortened,
     toml,
 )
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.files import exists, explained, is_file, read_file
-from lossctl.gate.rules import OF_REGRESSIONS, Kind, Tolerance, limit_rule, regression_rule
+from lossctl.gate.rules import Kind, Tolerance, limit_rule, regression_rule
 from lossctl.version import __version__
 
 LOSSCTL_TOML: Final = "lossctl.toml"
 PYPROJECT: Final = "pyproject.toml"
 LARGEST: Final = 1 << 20  # bytes; no configuration is longer
-LIMITS: Final = ("max", "min", "max-slice", "max-regression")
 FORM: Final = f"(?:{'|'.join(ALL_FORMATS)}):"
 # a path below the file's folder; the schema has the same pattern, so it is one that JavaScript reads alike
 INSIDE: Final = rf"^(?!(?:{FORM})?/)(?!(?:{FORM})?(?:[^\0]*/)?\.\.(?:/|$))[^\0]+$"
@@ -65,12 +67,6 @@ def refused() -> dict[str, str]:
     return {
         option.key: option.barred for option in options_of(*COMMAND_LINE) if option.barred and option.key not in keys()
     }
-
-
-@cache
-def rule_keys() -> dict[str, Option]:
-    """Return what a rule of the file is made of, by key."""
-    return {option.key: option for option in options_of(RuleTable)}
 
 
 def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
@@ -203,25 +199,7 @@ def _inside(text: str, folder: str, where: str) -> str:
 def _rule_tables(where: str, tables: object) -> tuple[RuleTable, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{where} = {toml(tables)}: rules are tables, each below such a line")
-    return tuple(_rule_table(f"{where} {place}", table) for place, table in enumerate(tables, 1))
-
-
-def _rule_table(origin: str, table: dict[str, object]) -> RuleTable:
-    """Check one rule; what its loss is, and whether the limit fits it, is judged with the data's losses."""
-    fields = rule_keys()
-    for key in table:
-        if key not in fields:
-            hint = near(key, list(fields)) or f"; allowed are {listed(list(fields))}"
-            raise UsageError(f"{origin}: unknown key {shortened(repr(key))}{hint}")
-    if "loss" not in table:
-        raise UsageError(f'{origin}: there is no loss; write one, as in loss = "rmse"')
-    if not any(limit in table for limit in LIMITS):
-        raise UsageError(f"{origin}: there is no limit; one of {listed(list(LIMITS))}")
-    for key in OF_REGRESSIONS:
-        if key in table and "max-regression" not in table:
-            raise UsageError(f"{origin}: {key} speaks of max-regression, and there is none")
-    values = {fields[key].name: fields[key].from_toml(value, f"{origin}: {key}") for key, value in table.items()}
-    return RuleTable(**values, origin=origin)
+    return tuple(rule_table(f"{where} {place}", table) for place, table in enumerate(tables, 1))
 
 
 # settings by level -------------------------------------------------------------------------------------------
@@ -489,7 +467,7 @@ def _to_text(settings: Settings) -> str:
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield each limit of a rule of the file, and each rule of the other levels, in one shape."""
     for table in () if settings.file is None else settings.file.rules:
-        for key in LIMITS:
+        for key in LIMIT_KEYS:
             limit = getattr(table, rule_keys()[key].name)
             if limit is not None:
                 yield _rule(key, f"{table.loss}={_limit(limit)}", table.origin, table)
