@@ -1079,6 +1079,15 @@ def test_rules_of_python_are_dicts_as_in_the_file() -> None:
         check(data, target="y", pred="p", rules={"loss": "mae", "max": 1})  # type: ignore[arg-type]
 
 
+def test_files_of_a_folder_that_are_no_parts_are_named(lossctl: Lossctl, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("y,p\n1,2\n2,2\n")
+    for name in ("_b.csv", ".b.csv"):
+        (tmp_path / name).write_text("y,p\n3,99\n")
+    outcome = lossctl("check", tmp_path, *ONE, "--max", "mae=1")
+    assert outcome.code == 0
+    assert ".b.csv, _b.csv: no part" in outcome.err
+
+
 # models that are what they are judged by ------------------------------------------------------------------------------
 
 

@@ -136,13 +136,16 @@ def as_one(parts: Sequence[Table]) -> Table:
 def folder_of_parts(path: str, dialect: Dialect) -> Table:
     """Open a folder of parts, in the natural order of their names."""
     label = printable(path)
-    files = [entry for entry in Path(path).iterdir() if not entry.name.startswith((".", "_"))]
+    entries = list(Path(path).iterdir())
+    files = [entry for entry in entries if not entry.name.startswith((".", "_"))]
     if not files:
         raise DataError(f"{label}: the folder holds no files")
     ordered = sorted(files, key=lambda entry: natural(entry.name))
     if any(is_folder(str(entry)) for entry in ordered):
         raise DataError(f"{label}: the folder holds folders; parts lie side by side in one folder")
-    return PartsTable(label, [open_table(str(entry), dialect) for entry in ordered], "folder of ")
+    table = PartsTable(label, [open_table(str(entry), dialect) for entry in ordered], "folder of ")
+    table.skipped = sorted(entry.name for entry in entries if entry not in files)
+    return table
 
 
 def table_of(source: Source, dialect: Dialect) -> Table:

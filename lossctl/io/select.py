@@ -141,6 +141,12 @@ class _Selector:
             selection.clusters = {f"{slicing}{WITHIN}": (*slots, cluster) for slicing, slots in slicings}
         if request.time is not None:
             selection.times = {f"{WITHIN}time": (self._one_column(request.time, "--time"),)}
+        selection.notes += [
+            f"{table.label}: {listed([printable(name) for name in table.skipped], 5)}: no part, as names with . or _ "
+            "before them are none"
+            for table in tables
+            if table.skipped
+        ]
         selection.notes = list(dict.fromkeys(selection.notes))
 
     def _slicing(self, text: str) -> tuple[Slot, ...]:

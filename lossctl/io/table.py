@@ -71,9 +71,13 @@ def text_shape(text: str, dialect: Dialect = STANDARD) -> Shape:
 
 
 class Table(ABC):
-    """A named set of columns that can be streamed, more than once, in row order. `label` names it in messages."""
+    """A named set of columns that can be streamed, more than once, in row order. `label` names it in messages.
+
+    skipped: the files of a folder that are no parts of it.
+    """
 
     label: str
+    skipped: Sequence[str] = ()
 
     @property
     def columnar(self) -> bool:
