@@ -748,9 +748,9 @@ def check_shared(tables: Sequence[Table], selection: Selection, reference: Basel
         if not any(set(slot.columns) <= set(table.names) for table in trusted):
             path = printable(reference.path)
             raise UsageError(
-                f"--baseline {path}: does not hold column {slot.named()}, which {tables[slot.table].label} alone would "
-                f"say: a candidate does not weigh or part the rows; add the column to {path}, or give --targets FILE "
-                "that holds it"
+                f"--baseline {path}: does not hold column {slot.named()}, which {tables[slot.table].label} alone has: "
+                f"so the candidate would choose how rows count; add the column to {path}, or give --targets FILE that "
+                "holds it"
             )
 
 

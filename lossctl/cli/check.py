@@ -95,9 +95,10 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     filed = [option for option in options_of(Inputs) if settings.values[option.name].level is Level.FILE]
     if settings.values["data"].level is Level.FILE:
         keys = [option.key for option in filed if option.name in ("target", "targets", "pred", "id", "weight", "by")]
+        label = "standard input" if reports[0] == "-" else printable(reports[0])
         if keys:
             raise UsageError(
-                f"{settings.values['data'].origin}: says {listed(keys)} of its files, and {printable(reports[0])} is a "
+                f"{settings.values['data'].origin}: says {listed(keys)} of its files, and {label} is a "
                 "saved report, for which these are settled; name the report on the command line, or the predictions"
             )
     names = {option.name for option in filed} - {"by"}
