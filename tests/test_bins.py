@@ -75,6 +75,9 @@ def test_widths_and_edges() -> None:
         by_pandas(["<=18" if a <= 18 else "(18, 35]" if a <= 35 else "(35, 65]" if a <= 65 else ">65" for a in age]),
     )
     assert list(slices(FRAME, "age:edges=18/35/65")) == ["<=18", "(18, 35]", "(35, 65]", ">65"]
+    tenths = {"y": [0.0] * 11, "p": [float(k) for k in range(11)], "x": [round(0.1 * k, 1) for k in range(11)]}
+    found = [(word, value) for word, (_, value) in slices(tenths, "x:width=0.1").items()]
+    assert found == [(f"[{k / 10:g}, {(k + 1) / 10:g})", float(k)) for k in range(11)]
     assert list(slices(FRAME, "size:width=0.1"))[:3] == ["[0, 0.1)", "[0.1, 0.2)", "[0.2, 0.3)"]
     assert list(slices({"y": [1.0, 1.0, 1.0], "p": [0.0] * 3, "x": [-np.inf, -0.5, np.inf]}, "x:width=1")) == [
         "-inf",

@@ -260,3 +260,22 @@ def test_whole_numbers_beyond_2_53_are_labels_of_their_own(tmp_path: Path, suffi
         for classes in (None, ",".join(str(2**60 + step) for step in (1, 2, 3))):
             report = package.evaluate(data, target="y", pred="p", losses="zero_one", classes=classes)
             assert report.cells[0].value == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("labels", [("True", "False"), ("true", "false"), ("good", "bad")])
+@pytest.mark.parametrize("container", ["csv", "parquet"])
+def test_the_positive_label_holds_for_both_columns(labels: tuple[str, str], container: str, tmp_path: Path) -> None:
+    """A share of right answers does not depend on which label is the positive one."""
+    yes, no = labels
+    y, c = [yes, yes, no, no, no], [yes, yes, no, yes, no]
+    path = tmp_path / f"a.{container}"
+    if container == "csv":
+        path.write_text("y,c\n" + "".join(f"{a},{b}\n" for a, b in zip(y, c, strict=True)))
+    else:
+        boolean = yes.lower() == "true"
+        columns = {"y": [a == yes for a in y], "c": [b == yes for b in c]} if boolean else {"y": y, "c": c}
+        pd.DataFrame(columns).to_parquet(path)
+    for positive, f1 in ((yes, 0.8), (no, 0.8)):
+        report = package.evaluate(str(path), target="y", pred="c", losses=["zero_one", "f1"], positive_label=positive)
+        assert report.value("zero_one") == pytest.approx(0.2, rel=1e-15)
+        assert report.value("f1") == pytest.approx(f1, rel=1e-15)

@@ -455,3 +455,33 @@ def test_lists_of_texts_that_are_numbers_are_no_classes(
     path = write("a.parquet", vectors([["1", "2"], ["2", "3"]]).content(change))
     for command in (["eval"], ["validate"], ["losses", "choose"], ["eval", "-l", "mse"]):
         assert lossctl(*command, path, "-t", "p", "-p", "m=p").code in (0, 2, 3)
+
+
+# texts ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY", "PLAIN"])
+def test_texts_are_read_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"y": [1.0, 2.0, 3.0], "p": [2.0, 4.0, 3.0], "s": ["a", "b", "a"]})
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"s": encoding})
+    report = package.evaluate(str(path), target="y", pred="p", losses="mae", by="s")
+    assert [(dict(cell.slice), cell.value) for cell in report.cells[1:]] == [({"s": "a"}, 0.5), ({"s": "b"}, 2.0)]
+
+
+def test_a_value_that_is_not_in_its_dictionary_is_damage(tmp_path: Path) -> None:
+    n = 3000
+    columns = {"y": np.arange(n) + 0.0, "p": np.arange(n) + 1.0, "s": [("a", "bb", "ccc")[k * 7 % 3] for k in range(n)]}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns), path, compression="none", row_group_size=1000)
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(2)
+    data = bytearray(path.read_bytes())
+    data[chunk.dictionary_page_offset + chunk.total_compressed_size - 8] = 255
+    path.write_bytes(data)
+    questions: tuple[dict[str, Any], ...] = (
+        {"target": "y", "pred": "p", "losses": "mae", "by": "s"},
+        {"target": "s", "pred": "s", "losses": "zero_one"},
+    )
+    for question in questions:
+        with pytest.raises(DataError, match="the file is damaged"):
+            package.evaluate(str(path), **question)

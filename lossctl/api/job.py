@@ -199,8 +199,9 @@ class Job:
         return {model: self._tables[slot.table].shape(slot.columns[0]).kind for model, slot in slots.items()}
 
     def _models_of_labels(self, target: Slot) -> list[str]:
-        """Return the models that predict the labels of a target of two: text, or numbers that are no probabilities."""
-        models = self._text_models()
+        """Return the models that predict the labels of a target of two: text, booleans, or no probabilities."""
+        kinds = ("text", "boolean") if self._target_kind() == "boolean" else ("text",)
+        models = [model for model, kind in self._kinds_of_models().items() if kind in kinds]
         labels = None if self._target_kind() == "text" else first_numbers(self._tables, target)
         if labels is None or not may_be_classes(labels):
             return models

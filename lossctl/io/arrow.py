@@ -457,6 +457,8 @@ def texts(array: pa.Array, words: DictionaryWords | None = None) -> Texts:
     present = valid(array.indices)
     if present is not None:
         codes[~present] = -1
+    if len(codes) and not -1 <= int(codes.min()) <= int(codes.max()) < max(len(array.dictionary), 1):
+        raise DataError("the file is damaged: a value is not in its dictionary")
     labels, absent = (words or DictionaryWords()).of(array.dictionary)
     return Texts(codes if absent is None else np.where(absent[codes], -1, codes), labels)
 

@@ -27,6 +27,7 @@ PERIODS: Final[Mapping[str, Callable[[datetime], str]]] = {
 }
 OF_NUMBERS: Final = ("quantiles", "width", "edges")
 MOST_BINS: Final = 1000
+ROUNDING: Final = 2.0**-50  # of a quotient, within which it is a whole number
 NO_PLACE: Final = np.iinfo(np.int64).min  # of a value that is missing
 BOUNDS: Final = (NO_PLACE + 1, np.iinfo(np.int64).max)  # the places of infinities among bins of one width
 
@@ -67,7 +68,10 @@ class Bins:
             first = int(self.quantiles > 0)
             return np.where(missing, NO_PLACE, np.searchsorted(np.array(self.edges[first:]), values) + first)
         with np.errstate(all="ignore"):
-            quotients = np.floor(values / self.width)
+            quotients = values / self.width
+            edges = np.rint(quotients)  # as decimals are no binary fractions: 0.3 is the third edge of width 0.1
+            at_edge = np.abs(quotients - edges) <= ROUNDING * np.abs(edges)
+            quotients = np.where(at_edge, edges, np.floor(quotients))
         inside = np.abs(quotients) < 2.0**62
         places = np.where(inside, quotients, 0.0).astype(np.int64)
         return np.where(missing, NO_PLACE, np.where(inside, places, np.where(values < 0.0, *BOUNDS)))

@@ -158,6 +158,7 @@ PLAIN_PAGE, DICTIONARY_PAGE, PAGE_2 = 0, 2, 3
 HEADER: Final = 256  # bytes in which most page headers end
 LONGEST_HEADER: Final = 1 << 24
 OLD_HEADER: Final = 100  # bytes that early writers left out of the size of a chunk
+DELTAS: Final = {6, 7}  # encodings of texts by their lengths, or by what they share with the text before
 SAME_ENCODING: Final = {2: 8}  # the encoding of a dictionary's places has two numbers
 
 
@@ -432,7 +433,7 @@ class ParquetTable(FileTable):
                     page_checksum_verification=True,
                     pre_buffer=False,
                     buffer_size=BUFFER_BYTES,
-                    read_dictionary=[name for name in words if "." not in name],  # Arrow reads none in structs
+                    read_dictionary=[name for name in words if self._reads_dictionary(name)],
                     arrow_extensions_enabled=True,
                 )
                 first, groups = self._groups(start, stop)
@@ -456,6 +457,12 @@ class ParquetTable(FileTable):
             self.source.unchanged(error)
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
         self.source.unchanged()
+
+    def _reads_dictionary(self, name: str) -> bool:
+        """Whether Arrow reads a column of texts as a dictionary: not in structs, nor where they are encoded as deltas."""
+        places = [place for place, leaf in enumerate(self.footer.leaves) if leaf.path == (name.encode(),)]
+        encodings = {code for group in self.footer.groups for place in places for code in group.chunks[place].encodings}
+        return bool(places) and not encodings & DELTAS
 
     def row_width(self, columns: Collection[str]) -> int | None:
         return sum(arrow.shape(self.schema.field(name).type).width or BLOCK for name in columns)
