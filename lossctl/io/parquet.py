@@ -459,7 +459,7 @@ class ParquetTable(FileTable):
         self.source.unchanged()
 
     def _reads_dictionary(self, name: str) -> bool:
-        """Whether Arrow reads a column of texts as a dictionary: not in structs, nor where they are encoded as deltas."""
+        """Whether Arrow reads a column of texts as a dictionary: not in structs, nor encoded as deltas."""
         places = [place for place, leaf in enumerate(self.footer.leaves) if leaf.path == (name.encode(),)]
         encodings = {code for group in self.footer.groups for place in places for code in group.chunks[place].encodings}
         return bool(places) and not encodings & DELTAS
