@@ -354,7 +354,6 @@ def test_arrays_of_several_axes_in_each_row_are_masks(tmp_path: Path) -> None:
         (("cx", "cy", "w", "h"), "cxcywh"),
         (("x_center", "y_center", "width", "height"), "cxcywh"),
         (("a", "b", "c", "d"), None),
-        (("y", "x", "h", "w"), None),
     ],
 )
 def test_names_tell_boxes_and_their_frame(names: tuple[str, ...], frame: str | None) -> None:
@@ -558,3 +557,15 @@ def test_masks_are_masks_in_every_container(tmp_path: Path, suffix: str) -> None
     assert report.task is not None
     assert report.task.name == "masks"
     assert {cell.loss for cell in report.cells} == {"dice", "iou_mask", "bce"}
+
+
+@pytest.mark.parametrize("loss", [None, "iou", "giou"])
+@pytest.mark.parametrize("order", [("xmin", "xmax", "ymin", "ymax"), ("y1", "x1", "y2", "x2"), ("w", "h", "x", "y")])
+def test_boxes_in_another_order_are_asked_about(order: tuple[str, ...], loss: str | None) -> None:
+    """Columns of corners one axis after the other would be read as other boxes."""
+    data = {f"{side}_{name}": [float(place + 1), float(place + 3)] for side in "tp" for place, name in enumerate(order)}
+    columns = {side: ",".join(f"{side}_{name}" for name in order) for side in "tp"}
+    with pytest.raises(UsageError, match=r"are those of boxes in another order; name them as t_"):
+        package.evaluate(data, target=columns["t"], pred=f"m={columns['p']}", losses=loss)
+    report = package.evaluate(data, target=columns["t"], pred=f"m={columns['p']}", losses="mae")
+    assert report.value() == 0.0

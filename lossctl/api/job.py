@@ -13,6 +13,7 @@ from lossctl import registry
 from lossctl.api.multicolumn import (
     LabelSets,
     are_quantiles,
+    check_box_order,
     frame_of,
     has_fractions,
     label_sets,
@@ -292,6 +293,8 @@ class Job:
         if self._sets is not None:
             return Task("multilabel", True, "several labels in each row of the target")
         frame = frame_of(target.columns)
+        if outputs == width:
+            self._check_box_order()
         if outputs == width and frame is not None:
             return Task("boxes", True, f"columns named as boxes, {frame}")
         if outputs == width:
@@ -586,9 +589,17 @@ class Job:
             raise UsageError(f"{loss.spec}: the columns are named by alpha={alpha:g}; leave alpha out to go by names")
         return loss.bind(alpha=alpha)
 
+    def _check_box_order(self) -> None:
+        """Raise UsageError where the target's columns, or a model's, are those of boxes in another order."""
+        slots = [roles["pred"] for roles in self._selection.slots.values() if "pred" in roles]
+        for slot in slots if self._selection.target is None else [self._selection.target, *slots]:
+            check_box_order(slot.columns)
+
     def _check_frame(self, loss: Loss) -> None:
         """Note where columns of boxes are named as another frame than that of a loss."""
         target = self._selection.target
+        if "frame" in loss.args:
+            self._check_box_order()
         frame = None if target is None else frame_of(target.columns)
         if frame is not None and loss.args.get("frame", frame) != frame:
             self._query.tell(

@@ -131,6 +131,17 @@ def frame_of(columns: Sequence[str]) -> str | None:
     return None
 
 
+def check_box_order(columns: Sequence[str]) -> None:
+    """Raise UsageError for columns that are named as those of boxes, in another order than boxes have."""
+    if len(columns) != 4 or frame_of(columns) is not None:
+        return
+    for words in FRAMES:
+        places = [[column for column in columns if _ends_with(column, word)] for word in words]
+        if all(len(place) == 1 for place in places):
+            order = ",".join(place[0] for place in places)
+            raise UsageError(f"columns {','.join(columns)} are those of boxes in another order; name them as {order}")
+
+
 def _ends_with(name: str, word: str) -> bool:
     return re.fullmatch(rf"(?:.*[^a-z0-9])?{word}", name, re.IGNORECASE) is not None
 
