@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -380,3 +382,13 @@ def test_a_void_label_in_a_mask_names_the_parameter() -> None:
     assert "ignore_class" not in package.get("dice_ce").full_spec
     with pytest.raises(UsageError, match="the pixels of a mask are numbers"):
         package.get("dice:ignore_class=void")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_of_no_labels_may_be_the_first(place: int, tmp_path: Path) -> None:
+    rows = [{"tags": ["a"], "p_a": 0.6, "p_b": 0.3}, {"tags": ["a", "b"], "p_a": 0.6, "p_b": 0.3}]
+    rows.insert(place, {"tags": [], "p_a": 0.2, "p_b": 0.3})
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = package.evaluate(str(path), target="tags", pred="m=p_*", losses="hamming")
+    assert report.value() == pytest.approx(1 / 6, rel=1e-15)

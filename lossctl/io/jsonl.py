@@ -185,8 +185,8 @@ class FirstValue:
 
     @staticmethod
     def of(value: Any, dialect: Dialect = STANDARD) -> FirstValue | None:
-        """Describe a value; None for a missing one."""
-        if value is None:
+        """Describe a value; None for a missing one, and for a list of no entries, which says nothing of others."""
+        if value is None or value == []:
             return None
         if isinstance(value, str):
             text = value.strip()
