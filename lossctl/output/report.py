@@ -249,7 +249,7 @@ def _worst_table(rows: Sequence[WorstRow], style: Style, size: int) -> Table:
     columns = dict.fromkeys(name for row in rows for name in ((*row.key, *row.slice) if size else row.key))
     roles = list(first.roles) if size > 1 else []
     rivals = [model for model in (first.baseline, first.candidate) if model is not None]
-    losses = [f"loss of {inert_line(model)}" for model in rivals]
+    losses = [f"{inert_line(first.loss)} of {inert_line(model)}" for model in rivals]
     heads = text_columns(["row", *map(inert_line, columns)], [*map(inert_line, roles), *losses])
     heads = [heads[0]._replace(right=True), *heads[1:], *[Column("difference", right=True)] * (len(rivals) > 1)]
     table = Table(style, heads)
