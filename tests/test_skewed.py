@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+import lossctl
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, Statistic
 from lossctl.stats.skewed import BULK, Influence, Shape, shape_of
 
@@ -106,3 +107,19 @@ def test_few_rows_of_most_of_the_variance_are_told(rows: int, informative: bool)
     shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(400, dtype=np.int64), 1))], np.array([400.0]))
     assert bool(shape.informative[0]) is informative
     assert 0.0 < BULK < 1.0
+
+
+def test_the_order_of_rows_moves_no_interval_where_not_all_are_at_hand() -> None:
+    """Beyond the first rows that are kept the shape of a value is Student's, whichever rows come first."""
+    rng = np.random.default_rng(18)
+    y, noise = rng.normal(size=70_000), rng.normal(size=70_000)
+    noise[:8] *= 1e3  # blunders, all of them among the first rows or among the last
+    found = []
+    for order in (slice(None), slice(None, None, -1)):
+        data = {"y": y[order], "p": (y + noise)[order]}
+        (cell,) = lossctl.evaluate(data, target="y", pred="p", losses="mse").cells
+        found.append((cell.method, cell.interval))
+    assert found[0][0] == found[1][0] == "t"
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-12)
+    few = {"y": y[:5000], "p": (y + noise)[:5000]}
+    assert lossctl.evaluate(few, target="y", pred="p", losses="mse").cells[0].method == "skew-t"

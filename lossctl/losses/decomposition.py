@@ -27,7 +27,7 @@ from lossctl.numerics.array import Array
 
 
 class Scores(NamedTuple):
-    """The loss of each row: as predicted, recalibrated, and of the reference, where it is needed; and the weights."""
+    """The loss of each row: as predicted, recalibrated, and of the reference; the last two are computed when called."""
 
     predicted: Array
     recalibrated: Callable[[], Array]

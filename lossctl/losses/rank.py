@@ -309,13 +309,13 @@ def areas(area: Area, form: Form, columns: int, average: str, multi_class: str, 
 def area_recipe(area: Area, average: str, multi_class: str, empty: float | None, undefined: str) -> Recipe:
     """Return the recipe of an area of one column, and by the form that of several."""
 
-    def made(form: Form, columns: int) -> Recipe:
+    def recipe_of(form: Form, columns: int) -> Recipe:
         of_form = areas(area, form, columns, average, multi_class, empty)
         return sample(
             *of_form.parts, value=of_form.value, influence=of_form.influence, bounds=SHARE, undefined=undefined
         )
 
-    return replace(made(RANKED, 1), by_form=made)
+    return replace(recipe_of(RANKED, 1), by_form=recipe_of)
 
 
 AreaAverage = Annotated[

@@ -252,12 +252,12 @@ def _of_columns(m: Means, table: Table) -> Any:
 def of_any_task(table: Callable[[Form, int], Table], undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
     """Return the recipe of a table that depends on the form and the number of columns."""
 
-    def made(form: Form, columns: int) -> Recipe:
+    def recipe_of(form: Form, columns: int) -> Recipe:
         of_form = table(form, columns)
         is_binary = form.name == "binary"
         return of_columns(of_form, columns, undefined) if is_binary else of_sample(of_form, undefined, bounds)
 
-    return replace(made(FLAGS, 1), by_form=made)
+    return replace(recipe_of(FLAGS, 1), by_form=recipe_of)
 
 
 def of_classes(table: Table, undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
@@ -380,10 +380,8 @@ def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_d
 def recall(*, average: str, threshold: float, zero_division: float | None) -> Recipe:
     """Share of the yes that are answered with one.
 
-    `average=binary` is that of the positive class and takes one column. Of K classes, of several labels, and of no and
-    yes as two classes `macro` is the mean over those that occur, `weighted` that by how often each was observed, and
-    `micro` that of all answers together: of one answer in each row it is accuracy. So it is in scikit-learn. Undefined
-    where no yes, or none of a class that is answered, was observed: zero_division says what that counts as.
+    `average` is as for precision. Undefined where no yes, or none of a class that is answered, was observed:
+    zero_division says what that counts as.
 
     Formula: TP / (TP + FN)
     Use: Missing a yes is expensive: how many of them are not missed.
@@ -407,10 +405,8 @@ def recall(*, average: str, threshold: float, zero_division: float | None) -> Re
 def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe:
     """Harmonic mean of precision and recall.
 
-    `average=binary` is that of the positive class and takes one column. Of K classes, of several labels, and of no and
-    yes as two classes `macro` is the mean over those that occur, `weighted` that by how often each was observed, and
-    `micro` that of all answers together: of one answer in each row it is accuracy. So it is in scikit-learn. It is 0
-    where nothing is right, and undefined where there is no yes at all: zero_division says what that counts as.
+    `average` is as for precision. It is 0 where nothing is right, and undefined where there is no yes at all:
+    zero_division says what that counts as.
 
     Formula: 2 TP / (2 TP + FP + FN)
     Use: A rare yes that is to be found without too many false ones.

@@ -170,24 +170,24 @@ def estimate(
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
     stderr *= 1.0 if statistic.mass is None else math.sqrt(spared(view.live, units))
-    made = about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
-    return made if statistic.interval != "folded" else _reaching_down(made, view, indexes, weighted)
+    centred = about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
+    return centred if statistic.interval != "folded" else _reaching_down(centred, view, indexes, weighted)
 
 
 FOLDED: Final = "folded-t"
 ABSOLUTE: Final = math.sqrt(2.0 / math.pi)  # the mean of |x| of a normal variable, in standard deviations
 
 
-def _reaching_down(made: Estimate, view: View, indexes: Sequence[int], weighted: bool) -> Estimate:
+def _reaching_down(centred: Estimate, view: View, indexes: Sequence[int], weighted: bool) -> Estimate:
     """Lower the interval of a sum of absolute means by what noise alone makes of it, where all means are 0."""
-    if made.interval is None:
-        return made
+    if centred.interval is None:
+        return centred
     noise = 0.0
     for index in indexes:
         variance = covariance(view, {index: 1.0}, {index: 1.0}, weighted)
         noise += 0.0 if variance is None else ABSOLUTE * root(max(variance[0], 0), variance[1])
-    low, high = made.interval
-    return replace(made, interval=(max(low - noise, 0.0), high), method=FOLDED)
+    low, high = centred.interval
+    return replace(centred, interval=(max(low - noise, 0.0), high), method=FOLDED)
 
 
 def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:

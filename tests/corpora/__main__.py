@@ -56,14 +56,14 @@ def _report(path: Path, way: str, answer: Connection) -> None:
 def outcome(path: Path, way: str) -> tuple[str, str]:
     """Judge a file in another process, which may end by itself or never."""
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_report, args=(path, way, there))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_report, args=(path, way, sender))
     process.start()
-    there.close()
+    sender.close()
     try:
-        if not here.poll(SECONDS):
+        if not receiver.poll(SECONDS):
             return "hang", f"more than {SECONDS} s"
-        name, why, _ = here.recv()
+        name, why, _ = receiver.recv()
     except EOFError:
         process.join()
         return "crash", f"exit code {process.exitcode}"

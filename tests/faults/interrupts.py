@@ -164,12 +164,12 @@ _startups: dict[str, float] = {}
 def startup(python: str) -> float:
     """Return the seconds until Python itself has begun, at most."""
     if python not in _startups:
-        taken = []
+        seconds = []
         for _ in range(5):
             begun_at = time.monotonic()
             subprocess.run([python, "-c", "import signal, threading"], check=True)
-            taken.append(time.monotonic() - begun_at)
-        _startups[python] = sorted(taken)[-1] * 1.2
+            seconds.append(time.monotonic() - begun_at)
+        _startups[python] = sorted(seconds)[-1] * 1.2
     return _startups[python]
 
 
