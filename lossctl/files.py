@@ -1,4 +1,4 @@
-"""Files of the machine: whether there is one, and reading it without waiting for somebody who may never write."""
+"""Files and streams of the machine: whether there is one, reading without waiting, standard output kept for data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import stat
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Final
 
 from lossctl.errors import UsageError
@@ -46,6 +47,15 @@ def is_folder(path: str) -> bool:
     """Whether there is a folder at a path, or a link to one; see `status`."""
     entry = status(path)
     return entry is not None and stat.S_ISDIR(entry.st_mode)
+
+
+def is_same(source: str, entry: os.stat_result) -> bool:
+    """Whether an input, `-` for standard input, is the regular file of which this is the status."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(entry.st_mode) and os.path.samestat(
+            os.fstat(0) if source == "-" else os.stat(source), entry
+        )
+    return False
 
 
 def open_file(path: str) -> IO[bytes]:
@@ -106,6 +116,31 @@ def standard_input() -> IO[bytes]:
     if sys.stdin.isatty():
         raise UsageError("- reads standard input, but it is a terminal; pipe a file into lossctl")
     return sys.stdin.buffer
+
+
+@contextmanager
+def descriptor_aside() -> Iterator[None]:
+    """Turn the descriptor of standard output to standard error, for what plug-ins and libraries in C print."""
+    flush()
+    try:
+        stdout = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with suppress(OSError):  # there is no standard error
+            os.dup2(2, 1)
+        yield
+    finally:
+        flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def flush() -> None:
+    """Write out what Python still buffers for standard output."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.__stdout__.flush()  # type: ignore[union-attr]  # None where there is none
 
 
 def spool_file(prefix: str) -> tuple[IO[bytes], str]:

@@ -25,7 +25,7 @@ from lossctl.core.form import Form
 from lossctl.core.loss import Direction, Loss
 from lossctl.core.statistic import Statistic
 from lossctl.errors import LossctlError, PluginError, listed, printable
-from lossctl.stdout import descriptor_aside
+from lossctl.files import descriptor_aside
 
 OWN: Final = "lossctl"
 Check = Callable[[Any, tuple[Any, ...], "Guarded"], Any]

@@ -19,6 +19,7 @@ import lossctl
 from lossctl import registry
 from lossctl.__main__ import run
 from lossctl.api.options import (
+    ARGUMENTS,
     LEVEL,
     CheckOptions,
     CompareOptions,
@@ -27,10 +28,12 @@ from lossctl.api.options import (
     InputOptions,
     RowOptions,
     RuleOptions,
+    checked_types,
+    fitting,
     marks,
+    only_known,
     options_of,
 )
-from lossctl.api.query import ARGUMENTS, checked_types, fitting, only_known
 from tests.conftest import ROOT
 
 DIABETES = ROOT / "sample_data/diabetes.csv"

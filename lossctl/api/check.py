@@ -11,8 +11,8 @@ from typing import Any, Literal, Unpack
 
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, answer
-from lossctl.api.options import InputOptions, Losses, Names, Note, RuleTable, options_of
-from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled, with_arguments
+from lossctl.api.options import InputOptions, Losses, Names, Note, RuleTable, options_of, with_arguments
+from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled
 from lossctl.core.loss import Loss, merit
 from lossctl.engine.paired import PairedBounds
 from lossctl.engine.plan import TARGET, Couple

@@ -12,8 +12,8 @@ from lossctl.api.choose_facts import FEW_ROWS, MAY_BE_LABELS, Facts
 from lossctl.api.choose_rules import KINDS, Rule
 from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.multicolumn import are_quantiles, models_apart
-from lossctl.api.options import Names
-from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, with_arguments
+from lossctl.api.options import Names, with_arguments
+from lossctl.api.query import Query, as_list, command, open_inputs, paths_of
 from lossctl.core.block import RAW, Block, Breach, breach, judged
 from lossctl.core.domain import REAL, Domain, as_number
 from lossctl.core.form import OPTIONAL, Form, form_wish
@@ -22,10 +22,9 @@ from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.classes import classes_of, pair_outputs
 from lossctl.io.dialect import Dialect
 from lossctl.io.machine import usable_cores
-from lossctl.io.select import Request, select
+from lossctl.io.select import Request, classes_of, pair_outputs, select
 from lossctl.profile.roles import role_domains
 from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles, profile_rows
 from lossctl.results.advice import Advice, Caution, Ground, Misfit, Pick, Rank

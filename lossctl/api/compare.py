@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final, Unpack
 
 from lossctl.api.evaluate import Inspect, answer
-from lossctl.api.options import CompareOptions, Dependence, InputOptions, options_of
-from lossctl.api.query import Query, with_arguments
+from lossctl.api.options import CompareOptions, Dependence, InputOptions, options_of, with_arguments
+from lossctl.api.query import Query
 from lossctl.engine.paired import PairedBounds
 from lossctl.engine.plan import RESAMPLES, SEED, Design, Effect, couples
 from lossctl.errors import BaselineError, UsageError, listed, near

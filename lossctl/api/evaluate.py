@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
-from lossctl.api.options import LEVEL, Losses, Names, Note
-from lossctl.api.query import Query, as_list, with_arguments
+from lossctl.api.options import LEVEL, Losses, Names, Note, with_arguments
+from lossctl.api.query import Query, as_list
 from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import QUERY, RANKED

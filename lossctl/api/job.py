@@ -48,8 +48,16 @@ from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import USUALLY_IGNORED, BlockReader, TargetRule, TwoLabels, check_single, width_of
-from lossctl.io.classes import classes_of, first_numbers, first_words, pair_outputs
-from lossctl.io.select import TARGET_NAMES, Selection, Slot, assignments
+from lossctl.io.select import (
+    TARGET_NAMES,
+    Selection,
+    Slot,
+    assignments,
+    classes_of,
+    first_numbers,
+    first_words,
+    pair_outputs,
+)
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.losses.regression import crossing, reached
 from lossctl.numerics.activation import APPLY

@@ -14,8 +14,7 @@ from lossctl.core.loss import Loss
 from lossctl.core.naming import names_of, readings
 from lossctl.core.param import PerColumn
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.classes import first_words
-from lossctl.io.select import Selection, Slot
+from lossctl.io.select import Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, Kind, Numbers, Table, decoded
 from lossctl.numerics.array import Array
 

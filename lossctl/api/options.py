@@ -14,14 +14,28 @@ import math
 import operator
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
-from inspect import Parameter
+from functools import cache, wraps
+from inspect import Parameter, Signature, signature
 from numbers import Real
 from types import EllipsisType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, TypedDict
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Concatenate,
+    Final,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+)
 
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.gate.rules import OF_REGRESSIONS, Tolerance
@@ -30,6 +44,8 @@ if TYPE_CHECKING:
     from lossctl.core.loss import Loss
     from lossctl.engine.run import Progress, Watch
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Note = Callable[[str], None]  # takes a line about what was chosen unasked
 Names = str | Sequence[str] | None
 Losses: TypeAlias = "Names | Loss | Sequence[str | Loss] | Mapping[str, str | Loss]"
@@ -1109,3 +1125,97 @@ PANELS: Final[dict[type, Panel]] = {
 }
 COMMAND_LINE: Final = tuple(PANELS)
 PYTHON: Final = (InputOptions, EvalOptions, RowOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)
+
+
+# arguments of Python ------------------------------------------------------------------------------------------
+
+SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
+
+
+ARGUMENTS: Final[Mapping[str, Option]] = {  # what each argument takes
+    **{name: Option(mark, "") for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, Kind)},
+    **{option.name: option for option in options_of(*PYTHON) if option.kind.python},
+}
+
+
+def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return arguments, by name, in plain form; raise UsageError for one of a type or value that it cannot have.
+
+    Plain are Python's own numbers, texts for columns, labels, losses and paths, and lists for several of them.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        option = ARGUMENTS[name]
+        kind, default = option.kind, option.kind.default if option.default is ... else option.default
+        optional = default in (None, ())
+        try:
+            plain[name] = value if value is default or (value is None and optional) else kind.plain(value)
+        except TypeError:
+            none = ", or None" if optional else ""
+            raise UsageError(f"{name}: {_abbreviated(value)} is not allowed; {kind.python}{none}") from None
+        if plain[name] != default and not kind.holds(plain[name]):
+            hint = near(plain[name], list(kind.options)) if isinstance(kind, Choice) else ""
+            raise UsageError(f"{option.label} {printable(str(plain[name]))}: {kind.needed} is needed{hint}")
+    return plain
+
+
+def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments whose types are right, and those of any type, as they are."""
+    right = {}
+    for name, value in values.items():
+        try:
+            checked_types({name: value} if name in ARGUMENTS else {})
+        except UsageError:
+            continue
+        right[name] = value
+    return right
+
+
+def _abbreviated(value: object) -> str:
+    """Show a value in a few words: as it is written, or by its type where that may take many lines."""
+    import numpy as np
+
+    if value is None or type(value) in SIMPLE or isinstance(value, bool | np.number):
+        return printable(reprlib.repr(value))
+    return f"a value of type {type(value).__name__}"
+
+
+def only_known(function: Callable[..., object], options: Iterable[str]) -> None:
+    """Raise UsageError for a keyword that is neither the function's own nor one of `InputOptions`."""
+    parameters = signature(function).parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    names += InputOptions.__annotations__
+    for name in options:
+        if name not in names:
+            where = f"{function.__name__}() has no argument {printable(name)!r}"
+            raise UsageError(f"{where}{near(name, names)}; help(lossctl.{function.__name__}) says what it takes")
+
+
+def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Callable[P, R]:
+    """Give a public function its keywords by name, defaults included and in plain form, before its arguments.
+
+    So it can hand them on without writing each again. What callers see is the function without its first parameter;
+    it raises UsageError for an argument of a type that it cannot have, or an unknown keyword if it has `**options`.
+    """
+    parameters = list(signature(function).parameters.values())[1:]
+    defaults = {entry.name: entry.default for entry in parameters if entry.kind is entry.KEYWORD_ONLY}
+    shares = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)
+    positions = sum(entry.kind is entry.POSITIONAL_OR_KEYWORD for entry in parameters)
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        if len(args) > positions:
+            raise TypeError(
+                f"{function.__name__}() takes one argument without a name, the data: columns are named, as in "
+                f"{function.__name__}({{'y': y, 'p': p}}, target='y', pred='p'); of two arrays lossctl.get('mse')(y, p)"
+            )
+        keywords = {name: value for name, value in options.items() if name != "data"}
+        if shares:
+            only_known(function, keywords)
+        arguments = {**defaults, **keywords}
+        checked = ARGUMENTS if shares else ARGUMENTS.keys() & defaults  # Python itself refuses a keyword that is none
+        plain = checked_types({name: value for name, value in arguments.items() if name in checked})
+        return function({**arguments, **plain}, *args, **options)
+
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
+    return call

@@ -10,8 +10,8 @@ from typing import Final, Unpack
 
 from lossctl.api.evaluate import answer, look_ahead, row_source
 from lossctl.api.job import Job
-from lossctl.api.options import InputOptions
-from lossctl.api.query import Opened, Query, as_list, fitting, only_known, silent
+from lossctl.api.options import InputOptions, fitting, only_known
+from lossctl.api.query import Opened, Query, as_list, silent
 from lossctl.core.domain import Domain
 from lossctl.core.form import EVENT
 from lossctl.core.state import NEVER

@@ -254,7 +254,7 @@ def _is_summary(path: str) -> bool:
 
 def _is_standard_output(path: str) -> bool:
     """Whether a path is the file to which standard output goes: replacing it would lose what is printed."""
-    from lossctl.io.atomic import is_same
+    from lossctl.files import is_same
 
     with suppress(OSError):
         return is_same(path, os.fstat(1))
@@ -348,7 +348,7 @@ class Work(NamedTuple):
 def at_work(display: Display) -> Iterator[Work]:
     """Show progress while the work is done, and time its phases where they will be printed; plug-ins cannot print."""
     from lossctl.engine.run import unwatched
-    from lossctl.stdout import descriptor_aside
+    from lossctl.files import descriptor_aside
 
     watch_long_calls()
     gc.freeze()  # what was imported stays, and need not be searched for cycles

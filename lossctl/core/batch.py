@@ -16,6 +16,7 @@ from lossctl.numerics.array import Array
 FRAMES = {"boxes_xywh": "xywh", "boxes_cxcywh": "cxcywh"}  # forms whose columns are turned into corners first
 BLOCK = 65_536  # rows at fixed addresses that are summed together, so that sums do not depend on how rows arrive
 MOST_BLOCKS = 4  # that are worked on at a time
+KEPT: Final = (1 << 25) - (1 << 13)  # bytes: the largest array that tells glibc anything, its page of bookkeeping off
 BLOCK_BYTES = 1 << 23  # that the columns of a block take at most, where it is longer than one BLOCK
 
 
@@ -23,6 +24,15 @@ def block_rows(width: int | None) -> int:
     """Return how many rows of `width` columns are worked on at a time: one to four BLOCKs."""
     blocks = 1 if width is None else BLOCK_BYTES // (8 * BLOCK * max(width, 1))
     return BLOCK * max(1, min(MOST_BLOCKS, blocks))
+
+
+def keep_freed_memory() -> None:
+    """Free a large array, of which nobody touches a page: glibc then keeps as much of what is freed later.
+
+    Arrays of a block so reuse the memory of those before; fresh pages cost more than the arithmetic on them. It is what
+    comes of any array of this size that a program frees, and where that is settled otherwise (mallopt), it stays so.
+    """
+    np.empty(KEPT, dtype=np.uint8)
 
 
 Memo = dict[Callable[["Batch"], NDArray[Any]], NDArray[Any]]

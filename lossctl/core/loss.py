@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import BLOCK, FRAMES, NO_TREND, Batch, Trend, other_prob, residual
+from lossctl.core.batch import BLOCK, FRAMES, NO_TREND, Batch, Trend, keep_freed_memory, other_prob, residual
 from lossctl.core.block import breach, breach_of_live, judged
 from lossctl.core.domain import (
     CORNERS,
@@ -57,7 +57,7 @@ from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.core.sums import moments_of
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
-from lossctl.numerics.array import PIECE, Array, array_of, keep_freed_memory
+from lossctl.numerics.array import PIECE, Array, array_of
 
 Part = Callable[..., Array]
 Gradient = Callable[..., Array | dict[str, Array]]

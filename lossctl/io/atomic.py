@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
-from lossctl.files import explained
+from lossctl.files import explained, is_same
 from lossctl.interrupts import undisturbed
 
 ROW_SUFFIXES = (".parquet", ".csv")
@@ -51,15 +51,6 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
         raise OutputError(f"{path}: there is no folder {folder}")
     if not os.access(target if entry is not None else folder, os.W_OK):
         raise OutputError(f"{path}: permission denied")
-
-
-def is_same(source: str, entry: os.stat_result) -> bool:
-    """Whether an input, `-` for standard input, is the regular file of which this is the status."""
-    with suppress(OSError, ValueError):
-        return stat.S_ISREG(entry.st_mode) and os.path.samestat(
-            os.fstat(0) if source == "-" else os.stat(source), entry
-        )
-    return False
 
 
 def _holds(folder: str, entry: os.stat_result | None) -> bool:

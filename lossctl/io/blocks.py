@@ -34,8 +34,7 @@ from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.bins import NO_PLACE, Bins
 from lossctl.io.by_position import ByPosition, Columns, Rows
-from lossctl.io.classes import first_words
-from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot
+from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import NullWord

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -168,20 +168,26 @@ class CsvTable(FileTable):
     @cached_property
     def _head(self) -> tuple[list[str], list[Record], int]:
         """The header, some of the first rows, and where these begin; the header is made up where the file has none."""
-        raw, start = self._start, self._first_line[1]
-        first_records = islice(Format(self.delimiter, self.dialect).all_records(raw, start), LOOK + 1)
-        complete = [record for record in first_records if record.end < len(raw) or len(raw) < HEAD]
+        complete = self._first_records(self.dialect)
         if not complete:
             raise DataError(f"{self.label}: there is no header in the first {HEAD >> 20} MiB")
         first = complete[0]
         if fault := first.fault or (records.OVERRUN if first.overrun else ""):
-            raise DataError(f"{self.label}: this is no CSV: in the header {fault}{self._way_on(raw, first, {})}")
+            raise DataError(
+                f"{self.label}: this is no CSV: in the header {fault}{self._way_on(self._start, first, {})}"
+            )
         if self.dialect.no_header:
             return [f"column{place}" for place in range(len(first.fields))], complete, first.start
         try:
             return [field.decode("utf-8") for field in first.fields], complete[1:], first.end
         except UnicodeDecodeError as error:
             raise DataError(f"{self.label}: the header is not UTF-8 text (byte {error.start + 1}){CONVERTED}") from None
+
+    def _first_records(self, dialect: Dialect) -> list[Record]:
+        """Return the header and the first rows as a dialect reads them, none that may go on."""
+        raw = self._start
+        first_records = Format(self.delimiter, dialect).first_records(raw, self._first_line[1], LOOK + 1)
+        return [record for record in first_records if record.end < len(raw) or len(raw) < HEAD]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -221,7 +227,13 @@ class CsvTable(FileTable):
         return self._start.count(b"\n", 0, start) + 1 if start else 0
 
     def shape(self, name: str) -> Shape:
-        return text_shape(cell, self.dialect) if (cell := self._first_cell(name)) else Shape("number")
+        if name not in self._shapes:
+            self._shapes[name] = text_shape(cell, self.dialect) if (cell := self._first_cell(name)) else Shape("number")
+        return self._shapes[name]
+
+    @cached_property
+    def _shapes(self) -> dict[str, Shape]:
+        return {}
 
     def _first_cell(self, name: str) -> str:
         """Return the first field of a column that is not missing, in the first rows; nothing if there is none."""
@@ -441,16 +453,7 @@ class CsvTable(FileTable):
 
     def _reads_first_rows(self, dialect: Dialect) -> bool:
         """Whether another dialect reads the header and the first rows, and those that this one reads alike."""
-        first = self._first_line[1]
-        rows = {
-            form.quote + form.escape: [
-                record
-                for record in islice(form.all_records(self._start, first), LOOK + 1)
-                if record.end < len(self._start) or len(self._start) < HEAD
-            ]
-            for form in (Format(self.delimiter, self.dialect), Format(self.delimiter, dialect))
-        }
-        now, then = rows.values()
+        now, then = self._first_records(self.dialect), self._first_records(dialect)
         width = len(now[0].fields)
         good = [record for record in now if not record.fault and not record.stray and len(record.fields) == width]
         fields = {record.start: record.fields for record in good}

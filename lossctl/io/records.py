@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -339,6 +340,10 @@ class Format:
             return Record(start, len(text), fields, fault=UNCLOSED)
         escaped = self.escape and text.endswith(self.escape) and self.quote != text[place : place + 1]
         return Record(start, line_end(text, place), fields, fault=ENDS_ESCAPED if escaped else OVERRUN)
+
+    def first_records(self, text: bytes, start: int, most: int) -> list[Record]:
+        """Read at most so many records of a text from a place on."""
+        return list(islice(self.all_records(text, start), most))
 
     def all_records(self, text: bytes, start: int = 0) -> Iterator[Record]:
         """Read the records of a text from a place on."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-KEPT: Final = (1 << 25) - (1 << 13)  # bytes: the largest array that tells glibc anything, its page of bookkeeping off
 PIECE: Final = 4096  # elements at a time, so that everything in between stays in the cache
 MOST_EXACT: Final = 1 << 53  # up to which a float64 holds every whole number
 MAX_BITS: Final = 1024  # of a whole number within the range of float64
@@ -51,15 +50,6 @@ def array_of(values: Any, *, labels: bool = False) -> NDArray[Any]:
     if all(isinstance(x, Real | Decimal) or missing(x) for x in array.flat) and not any(map(is_inexact, array.flat)):
         return np.array([np.nan if missing(x) else x for x in array.flat], np.float64).reshape(array.shape)
     return array
-
-
-def keep_freed_memory() -> None:
-    """Free a large array, of which nobody touches a page: glibc then keeps as much of what is freed later.
-
-    Arrays of a block so reuse the memory of those before; fresh pages cost more than the arithmetic on them. It is what
-    comes of any array of this size that a program frees, and where that is settled otherwise (mallopt), it stays so.
-    """
-    np.empty(KEPT, dtype=np.uint8)
 
 
 def missing(value: Any) -> bool:
