@@ -272,7 +272,7 @@ class Table:
     @property
     def width(self) -> int:
         """The columns of the terminal that the table takes."""
-        console = _console(self.style, UNBOUND)
+        console = console_of(self.style, UNBOUND)
         return console.measure(self._table, options=console.options.update(width=UNBOUND)).maximum
 
     @property
@@ -282,13 +282,14 @@ class Table:
 
     def text(self, width: int | None = None) -> str:
         """Return the table as lines without blanks at their ends. width: to which columns that may wrap are wrapped."""
-        console = _console(self.style, width or UNBOUND)
+        console = console_of(self.style, width or UNBOUND)
         console.print(self._table)
-        text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of _console
+        text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of console_of
         return "".join(line.rstrip() + "\n" for line in [*text.splitlines(), *[self._end] * bool(self._end)])
 
 
-def _console(style: Style, width: int) -> Console:
+def console_of(style: Style, width: int) -> Console:
+    """Return a console that writes into a text, with colour or without."""
     from rich.console import Console
 
     return Console(

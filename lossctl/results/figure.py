@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Final, Literal
 
 Mark = Literal["line", "band", "bar", "point", "interval", "cell", "rule"]
+Side = Literal["x", "y"]
 Numbers = tuple[float, ...]
+ROOM: Final = 0.04  # of an extent, which is left beside the outermost marks
+SKEWED: Final = (
+    50.0  # how many times the smallest value of cells the largest may be until their colours are by logarithm
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,11 @@ class Axis:
     log: bool = False
     domain: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,12 @@ class Layer:
     series: str = ""
     texts: tuple[str, ...] = ()
 
+    def numbers(self, side: Side) -> Iterator[float]:
+        """Yield all numbers along one side, that of the base of bars among them."""
+        yield from chain(self.x, self.x2) if side == "x" else chain(self.y, self.y2)
+        if self.mark == "bar" and side == "y" and not self.y:
+            yield 0.0
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -63,6 +82,36 @@ class Panel:
     title: str = ""
     share: float = 1.0
     value: str = ""
+
+    def extent(self, side: Side) -> tuple[float, float]:
+        """Return what is drawn of an axis: its domain or all categories, or that of the marks with a little room.
+
+        There is no room below marks that begin at 0, and an axis without marks is from 0 to 1.
+        """
+        axis = self.x if side == "x" else self.y
+        if axis.domain is not None:
+            return axis.domain
+        if axis.categories:
+            return -0.5, len(axis.categories) - 0.5
+        numbers = [
+            number
+            for number in chain.from_iterable(layer.numbers(side) for layer in self.layers)
+            if math.isfinite(number) and (number > 0.0 or not axis.log)
+        ]
+        low, high = (min(numbers), max(numbers)) if numbers else (0.1, 1.0) if axis.log else (0.0, 1.0)
+        if axis.log:
+            factor = (high / low) ** ROOM if high > low else 2.0
+            return low / factor, high * factor
+        if low == high:
+            return low - (abs(low) / 2.0 or 0.5), high + (abs(high) / 2.0 or 0.5)
+        room = ROOM * (high / 2.0 - low / 2.0) * 2.0
+        return low - room if low else low, high + room if high else high
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the values of cells are so far apart that their colours go by the logarithm."""
+        values = [value for layer in self.layers for value in layer.value if math.isfinite(value) and value != 0.0]
+        return bool(values) and min(values) > 0.0 and max(values) > SKEWED * min(values)
 
 
 @dataclass(frozen=True)
