@@ -18,7 +18,6 @@ from lossctl.errors import UsageError, listed, near, printable
 from lossctl.numerics.array import Array
 from lossctl.output.text import (
     WIDEST,
-    Column,
     Style,
     Table,
     counted,
@@ -95,8 +94,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
 
 def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
     """Return the losses by family; the summary may wrap."""
-    names = text_columns(["family", "loss", *["parameters"] * with_params])
-    table = Table(style, [*names, Column("what it is", wraps=True)])
+    table = Table(style, text_columns(["family", "loss", *["parameters"] * with_params, "what it is"]))
     before = ""
     for loss in losses:
         family, before = (home(loss) if home(loss) != before else ""), home(loss)

@@ -14,6 +14,7 @@ from lossctl.output.text import (
     Style,
     Table,
     change,
+    colored,
     counted,
     csv_text,
     distinguishing,
@@ -174,7 +175,6 @@ COLORS: Final = {
     "insufficient": "yellow",
     "inconclusive": "yellow",
 }
-CODES: Final = {"green": "32", "bold red": "1;31", "yellow": "33"}
 
 
 def to_table(report: Report, style: Style) -> str:
@@ -211,7 +211,7 @@ def _list(checks: Sequence[Check], style: Style) -> str:
 
 def _colored(text: str, word: str, color: str, style: Style) -> str:
     """Colour the first place of a word in a text."""
-    return text.replace(word, f"\x1b[{CODES[color]}m{word}\x1b[0m", 1) if style.color and color else text
+    return text.replace(word, colored(word, color), 1) if style.color else text
 
 
 def _label(text: str) -> str:

@@ -12,6 +12,7 @@ from lossctl.output.text import (
     Column,
     Style,
     beside,
+    colored,
     counted,
     inert_line,
     labelled_lines,
@@ -64,7 +65,7 @@ def to_table(survey: Survey, style: Style) -> str:
     if not style.color:
         return inert
     head, _, verdict = inert.rstrip("\n").rpartition("\n")
-    return f"{head}\n\x1b[{'32' if survey.works else '1;31'}m{verdict}\x1b[0m\n"
+    return f"{head}\n{colored(verdict, 'green' if survey.works else 'bold red')}\n"
 
 
 def to_markdown(survey: Survey, digits: int) -> str:

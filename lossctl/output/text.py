@@ -1,7 +1,4 @@
-"""Text for people and spreadsheets: numbers without cut digits, names that do no harm, lines, tables, CSV, Markdown.
-
-rich draws the tables of a terminal; it is imported when one is drawn, as this module is needed for every error line.
-"""
+"""Text for people and spreadsheets: numbers without cut digits, names that do no harm, lines, tables, CSV, Markdown."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lossctl.errors import printable
@@ -27,7 +25,6 @@ P_DIGITS: Final = 3
 SMALLEST_P: Final = 1e-300  # where a probability underflows it is less than this, never 0
 LARGEST_SHARE: Final = 100.0  # of a baseline: beyond, the baseline is near 0, and a share of it says nothing
 WIDEST: Final = 100  # columns to which running text is wrapped
-UNBOUND: Final = 10_000  # columns, for measuring a table's natural width
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -214,15 +211,17 @@ def labelled_lines(
 
 # tables of a terminal: as wide as what they hold, else a smaller one or a list; no digit is cut ----------------------
 
-Cell = str | tuple[str, str]  # a text, or a text and the style that it has where there is colour, such as "bold green"
+Cell = str | tuple[str, str]  # a text, or a text and the colour that it has where there is colour
+CODES: Final = {"bold": "1", "green": "32", "yellow": "33", "red": "31", "bold green": "1;32", "bold red": "1;31"}
+PADDING: Final = 2  # blanks to the right of every column but the last
+NARROWEST: Final = 12  # columns to which text is still wrapped in a table
 
 
 class Column(NamedTuple):
-    """A column of a table: its name, whether it is aligned to the right, and whether its text may wrap."""
+    """A column of a table: its name, and whether it is aligned to the right."""
 
     name: str
     right: bool = False
-    wraps: bool = False
 
 
 def text_columns(texts: Iterable[str], numbers: Iterable[str] = ()) -> list[Column]:
@@ -230,8 +229,22 @@ def text_columns(texts: Iterable[str], numbers: Iterable[str] = ()) -> list[Colu
     return [*map(Column, texts), *(Column(name, right=True) for name in numbers)]
 
 
+def colored(text: str, color: str) -> str:
+    """Return a text in a colour of `CODES`, for a terminal that has them; without one as it is."""
+    return f"\x1b[{CODES[color]}m{text}\x1b[0m" if text and color else text
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of the terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 class Table:
-    """A table of one style, to which rows are added; nothing in it is wrapped or cut but by `print`'s own width.
+    """A table of one style, to which rows are added; nothing in it is cut, and only `text` wraps.
 
     end: a line below it.
     """
@@ -239,41 +252,23 @@ class Table:
     def __init__(
         self, style: Style, columns: Iterable[Column], rows: Iterable[Iterable[Cell]] = (), end: str = ""
     ) -> None:
-        self.style, self._end = style, end
-        from rich import box
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        self._table = RichTable(
-            box=box.ASCII2 if style.ascii else box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, 2, 0, 0),
-            header_style="bold" if style.color else "",
-        )
-        for name, right, wraps in columns:
-            self._table.add_column(Text(name), justify="right" if right else "left", no_wrap=not wraps)
+        self.style, self._end, self._columns = style, end, [*columns]
+        self._rows: list[tuple[Cell, ...]] = []
+        self._widths = [width_of(column.name) for column in self._columns]
         for row in rows:
             self.add(*row)
 
     def add(self, *cells: Cell) -> None:
-        """Add a row."""
-        from rich.text import Text
-
-        texts = []
-        for cell in cells:
-            words, style = (cell, "") if isinstance(cell, str) else cell
-            text = Text(words)
-            if style and self.style.color:
-                text.stylize(style)
-            texts.append(text)
-        self._table.add_row(*texts)
+        """Add a row, whose last cells may be missing."""
+        self._rows.append(cells + ("",) * (len(self._widths) - len(cells)))
+        for place, cell in enumerate(cells):
+            width = max(map(width_of, (cell if isinstance(cell, str) else cell[0]).split("\n")))
+            self._widths[place] = max(self._widths[place], width)
 
     @property
     def width(self) -> int:
         """The columns of the terminal that the table takes."""
-        console = console_of(self.style, UNBOUND)
-        return console.measure(self._table, options=console.options.update(width=UNBOUND)).maximum
+        return sum(self._widths) + (PADDING + 1) * max(0, len(self._widths) - 1)
 
     @property
     def fits(self) -> bool:
@@ -281,11 +276,39 @@ class Table:
         return self.style.width is None or self.width <= self.style.width
 
     def text(self, width: int | None = None) -> str:
-        """Return the table as lines without blanks at their ends. width: to which columns that may wrap are wrapped."""
-        console = console_of(self.style, width or UNBOUND)
-        console.print(self._table)
-        text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of console_of
-        return "".join(line.rstrip() + "\n" for line in [*text.splitlines(), *[self._end] * bool(self._end)])
+        """Return the table as lines without blanks at their ends. width: to which the last column is wrapped."""
+        widths, rows = self._widths, self._rows
+        if width is not None and width < self.width:
+            room = max(width - self.width + widths[-1], NARROWEST)
+            widths, rows = [*widths[:-1], room], [(*row[:-1], wrap(str(row[-1]), room)) for row in rows]
+        line, joint, divider = ("-", "+", "|") if self.style.ascii else ("─", "─", " ")
+        gaps = [" " * PADDING] * (len(widths) - 1) + [""]
+        bold = "bold" if self.style.color else ""
+        names = zip(self._columns, widths, gaps, strict=True)
+        head = [colored(_padded(name, size, right), bold) + colored(gap, bold) for (name, right), size, gap in names]
+        rule = joint.join(line * (size + len(gap)) for size, gap in zip(widths, gaps, strict=True))
+        lines = [divider.join(head), rule, *self._lines(rows, widths, gaps, divider), *[self._end] * bool(self._end)]
+        return "".join(f"{text.rstrip()}\n" for text in lines)
+
+    def _lines(
+        self, rows: Iterable[tuple[Cell, ...]], widths: Sequence[int], gaps: Sequence[str], divider: str
+    ) -> Iterator[str]:
+        """Yield the lines of rows, several for one of which a cell has several."""
+        shapes = [*zip(widths, (right for _, right in self._columns), gaps, strict=True)]
+        for row in rows:
+            texts, colors = zip(*((cell, "") if isinstance(cell, str) else cell for cell in row), strict=True)
+            for words in zip_longest(*(text.split("\n") for text in texts), fillvalue=""):
+                yield divider.join(
+                    _padded(text, width, right, color if self.style.color else "") + gap
+                    for text, color, (width, right, gap) in zip(words, colors, shapes, strict=True)
+                )
+
+
+def _padded(text: str, width: int, right: bool, color: str = "") -> str:
+    """Return a text in a colour, with blanks on the side to which it is not aligned."""
+    text = text.rstrip() if right else text
+    blanks = " " * (width - width_of(text))
+    return blanks + colored(text, color) if right else colored(text, color) + blanks
 
 
 def console_of(style: Style, width: int) -> Console:
