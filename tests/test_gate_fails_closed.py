@@ -1055,6 +1055,22 @@ def test_the_candidate_alone_does_not_weigh_or_part_the_rows(
         assert outcome.code in (0, 1), outcome.err
 
 
+@pytest.mark.parametrize("loss", ["mae", "ndcg", "r2"])
+def test_the_candidate_alone_does_not_say_what_is_true(lossctl: Lossctl, write: Write, loss: str) -> None:
+    ids = np.arange(60)
+    truth = pd.DataFrame({"id": ids, "y": ids % 3, "q": ids // 6})
+    old = write("old.csv", pd.DataFrame({"id": ids, "p": (ids % 5) / 2}).to_csv(index=False))
+    forged = write("new.csv", pd.DataFrame({"id": ids, "y": ids % 4, "q": ids // 6, "p": ids % 4}).to_csv(index=False))
+    guess = write("guess.csv", pd.DataFrame({"id": ids, "p": ids % 4}).to_csv(index=False))
+    query = ("--role", "query=q") if loss == "ndcg" else ()
+    command = ("-t", "y", "-p", "p", *query, "--id", "id", "--max-regression", f"{loss}=1%", "--baseline", old)
+    refused(lossctl("check", forged, *command), 2, "old.csv: does not hold column 'y'")
+    targets = write("truth.csv", truth.to_csv(index=False))
+    refused(lossctl("check", forged, *command, "--targets", targets), 3, "truth.csv")
+    outcome = lossctl("check", guess, *command, "--targets", targets)
+    assert outcome.code in (0, 1), outcome.err
+
+
 def test_rules_of_python_are_dicts_as_in_the_file() -> None:
     data = {"y": np.zeros(40), "p": np.ones(40), "g": np.repeat(["a", "b"], 20)}
 
@@ -1091,12 +1107,20 @@ def test_files_of_a_folder_that_are_no_parts_are_named(lossctl: Lossctl, tmp_pat
 # models that are what they are judged by ------------------------------------------------------------------------------
 
 
-def test_the_target_is_no_prediction(lossctl: Lossctl, rows: Path) -> None:
+def test_the_target_is_no_prediction(lossctl: Lossctl, rows: Path, write: Write) -> None:
     command = ("check", rows, "-t", "y", "--max", "mae=1")
     for more in (("-p", "y"), ("-p", "perfect=y"), ("--targets", rows, "-p", "y")):
         refused(lossctl(*command, *more), 2, "--allow-same")
         assert lossctl(*command, *more, "--allow-same").code == 0
+    saved = write("r.json", lossctl("eval", rows, "-t", "y", "-p", "y", "-l", "mae", "-f", "json").out)
+    refused(lossctl("check", saved, "--max", "mae=1"), 2, "--allow-same")
+    outcome = lossctl("check", saved, "--max", "mae=1", "--allow-same")
+    assert outcome.code == 0
+    assert "y: its prediction is the target in every row" in outcome.err
+    with pytest.raises(UsageError, match="--allow-same"):
+        check(evaluate(rows, target="y", pred="y", losses="mae"), max="mae=1")
     copy = table(y=np.arange(50.0), p=np.arange(50.0))
+    assert check(evaluate(copy, target="y", pred="p", losses="mae"), max="mae=1").warnings != ()
     report = check(copy, target="y", pred="p", max="mae=1")
     assert (report.verdict, report.warnings) == ("pass", ("p: its prediction is the target in every row",))
 

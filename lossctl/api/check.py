@@ -15,7 +15,7 @@ from lossctl.api.options import InputOptions, Losses, Names, Note, RuleTable, op
 from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled
 from lossctl.core.loss import Loss, merit
 from lossctl.engine.paired import PairedBounds
-from lossctl.engine.plan import TARGET, Couple
+from lossctl.engine.plan import Couple
 from lossctl.errors import BaselineError, DataError, UsageError, listed, near, printable
 from lossctl.files import exists, explained
 from lossctl.gate.judge import (
@@ -49,7 +49,7 @@ from lossctl.gate.rules import (
 from lossctl.io.atomic import check_writable, write_text
 from lossctl.io.blocks import targets_beside
 from lossctl.io.reports import is_report, read_report
-from lossctl.io.select import Selection, split_name
+from lossctl.io.select import Selection, predicts_target, split_name
 from lossctl.io.table import Table
 from lossctl.output.text import slice_text
 from lossctl.registry import labelled, loss_of, split_specs, with_tables
@@ -182,6 +182,9 @@ def check(
     if statistical is not None and reference is not None:
         rows = {"cluster": cluster, "time": time, "horizon": horizon}
     report, evidence = subject.evaluate(reference, rows, arguments["allow_same"])
+    for source in report.inputs:
+        if source.truth == "column" and not arguments["allow_same"]:
+            raise _is_target(source.model)
     absent = absent or absence(reference, lambda: report.models, accept, baseline_optional)
     reference = None if absent else reference
     candidates = _candidates(report, reference)
@@ -213,9 +216,8 @@ def check(
     if reference is not None and failed:
         warnings.append(f"{printable(reference.label)}: {failed}")
     warnings += [f"{model}: {text}" for model, text in alike.items()]
-    warnings += [
-        f"{model}: its prediction is the target in every row" for base, model in report.alike if base == TARGET
-    ]
+    perfect = [source.model for source in report.inputs if source.truth != "none"]
+    warnings += [f"{model}: its prediction is the target in every row" for model in perfect]
     if save_baseline is not None:
         drift = None if verdict not in (None, "pass") else Drift.of(reference, cells, cases, terms)
         if drift is None or drift.excess:
@@ -579,7 +581,7 @@ class CheckedData:
             if reference is not None and reference.kind == "predictions":
                 check_shared(tables, selection, reference, has_targets=self.options.get("targets") is not None)
             baselines = [model for model in selection.models if reference is not None and model == reference.name]
-            return [(base, model) for base in (TARGET, *baselines) for model in selection.models if model != base]
+            return [(base, model) for base in baselines for model in selection.models if model != base]
 
         if reference is not None and rows is not None:
             return weigh(data, reference.name, inspect=inspect, note=self.note, **rows, **self.options)
@@ -705,20 +707,17 @@ def reports_among(files: Sequence[str]) -> list[str]:
 
 def check_not_target(tables: Sequence[Table], selection: Selection) -> None:
     """Raise UsageError for a model whose prediction is the column of the target."""
-    target = selection.target
-    for model, roles in selection.slots.items():
-        slot = roles.get("pred")
-        if slot is None or target is None or set(slot.columns).isdisjoint(target.columns):
-            continue
-        if slot.table == target.table or _one_file(tables[slot.table].label, tables[target.table].label):
-            raise UsageError(
-                f"{printable(model)}: its prediction, column {slot.named()}, is the column of the target, which any "
-                "rule passes; name another with -p, or allow it with --allow-same"
-            )
+    for model in selection.models:
+        if predicts_target(tables, selection, model):
+            raise _is_target(model, selection.slots[model]["pred"].named())
 
 
-def _one_file(first: str, second: str) -> bool:
-    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
+def _is_target(model: str, column: str = "") -> UsageError:
+    named = f", column {column}," if column else ""
+    return UsageError(
+        f"{printable(model)}: its prediction{named} is the column of the target, which any rule passes; name another "
+        "with -p, or allow it with --allow-same"
+    )
 
 
 def check_order_known(tables: Sequence[Table], selection: Selection, reference: Baseline) -> None:
@@ -730,13 +729,13 @@ def check_order_known(tables: Sequence[Table], selection: Selection, reference: 
         columns = ",".join(map(printable, selection.target.columns))
         raise UsageError(
             f"--baseline {printable(reference.text)}: nothing says that its rows are in the order of the candidate's: "
-            f"pair them by a key, --id COLUMN, or add the target, column {columns}, to it; or give a report of it "
-            "(--save-baseline)"
+            f"add the target, column {columns}, to it; or pair them by a key, --id COLUMN, with the target in a file "
+            "that --targets names; or give a report of it (--save-baseline)"
         )
 
 
 def check_shared(tables: Sequence[Table], selection: Selection, reference: Baseline, *, has_targets: bool) -> None:
-    """Raise UsageError for weights or groups that the candidate's file alone holds, as it could choose them.
+    """Raise UsageError for roles beside the prediction that the candidate's file alone holds, as it could choose them.
 
     has_targets: whether the last table is one of targets, whose columns hold for all models.
     """
@@ -744,13 +743,13 @@ def check_shared(tables: Sequence[Table], selection: Selection, reference: Basel
     places = {slots["pred"].table} if "pred" in slots else {slot.table for slot in slots.values()}
     trusted = [tables[place] for place in places] + ([tables[-1]] if has_targets else [])
     groups = [slot for slots in selection.groupings.values() for slot in slots]
-    for slot in [*([selection.weight] if selection.weight else []), *groups]:
+    for slot in [*filter(None, (selection.target, selection.weight)), *slots.values(), *groups]:
         if not any(set(slot.columns) <= set(table.names) for table in trusted):
             path = printable(reference.path)
             raise UsageError(
                 f"--baseline {path}: does not hold column {slot.named()}, which {tables[slot.table].label} alone has: "
-                f"so the candidate would choose how rows count; add the column to {path}, or give --targets FILE that "
-                "holds it"
+                f"so the candidate would choose what it is judged by; add the column to {path}, or give --targets FILE "
+                "that holds it"
             )
 
 

@@ -25,7 +25,7 @@ from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
 from lossctl.engine.finish import Assumptions, Finish, Scope, Settings, all_slices
-from lossctl.engine.plan import Couple, Design, Plan, Quantity, Question
+from lossctl.engine.plan import TARGET, Couple, Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
 from lossctl.errors import DataError, UsageError, listed, printable
@@ -35,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns
 from lossctl.io.table import Kind, Table, Texts, decoded
-from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Units, WorstRow
+from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow
 from lossctl.stats.skewed import BULK, INFORMATIVE
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
@@ -323,7 +323,8 @@ def _joined(reports: Sequence[Report]) -> Report:
         counts: dict[str, int] = {}
         for entry in same:
             counts |= entry.dropped
-        inputs.append(replace(most, dropped=counts))
+        truth: Truth = "none" if any(entry.truth == "none" for entry in same) else most.truth
+        inputs.append(replace(most, dropped=counts, truth=truth))
     warnings = tuple(dict.fromkeys(text for report in reports for text in report.warnings))
     cells = Cells.joined([report.cells for report in reports if isinstance(report.cells, Cells)])
     return replace(first, cells=cells, inputs=tuple(inputs), warnings=warnings)
@@ -557,7 +558,11 @@ def made_report(
         lacks = {name: gaps.alone[model, name] + absent[place, _table(reader, name)] for name in plan.models}
         lacks = {name: count for name, count in lacks.items() if count and name != model}
         missing, unpaired = gaps.models[model], max(absent[-1, -1], *reader.unpaired().values(), 0)
-        inputs.append(Input(model, table.label, digest, read, rows, digest_used, dropped, missing, lacks, unpaired))
+        same = rows > 0 and (TARGET, model) not in state.unlike
+        truth: Truth = "column" if job.predicts_target(model) else "rows" if same else "none"
+        inputs.append(
+            Input(model, table.label, digest, read, rows, digest_used, dropped, missing, lacks, unpaired, truth)
+        )
     report = Report(
         cells,
         tuple(inputs),

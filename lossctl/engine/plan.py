@@ -202,9 +202,10 @@ class Plan:
         self.models, self.questions, self.activations = tuple(models), tuple(questions), activations
         self.weighted, self.slicings, self.design = weighted, tuple(slicings), design
         self.clusterings, self.times, self.classes, self.trend = clusterings or {}, times, classes, trend
-        self.order, self.watched = self.models, tuple(watched)
+        pairs = () if design is None else design.pairs
+        self.watched = tuple(dict.fromkeys((*((TARGET, model) for model in models), *pairs, *watched)))
+        self.order = self.models
         if design is not None:
-            self.watched = tuple(dict.fromkeys((*design.pairs, *watched)))
             self.order = (design.baseline, *(model for model in models if model != design.baseline))
         clusters = [name for name, parent in self.clusterings.items() if not parent]
         self.sample_groups = (*self.slicings, *clusters, *([] if times is None else [times]))

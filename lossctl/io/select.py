@@ -107,6 +107,15 @@ def select(tables: Sequence[Table], names: Sequence[str | None], request: Reques
     return _Selector(tables, names, request, needed).selection
 
 
+def predicts_target(tables: Sequence[Table], selection: Selection, model: str) -> bool:
+    """Whether the prediction of a model is the column of the target, of the same table or file."""
+    slot, target = selection.slots[model].get("pred"), selection.target
+    if slot is None or target is None or set(slot.columns).isdisjoint(target.columns):
+        return False
+    paths = tables[slot.table].label, tables[target.table].label
+    return slot.table == target.table or (all(map(os.path.exists, paths)) and os.path.samefile(*paths))
+
+
 class _Selector:
     """Fills in a selection, option by option."""
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Command = Literal["eval", "compare", "check"]
+Truth = Literal["none", "rows", "column"]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
@@ -351,7 +352,7 @@ class Input:
 
     `kept` is the digest of which of them were used, told apart by key or by their order. missing: the rows in which the
     model's own value is missing. lacks: other model -> the rows that this one leaves out and that one has. unpaired:
-    the keys that not all inputs have.
+    the keys that not all inputs have. truth: whether the prediction is the target in all rows, or its column.
     """
 
     model: str
@@ -364,6 +365,7 @@ class Input:
     missing: int = 0
     lacks: Mapping[str, int] = field(default_factory=dict)
     unpaired: int = 0
+    truth: Truth = "none"
 
     @property
     def left_out(self) -> int:
