@@ -23,9 +23,15 @@ from lossctl.errors import DataError
 from lossctl.losses.forms import BINARY, CLASSES, MARGIN, line, regression
 from lossctl.numerics.array import Array
 from lossctl.plugin import combine, loss
-from lossctl.testing import LAWS, REFUSALS, Case, Violation, check, settings, widths
+from lossctl.testing import LAWS, NUMBERS, REFUSALS, Case, Violation, check, check_setting, settings, widths
 from lossctl.testing.cases import extremes
-from lossctl.testing.laws import row_order_is_free, strangers_are_refused, weights_repeat_rows, zero_weight_is_absence
+from lossctl.testing.laws import (
+    declaration_is_complete,
+    row_order_is_free,
+    strangers_are_refused,
+    weights_repeat_rows,
+    zero_weight_is_absence,
+)
 
 FACTS: dict[str, Any] = {
     "formula": "as written",
@@ -42,6 +48,17 @@ Level = Annotated[float, UNIT, "the quantile asked for"]
 @pytest.mark.deep
 @pytest.mark.parametrize("sound", registry.losses().values(), ids=str)
 def test_every_loss_keeps_its_promises(sound: Loss) -> None:
+    """Those of how data may be spelt at the defaults and with all parameters drawn at once."""
+    declaration_is_complete(sound)
+    default, *others = settings(sound, seed=0)
+    check_setting(default, (*LAWS, *REFUSALS))
+    for setting in others:
+        check_setting(setting, LAWS if setting is others[-1] else NUMBERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sound", registry.losses().values(), ids=str)
+def test_every_loss_keeps_its_promises_at_every_setting(sound: Loss) -> None:
     check(sound)
 
 
