@@ -17,7 +17,7 @@ def run(arguments: list[str] | None = None) -> int:
         import typer
 
         from lossctl.cli import complete
-        from lossctl.cli.app import app
+        from lossctl.cli.app import application
         from lossctl.cli.console import outcome, say
     except Exception as error:  # an installation that is broken must not look like a gate that failed
         if is_shortage(error):
@@ -26,9 +26,9 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"lossctl: cannot start: {type(error).__name__}: {error}; install lossctl anew\n")
         return ExitCode.BUG
     if os.environ.get(complete.VARIABLE, "").startswith("complete_"):  # a shell asks what a word may become
-        return complete.answer(lambda: app(arguments, prog_name="lossctl", standalone_mode=False))
+        return complete.answer(lambda: application()(arguments, prog_name="lossctl", standalone_mode=False))
     try:
-        return int(app(arguments, prog_name="lossctl", standalone_mode=False) or ExitCode.OK)
+        return int(application()(arguments, prog_name="lossctl", standalone_mode=False) or ExitCode.OK)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.OK if end.code is None else ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):

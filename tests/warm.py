@@ -77,6 +77,7 @@ def forked(
 @cache
 def _server() -> subprocess.Popen[str]:
     plain = {name: text for name, text in os.environ.items() if not name.startswith(("LOSSCTL_", "_LOSSCTL"))}
+    plain["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # read when the commands are made, before any fork
     command = [sys.executable, "-m", "tests.warm"]
     server = subprocess.Popen(
         command, cwd=ROOT, env=plain, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"

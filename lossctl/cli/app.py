@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from itertools import takewhile
 from typing import Annotated, Any, Final
@@ -130,3 +131,9 @@ def root(
     if context.invoked_subcommand is None:
         emit(INTRO)
         raise typer.Exit(ExitCode.USAGE)
+
+
+@cache
+def application() -> Any:
+    """Return the application, to be run any number of times: to make its commands costs as much as a small run."""
+    return get_command(app)
