@@ -17,6 +17,7 @@ from lossctl.io.open import JSON_SUFFIXES, OTHERS
 from lossctl.io.select import OUTPUT_SUFFIXES
 from tests.conftest import ROOT
 from tests.transcript import environment
+from tests.warm import forked
 
 pytestmark = pytest.mark.deep
 
@@ -67,8 +68,9 @@ def project(tmp_path: Path) -> Path:
     """A folder with predictions, the baseline of the linear model, and an old summary."""
     shutil.copy(ROOT / "sample_data/diabetes.csv", tmp_path / "predictions.csv")
     (tmp_path / "summary.md").write_text("# before\n")
-    made = shell("lossctl check predictions.csv -t progression -p linear -l rmse --save-baseline main.json", tmp_path)
-    assert made.returncode == 0, made.stderr
+    words = "check predictions.csv -t progression -p linear -l rmse --save-baseline main.json"
+    ended = forked("-m", "lossctl", *words.split(), cwd=tmp_path, environment=environment())
+    assert ended.code == 0, ended.err
     return tmp_path
 
 

@@ -6,8 +6,6 @@ import base64
 import copy
 import io
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +21,7 @@ import lossctl as package
 from lossctl.errors import DataError
 from tests.bad_input import DATA, MSE, Write
 from tests.conftest import Lossctl, Refused
+from tests.warm import forked
 
 pytestmark = pytest.mark.deep
 
@@ -391,13 +390,10 @@ def test_encrypted_columns_are_refused_and_end_no_process(tmp_path: Path, comman
     with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
         writer.write_table(table)
     rule = ["--max", "mse=9"] if command == "check" else ["-l", "mse"]
-    asked = [sys.executable, "-m", "lossctl", command, str(path), "-t", "y", "-p", "p", "-p", "q", *rule, "-q"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
+    ended = forked("-m", "lossctl", command, str(path), "-t", "y", "-p", "p", "-p", "q", *rule, "-q")
+    assert ended.code == 3, ended.err
     thing = "column 'p'" if plain_footer else "its footer"
-    assert (
-        f"a.parquet: {thing} is encrypted, which is not read; write the file again without" in done.stdout + done.stderr
-    )
+    assert f"a.parquet: {thing} is encrypted, which is not read; write the file again without" in ended.out + ended.err
     if plain_footer:
         assert package.evaluate(path, target="y", pred="q", losses="mse").value() == 0.0
 

@@ -185,9 +185,10 @@ def test_weighted_interval_score_is_that_of_its_intervals() -> None:
 
 
 @pytest.mark.deep
-def test_a_million_rows_with_ties() -> None:
+@pytest.mark.parametrize("rows", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_many_rows_with_ties(rows: int) -> None:
     rng = np.random.default_rng(0)
-    pred = np.round(rng.random(1_000_000), 4)
+    pred = np.round(rng.random(rows), 4)
     target = (rng.random(pred.size) < pred).astype(int)
     value = pred + rng.normal(size=pred.size)
     assert score("roc_auc", target, pred) == same(metrics.roc_auc_score(target, pred))
@@ -316,8 +317,21 @@ SPECS = (
 )
 
 
-@pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("options", [{}, {"weight": "w"}, {"cluster": "c"}, {"cluster": "c", "weight": "w"}], ids=str)
+WITH = ({"weight": "w"}, {"cluster": "c"}, {"cluster": "c", "weight": "w"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        *((spec, {}) for spec in SPECS),
+        *(
+            pytest.param(spec, options, marks=[pytest.mark.slow] if (i + k) % 3 else [])
+            for i, spec in enumerate(SPECS)
+            for k, options in enumerate(WITH)
+        ),
+    ],
+    ids=str,
+)
 def test_errors_and_differences_are_those_of_the_bootstrap(spec: str, options: dict[str, Any]) -> None:
     """They agree to the error of a two hundred resamples."""
     data = two_models(400)

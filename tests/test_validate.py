@@ -38,6 +38,7 @@ from lossctl.profile.scan import AHEAD, TableScan, in_order
 from lossctl.results.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from tests.conftest import ROOT, Lossctl
 from tests.test_startup import HEAVY, loaded
+from tests.warm import forked
 
 pytestmark = pytest.mark.deep
 
@@ -998,12 +999,11 @@ def test_output_faults_come_before_any_work(lossctl: Lossctl, write: Write, tmp_
 
 def test_standard_input_is_read_once() -> None:
     for content, code in ((BINARY, 0), (BINARY + "1,2\n", 3)):
-        command = [sys.executable, "-m", "lossctl", "validate", "-", "-t", "y", "-p", "p", "-l", "bce", "-f", "json"]
-        ended = subprocess.run(command, cwd=ROOT, input=content, capture_output=True, text=True, check=False)
-        assert ended.returncode == code, ended.stderr
-        found = json.loads(ended.stdout)
-        assert found["inputs"][0]["path"] == "standard input"
-        assert found["inputs"][0]["rows"] == content.count("\n") - 1
+        words = ("validate", "-", "-t", "y", "-p", "p", "-l", "bce", "-f", "json")
+        ended = forked("-m", "lossctl", *words, piped=content.encode())
+        assert ended.code == code, ended.err
+        [source] = json.loads(ended.out)["inputs"]
+        assert (source["path"], source["rows"]) == ("standard input", content.count("\n") - 1)
 
 
 def test_a_reader_that_goes_away_hides_no_failure(write: Write) -> None:
