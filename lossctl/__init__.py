@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from lossctl.api.compare import compare
     from lossctl.api.diff import diff
     from lossctl.api.evaluate import evaluate
+    from lossctl.api.plot import plot
     from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
     from lossctl.registry import get
     from lossctl.results.advice import Advice
+    from lossctl.results.figure import Figure
     from lossctl.results.report import Report
     from lossctl.results.survey import Survey
 
@@ -30,6 +32,7 @@ __all__ = [
     "Advice",
     "BaselineError",
     "DataError",
+    "Figure",
     "Loss",
     "LossctlError",
     "OutputError",
@@ -44,6 +47,7 @@ __all__ = [
     "diff",
     "evaluate",
     "get",
+    "plot",
     "validate",
 ]
 
@@ -51,6 +55,7 @@ HOMES = {
     "Advice": "results.advice",
     "BaselineError": "errors",
     "DataError": "errors",
+    "Figure": "results.figure",
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
@@ -64,6 +69,7 @@ HOMES = {
     "diff": "api.diff",
     "evaluate": "api.evaluate",
     "get": "registry",
+    "plot": "api.plot",
     "validate": "api.validate",
 }
 

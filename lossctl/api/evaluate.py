@@ -43,8 +43,9 @@ from lossctl.version import __version__
 if TYPE_CHECKING:
     from lossctl.engine.paired import PairedBounds
 
-MakeDesign = Callable[[tuple[str, ...]], Design]
+MakeDesign = Callable[[tuple[str, ...]], Design | None]
 Inspect = Callable[[Sequence[Table], Selection], Sequence[Couple]]
+Observe = Callable[[Job, BlockReader, Block], Callable[[Block], Block]]
 
 
 @with_arguments
@@ -189,12 +190,14 @@ def answer(
     make_design: MakeDesign | None = None,
     units: tuple[str | None, str | None] = (None, None),
     inspect: Inspect | None = None,
+    observe: Observe | None = None,
 ) -> tuple[Report, PairedBounds | None]:
     """Answer a query: open, select, decide, look ahead, plan, run, finish.
 
     make_design: how the models of these names are compared; with a comparison come its bounds. units: the columns
     that tell clusters and times, where rows are not independent. inspect: judges what was selected, and returns the
-    couples of models of which it is to be told whether they predict the same.
+    couples of models of which it is to be told whether they predict the same. observe: judges what was decided, with
+    the first rows, and returns a function through which every block goes, in any thread and order.
     """
     options = query.options
     tables, names, paths = query.opened()
@@ -212,7 +215,7 @@ def answer(
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
     own_rows = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
-    if own_rows and (design is not None or rows_out is not None or inspect is not None):
+    if own_rows and (design is not None or rows_out is not None or inspect is not None or observe is not None):
         query.tell("rows that lack a value of one output are left out for all of them, so that all have the same rows")
         own_rows = False
     questions: list[Question] = []
@@ -228,6 +231,7 @@ def answer(
             questions=questions,
             output=output,
             watched=watched,
+            observe=observe,
         )
         for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
@@ -246,6 +250,7 @@ def _one_pass(
     questions: list[Question],
     output: int | None,
     watched: Sequence[Couple],
+    observe: Observe | None,
 ) -> tuple[Report, PairedBounds | None]:
     """Look ahead, plan, run and finish. output: the one of several outputs whose rows count, None for all together.
 
@@ -275,6 +280,9 @@ def _one_pass(
     if not questions:
         questions += job.questions(first)
         _check_questions(questions, query, design)
+    if observe is not None:
+        see = observe(job, reader, first)
+        feeds = [(pending.then(see) for pending in feed) for feed in feeds]
     origins, trend = _first_values(first, job.activations)
     plan = Plan(
         selection.models,

@@ -1108,6 +1108,28 @@ class ConfigOptions(TypedDict):
     no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE, strict=None)]
 
 
+class PlotOptions(TypedDict, total=False):
+    """How rows are parted and compared for a plot."""
+
+    bins: Annotated[int, Option(whole_number(2, 1000), "Bins of predictions, 2 to 1000.", default=10, barred=ONCE)]
+    widths: Annotated[bool, Option(SWITCH, "Bins of equal width, in place of as many rows each.", barred=ONCE)]
+    per_class: Annotated[bool, Option(SWITCH, "Each class, or each of several outputs, for itself.", barred=ONCE)]
+
+
+class Picture(TypedDict):
+    """How large a picture is, and for which background."""
+
+    width: Annotated[
+        int | None, Option(whole_number(20, 10_000), "Of a picture in pixels, in the terminal in columns.", barred=ONCE)
+    ]
+    height: Annotated[
+        int | None, Option(whole_number(4, 10_000), "Of a picture in pixels, in the terminal in lines.", barred=ONCE)
+    ]
+    theme: Annotated[
+        str, Option(Choice(words="light|dark|auto"), "Of a picture in a file.", default="auto", barred=PERSON)
+    ]
+
+
 PANELS: Final[dict[type, Panel]] = {
     Files: "Input",
     Inputs: "Input",
@@ -1120,11 +1142,16 @@ PANELS: Final[dict[type, Panel]] = {
     CheckOptions: "Rules",
     Verdict: "Run",
     SliceTables: "Output",
+    PlotOptions: "Output",
+    Picture: "Output",
     Display: "Output",
     ConfigOptions: "Run",
 }
 COMMAND_LINE: Final = tuple(PANELS)
-PYTHON: Final = (InputOptions, EvalOptions, RowOptions, CompareOptions, Dependence, CheckOptions, RuleOptions)
+PYTHON: Final = (
+    *(InputOptions, EvalOptions, RowOptions, CompareOptions, Dependence),
+    *(CheckOptions, RuleOptions, PlotOptions),
+)
 
 
 # arguments of Python ------------------------------------------------------------------------------------------
@@ -1200,16 +1227,16 @@ def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Cal
     parameters = list(signature(function).parameters.values())[1:]
     defaults = {entry.name: entry.default for entry in parameters if entry.kind is entry.KEYWORD_ONLY}
     shares = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)
-    positions = sum(entry.kind is entry.POSITIONAL_OR_KEYWORD for entry in parameters)
+    positions = [entry.name for entry in parameters if entry.kind is entry.POSITIONAL_OR_KEYWORD]
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
-        if len(args) > positions:
+        if len(args) > len(positions):
             raise TypeError(
                 f"{function.__name__}() takes one argument without a name, the data: columns are named, as in "
                 f"{function.__name__}({{'y': y, 'p': p}}, target='y', pred='p'); of two arrays lossctl.get('mse')(y, p)"
             )
-        keywords = {name: value for name, value in options.items() if name != "data"}
+        keywords = {name: value for name, value in options.items() if name not in positions}
         if shares:
             only_known(function, keywords)
         arguments = {**defaults, **keywords}

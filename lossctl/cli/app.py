@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from itertools import takewhile
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from lossctl.cli.console import emit
-from lossctl.cli.options import SectionedCommand, Uncoerced
+from lossctl.cli.options import Commands, Uncoerced
 from lossctl.errors import ExitCode, UsageError
 from lossctl.version import __version__
 
@@ -28,6 +27,7 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
   check     judge predictions by rules and a baseline; the exit code is the verdict
   validate  what the data holds, and whether eval would work on it
   diff      what changed from one saved report to another
+  plot      pictures of predictions, losses and saved reports
   losses    list the losses, show everything about one, or choose one for some data
 
 lossctl COMMAND -h explains a command.
@@ -40,33 +40,14 @@ HOMES: Final = {
     "check": "check_files",
     "validate": "validate_files",
     "diff": "diff_files",
+    "plot": "app",
     "losses": "app",
 }
 """The commands in the order of the help, and what each is in its file: a function, or an application of its own."""
 
 
-class Commands(Mapping[str, Any]):
-    """The commands, each imported and given its options when it is asked for: those of all cost as much as a run."""
-
-    def __init__(self) -> None:
-        self._commands: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        attribute = HOMES[name]
-        if name not in self._commands:
-            body = getattr(import_module(f"lossctl.cli.{name}"), attribute)
-            if not isinstance(body, typer.Typer):
-                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-                single.command(name, cls=SectionedCommand)(body)
-                body = single
-            self._commands[name] = get_command(body)
-        return self._commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(HOMES)
-
-    def __len__(self) -> int:
-        return len(HOMES)
+def _body(name: str) -> Any:
+    return getattr(import_module(f"lossctl.cli.{name}"), HOMES[name])
 
 
 class Application(Uncoerced, TyperGroup):
@@ -74,7 +55,7 @@ class Application(Uncoerced, TyperGroup):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.commands = Commands()  # type: ignore[assignment]  # Typer only reads them
+        self.commands = Commands(HOMES, _body)  # type: ignore[assignment]  # Typer only reads them
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)

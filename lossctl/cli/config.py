@@ -20,6 +20,7 @@ from lossctl.api.options import (
     ConfigOptions,
     Display,
     Option,
+    Picture,
     RuleTable,
     SliceTables,
     Texts,
@@ -293,7 +294,7 @@ class Settings:
     @property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
-        outside = {*marks(Verdict), *marks(SliceTables), *marks(Display), *marks(ConfigOptions)}
+        outside = set().union(*map(marks, (Verdict, SliceTables, Picture, Display, ConfigOptions)))
         values = {option.name: self[option.name] for option in self.options if option.name not in outside}
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]

@@ -202,7 +202,7 @@ class Outputs(NamedTuple):
 
         display = settings.of(Display)
         form = checked_format(display["format"], formats)
-        style = terminal_style(display["color"], display["digits"])
+        style = terminal_style(display["color"], display.get("digits", 5))
         if "top" in settings.values:
             style = replace(style, sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, formats) for text in display["output"])
@@ -356,7 +356,7 @@ def at_work(display: Display) -> Iterator[Work]:
     stopwatch = Stopwatch()
     with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:
         note = None if display["quiet"] else say
-        watch: Watch = stopwatch if display["verbose"] else unwatched
+        watch: Watch = stopwatch if display.get("verbose") else unwatched
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
 
 

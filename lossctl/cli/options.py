@@ -20,12 +20,13 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Final, get_args
 
 import typer
 from typer.core import TyperCommand
+from typer.main import get_command
 
 from lossctl.api.options import (
     PREFIX,
@@ -107,6 +108,35 @@ class SectionedCommand(Uncoerced, TyperCommand):
             if records:
                 with formatter.section(name):
                     formatter.write_dl([(flags.ljust(width), text) for flags, text in records], WIDEST_FLAGS)
+
+
+class Commands(Mapping[str, Any]):
+    """The commands of a group, each given its options when it is asked for: those of all cost as much as a run.
+
+    body: returns the function of a command by its name, or an application of its own.
+    """
+
+    def __init__(self, names: Iterable[str], body: Callable[[str], Any]) -> None:
+        self._names, self._body = tuple(names), body
+        self._commands: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._commands:
+            body = self._body(name)
+            if not isinstance(body, typer.Typer):
+                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+                single.command(name, cls=SectionedCommand)(body)
+                body = single
+            self._commands[name] = get_command(body)
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -647,6 +647,11 @@ class OpenCodes:
         with self._lock:
             return np.array([*(self._codes.setdefault(key, len(self._codes)) for key in keys), -1], dtype=np.int64)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels by their codes."""
+        return tuple(map(label, self._codes))
+
     def _key(self, word: str) -> str | float:
         value = exact_number(word)
         if value is None:

@@ -43,6 +43,8 @@ from lossctl.results.document import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lossctl.results.figure import Figure
+
 Command = Literal["eval", "compare", "check"]
 Truth = Literal["none", "rows", "column"]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
@@ -765,6 +767,11 @@ class Report:
         """Read a report that was saved as JSON; raise DataError for a file that is none."""
         report: Report = _asked("api.report_files").load(path)
         return report
+
+    def plot(self, kind: str, losses: str | Sequence[str] = ()) -> Figure:
+        """Draw the values of `models` or `slices`, of some losses or all; `lossctl.plot` draws what takes rows."""
+        figure: Figure = _asked("api.plot").of_report(self, kind, [losses] if isinstance(losses, str) else losses)
+        return figure
 
     def to_json(self) -> str:
         """Return the JSON document that `lossctl eval -f json`, `compare` or `check` prints."""

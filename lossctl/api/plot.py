@@ -1,0 +1,1062 @@
+"""`plot`: figures of predictions, from one pass over the rows or from the cells of a report.
+
+What rows say is counted block by block in states that merge (`core.counts`), beside the pass of `evaluate`: so a plot
+reads, decides and refuses what `evaluate` does, and has its values for a caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from math import floor, frexp, isfinite, ldexp, nan, sqrt
+from operator import add
+from threading import Lock
+from typing import Any, Final, Unpack
+
+import numpy as np
+
+from lossctl.api.compare import design_maker
+from lossctl.api.evaluate import answer
+from lossctl.api.job import Job
+from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
+from lossctl.api.query import Query, as_list, paths_of
+from lossctl.core.batch import Batch, flag
+from lossctl.core.block import Block
+from lossctl.core.counts import WIDE, Counts, Ints, keys_of
+from lossctl.core.domain import OpenCodes, as_number
+from lossctl.core.state import FINITE, Moments
+from lossctl.core.statistic import MEAN
+from lossctl.errors import UsageError, listed, near, printable
+from lossctl.io.blocks import BlockReader
+from lossctl.io.reports import is_report, read_report
+from lossctl.losses.decision import decided
+from lossctl.numerics.array import Array
+from lossctl.numerics.exact import SHIFT, ratio
+from lossctl.results.figure import Axis, Figure, Layer, Panel
+from lossctl.results.report import Cell, Check, Comparison, Report, SavedReport, lists_by
+from lossctl.stats.estimate import estimate
+from lossctl.stats.student import normal_quantile
+
+LEAST_BINS: Final = 12
+MOST_BINS: Final = 48  # of a histogram, and cells along a side of a scatter plot
+TAIL: Final = 0.01  # share of rows at each end that does not say how wide an axis is
+ROOM: Final = 0.5  # of the extent of the others, up to which an axis reaches for them
+PAIRS: Final = 1 << 17  # cells of two numbers
+POINTS: Final = 2000  # rows from which on cells are drawn
+CURVE: Final = 200  # points of a curve
+SCORE_BINS: Final = 32  # of probabilities: a power of two, so that edges are those of cells
+SHOWN_CLASSES: Final = 10
+MOST_CLASSES: Final = 40  # of a confusion matrix
+MOST_SLICES: Final = 40
+PERCENT: Final = 100.0
+CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")
+
+State = tuple[str, str]  # model, and which of its states: an output, a class, or ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of a plot say."""
+
+    bins: int = 10
+    widths: bool = False
+    per_class: bool = False
+    level: float = 0.95
+
+
+@dataclass
+class Rows:
+    """What one pass over the rows has counted for a plot, and what is known of the rows.
+
+    task: as `evaluate` has it. classes: the labels of the class codes, or the names of columns of yes and no. of_means:
+    whether predictions are means of amounts, not probabilities.
+    """
+
+    kind: RowKind
+    options: Options
+    models: tuple[str, ...] = ()
+    task: str = ""
+    weighted: bool = False
+    per_output: bool = False
+    outputs: Sequence[str] = ()
+    activations: Mapping[str, str] = field(default_factory=dict)
+    reader: BlockReader | None = None
+    states: dict[State, Counts] = field(default_factory=dict)
+    _merging: Lock = field(default_factory=Lock)
+
+    def begin(self, job: Job, reader: BlockReader, first: Block) -> Callable[[Block], Block]:
+        """Judge whether the data fits the plot; return what takes the blocks."""
+        assert job.task is not None  # as no losses are named
+        self.models, self.task, self.reader = tuple(first.models), job.task.name, reader
+        self.weighted, self.activations, self.outputs = first.weight is not None, job.activations, job.outputs or ()
+        if not self.kind.fits(self, first):
+            fitting = [kind.name for kind in ROW_KINDS if kind.fits(self, first)]
+            raise UsageError(
+                f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task.why})"
+                + (f"; {listed(fitting)} fit it" if fitting else "; no plot of rows fits it")
+            )
+        return self.see
+
+    def see(self, block: Block) -> Block:
+        """Count the rows of a block that have weight."""
+        live = slice(None) if block.weight is None else block.weight > 0.0
+        for model, roles in block.models.items() if block.rows else ():
+            batch = Batch(
+                {role: np.ascontiguousarray(values[..., live]) for role, values in roles.items()},
+                activation=self.activations[model],
+            )
+            weight = None if block.weight is None else block.weight[live]
+            with np.errstate(all="ignore"):
+                for name, keys, lines in self.kind.count(self, batch, weight) if batch.rows else ():
+                    self._add((model, name), keys, lines)
+        return block
+
+    def _add(self, place: State, keys: Ints, lines: Array | None) -> None:
+        drop = self.states[place].drop if place in self.states else 0
+        counts = Counts.of(keys, lines, most=self.kind.most, drop=drop)
+        with self._merging:
+            self.states[place] = self.states[place].merge(counts) if place in self.states else counts
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of the class codes; of two, the yes is the last."""
+        assert self.reader is not None
+        rule = self.reader.rule
+        if self.task == "binary":
+            return (rule.negative or ("0" if rule.positive is None else "others"), rule.positive or "1")
+        if self.task != "multiclass":
+            return tuple(self.outputs)
+        return self.reader.codes.labels if isinstance(self.reader.codes, OpenCodes) else rule.classes
+
+    def series(self) -> dict[str, Counts]:
+        """Return the states by the names that a legend has, models in their order."""
+        several = len({name for _, name in self.states}) > 1
+        places = {place: len(self.models) for place in self.states}
+        places |= {place: self.models.index(place[0]) for place in self.states}
+        ordered = sorted(self.states, key=lambda place: places[place])
+        return {f"{model}[{name}]" if several else model: self.states[model, name] for model, name in ordered}
+
+    def masses(self, counts: Counts) -> Array:
+        """Return the rows, or the weight, of each cell."""
+        return counts.totals(0) if self.weighted else counts.rows.astype(np.float64)
+
+    @property
+    def noun(self) -> str:
+        return "weight" if self.weighted else "rows"
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """A plot of rows: which data it fits, how rows are counted, and the figure that the counts make.
+
+    needs: what it needs of the data, in words. most: cells of a state.
+    """
+
+    name: str
+    needs: str
+    fits: Callable[[Rows, Block], bool]
+    count: Callable[[Rows, Batch, Array | None], Iterator[tuple[str, Ints, Array | None]]]
+    figure: Callable[[Rows], Figure]
+    most: int = 1 << 15
+
+
+# how rows are counted --------------------------------------------------------------------------------------------
+
+Part = tuple[str, Ints, Array | None]  # the name of a state, keys, lines
+
+
+def _outputs(rows: Rows, weight: Array | None, *columns: Array) -> Iterator[tuple[str, Array | None, list[Array]]]:
+    """Yield (width, rows) columns as lines: each output for itself where that is asked for, else all of them as one."""
+    if rows.options.per_class or rows.per_output:
+        for name, lines in zip(rows.outputs or [""], zip(*columns, strict=True), strict=True):
+            yield name, weight, list(lines)
+    else:
+        wide = None if weight is None else np.tile(weight, len(columns[0]))
+        yield "", wide, [np.ravel(lines) for lines in columns]
+
+
+def _lines(weight: Array | None, *columns: Array) -> Array | None:
+    """Return what is summed by cell for weighted means of columns, and for the interval of that of the last one."""
+    if weight is None:
+        return np.stack([*columns, np.square(columns[-1])]) if columns else None
+    lines = [weight, *(weight * column for column in columns)]
+    products = [weight * weight, weight * lines[-1], np.square(lines[-1])] if columns else []
+    return np.stack([*lines, *products])
+
+
+def count_residuals(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by residual."""
+    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
+        yield name, keys_of(pred - target)[np.newaxis], _lines(mass)
+
+
+def count_errors(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count errors as negative numbers: so a cell has its larger end, and a count is of errors up to and with it."""
+    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
+        yield name, keys_of(-np.abs(pred - target))[np.newaxis], _lines(mass)
+
+
+def count_pairs(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by prediction and target."""
+    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
+        yield name, keys_of(np.stack([pred, target])), _lines(mass)
+
+
+def count_bias(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by prediction, with the sums of predictions and residuals."""
+    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
+        yield name, keys_of(pred)[np.newaxis], _lines(mass, pred, pred - target)
+
+
+def _truth(batch: Batch) -> Ints:
+    """Return the class codes of rows."""
+    if batch.target.ndim == 1 or len(batch.target) == 1:
+        return np.ravel(batch.target).astype(np.int64)
+    return np.argmax(batch.target, axis=0)
+
+
+def _outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[tuple[str, Array | None, list[Array]]]:
+    """Yield what is predicted in each row and what came of it, by class where that is asked for."""
+    if rows.task != "multiclass":
+        yield from _outputs(rows, weight, batch.pred, batch.target if rows.task == "regression" else flag(batch))
+        return
+    truth = _truth(batch)
+    if rows.options.per_class or rows.kind.name == "lift":
+        for code, name in enumerate(rows.classes):
+            yield name, weight, [batch.pred[code], (truth == code).astype(np.float64)]
+    else:
+        right = np.argmax(batch.raw, axis=0) == truth
+        yield "", weight, [np.maximum.reduce(batch.pred, axis=0), right.astype(np.float64)]
+
+
+def count_outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by what is predicted, with the sums of both; bins of one width are those of scikit-learn."""
+    edges = np.linspace(0.0, 1.0, rows.options.bins + 1)[1:-1]
+    for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
+        keys = np.searchsorted(edges, pred) if rows.options.widths else keys_of(pred)
+        yield name, keys[np.newaxis], _lines(mass, pred, outcome)
+
+
+def count_gains(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows from the largest prediction on, with the sums of what comes of them."""
+    for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
+        yield name, keys_of(-pred)[np.newaxis], _lines(mass, outcome)
+
+
+def count_scores(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by class and bin of what is predicted for the yes, or for the class that is taken as the answer."""
+    if rows.task == "multiclass" and rows.options.per_class:
+        truth = _truth(batch)
+        parts = [("", weight, [np.take_along_axis(batch.pred, truth[np.newaxis], axis=0)[0], truth])]
+    else:
+        parts = list(_outcomes(rows, batch, weight))
+    for name, mass, [pred, group] in parts:
+        places = np.minimum(np.floor(pred * SCORE_BINS), SCORE_BINS - 1)
+        yield name, np.stack([group, places]).astype(np.int64), _lines(mass)
+
+
+def count_confusion(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+    """Count rows by true and predicted class."""
+    if rows.task == "binary":
+        truth, answer = (np.ravel(lines).astype(np.int64) for lines in (flag(batch), decided(batch, 0.5)))
+    else:
+        truth = _truth(batch)
+        answer = np.ravel(batch.raw).astype(np.int64) if len(batch.raw) == 1 else np.argmax(batch.raw, axis=0)
+    yield "", np.stack([truth, answer]), _lines(weight)
+
+
+# what the counts say ---------------------------------------------------------------------------------------------
+
+
+def _quantiles(values: Array, masses: Array, shares: Sequence[float]) -> list[float]:
+    """Return the smallest of ascending values that at least each share of the mass does not exceed."""
+    reached = np.cumsum(masses)
+    places = np.searchsorted(reached, np.array(shares) * reached[-1])
+    return [float(value) for value in values[np.minimum(places, len(values) - 1)]]
+
+
+def _window(lines: Collection[tuple[Array, Array]]) -> tuple[float, float]:
+    """Return an extent that holds all but extreme ones of several lines of ascending values with their masses."""
+    inner = [_quantiles(values, masses, [TAIL, 1.0 - TAIL]) for values, masses in lines]
+    outer = [(float(values[0]), float(values[-1])) for values, _ in lines]
+    low, high = min(ends[0] for ends in inner), max(ends[1] for ends in inner)
+    least, most = min(ends[0] for ends in outer), max(ends[1] for ends in outer)
+    room = ROOM * (high - low)
+    return max(least, low - room), min(most, high + room)
+
+
+def _step(low: float, high: float, states: Collection[Counts]) -> float:
+    """Return a power of two that parts an extent into bins, not too many for the rows, whose edges all states have."""
+    bits, rows = min(counts.bits for counts in states), max(int(counts.rows.sum()) for counts in states)
+    extent = high - low or max(abs(low), 1.0) / 4.0
+    exponent = frexp(extent / min(max(3.0 * rows ** (1.0 / 3.0), LEAST_BINS), MOST_BINS))[1]
+    while max(abs(low), abs(high)) / ldexp(1.0, exponent) >= ldexp(1.0, bits):
+        exponent += 1
+    return ldexp(1.0, exponent)
+
+
+def _edges(low: float, high: float, step: float) -> Array:
+    """Return multiples of a step, the first at most `low` and the last above `high`."""
+    return np.arange(floor(low / step), floor(high / step) + 2, dtype=np.float64) * step
+
+
+def _binned(values: Array, masses: Array, edges: Array) -> tuple[Array, float, float]:
+    """Add masses up by bin [edge, next edge); return them, and what lies below and above all bins."""
+    places = np.searchsorted(edges, values, side="right")
+    sums = np.bincount(places, masses, len(edges) + 1).astype(np.float64)
+    return sums[1:-1], float(sums[0]), float(sums[-1])
+
+
+def _equal_counts(counts: Counts, bins: int) -> Counts:
+    """Return groups of cells of about as many rows, (quantile, next quantile] as those of `--by COL:quantiles`."""
+    before = np.cumsum(counts.rows) - counts.rows
+    return counts.grouped(before * bins // int(counts.rows.sum()))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of about the same prediction: means of what is predicted and of what comes of it, and its interval."""
+
+    rows: int
+    pred: float
+    mean: float
+    interval: tuple[float, float] | None
+
+
+def _bins(rows: Rows, groups: Counts, flags: bool = False) -> list[Bin]:
+    """Summarise groups of cells. flags: whether what comes of it is yes or no, whose share has Wilson's interval."""
+    level, lead = rows.options.level, int(rows.weighted)
+    lines = [groups.units(line) for line in range(len(groups.sums))]
+    pairs = ((0, 0), (0, 1), (1, 1)) if rows.weighted else ((0, 0),)
+    bins = []
+    for place, count in enumerate(groups.rows.tolist()):
+        sums = [line[place] for line in lines]
+        base = sums[0] if rows.weighted else count << SHIFT
+        pred, mean = (ratio(total, base) for total in sums[lead : lead + 2])
+        if flags:
+            effective = ratio(base * base, sums[3] << SHIFT) if rows.weighted else count
+            interval: tuple[float, float] | None = wilson(mean, effective, level)
+        else:
+            kept = [sums[0], sums[2]] if rows.weighted else [sums[1]]
+            products = tuple(total << SHIFT for total in sums[lead + 2 :])
+            out_of_range = bool(groups.lost)
+            moments = Moments(
+                pairs,
+                count,
+                count,
+                tuple(kept),
+                tuple(None if out_of_range else product for product in products),
+                (FINITE,) * len(kept),
+            )
+            interval = estimate(MEAN, moments, [lead], weighted=rows.weighted, level=level).interval
+        bins.append(Bin(count, pred, mean, interval))
+    return bins
+
+
+def wilson(share: float, rows: float, level: float) -> tuple[float, float]:
+    """Return the interval of a share of so many rows (Wilson 1927)."""
+    z = normal_quantile(level)
+    centre, reach = share + z * z / (2.0 * rows), z * sqrt(share * (1.0 - share) / rows + (z / (2.0 * rows)) ** 2)
+    return max((centre - reach) / (1.0 + z * z / rows), 0.0), min((centre + reach) / (1.0 + z * z / rows), 1.0)
+
+
+# the figures -----------------------------------------------------------------------------------------------------
+
+
+def _named(rows: Rows) -> str:
+    return listed(list(map(printable, rows.models)), 4)
+
+
+def _share_axis(rows: Rows) -> Axis:
+    return Axis(f"share of the {rows.noun}", "%")
+
+
+def _bars(edges: Array, heights: Array, series: str = "") -> Layer:
+    """Return the bars of a histogram."""
+    return Layer("bar", x=_numbers(edges[:-1]), x2=_numbers(edges[1:]), y2=_numbers(heights), series=series)
+
+
+def _squares(left: Array, base: Array, side: float, values: Array) -> Layer:
+    """Return cells of one size."""
+    corners = [_numbers(line) for line in (left, base, left + side, base + side)]
+    return Layer("cell", corners[0], corners[1], corners[2], corners[3], value=_numbers(values))
+
+
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(float, values))
+
+
+def draw_residuals(rows: Rows) -> Figure:
+    """Draw one histogram for each model, over the same bins."""
+    series = rows.series()
+    lines = {name: (counts.low_edges(), rows.masses(counts)) for name, counts in series.items()}
+    low, high = _window(lines.values())
+    step = _step(low, high, series.values())
+    edges = _edges(low, high, step)
+    layers, words = [Layer("rule", x=(0.0,))], []
+    notes: list[str] = []
+    for name, (values, masses) in lines.items():
+        heights, below, above = _binned(values, masses, edges)
+        total = below + float(heights.sum()) + above
+        layers.append(_bars(edges, PERCENT * heights / total, name))
+        notes += _beyond(rows, name, {f"below {edges[0]:g}": below, f"above {edges[-1]:g}": above})
+        first, middle, last = _quantiles(values, masses, [0.05, 0.5, 0.95])
+        words.append(f"{printable(name)} {first:.4g} to {last:.4g}, median {middle:.4g}")
+    return Figure(
+        "residuals",
+        f"Residuals of {_named(rows)}",
+        (Panel(Axis("predicted - true", domain=(edges[0], edges[-1])), _share_axis(rows), tuple(layers)),),
+        tuple(series),
+        f"Nine of ten residuals are within: {'; '.join(words)}.",
+        tuple(notes),
+    )
+
+
+def _beyond(rows: Rows, name: str, masses: Mapping[str, float]) -> Iterator[str]:
+    """Yield a note on what lies beyond an axis."""
+    texts = [f"{mass:.15g} {where}" for where, mass in masses.items() if mass]
+    if texts:
+        yield f"beyond the axis, {rows.noun} of {printable(name)}: {', '.join(texts)}"
+
+
+def draw_errors(rows: Rows) -> Figure:
+    """Draw the share of rows within an error as a curve for each model, which is exact at all of its points."""
+    series = rows.series()
+    lines = {name: (-counts.low_edges()[::-1], rows.masses(counts)[::-1]) for name, counts in series.items()}
+    high = _window(lines.values())[1]
+    layers, words = [], []
+    notes: list[str] = []
+    for name, (errors, masses) in lines.items():
+        reached = np.cumsum(masses)
+        shares = reached / reached[-1]
+        places = np.flatnonzero(errors <= high)
+        if len(places):
+            places = np.unique(np.searchsorted(shares, np.linspace(0.0, shares[places[-1]], CURVE)))
+        layers.append(Layer("line", _numbers(errors[places]), _numbers(PERCENT * shares[places]), series=name))
+        notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
+        half, most = _quantiles(errors, masses, [0.5, 0.9])
+        words.append(f"{printable(name)} {half:.4g} and {most:.4g}")
+    y = Axis(f"share of the {rows.noun} within the error", "%", domain=(0.0, PERCENT))
+    return Figure(
+        "rec",
+        f"Errors of {_named(rows)}",
+        (Panel(Axis("error, |predicted - true|", domain=(0.0, high or 1.0)), y, tuple(layers)),),
+        tuple(series),
+        f"The errors within which half and nine tenths of the {rows.noun} are: {'; '.join(words)}.",
+        tuple(notes),
+    )
+
+
+def draw_pairs(rows: Rows) -> Figure:
+    """Draw the true value above what is predicted: each row as a point, or many rows as cells."""
+    series = rows.series()
+    sides = [
+        (values[order], rows.masses(counts)[order])
+        for counts in series.values()
+        for values in (counts.low_edges(0), counts.low_edges(1))
+        for order in [np.argsort(values, kind="stable")]
+    ]
+    low, high = _window(sides)
+    step = _step(low, high, series.values())
+    edges = _edges(low, high, step)
+    panels = []
+    notes: list[str] = []
+    for name, counts in series.items():
+        x, y, masses = counts.low_edges(0), counts.low_edges(1), rows.masses(counts)
+        inside = (np.minimum(x, y) >= edges[0]) & (np.maximum(x, y) < edges[-1])
+        notes += _beyond(rows, name, {"": float(masses[~inside].sum())})
+        x, y, masses = x[inside], y[inside], masses[inside]
+        diagonal = Layer("line", (edges[0], edges[-1]), (edges[0], edges[-1]))
+        if counts.rows.sum() <= POINTS:
+            sizes = _numbers(masses) if (masses != 1.0).any() else ()
+            marks = Layer("point", _numbers(x), _numbers(y), size=sizes, series=name)
+        else:
+            places = np.floor(x / step) * (1 << 20) + np.floor(y / step)
+            cells, place = np.unique(places, return_inverse=True)
+            columns, lines = np.divmod(cells + (1 << 19), 1 << 20)
+            left, base = columns * step, (lines - (1 << 19)) * step
+            marks = replace(_squares(left, base, step, np.bincount(place, masses).astype(np.float64)), series=name)
+        domain = (float(edges[0]), float(edges[-1]))
+        panels.append(
+            Panel(
+                Axis("predicted", domain=domain),
+                Axis("true", domain=domain),
+                (marks, diagonal),
+                name if len(series) > 1 else "",
+                value=rows.noun,
+            )
+        )
+    return Figure(
+        "scatter",
+        f"True values against predictions of {_named(rows)}",
+        tuple(panels),
+        tuple(series),
+        notes=tuple(notes),
+    )
+
+
+def draw_bias(rows: Rows) -> Figure:
+    """Draw the mean residual over rows of about the same prediction."""
+    layers, words = [Layer("rule", y=(0.0,))], []
+    for name, counts in rows.series().items():
+        bins = _bins(rows, _equal_counts(counts, rows.options.bins))
+        layers += _means(bins, name)
+        clear = [entry for entry in bins if entry.interval and not entry.interval[0] <= 0.0 <= entry.interval[1]]
+        words.append(f"{printable(name)} {len(clear)} of {len(bins)}")
+    x, y = Axis("mean prediction of the bin"), Axis("mean of predicted - true")
+    return Figure(
+        "bias",
+        f"Mean residuals by prediction of {_named(rows)}",
+        (Panel(x, y, tuple(layers)),),
+        tuple(rows.series()),
+        f"Bins whose mean residual is clearly not 0: {', '.join(words)}.",
+        (_about_bins(rows),),
+    )
+
+
+def _about_bins(rows: Rows) -> str:
+    how = "of equal width" if rows.options.widths else "of about as many rows each"
+    return f"bins {how}, with {PERCENT * rows.options.level:g}% intervals"
+
+
+def _means(bins: Sequence[Bin], series: str, factor: float = 1.0) -> list[Layer]:
+    """Return the means of bins above their mean predictions: intervals, a line, and points."""
+    sure = [(entry.pred, *entry.interval) for entry in bins if entry.interval is not None]
+    x, y = _numbers(entry.pred for entry in bins), _numbers(factor * entry.mean for entry in bins)
+    ends = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
+    texts = tuple(f"{entry.rows} rows: predicted {entry.pred:.4g}, mean {entry.mean:.4g}" for entry in bins)
+    sizes = _numbers(entry.rows for entry in bins)
+    return [
+        Layer("interval", ends[0], ends[1], ends[0], ends[2], series=series),
+        Layer("line", x, y, series=series),
+        Layer("point", x, y, size=sizes, series=series, texts=texts),
+    ]
+
+
+def draw_outcomes(rows: Rows) -> Figure:
+    """Draw what comes of rows against what is predicted for them, and below how often that is predicted."""
+    flags, series = rows.task != "regression", rows.series()
+    histograms: dict[str, tuple[Array, Array]] = {}
+    layers, words = [], []
+    if flags:
+        edges, low, high = np.linspace(0.0, 1.0, SCORE_BINS + 1), 0.0, 1.0
+    else:
+        low, high = _window([(counts.low_edges(), rows.masses(counts)) for counts in series.values()])
+        edges = _edges(low, high, _step(low, high, series.values()))
+    if rows.options.widths:
+        edges = np.linspace(0.0, 1.0, rows.options.bins + 1)
+    for name, counts in series.items():
+        groups = counts if rows.options.widths else _equal_counts(counts, rows.options.bins)
+        bins, masses = _bins(rows, groups, flags), rows.masses(counts)
+        layers += _means(bins, name)
+        if rows.options.widths:
+            heights = np.bincount(counts.keys[0], masses, rows.options.bins).astype(np.float64)
+        else:
+            heights, _, above = _binned(counts.low_edges(), masses, edges)
+            heights[-1] += above if flags else 0.0
+        histograms[name] = edges, PERCENT * heights / masses.sum()
+        sizes = rows.masses(groups)
+        gaps = sizes * np.abs([entry.mean - entry.pred for entry in bins])
+        words.append(f"{printable(name)} {float(gaps.sum() / sizes.sum()):.4g}")
+    domain = (float(edges[0]), float(edges[-1]))
+    diagonal = Layer("line", domain, domain)
+    outcome = "share of the right" if rows.task == "multiclass" and not rows.options.per_class else "share of the yes"
+    x = Axis("mean prediction of the bin", domain=domain)
+    below = Panel(
+        Axis("prediction", domain=domain),
+        _share_axis(rows),
+        tuple(_bars(*histogram, name) for name, histogram in histograms.items()),
+        share=0.4,
+    )
+    return Figure(
+        "calibration",
+        f"Calibration of {_named(rows)}",
+        (
+            Panel(
+                x,
+                Axis(outcome if flags else "mean of the truth", domain=domain if flags else None),
+                (diagonal, *layers),
+            ),
+            below,
+        ),
+        tuple(series),
+        f"Mean gap between what is predicted and what comes: {', '.join(words)}.",
+        (f"{_about_bins(rows)}{' (Wilson)' if flags else ''}",),
+    )
+
+
+def draw_scores(rows: Rows) -> Figure:
+    """Draw for each model the histograms of what is predicted by class."""
+    top = rows.task == "multiclass" and not rows.options.per_class
+    classes = ("wrong", "right") if top else rows.classes if rows.task == "multiclass" else rows.classes[-2:]
+    if rows.task in ("multilabel", "masks"):
+        classes = ("no", "yes")
+    edges, panels = np.linspace(0.0, 1.0, SCORE_BINS + 1), []
+    for name, counts in rows.series().items():
+        layers = []
+        for code, group in enumerate(classes):
+            cells = counts.keys[0] == code
+            heights = np.bincount(counts.keys[1][cells], rows.masses(counts)[cells], SCORE_BINS)
+            if heights.any():
+                layers.append(_bars(edges, PERCENT * heights / heights.sum(), group))
+        what = "largest probability" if top else "probability of the class" if rows.options.per_class else "probability"
+        what += f" of {printable(classes[-1])}" if rows.task == "binary" else ""
+        panels.append(
+            Panel(
+                Axis(what, domain=(0.0, 1.0)),
+                Axis(f"share of the {rows.noun} of a class", "%"),
+                tuple(layers),
+                name if len(rows.series()) > 1 else "",
+            )
+        )
+    return Figure("scores", f"Predictions by class of {_named(rows)}", tuple(panels), classes)
+
+
+def draw_gains(rows: Rows) -> Figure:
+    """Draw which share of the yes, or of the amounts, is among the rows of the largest predictions."""
+    series = rows.series()
+    gains, lifts, words = [Layer("line", (0.0, PERCENT), (0.0, PERCENT))], [Layer("rule", y=(1.0,))], []
+    for name, counts in series.items():
+        masses, outcomes = rows.masses(counts), counts.totals(int(rows.weighted))
+        if not outcomes.sum() > 0.0:
+            continue
+        x, y = (np.cumsum(line) / line.sum() for line in (masses, outcomes))
+        places = np.unique(np.searchsorted(x, np.linspace(0.0, 1.0, CURVE)).clip(max=len(x) - 1))
+        x, y = x[places], y[places]
+        gains.append(Layer("line", _numbers([0.0, *(PERCENT * x)]), _numbers([0.0, *(PERCENT * y)]), series=name))
+        lifts.append(Layer("line", _numbers(PERCENT * x), _numbers(y / x), series=name))
+        tenth = int(np.searchsorted(x, 0.1))
+        words.append(f"{printable(name)} {PERCENT * y[tenth]:.3g}%" if tenth < len(y) else f"{printable(name)} -")
+    x_axis = Axis(f"share of the {rows.noun}, largest predictions first", "%", domain=(0.0, PERCENT))
+    of = "amounts" if rows.task == "regression" else "yes"
+    return Figure(
+        "lift",
+        f"Cumulative gains and lift of {_named(rows)}",
+        (
+            Panel(x_axis, Axis(f"share of the {of}", "%", domain=(0.0, PERCENT)), tuple(gains)),
+            Panel(x_axis, Axis("times as many as in all"), tuple(lifts), share=0.6),
+        ),
+        tuple(series),
+        f"The tenth with the largest predictions has of the {of}: {', '.join(words)}.",
+    )
+
+
+def draw_confusion(rows: Rows) -> Figure:
+    """Draw how often each class is taken for each: classes that are true from the top, predicted ones from the left."""
+    tables = {name: _table(rows, counts) for name, counts in rows.series().items()}
+    present = reduce(add, (table.sum(axis=0) + table.sum(axis=1) for table in tables.values()))
+    order = [code for code in _in_order(rows.classes) if code < len(present)]
+    shown = set(sorted(order, key=lambda code: -present[code])[:MOST_CLASSES])
+    order = [code for code in order if code in shown]
+    names = tuple(rows.classes[code] for code in order)
+    panels, words = [], []
+    for name, table in tables.items():
+        true = table.sum(axis=1)
+        places = [(y, x) for y in range(len(order)) for x in range(len(order))]
+        values = [float(table[order[y], order[x]]) for y, x in places]
+        texts = tuple(
+            f"{value:.15g} of {true[order[y]]:.15g} {rows.noun}"
+            + (f" ({PERCENT * value / true[order[y]]:.3g}%)" if true[order[y]] else "")
+            for (y, x), value in zip(places, values, strict=True)
+        )
+        ys, xs = np.array(places, dtype=np.float64).T
+        cells = replace(_squares(xs - 0.5, ys - 0.5, 1.0, np.array(values)), texts=texts)
+        x, y = Axis("predicted", categories=names), Axis("true", categories=names)
+        panels.append(Panel(x, y, (cells,), name if len(tables) > 1 else "", value=rows.noun))
+        words.append(f"{printable(name)} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
+    left_out = len(rows.classes) - len(order)
+    return Figure(
+        "confusion",
+        f"True and predicted classes of {_named(rows)}",
+        tuple(panels),
+        sentence=f"Share of the {rows.noun} that are right: {', '.join(words)}.",
+        notes=(f"{left_out} more classes of fewer rows are not shown",) if left_out > 0 else (),
+    )
+
+
+def _table(rows: Rows, counts: Counts) -> Array:
+    """Return the (classes, classes) masses of true and predicted codes."""
+    size = len(rows.classes)
+    table = np.zeros((size, size))
+    table[counts.keys[0], counts.keys[1]] = rows.masses(counts)
+    return table
+
+
+def _in_order(classes: Sequence[str]) -> list[int]:
+    """Return the codes of classes in the order in which they are shown, which that of the rows does not change."""
+    numbers = [as_number(name) for name in classes]
+    keys: Sequence[Any] = classes if None in numbers else numbers
+    return sorted(range(len(classes)), key=keys.__getitem__)
+
+
+# which plots there are -------------------------------------------------------------------------------------------
+
+
+def _has_numbers(rows: Rows, first: Block) -> bool:
+    return rows.task == "regression"
+
+
+def _has_probabilities(rows: Rows, first: Block) -> bool:
+    assert rows.reader is not None
+    return rows.task in CLASSIFICATION and not rows.reader.rule.decided
+
+
+def _has_means(rows: Rows, first: Block) -> bool:
+    """Whether predictions are probabilities, or of amounts: nothing in the first rows is below 0."""
+    if rows.task != "regression":
+        return _has_probabilities(rows, first)
+    arrays = [array for roles in first.models.values() for array in (roles["target"], roles["pred"])]
+    return all(float(array.min(initial=0.0)) >= 0.0 for array in arrays)
+
+
+def _has_classes(rows: Rows, first: Block) -> bool:
+    return rows.task in ("binary", "multiclass")
+
+
+NUMBERS: Final = "it is of numbers"
+PROBABILITIES: Final = "it is of probabilities of classes"
+MEANS: Final = f"{PROBABILITIES}, or of amounts, none below 0"
+SUMS: Final = 1 << 13  # cells with sums
+ROW_KINDS: Final = (
+    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals),
+    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS),
+    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors),
+    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS),
+    RowKind("calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS),
+    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE),
+    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS),
+    RowKind("confusion", "it is of classes", _has_classes, count_confusion, draw_confusion, WIDE),
+)
+OF_REPORT: Final = ("slices", "models")
+KINDS: Final = (*(kind.name for kind in ROW_KINDS), *OF_REPORT, "history")
+
+
+@with_arguments
+def plot(
+    arguments: dict[str, Any],
+    kind: str,
+    data: object,
+    *,
+    baseline: str | None = None,
+    bins: int = 10,
+    widths: bool = False,
+    per_class: bool = False,
+    **options: Unpack[InputOptions],
+) -> Figure:
+    """Draw a figure of predictions in one pass over the data.
+
+    Parameters
+    ----------
+    kind
+        Of numbers `residuals` (a histogram), `scatter` (true values against predictions), `rec` (the share of rows
+        within an error) and `bias` (mean residuals by prediction); of probabilities `calibration`, `scores`
+        (histograms by class) and `lift`, the first and the last also of amounts; of classes `confusion`; of losses
+        `slices` and `models`, and of saved reports `history`.
+    data, **options
+        As `evaluate` takes them; `losses` and `by` for `slices` and `models` alone, which take a report, too. Of
+        `history` the reports, or their paths.
+    baseline
+        Of `slices` and `models`: the model that others are compared with; by default the first.
+    bins, widths
+        Of `bias` and `calibration`: how many bins, of about as many rows each, or of equal width.
+    per_class
+        Of `calibration`, `scores` and `lift`: each class, or each of several outputs, for itself.
+
+    Returns
+    -------
+    Figure
+        Its data, which `save` writes as a picture.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `evaluate`, or the plot is of other data.
+
+    Examples
+    --------
+    >>> import lossctl
+    >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5]}
+    >>> lossctl.plot("rec", data, target="y", pred="a").panels[0].layers[0].y
+    (33.33333333333333, 100.0)
+    """
+    if kind not in KINDS:
+        raise UsageError(
+            f"plot {printable(str(kind))}: no such plot{near(str(kind), list(KINDS))}; {listed(list(KINDS), 20)}"
+        )
+    losses = as_list(arguments.get("losses"))
+    if kind == "history":
+        return _history(data, losses)
+    if kind in OF_REPORT and (saved := _as_report(data)) is not None:
+        return of_report(saved, kind, losses)
+    if kind in OF_REPORT:
+        query = Query(data, arguments)
+        if kind == "slices" and not query.options["by"]:
+            raise UsageError("plot slices: --by COLUMN says which slices")
+        make = design_maker(query, {"baseline": baseline})
+        report, _ = answer(query, lambda models: make(models) if len(models) > 1 or baseline is not None else None)
+        return of_report(report, kind)
+    for name in ("losses", "by"):
+        if arguments.get(name):
+            raise UsageError(
+                f"plot {kind}: is of rows, and {ARGUMENTS[name].label} of losses; leave it out, or plot models"
+            )
+    row_kind = next(entry for entry in ROW_KINDS if entry.name == kind)
+    query = Query(data, arguments | {"ci": None})
+    level = arguments.get("ci", LEVEL)
+    rows = Rows(
+        row_kind,
+        Options(bins, widths, per_class, LEVEL if level is None else level),
+        per_output=query.options["per_output"],
+    )
+    report, _ = answer(query, observe=rows.begin)
+    figure = row_kind.figure(rows)
+    return replace(figure, notes=(*figure.notes, *report.warnings))
+
+
+def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
+    """Draw a figure of the values of a report, of some losses by their labels or specs, or of all."""
+    if kind not in OF_REPORT:
+        way = f"lossctl.plot({kind!r}, data, ...)" if kind in KINDS else f"{listed(list(OF_REPORT))}"
+        lack = (
+            "the rows are not in a report"
+            if kind in KINDS
+            else f"no such plot of a report{near(kind, list(OF_REPORT))}"
+        )
+        raise UsageError(f"plot {printable(kind)}: {lack}; {way} {'draws it' if kind in KINDS else 'are there'}")
+    labels = _labels(report, losses)
+    return _slices(report, labels) if kind == "slices" else _models(report, labels)
+
+
+# figures of reports ----------------------------------------------------------------------------------------------
+
+
+def _as_report(data: object) -> Report | None:
+    """Return data that is a saved report, by itself or by its path."""
+    if isinstance(data, Report):
+        return data
+    paths = paths_of(data)
+    return read_report(paths[0]).restored() if paths and len(paths) == 1 and is_report(paths[0]) else None
+
+
+def _labels(report: Report, losses: Sequence[str]) -> list[str]:
+    """Return the labels of losses that a report has."""
+    if not losses:
+        return report.losses
+    specs = {cell.spec: cell.loss for cell in report.cells} | {loss: loss for loss in report.losses}
+    for loss in losses:
+        if loss not in specs:
+            raise UsageError(f"-l {loss}: no such loss{near(loss, list(specs))}; there are {listed(report.losses)}")
+    return [specs[loss] for loss in losses]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a forest: a value of a series with its interval at a place, and what it says."""
+
+    place: int
+    series: str
+    value: float
+    interval: tuple[float, float] | None
+    rows: int
+    text: str
+
+
+def _of_cell(cell: Cell, place: int, series: str) -> Entry:
+    return Entry(place, series, cell.value, cell.interval, cell.rows, _said(cell.value, cell.interval, cell.rows))
+
+
+def _of_comparison(found: Comparison, place: int, series: str) -> Entry:
+    text = f"{_said(found.difference, found.interval, found.rows)}, {found.verdict}"
+    return Entry(place, series, found.difference, found.interval, found.rows, text)
+
+
+def _said(value: float, interval: tuple[float, float] | None, rows: int) -> str:
+    ends = "" if interval is None else f" [{interval[0]:.4g}, {interval[1]:.4g}]"
+    return f"{value:.4g}{ends}, {rows} rows"
+
+
+def _forest(
+    entries: Sequence[Entry],
+    series: Sequence[str],
+    names: Sequence[str],
+    x: Axis,
+    title: str = "",
+    zero: bool = False,
+    sized: bool = True,
+) -> Panel:
+    """Draw values with their intervals beside names; long intervals are cut by the axis."""
+    entries = [entry for entry in entries if isfinite(entry.value)]
+    layers = [Layer("rule", x=(0.0,))] if zero else []
+    for number, name in enumerate(series):
+        lines = [entry for entry in entries if entry.series == name]
+        shift = 0.6 * ((number + 0.5) / len(series) - 0.5)
+        sure = [(entry.place + shift, *entry.interval) for entry in lines if entry.interval is not None]
+        y, low, high = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
+        layers.append(Layer("interval", low, y, high, y, series=name))
+        layers.append(
+            Layer(
+                "point",
+                _numbers(entry.value for entry in lines),
+                _numbers(entry.place + shift for entry in lines),
+                size=_numbers(entry.rows for entry in lines) if sized else (),
+                series=name,
+                texts=tuple(entry.text for entry in lines),
+            )
+        )
+    domain = _cut([entry.value for entry in entries] + [0.0] * zero, [e.interval for e in entries if e.interval])
+    return Panel(replace(x, domain=domain), Axis("", categories=tuple(names)), tuple(layers), title)
+
+
+def _cut(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the extent of an axis that has all values, and of intervals what is not much longer than most are."""
+    if not values:
+        return None
+    reach = 2.0 * float(np.median([high - low for low, high in intervals])) if intervals else 0.0
+    low = max(min([*values, *(low for low, _ in intervals)]), min(values) - reach)
+    high = min(max([*values, *(high for _, high in intervals)]), max(values) + reach)
+    room = 0.04 * (high - low) or abs(high) / 8.0 or 1.0
+    return low - room, high + room
+
+
+def _unit(report: Report, loss: str) -> str:
+    return next(cell.unit for cell in report.cells if cell.loss == loss)
+
+
+def _slices(report: Report, losses: Sequence[str]) -> Figure:
+    """Draw the differences of a comparison, or the values, in each slice."""
+    compared = bool(report.comparisons)
+    entries = [entry for entry in (report.comparisons or report.cells) if entry.slice and entry.loss in losses]
+    if not entries:
+        raise UsageError("plot slices: the report has no slices; --by COLUMN makes them")
+    make: Any = _of_comparison if compared else _of_cell
+    series = list(dict.fromkeys(_series_of(entry) for entry in entries))
+    panels, notes, words = [], [], []
+    for loss in losses:
+        by_slice = lists_by(lambda entry: tuple(entry.slice.items()), [e for e in entries if e.loss == loss])
+        first = {key: make(lines[0], 0, "") for key, lines in by_slice.items()}
+        sign = -1.0 if next(iter(by_slice.values()))[0].direction == "max" else 1.0
+        order = sorted(by_slice, key=lambda key: (not isfinite(first[key].value), -sign * first[key].value))
+        if len(order) > MOST_SLICES:
+            notes.append(f"{len(order) - MOST_SLICES} of {len(order)} slices, the best of {loss}, are not shown")
+        order = order[:MOST_SLICES]
+        names = [f"{', '.join(f'{column}={word}' for column, word in key)} ({first[key].rows:,})" for key in order]
+        lines = [make(entry, place, _series_of(entry)) for place, key in enumerate(order) for entry in by_slice[key]]
+        what = f"{loss}: difference to {report.study.baseline}" if compared and report.study else loss
+        panels.append(_forest(lines, series, names, Axis(what, _unit(report, loss)), zero=compared))
+        if compared:
+            verdicts = [found.verdict for found in report.comparisons if found.slice and found.loss == loss]
+            counts = [verdicts.count("worse"), verdicts.count("better"), len(verdicts)]
+            words.append("{} is worse in {} and better in {} of {} slices".format(loss, *counts))
+    title = f"Differences by slice of {listed(series)}" if compared else f"Values by slice of {listed(series)}"
+    intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
+    return Figure("slices", title, tuple(panels), tuple(series), "; ".join(words), (*intervals, *notes))
+
+
+def _series_of(entry: Cell | Comparison) -> str:
+    return entry.model if isinstance(entry, Cell) else entry.candidate
+
+
+def _models(report: Report, losses: Sequence[str]) -> Figure:
+    """Draw the values of all models over all rows, and below what they are above the baseline."""
+    models, panels = report.models, []
+    series = models if len(models) > 1 else []
+    for loss in losses:
+        cells = [cell for cell in report.cells if cell.loss == loss and not cell.slice]
+        entries = [_of_cell(cell, models.index(cell.model), cell.model) for cell in cells]
+        panels.append(_apart(entries, models, Axis(loss, _unit(report, loss))))
+        differences = [found for found in report.comparisons if found.loss == loss and not found.slice]
+        against = [found for found in differences if report.study and found.baseline == report.study.baseline]
+        if against:
+            names = [found.candidate for found in against]
+            entries = [_of_comparison(found, place, found.candidate) for place, found in enumerate(against)]
+            panels.append(
+                _apart(entries, names, Axis(f"{loss}: difference to {against[0].baseline}", _unit(report, loss)), True)
+            )
+    words = [
+        f"{found.candidate} is {found.verdict} on {found.loss}"
+        for found in report.comparisons
+        if not found.slice and found.loss in losses
+    ]
+    intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
+    return Figure(
+        "models", f"Values of {listed(models)}", tuple(panels), tuple(series), "; ".join(words[:6]), intervals
+    )
+
+
+def _apart(entries: Sequence[Entry], names: Sequence[str], x: Axis, zero: bool = False) -> Panel:
+    """Draw a forest of lines that have a series each."""
+    panels = [_forest([entry], [entry.series], names, x) for entry in entries]
+    whole = _forest(entries, [""], names, x, zero=zero, sized=False)
+    layers = tuple(layer for panel in panels for layer in panel.layers)
+    rules = tuple(layer for layer in whole.layers if layer.mark == "rule")
+    domain = _cut(
+        [e.value for e in entries if isfinite(e.value)] + [0.0] * zero, [e.interval for e in entries if e.interval]
+    )
+    return replace(whole, x=replace(x, domain=domain), layers=(*rules, *(replace(layer, size=()) for layer in layers)))
+
+
+def _history(data: object, losses: Sequence[str]) -> Figure:
+    """Draw the values of saved reports in the order of their making."""
+    reports = (
+        [data]
+        if isinstance(data, Report)
+        else list(data)
+        if isinstance(data, list | tuple) and all(isinstance(entry, Report) for entry in data)
+        else paths_of(data)
+    )
+    if not reports:
+        raise UsageError("plot history: takes saved reports, REPORT.json ..., or a list of reports")
+    saved = [read_report(entry) for entry in reports]
+    saved.sort(key=lambda entry: str(entry.document.get("created", "")))
+    labels = list(dict.fromkeys(loss for entry in saved for loss in entry.report.losses))
+    for loss in losses:
+        if loss not in labels:
+            raise UsageError(f"-l {loss}: no report has this loss{near(loss, labels)}; there are {listed(labels)}")
+    models = list(dict.fromkeys(model for entry in saved for model in entry.report.models))
+    dates = tuple(
+        str(entry.document.get("created", place + 1))[:16].replace("T", " ") for place, entry in enumerate(saved)
+    )
+    breaks = [place for place in range(1, len(saved)) if saved[place].digests != saved[place - 1].digests]
+    panels = [_line_of_time(saved, loss, models, dates, breaks) for loss in losses or labels]
+    changed = f"the data changes {len(breaks)} times, where lines are broken" if breaks else "all are of the same data"
+    limits = [
+        f"{check.kind} {check.limit:g} of {check.loss}" for check in saved[-1].restored().checks if _is_limit(check)
+    ]
+    notes = (f"limits of the last check: {listed(list(dict.fromkeys(limits)))}",) if limits else ()
+    return Figure("history", f"Values of {len(saved)} reports", tuple(panels), tuple(models), changed, notes)
+
+
+def _is_limit(check: Check) -> bool:
+    return check.limit is not None and check.kind in ("max", "min") and not check.slice
+
+
+def _line_of_time(
+    saved: Sequence[SavedReport], loss: str, models: Sequence[str], dates: tuple[str, ...], breaks: Sequence[int]
+) -> Panel:
+    """Draw one loss: a line for each model, and the limits of the last check."""
+    limits = dict.fromkeys(c.limit for c in saved[-1].restored().checks if _is_limit(c) and c.loss == loss)
+    layers = [Layer("rule", y=_numbers(limit for limit in limits if limit is not None))] if limits else []
+    unit = ""
+    for model in models:
+        cells = {
+            place: cell
+            for place, entry in enumerate(saved)
+            for cell in entry.report.cells
+            if (cell.model, cell.loss) == (model, loss) and not cell.slice and isfinite(cell.value)
+        }
+        unit = next((cell.unit for cell in cells.values()), unit)
+        x: list[float] = []
+        y: list[float] = []
+        for place in range(len(saved)):
+            if place in breaks:
+                x, y = [*x, place - 0.5], [*y, nan]
+            x, y = [*x, place], [*y, cells[place].value if place in cells else nan]
+        sure = [(place, *cell.interval) for place, cell in cells.items() if cell.interval is not None]
+        ends = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
+        texts = tuple(f"{dates[place]}: {_said(cell.value, cell.interval, cell.rows)}" for place, cell in cells.items())
+        points = _numbers(cells), _numbers(cell.value for cell in cells.values())
+        layers.append(Layer("interval", ends[0], ends[1], ends[0], ends[2], series=model))
+        layers.append(Layer("line", _numbers(x), _numbers(y), series=model))
+        layers.append(Layer("point", *points, series=model, texts=texts))
+    return Panel(Axis("", categories=dates), Axis(loss, unit), tuple(layers))
