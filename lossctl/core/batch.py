@@ -170,7 +170,7 @@ class Batch:
 
 
 def of_target(function: Callable[[Batch], NDArray[Any]]) -> Callable[[Batch], NDArray[Any]]:
-    """Make a derived quantity that depends on the target alone, so that models share it, too."""
+    """Make a derived quantity that depends on the target alone, so that models share it, and its sums."""
     return derived(function, of_target=True)
 
 
@@ -181,6 +181,7 @@ def derived(function: Callable[[Batch], NDArray[Any]], of_target: bool = False) 
         return batch.memo(function, of_target)
 
     once.__name__, once.__doc__, once.__module__ = function.__name__, function.__doc__, function.__module__
+    once.of_target = of_target  # type: ignore[attr-defined]  # functions take attributes
     return once
 
 

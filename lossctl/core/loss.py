@@ -85,6 +85,11 @@ class Term:
     form: str = ""
     output: int | None = None
 
+    @property
+    def of_target(self) -> bool:
+        """Whether it depends on the target alone, and is one for all models."""
+        return getattr(self.part, "of_target", False)
+
     def rows(self, batch: Batch) -> Array:
         """Return the part's (rows,) values; a (width, rows) result is averaged over its columns."""
         shaped = batch.as_form(self.form)

@@ -109,7 +109,6 @@ class Differences:
         It is taken on the baseline's quantities and on the differences from them, so that what is common to both
         models costs no digits. Says why where a slope is not finite.
         """
-        base, candidate = couple
         question, view = contest.question, self.assumptions.view(contest.scope)
         indexes = [self.plan.indexes(model, question) for model in couple]
         base_slopes, slopes = (
@@ -119,8 +118,9 @@ class Differences:
             return SPREAD_OUT_OF_RANGE
         by_difference = [of_candidate * slope for slope in slopes]
         by_base = [slope + of_base * other for slope, other in zip(by_difference, base_slopes, strict=True)]
-        differences = self.plan.indexes(candidate, question, base)
-        return combined((differences, by_difference), (indexes[0], by_base))
+        differences = self.plan.differences(couple, question)
+        moved = [by_difference[place] for place in differences]
+        return combined(([*differences.values()], moved), (indexes[0], by_base))
 
     def between(self, contest: Contest, couple: Couple) -> Contrast | str:
         """Return the contrast of a couple: candidate - baseline, of absolute values where these are judged."""
@@ -144,9 +144,9 @@ class Differences:
         if before is None or after is None or any(view.odd[i] for indexes in columns for i in indexes):
             return plain
         total = view.total_units(0) if weighted else view.rows << SHIFT
-        moves = (ratio(view.total_units(i), total) for i in self.plan.indexes(couple[1], question, couple[0]))
-        slopes = (0.5 * first + 0.5 * second for first, second in zip(before, after, strict=True))
-        return signs[1] * sum(slope * move for slope, move in zip(slopes, moves, strict=True))
+        slopes = [0.5 * first + 0.5 * second for first, second in zip(before, after, strict=True)]
+        differences = self.plan.differences(couple, question)
+        return signs[1] * sum(slopes[k] * ratio(view.total_units(i), total) for k, i in differences.items())
 
     def family(self, contest: Contest) -> Family:
         """Return the differences of all couples."""
@@ -261,7 +261,7 @@ class Differences:
         question, view = contest.question, contest.scope.view
         if not tests_decisions(question, self.plan.weighted, self.assumptions):
             return None
-        (place,) = self.plan.indexes(couple[1], question, couple[0])
+        (place,) = self.plan.differences(couple, question).values()
         rows = view.product_units(place, place)
         if rows is None:
             return None
@@ -274,7 +274,7 @@ class Differences:
         base, candidate = contest.signs(couple)
         question, view = contest.question, contest.scope.view
         if self.assumptions.independent and question.one_mean and view.live > FIRST:
-            skew = skewness(view, self.plan.indexes(couple[1], question, couple[0])[0])
+            skew = skewness(view, self.plan.differences(couple, question)[0])
             return Shape.of_mean(candidate * skew, view.live)
         terms = {couple[0]: -base, couple[1]: candidate}
         return self.assumptions.shape(contest.scope, question, terms, question.loss.statistic)
@@ -283,7 +283,7 @@ class Differences:
         """Return the skewness of the row differences, where the loss is not one mean that of their influences."""
         if not contest.question.one_mean:
             return finite(float(shape.skew[0]))
-        return finite(skewness(contest.scope.view, self.plan.indexes(couple[1], contest.question, couple[0])[0]))
+        return finite(skewness(contest.scope.view, self.plan.differences(couple, contest.question)[0]))
 
     def _guard(self, skew: float | None, p: tuple[float, float], units: int) -> str | None:
         """Say why there is no verdict where a p-value shows a difference, but not once it is corrected for skewness."""
@@ -709,8 +709,8 @@ class PairedBounds:
         plan, scale = self._differences.plan, contest.size(couple)
         if relative and kind.statistic is ROOT:
             times = (1.0 + tolerance) ** 2
-            columns = plan.indexes(model, contest.question, couple[0]), plan.indexes(couple[0], contest.question)
-            squares = combined((columns[0], [1.0]), (columns[1], [1.0 - times]))
+            columns = plan.differences(couple, contest.question), plan.indexes(couple[0], contest.question)
+            squares = combined(([columns[0][0]], [1.0]), (columns[1], [1.0 - times]))
             terms: tuple[Statistic, Mapping[str, float]] = MEAN, {couple[0]: -times, model: 1.0}
             return self._about(contest, squares, terms, candidate**2 - times * base**2, scale**2, level, inner)
         share = math.copysign(1.0, base) * tolerance if relative else 0.0

@@ -213,7 +213,8 @@ class Plan:
         self.in_order = bool(self.slicings or self.clusterings or self.resamples)
 
         self._places: dict[Quantity, int] = {}
-        self._indexes: dict[tuple[str, str, str | None], tuple[int, ...]] = {}
+        self._indexes: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._differences: dict[tuple[Couple, str], dict[int, int]] = {}
         self._pairs: dict[tuple[int, int], None] = {}
         self._cubed: dict[int, None] = {}
         for model in self.order:  # one by one, so that what a model's losses share stays in the cache
@@ -221,7 +222,7 @@ class Plan:
                 if question.loss.keeps == "moments":
                     self._plan(model, question, intervals)
             for term in asides:
-                self._places.setdefault(Quantity(model, term), int(weighted) + len(self._places))
+                self._place(model, term)
         self.quantities = tuple(self._places)
         self.pairs, self.cubed = tuple(self._pairs), tuple(self._cubed)
         self.lines = {model: tuple(line for line in self.quantities if line.model == model) for model in models}
@@ -229,7 +230,7 @@ class Plan:
         alone = [(None, model) for model in models]
         self.rivals: Sequence[tuple[str | None, str]] = alone if design is None else design.pairs
         shaped = [question for question in questions if question.has_shape and intervals]
-        lines = dict.fromkeys(i for q in shaped for model in models for i in self._indexes[model, q.label, None])
+        lines = dict.fromkeys(i for q in shaped for model in models for i in self._indexes[model, q.label])
         self.firsts = () if self.times is not None or self.clusterings else tuple(lines)
         self.keeps_lines = bool(self.resamples or times is not None)
         self.as_read = self._as_read(asides)
@@ -250,9 +251,16 @@ class Plan:
         self.gradients_out = tuple(self._gradients(gradient_widths)) if gradient_widths else ()
         self.lines_out = len(self.rows_out) + sum(gradient.width for gradient in self.gradients_out)
 
-    def indexes(self, model: str, question: Question, less: str | None = None) -> tuple[int, ...]:
-        """Return the quantities of a loss of a model, or what they are above those of another model."""
-        return self._indexes[model, question.label, less]
+    def indexes(self, model: str, question: Question) -> tuple[int, ...]:
+        """Return the quantities of a loss of a model."""
+        return self._indexes[model, question.label]
+
+    def differences(self, couple: Couple, question: Question) -> Mapping[int, int]:
+        """Return what the quantities of the second model are above those of the first, by place among them.
+
+        Those of the target alone are the same and have none.
+        """
+        return self._differences[couple, question.label]
 
     def place(self, quantity: Quantity) -> int:
         """Return the index of a quantity."""
@@ -260,7 +268,7 @@ class Plan:
 
     def places(self, model: str, terms: Sequence[Term]) -> tuple[int, ...]:
         """Return the quantities of terms of a model."""
-        return tuple(self._places[Quantity(model, term)] for term in terms)
+        return tuple(self._places[self._quantity(model, term)] for term in terms)
 
     def whole_place(self, model: str, question: Question) -> int:
         """Return the place of the peak or sample of a loss of a model."""
@@ -275,26 +283,30 @@ class Plan:
         if self.keeps_lines or not self.slicings:
             return frozenset((*lead, *self._places.values()))
         about_origin = {question.label for question in self.questions if question.loss.needs_origin}
-        indexes = [self._indexes[key] for key in self._indexes if key[1] in about_origin]
+        lines = [*self._indexes.items(), *((key, line.values()) for key, line in self._differences.items())]
+        indexes = [line for (_, label), line in lines if label in about_origin]
         return frozenset(chain(lead, *indexes, *(self.places(model, asides) for model in self.models)))
 
     def _plan(self, model: str, question: Question, intervals: bool) -> None:
         """Plan the terms of a loss of a model, and their differences from those of the models before."""
-        indexes = self._add(model, question, None)
+        indexes = self._indexes[model, question.label] = tuple(self._place(model, term) for term in question.terms)
         if intervals:
             self._multiply(indexes, indexes)
-        for base, candidate in self.design.pairs if self.design is not None else ():
-            if candidate == model:
-                differences = self._add(model, question, base)
+        for couple in self.design.pairs if self.design is not None else ():
+            if couple[1] == model:
+                terms = {place: term for place, term in enumerate(question.terms) if not term.of_target}
+                differences = {place: self._place(model, term, couple[0]) for place, term in terms.items()}
+                self._differences[couple, question.label] = differences
                 if intervals:
-                    self._multiply_differences(question, differences, base)
+                    self._multiply_differences(question, tuple(differences.values()), couple[0])
 
-    def _add(self, model: str, question: Question, less: str | None) -> tuple[int, ...]:
+    def _quantity(self, model: str, term: Term, less: str | None = None) -> Quantity:
+        """Return the line of a term of a model; what depends on the target alone is the first one's."""
+        return Quantity(self.order[0] if term.of_target else model, term, less)
+
+    def _place(self, model: str, term: Term, less: str | None = None) -> int:
         lead = int(self.weighted)
-        lines = (Quantity(model, term, less) for term in question.terms)
-        indexes = tuple(self._places.setdefault(line, lead + len(self._places)) for line in lines)
-        self._indexes[model, question.label, less] = indexes
-        return indexes
+        return self._places.setdefault(self._quantity(model, term, less), lead + len(self._places))
 
     def _multiply(self, first: Sequence[int], second: Sequence[int]) -> None:
         """Plan the products of two sets of quantities, and of each with the weight."""
@@ -312,8 +324,8 @@ class Plan:
             self._multiply(self.indexes(base, question), differences)
         if base == self.design.baseline:
             for candidate in self.design.candidates:
-                if (candidate, question.label, base) in self._indexes:
-                    self._multiply(self.indexes(candidate, question, base), differences)
+                if lines := self._differences.get(((base, candidate), question.label)):
+                    self._multiply(tuple(lines.values()), differences)
         if question.one_mean:
             self._cubed.update(dict.fromkeys(differences))
 

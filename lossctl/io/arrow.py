@@ -198,7 +198,7 @@ def valid(array: pa.Array) -> Mask | None:
     if buffer is None:
         return np.zeros(len(array), dtype=bool)  # a column of nulls only has no bitmap
     bits = np.unpackbits(np.frombuffer(buffer, dtype=np.uint8), bitorder="little")
-    return bits[array.offset : array.offset + len(array)].astype(bool)
+    return bits[array.offset : array.offset + len(array)].view(bool)
 
 
 def buffer_of(array: pa.Array, dtype: type) -> NDArray[Any]:

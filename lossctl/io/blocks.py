@@ -367,18 +367,20 @@ class BlockReader:
 
     def _gaps(self, arrays: RoleArrays, groups: Mapping[str, NDArray[np.int64]]) -> Gaps:
         """Tell whose values are missing in the rows that are not kept, and in which slices these are."""
-        lacks = np.zeros((len(self._columns_of_models), len(arrays.addresses)), dtype=bool)
-        for line, columns in zip(lacks, self._columns_of_models.values(), strict=True):
-            line |= arrays.lacking(columns)
         shared = arrays.holes.keys() - set().union(*self._columns_of_models.values())
-        alone = (lacks & ~arrays.lacking(shared)).astype(np.float64) @ (~lacks).T.astype(np.float64)
+        rows = np.flatnonzero(arrays.unusable)
+        *lacks, lacks_shared = (
+            arrays.lacking(columns)[rows] for columns in (*self._columns_of_models.values(), shared)
+        )
+        lacking = np.array(lacks)
+        alone = (lacking & ~lacks_shared).astype(np.float64) @ (~lacking).T.astype(np.float64)
         models = list(self._columns_of_models)
         slices: Counter[tuple[str, int]] = Counter()
         for name in self.selection.by:
-            codes, counts = np.unique(groups[name][arrays.unusable], return_counts=True)
+            codes, counts = np.unique(groups[name][rows], return_counts=True)
             slices.update({(name, code): count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)})
         return Gaps(
-            Counter(dict(zip(models, lacks.sum(axis=1).tolist(), strict=True))),
+            Counter(dict(zip(models, lacking.sum(axis=1).tolist(), strict=True))),
             Counter({(models[i], models[j]): int(alone[i, j]) for i, j in np.argwhere(alone).tolist()}),
             slices,
         )

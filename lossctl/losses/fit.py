@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 
-from lossctl.core.batch import Batch, abs_residual, derived, flag, residual
+from lossctl.core.batch import Batch, abs_residual, derived, flag, of_target, residual
 from lossctl.core.declare import Recipe, complement, loss, recipe, sample, score
 from lossctl.core.domain import COUNT, NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
 from lossctl.core.form import Form, along
@@ -40,12 +40,14 @@ from lossctl.numerics.lengths import cosine, cosine_slope, one_minus_cosine
 
 
 @about_origin
+@of_target
 def centred_target(batch: Batch) -> Array:
     """The target about the batch's origin, so that its variance does not cancel."""
     return batch.target - batch.origin
 
 
 @about_origin
+@of_target
 def squared_centred_target(batch: Batch) -> Array:
     """Square of the target about the batch's origin."""
     return np.square(batch.target - batch.origin)
@@ -183,6 +185,7 @@ def explained_variance() -> Recipe:
     return Recipe(one_minus_explained_variance.parts, one_less(UNEXPLAINED))
 
 
+@of_target
 def squared_target(batch: Batch) -> Array:
     """Square of the target."""
     return np.square(batch.target)
@@ -685,6 +688,7 @@ def one_minus_d2_pinball() -> Recipe:
 
 
 @about_origin
+@of_target
 def anchor(batch: Batch) -> Array:
     """What deviances of the target are taken about: the batch's origin if it is a positive mean, else 1."""
     origin = np.where(np.asarray(batch.origin) > 0.0, batch.origin, 1.0)
@@ -692,6 +696,7 @@ def anchor(batch: Batch) -> Array:
 
 
 @about_origin
+@of_target
 def anchored_target(batch: Batch) -> Array:
     """The target about the anchor."""
     return batch.target - anchor(batch)
@@ -810,6 +815,7 @@ def one_minus_d2_tweedie(power: float) -> Recipe:
 # the classes' shares --------------------------------------------------------------------------------------------
 
 
+@of_target
 def observed_class(batch: Batch) -> Array:
     """The code of what was observed."""
     return batch.target.astype(np.float64) if has_labels(batch) else flag(batch)

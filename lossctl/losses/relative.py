@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from lossctl.core.batch import Batch, abs_residual, derived, residual
+from lossctl.core.batch import Batch, abs_residual, derived, of_target, residual
 from lossctl.core.declare import Recipe, loss, recipe, set_loss, spans
 from lossctl.core.domain import ABOVE_MINUS_ONE, CODES, NON_NEGATIVE, NON_ZERO, REAL, Whole
 from lossctl.core.form import QUERY, Form, along
@@ -183,6 +183,7 @@ def smape(batch: Batch) -> Array:
     return np.where(most == 0.0, 0.0, np.where(opposed, 2.0, share))
 
 
+@of_target
 def abs_target(batch: Batch) -> Array:
     """Size of the target."""
     return np.abs(batch.target)
@@ -211,6 +212,7 @@ def wape() -> Recipe:
     return Recipe((abs_residual, abs_target), OVER_TARGETS)
 
 
+@of_target
 def plain_target(batch: Batch) -> Array:
     """The target."""
     return batch.target
