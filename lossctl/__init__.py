@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lossctl.api.diff import diff
     from lossctl.api.evaluate import evaluate
     from lossctl.api.plot import plot
+    from lossctl.api.shares import merge, share
     from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
@@ -47,7 +48,9 @@ __all__ = [
     "diff",
     "evaluate",
     "get",
+    "merge",
     "plot",
+    "share",
     "validate",
 ]
 
@@ -70,6 +73,8 @@ HOMES = {
     "evaluate": "api.evaluate",
     "get": "registry",
     "plot": "api.plot",
+    "merge": "api.shares",
+    "share": "api.shares",
     "validate": "api.validate",
 }
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, answer
 from lossctl.api.options import InputOptions, Losses, Names, Note, RuleTable, options_of, with_arguments
-from lossctl.api.query import Query, as_list, command, paths_of, silent, spoken, troubled
+from lossctl.api.query import Engine, Query, as_list, command, paths_of, silent, spoken, troubled
 from lossctl.core.loss import Loss, merit
 from lossctl.engine.paired import PairedBounds
 from lossctl.engine.plan import Couple
@@ -160,7 +160,7 @@ def check(
     subject = subject_of(data, stated, by, inputs, note)
     if isinstance(subject, CheckedReport):
         check_labels(subject.saved, as_list(arguments["labels"]))
-    reference = baseline_of(baseline) if baseline is not None and stated else None
+    reference = baseline_of(baseline, options.get("engine")) if baseline is not None and stated else None
     ages = [subject.age, *([age(reference.report, BaselineError)] if reference and reference.report else [])]
     statistical = next((bound.rule for bound in subject.bounds if bound.rule.decide != "point"), None)
     if reference is not None and reference.report is not None and statistical is not None:
@@ -799,13 +799,15 @@ class Baseline:
         return list(losses)
 
 
-def baseline_of(text: str) -> Baseline:
+def baseline_of(text: str, engine: Engine | None = None) -> Baseline:
     """Tell what a text of --baseline names, by what exists; a text that is no path may be a model's name."""
     if text == "-":
         raise UsageError("--baseline -: standard input is for the candidate; a baseline is a file or a model")
     name, path = split_name(text)
     if not path:
         raise UsageError(f"--baseline {text!r}: a file or the name of a model is needed")
+    if engine is not None and engine.baseline(path):
+        return Baseline(text, "predictions", name or "baseline", path)
     try:
         if not exists(path):
             return Baseline(text, "model", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lossctl import registry
 from lossctl.api.job import Job, raise_data_error
 from lossctl.api.options import LEVEL, Losses, Names, Note, with_arguments
-from lossctl.api.query import Query, as_list
+from lossctl.api.query import Engine, Query, as_list
 from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import QUERY, RANKED
@@ -34,7 +34,7 @@ from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns
-from lossctl.io.table import Kind, Table, Texts, decoded
+from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow
 from lossctl.stats.skewed import BULK, INFORMATIVE
 from lossctl.stats.spread import FEW
@@ -91,6 +91,7 @@ def evaluate(
     progress: Progress | None = None,
     note: Note | None = None,
     watch: Watch = unwatched,
+    engine: Engine | None = None,
 ) -> Report:
     """Evaluate losses of one or more models in one pass over the data.
 
@@ -157,6 +158,8 @@ def evaluate(
     progress, note, watch
         Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
         of a phase of the work (returning a context manager for it).
+    engine
+        What reduces the rows in place of the threads of this process, as `lossctl.ray()` makes one.
 
     Returns
     -------
@@ -272,9 +275,12 @@ def _one_pass(
         output=output,
     )
     in_order = bool(selection.groupings) or rows_out is not None or resampled or sets
+    engine = options["engine"]
+    if engine is not None and (rows_out is not None or output is not None or sets):
+        raise UsageError(engine.refusal(rows_out, sets))
     with options["watch"]("pair") if options["id"] else nullcontext():
-        feeds = reader.feeds(1 if in_order else threads)
-    first = look_ahead(feeds)
+        feeds = [] if engine is not None else reader.feeds(1 if in_order else threads)
+    first = look_ahead(feeds) if engine is None else engine.first(reader)
     if first is None:
         raise DataError(_no_rows(tables, rows))
     if not questions:
@@ -303,7 +309,7 @@ def _one_pass(
         watched=watched,
     )
     limit = MemoryLimit(plan, options["max_memory"], options["progress"])
-    if all(table.rows is not None for table in tables):
+    if engine is None and all(table.rows is not None for table in tables):
         limit.check(min(table.rows or 0 for table in tables))
     with ExitStack() as stack:
         writer = None
@@ -313,7 +319,10 @@ def _one_pass(
             temporary = stack.enter_context(replacing(rows_out))
             writer = RowsWriter(rows_out, temporary, _row_names(plan, selection, query.tell, rows_out), rows.rows_at)
         sink, watch = None if writer is None else writer.write, options["watch"]
-        state = run(feeds, plan, origins=origins, threads=threads, sink=sink, progress=limit, watch=watch)
+        if engine is None:
+            state = run(feeds, plan, origins=origins, threads=threads, sink=sink, progress=limit, watch=watch)
+        else:
+            state = engine.state(query, reader, plan, origins, limit)
         raise_data_error(state, reader, plan, options["missing"])
         for label in reader.never_ignored():
             query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
@@ -689,8 +698,8 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
     slots = list(chain.from_iterable(reader.selection.by.values()))
     addresses = {address for worst in state.worst.values() for address in worst.addresses.tolist()}
     keys = {table: key_columns(reader.tables, as_list(query.options["id"])) for table in tables.values()}
-    key_words = {table: _words(reader, table, columns, addresses) for table, columns in keys.items()}
-    slice_words = _words(reader, slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
+    key_words = {table: reader.words_at(table, columns, addresses) for table, columns in keys.items()}
+    slice_words = reader.words_at(slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
     for question in plan.questions:
         for base, model in plan.rivals:
             worst = state.worst.get(((base, model), question.label))
@@ -712,24 +721,6 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
                     key_words[table].get(address, {}),
                     slice_words.get(address, {}),
                 )
-
-
-def _words(
-    reader: BlockReader, table: int, columns: Sequence[str], addresses: Collection[int]
-) -> dict[int, dict[str, str]]:
-    """Read the words of columns again, in the rows at some addresses; without those that are missing."""
-    words: dict[int, dict[str, str]] = {}
-    rows = sorted((reader.row_of(table, address), address) for address in addresses) if columns else []
-    places, start = iter(rows), 0
-    row, address = next(places, (-1, -1))
-    for piece in decoded(reader.tables[table].read(dict.fromkeys(columns, Kind.TEXT))) if rows else ():
-        while start <= row < start + piece.rows:
-            words[address] = {name: word for name in columns if (word := piece.column(name, Texts).word(row - start))}
-            row, address = next(places, (-1, -1))
-        start += piece.rows
-        if row < 0:
-            break
-    return words
 
 
 def _table(reader: BlockReader, model: str) -> int:

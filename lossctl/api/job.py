@@ -897,6 +897,19 @@ def _are_shares(values: Array, activation: str) -> bool:
 
 
 def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
+    """Raise DataError for what `raise_row_error` does, or for what is wrong with all rows together."""
+    raise_row_error(state, reader, plan, missing)
+    if state.read == state.dropped:
+        raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
+    if complaint := reader.never_positive() or reader.never_right():
+        raise DataError(complaint)
+    weight = reader.selection.weight
+    if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:
+        label = reader.tables[weight.table].label
+        raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
+
+
+def raise_row_error(state: RunState, reader: BlockReader, plan: Plan, missing: str) -> None:
     """Raise DataError for an input that changed, or for the earliest row that is wrong or could not be read."""
     for table in reader.tables:
         table.unchanged()  # rows that went missing with their file are not what is wrong
@@ -916,21 +929,12 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
         raise state.stopped[1]
     if wording is not None:
         raise DataError(wording())
-    if state.read == state.dropped:
-        raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
-    if complaint := reader.never_positive() or reader.never_right():
-        raise DataError(complaint)
-    weight = reader.selection.weight
-    if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:
-        label = reader.tables[weight.table].label
-        raise DataError(f"{label}: column {weight.named()}: every weight is zero, so there is no number")
 
 
 def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> str:
     """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
-    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
-    slot = slot or reader.selection.slots[check.model or plan.models[0]][check.role]
-    row = _row_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
+    slot = slot_of(reader, plan, check)
+    row = row_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
     columns = "columns" if len(slot.columns) > 1 else "column"
     where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {_shown(check.domain, row)}"
     if breach.clash <= breach.row:
@@ -962,7 +966,13 @@ def _kin(question: Question, role: str, row: Array, activation: str) -> str:
     return f"; of its kind {listed(names, 3)} admit it" if names and activation == "none" else ""
 
 
-def _row_at(table: Table, slot: Slot, row: int) -> Array:
+def slot_of(reader: BlockReader, plan: Plan, check: Check) -> Slot:
+    """Return the columns that a domain is about."""
+    slot = {"target": reader.selection.target, "weight": reader.selection.weight}.get(check.role)
+    return slot or reader.selection.slots[check.model or plan.models[0]][check.role]
+
+
+def row_at(table: Table, slot: Slot, row: int) -> Array:
     """Read one row again, for a message; NaN where that cannot be done."""
     piece = table.row(dict.fromkeys(slot.columns, Kind.NUMBER), row)
     if piece is None:

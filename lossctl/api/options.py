@@ -108,6 +108,13 @@ def plain_function(value: object) -> object:
     return value
 
 
+def plain_engine(value: object) -> object:
+    """Return what reduces rows."""
+    if not hasattr(value, "first"):
+        raise TypeError
+    return value
+
+
 def plain_tables(value: object) -> object:
     """Return tables of rules; one may be a dict with the keys of the file, - or _ in them."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
@@ -753,6 +760,7 @@ class Hooks(TypedDict, total=False):
     progress: Annotated["Progress | None", FUNCTION]
     note: Annotated[Note | None, FUNCTION]
     watch: Annotated["Watch", Always("a function", plain_function)]
+    engine: Annotated[Any, Kind("an engine, as lossctl.ray() makes one", plain_engine)]
 
 
 class InputOptions(Inputs, Intervals, Hooks, total=False):
@@ -1057,6 +1065,35 @@ class Verdict(TypedDict):
     ]
 
 
+class Distribution(TypedDict):
+    """Where rows are reduced: by a share of a run, or by other processes."""
+
+    shard: Annotated[
+        str | None,
+        Option(Text(), "Compute share I of N alone, for `lossctl merge`.", "I/N", barred=ONCE, strict=None),
+    ]
+    state_out: Annotated[
+        str | None,
+        Option(PATH, "The file that takes the state of a share.", "FILE", path="write", barred=ONCE, strict=None),
+    ]
+
+
+class States(TypedDict):
+    """What is merged."""
+
+    states: Annotated[
+        tuple[str, ...],
+        Option(
+            Texts(),
+            "The states of all shares, as --state-out wrote them.",
+            "STATE",
+            positional=True,
+            path="read",
+            barred=ONCE,
+        ),
+    ]
+
+
 class Display(TypedDict):
     """What is printed, where and how."""
 
@@ -1144,6 +1181,8 @@ PANELS: Final[dict[type, Panel]] = {
     SliceTables: "Output",
     PlotOptions: "Output",
     Picture: "Output",
+    Distribution: "Run",
+    States: "Input",
     Display: "Output",
     ConfigOptions: "Run",
 }

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field, replace
 from itertools import combinations
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from lossctl import registry
 from lossctl.api.multicolumn import models_apart, together_by_name
@@ -36,6 +36,13 @@ from lossctl.io.source import spooled
 from lossctl.io.table import Table
 from lossctl.registry import split_specs, with_tables
 from lossctl.results.report import Check
+
+if TYPE_CHECKING:
+    from lossctl.core.block import Block
+    from lossctl.engine.plan import Plan
+    from lossctl.engine.reduce import RunState
+    from lossctl.engine.run import Progress
+    from lossctl.io.blocks import BlockReader
 
 
 def silent(text: str) -> None:
@@ -79,6 +86,13 @@ class Query:
 
     def opened(self) -> Opened:
         """Open the inputs."""
+        options = self.options
+        if options["engine"] is not None:
+            return options["engine"].opened(self)
+        return self.opened_here()
+
+    def opened_here(self) -> Opened:
+        """Open the inputs in this process."""
         options = self.options
         check_words(self.data, options)
         texts = [*as_list(options["target"]), *as_list(options["pred"])]
@@ -170,6 +184,27 @@ def as_list(value: Losses | Mapping[str, str | Sequence[str]]) -> list[str]:
 
 
 # inputs ------------------------------------------------------------------------------------------------------
+
+
+class Engine(Protocol):
+    """What opens the inputs of a query and reduces their rows, in place of the threads of this process."""
+
+    def opened(self, query: Query) -> Opened:
+        """Open the inputs."""
+
+    def refusal(self, rows_out: str | None, sets: bool) -> str:
+        """Say why it does not take a query that writes rows, is about sets, or goes over the rows for each output."""
+
+    def baseline(self, path: str) -> bool:
+        """Whether a path of --baseline is known to hold predictions."""
+
+    def first(self, reader: BlockReader) -> Block | None:
+        """Return the first block with a row that counts (else with any), of which the plan is made."""
+
+    def state(
+        self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
+    ) -> RunState:
+        """Reduce all rows."""
 
 
 class Opened(NamedTuple):

@@ -28,6 +28,7 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
   validate  what the data holds, and whether eval would work on it
   diff      what changed from one saved report to another
   plot      pictures of predictions, losses and saved reports
+  merge     the states of shares of a run (--shard) into its result
   losses    list the losses, show everything about one, or choose one for some data
 
 lossctl COMMAND -h explains a command.
@@ -41,6 +42,7 @@ HOMES: Final = {
     "validate": "validate_files",
     "diff": "diff_files",
     "plot": "app",
+    "merge": "merge_files",
     "losses": "app",
 }
 """The commands in the order of the help, and what each is in its file: a function, or an application of its own."""

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from lossctl.api.options import CheckOptions, Dependence, Display, Files, Inputs, Verdict, options_of
+from lossctl.api.options import CheckOptions, Dependence, Display, Distribution, Files, Inputs, Verdict, options_of
 from lossctl.cli.config import Level, Settings, show_config
-from lossctl.cli.console import Outputs, ReaderGone, at_work, emit, outcome, replace_output, say_more, warn
+from lossctl.cli.console import (
+    Outputs,
+    ReaderGone,
+    Stopwatch,
+    at_work,
+    elsewhere,
+    emit,
+    outcome,
+    replace_output,
+    say_more,
+    warn,
+)
 from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
+
+if TYPE_CHECKING:
+    from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
 HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
@@ -50,7 +64,7 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
             replace_output(text, FORMATS, inputs, lambda form: render_failure(failure, form))
 
 
-@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Display, failed=replace_outputs)
+@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Distribution, Display, failed=replace_outputs)
 def check_files(settings: Settings) -> None:
     """Check, write what came of it, and exit with it."""
     if settings["show_config"]:
@@ -60,18 +74,24 @@ def check_files(settings: Settings) -> None:
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable
     from lossctl.io.select import split_name
-    from lossctl.output.checks import render
 
     if settings["baseline"] is not None:
         for _, path in outputs.files:
             check_writable(path, [split_name(settings["baseline"])[1]])
     with at_work(settings.of(Display)) as work:
         configured = settings.file is not None
-        arguments = {**_arguments(settings), **settings.typed_rules}
-        report = check(**arguments, rules=settings.rules, configured=configured, **work.hooks)
+        arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
+        report = check(**arguments, **work.hooks, **elsewhere(settings, arguments))
+    show(settings, outputs, report, work.watch)
+
+
+def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+    """Write what came of it, and exit with it."""
+    from lossctl.output.checks import render
+
     warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
-    say_more(settings, report, work.watch)
+    say_more(settings, report, watch)
     code = ExitCode.GATE if report.blocks and not settings["exit_zero"] else ExitCode.OK
     try:
         outputs.show(lambda form, style: render(report, form, style))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lossctl.api.options import (
     CompareOptions,
     Dependence,
     Display,
+    Distribution,
     Files,
     Inputs,
     Intervals,
@@ -16,8 +17,11 @@ from lossctl.api.options import (
     SliceTables,
 )
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
+from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
+
+if TYPE_CHECKING:
+    from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
 HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
@@ -40,18 +44,35 @@ interrupted, 141 the reader of standard output went away.
 
 
 @command(
-    HELP, FORMATS, Files, Inputs, CompareOptions, Dependence, Intervals, NoIntervals, RowOptions, SliceTables, Display
+    HELP,
+    FORMATS,
+    Files,
+    Inputs,
+    CompareOptions,
+    Dependence,
+    Intervals,
+    NoIntervals,
+    RowOptions,
+    SliceTables,
+    Distribution,
+    Display,
 )
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.compare import compare
-    from lossctl.output.comparison import render
 
     with at_work(settings.of(Display)) as work:
-        report = compare(**settings.arguments, **work.hooks)
+        report = compare(**settings.arguments, **work.hooks, **elsewhere(settings, settings.arguments))
+    show(settings, outputs, report, work.watch)
+
+
+def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+    """Write what came of it."""
+    from lossctl.output.comparison import render
+
     tell_many_slices(settings, report)
     warn(settings, report.warnings)
     outputs.save(lambda form, style: render(report, form, style))
-    say_more(settings, report, work.watch)
+    say_more(settings, report, watch)
     outputs.show(lambda form, style: render(report, form, style))

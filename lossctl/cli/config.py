@@ -19,6 +19,7 @@ from lossctl.api.options import (
     PREFIX,
     ConfigOptions,
     Display,
+    Distribution,
     Option,
     Picture,
     RuleTable,
@@ -294,7 +295,7 @@ class Settings:
     @property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
-        outside = set().union(*map(marks, (Verdict, SliceTables, Picture, Display, ConfigOptions)))
+        outside = set().union(*map(marks, (Verdict, SliceTables, Distribution, Picture, Display, ConfigOptions)))
         values = {option.name: self[option.name] for option in self.options if option.name not in outside}
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]

@@ -320,7 +320,7 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
     if isinstance(error, ReaderGone):
         return error.code, ""
     if isinstance(error, LossctlError):
-        return error.code, f"error: {error}"
+        return error.code, f"error: {error}" if error.code else ""
     if hasattr(error, "format_message"):  # Typer's own word on the command line; its classes are not public
         path = getattr(getattr(error, "ctx", None), "command_path", "lossctl")
         return ExitCode.USAGE, f"error: {error.format_message().rstrip('.')}; `{path} -h` explains"
@@ -358,6 +358,23 @@ def at_work(display: Display) -> Iterator[Work]:
         note = None if display["quiet"] else say
         watch: Watch = stopwatch if display.get("verbose") else unwatched
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
+
+
+def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return as a keyword what reduces the rows in place of this process, where the options ask for it."""
+    shard, path = settings["shard"], settings["state_out"]
+    if shard is None and path is None:
+        return {}
+    if shard is None or path is None:
+        lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
+        raise UsageError(f"{lone}: a share is computed with both: add {other}")
+    if settings["output"]:
+        raise UsageError("-o: a share leaves a state; `lossctl merge STATE... -o FILE` writes what comes of all")
+    from lossctl.api.shares import Command, FileShare
+
+    rest = {name: value for name, value in arguments.items() if name != "data"}
+    command = Command.of(settings.command, arguments["data"], rest)
+    return {"engine": FileShare(command, shard, path, threads=settings["threads"])}
 
 
 class Stopwatch:
@@ -419,7 +436,7 @@ def say_more(settings: Settings, report: Report, watch: Stopwatch) -> None:
     for source in report.inputs:
         say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
     rows = max((source.rows for source in report.inputs), default=0)
-    say(watch.report(rows, settings["threads"] or usable_cores()))
+    say(watch.report(rows, ("threads" in settings.values and settings["threads"]) or usable_cores()))
     for cell in report.cells:
         say(f"{cell.model}: {cell.signature}")
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lossctl.api.options import Display, EvalOptions, Files, Inputs, Intervals, NoIntervals, RowOptions, SliceTables
+from lossctl.api.options import (
+    Display,
+    Distribution,
+    EvalOptions,
+    Files,
+    Inputs,
+    Intervals,
+    NoIntervals,
+    RowOptions,
+    SliceTables,
+)
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, at_work, say_more, tell_many_slices, warn
+from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more, tell_many_slices, warn
 from lossctl.cli.options import command
+
+if TYPE_CHECKING:
+    from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
 HELP = """Compute losses of predictions in one pass over files of any size.
@@ -28,18 +41,27 @@ of standard output went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, Display)
+@command(
+    HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, Distribution, Display
+)
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
-    from lossctl.api.evaluate import ROUGH, evaluate
-    from lossctl.output.report import pieces
+    from lossctl.api.evaluate import evaluate
 
     with at_work(settings.of(Display)) as work:
-        report = evaluate(**settings.arguments, **work.hooks)
+        report = evaluate(**settings.arguments, **work.hooks, **elsewhere(settings, settings.arguments))
+    show(settings, outputs, report, work.watch)
+
+
+def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+    """Write what came of it."""
+    from lossctl.api.evaluate import ROUGH
+    from lossctl.output.report import pieces
+
     shows_intervals = settings["format"] not in ("table", "md", "value")
     tell_many_slices(settings, report)
     warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
     outputs.save(lambda form, style: pieces(report, form, style))
-    say_more(settings, report, work.watch)
+    say_more(settings, report, watch)
     outputs.show(lambda form, style: pieces(report, form, style))

@@ -33,7 +33,7 @@ from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.bins import NO_PLACE, Bins
-from lossctl.io.by_position import ByPosition, Columns, Rows
+from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
@@ -144,7 +144,7 @@ class BlockReader:
         self.selection = selection
         self.rule = rule
         self.missing = missing
-        self._rows = rows
+        self.rows = rows
         self._needs_units = needs_units
         self._whole_sets = whole_sets
         self._short = short or whole_sets or needs_units
@@ -152,6 +152,7 @@ class BlockReader:
         self._groupings = selection.groupings
         self._combinations: dict[str, Combinations] = {name: Combinations() for name in self._groupings}
         self._origins = {name: np.empty(0) for name in selection.by} if needs_origins else {}
+        self._earlier: Iterator[Pending[Block]] | None = None  # before a share, read where a group's first rows are
         roles = next(iter(selection.slots.values()), {})
         self._coded = [roles[role] for role in sorted(CODED) if role in roles]
         self._event = roles.get(EVENT)
@@ -295,10 +296,16 @@ class BlockReader:
         labels = self.rule.positive is not None or self.rule.event is not None
         return bool(self._origins) or labels or self._whole_sets
 
-    def feeds(self, parts: int) -> list[Iterator[Pending[Block]]]:
-        """Return at most `parts` streams of blocks that have all rows between them, each in row order."""
-        streams = self._rows.feeds(self._columns, 1 if self.in_order else parts, short=self._short)
+    def feeds(self, parts: int, share: Share = EVERYTHING) -> list[Iterator[Pending[Block]]]:
+        """Return at most `parts` streams of blocks that have all rows of a share between them, each in row order."""
+        if self._origins and share[0]:
+            self._earlier = self._feed(self.rows.feeds(self._columns, 1, short=True, share=(0, share[0]))[0])
+        streams = self.rows.feeds(self._columns, 1 if self.in_order else parts, short=self._short, share=share)
         return [self._feed(rows) for rows in streams]
+
+    def shares(self, count: int) -> list[Share]:
+        """Cut all rows into so many shares."""
+        return self.rows.shares(self._columns, count)
 
     def _feed(self, stream: Iterator[Pending[Rows]]) -> Iterator[Pending[Block]]:
         pending = (rows.then(self._block) for rows in stream)
@@ -408,8 +415,12 @@ class BlockReader:
         origins: dict[str, Array] = {}
         for name in self._origins:
             codes, target = groups[name], next(iter(models.values()))["target"][0]
-            new = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
-            middles = self._origins[name] = np.concatenate([self._origins[name], new])
+            middles = self._middles(name, codes)
+            earlier, self._earlier = self._earlier, None
+            while earlier is not None and (counts & np.isnan(middles[codes])).any():
+                earlier = None if next(earlier, None) is None else earlier  # whose blocks, when made, leave origins
+                middles = self._middles(name, codes)
+            self._earlier = earlier
             rows = np.flatnonzero(counts & np.isnan(middles[codes]))
             _, first, place = np.unique(codes[rows], return_index=True, return_inverse=True)
             rows = rows[rows // BLOCK == rows[first][place] // BLOCK]  # whatever the length of the block
@@ -418,6 +429,12 @@ class BlockReader:
             middles[present] = target[rows[starts + (sizes - 1) // 2]]
             origins[name] = middles[codes] if len(middles) else np.full(len(codes), np.nan)
         return origins
+
+    def _middles(self, name: str, codes: NDArray[np.int64]) -> Array:
+        """Return the origins of all groups, with room for some codes."""
+        new = np.full(max(int(codes.max()) + 1 - len(self._origins[name]), 0), np.nan)
+        self._origins[name] = np.concatenate([self._origins[name], new])
+        return self._origins[name]
 
     def vocabulary(self, slot: Slot) -> Vocabulary:
         """Return the words of a text column, shared by all blocks."""
@@ -438,6 +455,59 @@ class BlockReader:
     @cached_property
     def _label_words(self) -> bool:
         return any(self.tables[table].keeps_words(name) for table, name in self._label_columns)
+
+    # codes and words, which shares of one run tell each other ------------------------------------------------------
+
+    def codebook(self) -> dict[str, Any]:
+        """Return the words of all codes in their order, as plain values."""
+        return {
+            "vocabularies": [[*place, vocabulary.labels] for place, vocabulary in self._vocabularies.items()],
+            "combinations": {name: combinations.labels for name, combinations in self._combinations.items()},
+            "bins": [words.labels for words in self._bin_words.values()],
+        }
+
+    def translated(self, codebook: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:
+        """Take in the words of another reader of the same columns; return by grouping what its group codes are here."""
+        codes = {}
+        for table, name, labels in codebook["vocabularies"]:
+            words = [label for label in labels if label is not None]
+            vocabulary = self.vocabulary(Slot(table, (name,)))
+            present = np.array([label is not None for label in labels], dtype=bool)
+            codes[table, name] = np.empty(len(labels), dtype=np.int64)
+            codes[table, name][present] = vocabulary.codes(Texts(np.arange(len(words)), words))
+            if len(words) < len(labels):
+                codes[table, name][~present] = vocabulary.null()
+        of_bins = {
+            slot: words.codes([*map(tuple, labels)])
+            for (slot, words), labels in zip(self._bin_words.items(), codebook["bins"], strict=True)
+        }
+        groups = {}
+        for name, slots in self._groupings.items():
+            slot = slots[0]
+            if len(slots) > 1:
+                groups[name] = self._combinations[name].codes([*map(tuple, codebook["combinations"][name])])
+            else:
+                groups[name] = of_bins[slot] if slot in of_bins else codes[slot.table, slot.columns[0]]
+        return groups
+
+    def relocate(self, rows: ByPosition) -> None:
+        """Let another account tell where rows are."""
+        self.rows = rows
+
+    def third_label(self) -> str:
+        """Say that shares have more than two labels between them; nothing where they have not."""
+        for slot, two in ((self.selection.target, self.rule.two_labels), (self._event, self.rule.event)):
+            if slot is None or two is None or two.negative is not None or self.rule.arrays:
+                continue
+            words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
+            others = [word for word in words if not _is_among(word, [two.positive, *self.rule.ignored])]
+            if len(others) > 1:
+                return (
+                    f"{self.tables[slot.table].label}: column {slot.named()}: beside the positive label "
+                    f"{printable(two.positive)!r} it holds {listed([repr(printable(word)) for word in others])}; "
+                    f"--classes {printable(others[0])},{printable(two.positive)} declares the two that there are"
+                )
+        return ""
 
     # what is said of the rows ----------------------------------------------------------------------------------------
 
@@ -474,15 +544,19 @@ class BlockReader:
 
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""
-        return self._rows.unpaired()
+        return self.rows.unpaired()
 
     def absent_keys(self) -> Counter[tuple[int, int]]:
         """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
-        return self._rows.absent_keys()
+        return self.rows.absent_keys()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
-        return self._rows.row_of(table, address)
+        return self.rows.row_of(table, address)
+
+    def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
+        """Read the words of columns of a table again, in the rows at some addresses; without those that are missing."""
+        return self.rows.words_at(table, columns, addresses)
 
     def where(self, table: int, address: int) -> str:
         """Say where the row at an address stands in a table."""
@@ -494,7 +568,7 @@ class BlockReader:
         count = f" ({breach.count} such rows)" if breach.count > 1 else ""
         if kind == "key" or (kind == "differs" and column):
             first = next(copy.table for copy in self.copies if (copy.other, copy.column) == (table, column))
-            advice = self._rows.advice
+            advice = self.rows.advice
             if kind == "key":
                 by_key = f"--id {printable(column)} pairs rows by it"
                 advice = advice.replace("if rows belong together by a key, add --id COLUMN", by_key)
@@ -507,7 +581,7 @@ class BlockReader:
             assert target is not None
             return (
                 f"{self.where(target.table, breach.row)}: the target is another one in {self.tables[table].label} "
-                f"({breach.count} such rows){self._rows.advice}"
+                f"({breach.count} such rows){self.rows.advice}"
             )
         where = self.where(table, breach.row)
         if kind == "time":

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from itertools import pairwise, permutations
 from threading import Event, Lock
 from typing import IO, Any, Final, NamedTuple
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, Pending
 from lossctl.core.domain import label
 from lossctl.errors import DataError, printable
-from lossctl.io.by_position import ByPosition, Columns, Rows
+from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share, shares_between
 from lossctl.io.table import Column, Keys, Kind, Numbers, Piece, Table, Texts, Vocabulary, decoded
 
 BLOCK_ROWS: Final = 49_152  # rows that a block has at most on average
@@ -64,12 +65,23 @@ class ByKey(ByPosition):
         self.keep_rows = keep_rows
         self._buckets: Buckets | None = None
 
-    def feeds(self, columns: Columns, parts: int, *, short: bool = False) -> list[Iterator[Pending[Rows]]]:
-        """Return at most `parts` streams that have all rows between them."""
-        if self._ascend_alike():
-            return super().feeds(columns, parts, short=short)
-        self._buckets = Buckets(self, columns)
-        return [self._buckets.feed()]
+    def feeds(
+        self, columns: Columns, parts: int, *, short: bool = False, share: Share = EVERYTHING
+    ) -> list[Iterator[Pending[Rows]]]:
+        """Return at most `parts` streams that have all rows of a share between them."""
+        if self._ascend_alike:
+            return super().feeds(columns, parts, short=short, share=share)
+        if self._buckets is None or self._buckets.columns != columns:
+            self._buckets = Buckets(self, columns)
+        return [self._buckets.feed(share)]
+
+    def shares(self, columns: Columns, count: int) -> list[Share]:
+        """Cut all rows into so many shares: at block addresses, or where buckets of keys begin."""
+        if self._ascend_alike:
+            return super().shares(columns, count)
+        if self._buckets is None or self._buckets.columns != columns:
+            self._buckets = Buckets(self, columns)
+        return shares_between(self._buckets.bounds(count), count)
 
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table (by its place) that were left out, as others lack their keys."""
@@ -87,6 +99,7 @@ class ByKey(ByPosition):
         """Return the rows of the first table that stand at addresses of one block."""
         return addresses if self._buckets is None else self._buckets.rows_at(addresses)
 
+    @cached_property
     def _ascend_alike(self) -> bool:
         """Whether all tables hold the same ascending keys; they are read only as far as they do."""
         columns = [(place, dict.fromkeys(self.key, Kind.KEY)) for place in range(len(self.tables))]
@@ -151,6 +164,7 @@ class Buckets:
         }
         self._lines: dict[tuple[int, str], slice] = {}
         self._unpaired: dict[Part, list[int]] = {}
+        self._begins = True
         self._absent: dict[Part, Counter[tuple[int, int]]] = {}
         self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
         self._spills = [self._parted(place, join.threads) for place in range(len(tables))]
@@ -249,10 +263,23 @@ class Buckets:
 
     # pairing ---------------------------------------------------------------------------------------------------------
 
-    def feed(self) -> Iterator[Pending[Rows]]:
-        """Stream the rows in the order of their hashes, one bucket or part of a bucket at a time."""
+    def bounds(self, count: int) -> list[int]:
+        """Return the addresses at which shares begin that are nearly equal, each of them a bucket's."""
+        starts = [part.start for part in self._parts]
+        rows = self._parts[-1].end
+        return list(dict.fromkeys(starts[bisect_right(starts, k * rows // count) - 1] for k in range(count)))
+
+    def feed(self, share: Share) -> Iterator[Pending[Rows]]:
+        """Stream the rows in the order of their hashes, one bucket or part of a bucket at a time.
+
+        What is left out is counted of those of the last share alone, rows without a key where the first ones are read.
+        """
+        start, stop = share
+        self._unpaired.clear()
+        self._absent.clear()
+        self._begins = start == 0
         for part in self._parts:
-            if part.start == part.end:
+            if part.start == part.end or part.start < start or (stop is not None and part.start >= stop):
                 continue
             tables = cache(partial(self._paired, part))  # sorted and paired when first needed, by whichever thread
             cuts = self._cuts(tables(), part) if self._bits > BUCKET_BITS else [0, part.end - part.start]
@@ -315,7 +342,7 @@ class Buckets:
     def unpaired(self) -> Mapping[int, int]:
         """Count the rows of each table that were left out, in the parts that have been paired."""
         counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.array(
-            [sum(counts) for counts in self._without_keys]
+            [sum(counts) * self._begins for counts in self._without_keys]
         )
         return {place: count for place, count in enumerate(counts.tolist()) if count}
 

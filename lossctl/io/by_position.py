@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice, pairwise
 from typing import Final
 
 import numpy as np
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Hashes, Pending, row_hashes
 from lossctl.errors import DataError
-from lossctl.io.table import Kind, Piece, Table, rechunked
+from lossctl.io.table import Kind, Piece, Table, Texts, decoded, rechunked
 
 WORTH: Final = 4  # a part may begin where at most an eighth of a share is read in vain
 Columns = Sequence[tuple[int, Mapping[str, Kind]]]  # the columns to read of a table; a table may come twice
+Share = tuple[int, int | None]  # addresses from one on, up to another or the end
+EVERYTHING: Final[Share] = (0, None)
 
 
 @dataclass(frozen=True)
@@ -53,32 +56,56 @@ class ByPosition:
         more = "; if the files are parts of one table, add --concat" if several_models else ""
         self.advice = f"; if rows belong together by a key, add --id COLUMN{more}"
 
-    def feeds(self, columns: Columns, parts: int, *, short: bool = False) -> list[Iterator[Pending[Rows]]]:
-        """Return at most `parts` streams that have all rows between them, in row order; `short`: BLOCK by BLOCK."""
+    def feeds(
+        self, columns: Columns, parts: int, *, short: bool = False, share: Share = EVERYTHING
+    ) -> list[Iterator[Pending[Rows]]]:
+        """Return at most `parts` streams that have all rows of a share between them, in row order.
+
+        short: BLOCK by BLOCK.
+        """
         if self.key:
             columns = [*columns, (0, dict.fromkeys(self.key, Kind.KEY))]
         widths = [None if short else self.tables[place].row_width(kinds) for place, kinds in columns]
         size = BLOCK if None in widths else block_rows(sum(filter(None, widths)))
-        bounds = self._bounds(parts) if parts > 1 else [0]
-        return [self._feed(columns, size, *pair) for pair in zip(bounds, [*bounds[1:], None], strict=True)]
+        if share[0] == share[1]:
+            return []
+        bounds = self._bounds(parts, share) if parts > 1 else [share[0]]
+        return [self._feed(columns, size, *pair) for pair in zip(bounds, [*bounds[1:], share[1]], strict=True)]
 
-    def _bounds(self, parts: int) -> list[int]:
+    def shares(self, columns: Columns, count: int) -> list[Share]:
+        """Cut all rows into so many shares at block addresses, the last of which may be empty.
+
+        Of a table whose rows are not known, as of text, they are counted.
+        """
+        bounds = self._bounds(count, EVERYTHING)
+        if any(table.cuts is None for table in self.tables) and count > 1:
+            place, kinds = columns[0]
+            table = self.tables[place]
+            rows = table.rows
+            if rows is None:
+                rows = sum(pending.rows for pending in table.read(dict([*kinds.items()][:1])))
+            bounds = list(dict.fromkeys(rows * k // (count * BLOCK) * BLOCK for k in range(count)))
+        return shares_between(bounds, count)
+
+    def _bounds(self, parts: int, share: Share) -> list[int]:
         """Choose where parts begin: near equal shares, at block addresses up to which little must be read in vain."""
+        start, stop = share
         counts = {table.rows for table in self.tables}
         cuts = [table.cuts for table in self.tables]
         rows = counts.pop()
         if counts or rows is None or any(cut is None for cut in cuts):
-            return [0]
+            return [start]
+        rows = (rows if stop is None else min(stop, rows)) - start
 
         def waste(row: int) -> int:
             return sum(row - cut[bisect_right(cut, row) - 1] for cut in cuts if cut)
 
-        bounds, reach = [0], rows // (2 * parts)
+        bounds, reach = [start], rows // (2 * parts)
         for k in range(1, parts):
-            ideal = k * rows // parts
+            ideal = start + k * rows // parts
             near = range(max(ideal - reach, 1) // BLOCK + 1, (ideal + reach) // BLOCK + 1)
             best = min((block * BLOCK for block in near), key=lambda row: (waste(row), abs(row - ideal)), default=0)
-            if bounds[-1] < best < rows and waste(best) <= reach * len(cuts) // WORTH:
+            if bounds[-1] < best < start + rows and waste(best) <= reach * len(cuts) // WORTH:
                 bounds.append(best)
         return bounds
 
@@ -131,6 +158,27 @@ class ByPosition:
         """Return the rows of the first table that stand at addresses of one block."""
         return addresses
 
+    def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
+        """Read the words of columns again, in the rows at some addresses; without those that are missing."""
+        words: dict[int, dict[str, str]] = {}
+        rows = sorted((self.row_of(table, address), address) for address in addresses) if columns else []
+        places, start = iter(rows), 0
+        row, address = next(places, (-1, -1))
+        for piece in decoded(self.tables[table].read(dict.fromkeys(columns, Kind.TEXT))) if rows else ():
+            while start <= row < start + piece.rows:
+                texts = {name: piece.column(name, Texts).word(row - start) for name in columns}
+                words[address] = {name: text for name, text in texts.items() if text}
+                row, address = next(places, (-1, -1))
+            start += piece.rows
+            if row < 0:
+                break
+        return words
+
+
+def shares_between(bounds: Sequence[int], count: int) -> list[Share]:
+    """Return so many shares that begin at bounds, those for which there is none empty."""
+    return [*pairwise(bounds), (bounds[-1], None)] + [(bounds[-1], bounds[-1])] * (count - len(bounds))
+
 
 def _decoded(
     start: int,
@@ -155,8 +203,12 @@ class _Stream:
         self, place: int, table: Table, columns: Mapping[str, Kind], size: int, start: int, stop: int | None
     ) -> None:
         self.table = place
-        pieces = table.read(columns) if table.cuts is None else table.read(columns, start, stop)
-        self._pieces = rechunked(pieces, size)
+        self._pieces: Iterator[Pending[Piece]]
+        if table.cuts is None:  # what is before is cut into blocks, but not decoded
+            ends = None if stop is None else stop // size
+            self._pieces = islice(rechunked(table.read(columns), size), start // size, ends)
+        else:
+            self._pieces = rechunked(table.read(columns, start, stop), size)
         self.error: DataError | None = None
 
     def next(self) -> Pending[Piece] | None:

@@ -233,6 +233,11 @@ class PartsTable(Table):
         for part in self.parts:
             part.unchanged()
 
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        parts = zip(self._starts, self.parts, strict=False)
+        return [(start + row, label) for start, part in parts for row, label in part.places]
+
     def where(self, row: int) -> str:
         place = max((i for i, start in enumerate(self._starts) if start <= row), default=0)
         return self.parts[place].where(row - (self._starts[place] if self._starts else 0))

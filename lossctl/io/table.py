@@ -193,6 +193,11 @@ class Table(ABC):
         A table without cuts is read from its first row to its last.
         """
 
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        """The files by what they are called, and the row at which each begins, as far as they have been read."""
+        return [(0, self.label)]
+
     def where(self, row: int) -> str:
         """Say where a row (0-based) stands, as `FILE: row N`."""
         return f"{self.label}: row {row + 1}"

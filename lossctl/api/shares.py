@@ -1,0 +1,802 @@
+"""Shares: a run cut into shares of its rows, each of which leaves a state, and the states merged into the run's report.
+
+A state holds what the plan was made of, as far as it was read from the data, so that merging needs no data and makes
+the same plan by the same code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossctl.api.check import check
+from lossctl.api.compare import compare
+from lossctl.api.evaluate import evaluate, look_ahead
+from lossctl.api.job import raise_row_error, row_at, slot_of
+from lossctl.api.options import RuleTable, rule_keys, rule_table
+from lossctl.api.query import Opened, Query, as_list, paths_of
+from lossctl.core.block import Block, Breach, Defect, Pending, ready
+from lossctl.core.state import NEVER
+from lossctl.engine.plan import Plan
+from lossctl.engine.reduce import RunState
+from lossctl.engine.run import Progress, run
+from lossctl.engine.states import DAMAGED, packed, plain_state, state_of, unpacked
+from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
+from lossctl.files import explained, read_file
+from lossctl.io.atomic import check_writable, replacing
+from lossctl.io.blocks import BlockReader
+from lossctl.io.by_position import ByPosition
+from lossctl.io.machine import usable_cores
+from lossctl.io.select import key_columns, split_name
+from lossctl.io.table import FIRST, Column, Kind, Numbers, Piece, Shape, Table, Texts
+from lossctl.registry import with_tables
+from lossctl.results.document import environment
+from lossctl.results.report import Report
+from lossctl.version import __version__
+
+COMMANDS: Final[Mapping[str, Callable[..., Report]]] = {"eval": evaluate, "compare": compare, "check": check}
+HOOKS: Final = ("progress", "note", "watch", "engine", "threads", "max_memory")
+RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
+MOST_SHARES: Final = 100_000
+PARTS: Final = {  # of a state, besides its place
+    **dict.fromkeys(("lossctl", "numpy", "plan"), str),
+    **dict.fromkeys(("cpu", "inputs", "places", "rows", "shown", "words", "unpaired", "absent"), list),
+    **dict.fromkeys(("arguments", "state", "codebook"), dict),
+}
+PARTS_OF_FIRST: Final = {**dict.fromkeys(("tables", "names", "paths"), list), "block": dict}
+ANSWERS: Final = ("format", "is_text", "names", "doubt", "rows", "cuts")  # of a table about itself
+
+
+class Shared(LossctlError):
+    """A share is computed and written: there is nothing to finish."""
+
+    code = ExitCode.OK
+
+
+# tables that are asked, and tables that answer as they did ---------------------------------------------------
+
+
+class Witness(Table):
+    """A table that takes note of what is asked of it while a plan is made."""
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.label, self.skipped = table, table.label, table.skipped
+        self.listens = True
+        self.shapes: dict[str, Shape] = {}
+        self.words: dict[str, bool] = {}
+        self.readings: dict[tuple[str, str], tuple[list[Column], str | None]] = {}
+
+    @property
+    def format(self) -> str | None:
+        return self.table.format
+
+    @property
+    def is_text(self) -> bool:
+        return self.table.is_text
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.names
+
+    @property
+    def doubt(self) -> str:
+        return self.table.doubt
+
+    @property
+    def rows(self) -> int | None:
+        return self.table.rows
+
+    @property
+    def cuts(self) -> Sequence[int] | None:
+        return self.table.cuts
+
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        return self.table.places
+
+    def shape(self, name: str) -> Shape:
+        self.shapes[name] = self.table.shape(name)
+        return self.shapes[name]
+
+    def keeps_words(self, name: str) -> bool:
+        self.words[name] = self.table.keeps_words(name)
+        return self.words[name]
+
+    def row_width(self, columns: Collection[str]) -> int | None:
+        return self.table.row_width(columns)
+
+    def row(self, columns: Mapping[str, Kind], row: int) -> Piece | None:
+        return self.table.row(columns, row)
+
+    def where(self, row: int) -> str:
+        return self.table.where(row)
+
+    def watch(self, pattern: str) -> None:
+        self.table.watch(pattern)
+
+    def unchanged(self) -> None:
+        self.table.unchanged()
+
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        stream = self.table.read(columns, start, stop)
+        return self._noted(columns, stream) if self.listens else stream
+
+    def _noted(self, columns: Mapping[str, Kind], stream: Iterator[Pending[Piece]]) -> Iterator[Pending[Piece]]:
+        """Keep the first rows of what is read."""
+        pieces: list[Piece] = []
+        fault = None
+        try:
+            for pending in stream:
+                piece = pending.make()
+                fault = piece.stopped
+                pieces.append(piece)
+                yield ready(piece)
+        except DataError as error:
+            fault = error
+            raise
+        finally:
+            for name, kind in columns.items() if Kind.KEY not in columns.values() else ():  # of which no plan is made
+                values = [piece[name].cut(slice(0, FIRST)) for piece in pieces if name in piece.columns]
+                if len(values) >= len(self.readings.get((name, kind.value), ((), None))[0]):
+                    self.readings[name, kind.value] = values, None if fault is None else str(fault)
+
+    def plain(self) -> dict[str, Any]:
+        """Return all answers as plain values."""
+        return {
+            "label": self.label,
+            "skipped": list(self.skipped),
+            **{name: getattr(self, name) for name in ANSWERS if name != "cuts"},
+            "cuts": self.cuts is not None,
+            "shapes": {name: [*_values(shape)] for name, shape in self.shapes.items()},
+            "words": self.words,
+            "readings": [
+                [name, kind, [_plain_column(column) for column in columns], fault]
+                for (name, kind), (columns, fault) in self.readings.items()
+            ],
+        }
+
+
+def _values(record: Any) -> list[Any]:
+    return [getattr(record, field.name) for field in fields(record)]
+
+
+def _plain_column(column: Column) -> list[Any]:
+    if isinstance(column, Numbers):
+        return [column.values, column.null, column.integers]
+    assert isinstance(column, Texts)
+    present, codes = np.unique(column.codes, return_inverse=True)
+    codes = codes - int(len(present) > 0 and present[0] < 0)
+    return [codes, [column.words[code] for code in present.tolist() if code >= 0]]
+
+
+class Replay(Table):
+    """A table that answers as another did while a plan was made; what has not been asked then is not known."""
+
+    def __init__(
+        self, plain: Mapping[str, Any], places: Sequence[tuple[int, str]], rows_shown: Mapping[int, NDArray[Any]]
+    ) -> None:
+        self.label, self.skipped, self.rows_shown = plain["label"], plain["skipped"], rows_shown
+        self._plain, self._places = plain, [(int(start), str(label)) for start, label in places]
+        self._readings = {(name, kind): (pieces, fault) for name, kind, pieces, fault in plain["readings"]}
+
+    @property
+    def format(self) -> str | None:
+        return self._plain["format"]
+
+    @property
+    def is_text(self) -> bool:
+        return self._plain["is_text"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._plain["names"])
+
+    @property
+    def doubt(self) -> str:
+        return self._plain["doubt"]
+
+    @property
+    def rows(self) -> int | None:
+        return self._plain["rows"]
+
+    @property
+    def cuts(self) -> Sequence[int] | None:
+        return [0] if self._plain["cuts"] else None
+
+    def shape(self, name: str) -> Shape:
+        return Shape(*self._plain["shapes"][name])
+
+    def keeps_words(self, name: str) -> bool:
+        return self._plain["words"].get(name, False)
+
+    def where(self, row: int) -> str:
+        start, label = max((place for place in self._places if place[0] <= row), default=(0, self.label))
+        return f"{label}: row {row - start + 1}"
+
+    def row(self, columns: Mapping[str, Kind], row: int) -> Piece | None:
+        values = self.rows_shown.get(row)
+        if values is None:
+            return None
+        lines = [values] if len(columns) == 1 else np.split(values, len(columns))
+        return Piece({name: Numbers(line[:, np.newaxis]) for name, line in zip(columns, lines, strict=True)})
+
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        entries = {name: self._readings[name, kind.value] for name, kind in columns.items()}
+        for values in zip(*(pieces for pieces, _ in entries.values()), strict=True):
+            pairs = zip(columns.items(), values, strict=True)
+            yield ready(Piece({name: _column(kind, value) for (name, kind), value in pairs}))
+        for _, fault in entries.values():
+            if fault is not None:
+                raise DataError(fault)
+
+
+def _column(kind: Kind, plain: Sequence[Any]) -> Column:
+    if kind is Kind.NUMBER:
+        return Numbers(*plain)
+    codes, words = plain
+    return Texts(codes, tuple(words))
+
+
+class RecordedRows(ByPosition):
+    """How rows belong together, as the shares told it."""
+
+    def __init__(self, rows: ByPosition, states: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(rows.tables, rows.key)
+        self.advice = rows.advice
+        self._rows = {(table, address): row for state in states for table, address, row in state["rows"]}
+        self._words = {(table, address): words for state in states for table, address, words in state["words"]}
+        self._unpaired = Counter[int]()
+        self._absent = Counter[tuple[int, int]]()
+        for state in states:
+            self._unpaired.update(dict(state["unpaired"]))
+            self._absent.update({(table, other): count for table, other, count in state["absent"]})
+
+    def unpaired(self) -> Mapping[int, int]:
+        return self._unpaired
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        return self._absent
+
+    def row_of(self, table: int, address: int) -> int:
+        return self._rows.get((table, address), address)
+
+    def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
+        words = {address: self._words.get((table, address), {}) for address in addresses}
+        return {address: {name: row[name] for name in columns if name in row} for address, row in words.items()}
+
+
+# a share -----------------------------------------------------------------------------------------------------
+
+
+class Command(NamedTuple):
+    """What is run: `eval`, `compare` or `check`, and its arguments."""
+
+    name: str
+    data: list[str]
+    arguments: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, name: str, data: object, arguments: Mapping[str, Any]) -> Command:
+        """Return a command in plain form; raise UsageError for data that a share elsewhere would not find."""
+        files = paths_of(data)
+        targets = arguments.get("targets")
+        if files is None or not isinstance(targets, str | os.PathLike | None):
+            raise UsageError("shares are of files, given by their paths: data in memory is in one place alone")
+        if "-" in [split_name(file)[1] for file in files] or targets == "-":
+            raise UsageError("-: shares read their rows again, and standard input can be read once; give a file")
+        plain = {key: value for key, value in arguments.items() if key not in HOOKS}
+        if plain.get("losses"):
+            losses = plain["losses"]
+            if not isinstance(losses, Mapping):
+                plain["losses"] = with_tables([losses] if isinstance(losses, str) else map(str, losses))
+        plain["rules"] = [_plain_rule(rule) for rule in plain.get("rules", ())]
+        return cls(name, files, {key: value for key, value in plain.items() if value not in (None, (), [])})
+
+    def run(self, **more: Any) -> Report:
+        """Run it."""
+        rules = [rule_table(origin, table) for origin, table in self.arguments.get("rules", ())]
+        arguments = {**self.arguments, **({"rules": rules} if rules else {}), **more}
+        return COMMANDS[self.name](self.data, **arguments)
+
+
+def _plain_rule(rule: RuleTable) -> list[Any]:
+    """Return a rule as the table of a file has it, with where it stands."""
+    keys = {option.name: key for key, option in rule_keys().items()}
+    values = {keys[name]: value for name, value in rule._asdict().items() if name in keys and value not in (None, ())}
+    return [rule.origin, {key: _plain_tolerance(value) for key, value in values.items()}]
+
+
+def _plain_tolerance(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain_tolerance(entry) for name, entry in value.items()}
+    if not hasattr(value, "percent"):
+        return list(value) if isinstance(value, tuple) else value
+    parts = [f"{value.percent!r}%"] if value.percent is not None else []
+    parts += [] if value.absolute is None else [value.absolute]
+    return parts[0] if len(parts) == 1 else parts
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """Read `I/N`: share I, from 1, of N."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    place, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= place <= count <= MOST_SHARES:
+        raise UsageError(f"--shard {printable(text)}: share I of N is needed, from 1 on, as 3/40")
+    return place, count
+
+
+class Share:
+    """Computes one share. faults: whether a row that is wrong is part of the state, rather than an error at once."""
+
+    def __init__(self, command: Command, place: int, count: int, *, threads: int | None = None) -> None:
+        self.command, self.place, self.count, self.threads = command, place, count, threads
+        self.tables: list[Witness] = []
+        self.opened_inputs: Opened | None = None
+        self.block: Block | None = None
+        self.header: dict[str, Any] = {}
+
+    def opened(self, query: Query) -> Opened:
+        """Open the inputs, which are asked for their answers too."""
+        if query.options["bad_rows"] == "drop":
+            raise UsageError(
+                "--bad-rows drop: a share does not know which rows before its own are left out; leave them out first, "
+                "or run without shares"
+            )
+        if self.opened_inputs is None:
+            opened = query.opened_here()
+            self.tables = [Witness(table) for table in opened.tables]
+            self.opened_inputs = Opened([*self.tables], opened.names, opened.paths)
+        return self.opened_inputs
+
+    def refusal(self, rows_out: str | None, sets: bool) -> str:
+        """Say why a query cannot be cut into shares."""
+        if rows_out is not None:
+            return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
+        if sets:
+            return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
+        return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
+
+    def baseline(self, path: str) -> bool:
+        """Leave it to the file."""
+        return False
+
+    def first(self, reader: BlockReader) -> Block | None:
+        """Read the first block, which all shares make their plan of."""
+        check_can_be_cut(reader)
+        self.block = look_ahead(reader.feeds(1))
+        for table in self.tables:
+            table.listens = False
+        return self.block
+
+    def state(
+        self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
+    ) -> RunState:
+        """Reduce the rows of the share; the state ends the command."""
+        threads = self.threads or usable_cores()
+        feeds = reader.feeds(1 if plan.in_order else threads, reader.shares(self.count)[self.place - 1])
+        watch = query.options["watch"]
+        state = run(feeds, plan, origins=origins, threads=threads, progress=progress, watch=watch)
+        self.finish(query, reader, plan, origins, state)
+        raise Shared
+
+    def finish(self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], state: RunState) -> None:
+        """Make the header and the values of the state."""
+        for table in reader.tables:
+            table.unchanged()
+        assert self.block is not None
+        digest = plan_digest(plan, reader, origins, self.block, self.count)
+        self.header = {
+            **versions(),
+            "command": self.command.name,
+            "shard": [self.place, self.count],
+            "plan": digest,
+            "data": reader.digest(state.read, state.digest),
+            "inputs": self.command.data,
+            "arguments": self.command.arguments,
+            "state": plain_state(state, plan),
+            **recorded(reader, plan, state, query),
+            "places": [table.places for table in reader.tables],
+        }
+        if self.place == 1:
+            assert self.opened_inputs is not None
+            self.header |= {
+                "tables": [table.plain() for table in self.tables],
+                "names": self.opened_inputs.names,
+                "paths": self.opened_inputs.paths,
+                "block": _plain_block(self.block),
+            }
+
+
+class FileShare(Share):
+    """A share whose state goes to a file; a row that is wrong is an error at once."""
+
+    def __init__(self, command: Command, shard: str, path: str, *, threads: int | None = None) -> None:
+        super().__init__(command, *read_shard(shard), threads=threads)
+        self.path = path
+
+    def opened(self, query: Query) -> Opened:
+        """Open the inputs; see that the state goes over none."""
+        opened = super().opened(query)
+        check_writable(self.path, opened.paths)
+        return opened
+
+    def finish(self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], state: RunState) -> None:
+        """Write the state, whole or not at all."""
+        raise_row_error(state, reader, plan, query.options["missing"])
+        super().finish(query, reader, plan, origins, state)
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            file.write(packed(self.header))
+
+
+def check_can_be_cut(reader: BlockReader) -> None:
+    """Raise UsageError where what a row counts for depends on rows of other shares."""
+    quantiles = [slot for slots in reader.selection.by.values() for slot in slots if slot.bins and slot.bins.quantiles]
+    if quantiles:
+        column = printable(quantiles[0].columns[0])
+        raise UsageError(
+            f"--by {column}:quantiles: is cut at values of all rows, of which a share has some; give the edges: "
+            f"--by {column}:edges=A/B/C"
+        )
+
+
+def versions() -> dict[str, Any]:
+    """Return what states must share to be merged to the same bits."""
+    numerical = environment()
+    return {"lossctl": __version__, "numpy": numerical["numpy"], "cpu": numerical["cpu"]}
+
+
+def plan_digest(plan: Plan, reader: BlockReader, origins: Sequence[float], first: Block, count: int) -> str:
+    """Return a digest of what is computed, on which data, and of how it is cut."""
+    questions = [
+        (q.label, q.loss.full_spec, q.form.name, q.output, q.component, q.loss.statistic.name) for q in plan.questions
+    ]
+    design = None if plan.design is None else asdict(plan.design) | {"level": None, "effect": None, "margin": None}
+    selection = reader.selection
+    words = [
+        count,
+        questions,
+        [*plan.order],
+        sorted(plan.activations.items()),
+        plan.weighted,
+        plan.pairs,
+        plan.cubed,
+        len(plan.quantities),
+        plan.slicings,
+        sorted(plan.clusterings.items()),
+        plan.times,
+        plan.worst,
+        plan.watched,
+        sorted(design.items()) if design else None,
+        [value.hex() for value in (*origins, *map(float, plan.trend))],
+        selection.target,
+        sorted(selection.slots.items()),
+        selection.weight,
+        plan.classes,
+        [(table.label, table.rows, table.names) for table in reader.tables],
+        _first_digest(first),
+    ]
+    return blake2b(repr(words).encode(), digest_size=16).hexdigest()
+
+
+def _first_digest(first: Block) -> str:
+    """Return a digest of the values of the block that plans are made of."""
+    digest = blake2b(digest_size=16)
+    for roles in first.models.values():
+        for values in roles.values():
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> dict[str, Any]:
+    """Return the words of codes, and what is said of single rows, which merging cannot read again."""
+    worst = {address for rows in state.worst.values() for address in rows.addresses.tolist()}
+    odd = {odd.row for odd in state.moments.odd}
+    odd |= {row for groups in state.grouped.values() for record in groups.odd.values() for row in record[-1].tolist()}
+    sides = {row for breach in state.breaches.values() for row in (breach.first_side, breach.second_side)}
+    places = sorted((worst | odd | sides) - {NEVER})
+    tables = range(len(reader.tables))
+    shown = [
+        [slot.table, row, row_at(reader.tables[slot.table], slot, row)]
+        for check, breach in state.breaches.items()
+        if (reader.rule.kind if check.role == "target" else reader.rule.kind_of(check.model, check.role)) is Kind.NUMBER
+        for slot in [slot_of(reader, plan, check)]
+        for row in {
+            reader.row_of(slot.table, side) for side in (breach.first_side, breach.second_side) if side != NEVER
+        }
+    ]
+    rows = {(table, address): reader.row_of(table, address) for table in tables for address in places}
+    return {
+        "codebook": reader.codebook(),
+        "rows": [[*place, row] for place, row in rows.items() if row != place[1]],
+        "shown": shown,
+        "words": [
+            [table, address, words]
+            for table in tables
+            for address, words in reader.words_at(table, _word_columns(reader, table, query), worst).items()
+        ],
+        "unpaired": [[*entry] for entry in reader.unpaired().items()],
+        "absent": [[*couple, count] for couple, count in reader.absent_keys().items()],
+    }
+
+
+def _word_columns(reader: BlockReader, table: int, query: Query) -> list[str]:
+    """Return the columns of a table of which the words are told of single rows: of keys, and of slices."""
+    slots = [slot for slots in reader.selection.by.values() for slot in slots]
+    columns = [*key_columns(reader.tables, as_list(query.options["id"]))]
+    return [*dict.fromkeys([*columns, *(slot.columns[0] for slot in slots if slot.table == table)])]
+
+
+def _plain_block(block: Block) -> dict[str, Any]:
+    """Return what a plan is made of."""
+    return {
+        "start": block.start,
+        "read": block.read,
+        "addresses": block.addresses,
+        "weight": block.weight,
+        "models": {model: dict(roles) for model, roles in block.models.items()},
+        "faults": [[*defect, *_values(breach)] for defect, breach in block.faults.items()],
+    }
+
+
+def _block(plain: Mapping[str, Any]) -> Block:
+    faults = {Defect(*entry[:3]): Breach(*entry[3:]) for entry in plain["faults"]}
+    names = ("start", "read", "addresses", "weight", "models")
+    return Block(**{name: plain[name] for name in names}, faults=faults)
+
+
+# shares merged -----------------------------------------------------------------------------------------------
+
+
+class State(NamedTuple):
+    """The state of a share as a file has it."""
+
+    label: str
+    header: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: str) -> State:
+        """Read a file; raise DataError for one that is no whole state of this lossctl."""
+        label = printable(path)
+        try:
+            return cls.of(label, read_file(path))
+        except OSError as error:
+            raise DataError(f"{label}: {explained(error)}") from None
+
+    @classmethod
+    def of(cls, label: str, content: bytes) -> State:
+        """Read the bytes of a file."""
+        try:
+            header = unpacked(content)
+            place, count = header["shard"]
+            kinds = {**PARTS, **(PARTS_OF_FIRST if place == 1 else {})}
+            if header["command"] not in COMMANDS or not 1 <= place <= count <= MOST_SHARES:
+                raise ValueError
+            if any(not isinstance(header[name], kind) for name, kind in kinds.items()):
+                raise TypeError
+        except DataError as error:
+            raise DataError(f"{label}: {error}") from None
+        except (TypeError, ValueError, KeyError):
+            raise DataError(f"{label}: {DAMAGED}") from None
+        return cls(label, header)
+
+    @property
+    def place(self) -> int:
+        """Which share it is, from 1."""
+        return self.header["shard"][0]
+
+    @property
+    def shares(self) -> int:
+        """How many shares there are."""
+        return self.header["shard"][1]
+
+
+def merge(
+    states: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    note: Callable[[str], None] | None = None,
+    **rules: Any,
+) -> Report:
+    """Merge the states of all shares of a run into its report, to the bits of one run.
+
+    Parameters
+    ----------
+    states
+        The files that `--state-out` wrote, of every share, in any order.
+    note
+        A function that takes a line about what was chosen unasked.
+    **rules
+        For shares of a check: its rules, as `check` takes them, in place of those of the shares.
+
+    Returns
+    -------
+    Report
+        As the command would have returned it.
+
+    Raises
+    ------
+    DataError
+        A state is damaged, missing, there twice, or of another run or version.
+    """
+    paths = [states] if isinstance(states, str | os.PathLike) else states
+    return merged([State.read(os.fspath(path)) for path in paths], note, rules)
+
+
+def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: Mapping[str, Any]) -> Report:
+    """Merge states; see `merge`."""
+    if not states:
+        raise UsageError("there is no state to merge: give the files that --state-out wrote")
+    states = sorted(states, key=lambda state: state.place)
+    warnings = check_states(states)
+    header = states[0].header
+    if rules and header["command"] != "check":
+        raise UsageError(
+            f"{', '.join(rules)}: rules are for shares of `lossctl check`, and these are of `{header['command']}`"
+        )
+    try:
+        kept = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
+        command = Command(header["command"], header["inputs"], {**kept, **rules})
+        engine = Merge(states)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise DataError(f"{states[0].label}: {DAMAGED}") from None
+    report = command.run(engine=engine, note=note)
+    return replace(report, warnings=(*report.warnings, *warnings))
+
+
+def check_states(states: Sequence[State]) -> list[str]:
+    """Raise DataError unless states, in their order, are all shares of one run; return what to beware of."""
+    here = versions()
+    for state in states:
+        for name in ("lossctl", "numpy"):
+            version = state.header.get(name)
+            if version != here[name]:
+                raise DataError(
+                    f"{state.label}: was computed with {name} {printable(str(version))}, and here is {here[name]}: the "
+                    "last bits may differ; compute and merge all shares with the same versions"
+                )
+    first = states[0]
+    for state in states[1:]:
+        if state.header["plan"] != first.header["plan"]:
+            raise DataError(
+                f"{state.label}: is of another run than {first.label}: {_differing(first.header, state.header)}; merge "
+                "shares of one command on the same data"
+            )
+    places = Counter(state.place for state in states)
+    if twice := [place for place, times in places.items() if times > 1]:
+        labels = listed([state.label for state in states if state.place == twice[0]])
+        raise DataError(f"share {twice[0]}/{first.shares} is there {places[twice[0]]} times: {labels}; leave one out")
+    if gaps := [place for place in range(1, first.shares + 1) if place not in places]:
+        missing = listed([f"{place}/{first.shares}" for place in gaps], 6)
+        raise DataError(
+            f"share{'s' * (len(gaps) > 1)} {missing} of {first.shares} missing: run the same command with "
+            f"--shard {gaps[0]}/{first.shares} --state-out FILE, and merge that, too"
+        )
+    if len({tuple(state.header["cpu"]) for state in states}) > 1:
+        return ["shares were computed on processors of different kinds: the last bits may differ from those of one run"]
+    return []
+
+
+def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Say in what two runs differ."""
+    if first["shard"][1] != second["shard"][1]:
+        return f"cut into {second['shard'][1]} shares, not {first['shard'][1]}"
+    if first["command"] != second["command"]:
+        return f"`lossctl {second['command']}`, not `lossctl {first['command']}`"
+    arguments = [{**state["arguments"], "FILE": state["inputs"]} for state in (first, second)]
+    names = sorted({*arguments[0], *arguments[1]})
+    other = [name for name in names if arguments[0].get(name) != arguments[1].get(name)]
+    return f"other values of {listed(other)}" if other else "the data are others"
+
+
+class Merge:
+    """Answers a command by the states of its shares, in their order."""
+
+    def __init__(self, states: Sequence[State]) -> None:
+        self.states, header = states, states[0].header
+        places = [max(entries, key=len) for entries in zip(*(state.header["places"] for state in states), strict=True)]
+        shown = [entry for state in states for entry in state.header["shown"]]
+        tables = [
+            Replay(plain, entries, {row: values for table, row, values in shown if table == place})
+            for place, (plain, entries) in enumerate(zip(header["tables"], places, strict=True))
+        ]
+        self.inputs = Opened([*tables], header["names"], header["paths"])
+        self.block = _block(header["block"])
+
+    def opened(self, query: Query) -> Opened:
+        """Return tables that answer as the inputs did."""
+        return self.inputs
+
+    def refusal(self, rows_out: str | None, sets: bool) -> str:
+        """Say what shares cannot be of."""
+        return "shares are of no such command"
+
+    def baseline(self, path: str) -> bool:
+        """Whether a path was an input."""
+        return path in self.inputs.paths
+
+    def first(self, reader: BlockReader) -> Block | None:
+        """Return the block of which the shares made their plan."""
+        reader.relocate(RecordedRows(reader.rows, [state.header for state in self.states]))
+        return self.block
+
+    def state(
+        self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
+    ) -> RunState:
+        """Merge the states."""
+        if plan_digest(plan, reader, origins, self.block, self.states[0].shares) != self.states[0].header["plan"]:
+            raise UsageError(
+                "what the rules ask for is not what the shares computed: give them to the shares, too, as "
+                "`lossctl check ... --shard I/N`"
+            )
+        merged = RunState.empty(plan)
+        for state in self.states:
+            try:
+                codes = reader.translated(state.header["codebook"])
+            except (TypeError, ValueError, KeyError, IndexError):
+                raise DataError(f"{state.label}: {DAMAGED}") from None
+            try:
+                later = state_of(state.header["state"], plan, codes)
+            except DataError as error:
+                raise DataError(f"{state.label}: {error}") from None
+            progress(later.read)
+            merged = merged.merge(later)
+        if complaint := reader.third_label():
+            raise DataError(complaint)
+        return merged
+
+
+def share(
+    command: str,
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    shard: str,
+    state_out: str | os.PathLike[str],
+    **options: Any,
+) -> None:
+    """Compute one share of a run, and write its state for `merge`.
+
+    Parameters
+    ----------
+    command
+        `eval`, `compare` or `check`: whose report `merge` makes.
+    data
+        Files, which every share reads from the same paths.
+    shard
+        `I/N`, share I (from 1) of N.
+    state_out
+        The file of the state.
+    **options
+        As `evaluate`, `compare` or `check` take them.
+
+    Raises
+    ------
+    UsageError
+        The question is wrong, or cannot be cut into shares.
+    DataError
+        A row of the share is wrong.
+
+    Examples
+    --------
+    >>> import lossctl, numpy, tempfile, os
+    >>> folder = tempfile.mkdtemp()
+    >>> numpy.savez(folder + "/data.npz", y=[1.0, 2.0, 3.0], p=[1.5, 2.0, 2.5])
+    >>> states = [f"{folder}/{place}.state" for place in (1, 2)]
+    >>> for place, state in enumerate(states, 1):
+    ...     lossctl.share("eval", folder + "/data.npz", shard=f"{place}/2", state_out=state, target="y", pred="p")
+    >>> round(lossctl.merge(states).cells[0].value, 6)
+    0.166667
+    """
+    if command not in COMMANDS:
+        raise UsageError(f"command {printable(str(command))}: {listed(list(COMMANDS))} can be cut into shares")
+    work = Command.of(command, data, options)
+    hooks = {name: options[name] for name in HOOKS if name in options}
+    with suppress(Shared):
+        work.run(**hooks, engine=FileShare(work, shard, os.fspath(state_out), threads=options.get("threads")))

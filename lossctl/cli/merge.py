@@ -1,0 +1,44 @@
+"""`lossctl merge`: the states of all shares of a run into what the run would have written."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from lossctl.api.options import CheckOptions, Display, SliceTables, States, Verdict, options_of
+from lossctl.cli.config import Level, Settings
+from lossctl.cli.console import Outputs, at_work
+from lossctl.cli.options import command
+
+FORMATS: Final = ("table", "long", "json", "jsonl", "csv", "md", "junit", "github", "value")
+HELP = """Merge the states of all shares of a run into what one run would have written, to the last bit.
+
+\b
+Examples:
+  lossctl eval sample_data/diabetes.csv -t progression -p linear --shard 1/2 --state-out 1.state
+  lossctl eval sample_data/diabetes.csv -t progression -p linear --shard 2/2 --state-out 2.state
+  lossctl merge 1.state 2.state -f json
+
+The shares of `lossctl eval`, `compare` or `check` are computed wherever there is a scheduler, in any order, and again
+where one failed; states need no data beside them and are merged in any order. Formats and exit codes are those of
+the command. For shares of a check, rules given here take the place of those of the shares.
+
+Exit codes: those of the command; 3 also for a state that is damaged, missing, there twice, of another run, or of
+another version.
+"""
+TAKES_RULES: Final = Verdict.__annotations__["exit_zero"].__metadata__[0].called("exit_zero", "Run")
+
+
+@command(HELP, FORMATS, States, Display, SliceTables, CheckOptions, TAKES_RULES, configured=False)
+def merge_files(settings: Settings) -> None:
+    """Merge, and write what came of it."""
+    from lossctl.api.shares import State, merged
+
+    names = [option.name for option in options_of(CheckOptions)]
+    rules = {name: settings[name] for name in names if settings.values[name].level is Level.COMMAND_LINE}
+    states = [State.read(path) for path in settings["states"]]
+    home = import_module(f"lossctl.cli.{states[0].header['command'] if states else 'eval'}")
+    outputs = Outputs.prepare(settings, home.FORMATS)
+    with at_work(settings.of(Display)) as work:
+        report = merged(states, work.hooks["note"], rules)
+    home.show(settings, outputs, report, work.watch)

@@ -1,0 +1,307 @@
+"""Shares of a run, computed anywhere and merged in any order, are the run to the byte, or an error says what to do."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lossctl
+from lossctl import DataError
+from lossctl.api.shares import COMMANDS, Command
+from lossctl.engine.states import SEAL, packed, unpacked
+from lossctl.results.report import Report
+from tests.conftest import Lossctl
+
+ROWS = 140_003  # two blocks of 65,536 rows and a ragged one
+SAMPLE = "sample_data/diabetes.csv"
+
+
+def bare(report: Report) -> str:
+    """Return the JSON of a report but for when it was made."""
+    return re.sub(r'"(created|seal)": "[^"]*"', "", report.to_json())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    rng = np.random.default_rng(5)
+    y = rng.normal(10.0, 3.0, ROWS)
+    late = np.where(np.arange(ROWS) < 100_000, "old", "new")  # a slice that the first share does not know
+    frame = pd.DataFrame(
+        {
+            "id": rng.permutation(ROWS),
+            "y": y,
+            "a": y + rng.normal(0.0, 1.0, ROWS),
+            "b": y + rng.standard_t(3, ROWS),
+            "c": y * 1.01,
+            "w": rng.integers(0, 4, ROWS).astype(float),
+            "group": rng.choice(["x", "y", "z"], ROWS),
+            "late": late,
+            "user": rng.integers(0, 500, ROWS),
+            "t": np.arange(ROWS),
+            "label": np.where(rng.random(ROWS) < 0.3, "yes", "no"),
+            "p": rng.random(ROWS),
+        }
+    )
+    frame.to_parquet(folder / "data.parquet", index=False, row_group_size=65_536)
+    (folder / "parts").mkdir()
+    for place, (start, stop) in enumerate([(0, 50_001), (50_001, 131_072), (131_072, ROWS)]):
+        frame[start:stop].to_parquet(folder / "parts" / f"part-{place}.parquet", index=False, row_group_size=30_000)
+    frame[["y", "a", "group"]].to_csv(folder / "data.csv", index=False)
+    frame[["y", "a", "group"]][::-1].to_json(folder / "data.jsonl", orient="records", lines=True)
+    frame.sample(frac=1, random_state=1)[["id", "a"]].rename(columns={"a": "pred"}).to_parquet(folder / "m1.parquet")
+    frame.sample(frac=1, random_state=2)[["id", "b"]].rename(columns={"b": "pred"}).to_parquet(folder / "m2.parquet")
+    frame[["id", "y", "group", "w"]].to_parquet(folder / "truth.parquet")
+    return folder
+
+
+def shares(folder: Path, command: str, data: Any, count: int, **options: Any) -> list[str]:
+    """Compute all shares; return their states."""
+    states = [str(folder / f"{place}.state") for place in range(1, count + 1)]
+    for place, state in enumerate(states, 1):
+        lossctl.share(command, data, shard=f"{place}/{count}", state_out=state, **options)
+    return states
+
+
+CASES: list[tuple[str, Any, int, dict[str, Any]]] = [
+    ("eval", "data.parquet", 3, {"pred": ["a", "b"], "by": ["group", "late"], "weight": "w"}),  # r2 is about an origin
+    ("eval", "parts", 2, {"pred": ["a", "b"], "by": "group,late", "losses": ["mae", "rmse"]}),
+    ("eval", "data.csv", 3, {"pred": "a", "by": "group"}),
+    ("eval", "data.jsonl", 2, {"pred": "a", "by": "group"}),
+    ("eval", "data.parquet", 2, {"pred": "a", "by": "group", "losses": ["medae", "max_error", "quantile:q=0.9"]}),
+    ("eval", "data.parquet", 3, {"pred": "a", "by": "user:width=100", "losses": "mse", "worst": 3, "id": "id"}),
+    ("eval", "data.parquet", 2, {"pred": "a", "losses": "mse", "decompose": True}),
+    ("eval", "data.parquet", 3, {"target": "label", "positive_label": "yes", "pred": "p", "losses": ["bce", "auc"]}),
+    ("compare", "data.parquet", 7, {"pred": ["a", "b", "c"], "by": "late", "weight": "w", "all_pairs": True}),
+    ("compare", "data.parquet", 3, {"pred": ["a", "b"], "losses": "mae", "cluster": "user", "worst": 2}),
+    ("compare", "data.parquet", 2, {"pred": ["a", "b"], "losses": "mae", "time": "t"}),
+    (
+        "compare",
+        "data.parquet",
+        2,
+        {"pred": ["a", "b"], "losses": "mae", "ci_method": "bootstrap", "resamples": 100, "by": "late"},
+    ),
+    ("check", "data.parquet", 3, {"pred": ["a", "b"], "max": "mae=0.9", "max_slice": "mse=1.1", "by": "late"}),
+    (
+        "check",
+        "data.parquet",
+        2,
+        {"pred": ["a", "b"], "baseline": "b", "max_regression": "mae=1%", "decide": "noninferior"},
+    ),
+    (
+        "compare",
+        ["m1.parquet", "m2.parquet"],
+        3,
+        {"targets": "truth.parquet", "id": "id", "pred": "pred", "by": "group", "weight": "w", "worst": 2},
+    ),
+    (
+        "check",
+        "m1.parquet",
+        2,
+        {"targets": "truth.parquet", "id": "id", "pred": "pred", "baseline": "m2.parquet", "max_regression": "mae=1%"},
+    ),
+]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("command", "data", "count", "options"), CASES)
+def test_shares_in_any_order_are_one_run(
+    folder: Path, command: str, data: Any, count: int, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    options = {"target": "y", **options}
+    states = shares(folder, command, data, count, **options)
+    once = bare(COMMANDS[command](data, **options))
+    orders = [states[::-1], states[1:] + states[:1], *permutations(states[:2])]
+    assert {bare(lossctl.merge([*order, *states[2:]] if len(order) == 2 else order)) for order in orders} == {once}
+
+
+def test_merging_needs_no_data(lossctl: Lossctl, tmp_path: Path) -> None:
+    copy = tmp_path / "data.csv"
+    copy.write_bytes(Path(SAMPLE).read_bytes())
+    flags = (copy, "-t", "progression", "-p", "linear", "-p", "forest", "--by", "age_band", "-q")
+    once = lossctl("eval", *flags, "-f", "csv")
+    for place in (1, 2):
+        assert lossctl("eval", *flags, "--shard", f"{place}/2", "--state-out", tmp_path / f"{place}.state").code == 0
+    copy.unlink()
+    merged = lossctl("merge", tmp_path / "2.state", tmp_path / "1.state", "-f", "csv", "-q")
+    assert (merged.code, merged.out) == (0, once.out)
+
+
+@pytest.fixture
+def state(lossctl: Lossctl, tmp_path: Path) -> Path:
+    """The state of the only share of a check."""
+    path = tmp_path / "1.state"
+    flags = ("-t", "progression", "-p", "linear", "--max", "rmse=50", "--shard", "1/1", "--state-out", path, "-q")
+    assert lossctl("check", SAMPLE, *flags).code == 0
+    return path
+
+
+def test_a_check_is_judged_when_its_shares_are_merged(lossctl: Lossctl, state: Path) -> None:
+    assert lossctl("merge", state, "-q").code == 1
+    assert lossctl("merge", state, "-q", "--exit-zero").code == 0
+    assert lossctl("merge", state, "-q", "--max", "rmse=60").code == 0  # another rule on the same loss
+    other = lossctl("merge", state, "-q", "--max", "mae=60")
+    assert (other.code, "give them to the shares" in other.err) == (2, True)
+
+
+def test_states_that_do_not_belong_together_are_refused(lossctl: Lossctl, tmp_path: Path) -> None:
+    def share(place: str, *more: str) -> Path:
+        path = tmp_path / f"{place.replace('/', 'of')}{'-'.join(more)}.state"
+        flags = ("-t", "progression", "-p", "linear", "-q", "--shard", place, "--state-out", path, *more)
+        assert lossctl("eval", SAMPLE, *flags).code == 0
+        return path
+
+    first, second, third = (share(f"{place}/3") for place in (1, 2, 3))
+    for states, words in (
+        ((first, third), "share 2/3 of 3 missing: run the same command with --shard 2/3"),
+        ((first, second, third, second), "share 2/3 is there 2 times"),
+        ((first, share("2/2")), "cut into 2 shares, not 3"),
+        ((first, second, share("3/3", "-l", "mae")), "other values of losses"),
+        ((), "no state"),
+    ):
+        refusal = lossctl("merge", *states)
+        assert refusal.code in (2, 3)
+        assert words in refusal.err
+        assert refusal.out == ""
+
+
+def test_states_of_other_versions_are_refused(lossctl: Lossctl, state: Path) -> None:
+    header = unpacked(state.read_bytes())
+    for name in ("lossctl", "numpy"):
+        state.write_bytes(packed({**header, name: "0.0.1"}))
+        refusal = lossctl("merge", state)
+        assert refusal.code == 3
+        assert f"computed with {name} 0.0.1" in refusal.err
+
+
+def test_other_processors_are_told_of(lossctl: Lossctl, tmp_path: Path) -> None:
+    states = shares(tmp_path, "eval", SAMPLE, 2, target="progression", pred="linear", losses="mae")
+    second = Path(states[1])
+    second.write_bytes(packed({**unpacked(second.read_bytes()), "cpu": ["OTHER"]}))
+    merged = lossctl("merge", *states)
+    assert merged.code == 0
+    assert "processors of different kinds: the last bits may differ" in merged.err
+
+
+def test_damaged_states_are_refused_whatever_the_damage(lossctl: Lossctl, state: Path) -> None:
+    content = state.read_bytes()
+    rng = np.random.default_rng(3)
+    damaged = [content[:size] for size in rng.integers(0, len(content), 30).tolist()]
+    places = rng.integers(0, len(content), 30).tolist()
+    damaged += [content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :] for place in places]
+    for text in (*damaged, b"", b"lossctl state 2\n" + content[16:], content + b"x", b"\x80\x04pickle"):
+        with pytest.raises(DataError, match=r"is no state|of another format|cut off or damaged"):
+            unpacked(text)
+    state.write_bytes(content[:-1])
+    refusal = lossctl("merge", state)
+    assert refusal.code == 3
+    assert "cut off or damaged" in refusal.err
+
+
+def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state: Path) -> None:
+    """With a checksum that fits: sizes are held to the file, and values to the plan."""
+    header = unpacked(state.read_bytes())
+
+    def forged(text: bytes) -> bytes:
+        body = b"lossctl state 1\n" + len(text).to_bytes(8, "little") + text
+        return body + blake2b(body, digest_size=SEAL).digest()
+
+    claims = (
+        b'{"arrays":[["f8",[1000000000000]]],"state":{}}',
+        b'{"arrays":[["f8",[-1]]],"state":{}}',
+        b'{"arrays":[["O8",[1]]],"state":{}}',
+        b'{"arrays":[],"state":{"$array":7}}',
+        b"[" * 100_000,
+        b'{"arrays":[],"state":{"shard":[1,1]}}',
+        b"\xff",
+    )
+    states = [forged(text) for text in claims]
+    values = header["state"]
+    changes: tuple[dict[str, Any], ...] = (
+        {"sums": values["sums"][1:]},
+        {"sums": ["x" for _ in values["sums"]]},
+        {"counts": [1]},
+        {"breaches": [[99, 1, 2, 3, 4]]},
+        {"grouped": {"group": []}},
+        {"wholes": [[1, 2]]},
+    )
+    states += [packed({**header, "state": {**values, **change}}) for change in changes]
+    for name in ("tables", "block", "arguments", "codebook", "inputs", "places", "plan", "cpu"):
+        states.append(packed({key: value for key, value in header.items() if key != name}))
+        states.append(packed({**header, name: 7}))
+    for content in states:
+        state.write_bytes(content)
+        refusal = lossctl("merge", state)
+        assert refusal.code in (2, 3), refusal.err
+        assert refusal.out == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--shard", "1/2"), "add --state-out FILE"),
+        (("--state-out", "x.state"), "add --shard I/N"),
+        (("--shard", "3/2", "--state-out", "x.state"), "from 1 on, as 3/40"),
+        (("--shard", "0/2", "--state-out", "x.state"), "from 1 on, as 3/40"),
+        (("--shard", "x", "--state-out", "x.state"), "from 1 on, as 3/40"),
+        (("--shard", "1/2", "--state-out", SAMPLE), "is an input too"),
+        (("--shard", "1/2", "--state-out", "nowhere/x.state"), "there is no folder"),
+        (("--shard", "1/2", "--state-out", "x.state", "-o", "x.json"), "lossctl merge"),
+        (("--shard", "1/2", "--state-out", "x.state", "--rows-out", "x.csv"), "rows are written by one run"),
+        (("--shard", "1/2", "--state-out", "x.state", "--by", "forest:quantiles=4"), "give the edges"),
+        (("--shard", "1/2", "--state-out", "x.state", "--bad-rows", "drop"), "which rows before its own are left out"),
+        (("--shard", "1/2", "--state-out", "x.state", "-l", "ndcg"), "a set may stand on both sides of a cut"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused_before_any_work(
+    lossctl: Lossctl, flags: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    flags = tuple(str(tmp_path / flag) if flag.startswith(("x.", "nowhere")) else flag for flag in flags)
+    refusal = lossctl("eval", SAMPLE, "-t", "progression", "-p", "linear", *flags)
+    assert refusal.code in (2, 3)
+    assert words in refusal.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_in_memory_cannot_be_cut() -> None:
+    with pytest.raises(lossctl.UsageError, match="data in memory is in one place"):
+        Command.of("eval", {"y": [1.0], "p": [1.0]}, {})
+    with pytest.raises(lossctl.UsageError, match="standard input can be read once"):
+        Command.of("eval", "-", {})
+
+
+def test_a_share_names_the_row_of_the_file(lossctl: Lossctl, tmp_path: Path) -> None:
+    y = np.ones(140_000)
+    y[100_000] = np.nan
+    np.savez(tmp_path / "data.npz", y=y, p=np.ones(140_000))
+    flags = (tmp_path / "data.npz", "-t", "y", "-p", "p", "-l", "mae")
+    once = lossctl("eval", *flags)
+    assert "row 100001" in once.err
+    share = lossctl("eval", *flags, "--shard", "2/2", "--state-out", tmp_path / "2.state")
+    assert (share.code, share.err) == (3, once.err)
+    assert not (tmp_path / "2.state").exists()
+    assert lossctl("eval", *flags, "--shard", "1/2", "--state-out", tmp_path / "1.state").code == 0
+
+
+def test_what_is_wrong_with_all_shares_together_is_found_when_they_are_merged(lossctl: Lossctl, tmp_path: Path) -> None:
+    y = np.where(np.arange(140_000) < 100_000, 1.0, 0.0)
+    y[120_000] = -1.0
+    np.savez(tmp_path / "data.npz", y=y, p=np.full(140_000, 0.5), w=np.where(np.arange(140_000) < 70_000, 0.0, 1.0))
+    flags = (tmp_path / "data.npz", "-t", "y", "-p", "p", "-l", "bce")
+    once = lossctl("eval", *flags)
+    for place in (1, 2, 3):
+        share = lossctl("eval", *flags, "--shard", f"{place}/3", "--state-out", tmp_path / f"{place}.state")
+        if share.code:
+            assert share.err == once.err
+            break
+    else:
+        merged = lossctl("merge", *(tmp_path / f"{place}.state" for place in (1, 2, 3)))
+        assert (merged.code, merged.err) == (once.code, once.err)
