@@ -317,17 +317,16 @@ def _one_pass(
             from lossctl.io.rowsout import RowsWriter
 
             temporary = stack.enter_context(replacing(rows_out))
-            writer = RowsWriter(rows_out, temporary, _row_names(plan, selection, query.tell, rows_out), rows.rows_at)
-        sink, watch = None if writer is None else writer.write, options["watch"]
+            names = _row_names(plan, selection, query.tell, rows_out)
+            writer = stack.enter_context(RowsWriter(rows_out, temporary, names, rows.rows_at))
+        watch = options["watch"]
         if engine is None:
-            state = run(feeds, plan, origins=origins, threads=threads, sink=sink, progress=limit, watch=watch)
+            state = run(feeds, plan, origins=origins, threads=threads, sink=writer, progress=limit, watch=watch)
         else:
             state = engine.state(query, reader, plan, origins, limit)
         raise_data_error(state, reader, plan, options["missing"])
         for label in reader.never_ignored():
             query.tell(f"ignore_class={printable(label)}: no row has this label, and it is no class")
-        if writer is not None:
-            writer.close()
     return made_report(state, plan, reader, job, query)
 
 

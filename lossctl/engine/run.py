@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import Condition, Lock
+from typing import Any, Protocol
 
 from lossctl.core.block import Block, Pending
 from lossctl.core.grouped import GroupTotals
@@ -19,9 +20,18 @@ from lossctl.numerics.array import Array
 
 AHEAD = 8  # blocks, or as many as threads, that may be done before an earlier one is, where the order counts
 PATIENCE = 0.5  # seconds until a thread that waits for another looks whether all is over
-RowSink = Callable[[Block, Array], None]
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[object]]
+
+
+class RowSink(Protocol):
+    """Takes the per-row losses of blocks, (losses, rows)."""
+
+    def packed(self, block: Block, rows: Array) -> Any:
+        """Return what is to be written of a block; any thread may ask for it."""
+
+    def write(self, packed: Any) -> None:
+        """Write that of the next block in row order."""
 
 
 def unwatched(phase: str) -> AbstractContextManager[object]:
@@ -75,7 +85,7 @@ class Run:
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
         self._claiming, self._merging = Lock(), Condition()
-        self._waiting: dict[int, tuple[Block, RunState, Array]] = {}
+        self._waiting: dict[int, tuple[RunState, Any]] = {}
         self._next = 0
         self._ahead = max(AHEAD, threads)
         self._delivering = False
@@ -108,8 +118,9 @@ class Run:
                     continue
                 with self.watch("compute"):
                     state, rows = reduce_block(block, self.plan, self.origins)
+                    packed = None if self.sink is None else self.sink.packed(block, rows)
                 with self._merging, self.watch("merge"):
-                    self._accept(number, block, state, rows)
+                    self._accept(number, block, state, packed)
                 if self.ordered:
                     self._deliver()
                     with self._merging:
@@ -130,14 +141,14 @@ class Run:
             replicates=self._replicates,
         )
 
-    def _accept(self, number: int, block: Block, state: RunState, rows: Array) -> None:
+    def _accept(self, number: int, block: Block, state: RunState, packed: Any) -> None:
         """Merge a block that is done, or have it wait for those before it."""
         if block.stopped is not None:
             self._limit = min(self._limit, block.stop)
         if self.progress is not None:
             self.progress(block.read)
         if self.ordered:
-            self._waiting[number] = block, state, rows
+            self._waiting[number] = state, packed
         else:
             self.state = self.state.merge(state)
 
@@ -148,22 +159,22 @@ class Run:
                 if self._delivering or self._next not in self._waiting:
                     return
                 self._delivering = True
-                block, state, rows = self._waiting.pop(self._next)
+                state, packed = self._waiting.pop(self._next)
             with self.watch("merge"):
-                self._take(block, state, rows)
+                self._take(state, packed)
             with self._merging:
                 self._delivering = False
                 self._next += 1
                 self._merging.notify_all()
 
-    def _take(self, block: Block, state: RunState, rows: Array) -> None:
+    def _take(self, state: RunState, packed: Any) -> None:
         for name, groups in state.grouped.items():
             self._grouped.setdefault(name, GroupTotals()).add(groups)
         for name, sums in state.replicates.items():
             self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
         self.state = self.state.merge(replace(state, grouped={}, replicates={}))
         if self.sink is not None:
-            self.sink(block, rows)
+            self.sink.write(packed)
 
 
 def run(
@@ -178,7 +189,7 @@ def run(
 ) -> RunState:
     """Reduce all blocks of all feeds.
 
-    `sink` takes each block's per-row losses, (losses, rows), in row order. `progress` takes the rows of each block
+    `sink` takes each block's per-row losses in row order. `progress` takes the rows of each block
     as it is done. `watch` is told what is being done: read, decode, compute or merge.
     """
     one_pass = Run(feeds, plan, origins, sink, progress, watch, threads)
