@@ -69,6 +69,8 @@ def open_file(path: str) -> IO[bytes]:
         descriptor = file.fileno()
         if not os.fstat(descriptor).st_size and os.read(descriptor, 1):  # which a log might keep waiting
             raise OSError(errno.EINVAL, "is not a regular file, by its size of 0; copy what it holds to one")
+        if not file.seekable():  # the machine failed when Python asked where the file is, which it tells nobody
+            raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
     except OSError:
         file.close()
         raise

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,6 +169,26 @@ DAMAGED: Final = (
 )
 
 
+class _Witness:
+    """A file that remembers where the machine failed: zipfile takes that for the end of what an archive may have."""
+
+    def __init__(self, file: IO[bytes], errors: list[OSError]) -> None:
+        self._file, self._errors = file, errors
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._file, name)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # as of a seek before the start, where zipfile looks for what may be
+                    self._errors.append(error)
+                raise
+
+        return call
+
+
 class NpzTable(FileTable):
     """One archive: each array is a column, of vectors where it has more than one index.
 
@@ -181,14 +201,16 @@ class NpzTable(FileTable):
     @contextmanager
     def _archive(self) -> Iterator[zipfile.ZipFile]:
         """Open the archive, and word whatever is wrong with it in one line."""
+        errors: list[OSError] = []
         try:
-            with self.source.reading(), self.source.open() as file, zipfile.ZipFile(file) as archive:
-                yield archive
+            with self.source.reading(), self.source.open() as file:
+                witness: Any = _Witness(file, errors)
+                with zipfile.ZipFile(witness) as archive:
+                    yield archive
         except DataError:
             raise
         except DAMAGED as error:
-            cause = error.__context__  # zipfile rewords what the machine says, and a seek before the start
-            self.source.unchanged(cause if isinstance(cause, OSError) and cause.errno != errno.EINVAL else None)
+            self.source.unchanged(errors[0] if errors else None)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{self.label}: the archive is damaged: {printable(reason)}") from None
 

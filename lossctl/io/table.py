@@ -156,11 +156,20 @@ class Table(ABC):
 
     def place(self, name: str) -> int:
         """Return the place of a column; raise DataError where several have its name."""
-        if self.names.count(name) > 1:
+        place = self._place_of[name]
+        if place is None:
             raise DataError(
                 f"{self.label}: it names {printable(name)!r} more than once; rename the column that is meant"
             )
-        return self.names.index(name)
+        return place
+
+    @cached_property
+    def _place_of(self) -> dict[str, int | None]:
+        """The place of each column, None where several have a name."""
+        places: dict[str, int | None] = {}
+        for place, name in enumerate(self.names):
+            places[name] = None if name in places else place
+        return places
 
     @property
     def bad_rows(self) -> Mapping[str, Sequence[int]]:
