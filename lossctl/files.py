@@ -111,6 +111,23 @@ def _first_bytes(pipe: int) -> bytes:
         time.sleep(GRACE / 20)
 
 
+def open_pipe(path: str) -> int:
+    """Open a pipe to write, and return its descriptor; raise OSError, soon, where nobody has it open to read."""
+    ending = time.monotonic() + GRACE
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | AT_ONCE)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > ending:
+                raise OSError(errno.ENXIO, "is a pipe that nobody reads") from None
+            time.sleep(GRACE / 20)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
+
+
 def standard_input() -> IO[bytes]:
     """Return standard input; raise UsageError where there is none that would end."""
     if sys.stdin is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
-from lossctl.files import explained, is_same
+from lossctl.files import explained, is_same, open_pipe
 from lossctl.interrupts import undisturbed
 
 ROW_SUFFIXES = (".parquet", ".csv")
@@ -51,6 +51,14 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
         raise OutputError(f"{path}: there is no folder {folder}")
     if not os.access(target if entry is not None else folder, os.W_OK):
         raise OutputError(f"{path}: permission denied")
+    if entry is not None and stat.S_ISFIFO(entry.st_mode) and path not in _pipes:
+        try:
+            _pipes[path] = open_pipe(path)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from None
+
+
+_pipes: dict[str, int] = {}  # open from the check on: a reader that sees its only writer go takes that for the end
 
 
 def _holds(folder: str, entry: os.stat_result | None) -> bool:
@@ -126,7 +134,7 @@ def write_text(path: str, text: str | Iterator[str]) -> None:
     pieces = [text] if isinstance(text, str) else text
     if is_special(path):
         try:
-            with open(path, "w", encoding="utf-8", newline="") as file:
+            with open(_pipes.pop(path, path), "w", encoding="utf-8", newline="") as file:
                 file.writelines(pieces)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None
@@ -140,6 +148,9 @@ def write_text(path: str, text: str | Iterator[str]) -> None:
 
 def append_text(path: str, text: str | Iterator[str]) -> None:
     """Add a text, or its pieces, to the end of a file, after a blank line if it holds something; or add nothing."""
+    if is_special(path):
+        write_text(path, text)
+        return
     addition = text if isinstance(text, str) else "".join(text)
     try:
         with open(path, "ab", buffering=0) as file:

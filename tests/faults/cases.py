@@ -115,6 +115,20 @@ def outputs() -> Iterator[Case]:
         )
         yield Case(group, f"{option}: below a file", f"{run}{text.format('rows.csv/x')}{endless}", (2, 3), within=SOON)
         yield Case(group, f"{option}: no folder", f"{run}{text.format('none/x')}{endless}", (2, 3), within=SOON)
+        if option != "--rows-out":
+            pipe = text.format("pipe")
+            yield Case(
+                group,
+                f"{option}: a pipe that nobody reads",
+                f"mkfifo pipe; {run}{pipe}{endless}",
+                (3,),
+                "pipe",
+                within=SOON,
+            )
+            script = f"mkfifo pipe; (cat pipe > read) & {run}{pipe} < rows.csv > /dev/null; c=$?; wait; test -s read || exit 99; exit $c"
+            yield Case(group, f"{option}: a pipe that is read", script, (0,))
+    summary = f"mkfifo pipe; GITHUB_STEP_SUMMARY=pipe lossctl eval rows.csv {MSE} -o md:pipe"
+    yield Case(group, "a summary that is a pipe that nobody reads", summary, (3,), "pipe", within=SOON)
     for option in ("-o -", "-o json:-", "--rows-out -", "--save-baseline -"):
         command = "check" if "baseline" in option else "eval"
         more = "--max mse=100" if command == "check" else "-l mse"
