@@ -142,3 +142,23 @@ def test_columns_of_other_types_are_refused_by_name(tmp_path: Path) -> None:
         path.write_bytes(stream(pa.table({"y": [1.0], "p": column})))
         with pytest.raises(lossctl.DataError, match=f"column 'p' {words}; numbers are needed"):
             lossctl.evaluate(path, **OPTIONS)
+
+
+@pytest.mark.parametrize("kind", ["file", "stream", "dictionary"])
+def test_a_file_that_claims_far_too_much_is_refused_before_it_is_unpacked(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = pa.array(np.zeros(300_000))
+    words = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array(["a" * 3_000_000, "b" * 3_000_000]))
+    few = pa.table({"y": [1.0, 2.0], "p": [1.0, 2.0], "g": words})
+    table = few if kind == "dictionary" else pa.table({"y": zeros, "p": zeros})
+    path = tmp_path / "a.arrow"
+    opened = pa.ipc.new_stream if kind == "stream" else pa.ipc.new_file
+    with opened(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    assert lossctl.evaluate(path, target="y", pred="p", losses="mse").cells[0].value == 0.0
+    monkeypatch.setattr("lossctl.io.table.BOMB_SIZE", 1 << 20)
+    monkeypatch.setattr("lossctl.io.table.BOMB_RATIO", 100)
+    monkeypatch.setattr("lossctl.io.ipc.IpcTable._batches", lambda reader: pytest.fail("it was unpacked"))
+    with pytest.raises(lossctl.DataError, match="it claims [45] MiB of data in a file of"):
+        lossctl.evaluate(path, target="y", pred="p", losses="mse")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ def csv_file(tmp_path: Path) -> Path:
 
 
 # what is no row ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["\n", " \r\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_million_empty_lines_cost_little(csv_file: Path, line: str, quoted: bool) -> None:
+    lines, begun = line * 1_000_000, time.process_time()
+    assert mae(csv_file, f'y,p,s\n1,2,"{lines}"\n1,2,a\n' if quoted else f"y,p,s\n1,2,b\n{lines}1,2,a\n", by="s") == 1.0
+    assert time.process_time() - begun < 2.0
 
 
 @pytest.mark.parametrize("empty", ["\n", "\r\n", "  \n", "\t\n", "\n\n \n"])

@@ -103,9 +103,9 @@ class Format:
         self.recovers = dialect.bad_rows == "drop"  # and so goes on behind the first line of a record that is none
         blanks = b" \t" if self.by_blanks else b" \t".replace(self.delimiter or b"\n", b"")
         self._heads = b"" if self.keeps_empty else blanks + b"\r\n"  # with which a line that is no record may begin
-        ignored = [] if self.keeps_empty else [rb"[%b]*" % blanks]
-        ignored += [rb"%b[^\r\n]*" % re.escape(self.comment)] if self.comment else []
-        self._ignored = re.compile(rb"(?:%b)(?:\r\n?|\n)" % b"|".join(ignored)) if ignored else None
+        ignored = [] if self.keeps_empty else [rb"(?:[%b]*+(?:\r\n?|\n))++" % blanks]  # all that follow each other
+        ignored += [rb"%b[^\r\n]*(?:\r\n?|\n)" % re.escape(self.comment)] if self.comment else []
+        self._ignored = re.compile(b"|".join(ignored)) if ignored else None
         self._field, self._unclosed, self._overrun = self._patterns()
 
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
@@ -251,16 +251,17 @@ class Format:
     def _without_ignored(self, text: bytes, places: NDArray[np.int64]) -> bytes:
         """Leave out lines that are empty or comments and not between quotes."""
         pieces: list[bytes] = []
-        start = counted = quotes = 0
+        start = counted = quotes = end = 0
         for place in places.tolist():
-            match = self._ignored.match(text, place) if self._ignored else None
+            match = self._ignored.match(text, place) if self._ignored and place >= end else None
             if match is None:
                 continue
+            end = match.end()
             quotes += text.count(self.quote, counted, place) if self.quote else 0
             counted = place
             if quotes % 2 == 0:
                 pieces.append(text[start:place])
-                start = counted = match.end()
+                start = counted = end
         return b"".join([*pieces, text[start:]]) if pieces else text
 
     def _well_quoted(self, codes: NDArray[np.uint8], quotes: NDArray[np.int64]) -> bool:

@@ -125,7 +125,8 @@ def outputs() -> Iterator[Case]:
                 "pipe",
                 within=SOON,
             )
-            script = f"mkfifo pipe; (cat pipe > read) & {run}{pipe} < rows.csv > /dev/null; c=$?; wait; test -s read || exit 99; exit $c"
+            ended = "c=$?; wait; test -s read || exit 99; exit $c"
+            script = f"mkfifo pipe; (cat pipe > read) & {run}{pipe} < rows.csv > /dev/null; {ended}"
             yield Case(group, f"{option}: a pipe that is read", script, (0,))
     summary = f"mkfifo pipe; GITHUB_STEP_SUMMARY=pipe lossctl eval rows.csv {MSE} -o md:pipe"
     yield Case(group, "a summary that is a pipe that nobody reads", summary, (3,), "pipe", within=SOON)
