@@ -160,5 +160,5 @@ def test_a_file_that_claims_far_too_much_is_refused_before_it_is_unpacked(
     monkeypatch.setattr("lossctl.io.table.BOMB_SIZE", 1 << 20)
     monkeypatch.setattr("lossctl.io.table.BOMB_RATIO", 100)
     monkeypatch.setattr("lossctl.io.ipc.IpcTable._batches", lambda reader: pytest.fail("it was unpacked"))
-    with pytest.raises(lossctl.DataError, match="it claims [45] MiB of data in a file of"):
+    with pytest.raises(lossctl.DataError, match=r"it claims [45] MiB of data in a file of"):
         lossctl.evaluate(path, target="y", pred="p", losses="mse")
