@@ -5,6 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults corpora fuzz data check clean
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # or every process that a test starts compiles lossctl anew
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
