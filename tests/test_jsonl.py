@@ -407,9 +407,9 @@ def test_columns_are_the_keys_of_the_records_in_the_first_mib(write: Write) -> N
 @pytest.mark.parametrize(
     ("line", "row"),
     [
-        *(('{"y": 1, "p": 2', row) for row in (1, 65_536, 65_537, LONG)),
-        *(('{"y": 1, "p": "x"}', row) for row in (1, 65_536, LONG)),
-        *(("{}}", row) for row in (1, 65_536)),
+        *(('{"y": 1, "p": 2', row) for row in (1, 65_536, LONG)),
+        *(('{"y": 1, "p": "x"}', row) for row in (65_537, LONG)),
+        ("{}}", 65_536),
         ('{"y": 1, "p": 2, "p": 2}', 65_536),
         ('{"p": 1, "y": NaN}', 65_537),
     ],

@@ -182,7 +182,7 @@ class Bench:
     report: Report
 
 
-@pytest.fixture(scope="module", params=JOBS)
+@pytest.fixture(scope="module")
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     job = JOBS[request.param]()
     report = lossctl.evaluate(dict(job.columns), **job.question, threads=1)
@@ -198,12 +198,20 @@ def same(found: Report, expected: Report) -> None:
         assert cell == wanted
 
 
+WAYS = [
+    *((container, 2) for container in (*CONTAINERS, *MEMORY)),
+    *((container, threads) for container in ("csv", "parquet 7919", "dict") for threads in (1, 7)),
+]
+
+
 @pytest.mark.parametrize(
-    ("container", "threads"),
-    [
-        *((container, 2) for container in (*CONTAINERS, *MEMORY)),
-        *((container, threads) for container in ("csv", "parquet 7919", "dict") for threads in (1, 7)),
+    ("bench", "container", "threads"),
+    [  # every way for two jobs of the four, every job in every second way; the others run with `make slow`
+        pytest.param(job, *way, marks=[pytest.mark.slow] if (i + k) % 2 else [])
+        for i, job in enumerate(JOBS)
+        for k, way in enumerate(WAYS)
     ],
+    indirect=["bench"],
 )
 def test_containers_and_threads_leave_no_trace(bench: Bench, container: str, threads: int) -> None:
     columns = bench.job.columns
@@ -211,6 +219,7 @@ def test_containers_and_threads_leave_no_trace(bench: Bench, container: str, thr
     same(lossctl.evaluate(data, **bench.job.question, threads=threads), bench.report)
 
 
+@pytest.mark.parametrize("bench", JOBS, indirect=True)
 def test_the_bench_can_tell_rows_apart(bench: Bench) -> None:
     cells = bench.report.cells
     assert len({cell.value for cell in cells}) > 0.9 * len(cells)
@@ -240,6 +249,7 @@ def test_the_digest_tells_other_targets_weights_slices_and_row_counts() -> None:
     assert digest(a=with_other("a", 7.0), b=with_other("b", 7.0)) == found[0]  # predictions are not judged by
 
 
+@pytest.mark.parametrize("bench", ["regression", "multiclass"], indirect=True)
 def test_parts_in_another_order_are_other_rows(bench: Bench, tmp_path: Path) -> None:
     columns = bench.job.columns
     for part, (start, stop) in zip((10, 1, 2), pairwise([0, 40_000, 40_007, N]), strict=True):
