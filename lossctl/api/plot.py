@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from math import floor, frexp, isfinite, ldexp, nan, sqrt
 from operator import add
 from threading import Lock
@@ -21,9 +21,9 @@ from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
 from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
 from lossctl.api.query import Query, as_list, paths_of
-from lossctl.core.batch import Batch, flag
+from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
-from lossctl.core.counts import WIDE, Counts, Ints, keys_of
+from lossctl.core.counts import WIDE, Counts, GridCounts, Ints, keys_of
 from lossctl.core.domain import OpenCodes, as_number
 from lossctl.core.state import FINITE, Moments
 from lossctl.core.statistic import MEAN
@@ -42,7 +42,7 @@ LEAST_BINS: Final = 12
 MOST_BINS: Final = 48  # of a histogram, and cells along a side of a scatter plot
 TAIL: Final = 0.01  # share of rows at each end that does not say how wide an axis is
 ROOM: Final = 0.5  # of the extent of the others, up to which an axis reaches for them
-PAIRS: Final = 1 << 17  # cells of two numbers
+PAIRS: Final = 1 << 16  # cells of two numbers
 POINTS: Final = 2000  # rows from which on cells are drawn
 CURVE: Final = 200  # points of a curve
 SCORE_BINS: Final = 32  # of probabilities: a power of two, so that edges are those of cells
@@ -50,6 +50,7 @@ SHOWN_CLASSES: Final = 10
 MOST_CLASSES: Final = 40  # of a confusion matrix
 MOST_SLICES: Final = 40
 PERCENT: Final = 100.0
+WAITING: Final = 4  # times as many cells as a state has may wait to be merged
 CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")
 
 State = tuple[str, str]  # model, and which of its states: an output, a class, or ""
@@ -82,7 +83,7 @@ class Rows:
     outputs: Sequence[str] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
     reader: BlockReader | None = None
-    states: dict[State, Counts] = field(default_factory=dict)
+    _parts: dict[State, list[Counts]] = field(default_factory=dict)
     _merging: Lock = field(default_factory=Lock)
 
     def begin(self, job: Job, reader: BlockReader, first: Block) -> Callable[[Block], Block]:
@@ -99,24 +100,32 @@ class Rows:
         return self.see
 
     def see(self, block: Block) -> Block:
-        """Count the rows of a block that have weight."""
-        live = slice(None) if block.weight is None else block.weight > 0.0
-        for model, roles in block.models.items() if block.rows else ():
-            batch = Batch(
-                {role: np.ascontiguousarray(values[..., live]) for role, values in roles.items()},
-                activation=self.activations[model],
-            )
-            weight = None if block.weight is None else block.weight[live]
-            with np.errstate(all="ignore"):
-                for name, keys, lines in self.kind.count(self, batch, weight) if batch.rows else ():
-                    self._add((model, name), keys, lines)
+        """Count the rows of a block that have weight, as many at a time as stay in the cache."""
+        live = np.arange(block.rows) if block.weight is None else np.flatnonzero(block.weight > 0.0)
+        for start in range(0, len(live), BLOCK):
+            places = live[start : start + BLOCK]
+            rows = slice(start, start + len(places)) if block.weight is None else places
+            weight = None if block.weight is None else block.weight[rows]
+            for model, roles in block.models.items():
+                arrays = {role: np.ascontiguousarray(values[..., rows]) for role, values in roles.items()}
+                batch = Batch(arrays, activation=self.activations[model])
+                with np.errstate(all="ignore"):
+                    for name, keys, lines in self.kind.count(self, batch, weight):
+                        self._add((model, name), keys, lines)
         return block
 
     def _add(self, place: State, keys: Ints, lines: Array | None) -> None:
-        drop = self.states[place].drop if place in self.states else 0
-        counts = Counts.of(keys, lines, most=self.kind.most, drop=drop)
+        parts = self._parts.setdefault(place, [])
+        counts = self.kind.state.of(keys, lines, most=self.kind.most, drop=parts[0].drop if parts else 0)
         with self._merging:
-            self.states[place] = self.states[place].merge(counts) if place in self.states else counts
+            parts.append(counts)
+            if sum(part.cells for part in parts) > WAITING * self.kind.most:
+                parts[:] = [parts[0].merge(*parts[1:])]
+
+    @cached_property
+    def states(self) -> dict[State, Counts]:
+        """What has been counted in the end."""
+        return {place: parts[0].merge(*parts[1:]) for place, parts in self._parts.items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -159,6 +168,7 @@ class RowKind:
     count: Callable[[Rows, Batch, Array | None], Iterator[tuple[str, Ints, Array | None]]]
     figure: Callable[[Rows], Figure]
     most: int = 1 << 15
+    state: type[Counts] = Counts
 
 
 # how rows are counted --------------------------------------------------------------------------------------------
@@ -458,7 +468,7 @@ def draw_pairs(rows: Rows) -> Figure:
         for order in [np.argsort(values, kind="stable")]
     ]
     low, high = _window(sides)
-    step = _step(low, high, series.values())
+    step = max(_step(low, high, series.values()), *(counts.step for counts in series.values()))
     edges = _edges(low, high, step)
     panels = []
     notes: list[str] = []
@@ -720,7 +730,7 @@ MEANS: Final = f"{PROBABILITIES}, or of amounts, none below 0"
 SUMS: Final = 1 << 13  # cells with sums
 ROW_KINDS: Final = (
     RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals),
-    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS),
+    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts),
     RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors),
     RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS),
     RowKind("calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS),

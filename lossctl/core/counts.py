@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import frexp
+from math import frexp, ldexp
 from typing import Final, Self
 
 import numpy as np
@@ -27,6 +27,7 @@ LARGEST: Final = float(np.finfo(np.float64).max)
 MANTISSA: Final = 52  # bits
 MOST: Final = 1 << 14  # cells
 LIMB: Final = 32  # bits of a sum that are added at a time: so many of up to 2^31 rows fit into 63 bits
+MOST_EXPONENT: Final = 1000  # of a factor
 WIDE: Final = 1 << 62
 DENSE: Final = 8  # keys for each row up to which an array with a place for every key is the shortest way
 
@@ -63,7 +64,9 @@ class Counts:
     @classmethod
     def of(cls, keys: Ints, lines: Array | None = None, *, most: int = MOST, drop: int = 0) -> Self:
         """Count (dimensions, rows) keys; (lines, rows) numbers are summed. drop: bits that are dropped anyway."""
-        cells, rows, places = _cells(keys >> drop)
+        keys = cls.cut(keys, 0, drop)
+        examples, rows, places = _cells(cls.codes(keys, drop))
+        cells = keys[:, examples]
         if lines is None:
             return cls(cells, rows, np.zeros((0, 0, len(rows)), dtype=np.int64), 0, drop, most)._coarse(drop)
         finite = np.isfinite(lines)
@@ -71,42 +74,59 @@ class Counts:
         sums, low = _limbs(np.where(finite, lines, 0.0) if lost else lines, places, len(rows))
         return cls(cells, rows, sums, low, drop, most, lost)._coarse(drop)
 
-    def merge(self, later: Self) -> Self:
-        """Return the state of the rows of two."""
-        return self._joined(later)._coarse(max(self.drop, later.drop))
+    @staticmethod
+    def cut(keys: Ints, drop: int, more: int) -> Ints:
+        """Return keys that lack so many bits as keys that lack as many or more."""
+        return keys >> (more - drop)
 
-    def _joined(self, later: Self) -> Self:
-        drop = max(self.drop, later.drop)
-        low = min(self.low, later.low) if self.sums.size and later.sums.size else max(self.low, later.low)
-        height = max(state.low - low + state.sums.shape[1] for state in (self, later))
-        sums = [_raised(state.sums, state.low - low, height) for state in (self, later)]
-        return type(self)(
-            np.concatenate([state.keys >> (drop - state.drop) for state in (self, later)], axis=1),
-            np.concatenate([self.rows, later.rows]),
-            np.concatenate(sums, axis=2),
-            low,
-            drop,
-            self.most,
-            self.lost | later.lost,
-        )._gathered()
+    @staticmethod
+    def codes(keys: Ints, drop: int) -> Ints:
+        """Return whole numbers that ascend as keys do, as small as they can be soon."""
+        return keys
+
+    def merge(self, *later: Self) -> Self:
+        """Return the state of the rows of several."""
+        states = (self, *later)
+        drop = max(state.drop for state in states)
+        low = min((state.low for state in states if state.sums.size), default=0)
+        height = max(state.low - low + state.sums.shape[1] if state.sums.size else 0 for state in states)
+        return (
+            type(self)(
+                np.concatenate([self.cut(state.keys, state.drop, drop) for state in states], axis=1),
+                np.concatenate([state.rows for state in states]),
+                np.concatenate([_raised(state.sums, state.low - low, height) for state in states], axis=2),
+                low,
+                drop,
+                self.most,
+                frozenset().union(*(state.lost for state in states)),
+            )
+            ._gathered()
+            ._coarse(drop)
+        )
 
     def _coarse(self, drop: int) -> Self:
-        """Drop so many bits, and more until there are few enough cells."""
-        state = self.dropped(drop)
-        while len(state.rows) > state.most:
-            state = state.dropped(state.drop + 1)
-        return state
+        """Drop so many bits, and as many more as it takes until there are few enough cells."""
+        low, state = drop, self.dropped(drop)
+        fits = state
+        step = 1
+        while len(fits.rows) > self.most:
+            low, fits = fits.drop, state.dropped(fits.drop + step)
+            step *= 2
+        while fits.drop - low > 1:  # `low` bits are too few
+            middle = state.dropped((low + fits.drop) // 2)
+            low, fits = (low, middle) if len(middle.rows) <= self.most else (middle.drop, fits)
+        return fits
 
     def dropped(self, drop: int) -> Self:
         """Return the same rows in cells that lack so many bits."""
         if drop <= self.drop:
             return self
         fields = self.rows, self.sums, self.low, drop, self.most, self.lost
-        return type(self)(self.keys >> (drop - self.drop), *fields)._gathered()
+        return type(self)(self.cut(self.keys, self.drop, drop), *fields)._gathered()
 
     def _gathered(self) -> Self:
         """Return the state with one cell for each key."""
-        order, starts = _order(self.keys)
+        order, starts = _order(self.codes(self.keys, self.drop))
         return type(self)(
             self.keys[:, order][:, starts],
             np.add.reduceat(self.rows[order], starts) if len(order) else self.rows,
@@ -128,13 +148,14 @@ class Counts:
         """The bits of a mantissa that are kept: edges may be up to 2^(bits + 1) multiples of a power of two."""
         return MANTISSA - self.drop
 
+    @property
+    def step(self) -> float:
+        """The side of all cells, 0 where they have no one."""
+        return 0.0
+
     def low_edges(self, dimension: int = 0) -> Array:
         """Return the least number of each cell."""
         return floats_of(self.keys[dimension] << self.drop)
-
-    def high_edges(self, dimension: int = 0) -> Array:
-        """Return the largest number of each cell, which is the least one where all bits are kept."""
-        return floats_of(((self.keys[dimension] + 1) << self.drop) - 1)
 
     def totals(self, line: int) -> Array:
         """Return the sum of a line in each cell, rounded once."""
@@ -154,26 +175,60 @@ class Counts:
         return type(self)(places[np.newaxis], *fields)._gathered()
 
 
+class GridCounts(Counts):
+    """Counts whose cells are squares of a grid, for what is shown along axes that are not logarithmic.
+
+    A cell holds the floats from a multiple of 2^(drop - 1075) to the next, but those beyond 2^52 multiples, which stay
+    what they are, as all do where `drop` is 0. Keys are those of the least numbers of cells.
+    """
+
+    @staticmethod
+    def cut(keys: Ints, drop: int, more: int) -> Ints:
+        if drop == more:
+            return keys
+        values = floats_of(keys)
+        with np.errstate(over="ignore"):  # of numbers that stay what they are
+            low = _scaled(np.floor(_scaled(values, SHIFT + 1 - more)), more - SHIFT - 1)
+        return keys_of(np.where(np.abs(values) < ldexp(1.0, min(more - SHIFT - 1 + MANTISSA, 1023)), low, values))
+
+    @staticmethod
+    def codes(keys: Ints, drop: int) -> Ints:
+        with np.errstate(over="ignore"):
+            places = _scaled(floats_of(keys), SHIFT + 1 - drop)
+        return places.astype(np.int64) if drop and float(np.abs(places).max(initial=0.0)) < 1 << MANTISSA else keys
+
+    @property
+    def step(self) -> float:
+        return ldexp(1.0, self.drop - SHIFT - 1) if self.drop else 0.0
+
+    @property
+    def bits(self) -> int:
+        return MANTISSA
+
+    def low_edges(self, dimension: int = 0) -> Array:
+        return floats_of(self.keys[dimension])
+
+
 def _packed(keys: Ints) -> Ints:
     """Return (rows,) whole numbers from 0 that ascend as the columns of keys do in lexical order."""
-    packed, width = _from_zero(keys[0])
+    packed = _from_zero(keys[0])
     for line in keys[1:]:
-        more, span = _from_zero(line)
-        if width * span >= WIDE:
-            (packed, width), (more, span) = _ranks(packed), _ranks(more)
-        packed, width = packed * span + more, width * span
+        packed, more = _ranks(packed), _ranks(_from_zero(line))
+        packed = packed * (int(more.max(initial=0)) + 1) + more
     return packed
 
 
-def _from_zero(line: Ints) -> tuple[Ints, int]:
-    """Return whole numbers that ascend from 0 as those of a line do, and how many different ones there may be."""
-    low, high = int(line.min(initial=WIDE)), int(line.max(initial=-WIDE))
-    return (line - low, max(high - low + 1, 1)) if high - low < WIDE else _ranks(line)
+def _from_zero(line: Ints) -> Ints:
+    """Return whole numbers that ascend from 0 as those of a line do."""
+    low, high = int(line.min(initial=0)), int(line.max(initial=0))
+    return line - low if high - low < WIDE else np.unique(line, return_inverse=True)[1]
 
 
-def _ranks(line: Ints) -> tuple[Ints, int]:
-    values, ranks = np.unique(line, return_inverse=True)
-    return ranks, len(values)
+def _ranks(line: Ints) -> Ints:
+    """Return the places of whole numbers from 0 among the different ones of a line."""
+    if int(line.max(initial=0)) >= DENSE * line.size:
+        return np.unique(line, return_inverse=True)[1]
+    return (np.cumsum(np.bincount(line) > 0) - 1)[line]
 
 
 def _order(keys: Ints) -> tuple[Ints, Ints]:
@@ -185,7 +240,7 @@ def _order(keys: Ints) -> tuple[Ints, Ints]:
 
 
 def _cells(keys: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return the different columns of (dimensions, rows) keys, the rows of each, and the place of each row's."""
+    """Return a row of each different column of (dimensions, rows) keys, its rows, and the place of each row's."""
     packed = _packed(keys)
     span = int(packed.max(initial=0)) + 1
     if span > DENSE * packed.size:
@@ -193,11 +248,11 @@ def _cells(keys: Ints) -> tuple[Ints, Ints, Ints]:
         rows = np.diff(starts, append=packed.size)
         places = np.empty_like(order)
         places[order] = np.repeat(np.arange(len(rows)), rows)
-        return keys[:, order[starts]], rows, places
+        return order[starts], rows, places
     counts = np.bincount(packed, minlength=span)
     present, example = np.flatnonzero(counts), np.empty(span, dtype=np.int64)
     example[packed] = np.arange(packed.size)
-    return keys[:, example[present]], counts[present], (np.cumsum(counts > 0) - 1)[packed]
+    return example[present], counts[present], (np.cumsum(counts > 0) - 1)[packed]
 
 
 def _limbs(lines: Array, places: Ints, size: int) -> tuple[Ints, int]:
@@ -215,9 +270,14 @@ def _limbs_of_line(line: Array, places: Ints, size: int) -> Iterator[tuple[int, 
     """Yield the limbs of the sums of a finite line, from the highest: each holds what is left of every value there."""
     while top := float(np.maximum.reduce(np.abs(line), initial=0.0)):
         limb = (frexp(top)[1] - 1 + SHIFT) // LIMB
-        digits = np.trunc(np.ldexp(line, SHIFT - LIMB * limb))
+        digits = np.trunc(_scaled(line, SHIFT - LIMB * limb))
         yield limb, np.bincount(places, digits, size).astype(np.int64)
-        line = line - np.ldexp(digits, LIMB * limb - SHIFT)
+        line = line - _scaled(digits, LIMB * limb - SHIFT)
+
+
+def _scaled(values: Array, exponent: int) -> Array:
+    """Return values times a power of two."""
+    return values * ldexp(1.0, exponent) if abs(exponent) < MOST_EXPONENT else np.ldexp(values, exponent)
 
 
 def _raised(sums: Ints, below: int, height: int) -> Ints:
