@@ -18,6 +18,8 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import FIONREAD
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import lossctl as package
@@ -358,7 +360,37 @@ def test_long_work_shows_its_progress_on_a_terminal_alone(lossctl: Lossctl, monk
         terminal = Terminal()
         monkeypatch.setattr(sys, "stderr", terminal)
         assert lossctl(*DIABETES, *quiet).code == 0
-        assert ("148 rows" in terminal.getvalue()) == (not quiet)
+        assert ("100%, 148 rows" in terminal.getvalue()) == (not quiet)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.jsonl", "rows.parquet"])
+def test_progress_knows_the_whole_from_footers_or_bytes(tmp_path: Path, name: str) -> None:
+    rows = pd.DataFrame({"y": np.arange(100_000.0), "p": np.arange(100_000.0) + 0.5})
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        rows.to_parquet(path)
+    elif "csv" in name:
+        rows.to_csv(path, index=False)
+    else:
+        rows.to_json(path, orient="records", lines=True)
+    shares: list[float | None] = []
+
+    class Recorder:
+        rows = 0
+
+        def expect(self, share_of: Callable[[int], float | None]) -> None:
+            self.share_of = share_of
+
+        def __call__(self, rows: int) -> None:
+            self.rows += rows
+            shares.append(self.share_of(self.rows))
+
+    package.evaluate([path, path], target="y", pred="p", losses="mae", concat=True, threads=1, progress=Recorder())
+    known = [share for share in shares if share is not None]
+    assert len(known) == len(shares) > 2
+    assert known == sorted(known)
+    assert 0.0 < known[0] < 1.0
+    assert known[-1] == 1.0
 
 
 def test_short_work_shows_none(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from lossctl.api.choose_rules import KINDS, Rule
 from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names, with_arguments
-from lossctl.api.query import Query, as_list, command, open_inputs, paths_of
+from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, tell_extent
 from lossctl.core.block import RAW, Block, Breach, breach, judged
 from lossctl.core.domain import REAL, Domain, as_number
 from lossctl.core.form import OPTIONAL, Form, form_wish
@@ -138,6 +138,7 @@ class Columns:
         self.options: dict[str, Any] = {**query.options, "pred": pred}
         targets, target = self.options["targets"], self.options["target"]
         self.tables, names, _ = open_inputs(self.data, targets, Dialect.of(self.options), self.options["concat"])
+        tell_extent(self.options["progress"], self.tables, by_key=bool(self.options["id"]))
         inputs = len(self.tables) - (targets is not None)
         if inputs != 1:
             raise UsageError(

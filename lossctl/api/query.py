@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import InitVar, dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
@@ -26,14 +27,14 @@ from lossctl.api.options import (
 from lossctl.core.batch import keep_freed_memory
 from lossctl.core.form import checked_task
 from lossctl.core.loss import Loss
-from lossctl.engine.run import unwatched
+from lossctl.engine.run import Progress, unwatched
 from lossctl.errors import DataError, LossctlError, UsageError, listed, printable
 from lossctl.io.dialect import Dialect
 from lossctl.io.memory import ARROW_PROTOCOL, TARGETS, from_memory
 from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
-from lossctl.io.table import Table
+from lossctl.io.table import Table, share_read
 from lossctl.registry import split_specs, with_tables
 from lossctl.results.report import Check
 
@@ -99,7 +100,9 @@ class Query:
         columns = {name for text in texts for name in text.split(",")}
         if not options["id"]:
             check_order(self.data, options["targets"], columns | {str(options["weight"])})
-        return open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"], columns)
+        opened = open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"], columns)
+        tell_extent(options["progress"], opened.tables, by_key=bool(options["id"]))
+        return opened
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""
@@ -263,6 +266,16 @@ def open_inputs(
             f"{table.label}: --null is for text files, and this is {table.format}; null and NaN are missing"
         )
     return Opened(tables, names, paths)
+
+
+def tell_extent(progress: Progress | None, tables: Sequence[Table], *, by_key: bool = False) -> None:
+    """Let a progress function that has `expect`, as a bar, know which share of the work so many rows are.
+
+    by_key: whether rows are paired by a key, so that text is read to its end before the first row is done.
+    """
+    expect = getattr(progress, "expect", None)
+    if expect is not None and not (by_key and any(table.rows is None for table in tables)):
+        expect(partial(share_read, tables))
 
 
 def check_order(data: object, targets: object, columns: Set[str]) -> None:

@@ -442,8 +442,8 @@ def say_more(settings: Settings, report: Report, watch: Stopwatch) -> None:
 
 
 @contextmanager
-def progress(choice: bool | None, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """Give a function that takes the rows of each block, or None where nothing is to be shown.
+def progress(choice: bool | None, quiet: bool) -> Iterator[ProgressLines | None]:
+    """Give what takes the rows of each block, or None where nothing is to be shown.
 
     Without a choice, progress is shown on a terminal unless notes are silenced. Elsewhere it is plain lines.
     """
@@ -453,9 +453,15 @@ def progress(choice: bool | None, quiet: bool) -> Iterator[Callable[[int], None]
         return
     display = ProgressBar() if terminal else ProgressLines()
     try:
-        yield display.advance
+        yield display
     finally:
         display.stop()
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes and seconds, or as hours, too."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 class ProgressLines:
@@ -464,16 +470,25 @@ class ProgressLines:
     def __init__(self) -> None:
         self.start = self.last = time.monotonic()
         self.rows = 0
+        self._share_of: Callable[[int], float | None] = lambda rows: None
 
-    def advance(self, rows: int) -> None:
+    def expect(self, share_of: Callable[[int], float | None]) -> None:
+        """Take what tells which share of the work so many rows are, or None where that is not known."""
+        self._share_of = share_of
+
+    def __call__(self, rows: int) -> None:
         """Count the rows of a block, and show them where it is time."""
         self.rows += rows
         now = time.monotonic()
         if now - self.last >= DELAY:
             self.last = now
-            self.show(f"{self.rows:,} rows, {self.rows / (now - self.start):,.0f} rows/s")
+            share, seconds = self._share_of(self.rows), now - self.start
+            text = f"{self.rows:,} rows, {self.rows / seconds:,.0f} rows/s"
+            if share:
+                text = f"{100.0 * share:.0f}%, {text}, {clock(seconds / share - seconds)} left"
+            self.show(text, share)
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, share: float | None) -> None:
         """Print how far the work is."""
         say(text)
 
@@ -486,22 +501,22 @@ class ProgressBar(ProgressLines):
 
     bar: Any = None  # a rich Progress, imported only when shown
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, share: float | None) -> None:
         self.last = self.start  # after the delay, every block moves it
         if self.bar is None:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
             self.bar = Progress(
-                BarColumn(bar_width=20, pulse_style="cyan"),
+                BarColumn(bar_width=20),
                 TextColumn("{task.description}"),
                 console=Console(stderr=True, markup=False),
                 transient=True,
             )
             say_at_end("\r\x1b[2K\x1b[?25h")  # as it would: without its line, and with the cursor that it hides
             self.bar.start()
-            self.task = self.bar.add_task("", total=None)
-        self.bar.update(self.task, description=text)
+            self.task = self.bar.add_task("", total=1.0)
+        self.bar.update(self.task, description=text, completed=share or 0.0)
 
     def stop(self) -> None:
         if self.bar is not None:

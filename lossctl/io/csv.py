@@ -24,7 +24,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
 from lossctl.io.records import Chunk, Format, Record, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, FileTable, Kind, Numbers, Piece, RowFault, Shape, Texts, text_shape
+from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, Texts, TextTable, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -121,7 +121,7 @@ class Field:
 Fields = Mapping[str, Field]
 
 
-class CsvTable(FileTable):
+class CsvTable(TextTable):
     """One CSV file; see the module for how fields are read."""
 
     def __init__(self, source: Source, dialect: Dialect) -> None:
@@ -269,6 +269,7 @@ class CsvTable(FileTable):
         with self.source.reading(), self.source.stream(self._head[2]) as stream:
             try:
                 for chunk in self._format.chunks(stream, ahead=self.source.compressed):
+                    self.position = self.source.position
                     if self.dialect.bad_rows == "drop":
                         yield ready(self._without_bad_rows(chunk, fields, row, bad))
                     else:

@@ -29,7 +29,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number, vector_fault, written_entries
 from lossctl.io.records import Chunk, Format, TooLong
 from lossctl.io.source import Source
-from lossctl.io.table import BETWEEN, Cells, Column, FileTable, Kind, Numbers, Piece, Shape, Texts, text_shape
+from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, Texts, TextTable, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -491,7 +491,7 @@ def list_chunks(stream: pa.NativeFile, ahead: bool) -> Iterator[Chunk]:
 # the table ------------------------------------------------------------------------------------------------------------
 
 
-class JsonTable(FileTable):
+class JsonTable(TextTable):
     """One file of JSON lines; see the module for what its columns are."""
 
     kind = "jsonl"
@@ -617,6 +617,7 @@ class JsonTable(FileTable):
         bad = self._bad = list[int]()
         try:
             for chunk in self._chunks():
+                self.position = self.source.position
                 if self.dialect.bad_rows == "drop":
                     yield ready(self._without_bad_rows(chunk, members, row, bad))
                 else:

@@ -226,6 +226,12 @@ class PartsTable(Table):
         counts = [part.rows for part in self.parts]
         return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
 
+    @property
+    def bytes_read(self) -> tuple[int, int] | None:
+        sizes = [part.bytes_read for part in self.parts]
+        done, total = zip(*(size or (0, 0) for size in sizes), strict=True)
+        return None if None in sizes else (sum(done), sum(total))
+
     def shape(self, name: str) -> Shape:
         return self.parts[0].shape(name)
 

@@ -64,6 +64,7 @@ class Source:
             raise DataError(f"{self.label}: {explained(error)}") from None
         self.start = start
         self.failure = ""
+        self._file: pa.NativeFile | None = None
         self.stamp = _stamp(status)
         self.size = status.st_size
         self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "text")
@@ -83,7 +84,13 @@ class Source:
         else:
             file = pa.OSFile(os.path.abspath(self.path))
         self.unchanged()
+        self._file = file
         return file
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the file Arrow has read since it was opened the last time."""
+        return 0 if self._file is None else self.size if self._file.closed else self._file.tell()
 
     def open(self) -> IO[bytes]:
         """Open the file to be read by Python."""

@@ -187,6 +187,11 @@ class Table(ABC):
         return None
 
     @property
+    def bytes_read(self) -> tuple[int, int] | None:
+        """How many bytes the last reader of all rows has read, and of how many, of a file whose rows are not known."""
+        return None
+
+    @property
     def cuts(self) -> Sequence[int] | None:
         """Rows at which reading may begin without reading what is before; None if only at the first."""
         return None
@@ -263,6 +268,28 @@ class FileTable(Table):
                 f"{self.label}: it claims {size >> 20} MiB of data in a file of {self.source.size} bytes; "
                 "that is not read"
             )
+
+
+class TextTable(FileTable):
+    """A table in one text file: how many rows it has is known once it is read."""
+
+    position = 0
+
+    @property
+    def bytes_read(self) -> tuple[int, int]:
+        return self.position, self.source.size
+
+
+def share_read(tables: Sequence[Table], rows: int) -> float | None:
+    """Return which share of tables has been read where so many rows are done; None where that is not known."""
+    counts, sizes = [table.rows for table in tables], [table.bytes_read for table in tables]
+    if None not in counts:
+        done, total = rows, max(count or 0 for count in counts)
+    elif None not in sizes:
+        done, total = map(sum, zip(*(size for size in sizes if size), strict=True))
+    else:
+        return None
+    return done / total if 0 <= done <= total and total else None
 
 
 def block_starts(rows: int) -> range:
