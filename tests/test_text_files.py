@@ -40,6 +40,35 @@ def csv_file(tmp_path: Path) -> Path:
     return tmp_path / "a.csv"
 
 
+# marks of missing values ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["-999", "-999.0", "-9.99e2"])
+@pytest.mark.parametrize("cell", ["-999", "-999.0", "-999.00", "-9.99e+02", " -999"])
+@pytest.mark.parametrize(
+    "form", ["{0},{1},{0}\n", '{{"y":{0},"p":{1},"g":{0}}}\n', '{{"y":"{0}","p":{1},"g":"{0}"}}\n']
+)
+def test_a_number_that_marks_a_missing_value_does_so_however_it_is_written(
+    tmp_path: Path, mark: str, cell: str, form: str
+) -> None:
+    path = tmp_path / ("a.csv" if form[0] == "{" and form[1] == "0" else "a.jsonl")
+    text = (
+        ("y,p,g\n" if path.suffix == ".csv" else "")
+        + form.format("1", "2")
+        + form.format(cell, "2")
+        + form.format("3", "6")
+    )
+    assert mae(path, text, null=mark, missing="drop") == 2.0
+    assert package.validate(path, target="y", pred="p", null=mark).tables[0].columns[0].missing == 1
+    assert "the value is missing" in refusal(path, text, null=["?", mark])
+
+
+def test_a_number_that_marks_a_missing_label_does_so_with_and_without_its_point(csv_file: Path) -> None:
+    csv_file.write_text("y,p,g\n1,2,-999\n1,2,-999.0\n1,2,7\n1,2,a\n")
+    report = package.evaluate(csv_file, **Y_P, by="g", null="-999")
+    assert {str(cell.slice["g"]): cell.rows for cell in report.cells if cell.slice} == {"(missing)": 2, "7": 1, "a": 1}
+
+
 # what is no row ------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ import pyarrow.csv as arrow_csv
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
-from lossctl.io.dialect import BLANKS, FALSE, NONE, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
+from lossctl.io.dialect import BLANKS, FALSE, NONE, NULLS, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
 from lossctl.io.records import Chunk, Format, Record, TooLong
 from lossctl.io.source import Source
 from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, Texts, TextTable, text_shape
@@ -84,7 +84,7 @@ class Field:
         if self.kind is Kind.NUMBER and self.width:
             return arrow.written_vectors(arrow.text_array(texts), self.width, self.dialect)
         if self.kind is Kind.NUMBER:
-            null = np.array([text in self.dialect.nulls for text in texts], dtype=bool)
+            null = np.array([self.dialect.is_null(text) for text in texts], dtype=bool)
             numbers = np.array([[self.dialect.as_number(text) for text in texts]], dtype=np.float64)
             return Numbers(numbers, null if null.any() else None)
         labels = [None if not text or text in self.dialect.null else text for text in texts]
@@ -99,7 +99,8 @@ class Field:
         try:
             if self.width:
                 return arrow.written_vectors(array, self.width, self.dialect)
-            return arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
+            numbers = arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
+            return numbers.without(self.dialect.null_numbers)
         except RowFault:
             return None
 
@@ -113,8 +114,8 @@ class Field:
     def _plain(self, field: bytes) -> bytes:
         """Write a number of a survey as Python does, and a missing one as nothing."""
         text = field.decode("utf-8", "replace") if self.respelled else ""
-        if text in self.dialect.nulls:
-            return b"" if text in self.dialect.null else field
+        if self.dialect.is_null(text):
+            return field if text in NULLS else b""
         return self.dialect.plain(text).encode() if self.dialect.kind_of(text) == "number" else field
 
 
@@ -240,7 +241,7 @@ class CsvTable(TextTable):
         place = self.place(name)
         for record in self._head[1]:
             cell = record.fields[place].decode("utf-8", "replace").strip() if place < len(record.fields) else ""
-            if cell not in self.dialect.nulls:
+            if not self.dialect.is_null(cell):
                 return cell
         return ""
 

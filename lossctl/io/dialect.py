@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 from lossctl.core.domain import way_of_list
@@ -83,7 +85,8 @@ class Dialect:
         named = {field.name: options[field.name] for field in fields(cls) if options.get(field.name) is not None}
         named["delimiter"] = "\t" if named.get("delimiter") == r"\t" else named.get("delimiter")
         null = named.get("null", ())
-        named["null"] = (null,) if isinstance(null, str) else tuple(map(str, null))
+        marks = (null,) if isinstance(null, str) else tuple(map(str, null))
+        named["null"] = tuple(dict.fromkeys(chain.from_iterable(map(_spellings, marks))))
         return cls(**named)
 
     # numbers ---------------------------------------------------------------------------------------------------------
@@ -108,8 +111,19 @@ class Dialect:
 
     @cached_property
     def nulls(self) -> frozenset[str]:
-        """The fields that are missing among numbers."""
+        """The fields that are missing among numbers; see `is_null` for numbers written in another way."""
         return frozenset((*NULLS, *self.null))
+
+    @cached_property
+    def null_numbers(self) -> tuple[float, ...]:
+        """The marks of missing values that are numbers: among numbers -999 is also -999.0, as for pandas."""
+        return tuple(float(self.plain(mark)) for mark in self.null if self.kind_of(mark) == "number")
+
+    def is_null(self, text: str) -> bool:
+        """Whether a field is missing among numbers."""
+        if text in self.nulls or not self.null_numbers:
+            return text in self.nulls
+        return self.kind_of(text) == "number" and float(self.plain(text)) in self.null_numbers
 
     def kind_of(self, text: str) -> str:
         """Say what a field that is not missing holds: boolean, number or text."""
@@ -117,7 +131,7 @@ class Dialect:
 
     def as_number(self, text: str) -> float:
         """Read a number, a boolean or a missing field."""
-        if text in self.nulls:
+        if self.is_null(text):
             return float("nan")
         if text in TRUE + FALSE:
             return float(text in TRUE)
@@ -130,7 +144,7 @@ class Dialect:
     def number_fault(self, text: str, boolean: bool = False, advise: bool = True) -> str:
         """Say what is wrong with a field among numbers, or among booleans, and which option reads it; or nothing."""
         kind = "boolean" if boolean else "number"
-        if text in self.nulls:
+        if self.is_null(text):
             return ""
         if self.kind_of(text) == kind:
             return "" if boolean else inexact(self.plain(text))
@@ -191,6 +205,14 @@ def inexact_number(digits: object) -> str:
         f"{str(digits)[:SHOWN]} is a whole number beyond 2^53 that a float64 cannot hold exactly; take a common offset "
         "off all columns, or store it as a float if it may be rounded"
     )
+
+
+def _spellings(mark: str) -> Iterator[str]:
+    """Yield a mark of missing values and, if it is a whole number, the ways in which pandas takes it for a text."""
+    yield mark
+    with suppress(ValueError, OverflowError):
+        if (number := float(mark)).is_integer():
+            yield from (f"{number:.0f}", f"{number:.1f}")
 
 
 def _quoted(mark: str) -> str:

@@ -190,7 +190,7 @@ class FirstValue:
             return None
         if isinstance(value, str):
             text = value.strip()
-            if text in dialect.nulls:
+            if dialect.is_null(text):
                 return None
             shape = text_shape(text, dialect)
             return FirstValue(shape.kind, shape.width, bool(written_entries(text)), str)
@@ -250,7 +250,7 @@ class Member:
         if self.first.vector:
             numbers = arrow.vectors(array, self.first.width)
         elif self.kind is Kind.NUMBER or (self.kind is Kind.CELL and self.first.kind != "text"):
-            numbers = arrow.numbers(array)
+            numbers = arrow.numbers(array).without(self.dialect.null_numbers)
         else:
             if self.dialect.null and self.kind is not Kind.CELL and pa.types.is_string(array.type):
                 array = arrow.without(array, self.dialect.null)
@@ -294,7 +294,7 @@ class Member:
             return Cells(
                 arrow.text_array([None if value is None else written(value) for value in values], pa.large_binary())
             )
-        numbers = Member(Kind.NUMBER, self.first)
+        numbers = Member(Kind.NUMBER, self.first, self.dialect)
         try:
             return numbers.column([numbers.checked(value) for value in values])
         except Fault:
@@ -308,7 +308,7 @@ def number(value: Any, boolean: bool, dialect: Dialect) -> float | None:
     if kind is float or kind is int:
         if boolean:
             raise Fault(f"{written(value)[:SHOWN]} is not true or false, as the rows before it")
-        return finite(value)
+        return None if value in dialect.null_numbers else finite(value)
     if value is None:
         return None
     if kind is bool:
@@ -319,7 +319,7 @@ def number(value: Any, boolean: bool, dialect: Dialect) -> float | None:
         raise Fault(f"holds {described(value)}; one number per row is needed")
     if fault := dialect.number_fault(value, boolean):
         raise Fault(fault)
-    return None if value in dialect.nulls else dialect.as_number(value)
+    return None if dialect.is_null(value) else dialect.as_number(value)
 
 
 def finite(value: float) -> float:

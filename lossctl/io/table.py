@@ -341,6 +341,13 @@ class Numbers(Column):
     def cut(self, rows: slice) -> Numbers:
         return Numbers(self.values[:, rows], _cut(self.null, rows), self.integers)
 
+    def without(self, marks: Sequence[float]) -> Numbers:
+        """Return the numbers of a column with nothing in place of some."""
+        null = np.isin(self.values[0], marks) if marks and len(self.values) == 1 else np.zeros(1, dtype=bool)
+        if not null.any():
+            return self
+        return Numbers(np.where(null, np.nan, self.values), null if self.null is None else null | self.null)
+
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
         return cls(np.concatenate([column.values for column in columns], axis=1), _joined_nulls(columns))
