@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
     from lossctl.errors import BaselineError, DataError, LossctlError, OutputError, PluginError, UsageError
+    from lossctl.output.curves import plot_loss
     from lossctl.registry import get
     from lossctl.results.advice import Advice
     from lossctl.results.figure import Figure
@@ -50,6 +51,7 @@ __all__ = [
     "get",
     "merge",
     "plot",
+    "plot_loss",
     "share",
     "validate",
 ]
@@ -72,8 +74,9 @@ HOMES = {
     "diff": "api.diff",
     "evaluate": "api.evaluate",
     "get": "registry",
-    "plot": "api.plot",
     "merge": "api.shares",
+    "plot": "api.plot",
+    "plot_loss": "output.curves",
     "share": "api.shares",
     "validate": "api.validate",
 }

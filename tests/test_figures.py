@@ -5,8 +5,15 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pytest
 
+from lossctl import registry
+from lossctl.core.domain import Codes
+from lossctl.core.form import along
+from lossctl.errors import UsageError
+from lossctl.output.catalogue import description
+from lossctl.output.curves import figure_of, plot_loss
 from lossctl.output.plot import picture, ticks
 from lossctl.output.text import Style
 from lossctl.results.figure import Axis, Figure, Layer, Panel
@@ -159,3 +166,122 @@ def test_a_gap_is_no_line():
 def test_names_are_escaped():
     text = picture(FOREST, Style(200))
     assert r"<script>]]>\x1b[31mjavascript:\u202e" in text
+
+
+# losses --------------------------------------------------------------------------------------------------------------
+
+
+def lines_of(figure: Figure, panel: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The lines of a panel by their series."""
+    return {
+        layer.series: (np.array(layer.x), np.array(layer.y))
+        for layer in figure.panels[panel].layers
+        if layer.mark == "line"
+    }
+
+
+def test_losses_of_regression_are_drawn_against_the_error():
+    figure = plot_loss("mse", "huber:delta=2", "p90=quantile:q=0.9")
+    lines = lines_of(figure)
+    error, squares = lines["mse"]
+    assert (error[0], error[-1], error[len(error) // 2]) == (-4.0, 4.0, 0.0)
+    np.testing.assert_allclose(squares, error**2)
+    np.testing.assert_allclose(lines["huber:delta=2"][1], [e * e / 2 if abs(e) < 2 else 2 * abs(e) - 2 for e in error])
+    np.testing.assert_allclose(lines["p90"][1], np.maximum(-0.9 * error, 0.1 * error))
+    assert figure.series == ("mse", "huber:delta=2", "p90")
+    assert figure.title == "Losses against the error"
+
+
+def test_a_loss_whose_targets_are_positive_is_drawn_at_one_and_only_within_its_domain():
+    figure = plot_loss("mse", "msle", "poisson")
+    error, values = lines_of(figure)["poisson"]
+    assert math.isnan(values[error <= -3.0].max())
+    inside = error > -2.99
+    np.testing.assert_allclose(values[inside], error[inside] + 3.0 - 3.0 * np.log(error[inside] + 3.0))
+    np.testing.assert_allclose(lines_of(figure)["msle"][1], (np.log1p(error + 10.0) - np.log1p(10.0)) ** 2)
+    assert "msle at target 10" in figure.notes
+    assert "poisson at target 3" in figure.notes
+
+
+def test_losses_of_the_hinge_family_are_drawn_against_the_margin():
+    margin, values = lines_of(plot_loss("hinge", "squared_hinge", range=(-2, 2)))["squared_hinge"]
+    np.testing.assert_allclose(values, np.maximum(0.0, 1.0 - margin) ** 2)
+    assert (margin[0], margin[-1]) == (-2.0, 2.0)
+
+
+def test_focal_loss_is_drawn_for_several_gammas_and_its_end_at_infinity_is_cut():
+    figure = plot_loss("focal", vary={"gamma": [0, 0.5, 1, 2, 5]})
+    assert figure.series == ("gamma=0", "gamma=0.5", "gamma=1", "gamma=2", "gamma=5")
+    for gamma, (p, values) in zip((0, 0.5, 1, 2, 5), lines_of(figure).values(), strict=True):
+        assert values[0] == math.inf
+        np.testing.assert_allclose(values[1:], (1.0 - p[1:]) ** gamma * -np.log(p[1:]), atol=1e-15)
+    assert 4.0 < figure.panels[0].extent("y")[1] < 5.0
+    assert "on to inf" in figure.notes[0]
+    assert lines_of(plot_loss("bce"))["bce"][1] == pytest.approx(lines_of(figure)["gamma=0"][1])
+
+
+def test_gradients_are_a_second_panel_over_the_same_axis():
+    figure = plot_loss("mse", "mae", grad=True)
+    np.testing.assert_allclose(*reversed([lines_of(figure, 1)["mse"][1], 2.0 * lines_of(figure)["mse"][0]]))
+    assert figure.panels[0].x == figure.panels[1].x
+
+
+@pytest.mark.parametrize(
+    ("specs", "options", "says"),
+    [
+        (["mse", "bce"], {}, "mse is drawn against the error, bce against the probability of the true class"),
+        (["rmse"], {}, "rmse has no value of a single row"),
+        ([], {}, "no loss to draw"),
+        (["poisson"], {"range": (-9, -4)}, "poisson has no value from -9 to -4"),
+        (["mse"], {"range": (4, -4)}, "does not go up"),
+        (["bce"], {"range": (-1, 1)}, "where probabilities are"),
+        (["contrastive"], {"range": (0, 1)}, "points of its own"),
+        (["focal"], {"vary": {"gama": [1]}}, "gamma"),
+        (["huber:delta=1"], {"vary": {"delta": [1]}}, "delta is given twice"),
+        (["focal"], {"vary": {"gamma": range(30)}}, "at most 20"),
+    ],
+)
+def test_what_cannot_be_one_figure_is_refused(specs, options, says):
+    with pytest.raises(UsageError, match=says):
+        plot_loss(*specs, **options)
+
+
+def test_every_loss_of_rows_has_a_picture_that_fits_any_terminal(lossctl):
+    drawn = 0
+    for loss in registry.losses().values():
+        if loss.row is not None and len(loss.forms[0].curve.points) > 1:
+            figure = figure_of({loss.spec: loss}, loss.spec, grad=True)
+            assert len(figure.panels) == 1 + (loss.gradient is not None), loss
+            for low, high in (panel.extent("y") for panel in figure.panels):
+                assert math.isfinite(low), loss
+                assert low < high < math.inf, loss
+            text = picture(figure, Style(60))
+            assert max(map(len, text.splitlines())) <= 60, loss
+            drawn += 1
+    assert drawn > 100
+
+
+@pytest.mark.parametrize("name", ["mse", "bce", "cce", "huber", "gan_generator", "contrastive", "iou", "triplet_score"])
+@pytest.mark.parametrize("style", [Style(), Style(100), Style(60), Style(60, ascii=True)])
+def test_show_draws_the_loss_and_its_gradient(name, style):
+    text = description(registry.loss_of(name), "table", style)
+    assert (" against " in text) == (name != "triplet_score")
+    assert text.isascii() or not style.ascii
+
+
+def test_a_straight_curve_has_a_row_anywhere_on_its_axis():
+    curve = along("x", (0.001, 0.5, 0.999), True, target=1.0, pred=[(0.001, 0.5, 0.999), (0.999, 0.5, 0.001)])
+    assert curve.at([0.0, 0.25, 1.0]).roles == {"target": ((1.0,) * 3,), "pred": ((0.0, 0.25, 1.0), (1.0, 0.75, 0.0))}
+
+
+def test_curves_that_are_called_straight_are_so():
+    forms = [form for loss in registry.losses().values() for form in loss.forms if form.curve.straight]
+    forms = [form for form in forms if len(form.curve.points) > 1]
+    assert len(forms) > 50
+    for form in forms:
+        axis = [float(point) for point in form.curve.points]
+        assert (np.diff(axis) > 0).all()
+        assert not any(isinstance(domain, Codes) for domain in form.roles.values())
+        for role, columns in form.curve.at(axis).roles.items():
+            np.testing.assert_allclose(columns, form.curve.roles[role], rtol=1e-9, atol=1e-9)
+            assert not (form.labels and role == "target") or columns[0][0] == columns[0][-1]

@@ -27,40 +27,51 @@ READINGS: Final[tuple[Reading, ...]] = ("labels", "classes", "flags", "numbers")
 FORM_OF: Final[Mapping[Reading, str]] = {"classes": "multiclass", "flags": "binary"}  # of several target columns
 
 
+Against = Literal["", "error", "margin", "probability"]
+
+
 @dataclass(frozen=True)
 class Curve:
     """A handful of rows that show what a loss does: `points` along `axis`, and the roles' columns there.
 
     straight: whether every column is a straight line along an axis of ascending numbers, so that there is a row at each
-    of its places, within the domains; not so where rows belong together, or the target is another label.
+    of its places, within the domains; not so where rows belong together, or the target is another label. against: what
+    the axis is to losses that are drawn into one picture: the error is `pred` less the target, the margin the score of
+    the true class above that of the other, the probability that of the true class.
     """
 
     axis: str
     points: tuple[str, ...]
     roles: Values
     straight: bool = False
+    against: Against = ""
 
     def __hash__(self) -> int:
         return hash((self.axis, self.points))
 
-    def filled(self, count: int) -> Curve:
-        """Return the curve with `count` points from its first to its last one; itself where it is not straight."""
-        if not self.straight or len(self.points) < 3:
-            return self
+    def at(self, places: Sequence[float]) -> Curve:
+        """Return a straight curve with its points at other numbers of its axis."""
         low, high = float(self.points[0]), float(self.points[-1])
-        grid = np.linspace(0.0, 1.0, count)
+        steps = np.asarray(places, dtype=np.float64) - low
         roles = {
-            role: tuple(tuple(((1.0 - grid) * column[0] + grid * column[-1]).tolist()) for column in columns)
+            role: tuple(
+                tuple((column[0] + steps * ((column[-1] - column[0]) / (high - low))).tolist()) for column in columns
+            )
             for role, columns in self.roles.items()
         }
-        return replace(self, points=tuple(f"{low + at * (high - low):g}" for at in grid), roles=roles)
+        return replace(self, points=tuple(f"{place:g}" for place in places), roles=roles)
 
 
 Column = float | Sequence[float]  # a number stands in every row
 
 
 def along(
-    axis: str, points: Sequence[float | str], straight: bool = False, **roles: Column | Sequence[Column]
+    axis: str,
+    points: Sequence[float | str],
+    straight: bool = False,
+    *,
+    against: Against = "",
+    **roles: Column | Sequence[Column],
 ) -> Curve:
     """Return the curve of rows at some points; a role is a number or a tuple, its column, or a list of columns."""
 
@@ -68,7 +79,7 @@ def along(
         return tuple(map(float, x)) if isinstance(x, Sequence) else (float(x),) * len(points)
 
     columns = {role: tuple(map(column, x if isinstance(x, list) else [x])) for role, x in roles.items()}
-    return Curve(axis, tuple(x if isinstance(x, str) else f"{x:g}" for x in points), columns, straight)
+    return Curve(axis, tuple(x if isinstance(x, str) else f"{x:g}" for x in points), columns, straight, against)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
@@ -131,17 +131,21 @@ def _sync_folder(folder: str) -> None:
 
 def write_text(path: str, text: str | Iterator[str]) -> None:
     """Write a text, or its pieces, to a file atomically; to pipes and devices directly."""
-    pieces = [text] if isinstance(text, str) else text
+    write_bytes(path, (piece.encode() for piece in ([text] if isinstance(text, str) else text)))
+
+
+def write_bytes(path: str, pieces: Iterable[bytes]) -> None:
+    """Write bytes in pieces to a file atomically; to pipes and devices directly."""
     if is_special(path):
         try:
-            with open(_pipes.pop(path, path), "w", encoding="utf-8", newline="") as file:
+            with open(_pipes.pop(path, path), "wb") as file:
                 file.writelines(pieces)
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from None
         return
     with replacing(path) as temporary:
         with undisturbed():
-            file = open(temporary, "w", encoding="utf-8", newline="")  # noqa: SIM115  # closed below
+            file = open(temporary, "wb")  # noqa: SIM115  # closed below
         with file:
             file.writelines(pieces)
 

@@ -22,7 +22,7 @@ from lossctl.core.domain import (
     TARGET_BOX,
     Domain,
 )
-from lossctl.core.form import Curve, Form, along
+from lossctl.core.form import Against, Curve, Form, along
 
 
 def of_kinds(kinds: tuple[str, ...], xs: tuple[float, ...]) -> list[str]:
@@ -30,9 +30,9 @@ def of_kinds(kinds: tuple[str, ...], xs: tuple[float, ...]) -> list[str]:
     return [f"{kind} {x:g}" for kind in kinds for x in xs]
 
 
-def line(axis: str, xs: tuple[float, ...], target: float) -> Curve:
+def line(axis: str, xs: tuple[float, ...], target: float, against: Against = "error") -> Curve:
     """Show a loss along predictions `xs` at one fixed target."""
-    return along(axis, xs, True, target=target, pred=xs)
+    return along(axis, xs, True, against=against, target=target, pred=xs)
 
 
 RESIDUALS = (-10.0, -3.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
@@ -54,13 +54,22 @@ def relative(target: Domain, pred: Domain = REAL) -> Form:
 
 
 COUNT_CURVE = line("pred (rate), target 3", (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0, 30.0), 3.0)
-BINARY_CURVE = line("pred (p), target 1", PROBABILITIES, 1.0)
-CLASS_CURVE = along("p of the observed class, K = 2", PROBABILITIES, True, target=0.0, pred=[PROBABILITIES, OTHERS])
+BINARY_CURVE = line("pred (p), target 1", PROBABILITIES, 1.0, "probability")
+CLASS_CURVE = along(
+    "p of the observed class, K = 2",
+    PROBABILITIES,
+    True,
+    against="probability",
+    target=0.0,
+    pred=[PROBABILITIES, OTHERS],
+)
 ROWS_CURVE = along(
     "p of class 0, target row (0.7, 0.3)", PROBABILITIES, True, target=[0.7, 0.3], pred=[PROBABILITIES, OTHERS]
 )
-MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0)
-CLASS_SCORE_CURVE = along("score of the observed class, the other at 0", SCORES, True, target=0.0, pred=[SCORES, 0.0])
+MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0, "margin")
+CLASS_SCORE_CURVE = along(
+    "score of the observed class, the other at 0", SCORES, True, against="margin", target=0.0, pred=[SCORES, 0.0]
+)
 
 BINARY = Form("binary", {"target": SOFT_FLAG, "pred": PROBABILITY}, BINARY_CURVE, outputs=True)
 BINARY_ONE = Form("binary", {"target": SOFT_FLAG.wide(1), "pred": PROBABILITY.wide(1)}, BINARY_CURVE)
@@ -127,7 +136,7 @@ TRIPLETS = Form(
     {"anchor": REAL, "positive": REAL, "negative": REAL},
     along("distance of the negative, the positive at 1", FAR, True, anchor=0.0, positive=1.0, negative=FAR),
 )
-SCORE_PAIRS = Form("scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0))
+SCORE_PAIRS = Form("scores", {"target": FLAG.wide(1), "pred": SCORE.wide(1)}, line("score, no pair", (0.0,), 1.0, ""))
 
 
 def adversarial(pred: Domain, axis: str, xs: tuple[float, ...]) -> Form:

@@ -253,7 +253,7 @@ def sparsemax_binary(m: Array) -> Array:
     return np.where(m <= -1.0, -m, np.square(0.5 * np.maximum(1.0 - m, 0.0)))
 
 
-ONE_HOT_CURVE = along(CLASS_SCORE_CURVE.axis, SCORES, True, target=[1.0, 0.0], pred=[SCORES, 0.0])
+ONE_HOT_CURVE = along(CLASS_SCORE_CURVE.axis, SCORES, True, against="margin", target=[1.0, 0.0], pred=[SCORES, 0.0])
 ONE_HOT_SCORES = Form("multiclass", {"target": ONE_HOT, "pred": SCORE}, ONE_HOT_CURVE, least=2)
 LABEL_SCORES = Form(
     "multilabel",

@@ -261,7 +261,9 @@ def quantile_forms(q: float | tuple[float, ...]) -> tuple[Form, ...]:
     """Return the form of one quantile, or that of several quantiles of one target."""
     if not isinstance(q, tuple):
         return FORM
-    curve = along("pred of every quantile, target 0", RESIDUALS, True, target=0.0, pred=[RESIDUALS] * len(q))
+    curve = along(
+        "pred of every quantile, target 0", RESIDUALS, True, against="error", target=0.0, pred=[RESIDUALS] * len(q)
+    )
     return (Form("quantile", {"target": REAL.wide(1), "pred": REAL.wide(len(q))}, curve),)
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-
-from lossctl.core.form import DECIDED, TASKS, Curve, Form, form_wish
+from lossctl.core.form import DECIDED, TASKS, form_wish
 from lossctl.core.loss import Loss, Peer
-from lossctl.core.param import Label, PerClass, PerColumn
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError, listed, near, printable
-from lossctl.numerics.array import Array
+from lossctl.output.curves import figure_of
+from lossctl.output.plot import picture
 from lossctl.output.text import (
     WIDEST,
     Style,
@@ -24,13 +21,13 @@ from lossctl.output.text import (
     labelled_lines,
     markdown,
     markdown_table,
-    number,
     text_columns,
     wrap,
 )
 from lossctl.results.report import lists_by
 
 LABEL: Final = 12  # characters before the text of `show`
+GAP: Final = 2  # blanks behind the name of a family
 PAGE: Final = 80  # columns of a page of names where there is no terminal
 
 
@@ -112,11 +109,8 @@ def description(loss: Loss, form: str, style: Style) -> str:
     lines += [wrap(" ".join(loss.doc.split()), width), ""] if loss.doc else []
     lines += labelled_lines(_entries(loss), LABEL, width)
     text = "\n".join(lines) + "\n"
-    shape = _of_any_classes(loss)
-    for kind in shape.forms if shape.row is not None else ():
-        drawing = tabulated(shape, replace(kind, curve=kind.curve.filled(POINTS)))
-        table = tabulated(shape, kind)
-        text += "\n" + sparklines(drawing, table, style) + _curve_table(kind.curve, table, style).text()
+    if loss.row is not None and len(loss.forms[0].curve.points) > 1:
+        text += "\n" + picture(figure_of({loss.spec: loss}, loss.spec, grad=True), replace(style, width=width))
     return style.encode(text)
 
 
@@ -234,112 +228,3 @@ def memory(loss: Loss) -> str:
         f"it keeps every value: {8 * lines} bytes per row and model, at most {most} at the end; "
         "eval refuses before that exceeds --max-memory"
     )
-
-
-# the curve of a loss -------------------------------------------------------------------------------------------------
-
-BLOCKS: Final = "▁▂▃▄▅▆▇█"
-PLAIN: Final = "_.-~=+*#"
-UNKNOWN: Final = "?"
-POINTS: Final = 61  # of a line in a wide terminal or a file
-FEWEST: Final = 10  # below which there is no line to see
-GAP: Final = 2  # blanks beside a line
-
-Tabulated = tuple[Array, Mapping[str, Array]]  # a loss, and its gradient by roles, along a curve
-
-
-def _of_any_classes(loss: Loss) -> Loss:
-    """Return the loss without what speaks of certain classes: its curve has classes of its own."""
-    of_classes = [param for param in loss.params if isinstance(param.domain, PerClass | PerColumn | Label)]
-    return loss.bind(
-        **{param.name: param.default for param in of_classes if isinstance(loss.args[param.name], tuple | str)}
-    )
-
-
-def tabulated(loss: Loss, form: Form) -> tuple[Array, dict[str, Array]]:
-    """Return the row losses along a form's curve, and the gradients by the first column of each role."""
-    rows: dict[str, Any] = {role: np.array(lines).T for role, lines in form.curve.roles.items()}
-    if form.labels:
-        rows["target"] = rows["target"][:, 0].astype(np.int64)
-    values = loss.each(task=form.name, **rows)
-    if loss.gradient is None:
-        return values, {}
-    gradient = loss.grad(task=form.name, **rows)
-    slopes = gradient if isinstance(gradient, dict) else {"pred": gradient}
-    return values, {role: slope.reshape(len(slope), -1)[:, 0] for role, slope in slopes.items()}
-
-
-def _curve_table(curve: Curve, values: Tabulated, style: Style) -> Table:
-    """Return the table of a loss and its gradient along a curve."""
-    losses, slopes = values
-    numbers = [losses, *slopes.values()]
-    table = Table(style, text_columns([curve.axis], ["loss", *(f"∂/∂{name}" for name in slopes)]))
-    for place, point in enumerate(curve.points):
-        table.add(point, *(number(float(line[place]), style.digits) for line in numbers))
-    return table
-
-
-def sparklines(drawing: Tabulated, table: Tabulated, style: Style) -> str:
-    """Return a line for a loss and one for its gradient by the first role, each with its range.
-
-    The range is that of the values in the table below, too. Nothing where the terminal is too narrow for a line, or
-    there are no two points.
-    """
-    values, slopes = drawing
-    lines = {"loss": values}
-    tails = [value_range(np.concatenate([values, table[0]]), style.digits)]
-    for role, slope in list(slopes.items())[:1]:
-        lines[f"d/d{role}" if style.ascii else f"∂/∂{role}"] = slope
-        tails.append(value_range(np.concatenate([slope, table[1][role]]), style.digits))
-    margin = max(map(len, lines)) + GAP
-    room = len(values)
-    if style.width is not None:
-        room = min(room, style.width - margin - GAP - max(map(len, tails)))
-    if room < min(FEWEST, len(values)) or len(values) < 2:
-        return ""
-    places = np.linspace(0, len(values) - 1, room).round().astype(int)
-    return "".join(
-        f"{head.ljust(margin)}{sparkline(line[places], style.ascii)}{' ' * GAP}{tail}\n"
-        for (head, line), tail in zip(lines.items(), tails, strict=True)
-    )
-
-
-def sparkline(values: Sequence[float] | Array, ascii_only: bool) -> str:
-    """Draw values as one character each; what is infinite is at the end of the scale, NaN is marked.
-
-    >>> sparkline([0.0, 1.0, 2.0, float("inf")], ascii_only=False)
-    '▁▄▇█'
-    """
-    signs = PLAIN if ascii_only else BLOCKS
-    heights = np.asarray(values, dtype=np.float64)
-    finite = heights[np.isfinite(heights)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    bottom = int(bool(np.isneginf(heights).any()))  # the ends of the scale are for infinities
-    top = len(signs) - 1 - int(bool(np.isposinf(heights).any()))
-    line = []
-    for value in heights.tolist():
-        if math.isnan(value):
-            line.append(UNKNOWN)
-        elif math.isinf(value):
-            line.append(signs[-1] if value > 0 else signs[0])
-        else:
-            line.append(signs[bottom + round(share(value, low, high) * (top - bottom))])
-    return "".join(line)
-
-
-def share(value: float, low: float, high: float) -> float:
-    """Return where a value stands between two, from 0 to 1; a half where they are one."""
-    if high <= low:
-        return 0.5
-    if math.isfinite(high - low):
-        return (value - low) / (high - low)
-    return (value / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def value_range(values: Sequence[float] | Array, digits: int) -> str:
-    """Say from where to where values go; infinite ones are named."""
-    numbers = np.asarray(values, dtype=np.float64)
-    numbers = numbers[~np.isnan(numbers)]
-    if not len(numbers):
-        return "nan"
-    return f"{number(float(numbers.min()), digits)} to {number(float(numbers.max()), digits)}"

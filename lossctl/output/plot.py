@@ -14,9 +14,10 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from lossctl.errors import printable
-from lossctl.output.text import Style, console_of, wrap
+from lossctl.output.text import Style, colored, width_of, wrap
 from lossctl.results.figure import Axis, Figure, Layer, Panel
 
+PLAIN: Final = Style()
 WIDTH: Final = 80  # columns where there is no terminal
 NARROWEST: Final = 40  # below which nothing is made smaller
 HEIGHT: Final = 16  # lines of the panels of a figure, axes apart
@@ -30,7 +31,7 @@ FEW: Final = 60  # points of a series which have a mark each; more of a lone ser
 MARKS: Final = "●▲■◆○△□◇"
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 COLORS: Final = ("cyan", "yellow", "magenta", "green", "red", "blue")
-DIM: Final = "bright_black"
+DIM: Final = "dim"
 ACROSS: Final = " ▏▎▍▌▋▊▉█"  # eighths of a bar from the left
 UPWARDS: Final = " ▁▂▃▄▅▆▇█"  # and from below
 SHADES: Final = "░▒▓█"
@@ -251,14 +252,14 @@ def _drawn(panel: Panel, legend: Legend, width: int, height: int) -> Canvas:
         _band(canvas, layer, x, y, legend)
     if by_mark["cell"]:
         _cells(canvas, panel, by_mark["cell"], x, y, legend)
-    outlined = _overlap(by_mark["bar"])
+    outlined = clash(by_mark["bar"])
     if not outlined:
         for layer in by_mark["bar"]:
             _bars(canvas, layer, x, y, legend)
     for layer in by_mark["rule"]:
         _rule(canvas, layer, x, y, legend)
     lines = [layer for layer in panel.layers if layer.mark == "line"]
-    lines += [_outline(layer) for layer in by_mark["bar"] if outlined]
+    lines += [outline(layer) for layer in by_mark["bar"] if outlined]
     for layer in sorted(lines, key=lambda layer: layer.series in legend.series):
         _line(canvas, layer, x, y, legend)
     if len({layer.series for layer in lines if layer.series in legend.series}) > 1:
@@ -364,7 +365,7 @@ def _bars(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> N
         canvas.put(row, column, sign, legend.color(layer.series))
 
 
-def _overlap(layers: Sequence[Layer]) -> bool:
+def clash(layers: Sequence[Layer]) -> bool:
     """Whether bars of several series stand in each other's way, so that only their outlines are drawn."""
     if len({layer.series for layer in layers}) < 2:
         return False
@@ -380,7 +381,7 @@ def _overlap(layers: Sequence[Layer]) -> bool:
     )
 
 
-def _outline(layer: Layer) -> Layer:
+def outline(layer: Layer) -> Layer:
     """Return the outline of bars as a line."""
     xs: list[float] = []
     ys: list[float] = []
@@ -437,17 +438,19 @@ def _intervals(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend)
             canvas.put(*((lane, at) if flat else (at, lane)), sign, color)
 
 
-def shade_edges(panel: Panel) -> list[float]:
-    """Return the upper ends of the values of each shade of a panel's cells; those of counts are whole."""
+def shade_edges(panel: Panel, count: int = len(SHADES)) -> list[float]:
+    """Return the upper ends of the values of each shade of a panel's cells, whole ones of counts, each once."""
     values = [value for layer in panel.layers for value in layer.value if math.isfinite(value)]
-    low, high = min(values, default=0.0), max(values, default=0.0)
-    if panel.skewed:
-        positive = min(value for value in values if value > 0.0)
-        edges = [positive * (high / positive) ** (k / 4) for k in range(1, 5)]
-    else:
-        low = min(low, 0.0)
-        edges = [low + (high - low) * k / 4 for k in range(1, 5)]
-    return [*edges[:-1], high]
+    if not values:
+        return [0.0]
+    low, high = min(value for value in values if value or not panel.skewed), max(values)
+    steps = [k / count for k in range(1, count)]
+    edges = [
+        low * (high / low) ** step if panel.skewed else min(low, 0.0) + (high - min(low, 0.0)) * step for step in steps
+    ]
+    if all(value.is_integer() for value in map(float, values)):
+        edges = [float(math.floor(edge)) for edge in edges]
+    return sorted({edge for edge in edges if low <= edge < high} | {high})
 
 
 def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: Scale, legend: Legend) -> None:
@@ -464,7 +467,7 @@ def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: S
             rows = _spanned(y.edge(base, canvas.height), y.edge(top, canvas.height), canvas.height)
             for row in rows if value else ():
                 for column in columns:
-                    canvas.put(row, column, shades[level], color)
+                    canvas.put(row, column, shades[level - len(edges)], color)
             text = f" {cell_text(value)} "
             if x.axis.categories and y.axis.categories and len(text) <= len(columns):
                 begin = columns.start + (len(columns) - len(text)) // 2
@@ -482,7 +485,7 @@ def cell_text(value: float) -> str:
 Piece = tuple[str, str]  # a text and its colour
 
 
-def picture(figure: Figure, style: Style, height: int = HEIGHT) -> str:
+def picture(figure: Figure, style: Style = PLAIN, height: int = HEIGHT) -> str:
     """Return a figure as lines of text, as wide as the terminal. height: lines for the panels, axes apart."""
     width = max(style.width or WIDTH, NARROWEST)
     legend = Legend(figure.series, style.ascii)
@@ -499,7 +502,7 @@ def picture(figure: Figure, style: Style, height: int = HEIGHT) -> str:
         lines += layout.lines(legend, margin, ticks_below=not shared)
     for text in (figure.sentence, *figure.notes):
         lines += _wrapped(text, width, style)
-    return _printed(lines, style, width)
+    return "".join(f"{_printed(line, style)}\n" for line in lines)
 
 
 def _wrapped(text: str, width: int, style: Style, color: str = "") -> list[list[Piece]]:
@@ -514,18 +517,22 @@ def _legend_lines(legend: Legend, width: int, style: Style) -> list[list[Piece]]
     for mark, name, color in legend.entries():
         text = f"{mark} {style.encode(name)}"
         text = _cut(text, width, style)
-        if used and used + 3 + len(text) > width:
+        if used and used + 3 + width_of(text) > width:
             lines.append([])
             used = 0
         lines[-1] += [("   " if used else "", ""), (text, color)]
-        used += len(text) + (3 if used else 0)
+        used += width_of(text) + (3 if used else 0)
     return [line for line in lines if line]
 
 
 def _cut(text: str, width: int, style: Style) -> str:
-    """Return a name that is no longer than a width; one that is cut ends in dots."""
+    """Return a name that is no wider than so many columns; one that is cut ends in dots."""
+    if width_of(text) <= width:
+        return text
     dots = "..." if style.ascii else "…"
-    return text if len(text) <= width else text[: max(width - len(dots), 0)] + dots
+    while text and width_of(text + dots) > width:
+        text = text[:-1]
+    return text + dots
 
 
 @dataclass(frozen=True)
@@ -555,7 +562,7 @@ class _Layout:
     @property
     def margin(self) -> int:
         """Columns of the labels of the y axis."""
-        return max(map(len, self.labels.values()), default=0)
+        return max(map(width_of, self.labels.values()), default=0)
 
     def lines(self, legend: Legend, margin: int, ticks_below: bool) -> Iterator[list[Piece]]:
         """Yield the lines of the panel."""
@@ -569,7 +576,8 @@ class _Layout:
         wall, notch = ("|", "+") if style.ascii else ("│", "┤")
         for row in range(self.height):
             label = self.labels.get(row)
-            edge = f"{label or '':>{margin}} {wall if label is None else notch}"
+            blanks = " " * (margin - width_of(label or ""))
+            edge = f"{blanks}{label or ''} {wall if label is None else notch}"
             yield [(edge, DIM if label is None else ""), *canvas.row(row)]
         yield from self._x_axis(room, margin, ticks_below)
         if any(layer.mark == "cell" for layer in panel.layers):
@@ -585,11 +593,11 @@ class _Layout:
         for row in rows:
             text = ""
             for _, begin, label in row:
-                text = text.ljust(begin) + label
+                text += " " * (begin - width_of(text)) + label
             yield [(" " * (margin + 2) + text, "")]
         if ticks_below and self.panel.x.heading:
             heading = _cut(self.style.encode(printable(self.panel.x.heading)), self.width, self.style)
-            left = min(margin + 2 + max(room - len(heading), 0) // 2, self.width - len(heading))
+            left = min(margin + 2 + max(room - width_of(heading), 0) // 2, self.width - width_of(heading))
             yield [(" " * left + heading, DIM)]
 
     def _tick_rows(self, scale: Scale, room: int) -> list[list[tuple[float, int, str]]]:
@@ -600,10 +608,10 @@ class _Layout:
             rows: list[list[tuple[float, int, str]]] = [[] for _ in range(most_lines)]
             fits = True
             for at, text in labels:
-                begin = round(scale.dot(at)) // 2 - len(text) // 2
-                begin = min(max(begin, 0), room - len(text))
+                begin = round(scale.dot(at)) // 2 - width_of(text) // 2
+                begin = min(max(begin, 0), room - width_of(text))
                 for row in rows:
-                    if not row or row[-1][1] + len(row[-1][2]) + TICK_BLANKS <= begin:
+                    if not row or row[-1][1] + width_of(row[-1][2]) + TICK_BLANKS <= begin:
                         row.append((at, begin, text))
                         break
                 else:
@@ -616,19 +624,17 @@ class _Layout:
         """Say which values the shades mean."""
         edges = shade_edges(self.panel)
         shades = PLAIN_SHADES if self.style.ascii else SHADES
-        entries = "  ".join(f"{shade} to {cell_text(edge)}" for shade, edge in zip(shades, edges, strict=True))
+        entries = "  ".join(
+            f"{shade} to {cell_text(edge)}" for shade, edge in zip(shades[-len(edges) :], edges, strict=True)
+        )
         return f"{self.panel.value}: {entries}" if self.panel.value else entries
 
 
-def _printed(lines: Iterable[Sequence[Piece]], style: Style, width: int) -> str:
-    """Return lines without blanks at their ends, coloured where there is colour."""
-    from rich.text import Text
-
-    console = console_of(style, width)
-    for line in lines:
-        text = Text(no_wrap=True, overflow="ignore", end="\n")
-        for piece, color in line:
-            text.append(piece, color if style.color else None)
-        text.rstrip()
-        console.print(text, crop=False, soft_wrap=True)
-    return console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO of console_of
+def _printed(line: Iterable[Piece], style: Style) -> str:
+    """Return a line without blanks at its end, coloured where there is colour."""
+    pieces = [*line]
+    while pieces and not pieces[-1][0].rstrip():
+        pieces.pop()
+    if pieces:
+        pieces[-1] = pieces[-1][0].rstrip(), pieces[-1][1]
+    return "".join(colored(text, color if style.color and text.strip() else "") for text, color in pieces)

@@ -10,13 +10,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from lossctl.errors import printable
 from lossctl.results.document import flat
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 PLAIN_BELOW: Final = 1e9  # larger numbers are written with an exponent
 MOST_DIGITS: Final = 17
@@ -212,7 +209,9 @@ def labelled_lines(
 # tables of a terminal: as wide as what they hold, else a smaller one or a list; no digit is cut ----------------------
 
 Cell = str | tuple[str, str]  # a text, or a text and the colour that it has where there is colour
-CODES: Final = {"bold": "1", "green": "32", "yellow": "33", "red": "31", "bold green": "1;32", "bold red": "1;31"}
+CODES: Final = {"bold": "1", "bold green": "1;32", "bold red": "1;31", "dim": "90"} | {
+    color: str(code) for code, color in enumerate(("red", "green", "yellow", "blue", "magenta", "cyan"), 31)
+}
 PADDING: Final = 2  # blanks to the right of every column but the last
 NARROWEST: Final = 12  # columns to which text is still wrapped in a table
 
@@ -309,24 +308,6 @@ def _padded(text: str, width: int, right: bool, color: str = "") -> str:
     text = text.rstrip() if right else text
     blanks = " " * (width - width_of(text))
     return blanks + colored(text, color) if right else colored(text, color) + blanks
-
-
-def console_of(style: Style, width: int) -> Console:
-    """Return a console that writes into a text, with colour or without."""
-    from rich.console import Console
-
-    return Console(
-        file=io.StringIO(),
-        width=width,
-        height=100,
-        force_terminal=style.color,
-        color_system="standard" if style.color else None,
-        no_color=not style.color,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
 
 
 def fitted(layouts: Iterable[Table], narrow: Callable[[], str] | None = None) -> str:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from lossctl.errors import printable
+
+if TYPE_CHECKING:
+    import os
 
 Mark = Literal["line", "band", "bar", "point", "interval", "cell", "rule"]
 Side = Literal["x", "y"]
@@ -114,7 +120,7 @@ class Panel:
         return bool(values) and min(values) > 0.0 and max(values) > SKEWED * min(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Figure:
     """Panels one below another, that share the colours of their series.
 
@@ -128,3 +134,49 @@ class Figure:
     series: tuple[str, ...] = ()
     sentence: str = ""
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the picture of a terminal of 80 columns, without colour."""
+        return str(_door("plot").picture(self))
+
+    def __repr__(self) -> str:
+        """Return a short line."""
+        series = f" of {', '.join(self.series)}" if self.series else ""
+        return f"<Figure {self.kind}: {printable(self.title + series)}>"
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        width: int | None = None,
+        height: int | None = None,
+        theme: Literal["light", "dark", "auto"] = "auto",
+    ) -> None:
+        """Write the figure to a file, whole or not at all; .svg, .png, .pdf, .html or .vl.json tells the format.
+
+        It needs `pip install 'lossctl[plot]'`.
+
+        Parameters
+        ----------
+        path
+            The file.
+        width, height
+            Pixels of the figure, and of its panels together; without a height each panel is as high as it needs.
+        theme
+            The colours. SVG and HTML of theme auto are dark where the screen is; other files are light.
+        """
+        _door("vega").save(self, path, width, height, theme)
+
+    def chart(
+        self, width: int | None = None, height: int | None = None, theme: Literal["light", "dark"] = "light"
+    ) -> Any:
+        """Return the figure as a chart of Altair, to be changed or joined with others; it needs `lossctl[plot]`."""
+        return _door("vega").chart(self, width, height, theme)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """Return what a notebook shows: SVG and Vega-Lite where `lossctl[plot]` is installed, else text."""
+        return {"text/plain": str(self), **_door("vega").notebook(self)}
+
+
+def _door(name: str) -> Any:
+    """Return a module above by its name, as a report does: what shows results depends on them."""
+    return import_module(f"lossctl.output.{name}")
