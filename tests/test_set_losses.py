@@ -274,7 +274,7 @@ def test_sets_are_counted_by_the_name_of_their_column() -> None:
     for role in ("query=user", "set=user"):
         report = lossctl.evaluate(data, target="y", pred="p", losses=["mae", "ndcg"], roles=role)
         assert report.units == Units("user", 3)
-        assert repr(report).startswith("5 rows · 3 users\n")
+        assert str(report).startswith("5 rows · 3 users\n")
     clusters = lossctl.compare(data, target="y", pred=["p", "q"], losses="mae", cluster="user")
     assert clusters.units == Units("user", 3)
     assert lossctl.evaluate(data, target="y", pred="p", losses="mae").units is None

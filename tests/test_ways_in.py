@@ -465,7 +465,7 @@ def test_reports_are_checked_and_compared_as_they_are() -> None:
 
 def test_a_report_prints_its_tables() -> None:
     report = lossctl.evaluate({"y": [1.0, 2.0], "p": [1.0, 4.0]}, target="y", pred="p", losses="mae")
-    assert str(report) == repr(report)
+    assert repr(report) == "<lossctl.Report: eval, model p and loss mae, 1 values>"
     assert str(report).splitlines()[-1].split() == ["p", "1.0000"]
 
 

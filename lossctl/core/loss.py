@@ -142,7 +142,7 @@ class Peer:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loss:
     """What a loss is. Every output that speaks of the loss derives from these fields.
 
@@ -225,6 +225,9 @@ class Loss:
 
     def __str__(self) -> str:
         return self.spec
+
+    def __repr__(self) -> str:
+        return f"<lossctl.Loss: {self.spec}>"
 
     def terms(self, form: str, output: int | None = None) -> tuple[Term, ...]:
         """Return the quantities to be reduced, each bound to the parameters it takes."""

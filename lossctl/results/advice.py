@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from lossctl.results.document import environment, head, record, text
+from lossctl.results.document import PublicResult, environment, head, record, text
 
 Rank = Literal["first", "robust", "also"]
 Unit = Literal["", "share", "near"]  # near: a quantile of a sketch, off by at most 0.1 %
@@ -80,8 +80,8 @@ class Misfit:
     losses: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Advice:
+@dataclass(frozen=True, repr=False)
+class Advice(PublicResult):
     """The result of `choose`: which loss to choose for some data.
 
     path: the input. rows: those read, of which `used` were looked at. kind: what the target is, `task` what that makes
@@ -94,6 +94,8 @@ class Advice:
         "kind what problem=task output activation findings thresholds recommendations=picks cautions fits misfits "
         "advice=commands warnings"
     )
+
+    RENDER: ClassVar = "output.advice"
 
     path: str
     rows: int
@@ -113,6 +115,10 @@ class Advice:
     command: str | None
     warnings: tuple[str, ...]
     version: str
+
+    @property
+    def short(self) -> str:
+        return f"{' or '.join(self.specs) or 'no loss'} for {self.path}, {self.rows} rows"
 
     @property
     def specs(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from lossctl.core.loss import Direction
-from lossctl.results.document import head, indented, record
+from lossctl.results.document import PublicResult, head, indented, record
 from lossctl.results.report import Slice, percent
 
 Became = Literal["better", "worse", "same", "undefined", "added", "removed", "other loss"]
@@ -57,17 +57,25 @@ class Side:
     data: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Changes:
+@dataclass(frozen=True, repr=False)
+class Changes(PublicResult):
     """All changes from one report to another, and why the two may not be comparable."""
 
     KEYS: ClassVar = "old new changes warnings"
+
+    RENDER: ClassVar = "output.changes"
 
     old: Side
     new: Side
     changes: tuple[Change, ...]
     version: str
     warnings: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        became = [change.became for change in self.changes]
+        counts = ", ".join(f"{became.count(word)} {word}" for word in dict.fromkeys(became)) or "none"
+        return f"{counts}, from {self.old.path} to {self.new.path}"
 
     def to_json(self) -> str:
         """Return the JSON document that `lossctl diff -f json` prints."""

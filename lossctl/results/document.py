@@ -13,10 +13,11 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
+from importlib import import_module
 from itertools import chain
 from json.encoder import encode_basestring_ascii
 from operator import attrgetter
-from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from lossctl.errors import DataError, UsageError, listed, printable
 
@@ -42,6 +43,33 @@ class NullWord(str):
         while text in words:
             text = f"({text})"
         return cls(text)
+
+
+class PublicResult:
+    """What a function of the Python interface returns: `print` shows what a terminal does, a console one short line.
+
+    RENDER: the module whose `render` makes the text, by its name, as `lossctl` finds its public names: what shows
+    results depends on them.
+    """
+
+    RENDER: ClassVar[str]
+
+    def __str__(self) -> str:
+        style = above("output.text").Style()
+        return str(above(self.RENDER).render(self, "table", style)).rstrip("\n")
+
+    def __repr__(self) -> str:
+        return f"<lossctl.{type(self).__name__}: {self.short}>"
+
+    @property
+    def short(self) -> str:
+        """What it is, in a line."""
+        raise NotImplementedError  # abstract: each result says it
+
+
+def above(name: str) -> Any:
+    """Return a module of a room above by its name."""
+    return import_module(f"lossctl.{name}")
 
 
 # writing -------------------------------------------------------------------------------------------------------------

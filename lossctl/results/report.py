@@ -30,7 +30,9 @@ from lossctl.results.document import (
     Entries,
     Entry,
     NullWord,
+    PublicResult,
     Seal,
+    above,
     environment,
     flat,
     head,
@@ -579,7 +581,7 @@ class Check:
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(PublicResult):
     """The result of `evaluate`, `compare` and `check`.
 
     `cells` are the values, model by model within loss within slice; `inputs` say where rows came from. plugins: package
@@ -628,11 +630,17 @@ class Report:
     def losses(self) -> list[str]:
         return list(dict.fromkeys(cell.loss for cell in self.cells))
 
-    def __repr__(self) -> str:
-        """Return the tables that a terminal shows, for a console of Python and for print."""
+    def __str__(self) -> str:
+        """Return the tables that a terminal shows; of very many values none."""
         if len(self.cells) > MOST_SHOWN:
-            return f"<lossctl.Report of {len(self.cells)} values, which to_frame() has>"
-        return str(_asked("api.report_files").rendered(self, "table")).rstrip("\n")
+            return f"{len(self.cells)} values, which to_frame() has"
+        return str(above("api.report_files").rendered(self, "table")).rstrip("\n")
+
+    @property
+    def short(self) -> str:
+        names = " and ".join(_counted(names, noun) for names, noun in ((self.models, "model"), (self.losses, "loss")))
+        verdict = "" if self.verdict is None else f", {self.verdict}"
+        return f"{self.command}, {names}, {len(self.cells)} values{verdict}"
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
@@ -756,21 +764,21 @@ class Report:
 
     def to_markdown(self, digits: int = 5) -> str:
         """Return the tables in Markdown that `-f md` prints."""
-        return str(_asked("api.report_files").rendered(self, "md", digits))
+        return str(above("api.report_files").rendered(self, "md", digits))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a file, whole or not at all; its suffix tells the format, as with `-o`, or .html."""
-        _asked("api.report_files").save(self, path)
+        above("api.report_files").save(self, path)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Report:
         """Read a report that was saved as JSON; raise DataError for a file that is none."""
-        report: Report = _asked("api.report_files").load(path)
+        report: Report = above("api.report_files").load(path)
         return report
 
     def plot(self, kind: str, losses: str | Sequence[str] = ()) -> Figure:
         """Draw the values of `models` or `slices`, of some losses or all; `lossctl.plot` draws what takes rows."""
-        figure: Figure = _asked("api.plot").of_report(self, kind, [losses] if isinstance(losses, str) else losses)
+        figure: Figure = above("api.plot").of_report(self, kind, [losses] if isinstance(losses, str) else losses)
         return figure
 
     def to_json(self) -> str:
@@ -822,7 +830,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Return tables for a notebook, with the numbers that a terminal shows."""
-        return str(_asked("output.html").to_html(self))
+        return str(above("output.html").to_html(self))
 
     def of_models(self, models: Collection[str]) -> Report:
         """Return the values of some models as a report of `eval`, without conclusions; the best are marked anew."""
@@ -847,9 +855,10 @@ def _json_line(values: Mapping[str, Any]) -> str:
     return ENCODE(values) + "\n"
 
 
-def _asked(name: str) -> Any:
-    """Return a module above by its name, as `lossctl` finds its public names: what shows results depends on them."""
-    return import_module(f"lossctl.{name}")
+def _counted(names: Sequence[str], noun: str) -> str:
+    """Return one name, or how many there are."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{noun} {printable(names[0])}" if len(names) == 1 else f"{len(names)} {plural}"
 
 
 def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Key, list[Result]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from lossctl.results.document import head, indented, record
+from lossctl.results.document import PublicResult, head, indented, record
 from lossctl.results.report import Input, Slice, Task
 
 MOST_WORDS: Final = 1000  # different values of a column that are counted
@@ -238,8 +238,8 @@ class SliceSurvey:
     missing: int
 
 
-@dataclass(frozen=True)
-class Survey:
+@dataclass(frozen=True, repr=False)
+class Survey(PublicResult):
     """The result of `validate`: what the inputs hold, and whether `eval` would work on them.
 
     `problems` begins with what `eval` says, word for word; others in role columns follow. `task` and `losses` are what
@@ -249,6 +249,8 @@ class Survey:
     KEYS: ClassVar = (
         "verdict task losses inputs=tables models=used roles pairing agreements slices problems warnings notes"
     )
+
+    RENDER: ClassVar = "output.survey"
 
     tables: tuple[TableSurvey, ...]
     roles: tuple[RoleSurvey, ...]
@@ -268,6 +270,11 @@ class Survey:
     def works(self) -> bool:
         """Whether `eval` with the same options works."""
         return self.error is None
+
+    @property
+    def short(self) -> str:
+        outcome = "works" if self.works else f"fails: {self.problems[0]}"
+        return f"{', '.join(table.label for table in self.tables)} {outcome}"
 
     @property
     def verdict(self) -> str:
