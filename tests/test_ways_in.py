@@ -465,7 +465,7 @@ def test_reports_are_checked_and_compared_as_they_are() -> None:
 
 def test_a_report_prints_its_tables() -> None:
     report = lossctl.evaluate({"y": [1.0, 2.0], "p": [1.0, 4.0]}, target="y", pred="p", losses="mae")
-    assert repr(report) == "<lossctl.Report: eval, model p and loss mae, 1 values>"
+    assert repr(report) == "<lossctl.Report: eval, model p and loss mae, 1 value>"
     assert str(report).splitlines()[-1].split() == ["p", "1.0000"]
 
 
@@ -542,3 +542,23 @@ def test_frames_that_are_columns_meet_by_the_names_of_their_columns() -> None:
         "p": pd.DataFrame({"lon": [3.5, 4.5], "lat": [1.0, 2.0]}),
     }
     assert lossctl.evaluate(data, target="y", pred="p", losses="mae").cells[0].value == 0.25
+
+
+def test_every_result_is_a_table_where_it_is_printed_and_a_short_line_in_a_console() -> None:
+    data = {"y": [1.0, 2.0, 3.0], "p": [1.0, 4.0, 3.5]}
+    report = lossctl.evaluate(data, target="y", pred="p", losses="mae")
+    checked = lossctl.check(report, max="mae=0.5")
+    results = {
+        "<lossctl.Report: check, model p and loss mae, 1 value, fail>": (checked, "lossctl check: FAIL"),
+        "<lossctl.Survey: data works>": (lossctl.validate(data, target="y", pred="p"), "data · 3 rows"),
+        "<lossctl.Survey: data fails: data: say which": (lossctl.validate(data, target="y"), "data"),
+        "<lossctl.Advice: ": (lossctl.choose(data, target="y", pred="p"), "data · 3 rows"),
+        "<lossctl.Changes: 1 same, from report to report>": (lossctl.diff(report, report), "old: report"),
+        "<Figure models: Values of p": (report.plot("models"), "Values of p"),
+        "<lossctl.Loss: huber:delta=2>": (lossctl.get("huber:delta=2"), "huber:delta=2"),
+    }
+    for line, (result, start) in results.items():
+        assert repr(result).startswith(line)
+        assert "\n" not in repr(result)
+        assert len(repr(result)) < 200
+        assert str(result).startswith(start)

@@ -640,7 +640,7 @@ class Report(PublicResult):
     def short(self) -> str:
         names = " and ".join(_counted(names, noun) for names, noun in ((self.models, "model"), (self.losses, "loss")))
         verdict = "" if self.verdict is None else f", {self.verdict}"
-        return f"{self.command}, {names}, {len(self.cells)} values{verdict}"
+        return f"{self.command}, {names}, {len(self.cells)} value{'s' * (len(self.cells) != 1)}{verdict}"
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
