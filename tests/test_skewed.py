@@ -60,7 +60,7 @@ def test_drift_is_twice_the_bias_of_the_bootstrap(statistic: Statistic, size: in
 @pytest.mark.parametrize("a", [-0.4, -0.1, 0.06, 0.2, 0.9])
 @pytest.mark.parametrize("b", [-0.1, 0.0, 0.2])
 def test_a_quantile_is_that_of_the_interval_which_ends_at_zero(a: float, b: float) -> None:
-    shape = Shape(np.array([a]), np.array([b]), np.array([1.0]), np.ones(1, dtype=bool))
+    shape = Shape(np.array([a]), np.array([b]), np.array([1.0]), np.ones(1, dtype=bool), np.full(1, np.nan))
     for quantile in (0.7, 1.96, 3.3):
         low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
         assert low < high

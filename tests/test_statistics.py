@@ -21,7 +21,7 @@ from lossctl.core.grouped import GroupedMoments
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.core.sums import moments_of
 from lossctl.results.report import Cell
-from lossctl.stats import estimate as estimate_module
+from lossctl.stats import estimate as estimate_module, folded
 from lossctl.stats.estimate import estimate, estimates, order_interval, paired_stderr
 from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
 from lossctl.stats.spread import Clusters, IndependentRows, Series, Spread, autocorrelation, lags_for
@@ -51,7 +51,9 @@ def cell(data: Mapping[str, object], loss: str = "mse", **question: Any) -> Cell
     return found
 
 
-def close(found: Cell, value: float, stderr: float, level: float = 0.95, rel: float = 1e-12) -> None:
+def close(
+    found: Cell, value: float, stderr: float, level: float = 0.95, rel: float = 1e-12, weights: Values | None = None
+) -> None:
     """Hold a cell to a value, its standard error, and the interval of Student's t about it."""
     assert found.status == "ok"
     assert found.value == pytest.approx(value, rel=rel)
@@ -59,19 +61,22 @@ def close(found: Cell, value: float, stderr: float, level: float = 0.95, rel: fl
     assert found.level == level
     assert found.interval is not None
     assert found.interval_reason is None
-    reach = float(stats.t.ppf(0.5 + 0.5 * level, found.rows - 1)) * stderr
-    if found.method == "log-t":
-        assert found.interval == pytest.approx(
-            (value * math.exp(-reach / value), value * math.exp(reach / value)), rel=1e-10
-        )
-    elif found.method == "skew-t":  # never narrower
-        low = value * math.exp(-reach / value) if found.loss in LOG else value - reach
-        assert found.interval[0] <= low + 1e-11 * abs(value)
-        assert found.interval[1] >= value + reach - 1e-11 * abs(value)
+    freedom = found.rows - 1
+    if weights is not None:  # Satterthwaite's
+        freedom = min(freedom, round(float(np.sum(weights**2) ** 2 / np.sum(weights**4))))
+    reach = float(stats.t.ppf(0.5 + 0.5 * level, freedom)) * stderr
+    low, high = value - reach, value + reach
+    if found.loss in LOG:
+        low, high = value * math.exp(-reach / value), value * math.exp(reach / value)
+    elif found.loss in LACK:
+        low, high = (1.0 - (1.0 - value) * math.exp(sign * reach / (1.0 - value)) for sign in (1.0, -1.0))
+    scale = max(abs(value), reach)
+    if found.method == "skew-t":  # never narrower
+        assert found.interval[0] <= low + 1e-11 * scale
+        assert found.interval[1] >= high - 1e-11 * scale
     else:
-        assert found.method == "t"
-        scale = max(abs(value), reach)
-        assert found.interval == pytest.approx((value - reach, value + reach), abs=1e-11 * scale)
+        assert found.method == ("log-t" if found.loss in LOG | LACK else "t")
+        assert found.interval == pytest.approx((low, high), abs=1e-10 * scale)
 
 
 def no_interval(found: Cell, stderr: float | None, why: str) -> None:
@@ -139,6 +144,7 @@ def columns(loss: str) -> Mapping[str, Values]:
 
 LOSSES = ["mse", "mae", "mbe", "bce", "rmse", "r2", "wape", "gan_discriminator"]
 LOG = {"rmse"}
+LACK = {"r2"}
 
 
 @pytest.mark.parametrize("level", [0.95, 0.5, 0.9, 0.999])
@@ -158,7 +164,7 @@ def test_a_mean_has_the_interval_of_one_sample(loss: str, rows: Values, level: f
 def test_the_delta_method_agrees_with_influences(loss: str) -> None:
     found = cell(columns(loss), loss)
     close(found, *direct(loss, columns(loss)))
-    assert found.method in (("log-t" if loss in LOG else "t"), "skew-t")
+    assert found.method in (("log-t" if loss in LOG | LACK else "t"), "skew-t")
     assert found.rows == N
     assert found.weight_sum is None
 
@@ -166,7 +172,7 @@ def test_the_delta_method_agrees_with_influences(loss: str) -> None:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_weighted_loss_is_a_ratio(loss: str) -> None:
     found = cell(columns(loss), loss, weight="w")
-    close(found, *direct(loss, columns(loss), W))
+    close(found, *direct(loss, columns(loss), W), weights=W)
     assert found.rows == N
     assert found.weight_sum == pytest.approx(W.sum(), rel=1e-14)
 
@@ -177,7 +183,7 @@ def test_the_ratio_form_of_a_weighted_mean_is_cochrans() -> None:
     ratio = a.mean() / b.mean()
     (s_aa, s_ab), (_, s_bb) = np.cov(a, b)
     variance = (s_aa - 2.0 * ratio * s_ab + ratio**2 * s_bb) / (n * b.mean() ** 2)
-    close(cell(DATA, "mae", weight="w"), ratio, math.sqrt(variance))
+    close(cell(DATA, "mae", weight="w"), ratio, math.sqrt(variance), weights=W)
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
@@ -185,12 +191,14 @@ def test_the_ratio_form_of_a_weighted_mean_is_cochrans() -> None:
 def test_a_slice_is_what_its_rows_alone_would_give(loss: str, weight: str | None) -> None:
     data = columns(loss)
     whole, *slices = cells(data, loss, weight=weight, by="g")
-    close(whole, *direct(loss, data, data["w"] if weight else None))
+    weights = data["w"] if weight else None
+    close(whole, *direct(loss, data, weights), weights=weights)
     assert [dict(found.slice) for found in slices] == [{"g": "a"}, {"g": "b"}, {"g": "c"}]
     for found in slices:
         mine = {name: column[found.slice["g"] == GROUP] for name, column in data.items()}
         assert found.rows == len(mine["y"])
-        close(found, *direct(loss, mine, mine["w"] if weight else None))
+        weights = mine["w"] if weight else None
+        close(found, *direct(loss, mine, weights), weights=weights)
 
 
 def test_equal_weights_change_nothing() -> None:
@@ -229,8 +237,9 @@ def test_an_offset_costs_no_digits(offset: float, weighted: bool, sliced: bool) 
     centred = [(x - middle) ** 2 for x in y]
     spread = mean_of(centred, w)
     moved = [-(e - error) / spread + error * (c - spread) / spread**2 for e, c in zip(squares, centred, strict=True)]
-    close(mse, float(error), in_fifty_digits([e - error for e in squares], w), rel=1e-13)
-    close(r2, float(1 - error / spread), in_fifty_digits(moved, w), rel=1e-12)
+    weights = W if weighted else None
+    close(mse, float(error), in_fifty_digits([e - error for e in squares], w), rel=1e-13, weights=weights)
+    close(r2, float(1 - error / spread), in_fifty_digits(moved, w), rel=1e-12, weights=weights)
 
 
 def test_a_slice_at_an_offset_of_its_own_costs_no_digits() -> None:
@@ -396,7 +405,8 @@ def test_a_sum_is_the_mean_times_the_rows(loss: str, by: str | None) -> None:
 
 def test_a_weighted_sum_is_of_weight_times_loss() -> None:
     rows = W * np.abs(P - Y)
-    close(cell(DATA, "mae", reduction="sum", weight="w"), rows.sum(), math.sqrt(N) * float(np.std(rows, ddof=1)))
+    stderr = math.sqrt(N) * float(np.std(rows, ddof=1))
+    close(cell(DATA, "mae", reduction="sum", weight="w"), rows.sum(), stderr, weights=W)
 
 
 @pytest.mark.parametrize("loss", ["rmse", "r2", "wape", "gan_discriminator", "median_absolute_error", "max_error"])
@@ -467,7 +477,9 @@ def test_an_infinite_loss_of_zero_weight_does_not_count() -> None:
     found = cell(data, "bce", pred="sure", weight="w")
     finite = {"y": data["y"], "p": np.where(np.arange(N) == 123, 0.5, data["sure"])}
     counted = data["w"] > 0  # statistics rest on the rows that count, as if the others were absent
-    close(replace(found, rows=N - 1), *direct("bce", {k: x[counted] for k, x in finite.items()}, data["w"][counted]))
+    weights = data["w"][counted]
+    values = direct("bce", {name: x[counted] for name, x in finite.items()}, weights)
+    close(replace(found, rows=N - 1), *values, weights=weights)
     assert found.rows == N
     total = cell(data, "bce", pred="sure", weight="w", reduction="sum")
     assert total.value == pytest.approx(found.value * data["w"].sum(), rel=1e-13)
@@ -1034,9 +1046,25 @@ def test_the_interval_of_a_calibration_error_reaches_down_to_what_is_no_noise() 
         (cell,) = lossctl.evaluate({"y": rng.random(300) < p, "p": p}, target="y", pred="p", losses="ece").cells
         assert cell.interval is not None
         assert cell.method == "folded-t"
-        assert cell.interval[0] <= cell.value < cell.interval[1]
+        assert cell.interval[0] <= cell.value <= cell.interval[1]
         held += cell.interval[0] == 0.0
     assert held >= 55
+
+
+def test_the_interval_of_a_calibration_error_is_where_noise_folds_it_to() -> None:
+    """Three bins: where the truth is an end, the estimate is reached or exceeded in 2.5 % of the draws."""
+    rng = np.random.default_rng(19)
+    sizes, errors = np.array([0.05, 0.02, 0.1]), np.array([0.02, 0.03, 0.025])
+    draws = np.abs(sizes + errors * rng.standard_normal((400_000, 3))).sum(axis=1)
+    low, high = (float(end[0]) for end in folded.interval(sizes[:, None], errors[:, None], 1.96))
+    for end, above in ((low, 0.025), (high, 0.975)):
+        truth = sizes * end / sizes.sum()
+        drawn = np.abs(truth + errors * rng.standard_normal((400_000, 3))).sum(axis=1)
+        assert np.mean(drawn >= sizes.sum()) == pytest.approx(above, abs=0.01)
+    truth = sizes * 0.8
+    drawn = np.abs(truth + errors * rng.standard_normal((400_000, 3))).sum(axis=1)
+    assert draws.mean() > sizes.sum()
+    assert math.sqrt(folded._moments(truth[:, None], errors[:, None])[1][0]) == pytest.approx(drawn.std(), rel=0.01)
 
 
 def test_a_slice_has_the_calibration_interval_that_it_has_alone() -> None:

@@ -135,15 +135,16 @@ class Statistic:
     """g and its gradient, of numbers or of arrays alike: `Statistic("ratio of means", lambda m: m[0] / m[1])`.
 
     slope: the gradient; without one it is derived from `value`, which then is made of `PARTIALS` and `FUNCTIONS`.
-    `interval` names the form of the confidence interval (none: of a maximum; folded: of a sum of absolute means, which
-    noise alone lifts above 0, so that it reaches down as far as noise may do so), `undefined` says when g has no value.
+    `interval` names the form of the confidence interval (log: on the logarithm; complement: on that of what a score
+    lacks to 1; folded: of a sum of absolute means, see `stats/folded.py`; none: of a maximum), `undefined` says when g
+    has no value.
     mass: the place of the part that counts what the mean is over, where that is fewer than the rows: sets.
     """
 
     name: str
     value: Callable[[Means], Any]
     slope: Callable[[Means], tuple[Any, ...]] = from_value
-    interval: Literal["t", "log", "folded", "none"] = "t"
+    interval: Literal["t", "log", "complement", "folded", "none"] = "t"
     undefined: str = "not defined for these rows"
     mass: int | None = None
 
@@ -172,6 +173,7 @@ RATIO: Final = Statistic("ratio of means", lambda m: m[0] / m[1], undefined="the
 R_SQUARED: Final = Statistic(
     "1 - mean squared residual / variance of the target",
     lambda m: 1.0 - m[0] / positive(m[2] - m[1] ** 2),
+    interval="complement",
     undefined="the target is constant",
 )
 
@@ -190,14 +192,14 @@ SET_MEAN: Final = replace(RATIO, name="mean over sets", undefined="there is no s
 
 @cache
 def one_less(statistic: Statistic) -> Statistic:
-    """1 less a statistic: the score to a loss."""
+    """1 less a statistic: the score to a loss that is at least 0."""
     value, slope = statistic.value, statistic.slope
     return replace(
         statistic,
         name=f"1 - {statistic.name}",
         value=lambda m: 1.0 - value(m),
         slope=lambda m: tuple(-by_mean for by_mean in slope(m)),
-        interval="t",
+        interval="complement",
     )
 
 
@@ -216,6 +218,17 @@ def square_of(statistic: Statistic) -> Statistic:
         return MEAN
     value = statistic.value
     return replace(statistic, name=f"square of {statistic.name}", value=lambda m: value(m) ** 2, slope=from_value)
+
+
+@cache
+def minus_log_of_lack(statistic: Statistic) -> Statistic:
+    """Minus the logarithm of what a score lacks to 1, which grows with the score."""
+    value, slope = statistic.value, statistic.slope
+    return Statistic(
+        f"minus logarithm of 1 - {statistic.name}",
+        lambda m: -np.log(1.0 - value(m)),
+        lambda m: tuple(by_mean / (1.0 - value(m)) for by_mean in slope(m)),
+    )
 
 
 @cache

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
 from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, order_of
-from lossctl.core.statistic import MEAN, Statistic, means, read, square_of
+from lossctl.core.statistic import MEAN, Statistic, means, minus_log_of_lack, read, square_of
 from lossctl.core.sums import moments_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
@@ -36,6 +36,7 @@ from lossctl.stats.estimate import (
     combined,
     estimate,
     estimates,
+    folded_about,
     order_interval,
     percentiles,
     slopes_at,
@@ -333,7 +334,7 @@ class Assumptions:
             units = np.ones(influences[0][1].groups)
             within = grouped.codes < len(units)
             units[grouped.codes[within]] = grouped.live[within]
-        return shape_of(influences, units)
+        return shape_of(influences, units, self.plan.weighted)
 
     @cached_property
     def _firsts(self) -> Array:
@@ -542,11 +543,13 @@ class Finish:
     def _estimates(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> Estimates:
         """Return the estimates of a loss, their intervals corrected for skewness unless a law was asked for."""
         made = self._of_sums(slices, question, model, absent)
+        level, form = self.settings.level, question.loss.statistic.interval
         if not self.assumptions.corrects or not (made.kinds_of_interval() & np.isfinite(made.stderrs)).any():
             return made
-        if question.loss.keeps != "moments":
+        if question.loss.keeps != "moments" or form == "folded" or level is None:
             return made
-        return made.widened(self._shapes(slices, question, model), question.loss.statistic.interval == "log")
+        form = "t" if self.settings.reduction == "sum" else form
+        return made.widened(self._shapes(slices, question, model), form, level)
 
     def _shapes(self, slices: Slices, question: Question, model: str) -> Shape:
         """Return the shapes of a loss of a model, or of its square where it is a root, for all slices."""
@@ -555,6 +558,8 @@ class Finish:
             statistic = MEAN
         elif statistic.interval == "log":
             statistic = square_of(statistic)
+        elif statistic.interval == "complement":
+            statistic = minus_log_of_lack(statistic)
         if assumptions.independent:
             shapes = assumptions.shapes(slices.name, question, {model: 1.0}, statistic)
             return shapes.at(slices.codes)
@@ -653,9 +658,10 @@ class Finish:
             stderr = float(spread.stderrs[0])
             if stderr * math.sqrt(spread.units) <= ROUNDING * abs(value):
                 return Estimate(value, 0.0, why=NO_SPREAD)
+            spread = spread.of_level(0) if self.assumptions.corrects else spread
             if loss.bounds is not None:
                 return between(value, stderr, spread.quantile(level), loss.bounds, spread.law)
-            return about(value, stderr, spread.quantile(level), False, spread.law)
+            return about(value, stderr, spread.quantile(level), "t", spread.law)
         if loss.quantile is None:
             return Estimate(value, why=NO_CLOSED_FORM)
         ends = order_interval(samples.rows(model, question, scope)[:2], loss.quantile, level)
@@ -685,8 +691,14 @@ class Finish:
         spread = assumptions.of(scope, question).spread([combined((indexes, slopes))], 1)
         if isinstance(spread, str):
             return Estimate(value, why=spread)
-        stderr = float(spread.stderrs[0])
-        return about(value, stderr, spread.quantile(level), loss.statistic.interval == "log", spread.law)
+        stderr, quantile = float(spread.stderrs[0]), spread.quantile(level)
+        if loss.statistic.interval != "folded":
+            return about(value, stderr, quantile, loss.statistic.interval, spread.law)
+        errors = assumptions.of(scope, question).spread([{index: 1.0} for index in indexes], 0)
+        if isinstance(errors, str):
+            return Estimate(value, why=errors)
+        parts = np.array(means(assumptions.view(scope), indexes, self.plan.weighted))
+        return folded_about(value, stderr, quantile, parts, errors.stderrs, spread.law)
 
 
 def _best(columns: Sequence[CellColumn]) -> NDArray[np.bool_]:

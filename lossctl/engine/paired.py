@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import BestSet, Cell, Comparison, Outcome
-from lossctl.stats import estimate, multiple
+from lossctl.stats import estimate, folded, multiple
 from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,
     NO_SPREAD,
@@ -187,6 +187,8 @@ class Differences:
         spread = self.assumptions.of(contest.scope, contest.question).spread([*contrasts.values(), *sums], joint)
         if isinstance(spread, str):
             return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
+        if contest.question.loss.statistic.interval == "folded":
+            spread = replace(spread, stderrs=spread.stderrs * [self.folding(contest, couple) for couple in contrasts])
         tested = {
             couple: self._tested(contest, couple, spread, place, place + len(contrasts) if sums else None)
             for place, couple in enumerate(contrasts)
@@ -196,6 +198,20 @@ class Differences:
             for couple, outcome in outcomes.items()
         )
         return Family(contest, tuple(differences), spread)
+
+    def folding(self, contest: Contest, couple: Couple) -> float:
+        """Return what folding leaves of the standard error of a difference of sums of absolute means."""
+        view, inference = self.assumptions.view(contest.scope), self.assumptions.of(contest.scope, contest.question)
+        plain = left = 0.0
+        for model in couple:
+            indexes = self.plan.indexes(model, contest.question)
+            errors = inference.spread([{index: 1.0} for index in indexes], 0)
+            if isinstance(errors, str):
+                return 1.0
+            parts = np.abs(np.array(means(view, indexes, self.plan.weighted)))
+            plain += float(np.add.reduce(errors.stderrs**2))
+            left += float(folded.spread(parts[:, np.newaxis], errors.stderrs[:, np.newaxis])[0])
+        return math.sqrt(left / plain) if plain > 0.0 else 1.0
 
     def _influenced(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences of statistics of all values, by the influence of the rows on both."""
@@ -773,6 +789,9 @@ class PairedBounds:
         spread = assumptions.of(contest.scope, question).spread([contrast], 1)
         if isinstance(spread, str):
             return spread
+        if question.loss.statistic.interval == "folded":
+            base, candidate = terms[1]
+            spread = replace(spread, stderrs=spread.stderrs * self._differences.folding(contest, (base, candidate)))
         shape = assumptions.shape(contest.scope, question, terms[1], terms[0])
         return _reach(spread, shape, value, size, level, inner)
 

@@ -22,6 +22,7 @@ from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
 from lossctl.numerics.exact import SHIFT, ratio, root, units as exact_units
+from lossctl.stats import folded
 from lossctl.stats.skewed import Shape
 from lossctl.stats.student import normal_quantile, t_quantile
 
@@ -99,20 +100,23 @@ class Estimates(Sequence[Estimate]):
         """Return where there is an interval."""
         return np.array([method is not None for method, _ in self.outcomes])[self.kinds]
 
-    def widened(self, shape: Shape, log: bool) -> Estimates:
-        """Return intervals that reach as far as skewness has them reach, too.
+    def widened(self, shape: Shape, form: str, level: float) -> Estimates:
+        """Return intervals by the degrees of freedom of a shape, which reach as far as skewness has them reach, too.
 
-        shape: of the values, or of their squares if `log`, where intervals are those of roots.
+        shape: of what has intervals of this form: of the values, of -ln(1 - value) where it is complement; of squares
+        where it is log.
         """
         (low, high), values, stderrs = self.ends, self.values, self.stderrs
         with np.errstate(all="ignore"):
-            ratio = stderrs / values
-            quantile = np.log(high / values) / ratio if log else (high - values) / stderrs
-            below, above = shape.ends(quantile)
-            if log:
-                below, above = (values * np.sqrt(1.0 + 2.0 * ratio * times) for times in (below, above))
-            else:
-                below, above = values + stderrs * below, values + stderrs * above
+            quantile = distance(form, values, stderrs, high)
+            weighed = np.isfinite(shape.freedom) & self.kinds_of_interval()
+            for degrees in np.unique(shape.freedom[weighed]).tolist():
+                quantile[shape.freedom == degrees] = t_quantile(level, int(degrees))
+            if weighed.any():
+                low = np.where(weighed, np.fmin(low, moved(form, values, stderrs, -quantile)), low)
+                high = np.where(weighed, np.fmax(high, moved(form, values, stderrs, quantile)), high)
+            of_shape = "square" if form == "log" else form
+            below, above = (moved(of_shape, values, stderrs, times) for times in shape.ends(quantile))
             corrected = shape.matters & self.kinds_of_interval() & np.isfinite(above)
         low, high = np.where(corrected, np.fmin(low, below), low), np.where(corrected, np.fmax(high, above), high)
         outcomes = [*self.outcomes, (SKEWED, None)]
@@ -170,24 +174,21 @@ def estimate(
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
     stderr *= 1.0 if statistic.mass is None else math.sqrt(spared(view.live, units))
-    centred = about(value, stderr, t_quantile(level, round(units) - 1), statistic.interval == "log" and not total, "t")
-    return centred if statistic.interval != "folded" else _reaching_down(centred, view, indexes, weighted)
+    form, quantile = "t" if total else statistic.interval, t_quantile(level, round(units) - 1)
+    if form != "folded":
+        return about(value, stderr, quantile, form, "t")
+    variances = [covariance(view, {index: 1.0}, {index: 1.0}, weighted) or (0, 1) for index in indexes]
+    errors = np.array([root(max(variance[0], 0), variance[1]) for variance in variances])
+    return folded_about(value, stderr, quantile, np.array(means(view, indexes, weighted)), errors, "t")
 
 
-FOLDED: Final = "folded-t"
-ABSOLUTE: Final = math.sqrt(2.0 / math.pi)  # the mean of |x| of a normal variable, in standard deviations
-
-
-def _reaching_down(centred: Estimate, view: View, indexes: Sequence[int], weighted: bool) -> Estimate:
-    """Lower the interval of a sum of absolute means by what noise alone makes of it, where all means are 0."""
+def folded_about(value: float, stderr: float, quantile: float, parts: Array, errors: Array, method: str) -> Estimate:
+    """Return the interval about a sum of the absolute values of means, `parts` with their standard errors."""
+    centred = about(value, stderr, quantile, "t", method)
     if centred.interval is None:
         return centred
-    noise = 0.0
-    for index in indexes:
-        variance = covariance(view, {index: 1.0}, {index: 1.0}, weighted)
-        noise += 0.0 if variance is None else ABSOLUTE * root(max(variance[0], 0), variance[1])
-    low, high = centred.interval
-    return replace(centred, interval=(max(low - noise, 0.0), high), method=FOLDED)
+    low, high = folded.interval(np.abs(parts)[:, np.newaxis], errors[:, np.newaxis], quantile)
+    return replace(centred, interval=(float(low[0]), float(high[0])), method=f"folded-{method}")
 
 
 def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:
@@ -204,14 +205,19 @@ def spared(rows: Any, units: Any) -> Any:
     return (units / (units - 1.0)) * ((rows - 1.0) / rows)
 
 
-def about(value: float, stderr: float, quantile: float, log: bool, method: str) -> Estimate:
-    """Return the interval of `quantile` standard errors about a value, on its logarithm if `log`."""
+def about(value: float, stderr: float, quantile: float, form: str, method: str) -> Estimate:
+    """Return the interval of `quantile` standard errors about a value: on its logarithm, or on that of 1 less it.
+
+    form: of the interval, as of a `Statistic`; a score that lacks nothing to 1 has no logarithm of that.
+    """
     reach = quantile * stderr
     if value - reach == value + reach:  # what is below the value's last digit is rounding
         return Estimate(value, 0.0, why=NO_SPREAD)
-    if log:
-        factor = math.exp(reach / value) if reach < LARGEST_LOG * value else math.inf
-        ends, method = (value / factor, value * factor), f"log-{method}"
+    size = {"log": value, "complement": 1.0 - value}.get(form, 0.0)
+    if form == "log" or size > 0.0:
+        factor = math.exp(reach / size) if reach < LARGEST_LOG * size else math.inf
+        ends, method = (size / factor, size * factor), f"log-{method}"
+        ends = ends if form == "log" else (1.0 - ends[1], 1.0 - ends[0])
     else:
         ends = (value - reach, value + reach)
     if not all(map(math.isfinite, ends)):
@@ -219,12 +225,36 @@ def about(value: float, stderr: float, quantile: float, log: bool, method: str) 
     return Estimate(value, stderr, ends, method)
 
 
+def moved(form: str, values: Array, stderrs: Array, times: Array) -> Array:
+    """Return what is so many standard errors away from values, on the scale of a form; square: on that of squares."""
+    if form == "log":
+        return values * np.exp(stderrs / values * times)
+    if form == "square":
+        return values * np.sqrt(1.0 + 2.0 * stderrs / values * times)
+    lacks = 1.0 - values
+    plain = values + stderrs * times
+    return (
+        np.where(lacks > 0.0, 1.0 - lacks * np.exp(-stderrs / lacks * times), plain) if form == "complement" else plain
+    )
+
+
+def distance(form: str, values: Array, stderrs: Array, high: Array) -> Array:
+    """Return how many standard errors an end above values is away from them, on the scale of an interval."""
+    plain = (high - values) / stderrs
+    if form == "log":
+        return np.log(high / values) * values / stderrs
+    lacks = 1.0 - values
+    return (
+        np.where(lacks > 0.0, np.log(lacks / (1.0 - high)) * lacks / stderrs, plain) if form == "complement" else plain
+    )
+
+
 def between(value: float, stderr: float, quantile: float, bounds: tuple[float, float], method: str) -> Estimate:
     """Return the interval of `quantile` standard errors about a value, on its logit between bounds."""
     low, high = bounds
     below, above = value - low, high - value
     if not (below > 0.0 and above > 0.0):
-        return about(value, stderr, quantile, False, method)
+        return about(value, stderr, quantile, "t", method)
     reach = quantile * stderr * (high - low) / (below * above)
     odds = math.exp(-min(reach, LARGEST_LOG))
     ends = (
@@ -281,13 +311,19 @@ def estimates(
         share = 1.0 if statistic.mass is None else spared(groups.live, units)
         stderr = np.sqrt(np.maximum(variance, 0.0) * share)
         freedom, places = np.unique(np.maximum(np.rint(units).astype(np.int64) - 1, 1), return_inverse=True)
-        reach = np.array([t_quantile(level, n) for n in freedom.tolist()])[places] * stderr
-        log = statistic.interval == "log" and not total
-        factor = np.where(reach < LARGEST_LOG * values, np.exp(reach / values), np.inf)
-        low, high = (values / factor, values * factor) if log else (values - reach, values + reach)
-        if statistic.interval == "folded":
-            parts = (_variances(MEAN, groups, [i], (m,), base, weighted) for i, m in zip(indexes, centre, strict=True))
-            low = np.maximum(low - ABSOLUTE * sum(np.sqrt(np.maximum(variance, 0.0)) for variance in parts), 0.0)
+        quantile = np.array([t_quantile(level, n) for n in freedom.tolist()])[places]
+        reach, form = quantile * stderr, "t" if total else statistic.interval
+        low, high = values - reach, values + reach
+        if form in ("log", "complement"):
+            size = values if form == "log" else 1.0 - values
+            factor = np.where(reach < LARGEST_LOG * size, np.exp(reach / size), np.inf)
+            ends = (size / factor, size * factor) if form == "log" else (1.0 - size * factor, 1.0 - size / factor)
+            low, high = (
+                np.where((form == "log") | (size > 0.0), end, t) for end, t in zip(ends, (low, high), strict=True)
+            )
+        if form == "folded":
+            parts = [_variances(MEAN, groups, [i], (m,), base, weighted) for i, m in zip(indexes, centre, strict=True)]
+            low, high = folded.interval(np.abs(np.stack(centre)), np.sqrt(np.maximum(np.stack(parts), 0.0)), quantile)
         faults = {
             NOT_FINITE: ~np.isfinite(values),
             ONE_ROW if statistic.mass is None else ONE_SET: units < TWO_UNITS,
@@ -296,7 +332,7 @@ def estimates(
             ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
         }
         kinds = np.select(list(faults.values()), list(range(1, len(faults) + 1)), 0)
-    method = "t" if total else {"log": "log-t", "folded": FOLDED}.get(statistic.interval, "t")
+    method = {"log": "log-t", "complement": "log-t", "folded": "folded-t"}.get(form, "t")
     outcomes = [(method, None), *((None, why) for why in faults)]
     spread = np.array([why in (None, ENDS_OUT_OF_RANGE) for _, why in outcomes])
     stderr = np.where(spread[kinds], stderr, np.where(kinds == outcomes.index((None, NO_SPREAD)), 0.0, np.nan))

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from lossctl.numerics.array import Array, Mask
 
 LEAST: Final = 0.15  # of 3a or 2b, below which Student's t is right enough
 UNLIKE: Final = 24.0  # growth of a and b by the kurtosis of rows of unlike size, by simulation (`make coverage`)
+WEIGHED: Final = 0.5  # of that growth, of rows whose weights are told by degrees of freedom
 STEP: Final = 1e-3  # of the spread, over which slopes are differentiated
 BENT: Final = 0.5  # the most by which curvature counts
 MANY: Final = 12  # quantities beyond which curvature is left out
@@ -60,6 +61,11 @@ class Influence:
                 np.zeros(len(codes)),
             )
             self.weight_moves = None if weight is None else weight * share - 1.0
+            self.freedom = np.full(groups, np.nan)
+            if weight is not None:
+                squares = np.square(weight)
+                degrees = np.fmin(self.sums(squares) ** 2 / self.sums(squares**2), self.counts - 1.0)
+                self.freedom = np.rint(np.fmax(degrees, 1.0))
 
     def sums(self, values: Array) -> Array:
         """Sum (rows,) values by group."""
@@ -125,42 +131,44 @@ class Influence:
 class Shape:
     """How a studentised value is distributed, by group: (groups,) a and b, 0 where Student's t is right enough.
 
-    skew: of a row's influence. informative: whether five rows or more decide.
+    skew: of a row's influence. informative: whether five rows or more decide. freedom: degrees of Student's t that the
+    weights of rows leave (Satterthwaite 1946), NaN where these count alike.
     """
 
     a: Array
     b: Array
     skew: Array
     informative: Mask
+    freedom: Array
 
     @classmethod
     def of_mean(cls, skew: float, units: int) -> Self:
         """Return the shape of one mean, of which no more than the skewness of its rows is there."""
         s = skew / math.sqrt(units)
         s = s if abs(s) > LEAST else 0.0
-        return cls(np.array([s / 3.0]), np.array([s / 6.0]), np.array([skew]), np.ones(1, dtype=bool))
+        a, b = np.array([s / 3.0]), np.array([s / 6.0])
+        return cls(a, b, np.array([skew]), np.ones(1, dtype=bool), np.full(1, np.nan))
 
     @classmethod
     def of(cls, shapes: Sequence[Shape]) -> Self:
         """Return shapes of one group each as one."""
-        lines = [(shape.a, shape.b, shape.skew, shape.informative) for shape in shapes]
-        a, b, skew, informative = (np.concatenate(line) for line in zip(*lines, strict=True))
-        return cls(a, b, skew, informative)
+        lines = [(shape.a, shape.b, shape.skew, shape.informative, shape.freedom) for shape in shapes]
+        return cls(*(np.concatenate(line) for line in zip(*lines, strict=True)))
 
     def at(self, places: NDArray[np.int64]) -> Shape:
         """Return the shapes of some groups; nothing is known of those of which there is no row."""
         inside = (places >= 0) & (places < len(self.a))
-        if inside.all():
-            return Shape(self.a[places], self.b[places], self.skew[places], self.informative[places])
-        places = np.where(inside, places, len(self.a))
-        a, b, skew = (
-            np.append(line, absent)[places] for line, absent in ((self.a, 0.0), (self.b, 0.0), (self.skew, np.nan))
-        )
-        return Shape(a, b, skew, np.append(self.informative, True)[places])
+        lines: list[Any] = [self.a, self.b, self.skew, self.informative, self.freedom]
+        if not inside.all():
+            places = np.where(inside, places, len(self.a))
+            lines = [
+                np.append(line, absent) for line, absent in zip(lines, (0.0, 0.0, np.nan, True, np.nan), strict=True)
+            ]
+        return Shape(*(line[places] for line in lines))
 
     def turned(self) -> Shape:
         """Return the shape of the negative value."""
-        return Shape(-self.a, -self.b, -self.skew, self.informative)
+        return Shape(-self.a, -self.b, -self.skew, self.informative, self.freedom)
 
     @property
     def matters(self) -> Mask:
@@ -202,11 +210,11 @@ def _gamma_score(shape: Array, value: Array) -> Array:
     return 3.0 * np.sqrt(shape) * (np.cbrt(value / shape) - 1.0 + 1.0 / (9.0 * shape))
 
 
-def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
+def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weights: bool = False) -> Shape:
     """Return the shape of a sum of statistics of the same rows, each times a number.
 
     units: (groups,) on how many rows the statistics rest. Where there are influences of some of them only the shape is
-    that of Student's t, whichever rows these are.
+    that of Student's t, whichever rows these are. unlike_weights: whether rows differ in size for their weights.
     """
     one = terms[0][1]
     with np.errstate(all="ignore"):
@@ -225,13 +233,13 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
             bend, drift = (total + times * part / top for total, part in zip((bend, drift), curves, strict=True))
         bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
         drift = _bounded(drift / (sd * np.sqrt(rows)))
-        growth = 1.0 + UNLIKE * unlike
+        growth = 1.0 + UNLIKE * (WEIGHED if unlike_weights else 1.0) * unlike
         a = growth * (2.0 * s + 3.0 * bend) / 6.0
         b = growth * ((s + 3.0 * bend) / 6.0 - 0.5 * drift)
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
     few = _few(squares, square, fourth, one.codes)
-    return Shape(a, b, s * np.sqrt(rows), ~few | ~complete)
+    return Shape(a, b, s * np.sqrt(rows), ~few | ~complete, np.where(complete, one.freedom, np.nan))
 
 
 def _bounded(values: Array) -> Array:

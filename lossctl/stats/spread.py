@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ class Spread:
     """(contrasts,) standard errors, and the (joint, joint) correlations of the first of them.
 
     `freedom` is that of Student's t, None for a normal law. `units` counts what was taken as independent. `skews`
-    are those of the units' scores, where units are not rows.
+    are those of the units' scores, where units are not rows, and `freedoms` what their unlike sizes leave of it.
     """
 
     stderrs: Array
@@ -33,6 +33,7 @@ class Spread:
     freedom: int | None
     units: int
     skews: Array | None = None
+    freedoms: Array | None = None
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors hold the share `level` in the middle."""
@@ -41,6 +42,12 @@ class Spread:
     def tail(self, score: float) -> float:
         """Return the two-sided p-value of a difference in standard errors."""
         return normal_tail(score) if self.freedom is None else t_tail(score, self.freedom)
+
+    def of_level(self, place: int) -> Spread:
+        """Return the spread of a value, which few units may decide: with the degrees of freedom that these leave."""
+        if self.freedom is None or self.freedoms is None or not self.freedoms[place] < self.freedom:
+            return self
+        return replace(self, freedom=max(round(float(self.freedoms[place])), 1))
 
     @property
     def law(self) -> str:
@@ -101,7 +108,9 @@ def from_scores(scores: Array, share: float, units: int, freedom: int | None, jo
     length = np.sqrt(np.where(square > 0.0, square, 1.0))
     correlation = np.einsum("iu,ju->ij", scaled[:joint], scaled[:joint]) / np.outer(length[:joint], length[:joint])
     np.fill_diagonal(correlation, 1.0)
-    return Spread(stderrs, correlation, freedom, units, skew_of(scaled))
+    with np.errstate(all="ignore"):  # degrees of Satterthwaite 1946: those of a variance whose own variance is known
+        freedoms = 2.0 / (np.add.reduce(scaled**4, axis=1) / square**2 - 1.0 / units)
+    return Spread(stderrs, correlation, freedom, units, skew_of(scaled), freedoms)
 
 
 def skew_of(scores: Array) -> Array:
