@@ -551,7 +551,10 @@ def test_every_result_is_a_table_where_it_is_printed_and_a_short_line_in_a_conso
     results = {
         "<lossctl.Report: check, model p and loss mae, 1 value, fail>": (checked, "lossctl check: FAIL"),
         "<lossctl.Survey: data works>": (lossctl.validate(data, target="y", pred="p"), "data · 3 rows"),
-        "<lossctl.Survey: data fails: data: say which": (lossctl.validate(data, target="y"), "data"),
+        "<lossctl.Survey: data fails: data: say which": (
+            lossctl.validate({**data, "q": data["p"]}, target="y"),
+            "data",
+        ),
         "<lossctl.Advice: ": (lossctl.choose(data, target="y", pred="p"), "data · 3 rows"),
         "<lossctl.Changes: 1 same, from report to report>": (lossctl.diff(report, report), "old: report"),
         "<Figure models: Values of p": (report.plot("models"), "Values of p"),
