@@ -170,12 +170,12 @@ class Names:
         """Say what gives the number of a name, or why nothing does; nothing for a name of no library."""
         word = joined(name)
         if leads := self.leads(name):
-            return _said(leads)
+            return _what_gives_it(leads)
         for reason, names in (*MEANT.items(), *NOT_HERE.items()):
             if word in names.split():
                 return reason
         leads = self._negated(word)
-        return f"a scorer that is -1 times this: {_said(leads)}" if leads else ""
+        return f"a scorer that is -1 times this: {_what_gives_it(leads)}" if leads else ""
 
     def meant(self, name: str) -> set[str]:
         """Return the losses that a name is, is near to or may mean; none for one that no library has for a loss."""
@@ -194,7 +194,7 @@ class Names:
         return [lead for lead in scores if lead.peer.library == "scikit-learn"]
 
 
-def _said(leads: list[Lead]) -> str:
+def _what_gives_it(leads: list[Lead]) -> str:
     """Say what gives the number; where several losses do, which data they take tells them apart."""
     same = [lead for lead in leads if not lead.peer.differs]
     if not same:

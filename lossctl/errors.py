@@ -68,15 +68,15 @@ def is_shortage(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in SHORTAGES)
 
 
-def near(word: str, known: list[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the closest of `known`, or nothing."""
+def near(word: str, names: list[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the closest of `names`, or nothing."""
     from difflib import get_close_matches
 
-    folded = {name.casefold(): name for name in known}
-    found = get_close_matches(word.casefold(), list(folded), n=5, cutoff=0.6)
+    folded = {name.casefold(): name for name in names}
+    matches = get_close_matches(word.casefold(), list(folded), n=5, cutoff=0.6)
     # letters in another order are a likelier slip than other letters
-    found.sort(key=lambda name: sorted(name) != sorted(word.casefold()))
-    return f" (did you mean {folded[found[0]]!r}?)" if found else ""
+    matches.sort(key=lambda name: sorted(name) != sorted(word.casefold()))
+    return f" (did you mean {folded[matches[0]]!r}?)" if matches else ""
 
 
 def listed(names: list[str], most: int = 12, count: int | None = None) -> str:

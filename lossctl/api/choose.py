@@ -207,8 +207,8 @@ class Columns:
 
     def _are_models(self) -> bool:
         """Whether several prediction columns are a model or a quantile each, not classes."""
-        apart = models_apart(self.tables, self.selection, self.model, (), self.options)
-        return apart or are_quantiles(self.tables, self.selection)
+        several = bool(models_apart(self.tables, self.selection, self.model, (), self.options))
+        return several or are_quantiles(self.tables, self.selection)
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""

@@ -566,14 +566,14 @@ def made_report(
     finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
     slicings = all_slices(state, plan, labels)
     cells = finish.cells(slicings)
-    inputs, absent = [], reader.absent_keys()
+    inputs, absent = [], reader.rows.absent_keys()
     for model in plan.models:
         table = reader.tables[_table(reader, model)]
         read = state.read + sum(map(len, table.bad_rows.values()))
         place, gaps = _table(reader, model), state.gaps
         lacks = {name: gaps.alone[model, name] + absent[place, _table(reader, name)] for name in plan.models}
         lacks = {name: count for name, count in lacks.items() if count and name != model}
-        missing, unpaired = gaps.models[model], max(absent[-1, -1], *reader.unpaired().values(), 0)
+        missing, unpaired = gaps.models[model], max(absent[-1, -1], *reader.rows.unpaired().values(), 0)
         same = rows > 0 and (TARGET, model) not in state.unlike
         truth: Truth = "column" if job.predicts_target(model) else "rows" if same else "none"
         inputs.append(
@@ -653,7 +653,7 @@ WRONG: Final = {  # with a row that is left out
 
 def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
-    for place, count in reader.unpaired().items():
+    for place, count in reader.rows.unpaired().items():
         lacking = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
         rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {lacking} lacks {keys}"
@@ -738,7 +738,7 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
     for table in reader.tables:
         label = f"{table.label}:" if several else ""
         counts |= {f"{label}bad row:{kind}": len(rows) for kind, rows in sorted(table.bad_rows.items())}
-    return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in reader.unpaired().items()}
+    return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in reader.rows.unpaired().items()}
 
 
 # times: the words of a column that orders rows, brought into their order -----------------------------------------

@@ -553,7 +553,8 @@ def options_of(*groups: type) -> tuple[Option, ...]:
     )
 
 
-def marks(group: type) -> dict[str, object]:
+@cache
+def marks(group: type) -> Mapping[str, object]:
     """Return what is said about the fields of a group: an `Option`, or the kind of a value that Python alone has."""
     hints = group.__annotations__
     return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}

@@ -523,8 +523,8 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
             for table in tables
             for address, words in reader.words_at(table, _word_columns(reader, table, query), worst).items()
         ],
-        "unpaired": [[*entry] for entry in reader.unpaired().items()],
-        "absent": [[*couple, count] for couple, count in reader.absent_keys().items()],
+        "unpaired": [[*entry] for entry in reader.rows.unpaired().items()],
+        "absent": [[*couple, count] for couple, count in reader.rows.absent_keys().items()],
     }
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from lossctl.api.options import (
@@ -271,7 +271,7 @@ class Settings:
 
     def of(self, group: type[T]) -> T:
         """Return the values of a group of options, by name."""
-        return cast(T, {name: self.values[name].value for name in marks(group) if name in self.values})
+        return cast(T, {name: self.values[name].value for name in marks(cast(type, group)) if name in self.values})
 
     def paths(self, use: str, besides: str = "") -> list[str]:
         """Return the paths that options name to `read` or to `write`."""
@@ -292,7 +292,7 @@ class Settings:
 
         return [*([] if self.file is None else [self.file.path]), *table_files(specs)]
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
         outside = set().union(*map(marks, (Verdict, SliceTables, Distribution, Picture, Display, ConfigOptions)))

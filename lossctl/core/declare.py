@@ -123,13 +123,13 @@ def peak(part: Part) -> Recipe:
 
 def complement(recipe: Recipe) -> Recipe:
     """Return 1 less what a recipe makes: the score to a loss."""
-    whole = recipe.whole
-    if whole is None:
+    value = recipe.whole
+    if value is None:
         return replace(recipe, statistic=one_less(recipe.statistic))
 
-    @wraps(whole)
+    @wraps(value)
     def difference(ordered: Array, **args: Any) -> float:
-        return 1.0 - whole(ordered, **args)
+        return 1.0 - value(ordered, **args)
 
     return replace(recipe, whole=difference)
 

@@ -145,10 +145,10 @@ class Interval(Domain):
     def __str__(self) -> str:
         if self.words:
             return self.words
-        left = "[" if self.low_closed else "("
-        right = "]" if self.high_closed and self.high < np.inf else ")"
+        opening = "[" if self.low_closed else "("
+        closing = "]" if self.high_closed and self.high < np.inf else ")"
         hole = f" without {self.hole:g}" if self.hole is not None else ""
-        return f"{left}{number(self.low)}, {number(self.high)}{right}{hole}"
+        return f"{opening}{number(self.low)}, {number(self.high)}{closing}{hole}"
 
 
 @dataclass(frozen=True)

@@ -274,7 +274,7 @@ class Loss:
         of_task = [form for form in fitting if form.name == task]
         return next(iter(of_task or fitting), None)
 
-    def taken(self, form: Form, columns: int) -> Loss:
+    def for_form(self, form: Form, columns: int) -> Loss:
         """Return the loss as it is computed of data of a form with so many prediction columns."""
         if self.by_form is None:
             return self
@@ -546,7 +546,7 @@ def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Los
     """
     form = loss.form_for(widths, wish)
     if form is not None:
-        return loss.taken(form, widths.get("pred", 1)), form
+        return loss.for_form(form, widths.get("pred", 1)), form
     outputs = max(widths.values(), default=1)
     single = loss.form_for(dict.fromkeys(widths, 1), wish)
     if single is None or not single.outputs or loss.keeps != "moments" or set(widths.values()) != {outputs}:
@@ -915,8 +915,8 @@ def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str
     raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []
     if raw and not domain.hint and isinstance(domain, Interval):
         texts.append(f"if these are raw outputs, --activation {' or '.join(raw)} says so")
-    whole = len(row) == 1 and bool((row == np.rint(row)).all())
-    if any(form.decided for form in loss.forms) and activation == "none" and whole:
+    is_whole = len(row) == 1 and bool((row == np.rint(row)).all())
+    if any(form.decided for form in loss.forms) and activation == "none" and is_whole:
         texts.append("if predictions are classes, --task multiclass says so")
     by_other_forms = admits(loss, role, row[:, np.newaxis], activation)  # which no parameter makes the loss take
     for param in () if by_other_forms else loss.params:

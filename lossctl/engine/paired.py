@@ -330,7 +330,7 @@ class Differences:
         if self.tied(contest, couple, (base.interval, candidate.interval)):
             tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
             score = math.copysign(min(tied, abs(score)), value)
-            interval = _apart(base.interval, candidate.interval, interval)
+            interval = _as_far_as_sides(base.interval, candidate.interval, interval)
         return Difference(stderr, interval, "order", spread.tail(score), units=spread.units, score=score)
 
     def tied(self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]]) -> bool:
@@ -406,7 +406,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _apart(
+def _as_far_as_sides(
     base: tuple[float, float], candidate: tuple[float, float], interval: tuple[float, float]
 ) -> tuple[float, float]:
     """Return the interval of a difference that reaches as far as those of its two sides."""

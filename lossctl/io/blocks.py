@@ -542,14 +542,6 @@ class BlockReader:
         bad = [(*entry,) for table in self.tables for entry in sorted(table.bad_rows.items())]
         return blake2b(f"{rows} {fingerprints}{bad or ''}".encode(), digest_size=8).hexdigest()
 
-    def unpaired(self) -> Mapping[int, int]:
-        """Count the rows of each table (by its place) that were left out, as others lack their keys."""
-        return self.rows.unpaired()
-
-    def absent_keys(self) -> Counter[tuple[int, int]]:
-        """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
-        return self.rows.absent_keys()
-
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""
         return self.rows.row_of(table, address)

@@ -312,7 +312,7 @@ class CsvTable(TextTable):
         if piece is not None:
             return piece
         good: list[Record] = []
-        kept = first - sum(map(len, bad.values()))
+        first_good = first - sum(map(len, bad.values()))
         for row, record in enumerate(chunk.records or self._format.all_records(text), first):
             if record.fault or record.stray:
                 bad.setdefault("quote", []).append(row)
@@ -320,7 +320,7 @@ class CsvTable(TextTable):
                 bad.setdefault("fields", []).append(row)
             else:
                 good.append(record)
-        return self._by_record(good, text, fields, kept)
+        return self._by_record(good, text, fields, first_good)
 
     def _by_arrow(self, text: bytes, rows: int, fields: Fields, stray: bool = False) -> Piece | None:
         """Parse a piece of text at once; None where some row is wrong, or may be, as quotes in text may be `stray`."""

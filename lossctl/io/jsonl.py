@@ -652,14 +652,14 @@ class JsonTable(TextTable):
         piece = self._by_arrow(text, chunk.rows, members)
         if piece is not None:
             return piece
-        kept, lines = first - len(bad), list[bytes]()
+        first_good, lines = first - len(bad), list[bytes]()
         for row, line in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
             try:
                 record(line, (), self.dialect.null)
                 lines.append(line)
             except Fault:
                 bad.append(row)
-        return self._by_line(b"\n".join(lines), members, kept) if lines else Piece({})
+        return self._by_line(b"\n".join(lines), members, first_good) if lines else Piece({})
 
     def _decoded(self, chunk: Chunk, members: Mapping[str, Member], first: int) -> Piece:
         text = chunk.text

@@ -281,8 +281,8 @@ class Format:
             blank &= np.cumsum(codes == self.quote[0]) % 2 == 0
         following = np.concatenate([codes[1:], np.array([NEWLINE], np.uint8)])
         runs_on = np.concatenate([blank[1:], np.zeros(1, dtype=bool)])
-        kept = ~blank | ~(runs_on | (following == NEWLINE) | (following == RETURN))
-        return np.where(blank, np.uint8(TAB), codes)[kept].tobytes()
+        stays = ~blank | ~(runs_on | (following == NEWLINE) | (following == RETURN))
+        return np.where(blank, np.uint8(TAB), codes)[stays].tobytes()
 
     # one by one ------------------------------------------------------------------------------------------------------
 

@@ -148,14 +148,14 @@ class Slicing:
 
     def pieces(self, places: range) -> tuple[list[str], list[str]]:
         """Return what the JSON of a cell has of some slices: before its value, and after the signature's rows."""
-        here = slice(places.start, places.stop)
+        span = slice(places.start, places.stop)
         weights = ["null"] * len(places)
         if self.weight_sums is not None:
-            sums = self.weight_sums[here].tolist()
+            sums = self.weight_sums[span].tolist()
             weights = [repr(weight) if math.isfinite(weight) else "null" for weight in sums]
         fields, signed = [[""] * len(places)], [[""] * len(places)]
         if self.columns:
-            words = list(zip(*self.words[here], strict=True))
+            words = list(zip(*self.words[span], strict=True))
             columns = [list(map(QUOTE, column)) for column in words]
             entries = [_or_null(column, texts) for column, texts in zip(words, columns, strict=True)]
             names = [(QUOTE(name), QUOTE(f"|{name}=")[1:-1]) for name in self.columns]
@@ -163,7 +163,7 @@ class Slicing:
             signed = [[mark + word[1:-1] for word in column] for (_, mark), column in zip(names, columns, strict=True)]
         begins = [
             f', "slice": {{{", ".join(slice_)}}}, "n": {rows}, "weight_sum": {weight}, "value": '
-            for rows, weight, *slice_ in zip(self.rows[here].tolist(), weights, *fields, strict=True)
+            for rows, weight, *slice_ in zip(self.rows[span].tolist(), weights, *fields, strict=True)
         ]
         end = '", "n_weighted": {}, "n_effective": {}}}'
         counts = [end.format("null", "null")] * len(places)
@@ -335,12 +335,12 @@ class Cells(Sequence[Cell]):
             return tuple(self[each] for each in range(*place.indices(len(self))))
         if len(self) <= FEW:
             return self._few[place]
-        left = place + len(self) if place < 0 else place
+        offset = place + len(self) if place < 0 else place
         for slicing, columns in self._tables:
             size = len(slicing.words) * len(columns)
-            if 0 <= left < size:
-                return columns[left % len(columns)].cell(slicing, left // len(columns))
-            left -= size
+            if 0 <= offset < size:
+                return columns[offset % len(columns)].cell(slicing, offset // len(columns))
+            offset -= size
         raise IndexError(place)
 
     def __eq__(self, other: object) -> bool:
@@ -742,7 +742,7 @@ class Report(PublicResult):
     def to_polars(self, of: str = "cells") -> Any:
         """Return a Polars frame at full precision; see `to_frame`."""
         try:
-            polars = import_module("polars")
+            polars = importabove("polars")
         except ImportError:
             raise UsageError("to_polars: Polars is not installed; pip install polars, or take to_frame()") from None
         return polars.DataFrame(self._lines(of, "to_polars"), infer_schema_length=None)

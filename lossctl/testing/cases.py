@@ -232,7 +232,7 @@ class Case:
     @property
     def reduced(self) -> Loss:
         """The loss as it is computed of data of the form and the width."""
-        return self.loss.taken(
+        return self.loss.for_form(
             self.form, self.form.roles["pred"].width or self.width if "pred" in self.form.roles else 1
         )
 

@@ -300,14 +300,14 @@ def reading_has_its_slope(case: Case) -> None:
     if not isinstance(state, Moments):
         return
     statistic = case.reduced.statistic
-    here = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.reduced.parts)))
-    if any(state.odd) or not np.isfinite(statistic.value(here)):
+    means = tuple(np.float64(rounded(state.total(i) / state.rows)) for i in range(len(case.reduced.parts)))
+    if any(state.odd) or not np.isfinite(statistic.value(means)):
         return
-    for i, slope in enumerate(statistic.slope(here)):
-        step = 1e-6 * max(abs(here[i]), 1e-6)
-        up, down = ((*here[:i], here[i] + move, *here[i + 1 :]) for move in (step, -step))
+    for i, slope in enumerate(statistic.slope(means)):
+        step = 1e-6 * max(abs(means[i]), 1e-6)
+        up, down = ((*means[:i], means[i] + move, *means[i + 1 :]) for move in (step, -step))
         central = (statistic.value(up) - statistic.value(down)) / (up[i] - down[i])
-        noise = 8.0 * np.finfo(float).eps * abs(statistic.value(here)) / step
+        noise = 8.0 * np.finfo(float).eps * abs(statistic.value(means)) / step
         demand(
             near(slope, central, SLOPE_TOLERANCE, noise / SLOPE_TOLERANCE),
             f"by mean {i} it is {slope:.10g}, the quotient of differences {central:.10g}",
