@@ -742,7 +742,7 @@ class Report(PublicResult):
     def to_polars(self, of: str = "cells") -> Any:
         """Return a Polars frame at full precision; see `to_frame`."""
         try:
-            polars = importabove("polars")
+            polars = import_module("polars")
         except ImportError:
             raise UsageError("to_polars: Polars is not installed; pip install polars, or take to_frame()") from None
         return polars.DataFrame(self._lines(of, "to_polars"), infer_schema_length=None)
