@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
@@ -11,11 +15,12 @@ import pytest
 from lossctl import registry
 from lossctl.core.domain import Codes
 from lossctl.core.form import along
-from lossctl.errors import UsageError
+from lossctl.errors import UsageError, printable
 from lossctl.output.catalogue import description
 from lossctl.output.curves import figure_of, plot_loss
 from lossctl.output.plot import picture, ticks
 from lossctl.output.text import Style
+from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, specification
 from lossctl.results.figure import Axis, Figure, Layer, Panel
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -285,3 +290,212 @@ def test_curves_that_are_called_straight_are_so():
         for role, columns in form.curve.at(axis).roles.items():
             np.testing.assert_allclose(columns, form.curve.roles[role], rtol=1e-9, atol=1e-9)
             assert not (form.labels and role == "target") or columns[0][0] == columns[0][-1]
+
+
+def test_the_command_draws_what_the_function_does(lossctl):
+    outcome = lossctl("plot", "loss", "focal", "--vary", "gamma=0,2", "--range", "0.1:1", "--grad")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"{plot_loss('focal', vary={'gamma': [0, 2]}, range=(0.1, 1), grad=True)}"
+    document = lossctl("plot", "loss", "mae", "-f", "json").json
+    assert document["title"] == "mae against the error"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("mse --range 4", "--range 4: two numbers, as in -4:4"),
+        ("focal --vary gamma", "--vary gamma: a parameter and its values, as in gamma=0,1,2"),
+        ("focal --vary gamma=1 --vary gamma=2", "write gamma=1,2"),
+        ("mse bce", "draw them in two"),
+        ("mse -o x.gif", ".vl.json"),
+        ("mse -o x.svg --width 20", "width 20: a figure in a file has from 240 to 10000 pixels"),
+        ("", "no loss to draw"),
+    ],
+)
+def test_the_command_says_what_it_cannot_draw(lossctl, words, says, tmp_path, monkeypatch):
+    outcome = lossctl("plot", "loss", *words.split())
+    assert (outcome.code, outcome.out) == (2, "")
+    assert says in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+# files ---------------------------------------------------------------------------------------------------------------
+
+needs_libraries = pytest.mark.skipif(
+    any(find_spec(name) is None for name in LIBRARIES), reason="lossctl[plot] is not installed"
+)
+EVIL_FIGURE = figure(
+    Layer("line", GRID, tuple(map(abs, GRID)), series=EVIL),
+    Layer("point", (0.0, 1.0), (0.0, 1.0), series="b", texts=(EVIL, "plain")),
+    x=Axis(EVIL, EVIL),
+    y=Axis("format('.2f')", categories=(EVIL, "datum.value", "'+alert(1)+'")),
+    series=(EVIL, "b"),
+)
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """All strings of a specification, keys apart."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from texts_of(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts_of(entry)
+
+
+def test_a_specification_has_the_numbers_of_the_figure_and_needs_no_library():
+    panel = specification(CURVES, titled=False)["vconcat"][0]
+    rule, *lines = panel["layer"]
+    assert [piece["mark"]["type"] for piece in panel["layer"]] == ["rule", "line", "line"]
+    assert [(row["x"], row["y"]) for row in lines[0]["data"]["values"]] == [(e, e * e) for e in GRID]
+    assert {row["series"] for row in lines[1]["data"]["values"]} == {"mae"}
+    assert rule["data"]["values"] == [{"x": 0.0}]
+    assert lines[0]["encoding"]["x"]["axis"]["title"] == "error (target)"
+    assert lines[0]["encoding"]["color"]["scale"]["domain"] == ["mse", "mae"]
+    assert (
+        lines[0]["encoding"]["strokeDash"]["scale"]["range"][0]
+        != lines[0]["encoding"]["strokeDash"]["scale"]["range"][1]
+    )
+
+
+def test_gaps_and_infinities_are_nulls_of_a_line_and_no_points():
+    broken = (1.0, math.nan, math.inf, 2.0)
+    pieces = specification(
+        figure(Layer("line", EDGES, broken, series="a"), Layer("point", EDGES, broken, series="a"), series=("a",)),
+        titled=False,
+    )["vconcat"][0]["layer"]
+    values = {piece["mark"]["type"]: [row["y"] for row in piece["data"]["values"]] for piece in pieces}
+    assert values == {"line": [1.0, None, None, 2.0], "point": [1.0, 2.0]}
+    json.dumps(pieces, allow_nan=False)
+
+
+def test_long_intervals_end_in_arrows_and_histograms_of_several_models_are_outlined():
+    forest = specification(FOREST, titled=False)["vconcat"][0]["layer"]
+    assert [piece["mark"].get("shape") for piece in forest].count("triangle-left") == 1
+    marks = [
+        piece["mark"]["type"] for piece in specification(KINDS["two histograms"], titled=False)["vconcat"][0]["layer"]
+    ]
+    assert marks == ["rect", "line", "rect", "line"]
+
+
+def test_names_are_no_expressions_of_a_specification():
+    document = specification(EVIL_FIGURE)
+    for text in texts_of(document):
+        assert text.isprintable()
+    axis = document["vconcat"][0]["vconcat"][0]["layer"][0]["encoding"]["y"]["axis"]
+    names, _, end = axis["labelExpr"].rpartition("[datum.value]")
+    assert end == ""
+    assert json.loads(names) == [printable(EVIL), "datum.value", "'+alert(1)+'"]
+    assert "signal" not in json.dumps(document)
+
+
+def test_series_and_texts_have_enough_contrast_in_both_themes():
+    def light_of(color: str) -> float:
+        parts = [int(color[place : place + 2], 16) / 255.0 for place in (1, 3, 5)]
+        lines = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * lines[0] + 0.7152 * lines[1] + 0.0722 * lines[2]
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted(map(light_of, (one, other)))
+        return (high + 0.05) / (low + 0.05)
+
+    for theme in (LIGHT, DARK):
+        assert all(contrast(color, theme.background) >= 3.0 for color in (*theme.series, theme.zero)), theme
+        assert all(contrast(color, theme.background) >= 4.5 for color in (theme.text, theme.muted))
+        assert all(contrast(color, theme.upon_pale) >= 4.5 for color in theme.cells[: len(theme.cells) // 2])
+        assert all(contrast(color, theme.upon_strong) >= 4.5 for color in theme.cells[len(theme.cells) // 2 + 1 :])
+        assert len(set(theme.colors())) == len(list(theme.colors()))
+
+
+def test_without_the_libraries_one_line_names_the_extra_before_any_data_is_read(lossctl, monkeypatch, tmp_path):
+    monkeypatch.setattr("lossctl.output.vega.find_spec", lambda name: None)
+    for words in (["loss", "mse"], ["residuals", tmp_path / "no such file.csv", "-t", "y", "-p", "p"]):
+        outcome = lossctl("plot", *words, "-o", tmp_path / "x.svg")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == (
+            "lossctl: error: a figure in a file needs altair, vl_convert: pip install 'lossctl[plot]'\n"
+        )
+    with pytest.raises(UsageError, match="pip install"):
+        CURVES.save(tmp_path / "x.svg")
+    assert CURVES._repr_mimebundle_() == {"text/plain": str(CURVES)}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_shows_itself_in_a_line_and_as_a_picture():
+    assert repr(CURVES) == "<Figure loss: Losses of mse, mae>"
+    assert str(CURVES) == picture(CURVES, Style())
+
+
+@needs_libraries
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_mark_is_valid_vega_lite(kind):
+    chart = KINDS[kind].chart()
+    assert chart.to_dict()["vconcat"]
+
+
+@needs_libraries
+def test_the_svg_is_inert_small_and_the_same_every_time(tmp_path):
+    paths = [tmp_path / name for name in ("a.svg", "b.svg")]
+    for path in paths:
+        EVIL_FIGURE.save(path)
+    text = paths[0].read_text()
+    assert text == paths[1].read_text()
+    root = fromstring(text)
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert tags <= {"svg", "g", "path", "line", "rect", "text", "tspan", "title", "desc", "style", "defs", "clipPath"}
+    attributes = {name for element in root.iter() for name in element.attrib}
+    assert not any(name.startswith("on") or "href" in name for name in attributes)
+    assert "]]>" not in text
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert text.isprintable() or all(char.isprintable() or char == "\n" for char in text)
+    assert len(text) < 20_000
+    title, desc = list(root)[:2]
+    assert (title.text, root.get("role")) == ("Losses", "img")
+    assert "A note." in str(desc.text)
+    assert root.get("aria-labelledby") == f"{title.get('id')} {desc.get('id')}"
+    assert [element.text for element in root.iter() if element.tag.endswith("title")][1:] == [printable(EVIL), "plain"]
+
+
+@needs_libraries
+def test_an_automatic_figure_has_the_colours_of_the_screen_and_others_have_their_own(tmp_path):
+    CURVES.save(tmp_path / "auto.svg")
+    CURVES.save(tmp_path / "dark.svg", theme="dark")
+    rules = (tmp_path / "auto.svg").read_text()
+    assert "prefers-color-scheme:dark" in rules
+    assert f'[stroke="{LIGHT.series[0]}"]{{stroke:{DARK.series[0]}}}' in rules
+    assert "prefers-color-scheme" not in (tmp_path / "dark.svg").read_text()
+    assert DARK.background in (tmp_path / "dark.svg").read_text()
+
+
+@needs_libraries
+def test_a_page_needs_nothing_else_and_fits_a_phone(tmp_path):
+    EVIL_FIGURE.save(tmp_path / "x.html")
+    text = (tmp_path / "x.html").read_text()
+    assert "<script" not in text
+    assert 'name="viewport"' in text
+    assert not re.search(r"(src|href)=|@import|url\((?!#)", text)
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert text.count("<svg") == 2
+
+
+@needs_libraries
+def test_files_are_written_by_the_command_in_every_format(lossctl, tmp_path):
+    names = {"x.svg": b"<svg", "x.png": b"\x89PNG", "x.pdf": b"%PDF", "x.html": b"<!DOCTYPE html>", "x.vl.json": b"{"}
+    outputs = [word for name in names for word in ("-o", tmp_path / name)]
+    outcome = lossctl("plot", "loss", "mse", "mae", *outputs)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    for name, start in names.items():
+        assert (tmp_path / name).read_bytes().startswith(start)
+    document = json.loads((tmp_path / "x.vl.json").read_text())
+    assert document["$schema"] == SCHEMA
+    assert "<" not in (tmp_path / "x.vl.json").read_text()
+
+
+@needs_libraries
+def test_a_notebook_gets_vega_lite_svg_and_text():
+    bundle = CURVES._repr_mimebundle_()
+    assert set(bundle) == {"application/vnd.vegalite.v6+json", "image/svg+xml", "text/plain"}
+    assert bundle["application/vnd.vegalite.v6+json"] == specification(CURVES)

@@ -1043,14 +1043,23 @@ def rule_table(origin: str, table: Mapping[str, object]) -> RuleTable:
 
 # the table: what the command line alone has ------------------------------------------------------------------
 
-ALL_FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github")  # of any command
+FIGURES: Final = ("svg", "png", "pdf", "html", "vega")  # the formats of a figure in a file
+ALL_FORMATS: Final = (  # of any command
+    *("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github", "text"),
+    *FIGURES,
+)
 SUFFIXES: Final = {  # the formats that the name of a file tells
+    ".vl.json": "vega",
     ".json": "json",
     ".jsonl": "jsonl",
     ".csv": "csv",
     ".md": "md",
     ".txt": "table",
     ".xml": "junit",
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".html": "html",
 }
 
 
@@ -1154,6 +1163,21 @@ class PlotOptions(TypedDict, total=False):
     per_class: Annotated[bool, Option(SWITCH, "Each class, or each of several outputs, for itself.", barred=ONCE)]
 
 
+class CurveOptions(TypedDict, total=False):
+    """Which losses are drawn, and where."""
+
+    specs: Annotated[
+        tuple[str, ...],
+        Option(Texts(), "Losses, as huber:delta=1 or p90=quantile:q=0.9.", "SPEC", positional=True, barred=ONCE),
+    ]
+    vary: Annotated[
+        tuple[str, ...],
+        Option(Texts(), "Every loss with each of these values; repeat.", "PARAMETER=A,B,...", barred=ONCE),
+    ]
+    grad: Annotated[bool, Option(SWITCH, "The gradients, too.", barred=ONCE)]
+    range: Annotated[str | None, Option(Text(), "From where to where on the axis, as -4:4.", "LO:HI", barred=ONCE)]
+
+
 class Picture(TypedDict):
     """How large a picture is, and for which background."""
 
@@ -1181,6 +1205,7 @@ PANELS: Final[dict[type, Panel]] = {
     Verdict: "Run",
     SliceTables: "Output",
     PlotOptions: "Output",
+    CurveOptions: "Losses",
     Picture: "Output",
     Distribution: "Run",
     States: "Input",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from lossctl.api.options import SUFFIXES
+from lossctl.api.options import FIGURES, SUFFIXES
 from lossctl.errors import UsageError, printable
 from lossctl.io.atomic import check_writable, write_text
 from lossctl.io.reports import read_report
@@ -30,7 +30,8 @@ def rendered(report: Report, form: str, digits: int = Style.digits) -> str:
 def save(report: Report, path: str | os.PathLike[str]) -> None:
     """Write a report to a file, in the format that the suffix tells."""
     name = os.fspath(path)
-    endings = {suffix: form for suffix, form in SUFFIXES.items() if form != "junit" or report.command == "check"}
+    others = FIGURES if report.command == "check" else (*FIGURES, "junit")
+    endings = {suffix: form for suffix, form in SUFFIXES.items() if form not in others}
     suffix = next((suffix for suffix in (*endings, ".html") if name.lower().endswith(suffix)), None)
     if suffix is None:
         raise UsageError(

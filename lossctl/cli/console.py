@@ -176,10 +176,11 @@ def ascii_only() -> bool:
 # outputs: where a command's result goes, checked before any work and written after it -----------------------
 
 MANY_SLICES: Final = 1000
-FOR_PEOPLE: Final = ("table", "long", "md")
+FOR_PEOPLE: Final = ("table", "long", "md", "text")
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
 
-Render = Callable[[str, "Style"], str | Iterator[str]]
+Content = str | bytes | Iterator[str]
+Render = Callable[[str, "Style"], Content]
 
 
 class Outputs(NamedTuple):
@@ -190,8 +191,10 @@ class Outputs(NamedTuple):
     files: tuple[tuple[str, str], ...]
 
     @classmethod
-    def prepare(cls, settings: Settings, formats: Sequence[str]) -> Outputs:
+    def prepare(cls, settings: Settings, formats: Sequence[str], besides: Sequence[str] = ()) -> Outputs:
         """Check everything that a command with these formats is to write, before any work; no input is overwritten.
+
+        besides: formats of files alone.
 
         Raises
         ------
@@ -205,7 +208,7 @@ class Outputs(NamedTuple):
         style = terminal_style(display["color"], display.get("digits", 5))
         if "top" in settings.values:
             style = replace(style, sort=settings["sort"], top=settings["top"])
-        files = tuple(destination(text, formats) for text in display["output"])
+        files = tuple(destination(text, (*formats, *besides)) for text in display["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         inputs += settings.named_files()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
@@ -226,7 +229,8 @@ class Outputs(NamedTuple):
 
     def show(self, render: Render) -> None:
         """Write standard output."""
-        emit(_rendered(render, self.form, self.style))
+        content = _rendered(render, self.form, self.style)
+        emit(content.decode() if isinstance(content, bytes) else content)
 
 
 def replace_output(text: str, formats: Sequence[str], inputs: Sequence[str], render: Callable[[str], str]) -> None:
@@ -239,11 +243,14 @@ def replace_output(text: str, formats: Sequence[str], inputs: Sequence[str], ren
         _write(path, render(form))
 
 
-def _write(path: str, text: str | Iterator[str]) -> None:
-    """Write a file whole or not at all; to the summary that the steps of a job share, append."""
-    from lossctl.io.atomic import append_text, write_text
+def _write(path: str, content: Content) -> None:
+    """Write a file whole or not at all; to the summary that the steps of a job share, append a text."""
+    from lossctl.io.atomic import append_text, write_bytes, write_text
 
-    (append_text if _is_summary(path) else write_text)(path, text)
+    if isinstance(content, bytes):
+        write_bytes(path, [content])
+    else:
+        (append_text if _is_summary(path) else write_text)(path, content)
 
 
 def _is_summary(path: str) -> bool:
@@ -261,12 +268,14 @@ def _is_standard_output(path: str) -> bool:
     return False
 
 
-def _rendered(render: Render, form: str, style: Style) -> str | Iterator[str]:
+def _rendered(render: Render, form: str, style: Style) -> Content:
     """Return the text of one format; in what people read, no line gives orders to the CI system that logs it."""
     from lossctl.output.text import inert_text
 
-    text = render(form, style)
-    return inert_text(text if isinstance(text, str) else "".join(text)) if form in FOR_PEOPLE else text
+    content = render(form, style)
+    if form not in FOR_PEOPLE or isinstance(content, bytes):
+        return content
+    return inert_text(content if isinstance(content, str) else "".join(content))
 
 
 def checked_format(name: str, formats: Sequence[str]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from lossctl.api.options import (
+    FIGURES,
     CompareOptions,
+    CurveOptions,
     Display,
     Files,
     Inputs,
@@ -24,9 +26,13 @@ from lossctl.api.options import (
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import Commands, Uncoerced, command
-from lossctl.errors import ExitCode
+from lossctl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from lossctl.results.figure import Figure
 
 KINDS: Final = {  # what each plot shows, and the options that it has besides input and output
+    "loss": ("What a row costs by losses, against its error, its margin or the probability of its true class.", ()),
     "residuals": ("A histogram of predicted - true for each model, over the same bins.", ()),
     "scatter": ("True values against predictions: points, or cells of many rows.", ()),
     "rec": ("The share of rows within an error (regression error characteristic).", ()),
@@ -49,6 +55,7 @@ KINDS: Final = {  # what each plot shows, and the options that it has besides in
     "history": ("The values of saved reports, REPORT.json ..., in the order of their making.", ("losses",)),
 }
 EXAMPLES: Final = {
+    "loss": "focal --vary gamma=0,0.5,1,2,5",
     "residuals": "sample_data/diabetes.csv -t progression -p linear -p forest",
     "calibration": "sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic",
     "slices": "sample_data/diabetes.csv -t progression -p linear -p forest --by age_band -l mae",
@@ -60,11 +67,13 @@ HELP: Final = """{what}
 Example:
   lossctl plot {kind} {example}
 
-Without -o the picture is drawn in the terminal. Rows are read and refused as by `lossctl eval`, in one pass.
+Without -o the picture is drawn in the terminal. -o FILE.svg, .png, .pdf, .html or .vl.json (Vega-Lite) writes it to a
+file, whole or not at all, and needs `pip install 'lossctl[plot]'`.{reading}
 
 Exit codes: 0 done, 2 usage, 3 data (or an output could not be written), 70 a bug, 130 interrupted, 141 the reader of
 standard output went away.
 """
+READING: Final = " Rows are read and refused as by `lossctl eval`, in one pass."
 FORMATS: Final = ("text", "json")
 OPTIONS: Final = {option.name: option for option in options_of(Files, Inputs, Intervals, NoIntervals, PlotOptions)}
 OPTIONS["baseline"] = options_of(CompareOptions)[0]
@@ -78,6 +87,8 @@ SHOWN: Final = [
 
 def _options(kind: str) -> list[Option]:
     """Return the options of a plot."""
+    if kind == "loss":
+        return [*options_of(CurveOptions), *(option for option in SHOWN if option.name != "progress")]
     names = {"data"} if kind == "history" else {"data", *(option.name for option in options_of(Inputs))} - {*OF_LOSSES}
     if kind in ("slices", "models"):
         names.add("max_memory")
@@ -87,29 +98,72 @@ def _options(kind: str) -> list[Option]:
 def _body(kind: str) -> Callable[..., None]:
     """Return the command of one plot."""
     example = EXAMPLES.get(kind, EXAMPLES["residuals"])
+    reading = "" if kind == "loss" else READING
+    text_of_help = HELP.format(what=KINDS[kind][0], kind=kind, example=example, reading=reading)
 
-    @command(HELP.format(what=KINDS[kind][0], kind=kind, example=example), FORMATS, *_options(kind))
+    @command(text_of_help, FORMATS, *_options(kind))
     def draw(settings: Settings) -> None:
-        outputs = Outputs.prepare(settings, FORMATS)
-        from lossctl.api.plot import plot
+        outputs = Outputs.prepare(settings, FORMATS, FIGURES)
         from lossctl.output.plot import HEIGHT, picture
         from lossctl.results.document import head, record, text
-        from lossctl.results.figure import Figure
         from lossctl.version import __version__
 
-        with at_work(settings.of(Display)) as work:
-            figure: Figure = plot(kind, **settings.arguments, **work.hooks)
+        width, height, theme = (settings[name] for name in ("width", "height", "theme"))
+        if any(form in FIGURES for form, _ in outputs.files):
+            from lossctl.output.vega import checked_look
 
-        def render(form: str, style: Any) -> str:
+            checked_look(width, height, theme)
+        figure = _curves(settings) if kind == "loss" else _counts(kind, settings)
+
+        def render(form: str, style: Any) -> str | bytes:
             if form == "json":
                 return text({**head("plot", __version__), **record(figure)})
-            return picture(figure, replace(style, width=settings["width"] or style.width), settings["height"] or HEIGHT)
+            if form == "text":
+                return picture(figure, replace(style, width=width or style.width), height or HEIGHT)
+            from lossctl.output.vega import content
+
+            return content(figure, form, width, height, theme)
 
         outputs.save(render)
         if not outputs.files or settings.values["format"].origin != "default":
             outputs.show(render)
 
     return draw
+
+
+def _counts(kind: str, settings: Settings) -> Figure:
+    """Return the figure of data or saved reports."""
+    from lossctl.api.plot import plot
+
+    with at_work(settings.of(Display)) as work:
+        figure: Figure = plot(kind, **settings.arguments, **work.hooks)
+    return figure
+
+
+def _curves(settings: Settings) -> Figure:
+    """Return the figure of losses."""
+    from lossctl.output.curves import plot_loss
+
+    vary: dict[str, list[str]] = {}
+    for text in settings["vary"]:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values):
+            raise UsageError(f"--vary {text}: a parameter and its values, as in gamma=0,1,2")
+        if name in vary:
+            raise UsageError(f"--vary {text}: {name} is varied twice; write {name}={','.join(vary[name])},{values}")
+        vary[name] = values.split(",")
+    return plot_loss(*settings["specs"], vary=vary, grad=settings["grad"], range=_range(settings["range"]))
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    """Return the ends of an axis."""
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise UsageError(f"--range {text}: two numbers, as in -4:4") from None
+    return low, high
 
 
 class Plots(Uncoerced, TyperGroup):

@@ -22,6 +22,7 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lossctl.errors import UsageError, listed, near, printable
+from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.output.plot import cell_text, clash, outline, shade_edges, ticks
 from lossctl.results.figure import Axis, Figure, Layer, Panel, Side
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 Scheme = Literal["light", "dark", "auto"]
-SUFFIXES: Final = (".svg", ".png", ".pdf", ".html", ".vl.json")
+SUFFIXES: Final = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".html": "html", ".vl.json": "vega"}
 LIBRARIES: Final = ("altair", "vl_convert")
 EXTRA: Final = "pip install 'lossctl[plot]'"
 WIDTH: Final = 640  # pixels of a figure
@@ -434,10 +435,10 @@ def need_libraries() -> None:
         raise UsageError(f"a figure in a file needs {listed(missing)}: {EXTRA}")
 
 
-def chart(figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "light") -> Any:
+def chart(figure: Figure, width: int | None = None, height: int | None = None, scheme: Scheme = "light") -> Any:
     """Return a figure as a chart of Altair, which holds it to the schema of Vega-Lite."""
     need_libraries()
-    return import_module("altair").VConcatChart.from_dict(specification(figure, width, height, scheme))
+    return import_module("altair").VConcatChart.from_dict(specification(figure, width or WIDTH, height, scheme))
 
 
 def svg(
@@ -575,35 +576,35 @@ def page(figure: Figure, width: int = WIDTH, height: int | None = None, scheme: 
     )
 
 
-def checked_look(path: str, width: int | None, height: int | None, scheme: str) -> str:
-    """Return the suffix that tells what a figure is saved as; raise UsageError for what cannot be."""
-    suffix = next((suffix for suffix in SUFFIXES if path.lower().endswith(suffix)), None)
-    if suffix is None:
-        raise UsageError(f"{path}: the name of a figure ends in {listed(list(SUFFIXES))}")
+def checked_look(width: int | None = None, height: int | None = None, theme: str = "auto") -> Scheme:
+    """Return the colours of a figure in a file; raise UsageError for a look that cannot be, and without libraries."""
     for name, size, least in (("width", width, NARROWEST), ("height", height, LEAST)):
         if size is not None and not least <= size <= LARGEST:
-            raise UsageError(f"{name} {size}: from {least} to {LARGEST} pixels")
-    schemes = list(get_args(Scheme))
-    if scheme not in schemes:
-        raise UsageError(f"theme {scheme!r}: one of {listed(schemes)}{near(scheme, schemes)}")
+            raise UsageError(f"{name} {size}: a figure in a file has from {least} to {LARGEST} pixels")
+    schemes = {scheme: scheme for scheme in get_args(Scheme)}
+    if theme not in schemes:
+        raise UsageError(f"theme {theme!r}: one of {listed([*schemes])}{near(theme, [*schemes])}")
     need_libraries()
-    return suffix
+    return schemes[theme]
 
 
-def content(figure: Figure, suffix: str, width: int | None, height: int | None, scheme: Scheme) -> bytes:
-    """Return what a file with a suffix holds."""
+def content(
+    figure: Figure, form: str, width: int | None = None, height: int | None = None, scheme: Scheme = "auto"
+) -> bytes:
+    """Return what a file of one of the formats of figures holds."""
     size = WIDTH if width is None else width
-    if suffix == ".vl.json":
-        chart(figure, size, height, scheme)
-        text = json.dumps(specification(figure, size, height, scheme), indent=1)
-        return (text.replace("<", "\\u003c") + "\n").encode()  # inert where it stands in a page
-    if suffix == ".html":
-        return page(figure, size, height, scheme).encode()
-    if suffix == ".svg":
-        return svg(figure, size, height, scheme).encode()
+    match form:
+        case "vega":
+            chart(figure, size, height, scheme)
+            text = json.dumps(specification(figure, size, height, scheme), indent=1)
+            return (text.replace("<", "\\u003c") + "\n").encode()  # inert where it stands in a page
+        case "html":
+            return page(figure, size, height, scheme).encode()
+        case "svg":
+            return svg(figure, size, height, scheme).encode()
     picture = svg(figure, size, height, "light" if scheme == "auto" else scheme)
     library = import_module("vl_convert")
-    return bytes(library.svg_to_png(picture, scale=SCALE) if suffix == ".png" else library.svg_to_pdf(picture))
+    return bytes(library.svg_to_png(picture, scale=SCALE) if form == "png" else library.svg_to_pdf(picture))
 
 
 def save(
@@ -614,13 +615,13 @@ def save(
     theme: str = "auto",
 ) -> None:
     """Write a figure to a file, whole or not at all; its suffix tells the format."""
-    from lossctl.io.atomic import check_writable, write_bytes
-
     name = os.fspath(path)
-    suffix = checked_look(name, width, height, theme)
+    form = next((form for suffix, form in SUFFIXES.items() if name.lower().endswith(suffix)), None)
+    if form is None:
+        raise UsageError(f"{name}: the name of a figure ends in {listed([*SUFFIXES])}")
+    scheme = checked_look(width, height, theme)
     check_writable(name, [])
-    scheme: Scheme = theme  # type: ignore[assignment]  # checked_look has read it
-    write_bytes(name, [content(figure, suffix, width, height, scheme)])
+    write_bytes(name, [content(figure, form, width, height, scheme)])
 
 
 def notebook(figure: Figure) -> dict[str, Any]:
