@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from hashlib import blake2b
 from itertools import permutations
 from pathlib import Path
@@ -17,7 +21,7 @@ from lossctl import DataError
 from lossctl.api.shares import COMMANDS, Command
 from lossctl.engine.states import SEAL, packed, unpacked
 from lossctl.results.report import Report
-from tests.conftest import Lossctl
+from tests.conftest import ROOT, Lossctl
 
 ROWS = 140_003  # two blocks of 65,536 rows and a ragged one
 SAMPLE = "sample_data/diabetes.csv"
@@ -305,3 +309,59 @@ def test_what_is_wrong_with_all_shares_together_is_found_when_they_are_merged(lo
     else:
         merged = lossctl("merge", *(tmp_path / f"{place}.state" for place in (1, 2, 3)))
         assert (merged.code, merged.err) == (once.code, once.err)
+
+
+# schedulers: what the page shows is run, a scheduler being a loop that sets its variable ----------------------
+
+PAGE = (ROOT / "lossctl/engine/README.md").read_text("utf-8")
+ONCE = ("eval", SAMPLE, "-t", "progression", "-p", "linear", "-p", "forest", "--by", "age_band", "-f", "csv", "-q")
+
+
+def scripts(fence: str, word: str) -> list[str]:
+    """Return the commands of the block of a page that holds a word: itself, or those that stand in YAML."""
+    block = next(
+        text for text in re.findall(rf"^```{fence}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) if word in text
+    )
+    if fence == "bash":
+        return [block]
+    blocks = re.findall(r"^( *)- (?:run: )?\|\n((?:\1 +.*\n)+)", block, re.MULTILINE)
+    lines = re.findall(r"^ *- run: (lossctl .*)$", block, re.MULTILINE)
+    return [textwrap.dedent(text) for _, text in blocks] + lines
+
+
+def run(script: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, **{name: str(value) for name, value in variables.items()}}
+    command = ["bash", "-ec", script]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    return tmp_path
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    ("fence", "variable", "indexes"),
+    [("bash", "SLURM_ARRAY_TASK_ID", range(1, 4)), ("yaml", "JOB_COMPLETION_INDEX", range(3))],
+)
+def test_an_array_of_jobs(lossctl: Lossctl, work: Path, fence: str, variable: str, indexes: range) -> None:
+    [script] = scripts(fence, variable)
+    for index in reversed(indexes):
+        share = run(script, work, **{variable: index})
+        assert share.returncode == 0, share.stderr
+    merged = lossctl("merge", *(work / "states").glob("*.state"), "-f", "csv", "-q")
+    assert (merged.code, merged.out) == (0, lossctl(*ONCE).out)
+
+
+@pytest.mark.deep
+def test_a_matrix_of_jobs(lossctl: Lossctl, work: Path) -> None:
+    share, verdict = scripts("yaml", "matrix")
+    for index in (2, 1):
+        ended = run(share.replace("${{ matrix.shard }}", str(index)), work)
+        assert ended.returncode == 0, ended.stderr
+    ended = run(verdict, work)
+    once = lossctl("check", SAMPLE, "-t", "progression", "-p", "linear", "--max", "rmse=60", "-f", "github")
+    assert (ended.returncode, ended.stdout) == (once.code, once.out)

@@ -115,7 +115,7 @@ def plain_engine(value: object) -> object:
     return value
 
 
-def plain_tables(value: object) -> object:
+def plain_tables(value: object) -> list[Any]:
     """Return tables of rules; one may be a dict with the keys of the file, - or _ in them."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise TypeError
@@ -1085,6 +1085,16 @@ class Distribution(TypedDict):
     state_out: Annotated[
         str | None,
         Option(PATH, "The file that takes the state of a share.", "FILE", path="write", barred=ONCE, strict=None),
+    ]
+
+    engine: Annotated[
+        str,
+        Option(
+            Choice(words="threads|ray|spark"), "What reduces the rows: this process, or a cluster.", default="threads"
+        ),
+    ]
+    engine_address: Annotated[
+        str | None, Option(Text(), "Where the cluster is [default: one on this machine].", "ADDRESS")
     ]
 
 

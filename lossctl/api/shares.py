@@ -22,7 +22,7 @@ from lossctl.api.check import check
 from lossctl.api.compare import compare
 from lossctl.api.evaluate import evaluate, look_ahead
 from lossctl.api.job import raise_row_error, row_at, slot_of
-from lossctl.api.options import RuleTable, rule_keys, rule_table
+from lossctl.api.options import RuleTable, plain_tables as rule_tables, rule_keys, rule_table
 from lossctl.api.query import Opened, Query, as_list, paths_of
 from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.state import NEVER
@@ -298,7 +298,7 @@ class Command(NamedTuple):
             losses = plain["losses"]
             if not isinstance(losses, Mapping):
                 plain["losses"] = with_tables([losses] if isinstance(losses, str) else map(str, losses))
-        plain["rules"] = [_plain_rule(rule) for rule in plain.get("rules", ())]
+        plain["rules"] = [_plain_rule(rule) for rule in rule_tables(plain.get("rules", ()))]
         return cls(name, files, {key: value for key, value in plain.items() if value not in (None, (), [])})
 
     def run(self, **more: Any) -> Report:
@@ -346,11 +346,7 @@ class Share:
 
     def opened(self, query: Query) -> Opened:
         """Open the inputs, which are asked for their answers too."""
-        if query.options["bad_rows"] == "drop":
-            raise UsageError(
-                "--bad-rows drop: a share does not know which rows before its own are left out; leave them out first, "
-                "or run without shares"
-            )
+        check_query(query)
         if self.opened_inputs is None:
             opened = query.opened_here()
             self.tables = [Witness(table) for table in opened.tables]
@@ -359,11 +355,7 @@ class Share:
 
     def refusal(self, rows_out: str | None, sets: bool) -> str:
         """Say why a query cannot be cut into shares."""
-        if rows_out is not None:
-            return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
-        if sets:
-            return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
-        return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
+        return refusal(rows_out, sets)
 
     def baseline(self, path: str) -> bool:
         """Leave it to the file."""
@@ -437,6 +429,24 @@ class FileShare(Share):
             file.write(packed(self.header))
 
 
+def refusal(rows_out: str | None, sets: bool) -> str:
+    """Say why a query cannot be cut into shares."""
+    if rows_out is not None:
+        return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
+    if sets:
+        return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
+    return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
+
+
+def check_query(query: Query) -> None:
+    """Raise UsageError where a share would not know which rows are its own."""
+    if query.options["bad_rows"] == "drop":
+        raise UsageError(
+            "--bad-rows drop: a share does not know which rows before its own are left out; leave them out first, "
+            "or run without shares"
+        )
+
+
 def check_can_be_cut(reader: BlockReader) -> None:
     """Raise UsageError where what a row counts for depends on rows of other shares."""
     quantiles = [slot for slots in reader.selection.by.values() for slot in slots if slot.bins and slot.bins.quantiles]
@@ -501,7 +511,8 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
     worst = {address for rows in state.worst.values() for address in rows.addresses.tolist()}
     odd = {odd.row for odd in state.moments.odd}
     odd |= {row for groups in state.grouped.values() for record in groups.odd.values() for row in record[-1].tolist()}
-    sides = {row for breach in state.breaches.values() for row in (breach.first_side, breach.second_side)}
+    breaches = [*state.breaches.values(), *state.missing.values(), *state.faults.values()]
+    sides = {row for breach in breaches for row in (breach.row, breach.first_side, breach.second_side)}
     places = sorted((worst | odd | sides) - {NEVER})
     tables = range(len(reader.tables))
     shown = [
@@ -651,8 +662,8 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
     return replace(report, warnings=(*report.warnings, *warnings))
 
 
-def check_states(states: Sequence[State]) -> list[str]:
-    """Raise DataError unless states, in their order, are all shares of one run; return what to beware of."""
+def check_versions(states: Sequence[State]) -> None:
+    """Raise DataError for a state that was computed by other versions than are here."""
     here = versions()
     for state in states:
         for name in ("lossctl", "numpy"):
@@ -662,6 +673,11 @@ def check_states(states: Sequence[State]) -> list[str]:
                     f"{state.label}: was computed with {name} {printable(str(version))}, and here is {here[name]}: the "
                     "last bits may differ; compute and merge all shares with the same versions"
                 )
+
+
+def check_states(states: Sequence[State]) -> list[str]:
+    """Raise DataError unless states, in their order, are all shares of one run; return what to beware of."""
+    check_versions(states)
     first = states[0]
     for state in states[1:]:
         if state.header["plan"] != first.header["plan"]:
@@ -738,19 +754,24 @@ class Merge:
             )
         merged = RunState.empty(plan)
         for state in self.states:
-            try:
-                codes = reader.translated(state.header["codebook"])
-            except (TypeError, ValueError, KeyError, IndexError):
-                raise DataError(f"{state.label}: {DAMAGED}") from None
-            try:
-                later = state_of(state.header["state"], plan, codes)
-            except DataError as error:
-                raise DataError(f"{state.label}: {error}") from None
+            later = run_state(state, reader, plan)
             progress(later.read)
             merged = merged.merge(later)
         if complaint := reader.third_label():
             raise DataError(complaint)
         return merged
+
+
+def run_state(state: State, reader: BlockReader, plan: Plan) -> RunState:
+    """Return the state of a share's rows, with the codes that words have in a reader."""
+    try:
+        codes = reader.translated(state.header["codebook"])
+    except (TypeError, ValueError, KeyError, IndexError):
+        raise DataError(f"{state.label}: {DAMAGED}") from None
+    try:
+        return state_of(state.header["state"], plan, codes)
+    except DataError as error:
+        raise DataError(f"{state.label}: {error}") from None
 
 
 def share(

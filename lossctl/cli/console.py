@@ -372,17 +372,27 @@ def at_work(display: Display) -> Iterator[Work]:
 def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return as a keyword what reduces the rows in place of this process, where the options ask for it."""
     shard, path = settings["shard"], settings["state_out"]
-    if shard is None and path is None:
+    if shard is None and path is None and settings["engine"] == "threads":
+        if settings["engine_address"] is not None:
+            raise UsageError("--engine-address: is that of an engine: add --engine ray or --engine spark")
         return {}
+    from lossctl.api.shares import Command, FileShare
+
+    rest = {name: value for name, value in arguments.items() if name != "data"}
+    command = Command.of(settings.command, arguments["data"], rest)
+    if settings["engine"] != "threads":
+        if shard is not None or path is not None:
+            raise UsageError(
+                f"--shard and --engine {settings['engine']} contradict each other: an engine cuts by itself"
+            )
+        from lossctl.api.clusters import ENGINES
+
+        return {"engine": ENGINES[settings["engine"]](command, settings["engine_address"])}
     if shard is None or path is None:
         lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
         raise UsageError(f"{lone}: a share is computed with both: add {other}")
     if settings["output"]:
         raise UsageError("-o: a share leaves a state; `lossctl merge STATE... -o FILE` writes what comes of all")
-    from lossctl.api.shares import Command, FileShare
-
-    rest = {name: value for name, value in arguments.items() if name != "data"}
-    command = Command.of(settings.command, arguments["data"], rest)
     return {"engine": FileShare(command, shard, path, threads=settings["threads"])}
 
 

@@ -1,0 +1,208 @@
+"""Engines beyond one machine: shares are tasks of Ray or Spark, whose states are merged in the order of the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from lossctl import errors
+from lossctl.api.evaluate import look_ahead
+from lossctl.api.query import Opened, Query
+from lossctl.api.shares import (
+    Command,
+    RecordedRows,
+    Share,
+    Shared,
+    State,
+    check_can_be_cut,
+    check_query,
+    check_versions,
+    plan_digest,
+    refusal,
+    run_state,
+    versions,
+)
+from lossctl.core.block import Block
+from lossctl.engine.plan import Plan
+from lossctl.engine.reduce import RunState
+from lossctl.engine.run import Progress
+from lossctl.engine.states import packed, unpacked
+from lossctl.errors import DataError, LossctlError, UsageError, printable
+from lossctl.io.blocks import BlockReader
+
+TASK_ROWS: Final = 1 << 21  # of a task, some seconds' worth
+MOST_TASKS: Final = 10_000
+ROUNDS: Final = 2  # tasks for each processor at least, so that none waits long for the last
+TRIES: Final = 4  # of a task whose worker died
+
+
+class Task(NamedTuple):
+    """One share of a command; it may be computed again. folder: in which paths are to be found."""
+
+    command: Command
+    folder: str
+    shares: int
+
+    def compute(self, place: int) -> bytes:
+        """Return the state of a share, or the error that it ends with, as bytes."""
+        with suppress(OSError):
+            os.chdir(self.folder)
+        share = Share(self.command, place, self.shares, threads=1)
+        try:
+            self.command.run(engine=share)
+        except Shared:
+            return packed(share.header)
+        except LossctlError as error:
+            return packed({**versions(), "error": [type(error).__name__, str(error)]})
+        raise AssertionError(place)  # a share ends with one of the two
+
+
+Submit = Callable[[Task], Iterator[tuple[int, bytes]]]  # yields places and their states, in any order
+
+
+class Cluster:
+    """Has shares computed by the tasks of an engine.
+
+    processors: how many it has. submit: computes all tasks.
+    """
+
+    def __init__(self, command: Command, processors: Callable[[], int], submit: Submit) -> None:
+        self.command, self.processors, self.submit = command, processors, submit
+        self.block: Block | None = None
+
+    def opened(self, query: Query) -> Opened:
+        """Open the inputs, of which the plan is made and in which a row that is wrong is looked up."""
+        check_query(query)
+        return query.opened_here()
+
+    def refusal(self, rows_out: str | None, sets: bool) -> str:
+        """Say why a query cannot be cut into tasks."""
+        return refusal(rows_out, sets)
+
+    def baseline(self, path: str) -> bool:
+        """Leave it to the file."""
+        return False
+
+    def first(self, reader: BlockReader) -> Block | None:
+        """Read the first block, as every task does."""
+        check_can_be_cut(reader)
+        self.block = look_ahead(reader.feeds(1))
+        return self.block
+
+    def state(
+        self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
+    ) -> RunState:
+        """Have all shares computed, and merge their states in order as far as they have arrived."""
+        assert self.block is not None
+        count = self.tasks(reader)
+        digest = plan_digest(plan, reader, origins, self.block, count)
+        state, waiting, records = RunState.empty(plan), dict[int, State](), list[Mapping[str, Any]]()
+        arrivals = self.submit(Task(self.command, os.getcwd(), count))
+        try:
+            for place, content in arrivals:
+                waiting[place] = checked_state(f"share {place}/{count}", content, digest)
+                while len(records) + 1 in waiting:
+                    arrived = waiting.pop(len(records) + 1)
+                    state = state.merge(run_state(arrived, reader, plan))
+                    records.append({name: arrived.header[name] for name in ("rows", "words", "unpaired", "absent")})
+                    progress(arrived.header["state"]["counts"][0])
+        finally:
+            if hasattr(arrivals, "close"):
+                arrivals.close()  # which ends what is still at work
+        reader.relocate(RecordedRows(reader.rows, records))
+        if complaint := reader.third_label():
+            raise DataError(complaint)
+        return state
+
+    def tasks(self, reader: BlockReader) -> int:
+        """Return into how many tasks the rows are cut: a few for each processor, and none of too many rows."""
+        processors = self.processors()
+        rows = [table.rows for table in reader.tables]
+        if reader.rows.key or None in rows:  # each reads all keys, or counts the lines of all
+            return processors
+        return max(1, min(MOST_TASKS, max(ROUNDS * processors, -(-(rows[0] or 0) // TASK_ROWS))))
+
+
+def checked_state(label: str, content: bytes, digest: str) -> State:
+    """Return what a task has computed; raise its error, or one that says that it was about something else."""
+    header = unpacked(content)
+    if "error" in header:
+        name, text = header["error"]
+        raise getattr(errors, name)(text)
+    state = State.of(label, content)
+    check_versions([state])
+    if header["plan"] != digest:
+        raise DataError(
+            f"{label}: the worker has read other data than lies here; the paths must hold the same files everywhere, "
+            "and files must not change while they are read"
+        )
+    return state
+
+
+def missing_extra(engine: str) -> UsageError:
+    """Return the error for an engine that is not installed."""
+    return UsageError(f"--engine {engine}: it is not installed here; pip install 'lossctl[{engine}]'")
+
+
+# Ray -----------------------------------------------------------------------------------------------------------------
+
+
+def ray_cluster(command: Command, address: str | None) -> Cluster:
+    """Return Ray as an engine: a cluster of this machine, or that at an address."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before it is imported
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or it warns of what it will do one day
+    try:
+        import ray
+    except ImportError:
+        raise missing_extra("ray") from None
+
+    def start() -> int:
+        quiet = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
+        own = {"include_dashboard": False} if address is None else {}
+        try:
+            ray.init(address=address or "local", **quiet, **own)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UsageError(f"--engine ray: {_line(error)}; --engine-address names a cluster that runs") from None
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def submit(task: Task) -> Iterator[tuple[int, bytes]]:
+        remote = ray.remote(max_retries=TRIES - 1, num_cpus=1)(computed)
+        places: dict[Any, int] = {remote.remote(tuple(task), place): place for place in range(1, task.shares + 1)}
+        try:
+            while places:
+                [done], _ = ray.wait([*places], num_returns=1)
+                place = places.pop(done)
+                try:
+                    yield place, ray.get(done)
+                except ray.exceptions.RayError as error:
+                    logs = (
+                        os.path.join(ray.worker._global_node.get_session_dir_path(), "logs") if address is None else ""
+                    )
+                    raise DataError(
+                        f"--engine ray: share {place}/{task.shares} failed {TRIES} times: {_line(error)}"
+                        + (f"; its logs are in {logs}" if logs else "; `ray logs` shows why")
+                    ) from None
+        finally:
+            for reference in places:
+                with suppress(Exception):  # it may have ended meanwhile
+                    ray.cancel(reference, force=True)
+            ray.shutdown()
+
+    return Cluster(command, start, submit)
+
+
+def computed(task: tuple[Command, str, int], place: int) -> bytes:
+    """Compute one task in a worker."""
+    command, folder, count = task
+    return Task(Command(*command), folder, count).compute(place)
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of an engine's error, or its kind."""
+    text = str(error).strip().partition("\n")[0]
+    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+ENGINES: Final[Mapping[str, Callable[[Command, str | None], Cluster]]] = {"ray": ray_cluster}
