@@ -99,6 +99,15 @@ bench: .bench/env/.installed ## time lossctl and its peers on the same files; AR
 peers: .peers/env/.installed ## execute what the losses claim of other libraries; ARGS="--only huber/,/keras" for less
 	.peers/env/bin/python -m tests.peers $(ARGS)
 
+.engines/env/.installed: pyproject.toml tests/engines/requirements.txt
+	$(PYTHON) -m venv .engines/env
+	.engines/env/bin/python -m pip --disable-pip-version-check --quiet install \
+		--requirement tests/engines/requirements.txt --editable .
+	@touch $@
+
+engines: .engines/env/.installed ## the same bytes from one process, shares, Ray and Spark, workers killed; ARGS="--rows 1000000 eval" for less
+	.engines/env/bin/python -m tests.engines $(ARGS)
+
 accuracy: setup ## how far every loss is from exact values, in units of the last place
 	$(BIN)/python -m tests.accuracy
 

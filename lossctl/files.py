@@ -196,3 +196,16 @@ def explained(error: OSError) -> str:
     if "inflate failed" in text or "decompress" in text.lower():
         return f"the compressed file is corrupted ({text})"
     return text[0].lower() + text[1:] if text else type(error).__name__
+
+
+@contextmanager
+def descriptor_silenced(descriptor: int) -> Iterator[None]:
+    """Let nothing be written to a descriptor, by processes that are started meanwhile neither, as long as they live."""
+    saved, null = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+    try:
+        yield
+    finally:
+        os.dup2(saved, descriptor)
+        os.close(saved)

@@ -18,6 +18,7 @@ import pytest
 
 import lossctl
 from lossctl import DataError
+from lossctl.api.clusters import Cluster
 from lossctl.api.shares import COMMANDS, Command
 from lossctl.engine.states import SEAL, packed, unpacked
 from lossctl.results.report import Report
@@ -365,3 +366,46 @@ def test_a_matrix_of_jobs(lossctl: Lossctl, work: Path) -> None:
     ended = run(verdict, work)
     once = lossctl("check", SAMPLE, "-t", "progression", "-p", "linear", "--max", "rmse=60", "-f", "github")
     assert (ended.returncode, ended.stdout) == (once.code, once.out)
+
+
+# engines: what is said where there is none; `make engines` runs them ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--engine", "ray"), "pip install 'lossctl[ray]'"),
+        (("--engine", "spark"), "pip install 'lossctl[spark]'"),
+        (("--engine", "dask"), "threads, ray or spark"),
+        (("--engine-address", "auto"), "add --engine ray or --engine spark"),
+        (("--engine", "ray", "--shard", "1/2", "--state-out", "x.state"), "contradict each other"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_named_in_one_line(
+    lossctl: Lossctl, flags: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    refusal = lossctl("eval", SAMPLE, "-t", "progression", "-p", "linear", *flags)
+    assert (refusal.code, refusal.out) == (2, "")
+    assert words in refusal.err
+    assert len(refusal.err.splitlines()) == 1
+
+
+def test_tasks_that_arrive_in_any_order_are_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine is a function that has tasks computed, as often as it takes, and yields what comes of them."""
+    monkeypatch.chdir(folder)
+    options: dict[str, Any] = {"target": "y", "pred": ["a", "b"], "by": "late", "weight": "w", "losses": ["mse", "r2"]}
+    command = Command.of("eval", "data.parquet", options)
+    engine = Cluster(command, lambda: 2, lambda task: ((place, task.compute(place)) for place in (3, 1, 4, 2)))
+    assert bare(command.run(engine=engine)) == bare(lossctl.evaluate("data.parquet", **options))
+
+
+def test_the_error_of_tasks_is_that_of_one_run(tmp_path: Path) -> None:
+    y = np.ones(300_000)
+    y[[70_000, 290_000]] = np.nan
+    np.savez(tmp_path / "data.npz", y=y, p=np.ones(300_000))
+    command = Command.of("eval", str(tmp_path / "data.npz"), {"target": "y", "pred": "p", "losses": "mae"})
+    engine = Cluster(command, lambda: 2, lambda task: ((place, task.compute(place)) for place in (4, 3, 2, 1)))
+    with pytest.raises(DataError, match=re.escape("row 70001, column 'y': the value is NaN (2 such rows)")):
+        command.run(engine=engine)

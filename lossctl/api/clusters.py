@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.util import find_spec
+from shutil import which
 from typing import Any, Final, NamedTuple
 
 from lossctl import errors
@@ -30,7 +35,9 @@ from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress
 from lossctl.engine.states import packed, unpacked
 from lossctl.errors import DataError, LossctlError, UsageError, printable
+from lossctl.files import descriptor_silenced
 from lossctl.io.blocks import BlockReader
+from lossctl.io.machine import usable_cores
 
 TASK_ROWS: Final = 1 << 21  # of a task, some seconds' worth
 MOST_TASKS: Final = 10_000
@@ -168,8 +175,8 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(task: Task) -> Iterator[tuple[int, bytes]]:
-        remote = ray.remote(max_retries=TRIES - 1, num_cpus=1)(computed)
-        places: dict[Any, int] = {remote.remote(tuple(task), place): place for place in range(1, task.shares + 1)}
+        remote = ray.remote(max_retries=TRIES - 1, num_cpus=1)(Task.compute)
+        places: dict[Any, int] = {remote.remote(task, place): place for place in range(1, task.shares + 1)}
         try:
             while places:
                 [done], _ = ray.wait([*places], num_returns=1)
@@ -193,16 +200,89 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
     return Cluster(command, start, submit)
 
 
-def computed(task: tuple[Command, str, int], place: int) -> bytes:
-    """Compute one task in a worker."""
-    command, folder, count = task
-    return Task(Command(*command), folder, count).compute(place)
-
-
 def _line(error: Exception) -> str:
     """Return the first line of an engine's error, or its kind."""
     text = str(error).strip().partition("\n")[0]
     return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
-ENGINES: Final[Mapping[str, Callable[[Command, str | None], Cluster]]] = {"ray": ray_cluster}
+# Spark ---------------------------------------------------------------------------------------------------------------
+
+
+def spark_cluster(command: Command, address: str | None) -> Cluster:
+    """Return Spark as an engine: on this machine, a master, or with `sc://` a server of Spark Connect."""
+    sessions: list[Any] = []
+
+    def start() -> int:
+        sessions.append(spark_session(address))
+        if address is not None and address.startswith("sc://"):
+            return int(sessions[0].conf.get("spark.default.parallelism", str(usable_cores())))
+        return max(1, sessions[0].sparkContext.defaultParallelism)
+
+    def submit(task: Task) -> Iterator[tuple[int, bytes]]:
+        [session] = sessions
+        places = session.range(1, task.shares + 1, 1, task.shares)
+        try:
+            with spark_errors():
+                rows = places.mapInArrow(partial(computed_in_arrow, task), "place bigint, state binary").collect()
+            yield from ((row["place"], bytes(row["state"])) for row in rows)
+        finally:
+            session.stop()
+
+    require_spark()
+    return Cluster(command, start, submit)
+
+
+def require_spark() -> None:
+    """Raise UsageError where PySpark or Java is missing."""
+    if find_spec("pyspark") is None:
+        raise missing_extra("spark")
+    if which("java") is None and not os.environ.get("JAVA_HOME"):
+        raise UsageError(
+            "--engine spark: there is no java here; Spark 4 runs on Java 17, as of openjdk-17-jre-headless"
+        )
+
+
+def spark_session(address: str | None) -> Any:
+    """Start Spark on this machine, or find it at an address; what it logs is left to its own settings."""
+    warnings.filterwarnings("ignore", category=FutureWarning, message="PySpark does not yet")
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("lossctl")
+    if address is not None and address.startswith("sc://"):
+        return builder.remote(address).getOrCreate()
+    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "OFF"}
+    for name, value in quiet.items():
+        builder = builder.config(name, value)
+    with spark_errors(), descriptor_silenced(2):  # which the Java process inherits, and would fill with its own start
+        return builder.master(address or f"local[{usable_cores()},{TRIES}]").getOrCreate()
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """Raise DataError, in one line, for what Spark could not do."""
+    try:
+        yield
+    except (LossctlError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # of Py4J, of gRPC, or of Spark itself
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        cause = next((line for line in lines if "Error" in line or "Exception" in line or "Lost" in line), "")
+        line = printable(cause or type(error).__name__)
+        raise DataError(
+            f"--engine spark: a task failed {TRIES} times, or Spark did: {line}; the log of its executor says more"
+        ) from None
+
+
+def computed_in_arrow(task: Task, batches: Iterator[Any]) -> Iterator[Any]:
+    """Compute tasks in an executor: the places of shares come as record batches, and go with their states."""
+    import pyarrow as pa
+
+    for batch in batches:
+        for place in batch.column(0).to_pylist():
+            states = pa.array([task.compute(place)], pa.binary())
+            yield pa.RecordBatch.from_arrays([pa.array([place], pa.int64()), states], ["place", "state"])
+
+
+ENGINES: Final[Mapping[str, Callable[[Command, str | None], Cluster]]] = {"ray": ray_cluster, "spark": spark_cluster}

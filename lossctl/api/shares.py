@@ -713,14 +713,17 @@ def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 
 
 class Merge:
-    """Answers a command by the states of its shares, in their order."""
+    """Answers a command by the states of its shares, in their order. plan: the state that holds what it is made of."""
 
-    def __init__(self, states: Sequence[State]) -> None:
-        self.states, header = states, states[0].header
-        places = [max(entries, key=len) for entries in zip(*(state.header["places"] for state in states), strict=True)]
+    def __init__(
+        self, states: Sequence[State], plan: Mapping[str, Any] | None = None, replay: type[Replay] | None = None
+    ) -> None:
+        self.states, header = states, states[0].header if plan is None else plan
+        self.digest, self.shares = header["plan"], header["shard"][1]
+        places = [max(entries, key=len) for entries in zip(*(s.header["places"] for s in states), strict=True)]
         shown = [entry for state in states for entry in state.header["shown"]]
         tables = [
-            Replay(plain, entries, {row: values for table, row, values in shown if table == place})
+            (replay or Replay)(plain, entries, {row: values for table, row, values in shown if table == place})
             for place, (plain, entries) in enumerate(zip(header["tables"], places, strict=True))
         ]
         self.inputs = Opened([*tables], header["names"], header["paths"])
@@ -747,7 +750,7 @@ class Merge:
         self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
     ) -> RunState:
         """Merge the states."""
-        if plan_digest(plan, reader, origins, self.block, self.states[0].shares) != self.states[0].header["plan"]:
+        if plan_digest(plan, reader, origins, self.block, self.shares) != self.digest:
             raise UsageError(
                 "what the rules ask for is not what the shares computed: give them to the shares, too, as "
                 "`lossctl check ... --shard I/N`"
