@@ -51,6 +51,7 @@ def main() -> None:
             sys.stderr.write(f"lossctl: error: {SHORTAGE}: {more}\n")
             interrupts.leave(ExitCode.DATA)
         spare_address_space()
+        interrupts.watch_aborts()
     code = run()
     try:
         if sys.stdout is not None:

@@ -184,8 +184,8 @@ def drop_spool(file: IO[bytes], path: str) -> None:
         file.close()
     with undisturbed() as names, suppress(OSError):
         if path in names:
-            names.remove(path)
             os.unlink(path)
+            names.remove(path)
 
 
 def explained(error: OSError) -> str:

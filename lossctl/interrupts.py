@@ -12,6 +12,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
+from typing import Any
+
+from lossctl.errors import SHORTAGE, ExitCode
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -25,6 +28,7 @@ class _Ending:
         self.farewell = b""  # what gives a terminal its cursor back
         self.code: int | None = None  # that of the signal, while `lock` still keeps it from ending the process
         self.lock = Lock()
+        self.abort: Any = None  # the function in C that ends it where a library gives up
 
 
 _ending = _Ending()
@@ -59,6 +63,22 @@ def _end(number: int) -> None:
     _ending.code = 128 + number
     if _ending.lock.acquire(blocking=False):  # else whoever has it ends the process when done
         leave(_ending.code)
+
+
+def watch_aborts() -> None:
+    """End the process with code 3 where a library in C++ would abort it, as Arrow's do in any thread without memory.
+
+    To be called where the address space is bounded: there is no other reason to abort that would be as likely.
+    """
+    import ctypes
+
+    def end(number: int) -> None:
+        os.write(2, f"lossctl: error: {SHORTAGE}: a library gave up ({signal.Signals(number).name})\n".encode())
+        leave(ExitCode.DATA)
+
+    _ending.abort = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
+    for number in (signal.SIGABRT, signal.SIGSEGV):
+        ctypes.CDLL(None).signal(number, _ending.abort)
 
 
 def leave(code: int) -> None:

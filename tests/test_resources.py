@@ -21,6 +21,7 @@ import pytest
 
 import lossctl as package
 from lossctl.api.evaluate import as_bytes
+from lossctl.cli import console
 from lossctl.cli.console import Stopwatch
 from lossctl.core.batch import BLOCK, Batch
 from lossctl.core.block import Block
@@ -164,6 +165,37 @@ def test_little_address_space_gives_numbers_or_one_line(
     assert done.stderr.count("\n") == (done.returncode == 3)
     if done.returncode == 3:
         assert "not enough memory" in done.stderr
+
+
+GIVES_UP = """
+import ctypes, threading
+from lossctl import interrupts
+interrupts.watch_aborts()
+with interrupts.undisturbed() as names:
+    names.add({path!r})
+threading.Thread(target={call}).start()
+threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems bound no address space")
+@pytest.mark.parametrize("call", ["ctypes.CDLL(None).abort", "lambda: ctypes.string_at(0)"])
+def test_where_a_library_gives_up_without_memory_the_process_ends_with_a_line_and_its_files(
+    tmp_path: Path, call: str
+) -> None:
+    (tmp_path / "temporary").touch()
+    script = GIVES_UP.format(path=str(tmp_path / "temporary"), call=call)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert "not enough memory" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_no_function_of_c_says_is_a_shortage_only_where_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = SystemError("returned NULL without setting an exception")
+    for bound, code in ((None, 70), (GIB, 3)):
+        monkeypatch.setattr(console, "address_space", lambda bound=bound: bound)
+        assert console.outcome(error)[0] == code
 
 
 def test_what_is_bounded_is_no_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

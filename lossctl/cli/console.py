@@ -21,6 +21,7 @@ import typer
 from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
 from lossctl.errors import SHORTAGE, ExitCode, LossctlError, OutputError, UsageError, is_shortage, listed, near
 from lossctl.interrupts import say_at_end, watch_long_calls
+from lossctl.io.machine import address_space
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
@@ -333,7 +334,8 @@ def outcome(error: Exception) -> tuple[ExitCode, str]:
     if hasattr(error, "format_message"):  # Typer's own word on the command line; its classes are not public
         path = getattr(getattr(error, "ctx", None), "command_path", "lossctl")
         return ExitCode.USAGE, f"error: {error.format_message().rstrip('.')}; `{path} -h` explains"
-    if is_shortage(error):
+    # what a function in C returns without memory may not even be an exception
+    if is_shortage(error) or (isinstance(error, SystemError) and address_space() is not None):
         return ExitCode.DATA, f"error: {SHORTAGE}; fewer rows at a time, as with --threads 1, or a higher limit may do"
     return ExitCode.BUG, (
         f"internal error in lossctl {__version__}: {type(error).__name__}: {error}; this is a bug, "

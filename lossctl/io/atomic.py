@@ -95,9 +95,10 @@ def replacing(path: str) -> Iterator[str]:
     except OSError as error:
         raise error if isinstance(error, OutputError) else OutputError(f"{path}: {error.strerror}") from None
     finally:
-        with undisturbed() as names, suppress(OSError):
-            names.discard(temporary)
-            os.unlink(temporary)
+        with undisturbed() as names:
+            with suppress(OSError):
+                os.unlink(temporary)
+            names.discard(temporary)  # last: without memory for the call above, it still goes with the process
         with suppress(OSError):  # what was written is on the disk, or given up
             os.close(handle)
 
