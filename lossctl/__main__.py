@@ -51,7 +51,7 @@ def main() -> None:
             sys.stderr.write(f"lossctl: error: {SHORTAGE}: {more}\n")
             interrupts.leave(ExitCode.DATA)
         spare_address_space()
-        interrupts.watch_aborts()
+        interrupts.watch_aborts(ExitCode.DATA, f"lossctl: error: {SHORTAGE}: a library gave up")
     code = run()
     try:
         if sys.stdout is not None:

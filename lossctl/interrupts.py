@@ -14,8 +14,6 @@ from contextlib import contextmanager, suppress
 from threading import Lock, Thread
 from typing import Any
 
-from lossctl.errors import SHORTAGE, ExitCode
-
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -65,16 +63,16 @@ def _end(number: int) -> None:
         leave(_ending.code)
 
 
-def watch_aborts() -> None:
-    """End the process with code 3 where a library in C++ would abort it, as Arrow's do in any thread without memory.
+def watch_aborts(code: int, line: str) -> None:
+    """End the process with a code and a line where a library in C++ would abort it, as Arrow's do without memory.
 
     To be called where the address space is bounded: there is no other reason to abort that would be as likely.
     """
     import ctypes
 
     def end(number: int) -> None:
-        os.write(2, f"lossctl: error: {SHORTAGE}: a library gave up ({signal.Signals(number).name})\n".encode())
-        leave(ExitCode.DATA)
+        os.write(2, f"{line} ({signal.Signals(number).name})\n".encode())
+        leave(code)
 
     _ending.abort = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
     for number in (signal.SIGABRT, signal.SIGSEGV):

@@ -170,7 +170,7 @@ def test_little_address_space_gives_numbers_or_one_line(
 GIVES_UP = """
 import ctypes, threading
 from lossctl import interrupts
-interrupts.watch_aborts()
+interrupts.watch_aborts(3, "not enough memory")
 with interrupts.undisturbed() as names:
     names.add({path!r})
 threading.Thread(target={call}).start()
