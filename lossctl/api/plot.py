@@ -20,7 +20,7 @@ from lossctl.api.compare import design_maker
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
 from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
-from lossctl.api.query import Query, as_list, paths_of
+from lossctl.api.query import Query, as_list, paths_of, silent
 from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
 from lossctl.core.counts import WIDE, Counts, GridCounts, Ints, keys_of
@@ -50,6 +50,9 @@ SHOWN_CLASSES: Final = 10
 MOST_CLASSES: Final = 40  # of a confusion matrix
 MOST_SLICES: Final = 40
 PERCENT: Final = 100.0
+MOST_EXPONENT: Final = 1000
+HUGE: Final = 2.0**MOST_EXPONENT  # beyond which no axis reaches
+MOST_WAITING: Final = 64  # states of a block each
 WAITING: Final = 4  # times as many cells as a state has may wait to be merged
 CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")
 
@@ -90,13 +93,19 @@ class Rows:
         """Judge whether the data fits the plot; return what takes the blocks."""
         assert job.task is not None  # as no losses are named
         self.models, self.task, self.reader = tuple(first.models), job.task.name, reader
-        self.weighted, self.activations, self.outputs = first.weight is not None, job.activations, job.outputs or ()
+        self.weighted, self.activations = first.weight is not None, job.activations
+        wide = job.widths.get("pred", 1)
+        self.outputs = job.outputs or ([str(place + 1) for place in range(wide)] if wide > 1 else [""])
         if not self.kind.fits(self, first):
             fitting = [kind.name for kind in ROW_KINDS if kind.fits(self, first)]
             raise UsageError(
                 f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task.why})"
                 + (f"; {listed(fitting)} fit it" if fitting else "; no plot of rows fits it")
             )
+        if self.options.per_class and wide == 1:
+            raise UsageError("--per-class: there is one column of predictions; leave it out")
+        if self.options.widths and self.task == "regression":
+            raise UsageError("--widths: is for probabilities; bins of amounts have as many rows each")
         return self.see
 
     def see(self, block: Block) -> Block:
@@ -119,7 +128,7 @@ class Rows:
         counts = self.kind.state.of(keys, lines, most=self.kind.most, drop=parts[0].drop if parts else 0)
         with self._merging:
             parts.append(counts)
-            if sum(part.cells for part in parts) > WAITING * self.kind.most:
+            if len(parts) > MOST_WAITING or sum(part.cells for part in parts) > WAITING * self.kind.most:
                 parts[:] = [parts[0].merge(*parts[1:])]
 
     @cached_property
@@ -159,7 +168,7 @@ class Rows:
 class RowKind:
     """A plot of rows: which data it fits, how rows are counted, and the figure that the counts make.
 
-    needs: what it needs of the data, in words. most: cells of a state.
+    needs: what it needs of the data, in words. most: cells of a state. takes: the options that say something of it.
     """
 
     name: str
@@ -169,6 +178,7 @@ class RowKind:
     figure: Callable[[Rows], Figure]
     most: int = 1 << 15
     state: type[Counts] = Counts
+    takes: tuple[str, ...] = ()
 
 
 # how rows are counted --------------------------------------------------------------------------------------------
@@ -179,7 +189,7 @@ Part = tuple[str, Ints, Array | None]  # the name of a state, keys, lines
 def _outputs(rows: Rows, weight: Array | None, *columns: Array) -> Iterator[tuple[str, Array | None, list[Array]]]:
     """Yield (width, rows) columns as lines: each output for itself where that is asked for, else all of them as one."""
     if rows.options.per_class or rows.per_output:
-        for name, lines in zip(rows.outputs or [""], zip(*columns, strict=True), strict=True):
+        for name, lines in zip(rows.outputs, zip(*columns, strict=True), strict=True):
             yield name, weight, list(lines)
     else:
         wide = None if weight is None else np.tile(weight, len(columns[0]))
@@ -292,6 +302,7 @@ def _window(lines: Collection[tuple[Array, Array]]) -> tuple[float, float]:
     outer = [(float(values[0]), float(values[-1])) for values, _ in lines]
     low, high = min(ends[0] for ends in inner), max(ends[1] for ends in inner)
     least, most = min(ends[0] for ends in outer), max(ends[1] for ends in outer)
+    low, high = (min(max(end, -HUGE), HUGE) for end in (low, high))
     room = ROOM * (high - low)
     return max(least, low - room), min(most, high + room)
 
@@ -301,6 +312,7 @@ def _step(low: float, high: float, states: Collection[Counts]) -> float:
     bits, rows = min(counts.bits for counts in states), max(int(counts.rows.sum()) for counts in states)
     extent = high - low or max(abs(low), 1.0) / 4.0
     exponent = frexp(extent / min(max(3.0 * rows ** (1.0 / 3.0), LEAST_BINS), MOST_BINS))[1]
+    exponent = max(exponent, -MOST_EXPONENT)
     while max(abs(low), abs(high)) / ldexp(1.0, exponent) >= ldexp(1.0, bits):
         exponent += 1
     return ldexp(1.0, exponent)
@@ -375,7 +387,7 @@ def wilson(share: float, rows: float, level: float) -> tuple[float, float]:
 
 
 def _named(rows: Rows) -> str:
-    return listed(list(map(printable, rows.models)), 4)
+    return listed(list(rows.models), 4)
 
 
 def _share_axis(rows: Rows) -> Axis:
@@ -412,7 +424,7 @@ def draw_residuals(rows: Rows) -> Figure:
         layers.append(_bars(edges, PERCENT * heights / total, name))
         notes += _beyond(rows, name, {f"below {edges[0]:g}": below, f"above {edges[-1]:g}": above})
         first, middle, last = _quantiles(values, masses, [0.05, 0.5, 0.95])
-        words.append(f"{printable(name)} {first:.4g} to {last:.4g}, median {middle:.4g}")
+        words.append(f"{name} {first:.4g} to {last:.4g}, median {middle:.4g}")
     return Figure(
         "residuals",
         f"Residuals of {_named(rows)}",
@@ -425,15 +437,15 @@ def draw_residuals(rows: Rows) -> Figure:
 
 def _beyond(rows: Rows, name: str, masses: Mapping[str, float]) -> Iterator[str]:
     """Yield a note on what lies beyond an axis."""
-    texts = [f"{mass:.15g} {where}" for where, mass in masses.items() if mass]
+    texts = [f"{mass:.15g} {where}".rstrip() for where, mass in masses.items() if mass]
     if texts:
-        yield f"beyond the axis, {rows.noun} of {printable(name)}: {', '.join(texts)}"
+        yield f"beyond the axis, {rows.noun} of {name}: {', '.join(texts)}"
 
 
 def draw_errors(rows: Rows) -> Figure:
     """Draw the share of rows within an error as a curve for each model, which is exact at all of its points."""
     series = rows.series()
-    lines = {name: (-counts.low_edges()[::-1], rows.masses(counts)[::-1]) for name, counts in series.items()}
+    lines = {name: (0.0 - counts.low_edges()[::-1], rows.masses(counts)[::-1]) for name, counts in series.items()}
     high = _window(lines.values())[1]
     layers, words = [], []
     notes: list[str] = []
@@ -446,7 +458,7 @@ def draw_errors(rows: Rows) -> Figure:
         layers.append(Layer("line", _numbers(errors[places]), _numbers(PERCENT * shares[places]), series=name))
         notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
         half, most = _quantiles(errors, masses, [0.5, 0.9])
-        words.append(f"{printable(name)} {half:.4g} and {most:.4g}")
+        words.append(f"{name} {half:.4g} and {most:.4g}")
     y = Axis(f"share of the {rows.noun} within the error", "%", domain=(0.0, PERCENT))
     return Figure(
         "rec",
@@ -513,7 +525,7 @@ def draw_bias(rows: Rows) -> Figure:
         bins = _bins(rows, _equal_counts(counts, rows.options.bins))
         layers += _means(bins, name)
         clear = [entry for entry in bins if entry.interval and not entry.interval[0] <= 0.0 <= entry.interval[1]]
-        words.append(f"{printable(name)} {len(clear)} of {len(bins)}")
+        words.append(f"{name} {len(clear)} of {len(bins)}")
     x, y = Axis("mean prediction of the bin"), Axis("mean of predicted - true")
     return Figure(
         "bias",
@@ -568,7 +580,7 @@ def draw_outcomes(rows: Rows) -> Figure:
         histograms[name] = edges, PERCENT * heights / masses.sum()
         sizes = rows.masses(groups)
         gaps = sizes * np.abs([entry.mean - entry.pred for entry in bins])
-        words.append(f"{printable(name)} {float(gaps.sum() / sizes.sum()):.4g}")
+        words.append(f"{name} {float(gaps.sum() / sizes.sum()):.4g}")
     domain = (float(edges[0]), float(edges[-1]))
     diagonal = Layer("line", domain, domain)
     outcome = "share of the right" if rows.task == "multiclass" and not rows.options.per_class else "share of the yes"
@@ -611,7 +623,7 @@ def draw_scores(rows: Rows) -> Figure:
             if heights.any():
                 layers.append(_bars(edges, PERCENT * heights / heights.sum(), group))
         what = "largest probability" if top else "probability of the class" if rows.options.per_class else "probability"
-        what += f" of {printable(classes[-1])}" if rows.task == "binary" else ""
+        what += f" of {classes[-1]}" if rows.task == "binary" else ""
         panels.append(
             Panel(
                 Axis(what, domain=(0.0, 1.0)),
@@ -632,12 +644,11 @@ def draw_gains(rows: Rows) -> Figure:
         if not outcomes.sum() > 0.0:
             continue
         x, y = (np.cumsum(line) / line.sum() for line in (masses, outcomes))
+        words.append(f"{name} {PERCENT * float(np.interp(0.1, [0.0, *x], [0.0, *y])):.3g}%")
         places = np.unique(np.searchsorted(x, np.linspace(0.0, 1.0, CURVE)).clip(max=len(x) - 1))
         x, y = x[places], y[places]
         gains.append(Layer("line", _numbers([0.0, *(PERCENT * x)]), _numbers([0.0, *(PERCENT * y)]), series=name))
         lifts.append(Layer("line", _numbers(PERCENT * x), _numbers(y / x), series=name))
-        tenth = int(np.searchsorted(x, 0.1))
-        words.append(f"{printable(name)} {PERCENT * y[tenth]:.3g}%" if tenth < len(y) else f"{printable(name)} -")
     x_axis = Axis(f"share of the {rows.noun}, largest predictions first", "%", domain=(0.0, PERCENT))
     of = "amounts" if rows.task == "regression" else "yes"
     return Figure(
@@ -648,7 +659,7 @@ def draw_gains(rows: Rows) -> Figure:
             Panel(x_axis, Axis("times as many as in all"), tuple(lifts), share=0.6),
         ),
         tuple(series),
-        f"The tenth with the largest predictions has of the {of}: {', '.join(words)}.",
+        f"The tenth with the largest predictions has of the {of}: {', '.join(words)}." if words else "",
     )
 
 
@@ -674,7 +685,7 @@ def draw_confusion(rows: Rows) -> Figure:
         cells = replace(_squares(xs - 0.5, ys - 0.5, 1.0, np.array(values)), texts=texts)
         x, y = Axis("predicted", categories=names), Axis("true", categories=names)
         panels.append(Panel(x, y, (cells,), name if len(tables) > 1 else "", value=rows.noun))
-        words.append(f"{printable(name)} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
+        words.append(f"{name} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
     left_out = len(rows.classes) - len(order)
     return Figure(
         "confusion",
@@ -728,14 +739,15 @@ NUMBERS: Final = "it is of numbers"
 PROBABILITIES: Final = "it is of probabilities of classes"
 MEANS: Final = f"{PROBABILITIES}, or of amounts, none below 0"
 SUMS: Final = 1 << 13  # cells with sums
+OUTPUTS: Final = ("per_class",)
 ROW_KINDS: Final = (
-    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals),
-    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts),
-    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors),
-    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS),
-    RowKind("calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS),
-    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE),
-    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS),
+    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals, takes=OUTPUTS),
+    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts, OUTPUTS),
+    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors, takes=OUTPUTS),
+    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS, takes=("bins", *OUTPUTS)),
+    RowKind("calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", *OUTPUTS)),
+    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE, takes=OUTPUTS),
+    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS, takes=OUTPUTS),
     RowKind("confusion", "it is of classes", _has_classes, count_confusion, draw_confusion, WIDE),
 )
 OF_REPORT: Final = ("slices", "models")
@@ -805,14 +817,19 @@ def plot(
             raise UsageError("plot slices: --by COLUMN says which slices")
         make = design_maker(query, {"baseline": baseline})
         report, _ = answer(query, lambda models: make(models) if len(models) > 1 or baseline is not None else None)
-        return of_report(report, kind)
+        return of_report(report, kind, report.losses if query.losses else ())
     for name in ("losses", "by"):
         if arguments.get(name):
             raise UsageError(
                 f"plot {kind}: is of rows, and {ARGUMENTS[name].label} of losses; leave it out, or plot models"
             )
     row_kind = next(entry for entry in ROW_KINDS if entry.name == kind)
-    query = Query(data, arguments | {"ci": None})
+    for name in ("bins", "widths", "per_class"):
+        if name not in row_kind.takes and arguments[name] != ARGUMENTS[name].default:
+            raise UsageError(f"plot {kind}: {ARGUMENTS[name].label} says nothing of it; leave it out")
+    note = arguments.get("note") or silent
+    told = {"note": lambda text: note(text.replace("--task or -l says", "--task says")), "ci": None}
+    query = Query(data, arguments | told)
     level = arguments.get("ci", LEVEL)
     rows = Rows(
         row_kind,
@@ -835,7 +852,11 @@ def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
         )
         raise UsageError(f"plot {printable(kind)}: {lack}; {way} {'draws it' if kind in KINDS else 'are there'}")
     labels = _labels(report, losses)
-    return _slices(report, labels) if kind == "slices" else _models(report, labels)
+    if kind == "models":
+        return _models(report, labels)
+    figure = _slices(report, labels if losses else labels[:1])
+    more = f"of {labels[0]} alone; -l draws other losses: {listed(labels[1:])}"
+    return figure if losses or len(labels) < 2 else replace(figure, notes=(*figure.notes, more))
 
 
 # figures of reports ----------------------------------------------------------------------------------------------
@@ -934,7 +955,7 @@ def _unit(report: Report, loss: str) -> str:
 
 
 def _slices(report: Report, losses: Sequence[str]) -> Figure:
-    """Draw the differences of a comparison, or the values, in each slice."""
+    """Draw the differences of a comparison, or the values, in each slice: of the losses named, or of the first."""
     compared = bool(report.comparisons)
     entries = [entry for entry in (report.comparisons or report.cells) if entry.slice and entry.loss in losses]
     if not entries:
@@ -983,11 +1004,11 @@ def _models(report: Report, losses: Sequence[str]) -> Figure:
             panels.append(
                 _apart(entries, names, Axis(f"{loss}: difference to {against[0].baseline}", _unit(report, loss)), True)
             )
-    words = [
-        f"{found.candidate} is {found.verdict} on {found.loss}"
-        for found in report.comparisons
-        if not found.slice and found.loss in losses
-    ]
+    verdicts = lists_by(
+        lambda found: (found.candidate, found.verdict),
+        [found for found in report.comparisons if not found.slice and found.loss in losses],
+    )
+    words = [f"{model} is {verdict} on {listed([f.loss for f in of])}" for (model, verdict), of in verdicts.items()]
     intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
     return Figure(
         "models", f"Values of {listed(models)}", tuple(panels), tuple(series), "; ".join(words[:6]), intervals
