@@ -17,7 +17,7 @@ from scipy import stats
 
 import lossctl
 from lossctl import Report
-from lossctl.core.block import row_hashes, text_hash
+from lossctl.core.block import row_hashes, text_hashes
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
 from lossctl.results.report import Comparison
 from tests.compared import stored_frame
@@ -198,7 +198,7 @@ def test_replicates_of_several_blocks_are_rows_drawn_several_times() -> None:
 @pytest.mark.parametrize("by", [None, "g"])
 def test_clusters_are_drawn_as_one(by: str | None) -> None:
     data = drawn(700, 3)
-    units = np.array([text_hash(user) for user in data["user"].tolist()], dtype=np.uint64)
+    units = text_hashes(data["user"].tolist())
     times = counts(units, 9, B)
     found = report(data, ["mse", "rmse", "r2"], cluster="user", seed=9, resamples=B, by=by)
     for one in found.comparisons:

@@ -298,9 +298,10 @@ def row_hashes(start: int, rows: int) -> Hashes:
     return (_places() + np.array(blocks)[:, np.newaxis]).reshape(-1)[:rows]
 
 
-def text_hash(text: str) -> int:
-    """Return a 64-bit hash of a text."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+def text_hashes(texts: Iterable[str]) -> Hashes:
+    """Return 64-bit hashes of texts."""
+    digests = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
 def bits(values: NDArray[Any], numbers: bool = False) -> Hashes:

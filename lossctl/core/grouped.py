@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -28,7 +29,9 @@ CUTS = 3  # so that what is left over of a sum of all groups is below its last d
 
 @dataclass(frozen=True)
 class GroupedMoments:
-    """Sums and co-moments by group; the group of column g has the code `codes[g]`, codes ascend.
+    """Sums and co-moments by group; the group of column g has the code `codes[g]`.
+
+    Codes ascend, but in the moments of a block, which are of run after run.
 
     `odd` holds, for each quantity with values that are not finite, how many of each kind there are in each group and
     the first row of any, (KINDS + 1, groups).
@@ -116,43 +119,31 @@ class BlockGroups(BlockSums):
         cubed: tuple[int, ...] = (),
         runs: Sequence[int] = (0,),
     ) -> None:
-        self._width, self._runs = int(codes.max(initial=0)) + 1, len(runs)
+        width = int(codes.max(initial=0)) + 1
         if len(runs) > 1:
-            codes = codes + np.repeat(
-                np.arange(0, len(runs) * self._width, self._width), np.diff(runs, append=len(codes))
-            )
+            codes = codes + np.repeat(np.arange(0, len(runs) * width, width), np.diff(runs, append=len(codes)))
         self.order = by_code(codes)
         self._codes = np.take(codes, self.order)
         changes = self._codes[1:] != self._codes[:-1]
         starts = np.flatnonzero(np.concatenate([np.ones(min(len(codes), 1), dtype=bool), changes]))
-        self._codes = self._codes[starts]
+        self._codes = self._codes[starts] % width
         super().__init__(Segments(starts, len(codes)), np.take(addresses, self.order), pairs, cubed)
         self._live = None if live is None else self.segments.counts(np.take(live, self.order))
 
     def state(self) -> GroupedMoments:
-        """Return the moments of all lines taken."""
+        """Return the moments of all lines taken, run after run."""
         rows, (sums, products, cubes) = self.segments.sizes, self._totals()
-        live = rows if self._live is None else self._live
-        bounds = np.searchsorted(self._codes, np.arange(self._runs + 1) * self._width)
-        codes = self._codes % self._width
-        present, places = (codes, codes) if self._runs == 1 else np.unique(codes, return_inverse=True)
-        totals = GroupTotals()  # by the places of codes among those of the block, which may be few of a million
-        for columns in map(slice, *np.stack([bounds[:-1], bounds[1:]]).tolist()):
-            run = GroupedMoments(
-                pairs=self.pairs,
-                codes=places[columns],
-                rows=rows[columns],
-                live=live[columns],
-                sums=(sums[0][:, columns], sums[1][:, columns]),
-                products=(products[0][:, columns], products[1][:, columns]),
-                odd={i: odd[:, columns] for i, odd in self.odd.items()},
-                cubed=self.cubed,
-                cubes=(cubes[0][:, columns], cubes[1][:, columns]),
-            )
-            if self._runs == 1:
-                return run
-            totals.add(run)
-        return replace(totals.state(), codes=present)
+        return GroupedMoments(
+            pairs=self.pairs,
+            codes=self._codes,
+            rows=rows,
+            live=rows if self._live is None else self._live,
+            sums=sums,
+            products=products,
+            odd=self.odd,
+            cubed=self.cubed,
+            cubes=cubes,
+        )
 
     def _totals(self) -> tuple[Pair, Pair, Pair]:
         """Return the sums of lines, of their products and of their cubes; see `BlockSums`."""
@@ -220,18 +211,23 @@ class GroupTotals:
 
     def add(self, later: GroupedMoments) -> None:
         """Add the state of later rows."""
-        self._grow(int(later.codes.max(initial=-1)) + 1, later)
+        codes = later.codes
+        self._grow(int(codes.max(initial=-1)) + 1, later)
         size = self._counts.shape[1]
-        # most blocks of a few groups hold them all: no need to pick columns
-        at: slice | Ints = slice(None) if len(later.codes) == size else later.codes
-        self._counts[:, at] += np.stack([later.rows, later.live])
         sums = (self._sums, later.sums), (self._products, later.products), (self._cubes, later.cubes)
-        for (high, low), addends in sums:
-            high[:, at], low[:, at] = double.add((high[:, at], low[:, at]), addends)
-        for i, odd in later.odd.items():
-            record = self._odd.setdefault(i, no_odd(size))
-            record[:KINDS, at] += odd[:KINDS]
-            record[KINDS, at] = np.minimum(record[KINDS, at], odd[KINDS])
+        for start, stop in pairwise([0, *(np.flatnonzero(codes[1:] <= codes[:-1]) + 1).tolist(), len(codes)]):
+            run = slice(start, stop)
+            # most runs of a few groups hold them all: no need to pick columns
+            at: slice | Ints = slice(None) if stop - start == size else codes[run]
+            self._counts[:, at] += np.stack([later.rows[run], later.live[run]])
+            for (high, low), addends in sums:
+                high[:, at], low[:, at] = double.add(
+                    (high[:, at], low[:, at]), (addends[0][:, run], addends[1][:, run])
+                )
+            for i, odd in later.odd.items():
+                record = self._odd.setdefault(i, no_odd(size))
+                record[:KINDS, at] += odd[:KINDS, run]
+                record[KINDS, at] = np.minimum(record[KINDS, at], odd[KINDS, run])
 
     def _grow(self, size: int, later: GroupedMoments) -> None:
         """Make room for codes below `size`, and for half as many again."""

@@ -168,9 +168,11 @@ def in_order(words: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
     """Return the places of slices sorted by value where their words are numbers, else by text, column after column."""
     ranks: list[Array] = []
     for column in zip(*words, strict=True):
-        values = list(map(_number, column))
-        is_text = np.array([value is None for value in values])
-        numbers = np.array([value or 0.0 for value in values])
+        try:
+            numbers, is_text = np.array([*map(float, column)]), np.zeros(len(column), dtype=bool)
+        except ValueError:
+            values = list(map(_number, column))
+            numbers, is_text = np.array([value or 0.0 for value in values]), np.array([v is None for v in values])
         texts = np.zeros(len(column))
         if is_text.any() or ranks or len(np.unique(numbers)) < len(numbers):  # else numbers alone tell words apart
             places = {word: place for place, word in enumerate(sorted(set(column)))}

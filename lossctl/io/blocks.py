@@ -26,7 +26,7 @@ from lossctl.core.block import (
     bits,
     fingerprint,
     ready,
-    text_hash,
+    text_hashes,
 )
 from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
@@ -197,7 +197,7 @@ class BlockReader:
 
     @cached_property
     def _class_hashes(self) -> Hashes:
-        return np.array([*map(text_hash, self._closed_codes.classes), 0], dtype=np.uint64)
+        return np.append(text_hashes(self._closed_codes.classes), np.uint64(0))
 
     # which columns are read ------------------------------------------------------------------------------------------
 

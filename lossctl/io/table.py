@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Hashes, Pending, ready, stirred, text_hash
+from lossctl.core.block import Hashes, Pending, ready, stirred, text_hashes
 from lossctl.core.domain import Extent, as_number, exact_number, extent, label
 from lossctl.errors import DataError, printable
 from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
@@ -595,11 +595,9 @@ class Vocabulary:
         """Return the hash of each row's word, the same for a word whatever its code."""
         with self._lock:
             if len(self._hashes) < len(self._places):
-                fresh = [
-                    text_hash(NullWord.beside([]) if word is None else word)
-                    for word in islice(self._places, len(self._hashes), None)
-                ]
-                self._hashes = np.concatenate([self._hashes, np.array(fresh, dtype=np.uint64)])
+                none, fresh = NullWord.beside([]), islice(self._places, len(self._hashes), None)
+                hashes = text_hashes(none if word is None else word for word in fresh)
+                self._hashes = np.concatenate([self._hashes, hashes])
             table = self._hashes
         return np.where(codes < 0, np.uint64(0), table[codes]) if len(table) else np.zeros(len(codes), np.uint64)
 
