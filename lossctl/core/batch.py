@@ -188,7 +188,15 @@ def derived(function: Callable[[Batch], NDArray[Any]], of_target: bool = False) 
 @derived
 def natural(batch: Batch) -> Array:
     """The activation applied to the raw outputs."""
+    if batch.activation == "softmax":
+        return act.softmax_of(below_top(batch)[1])
     return (batch.raw if batch.activation == "none" else act.APPLY[batch.activation](batch.raw)).view()
+
+
+@derived
+def below_top(batch: Batch) -> Array:
+    """What is left of logits below the largest one of their row, and e to that."""
+    return act.below_top(batch.raw)
 
 
 @derived
@@ -221,7 +229,7 @@ def other_prob(batch: Batch) -> Array:
     if batch.activation == "sigmoid":
         return act.sigmoid(-batch.raw)
     if batch.activation == "softmax":
-        return act.one_minus_softmax(batch.raw)
+        return act.one_minus_softmax_of(below_top(batch)[1])
     if batch.activation == "renormalize":
         return act.sum_of_others(batch.raw) / np.add.reduce(batch.raw, axis=0)
     return 1.0 - batch.pred
@@ -233,7 +241,7 @@ def log_prob(batch: Batch) -> Array:
     if batch.activation == "sigmoid":
         return -act.softplus(-batch.raw)
     if batch.activation == "softmax":
-        return act.log_softmax(batch.raw)
+        return act.log_softmax_of(*below_top(batch))
     return np.log(batch.pred)
 
 
@@ -242,9 +250,7 @@ def log_other_prob(batch: Batch) -> Array:
     """ln(1 - p) per column."""
     if batch.activation == "sigmoid":
         return -act.softplus(batch.raw)
-    if batch.activation == "softmax":
-        return np.log(act.one_minus_softmax(batch.raw))
-    if batch.activation == "renormalize":
+    if batch.activation in ("softmax", "renormalize"):
         return np.log(other_prob(batch))
     return np.log1p(-batch.pred)
 

@@ -31,48 +31,49 @@ def log_softplus(z: Array) -> Array:
     return np.where(low, z - 0.5 * np.exp(np.minimum(z, 0.0)), np.log(softplus(np.where(low, 0.0, z))))
 
 
-def below_top(z: Array) -> tuple[Array, Array]:
-    """Return z - max over the columns, and e to that; the rounding of the difference is carried along."""
+def below_top(z: Array) -> Array:
+    """Return z - max over the columns, and e to that, (2, width, rows); the rounding of z - max is carried along."""
     top = np.maximum.reduce(z, axis=0)
     gap, lost = two_sum(z, -top)
     share = np.exp(gap)
     with np.errstate(invalid="ignore"):
-        return gap, np.where(share > 0.0, share + share * lost, 0.0)  # of -∞ nothing is lost, though it is NaN
-
-
-def softmax_shares(z: Array) -> tuple[Array, Array]:
-    """Return e^(z - max) and its sum over the columns, the two halves of a softmax."""
-    _, share = below_top(z)
-    return share, np.add.reduce(share, axis=0)
+        # of -∞ nothing is lost, though it is NaN
+        return np.stack([gap, np.where(share > 0.0, share + share * lost, 0.0)])
 
 
 def softmax(z: Array) -> Array:
     """e^z_c / Σ_j e^z_j over the columns of each row."""
-    share, total = softmax_shares(z)
-    return share / total
+    return softmax_of(below_top(z)[1])
 
 
-def log_softmax(z: Array) -> Array:
+def softmax_of(share: Array) -> Array:
+    """The softmax, from what `below_top` says."""
+    return share / np.add.reduce(share, axis=0)
+
+
+def log_softmax_of(shifted: Array, share: Array) -> Array:
     """z_c - ln Σ_j e^z_j; the largest term leaves the sum so that log1p sees only the small rest."""
-    top = np.argmax(z, axis=0)
-    shifted, share = below_top(z)
-    np.put_along_axis(share, top[np.newaxis], 0.0, axis=0)
-    return shifted - np.log1p(np.add.reduce(share, axis=0))
+    largest = shifted == 0.0
+    if np.count_nonzero(largest) == share.shape[-1]:
+        smaller = np.where(largest, 0.0, share)
+    else:  # of several the first one
+        smaller = share.copy()
+        np.put_along_axis(smaller, np.argmax(largest, axis=0)[np.newaxis], 0.0, axis=0)
+    return shifted - np.log1p(np.add.reduce(smaller, axis=0))
 
 
 def sum_of_others(x: Array) -> Array:
     """Σ_{j≠c} x_j for each column c, without taking x_c from the whole sum."""
-    before = np.zeros_like(x)
-    after = np.zeros_like(x)
-    np.cumsum(x[:-1], axis=0, out=before[1:])
-    after[:-1] = np.cumsum(x[:0:-1], axis=0)[::-1]
+    before, after = np.zeros_like(x), np.zeros_like(x)
+    for c in range(1, len(x)):
+        before[c] = before[c - 1] + x[c - 1]
+        after[-c - 1] = after[-c] + x[-c]
     return before + after
 
 
-def one_minus_softmax(z: Array) -> Array:
+def one_minus_softmax_of(share: Array) -> Array:
     """1 - softmax as the sum of the other classes' shares, which does not cancel near 1."""
-    share, total = softmax_shares(z)
-    return sum_of_others(share) / total
+    return sum_of_others(share) / np.add.reduce(share, axis=0)
 
 
 APPLY: Final[Mapping[str, Callable[[Array], Array]]] = {
