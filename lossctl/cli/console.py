@@ -202,7 +202,7 @@ class Outputs(NamedTuple):
         UsageError, OutputError
             A format is unknown, or a path cannot or must not be written.
         """
-        from lossctl.io.atomic import check_writable
+        from lossctl.io.atomic import check_rows_path, check_writable
 
         display = settings.of(Display)
         form = checked_format(display["format"], formats)
@@ -213,6 +213,8 @@ class Outputs(NamedTuple):
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         inputs += settings.named_files()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
+        if "rows_out" in settings.values and settings["rows_out"] is not None:  # before a pipe is opened
+            check_rows_path(settings["rows_out"])
         for path in paths:
             check_writable(path, inputs)
             if _is_standard_output(path):
