@@ -207,8 +207,9 @@ def test_what_is_bounded_is_no_free_memory(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_show_says_what_a_loss_keeps(lossctl: Lossctl) -> None:
-    assert "16 bytes per row and model, at most 64 at the end" in " ".join(
-        lossctl("losses", "show", "median_absolute_error").out.split()
+    assert (
+        "up to 16 bytes per row and model (1 of a label or flag, none of weights that are alike), at most 64 at the end"
+        in " ".join(lossctl("losses", "show", "median_absolute_error").out.split())
     )
     assert lossctl("losses", "show", "mse", "-f", "json").json["memory"].startswith("constant")
 

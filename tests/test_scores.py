@@ -415,3 +415,32 @@ def test_bounds_that_are_named_say_what_they_leave_out(lossctl: Lossctl, tmp_pat
     ended = lossctl("eval", str(path), "-t", "y", "-p", "m=lo-80,hi-80", "-l", "interval_score:alpha=0.3")
     assert ended.code == 2
     assert "leave alpha out" in ended.err
+
+
+# of many rows ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [63, 64, 65, 129, 1_500])
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_pairs_of_many_rows(rows: int, digits: int) -> None:
+    rng = np.random.default_rng(rows)
+    target = np.round(rng.normal(size=rows), digits)
+    pred = np.round(target + rng.normal(size=rows), digits)
+    assert score("kendall", target, pred) == same(stats.kendalltau(target, pred)[0])
+    weight = rng.integers(1, 4, rows)
+    repeated = np.repeat(target, weight), np.repeat(pred, weight)
+    x, y = (np.sign(line[:, np.newaxis] - line) for line in (target, pred))
+    both = np.outer(weight, weight)
+    expected = np.sum(both * x * y) / np.sqrt(np.sum(both * x**2) * np.sum(both * y**2))
+    assert score("kendall", target, pred, weight) == same(expected)
+    comparable = np.sum(both * (x > 0.0))
+    expected = np.sum(both * (x > 0.0) * (0.5 + 0.5 * y)) / comparable
+    assert score("c_index:events=false", target, pred, weight) == same(expected)
+    assert score("spearman", target, pred, weight) == same(stats.spearmanr(*repeated)[0])
+
+
+def test_a_class_that_is_neither_observed_nor_an_answer_has_no_say() -> None:
+    observed, answers = ["b", "c", "d"], np.eye(5)[[1, 2, 3]]
+    for average in ("macro", "weighted", "micro"):
+        spec = f"f1:average={average},zero_division=0"
+        assert score(spec, observed, answers, classes=["a", "b", "c", "d", "e"]) == 1.0

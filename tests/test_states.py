@@ -536,6 +536,18 @@ def test_samples_forget_the_order_of_their_pieces(seed: int) -> None:
     assert pickle.loads(pickle.dumps(whole)).rows == 300
 
 
+@pytest.mark.parametrize(
+    ("values", "size"),
+    [([1.0, 0.0], 1), ([0.1, 0.5], 8), ([0.5, 3e4], 4), ([-0.0, 1.0], 4), ([np.nan, np.inf], 4), ([1e300, 1.0], 8)],
+)
+def test_samples_keep_the_bits_in_the_smallest_type(values: list[float], size: int) -> None:
+    lines = np.stack([np.tile(values, 40), np.ones(80)])
+    sample = Sample.of(lines)
+    assert sample.unordered().tobytes() == lines.tobytes()
+    ((line, weight),) = sample.pieces
+    assert (line.itemsize, weight.strides) == (size, (0,))
+
+
 # cubes ------------------------------------------------------------------------------------------------------------
 
 CUBED = (0, 2)

@@ -822,8 +822,8 @@ def _ranks_of_rows(state: RunState, plan: Plan, reader: BlockReader) -> NDArray[
     slot = reader.selection.times[plan.times][0]
     column = printable(slot.columns[0])
     words = [word for (word,) in reader.labels(plan.times)]
-    riders = [piece[-2:] for piece in state.series.pieces]
-    codes, addresses = np.concatenate(riders, axis=1).astype(np.int64) if riders else np.empty((2, 0), dtype=np.int64)
+    riders = state.series.unordered()[-2:] if state.series.pieces else np.empty((2, 0))
+    codes, addresses = riders.astype(np.int64)
     order = np.argsort(addresses)
     codes, addresses = codes[order], addresses[order]
     present, first = np.unique(codes, return_index=True)

@@ -87,10 +87,10 @@ class Recipe:
     """What a loss computes: its parts, and the statistic of their means.
 
     keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
-    values. whole: (parts and weights, rows sorted by the first part) -> value. quantile: which quantile of its sample
-    the value is, if it is one. influence: (the same) -> by how much each row moves the value, so that the sum of
-    squares is its variance; bounds: between which the value is, for its interval. by_form: (form, prediction columns)
-    -> the recipe, where it depends on them.
+    values. whole: (parts and weights, rows sorted by the first part, then the second, ...) -> value. quantile: which
+    quantile of its sample the value is, if it is one. influence: (the same) -> the value, and by how much each row
+    moves it, so that the sum of squares is its variance; bounds: between which the value is, for its interval. by_form:
+    (form, prediction columns) -> the recipe, where it depends on them.
     """
 
     parts: tuple[Part, ...]
@@ -98,7 +98,7 @@ class Recipe:
     keeps: Literal["moments", "peak", "sample"] = "moments"
     whole: Callable[..., float] | None = None
     quantile: float | None = None
-    influence: Callable[..., Array] | None = None
+    influence: Callable[..., tuple[float, Array]] | None = None
     bounds: tuple[float, float] | None = None
     by_form: Callable[[Form, int], Recipe] | None = None
 
@@ -108,7 +108,7 @@ def sample(
     value: Callable[..., float],
     undefined: str = "",
     quantile: float | None = None,
-    influence: Callable[..., Array] | None = None,
+    influence: Callable[..., tuple[float, Array]] | None = None,
     bounds: tuple[float, float] | None = None,
 ) -> Recipe:
     """Return the recipe of a function of all values; `undefined` says when it has none."""

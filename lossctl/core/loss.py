@@ -149,11 +149,11 @@ class Loss:
     name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the docstring.
     formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
     values. parts: per-row quantities. statistic: means -> value (or `peak`, `sample`). quantile: which quantile of its
-    sample the value is, if it is one. influence: of a sample, (parts and weights, rows as for its value) -> (rows,) by
-    how much each row moves the value: the sum of their squares is its variance; bounds: between which it then is.
-    by_form: the recipe for a form and a number of prediction columns, where it depends on them. row: the per-row loss,
-    if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect to the raw
-    outputs under an activation, where the chain rule would lose digits. unit, best, direction: of the value. ranks:
+    sample the value is, if it is one. influence: of a sample, (parts and weights, rows as for its value) -> the value,
+    and (rows,) by how much each row moves it: the sum of their squares is its variance; bounds: between which it then
+    is. by_form: the recipe for a form and a number of prediction columns, where it depends on them. row: the per-row
+    loss, if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect to the
+    raw outputs under an activation, where the chain rule would lose digits. unit, best, direction: of the value. ranks:
     whether a better value means a better model. ordered: whether the order of rows counts. elsewhere: what it is called
     in other libraries, and how to get their number. optimises: what the best predictions are, where `choose` recommends
     it. functional: what of the targets the best constant prediction is, where that is their mean or their quantile (of
@@ -180,7 +180,7 @@ class Loss:
     whole: Callable[..., float] | None = None
     keeps: Literal["moments", "peak", "sample"] = "moments"
     quantile: float | None = None
-    influence: Callable[..., Array] | None = None
+    influence: Callable[..., tuple[float, Array]] | None = None
     bounds: tuple[float, float] | None = None
     by_form: Callable[[Form, int], Any] | None = None
     row: Part | None = None

@@ -7,9 +7,10 @@ associative and commutative to the last bit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,38 +168,77 @@ class Peak:
         return Peak(self.rows + later.rows, float(np.maximum(self.top, later.top)))
 
 
-INFLUENCE_LINES = 32  # numbers for each row that the influence of the rows takes while it is computed
+INFLUENCE_LINES = 18  # numbers for each row that the influence of the rows takes while it is computed
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Every value of a few quantities, with their weights: (quantities + 1, rows) pieces, weights last."""
+    """Every value of a few quantities, with their weights: pieces of (quantities + 1) lines, weights last.
 
-    pieces: tuple[Array, ...] = ()
+    Each line of a piece is in the smallest type that holds its bits, and one number where all are the same.
+    """
+
+    pieces: tuple[tuple[NDArray[Any], ...], ...] = ()
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        return cls((values,))
+        return cls((tuple(map(packed, values)),))
 
     def merge(self, later: Sample) -> Sample:
         return Sample(self.pieces + later.pieces)
 
     @property
     def rows(self) -> int:
-        return sum(piece.shape[1] for piece in self.pieces)
+        return sum(piece[0].size for piece in self.pieces)
 
     @staticmethod
     def bytes_per_row(lines: int, influence: bool = False) -> int:
         """Return what a row of so many lines, weights included, takes at most: kept, sorted, its influence taken."""
         return 8 * (3 * lines + 2 + (INFLUENCE_LINES if influence else 0)) if lines else 0
 
+    def unordered(self) -> Array:
+        """Return all values as one array, in the order of arrival."""
+        return np.array(self._lines(), dtype=np.float64)
+
     def ordered(self) -> Array:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""
-        lines = np.concatenate(self.pieces, axis=1)
-        return np.ascontiguousarray(lines[:, order_of(lines)])
+        lines = self._lines()
+        order = order_of(lines)
+        values = np.empty((len(lines), order.size))
+        for place in reversed(range(len(lines))):
+            values[place] = lines.pop()[order]
+        return values
+
+    def _lines(self) -> list[NDArray[Any]]:
+        return [np.concatenate(pieces) for pieces in zip(*self.pieces, strict=True)]
 
 
-def order_of(lines: Array) -> NDArray[np.int64]:
+def packed(line: Array) -> NDArray[Any]:
+    """Return a line in the smallest type that holds its bits."""
+    with np.errstate(all="ignore"):
+        for kind in (np.int8, np.float32):
+            if _same_bits(line[:64].astype(kind), line[:64]) and _same_bits(small := line.astype(kind), line):
+                return np.broadcast_to(small[:1].copy(), small.shape) if (small == small[:1]).all() else small
+    return line.copy()
+
+
+def _same_bits(small: NDArray[Any], line: Array) -> bool:
+    return np.array_equal(small.astype(np.float64).view(np.int64), np.ascontiguousarray(line).view(np.int64))
+
+
+def order_of(lines: Sequence[NDArray[Any]] | Array) -> NDArray[np.int64]:
     """Return the order of columns by their first number, then the second, and so on."""
-    keys = [line for line in lines[::-1] if line.size and (line != line[0]).any()]  # to sort takes longer than to look
-    return np.lexsort(keys) if keys else np.arange(lines.shape[1])
+    keys = [line for line in lines if line.size and (line != line[0]).any()]  # to sort takes longer than to look
+    if not keys:
+        return np.arange(lines[0].size)
+    if keys[0].itemsize < 4:  # sorted by its digits
+        return np.lexsort(keys[::-1])
+    order = np.argsort(keys[0])
+    rises = keys[0][order]
+    tied = (rises[1:] == rises[:-1]) | np.isnan(rises[:-1])  # NaN is the last
+    if len(keys) > 1 and tied.any():
+        run = np.cumsum(np.concatenate([[True], ~tied]))
+        places = np.flatnonzero(np.concatenate([[False], tied]) | np.concatenate([tied, [False]]))
+        rows = order[places]
+        order[places] = rows[np.lexsort((*(key[rows] for key in keys[:0:-1]), run[places]))]
+    return order

@@ -218,20 +218,23 @@ class Samples:
 
     def unsorted(self, model: str, question: Question, scope: Scope) -> Array:
         """Return the lines of a sample in the order in which its rows were read, the same for all models."""
-        rows = np.concatenate(self._sample(self._plan.whole_place(model, question)).pieces, axis=1)
+        rows = self._sample(self._plan.whole_place(model, question)).unordered()
         if scope.group is None:
             return rows
         return rows[:, rows[len(question.loss.parts) + 1 + scope.group.place] == scope.group.code]
 
-    def influences(self, model: str, question: Question, rows: Array) -> Array:
+    def influences(self, question: Question, rows: Array) -> Array:
         """Return by how much each row of a sample, in any order, moves the value."""
+        order, influences = order_of(rows[: len(question.loss.parts) + 1]), np.empty(rows.shape[1])
+        influences[order] = self.influenced(question, rows[:, order])[1]
+        return influences
+
+    def influenced(self, question: Question, rows: Array) -> tuple[float, Array]:
+        """Return the value of a sorted sample, and by how much each row moves it."""
         loss = question.loss
         assert loss.influence is not None
-        lines = rows[: len(loss.parts) + 1]
-        order, influences = order_of(lines), np.empty(rows.shape[1])
         with np.errstate(all="ignore"):
-            influences[order] = loss.influence(np.ascontiguousarray(lines[:, order]), **loss.args)
-        return influences
+            return loss.influence(np.ascontiguousarray(rows[: len(loss.parts) + 1]), **loss.args)
 
     def _sample(self, place: int) -> Sample:
         sample = self._state.wholes[place]
@@ -341,11 +344,11 @@ class Assumptions:
     @cached_property
     def _firsts(self) -> Array:
         """The lines of the first rows, in their order."""
-        plan, pieces = self.plan, self.state.firsts.pieces
-        if not pieces:
+        plan, firsts = self.plan, self.state.firsts
+        if not firsts.pieces:
             return np.zeros((int(plan.weighted) + len(plan.firsts) + len(plan.slicings) + 1, 0))
-        lines = np.concatenate(pieces, axis=1)
-        return lines if len(pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
+        lines = firsts.unordered()
+        return lines if len(firsts.pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
 
     def _of_firsts(self, slicing: str, question: Question, model: str, statistic: Statistic) -> Influence:
         """Return the influence of each of the first rows, by group of a slicing."""
@@ -382,10 +385,12 @@ class Assumptions:
             return None
         return unit_count(question.loss.statistic, scope.view, self.plan.indexes(self.plan.models[0], question))
 
-    def of_influences(self, influences: Array, question: Question, rows: Array, joint: int) -> Spread | str:
+    def of_influences(
+        self, influences: Array, question: Question, rows: Array, joint: int, ordered: bool = False
+    ) -> Spread | str:
         """Return the spread of values, or of their differences, from the (values, rows) influences of a sample.
 
-        rows: the sample, in the order of the influences.
+        rows: the sample, in the order of the influences; ordered: sorted.
         """
         if not np.isfinite(influences).all():
             return SPREAD_OUT_OF_RANGE
@@ -405,8 +410,9 @@ class Assumptions:
                 return "there is one cluster only"
             share = len(clusters) / (len(clusters) - 1)
         units = influences.shape[1]
-        ordered = np.ascontiguousarray(influences[:, order_of(influences)])  # that of arrival would leave a trace
-        return from_scores(ordered, share, units, None if normal else units - 1, joint)
+        if not ordered or self.design is not None:  # the order of arrival would leave a trace
+            influences = np.ascontiguousarray(influences[:, order_of(influences)])
+        return from_scores(influences, share, units, None if normal else units - 1, joint)
 
     def _clusters(self, scope: Scope) -> list[int]:
         """Return the columns of the clusters of one slice that have a row of positive weight."""
@@ -425,7 +431,7 @@ class Assumptions:
     @cached_property
     def _series(self) -> Array:
         """The lines of all rows of positive weight, in the order of time."""
-        lines = np.concatenate(self.state.series.pieces, axis=1)
+        lines = self.state.series.unordered()
         if self.plan.weighted:
             lines = lines[:, lines[0] > 0.0]
         return lines[:, np.argsort(self._ranks[lines[-2].astype(np.int64)], kind="stable")]
@@ -644,17 +650,19 @@ class Finish:
     def _ordered(self, scope: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate of a statistic of all values, for a quantile with an interval from order statistics."""
         samples, level, loss = self.assumptions.samples, self.settings.level, question.loss
-        value = samples.value(model, question, scope)
+        if level is None or loss.influence is None:
+            value, influences = samples.value(model, question, scope), np.zeros(0)
+        else:
+            rows = samples.rows(model, question, scope)
+            value, influences = samples.influenced(question, rows)
         if level is None:
             return Estimate(value, why=NOT_ASKED)
         if not math.isfinite(value):
             return Estimate(value, why=NOT_FINITE)
         if loss.influence is not None:
-            rows = samples.rows(model, question, scope)
-            if rows.shape[1] < 2:
+            if influences.size < 2:
                 return Estimate(value, why=ONE_ROW)
-            influences = samples.influences(model, question, rows)[np.newaxis]
-            spread = self.assumptions.of_influences(influences, question, rows, 1)
+            spread = self.assumptions.of_influences(influences[np.newaxis], question, rows, 1, ordered=True)
             if isinstance(spread, str):
                 return Estimate(value, why=spread)
             stderr = float(spread.stderrs[0])

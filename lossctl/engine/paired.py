@@ -229,7 +229,7 @@ class Differences:
         influences: dict[str, Array] = {}
         for model in dict.fromkeys(model for couple, _, _ in terms for model in couple):
             rows = samples.unsorted(model, question, contest.scope)
-            influences[model] = samples.influences(model, question, rows)
+            influences[model] = samples.influences(question, rows)
         joint = sum(couple[0] == self.design.baseline for couple, _, _ in terms)
         scores = np.stack([a * influences[base] + b * influences[candidate] for (base, candidate), a, b in terms])
         if scores.shape[1] < 2:

@@ -22,7 +22,7 @@ from lossctl.core.batch import Batch, flag
 from lossctl.core.declare import sample
 from lossctl.core.form import Form
 from lossctl.core.loss import Direction, Loss
-from lossctl.losses.rank import STRICT, Rows, runs, scaled
+from lossctl.losses.rank import STRICT, Rows, Runs, scaled
 from lossctl.numerics.array import Array
 
 
@@ -81,7 +81,7 @@ def decomposed(loss: Loss, form: Form) -> dict[str, Loss]:
                     best = isotonic_means(target, weight, starts)
                 return rows_at(best, target)
 
-            scores = Scores(predicted, lambda: fitted(runs(order)[0]), lambda: fitted(np.zeros(1, dtype=np.int64)))
+            scores = Scores(predicted, lambda: fitted(Runs(order).starts), lambda: fitted(np.zeros(1, dtype=np.int64)))
             return float(np.add.reduce(weight * component.of_rows(scores)) / np.add.reduce(weight))
 
         return value

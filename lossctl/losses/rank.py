@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import permutations
-from typing import Annotated, Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,75 +31,124 @@ CORRELATION: Final = (-1.0, 1.0)
 STRICT: Final = ("none", "sigmoid", "tanh", "exp", "softplus")  # activations that keep an order, and make no ties
 
 
-# runs of equal values ---------------------------------------------------------------------------------------------
+# rows in the order of their values ---------------------------------------------------------------------------------
 
 
-def runs(*ordered: Rows) -> tuple[Rows, Rows]:
-    """Return where each run of rows of equal values begins, and the number of the run of each row."""
-    change = np.zeros(ordered[0].size, dtype=bool)
-    change[:1] = True
-    for line in ordered:
-        change[1:] |= line[1:] != line[:-1]
-    return np.flatnonzero(change), np.cumsum(change) - 1
+class Runs:
+    """Runs of rows in which all of some ordered lines are equal."""
+
+    def __init__(self, *ordered: Rows) -> None:
+        change = np.zeros(ordered[0].size, dtype=bool)
+        change[:1] = True
+        for line in ordered:
+            change[1:] |= line[1:] != line[:-1]
+        self.starts, self.rows = np.flatnonzero(change), change.size
+
+    def sums(self, line: Array) -> Array:
+        """Sum a line up by run."""
+        return np.add.reduceat(line, self.starts) if self.starts.size < self.rows else line
+
+    def of_rows(self, values: Rows) -> Rows:
+        """Return, row by row, the value of its run."""
+        if self.starts.size == self.rows:
+            return values
+        return np.repeat(values, np.diff(self.starts, append=self.rows))
 
 
-def before_and_in(weight: Array, starts: Rows, run: Rows) -> tuple[Array, Array]:
-    """Return the weight of the rows of earlier runs and that of each row's own run, from rows in order."""
-    sums = np.add.reduceat(weight, starts)
-    return (np.cumsum(sums) - sums)[run], sums[run]
+class Order:
+    """The rows in the order of a line."""
+
+    def __init__(self, line: Array) -> None:
+        self.rows: Rows | None = None
+        if not (line[1:] >= line[:-1]).all():
+            self.rows = np.argsort(line, kind="stable")
+            line = line[self.rows]
+        self.line, self.runs = line, Runs(line)
+
+    def of(self, line: Rows) -> Rows:
+        """Put a line in this order."""
+        return line if self.rows is None else line[self.rows]
+
+    def back(self, line: Rows) -> Rows:
+        """Put a line of this order in the order of the rows."""
+        if self.rows is None:
+            return line
+        values = np.empty_like(line)
+        values[self.rows] = line
+        return values
+
+    def below_and_tied(self, weight: Array) -> tuple[Array, Array]:
+        """Return, row by row, the weight of the rows of smaller and of equal values."""
+        tied = self.runs.sums(self.of(weight))
+        below = np.cumsum(tied) - tied
+        return self.back(self.runs.of_rows(below)), self.back(self.runs.of_rows(tied))
+
+    def beneath(self, weight: Array) -> Array:
+        """Return, row by row, the weight of the rows of smaller values and half of that of equal ones."""
+        tied = self.runs.sums(self.of(weight))
+        return self.back(self.runs.of_rows(np.cumsum(tied) - 0.5 * tied))
+
+    def below_tied_in(self, line: Array, weight: Array) -> tuple[Array, Array]:
+        """Return, row by row, of the rows of equal values the weight of those smaller and of those equal in a line.
+
+        The rows of equal values are in the order of the line already.
+        """
+        both = Runs(self.line, self.of(line))
+        tied = both.sums(self.of(weight))
+        below = both.of_rows(np.cumsum(tied) - tied)
+        of_run = self.runs.of_rows(below[self.runs.starts])
+        return self.back(below - of_run), self.back(both.of_rows(tied))
+
+    def ranks(self) -> Rows:
+        """Return a place of each row in this order, of equal values the last first."""
+        places = np.arange(self.line.size, dtype=np.int32)
+        starts = self.runs.starts.astype(np.int32)
+        ends = np.append(starts[1:], np.int32(self.line.size))
+        return self.back(self.runs.of_rows(starts + ends - np.int32(1)) - places)
 
 
-def below_and_tied(values: Array, weight: Array) -> tuple[Array, Array]:
-    """Return the weight of the rows of smaller and of equal values, row by row."""
-    order = np.argsort(values, kind="stable")
-    below, tied = np.empty((2, values.size))
-    below[order], tied[order] = before_and_in(weight[order], *runs(values[order]))
-    return below, tied
+LEAF: Final = 64  # ranks at most that are compared two by two
 
 
-def ranks_of(values: Array) -> Rows:
-    """Return the places of values among the different ones."""
-    order = np.argsort(values, kind="stable")
-    place = np.empty(values.size, dtype=np.int64)
-    place[order] = runs(values[order])[1]
-    return place
+def below_before(rank: Rows, weight: Array) -> Array:
+    """Return, row by row, the weight of the rows before it that have a smaller rank; each place is the rank of one row.
 
-
-def below_in_both(x: Array, y: Array, weight: Array) -> Array:
-    """Return, row by row, the weight of the rows that are smaller in x and in y.
-
-    Rows in the order of x are sorted by the bits of the rank of y, the highest first. Two rows part at the first bit in
-    which their ranks differ: the one with a 1 counts those with a 0 that come before it among rows of equal higher
-    bits.
+    Halves of the ranks are parted again and again, in the order of the rows: one of the upper half counts those of the
+    lower half before it. Ranks are filled up so that all halves are of one length.
     """
-    rank = ranks_of(y)
-    place = np.lexsort((-rank, x))  # of equal x those of larger y come first: none of them counts another
-    rank, weight = rank[place], weight[place]
-    below = np.zeros(x.size)
-    for bit in reversed(range(int(rank.max(initial=0)).bit_length())):
-        high = (rank >> bit) & 1 == 1
-        zeros = np.cumsum(np.where(high, 0.0, weight))
-        starts, run = runs(rank >> (bit + 1))
-        before = np.concatenate([[0.0], zeros])[starts]
-        below += np.where(high, zeros - before[run], 0.0)
-        order = parted(high, starts, run)
-        rank, weight, place, below = rank[order], weight[order], place[order], below[order]
-    rows = np.empty(x.size)
-    rows[place] = below
-    return rows
+    rows = rank.size
+    depth = (max(rows - 1, 0) // LEAF).bit_length()
+    leaf = max(-(-rows // (1 << depth)), 1)
+    length = leaf << depth
+    is_counted = bool((weight == 1.0).all())
+    ranks = np.concatenate([rank, np.arange(rows, length, dtype=np.int32)])
+    below: Rows = np.zeros(length, dtype=np.int32 if is_counted else np.float64)
+    weights = None if is_counted else np.concatenate([weight, np.zeros(length - rows)])
+    for level in range(depth):
+        groups, half = 1 << level, length >> (level + 1)
+        middle = np.arange(half, length, 2 * half, dtype=np.int32)[:, np.newaxis]
+        is_low = ranks.reshape(groups, -1) < middle
+        lower = is_low if weights is None else np.where(is_low, weights.reshape(groups, -1), 0.0)
+        passed = np.cumsum(lower, axis=1, dtype=below.dtype).reshape(-1)
+        low = is_low.reshape(-1)
+        high = ~low
 
+        def parted(line: Rows) -> Rows:
+            halves = np.stack((line[low].reshape(groups, half), line[high].reshape(groups, half)), axis=1)  # noqa: B023
+            return halves.reshape(-1)
 
-def parted(flags: NDArray[np.bool_], starts: Rows, run: Rows) -> Rows:
-    """Return the order in which, run by run, the rows without a flag come before those with one."""
-    zeros = np.cumsum(~flags)
-    passed = np.concatenate([[0], zeros])
-    before = passed[:-1] - passed[starts][run]
-    ends = np.append(starts[1:], flags.size)
-    ones_start = (starts + passed[ends] - passed[starts])[run]
-    order = np.empty(flags.size, dtype=np.int64)
-    rows = np.arange(flags.size)
-    order[np.where(flags, ones_start + (rows - starts[run]) - before, starts[run] + before)] = rows
-    return order
+        below[high] += passed[high]
+        ranks, below = parted(ranks), parted(below)
+        weights = None if weights is None else parted(weights)
+    within = np.ascontiguousarray((ranks % leaf).astype(np.uint8).reshape(-1, leaf).T)
+    lines = None if weights is None else np.ascontiguousarray(weights.reshape(-1, leaf).T)
+    for place in range(1, leaf):
+        smaller = within[:place] < within[place]
+        counts = smaller.view(np.uint8) if lines is None else np.where(smaller, lines[:place], 0.0)
+        below[place::leaf] += np.add.reduce(counts, axis=0, dtype=counts.dtype)
+    by_rank = np.empty(length)
+    by_rank[ranks] = below
+    return by_rank[rank]
 
 
 def total(values: Array) -> float:
@@ -109,7 +158,8 @@ def total(values: Array) -> float:
 
 def scaled(weight: Array) -> Array:
     """Return weights times a power of two, so that products of their sums stay in range."""
-    return np.ldexp(weight, -int(np.frexp(np.maximum.reduce(weight, initial=0.0))[1]))
+    largest = np.maximum.reduce(weight, initial=0.0)
+    return weight if largest == 1.0 else np.ldexp(weight, 1 - int(np.frexp(largest)[1]))
 
 
 def freed(count: int) -> float:
@@ -117,69 +167,61 @@ def freed(count: int) -> float:
     return count / (count - 1.0) if count > 1.0 else np.nan
 
 
+Influenced = tuple[float, Array]  # a value, and the influence of each row on it
+NONE: Final = np.zeros(0)
+
+
 # areas under curves: of one yes-or-no column ----------------------------------------------------------------------
 
 
-def auc(score: Array, truth: Mask, weight: Array, influence: bool = False) -> tuple[float, Array]:
+def auc(score: Array, truth: Mask, weight: Array, influence: bool = False) -> Influenced:
     """Return the share of pairs of a yes and a no in which the yes has the higher score, half of the ties; NaN without.
 
-    And the influence of each row, if it is asked for: its square sum is the variance of DeLong et al. 1988.
+    And the influence of each row, if it is asked for: its square sum is the variance of DeLong et al. 1988. Rows are in
+    the order of the score.
     """
-    order = np.argsort(score, kind="stable")
-    yes = truth[order]
-    yeses, noes = (np.where(kind, weight[order], 0.0) for kind in (yes, ~yes))
-    starts, run = runs(score[order])
-    ahead, tied = np.add.reduceat(yeses, starts), np.add.reduceat(noes, starts)
-    reached = np.cumsum(tied)
-    total_yes, total_no = total(ahead), float(reached[-1])
+    runs = Runs(score)
+    yeses, noes = np.where(truth, weight, 0.0), np.where(truth, 0.0, weight)
+    ahead, below = runs.sums(yeses), runs.sums(noes)
+    below = np.cumsum(below) - 0.5 * below
+    total_yes, total_no = total(yeses), total(noes)
     if not (total_yes > 0.0 and total_no > 0.0):
-        return np.nan, np.zeros(0)
-    value = total(ahead * (2.0 * (reached - tied) + tied)) / (2.0 * total_yes * total_no)
+        return np.nan, NONE
+    value = total(ahead * below) / (total_yes * total_no)
     if not influence:
-        return value, np.zeros(0)
-    of_yes = ((reached - tied) + 0.5 * tied)[run] / total_no
-    passed = np.cumsum(ahead)
-    of_no = ((total_yes - passed) + 0.5 * ahead)[run] / total_yes
-    count = int(np.count_nonzero(yes))
-    parts = np.where(
-        yes,
-        (of_yes - value) * (yeses / total_yes) * np.sqrt(freed(count)),
-        (of_no - value) * (noes / total_no) * np.sqrt(freed(yes.size - count)),
-    )
-    influences = np.empty(score.size)
-    influences[order] = parts
-    return value, influences
+        return value, NONE
+    above = total_yes - (np.cumsum(ahead) - 0.5 * ahead)
+    count = int(np.count_nonzero(truth))
+    yeses *= (runs.of_rows(below) / total_no - value) * (np.sqrt(freed(count)) / total_yes)
+    noes *= (runs.of_rows(above) / total_yes - value) * (np.sqrt(freed(truth.size - count)) / total_no)
+    yeses += noes
+    return value, yeses
 
 
-def precision_area(score: Array, truth: Mask, weight: Array, influence: bool = False) -> tuple[float, Array]:
+def precision_area(score: Array, truth: Mask, weight: Array, influence: bool = False) -> Influenced:
     """Return the mean over the yes rows of the precision from their score on; NaN where there is none.
 
     With T(s) the weight of yes rows and M(s) that of all rows from s on it is A = Σ w T/M over the yes rows, per their
     weight P; a row of score x has the influence w/P (y (T(x)/M(x) - A) + Σ w_j (y/M_j - T_j/M_j²)), over yes rows j
-    with s_j <= x.
+    with s_j <= x. Rows are in the order of the score.
     """
-    order = np.argsort(-score, kind="stable")
-    yes = truth[order]
-    w = weight[order]
-    yeses = np.where(yes, w, 0.0)
-    starts, run = runs(score[order])
-    gains = np.add.reduceat(yeses, starts)
-    hits, calls = np.cumsum(gains), np.cumsum(np.add.reduceat(w, starts))
-    amount = float(hits[-1])
+    runs = Runs(score)
+    gains = runs.sums(np.where(truth, weight, 0.0))
+    hits, calls = (np.cumsum(line[::-1])[::-1] for line in (gains, runs.sums(weight)))
+    amount = float(hits[0])
     if not amount > 0.0:
-        return np.nan, np.zeros(0)
+        return np.nan, NONE
     precision = hits / calls
     value = total(gains * precision) / amount
     if not influence:
-        return value, np.zeros(0)
-    gain, loss = (np.cumsum(line[::-1])[::-1] for line in (gains / calls, gains * precision / calls))
-    parts = (w / amount) * (np.where(yes, precision[run] - value + gain[run], 0.0) - loss[run])
-    influences = np.empty(score.size)
-    influences[order] = parts * np.sqrt(freed(yes.size))
-    return value, influences
+        return value, NONE
+    gain, loss = np.cumsum(gains / calls), np.cumsum(gains * precision / calls)
+    parts = np.where(truth, runs.of_rows(precision - value + gain), 0.0) - runs.of_rows(loss)
+    parts *= weight * (np.sqrt(freed(truth.size)) / amount)
+    return value, parts
 
 
-Area = Callable[..., tuple[float, Array]]
+Area = Callable[..., Influenced]
 
 
 # areas: of every task ---------------------------------------------------------------------------------------------
@@ -242,47 +284,53 @@ class Areas:
         """Return the score of a sample, the value for those that have none, or NaN."""
         return self._scored(lines, False)[0]
 
-    def influence(self, lines: Array, **_: Any) -> Array:
-        """Return the influence of each row of a sample on its score."""
-        return self._scored(lines, True)[1]
+    def influence(self, lines: Array, **_: Any) -> Influenced:
+        """Return the score and the influence of each row on it."""
+        return self._scored(lines, True)
 
-    def _scored(self, lines: Array, influence: bool) -> tuple[float, Array]:
+    def _of(self, score: Array, truth: Mask, weight: Array, influence: bool) -> Influenced:
+        """Return the area of one column."""
+        order = Order(score)
+        value, parts = self.area(order.line, order.of(truth), order.of(weight), influence)
+        return value, order.back(parts) if parts.size else parts
+
+    def _scored(self, lines: Array, influence: bool) -> Influenced:
         scores, weight, truths = lines[: self.columns], scaled(lines[-1]), self._truths(lines)
         if self.columns == 1:
-            return self._filled(*self.area(scores[0], truths[0], weight, influence), weight.size)
+            return self._filled(*self._of(scores[0], truths[0], weight, influence), weight.size)
         if self.average == "micro":
             flat = scores.reshape(-1), np.concatenate(truths), np.tile(weight, self.columns)
-            value, parts = self.area(*flat, influence)
+            value, parts = self._of(*flat, influence)
             summed = np.add.reduce(parts.reshape(self.columns, -1), axis=0) if parts.size else parts
             return self._filled(value, summed, weight.size)
         if self.classes and self.ovo:
             return self._of_pairs(scores, truths, weight, influence)
         areas = [
-            self._filled(*self.area(score, truth, weight, influence), weight.size)
+            self._filled(*self._of(score, truth, weight, influence), weight.size)
             for score, truth in zip(scores, truths, strict=True)
         ]
         return self._averaged(areas, [np.where(truth, weight, 0.0) for truth in truths], influence)
 
-    def _filled(self, value: float, parts: Array, rows: int) -> tuple[float, Array]:
+    def _filled(self, value: float, parts: Array, rows: int) -> Influenced:
         """Replace an area that is not defined."""
         if value == value:
             return value, parts
         return (np.nan if self.empty is None else self.empty), np.zeros(rows)
 
-    def _of_pairs(self, scores: Array, truths: list[Mask], weight: Array, influence: bool) -> tuple[float, Array]:
+    def _of_pairs(self, scores: Array, truths: list[Mask], weight: Array, influence: bool) -> Influenced:
         """Return the mean over ordered pairs of classes: how well the score of the first tells it from the second."""
         areas, shares = [], []
         for first, second in permutations(range(self.columns), 2):
             rows = np.flatnonzero(truths[first] | truths[second])
             pair = scores[first][rows], truths[first][rows], weight[rows]
-            value, parts = self.area(*pair, influence) if rows.size else (np.nan, np.zeros(0))
+            value, parts = self._of(*pair, influence) if rows.size else (np.nan, NONE)
             spread = np.zeros(weight.size)
             spread[rows] = parts if parts.size else 0.0
             areas.append(self._filled(value, spread, weight.size))
             shares.append(np.where(truths[first] | truths[second], weight, 0.0))
         return self._averaged(areas, shares, influence)
 
-    def _averaged(self, areas: list[tuple[float, Array]], shares: list[Array], influence: bool) -> tuple[float, Array]:
+    def _averaged(self, areas: list[Influenced], shares: list[Array], influence: bool) -> Influenced:
         """Return the mean of areas, each weighing alike or as much as the rows that it is of."""
         values = np.array([value for value, _ in areas])
         totals = np.array([np.add.reduce(share) for share in shares])
@@ -393,6 +441,12 @@ def average_precision(*, average: AreaAverage = "macro", zero_division: Empty = 
 # correlations of ranks --------------------------------------------------------------------------------------------
 
 
+@cache
+def without_influence(function: Callable[..., Influenced]) -> Callable[..., float]:
+    """Return the function of a sample that is the value alone, the same for the same."""
+    return lambda lines, **args: function(lines, **args)[0]
+
+
 def plain_target(batch: Batch) -> Array:
     """The target."""
     return batch.target[0]
@@ -403,39 +457,29 @@ def plain_pred(batch: Batch) -> Array:
     return (batch.raw if batch.activation in STRICT else batch.pred)[0]
 
 
-def midranks(values: Array, weight: Array) -> Array:
-    """Return the weight below each row plus half of that of its equals, about its mean."""
-    below, tied = below_and_tied(values, weight)
-    ranks = below + 0.5 * tied
-    return ranks - total(weight * ranks) / total(weight)
+def spearman_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced:
+    """Return the correlation of ranks from lines of target, prediction and weight.
 
-
-def _rank_sums(lines: Array) -> tuple[Array, Array, Array, float, float, float]:
-    """Return both lines of ranks and the weights, and the sums of the products of the ranks."""
-    target, pred, weight = *lines[:-1], scaled(lines[-1])
-    u, v = midranks(target, weight), midranks(pred, weight)
-    return u, v, weight, total(weight * u * u), total(weight * v * v), total(weight * u * v)
-
-
-def spearman_of(lines: Array, **_: Any) -> float:
-    """Return the correlation of ranks from lines of target, prediction and weight."""
-    *_lines, uu, vv, uv = _rank_sums(lines)
-    return uv / (np.sqrt(uu) * np.sqrt(vv)) if uu > 0.0 and vv > 0.0 else np.nan
-
-
-def spearman_influence(lines: Array, **_: Any) -> Array:
-    """Return the influence of each row: by its own ranks, and by those that it lifts."""
-    u, v, weight, uu, vv, uv = _rank_sums(lines)
-
-    def lifted(values: Array, moments: Array) -> Array:
-        """Sum up what the rows above each weigh, and half of its equals."""
-        below, tied = below_and_tied(values, weight * moments)
-        return -(below + 0.5 * tied)  # all sum to zero
-
-    root, rho = np.sqrt(uu) * np.sqrt(vv), uv / (np.sqrt(uu) * np.sqrt(vv))
-    by_product = u * v + lifted(lines[0], v) + lifted(lines[1], u)
-    by_squares = (u * u + 2.0 * lifted(lines[0], u)) / uu + (v * v + 2.0 * lifted(lines[1], v)) / vv
-    return weight * (by_product / root - 0.5 * rho * by_squares) * np.sqrt(freed(weight.size))
+    And the influence of each row: by its own ranks, and by those that it lifts.
+    """
+    weight = scaled(lines[-1])
+    orders = Order(lines[0]), Order(lines[1])
+    u, v = (order.beneath(weight) for order in orders)
+    for ranks in (u, v):
+        ranks -= total(weight * ranks) / total(weight)
+    uu, vv, uv = total(weight * u * u), total(weight * v * v), total(weight * u * v)
+    if not (uu > 0.0 and vv > 0.0):
+        return np.nan, NONE
+    root = np.sqrt(uu) * np.sqrt(vv)
+    value = uv / root
+    if not influence:
+        return value, NONE
+    # what the rows above each weigh, and half of its equals, times their ranks: all of these sum to zero
+    of_first, of_second = v / root - (value / uu) * u, u / root - (value / vv) * v
+    parts = u * v / root - 0.5 * value * (u * u / uu + v * v / vv)
+    parts -= orders[0].beneath(weight * of_first) + orders[1].beneath(weight * of_second)
+    parts *= weight * np.sqrt(freed(weight.size))
+    return value, parts
 
 
 ONE: Final = (regression(one=True),)
@@ -462,8 +506,8 @@ def spearman() -> Recipe:
     return sample(
         plain_target,
         plain_pred,
-        value=spearman_of,
-        influence=spearman_influence,
+        value=without_influence(spearman_of),
+        influence=partial(spearman_of, influence=True),
         bounds=CORRELATION,
         undefined=CONSTANT,
     )
@@ -472,48 +516,56 @@ def spearman() -> Recipe:
 # shares of pairs --------------------------------------------------------------------------------------------------
 
 
-class Below(NamedTuple):
-    """Of the rows of smaller x that each row finds, what those weigh that have a smaller, the same and any y."""
+class Pairs:
+    """What the other rows of a row weigh by where they are in two lines, rows being in the order of both.
 
-    with_less: Array
-    with_same: Array
-    all: Array
+    x, y: the order of a line. Each weight is by row: of smaller x and y (`less`), and of those that are larger in both;
+    equal in both are `same` (the row is one of them).
+    """
 
-    @classmethod
-    def of(cls, x: Array, y: Array, weight: Array) -> Self:
-        order = np.lexsort((x, y))
-        starts, run = runs(y[order])
-        before = before_and_in(weight[order], *runs(y[order], x[order]))[0]
-        with_same = np.empty(x.size)
-        with_same[order] = before - before[starts][run]
-        return cls(below_in_both(x, y, weight), with_same, below_and_tied(x, weight)[0])
+    def __init__(self, first: Array, second: Array, weight: Array) -> None:
+        self.first, self.second = first, second
+        self.x, self.y = Order(first), Order(second)
+        self.of_weight(weight)
+
+    def of_weight(self, weight: Array) -> Self:
+        """Count rows with this weight."""
+        self.all = total(weight)
+        self.x_less, self.x_same = self.x.below_and_tied(weight)
+        self.y_less, self.y_same = self.y.below_and_tied(weight)
+        self.y_less_x_same, self.same = self.x.below_tied_in(self.second, weight)
+        self.x_less_y_same, _ = self.y.below_tied_in(self.first, weight)
+        self.less = below_before(self.y.ranks(), weight) - self.y_less_x_same
+        return self
 
     @property
-    def surplus(self) -> Array:
-        """Rows of smaller y less rows of larger y."""
-        return 2.0 * self.with_less + self.with_same - self.all
+    def more(self) -> Array:
+        """Rows of larger x and y."""
+        x_up_to, y_up_to = self.x_less + self.x_same, self.y_less + self.y_same
+        both = (self.less + self.same) + (self.y_less_x_same + self.x_less_y_same)
+        return (self.all - x_up_to) - (y_up_to - both)
+
+    @property
+    def crossed(self) -> Array:
+        """Rows of smaller x and larger y, or of larger x and smaller y."""
+        return (self.x_less - self.x_less_y_same - self.less) + (self.y_less - self.y_less_x_same - self.less)
 
 
-def kendall_sums(lines: Array) -> tuple[Array, Array, Array, float, float, float]:
-    """Return, row by row, pairs in order less pairs out of it, pairs not tied in either, and the sums of all pairs."""
-    target, pred, weight = *lines[:-1], scaled(lines[-1])
-    order = Below.of(target, pred, weight).surplus + Below.of(-target, -pred, weight).surplus
-    by_target, by_pred = (total(weight) - below_and_tied(line, weight)[1] for line in (target, pred))
-    return order, by_target, by_pred, total(weight * order), total(weight * by_target), total(weight * by_pred)
-
-
-def kendall_of(lines: Array, **_: Any) -> float:
-    """Return tau-b from lines of target, prediction and weight."""
-    *_lines, order, by_target, by_pred = kendall_sums(lines)
-    return order / (np.sqrt(by_target) * np.sqrt(by_pred)) if by_target > 0.0 and by_pred > 0.0 else np.nan
-
-
-def kendall_influence(lines: Array, **_: Any) -> Array:
-    """Return the influence of each row, by the pairs that it is in."""
-    order, u, v, surplus, by_target, by_pred = kendall_sums(lines)
-    root = np.sqrt(by_target) * np.sqrt(by_pred)
-    slope = 2.0 * order / root - surplus / root * (u / by_target + v / by_pred)
-    return scaled(lines[-1]) * slope * np.sqrt(freed(order.size))
+def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced:
+    """Return tau-b from lines of target, prediction and weight; and the influence of each row, by its pairs."""
+    weight = scaled(lines[-1])
+    pairs = Pairs(lines[0], lines[1], weight)
+    surplus = (pairs.less + pairs.more) - pairs.crossed
+    by_target, by_pred = pairs.all - pairs.x_same, pairs.all - pairs.y_same
+    all_surplus, all_target, all_pred = (total(weight * line) for line in (surplus, by_target, by_pred))
+    if not (all_target > 0.0 and all_pred > 0.0):
+        return np.nan, NONE
+    root = np.sqrt(all_target) * np.sqrt(all_pred)
+    value = all_surplus / root
+    if not influence:
+        return value, NONE
+    slope = 2.0 * surplus / root - value * (by_target / all_target + by_pred / all_pred)
+    return value, weight * slope * np.sqrt(freed(weight.size))
 
 
 @recipe(forms=ONE, best=1.0, direction="max")
@@ -535,45 +587,43 @@ def kendall() -> Recipe:
         torchmetrics  kendall_rank_corrcoef  # it computes in float32
     """
     return sample(
-        plain_target, plain_pred, value=kendall_of, influence=kendall_influence, bounds=CORRELATION, undefined=CONSTANT
+        plain_target,
+        plain_pred,
+        value=without_influence(kendall_of),
+        influence=partial(kendall_of, influence=True),
+        bounds=CORRELATION,
+        undefined=CONSTANT,
     )
 
 
-def concordance_sums(lines: Array, *, events: bool) -> tuple[Array, Array, float, float]:
-    """Return, row by row, pairs in order and half of the ties in score, and comparable pairs; and both sums of all."""
+def c_index_of(lines: Array, *, events: bool, influence: bool = False) -> Influenced:
+    """Return the share of comparable pairs that are in order; and the influence of each row, by its pairs."""
+    weight = scaled(lines[-1])
     if events:
-        time, event, risk, weight = *lines[:-1], scaled(lines[-1])
-        # who is censored at a time outlives the events at that time
-        x, y, first = ranks_of_two(time, 1.0 - event), -risk, weight * event
+        time, event, risk = lines[:-1]
+        order = np.lexsort((-risk, -event, time))  # who is censored at a time outlives the events at that time
+        time, event, risk, weight = (line[order] for line in (time, event, risk, weight))
+        begins = Runs(time, event)
+        x, y, live = begins.of_rows(np.arange(begins.starts.size, dtype=np.float64)), -risk, event
     else:
-        x, y, weight = *lines[:-1], scaled(lines[-1])
-        first = weight
-    before, after = Below.of(x, y, first), Below.of(-x, -y, weight)
-    live = (first > 0.0).astype(np.float64)  # whose own time begins pairs
-    good = before.with_less + 0.5 * before.with_same + live * (after.with_less + 0.5 * after.with_same)
-    possible = before.all + live * after.all
-    return good, possible, 0.5 * total(weight * good), 0.5 * total(weight * possible)
-
-
-def ranks_of_two(first: Array, second: Array) -> Array:
-    """Return the places of pairs of values among the different ones, as numbers."""
-    order = np.lexsort((second, first))
-    place = np.empty(first.size)
-    place[order] = runs(first[order], second[order])[1]
-    return place
-
-
-def c_index_of(lines: Array, *, events: bool, **_: Any) -> float:
-    """Return the share of comparable pairs that are in order."""
-    *_lines, good, possible = concordance_sums(lines, events=events)
-    return good / possible if possible > 0.0 else np.nan
-
-
-def c_index_influence(lines: Array, *, events: bool, **_: Any) -> Array:
-    """Return the influence of each row, by the pairs that it is in."""
-    good, possible, all_good, all_possible = concordance_sums(lines, events=events)
+        x, y, live = *lines[:-1], np.ones(weight.size)
+    pairs = Pairs(x, y, weight)  # with the rows after an event, of all kinds
+    good = live * (pairs.more + 0.5 * (pairs.y_same - pairs.x_less_y_same - pairs.same))
+    possible = live * (pairs.all - pairs.x_less - pairs.x_same)
+    if events:
+        pairs.of_weight(weight * live)  # with the events before a row
+    good += pairs.less + 0.5 * pairs.x_less_y_same
+    possible += pairs.x_less
+    all_good, all_possible = total(weight * good), total(weight * possible)
+    if not all_possible > 0.0:
+        return np.nan, NONE
     value = all_good / all_possible
-    return scaled(lines[-1]) * (good - value * possible) / all_possible * np.sqrt(freed(good.size))
+    if not influence:
+        return value, NONE
+    parts = weight * (good - value * possible) * (2.0 / all_possible * np.sqrt(freed(weight.size)))
+    if events:
+        parts[order] = parts.copy()
+    return value, parts
 
 
 def time_of(batch: Batch) -> Array:
@@ -619,5 +669,9 @@ def c_index(
     """
     parts: tuple[Part, ...] = (time_of, had_event, plain_pred) if events else (plain_target, plain_pred)
     return sample(
-        *parts, value=c_index_of, influence=c_index_influence, bounds=SHARE, undefined="no two rows are comparable"
+        *parts,
+        value=without_influence(c_index_of),
+        influence=partial(c_index_of, influence=True),
+        bounds=SHARE,
+        undefined="no two rows are comparable",
     )

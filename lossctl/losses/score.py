@@ -27,7 +27,7 @@ from lossctl.losses.decision import FLAGS, Threshold, decided, decision_forms, t
 from lossctl.losses.forms import DECIDED, DECISION, RESIDUALS, regression
 from lossctl.losses.listwise import LISTS, place
 from lossctl.losses.outcome import has_labels, pick
-from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, freed, runs, scaled
+from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, Influenced, Runs, freed, scaled
 from lossctl.losses.regression import by_column, quantile_forms, residual_loss, squared
 from lossctl.numerics.activation import sum_of_others
 from lossctl.numerics.array import Array
@@ -168,29 +168,24 @@ def table_of(function: Callable[..., Any], empty: float | None) -> Table:
 
 
 class Cells:
-    """The cells of the table of a sample of classes, (cells,) codes and exact sums of weights, and those by class.
+    """The cells of the table of a sample of classes, (cells,) codes and sums of weights, and those by class.
 
-    Codes are given to classes as they come, and threads take turns: so classes are put in the order of their sums,
-    whose sums then leave no trace of it.
+    Rows are in the order of both classes. Codes are given to classes as they come, and threads take turns: so classes
+    are put in the order of their sums, and those summed exactly, which leaves no trace of it.
     """
 
     def __init__(self, lines: Array) -> None:
-        truth, answer, weight = *lines[:-1], scaled(lines[-1])
-        order = np.lexsort((weight, answer, truth))
-        first, run = runs(truth[order], answer[order])
-        self.of_row = np.empty(weight.size, dtype=np.int64)
-        self.of_row[order] = run
-        self.truth, self.answer = (line[order][first].astype(np.int64) for line in (truth, answer))
-        sums = np.add.reduceat(weight[order], first)
+        self.weight = scaled(lines[-1])
+        self.runs = Runs(*lines[:-1])
+        self.truth, self.answer = (line[self.runs.starts].astype(np.int64) for line in lines[:-1])
+        sums = self.runs.sums(self.weight)
         classes = int(max(self.truth.max(), self.answer.max())) + 1
-        hits, false, missed = (np.zeros(classes) for _ in range(3))
-        same = self.truth == self.answer
-        hits[self.truth[same]] = sums[same]
-        for line, codes in ((false, self.answer), (missed, self.truth)):
-            lists: list[list[float]] = [[] for _ in range(classes)]
-            for code, amount in zip(codes[~same].tolist(), sums[~same].tolist(), strict=True):
-                lists[code].append(amount)
-            line[:] = [math.fsum(amounts) for amounts in lists]
+        self.same = self.truth == self.answer
+        hits = np.bincount(self.truth[self.same], sums[self.same], classes)
+        false, missed = (
+            np.array([math.fsum(sums[~self.same & (codes == code)]) for code in range(classes)])
+            for codes in (self.answer, self.truth)
+        )
         self.order = np.lexsort((false, missed, hits))
         self.counts = tuple(line[self.order] for line in (hits, false, missed))
 
@@ -200,8 +195,8 @@ def table_value(lines: Array, *, table: Table, **_: Any) -> float:
     return float(table(*Cells(lines).counts))
 
 
-def table_influence(lines: Array, *, table: Table, **_: Any) -> Array:
-    """Return the influence of each row: the slope of the table by its cell."""
+def table_influence(lines: Array, *, table: Table, **_: Any) -> Influenced:
+    """Return that and the influence of each row: the slope of the table by its cell."""
     cells = Cells(lines)
     classes = len(cells.order)
     duals = [
@@ -214,9 +209,9 @@ def table_influence(lines: Array, *, table: Table, **_: Any) -> Array:
         kind, place = divmod(variable, classes)
         slopes[kind, cells.order[place]] = slope
     hits, false, missed = slopes
-    of_cell = np.where(cells.truth == cells.answer, hits[cells.truth], false[cells.answer] + missed[cells.truth])
-    weight = scaled(lines[-1])
-    return weight * of_cell[cells.of_row] * np.sqrt(freed(weight.size))
+    of_cell = np.where(cells.same, hits[cells.truth], false[cells.answer] + missed[cells.truth])
+    influences = cells.runs.of_rows(of_cell) * cells.weight * np.sqrt(freed(cells.weight.size))
+    return float(value_of(result)), influences
 
 
 @cache
@@ -279,7 +274,9 @@ def of_rate(rate: Rate, average: str, empty: float | None, *, of_yes: str, of_cl
     undefined = f"{of_class if by_class else of_yes}; {AS_ZERO}"
     if by_class:
         weighted = average == "weighted"
-        return of_any_task(lambda form, columns: averaged(rate, weighted, columns > 1, empty), undefined)
+        return of_any_task(
+            lambda form, columns: averaged(rate, weighted, form.name == "binary" and columns > 1, empty), undefined
+        )
     cells = Recipe(tuple(yes_and(*cell) for cell in HITS), _rate_statistic(rate, empty, undefined))
     if average == "binary":
         return cells

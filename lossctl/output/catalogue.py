@@ -225,6 +225,7 @@ def memory(loss: Loss) -> str:
     lines = len(loss.parts) + 1
     most = Sample.bytes_per_row(lines, loss.influence is not None)
     return (
-        f"it keeps every value: {8 * lines} bytes per row and model, at most {most} at the end; "
+        f"it keeps every value: up to {8 * lines} bytes per row and model (1 of a label or flag, none of weights that "
+        f"are alike), at most {most} at the end; "
         "eval refuses before that exceeds --max-memory"
     )
