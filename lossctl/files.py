@@ -88,7 +88,13 @@ def read_file(path: str, most: int = -1) -> bytes:
     with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as pipe:
         start = _first_bytes(pipe.fileno())
         os.set_blocking(pipe.fileno(), True)
-        return start + pipe.readall()
+        return read_text(pipe, start)
+
+
+def read_text(stream: IO[bytes], start: bytes = b"") -> bytes:
+    """Return a start and what a stream still holds; of what is no text, which may have no end, the first bytes."""
+    start = start or stream.read(STEP)
+    return start if b"\0" in start else start + stream.read()
 
 
 def _first_bytes(pipe: int) -> bytes:

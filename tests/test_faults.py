@@ -22,7 +22,11 @@ CASES = {f"{case.group}: {case.name}": case for case in single()}
 SAMPLE = (
     "4 inputs that are no files: pipe without a writer: diff, new",
     "4 inputs that are no files: socket: eval",
+    "4 inputs that are no files: eval < /dev/zero",
+    "4 inputs that are no files: diff - < /dev/zero",
     "4 pipes that work: diff <(cat)",
+    "4 outputs that are refused: -o: a pipe that nobody reads",
+    "4 outputs that are refused: --save-baseline: a pipe that is read",
     "4 outputs that are refused: --save-baseline: a loop of links",
     "4 outputs that are refused: --save-baseline -",
     "4 outputs that are refused: the report on standard input",

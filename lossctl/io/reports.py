@@ -7,7 +7,7 @@ import sys
 from typing import Final
 
 from lossctl.errors import DataError, printable
-from lossctl.files import explained, is_file, open_file, read_file, standard_input
+from lossctl.files import explained, is_file, open_file, read_file, read_text, standard_input
 from lossctl.results.document import BLANKS, BOM
 from lossctl.results.report import Report, SavedReport, saved_report
 
@@ -40,7 +40,7 @@ def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
         return saved_report(path.to_json().encode(), "report")
     label = "standard input" if path == "-" else printable(path)
     try:
-        content = standard_input().read() if path == "-" else read_file(path)
+        content = read_text(standard_input()) if path == "-" else read_file(path)
     except OSError as error:
         raise DataError(f"{label}: {explained(error)}") from None
     return saved_report(content, label, any_schema=any_schema)

@@ -183,14 +183,30 @@ def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
     except OSError as error:
         raise DataError(f"{label}: cannot be kept for reading: {explained(error)}") from None
     try:
+        start = b""
         while part := _part(stream, label):
-            _write(spool, part.encode() if isinstance(part, str) else part, label)
+            data = part.encode() if isinstance(part, str) else part
+            _write(spool, data, label)
+            start = start or data[:SNIFFED]
+            if _is_noise(start):  # and may have no end, as /dev/zero
+                raise DataError(f"{label}: is no text and no file of data: it begins as {start[:4]!r}")
         source = Source(path, label, name or "stdin")
     except BaseException:
         drop_spool(spool, path)
         raise
     weakref.finalize(source, drop_spool, spool, path)
     return source
+
+
+def _is_noise(start: bytes) -> bool:
+    """Whether bytes begin neither a file of a format that is known nor a text."""
+    if b"\0" not in start or start.startswith(tuple(magic for magic, _ in (*MAGIC, *MARKS))):
+        return False
+    try:
+        start[:-3].decode()  # the last character may be cut
+    except UnicodeDecodeError:
+        return True
+    return start.startswith(b"\0")
 
 
 def _part(stream: IO[Any], label: str) -> Any:

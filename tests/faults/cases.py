@@ -69,6 +69,13 @@ def no_files() -> Iterator[Case]:
         }.items():
             says = {"a folder": "odd", "a part": "part-1", "a file": "rows.csv", "a baseline": "odd"}[place]
             yield Case(group, f"unreadable: {place}", script=command, codes=(3, 4), says=says, within=SOON)
+    for device in ("/dev/zero", "/dev/urandom"):
+        for command in (f"eval - {MSE}", "validate - -t y -p p", "check - -t y -p p --max mse=1"):
+            script = f"lossctl {command} < {device}"
+            yield Case(group, f"{command.split()[0]} < {device}", script, (2, 3), "standard input", within=SOON)
+        for path in ("- < {}", "<(cat {})"):
+            script = f"{REPORT}lossctl diff report.json {path.format(device)}"
+            yield Case(group, f"diff {path.format(device)}", script, (3,), "", within=SOON)
     group = "4 pipes that work"
     for name, script in {
         "<(cat)": "lossctl diff <(cat report.json) <(cat later.json)",
