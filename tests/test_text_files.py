@@ -69,6 +69,19 @@ def test_a_number_that_marks_a_missing_label_does_so_with_and_without_its_point(
     assert {str(cell.slice["g"]): cell.rows for cell in report.cells if cell.slice} == {"(missing)": 2, "7": 1, "a": 1}
 
 
+def test_an_escaped_quote_may_stand_in_a_field_without_quotes(csv_file: Path) -> None:
+    csv_file.write_text('y,p,g\n1,2,5 \\" long\n2,4,b\n')
+    report = package.evaluate(csv_file, **Y_P, by="g", escape="\\")
+    assert {str(cell.slice["g"]) for cell in report.cells if cell.slice} == {'5 " long', "b"}
+    assert "--escape '\\'" in refusal(csv_file, by="g")
+    assert "a quote stands inside a field" in refusal(csv_file, 'y,p,g\n1,2,5 \\" "long\n2,4,b\n', by="g", escape="\\")
+
+
+def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to("nowhere.csv")
+    assert refusal(tmp_path / "a.csv") == "a.csv: is a link to nowhere.csv, where there is nothing"
+
+
 # what is no row ------------------------------------------------------------------------------------------------------
 
 

@@ -120,6 +120,8 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
         how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
         if re.match(r"[a-z][a-z0-9+.-]*://", path):
             raise DataError(f"{printable(path)}: is an address, and local files are read: fetch it first{how}")
+        if os.path.islink(path):
+            raise DataError(f"{printable(path)}: is a link to {printable(os.readlink(path))}, where there is nothing")
         if (matching := glob(path)) and not os.path.exists(path):
             raise DataError(
                 f"{printable(path)}: is a pattern of {len(matching)} files, which a shell expands; in Python give "

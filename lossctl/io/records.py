@@ -106,6 +106,7 @@ class Format:
         ignored = [] if self.keeps_empty else [rb"(?:[%b]*+(?:\r\n?|\n))++" % blanks]  # all that follow each other
         ignored += [rb"%b[^\r\n]*(?:\r\n?|\n)" % re.escape(self.comment)] if self.comment else []
         self._ignored = re.compile(b"|".join(ignored)) if ignored else None
+        self._escaped = re.compile(rb"(?s)%b(.)" % re.escape(self.escape))
         self._field, self._unclosed, self._overrun = self._patterns()
 
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
@@ -320,10 +321,10 @@ class Format:
                 quoted, field, end = match.groups()
                 if quoted is not None:
                     field = quoted[1:-1].replace(self.quote * 2, self.quote)
-                elif self.quote and self.quote in field:
+                elif self.quote and self.quote in (self._escaped.sub(b"", field) if self.escape else field):
                     stray.append(len(fields))
                 if self.escape:
-                    field = re.sub(rb"(?s)%b(.)" % re.escape(self.escape), rb"\1", field)
+                    field = self._escaped.sub(rb"\1", field)
             elif match := self._overrun.match(text, place):
                 field, end = match.groups()
                 stray.append(len(fields))
