@@ -392,7 +392,7 @@ def gce(
     Source: Zhang & Sabuncu 2018, arXiv:1805.07836
     Also: generalized_cross_entropy, lq_loss
     Elsewhere:
-        keras  CategoricalGeneralizedCrossEntropy(q=q)  # it takes class numbers only
+        keras  CategoricalGeneralizedCrossEntropy(q=q)  # 0.5 by default; it takes class numbers only
     """
     return -np.expm1(q * outcome.log_p) / q
 

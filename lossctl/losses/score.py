@@ -673,6 +673,6 @@ def psnr(*, data_range: Annotated[float, POSITIVE, "largest less smallest value 
     Source: Huynh-Thu & Ghanbari 2008, doi:10.1049/el:20080522
     Also: peak_signal_noise_ratio, peak_signal_to_noise_ratio
     Elsewhere:
-        torchmetrics  peak_signal_noise_ratio(data_range=data_range)
+        torchmetrics  peak_signal_noise_ratio(data_range=data_range)  # 3 by default; its mean is float32
     """
     return Recipe((squared,), _decibels(data_range))

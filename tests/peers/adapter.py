@@ -15,6 +15,7 @@ from lossctl.core.form import Form
 Numbers = NDArray[Any]
 DOUBLE = 1e-9
 SINGLE = 4e-6
+CANCELLED = 2e-5  # of single precision, in differences of larger terms
 
 
 class NotTaken(Exception):

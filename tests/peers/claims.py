@@ -18,7 +18,7 @@ from lossctl.core.loss import Loss, Peer
 from lossctl.elsewhere import OTHER_DEFAULT
 from lossctl.errors import LossctlError
 from lossctl.registry import loss_of, losses
-from tests.peers.adapter import DOUBLE, SINGLE, Adapter, NotTaken, Rows
+from tests.peers.adapter import CANCELLED, DOUBLE, SINGLE, Adapter, NotTaken, Rows
 from tests.peers.conditions import held, tolerance
 from tests.peers.expression import NotAnExpression, called, parsed, symbols, value
 from tests.peers.inputs import LESS, SEEDS, Input, bindings, inputs
@@ -44,7 +44,11 @@ LIBRARIES: Mapping[str, str] = {  # as claims write them -> the module here
 }
 DEFAULTED = re.compile(r"\w+=(?!True|False|None)[A-Za-z_]\w*(, )?")
 FEW = 3
-ROUNDING = {DOUBLE: 1e-14, SINGLE: 4e-7}  # by tolerance, absolute: what is left where a library's own terms cancel
+ROUNDING = {
+    DOUBLE: 1e-14,
+    SINGLE: 4e-7,
+    CANCELLED: 4e-7,
+}  # by tolerance, absolute: what is left where a library's own terms cancel
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ def _log_likelihood(rows: Rows) -> Any:
     spread = float(frame["pred"].std(ddof=1))
     need(bool(frame["event"].any()) and spread > 0.0)
     fitter = lifelines.CoxPHFitter(strata="query")
-    fitter.fit(frame, "target", "event", initial_point=np.array([spread]), fit_options={"max_steps": 0})
+    try:
+        fitter.fit(frame, "target", "event", initial_point=np.array([spread]), fit_options={"max_steps": 0})
+    except lifelines.exceptions.ConvergenceError:  # it inverts a matrix of slopes that no step is taken by
+        need(False)
     return fitter.log_likelihood_
 
 

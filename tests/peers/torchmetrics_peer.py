@@ -187,6 +187,7 @@ ADAPTERS = {
     **{name: _answers(name) for name in ("binary_precision", "binary_recall", "binary_f1_score")},
     **{name: of(name, one, SINGLE) for name in ("spearman_corrcoef", "kendall_rank_corrcoef")},
     "peak_signal_noise_ratio": of("peak_signal_noise_ratio", both, SINGLE),
+    "total_variation": Adapter(lambda rows: function("total_variation")(tensor(rows.table("pred"))[None, None])),
     **{name: of(name, one) for name in ONE_COLUMN},
     "critical_success_index": of("critical_success_index", both, SINGLE),
     "cosine_similarity": of("cosine_similarity", tables),
