@@ -181,12 +181,23 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_containers_row_groups_and_threads_leave_no_trace(name: str, stored: Mapping[str, Any]) -> None:
+WAYS = (("frame", 2), ("csv", 3), ("parquet 9973", 4), ("parquet 65536", 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    [  # each question in two of the ways, and in all with `make slow`
+        *((name, (WAYS[k % 4], WAYS[(k + 2) % 4])) for k, name in enumerate(QUESTIONS)),
+        *(pytest.param(name, WAYS, marks=pytest.mark.slow) for name in QUESTIONS),
+    ],
+)
+def test_containers_row_groups_and_threads_leave_no_trace(
+    name: str, ways: Sequence[tuple[str, int]], stored: Mapping[str, Any]
+) -> None:
     question = QUESTIONS[name]
     first = report(stored["dict"], threads=1, **question)
     assert any(one.verdict != "undecided" for one in first.comparisons) or "medians" in name
-    for container, threads in (("frame", 2), ("csv", 3), ("parquet 9973", 4), ("parquet 65536", 2)):
+    for container, threads in ways:
         found = report(stored[container], threads=threads, **question)
         assert numbers_of(found) == numbers_of(first), (container, threads)
         assert found.worst == first.worst

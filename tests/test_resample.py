@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -313,13 +313,24 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"dict": data, **stored_frame(frame, tmp_path_factory, "resample")}
 
 
+OPTIONS: Sequence[Mapping[str, str]] = ({}, {"by": "g", "weight": "w"}, {"cluster": "user"})
+WAYS = (("dict", 2), ("csv", 3), ("parquet 9973", 4), ("parquet 65536", 2))
+
+
 @pytest.mark.parametrize(
-    "option", [{}, {"by": "g", "weight": "w"}, {"cluster": "user"}], ids=["rows", "slices", "clusters"]
+    ("option", "ways"),
+    [  # rows in two of the ways, slices and clusters in one each, and all in all with `make slow`
+        *zip(OPTIONS, (WAYS[::2], WAYS[1:2], WAYS[3:]), strict=True),
+        *(pytest.param(option, WAYS, marks=pytest.mark.slow) for option in OPTIONS),
+    ],
+    ids=str,
 )
-def test_containers_row_groups_and_threads_leave_no_trace(option: Mapping[str, str], stored: Mapping[str, Any]) -> None:
+def test_containers_row_groups_and_threads_leave_no_trace(
+    option: Mapping[str, str], ways: Sequence[tuple[str, int]], stored: Mapping[str, Any]
+) -> None:
     question = {"losses": ["mse", "rmse"], "resamples": 100, **option}
     first = numbers_of(report(stored["dict"], threads=1, **question))
-    for container, threads in (("dict", 2), ("csv", 3), ("parquet 9973", 4), ("parquet 65536", 2)):
+    for container, threads in ways:
         assert numbers_of(report(stored[container], threads=threads, **question)) == first, (container, threads)
 
 
