@@ -20,6 +20,7 @@ from lossctl.cli import (
     diff as diff_command,
     eval as eval_command,
     losses as losses_command,
+    plot as plot_command,
     validate as validate_command,
 )
 from lossctl.cli.app import INTRO
@@ -42,11 +43,12 @@ HELPS = {
     "losses show": losses_command.SHOW_HELP,
     "losses choose": choose_command.HELP,
     "intro": INTRO,
+    **{f"plot {kind}": plot_command.help_of(kind) for kind in plot_command.KINDS},
 }
 
 
 def examples(text: str) -> list[str]:
-    verbs = "eval|compare|check|validate|diff|losses"
+    verbs = "eval|compare|check|validate|diff|losses|plot"
     return re.findall(rf"^  (lossctl (?:{verbs}) .*[^ ])$", text, re.MULTILINE)
 
 
@@ -124,6 +126,10 @@ def test_a_wrong_output_is_noticed() -> None:
         ["losses", "list"],
         ["losses", "show"],
         ["losses", "choose"],
+        ["plot", "loss"],
+        ["plot", "calibration"],
+        ["plot", "slices"],
+        ["plot", "history"],
     ],
 )
 def test_every_option_has_help_and_every_command_an_example(lossctl: Lossctl, command: list[str]) -> None:

@@ -290,7 +290,7 @@ def test_numbers_of_any_size_have_a_figure(kind: str, numbers: tuple[float, ...]
 
 
 def test_an_option_that_says_nothing_of_a_plot_is_refused() -> None:
-    for kind, option in (("rec", {"bins": 5}), ("bias", {"widths": True}), ("confusion", {"per_class": True})):
+    for kind, option in (("rec", {"bins": 5}), ("bias", {"widths": True}), ("lift", {"per_class": True})):
         with pytest.raises(lossctl.UsageError, match="says nothing of it; leave it out"):
             lossctl.plot(kind, NUMBERS, target="y", pred="a", **option)
     with pytest.raises(lossctl.UsageError, match="--per-class: there is one column"):
@@ -334,7 +334,8 @@ def test_a_forest_has_the_differences_of_compare_worst_first(tmp_path: Path) -> 
     report = lossctl.compare(rows, **options)
     [points], [intervals] = layers(figure, "point"), layers(figure, "interval")
     by_slice = {found.slice["g"]: found for found in report.comparisons if found.slice}
-    order = [name.partition("=")[2][0] for name in figure.panels[0].y.categories]
+    order = [name[0] for name in figure.panels[0].y.categories]
+    assert figure.panels[0].y.label == "g"
     assert list(points.x) == [by_slice[name].difference for name in order] == sorted(points.x, reverse=True)
     assert [*zip(intervals.x, intervals.x2, strict=True)] == [by_slice[name].interval for name in order]
     assert report.plot("slices") == figure

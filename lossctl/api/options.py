@@ -1170,7 +1170,7 @@ class PlotOptions(TypedDict, total=False):
 
     bins: Annotated[int, Option(whole_number(2, 1000), "Bins of predictions, 2 to 1000.", default=10, barred=ONCE)]
     widths: Annotated[bool, Option(SWITCH, "Bins of equal width, in place of as many rows each.", barred=ONCE)]
-    per_class: Annotated[bool, Option(SWITCH, "Each class, or each of several outputs, for itself.", barred=ONCE)]
+    per_class: Annotated[bool, Option(SWITCH, "Each of several classes or labels for itself.", barred=ONCE)]
 
 
 class CurveOptions(TypedDict, total=False):

@@ -311,7 +311,7 @@ def _step(low: float, high: float, states: Collection[Counts]) -> float:
     """Return a power of two that parts an extent into bins, not too many for the rows, whose edges all states have."""
     bits, rows = min(counts.bits for counts in states), max(int(counts.rows.sum()) for counts in states)
     extent = high - low or max(abs(low), 1.0) / 4.0
-    exponent = frexp(extent / min(max(3.0 * rows ** (1.0 / 3.0), LEAST_BINS), MOST_BINS))[1]
+    exponent = frexp(extent / min(max(4.0 * rows ** (1.0 / 3.0), LEAST_BINS), MOST_BINS))[1]
     exponent = max(exponent, -MOST_EXPONENT)
     while max(abs(low), abs(high)) / ldexp(1.0, exponent) >= ldexp(1.0, bits):
         exponent += 1
@@ -581,8 +581,9 @@ def draw_outcomes(rows: Rows) -> Figure:
         sizes = rows.masses(groups)
         gaps = sizes * np.abs([entry.mean - entry.pred for entry in bins])
         words.append(f"{name} {float(gaps.sum() / sizes.sum()):.4g}")
-    domain = (float(edges[0]), float(edges[-1]))
-    diagonal = Layer("line", domain, domain)
+    places = [at for layer in layers for at in (*layer.x, float(edges[0]), float(edges[-1]))]
+    ends, room = (min(places), max(places)), 0.02 * (max(places) - min(places))  # for points at the ends
+    domain, diagonal = (ends[0] - room, ends[1] + room), Layer("line", ends, ends)
     outcome = "share of the right" if rows.task == "multiclass" and not rows.options.per_class else "share of the yes"
     x = Axis("mean prediction of the bin", domain=domain)
     below = Panel(
@@ -739,15 +740,16 @@ NUMBERS: Final = "it is of numbers"
 PROBABILITIES: Final = "it is of probabilities of classes"
 MEANS: Final = f"{PROBABILITIES}, or of amounts, none below 0"
 SUMS: Final = 1 << 13  # cells with sums
-OUTPUTS: Final = ("per_class",)
 ROW_KINDS: Final = (
-    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals, takes=OUTPUTS),
-    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts, OUTPUTS),
-    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors, takes=OUTPUTS),
-    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS, takes=("bins", *OUTPUTS)),
-    RowKind("calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", *OUTPUTS)),
-    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE, takes=OUTPUTS),
-    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS, takes=OUTPUTS),
+    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals),
+    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts),
+    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors),
+    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS, takes=("bins",)),
+    RowKind(
+        "calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", "per_class")
+    ),
+    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE, takes=("per_class",)),
+    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS),
     RowKind("confusion", "it is of classes", _has_classes, count_confusion, draw_confusion, WIDE),
 )
 OF_REPORT: Final = ("slices", "models")
@@ -783,7 +785,7 @@ def plot(
     bins, widths
         Of `bias` and `calibration`: how many bins, of about as many rows each, or of equal width.
     per_class
-        Of `calibration`, `scores` and `lift`: each class, or each of several outputs, for itself.
+        Of `calibration` and `scores`: each of several classes or labels for itself; numbers go by `per_output`.
 
     Returns
     -------
@@ -971,10 +973,14 @@ def _slices(report: Report, losses: Sequence[str]) -> Figure:
         if len(order) > MOST_SLICES:
             notes.append(f"{len(order) - MOST_SLICES} of {len(order)} slices, the best of {loss}, are not shown")
         order = order[:MOST_SLICES]
-        names = [f"{', '.join(f'{column}={word}' for column, word in key)} ({first[key].rows:,})" for key in order]
+        columns = {tuple(column for column, _ in key) for key in order}
+        alone = ", ".join(next(iter(columns))) if len(columns) == 1 else ""  # names the axis, not every slice
+        texts = {key: ", ".join(word if alone else f"{column}={word}" for column, word in key) for key in order}
+        names = [f"{text} ({first[key].rows:,})" for key, text in texts.items()]
         lines = [make(entry, place, _series_of(entry)) for place, key in enumerate(order) for entry in by_slice[key]]
         what = f"{loss}: difference to {report.study.baseline}" if compared and report.study else loss
-        panels.append(_forest(lines, series, names, Axis(what, _unit(report, loss)), zero=compared))
+        panel = _forest(lines, series, names, Axis(what, _unit(report, loss)), zero=compared)
+        panels.append(replace(panel, y=replace(panel.y, label=alone)))
         if compared:
             verdicts = [found.verdict for found in report.comparisons if found.slice and found.loss == loss]
             counts = [verdicts.count("worse"), verdicts.count("better"), len(verdicts)]
@@ -1008,7 +1014,7 @@ def _models(report: Report, losses: Sequence[str]) -> Figure:
         lambda found: (found.candidate, found.verdict),
         [found for found in report.comparisons if not found.slice and found.loss in losses],
     )
-    words = [f"{model} is {verdict} on {listed([f.loss for f in of])}" for (model, verdict), of in verdicts.items()]
+    words = [f"{model}: {verdict} on {listed([f.loss for f in of])}" for (model, verdict), of in verdicts.items()]
     intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
     return Figure(
         "models", f"Values of {listed(models)}", tuple(panels), tuple(series), "; ".join(words[:6]), intervals

@@ -54,18 +54,20 @@ KINDS: Final = {  # what each plot shows, and the options that it has besides in
     ),
     "history": ("The values of saved reports, REPORT.json ..., in the order of their making.", ("losses",)),
 }
+OF_NUMBERS: Final = "sample_data/diabetes.csv -t progression -p linear -p forest"
+OF_CLASSES: Final = "sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic -p forest"
 EXAMPLES: Final = {
     "loss": "focal --vary gamma=0,0.5,1,2,5",
-    "residuals": "sample_data/diabetes.csv -t progression -p linear -p forest",
-    "calibration": "sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic",
-    "slices": "sample_data/diabetes.csv -t progression -p linear -p forest --by age_band -l mae",
+    **dict.fromkeys(("calibration", "scores", "lift", "confusion"), OF_CLASSES),
+    "slices": f"{OF_NUMBERS} --by age_band -l mae",
     "history": "main.json candidate.json -l rmse",
 }
 HELP: Final = """{what}
 
 \b
-Example:
+Examples:
   lossctl plot {kind} {example}
+  lossctl plot {kind} {example} -f json
 
 Without -o the picture is drawn in the terminal. -o FILE.svg, .png, .pdf, .html or .vl.json (Vega-Lite) writes it to a
 file, whole or not at all, and needs `pip install 'lossctl[plot]'`.{reading}
@@ -95,13 +97,16 @@ def _options(kind: str) -> list[Option]:
     return [option for name, option in OPTIONS.items() if name in {*names, *KINDS[kind][1]}] + SHOWN
 
 
+def help_of(kind: str) -> str:
+    """Return what -h says of a plot."""
+    example, reading = EXAMPLES.get(kind, OF_NUMBERS), "" if kind == "loss" else READING
+    return HELP.format(what=KINDS[kind][0], kind=kind, example=example, reading=reading)
+
+
 def _body(kind: str) -> Callable[..., None]:
     """Return the command of one plot."""
-    example = EXAMPLES.get(kind, EXAMPLES["residuals"])
-    reading = "" if kind == "loss" else READING
-    text_of_help = HELP.format(what=KINDS[kind][0], kind=kind, example=example, reading=reading)
 
-    @command(text_of_help, FORMATS, *_options(kind))
+    @command(help_of(kind), FORMATS, *_options(kind))
     def draw(settings: Settings) -> None:
         outputs = Outputs.prepare(settings, FORMATS, FIGURES)
         from lossctl.output.plot import HEIGHT, picture
