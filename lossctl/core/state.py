@@ -52,19 +52,6 @@ class Odd:
 FINITE = Odd()
 
 
-def odd_values(values: Array, addresses: NDArray[np.int64]) -> Odd:
-    """Count the values of one quantity (rows,) that are not finite."""
-    finite = np.isfinite(values)
-    if finite.all():
-        return FINITE
-    return Odd(
-        int(np.count_nonzero(values == np.inf)),
-        int(np.count_nonzero(values == -np.inf)),
-        int(np.count_nonzero(np.isnan(values))),
-        int(addresses[np.argmin(finite)]),
-    )
-
-
 class View(Protocol):
     """A merged state of sums as statistics see it: exact totals of quantities and of their products."""
 

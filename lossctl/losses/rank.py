@@ -486,6 +486,18 @@ ONE: Final = (regression(one=True),)
 CONSTANT: Final = "the target or the prediction is constant"
 
 
+def of_ranks(value: Callable[..., Influenced]) -> Recipe:
+    """Return the recipe of a correlation of two columns by their order."""
+    return sample(
+        plain_target,
+        plain_pred,
+        value=without_influence(value),
+        influence=partial(value, influence=True),
+        bounds=CORRELATION,
+        undefined=CONSTANT,
+    )
+
+
 @recipe(forms=ONE, best=1.0, direction="max")
 def spearman() -> Recipe:
     """Spearman's rank correlation of prediction and target, between -1 and 1.
@@ -503,14 +515,7 @@ def spearman() -> Recipe:
         scipy         stats.spearmanr
         torchmetrics  spearman_corrcoef  # it computes in float32
     """
-    return sample(
-        plain_target,
-        plain_pred,
-        value=without_influence(spearman_of),
-        influence=partial(spearman_of, influence=True),
-        bounds=CORRELATION,
-        undefined=CONSTANT,
-    )
+    return of_ranks(spearman_of)
 
 
 # shares of pairs --------------------------------------------------------------------------------------------------
@@ -586,14 +591,7 @@ def kendall() -> Recipe:
         scipy         stats.kendalltau
         torchmetrics  kendall_rank_corrcoef  # it computes in float32
     """
-    return sample(
-        plain_target,
-        plain_pred,
-        value=without_influence(kendall_of),
-        influence=partial(kendall_of, influence=True),
-        bounds=CORRELATION,
-        undefined=CONSTANT,
-    )
+    return of_ranks(kendall_of)
 
 
 def c_index_of(lines: Array, *, events: bool, influence: bool = False) -> Influenced:

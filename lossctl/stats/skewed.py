@@ -166,10 +166,6 @@ class Shape:
             ]
         return Shape(*(line[places] for line in lines))
 
-    def turned(self) -> Shape:
-        """Return the shape of the negative value."""
-        return Shape(-self.a, -self.b, -self.skew, self.informative, self.freedom)
-
     @property
     def matters(self) -> Mask:
         """Where Student's t is not right enough."""
