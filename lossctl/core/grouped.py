@@ -119,16 +119,20 @@ class BlockGroups(BlockSums):
         cubed: tuple[int, ...] = (),
         runs: Sequence[int] = (0,),
     ) -> None:
-        width = int(codes.max(initial=0)) + 1
-        if len(runs) > 1:
-            codes = codes + np.repeat(np.arange(0, len(runs) * width, width), np.diff(runs, append=len(codes)))
-        self.order = by_code(codes)
+        runs = [*runs] if len(codes) else []
+        bounds = pairwise([*runs, len(codes)])
+        orders = (by_code(codes[start:stop]) + start for start, stop in bounds)
+        self.order = np.concatenate([np.empty(0, dtype=np.int64), *orders])
         self._codes = np.take(codes, self.order)
-        changes = self._codes[1:] != self._codes[:-1]
-        starts = np.flatnonzero(np.concatenate([np.ones(min(len(codes), 1), dtype=bool), changes]))
-        self._codes = self._codes[starts] % width
-        super().__init__(Segments(starts, len(codes)), np.take(addresses, self.order), pairs, cubed)
+        begins = np.diff(self._codes, prepend=-1) != 0
+        begins[runs] = True
+        starts = np.flatnonzero(begins)
+        self._codes = self._codes[starts]
+        super().__init__(Segments(starts, len(codes)), addresses, pairs, cubed)
         self._live = None if live is None else self.segments.counts(np.take(live, self.order))
+
+    def addresses_of(self, rows: Ints) -> Ints:
+        return self.addresses[self.order[rows]]
 
     def state(self) -> GroupedMoments:
         """Return the moments of all lines taken, run after run."""

@@ -160,6 +160,10 @@ class BlockSums:
         for i in [i for i in self._waiting if self._last_use.get(i, -1) <= place]:
             del self._waiting[i]
 
+    def addresses_of(self, rows: Ints) -> Ints:
+        """Return the addresses of some rows of the lines."""
+        return self.addresses[rows]
+
     def _line(self, place: int, x: Array, sums: Array, spare: bool) -> Line:
         segments = self.segments
         pivots = np.zeros(len(sums))
@@ -193,7 +197,7 @@ class BlockSums:
             record = self.odd[place] = no_odd(len(self.segments.starts))
             for kind, test in enumerate((values == np.inf, values == -np.inf, np.isnan(values))):
                 record[kind] = np.bincount(segment[test], minlength=record.shape[1])
-            np.minimum.at(record[KINDS], segment, self.addresses[rows])
+            np.minimum.at(record[KINDS], segment, self.addresses_of(rows))
             x = x.copy()
             x[rows] = 0.0
         return x, self.segments.sums(x)
