@@ -352,8 +352,11 @@ class _Reduction:
     def _keep_firsts(self, stop: int, weight: list[Array], lines: list[Array]) -> None:
         """Keep the lines of the first rows of all, those of positive weight."""
         codes, addresses = (codes[:stop] for codes in self._codes()), self.block.addresses[:stop].astype(np.float64)
-        table = np.stack([*weight, *lines, *codes, addresses])
-        self.firsts = Sample.of(table if self.live is None else np.ascontiguousarray(table[:, self.live[:stop]]))
+        self.firsts = Sample.of(self._of_live(np.stack([*weight, *lines, *codes, addresses])))
+
+    def _of_live(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what there is of the first rows, of those of positive weight alone."""
+        return values if self.live is None else np.take(values, np.flatnonzero(self.live[: values.shape[-1]]), axis=-1)
 
     def _reduce_groups(self, name: str) -> None:
         """Sum the lines by group of a slicing, or of clusters within one."""
@@ -368,18 +371,17 @@ class _Reduction:
     def _keep(self, place: int, kind: str, values: Array) -> None:
         """Make a peak or a sample of the rows of positive weight; codes of groups ride along as last lines."""
         block, plan = self.block, self.plan
-        weight = np.ones(block.rows) if block.weight is None else block.weight
-        live: Mask = weight > 0.0
         if kind == "peak":
-            self.wholes[place] = Peak.of(values[0][live])
+            line = self._of_live(values[0])
+            self.wholes[place] = Peak.of(line)
             for name in plan.slicings:
-                self.peaks[name, place] = PeaksByGroup.of(values[0][live], block.groups[name][live])
+                self.peaks[name, place] = PeaksByGroup.of(line, self._of_live(block.groups[name]))
         else:
-            lines = [*values, weight, *self._codes()]
+            lines = [*values, np.ones(block.rows) if block.weight is None else block.weight, *self._codes()]
             if block.units is not None:
                 lines += [(block.units >> np.uint64(32)).astype(np.float64)]
                 lines += [(block.units & np.uint64(0xFFFFFFFF)).astype(np.float64)]
-            self.wholes[place] = Sample.of(np.ascontiguousarray(np.stack(lines)[:, live]))
+            self.wholes[place] = Sample.of(self._of_live(np.stack(lines)))
 
     def _codes(self) -> list[Array]:
         return [self.block.groups[name].astype(np.float64) for name in self.plan.sample_groups]

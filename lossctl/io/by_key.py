@@ -208,7 +208,8 @@ class Buckets:
                 lines, check = self._words(place, rows.start, keys, dict(columns)), keys.check
                 if keys.null is not None:
                     self._without_keys[place].append(int(np.count_nonzero(keys.null)))
-                    lines, check = lines[:, ~keys.null], None if check is None else check[~keys.null]
+                    present = np.flatnonzero(~keys.null)
+                    lines, check = np.take(lines, present, axis=1), None if check is None else check[present]
                 yield lines, check
 
         if len(feeds) == 1:
