@@ -444,3 +444,43 @@ def test_a_class_that_is_neither_observed_nor_an_answer_has_no_say() -> None:
     for average in ("macro", "weighted", "micro"):
         spec = f"f1:average={average},zero_division=0"
         assert score(spec, observed, answers, classes=["a", "b", "c", "d", "e"]) == 1.0
+
+
+# laws ------------------------------------------------------------------------------------------------------------
+
+ORDERS = ("roc_auc", "average_precision", "spearman", "kendall", "c_index:events=false")
+
+
+@pytest.mark.parametrize("spec", ORDERS)
+def test_only_the_order_of_predictions_counts(spec: str) -> None:
+    rng = np.random.default_rng(5)
+    pred = np.round(rng.normal(size=300), 1)
+    target = (pred + rng.normal(size=300) > 0.0).astype(float)
+    weight = rng.gamma(1.0, 1.0, 300)
+    for rising in (np.exp, np.arctan, lambda x: 8.0 * x - 3.0, lambda x: x**3 + x):
+        assert score(spec, target, rising(pred), weight) == score(spec, target, pred, weight)
+
+
+@pytest.mark.parametrize(("spec", "sum_of_both"), [("roc_auc", 1.0), ("spearman", 0.0), ("kendall", 0.0)])
+def test_the_reverse_order_has_the_opposite_score(spec: str, sum_of_both: float) -> None:
+    rng = np.random.default_rng(6)
+    pred = np.round(rng.normal(size=300), 1)
+    target = (pred + rng.normal(size=300) > 0.0).astype(float)
+    assert score(spec, target, pred) + score(spec, target, -pred) == same(sum_of_both)
+    assert score(spec, target, target) == 1.0
+    assert score(spec, target, -target) == same(sum_of_both - 1.0)
+
+
+@pytest.mark.parametrize("spec", ["spearman", "kendall"])
+def test_neither_line_of_a_correlation_is_first(spec: str) -> None:
+    x, y = np.round(np.random.default_rng(7).normal(size=(2, 300)), 1)
+    assert score(spec, x, y) == same(score(spec, y, x))
+
+
+@pytest.mark.parametrize("spec", ["mcc", "kappa", "accuracy", "f1:average=micro", "f1:average=macro"])
+def test_neither_rater_is_first(spec: str) -> None:
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, 4, 300)
+    second = np.where(rng.random(300) < 0.6, first, rng.integers(0, 4, 300))
+    names = np.array(["a", "b", "c", "d"])
+    assert score(spec, names[first], names[second]) == same(score(spec, names[second], names[first]))

@@ -6,6 +6,7 @@ and gates follow as for means: of roc_auc it is what DeLong, DeLong & Clarke-Pea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -154,6 +155,11 @@ def below_before(rank: Rows, weight: Array) -> Array:
 def total(values: Array) -> float:
     """Return the sum of all values."""
     return float(np.add.reduce(values))
+
+
+def geometric_mean(first: float, second: float) -> float:
+    """Return the root of a product: of two equal numbers exactly them."""
+    return first if first == second else math.sqrt(first) * math.sqrt(second)
 
 
 def scaled(weight: Array) -> Array:
@@ -470,7 +476,7 @@ def spearman_of(lines: Array, *, influence: bool = False, **_: Any) -> Influence
     uu, vv, uv = total(weight * u * u), total(weight * v * v), total(weight * u * v)
     if not (uu > 0.0 and vv > 0.0):
         return np.nan, NONE
-    root = np.sqrt(uu) * np.sqrt(vv)
+    root = geometric_mean(uu, vv)
     value = uv / root
     if not influence:
         return value, NONE
@@ -565,7 +571,7 @@ def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced
     all_surplus, all_target, all_pred = (total(weight * line) for line in (surplus, by_target, by_pred))
     if not (all_target > 0.0 and all_pred > 0.0):
         return np.nan, NONE
-    root = np.sqrt(all_target) * np.sqrt(all_pred)
+    root = geometric_mean(all_target, all_pred)
     value = all_surplus / root
     if not influence:
         return value, NONE

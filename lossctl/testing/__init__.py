@@ -23,6 +23,7 @@ from lossctl.testing.laws import (
     ends_give_numbers,
     form_is_reached,
     gradient_is_the_slope,
+    influence_is_the_slope_by_weight,
     inputs_are_left_alone,
     merging_is_exact,
     one_column_is_never_broadcast,
@@ -51,6 +52,7 @@ NUMBERS: tuple[Law, ...] = (
     row_order_is_free,
     value_is_the_mean,
     reading_has_its_slope,
+    influence_is_the_slope_by_weight,
     best_is_at_the_truth,
 )
 SPELLINGS: tuple[Law, ...] = (

@@ -42,6 +42,7 @@ from lossctl.testing.cases import (
     truth,
 )
 
+WEIGHT_STEP: Final = 1e-4
 MOVES: Final = (-1.0, -0.5, 0.5, 1.0)  # steps of a difference: two to each side
 
 
@@ -311,6 +312,34 @@ def reading_has_its_slope(case: Case) -> None:
         demand(
             near(slope, central, SLOPE_TOLERANCE, noise / SLOPE_TOLERANCE),
             f"by mean {i} it is {slope:.10g}, the quotient of differences {central:.10g}",
+        )
+
+
+def influence_is_the_slope_by_weight(case: Case) -> None:
+    """Check that the influence of a row on a statistic of all values is its slope by the row's weight."""
+    loss, state = case.reduced, state_of(case, case.data(), None, slice(0, ROWS))
+    if loss.influence is None or not isinstance(state, Sample):
+        return
+    lines = state.ordered()
+    value, influences = loss.influence(lines, **loss.args)
+    if not np.isfinite(value) or np.isnan(influences).any():  # of a single row of a class
+        return
+    demand(near(value, loss.whole(lines, **loss.args), TOLERANCE), "beside it stands another value")  # type: ignore[misc]  # a sample has one
+    demand(abs(float(np.sum(influences))) <= TOLERANCE * ROWS, "equal weights of another size change the value")
+    if loss.bounds is not None:
+        demand(loss.bounds[0] <= value <= loss.bounds[1], f"{value!r} is not within {loss.bounds}")
+    slack = 1e-9 + 0.05 * float(np.max(np.abs(influences)))  # of several areas, each over one row less of its own
+    for row in range(0, lines.shape[1], 7):
+        ends = []
+        for step in (WEIGHT_STEP, -WEIGHT_STEP):
+            moved = lines.copy()
+            moved[-1, row] += step
+            ends.append(loss.whole(moved, **loss.args))  # type: ignore[misc]  # a sample has one
+        slope = (ends[0] - ends[1]) / (2.0 * WEIGHT_STEP)
+        low, high = sorted((slope, 2.0 * slope))  # variances are over one row less, of as few as two
+        demand(
+            low - slack <= influences[row] <= high + slack,
+            f"of row {row} it is {influences[row]:.10g}, the quotient of differences {slope:.10g}",
         )
 
 

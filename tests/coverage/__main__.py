@@ -12,7 +12,7 @@ from functools import partial
 
 from lossctl.io.machine import usable_cores
 from tests.coverage.claims import TABLE
-from tests.coverage.samples import Case
+from tests.coverage.samples import AREAS, DECISIONS, LISTS, ORDERS, Case
 from tests.coverage.trial import Found, Share, run
 
 ROWS = (30, 100, 300, 1_000)
@@ -55,12 +55,11 @@ def cases() -> Iterator[Case]:
     yield from (Case("bce", errors, n) for errors in classes for n in ROWS)
     yield from (Case("bce", "confident", n, rival="timid") for n in ROWS)
     yield from (Case("ece", errors, n) for errors in ("balanced", "confident") for n in ROWS[1:])
-    for score in ("roc_auc", "average_precision", "f1", "mcc"):
+    for score in (*AREAS, *DECISIONS):
         yield from (Case(score, errors, n) for errors in ("balanced", "rare") for n in ROWS)
     yield from (Case("roc_auc", "balanced", n, "weighted") for n in ROWS)
-    yield from (
-        Case(score, errors, n) for score in ("spearman", "kendall") for errors in ("normal", "t5") for n in ROWS
-    )
+    yield from (Case(score, errors, n) for score in ORDERS for errors in ("normal", "t5") for n in ROWS)
+    yield from (Case(score, "balanced", n, "sets") for score in LISTS for n in ROWS)
 
 
 def cells(found: Found) -> list[str]:

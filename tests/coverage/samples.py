@@ -16,6 +16,7 @@ import lossctl
 
 Values = NDArray[Any]
 Columns = Mapping[str, Values]
+IN_SET: Final = 5  # rows; those of a sample fill whole sets
 SHARED: Final = math.sqrt(0.5)  # of what one normal variable shares with another: models of a row, rows of a cluster
 SPREAD: Final = 2.0  # of the target of a regression
 BLUNDERS: Final = {"blunders": 0.02, "blunders 1 %": 0.01}  # share of rows
@@ -29,8 +30,8 @@ MASS = MASS / MASS.sum()
 class Case:
     """What is estimated, from what kind of rows.
 
-    option: nothing, `weighted` or `clustered`. errors: how those of the second model are drawn. rival: how those of
-    the first one are, where it is of another kind; both then have the same true loss.
+    option: nothing, `weighted`, `clustered` or `sets`. errors: how those of the second model are drawn. rival: how
+    those of the first one are, where it is of another kind; both then have the same true loss.
     """
 
     loss: str
@@ -78,6 +79,8 @@ class Draw:
         found = self._two_classes() if self.case.errors in OFFSETS else self._regression()
         if self.case.option == "weighted":
             found["w"] = np.exp(self.rng.standard_normal(self.shape))
+        if self.case.option == "sets":
+            found["q"] = np.arange(np.prod(self.shape)).reshape(self.shape) // IN_SET
         if self.clusters is not None:
             found["c"] = np.broadcast_to(self.clusters, self.shape)
         return found
@@ -152,7 +155,11 @@ CONFIDENT: Final = float(
 )
 
 
-SCORES: Final = ("ece", "roc_auc", "average_precision", "f1", "mcc", "spearman", "kendall")
+DECISIONS: Final = ("f1", "mcc", "kappa", "balanced_accuracy")
+AREAS: Final = ("roc_auc", "average_precision")
+ORDERS: Final = ("spearman", "kendall", "c_index:events=false")
+LISTS: Final = ("ndcg:empty=0", "mrr:empty=0", "map:empty=0")
+SCORES: Final = ("ece", *DECISIONS, *AREAS, *ORDERS, *LISTS)
 MANY: Final = 1_000_000  # rows whose score is as good as the true one beside intervals of a thousand
 
 
@@ -160,13 +167,14 @@ MANY: Final = 1_000_000  # rows whose score is as good as the true one beside in
 def by_many_rows(case: Case) -> float:
     """Return a score of very many rows."""
     columns = Draw(case, np.random.default_rng(16), 1).columns()
-    return float(lossctl.get(case.loss)(columns["y"][0], columns["a"][0]))
+    sets = {"query": columns["q"][0]} if "q" in columns else {}
+    return float(lossctl.get(case.loss)(columns["y"][0], columns["a"][0], **sets))
 
 
 def truth(case: Case) -> float:
     """Return the true loss of the first model of a case without a rival."""
     if case.loss in SCORES:
-        return by_many_rows(replace(case, rows=MANY, option="", rival=""))
+        return by_many_rows(replace(case, rows=MANY, option="sets" if case.option == "sets" else "", rival=""))
     if case.loss == "bce":
         return expected_bce(factor_of(case.errors), OFFSETS[case.errors])
     moments = MOMENTS[case.errors]

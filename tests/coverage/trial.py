@@ -72,7 +72,9 @@ def run(case: Case, samples: int, resamples: int = RESAMPLES) -> Found:
 
 def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
     """Compare all samples at once, each as one slice."""
-    option = {"weighted": {"weight": "w"}, "clustered": {"cluster": "c"}, "": {}}[case.option]
+    option = {"weighted": {"weight": "w"}, "clustered": {"cluster": "c"}, "sets": {"roles": {"query": "q"}}, "": {}}[
+        case.option
+    ]
     samples = len(columns["y"])
     rows = {name: np.ravel(values) for name, values in columns.items()}
     rows["s"] = np.repeat(np.arange(samples), case.rows)
