@@ -316,9 +316,9 @@ def test_a_class_without_rows_is_shown_as_one() -> None:
 
 
 def test_a_plot_of_other_data_names_those_that_fit() -> None:
-    with pytest.raises(lossctl.UsageError, match=r"the task here is regression .*residuals, scatter, rec, bias"):
+    with pytest.raises(lossctl.UsageError, match=r"the task here is regression .*residuals, scatter, rec, bias$"):
         lossctl.plot("scores", NUMBERS, target="y", pred="a")
-    with pytest.raises(lossctl.UsageError, match=r"it is of numbers, .*calibration, scores, lift, confusion fit it"):
+    with pytest.raises(lossctl.UsageError, match=r"it is of numbers, .*calibration, scores, lift, confusion$"):
         lossctl.plot("bias", FLAGS, target="y", pred="p")
     with pytest.raises(lossctl.UsageError, match="did you mean 'calibration'"):
         lossctl.plot("calibratoin", FLAGS, target="y", pred="p")
@@ -354,8 +354,10 @@ def test_models_have_their_values_and_differences() -> None:
     ]
     values = [at for layer in layers(figure, "point") for at in layer.x]
     assert values == [report.value("mae", "a"), report.value("mae", "b")]
-    with pytest.raises(lossctl.UsageError, match=r"the rows are not in a report; lossctl.plot\(.rec., data"):
+    with pytest.raises(lossctl.UsageError, match=r"a report has no rows; lossctl.plot\(.rec., data"):
         report.plot("rec")
+    with pytest.raises(lossctl.UsageError, match="-t: the data is a saved report, for which it is settled"):
+        lossctl.plot("models", report, target="y")
 
 
 def test_history_goes_by_time_and_breaks_where_the_data_changes(

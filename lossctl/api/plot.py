@@ -20,7 +20,7 @@ from lossctl.api.compare import design_maker
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
 from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
-from lossctl.api.query import Query, as_list, paths_of, silent
+from lossctl.api.query import Query, as_list, paths_of, silent, spoken
 from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
 from lossctl.core.counts import WIDE, Counts, GridCounts, Ints, keys_of
@@ -29,7 +29,7 @@ from lossctl.core.state import FINITE, Moments
 from lossctl.core.statistic import MEAN
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
-from lossctl.io.reports import is_report, read_report
+from lossctl.io.reports import looks_like_report, read_report
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
@@ -100,7 +100,7 @@ class Rows:
             fitting = [kind.name for kind in ROW_KINDS if kind.fits(self, first)]
             raise UsageError(
                 f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task.why})"
-                + (f"; {listed(fitting)} fit it" if fitting else "; no plot of rows fits it")
+                + (f"; plots of it: {listed(fitting, 8)}" if fitting else "; no plot of rows fits it")
             )
         if self.options.per_class and wide == 1:
             raise UsageError("--per-class: there is one column of predictions; leave it out")
@@ -811,7 +811,9 @@ def plot(
     losses = as_list(arguments.get("losses"))
     if kind == "history":
         return _history(data, losses)
-    if kind in OF_REPORT and (saved := _as_report(data)) is not None:
+    if (saved := _as_report(data)) is not None:
+        if flags := spoken({name: value for name, value in arguments.items() if name != "losses"}):
+            raise UsageError(f"plot {kind}: {', '.join(flags)}: the data is a saved report, for which it is settled")
         return of_report(saved, kind, losses)
     if kind in OF_REPORT:
         query = Query(data, arguments)
@@ -846,13 +848,11 @@ def plot(
 def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
     """Draw a figure of the values of a report, of some losses by their labels or specs, or of all."""
     if kind not in OF_REPORT:
-        way = f"lossctl.plot({kind!r}, data, ...)" if kind in KINDS else f"{listed(list(OF_REPORT))}"
-        lack = (
-            "the rows are not in a report"
-            if kind in KINDS
-            else f"no such plot of a report{near(kind, list(OF_REPORT))}"
-        )
-        raise UsageError(f"plot {printable(kind)}: {lack}; {way} {'draws it' if kind in KINDS else 'are there'}")
+        if kind in KINDS:
+            raise UsageError(
+                f"plot {kind}: a report has no rows; lossctl.plot({kind!r}, data, ...) takes what has them"
+            )
+        raise UsageError(f"plot {printable(kind)}: a report has {listed(list(OF_REPORT))}{near(kind, list(OF_REPORT))}")
     labels = _labels(report, losses)
     if kind == "models":
         return _models(report, labels)
@@ -869,7 +869,8 @@ def _as_report(data: object) -> Report | None:
     if isinstance(data, Report):
         return data
     paths = paths_of(data)
-    return read_report(paths[0]).restored() if paths and len(paths) == 1 and is_report(paths[0]) else None
+    alone = paths is not None and len(paths) == 1 and looks_like_report(paths[0])
+    return read_report(paths[0]).restored() if paths and alone else None
 
 
 def _labels(report: Report, losses: Sequence[str]) -> list[str]:
@@ -1061,7 +1062,14 @@ def _history(data: object, losses: Sequence[str]) -> Figure:
         f"{check.kind} {check.limit:g} of {check.loss}" for check in saved[-1].restored().checks if _is_limit(check)
     ]
     notes = (f"limits of the last check: {listed(list(dict.fromkeys(limits)))}",) if limits else ()
-    return Figure("history", f"Values of {len(saved)} reports", tuple(panels), tuple(models), changed, notes)
+    return Figure(
+        "history",
+        f"Values of {len(saved)} report{'s' * (len(saved) > 1)}",
+        tuple(panels),
+        tuple(models),
+        changed,
+        notes,
+    )
 
 
 def _is_limit(check: Check) -> bool:

@@ -184,7 +184,7 @@ def command(
                 sources = {name: context.get_parameter_source(name) for name in parsed}
                 typed = {name: parsed[name] for name, source in sources.items() if source and source.name == TYPED}
                 with _telling(failed, lambda: _typed_paths(options, typed)):
-                    settings = resolve(context.info_name or "", options, typed, os.environ)
+                    settings = resolve(context.command_path.partition(" ")[2], options, typed, os.environ)
                 with guarded(settings["debug"]), _telling(failed, lambda: _paths(settings)):
                     _start(settings)
                     body(settings)

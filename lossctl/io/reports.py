@@ -18,10 +18,13 @@ INPUT_KEYS: Final = {"kind", "model", "path", "data", "used", "kept"}  # what `e
 
 def is_report(path: str) -> bool:
     """Whether a file is to be read as a saved report: its name ends in .json, or it begins as JSON but JSON lines."""
+    return path.lower().endswith(".json") or looks_like_report(path)
+
+
+def looks_like_report(path: str) -> bool:
+    """Whether a file begins as a saved report does, whatever its name."""
     if path == "-":
         return _begins_report(_peeked())
-    if path.lower().endswith(".json"):
-        return True
     try:
         if not is_file(path):  # to look into a pipe is to empty it
             return False
