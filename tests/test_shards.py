@@ -211,7 +211,7 @@ def test_damaged_states_are_refused_whatever_the_damage(lossctl: Lossctl, state:
     assert "cut off or damaged" in refusal.err
 
 
-def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state: Path) -> None:
+def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state: Path, tmp_path: Path) -> None:
     """With a checksum that fits: sizes are held to the file, and values to the plan."""
     header = unpacked(state.read_bytes())
 
@@ -239,6 +239,13 @@ def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state
         {"wholes": [[1, 2]]},
     )
     states += [packed({**header, "state": {**values, **change}}) for change in changes]
+    asked: tuple[dict[str, Any], ...] = (
+        {"save_baseline": str(tmp_path / "written.json")},
+        {"rows_out": str(tmp_path / "written.csv")},
+        {"losses": [f"cce:class_weight=@{ROOT / 'pyproject.toml'}"]},
+        {"nothing": 1},
+    )
+    states += [packed({**header, "arguments": {**header["arguments"], **more}}) for more in asked]
     for name in ("tables", "block", "arguments", "codebook", "inputs", "places", "plan", "cpu"):
         states.append(packed({key: value for key, value in header.items() if key != name}))
         states.append(packed({**header, name: 7}))
@@ -247,6 +254,7 @@ def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state
         refusal = lossctl("merge", state)
         assert refusal.code in (2, 3), refusal.err
         assert refusal.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == [state.name]
 
 
 @pytest.mark.parametrize(

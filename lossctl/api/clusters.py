@@ -170,8 +170,11 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
         own = {"include_dashboard": False} if address is None else {}
         try:
             ray.init(address=address or "local", **quiet, **own)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(f"--engine ray: {_line(error)}; --engine-address names a cluster that runs") from None
+        except Exception as error:  # of any kind: one that has timed out is a bare Exception
+            where = f"at {printable(address)}" if address else "on this machine"
+            raise DataError(
+                f"--engine ray: there is no cluster {where}: {_line(error)}; --engine-address names one that runs"
+            ) from None
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def submit(task: Task) -> Iterator[tuple[int, bytes]]:

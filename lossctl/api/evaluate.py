@@ -159,7 +159,7 @@ def evaluate(
         Functions that take the rows of each block as it is done, a line about what was chosen unasked, and the name
         of a phase of the work (returning a context manager for it).
     engine
-        What reduces the rows in place of the threads of this process, as `lossctl.ray()` makes one.
+        What reduces the rows in place of the threads of this process, as what `lossctl.api.clusters` has.
 
     Returns
     -------

@@ -761,7 +761,7 @@ class Hooks(TypedDict, total=False):
     progress: Annotated["Progress | None", FUNCTION]
     note: Annotated[Note | None, FUNCTION]
     watch: Annotated["Watch", Always("a function", plain_function)]
-    engine: Annotated[Any, Kind("an engine, as lossctl.ray() makes one", plain_engine)]
+    engine: Annotated[Any, Kind("an engine, as those of lossctl.api.clusters", plain_engine)]
 
 
 class InputOptions(Inputs, Intervals, Hooks, total=False):

@@ -22,7 +22,7 @@ from lossctl.api.check import check
 from lossctl.api.compare import compare
 from lossctl.api.evaluate import evaluate, look_ahead
 from lossctl.api.job import raise_row_error, row_at, slot_of
-from lossctl.api.options import RuleTable, plain_tables as rule_tables, rule_keys, rule_table
+from lossctl.api.options import ARGUMENTS, RuleTable, plain_tables as rule_tables, rule_keys, rule_table
 from lossctl.api.query import Opened, Query, as_list, paths_of
 from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.state import NEVER
@@ -44,7 +44,8 @@ from lossctl.results.report import Report
 from lossctl.version import __version__
 
 COMMANDS: Final[Mapping[str, Callable[..., Report]]] = {"eval": evaluate, "compare": compare, "check": check}
-HOOKS: Final = ("progress", "note", "watch", "engine", "threads", "max_memory")
+BY_ITSELF: Final = ("rows_out", "with_grad", "save_baseline")
+HOOKS: Final = ("save_baseline", "progress", "note", "watch", "engine", "threads", "max_memory")
 RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
 MOST_SHARES: Final = 100_000
 PARTS: Final = {  # of a state, besides its place
@@ -98,6 +99,10 @@ class Witness(Table):
     @property
     def cuts(self) -> Sequence[int] | None:
         return self.table.cuts
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return self.table.sizes
 
     @property
     def places(self) -> list[tuple[int, str]]:
@@ -156,6 +161,7 @@ class Witness(Table):
             "skipped": list(self.skipped),
             **{name: getattr(self, name) for name in ANSWERS if name != "cuts"},
             "cuts": self.cuts is not None,
+            "sizes": self.sizes,
             "shapes": {name: [*_values(shape)] for name, shape in self.shapes.items()},
             "words": self.words,
             "readings": [
@@ -207,6 +213,10 @@ class Replay(Table):
     @property
     def rows(self) -> int | None:
         return self._plain["rows"]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return self._plain["sizes"]
 
     @property
     def cuts(self) -> Sequence[int] | None:
@@ -491,7 +501,7 @@ def plan_digest(plan: Plan, reader: BlockReader, origins: Sequence[float], first
         sorted(selection.slots.items()),
         selection.weight,
         plan.classes,
-        [(table.label, table.rows, table.names) for table in reader.tables],
+        [(table.label, table.rows, table.names, [*table.sizes]) for table in reader.tables],
         _first_digest(first),
     ]
     return blake2b(repr(words).encode(), digest_size=16).hexdigest()
@@ -652,6 +662,7 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
         raise UsageError(
             f"{', '.join(rules)}: rules are for shares of `lossctl check`, and these are of `{header['command']}`"
         )
+    check_arguments(states[0])
     try:
         kept = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
         command = Command(header["command"], header["inputs"], {**kept, **rules})
@@ -660,6 +671,17 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
         raise DataError(f"{states[0].label}: {DAMAGED}") from None
     report = command.run(engine=engine, note=note)
     return replace(report, warnings=(*report.warnings, *warnings))
+
+
+def check_arguments(state: State) -> None:
+    """Raise DataError where a state, which may come from anywhere, asks for what merging must not do by itself.
+
+    That is to write a file, or to read one as weights: those of a share stand in its losses.
+    """
+    arguments, losses = state.header["arguments"], state.header["arguments"].get("losses", [])
+    strange = arguments.keys() - {*ARGUMENTS, "targets", "rules"}
+    if strange or not arguments.keys().isdisjoint(BY_ITSELF) or re.search(r"=\s*@", repr(losses)):
+        raise DataError(f"{state.label}: {DAMAGED}")
 
 
 def check_versions(states: Sequence[State]) -> None:

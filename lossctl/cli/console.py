@@ -395,8 +395,11 @@ def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any
     if shard is None or path is None:
         lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
         raise UsageError(f"{lone}: a share is computed with both: add {other}")
-    if settings["output"]:
-        raise UsageError("-o: a share leaves a state; `lossctl merge STATE... -o FILE` writes what comes of all")
+    written = "-o" if settings["output"] else "--save-baseline"
+    if settings["output"] or ("save_baseline" in settings.values and settings["save_baseline"]):
+        raise UsageError(
+            f"{written}: a share leaves a state; `lossctl merge STATE... {written} FILE` writes what comes of all"
+        )
     return {"engine": FileShare(command, shard, path, threads=settings["threads"])}
 
 

@@ -242,6 +242,10 @@ class PartsTable(Table):
             part.unchanged()
 
     @property
+    def sizes(self) -> list[int]:
+        return [size for part in self.parts for size in part.sizes]
+
+    @property
     def places(self) -> list[tuple[int, str]]:
         parts = zip(self._starts, self.parts, strict=False)
         return [(start + row, label) for start, part in parts for row, label in part.places]

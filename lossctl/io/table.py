@@ -208,6 +208,11 @@ class Table(ABC):
         """
 
     @property
+    def sizes(self) -> Sequence[int]:
+        """How many bytes each of its files has."""
+        return ()
+
+    @property
     def places(self) -> list[tuple[int, str]]:
         """The files by what they are called, and the row at which each begins, as far as they have been read."""
         return [(0, self.label)]
@@ -257,6 +262,10 @@ class FileTable(Table):
     @property
     def format(self) -> str:
         return f"{self.kind}, {self.source.format}" if self.source.compressed else self.kind
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        return (self.source.size,)
 
     def unchanged(self) -> None:
         self.source.unchanged()
