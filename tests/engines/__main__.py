@@ -147,7 +147,7 @@ def run_killing(words: list[str], victim: Callable[[str], bool]) -> tuple[str, f
 
 def is_ray_task(line: str) -> bool:
     """Whether a process is a worker of Ray at one of our tasks."""
-    return line.startswith("ray::") and "IDLE" not in line
+    return line.startswith("ray::") and "compute" in line
 
 
 def is_executor(line: str) -> bool:
