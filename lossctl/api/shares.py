@@ -309,7 +309,8 @@ class Command(NamedTuple):
             if not isinstance(losses, Mapping):
                 plain["losses"] = with_tables([losses] if isinstance(losses, str) else map(str, losses))
         plain["rules"] = [_plain_rule(rule) for rule in rule_tables(plain.get("rules", ()))]
-        return cls(name, files, {key: value for key, value in plain.items() if value not in (None, (), [])})
+        said = {key: value for key, value in plain.items() if value not in (None, (), []) and value is not False}
+        return cls(name, files, said)
 
     def run(self, **more: Any) -> Report:
         """Run it."""

@@ -175,7 +175,7 @@ def plain_state(state: RunState, plan: Plan) -> dict[str, Any]:
 
 
 def _of_sample(sample: Sample) -> Any:
-    return [np.concatenate(sample.pieces, axis=1)] if sample.pieces else []
+    return [sample.unordered()] if sample.pieces else []
 
 
 def _of_groups(groups: GroupedMoments) -> list[Any]:
