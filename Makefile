@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults corpora fuzz data check clean
+.PHONY: help demo setup fmt lint docs golden house test slow bench peers accuracy coverage faults corpora fuzz look data check clean
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # or every process that a test starts compiles lossctl anew
 
@@ -52,11 +52,15 @@ docs: setup ## fail if the generated parts of the pages or the schema of the con
 	$(BIN)/cog --check --check-fail-msg="run 'make golden'" $(GENERATED)
 	$(BIN)/python -m tests.configschema | diff lossctl/cli/config.schema.json -
 
-golden: setup ## write the generated parts of the pages, the outputs and the picture they show, and the schema
+golden: setup ## write the generated parts of the pages, the outputs and the pictures they show, and the schema
 	$(BIN)/python -m tests.configschema lossctl/cli/config.schema.json
 	$(BIN)/cog -r $(GENERATED)
 	$(BIN)/python -m tests.transcript $(PAGES)
 	$(BIN)/python -m tests.picture > .github/compare.svg
+	$(BIN)/lossctl plot loss mse mae huber log_cosh q90=quantile:q=0.9 msle poisson -o .github/loss-error.svg
+	$(BIN)/lossctl plot loss hinge squared_hinge -o .github/loss-margin.svg
+	$(BIN)/lossctl plot loss bce -o .github/loss-bce.svg
+	$(BIN)/lossctl plot loss focal --vary gamma=0,0.5,1,2,5 -o .github/loss-focal.svg
 	git diff --stat
 
 house: setup ## how large the package is, how long its walks are, how often it says a thing; ARGS="-v" for the places
@@ -117,6 +121,10 @@ coverage: setup ## simulate how often intervals hold the truth and verdicts are 
 faults: setup ## what becomes of faults of the machine: streams, interrupts, calls that fail; ARGS="--only diff -v" for less
 	$(BIN)/python -m tests.faults $(ARGS)
 
+look: setup ## pictures of every figure and of the report, by headless Chromium: light and dark, 400, 900 and 1400 px
+	@command -v chromium chromium-browser google-chrome > /dev/null || { echo "look: needs chromium, as in apt-get install chromium"; exit 1; }
+	$(BIN)/python -m tests.look $(ARGS)
+
 data: | $(BIN)/python ## make the sample data anew from the data sets that packages ship
 	$(PIP) install --constraint requirements.lock --editable '.[data]'
 	$(BIN)/python sample_data/make.py
@@ -124,4 +132,4 @@ data: | $(BIN)/python ## make the sample data anew from the data sets that packa
 check: lint docs test ## everything that CI checks
 
 clean: ## remove what make has made
-	rm -rf .venv .bench .peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench .peers .look build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

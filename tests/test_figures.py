@@ -20,8 +20,9 @@ from lossctl.output.catalogue import description
 from lossctl.output.curves import figure_of, plot_loss
 from lossctl.output.plot import picture, ticks
 from lossctl.output.text import Style
-from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, specification
+from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, description as description_of, specification
 from lossctl.results.figure import Axis, Figure, Layer, Panel
+from tests.conftest import ROOT
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 EVIL = "<script>]]>\x1b[31mjavascript:\u202e'\"&"
@@ -499,3 +500,28 @@ def test_a_notebook_gets_vega_lite_svg_and_text():
     bundle = CURVES._repr_mimebundle_()
     assert set(bundle) == {"application/vnd.vegalite.v6+json", "image/svg+xml", "text/plain"}
     assert bundle["application/vnd.vegalite.v6+json"] == specification(CURVES)
+
+
+def test_the_pictures_of_the_article_are_those_of_the_losses():
+    lines = re.findall(r"lossctl plot loss (.*) -o (\S+\.svg)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert len(lines) == 4
+    drawn = " ".join(words for words, _ in lines)
+    names = {
+        "mse",
+        "mae",
+        "huber",
+        "log_cosh",
+        "q90=quantile:q=0.9",
+        "msle",
+        "poisson",
+        "hinge",
+        "squared_hinge",
+        "bce",
+    }
+    assert names | {"focal", "gamma=0,0.5,1,2,5"} <= set(drawn.split())
+    for words, path in lines:
+        specs, _, varied = words.partition(" --vary gamma=")
+        figure = plot_loss(*specs.split(), vary={"gamma": varied.split(",")} if varied else None)
+        text = (ROOT / path).read_text("utf-8")
+        assert description_of(figure) == [element.text for element in fromstring(text)][1], "run `make golden`"
+        assert len(text) < 32_000

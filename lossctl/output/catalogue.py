@@ -28,7 +28,7 @@ from lossctl.results.report import lists_by
 
 LABEL: Final = 12  # characters before the text of `show`
 GAP: Final = 2  # blanks behind the name of a family
-PAGE: Final = 80  # columns of a page of names where there is no terminal
+PAGE: Final = 80  # columns of a page of names, or a picture, where there is no terminal
 
 
 def matching(losses: Sequence[Loss], family: str | None, task: str | None, search: str | None) -> list[Loss]:
@@ -110,7 +110,9 @@ def description(loss: Loss, form: str, style: Style) -> str:
     lines += labelled_lines(_entries(loss), LABEL, width)
     text = "\n".join(lines) + "\n"
     if loss.row is not None and len(loss.forms[0].curve.points) > 1:
-        text += "\n" + picture(figure_of({loss.spec: loss}, loss.spec, grad=True), replace(style, width=width))
+        text += "\n" + picture(
+            figure_of({loss.spec: loss}, loss.spec, grad=True), replace(style, width=min(style.width or PAGE, WIDEST))
+        )
     return style.encode(text)
 
 

@@ -113,7 +113,7 @@ def figure_of(
         if layers:
             zeros = [Layer("rule", x=(0.0,))] * (curve.against in ("error", "margin"))
             zeros += [Layer("rule", y=(0.0,))] * (name == "gradient")
-            scale, cuts = _cut(heading, layers)
+            scale, cuts = _cut(heading, layers, zero=name == "gradient")
             notes += cuts
             axis = Axis(heading, unit if name == "loss" else "", domain=scale)
             panels.append(Panel(Axis(label, domain=domain), axis, (*zeros, *layers)))
@@ -231,15 +231,18 @@ def _circumstances(forms: Mapping[str, Form]) -> Iterator[str]:
     yield from (f"{listed(losses)} at {words}" for words, losses in names.items() if words != "target 0")
 
 
-def _cut(heading: str, layers: Sequence[Layer]) -> tuple[tuple[float, float] | None, list[str]]:
-    """Return the scale of lines of which a few points go far beyond the others, None if none do, and what is cut."""
+def _cut(heading: str, layers: Sequence[Layer], zero: bool) -> tuple[tuple[float, float] | None, list[str]]:
+    """Return the scale of lines of which a few points go far beyond the others, None if none do, and what is cut.
+
+    zero: whether 0 is drawn at any rate.
+    """
     columns = [np.array([y for y in layer.y if math.isfinite(y)]) for layer in layers]
     ends = np.array([np.quantile(column, (TAIL, 1.0 - TAIL)) for column in columns if column.size])
     if not ends.size:
         return None, []
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
     span = high - low
-    numbers = [y for layer in layers for y in layer.y if not math.isnan(y)]
+    numbers = [y for layer in layers for y in layer.y if not math.isnan(y)] + [0.0] * zero
     least, most = min(numbers), max(numbers)
     bottom = float(f"{low - BEYOND * span:.2g}") if least < low - FAR * span else None
     top = float(f"{high + BEYOND * span:.2g}") if most > high + FAR * span else None

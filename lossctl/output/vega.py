@@ -37,13 +37,14 @@ WIDTH: Final = 640  # pixels of a figure
 PHONE: Final = 360  # pixels of one on a phone
 NARROWEST: Final = 240
 LARGEST: Final = 10_000
-HEIGHT: Final = 300  # pixels of the panels of a figure, axes apart
+HEIGHT: Final = 300  # pixels of the panel of a figure, axes apart
+MORE: Final = 110  # pixels for every further panel
 LEAST: Final = 60  # pixels of one panel
 CATEGORY: Final = 26  # pixels of one on the y axis
 CELL: Final = 44  # of one with cells
 CHARACTER: Final = 6.4  # pixels of a character of 12 pixels, about
 SYMBOL: Final = 6  # characters that a symbol of the legend takes, and what is beside it
-MOST_LABEL: Final = 0.3  # of the width, for the names along the y axis
+MOST_LABEL: Final = 0.4  # of the width, for the names along the y axis
 PIXELS_PER_TICK: Final[Mapping[Side, int]] = {"x": 60, "y": 42}
 SCALE: Final = 2.0  # dots of a PNG for a pixel
 MANY: Final = 200  # points of a layer, from which they are small and pale
@@ -88,7 +89,7 @@ LIGHT: Final = Theme(
     "#e6e8eb",
     "#8a929c",
     ("#0072b2", "#d55e00", "#6b1f54", "#00966e", "#8f7bf0", "#7a5230", "#222222", "#c4569a"),
-    ("#deebf7", "#b5d4e9", "#82bbdb", "#4a97c9", "#1f6fb2", "#0a468c"),
+    ("#cfe2f3", "#a9cde6", "#7db6da", "#4a97c9", "#1f6fb2", "#0a468c"),
     "#1b1b1c",
     "#fefefe",
 )
@@ -99,7 +100,7 @@ DARK: Final = Theme(
     "#2a3039",
     "#7f8893",
     ("#56b4e9", "#f08a4b", "#f0e442", "#2ec4a0", "#c77dff", "#b0865f", "#dddddd", "#ff6fb5"),
-    ("#1b2f45", "#22476b", "#2c6596", "#4288bf", "#79b2dd", "#c4e1f5"),
+    ("#23405f", "#2a5580", "#33679a", "#4288bf", "#79b2dd", "#c4e1f5"),
     "#f4f4f5",
     "#0b0b0c",
 )
@@ -126,11 +127,12 @@ def specification(
     margin = max((_margin(panel, width) for panel in figure.panels), default=0)
     room = max(width - margin - 20, 100)
     total = sum(panel.share for panel in figure.panels) or 1.0
+    tall = height or HEIGHT + MORE * (len(figure.panels) - 1)
     panels = []
     for panel, below in zip_longest(figure.panels, figure.panels[1:]):
         if below is not None and (below.x, below.extent("x")) == (panel.x, panel.extent("x")):
             panel = replace(panel, x=replace(panel.x, label="", unit="", domain=panel.extent("x")))
-        high = max(round((height or HEIGHT) * panel.share / total), LEAST)
+        high = max(round(tall * panel.share / total), LEAST)
         if panel.y.categories and height is None:
             cells = any(layer.mark == "cell" for layer in panel.layers)
             high = len(panel.y.categories) * (CELL if cells else CATEGORY)
@@ -303,9 +305,9 @@ def _layer(
             shape = _series("shape", figure, SHAPES, width) if belongs else {}
             if layer.size:
                 largest = max(layer.size) or 1.0
-                scale = {"domain": [0.0, largest], "range": [16, 220], "type": "linear"}
+                scale = {"domain": [0.0, largest], "range": [16.0, 140.0], "type": "linear"}
                 shape |= {"size": {"field": "size", "type": "quantitative", "scale": scale, "legend": None}}
-            yield _piece(layer, {**mark, **look}, {"x": "x", "y": "y"}, color | shape)
+            yield _piece(_inside(layer, panel), look, {"x": "x", "y": "y"}, color | shape)
         case "cell":
             yield from _cells(layer, panel, theme)
 
@@ -413,6 +415,13 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
                 "mark": {"type": "text", "color": ink, "fontSize": 12, "aria": False},
                 "encoding": positions | {"text": {"field": "text", "type": "nominal"}},
             }
+
+
+def _inside(layer: Layer, panel: Panel) -> Layer:
+    """Return the points that lie within a panel; the one at its edge is drawn whole."""
+    (left, right), (bottom, top) = panel.extent("x"), panel.extent("y")
+    places = zip(layer.x, layer.y, strict=True)
+    return _of(layer, [place for place, (x, y) in enumerate(places) if left <= x <= right and bottom <= y <= top])
 
 
 def _of(layer: Layer, places: Sequence[int]) -> Layer:

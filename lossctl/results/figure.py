@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lossctl.errors import printable
+from lossctl.results.document import above
 
 if TYPE_CHECKING:
     import os
@@ -137,7 +137,7 @@ class Figure:
 
     def __str__(self) -> str:
         """Return the picture of a terminal of 80 columns, without colour."""
-        return str(_door("plot").picture(self))
+        return str(above("output.plot").picture(self))
 
     def __repr__(self) -> str:
         """Return a short line."""
@@ -164,19 +164,14 @@ class Figure:
         theme
             The colours. SVG and HTML of theme auto are dark where the screen is; other files are light.
         """
-        _door("vega").save(self, path, width, height, theme)
+        above("output.vega").save(self, path, width, height, theme)
 
     def chart(
         self, width: int | None = None, height: int | None = None, theme: Literal["light", "dark"] = "light"
     ) -> Any:
         """Return the figure as a chart of Altair, to be changed or joined with others; it needs `lossctl[plot]`."""
-        return _door("vega").chart(self, width, height, theme)
+        return above("output.vega").chart(self, width, height, theme)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """Return what a notebook shows: SVG and Vega-Lite where `lossctl[plot]` is installed, else text."""
-        return {"text/plain": str(self), **_door("vega").notebook(self)}
-
-
-def _door(name: str) -> Any:
-    """Return a module above by its name, as a report does: what shows results depends on them."""
-    return import_module(f"lossctl.output.{name}")
+        return {"text/plain": str(self), **above("output.vega").notebook(self)}
