@@ -170,9 +170,18 @@ ROOT: Final = Statistic("root of a mean", lambda m: np.sqrt(m[0]), interval="log
 
 RATIO: Final = Statistic("ratio of means", lambda m: m[0] / m[1], undefined="the denominator is zero")
 
+
+def _slope_of_r_squared(m: Means) -> tuple[Any, ...]:
+    """Return the gradient of R², by hand as every evaluation takes it."""
+    spread = positive(m[2] - m[1] ** 2)
+    share = m[0] / spread**2
+    return -1.0 / spread, -(share * (2.0 * m[1])), share
+
+
 R_SQUARED: Final = Statistic(
     "1 - mean squared residual / variance of the target",
     lambda m: 1.0 - m[0] / positive(m[2] - m[1] ** 2),
+    _slope_of_r_squared,
     interval="complement",
     undefined="the target is constant",
 )

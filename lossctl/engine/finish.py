@@ -42,7 +42,7 @@ from lossctl.stats.estimate import (
     slopes_at,
     unit_count,
 )
-from lossctl.stats.skewed import Influence, Shape, shape_of
+from lossctl.stats.skewed import UNKNOWN, Influence, Shape, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
@@ -267,8 +267,8 @@ class Assumptions:
         self._labels, self._ranks = labels, ranks
         self._clusterings = {parent: name for name, parent in plan.clusterings.items()}
         self._views: dict[tuple[tuple[str, str], ...], View] = {}
-        self._shapes: dict[tuple[str, str, tuple[tuple[str, float], ...], Statistic], Shape] = {}
-        self._influences: dict[tuple[str, str, tuple[tuple[str, str], ...] | str, Statistic], Influence] = {}
+        self._shapes: dict[tuple[str, tuple[tuple[int, ...], ...], tuple[float, ...], Statistic], Shape] = {}
+        self._influences: dict[tuple[tuple[int, ...], tuple[tuple[str, str], ...] | str, Statistic], Influence] = {}
         self._columns: dict[str, dict[tuple[str, ...], list[int]]] = {}
 
     @property
@@ -326,14 +326,21 @@ class Assumptions:
 
     def shapes(self, slicing: str, question: Question, terms: Mapping[str, float], statistic: Statistic) -> Shape:
         """Return the shapes of all groups of a slicing, by code, of rows that are independent."""
-        key = slicing, question.label, tuple(terms.items()), statistic
+        indexes = tuple(self.plan.indexes(model, question) for model in terms)
+        key = slicing, indexes, tuple(terms.values()), statistic
         if key not in self._shapes:
-            self._shapes[key] = self._shapes_of(slicing, question, terms, statistic)
+            self._shapes[key] = self._shapes_of(slicing, indexes, tuple(terms.values()), statistic)
         return self._shapes[key]
 
-    def _shapes_of(self, slicing: str, question: Question, terms: Mapping[str, float], statistic: Statistic) -> Shape:
-        influences = [(times, self._of_firsts(slicing, question, model, statistic)) for model, times in terms.items()]
+    def _shapes_of(
+        self, slicing: str, indexes: Sequence[tuple[int, ...]], times: Sequence[float], statistic: Statistic
+    ) -> Shape:
         units = np.array([self.state.moments.live], dtype=np.float64)
+        if not slicing and self._firsts.shape[1] < units[0]:
+            return UNKNOWN
+        influences = [
+            (factor, self._of_firsts(slicing, places, statistic)) for factor, places in zip(times, indexes, strict=True)
+        ]
         if slicing:
             grouped = self.state.grouped[slicing]
             units = np.ones(influences[0][1].groups)
@@ -350,12 +357,12 @@ class Assumptions:
         lines = firsts.unordered()
         return lines if len(firsts.pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
 
-    def _of_firsts(self, slicing: str, question: Question, model: str, statistic: Statistic) -> Influence:
+    def _of_firsts(self, slicing: str, indexes: tuple[int, ...], statistic: Statistic) -> Influence:
         """Return the influence of each of the first rows, by group of a slicing."""
-        key = model, question.label, slicing, statistic
+        key = indexes, slicing, statistic
         if key not in self._influences:
             plan, lead = self.plan, int(self.plan.weighted)
-            places = [lead + plan.firsts.index(i) for i in plan.indexes(model, question)]
+            places = [lead + plan.firsts.index(i) for i in indexes]
             codes = np.zeros(self._firsts.shape[1], dtype=np.int64)
             if slicing:
                 codes = self._firsts[lead + len(plan.firsts) + plan.slicings.index(slicing)].astype(np.int64)
@@ -366,7 +373,7 @@ class Assumptions:
 
     def _of_units(self, scope: Scope, question: Question, model: str, statistic: Statistic) -> Influence:
         """Return the influence of each cluster, or of each row of a series, as one group."""
-        key = model, question.label, scope.words, statistic
+        key = self.plan.indexes(model, question), scope.words, statistic
         if key not in self._influences:
             inference, indexes = self.of(scope, question), list(self.plan.indexes(model, question))
             if isinstance(inference, Clusters):

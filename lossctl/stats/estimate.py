@@ -107,6 +107,8 @@ class Estimates(Sequence[Estimate]):
         where it is log.
         """
         (low, high), values, stderrs = self.ends, self.values, self.stderrs
+        if not (shape.matters.any() or np.isfinite(shape.freedom).any()):
+            return self
         with np.errstate(all="ignore"):
             quantile = distance(form, values, stderrs, high)
             weighed = np.isfinite(shape.freedom) & self.kinds_of_interval()

@@ -43,7 +43,9 @@ class Influence:
         self, statistic: Statistic, lines: Array, weight: Array | None, codes: NDArray[np.int64], groups: int
     ) -> None:
         self.statistic, self.codes, self.groups = statistic, codes, groups
-        self.counts = np.bincount(codes, minlength=groups).astype(np.float64)
+        self.counts = (
+            np.bincount(codes, minlength=groups).astype(np.float64) if groups > 1 else np.full(1, len(codes) * 1.0)
+        )
         with np.errstate(all="ignore"):
             sums = self.counts if weight is None else self.sums(weight)
             mean = sums / self.counts
@@ -56,10 +58,11 @@ class Influence:
                 line - self.by_row(m) if plain else (line - base * self.by_row(m)) * share
                 for line, m in zip(lines, self.centre, strict=True)
             ]
-            self.values = sum(
-                (self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True)),
-                np.zeros(len(codes)),
-            )
+            if statistic.name == "mean":
+                self.values = self.moves[0]
+            else:
+                pieces = (self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True))
+                self.values = sum(pieces, np.zeros(len(codes)))
             self.weight_moves = None if weight is None else weight * share - 1.0
             self.freedom = np.full(groups, np.nan)
             if weight is not None:
@@ -145,7 +148,7 @@ class Shape:
     def of_mean(cls, skew: float, units: int) -> Self:
         """Return the shape of one mean, of which no more than the skewness of its rows is there."""
         s = skew / math.sqrt(units)
-        s = s if abs(s) > LEAST else 0.0
+        s = s if abs(s) > LEAST else 0.0  # NaN is not
         a, b = np.array([s / 3.0]), np.array([s / 6.0])
         return cls(a, b, np.array([skew]), np.ones(1, dtype=bool), np.full(1, np.nan))
 
@@ -157,6 +160,8 @@ class Shape:
 
     def at(self, places: NDArray[np.int64]) -> Shape:
         """Return the shapes of some groups; nothing is known of those of which there is no row."""
+        if len(self.a) == len(places) == 1 and places[0] == 0:
+            return self
         inside = (places >= 0) & (places < len(self.a))
         lines: list[Any] = [self.a, self.b, self.skew, self.informative, self.freedom]
         if not inside.all():
@@ -196,6 +201,9 @@ class Shape:
         return np.where(self.matters, np.fmax(np.where(near, -place, place), 0.0), np.abs(score))
 
 
+UNKNOWN: Final = Shape.of_mean(math.nan, 1)  # of rows that are not all at hand: Student's t
+
+
 def _gamma_quantile(shape: Array, normal: Array) -> Array:
     """Return quantiles of gamma variables from those of the normal law (Wilson & Hilferty 1931)."""
     return shape * (1.0 - 1.0 / (9.0 * shape) + normal / (3.0 * np.sqrt(shape))) ** 3
@@ -214,9 +222,12 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weig
     """
     one = terms[0][1]
     with np.errstate(all="ignore"):
-        values = sum((times * influence.values for times, influence in terms), np.zeros(len(one.codes)))
+        values = terms[0][0] * one.values
+        for times, influence in terms[1:]:
+            values += times * influence.values
         top = float(np.maximum.reduce(np.abs(values), initial=0.0))
-        scaled = values / (top if top > 0.0 else 1.0)
+        values /= top if top > 0.0 else 1.0
+        scaled = values
         squares = scaled**2
         square, fourth = one.sums(squares), one.sums(squares**2)
         rows, complete = one.counts, one.counts >= units
@@ -225,6 +236,8 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weig
         sd = np.sqrt(square / rows)
         bend, drift = np.zeros(one.groups), np.zeros(one.groups)
         for times, influence in terms:
+            if not influence.is_bent and influence.weight_moves is None:
+                continue
             curves = influence.curve(scaled)
             bend, drift = (total + times * part / top for total, part in zip((bend, drift), curves, strict=True))
         bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
@@ -247,6 +260,8 @@ def _few(squares: Array, totals: Array, fourths: Array, codes: NDArray[np.int64]
     """Whether fewer than five rows of a group make up most of the sum of squares, (groups,) totals."""
     most = INFORMATIVE - 1
     suspect = fourths >= (BULK * totals) ** 2 / most  # so they are at least where few rows make up so much
+    if not suspect.any():
+        return suspect
     rows = np.flatnonzero(suspect[codes] & (squares > SHARE * totals[codes]))
     rows = rows[np.lexsort((-squares[rows], codes[rows]))]
     groups = codes[rows]

@@ -58,7 +58,8 @@ def cases() -> Iterator[Case]:
     for score in (*AREAS, *DECISIONS):
         yield from (Case(score, errors, n) for errors in ("balanced", "rare") for n in ROWS)
     yield from (Case("roc_auc", "balanced", n, "weighted") for n in ROWS)
-    yield from (Case(score, errors, n) for score in ORDERS for errors in ("normal", "t5") for n in ROWS)
+    agreement = (*ORDERS, "concordance")
+    yield from (Case(score, errors, n) for score in agreement for errors in ("normal", "t5") for n in ROWS)
     yield from (Case(score, "balanced", n, "sets") for score in LISTS for n in ROWS)
 
 

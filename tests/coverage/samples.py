@@ -159,7 +159,7 @@ DECISIONS: Final = ("f1", "mcc", "kappa", "balanced_accuracy")
 AREAS: Final = ("roc_auc", "average_precision")
 ORDERS: Final = ("spearman", "kendall", "c_index:events=false")
 LISTS: Final = ("ndcg:empty=0", "mrr:empty=0", "map:empty=0")
-SCORES: Final = ("ece", *DECISIONS, *AREAS, *ORDERS, *LISTS)
+SCORES: Final = ("ece", "concordance", *DECISIONS, *AREAS, *ORDERS, *LISTS)
 MANY: Final = 1_000_000  # rows whose score is as good as the true one beside intervals of a thousand
 
 

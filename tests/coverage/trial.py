@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 import lossctl
 from lossctl.core.statistic import MEAN, R_SQUARED
+from lossctl.engine.plan import FIRST
 from lossctl.stats.skewed import Influence, shape_of
 from lossctl.stats.spread import FEW
 from tests.coverage import bca
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
 
 Values = NDArray[Any]
-AT_ONCE: Final = 65  # samples, all rows of which are among the first 65,536
 RESAMPLES: Final = 1_000
 
 
@@ -62,8 +62,9 @@ def run(case: Case, samples: int, resamples: int = RESAMPLES) -> Found:
     """Draw the samples of a case and count."""
     rng = np.random.default_rng([zlib.crc32(repr(case).encode())])
     found = Found(case)
-    for start in range(0, samples, AT_ONCE):
-        columns = Draw(case, rng, min(AT_ONCE, samples - start)).columns()
+    at_once = FIRST // case.rows  # all rows of which are among the first ones
+    for start in range(0, samples, at_once):
+        columns = Draw(case, rng, min(at_once, samples - start)).columns()
         _by_lossctl(case, columns, found)
         if resamples and case.loss not in ("median_absolute_error", *SCORES):
             _by_bootstrap(case, columns, bca.counts(units_of(case, columns), resamples, rng), found)
