@@ -1054,6 +1054,15 @@ def test_the_candidate_alone_does_not_weigh_or_part_the_rows(
         assert outcome.code in (0, 1), outcome.err
 
 
+def test_a_candidate_without_a_key_of_the_truth_is_an_error(lossctl: Lossctl, write: Write) -> None:
+    truth = write("truth.csv", "id,y\n" + "".join(f"{i},{i}\n" for i in range(40)))
+    for text in ("id,p\n", "id,p\n77,1\n"):
+        candidate = write("c.csv", text)
+        command = ("check", candidate, *ONE, "--targets", truth, "--id", "id", "--max", "mae=1")
+        refused(lossctl(*command, "--id-missing", "drop"), 3, "none of its keys is in")
+        refused(lossctl(*command), 3, "truth.csv")
+
+
 @pytest.mark.parametrize("loss", ["mae", "ndcg", "r2"])
 def test_the_candidate_alone_does_not_say_what_is_true(lossctl: Lossctl, write: Write, loss: str) -> None:
     ids = np.arange(60)

@@ -487,7 +487,8 @@ class Spill:
 
     def counts(self) -> NDArray[np.int64]:
         """Return the rows of each bucket."""
-        return np.sum([np.diff(run.ends, prepend=0) for run in self._runs], axis=0, initial=0) + np.zeros(BUCKETS, int)
+        counts = [np.zeros(BUCKETS, dtype=np.int64), *(np.diff(run.ends, prepend=0) for run in self._runs)]
+        return np.add.reduce(counts)
 
     def read(self, first: int, stop: int) -> tuple[Words, Hashes | None]:
         """Return the (lines, rows) words and (rows,) checks of buckets first to stop, in no particular order.
