@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lossctl.core.loss import Loss
-from lossctl.core.param import Param, written_label
+from lossctl.core.param import Choice, Param, written_label
 from lossctl.elsewhere import Names, arguments as arguments_elsewhere, joined
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.files import exists, explained, is_file, read_file
@@ -229,7 +229,7 @@ def loss_of(spec: str) -> Loss:
     for place, piece in enumerate(arguments.split(",")):
         word, equals, text = piece.partition("=")
         key = fold(word)
-        first = principal(loss) if place == 0 and not equals and key and key not in params else None
+        first = principal(loss, piece) if place == 0 and not equals and key and key not in params else None
         if first is not None:
             key, text = first.name, piece
         elif not equals or not key:
@@ -243,12 +243,20 @@ def loss_of(spec: str) -> Loss:
     return loss.bind(**args)
 
 
-def principal(loss: Loss) -> Param | None:
-    """Return the parameter that a value without a name is: the first, unless it only guards a division or logarithm."""
+def principal(loss: Loss, text: str) -> Param | None:
+    """Return the parameter that a value without a name is: the first, unless it only guards a division or logarithm.
+
+    Of a score of decisions a number is the threshold; a whole one would be how many items of a list count.
+    """
     first = next(iter(loss.params), None)
+    if first is not None and isinstance(first.domain, Choice) and NUMBER.fullmatch(text.strip()):
+        first = next((param for param in loss.params if param.name == "threshold"), first)
+        if float(text) >= 1.0 and (advice := elsewhere().advice(f"{loss.name}at")):
+            raise UsageError(f"loss {loss.name}@{text}: {advice}; a threshold is below 1")
     return None if first is None or first.name in GUARDS else first
 
 
+NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 GUARDS = ("eps", "smooth", "label_smoothing")
 
 
@@ -258,9 +266,15 @@ CALLED = re.compile(
 )
 
 
+TOP = re.compile(r"(?:(?<=^)|(?<=[,=]))\s*top[_-]?([1-9][0-9]*)(?:[_-]?acc(?:uracy)?)?\s*(?=,|$)", re.IGNORECASE)
+
+
 def written(text: str) -> str:
-    """Write specs as people type them in the one way: `huber(delta=2)` and `ndcg@10` as `huber:delta=2`, `ndcg:10`."""
-    return CALLED.sub(_written_call, text)
+    """Write specs as people type them in the one way: `huber(delta=2)` and `ndcg@10` as `huber:delta=2`, `ndcg:10`.
+
+    `top5` and `top_5_accuracy` are `top_k_accuracy:k=5`.
+    """
+    return CALLED.sub(_written_call, TOP.sub(r"top_k_accuracy:k=\1", text))
 
 
 def _written_call(match: re.Match[str]) -> str:

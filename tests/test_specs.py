@@ -109,6 +109,10 @@ def test_weights_are_not_read_from_a_pipe(lossctl: Lossctl, tmp_path: Path) -> N
         ("quantile(0.1/0.9)", "quantile:q=0.1/0.9"),
         ("pinball@0.9", "quantile:q=0.9"),
         ("ndcg@10", "ndcg:k=10"),
+        ("top5", "top_k_accuracy:k=5"),
+        ("Top_5_accuracy", "top_k_accuracy:k=5"),
+        ("precision@0.3", "precision:threshold=0.3"),
+        ("f1:macro", "f1:average=macro"),
         ("ndcg@10,gain=exponential", "ndcg:k=10,gain=exponential"),
         ("tweedie_deviance@1.7", "tweedie_deviance:power=1.7"),
         ("cce(class_weight=cat:2/dog:1)", "cce:class_weight=cat:2/dog:1"),
@@ -203,3 +207,9 @@ def test_gradients_of_certain_logits_are_numbers(logit: float) -> None:
         found = lossctl.get(spec).grad(target=[1.0, 0.0], pred=[logit, -logit], activation="sigmoid")
         assert np.isfinite(np.asarray(found)).all()
     assert not np.any(np.asarray(lossctl.get("mape").grad(target=[1e-310], pred=[-0.5], activation="relu")))
+
+
+@pytest.mark.parametrize("spec", ["precision@10", "recall:5", "precision(1)"])
+def test_a_number_of_items_is_no_threshold(spec: str) -> None:
+    with pytest.raises(UsageError, match="ndcg, map and mrr are near; a threshold is below 1"):
+        lossctl.get(spec)
