@@ -88,13 +88,14 @@ def some_texts(count: int, seed: int) -> list[str]:
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 @pytest.mark.parametrize("block", [1, 3, 1 << 16])
+@pytest.mark.parametrize("count", [120, pytest.param(1000, marks=pytest.mark.slow)])
 def test_what_is_read_is_what_the_strict_reader_reads(
-    tmp_path: Path, step: int, block: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, step: int, block: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "STEP", step)
     monkeypatch.setattr(records, "BLOCK", block)
     accepted = 0
-    for text in some_texts(400, step + block):
+    for text in some_texts(count, step + block):
         rows, error = columns_of(text, tmp_path / "t.csv")
         expected = strict_rows(text)
         some_rows, some_error = columns_of(text, tmp_path / "t.csv", ("a", "c"))
@@ -114,15 +115,16 @@ def test_what_is_read_is_what_the_strict_reader_reads(
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
+@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_rows_that_are_left_are_right_and_the_others_are_named(
-    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, step: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "STEP", step)
     monkeypatch.setattr(records, "BLOCK", 4)
     rng = random.Random(step)
     good = ["1,x,2\n", '3,"x, y",4\n', '5,"say ""hi""",6\n', '7,"two\nlines",8\n', "9,,10\n"]
     bad = ["1,2\n", "1,2,3,4\n", '1,"x"y,2\n', '1,5" x,2\n', '1,"x,2\n', 'x"\n']
-    for _ in range(200):
+    for _ in range(count):
         lines = [rng.choice(bad if rng.random() < 0.2 else good) for _ in range(rng.randrange(1, 30))]
         path = tmp_path / "t.csv"
         path.write_text("a,b,c\n" + "".join(lines))
