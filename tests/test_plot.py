@@ -271,6 +271,24 @@ def test_rows_are_left_out_and_refused_as_by_eval() -> None:
     assert figure.panels == lossctl.plot("rec", NUMBERS[3:], target="y", pred="a").panels
     with pytest.raises(lossctl.DataError, match="needs pred in "):
         lossctl.plot("rec", NUMBERS.assign(a=np.inf), target="y", pred="a")
+    odd_flags = FLAGS.assign(p=FLAGS["p"].where(FLAGS.index < 4000, np.inf))
+    odd_classes = LABELS.assign(p_b=LABELS["p_b"].where(LABELS.index < 4000, -1e300))
+    for kind in ("calibration", "scores", "lift", "confusion"):
+        with pytest.raises(lossctl.DataError, match=r"needs pred in (probabilities|.0, 1.)"):
+            lossctl.plot(kind, odd_flags, target="y", pred="p", task="binary")
+        with pytest.raises(lossctl.DataError, match=r"needs pred in (probabilities|.0, 1.)"):
+            lossctl.plot(kind, odd_classes, target="y", pred="m=p_*")
+
+
+def test_many_classes_are_those_of_most_rows() -> None:
+    classes = RNG.dirichlet(np.arange(1.0, 31.0), 2000)
+    rows = pd.DataFrame(classes, columns=[f"p_{code}" for code in range(30)]).assign(y=classes.argmax(axis=1))
+    figure = lossctl.plot("lift", rows, target="y", pred="m=p_*")
+    frequent = rows["y"].value_counts().index[:10]
+    assert set(figure.series) == {f"m[{code}]" for code in frequent}
+    assert "20 more classes or outputs are not shown" in figure.notes
+    weighted = lossctl.plot("lift", rows.assign(w=2.0), target="y", pred="m=p_*", weight="w")
+    assert weighted.series == figure.series
 
 
 @pytest.mark.parametrize("kind", ROW_PLOTS)

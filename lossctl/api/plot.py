@@ -30,6 +30,7 @@ from lossctl.core.statistic import MEAN
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
 from lossctl.io.reports import looks_like_report, read_report
+from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
@@ -46,7 +47,7 @@ PAIRS: Final = 1 << 16  # cells of two numbers
 POINTS: Final = 2000  # rows from which on cells are drawn
 CURVE: Final = 200  # points of a curve
 SCORE_BINS: Final = 32  # of probabilities: a power of two, so that edges are those of cells
-SHOWN_CLASSES: Final = 10
+SHOWN_CLASSES: Final = 10  # or outputs, of each model
 MOST_CLASSES: Final = 40  # of a confusion matrix
 MOST_SLICES: Final = 40
 PERCENT: Final = 100.0
@@ -141,19 +142,41 @@ class Rows:
         """The labels of the class codes; of two, the yes is the last."""
         assert self.reader is not None
         rule = self.reader.rule
+        if self.task == "binary" and rule.positive is not None:
+            assert self.reader.selection.target is not None
+            words = [
+                word for word in first_words(self.reader.tables, self.reader.selection.target) if word != rule.positive
+            ]
+            return (rule.negative or (words[0] if len(words) == 1 else "others"), rule.positive)
         if self.task == "binary":
-            return (rule.negative or ("0" if rule.positive is None else "others"), rule.positive or "1")
+            return ("0", "1")
         if self.task != "multiclass":
             return tuple(self.outputs)
         return self.reader.codes.labels if isinstance(self.reader.codes, OpenCodes) else rule.classes
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The outputs or classes that are shown, the most frequent classes."""
+        names = list(dict.fromkeys(name for _, name in self.states))
+        if self.task != "multiclass" or len(names) <= SHOWN_CLASSES:
+            return tuple(names[:SHOWN_CLASSES])
+        outcome = -4 if self.weighted else -2  # among the lines of a state
+        rows = {name: float(self.states[self.models[0], name].totals(outcome).sum()) for name in names}
+        frequent = sorted(names, key=lambda name: -rows[name])[:SHOWN_CLASSES]
+        return tuple(name for name in names if name in frequent)
+
     def series(self) -> dict[str, Counts]:
-        """Return the states by the names that a legend has, models in their order."""
-        several = len({name for _, name in self.states}) > 1
-        places = {place: len(self.models) for place in self.states}
-        places |= {place: self.models.index(place[0]) for place in self.states}
-        ordered = sorted(self.states, key=lambda place: places[place])
-        return {f"{model}[{name}]" if several else model: self.states[model, name] for model, name in ordered}
+        """Return the states by the names that a legend has."""
+        places = [(model, name) for model in self.models for name in self.names]
+        return {
+            f"{model}[{name}]" if len(self.names) > 1 else model: self.states[model, name] for model, name in places
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not shown."""
+        left_out = len({name for _, name in self.states}) - len(self.names)
+        return (f"{left_out} more classes or outputs are not shown",) if left_out else ()
 
     def masses(self, counts: Counts) -> Array:
         """Return the rows, or the weight, of each cell."""
@@ -842,7 +865,7 @@ def plot(
     )
     report, _ = answer(query, observe=rows.begin)
     figure = row_kind.figure(rows)
-    return replace(figure, notes=(*figure.notes, *report.warnings))
+    return replace(figure, notes=(*figure.notes, *rows.notes, *report.warnings))
 
 
 def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
