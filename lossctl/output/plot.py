@@ -472,7 +472,7 @@ def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: S
             if x.axis.categories and y.axis.categories and len(text) <= len(columns):
                 begin = columns.start + (len(columns) - len(text)) // 2
                 for column, sign in enumerate(text, begin):
-                    canvas.put(rows.start + (len(rows) - 1) // 2, column, sign)
+                    canvas.put(round(y.dot((base + top) / 2.0)) // 4, column, sign)
 
 
 def cell_text(value: float) -> str:
@@ -553,7 +553,7 @@ class _Layout:
             height = count * min(max(1, round(height / count)), most)
         scale = _scales(panel, 1, height)[1]
         labels = {}
-        for at, text in scale.ticks(max(height // TICK_ROWS + 1, 2)):
+        for at, text in scale.ticks(max(height // TICK_ROWS + 1, 3)):
             dot = scale.dot(at)
             if math.isfinite(dot):
                 labels[round(dot) // 4] = _cut(style.encode(text), width // LABEL_SHARE, style)

@@ -546,6 +546,10 @@ def _dark_rules() -> str:
     return f"@media screen and (prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
+INLINE: Final = """svg.lossctl { display: block; width: 100%; height: auto; }
+.narrow { display: none; }
+@media screen and (max-width: 500px) { .wide { display: none; } .narrow { display: block; } }
+"""
 PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -556,10 +560,7 @@ PAGE: Final = """<!DOCTYPE html>
 <style>
 body {{ margin: 0; background: {background}; }}
 main {{ max-width: {width}px; margin: 0 auto; padding: 12px; }}
-svg {{ display: block; width: 100%; height: auto; }}
-.narrow {{ display: none; }}
-@media screen and (max-width: {turn}px) {{ .wide {{ display: none; }} .narrow {{ display: block; }} }}
-{dark}</style>
+{inline}{dark}</style>
 </head>
 <body>
 <main>
@@ -569,19 +570,26 @@ svg {{ display: block; width: 100%; height: auto; }}
 """
 
 
+def inline(
+    figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "auto", *, titled: bool = True
+) -> str:
+    """Return a figure as HTML for a page with the style sheet INLINE, in two widths of which one is shown."""
+    widths = {"wide": width, "narrow": PHONE} if width > PHONE else {"figure": width}
+    pictures = {name: svg(figure, size, height, scheme, titled=titled) for name, size in widths.items()}
+    return "".join(f'<div class="{name}">\n{picture}</div>\n' for name, picture in pictures.items())
+
+
 def page(figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "auto") -> str:
     """Return a figure as a page that needs nothing else: without scripts, in two widths of which one is shown."""
-    widths = {"wide": width, "narrow": PHONE} if width > PHONE else {"wide": width}
-    pictures = (f'<div class="{name}">\n{svg(figure, wide, height, scheme)}</div>\n' for name, wide in widths.items())
     dark = f"@media screen and (prefers-color-scheme: dark) {{ body {{ background: {DARK.background}; }} }}\n"
     return PAGE.format(
         title=escape(printable(figure.title)),
         schemes="light dark" if scheme == "auto" else scheme,
         background=(DARK if scheme == "dark" else LIGHT).background,
         width=width + 24,
-        turn=(PHONE + width) // 2 if width > PHONE else 0,
+        inline=INLINE,
         dark=dark if scheme == "auto" else "",
-        pictures="".join(pictures),
+        pictures=inline(figure, width, height, scheme),
     )
 
 
