@@ -457,7 +457,7 @@ def svg(
     need_libraries()
     document = specification(figure, width, height, scheme, titled=titled)
     altair = import_module("altair")
-    altair.VConcatChart.from_dict(document)
+    altair.VConcatChart.validate(document)
     version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     raw: str = import_module("vl_convert").vegalite_to_svg(document, vl_version=version, allowed_base_urls=[])
     return _tidied(raw, figure, width, scheme)
@@ -612,8 +612,9 @@ def content(
     size = WIDTH if width is None else width
     match form:
         case "vega":
-            chart(figure, size, height, scheme)
-            text = json.dumps(specification(figure, size, height, scheme), indent=1)
+            document = specification(figure, size, height, scheme)
+            import_module("altair").VConcatChart.validate(document)
+            text = json.dumps(document, indent=1)
             return (text.replace("<", "\\u003c") + "\n").encode()  # inert where it stands in a page
         case "html":
             return page(figure, size, height, scheme).encode()
