@@ -42,7 +42,7 @@ from lossctl.stats.estimate import (
     slopes_at,
     unit_count,
 )
-from lossctl.stats.skewed import UNKNOWN, Influence, Shape, shape_of
+from lossctl.stats.skewed import UNKNOWN, Influence, Shape, few_decide, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
@@ -496,6 +496,7 @@ class Finish:
     def __init__(self, assumptions: Assumptions, settings: Settings) -> None:
         self.state, self.plan, self.assumptions = assumptions.state, assumptions.plan, assumptions
         self.settings, self.rough, self.rough_count = settings, list[Cell](), 0
+        self._informative: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()  # values that many rows decide
 
     def cells(self, slicings: Iterable[Slices]) -> Cells:
         """Return the cells of all slices, the best model of each loss in each marked."""
@@ -603,6 +604,9 @@ class Finish:
         rough = self.assumptions.units_of(slices, question, places) < FEW
         if question.loss.keeps == "moments" and not self.assumptions.bootstrap and len(places):
             rough |= ~self._shapes(slices, question, column.shared["model"]).informative[places]
+        elif question.loss.influence is not None and not self.assumptions.bootstrap:
+            keys = ((question.label, column.shared["model"], slices[place].words) for place in places.tolist())
+            rough |= np.array([key not in self._informative for key in keys], dtype=bool)
         marked[places] = rough
         return marked
 
@@ -675,6 +679,8 @@ class Finish:
             stderr = float(spread.stderrs[0])
             if stderr * math.sqrt(spread.units) <= ROUNDING * abs(value):
                 return Estimate(value, 0.0, why=NO_SPREAD)
+            if not few_decide(influences):
+                self._informative.add((question.label, model, scope.words))
             spread = spread.of_level(0) if self.assumptions.corrects else spread
             if loss.bounds is not None:
                 return between(value, stderr, spread.quantile(level), loss.bounds, spread.law)

@@ -251,6 +251,13 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weig
     return Shape(a, b, s * np.sqrt(rows), ~few | ~complete, np.where(complete, one.freedom, np.nan))
 
 
+def few_decide(influences: Array) -> bool:
+    """Whether fewer than five of the (rows,) influences on a value make up most of its variance."""
+    squares = np.square(influences - np.mean(influences))
+    total, fourth = (np.add.reduce(power, keepdims=True) for power in (squares, squares**2))
+    return bool(_few(squares, total, fourth, np.zeros(len(squares), dtype=np.int64))[0])
+
+
 def _bounded(values: Array) -> Array:
     """Bound what curvature adds, which is nothing where slopes are not finite."""
     return np.clip(np.where(np.isfinite(values), values, 0.0), -BENT, BENT)

@@ -86,11 +86,12 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
     for sample, (cell, one) in enumerate(zip(cells, comparisons, strict=True)):
         if not case.rival and cell.interval is not None:
             low, high = cell.interval
-            small = (one.clusters or cell.rows) < FEW or not informative[sample]
             found.level.count(low <= truth(case) <= high)
             found.below.count(high < truth(case))
-            found.small.count(small)
-            found.silent.count(not small and not low <= truth(case) <= high)
+            if informative is not None:
+                small = (one.clusters or cell.rows) < FEW or not informative[sample]
+                found.small.count(small)
+                found.silent.count(not small and not low <= truth(case) <= high)
         if one.interval is not None:
             found.difference.count(one.interval[0] <= 0.0 <= one.interval[1])
         plain = one.p is not None and one.stderr is not None and abs(one.difference) > 1.96 * one.stderr
@@ -98,11 +99,11 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
         found.verdicts.count(one.p is not None and one.p <= 0.05 and one.reason is None)
 
 
-def _informative(case: Case, columns: Columns) -> Values:
-    """Return in which samples no few rows make up most of the variance, by lossctl's own functions."""
+def _informative(case: Case, columns: Columns) -> Values | None:
+    """Return in which samples no few rows make up most of the variance, by lossctl's own functions, of means."""
     samples = len(columns["y"])
     if case.loss in ("median_absolute_error", *SCORES):
-        return np.ones(samples, dtype=bool)
+        return None
     parts = parts_of(case, columns, "a")
     units = parts.shape[2]
     lines, weight = parts.reshape(len(parts), -1), None
