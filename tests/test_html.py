@@ -122,7 +122,7 @@ def test_comparisons_are_tables_too() -> None:
     assert whole[1][:5] == ["mae", "b", "a", number(compared.baseline_value, 5), number(compared.value, 5)]
     assert whole[1][-1] == compared.verdict == "worse"
     assert [row[0] for row in found.tables[3]] == ["g", "u", "v"]
-    assert any(line.startswith("Against a, b is worse on mae") for line in found.texts)
+    assert any(line.startswith("Against a: b is worse on mae") for line in found.texts)
     plain = html(package.compare(data(), target="y", pred=["a", "b"], losses=["mae"], ci=None))
     assert plain.tables[-1][0][-1] == "%"
 

@@ -16,7 +16,7 @@ import pytest
 import lossctl as package
 from lossctl.api.report_files import RENDERS
 from lossctl.output import comparison as comparisons
-from lossctl.output.text import Style, change, p_value, percent
+from lossctl.output.text import Style, change, p_value, percent, wrap
 from tests.conftest import Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -99,6 +99,15 @@ def test_notes_on_standard_error_are_wrapped_on_a_terminal() -> None:
     notes = on_terminal("eval", "sample_data/diabetes.csv", "-t", "progression", "-p", "linear", columns=50)
     assert max(map(len, notes.splitlines())) <= 50
     assert "lossctl: task: regression" in notes
+
+
+@pytest.mark.parametrize("width", range(8, 90))
+def test_an_option_is_never_broken_from_what_it_is_told(width: int) -> None:
+    note = "4907 slices: --top 20 --sort worst shows the worst, -f csv writes all, as with --by date:month"
+    lines = wrap(note, width)
+    for option in ("--top 20", "--sort worst", "-f csv", "--by date:month"):
+        assert option in lines
+    assert lines.replace("\n", " ") == note
 
 
 # slices ---------------------------------------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def sentences(report: Report) -> Iterator[str]:
         verb = "is" if len(alike) == 1 else "are"
         pieces = [f"{verb} {verdict} on {printable(losses)}" for verdict, losses in verdicts]
         candidates = _and([printable(candidate) for candidate, _ in alike])
-        yield f"Against {printable(base)}, {candidates} {_and(pieces)}."
+        yield f"Against {printable(base)}: {candidates} {_and(pieces)}."
     for best in report.best_sets:
         models = printable(listed(list(best.kept)))
         which = "is the one model that may be best" if len(best.kept) == 1 else "may each be the best model"

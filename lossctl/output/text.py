@@ -182,11 +182,20 @@ def _disarmed(line: str) -> str:
     return f"{safe[:start]}\\x3a{safe[start + 1 :]}" if safe.startswith("::", start) else safe
 
 
+OPTION: Final = re.compile(r"(?<!\S)(--?[A-Za-z][\w-]*) (?=\S)")  # and what it is told, which is copied with it
+TIED: Final = "\x1f"  # for a blank at which no line ends
+
+
 def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
     """Break running text into lines between words. first, then: what the first line and the others begin with."""
     return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=then, break_on_hyphens=False, break_long_words=False
-    )
+        OPTION.sub(rf"\1{TIED}", text),
+        width,
+        initial_indent=first,
+        subsequent_indent=then,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ).replace(TIED, " ")
 
 
 def lines_of(text: str, style: Style, indent: str = "") -> str:
