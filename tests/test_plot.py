@@ -361,6 +361,20 @@ def test_a_forest_has_the_differences_of_compare_worst_first(tmp_path: Path) -> 
     assert lossctl.plot("slices", tmp_path / "report.json").panels == figure.panels
 
 
+def test_long_intervals_are_cut_and_only_the_baseline_is_compared_with() -> None:
+    rows = NUMBERS.assign(g=np.where(NUMBERS.index < 4, "few", NUMBERS.index % 7), c=NUMBERS["y"] * 1.1)
+    rows.loc[:3, "b"] = [1e3, -1e3, 2e3, 0.0]
+    report = lossctl.compare(rows, target="y", pred=["a", "b", "c"], losses="mae", by="g", all_pairs=True)
+    figure = report.plot("slices")
+    points = layers(figure, "point")
+    assert [layer.series for layer in points] == ["b", "c"]
+    assert all(len(layer.x) == 8 for layer in points)
+    ends = [end for layer in layers(figure, "interval") for end in (*layer.x, *layer.x2)]
+    domain = figure.panels[0].x.domain
+    assert domain is not None
+    assert max(ends) > domain[1] > max(at for layer in points for at in layer.x)
+
+
 def test_models_have_their_values_and_differences() -> None:
     report = lossctl.compare(NUMBERS, target="y", pred=["a", "b"], losses=["mae", "rmse"])
     figure = report.plot("models")

@@ -74,8 +74,7 @@ class Options:
 class Rows:
     """What one pass over the rows has counted for a plot, and what is known of the rows.
 
-    task: as `evaluate` has it. classes: the labels of the class codes, or the names of columns of yes and no. of_means:
-    whether predictions are means of amounts, not probabilities.
+    task, activations: as `evaluate` has them. outputs: the names of several columns of predictions, else "".
     """
 
     kind: RowKind
@@ -919,13 +918,16 @@ class Entry:
     text: str
 
 
-def _of_cell(cell: Cell, place: int, series: str) -> Entry:
-    return Entry(place, series, cell.value, cell.interval, cell.rows, _said(cell.value, cell.interval, cell.rows))
+def _entry(found: Cell | Comparison, place: int) -> Entry:
+    """Return the line of a value, or of a difference."""
+    value = found.value if isinstance(found, Cell) else found.difference
+    verdict = "" if isinstance(found, Cell) else f", {found.verdict}"
+    text = f"{_said(value, found.interval, found.rows)}{verdict}"
+    return Entry(place, _series_of(found), value, found.interval, found.rows, text)
 
 
-def _of_comparison(found: Comparison, place: int, series: str) -> Entry:
-    text = f"{_said(found.difference, found.interval, found.rows)}, {found.verdict}"
-    return Entry(place, series, found.difference, found.interval, found.rows, text)
+def _series_of(found: Cell | Comparison) -> str:
+    return found.model if isinstance(found, Cell) else found.candidate
 
 
 def _said(value: float, interval: tuple[float, float] | None, rows: int) -> str:
@@ -945,9 +947,10 @@ def _forest(
     """Draw values with their intervals beside names; long intervals are cut by the axis."""
     entries = [entry for entry in entries if isfinite(entry.value)]
     layers = [Layer("rule", x=(0.0,))] if zero else []
+    crowded = len(entries) > len({entry.place for entry in entries})
     for number, name in enumerate(series):
         lines = [entry for entry in entries if entry.series == name]
-        shift = 0.6 * ((number + 0.5) / len(series) - 0.5)
+        shift = 0.6 * ((number + 0.5) / len(series) - 0.5) if crowded else 0.0
         sure = [(entry.place + shift, *entry.interval) for entry in lines if entry.interval is not None]
         y, low, high = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
         layers.append(Layer("interval", low, y, high, y, series=name))
@@ -981,80 +984,69 @@ def _unit(report: Report, loss: str) -> str:
 
 
 def _slices(report: Report, losses: Sequence[str]) -> Figure:
-    """Draw the differences of a comparison, or the values, in each slice: of the losses named, or of the first."""
-    compared = bool(report.comparisons)
-    entries = [entry for entry in (report.comparisons or report.cells) if entry.slice and entry.loss in losses]
+    """Draw the differences from the baseline, or else the values, in each slice."""
+    of_slices: list[Comparison | Cell] = [entry for entry in (_against(report) or report.cells) if entry.slice]
+    entries = [entry for entry in of_slices if entry.loss in losses]
     if not entries:
         raise UsageError("plot slices: the report has no slices; --by COLUMN makes them")
-    make: Any = _of_comparison if compared else _of_cell
-    series = list(dict.fromkeys(_series_of(entry) for entry in entries))
-    panels, notes, words = [], [], []
-    for loss in losses:
-        by_slice = lists_by(lambda entry: tuple(entry.slice.items()), [e for e in entries if e.loss == loss])
-        first = {key: make(lines[0], 0, "") for key, lines in by_slice.items()}
-        sign = -1.0 if next(iter(by_slice.values()))[0].direction == "max" else 1.0
+    series, panels, notes, words = list(dict.fromkeys(map(_series_of, entries))), [], [], []
+    for loss, of_loss in lists_by(lambda entry: entry.loss, entries).items():
+        by_slice = lists_by(lambda entry: tuple(entry.slice.items()), of_loss)
+        first = {key: _entry(lines[0], 0) for key, lines in by_slice.items()}
+        sign = -1.0 if of_loss[0].direction == "max" else 1.0
         order = sorted(by_slice, key=lambda key: (not isfinite(first[key].value), -sign * first[key].value))
         if len(order) > MOST_SLICES:
             notes.append(f"{len(order) - MOST_SLICES} of {len(order)} slices, the best of {loss}, are not shown")
-        order = order[:MOST_SLICES]
-        columns = {tuple(column for column, _ in key) for key in order}
+        shown = order[:MOST_SLICES]
+        columns = {tuple(column for column, _ in key) for key in shown}
         alone = ", ".join(next(iter(columns))) if len(columns) == 1 else ""  # names the axis, not every slice
-        texts = {key: ", ".join(word if alone else f"{column}={word}" for column, word in key) for key in order}
+        texts = {key: ", ".join(word if alone else f"{column}={word}" for column, word in key) for key in shown}
         names = [f"{text} ({first[key].rows:,})" for key, text in texts.items()]
-        lines = [make(entry, place, _series_of(entry)) for place, key in enumerate(order) for entry in by_slice[key]]
-        what = f"{loss}: difference to {report.study.baseline}" if compared and report.study else loss
-        panel = _forest(lines, series, names, Axis(what, _unit(report, loss)), zero=compared)
+        lines = [_entry(entry, place) for place, key in enumerate(shown) for entry in by_slice[key]]
+        compared = [entry for entry in of_loss if isinstance(entry, Comparison)]
+        x = Axis(_difference(compared[0]) if compared else loss, _unit(report, loss))
+        panel = _forest(lines, series, names, x, zero=bool(compared))
         panels.append(replace(panel, y=replace(panel.y, label=alone)))
+        verdicts = [found.verdict for found in compared]
         if compared:
-            verdicts = [found.verdict for found in report.comparisons if found.slice and found.loss == loss]
-            counts = [verdicts.count("worse"), verdicts.count("better"), len(verdicts)]
+            counts = verdicts.count("worse"), verdicts.count("better"), len(verdicts)
             words.append("{} is worse in {} and better in {} of {} slices".format(loss, *counts))
-    title = f"Differences by slice of {listed(series)}" if compared else f"Values by slice of {listed(series)}"
-    intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
-    return Figure("slices", title, tuple(panels), tuple(series), "; ".join(words), (*intervals, *notes))
-
-
-def _series_of(entry: Cell | Comparison) -> str:
-    return entry.model if isinstance(entry, Cell) else entry.candidate
+    title = f"{'Differences' if words else 'Values'} by slice of {listed(series)}"
+    return Figure("slices", title, tuple(panels), tuple(series), "; ".join(words), (*_level(report), *notes))
 
 
 def _models(report: Report, losses: Sequence[str]) -> Figure:
     """Draw the values of all models over all rows, and below what they are above the baseline."""
-    models, panels = report.models, []
-    series = models if len(models) > 1 else []
+    models, panels, verdicts = report.models, [], dict[tuple[str, str], list[str]]()
+    against = [found for found in _against(report) if not found.slice]
     for loss in losses:
+        unit = _unit(report, loss)
         cells = [cell for cell in report.cells if cell.loss == loss and not cell.slice]
-        entries = [_of_cell(cell, models.index(cell.model), cell.model) for cell in cells]
-        panels.append(_apart(entries, models, Axis(loss, _unit(report, loss))))
-        differences = [found for found in report.comparisons if found.loss == loss and not found.slice]
-        against = [found for found in differences if report.study and found.baseline == report.study.baseline]
-        if against:
-            names = [found.candidate for found in against]
-            entries = [_of_comparison(found, place, found.candidate) for place, found in enumerate(against)]
-            panels.append(
-                _apart(entries, names, Axis(f"{loss}: difference to {against[0].baseline}", _unit(report, loss)), True)
-            )
-    verdicts = lists_by(
-        lambda found: (found.candidate, found.verdict),
-        [found for found in report.comparisons if not found.slice and found.loss in losses],
-    )
-    words = [f"{model}: {verdict} on {listed([f.loss for f in of])}" for (model, verdict), of in verdicts.items()]
-    intervals = (f"{PERCENT * report.level:g}% intervals",) if report.level is not None else ()
-    return Figure(
-        "models", f"Values of {listed(models)}", tuple(panels), tuple(series), "; ".join(words[:6]), intervals
-    )
+        entries = [_entry(cell, place) for place, cell in enumerate(cells)]
+        panels.append(_forest(entries, models, [cell.model for cell in cells], Axis(loss, unit), sized=False))
+        differences = [found for found in against if found.loss == loss]
+        if differences:
+            entries = [_entry(found, place) for place, found in enumerate(differences)]
+            names, x = [found.candidate for found in differences], Axis(_difference(differences[0]), unit)
+            panels.append(_forest(entries, models, names, x, zero=True, sized=False))
+        for found in differences:
+            verdicts.setdefault((found.candidate, found.verdict), []).append(loss)
+    words = [f"{model}: {verdict} on {listed(of)}" for (model, verdict), of in verdicts.items()]
+    title, series = f"Values of {listed(models)}", models if len(models) > 1 else []
+    return Figure("models", title, tuple(panels), tuple(series), "; ".join(words[:6]), _level(report))
 
 
-def _apart(entries: Sequence[Entry], names: Sequence[str], x: Axis, zero: bool = False) -> Panel:
-    """Draw a forest of lines that have a series each."""
-    panels = [_forest([entry], [entry.series], names, x) for entry in entries]
-    whole = _forest(entries, [""], names, x, zero=zero, sized=False)
-    layers = tuple(layer for panel in panels for layer in panel.layers)
-    rules = tuple(layer for layer in whole.layers if layer.mark == "rule")
-    domain = _cut(
-        [e.value for e in entries if isfinite(e.value)] + [0.0] * zero, [e.interval for e in entries if e.interval]
-    )
-    return replace(whole, x=replace(x, domain=domain), layers=(*rules, *(replace(layer, size=()) for layer in layers)))
+def _against(report: Report) -> list[Comparison]:
+    """Return the comparisons with the one baseline."""
+    return [found for found in report.comparisons if report.study and found.baseline == report.study.baseline]
+
+
+def _difference(found: Comparison) -> str:
+    return f"{found.loss}: difference to {found.baseline}"
+
+
+def _level(report: Report) -> tuple[str, ...]:
+    return () if report.level is None else (f"{PERCENT * report.level:g}% intervals",)
 
 
 def _history(data: object, losses: Sequence[str]) -> Figure:
