@@ -7,17 +7,21 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import lossctl
-from lossctl import DataError
+from lossctl import DataError, spark
 from lossctl.api.clusters import Cluster
 from lossctl.api.shares import COMMANDS, Command
 from lossctl.engine.states import SEAL, packed, unpacked
@@ -417,3 +421,83 @@ def test_the_error_of_tasks_is_that_of_one_run(tmp_path: Path) -> None:
     engine = Cluster(command, lambda: 2, lambda task: ((place, task.compute(place)) for place in (4, 3, 2, 1)))
     with pytest.raises(DataError, match=re.escape("row 70001, column 'y': the value is NaN (2 such rows)")):
         command.run(engine=engine)
+
+
+# frames of Spark: partitions without an order ----------------------------------------------------------------
+
+
+class Frame:
+    """What `lossctl.spark` asks of a DataFrame, over partitions in memory."""
+
+    def __init__(self, partitions: list[pa.Table], context: SimpleNamespace) -> None:
+        self.partitions, self.context = partitions, context
+
+    def limit(self, rows: int) -> Frame:
+        return Frame([pa.concat_tables(self.partitions)[:rows]], self.context)
+
+    def toArrow(self) -> pa.Table:
+        return pa.concat_tables(self.partitions)
+
+    def mapInArrow(self, function: Callable[[Iterator[Any]], Iterator[Any]], schema: str) -> Frame:
+        mapped = []
+        for place, table in enumerate(self.partitions):
+            self.context.partitionId = lambda place=place: place
+            mapped += [pa.Table.from_batches([batch]) for batch in function(iter(table.to_batches(10_000)))]
+        return Frame(mapped[::-1], self.context)  # they may end in any order
+
+    def collect(self) -> list[dict[str, Any]]:
+        return self.toArrow().to_pylist()
+
+
+@pytest.fixture
+def frame(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Frame:
+    context = SimpleNamespace()
+    module = SimpleNamespace(TaskContext=SimpleNamespace(get=lambda: context))
+    monkeypatch.setitem(sys.modules, "pyspark", module)
+    monkeypatch.setattr(spark, "require_spark", lambda: None)
+    table = pq.read_table(folder / "data.parquet")
+    return Frame([table[:30_000], table[30_000:30_000], table[30_000:]], context)
+
+
+def test_a_frame_of_spark_has_the_numbers_of_its_rows(frame: Frame) -> None:
+    options: dict[str, Any] = {"target": "y", "pred": ["a", "b"], "by": ["late", "group"], "weight": "w"}
+    table = frame.toArrow()
+    for here, there in ((lossctl.evaluate, spark.evaluate), (lossctl.compare, spark.compare)):
+        once, apart = here(table, **options), there(cast(Any, frame), **options)
+        for cell, other in zip(once.cells, apart.cells, strict=True):
+            assert (cell.place, cell.rows) == (other.place, other.rows)
+            assert other.value == pytest.approx(cell.value, rel=1e-13)
+            assert other.stderr == pytest.approx(cell.stderr, rel=1e-12)
+
+
+def test_a_row_of_a_frame_is_named_by_its_partition(frame: Frame) -> None:
+    table = frame.partitions[2]
+    values = table["a"].to_numpy().copy()
+    values[70_000] = np.nan
+    frame.partitions[2] = table.set_column(table.schema.get_field_index("a"), "a", pa.array(values))
+    with pytest.raises(DataError, match="DataFrame: partition 2, row 70001, column 'a': the value is NaN"):
+        spark.evaluate(cast(Any, frame), target="y", pred="a", losses="mae")
+
+
+def test_what_a_frame_has_in_another_way_is_refused(frame: Frame) -> None:
+    for options, words in (
+        ({"worst": 3}, "have no number"),
+        ({"id": "id"}, "join in Spark"),
+        ({"pred": "nothing"}, "there is no column 'nothing'"),
+        ({"by": "y:quantiles=3"}, "give the edges"),
+    ):
+        with pytest.raises(lossctl.LossctlError, match=words):
+            spark.evaluate(cast(Any, frame), **{"target": "y", "pred": "a", **options})
+    with pytest.raises(lossctl.UsageError, match="takes a DataFrame of Spark"):
+        spark.evaluate(cast(Any, frame.toArrow()), target="y", pred="a")
+
+
+def test_groups_of_values_of_any_size_agree_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums by group are pairs of floats; merged in the order of the rows they lose nothing that is seen."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    y = rng.normal(0.0, 1.0, 200_000) * np.exp(rng.normal(0.0, 12.0, 200_000))
+    np.savez("data.npz", y=y, p=y + rng.standard_t(1, 200_000), g=rng.integers(0, 2_000, 200_000))
+    options: dict[str, Any] = {"target": "y", "pred": "p", "by": "g", "losses": ["mse", "mbe"]}
+    states = shares(tmp_path, "eval", "data.npz", 3, **options)
+    assert bare(lossctl.merge(states[::-1])) == bare(lossctl.evaluate("data.npz", **options))

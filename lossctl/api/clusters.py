@@ -168,6 +168,7 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
     def start() -> int:
         quiet = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
         own = {"include_dashboard": False} if address is None else {}
+        ray._private.worker._worker_logs_enabled = False  # a worker that dies is told of at length, and does not matter
         try:
             ray.init(address=address or "local", **quiet, **own)
         except Exception as error:  # of any kind: one that has timed out is a bare Exception
