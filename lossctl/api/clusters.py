@@ -189,7 +189,9 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
                     yield place, ray.get(done)
                 except ray.exceptions.RayError as error:
                     logs = (
-                        os.path.join(ray.worker._global_node.get_session_dir_path(), "logs") if address is None else ""
+                        os.path.join(ray._private.worker._global_node.get_session_dir_path(), "logs")
+                        if address is None
+                        else ""
                     )
                     raise DataError(
                         f"--engine ray: share {place}/{task.shares} failed {TRIES} times: {_line(error)}"
