@@ -1307,9 +1307,12 @@ def with_arguments(function: Callable[Concatenate[dict[str, Any], P], R]) -> Cal
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
         if len(args) > len(positions):
+            plural, lead = ("", "") if positions == ["data"] else ("s", "'rec', ")
+            count = f"{len(positions) if plural else 'one'} argument{plural} without a name"
             raise TypeError(
-                f"{function.__name__}() takes one argument without a name, the data: columns are named, as in "
-                f"{function.__name__}({{'y': y, 'p': p}}, target='y', pred='p'); of two arrays lossctl.get('mse')(y, p)"
+                f"{function.__name__}() takes {count}, the {' and the '.join(positions)}: columns are named, as in "
+                f"{function.__name__}({lead}{{'y': y, 'p': p}}, target='y', pred='p'); of two arrays "
+                "lossctl.get('mse')(y, p)"
             )
         keywords = {name: value for name, value in options.items() if name not in positions}
         if shares:
