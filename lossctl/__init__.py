@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lossctl.api.diff import diff
     from lossctl.api.evaluate import evaluate
     from lossctl.api.plot import plot
+    from lossctl.api.report import report
     from lossctl.api.shares import merge, share
     from lossctl.api.validate import validate
     from lossctl.core.loss import Loss
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lossctl.registry import get
     from lossctl.results.advice import Advice
     from lossctl.results.figure import Figure
+    from lossctl.results.page import Page
     from lossctl.results.report import Report
     from lossctl.results.survey import Survey
 
@@ -38,6 +40,7 @@ __all__ = [
     "Loss",
     "LossctlError",
     "OutputError",
+    "Page",
     "PluginError",
     "Report",
     "Survey",
@@ -52,6 +55,7 @@ __all__ = [
     "merge",
     "plot",
     "plot_loss",
+    "report",
     "share",
     "validate",
 ]
@@ -64,6 +68,7 @@ HOMES = {
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
+    "Page": "results.page",
     "PluginError": "errors",
     "Report": "results.report",
     "Survey": "results.survey",
@@ -77,6 +82,7 @@ HOMES = {
     "merge": "api.shares",
     "plot": "api.plot",
     "plot_loss": "output.curves",
+    "report": "api.report",
     "share": "api.shares",
     "validate": "api.validate",
 }

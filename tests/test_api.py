@@ -403,7 +403,7 @@ def test_every_argument_of_the_interface_has_a_type() -> None:
     [
         (lossctl.evaluate, [EvaluateOptions]),
         (lossctl.compare, [CompareOptions, RowOptions, Dependence]),
-        (lossctl.check, [CheckOptions, Dependence, RuleOptions]),
+        (lossctl.check, [CheckOptions, RowOptions, Dependence, RuleOptions]),
     ],
 )
 def test_signatures_are_those_of_the_table(function: Any, groups: list[type]) -> None:

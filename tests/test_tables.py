@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import lossctl as package
-from lossctl.api.report_files import RENDERS
 from lossctl.output import comparison as comparisons
+from lossctl.output.render import render
 from lossctl.output.text import Style, change, p_value, percent, wrap
 from tests.conftest import Lossctl
 
@@ -123,8 +123,7 @@ SLICES = {
 
 def shown(report: package.Report, form: str = "table", **style: str | int) -> list[str]:
     """Return the slices of a table, line by line, and how many are said to be left out."""
-    render = RENDERS[report.command]
-    lines = render(report, form, Style(**style)).splitlines()  # type: ignore[arg-type]  # each of its own type
+    lines = "".join(render(report, form, Style(**style))).splitlines()  # type: ignore[arg-type]  # each of its own type
     words = [line.replace("|", " ").split() for line in lines]
     names = [line[0] for line in words if line and line[0] in GROUPS]
     return list(dict.fromkeys(names)) + [line for line in lines if line.startswith("...")]
@@ -172,7 +171,7 @@ def test_slices_of_many_losses_are_in_several_tables_where_one_is_too_wide() -> 
     losses = ["mae", "mse", "rmse", "huber", "log_cosh", "max_error"]
     report = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=losses, by="g", missing="drop")
     for width, tables in ((200, 1), (70, 2), (52, 3)):
-        lines = RENDERS["eval"](report, "table", Style(width=width)).splitlines()
+        lines = "".join(render(report, "table", Style(width=width))).splitlines()
         assert max(map(len, lines)) <= width
         heads = [line.split() for line in lines if line.split()[:2] == ["g", "model"]]
         assert [name for head in heads for name in head if name in losses] == losses

@@ -83,6 +83,7 @@ def check(
     save_baseline: str | None = None,
     configured: bool = False,
     labels: Losses = None,
+    worst: int = 0,
     **options: Unpack[InputOptions],
 ) -> Report:
     """Judge models by rules, and against a baseline; every rule is judged, and nothing passes for want of a number.
@@ -126,6 +127,8 @@ def check(
         Whether settings of a configuration file are in force, which printed commands must then do without.
     labels
         The losses that a configuration file calls by labels: a saved report must not have others under them.
+    worst
+        How many of the rows to list where a model loses most, against the baseline if rows are compared with it.
     **options
         As `evaluate` takes them.
 
@@ -152,7 +155,7 @@ def check(
     ('fail', '0.333333 is above 0.3, by 0.0333333')
     """
     baseline, save_baseline, by = arguments["baseline"], arguments["save_baseline"], as_list(arguments.get("by"))
-    inputs = {name: arguments[name] for name in options if name not in ("by", "note")}
+    inputs = {name: arguments[name] for name in options if name not in ("by", "note")} | {"worst": worst}
     note = options.get("note") or silent
     stated = StatedRules.read(arguments, arguments["rules"], arguments["decide"])
     dropped = None if max_dropped is None else dropped_rule(str(max_dropped))

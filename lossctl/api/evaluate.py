@@ -92,6 +92,7 @@ def evaluate(
     note: Note | None = None,
     watch: Watch = unwatched,
     engine: Engine | None = None,
+    observe: Observe | None = None,
 ) -> Report:
     """Evaluate losses of one or more models in one pass over the data.
 
@@ -160,6 +161,9 @@ def evaluate(
         of a phase of the work (returning a context manager for it).
     engine
         What reduces the rows in place of the threads of this process, as what `lossctl.api.clusters` has.
+    observe
+        Judges what was decided, with the first rows, and returns a function through which every block goes, in any
+        thread and order: what plots count.
 
     Returns
     -------
@@ -193,14 +197,12 @@ def answer(
     make_design: MakeDesign | None = None,
     units: tuple[str | None, str | None] = (None, None),
     inspect: Inspect | None = None,
-    observe: Observe | None = None,
 ) -> tuple[Report, PairedBounds | None]:
     """Answer a query: open, select, decide, look ahead, plan, run, finish.
 
     make_design: how the models of these names are compared; with a comparison come its bounds. units: the columns
     that tell clusters and times, where rows are not independent. inspect: judges what was selected, and returns the
-    couples of models of which it is to be told whether they predict the same. observe: judges what was decided, with
-    the first rows, and returns a function through which every block goes, in any thread and order.
+    couples of models of which it is to be told whether they predict the same.
     """
     options = query.options
     tables, names, paths = query.opened()
@@ -217,6 +219,7 @@ def answer(
     keep_rows = rows_out is not None or options["worst"] > 0
     rows = row_source(query, tables, threads, keep_rows=keep_rows)
     job = Job(query, tables, selection)
+    observe = options["observe"]
     own_rows = options["per_output"] and options["missing"] == "drop" and job.outputs_have_rows
     if own_rows and (design is not None or rows_out is not None or inspect is not None or observe is not None):
         query.tell("rows that lack a value of one output are left out for all of them, so that all have the same rows")
@@ -234,7 +237,6 @@ def answer(
             questions=questions,
             output=output,
             watched=watched,
-            observe=observe,
         )
         for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
@@ -253,13 +255,12 @@ def _one_pass(
     questions: list[Question],
     output: int | None,
     watched: Sequence[Couple],
-    observe: Observe | None,
 ) -> tuple[Report, PairedBounds | None]:
     """Look ahead, plan, run and finish. output: the one of several outputs whose rows count, None for all together.
 
     questions: what is computed; the first pass settles it.
     """
-    options, rows_out = query.options, query.options["rows_out"]
+    options, rows_out, observe = query.options, query.options["rows_out"], query.options["observe"]
     resampled = design is not None and design.method == "bootstrap"
     sets = any(loss.over_sets for _, loss in query.losses)
     reader = BlockReader(
@@ -278,6 +279,8 @@ def _one_pass(
     engine = options["engine"]
     if engine is not None and (rows_out is not None or output is not None or sets):
         raise UsageError(engine.refusal(rows_out, sets))
+    if engine is not None and observe is not None:
+        raise UsageError("plots of rows, which a page has, are counted in this process: leave out --engine and --shard")
     with options["watch"]("pair") if options["id"] else nullcontext():
         feeds = [] if engine is not None else reader.feeds(1 if in_order else threads)
     first = look_ahead(feeds) if engine is None else engine.first(reader)

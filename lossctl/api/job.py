@@ -317,6 +317,13 @@ class Job:
             )
         return Task("multiclass", True, f"{width} prediction columns")
 
+    def task_of(self, first: Block) -> Task:
+        """Return the kind of problem, by the first rows where losses are named and nothing else says it."""
+        if self.task is not None:
+            return self.task
+        width = self.widths.get("pred", 1)
+        return (self._task_of_columns(width) if width > 1 else None) or self._task_of_values(first)
+
     def _task_of_values(self, block: Block) -> Task:
         """Tell tasks apart by the first block: rows that sum to 1, a 0/1 target and predictions within [0, 1]."""
         width = self.widths.get("target", 1)

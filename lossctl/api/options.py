@@ -762,6 +762,7 @@ class Hooks(TypedDict, total=False):
     note: Annotated[Note | None, FUNCTION]
     watch: Annotated["Watch", Always("a function", plain_function)]
     engine: Annotated[Any, Kind("an engine, as those of lossctl.api.clusters", plain_engine)]
+    observe: Annotated[Any, FUNCTION]
 
 
 class InputOptions(Inputs, Intervals, Hooks, total=False):
@@ -1045,7 +1046,7 @@ def rule_table(origin: str, table: Mapping[str, object]) -> RuleTable:
 
 FIGURES: Final = ("svg", "png", "pdf", "html", "vega")  # the formats of a figure in a file
 ALL_FORMATS: Final = (  # of any command
-    *("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github", "text"),
+    *("table", "long", "csv", "json", "jsonl", "md", "value", "junit", "github", "text", "latex"),
     *FIGURES,
 )
 SUFFIXES: Final = {  # the formats that the name of a file tells
@@ -1055,6 +1056,7 @@ SUFFIXES: Final = {  # the formats that the name of a file tells
     ".csv": "csv",
     ".md": "md",
     ".txt": "table",
+    ".tex": "latex",
     ".xml": "junit",
     ".svg": "svg",
     ".png": "png",

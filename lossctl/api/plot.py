@@ -91,22 +91,25 @@ class Rows:
 
     def begin(self, job: Job, reader: BlockReader, first: Block) -> Callable[[Block], Block]:
         """Judge whether the data fits the plot; return what takes the blocks."""
-        assert job.task is not None  # as no losses are named
-        self.models, self.task, self.reader = tuple(first.models), job.task.name, reader
-        self.weighted, self.activations = first.weight is not None, job.activations
-        wide = job.widths.get("pred", 1)
-        self.outputs = job.outputs or ([str(place + 1) for place in range(wide)] if wide > 1 else [""])
-        if not self.kind.fits(self, first):
+        if not self.learn(job, reader, first):
             fitting = [kind.name for kind in ROW_KINDS if kind.fits(self, first)]
             raise UsageError(
-                f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task.why})"
+                f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task_of(first).why})"
                 + (f"; plots of it: {listed(fitting, 8)}" if fitting else "; no plot of rows fits it")
             )
-        if self.options.per_class and wide == 1:
+        if self.options.per_class and len(self.outputs) == 1:
             raise UsageError("--per-class: there is one column of predictions; leave it out")
         if self.options.widths and self.task == "regression":
             raise UsageError("--widths: is for probabilities; bins of amounts have as many rows each")
         return self.see
+
+    def learn(self, job: Job, reader: BlockReader, first: Block) -> bool:
+        """Take what is known before the rows are counted; return whether the data fits the plot."""
+        self.models, self.task, self.reader = tuple(first.models), job.task_of(first).name, reader
+        self.weighted, self.activations = first.weight is not None, job.activations
+        wide = job.widths.get("pred", 1)
+        self.outputs = job.outputs or ([str(place + 1) for place in range(wide)] if wide > 1 else [""])
+        return self.kind.fits(self, first)
 
     def see(self, block: Block) -> Block:
         """Count the rows of a block that have weight, as many at a time as stay in the cache."""
@@ -833,7 +836,7 @@ def plot(
     losses = as_list(arguments.get("losses"))
     if kind == "history":
         return _history(data, losses)
-    if (saved := _as_report(data)) is not None:
+    if (saved := as_report(data)) is not None:
         if flags := spoken({name: value for name, value in arguments.items() if name != "losses"}):
             raise UsageError(f"plot {kind}: {', '.join(flags)}: the data is a saved report, for which it is settled")
         return of_report(saved, kind, losses)
@@ -854,15 +857,14 @@ def plot(
         if name not in row_kind.takes and arguments[name] != ARGUMENTS[name].default:
             raise UsageError(f"plot {kind}: {ARGUMENTS[name].label} says nothing of it; leave it out")
     note = arguments.get("note") or silent
-    told = {"note": lambda text: note(text.replace("--task or -l says", "--task says")), "ci": None}
-    query = Query(data, arguments | told)
     level = arguments.get("ci", LEVEL)
     rows = Rows(
         row_kind,
         Options(bins, widths, per_class, LEVEL if level is None else level),
-        per_output=query.options["per_output"],
+        per_output=bool(arguments.get("per_output")),
     )
-    report, _ = answer(query, observe=rows.begin)
+    told = {"note": lambda text: note(text.replace("--task or -l says", "--task says"))}
+    report, _ = answer(Query(data, {**arguments, **told, "ci": None, "observe": rows.begin}))
     figure = row_kind.figure(rows)
     return replace(figure, notes=(*figure.notes, *rows.notes, *report.warnings))
 
@@ -886,7 +888,7 @@ def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
 # figures of reports ----------------------------------------------------------------------------------------------
 
 
-def _as_report(data: object) -> Report | None:
+def as_report(data: object) -> Report | None:
     """Return data that is a saved report, by itself or by its path."""
     if isinstance(data, Report):
         return data

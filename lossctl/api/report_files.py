@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Final
 
 from lossctl.api.options import FIGURES, SUFFIXES
 from lossctl.errors import UsageError, printable
 from lossctl.io.atomic import check_writable, write_text
 from lossctl.io.reports import read_report
-from lossctl.output import checks, comparison, report as values
-from lossctl.output.html import to_html
+from lossctl.output.render import render
 from lossctl.output.text import Style
-from lossctl.results.report import Command, Report
-
-RENDERS: Final[dict[Command, Callable[[Report, str, Style], str]]] = {
-    "eval": values.render,
-    "compare": comparison.render,
-    "check": checks.render,
-}
+from lossctl.results.report import Report
 
 
 def rendered(report: Report, form: str, digits: int = Style.digits) -> str:
     """Return a report in one format of its command."""
-    return RENDERS[report.command](report, form, Style(digits=digits))
+    return "".join(render(report, form, Style(digits=digits)))
 
 
 def save(report: Report, path: str | os.PathLike[str]) -> None:
     """Write a report to a file, in the format that the suffix tells."""
     name = os.fspath(path)
-    others = FIGURES if report.command == "check" else (*FIGURES, "junit")
+    others = {*FIGURES, *([] if report.command == "check" else ["junit"])} - {"html"}
     endings = {suffix: form for suffix, form in SUFFIXES.items() if form not in others}
-    suffix = next((suffix for suffix in (*endings, ".html") if name.lower().endswith(suffix)), None)
+    suffix = next((suffix for suffix in endings if name.lower().endswith(suffix)), None)
     if suffix is None:
         raise UsageError(
-            f"save {printable(name)}: the format is not known by the name ({', '.join(endings)}, .html); "
+            f"save {printable(name)}: the format is not known by the name ({', '.join(endings)}); "
             "for others there is to_frame()"
         )
     check_writable(name, ())
-    write_text(name, to_html(report) if suffix == ".html" else rendered(report, endings[suffix]))
+    write_text(name, rendered(report, endings[suffix]))
 
 
 def load(path: str | os.PathLike[str]) -> Report:

@@ -28,6 +28,7 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
   validate  what the data holds, and whether eval would work on it
   diff      what changed from one saved report to another
   plot      pictures of predictions, losses and saved reports
+  report    one HTML page of a run: values, differences, pictures, slices
   merge     the states of shares of a run (--shard) into its result
   losses    list the losses, show everything about one, or choose one for some data
 
@@ -42,6 +43,7 @@ HOMES: Final = {
     "validate": "validate_files",
     "diff": "diff_files",
     "plot": "app",
+    "report": "report_files",
     "merge": "merge_files",
     "losses": "app",
 }

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from lossctl.api.options import CheckOptions, Dependence, Display, Distribution, Files, Inputs, Verdict, options_of
+from lossctl.api.options import (
+    CheckOptions,
+    Dependence,
+    Display,
+    Distribution,
+    Files,
+    Inputs,
+    RowOptions,
+    Verdict,
+    options_of,
+)
 from lossctl.cli.config import Level, Settings, show_config
 from lossctl.cli.console import (
     Outputs,
@@ -26,9 +36,10 @@ from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
 
 if TYPE_CHECKING:
+    from lossctl.api.report import Gallery
     from lossctl.results.report import Report
 
-FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
+FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "html", "latex", "value")
 HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
 
 \b
@@ -56,21 +67,40 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
     if not message or code is ExitCode.READER_GONE:
         return
     from lossctl.output.checks import Failure, render_failure
+    from lossctl.output.html import failure_page
 
     failure = Failure("error", int(code), message.removeprefix("error: "))
     inputs = [piece for text in reads for piece in (text, text.partition("=")[2]) if piece]
     for text in outputs:
         with suppress(LossctlError):  # one that cannot be written, or is read, is what the error is about
-            replace_output(text, FORMATS, inputs, lambda form: render_failure(failure, form))
+            replace_output(
+                text,
+                FORMATS,
+                inputs,
+                lambda form: failure_page(failure) if form == "html" else render_failure(failure, form),
+            )
 
 
-@command(HELP, FORMATS, Files, Inputs, CheckOptions, Verdict, Dependence, Distribution, Display, failed=replace_outputs)
+@command(
+    HELP,
+    FORMATS,
+    Files,
+    Inputs,
+    CheckOptions,
+    RowOptions,
+    Verdict,
+    Dependence,
+    Distribution,
+    Display,
+    failed=replace_outputs,
+)
 def check_files(settings: Settings) -> None:
     """Check, write what came of it, and exit with it."""
     if settings["show_config"]:
         emit(show_config(settings))
         return
     outputs = Outputs.prepare(settings, FORMATS)
+    gallery = outputs.gallery(settings)
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable
     from lossctl.io.select import split_name
@@ -81,20 +111,21 @@ def check_files(settings: Settings) -> None:
     with at_work(settings.of(Display)) as work:
         configured = settings.file is not None
         arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
-        report = check(**arguments, **work.hooks, **elsewhere(settings, arguments))
-    show(settings, outputs, report, work.watch)
+        hooks = {**work.hooks, **elsewhere(settings, arguments), **(gallery.hooks if gallery else {})}
+        report = check(**{**arguments, **hooks})
+    show(settings, outputs, report, work.watch, gallery)
 
 
-def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+def show(
+    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
+) -> None:
     """Write what came of it, and exit with it."""
-    from lossctl.output.checks import render
-
     warn(settings, report.warnings)
-    outputs.save(lambda form, style: render(report, form, style))
+    outputs.write(report, settings, gallery)
     say_more(settings, report, watch)
     code = ExitCode.GATE if report.blocks and not settings["exit_zero"] else ExitCode.OK
     try:
-        outputs.show(lambda form, style: render(report, form, style))
+        outputs.print(report)
     except ReaderGone:
         if code is ExitCode.OK:
             raise

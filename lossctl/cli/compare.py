@@ -21,9 +21,10 @@ from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more
 from lossctl.cli.options import command
 
 if TYPE_CHECKING:
+    from lossctl.api.report import Gallery
     from lossctl.results.report import Report
 
-FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "value")
+FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
 
 \b
@@ -60,19 +61,21 @@ interrupted, 141 the reader of standard output went away.
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
+    gallery = outputs.gallery(settings)
     from lossctl.api.compare import compare
 
     with at_work(settings.of(Display)) as work:
-        report = compare(**settings.arguments, **work.hooks, **elsewhere(settings, settings.arguments))
-    show(settings, outputs, report, work.watch)
+        hooks = {**work.hooks, **elsewhere(settings, settings.arguments), **(gallery.hooks if gallery else {})}
+        report = compare(**{**settings.arguments, **hooks})
+    show(settings, outputs, report, work.watch, gallery)
 
 
-def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+def show(
+    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
+) -> None:
     """Write what came of it."""
-    from lossctl.output.comparison import render
-
     tell_many_slices(settings, report)
     warn(settings, report.warnings)
-    outputs.save(lambda form, style: render(report, form, style))
+    outputs.write(report, settings, gallery)
     say_more(settings, report, watch)
-    outputs.show(lambda form, style: render(report, form, style))
+    outputs.print(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,6 +25,7 @@ from lossctl.api.options import (
     Picture,
     RuleTable,
     SliceTables,
+    Switch,
     Texts,
     Verdict,
     marks,
@@ -281,6 +283,23 @@ class Settings:
             if option.path == use and option.name != besides and value is not None:
                 texts += value if isinstance(value, tuple) else [value]
         return texts
+
+    def typed(self) -> str:
+        """Return the command line, as a shell takes it, with what came from the environment or a file, too."""
+        words = ["lossctl", self.command]
+        for option in sorted(self.options, key=lambda option: not option.positional):
+            value, level, _ = self.values[option.name]
+            flag = [] if option.positional else [option.long]
+            if level is Level.DEFAULT or value is False:
+                continue
+            if isinstance(option.kind, Switch):
+                words += flag
+            else:
+                words += [
+                    word for text in (value if isinstance(value, tuple) else [value]) for word in (*flag, str(text))
+                ]
+        config = [] if self.file is None or "--config" in words else ["--config", self.file.path]
+        return shlex.join([*words, *config])
 
     def named_files(self) -> list[str]:
         """Return the files that are read besides the data: the configuration, and tables of weights by class."""

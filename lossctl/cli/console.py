@@ -25,6 +25,7 @@ from lossctl.io.machine import address_space
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
+    from lossctl.api.report import Gallery
     from lossctl.cli.config import Settings
     from lossctl.engine.run import Watch
     from lossctl.output.text import Style
@@ -225,10 +226,40 @@ class Outputs(NamedTuple):
             raise UsageError(f"two outputs go to one file: {', '.join(paths)}")
         return cls(form, style, files)
 
+    def gallery(self, settings: Settings) -> Gallery | None:
+        """Return what counts the plots of a page, where one is among the files."""
+        if all(form != "html" for form, _ in self.files):
+            return None
+        from lossctl.api.report import Gallery
+        from lossctl.output.vega import need_libraries
+
+        need_libraries()
+        return Gallery.of(settings.arguments)
+
+    def write(self, report: Report, settings: Settings, gallery: Gallery | None = None) -> None:
+        """Write a report to the files of -o: as HTML the page, in other formats what standard output has."""
+        from lossctl.output.render import render
+
+        def content(form: str, style: Style) -> Content:
+            if form != "html":
+                return render(report, form, style)
+            from lossctl.api.report import page_of
+            from lossctl.output.html import page_text
+
+            return page_text((page_of if gallery is None else gallery.page)(report, settings.typed()), style)
+
+        self.save(content)
+
     def save(self, render: Render) -> None:
         """Write the files of -o, each completely or not at all; they have nothing of the terminal's style."""
         for form, path in self.files:
             _write(path, _rendered(render, form, replace(self.style, width=None, color=False, ascii=False)))
+
+    def print(self, report: Report) -> None:
+        """Write a report to standard output."""
+        from lossctl.output.render import render
+
+        self.show(lambda form, style: render(report, form, style))
 
     def show(self, render: Render) -> None:
         """Write standard output."""

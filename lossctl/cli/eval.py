@@ -20,9 +20,10 @@ from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more
 from lossctl.cli.options import command
 
 if TYPE_CHECKING:
+    from lossctl.api.report import Gallery
     from lossctl.results.report import Report
 
-FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "value")
+FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compute losses of predictions in one pass over files of any size.
 
 \b
@@ -47,21 +48,24 @@ of standard output went away.
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
+    gallery = outputs.gallery(settings)
     from lossctl.api.evaluate import evaluate
 
     with at_work(settings.of(Display)) as work:
-        report = evaluate(**settings.arguments, **work.hooks, **elsewhere(settings, settings.arguments))
-    show(settings, outputs, report, work.watch)
+        hooks = {**work.hooks, **elsewhere(settings, settings.arguments), **(gallery.hooks if gallery else {})}
+        report = evaluate(**{**settings.arguments, **hooks})
+    show(settings, outputs, report, work.watch, gallery)
 
 
-def show(settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch) -> None:
+def show(
+    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
+) -> None:
     """Write what came of it."""
     from lossctl.api.evaluate import ROUGH
-    from lossctl.output.report import pieces
 
-    shows_intervals = settings["format"] not in ("table", "md", "value")
+    shows_intervals = settings["format"] not in ("table", "md", "html", "latex", "value")
     tell_many_slices(settings, report)
     warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
-    outputs.save(lambda form, style: pieces(report, form, style))
+    outputs.write(report, settings, gallery)
     say_more(settings, report, watch)
-    outputs.show(lambda form, style: pieces(report, form, style))
+    outputs.print(report)

@@ -37,11 +37,6 @@ SHORT: Final = 16  # characters to which a model's name is shortened where nothi
 Name = Callable[[str], str]  # how a model is called in a table
 
 
-def render(report: Report, form: str, style: Style) -> str:
-    """Return a report as text in one format."""
-    return "".join(pieces(report, form, style))
-
-
 def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
     """Yield this text in pieces: what programs read may not fit into memory."""
     match form:

@@ -1,0 +1,65 @@
+"""`lossctl report`: one page of values, differences, pictures and rows."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Final
+
+from lossctl.api.options import (
+    CompareOptions,
+    Display,
+    Files,
+    Inputs,
+    Intervals,
+    NoIntervals,
+    RowOptions,
+    options_of,
+)
+from lossctl.cli.config import Settings
+from lossctl.cli.console import Outputs, at_work, is_terminal, say_more, warn
+from lossctl.cli.options import command
+from lossctl.errors import UsageError
+
+FORMATS: Final = ("html",)
+HELP = """Write one HTML page of a run: what was found, values, differences, pictures, slices, and the worst rows.
+
+\b
+Examples:
+  lossctl report sample_data/diabetes.csv -t progression -p linear -p forest --by age_band -o report.html
+  lossctl report saved.json -o report.html
+
+Several models are compared with --baseline, or the first. Rows are read as by `lossctl eval`, in one pass. A saved
+report (-f json of eval, compare or check) makes a page without what needs rows. The page needs no script and no
+network; `lossctl check -o html:FILE` and `lossctl compare -o html:FILE` write the same with their results. All need
+`pip install 'lossctl[plot]'`.
+
+Exit codes: 0 done, 2 usage, 3 data (or an output could not be written), 70 a bug, 130 interrupted, 141 the reader of
+standard output went away.
+"""
+
+
+SHOWN: Final = [
+    replace(option, default="html") if option.name == "format" else option for option in options_of(Display)
+]
+
+
+@command(HELP, FORMATS, Files, Inputs, options_of(CompareOptions)[0], Intervals, NoIntervals, RowOptions, *SHOWN)
+def report_files(settings: Settings) -> None:
+    """Evaluate or compare, and write the page."""
+    outputs = Outputs.prepare(settings, FORMATS)
+    if not outputs.files and is_terminal(sys.stdout):
+        raise UsageError("report: -o FILE.html says where the page goes")
+    from lossctl.api.report import LISTED, report
+    from lossctl.output.html import page_text
+    from lossctl.output.vega import need_libraries
+
+    need_libraries()
+    arguments = settings.arguments
+    with at_work(settings.of(Display)) as work:
+        page = report(**{**arguments, "worst": arguments["worst"] or LISTED, "command": settings.typed()}, **work.hooks)
+    warn(settings, page.report.warnings)
+    outputs.save(lambda form, style: page_text(page, style))
+    say_more(settings, page.report, work.watch)
+    if not outputs.files:
+        outputs.show(lambda form, style: page_text(page, style))

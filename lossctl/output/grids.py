@@ -1,0 +1,128 @@
+"""Tables before any markup, for what is typeset: HTML and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from lossctl.output.checks import HEADER, texts, worst_first
+from lossctl.output.comparison import RANKS, SIGN, share_of_baseline
+from lossctl.output.report import by_model, slicing_parts
+from lossctl.output.text import Style, interval, level_text, more_slices, number, p_value, percent, signed_number
+from lossctl.results.report import Cell, Comparison, Report, lists_by
+
+BEST: Final = "best"
+
+
+class Marked(NamedTuple):
+    """A text that is set off, and as what: the best, or a verdict."""
+
+    text: str
+    mark: str
+
+
+Text = str | Marked
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: columns of words, then of numbers, with the heads of both.
+
+    slicing: the columns that tell its slices. more: what it does not show.
+    """
+
+    words: Sequence[str]
+    numbers: Sequence[str]
+    lines: Sequence[tuple[Sequence[Text], Sequence[Text]]]
+    title: str = ""
+    slicing: tuple[str, ...] = ()
+    more: str = ""
+
+
+def grids(report: Report, style: Style, intervals: bool = False) -> Iterator[Grid]:
+    """Yield all tables of a report: values, differences, checks, and the rows where most is lost."""
+    yield from values(report, style, intervals)
+    yield from differences(report, style)
+    if report.checks:
+        yield checks(report, style)
+    yield from worst(report, style)
+
+
+def values(report: Report, style: Style, intervals: bool = False) -> Iterator[Grid]:
+    """Yield models x losses, one table for all rows and for each slicing."""
+    for columns, cells, hidden in slicing_parts(report, style):
+        losses = list(dict.fromkeys(cell.loss for cell in cells))
+        lines: list[tuple[Sequence[Text], Sequence[Text]]] = []
+        for words, line in by_model(cells).items():
+            by_loss = {cell.loss: cell for cell in line}
+            counts = [str(line[0].rows)] if columns else []
+            lines.append((words, [*(_value(by_loss.get(loss), style, intervals) for loss in losses), *counts]))
+        heads = [*losses, *["rows"] * bool(columns)]
+        yield Grid([*columns, "model"], heads, lines, "", tuple(columns), more_slices(hidden) if hidden else "")
+
+
+def _value(cell: Cell | None, style: Style, intervals: bool) -> Text:
+    if cell is None:
+        return ""
+    text = number(cell.value, style.digits)
+    if intervals and cell.interval is not None:
+        text += f" {interval(cell.interval, style.digits)}"
+    return Marked(text, BEST) if cell.best else text
+
+
+def differences(report: Report, style: Style) -> Iterator[Grid]:
+    """Yield the comparisons, one table for all rows and for each slicing."""
+    if report.study is None:
+        return
+    tested = [] if report.study.level is None else [f"{level_text(report.study.level)} interval", "p", "verdict"]
+    for columns, rows in lists_by(lambda row: tuple(row.slice), report.comparisons).items():
+        slices = list(lists_by(lambda row: tuple(row.slice.values()), rows).values())
+        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
+        shown = slices[: style.top or None] if columns else slices
+        lines = [_difference(row, style, bool(tested)) for rows in shown for row in rows]
+        more = more_slices(len(slices) - len(shown)) if len(shown) < len(slices) else ""
+        heads = ["baseline", "value", "difference", "%", *tested]
+        yield Grid([*columns, "loss", "model", "against"], heads, lines, "", columns, more)
+
+
+def _difference(row: Comparison, style: Style, tested: bool) -> tuple[Sequence[Text], Sequence[Text]]:
+    digits = style.digits
+    numbers: list[Text] = [
+        number(row.baseline_value, digits),
+        number(row.value, digits),
+        signed_number(row.difference, digits),
+        percent(share_of_baseline(row)),
+    ]
+    if tested:
+        verdict = Marked(SIGN[row.verdict], row.verdict)
+        numbers += [interval(row.interval, digits), p_value(row.adjusted), verdict]
+    return [*row.slice.values(), row.loss, row.candidate, row.baseline], numbers
+
+
+def checks(report: Report, style: Style) -> Grid:
+    """Return the rules and what came of them, the worst first; where they were judged stands beside them."""
+    rows = texts(worst_first(report.checks), style.digits)
+    lines = [((Marked(row[0], row[0]), row[1], row[-1]), row[2:-1]) for row in rows]
+    return Grid([*HEADER[:2], HEADER[-1]], HEADER[2:-1], lines)
+
+
+def worst(report: Report, style: Style) -> Iterator[Grid]:
+    """Yield the rows where most is lost, for each loss and model, or couple of models."""
+    for (loss, base, model), rows in lists_by(
+        lambda row: (row.loss, row.baseline, row.candidate), report.worst
+    ).items():
+        columns = list(dict.fromkeys(name for row in rows for name in (*row.key, *row.slice)))
+        roles = list(rows[0].roles)
+        lines: list[tuple[Sequence[Text], Sequence[Text]]] = []
+        for row in rows:
+            words = {**row.slice, **row.key}
+            numbers = [row.roles[name] for name in roles]
+            numbers += [value for value in (row.baseline_value, row.value) if value is not None]
+            differences = [] if row.difference is None else [signed_number(row.difference, style.digits)]
+            texts = [str(row.row), *(words.get(name, "-") for name in columns)]
+            lines.append((texts, [*(number(value, style.digits) for value in numbers), *differences]))
+        rivals = [name for name in (base, model) if name is not None]
+        heads = [*roles, *(f"{loss} of {name}" for name in rivals), *["difference"] * (len(rivals) > 1)]
+        against = "" if base is None else f" against {base}"
+        yield Grid(["row", *columns], heads, lines, f"{loss}: rows where {model} loses most{against}")
