@@ -71,7 +71,7 @@ def data(rows: int = 300, **more: Any) -> dict[str, Any]:
 def test_a_page_says_what_was_found_in_one_order() -> None:
     page = package.report(data(), target="y", pred=["a", "b"], losses=["mae", "rmse"], by="g", id="key")
     reader = Reader(page_text(page))
-    assert reader.lead == "Against a, b is worse on mae, rmse."
+    assert reader.lead == "Against a: b is worse on mae, rmse."
     assert [text for text in reader.headings if text in SECTIONS] == SECTIONS
     assert [figure.kind for figure in page.panels] == ["residuals", "rec", "bias"]
     assert reader.tags["svg"] == 2 * 5  # each for a screen and for a phone
