@@ -8,6 +8,7 @@ import sys
 
 from lossctl import interrupts
 from lossctl.errors import SHORTAGE, ExitCode, is_shortage
+from lossctl.files import hold_standard_descriptors
 from lossctl.io.machine import LEAST_ADDRESS_SPACE, address_space, spare_address_space
 
 
@@ -43,6 +44,8 @@ def run(arguments: list[str] | None = None) -> int:
 def main() -> None:
     """Run, flush, and leave at once: Arrow's threads may otherwise hang an interpreter that winds down."""
     interrupts.watch()
+    if os.name == "posix":
+        hold_standard_descriptors()
     gc.disable()  # until there is work to do: the search for cycles goes through all that is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are lossctl's: idle ones of NumPy's would spin
     if (limit := address_space()) is not None:

@@ -143,6 +143,16 @@ def standard_input() -> IO[bytes]:
     return sys.stdin.buffer
 
 
+def hold_standard_descriptors() -> None:
+    """Fill the descriptors of standard streams that are closed, or whatever is opened next would stand for one.
+
+    With a folder, which can neither be read nor written: who tries to hears of it.
+    """
+    while (descriptor := os.open("/", os.O_RDONLY)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 @contextmanager
 def descriptor_aside() -> Iterator[None]:
     """Turn the descriptor of standard output to standard error, for what plug-ins and libraries in C print."""

@@ -71,7 +71,8 @@ def watch_aborts(code: int, line: str) -> None:
     import ctypes
 
     def end(number: int) -> None:
-        os.write(2, f"{line} ({signal.Signals(number).name})\n".encode())
+        with suppress(OSError):  # there is no standard error
+            os.write(2, f"{line} ({signal.Signals(number).name})\n".encode())
         leave(code)
 
     _ending.abort = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)

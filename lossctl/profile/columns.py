@@ -180,6 +180,8 @@ def _among(array: pa.Array, words: tuple[str, ...]) -> tuple[pa.Array, Mask]:
 
 def _of_fields(array: pa.Array, boolean: bool, start: int) -> tuple[ColumnProfile, NumberRows]:
     """Profile fields of a text file that should be numbers, or true and false."""
+    if not boolean and (numbers := _numbers(array)) is not None:  # as most are: nothing missing is a number
+        return _of_numbers(Numbers(numbers[np.newaxis]), False, start)
     nulls, null = _among(array, NULLS)
     empty, filled = 0, array
     if null.any():
@@ -187,8 +189,8 @@ def _of_fields(array: pa.Array, boolean: bool, start: int) -> tuple[ColumnProfil
         filled = pc.if_else(nulls, _fields(ZERO)[0], array)
     values, bad = _flags(array) if boolean else _parsed(filled)
     bad = bad & ~null
-    numbers = Numbers(np.where(null | bad, np.nan, values)[np.newaxis], null)
-    profile, rows = _of_numbers(numbers, boolean, start, bad)
+    column = Numbers(np.where(null | bad, np.nan, values)[np.newaxis], null)
+    profile, rows = _of_numbers(column, boolean, start, bad)
     count, first = _count(bad, start)
     odd = OddCells(count, first + 1, cell_text(array[first - start].as_py())) if count else None
     return replace(profile, null=profile.null - empty, empty=empty, odd=odd), rows
@@ -204,15 +206,19 @@ def _flags(array: pa.Array) -> tuple[Array, Mask]:
     return yes.astype(np.float64), ~(yes | no)
 
 
+def _numbers(array: pa.Array) -> Array | None:
+    """Read fields that all are numbers without blanks; None where one is not."""
+    try:
+        return arrow.buffer_of(array.view(pa.large_string()).cast(pa.float64()), np.float64)
+    except pa.ArrowInvalid:
+        return None
+
+
 def _parsed(array: pa.Array) -> tuple[Array, Mask]:
     """Read numbers as the reader of text files does; return which fields are none, too."""
-    for trim in (False, True):
-        try:
-            text = array.cast(pa.large_string())
-            numbers = (pc.ascii_trim(text, BLANKS) if trim else text).cast(pa.float64())
-        except pa.ArrowInvalid:
-            continue
-        return arrow.buffer_of(numbers, np.float64), np.zeros(len(array), dtype=bool)
+    for fields in (array, pc.ascii_trim(array.view(pa.large_string()), BLANKS)):
+        if (numbers := _numbers(fields)) is not None:
+            return numbers, np.zeros(len(array), dtype=bool)
     texts = [raw.decode("utf-8", errors="replace") for raw in array.to_pylist()]
     bad = np.array([STANDARD.kind_of(text) != "number" for text in texts], dtype=bool)
     values = [np.nan if none else float(text) for text, none in zip(texts, bad.tolist(), strict=True)]

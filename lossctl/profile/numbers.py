@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import numpy as np
@@ -16,7 +19,7 @@ from lossctl.core.domain import label
 from lossctl.core.state import Moments
 from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import SHIFT, fraction, rounded
+from lossctl.numerics.exact import SHIFT, ratio, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
 
 LOOK: Final = 2048  # values that tell whether there are too many different ones to count
@@ -61,13 +64,13 @@ def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key,
 
 @dataclass(frozen=True)
 class ValueCounts:
-    """Different values with their rows; None once there are more than MOST_WORDS, with the first few as labels.
+    """Different values with their rows; None once there are more than MOST_WORDS, with the first few.
 
     Words are labels; numbers, of which there may be many that no one looks at, become labels when they are asked for.
     """
 
     counts: Mapping[str | float, int] | None = field(default_factory=dict)
-    first: tuple[str, ...] = ()
+    first: tuple[str | float, ...] = ()
 
     @classmethod
     def of(cls, words: Sequence[str], counts: Sequence[int]) -> Self:
@@ -81,13 +84,12 @@ class ValueCounts:
     @classmethod
     def of_numbers(cls, line: Array) -> Self:
         """Count the different numbers of a line without NaN."""
-        if len(np.unique(line[:LOOK])) > MOST_WORDS:
-            return cls(None, tuple(label(value) for value in dict.fromkeys(line[:EXAMPLES].tolist())))
-        values, first, counts = np.unique(line + 0.0, return_index=True, return_counts=True)
-        order = np.argsort(first)
-        numbers = values[order].tolist()
-        rows = dict(zip(numbers, counts[order].tolist(), strict=True))
-        return cls(rows if len(rows) <= MOST_WORDS else None, tuple(map(label, numbers[:EXAMPLES])))
+        rows = Counter((line[:LOOK] + 0.0).tolist())  # of a few values faster than sorting them
+        if len(line) > LOOK and len(rows) <= MOST_WORDS:
+            values, first, counts = np.unique(line[LOOK:] + 0.0, return_index=True, return_counts=True)
+            order = np.argsort(first)
+            rows.update(dict(zip(values[order].tolist(), counts[order].tolist(), strict=True)))
+        return cls(dict(rows) if len(rows) <= MOST_WORDS else None, tuple(islice(rows, EXAMPLES)))
 
     def merge(self, other: ValueCounts) -> ValueCounts:
         first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
@@ -100,8 +102,8 @@ class ValueCounts:
     def frequent(self) -> tuple[ValueCount, ...]:
         """The most frequent values with their rows, or the first ones without; of many not those of a single row."""
         if self.counts is None:
-            return tuple(ValueCount(word, None) for word in self.first)
-        ordered = sorted(self.counts.items(), key=lambda entry: -entry[1])[:SHOWN]
+            return tuple(ValueCount(_as_label(value), None) for value in self.first)
+        ordered = sorted(self.counts.items(), key=itemgetter(1), reverse=True)[:SHOWN]
         often = sum(count > 1 for _, count in ordered)
         shown = ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)]
         return tuple(ValueCount(_as_label(value), count) for value, count in shown)
@@ -169,22 +171,23 @@ class NumberSummary:
     @property
     def mean(self) -> float:
         """The mean; NaN of no numbers."""
-        return rounded(fraction(self.total) / self.count) if self.count else math.nan
+        return ratio(self.total, self.count << SHIFT) if self.count else math.nan
 
 
 def _ends(values: Array) -> tuple[Array, dict[str, Any]]:
     """Return the finite values as one line, and all fields of their summary but the sum."""
     line = values.reshape(-1)
-    finite = line if np.isfinite(line).all() else line[np.isfinite(line)]
+    mask = np.isfinite(line)
+    finite, infinite = (line, line[:0]) if mask.all() else (line[mask], line[~mask])
     return finite, {
         "count": len(finite),
         "low": float(np.minimum.reduce(finite, initial=math.inf)),
         "high": float(np.maximum.reduce(finite, initial=-math.inf)),
         "zeros": int(np.count_nonzero(finite == 0.0)),
         "whole_numbers": bool((np.floor(finite) == finite).all()),
-        "plus": int(np.count_nonzero(line == np.inf)),
-        "minus": int(np.count_nonzero(line == -np.inf)),
-        "ascending": len(line) == len(finite) and len(values) == 1 and bool((finite[1:] > finite[:-1]).all()),
+        "plus": int(np.count_nonzero(infinite > 0.0)),
+        "minus": int(np.count_nonzero(infinite < 0.0)),
+        "ascending": not len(infinite) and len(values) == 1 and bool((finite[1:] > finite[:-1]).all()),
         "begin": float(finite[0]) if len(finite) else math.nan,
         "end": float(finite[-1]) if len(finite) else math.nan,
     }

@@ -1,7 +1,8 @@
 """`make faults`: run the matrix, and say case by case what is not as it must be.
 
 ARGS: `--only WORD` for the cases whose group or name has it, `-v` for a line each, `--python PATH` for another
-installation, `--shots N` interrupts by `--seed N`.
+installation, `--shots N` interrupts by `--seed N`, `--patience N` times the seconds that a case may take where the
+machine has other work.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, get_args
 
-from tests.faults import Case, Class, Verdict, contents, ending, judged
+from tests.faults import LIMIT, Case, Class, Verdict, contents, ending, judged
 from tests.faults.cases import single
 from tests.faults.injected import GROUP as CALLS, OUTPUTS, READS, STRACE, runs
 from tests.faults.inputs import make
-from tests.faults.interrupts import fired, length, make_large, shots
+from tests.faults.interrupts import SOON, fired, length, make_large, shots
 
 GROUP: Final = "6 interrupts"
 LONGEST: Final = 6.0  # seconds of a run in which it is interrupted
@@ -36,20 +37,21 @@ def answer(script: str, python: str) -> str:
         return ending(script, Path(folder), python=python).out
 
 
-def verdict(case: Case, python: str) -> Verdict:
+def verdict(case: Case, python: str, patience: float) -> Verdict:
     """Run a case in a folder of its own."""
+    case = case._replace(within=case.within * patience)
     printed = answer(case.like, python) if case.like else None
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
         make(folder)
         inputs = contents(folder)
-        return judged(case, ending(case.script, folder, python=python), folder, inputs, printed)
+        return judged(case, ending(case.script, folder, LIMIT * patience, python), folder, inputs, printed)
 
 
 def jobs(options: argparse.Namespace) -> Iterator[Job]:
     """Yield group, name and run of every case."""
     for case in single():
-        yield case.group, case.name, lambda case=case: verdict(case, options.python)  # type: ignore[misc]
+        yield case.group, case.name, lambda case=case: verdict(case, options.python, options.patience)  # type: ignore[misc]
 
 
 def calls(options: argparse.Namespace) -> Iterator[tuple[str, str, Verdict]]:
@@ -73,7 +75,7 @@ def interrupts(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str,
             continue
         if name not in lengths:
             lengths[name] = min(length(shot, folder, options.python), LONGEST)
-        yield GROUP, name, fired(shot, folder, lengths[name], options.python)
+        yield GROUP, name, fired(shot, folder, lengths[name], options.python, SOON * options.patience)
 
 
 def show(results: Iterable[tuple[str, str, Verdict]], verbose: bool) -> int:
@@ -96,6 +98,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=1.0)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--shots", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)

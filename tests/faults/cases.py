@@ -43,9 +43,13 @@ PLACES: Final = {
     "diff, new": ("lossctl diff report.json odd", "odd", (3,)),
     "validate": ("lossctl validate odd -t y -p p", "odd", (3,)),
     "choose": ("lossctl losses choose odd -t y", "odd", (3,)),
+    "plot": ("lossctl plot residuals odd -t y -p p", "odd", (3,)),
+    "plot of reports": ("lossctl plot history odd.json", "odd.json", (3,)),
+    "merge": ("lossctl merge odd", "odd", (3,)),
     "--config": ("lossctl eval rows.csv --config odd.toml", "odd.toml", (2, 3)),
     "class weights": (f"lossctl eval classes.csv {WEIGHTED.format('odd')}", "odd", (2, 3)),
 }
+STATES: Final = "for i in 1 2; do lossctl eval rows.csv -t y -p p -l mse --shard $i/2 --state-out $i.state; done; "
 REPORT: Final = "lossctl eval rows.csv -t y -p p -l mse -f json > report.json; cp report.json later.json; "
 
 
@@ -220,7 +224,13 @@ def streams() -> Iterator[Case]:
         "compare": "lossctl compare rows.csv -t y -p p -p k -l mse",
         "check": "lossctl check rows.csv -t y -p p --max mse=100",
         "choose": "lossctl losses choose rows.csv -t y",
+        "diff": f"{REPORT} lossctl diff report.json later.json",
+        "merge": f"{STATES} lossctl merge 1.state 2.state",
+        "plot": "lossctl plot residuals rows.csv -t y -p p",
+        "plot of a loss": "lossctl plot loss mse",
+        "plot of reports": f"{REPORT} lossctl plot history report.json later.json",
     }
+    yield Case(group, "eval -o /dev/stdout >&-", f"lossctl eval rows.csv {MSE} -o json:/dev/stdout >&-", (3,), "stdout")
     for name, command in prints.items():
         yield Case(group, f"{name} > /dev/full", f"{command} > /dev/full", (3,), "standard output")
         yield Case(group, f"{name} >&-", f"{command} >&-", (3,), "standard output")
@@ -237,6 +247,11 @@ def streams() -> Iterator[Case]:
             "lossctl check rows.csv -t y -p p --baseline none.json --max-regression mse=1 --debug",
             4,
         ),
+        "validate": ("lossctl validate rows.csv -t y -p p -v", 0),
+        "--rows-out": (f"lossctl eval rows.csv {MSE} -v --rows-out out.csv", 0),
+        "diff": (f"{REPORT} lossctl diff report.json later.json", 0),
+        "merge": (f"{STATES} lossctl merge 1.state 2.state -v", 0),
+        "plot": ("lossctl plot residuals rows.csv -t y -p p", 0),
         "help": ("lossctl -h", 0),
     }.items():
         yield Case(group, f"{name} 2> /dev/full", f"{command} 2> /dev/full", (code,))
@@ -251,10 +266,12 @@ def streams() -> Iterator[Case]:
         "losses choose rows.csv -t y": ("table", "json"),
         "losses list": ("table", "json", "md"),
         "losses show mse": ("table", "json"),
+        "merge 1.state 2.state": ("table", "json", "csv", "md"),
+        "plot residuals rows.csv -t y -p p": ("text", "json"),
     }
     for command, forms in formats.items():
         for form in forms:
-            before = REPORT if "report.json" in command else ""
+            before = REPORT if "report.json" in command else STATES if "state" in command else ""
             script = f"{before} lossctl {command} -f {form} | head -1 > /dev/null; exit ${{PIPESTATUS[0]}}"
             yield Case(group, f"{command.split(' -')[0]} -f {form} | head -1", script, (141,))
     for command in ("-h", "eval -h", "losses list -h", "-v --version", "check rows.csv -t y -p p --show-config"):

@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "check": "check big.csv -t y -p p --max mse=1e9 --save-baseline out.json",
     "validate": "validate big.csv -t y -p p",
     "choose": "losses choose big.csv -t y -p p",
+    "plot": "plot residuals big.csv -t y -p p",
+    "plot of slices": "plot slices big.parquet -t y -p p -p q -l mse --by g",
     "list": "losses list",
     "help": "eval -h",
 }
@@ -80,7 +82,7 @@ def words(shot: Shot, python: str) -> list[str]:
     arguments = COMMANDS[shot.name].split()
     if shot.streamed:
         arguments[1] = "-"
-    if arguments[0] not in ("losses", "eval") or ("-h" not in arguments and shot.name != "list"):
+    if arguments[0] not in ("losses", "eval", "plot") or ("-h" not in arguments and shot.name != "list"):
         arguments += ["--threads", str(shot.threads)]
     return [str(Path(python).parent / "lossctl"), *arguments]
 
