@@ -379,7 +379,7 @@ class BlockReader:
         *lacks, lacks_shared = (
             arrays.lacking(columns)[rows] for columns in (*self._columns_of_models.values(), shared)
         )
-        lacking = np.array(lacks)
+        lacking = np.array(lacks, dtype=bool).reshape(len(lacks), len(rows))  # of no model where targets alone are read
         alone = (lacking & ~lacks_shared).astype(np.float64) @ (~lacking).T.astype(np.float64)
         models = list(self._columns_of_models)
         slices: Counter[tuple[str, int]] = Counter()

@@ -82,7 +82,7 @@ def words(shot: Shot, python: str) -> list[str]:
     arguments = COMMANDS[shot.name].split()
     if shot.streamed:
         arguments[1] = "-"
-    if arguments[0] not in ("losses", "eval", "plot") or ("-h" not in arguments and shot.name != "list"):
+    if arguments[0] not in ("losses", "eval") or ("-h" not in arguments and shot.name != "list"):
         arguments += ["--threads", str(shot.threads)]
     return [str(Path(python).parent / "lossctl"), *arguments]
 
