@@ -525,3 +525,17 @@ def test_the_pictures_of_the_article_are_those_of_the_losses():
         text = (ROOT / path).read_text("utf-8")
         assert description_of(figure) == [element.text for element in fromstring(text)][1], "run `make golden`"
         assert len(text) < 32_000
+
+
+@pytest.mark.parametrize("mark", ["line", "band", "bar", "point", "interval", "cell", "rule"])
+@pytest.mark.parametrize("log", [False, True])
+def test_numbers_without_a_place_are_left_out(mark, log):
+    """Infinities, NaN, the largest and the smallest numbers: in a terminal and as Vega-Lite, which is strict JSON."""
+    extremes = (math.nan, math.inf, -math.inf, 1.7e308, -1.7e308, 5e-324, 0.0, 1.0)
+    for turn in range(len(extremes)):
+        columns = [extremes[turn + k :] + extremes[: turn + k] for k in range(4)]
+        x, y, x2, y2 = columns if mark != "rule" else [(), columns[1], (), ()]
+        layer = Layer(mark, x=x, y=y, x2=x2, y2=y2, size=extremes, value=extremes, series="a")
+        drawing = figure(layer, x=Axis("x", log=log), y=Axis("y", log=log), series=("a",))
+        assert max(map(len, picture(drawing, Style(60)).splitlines())) <= 60
+        json.dumps(specification(drawing), allow_nan=False)

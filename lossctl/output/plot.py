@@ -34,6 +34,7 @@ COLORS: Final = ("cyan", "yellow", "magenta", "green", "red", "blue")
 DIM: Final = "dim"
 ACROSS: Final = " ▏▎▍▌▋▊▉█"  # eighths of a bar from the left
 UPWARDS: Final = " ▁▂▃▄▅▆▇█"  # and from below
+LARGEST_COUNT: Final = 2.0**53
 SHADES: Final = "░▒▓█"
 PLAIN_SHADES: Final = ".:+#"
 BRAILLE: Final = 0x2800
@@ -99,11 +100,11 @@ class Scale:
     upward: bool = False
 
     def share(self, value: float) -> float:
-        """Return where a number lies, 0 and 1 being the ends of the axis; NaN for one that has no place."""
+        """Return where a number lies, 0 and 1 being the ends of the axis; NaN and minus infinity are no places."""
         low, high = self.low, self.high
         if self.axis.log:
             if not value > 0.0:
-                return -math.inf if value == 0.0 else math.nan
+                return math.nan if math.isnan(value) else -math.inf
             value, low, high = math.log(value), math.log(low), math.log(high)
         span = high / 2.0 - low / 2.0
         return (value / 2.0 - low / 2.0) / span if span else 0.5
@@ -313,6 +314,8 @@ def _band(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> N
     """Fill the area of a band, column by column."""
     sign = "." if canvas.ascii else SHADES[0]
     for place in range(len(layer.x) - 1):
+        if math.isnan(layer.x[place]) or math.isnan(layer.x[place + 1]):
+            continue
         left, right = (round(x.edge(layer.x[place + k], canvas.width)) for k in (0, 1))
         for column in range(left, max(right, left + 1)):
             share = (column + 0.5 - left) / max(right - left, 1)
@@ -448,7 +451,7 @@ def shade_edges(panel: Panel, count: int = len(SHADES)) -> list[float]:
     edges = [
         low * (high / low) ** step if panel.skewed else min(low, 0.0) + (high - min(low, 0.0)) * step for step in steps
     ]
-    if all(value.is_integer() for value in map(float, values)):
+    if max(abs(low), abs(high)) < LARGEST_COUNT and all(float(value).is_integer() for value in values):
         edges = [float(math.floor(edge)) for edge in edges]
     return sorted({edge for edge in edges if low <= edge < high} | {high})
 
@@ -472,7 +475,7 @@ def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: S
             if x.axis.categories and y.axis.categories and len(text) <= len(columns):
                 begin = columns.start + (len(columns) - len(text)) // 2
                 for column, sign in enumerate(text, begin):
-                    canvas.put(round(y.dot((base + top) / 2.0)) // 4, column, sign)
+                    canvas.put(rows[len(rows) // 2], column, sign)
 
 
 def cell_text(value: float) -> str:

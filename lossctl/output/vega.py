@@ -304,7 +304,7 @@ def _layer(
             look = {"type": "point", "filled": True, "opacity": 0.45 if many else 1.0, "size": 18 if many else 55}
             shape = _series("shape", figure, SHAPES, width) if belongs else {}
             if layer.size:
-                largest = max(layer.size) or 1.0
+                largest = max(filter(math.isfinite, layer.size), default=0.0) or 1.0
                 scale = {"domain": [0.0, largest], "range": [16.0, 140.0], "type": "linear"}
                 shape |= {"size": {"field": "size", "type": "quantitative", "scale": scale, "legend": None}}
             yield _piece(_inside(layer, panel), look, {"x": "x", "y": "y"}, color | shape)
@@ -385,7 +385,9 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
     scale = {"domain": [f"to {cell_text(edge)}" for edge in edges], "range": list(theme.cells[-len(edges) :])}
     legend = {"orient": "bottom", "title": printable(panel.value) or None, "symbolType": "square", "symbolOpacity": 1.0}
     color = {"field": "level", "type": "ordinal", "scale": scale, "legend": legend}
-    shown = [place for place, value in enumerate(layer.value) if value and math.isfinite(value)]
+    corners = zip(layer.x, layer.y, layer.x2, layer.y2, layer.value, strict=True)
+    placed = [place for place, numbers in enumerate(corners) if all(map(math.isfinite, numbers))]
+    shown = [place for place in placed if layer.value[place]]
     levels = [bisect_left(edges, layer.value[place]) for place in shown]
     piece = _piece(_of(layer, shown), {"type": "rect", "clip": True}, ACROSS, {"color": color})
     for row, level in zip(piece["data"]["values"], levels, strict=True):
@@ -395,15 +397,15 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
         return
     strong = {place for place, level in zip(shown, levels, strict=True) if len(edges) - level <= len(theme.cells) // 2}
     groups = {
-        theme.text: [place for place, value in enumerate(layer.value) if not value],
+        theme.text: [place for place in placed if not layer.value[place]],
         theme.upon_pale: [place for place in shown if place not in strong],
         theme.upon_strong: sorted(strong),
     }
     for ink, places in groups.items():
         rows = [
             {
-                "x": (layer.x[place] + layer.x2[place]) / 2.0,
-                "y": (layer.y[place] + layer.y2[place]) / 2.0,
+                "x": layer.x[place] / 2.0 + layer.x2[place] / 2.0,
+                "y": layer.y[place] / 2.0 + layer.y2[place] / 2.0,
                 "text": cell_text(layer.value[place]),
             }
             for place in places

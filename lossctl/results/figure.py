@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +19,7 @@ Mark = Literal["line", "band", "bar", "point", "interval", "cell", "rule"]
 Side = Literal["x", "y"]
 Numbers = tuple[float, ...]
 ROOM: Final = 0.04  # of an extent, which is left beside the outermost marks
+LARGEST: Final = sys.float_info.max
 SKEWED: Final = (
     50.0  # how many times the smallest value of cells the largest may be until their colours are by logarithm
 )
@@ -106,12 +108,12 @@ class Panel:
         ]
         low, high = (min(numbers), max(numbers)) if numbers else (0.1, 1.0) if axis.log else (0.0, 1.0)
         if axis.log:
-            factor = (high / low) ** ROOM if high > low else 2.0
-            return low / factor, high * factor
+            factor = math.exp(ROOM * (math.log(high) - math.log(low))) if high > low else 2.0
+            return max(low / factor, math.ulp(0.0)), min(high * factor, LARGEST)
         if low == high:
             return low - (abs(low) / 2.0 or 0.5), high + (abs(high) / 2.0 or 0.5)
         room = ROOM * (high / 2.0 - low / 2.0) * 2.0
-        return low - room if low else low, high + room if high else high
+        return max(low - room, -LARGEST) if low else low, min(high + room, LARGEST) if high else high
 
     @property
     def skewed(self) -> bool:
