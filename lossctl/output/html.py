@@ -24,9 +24,7 @@ LEFT, RIGHT = ' style="text-align: left"', ' style="text-align: right"'
 
 def to_html(report: Report, style: Style = STYLE) -> str:
     """Return a report as one HTML element: the question, every value, and what a comparison or a check came to."""
-    tables = dict.fromkeys(("values", "differences", "checks"), "")
-    tables["values"] = "".join(map(_plain_table, values(report, style)))
-    pieces = [_paragraph(headline(report, style)), tables["values"]]
+    pieces = [_paragraph(headline(report, style)), *map(_plain_table, values(report, style))]
     if any(cell.best for cell in report.cells):
         pieces.append(_paragraph(best_note(in_slices=len(report.slicings()) > 1)))
     pieces += map(_paragraph, reasons(report.cells))
@@ -70,7 +68,7 @@ def _marked(text: Text) -> str:
 
 # the page ------------------------------------------------------------------------------------------------------------
 
-WIDE, NARROW = 860, 360  # pixels of the pictures: of a screen or paper, and of a phone
+WIDE: Final = 860  # pixels of the pictures on a screen and on paper
 MOST_SLICES: Final = 50  # in the tables of one slicing
 SIGNS: Final = {  # beside the words, for those who tell no colours apart
     BEST: "★",
@@ -110,10 +108,9 @@ tr:last-child td { border-bottom: 0; } thead th { background: var(--panel); }
 summary { padding: 6px 0; cursor: pointer; }
 .good { color: var(--good); font-weight: bold; } .bad { color: var(--bad); font-weight: bold; }
 p.lead { color: var(--text); font-weight: normal; }
-figure { margin: 16px 0; } svg { display: block; width: 100%; height: auto; } .narrow { display: none; }
+figure { margin: 16px 0; }
 code { font-family: 'DejaVu Sans Mono', Menlo, Consolas, monospace; font-size: 13px; overflow-wrap: anywhere; }
 dt { font-weight: bold; } dd { margin: 0 0 8px 0; }
-@media screen and (max-width: 620px) { .wide { display: none; } .narrow { display: block; } }
 @media print { .frame { overflow: visible; border: 0; } th, td { white-space: normal; padding: 2px 5px; }
   figure, tr { break-inside: avoid; } }
 """
@@ -136,6 +133,8 @@ FRAME: Final = """<!DOCTYPE html>
 
 def page_text(page: Page, style: Style = STYLE) -> str:
     """Return a page: what was found, values and differences, pictures, slices, rows, rules, and how it was made."""
+    from lossctl.output.vega import INLINE
+
     report = page.report
     names = {"eval": "Evaluation", "compare": "Comparison", "check": "Check"}
     title = f"{names[report.command]} of {', '.join(report.models)}"
@@ -155,7 +154,7 @@ def page_text(page: Page, style: Style = STYLE) -> str:
         rules = _table(checks(report, style)) if report.checks else ""
         body.append(_section(f"Rules: {verdict(report)}", _paragraph(sides(report), "note"), rules, what_next))
     body.append(_section("How it was made", _origin(page)))
-    return FRAME.format(title=_text(f"lossctl: {title}"), css=CSS, body="".join(body))
+    return FRAME.format(title=_text(f"lossctl: {title}"), css=CSS + INLINE, body="".join(body))
 
 
 def _sliced(report: Report, style: Style) -> Iterator[Grid]:
@@ -241,14 +240,13 @@ def _look(text: Text, kind: str) -> str:
 
 def _figures(figures: Sequence[Figure | None]) -> str:
     """Return pictures in two widths, of which one is shown, each with its title, sentence and notes as text."""
-    from lossctl.output.vega import svg
+    from lossctl.output.vega import inline
 
     pieces = []
     for figure in figures:
         if figure is None:
             continue
-        widths = {"wide": WIDE, "narrow": NARROW}
-        drawn = "".join(f'<div class="{name}">\n{svg(figure, w, titled=False)}</div>\n' for name, w in widths.items())
+        drawn = inline(figure, WIDE, titled=False)
         words = " ".join(f"{text.rstrip('.')}." for text in (figure.sentence, *figure.notes) if text)
         caption = f"<figcaption>{_text(words)}</figcaption>\n" if words else ""
         pieces.append(f"<figure>\n<h3>{_text(figure.title)}</h3>\n{drawn}{caption}</figure>\n")
