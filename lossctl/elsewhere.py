@@ -17,6 +17,7 @@ CALL: Final = re.compile(r"(?P<sign>[-\d].*[-+*] ?|-)?(?P<function>[\w.:@-]*[A-Z
 WORD: Final = re.compile(r"(\w+)=(?!True|False|None)([A-Za-z_]\w*)(?=[,)]|$)")
 GENERAL: Final = ("regression", "error", "binary", "multiclass", "total")  # words that are names of functions, too
 OTHER_DEFAULT: Final = "by default"  # in the note of a claim whose parameters the library sets otherwise
+REFLECTED: Final = ("-", "1 - ")  # the signs of a claim that stand as well before the loss
 NEGATED: Final = "neg"  # before the names of scikit-learn's scorers
 
 # names that no library has for one number, by what they may mean; written as `joined` does
@@ -26,6 +27,14 @@ MEANT: Final[Mapping[str, str]] = {
         negloglikelihood negativeloglikelihood loglikelihood likelihood nllik loglik deviance""",
     "it is bce for yes/no labels, cce for classes; of logits with --activation sigmoid or softmax": """
         ce xent crossentropies softmaxloss softmaxcrossentropyloss crossentropyerror""",
+    "it is a score, larger is better: 1 - iou_mask of masks, 1 - iou of boxes, critical_success_index of 0/1": """
+        intersectionoverunion jaccardcoefficient jaccardsimilarity ioucoefficient miou iouscore""",
+    "it is a score, larger is better: 1 - dice of masks, f1 of yes/no labels": """
+        sorensendice sorensendicecoefficient dicecoefficient dicecoef dicesimilarity dicesimilaritycoefficient dsc""",
+    "it is a score, larger is better: 1 - tversky": """
+        tverskyindex tverskycoefficient tverskyscore""",
+    "it is wasserstein1 between ordered bins, or emd_squared of ordered classes": """
+        emd""",
 }
 # names that no loss claims, by the reason
 NOT_HERE: Final[Mapping[str, str]] = {
@@ -200,7 +209,7 @@ def _what_gives_it(leads: list[Lead]) -> str:
     if not same:
         return "none here gives its number; " + "; ".join(f"near {lead.loss.name}, {lead}" for lead in leads)
     exact = "; ".join(dict.fromkeys(map(str, same)))
-    data = {lead.loss.name: lead.loss.forms[0].name for lead in same}
+    data = {f"{lead.sign if lead.sign in REFLECTED else ''}{lead.loss.name}": lead.loss.forms[0].name for lead in same}
     if len(set(data.values())) == 1:
         return exact
     return f"it is {', '.join(f'{name} for {form} data' for name, form in data.items())}; to the digit, {exact}"

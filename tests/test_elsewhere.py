@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from sklearn.metrics import get_scorer_names
 
 from lossctl import registry
 from lossctl.elsewhere import EXACT, NOT_HERE, joined
@@ -44,6 +47,35 @@ def test_what_has_a_loss_or_a_claim_is_not_said_to_be_missing() -> None:
 
 
 SCORES = ("auc", "AUC", "roc_auc", "precision", "recall", "f1", "accuracy", "acc", "mcc", "map", "mrr", "kappa", "psnr")
+
+
+def test_no_scorer_of_scikit_learn_is_a_loss() -> None:
+    wrong = []
+    for name in get_scorer_names():
+        with suppress(UsageError):
+            wrong += [name] * (loss_of(name).direction != "max")
+    assert wrong == []
+
+
+def test_no_alias_is_what_another_library_calls_one_less_it() -> None:
+    aliases = [alias for loss in losses().values() for alias in loss.aliases]
+    leads = {alias: elsewhere().leads(alias) for alias in aliases}
+    assert {alias for alias in aliases if leads[alias] and all(lead.sign for lead in leads[alias])} == set()
+
+
+OVERLAPS = ("jaccard", "Jaccard", "jaccard_score", "sorensen_dice", "dice_coef", "dsc", "miou", "tversky_index")
+
+
+@pytest.mark.parametrize("name", [*OVERLAPS, "emd", "jensen_shannon"])  # a score, a distance or its square
+def test_what_may_be_another_number_is_no_alias(name: str) -> None:
+    with pytest.raises(UsageError, match=r"1 - |wasserstein1|near js") as refusal:
+        loss_of(name)
+    assert "did you mean" not in str(refusal.value)
+
+
+def test_what_is_one_less_a_loss_is_said_to_be_that() -> None:
+    with pytest.raises(UsageError, match="it is critical_success_index for regression data, 1 - iou_mask for masks"):
+        loss_of("jaccard")
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -172,7 +172,7 @@ def js(batch: Batch) -> Array:
     Use: Two distributions are compared of which neither is the truth, zeros allowed: it lies between 0 and ln 2.
     Avoid: Maximum likelihood is meant: kl. A metric is needed: its square root.
     Source: Lin 1991, doi:10.1109/18.61115
-    Also: jensen_shannon, jensen_shannon_divergence
+    Also: jensen_shannon_divergence
     Elsewhere:
         torchmetrics  jensen_shannon_divergence
         permetrics    JSD                        ≠ it takes logarithms to base 2, down the columns
@@ -326,7 +326,6 @@ def emd_squared(batch: Batch) -> Array:
     Use: Ordered classes, such as ratings or ages: a near miss costs less than a far one.
     Avoid: Classes without an order: cce, brier.
     Source: Hou et al. 2016, arXiv:1611.05916; Epstein 1969
-    Also: emd
     """
     return np.add.reduce(np.square(running_gap(batch)), axis=0)
 

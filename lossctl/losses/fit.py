@@ -579,6 +579,7 @@ def critical_success_index(
     Source: Gilbert 1884; Schaefer 1990, doi:10.1175/1520-0434(1990)005<0570:TCSIAA>2.0.CO;2
     Also: threat_score, csi
     Elsewhere:
+        scikit-learn  jaccard_score(average='binary')  # of the decided labels
         torchmetrics  critical_success_index(threshold=threshold)  # 0 where there is no event
     """
     return Recipe((hit, event), AMONG_EVENTS)

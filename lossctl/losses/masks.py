@@ -217,7 +217,6 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     Avoid: Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.
     Source: Jaccard 1901; Rahman & Wang 2016, doi:10.1007/978-3-319-50835-1_22
     Subgradient: 0 where both masks are empty and smooth is 0
-    Also: jaccard
     Elsewhere:
         scikit-learn  1 - jaccard_score(average='samples', zero_division=1)  # hard masks
         scikit-learn  1 - jaccard_score(average='micro')  = iou_mask:over=set  # hard masks, not all empty
@@ -289,7 +288,7 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Cou
     Avoid: Calibrated pixels are wanted: bce.
     Source: Dice 1945; Milletari et al. 2016 (V-Net, squared), arXiv:1606.04797
     Subgradient: 0 where both masks are empty and smooth is 0
-    Also: dice_loss, sorensen_dice
+    Also: dice_loss
     Elsewhere:
         keras         Dice  ≠ dice:over=set but for 1e-7 in the denominator; two empty masks are 1 there
         optax         losses.binary_dice_loss                    = dice:smooth=2 --activation sigmoid

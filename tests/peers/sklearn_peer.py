@@ -122,6 +122,15 @@ def masks(rows: Rows) -> tuple[Any, Any]:
     return rows.flags, rows.pred.astype(int)
 
 
+def masks_or_events(rows: Rows) -> tuple[Any, Any]:
+    """Two masks, or whether something happened and was predicted: values from 0.5 on."""
+    if rows.form.name != "regression":
+        return masks(rows)
+    happened, predicted = rows.line("target") >= 0.5, rows.line("pred") >= 0.5
+    need(bool((happened | predicted).any()))
+    return happened, predicted
+
+
 def _hinge(rows: Rows, **words: Any) -> Any:
     if rows.form.name != "multiclass":
         need(len(np.unique(rows.line("target"))) == 2)
@@ -179,7 +188,7 @@ ADAPTERS = {
     **{name: of(name, decisions) for name in ("zero_one_loss", "hamming_loss")},
     "hinge_loss": Adapter(_hinge, weighted=True),
     **{name: of(name, label_tables) for name in ("label_ranking_loss", "coverage_error")},
-    "jaccard_score": of("jaccard_score", masks),
+    "jaccard_score": of("jaccard_score", masks_or_events),
     "f1_score": Adapter(_f1, weighted=True),
     "accuracy_score": of("accuracy_score", answers),
     **{
