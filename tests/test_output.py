@@ -301,10 +301,16 @@ def test_a_lost_output_is_an_error() -> None:
     full = shell(f"{EVAL} > /dev/full")
     assert full.returncode == 3
     assert full.stderr == f"lossctl: error: standard output: {os.strerror(errno.ENOSPC)}\n"
-    assert shell(f"{EVAL} >&-").returncode == 3
+    assert shell(f"{EVAL} -q >&-").stderr == "lossctl: error: standard output is closed\n"
     assert shell(f"{EVAL} 2>&- 2>/dev/full").returncode == 0
     gone = shell(f"set -o pipefail; ({EVAL}; echo $? >&2) | true")
     assert gone.stderr.split()[-1] in ("141", "0")
+
+
+def test_files_that_are_complete_stay_where_a_later_output_is_lost(tmp_path: Path) -> None:
+    rows, report = tmp_path / "rows.csv", tmp_path / "report.json"
+    assert shell(f"{EVAL} -q --rows-out {rows} -o json:{report} > /dev/full").returncode == 3
+    assert (rows.read_text().count("\n"), report.read_bytes()[-2:]) == (149, b"}\n")
 
 
 def test_a_closed_pipe_is_quiet() -> None:
