@@ -91,14 +91,20 @@ def test_a_path_that_leads_to_no_file(refused: Refused, write: Write, tmp_path: 
     [
         ([], ["parts", "no files"]),
         ([".hidden.csv", "_SUCCESS"], ["parts", "no files"]),
-        (["year/a.csv"], ["parts", "folder"]),
+        (["_temporary/0/a.csv", ".git/a.csv", "empty/_SUCCESS"], ["parts", "no files"]),
+        (["a.csv", "year/a.csv"], ["parts/year/a.csv", "a.csv", "equally deep"]),
+        (["k=1/a.csv", "k=2/d=1/a.csv"], ["parts/k=2/d=1/a.csv", "k=1/a.csv", "same keys"]),
+        (["k=1/a.csv", "j=2/a.csv"], ["parts/k=1/a.csv", "j=2/a.csv", "same keys"]),
+        (["k=1/d/a.csv", "d/k=1/a.csv"], ["parts/k=1/d/a.csv", "same keys"]),
+        (["k=1/k=1/a.csv"], ["parts/k=1/k=1/a.csv", "twice"]),
+        (["k=%ff/a.csv"], ["parts/k=%ff/a.csv", "UTF-8"]),
     ],
 )
 def test_a_folder_without_parts(refused: Refused, tmp_path: Path, files: list[str], says: list[str]) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     for name in files:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(REGRESSION)
     refused(folder, *MSE, code=DATA, says=says)
 

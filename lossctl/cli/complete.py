@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import wraps
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lossctl.api.options import COMMAND_LINE, Switch, options_of
@@ -263,7 +262,7 @@ def _values(param: Param, start: str) -> list[str]:
 
 def _columns() -> list[str]:
     """Return the columns of the files on the line that can be typed."""
-    from lossctl.io.open import natural, open_table
+    from lossctl.io.open import Parts, files_below, open_table
 
     names: dict[str, None] = {}
     from lossctl.io.dialect import Dialect
@@ -272,8 +271,9 @@ def _columns() -> list[str]:
     dialect = Dialect.of(values)
     for path in paths:
         if os.path.isdir(path):  # the parts of a folder are alike
-            parts = [part for part in Path(path).iterdir() if not part.name.startswith((".", "_"))]
-            path = str(min(parts, key=lambda part: natural(part.name)))
+            parts = Parts.of(path, files_below(path))
+            names.update(dict.fromkeys(parts.keys[0]))
+            path = os.path.join(path, parts.paths[0])
         if os.path.isfile(path):
             names.update(dict.fromkeys(open_table(path, dialect).names))
     return [name for name in names if name.isprintable()]

@@ -43,7 +43,7 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
     for source in inputs:
         if entry is not None and is_same(source, entry):
             raise UsageError(f"{path}: is an input too; it would be overwritten")
-        if os.path.isdir(source) and (os.path.realpath(source) == folder or _holds(source, entry)):
+        if os.path.isdir(source) and (_is_part(target, os.path.realpath(source)) or _holds(source, entry)):
             raise UsageError(f"{path}: is an input, or would be one: it lies in the folder {source} that is read")
     if os.path.isdir(target):
         raise OutputError(f"{path}: is a folder")
@@ -61,11 +61,23 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
 _pipes: dict[str, int] = {}  # open from the check on: a reader that sees its only writer go takes that for the end
 
 
+def _is_part(target: str, folder: str) -> bool:
+    """Whether a file would be a part of the table in a folder, or lies beside its parts."""
+    from lossctl.io.open import is_hidden
+
+    above, _, names = os.path.dirname(target).partition(folder)
+    return (
+        not above
+        and names[:1] in ("", os.sep)
+        and not any(is_hidden(name, folder=True) for name in names.split(os.sep))
+    )
+
+
 def _holds(folder: str, entry: os.stat_result | None) -> bool:
-    """Whether one of the files of a folder is that of which this is the status, by another name."""
-    with suppress(OSError):
-        return entry is not None and any(is_same(os.path.join(folder, name), entry) for name in os.listdir(folder))
-    return False
+    """Whether one of the files below a folder is that of which this is the status, by another name."""
+    return entry is not None and any(
+        is_same(os.path.join(place, name), entry) for place, _, names in os.walk(folder) for name in names
+    )
 
 
 def is_special(path: str) -> bool:

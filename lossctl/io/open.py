@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from lossctl.core.block import Pending
+from lossctl.core.domain import exact_number, label
 from lossctl.errors import DataError, printable
 from lossctl.files import exists, explained, is_folder
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
-from lossctl.io.table import Kind, Piece, Shape, Table
+from lossctl.io.table import Column, Kind, Piece, Shape, Table, Texts, decoded
 
+NO_WORD: Final = "__HIVE_DEFAULT_PARTITION__"  # what Hive calls the folder of the rows without a key
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 OTHERS: Final = (
     (".parquet", "Parquet", "PAR1"),
@@ -114,7 +118,7 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
         if folder:
             return folder_of_parts(path, dialect)
     except OSError as error:
-        raise DataError(f"{printable(path)}: {explained(error)}") from None
+        raise DataError(f"{printable(str(error.filename or path))}: {explained(error)}") from None
     if absent:
         path = os.path.expanduser(path)
         how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
@@ -136,18 +140,84 @@ def as_one(parts: Sequence[Table]) -> Table:
 
 
 def folder_of_parts(path: str, dialect: Dialect) -> Table:
-    """Open a folder of parts, in the natural order of their names."""
-    label = printable(path)
-    entries = list(Path(path).iterdir())
-    files = [entry for entry in entries if not entry.name.startswith((".", "_"))]
-    if not files:
-        raise DataError(f"{label}: the folder holds no files")
-    ordered = sorted(files, key=lambda entry: natural(entry.name))
-    if any(is_folder(str(entry)) for entry in ordered):
-        raise DataError(f"{label}: the folder holds folders; parts lie side by side in one folder")
-    table = PartsTable(label, [open_table(str(entry), dialect) for entry in ordered], "folder of ")
-    table.skipped = sorted(entry.name for entry in entries if entry not in files)
+    """Open a folder of parts, which may lie in folders below it, in the natural order of their names."""
+    parts = Parts.of(printable(path), files_below(path))
+    tables = [open_table(os.path.join(path, part), dialect) for part in parts.paths]
+    table = PartsTable(printable(path), tables, "folder of ", parts.keys)
+    table.skipped = parts.skipped
     return table
+
+
+def files_below(path: str, above: str = "", outer: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the files below a folder by their paths from there; what is hidden is not looked into."""
+    place = os.path.realpath(path)
+    if place in outer:
+        raise DataError(f"{printable(path)}: is a link to a folder in which it lies")
+    for name in os.listdir(path):
+        below = os.path.join(path, name)
+        if not is_folder(below) or is_hidden(name, folder=True):
+            yield above + name
+        else:
+            yield from files_below(below, f"{above}{name}/", outer | {place})
+
+
+def is_hidden(name: str, *, folder: bool) -> bool:
+    """Whether a file or folder is no part of a table by its name, for Spark too: `_SUCCESS` is none, `_key=1` one."""
+    return name.startswith(".") or (name.startswith("_") and not (folder and "=" in name))
+
+
+class Parts(NamedTuple):
+    """The files of a table by their paths from its folder, in order, and the keys that the folders of each tell.
+
+    skipped: the files and folders that are no parts.
+    """
+
+    paths: Sequence[str]
+    keys: Sequence[Mapping[str, str | None]]
+    skipped: Sequence[str]
+
+    @classmethod
+    def of(cls, label: str, files: Iterable[str]) -> Parts:
+        """Arrange files; raise DataError where they do not lie equally deep, under the same keys."""
+        paths, skipped = list[str](), set[str]()
+        for file in files:
+            names = file.split("/")
+            depths = (depth for depth, name in enumerate(names, 1) if is_hidden(name, folder=depth < len(names)))
+            if depth := next(depths, 0):
+                skipped.add("/".join(names[:depth]))
+            else:
+                paths.append(file)
+        if not paths:
+            raise DataError(f"{label}: the folder holds no files")
+        paths.sort(key=lambda path: [*map(natural, path.split("/"))])
+        levels = [_levels(label, path) for path in paths]
+        for path, level in zip(paths, levels, strict=True):
+            if [key for key, _ in level] != [key for key, _ in levels[0]]:
+                raise DataError(
+                    f"{label}/{printable(path)}: does not lie as {printable(paths[0])} does; the parts of a table lie "
+                    "equally deep, in folders of the same keys"
+                )
+        keys = [{key: word for key, word in level if key} for level in levels]
+        return cls(paths, keys, sorted(skipped))
+
+
+def _levels(label: str, path: str) -> list[tuple[str, str | None]]:
+    """Return the key and the word of each folder of a path, as of `region=eu`; no key where it tells none."""
+    from urllib.parse import unquote
+
+    levels = list[tuple[str, str | None]]()
+    for name in path.split("/")[:-1]:
+        key, equals, word = name.partition("=")
+        try:
+            key, word = unquote(key, errors="strict"), unquote(word, errors="strict")
+            (key + word).encode()
+        except UnicodeError:
+            raise DataError(f"{label}/{printable(path)}: {printable(name)!r} tells no UTF-8 text") from None
+        levels.append((key, None if word in ("", NO_WORD) else word) if equals and key else ("", None))
+    keys = [key for key, _ in levels if key]
+    if len(set(keys)) < len(keys):
+        raise DataError(f"{label}/{printable(path)}: its folders tell a key twice; rename one of them")
+    return levels
 
 
 def table_of(source: Source, dialect: Dialect) -> Table:
@@ -191,15 +261,21 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 class PartsTable(Table):
-    """Parts that are read as one table; `kind` says before their formats what they make together."""
+    """Parts that are read as one table; `kind` says before their formats what they make together.
 
-    def __init__(self, label: str, parts: Sequence[Table], kind: str) -> None:
+    keys: for each part the words, None for a missing one, of columns that have one word in it.
+    """
+
+    def __init__(
+        self, label: str, parts: Sequence[Table], kind: str, keys: Sequence[Mapping[str, str | None]] = ()
+    ) -> None:
         self.label = label
         self.parts = parts
         self.kind = kind
+        self.keys = keys or [{}] * len(parts)
+        self._agreeing = set[tuple[int, str]]()
         for part in self.parts[1:]:
-            if set(part.names) != set(self.parts[0].names):
-                odd = sorted(set(part.names) ^ set(self.parts[0].names))
+            if odd := sorted((set(part.names) ^ set(self.parts[0].names)) - set(self.keys[0])):
                 raise DataError(f"{part.label}: its columns differ from those of {self.parts[0].label}: {odd}")
         self._starts: list[int] = []
         if all(part.rows is not None for part in self.parts):
@@ -216,7 +292,8 @@ class PartsTable(Table):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.parts[0].names
+        names = self.parts[0].names
+        return (*names, *(key for key in self.keys[0] if key not in names))
 
     def watch(self, pattern: str) -> None:
         """Let parts in which columns may come late know a pattern by which columns were chosen."""
@@ -235,7 +312,10 @@ class PartsTable(Table):
         return None if None in sizes else (sum(done), sum(total))
 
     def shape(self, name: str) -> Shape:
-        return self.parts[0].shape(name)
+        if name not in self.keys[0]:
+            return self.parts[0].shape(name)
+        kinds = {STANDARD.kind_of(word) for keys in self.keys if (word := keys[name]) is not None}
+        return Shape(kinds.pop() if len(kinds) == 1 else "text", written=True)
 
     def unchanged(self) -> None:
         for part in self.parts:
@@ -265,17 +345,64 @@ class PartsTable(Table):
         if self.cuts is None:
             yield from self._read_all(columns)
             return
-        for part, first in zip(self.parts, self._starts, strict=True):
+        for place, (part, first) in enumerate(zip(self.parts, self._starts, strict=True)):
             begin, end = max(start - first, 0), part.rows or 0
             end = end if stop is None else min(end, stop - first)
             if begin < end:
-                yield from part.read(columns, begin, end)
+                yield from self._read_part(place, columns, begin, end)
 
     def _read_all(self, columns: Mapping[str, Kind]) -> Iterator[Pending[Piece]]:
         row = 0
         self._starts = []
-        for part in self.parts:
+        for place in range(len(self.parts)):
             self._starts.append(row)
-            for piece in part.read(columns):
+            for piece in self._read_part(place, columns):
                 row += piece.rows
                 yield piece
+
+    def _read_part(
+        self, place: int, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None
+    ) -> Iterator[Pending[Piece]]:
+        part, keys = self.parts[place], self.keys[place]
+        if keys.keys().isdisjoint(columns):
+            return part.read(columns, start, stop)
+        words = {name: self._word(place, name, kind) for name, kind in columns.items() if name in keys}
+        stored = {name: kind for name, kind in columns.items() if name not in keys}
+        if not stored:  # rows are those of any column
+            singles = (name for name in part.names if part.names.count(name) == 1)
+            stored = {next(singles, part.names[0]): Kind.CELL}
+
+        def with_words(piece: Piece) -> Piece:
+            fresh = {name: word.repeated(piece.rows) for name, word in words.items()}
+            return Piece({name: fresh.get(name) or piece[name] for name in columns}, piece.stopped)
+
+        return (pending.then(with_words) for pending in part.read(stored, start, stop))
+
+    def _word(self, place: int, name: str, kind: Kind) -> Column:
+        """Return the one row of a key's column in a part, in which a column of that name must say the same."""
+        from lossctl.io import arrow
+
+        part, word = self.parts[place], self.keys[place][name]
+        if name in part.names and (place, name) not in self._agreeing:
+            row = 0
+            for piece in decoded(part.read({name: Kind.TEXT})):
+                column = piece.column(name, Texts)
+                for code in np.unique(column.codes).tolist():
+                    text = column.words[code] if code >= 0 else None
+                    if not _alike(text, word):
+                        row += int(np.argmax(column.codes == code))
+                        raise DataError(
+                            f"{part.where(row)}, column {printable(name)!r}: {printable(str(text))!r}, where its "
+                            f"folder says {printable(str(word))!r}; rename the one or the other"
+                        )
+                row += piece.rows
+            self._agreeing.add((place, name))
+        with part.naming(name):
+            return arrow.column(arrow.text_array([word]), kind)
+
+
+def _alike(text: str | None, word: str | None) -> bool:
+    """Whether a column and the name of a folder hold the same, as 5 and 05."""
+    if text is None or word is None:
+        return text is word
+    return label(text) == label(word) or (exact_number(text) is not None and exact_number(text) == exact_number(word))

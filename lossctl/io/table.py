@@ -321,6 +321,10 @@ class Column(ABC):
     def cut(self, rows: slice) -> Self:
         """Return some of the rows, as views."""
 
+    @abstractmethod
+    def repeated(self, rows: int) -> Self:
+        """Return the first row so many times."""
+
     @classmethod
     @abstractmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
@@ -349,6 +353,10 @@ class Numbers(Column):
 
     def cut(self, rows: slice) -> Numbers:
         return Numbers(self.values[:, rows], _cut(self.null, rows), self.integers)
+
+    def repeated(self, rows: int) -> Numbers:
+        null = None if self.null is None else np.repeat(self.null[:1], rows)
+        return Numbers(np.repeat(self.values[:, :1], rows, axis=1), null, self.integers)
 
     def without(self, marks: Sequence[float]) -> Numbers:
         """Return the numbers of a column with nothing in place of some."""
@@ -409,6 +417,9 @@ class Texts(Column):
     def cut(self, rows: slice) -> Texts:
         return Texts(self.codes[rows], self.words)
 
+    def repeated(self, rows: int) -> Texts:
+        return Texts(np.repeat(self.codes[:1], rows), self.words)
+
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
         vocabulary = Vocabulary(lambda: True)
@@ -449,6 +460,12 @@ class Keys(Column):
     def cut(self, rows: slice) -> Keys:
         return Keys(self.hashes[rows], _cut(self.check, rows), _cut(self.null, rows), _cut(self.order, rows))
 
+    def repeated(self, rows: int) -> Keys:
+        check = None if self.check is None else np.repeat(self.check[:1], rows)
+        return Keys(
+            np.repeat(self.hashes[:1], rows), check, None if self.null is None else np.repeat(self.null[:1], rows)
+        )
+
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
         hashes = np.concatenate([column.hashes for column in columns])
@@ -469,6 +486,11 @@ class Cells(Column):
 
     def cut(self, rows: slice) -> Cells:
         return Cells(self.values[rows])
+
+    def repeated(self, rows: int) -> Cells:
+        import pyarrow as pa
+
+        return Cells(pa.repeat(self.values[0], rows))
 
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
