@@ -285,6 +285,21 @@ def stderrs(report: Report) -> list[float | None]:
     return [cell.stderr for cell in report.cells] + [comparison.stderr for comparison in report.comparisons]
 
 
+TWO_ANSWERS = {"y": [1, 1, 1, 0, 1, 0, 1, 1], "many": [1, 0, 1, 1, 0, 0, 1, 1], "few": [0, 0, 0, 1, 1, 0, 0, 0]}
+SHARES = ("f1", "precision", "recall", "accuracy", "zero_one", "balanced_accuracy", "csi")
+
+
+@pytest.mark.parametrize("pred", ["many", "few"])
+@pytest.mark.parametrize("spec", [*SHARES, "mcc", "kappa"])
+def test_an_interval_of_few_answers_ends_within_the_score(spec: str, pred: str) -> None:
+    [cell] = package.evaluate(TWO_ANSWERS, target="y", pred=pred, losses=spec).cells
+    slices = package.evaluate({**TWO_ANSWERS, "g": ["a"] * 8}, target="y", pred=pred, losses=spec, by="g").cells
+    assert cell.interval is not None
+    assert cell.method in ("logit-t", "logit-skew-t", "skew-t")
+    assert (-1.0 if spec in ("mcc", "kappa") else 0.0) < cell.interval[0] < cell.value < cell.interval[1] < 1.0
+    assert slices[1].interval == pytest.approx(cell.interval, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("spec", "low"), [("roc_auc", 0.0), ("ap", 0.0), ("kendall", -1.0), ("c_index:events=false", 0.0)]
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, wraps
@@ -64,6 +65,7 @@ Gradient = Callable[..., Array | dict[str, Array]]
 Resolve = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
 Functional = Literal["", "mean", "quantile"]
+LIMITS: Final = re.compile(r"\(between (-?[\d.]+) and (-?[\d.]+)\)")  # in the words of a unit
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -197,6 +199,12 @@ class Loss:
     undefined: str = ""
     resolve: Resolve | None = None
     args: Mapping[str, Any] = field(default_factory=lambda: NO_ARGS, hash=False)
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Return between which numbers the value lies, if its unit says so."""
+        limits = LIMITS.search(self.unit)
+        return limits and (float(limits[1]), float(limits[2]))
 
     def bind(self, **args: object) -> Loss:
         """Return the loss with other parameter values; raise UsageError for one out of range."""

@@ -527,6 +527,8 @@ class Finish:
         """Return the cells of one loss of one model. absent: the slices that have no estimate, and why."""
         loss = question.loss
         made = self._estimates(slices, question, model, absent)
+        if loss.limits is not None and self.settings.reduction != "sum":
+            made = made.within(loss.limits)
         strange = set(np.flatnonzero(~np.isfinite(made.values)).tolist()) - absent.keys()
         troubles: dict[int, tuple[CellStatus, str]] = {place: ("empty", why) for place, why in absent.items()}
         for place in sorted(strange):

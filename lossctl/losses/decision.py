@@ -58,7 +58,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     may be classes too, as text or numbers.
 
     Formula: share of rows whose predicted class is wrong
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Optimises: the decision
     Use: To report how often the decision is wrong; 1 minus accuracy.
     Avoid: Training (it has no slope) and unbalanced classes, where always naming the largest looks good.
@@ -85,7 +85,7 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Multilabel: yes where p > threshold. For one label per row, also where predictions are classes, it is zero_one.
 
     Formula: share of labels that are decided wrongly; multilabel: mean over the outputs of [(p > threshold) ≠ y]
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Use: To report several yes/no questions per row: the share of single answers that are wrong.
     Avoid: A row counts only when every answer is right, or training: it has no slope.
     Source: Hamming 1950, doi:10.1002/j.1538-7305.1950.tb00463.x; Tsoumakas & Katakis 2007

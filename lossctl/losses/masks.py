@@ -211,7 +211,7 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     Two empty masks agree: 0. Probabilities are used as they are; masks of 0 and 1 give the hard value.
 
     Formula: mean of 1 - (I + smooth)/(U + smooth), I = Σ p y, U = Σ p + Σ y - I
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Optimises: the overlap of masks
     Use: Segmentation where the foreground is small: the object counts as a whole, free of scale.
     Avoid: Calibrated pixels are wanted (bce), or masks of few pixels, where it jumps.
@@ -249,7 +249,7 @@ def iou_mask_score(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     Compared as 20 I > k U in whole numbers, so it is exact for hard masks. Two empty masks agree: 1.
 
     Formula: mean over t = 0.50, 0.55, ..., 0.95 of [I + smooth > t (U + smooth)]
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Optimises: the overlap of masks
     Use: To report segmentation as the leaderboards do: how many of ten overlap thresholds an image passes.
     Avoid: Training: it has no slope.
@@ -282,7 +282,7 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Cou
     """One minus the Dice coefficient of two masks, soft or hard. Two empty masks agree: 0.
 
     Formula: mean of 1 - (2 I + smooth)/(Σ p + Σ y + smooth), I = Σ p y; squared: Σ p² + Σ y²
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Optimises: the overlap of masks
     Use: Segmentation of small structures, as in medical images; it is 1 - F1 of the pixels.
     Avoid: Calibrated pixels are wanted: bce.
@@ -321,7 +321,7 @@ def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smoot
     Two empty masks agree: 0. alpha = beta = 1 is iou_mask.
 
     Formula: mean of 1 - (I + smooth)/(I + alpha FP + beta FN + smooth), FP = Σ p (1 - y), FN = Σ (1 - p) y
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Use: Segmentation where a missed pixel costs more than a false one: take beta above alpha.
     Avoid: Both errors cost the same: dice, which it is at alpha = beta = 1/2.
     Source: Salehi et al. 2017, arXiv:1706.05721
@@ -366,7 +366,7 @@ def focal_tversky(
     """Tversky loss to the power 1/gamma. Two empty masks agree: 0.
 
     Formula: mean of T^(1/gamma), T = 1 - (I + smooth)/(I + alpha FP + beta FN + smooth)
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Use: As tversky, with gamma above 1 more weight on masks that are nearly right, below 1 on hard ones.
     Avoid: The overlap itself is to be reported: dice, iou_mask.
     Source: Abraham & Khan 2019, arXiv:1810.07842

@@ -124,6 +124,27 @@ class Estimates(Sequence[Estimate]):
         outcomes = [*self.outcomes, (SKEWED, None)]
         return Estimates(values, stderrs, (low, high), np.where(corrected, len(outcomes) - 1, self.kinds), outcomes)
 
+    def within(self, limits: tuple[float, float]) -> Estimates:
+        """Return intervals of what lies between two limits: one that passes a limit is taken on the logit between them.
+
+        It then reaches as far on each side, in standard errors.
+        """
+        (low, high), values, (least, most) = self.ends, self.values, limits
+        passing = ((low < least) | (high > most)) & (values > least) & (values < most)
+        if not passing.any():
+            return self
+        below, above = values - least, most - values
+        with np.errstate(all="ignore"):
+            scale = (most - least) / (below * above)
+            shrunk, grown = (np.exp(-np.fmin(scale * reach, LARGEST_LOG)) for reach in (values - low, high - values))
+            ends = (
+                np.where(passing, least + (most - least) * (below * shrunk / (below * shrunk + above)), low),
+                np.where(passing, most - (most - least) * (above * grown / (above * grown + below)), high),
+            )
+        on_logit = [(method and f"logit-{method}", why) for method, why in self.outcomes]
+        kinds = np.where(passing, self.kinds + len(on_logit), self.kinds)
+        return Estimates(values, self.stderrs, ends, kinds, [*self.outcomes, *on_logit])
+
     def __len__(self) -> int:
         return len(self.values)
 
