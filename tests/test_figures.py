@@ -19,7 +19,7 @@ from lossctl.errors import UsageError, printable
 from lossctl.output.catalogue import description
 from lossctl.output.curves import figure_of, plot_loss
 from lossctl.output.plot import picture, ticks
-from lossctl.output.text import Style
+from lossctl.output.text import Style, width_of
 from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, description as description_of, specification
 from lossctl.results.figure import Axis, Figure, Layer, Panel
 from tests.conftest import ROOT
@@ -434,6 +434,21 @@ def test_a_figure_shows_itself_in_a_line_and_as_a_picture():
 def test_every_kind_of_mark_is_valid_vega_lite(kind):
     chart = KINDS[kind].chart()
     assert chart.to_dict()["vconcat"]
+
+
+@needs_libraries
+def test_long_names_with_characters_of_two_utf16_units_are_cut_between_characters(tmp_path):
+    names = tuple(f"{place} {'emoji 🎉👩 ' * 9}" for place in range(2))
+    layers = [Layer("point", (0.5,), (float(place),), series=name) for place, name in enumerate(names)]
+    long = figure(*layers, x=Axis(names[0]), y=Axis("", categories=names), series=names)
+    long.save(tmp_path / "long.svg")
+    texts = [element.text or "" for element in fromstring((tmp_path / "long.svg").read_text()).iter()]
+    assert sum(text.endswith("…") for text in texts) == 5  # the axis, and each name beside it and in the legend
+
+
+def test_words_longer_than_a_line_and_wide_characters_are_broken():
+    text = picture(Figure("models", f"Values of {'x' * 90} {'模型' * 30}", ()), Style(40))
+    assert [width_of(line) for line in text.splitlines()] == [9, 40, 40, 10, 40, 40, 40]
 
 
 @needs_libraries

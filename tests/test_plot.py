@@ -123,6 +123,21 @@ def test_the_share_within_an_error_is_exact() -> None:
         assert np.allclose(layer.y, shares, rtol=1e-14)
 
 
+def test_a_model_without_errors_has_a_curve_and_a_bar_between_others() -> None:
+    rows = NUMBERS.assign(a=NUMBERS["y"])
+    [bar] = layers(lossctl.plot("residuals", rows, target="y", pred="a"), "bar")
+    assert bar.y2 == (0.0, 100.0, 0.0)
+    perfect, fair = layers(lossctl.plot("rec", rows, target="y", pred=["a", "b"]), "line")
+    assert (perfect.x[:2], perfect.y[-2:], perfect.x[-1]) == ((0.0, 0.0), (100.0, 100.0), fair.x[-1])
+
+
+@pytest.mark.parametrize("kind", ["residuals", "scatter", "rec", "bias", "models"])
+def test_numbers_at_the_end_of_what_there_is_have_a_picture(kind: str) -> None:
+    far = np.where(TARGET > 0.0, 1.7e308, -1.7e308)
+    figure = lossctl.plot(kind, {"y": far, "a": -far, "b": TARGET}, target="y", pred=["a", "b"])
+    assert max(map(len, str(figure).splitlines())) <= 80
+
+
 def test_points_are_rows_and_cells_are_counts_of_them() -> None:
     few = NUMBERS[:300]
     [points] = layers(lossctl.plot("scatter", few, target="y", pred="a"), "point")
@@ -323,9 +338,13 @@ def test_each_of_several_outputs_is_a_series_where_that_is_asked_for() -> None:
     data = {"y1": [1.0, 2.0], "y2": [5.0, 1.0], "p1": [1.5, 2.0], "p2": [5.0, 3.0]}
     options: dict[str, Any] = {"target": "y1,y2", "pred": "m=p1,p2"}
     [together] = layers(lossctl.plot("rec", data, **options), "line")
-    assert (together.x, together.y) == ((0.0, 0.5, 2.0), (50.0, 75.0, 100.0))
+    assert together.x == (0.0, 0.0, 0.0, 0.5, 0.5, 2.0, 2.0, 2.0)  # a step at each error, for there are none between
+    assert together.y == (0.0, 0.0, 50.0, 50.0, 75.0, 75.0, 100.0, 100.0)
     each = layers(lossctl.plot("rec", data, per_output=True, **options), "line")
-    assert [(line.series, line.x) for line in each] == [("m[1]", (0.0, 0.5)), ("m[2]", (0.0, 2.0))]
+    assert [(line.series, line.x) for line in each] == [
+        ("m[1]", (0.0, 0.0, 0.0, 0.5, 0.5, 2.0)),
+        ("m[2]", (0.0, 0.0, 0.0, 2.0, 2.0, 2.0)),
+    ]
 
 
 def test_a_class_without_rows_is_shown_as_one() -> None:

@@ -34,7 +34,7 @@ from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.figure import Axis, Figure, Layer, Panel
+from lossctl.results.figure import HUGE, Axis, Figure, Layer, Panel
 from lossctl.results.report import Cell, Check, Comparison, Report, SavedReport, lists_by
 from lossctl.stats.estimate import estimate
 from lossctl.stats.student import normal_quantile
@@ -52,7 +52,7 @@ MOST_CLASSES: Final = 40  # of a confusion matrix
 MOST_SLICES: Final = 40
 PERCENT: Final = 100.0
 MOST_EXPONENT: Final = 1000
-HUGE: Final = 2.0**MOST_EXPONENT  # beyond which no axis reaches
+LARGEST: Final = float(np.finfo(np.float64).max)
 MOST_WAITING: Final = 64  # states of a block each
 WAITING: Final = 4  # times as many cells as a state has may wait to be merged
 CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")
@@ -327,7 +327,7 @@ def _window(lines: Collection[tuple[Array, Array]]) -> tuple[float, float]:
     outer = [(float(values[0]), float(values[-1])) for values, _ in lines]
     low, high = min(ends[0] for ends in inner), max(ends[1] for ends in inner)
     least, most = min(ends[0] for ends in outer), max(ends[1] for ends in outer)
-    low, high = (min(max(end, -HUGE), HUGE) for end in (low, high))
+    low, high, least, most = (min(max(end, -HUGE), HUGE) for end in (low, high, least, most))
     room = ROOM * (high - low)
     return max(least, low - room), min(most, high + room)
 
@@ -441,6 +441,8 @@ def draw_residuals(rows: Rows) -> Figure:
     low, high = _window(lines.values())
     step = _step(low, high, series.values())
     edges = _edges(low, high, step)
+    if len(edges) == 2:  # all residuals are in one bin, which needs others beside it to be told as one
+        edges = np.array([edges[0] - step, *edges, edges[-1] + step])
     layers, words = [Layer("rule", x=(0.0,))], []
     notes: list[str] = []
     for name, (values, masses) in lines.items():
@@ -480,7 +482,12 @@ def draw_errors(rows: Rows) -> Figure:
         places = np.flatnonzero(errors <= high)
         if len(places):
             places = np.unique(np.searchsorted(shares, np.linspace(0.0, shares[places[-1]], CURVE)))
-        layers.append(Layer("line", _numbers(errors[places]), _numbers(PERCENT * shares[places]), series=name))
+        xs, ys = errors[places], PERCENT * np.append(0.0, shares[places])
+        if len(places) == np.count_nonzero(errors <= high):  # all errors are drawn: there are none between them
+            xs, ys = np.repeat(xs, 2), np.repeat(ys, 2)
+        else:
+            ys = np.append(ys, ys[-1])
+        layers.append(Layer("line", (0.0, *_numbers(xs), high or 1.0), _numbers(ys), series=name))
         notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
         half, most = _quantiles(errors, masses, [0.5, 0.9])
         words.append(f"{name} {half:.4g} and {most:.4g}")
@@ -826,8 +833,8 @@ def plot(
     --------
     >>> import lossctl
     >>> data = {"y": [1.0, 2.0, 3.0], "a": [1.5, 2.0, 2.5]}
-    >>> lossctl.plot("rec", data, target="y", pred="a").panels[0].layers[0].y
-    (33.33333333333333, 100.0)
+    >>> lossctl.plot("rec", data, target="y", pred="a").sentence
+    'The errors within which half and nine tenths of the rows are: a 0.5 and 0.5.'
     """
     if kind not in KINDS:
         raise UsageError(
@@ -978,7 +985,7 @@ def _cut(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> t
     low = max(min([*values, *(low for low, _ in intervals)]), min(values) - reach)
     high = min(max([*values, *(high for _, high in intervals)]), max(values) + reach)
     room = 0.04 * (high - low) or abs(high) / 8.0 or 1.0
-    return low - room, high + room
+    return max(low - room, -LARGEST), min(high + room, LARGEST)
 
 
 def _unit(report: Report, loss: str) -> str:

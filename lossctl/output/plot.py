@@ -509,8 +509,27 @@ def picture(figure: Figure, style: Style = PLAIN, height: int = HEIGHT) -> str:
 
 
 def _wrapped(text: str, width: int, style: Style, color: str = "") -> list[list[Piece]]:
-    safe = style.encode(printable(text))
-    return [[(line, color)] for line in wrap(safe, width).split("\n")] if text else []
+    return [[(line, color)] for line in folded(style.encode(printable(text)), width)]
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Break a text into lines of so many columns: between words, and where need be within one.
+
+    >>> folded("one two three", 5)
+    ['one', 'two', 'three']
+    >>> folded("a 模型一二三", 4)
+    ['a', '模型', '一二', '三']
+    """
+    lines = wrap(text, width).split("\n") if text else []
+    if all(width_of(line) <= width for line in lines):
+        return lines
+    from rich.cells import chop_cells
+
+    lines = [""]
+    for piece in (piece for word in text.split() for piece in chop_cells(word, width)):
+        longer = f"{lines[-1]} {piece}".lstrip()
+        lines[-1:] = [longer] if width_of(longer) <= width else [lines[-1], piece]
+    return lines
 
 
 def _legend_lines(legend: Legend, width: int, style: Style) -> list[list[Piece]]:
@@ -519,7 +538,7 @@ def _legend_lines(legend: Legend, width: int, style: Style) -> list[list[Piece]]
     used = 0
     for mark, name, color in legend.entries():
         text = f"{mark} {style.encode(name)}"
-        text = _cut(text, width, style)
+        text = cut(text, width, style.ascii)
         if used and used + 3 + width_of(text) > width:
             lines.append([])
             used = 0
@@ -528,11 +547,11 @@ def _legend_lines(legend: Legend, width: int, style: Style) -> list[list[Piece]]
     return [line for line in lines if line]
 
 
-def _cut(text: str, width: int, style: Style) -> str:
-    """Return a name that is no wider than so many columns; one that is cut ends in dots."""
+def cut(text: str, width: int, plain: bool = False) -> str:
+    """Return a name that is no wider than so many columns; one that is cut ends in dots, in ASCII where it is plain."""
     if width_of(text) <= width:
         return text
-    dots = "..." if style.ascii else "…"
+    dots = "..." if plain else "…"
     while text and width_of(text + dots) > width:
         text = text[:-1]
     return text + dots
@@ -559,7 +578,7 @@ class _Layout:
         for at, text in scale.ticks(max(height // TICK_ROWS + 1, 3)):
             dot = scale.dot(at)
             if math.isfinite(dot):
-                labels[round(dot) // 4] = _cut(style.encode(text), width // LABEL_SHARE, style)
+                labels[round(dot) // 4] = cut(style.encode(text), width // LABEL_SHARE, style.ascii)
         return cls(panel, width, height, labels, style)
 
     @property
@@ -573,9 +592,9 @@ class _Layout:
         room = self.width - margin - 2
         canvas = _drawn(panel, legend, room, self.height)
         if panel.title:
-            yield [(_cut(style.encode(printable(panel.title)), self.width, style), "bold")]
+            yield [(cut(style.encode(printable(panel.title)), self.width, style.ascii), "bold")]
         if panel.y.heading:
-            yield [(_cut(style.encode(printable(panel.y.heading)), self.width, style), DIM)]
+            yield [(cut(style.encode(printable(panel.y.heading)), self.width, style.ascii), DIM)]
         wall, notch = ("|", "+") if style.ascii else ("│", "┤")
         for row in range(self.height):
             label = self.labels.get(row)
@@ -599,7 +618,7 @@ class _Layout:
                 text += " " * (begin - width_of(text)) + label
             yield [(" " * (margin + 2) + text, "")]
         if ticks_below and self.panel.x.heading:
-            heading = _cut(self.style.encode(printable(self.panel.x.heading)), self.width, self.style)
+            heading = cut(self.style.encode(printable(self.panel.x.heading)), self.width, self.style.ascii)
             left = min(margin + 2 + max(room - width_of(heading), 0) // 2, self.width - width_of(heading))
             yield [(" " * left + heading, DIM)]
 
@@ -607,7 +626,7 @@ class _Layout:
         """Return where the labels of ticks begin, in as few lines as it takes; numbers are one line."""
         most_lines = 3 if scale.axis.categories else 1
         for most in range(max(room // TICK_COLUMNS, 2), 0, -1):
-            labels = [(at, _cut(self.style.encode(text), room // 2, self.style)) for at, text in scale.ticks(most)]
+            labels = [(at, cut(self.style.encode(text), room // 2, self.style.ascii)) for at, text in scale.ticks(most)]
             rows: list[list[tuple[float, int, str]]] = [[] for _ in range(most_lines)]
             fits = True
             for at, text in labels:

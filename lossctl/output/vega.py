@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import textwrap
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -23,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lossctl.errors import UsageError, listed, near, printable
 from lossctl.io.atomic import check_writable, write_bytes
-from lossctl.output.plot import cell_text, clash, outline, shade_edges, ticks
+from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks
+from lossctl.output.text import width_of
 from lossctl.results.figure import Axis, Figure, Layer, Panel, Side
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ LARGEST: Final = 10_000
 HEIGHT: Final = 300  # pixels of the panel of a figure, axes apart
 MORE: Final = 110  # pixels for every further panel
 LEAST: Final = 60  # pixels of one panel
+SLANTED: Final = 110  # pixels of a name below a column
 CATEGORY: Final = 26  # pixels of one on the y axis
 CELL: Final = 44  # of one with cells
 CHARACTER: Final = 6.4  # pixels of a character of 12 pixels, about
@@ -47,6 +48,7 @@ SYMBOL: Final = 6  # characters that a symbol of the legend takes, and what is b
 MOST_LABEL: Final = 0.4  # of the width, for the names along the y axis
 PIXELS_PER_TICK: Final[Mapping[Side, int]] = {"x": 60, "y": 42}
 SCALE: Final = 2.0  # dots of a PNG for a pixel
+LAST_OF_ONE_UNIT: Final = 0xFFFF  # character that UTF-16 writes without a pair
 MANY: Final = 200  # points of a layer, from which they are small and pale
 ACROSS: Final = {"x": "x", "x2": "x2", "y": "y", "y2": "y2"}  # the fields of a rectangle by their channels
 SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down", "triangle-right", "stroke")
@@ -209,7 +211,18 @@ def _lines(texts: Sequence[str], width: int, key: str) -> dict[str, Any]:
 
 def _wrapped(text: str, width: float) -> list[str]:
     """Break a text into lines of so many pixels, about."""
-    return textwrap.wrap(printable(text), max(int(width / CHARACTER), 20), break_on_hyphens=False)
+    return folded(printable(text), max(int(width / CHARACTER), 20))
+
+
+def _fitted(texts: Sequence[str], pixels: int) -> tuple[list[str], int]:
+    """Return texts and the pixels to which Vega cuts them, 0 for not at all.
+
+    Vega cuts by halves of UTF-16, and no renderer takes half a character: texts that have such are cut here.
+    """
+    names = list(map(printable, texts))
+    if max(map(ord, "".join(names)), default=0) <= LAST_OF_ONE_UNIT:
+        return names, pixels
+    return [cut(name, int(pixels / CHARACTER)) for name in names], 0
 
 
 def _margin(panel: Panel, width: int) -> int:
@@ -220,7 +233,7 @@ def _margin(panel: Panel, width: int) -> int:
         labels = [
             f"{float(text):,}"[: len(text) + len(text) // 3] for _, text in ticks(*panel.extent("y"), 6, panel.y.log)
         ]
-    return round(min(max(map(len, labels), default=0) * CHARACTER + 14, MOST_LABEL * width))
+    return round(min(max(map(width_of, labels), default=0) * CHARACTER + 14, MOST_LABEL * width))
 
 
 def _panel(panel: Panel, figure: Figure, theme: Theme, width: int, height: int, margin: int) -> dict[str, Any]:
@@ -254,18 +267,19 @@ def _axis(panel: Panel, side: Side, size: int, margin: int) -> dict[str, Any]:
     if axis.log:
         scale["type"] = "log"
     limit = size if side == "x" else 4 * size
-    looks: dict[str, Any] = {"title": printable(axis.heading) or None, "titleLimit": limit, "labelOverlap": False}
+    [title], limit = _fitted([axis.heading], limit)
+    looks: dict[str, Any] = {"title": title or None, "titleLimit": limit, "labelOverlap": False}
     if side == "y":
         looks |= {"minExtent": margin, "maxExtent": margin, "titleAngle": 0, "titleAlign": "left", "titleX": -margin}
-        looks |= {"titleY": -8, "titleBaseline": "bottom", "labelLimit": margin - 8}
+        looks |= {"titleY": -8, "titleBaseline": "bottom"}
     if axis.categories:
-        names = json.dumps(list(map(printable, axis.categories)))
-        looks |= {"values": list(range(len(axis.categories))), "labelExpr": f"{names}[datum.value]", "grid": False}
-        looks |= {"ticks": False, "labelPadding": 6}
+        names, room = _fitted(axis.categories, margin - 8 if side == "y" else SLANTED)
+        looks |= {"values": list(range(len(axis.categories))), "labelExpr": f"{json.dumps(names)}[datum.value]"}
+        looks |= {"ticks": False, "labelPadding": 6, "grid": False, "labelLimit": room}
         if side == "y":
             scale["reverse"] = True
-        elif max(map(len, axis.categories)) * CHARACTER > size / len(axis.categories):
-            looks |= {"labelAngle": -40, "labelAlign": "right", "labelBaseline": "middle", "labelLimit": 110}
+        elif max(map(width_of, names)) * CHARACTER > size / len(names):
+            looks |= {"labelAngle": -40, "labelAlign": "right", "labelBaseline": "middle"}
     else:
         looks["values"] = [at for at, _ in ticks(low, high, max(size // PIXELS_PER_TICK[side], 3), axis.log)]
         if axis.log or max(abs(low), abs(high)) < 1e-3:
@@ -316,12 +330,15 @@ def _series(channel: str, figure: Figure, values: Sequence[object], width: int) 
     """Return the encoding of a layer's series by a channel; the legend has all series."""
     names = list(map(printable, figure.series))
     scale = {"domain": names, "range": [values[place % len(values)] for place in range(len(names))]}
-    longest = min(max(map(len, names)), int(width / CHARACTER) - SYMBOL)
+    longest = min(max(map(width_of, names)), int(width / CHARACTER) - SYMBOL)
+    texts, limit = _fitted(names, round(longest * CHARACTER) + 8)
     legend = {"orient": "top", "title": None, "symbolStrokeWidth": 2, "columnPadding": 16}
     legend |= {
-        "labelLimit": round(longest * CHARACTER) + 8,
+        "labelLimit": limit,
         "columns": max(int(width // (CHARACTER * (longest + SYMBOL))), 1),
     }
+    if texts != names:
+        legend["labelExpr"] = f"{json.dumps(texts)}[indexof({json.dumps(names)}, datum.value)]"
     return {
         channel: {
             "field": "series",

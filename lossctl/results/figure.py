@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Mark = Literal["line", "band", "bar", "point", "interval", "cell", "rule"]
 Side = Literal["x", "y"]
 Numbers = tuple[float, ...]
+HUGE: Final = 2.0**1000  # beyond which no axis reaches
 ROOM: Final = 0.04  # of an extent, which is left beside the outermost marks
 LARGEST: Final = sys.float_info.max
 SKEWED: Final = (
@@ -94,7 +95,8 @@ class Panel:
     def extent(self, side: Side) -> tuple[float, float]:
         """Return what is drawn of an axis: its domain or all categories, or that of the marks with a little room.
 
-        There is no room below marks that begin at 0, and an axis without marks is from 0 to 1.
+        There is no room below marks that begin at 0, and an axis without marks is from 0 to 1. None reaches far
+        beyond `HUGE`, so that lengths on it are finite.
         """
         axis = self.x if side == "x" else self.y
         if axis.domain is not None:
@@ -102,7 +104,7 @@ class Panel:
         if axis.categories:
             return -0.5, len(axis.categories) - 0.5
         numbers = [
-            number
+            min(max(number, -HUGE), HUGE)
             for number in chain.from_iterable(layer.numbers(side) for layer in self.layers)
             if math.isfinite(number) and (number > 0.0 or not axis.log)
         ]
@@ -112,7 +114,7 @@ class Panel:
             return max(low / factor, math.ulp(0.0)), min(high * factor, LARGEST)
         if low == high:
             return low - (abs(low) / 2.0 or 0.5), high + (abs(high) / 2.0 or 0.5)
-        room = ROOM * (high / 2.0 - low / 2.0) * 2.0
+        room = ROOM * (high - low)
         return max(low - room, -LARGEST) if low else low, min(high + room, LARGEST) if high else high
 
     @property
