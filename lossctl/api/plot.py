@@ -12,7 +12,7 @@ from functools import cached_property, reduce
 from math import floor, frexp, isfinite, ldexp, nan, sqrt
 from operator import add
 from threading import Lock
-from typing import Any, Final, Unpack
+from typing import Any, Final, NamedTuple, Self, Unpack
 
 import numpy as np
 
@@ -58,6 +58,7 @@ WAITING: Final = 4  # times as many cells as a state has may wait to be merged
 CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")
 
 State = tuple[str, str]  # model, and which of its states: an output, a class, or ""
+Part = tuple[str, Ints, Array | None]  # the name of a state, keys, lines
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class Rows:
     def begin(self, job: Job, reader: BlockReader, first: Block) -> Callable[[Block], Block]:
         """Judge whether the data fits the plot; return what takes the blocks."""
         if not self.learn(job, reader, first):
-            fitting = [kind.name for kind in ROW_KINDS if kind.fits(self, first)]
+            fitting = [kind.name for kind in ROW_KINDS if kind.need.fits(self, first)]
+            task = f"the task here is {self.task} ({job.task_of(first).why})"
             raise UsageError(
-                f"plot {self.kind.name}: {self.kind.needs}, and the task here is {self.task} ({job.task_of(first).why})"
+                f"plot {self.kind.name}: {self.kind.need.text}, and {task}"
                 + (f"; plots of it: {listed(fitting, 8)}" if fitting else "; no plot of rows fits it")
             )
         if self.options.per_class and len(self.outputs) == 1:
@@ -109,7 +111,7 @@ class Rows:
         self.weighted, self.activations = first.weight is not None, job.activations
         wide = job.widths.get("pred", 1)
         self.outputs = job.outputs or ([str(place + 1) for place in range(wide)] if wide > 1 else [""])
-        return self.kind.fits(self, first)
+        return self.kind.need.fits(self, first)
 
     def see(self, block: Block) -> Block:
         """Count the rows of a block that have weight, as many at a time as stay in the cache."""
@@ -188,18 +190,38 @@ class Rows:
     def noun(self) -> str:
         return "weight" if self.weighted else "rows"
 
+    def figure(
+        self, *panels: Panel, sentence: str = "", notes: Iterable[str] = (), series: Iterable[str] | None = None
+    ) -> Figure:
+        """Return the figure of these rows. series: what the legend has, by default the names of the states."""
+        title, series = (
+            f"{self.kind.title} of {listed(list(self.models), 4)}",
+            self.series() if series is None else series,
+        )
+        return Figure(self.kind.name, title, panels, tuple(series), sentence, tuple(notes))
+
+
+Count = Callable[[Rows, Batch, Array | None], Iterator[Part]]
+
+
+class Need(NamedTuple):
+    """What a plot needs of the data in words, and whether data has it, by its first rows."""
+
+    text: str
+    fits: Callable[[Rows, Block], bool]
+
 
 @dataclass(frozen=True)
 class RowKind:
     """A plot of rows: which data it fits, how rows are counted, and the figure that the counts make.
 
-    needs: what it needs of the data, in words. most: cells of a state. takes: the options that say something of it.
+    title: without the models. most: cells of a state. takes: the options that say something of it.
     """
 
     name: str
-    needs: str
-    fits: Callable[[Rows, Block], bool]
-    count: Callable[[Rows, Batch, Array | None], Iterator[tuple[str, Ints, Array | None]]]
+    title: str
+    need: Need
+    count: Count
     figure: Callable[[Rows], Figure]
     most: int = 1 << 15
     state: type[Counts] = Counts
@@ -207,8 +229,6 @@ class RowKind:
 
 
 # how rows are counted --------------------------------------------------------------------------------------------
-
-Part = tuple[str, Ints, Array | None]  # the name of a state, keys, lines
 
 
 def _outputs(rows: Rows, weight: Array | None, *columns: Array) -> Iterator[tuple[str, Array | None, list[Array]]]:
@@ -228,30 +248,6 @@ def _lines(weight: Array | None, *columns: Array) -> Array | None:
     lines = [weight, *(weight * column for column in columns)]
     products = [weight * weight, weight * lines[-1], np.square(lines[-1])] if columns else []
     return np.stack([*lines, *products])
-
-
-def count_residuals(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
-    """Count rows by residual."""
-    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
-        yield name, keys_of(pred - target)[np.newaxis], _lines(mass)
-
-
-def count_errors(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
-    """Count errors as negative numbers: so a cell has its larger end, and a count is of errors up to and with it."""
-    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
-        yield name, keys_of(-np.abs(pred - target))[np.newaxis], _lines(mass)
-
-
-def count_pairs(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
-    """Count rows by prediction and target."""
-    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
-        yield name, keys_of(np.stack([pred, target])), _lines(mass)
-
-
-def count_bias(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
-    """Count rows by prediction, with the sums of predictions and residuals."""
-    for name, mass, [pred, target] in _outputs(rows, weight, batch.pred, batch.target):
-        yield name, keys_of(pred)[np.newaxis], _lines(mass, pred, pred - target)
 
 
 def _truth(batch: Batch) -> Ints:
@@ -275,18 +271,27 @@ def _outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[tuple[
         yield "", weight, [np.maximum.reduce(batch.pred, axis=0), right.astype(np.float64)]
 
 
+def count_by(
+    number: Callable[[Array, Array], Array], sums: Callable[[Array, Array], Sequence[Array]] = lambda pred, outcome: ()
+) -> Count:
+    """Return what counts rows by a number, or a pair, of what is predicted and what came of it, with sums of columns.
+
+    A cell has its smaller end: counts by a negative number are of what is largest first, up to a number and with it.
+    """
+
+    def count(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
+        for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
+            yield name, np.atleast_2d(keys_of(number(pred, outcome))), _lines(mass, *sums(pred, outcome))
+
+    return count
+
+
 def count_outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
     """Count rows by what is predicted, with the sums of both; bins of one width are those of scikit-learn."""
     edges = np.linspace(0.0, 1.0, rows.options.bins + 1)[1:-1]
     for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
         keys = np.searchsorted(edges, pred) if rows.options.widths else keys_of(pred)
         yield name, keys[np.newaxis], _lines(mass, pred, outcome)
-
-
-def count_gains(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
-    """Count rows from the largest prediction on, with the sums of what comes of them."""
-    for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
-        yield name, keys_of(-pred)[np.newaxis], _lines(mass, outcome)
 
 
 def count_scores(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
@@ -332,19 +337,16 @@ def _window(lines: Collection[tuple[Array, Array]]) -> tuple[float, float]:
     return max(least, low - room), min(most, high + room)
 
 
-def _step(low: float, high: float, states: Collection[Counts]) -> float:
-    """Return a power of two that parts an extent into bins, not too many for the rows, whose edges all states have."""
+def _edges(lines: Collection[tuple[Array, Array]], states: Collection[Counts]) -> Array:
+    """Return multiples of a power of two around such an extent, not too many for the rows, that are edges of states."""
+    low, high = _window(lines)
     bits, rows = min(counts.bits for counts in states), max(int(counts.rows.sum()) for counts in states)
     extent = high - low or max(abs(low), 1.0) / 4.0
     exponent = frexp(extent / min(max(4.0 * rows ** (1.0 / 3.0), LEAST_BINS), MOST_BINS))[1]
     exponent = max(exponent, -MOST_EXPONENT)
     while max(abs(low), abs(high)) / ldexp(1.0, exponent) >= ldexp(1.0, bits):
         exponent += 1
-    return ldexp(1.0, exponent)
-
-
-def _edges(low: float, high: float, step: float) -> Array:
-    """Return multiples of a step, the first at most `low` and the last above `high`."""
+    step = max(ldexp(1.0, exponent), *(counts.step for counts in states))
     return np.arange(floor(low / step), floor(high / step) + 2, dtype=np.float64) * step
 
 
@@ -385,17 +387,9 @@ def _bins(rows: Rows, groups: Counts, flags: bool = False) -> list[Bin]:
             effective = ratio(base * base, sums[3] << SHIFT) if rows.weighted else count
             interval: tuple[float, float] | None = wilson(mean, effective, level)
         else:
-            kept = [sums[0], sums[2]] if rows.weighted else [sums[1]]
-            products = tuple(total << SHIFT for total in sums[lead + 2 :])
-            out_of_range = bool(groups.lost)
-            moments = Moments(
-                pairs,
-                count,
-                count,
-                tuple(kept),
-                tuple(None if out_of_range else product for product in products),
-                (FINITE,) * len(kept),
-            )
+            means = (sums[0], sums[2]) if rows.weighted else (sums[1],)
+            products = tuple(None if groups.lost else total << SHIFT for total in sums[lead + 2 :])
+            moments = Moments(pairs, count, count, means, products, (FINITE,) * len(means))
             interval = estimate(MEAN, moments, [lead], weighted=rows.weighted, level=level).interval
         bins.append(Bin(count, pred, mean, interval))
     return bins
@@ -411,10 +405,6 @@ def wilson(share: float, rows: float, level: float) -> tuple[float, float]:
 # the figures -----------------------------------------------------------------------------------------------------
 
 
-def _named(rows: Rows) -> str:
-    return listed(list(rows.models), 4)
-
-
 def _share_axis(rows: Rows) -> Axis:
     return Axis(f"share of the {rows.noun}", "%")
 
@@ -424,10 +414,9 @@ def _bars(edges: Array, heights: Array, series: str = "") -> Layer:
     return Layer("bar", x=_numbers(edges[:-1]), x2=_numbers(edges[1:]), y2=_numbers(heights), series=series)
 
 
-def _squares(left: Array, base: Array, side: float, values: Array) -> Layer:
-    """Return cells of one size."""
-    corners = [_numbers(line) for line in (left, base, left + side, base + side)]
-    return Layer("cell", corners[0], corners[1], corners[2], corners[3], value=_numbers(values))
+def _squares(x: Array, y: Array, side: float, values: Array) -> Layer:
+    """Return cells of one size by their lower corners."""
+    return Layer("cell", _numbers(x), _numbers(y), _numbers(x + side), _numbers(y + side), value=_numbers(values))
 
 
 def _numbers(values: Iterable[float]) -> tuple[float, ...]:
@@ -438,11 +427,9 @@ def draw_residuals(rows: Rows) -> Figure:
     """Draw one histogram for each model, over the same bins."""
     series = rows.series()
     lines = {name: (counts.low_edges(), rows.masses(counts)) for name, counts in series.items()}
-    low, high = _window(lines.values())
-    step = _step(low, high, series.values())
-    edges = _edges(low, high, step)
+    edges = _edges(lines.values(), series.values())
     if len(edges) == 2:  # all residuals are in one bin, which needs others beside it to be told as one
-        edges = np.array([edges[0] - step, *edges, edges[-1] + step])
+        edges = np.array([2.0 * edges[0] - edges[1], *edges, 2.0 * edges[1] - edges[0]])
     layers, words = [Layer("rule", x=(0.0,))], []
     notes: list[str] = []
     for name, (values, masses) in lines.items():
@@ -452,14 +439,9 @@ def draw_residuals(rows: Rows) -> Figure:
         notes += _beyond(rows, name, {f"below {edges[0]:g}": below, f"above {edges[-1]:g}": above})
         first, middle, last = _quantiles(values, masses, [0.05, 0.5, 0.95])
         words.append(f"{name} {first:.4g} to {last:.4g}, median {middle:.4g}")
-    return Figure(
-        "residuals",
-        f"Residuals of {_named(rows)}",
-        (Panel(Axis("predicted - true", domain=(edges[0], edges[-1])), _share_axis(rows), tuple(layers)),),
-        tuple(series),
-        f"Nine of ten residuals are within: {'; '.join(words)}.",
-        tuple(notes),
-    )
+    x = Axis("predicted - true", domain=(edges[0], edges[-1]))
+    sentence = f"Nine of ten residuals are within: {'; '.join(words)}."
+    return rows.figure(Panel(x, _share_axis(rows), tuple(layers)), sentence=sentence, notes=notes)
 
 
 def _beyond(rows: Rows, name: str, masses: Mapping[str, float]) -> Iterator[str]:
@@ -491,15 +473,10 @@ def draw_errors(rows: Rows) -> Figure:
         notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
         half, most = _quantiles(errors, masses, [0.5, 0.9])
         words.append(f"{name} {half:.4g} and {most:.4g}")
+    x = Axis("error, |predicted - true|", domain=(0.0, high or 1.0))
     y = Axis(f"share of the {rows.noun} within the error", "%", domain=(0.0, PERCENT))
-    return Figure(
-        "rec",
-        f"Errors of {_named(rows)}",
-        (Panel(Axis("error, |predicted - true|", domain=(0.0, high or 1.0)), y, tuple(layers)),),
-        tuple(series),
-        f"The errors within which half and nine tenths of the {rows.noun} are: {'; '.join(words)}.",
-        tuple(notes),
-    )
+    sentence = f"The errors within which half and nine tenths of the {rows.noun} are: {'; '.join(words)}."
+    return rows.figure(Panel(x, y, tuple(layers)), sentence=sentence, notes=notes)
 
 
 def draw_pairs(rows: Rows) -> Figure:
@@ -511,9 +488,8 @@ def draw_pairs(rows: Rows) -> Figure:
         for values in (counts.low_edges(0), counts.low_edges(1))
         for order in [np.argsort(values, kind="stable")]
     ]
-    low, high = _window(sides)
-    step = max(_step(low, high, series.values()), *(counts.step for counts in series.values()))
-    edges = _edges(low, high, step)
+    edges = _edges(sides, series.values())
+    step, domain = float(edges[1] - edges[0]), (float(edges[0]), float(edges[-1]))
     panels = []
     notes: list[str] = []
     for name, counts in series.items():
@@ -521,7 +497,6 @@ def draw_pairs(rows: Rows) -> Figure:
         inside = (np.minimum(x, y) >= edges[0]) & (np.maximum(x, y) < edges[-1])
         notes += _beyond(rows, name, {"": float(masses[~inside].sum())})
         x, y, masses = x[inside], y[inside], masses[inside]
-        diagonal = Layer("line", (edges[0], edges[-1]), (edges[0], edges[-1]))
         if counts.rows.sum() <= POINTS:
             sizes = _numbers(masses) if (masses != 1.0).any() else ()
             marks = Layer("point", _numbers(x), _numbers(y), size=sizes, series=name)
@@ -529,25 +504,18 @@ def draw_pairs(rows: Rows) -> Figure:
             places = np.floor(x / step) * (1 << 20) + np.floor(y / step)
             cells, place = np.unique(places, return_inverse=True)
             columns, lines = np.divmod(cells + (1 << 19), 1 << 20)
-            left, base = columns * step, (lines - (1 << 19)) * step
-            marks = replace(_squares(left, base, step, np.bincount(place, masses).astype(np.float64)), series=name)
-        domain = (float(edges[0]), float(edges[-1]))
+            corner = columns * step, (lines - (1 << 19)) * step
+            marks = replace(_squares(*corner, step, np.bincount(place, masses).astype(np.float64)), series=name)
         panels.append(
             Panel(
                 Axis("predicted", domain=domain),
                 Axis("true", domain=domain),
-                (marks, diagonal),
+                (marks, Layer("line", domain, domain)),
                 name if len(series) > 1 else "",
                 value=rows.noun,
             )
         )
-    return Figure(
-        "scatter",
-        f"True values against predictions of {_named(rows)}",
-        tuple(panels),
-        tuple(series),
-        notes=tuple(notes),
-    )
+    return rows.figure(*panels, notes=notes)
 
 
 def draw_bias(rows: Rows) -> Figure:
@@ -558,15 +526,9 @@ def draw_bias(rows: Rows) -> Figure:
         layers += _means(bins, name)
         clear = [entry for entry in bins if entry.interval and not entry.interval[0] <= 0.0 <= entry.interval[1]]
         words.append(f"{name} {len(clear)} of {len(bins)}")
-    x, y = Axis("mean prediction of the bin"), Axis("mean of predicted - true")
-    return Figure(
-        "bias",
-        f"Mean residuals by prediction of {_named(rows)}",
-        (Panel(x, y, tuple(layers)),),
-        tuple(rows.series()),
-        f"Bins whose mean residual is clearly not 0: {', '.join(words)}.",
-        (_about_bins(rows),),
-    )
+    panel = Panel(Axis("mean prediction of the bin"), Axis("mean of predicted - true"), tuple(layers))
+    sentence = f"Bins whose mean residual is clearly not 0: {', '.join(words)}."
+    return rows.figure(panel, sentence=sentence, notes=[_about_bins(rows)])
 
 
 def _about_bins(rows: Rows) -> str:
@@ -574,42 +536,43 @@ def _about_bins(rows: Rows) -> str:
     return f"bins {how}, with {PERCENT * rows.options.level:g}% intervals"
 
 
-def _means(bins: Sequence[Bin], series: str, factor: float = 1.0) -> list[Layer]:
+def _means(bins: Sequence[Bin], series: str) -> list[Layer]:
     """Return the means of bins above their mean predictions: intervals, a line, and points."""
-    sure = [(entry.pred, *entry.interval) for entry in bins if entry.interval is not None]
-    x, y = _numbers(entry.pred for entry in bins), _numbers(factor * entry.mean for entry in bins)
-    ends = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
     texts = tuple(f"{entry.rows} rows: predicted {entry.pred:.4g}, mean {entry.mean:.4g}" for entry in bins)
+    points = _numbers(entry.pred for entry in bins), _numbers(entry.mean for entry in bins)
     sizes = _numbers(entry.rows for entry in bins)
     return [
-        Layer("interval", ends[0], ends[1], ends[0], ends[2], series=series),
-        Layer("line", x, y, series=series),
-        Layer("point", x, y, size=sizes, series=series, texts=texts),
+        _intervals([(entry.pred, entry.interval) for entry in bins], series),
+        Layer("line", *points, series=series),
+        Layer("point", *points, size=sizes, series=series, texts=texts),
     ]
+
+
+def _intervals(ends: Iterable[tuple[float, tuple[float, float] | None]], series: str) -> Layer:
+    """Return upright intervals by their places, where there are some."""
+    places = [(place, *interval) for place, interval in ends if interval is not None]
+    x, low, high = [_numbers(column) for column in zip(*places, strict=True)] or [()] * 3
+    return Layer("interval", x, low, x, high, series=series)
 
 
 def draw_outcomes(rows: Rows) -> Figure:
     """Draw what comes of rows against what is predicted for them, and below how often that is predicted."""
-    flags, series = rows.task != "regression", rows.series()
-    histograms: dict[str, tuple[Array, Array]] = {}
-    layers, words = [], []
+    flags, series, widths = rows.task != "regression", rows.series(), rows.options.widths
+    layers, bars, words = [], [], []
     if flags:
-        edges, low, high = np.linspace(0.0, 1.0, SCORE_BINS + 1), 0.0, 1.0
+        edges = np.linspace(0.0, 1.0, (rows.options.bins if widths else SCORE_BINS) + 1)
     else:
-        low, high = _window([(counts.low_edges(), rows.masses(counts)) for counts in series.values()])
-        edges = _edges(low, high, _step(low, high, series.values()))
-    if rows.options.widths:
-        edges = np.linspace(0.0, 1.0, rows.options.bins + 1)
+        edges = _edges([(counts.low_edges(), rows.masses(counts)) for counts in series.values()], series.values())
     for name, counts in series.items():
-        groups = counts if rows.options.widths else _equal_counts(counts, rows.options.bins)
+        groups = counts if widths else _equal_counts(counts, rows.options.bins)
         bins, masses = _bins(rows, groups, flags), rows.masses(counts)
         layers += _means(bins, name)
-        if rows.options.widths:
+        if widths:
             heights = np.bincount(counts.keys[0], masses, rows.options.bins).astype(np.float64)
         else:
             heights, _, above = _binned(counts.low_edges(), masses, edges)
             heights[-1] += above if flags else 0.0
-        histograms[name] = edges, PERCENT * heights / masses.sum()
+        bars.append(_bars(edges, PERCENT * heights / masses.sum(), name))
         sizes = rows.masses(groups)
         gaps = sizes * np.abs([entry.mean - entry.pred for entry in bins])
         words.append(f"{name} {float(gaps.sum() / sizes.sum()):.4g}")
@@ -617,27 +580,12 @@ def draw_outcomes(rows: Rows) -> Figure:
     ends, room = (min(places), max(places)), 0.02 * (max(places) - min(places))  # for points at the ends
     domain, diagonal = (ends[0] - room, ends[1] + room), Layer("line", ends, ends)
     outcome = "share of the right" if rows.task == "multiclass" and not rows.options.per_class else "share of the yes"
-    x = Axis("mean prediction of the bin", domain=domain)
-    below = Panel(
-        Axis("prediction", domain=domain),
-        _share_axis(rows),
-        tuple(_bars(*histogram, name) for name, histogram in histograms.items()),
-        share=0.4,
-    )
-    return Figure(
-        "calibration",
-        f"Calibration of {_named(rows)}",
-        (
-            Panel(
-                x,
-                Axis(outcome if flags else "mean of the truth", domain=domain if flags else None),
-                (diagonal, *layers),
-            ),
-            below,
-        ),
-        tuple(series),
-        f"Mean gap between what is predicted and what comes: {', '.join(words)}.",
-        (f"{_about_bins(rows)}{' (Wilson)' if flags else ''}",),
+    x, y = Axis("mean prediction of the bin", domain=domain), Axis("mean of the truth")
+    return rows.figure(
+        Panel(x, Axis(outcome, domain=domain) if flags else y, (diagonal, *layers)),
+        Panel(Axis("prediction", domain=domain), _share_axis(rows), tuple(bars), share=0.4),
+        sentence=f"Mean gap between what is predicted and what comes: {', '.join(words)}.",
+        notes=[f"{_about_bins(rows)}{' (Wilson)' if flags else ''}"],
     )
 
 
@@ -655,24 +603,19 @@ def draw_scores(rows: Rows) -> Figure:
             heights = np.bincount(counts.keys[1][cells], rows.masses(counts)[cells], SCORE_BINS)
             if heights.any():
                 layers.append(_bars(edges, PERCENT * heights / heights.sum(), group))
-        what = "largest probability" if top else "probability of the class" if rows.options.per_class else "probability"
-        what += f" of {classes[-1]}" if rows.task == "binary" else ""
-        panels.append(
-            Panel(
-                Axis(what, domain=(0.0, 1.0)),
-                Axis(f"share of the {rows.noun} of a class", "%"),
-                tuple(layers),
-                name if len(rows.series()) > 1 else "",
-            )
+        label = (
+            "largest probability" if top else "probability of the class" if rows.options.per_class else "probability"
         )
-    return Figure("scores", f"Predictions by class of {_named(rows)}", tuple(panels), classes)
+        label += f" of {classes[-1]}" if rows.task == "binary" else ""
+        x, y = Axis(label, domain=(0.0, 1.0)), Axis(f"share of the {rows.noun} of a class", "%")
+        panels.append(Panel(x, y, tuple(layers), name if len(rows.series()) > 1 else ""))
+    return rows.figure(*panels, series=classes)
 
 
 def draw_gains(rows: Rows) -> Figure:
     """Draw which share of the yes, or of the amounts, is among the rows of the largest predictions."""
-    series = rows.series()
     gains, lifts, words = [Layer("line", (0.0, PERCENT), (0.0, PERCENT))], [Layer("rule", y=(1.0,))], []
-    for name, counts in series.items():
+    for name, counts in rows.series().items():
         masses, outcomes = rows.masses(counts), counts.totals(int(rows.weighted))
         if not outcomes.sum() > 0.0:
             continue
@@ -684,15 +627,10 @@ def draw_gains(rows: Rows) -> Figure:
         lifts.append(Layer("line", _numbers(PERCENT * x), _numbers(y / x), series=name))
     x_axis = Axis(f"share of the {rows.noun}, largest predictions first", "%", domain=(0.0, PERCENT))
     of = "amounts" if rows.task == "regression" else "yes"
-    return Figure(
-        "lift",
-        f"Cumulative gains and lift of {_named(rows)}",
-        (
-            Panel(x_axis, Axis(f"share of the {of}", "%", domain=(0.0, PERCENT)), tuple(gains)),
-            Panel(x_axis, Axis("times as many as in all"), tuple(lifts), share=0.6),
-        ),
-        tuple(series),
-        f"The tenth with the largest predictions has of the {of}: {', '.join(words)}." if words else "",
+    return rows.figure(
+        Panel(x_axis, Axis(f"share of the {of}", "%", domain=(0.0, PERCENT)), tuple(gains)),
+        Panel(x_axis, Axis("times as many as in all"), tuple(lifts), share=0.6),
+        sentence=f"The tenth with the largest predictions has of the {of}: {', '.join(words)}." if words else "",
     )
 
 
@@ -701,8 +639,8 @@ def draw_confusion(rows: Rows) -> Figure:
     tables = {name: _table(rows, counts) for name, counts in rows.series().items()}
     present = reduce(add, (table.sum(axis=0) + table.sum(axis=1) for table in tables.values()))
     order = [code for code in _in_order(rows.classes) if code < len(present)]
-    shown = set(sorted(order, key=lambda code: -present[code])[:MOST_CLASSES])
-    order = [code for code in order if code in shown]
+    frequent = set(sorted(order, key=lambda code: -present[code])[:MOST_CLASSES])
+    order = [code for code in order if code in frequent]
     names = tuple(rows.classes[code] for code in order)
     panels, words = [], []
     for name, table in tables.items():
@@ -719,13 +657,12 @@ def draw_confusion(rows: Rows) -> Figure:
         x, y = Axis("predicted", categories=names), Axis("true", categories=names)
         panels.append(Panel(x, y, (cells,), name if len(tables) > 1 else "", value=rows.noun))
         words.append(f"{name} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
-    left_out = len(rows.classes) - len(order)
-    return Figure(
-        "confusion",
-        f"True and predicted classes of {_named(rows)}",
-        tuple(panels),
+    hidden = len(rows.classes) - len(order)
+    return rows.figure(
+        *panels,
         sentence=f"Share of the {rows.noun} that are right: {', '.join(words)}.",
-        notes=(f"{left_out} more classes of fewer rows are not shown",) if left_out > 0 else (),
+        notes=[f"{hidden} more classes of fewer rows are not shown"] * (hidden > 0),
+        series=(),
     )
 
 
@@ -747,10 +684,6 @@ def _in_order(classes: Sequence[str]) -> list[int]:
 # which plots there are -------------------------------------------------------------------------------------------
 
 
-def _has_numbers(rows: Rows, first: Block) -> bool:
-    return rows.task == "regression"
-
-
 def _has_probabilities(rows: Rows, first: Block) -> bool:
     assert rows.reader is not None
     return rows.task in CLASSIFICATION and not rows.reader.rule.decided
@@ -764,25 +697,27 @@ def _has_means(rows: Rows, first: Block) -> bool:
     return all(float(array.min(initial=0.0)) >= 0.0 for array in arrays)
 
 
-def _has_classes(rows: Rows, first: Block) -> bool:
-    return rows.task in ("binary", "multiclass")
-
-
-NUMBERS: Final = "it is of numbers"
-PROBABILITIES: Final = "it is of probabilities of classes"
-MEANS: Final = f"{PROBABILITIES}, or of amounts, none below 0"
+NUMBERS: Final = Need("it is of numbers", lambda rows, first: rows.task == "regression")
+PROBABILITIES: Final = Need("it is of probabilities of classes", _has_probabilities)
+MEANS: Final = Need(f"{PROBABILITIES.text}, or of amounts, none below 0", _has_means)
+CLASSES: Final = Need("it is of classes", lambda rows, first: rows.task in ("binary", "multiclass"))
 SUMS: Final = 1 << 13  # cells with sums
+RESIDUAL: Final = count_by(lambda pred, true: pred - true)
+PAIR: Final = count_by(lambda *pair: np.stack(pair))
+ERROR: Final = count_by(lambda pred, true: -np.abs(pred - true))
+BIAS: Final = count_by(lambda pred, true: pred, lambda pred, true: (pred, pred - true))
+GAIN: Final = count_by(lambda pred, outcome: -pred, lambda pred, outcome: (outcome,))
 ROW_KINDS: Final = (
-    RowKind("residuals", NUMBERS, _has_numbers, count_residuals, draw_residuals),
-    RowKind("scatter", NUMBERS, _has_numbers, count_pairs, draw_pairs, PAIRS, GridCounts),
-    RowKind("rec", NUMBERS, _has_numbers, count_errors, draw_errors),
-    RowKind("bias", NUMBERS, _has_numbers, count_bias, draw_bias, SUMS, takes=("bins",)),
+    RowKind("residuals", "Residuals", NUMBERS, RESIDUAL, draw_residuals),
+    RowKind("scatter", "True values against predictions", NUMBERS, PAIR, draw_pairs, PAIRS, GridCounts),
+    RowKind("rec", "Errors", NUMBERS, ERROR, draw_errors),
+    RowKind("bias", "Mean residuals by prediction", NUMBERS, BIAS, draw_bias, SUMS, takes=("bins",)),
     RowKind(
-        "calibration", MEANS, _has_means, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", "per_class")
+        "calibration", "Calibration", MEANS, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", "per_class")
     ),
-    RowKind("scores", PROBABILITIES, _has_probabilities, count_scores, draw_scores, WIDE, takes=("per_class",)),
-    RowKind("lift", MEANS, _has_means, count_gains, draw_gains, SUMS),
-    RowKind("confusion", "it is of classes", _has_classes, count_confusion, draw_confusion, WIDE),
+    RowKind("scores", "Predictions by class", PROBABILITIES, count_scores, draw_scores, WIDE, takes=("per_class",)),
+    RowKind("lift", "Cumulative gains and lift", MEANS, GAIN, draw_gains, SUMS),
+    RowKind("confusion", "True and predicted classes", CLASSES, count_confusion, draw_confusion, WIDE),
 )
 OF_REPORT: Final = ("slices", "models")
 KINDS: Final = (*(kind.name for kind in ROW_KINDS), *OF_REPORT, "history")
@@ -870,8 +805,8 @@ def plot(
         Options(bins, widths, per_class, LEVEL if level is None else level),
         per_output=bool(arguments.get("per_output")),
     )
-    told = {"note": lambda text: note(text.replace("--task or -l says", "--task says"))}
-    report, _ = answer(Query(data, {**arguments, **told, "ci": None, "observe": rows.begin}))
+    hooks = {"note": lambda text: note(text.replace("--task or -l says", "--task says")), "observe": rows.begin}
+    report, _ = answer(Query(data, {**arguments, **hooks, "ci": None}))
     figure = row_kind.figure(rows)
     return replace(figure, notes=(*figure.notes, *rows.notes, *report.warnings))
 
@@ -926,22 +861,18 @@ class Entry:
     rows: int
     text: str
 
-
-def _entry(found: Cell | Comparison, place: int) -> Entry:
-    """Return the line of a value, or of a difference."""
-    value = found.value if isinstance(found, Cell) else found.difference
-    verdict = "" if isinstance(found, Cell) else f", {found.verdict}"
-    text = f"{_said(value, found.interval, found.rows)}{verdict}"
-    return Entry(place, _series_of(found), value, found.interval, found.rows, text)
-
-
-def _series_of(found: Cell | Comparison) -> str:
-    return found.model if isinstance(found, Cell) else found.candidate
+    @classmethod
+    def of(cls, row: Cell | Comparison, place: int = 0) -> Self:
+        """Return the line of a value, or of a difference."""
+        if isinstance(row, Cell):
+            return cls(place, row.model, row.value, row.interval, row.rows, _summary(row.value, row))
+        text = f"{_summary(row.difference, row)}, {row.verdict}"
+        return cls(place, row.candidate, row.difference, row.interval, row.rows, text)
 
 
-def _said(value: float, interval: tuple[float, float] | None, rows: int) -> str:
-    ends = "" if interval is None else f" [{interval[0]:.4g}, {interval[1]:.4g}]"
-    return f"{value:.4g}{ends}, {rows} rows"
+def _summary(value: float, row: Cell | Comparison) -> str:
+    ends = "" if row.interval is None else f" [{row.interval[0]:.4g}, {row.interval[1]:.4g}]"
+    return f"{value:.4g}{ends}, {row.rows} rows"
 
 
 def _forest(
@@ -960,9 +891,8 @@ def _forest(
     for number, name in enumerate(series):
         lines = [entry for entry in entries if entry.series == name]
         shift = 0.6 * ((number + 0.5) / len(series) - 0.5) if crowded else 0.0
-        sure = [(entry.place + shift, *entry.interval) for entry in lines if entry.interval is not None]
-        y, low, high = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
-        layers.append(Layer("interval", low, y, high, y, series=name))
+        upright = _intervals([(entry.place + shift, entry.interval) for entry in lines], name)
+        layers.append(replace(upright, x=upright.y, y=upright.x, x2=upright.y2, y2=upright.x))
         layers.append(
             Layer(
                 "point",
@@ -994,52 +924,50 @@ def _unit(report: Report, loss: str) -> str:
 
 def _slices(report: Report, losses: Sequence[str]) -> Figure:
     """Draw the differences from the baseline, or else the values, in each slice."""
-    of_slices: list[Comparison | Cell] = [entry for entry in (_against(report) or report.cells) if entry.slice]
-    entries = [entry for entry in of_slices if entry.loss in losses]
-    if not entries:
+    compared = bool(_against(report))
+    of_slices: list[Comparison | Cell] = [row for row in (_against(report) or report.cells) if row.slice]
+    lines = [row for row in of_slices if row.loss in losses]
+    if not lines:
         raise UsageError("plot slices: the report has no slices; --by COLUMN makes them")
-    series, panels, notes, words = list(dict.fromkeys(map(_series_of, entries))), [], [], []
-    for loss, of_loss in lists_by(lambda entry: entry.loss, entries).items():
-        by_slice = lists_by(lambda entry: tuple(entry.slice.items()), of_loss)
-        first = {key: _entry(lines[0], 0) for key, lines in by_slice.items()}
-        sign = -1.0 if of_loss[0].direction == "max" else 1.0
+    series = list(dict.fromkeys(Entry.of(row).series for row in lines))
+    panels, notes, words = [], [], []
+    for loss, rows in lists_by(lambda row: row.loss, lines).items():
+        by_slice = lists_by(lambda row: tuple(row.slice.items()), rows)
+        first = {key: Entry.of(alike[0]) for key, alike in by_slice.items()}
+        sign = -1.0 if rows[0].direction == "max" else 1.0
         order = sorted(by_slice, key=lambda key: (not isfinite(first[key].value), -sign * first[key].value))
         if len(order) > MOST_SLICES:
             notes.append(f"{len(order) - MOST_SLICES} of {len(order)} slices, the best of {loss}, are not shown")
-        shown = order[:MOST_SLICES]
-        columns = {tuple(column for column, _ in key) for key in shown}
+        keys = order[:MOST_SLICES]
+        columns = {tuple(column for column, _ in key) for key in keys}
         alone = ", ".join(next(iter(columns))) if len(columns) == 1 else ""  # names the axis, not every slice
-        texts = {key: ", ".join(word if alone else f"{column}={word}" for column, word in key) for key in shown}
-        names = [f"{text} ({first[key].rows:,})" for key, text in texts.items()]
-        lines = [_entry(entry, place) for place, key in enumerate(shown) for entry in by_slice[key]]
-        compared = [entry for entry in of_loss if isinstance(entry, Comparison)]
-        x = Axis(_difference(compared[0]) if compared else loss, _unit(report, loss))
-        panel = _forest(lines, series, names, x, zero=bool(compared))
+        texts = (", ".join(word if alone else f"{column}={word}" for column, word in key) for key in keys)
+        names = [f"{text} ({first[key].rows:,})" for key, text in zip(keys, texts, strict=True)]
+        entries = [Entry.of(row, place) for place, key in enumerate(keys) for row in by_slice[key]]
+        x = Axis(_heading(rows[0]), _unit(report, loss))
+        panel = _forest(entries, series, names, x, zero=compared)
         panels.append(replace(panel, y=replace(panel.y, label=alone)))
-        verdicts = [found.verdict for found in compared]
         if compared:
+            verdicts = [row.verdict for row in rows if isinstance(row, Comparison)]
             counts = verdicts.count("worse"), verdicts.count("better"), len(verdicts)
             words.append("{} is worse in {} and better in {} of {} slices".format(loss, *counts))
-    title = f"{'Differences' if words else 'Values'} by slice of {listed(series)}"
+    title = f"{'Differences' if compared else 'Values'} by slice of {listed(series)}"
     return Figure("slices", title, tuple(panels), tuple(series), "; ".join(words), (*_level(report), *notes))
 
 
 def _models(report: Report, losses: Sequence[str]) -> Figure:
     """Draw the values of all models over all rows, and below what they are above the baseline."""
     models, panels, verdicts = report.models, [], dict[tuple[str, str], list[str]]()
-    against = [found for found in _against(report) if not found.slice]
     for loss in losses:
-        unit = _unit(report, loss)
         cells = [cell for cell in report.cells if cell.loss == loss and not cell.slice]
-        entries = [_entry(cell, place) for place, cell in enumerate(cells)]
-        panels.append(_forest(entries, models, [cell.model for cell in cells], Axis(loss, unit), sized=False))
-        differences = [found for found in against if found.loss == loss]
-        if differences:
-            entries = [_entry(found, place) for place, found in enumerate(differences)]
-            names, x = [found.candidate for found in differences], Axis(_difference(differences[0]), unit)
-            panels.append(_forest(entries, models, names, x, zero=True, sized=False))
-        for found in differences:
-            verdicts.setdefault((found.candidate, found.verdict), []).append(loss)
+        differences = [row for row in _against(report) if row.loss == loss and not row.slice]
+        tables: list[Sequence[Cell | Comparison]] = [cells, differences]
+        for rows in filter(None, tables):
+            entries = [Entry.of(row, place) for place, row in enumerate(rows)]
+            x, names = Axis(_heading(rows[0]), _unit(report, loss)), [entry.series for entry in entries]
+            panels.append(_forest(entries, models, names, x, zero=rows is differences, sized=False))
+        for row in differences:
+            verdicts.setdefault((row.candidate, row.verdict), []).append(loss)
     words = [f"{model}: {verdict} on {listed(of)}" for (model, verdict), of in verdicts.items()]
     title, series = f"Values of {listed(models)}", models if len(models) > 1 else []
     return Figure("models", title, tuple(panels), tuple(series), "; ".join(words[:6]), _level(report))
@@ -1047,11 +975,11 @@ def _models(report: Report, losses: Sequence[str]) -> Figure:
 
 def _against(report: Report) -> list[Comparison]:
     """Return the comparisons with the one baseline."""
-    return [found for found in report.comparisons if report.study and found.baseline == report.study.baseline]
+    return [row for row in report.comparisons if report.study and row.baseline == report.study.baseline]
 
 
-def _difference(found: Comparison) -> str:
-    return f"{found.loss}: difference to {found.baseline}"
+def _heading(row: Cell | Comparison) -> str:
+    return row.loss if isinstance(row, Cell) else f"{row.loss}: difference to {row.baseline}"
 
 
 def _level(report: Report) -> tuple[str, ...]:
@@ -1060,13 +988,9 @@ def _level(report: Report) -> tuple[str, ...]:
 
 def _history(data: object, losses: Sequence[str]) -> Figure:
     """Draw the values of saved reports in the order of their making."""
-    reports = (
-        [data]
-        if isinstance(data, Report)
-        else list(data)
-        if isinstance(data, list | tuple) and all(isinstance(entry, Report) for entry in data)
-        else paths_of(data)
-    )
+    reports: Any = [data] if isinstance(data, Report) else data
+    if not (isinstance(reports, list | tuple) and all(isinstance(entry, Report) for entry in reports)):
+        reports = paths_of(data)
     if not reports:
         raise UsageError("plot history: takes saved reports, REPORT.json ..., or a list of reports")
     saved = [read_report(entry) for entry in reports]
@@ -1080,32 +1004,26 @@ def _history(data: object, losses: Sequence[str]) -> Figure:
         str(entry.document.get("created", place + 1))[:16].replace("T", " ") for place, entry in enumerate(saved)
     )
     breaks = [place for place in range(1, len(saved)) if saved[place].digests != saved[place - 1].digests]
-    panels = [_line_of_time(saved, loss, models, dates, breaks) for loss in losses or labels]
+    limits = [check for check in saved[-1].restored().checks if check.kind in ("max", "min") and not check.slice]
+    panels = [_line_of_time(saved, loss, models, dates, breaks, limits) for loss in losses or labels]
     changed = f"the data changes {len(breaks)} times, where lines are broken" if breaks else "all are of the same data"
-    limits = [
-        f"{check.kind} {check.limit:g} of {check.loss}" for check in saved[-1].restored().checks if _is_limit(check)
-    ]
-    notes = (f"limits of the last check: {listed(list(dict.fromkeys(limits)))}",) if limits else ()
-    return Figure(
-        "history",
-        f"Values of {len(saved)} report{'s' * (len(saved) > 1)}",
-        tuple(panels),
-        tuple(models),
-        changed,
-        notes,
-    )
-
-
-def _is_limit(check: Check) -> bool:
-    return check.limit is not None and check.kind in ("max", "min") and not check.slice
+    texts = dict.fromkeys(f"{row.kind} {row.limit:g} of {row.loss}" for row in limits if row.limit is not None)
+    notes = (f"limits of the last check: {listed(list(texts))}",) if texts else ()
+    title = f"Values of {len(saved)} report{'s' * (len(saved) > 1)}"
+    return Figure("history", title, tuple(panels), tuple(models), changed, notes)
 
 
 def _line_of_time(
-    saved: Sequence[SavedReport], loss: str, models: Sequence[str], dates: tuple[str, ...], breaks: Sequence[int]
+    saved: Sequence[SavedReport],
+    loss: str,
+    models: Sequence[str],
+    dates: tuple[str, ...],
+    breaks: Sequence[int],
+    limits: Sequence[Check],
 ) -> Panel:
     """Draw one loss: a line for each model, and the limits of the last check."""
-    limits = dict.fromkeys(c.limit for c in saved[-1].restored().checks if _is_limit(c) and c.loss == loss)
-    layers = [Layer("rule", y=_numbers(limit for limit in limits if limit is not None))] if limits else []
+    heights = dict.fromkeys(row.limit for row in limits if row.limit is not None and row.loss == loss)
+    layers = [Layer("rule", y=_numbers(heights))] if heights else []
     unit = ""
     for model in models:
         cells = {
@@ -1115,17 +1033,11 @@ def _line_of_time(
             if (cell.model, cell.loss) == (model, loss) and not cell.slice and isfinite(cell.value)
         }
         unit = next((cell.unit for cell in cells.values()), unit)
-        x: list[float] = []
-        y: list[float] = []
-        for place in range(len(saved)):
-            if place in breaks:
-                x, y = [*x, place - 0.5], [*y, nan]
-            x, y = [*x, place], [*y, cells[place].value if place in cells else nan]
-        sure = [(place, *cell.interval) for place, cell in cells.items() if cell.interval is not None]
-        ends = [_numbers(column) for column in zip(*sure, strict=True)] or [()] * 3
-        texts = tuple(f"{dates[place]}: {_said(cell.value, cell.interval, cell.rows)}" for place, cell in cells.items())
+        values = {float(place): cells[place].value if place in cells else nan for place in range(len(saved))}
+        line = sorted((values | {place - 0.5: nan for place in breaks}).items())
         points = _numbers(cells), _numbers(cell.value for cell in cells.values())
-        layers.append(Layer("interval", ends[0], ends[1], ends[0], ends[2], series=model))
-        layers.append(Layer("line", _numbers(x), _numbers(y), series=model))
+        texts = tuple(f"{dates[place]}: {_summary(cell.value, cell)}" for place, cell in cells.items())
+        layers.append(_intervals([(place, cell.interval) for place, cell in cells.items()], model))
+        layers.append(Layer("line", _numbers(at for at, _ in line), _numbers(value for _, value in line), series=model))
         layers.append(Layer("point", *points, series=model, texts=texts))
     return Panel(Axis("", categories=dates), Axis(loss, unit), tuple(layers))
