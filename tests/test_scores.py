@@ -14,6 +14,7 @@ from sklearn import metrics
 
 import lossctl as package
 from lossctl import Report
+from lossctl.engine.finish import Samples
 from tests.conftest import Lossctl
 
 Values = NDArray[Any]
@@ -499,3 +500,26 @@ def test_neither_rater_is_first(spec: str) -> None:
     second = np.where(rng.random(300) < 0.6, first, rng.integers(0, 4, 300))
     names = np.array(["a", "b", "c", "d"])
     assert score(spec, names[first], names[second]) == same(score(spec, names[second], names[first]))
+
+
+@pytest.mark.parametrize("by", [None, "g"])
+def test_a_comparison_takes_the_influences_of_a_model_once(by: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(16)
+    y = rng.random(200) < 0.5
+    data = {
+        "y": y.astype(int),
+        "p": y + rng.normal(size=200),
+        "q": y + rng.normal(size=200),
+        "g": rng.integers(0, 2, 200),
+    }
+    calls: list[tuple[str, Any]] = []
+    influenced = Samples.influenced
+
+    def counted(samples: Samples, model: str, question: Any, scope: Any) -> Any:
+        calls.append((model, scope.words))
+        return influenced(samples, model, question, scope)
+
+    monkeypatch.setattr(Samples, "influenced", counted)
+    report = package.compare(data, target="y", pred=["p", "q"], losses="roc_auc", by=by)
+    assert all(comparison.interval is not None for comparison in report.comparisons)
+    assert len(calls) == len(set(calls)) == len(report.cells)

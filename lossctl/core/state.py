@@ -189,12 +189,16 @@ class Sample:
 
     def ordered(self) -> Array:
         """Return all values as one array, sorted so that the order of arrival leaves no trace."""
+        return self.sorting()[0]
+
+    def sorting(self) -> tuple[Array, NDArray[np.int64]]:
+        """Return all values as one sorted array, and the order that sorts those of `unordered`."""
         lines = self._lines()
         order = order_of(lines)
         values = np.empty((len(lines), order.size))
         for place in reversed(range(len(lines))):
             values[place] = lines.pop()[order]
-        return values
+        return values, order
 
     def _lines(self) -> list[NDArray[Any]]:
         return [np.concatenate(pieces) for pieces in zip(*self.pieces, strict=True)]

@@ -45,6 +45,7 @@ from lossctl.stats.estimate import (
 from lossctl.stats.skewed import UNKNOWN, Influence, Shape, few_decide, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
 
+MANY_ROWS: Final = 2**31  # beyond which their places need 64 bits
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
 ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 FEW_PLACES: Final = 4  # rough intervals that are named
@@ -192,11 +193,17 @@ def _number(word: str) -> float | None:
 
 
 class Samples:
-    """The samples of a state, each sorted once, and once more by group for each slicing."""
+    """The samples of a state, each sorted once, and once more by group for each slicing.
+
+    Where models are compared the influences of the rows are kept, in the order in which these were read.
+    """
 
     def __init__(self, state: RunState, plan: Plan) -> None:
         self._state, self._plan = state, plan
+        self._compares = plan.design is not None and bool(plan.design.pairs)
         self._sorted: dict[tuple[int, int | None], Array] = {}
+        self._orders: dict[tuple[int, int | None], NDArray[np.signedinteger]] = {}  # by which they were sorted
+        self._influences: dict[tuple[str, str, tuple[tuple[str, str], ...]], Array] = {}
 
     def value(self, model: str, question: Question, scope: Scope) -> float:
         """Return a statistic of all values."""
@@ -209,12 +216,19 @@ class Samples:
 
     def rows(self, model: str, question: Question, scope: Scope) -> Array:
         """Return the sorted lines of a sample: values, weights, and what rides along."""
-        place = self._plan.whole_place(model, question)
-        if scope.group is None:
-            return self._ordered(place, None)
-        line = len(question.loss.parts) + 1 + scope.group.place
-        by_code = self._ordered(place, line)
-        return by_code[:, slice(*np.searchsorted(by_code[line], (scope.group.code, scope.group.code + 1)))]
+        place, line = self._plan.whole_place(model, question), self._line(question, scope)
+        rows = self._ordered(place, line)
+        return rows[:, self._part(rows, line, scope)]
+
+    def _line(self, question: Question, scope: Scope) -> int | None:
+        """Return the line that holds the groups of a scope."""
+        return None if scope.group is None else len(question.loss.parts) + 1 + scope.group.place
+
+    def _part(self, rows: Array, line: int | None, scope: Scope) -> slice:
+        """Return where the rows of a scope are, among all that are sorted by its line."""
+        if scope.group is None or line is None:
+            return slice(None)
+        return slice(*np.searchsorted(rows[line], (scope.group.code, scope.group.code + 1)))
 
     def unsorted(self, model: str, question: Question, scope: Scope) -> Array:
         """Return the lines of a sample in the order in which its rows were read, the same for all models."""
@@ -223,18 +237,27 @@ class Samples:
             return rows
         return rows[:, rows[len(question.loss.parts) + 1 + scope.group.place] == scope.group.code]
 
-    def influences(self, question: Question, rows: Array) -> Array:
-        """Return by how much each row of a sample, in any order, moves the value."""
-        order, influences = order_of(rows[: len(question.loss.parts) + 1]), np.empty(rows.shape[1])
-        influences[order] = self.influenced(question, rows[:, order])[1]
-        return influences
+    def influences(self, model: str, question: Question, scope: Scope) -> Array:
+        """Return by how much each row moves the value, in the order in which the rows were read."""
+        key = model, question.label, scope.words
+        if key not in self._influences:
+            self.influenced(model, question, scope)
+        return self._influences[key]
 
-    def influenced(self, question: Question, rows: Array) -> tuple[float, Array]:
-        """Return the value of a sorted sample, and by how much each row moves it."""
+    def influenced(self, model: str, question: Question, scope: Scope) -> tuple[float, Array]:
+        """Return the value of a sample, and by how much each row moves it, in the order of `rows`."""
         loss = question.loss
         assert loss.influence is not None
         with np.errstate(all="ignore"):
-            return loss.influence(np.ascontiguousarray(rows[: len(loss.parts) + 1]), **loss.args)
+            lines = np.ascontiguousarray(self.rows(model, question, scope)[: len(loss.parts) + 1])
+            value, influences = loss.influence(lines, **loss.args)
+        if self._compares:
+            place, line = self._plan.whole_place(model, question), self._line(question, scope)
+            order = self._orders[place, line][self._part(self._ordered(place, line), line, scope)]
+            arrived = np.empty(len(influences))
+            arrived[order if line is None else np.argsort(np.argsort(order))] = influences
+            self._influences[model, question.label, scope.words] = arrived
+        return value, influences
 
     def _sample(self, place: int) -> Sample:
         sample = self._state.wholes[place]
@@ -244,10 +267,15 @@ class Samples:
     def _ordered(self, place: int, line: int | None) -> Array:
         if (place, line) not in self._sorted:
             if line is None:
-                self._sorted[place, None] = self._sample(place).ordered()
+                rows, order = self._sample(place).sorting()
             else:
                 rows = self._ordered(place, None)
-                self._sorted[place, line] = rows[:, np.argsort(rows[line], kind="stable")]
+                by_group = np.argsort(rows[line], kind="stable")
+                rows = rows[:, by_group]
+                order = self._orders[place, None][by_group] if self._compares else by_group
+            self._sorted[place, line] = rows
+            if self._compares:
+                self._orders[place, line] = order.astype(np.int32) if order.size < MANY_ROWS else order
         return self._sorted[place, line]
 
 
@@ -667,7 +695,7 @@ class Finish:
             value, influences = samples.value(model, question, scope), np.zeros(0)
         else:
             rows = samples.rows(model, question, scope)
-            value, influences = samples.influenced(question, rows)
+            value, influences = samples.influenced(model, question, scope)
         if level is None:
             return Estimate(value, why=NOT_ASKED)
         if not math.isfinite(value):

@@ -226,14 +226,15 @@ class Differences:
     def influence_spread(self, contest: Contest, terms: Sequence[tuple[Couple, float, float]]) -> Spread | str:
         """Return the spread of combinations of two values: a couple, a factor of the baseline's and the candidate's."""
         samples, question = self.assumptions.samples, contest.question
-        influences: dict[str, Array] = {}
-        for model in dict.fromkeys(model for couple, _, _ in terms for model in couple):
-            rows = samples.unsorted(model, question, contest.scope)
-            influences[model] = samples.influences(question, rows)
+        models = dict.fromkeys(model for couple, _, _ in terms for model in couple)
+        influences = {model: samples.influences(model, question, contest.scope) for model in models}
         joint = sum(couple[0] == self.design.baseline for couple, _, _ in terms)
         scores = np.stack([a * influences[base] + b * influences[candidate] for (base, candidate), a, b in terms])
         if scores.shape[1] < 2:
             return ONE_ROW
+        rows = np.empty((0, 0))
+        if not self.assumptions.independent:
+            rows = samples.unsorted(self.design.baseline, question, contest.scope)
         return self.assumptions.of_influences(scores, question, rows, joint)
 
     def _tested(
