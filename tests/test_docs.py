@@ -154,6 +154,11 @@ def test_help_has_sections_as_wide_as_the_terminal(lossctl: Lossctl, monkeypatch
         assert longest > min(columns, 100) - 20
 
 
+def test_each_command_is_said_in_a_line_of_a_narrow_terminal(lossctl: Lossctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "..." not in lossctl("-h").out.partition("\nCommands:")[2]
+
+
 def test_the_version_comes_with_those_that_the_bits_depend_on(lossctl: Lossctl) -> None:
     plain = lossctl("--version").out
     for arguments in (["-v", "--version"], ["--version", "-v"], ["-vV"]):

@@ -148,6 +148,16 @@ def test_commands_write_the_page_into_files_and_tables_to_standard_output(lossct
     assert "lossctl compare sample_data/diabetes.csv" in path.read_text()
 
 
+def test_a_page_lists_as_many_rows_as_the_help_says(lossctl: Lossctl, tmp_path: Path) -> None:
+    assert re.search(r"--worst N .*?\[default: 10\]", lossctl("report", "-h").out, re.DOTALL)
+    arguments = [*DIABETES, "-l", "mae", "-l", "r2", "-o", str(tmp_path / "page.html")]
+    told = lossctl("report", *arguments).err
+    assert "no worst rows, as there is no per-row value: r2" in told
+    assert "loses most" in (tmp_path / "page.html").read_text("utf-8")
+    lossctl("report", *arguments, "--worst", "0")
+    assert "loses most" not in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_names_of_the_data_stay_text() -> None:
     columns = data(30, g=[HOSTILE] * 15 + ["other"] * 15)
     columns[HOSTILE] = columns.pop("b")

@@ -437,7 +437,7 @@ def _check_questions(questions: Sequence[Question], query: Query, design: Design
     if flat:
         query.tell(f"{options['rows_out'] or ''}: without a gradient: {listed(flat)}")
     if options["worst"] and (without := _without_rows(questions)):
-        query.tell(f"--worst: no per-row value: {listed(without)}")
+        query.tell(f"no worst rows, as there is no per-row value: {listed(without)}")
 
 
 def _without_rows(questions: Sequence[Question]) -> list[str]:

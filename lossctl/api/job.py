@@ -948,7 +948,7 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> s
         return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
     count = f" ({breach.count} such rows)" if breach.count > 1 else ""
     if check.role == "weight":
-        return f"{where}{count}: weights must be {check.domain}"
+        return f"{where}{count}: weights must be in {check.domain}"
     question = next(question for question in plan.questions if question.loss.spec == check.loss)
     activation = plan.activations.get(check.model, "none")
     fix = fixes(question.loss, question.form, check.role, row, activation)

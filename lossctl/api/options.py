@@ -51,6 +51,7 @@ Names = str | Sequence[str] | None
 Losses: TypeAlias = "Names | Loss | Sequence[str | Loss] | Mapping[str, str | Loss]"
 
 LEVEL: Final = 0.95  # of intervals, where none is given
+LISTED: Final = 10  # rows where most is lost on a page, unless another number is asked for
 MOST_THREADS: Final = 256
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, Unpack
 from lossctl.api.compare import design_maker
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
-from lossctl.api.options import LEVEL, InputOptions, with_arguments
+from lossctl.api.options import LEVEL, LISTED, InputOptions, with_arguments
 from lossctl.api.plot import ROW_KINDS, Options, Rows, as_report, of_report
 from lossctl.api.query import Query, spoken
 from lossctl.core.block import Block
@@ -18,7 +18,6 @@ from lossctl.io.blocks import BlockReader
 from lossctl.results.page import Page
 from lossctl.results.report import Report
 
-LISTED: Final = 10  # rows where most is lost, unless another number is asked for
 DRAWN: Final = 2  # losses of which values are drawn
 PANELS: Final = {"regression": ("residuals", "bias", "rec")}  # of other tasks, those that fit but the first four
 OTHERS: Final = ("calibration", "scores", "lift", "confusion")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "html", "latex", "value")
-HELP = """Judge predictions by rules and against a baseline; the exit code is the verdict.
+HELP = """Judge predictions by rules and against a baseline. The exit code is the verdict.
 
 \b
 Examples:

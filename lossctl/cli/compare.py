@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "html", "latex", "value")
-HELP = """Compare models on the same rows: differences, paired intervals, p-values and verdicts, in one pass.
+HELP = """Compare models on the same rows, in one pass. Differences have paired intervals, p-values and verdicts.
 
 \b
 Examples:

@@ -8,7 +8,7 @@ from lossctl.cli.console import Outputs, warn
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json", "csv", "md")
-HELP = """Compare two saved reports, without data: old and new values, changes, and which are better or worse.
+HELP = """Compare two saved reports: what became better or worse. No data are needed for old and new values and changes.
 
 \b
 Examples:

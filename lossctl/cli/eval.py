@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "html", "latex", "value")
-HELP = """Compute losses of predictions in one pass over files of any size.
+HELP = """Compute losses of predictions in files of any size, in one pass.
 
 \b
 Examples:

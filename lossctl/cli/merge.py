@@ -11,7 +11,7 @@ from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "long", "json", "jsonl", "csv", "md", "junit", "github", "value")
-HELP = """Merge the states of all shares of a run into what one run would have written, to the last bit.
+HELP = """Merge the states of all shares of a run. The result is what one run would have written, to the last bit.
 
 \b
 Examples:

@@ -248,7 +248,7 @@ def info(option: Option, formats: Sequence[str] = ()) -> Any:
     help_text, words = option.help, option.kind.options if isinstance(option.kind, Choice) else ()
     if option.name == "format":
         words = tuple(formats)
-        help_text = f"{', '.join(words[:-1])} or {words[-1]}."
+        help_text = f"{' or '.join(filter(None, (', '.join(words[:-1]), words[-1])))}."
     offer = complete.one_of(words) if words else getattr(complete, option.kind.complete, None)
     if option.positional:
         return typer.Argument(

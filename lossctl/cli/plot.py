@@ -185,7 +185,7 @@ class Plots(Uncoerced, TyperGroup):
 app = typer.Typer(
     name="plot",
     cls=Plots,
-    help="Pictures of predictions, of losses and of saved reports, in the terminal or in a file.",
+    help="Draw predictions, losses and saved reports. Pictures go to the terminal or a file.",
     invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,

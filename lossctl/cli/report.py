@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from lossctl.api.options import (
+    LISTED,
     CompareOptions,
     Display,
     Files,
@@ -22,7 +23,8 @@ from lossctl.cli.options import command
 from lossctl.errors import UsageError
 
 FORMATS: Final = ("html",)
-HELP = """Write one HTML page of a run: what was found, values, differences, pictures, slices, and the worst rows.
+HELP = """Write one HTML page of a run, for people who were not there. It has what was found, values, differences,
+pictures, slices, and the worst rows.
 
 \b
 Examples:
@@ -39,25 +41,26 @@ standard output went away.
 """
 
 
+DEFAULTS: Final = {"format": "html", "worst": LISTED}
 SHOWN: Final = [
-    replace(option, default="html") if option.name == "format" else option for option in options_of(Display)
+    replace(option, default=DEFAULTS.get(option.name, option.default)) for option in options_of(RowOptions, Display)
 ]
 
 
-@command(HELP, FORMATS, Files, Inputs, options_of(CompareOptions)[0], Intervals, NoIntervals, RowOptions, *SHOWN)
+@command(HELP, FORMATS, Files, Inputs, options_of(CompareOptions)[0], Intervals, NoIntervals, *SHOWN)
 def report_files(settings: Settings) -> None:
     """Evaluate or compare, and write the page."""
     outputs = Outputs.prepare(settings, FORMATS)
     if not outputs.files and is_terminal(sys.stdout):
         raise UsageError("report: -o FILE.html says where the page goes")
-    from lossctl.api.report import LISTED, report
+    from lossctl.api.report import report
     from lossctl.output.html import page_text
     from lossctl.output.vega import need_libraries
 
     need_libraries()
     arguments = settings.arguments
     with at_work(settings.of(Display)) as work:
-        page = report(**{**arguments, "worst": arguments["worst"] or LISTED, "command": settings.typed()}, **work.hooks)
+        page = report(**{**arguments, "command": settings.typed()}, **work.hooks)
     warn(settings, page.report.warnings)
     outputs.save(lambda form, style: page_text(page, style))
     say_more(settings, page.report, work.watch)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lossctl.results.survey import Survey
 
 FORMATS: Final = ("table", "json", "md")
-HELP = """Report what the data holds, without losses, and whether eval would work on it with the same options.
+HELP = """Say what the data holds, and whether eval would work on it. No loss is computed; options are those of eval.
 
 \b
 Examples:

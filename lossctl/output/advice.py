@@ -109,7 +109,8 @@ def _entries(advice: Advice) -> Iterator[tuple[str, str]]:
     for caution in advice.cautions:
         yield "avoid", f"{caution.loss}: {printable(caution.why)}"
     if advice.fits:
-        yield "fit", f"{counted(len(advice.fits), 'loss', 'es')} can be computed: {listed(list(advice.fits), MANY)}"
+        names = [*advice.fits[:MANY], *["..."] * (len(advice.fits) > MANY)]
+        yield "fit", f"{counted(len(advice.fits), 'loss', 'es')} can be computed: {', '.join(names)}"
     for misfit in advice.misfits:
         if misfit.ground == "values":
             yield "do not fit", f"{listed(list(misfit.losses), FEW)}: {printable(misfit.reason)}"

@@ -145,7 +145,8 @@ class Figure:
 
     def __repr__(self) -> str:
         """Return a short line."""
-        series = f" of {', '.join(self.series)}" if self.series else ""
+        names = ", ".join(self.series)
+        series = "" if names in self.title else f" of {names}"
         return f"<Figure {self.kind}: {printable(self.title + series)}>"
 
     def save(
