@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -52,10 +52,7 @@ def render(report: Report, form: str, style: Style) -> str:
 def to_markdown(report: Report, style: Style) -> str:
     """Return comparisons as Markdown, one table for all rows and for each slicing."""
     tables, digits = [], style.digits
-    for columns, comparisons in by_slicing(report.comparisons).items():
-        slices = list(lists_by(lambda row: tuple(row.slice.values()), comparisons).values())
-        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
-        shown = slices[: style.top or None] if columns else slices
+    for columns, rows, hidden in comparison_parts(report, style):
         texts = [*columns, "loss", "model", "against"]
         numbers = ["value", "difference", "%", "interval", "p", "verdict"]
         lines = [
@@ -68,22 +65,26 @@ def to_markdown(report: Report, style: Style) -> str:
                 p_value(row.adjusted),
                 "\\~" if row.verdict == "undecided" else f"**{row.verdict}**",
             ]
-            for row in chain.from_iterable(shown)
+            for row in rows
         ]
         tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
-        tables += [f"{more_slices(len(slices) - len(shown))}\n"] * (len(shown) < len(slices))
+        tables += [f"{more_slices(hidden)}\n"] * bool(hidden)
     return "\n".join(tables)
+
+
+def comparison_parts(report: Report, style: Style) -> Iterator[tuple[tuple[str, ...], list[Comparison], int]]:
+    """Yield what is shown of all rows, then of each slicing: its columns, comparisons, and how many slices are not."""
+    for columns, rows in lists_by(lambda row: tuple(row.slice), report.comparisons).items():
+        slices = list(lists_by(lambda row: tuple(row.slice.values()), rows).values())
+        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
+        top = slices[: style.top or None] if columns else slices
+        yield columns, list(chain.from_iterable(top)), len(slices) - len(top)
 
 
 def share_of_baseline(comparison: Comparison) -> float | None:
     """Return the difference as a share of the baseline, unless that is as near to 0 as its error."""
     near = comparison.stderr is not None and abs(comparison.baseline_value) <= comparison.stderr
     return None if near else comparison.relative
-
-
-def by_slicing(comparisons: Iterable[Comparison]) -> dict[tuple[str, ...], list[Comparison]]:
-    """Return the comparisons of each slicing, by its columns."""
-    return lists_by(lambda comparison: tuple(comparison.slice), comparisons)
 
 
 # in a terminal -------------------------------------------------------------------------------------------------------
@@ -99,9 +100,9 @@ def to_table(report: Report, style: Style) -> str:
     for (loss, base, candidate), rows in _by_couple_and_slicing(report, style):
         order = {"rows": "most rows first", "slice": "by slice"}.get(style.sort or "", "by difference")
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
-        shown = rows[: style.top or None]
-        end = more_slices(len(rows) - len(shown))
-        pieces.append(title + fitted(_slices(shown, style, size, end) for size in (4, 3, 2, 1, 0)))
+        top = rows[: style.top or None]
+        end = more_slices(len(rows) - len(top))
+        pieces.append(title + fitted(_slices(top, style, size, end) for size in (4, 3, 2, 1, 0)))
     pieces += worst_tables(report, style)
     notes = [*sentences(report), "", *_notes(report, study, style)]
     pieces.append("".join(lines_of(note, style) for note in notes))

@@ -141,14 +141,13 @@ def _forms(losses: Mapping[str, Loss]) -> dict[str, Form]:
         by_axis[name] = {}
         for form in loss.forms:
             by_axis[name].setdefault(form.curve.against or form.curve.axis, form)
-    first, *others = by_axis.values()
-    for axis in first:
-        if all(axis in forms for forms in others):
+    for axis in next(iter(by_axis.values())):
+        if all(axis in forms for forms in by_axis.values()):
             return {name: forms[axis] for name, forms in by_axis.items()}
     curves = {name: next(iter(forms.values())).curve for name, forms in by_axis.items()}
     axes = {name: AXES[curve.against][0] if curve.against else curve.axis for name, curve in curves.items()}
     name, axis = next(iter(axes.items()))
-    stranger = next(other for other in axes if axes[other] != axis)
+    stranger = next(name for name in axes if axes[name] != axis)
     raise UsageError(
         f"{name} is drawn against {axis}, {stranger} against {axes[stranger]}: a figure has one axis; draw them in two"
     )

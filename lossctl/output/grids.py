@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lossctl.output.checks import HEADER, texts, worst_first
-from lossctl.output.comparison import RANKS, SIGN, share_of_baseline
-from lossctl.output.report import by_model, slicing_parts
+from lossctl.output.comparison import SIGN, comparison_parts, share_of_baseline
+from lossctl.output.report import by_model, slicing_parts, worst_numbers, worst_parts
 from lossctl.output.text import Style, interval, level_text, more_slices, number, p_value, percent, signed_number
-from lossctl.results.report import Cell, Comparison, Report, lists_by
+from lossctl.results.report import Cell, Comparison, Report
 
 BEST: Final = "best"
 
@@ -59,7 +59,7 @@ def values(report: Report, style: Style, intervals: bool = False) -> Iterator[Gr
             counts = [str(line[0].rows)] if columns else []
             lines.append((words, [*(_value(by_loss.get(loss), style, intervals) for loss in losses), *counts]))
         heads = [*losses, *["rows"] * bool(columns)]
-        yield Grid([*columns, "model"], heads, lines, "", tuple(columns), more_slices(hidden) if hidden else "")
+        yield Grid([*columns, "model"], heads, lines, "", tuple(columns), more_slices(hidden))
 
 
 def _value(cell: Cell | None, style: Style, intervals: bool) -> Text:
@@ -76,14 +76,10 @@ def differences(report: Report, style: Style) -> Iterator[Grid]:
     if report.study is None:
         return
     tested = [] if report.study.level is None else [f"{level_text(report.study.level)} interval", "p", "verdict"]
-    for columns, rows in lists_by(lambda row: tuple(row.slice), report.comparisons).items():
-        slices = list(lists_by(lambda row: tuple(row.slice.values()), rows).values())
-        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
-        shown = slices[: style.top or None] if columns else slices
-        lines = [_difference(row, style, bool(tested)) for rows in shown for row in rows]
-        more = more_slices(len(slices) - len(shown)) if len(shown) < len(slices) else ""
+    for columns, rows, hidden in comparison_parts(report, style):
+        lines = [_difference(row, style, bool(tested)) for row in rows]
         heads = ["baseline", "value", "difference", "%", *tested]
-        yield Grid([*columns, "loss", "model", "against"], heads, lines, "", columns, more)
+        yield Grid([*columns, "loss", "model", "against"], heads, lines, "", columns, more_slices(hidden))
 
 
 def _difference(row: Comparison, style: Style, tested: bool) -> tuple[Sequence[Text], Sequence[Text]]:
@@ -109,19 +105,14 @@ def checks(report: Report, style: Style) -> Grid:
 
 def worst(report: Report, style: Style) -> Iterator[Grid]:
     """Yield the rows where most is lost, for each loss and model, or couple of models."""
-    for (loss, base, model), rows in lists_by(
-        lambda row: (row.loss, row.baseline, row.candidate), report.worst
-    ).items():
+    for (loss, base, model), rows in worst_parts(report).items():
         columns = list(dict.fromkeys(name for row in rows for name in (*row.key, *row.slice)))
         roles = list(rows[0].roles)
         lines: list[tuple[Sequence[Text], Sequence[Text]]] = []
         for row in rows:
             words = {**row.slice, **row.key}
-            numbers = [row.roles[name] for name in roles]
-            numbers += [value for value in (row.baseline_value, row.value) if value is not None]
-            differences = [] if row.difference is None else [signed_number(row.difference, style.digits)]
             texts = [str(row.row), *(words.get(name, "-") for name in columns)]
-            lines.append((texts, [*(number(value, style.digits) for value in numbers), *differences]))
+            lines.append((texts, worst_numbers(row, roles, style.digits)))
         rivals = [name for name in (base, model) if name is not None]
         heads = [*roles, *(f"{loss} of {name}" for name in rivals), *["difference"] * (len(rivals) > 1)]
         against = "" if base is None else f" against {base}"

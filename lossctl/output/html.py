@@ -139,10 +139,12 @@ def page_text(page: Page, style: Style = STYLE) -> str:
     names = {"eval": "Evaluation", "compare": "Comparison", "check": "Check"}
     title = f"{names[report.command]} of {', '.join(report.models)}"
     style = Style(digits=style.digits, sort=style.sort or "worst", top=style.top or MOST_SLICES)
-    whole = [grid for grid in (*values(report, style, intervals=True), *differences(report, style)) if not grid.slicing]
+    overall = [
+        grid for grid in (*values(report, style, intervals=True), *differences(report, style)) if not grid.slicing
+    ]
     body = [f"<header>\n<h1>{_text(title)}</h1>\n", _paragraph(headline(report, style), "note"), _lead(report, style)]
     body += [_paragraph(f"warning: {text}") for text in report.warnings]
-    body += ["</header>\n", _section("Values", _values(report, whole, style), _figures([page.models]))]
+    body += ["</header>\n", _section("Values", _values(report, overall, style), _figures([page.models]))]
     body.append(_section("What the rows say", _figures(page.panels)))
     slices = lists_by(lambda grid: grid.slicing, _sliced(report, style))
     for place, (columns, tables) in enumerate(slices.items()):
@@ -159,8 +161,8 @@ def page_text(page: Page, style: Style = STYLE) -> str:
 
 def _sliced(report: Report, style: Style) -> Iterator[Grid]:
     """Yield the tables of slices: of differences where there are some, else of values."""
-    found = [grid for grid in differences(report, style) if grid.slicing]
-    yield from found or [grid for grid in values(report, style, intervals=True) if grid.slicing]
+    compared = [grid for grid in differences(report, style) if grid.slicing]
+    yield from compared or [grid for grid in values(report, style, intervals=True) if grid.slicing]
 
 
 def _worst(report: Report, style: Style) -> Iterator[str]:
@@ -246,10 +248,10 @@ def _figures(figures: Sequence[Figure | None]) -> str:
     for figure in figures:
         if figure is None:
             continue
-        drawn = inline(figure, WIDE, titled=False)
+        picture = inline(figure, WIDE, titled=False)
         words = " ".join(f"{text.rstrip('.')}." for text in (figure.sentence, *figure.notes) if text)
         caption = f"<figcaption>{_text(words)}</figcaption>\n" if words else ""
-        pieces.append(f"<figure>\n<h3>{_text(figure.title)}</h3>\n{drawn}{caption}</figure>\n")
+        pieces.append(f"<figure>\n<h3>{_text(figure.title)}</h3>\n{picture}{caption}</figure>\n")
     return "".join(pieces)
 
 

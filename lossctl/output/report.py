@@ -61,8 +61,8 @@ def to_markdown(report: Report, style: Style) -> str:
         rows = []
         for words, row in by_model(cells).items():
             values = ((number(cell.value, style.digits), cell.best) for cell in row)
-            shown = [f"**{value}**" if best else value for value, best in values]
-            rows.append([*map(markdown, words), *shown, *([] if columns else missing.get(words[-1:], []))])
+            texts = [f"**{value}**" if best else value for value, best in values]
+            rows.append([*map(markdown, words), *texts, *([] if columns else missing.get(words[-1:], []))])
         header = [markdown(name) for name in (*columns, "model", *report.losses)]
         header += [] if columns else [MISSING] * bool(missing)
         tables.append(markdown_table(header, rows, len(columns) + 1))
@@ -85,8 +85,8 @@ def slicing_parts(report: Report, style: Style) -> list[SlicingPart]:
         slices = list(lists_by(lambda cell: tuple(cell.slice.values()), cells).values())
         if columns and style.sort is not None:
             slices.sort(key=RANKS[style.sort])
-        shown = slices[: style.top or None] if columns else slices
-        parts.append(SlicingPart(columns, list(chain.from_iterable(shown)), len(slices) - len(shown)))
+        top = slices[: style.top or None] if columns else slices
+        parts.append(SlicingPart(columns, list(chain.from_iterable(top)), len(slices) - len(top)))
     return parts
 
 
@@ -165,10 +165,10 @@ def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: N
         for count in range(1, (MOST_TABLES if report.slices else 1) + 1):
             size = -(-len(report.losses) // count)
             starts = range(0, len(report.losses), size)
-            some = [_wide_table(part, report.losses[at : at + size], at, style, name, missing) for at in starts]
-            if all(table.fits for table in some):
+            pieces = [_wide_table(part, report.losses[at : at + size], at, style, name, missing) for at in starts]
+            if all(table.fits for table in pieces):
                 break
-        tables += some
+        tables += pieces
     return tables
 
 
@@ -228,11 +228,24 @@ def _printed(
 # the rows where models lose most ------------------------------------------------------------------------------------
 
 
+def worst_parts(report: Report) -> dict[tuple[str, str | None, str], list[WorstRow]]:
+    """Return the worst rows of each loss and model, or couple of models: loss, baseline and model."""
+    return lists_by(lambda row: (row.loss, row.baseline, row.candidate), report.worst)
+
+
+def worst_numbers(row: WorstRow, roles: Iterable[str], digits: int) -> list[str]:
+    """Return what a row has in roles, what it costs its models, and of a couple the difference."""
+    values = [
+        *(row.roles[name] for name in roles),
+        *(value for value in (row.baseline_value, row.value) if value is not None),
+    ]
+    differences = [signed_number(row.difference, digits)] * (row.baseline is not None)
+    return [*(number(value, digits) for value in values), *differences]
+
+
 def worst_tables(report: Report, style: Style) -> Iterator[str]:
     """Yield a table of the worst rows for each loss and model, or couple of models, with a title."""
-    for (loss, base, model), rows in lists_by(
-        lambda row: (row.loss, row.baseline, row.candidate), report.worst
-    ).items():
+    for (loss, base, model), rows in worst_parts(report).items():
         against = f" against {inert_line(base)}" if base is not None else ""
         title = f"{inert_line(loss)}: rows where {inert_line(model)} loses most{against}\n"
         yield title + fitted(_worst_table(rows, style, size) for size in (2, 1, 0))
@@ -240,7 +253,7 @@ def worst_tables(report: Report, style: Style) -> Iterator[str]:
 
 def _worst_table(rows: Sequence[WorstRow], style: Style, size: int) -> Table:
     """Return one of these tables. size: 2 with roles and slices, 1 without roles, 0 with the rows' keys alone."""
-    first, digits = rows[0], style.digits
+    first = rows[0]
     columns = dict.fromkeys(name for row in rows for name in ((*row.key, *row.slice) if size else row.key))
     roles = list(first.roles) if size > 1 else []
     rivals = [model for model in (first.baseline, first.candidate) if model is not None]
@@ -250,14 +263,8 @@ def _worst_table(rows: Sequence[WorstRow], style: Style, size: int) -> Table:
     table = Table(style, heads)
     for row in rows:
         words = {**row.slice, **row.key}
-        values = [row.roles[name] for name in roles]
-        values += [value for value in (row.baseline_value, row.value) if value is not None]
-        table.add(
-            str(row.row),
-            *(inert_line(words.get(name, "-")) for name in columns),
-            *(number(value, digits) for value in values),
-            *[signed_number(row.difference, digits)] * (len(rivals) > 1),
-        )
+        texts = (inert_line(words.get(name, "-")) for name in columns)
+        table.add(str(row.row), *texts, *worst_numbers(row, roles, style.digits))
     return table
 
 
