@@ -16,10 +16,13 @@ ROW_SUFFIXES = (".parquet", ".csv")
 
 
 def check_rows_path(path: str) -> None:
-    """Raise UsageError for a path of per-row losses that tells no format, or that is a pipe or device."""
+    """Raise UsageError for a path of per-row losses that tells no format, or that is a pipe or device.
+
+    What is no name at all, or a folder, `check_writable` says of any output.
+    """
     if is_special(path):
         raise UsageError(f"--rows-out {path}: is no regular file; per-row losses are written to one")
-    if not path.lower().endswith(ROW_SUFFIXES):
+    if path and not path.lower().endswith(ROW_SUFFIXES):
         raise UsageError(f"--rows-out {path}: the name must end in {' or '.join(ROW_SUFFIXES)}")
 
 
@@ -83,7 +86,8 @@ def _holds(folder: str, entry: os.stat_result | None) -> bool:
 def is_special(path: str) -> bool:
     """Whether a path is a pipe or device, which is written to and never replaced."""
     with suppress(OSError):
-        return not stat.S_ISREG(os.stat(path).st_mode)
+        mode = os.stat(path).st_mode
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
     return False
 
 
