@@ -240,6 +240,7 @@ def test_gradients_are_a_second_panel_over_the_same_axis():
         ([], {}, "no loss to draw"),
         (["poisson"], {"range": (-9, -4)}, "poisson has no value from -9 to -4"),
         (["mse"], {"range": (4, -4)}, "does not go up"),
+        (["mse"], {"range": (-1e308, 1e308)}, "does not go up"),
         (["bce"], {"range": (-1, 1)}, "where probabilities are"),
         (["contrastive"], {"range": (0, 1)}, "points of its own"),
         (["focal"], {"vary": {"gama": [1]}}, "gamma"),

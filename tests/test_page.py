@@ -193,5 +193,9 @@ def test_what_cannot_be_a_page_is_refused(lossctl: Lossctl, tmp_path: Path) -> N
     result = lossctl("report", saved, "-l", "mae", "-o", tmp_path / "p.html")
     assert result.code == 2
     assert "-l: a saved report is shown, for which data and losses are settled" in result.err
+    lossctl("validate", *DIABETES, "-o", f"json:{saved}")
+    result = lossctl("report", saved, "-o", tmp_path / "p.html")
+    assert result.code == 3
+    assert 'command is "validate", and one of eval, compare, check is needed' in result.err
     with pytest.raises(package.UsageError, match=r"ends in \.html"):
         package.report(data(), target="y", pred="a").save(tmp_path / "page.pdf")

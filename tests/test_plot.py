@@ -405,7 +405,7 @@ def test_models_have_their_values_and_differences() -> None:
     ]
     values = [at for layer in layers(figure, "point") for at in layer.x]
     assert values == [report.value("mae", "a"), report.value("mae", "b")]
-    with pytest.raises(lossctl.UsageError, match=r"a report has no rows; lossctl.plot\(.rec., data"):
+    with pytest.raises(lossctl.UsageError, match=r"a report has no rows; give `lossctl plot rec FILE ...`"):
         report.plot("rec")
     with pytest.raises(lossctl.UsageError, match="-t: the data is a saved report, for which it is settled"):
         lossctl.plot("models", report, target="y")

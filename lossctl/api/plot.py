@@ -816,7 +816,8 @@ def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
     if kind not in OF_REPORT:
         if kind in KINDS:
             raise UsageError(
-                f"plot {kind}: a report has no rows; lossctl.plot({kind!r}, data, ...) takes what has them"
+                f"plot {kind}: a report has no rows; give `lossctl plot {kind} FILE ...`, or lossctl.plot({kind!r}, "
+                "data, ...), the data that it is of"
             )
         raise UsageError(f"plot {printable(kind)}: a report has {listed(list(OF_REPORT))}{near(kind, list(OF_REPORT))}")
     labels = _labels(report, losses)

@@ -158,7 +158,7 @@ def _checked(limits: tuple[float, float] | None, curve: Curve) -> tuple[float, f
     if limits is None:
         return None
     low, high = limits
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not 0.0 < high - low < math.inf:
         raise UsageError(f"the range {low:g}:{high:g} does not go up from one number to another; as in -4:4")
     if not curve.straight:
         raise UsageError(f"the range {low:g}:{high:g} is of no use: the axis ({curve.axis}) has points of its own")

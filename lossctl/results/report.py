@@ -954,6 +954,8 @@ def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> Sav
         raise DataError(
             f"{label}: schema_version is {schema}, and this lossctl reads {SCHEMA_VERSION}; write the report anew"
         )
+    if schema == SCHEMA_VERSION:
+        top.read("command", Command)  # the result of another command is no report that lacks something
     report = _report(top)
     if schema == SCHEMA_VERSION and document.get(SEAL) != Seal.of(document):
         raise DataError(
