@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 
 import lossctl
 from lossctl.core.batch import BLOCK
+from lossctl.errors import OutputError
+from lossctl.io.atomic import write_text
 
 ROWS = 4 * BLOCK + 1234  # more than one block
 RNG = np.random.default_rng(3)
@@ -72,3 +76,18 @@ def test_threads_write_the_same_bytes(rows: Path, tmp_path: Path) -> None:
 def test_csv_holds_the_same_below_one_header(rows: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "rows.csv")
     assert pa.csv.read_csv(path).equals(pq.read_table(rows).cast(pa.csv.read_csv(path).schema))
+
+
+def test_what_cannot_be_looked_at_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a device."""
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lossctl.io.atomic.os.stat", fails)
+        with pytest.raises(OutputError, match=re.escape(str(path))):
+            write_text(str(path), "new")
+    assert path.read_text() == "old"

@@ -85,10 +85,13 @@ def _holds(folder: str, entry: os.stat_result | None) -> bool:
 
 def is_special(path: str) -> bool:
     """Whether a path is a pipe or device, which is written to and never replaced."""
-    with suppress(OSError):
+    try:
         mode = os.stat(path).st_mode
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-    return False
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:  # it may be a device, which must not be replaced
+        raise OutputError(f"{path}: {explained(error)}") from None
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 @contextmanager
