@@ -167,10 +167,10 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
 
     def start() -> int:
         quiet = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
-        own = {"include_dashboard": False} if address is None else {}
+        alone = {"include_dashboard": False} if address is None else {}
         ray._private.worker._worker_logs_enabled = False  # a worker that dies is told of at length, and does not matter
         try:
-            ray.init(address=address or "local", **quiet, **own)
+            ray.init(address=address or "local", **quiet, **alone)
         except Exception as error:  # of any kind: one that has timed out is a bare Exception
             where = f"at {printable(address)}" if address else "on this machine"
             raise DataError(
@@ -183,10 +183,10 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
         places: dict[Any, int] = {remote.remote(task, place): place for place in range(1, task.shares + 1)}
         try:
             while places:
-                [done], _ = ray.wait([*places], num_returns=1)
-                place = places.pop(done)
+                [state], _ = ray.wait([*places], num_returns=1)
+                place = places.pop(state)
                 try:
-                    yield place, ray.get(done)
+                    yield place, ray.get(state)
                 except ray.exceptions.RayError as error:
                     logs = (
                         os.path.join(ray._private.worker._global_node.get_session_dir_path(), "logs")

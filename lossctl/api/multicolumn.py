@@ -32,6 +32,7 @@ POINT: Final = re.compile(
 )
 PERCENT: Final = re.compile(r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%")
 BOUND: Final = re.compile(r"(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)", re.IGNORECASE)
+BOX: Final = 4  # columns of a box
 FRAMES: Final[Mapping[tuple[str, ...], str]] = {
     ("x1", "y1", "x2", "y2"): "xyxy",
     ("x0", "y0", "x1", "y1"): "xyxy",
@@ -124,15 +125,14 @@ def frame_of(columns: Sequence[str]) -> str | None:
     >>> frame_of(["t_x1", "t_y1", "t_x2", "t_y2"])
     'xyxy'
     """
-    for words, frame in FRAMES.items():
-        if len(columns) == len(words) and all(map(_ends_with, columns, words)):
-            return frame
-    return None
+    if len(columns) != BOX:
+        return None
+    return next((frame for words, frame in FRAMES.items() if all(map(_ends_with, columns, words))), None)
 
 
 def check_box_order(columns: Sequence[str]) -> None:
     """Raise UsageError for columns that are named as those of boxes, in another order than boxes have."""
-    if len(columns) != 4 or frame_of(columns) is not None:
+    if len(columns) != BOX or frame_of(columns) is not None:
         return
     for words in FRAMES:
         places = [[column for column in columns if _ends_with(column, word)] for word in words]

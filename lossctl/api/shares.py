@@ -309,8 +309,8 @@ class Command(NamedTuple):
             if not isinstance(losses, Mapping):
                 plain["losses"] = with_tables([losses] if isinstance(losses, str) else map(str, losses))
         plain["rules"] = [_plain_rule(rule) for rule in rule_tables(plain.get("rules", ()))]
-        said = {key: value for key, value in plain.items() if value not in (None, (), []) and value is not False}
-        return cls(name, files, said)
+        options = {key: value for key, value in plain.items() if value not in (None, (), []) and value is not False}
+        return cls(name, files, options)
 
     def run(self, **more: Any) -> Report:
         """Run it."""
@@ -665,8 +665,8 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
         )
     check_arguments(states[0])
     try:
-        kept = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
-        command = Command(header["command"], header["inputs"], {**kept, **rules})
+        arguments = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
+        command = Command(header["command"], header["inputs"], {**arguments, **rules})
         engine = Merge(states)
     except (TypeError, ValueError, KeyError, AttributeError):
         raise DataError(f"{states[0].label}: {DAMAGED}") from None
@@ -687,14 +687,14 @@ def check_arguments(state: State) -> None:
 
 def check_versions(states: Sequence[State]) -> None:
     """Raise DataError for a state that was computed by other versions than are here."""
-    here = versions()
+    release = versions()
     for state in states:
         for name in ("lossctl", "numpy"):
             version = state.header.get(name)
-            if version != here[name]:
+            if version != release[name]:
                 raise DataError(
-                    f"{state.label}: was computed with {name} {printable(str(version))}, and here is {here[name]}: the "
-                    "last bits may differ; compute and merge all shares with the same versions"
+                    f"{state.label}: was computed with {name} {printable(str(version))}, and here is {release[name]}: "
+                    "the last bits may differ; compute and merge all shares with the same versions"
                 )
 
 

@@ -202,16 +202,16 @@ class Differences:
     def folding(self, contest: Contest, couple: Couple) -> float:
         """Return what folding leaves of the standard error of a difference of sums of absolute means."""
         view, inference = self.assumptions.view(contest.scope), self.assumptions.of(contest.scope, contest.question)
-        plain = left = 0.0
+        variance = folded_variance = 0.0
         for model in couple:
             indexes = self.plan.indexes(model, contest.question)
             errors = inference.spread([{index: 1.0} for index in indexes], 0)
             if isinstance(errors, str):
                 return 1.0
             parts = np.abs(np.array(means(view, indexes, self.plan.weighted)))
-            plain += float(np.add.reduce(errors.stderrs**2))
-            left += float(folded.spread(parts[:, np.newaxis], errors.stderrs[:, np.newaxis])[0])
-        return math.sqrt(left / plain) if plain > 0.0 else 1.0
+            variance += float(np.add.reduce(errors.stderrs**2))
+            folded_variance += float(folded.spread(parts[:, np.newaxis], errors.stderrs[:, np.newaxis])[0])
+        return math.sqrt(folded_variance / variance) if variance > 0.0 else 1.0
 
     def _influenced(self, contest: Contest, whys: Mapping[Couple, str | None]) -> Family:
         """Return differences of statistics of all values, by the influence of the rows on both."""

@@ -122,6 +122,7 @@ class ArrayTable(Table):
             for name, values in _with_columns_of_frames(columns)
         }
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._shapes: dict[str, Shape] = {}
         self._labels: dict[str, NDArray[Any]] = {}
         lengths = {_length(values) for values in self._values.values()}
         self._rows = lengths.pop() if len(lengths) == 1 else None if lengths else 0
@@ -160,6 +161,11 @@ class ArrayTable(Table):
         return None if self._rows is None else block_starts(self._rows)
 
     def shape(self, name: str) -> Shape:
+        if name not in self._shapes:
+            self._shapes[name] = self._shape(name)
+        return self._shapes[name]
+
+    def _shape(self, name: str) -> Shape:
         if are_lists_of_labels(self._values[name]):
             return Shape("labels")
         array = self.array(name)
