@@ -75,10 +75,10 @@ def _log_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
     for factors, stride in ((1, 2, 5), 1), ((1, 3), 1), *(((1,), stride) for stride in range(1, 700)):
         powers = range(first.adjusted() // stride * stride, last.adjusted() + 1, stride)
         numbers = [Decimal(factor).scaleb(power) for power in powers for factor in factors]
-        shown = [number for number in numbers if first <= number <= last]
-        if len(shown) <= most:
+        numbers = [number for number in numbers if first <= number <= last]
+        if len(numbers) <= most:
             break
-    return [(float(number), _tick_text(number, number, number.adjusted() >= EXPONENT_FROM)) for number in shown]
+    return [(float(number), _tick_text(number, number, number.adjusted() >= EXPONENT_FROM)) for number in numbers]
 
 
 def _tick_text(number: Decimal, step: Decimal, large: bool = False) -> str:
@@ -242,7 +242,7 @@ class Legend:
         return [(self.mark(name), printable(name), self.color(name)) for name in self.series]
 
 
-def _drawn(panel: Panel, legend: Legend, width: int, height: int) -> Canvas:
+def _marks(panel: Panel, legend: Legend, width: int, height: int) -> Canvas:
     """Draw the marks of a panel."""
     canvas = Canvas(width, height, legend.ascii)
     x, y = _scales(panel, width, height)
@@ -316,9 +316,9 @@ def _band(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> N
     for place in range(len(layer.x) - 1):
         if math.isnan(layer.x[place]) or math.isnan(layer.x[place + 1]):
             continue
-        left, right = (round(x.edge(layer.x[place + k], canvas.width)) for k in (0, 1))
-        for column in range(left, max(right, left + 1)):
-            share = (column + 0.5 - left) / max(right - left, 1)
+        begin, end = (round(x.edge(layer.x[place + k], canvas.width)) for k in (0, 1))
+        for column in range(begin, max(end, begin + 1)):
+            share = (column + 0.5 - begin) / max(end - begin, 1)
             ends = [
                 y.edge(line[place] * (1.0 - share) + line[place + 1] * share, canvas.height)
                 for line in (layer.y, layer.y2)
@@ -349,10 +349,10 @@ def _bars(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> N
     eighths: dict[tuple[int, int], int] = {}
     flat = bool(y.axis.categories)
     for place in range(len(layer.x2)):
-        left, right, base, top = _sides(layer, place)
-        across = [x.edge(side, canvas.width) for side in (left, right)]
+        x1, x2, base, top = _sides(layer, place)
+        across = [x.edge(side, canvas.width) for side in (x1, x2)]
         along = [y.edge(side, canvas.height) for side in (base, top)]
-        if not all(map(math.isfinite, (left, right, base, top))):
+        if not all(map(math.isfinite, (x1, x2, base, top))):
             continue
         ends, sides = (across, along) if flat else (along, across)
         size, breadth = (canvas.width, canvas.height) if flat else (canvas.height, canvas.width)
@@ -389,11 +389,11 @@ def outline(layer: Layer) -> Layer:
     xs: list[float] = []
     ys: list[float] = []
     for place in sorted(range(len(layer.x)), key=lambda place: layer.x[place]):
-        left, right, base, top = _sides(layer, place)
-        if xs and not math.isclose(xs[-1], left, rel_tol=1e-9, abs_tol=1e-9 * abs(right - left)):
-            xs += [xs[-1], left]
+        x1, x2, base, top = _sides(layer, place)
+        if xs and not math.isclose(xs[-1], x1, rel_tol=1e-9, abs_tol=1e-9 * abs(x2 - x1)):
+            xs += [xs[-1], x1]
             ys += [base, base]
-        xs += [left, right] if xs else [left, left, right]
+        xs += [x1, x2] if xs else [x1, x1, x2]
         ys += [top, top] if ys else [base, top, top]
     return Layer("line", tuple(xs), tuple(ys), series=layer.series)
 
@@ -421,12 +421,12 @@ def _rule(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> N
 def _intervals(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
     """Draw intervals with ends; an end beyond the panel is an arrow."""
     color = legend.color(layer.series)
-    for left, low, right, high in zip(layer.x, layer.y, layer.x2, layer.y2, strict=True):
-        flat = low == high and left != right
+    for x1, low, x2, high in zip(layer.x, layer.y, layer.x2, layer.y2, strict=True):
+        flat = low == high and x1 != x2
         scale = x if flat else y
         unit = 2 if flat else 4
-        ends = sorted((scale.dot(left if flat else low), scale.dot(right if flat else high)))
-        middle = y.dot(low) if flat else x.dot(left)
+        ends = sorted((scale.dot(x1 if flat else low), scale.dot(x2 if flat else high)))
+        middle = y.dot(low) if flat else x.dot(x1)
         if not math.isfinite(middle) or any(map(math.isnan, ends)):
             continue
         lane = round(middle) // (4 if flat else 2)
@@ -462,11 +462,11 @@ def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: S
     for layer in layers:
         color = legend.color(layer.series) if layer.series in legend.series else COLORS[0]
         for place, value in enumerate(layer.value):
-            left, right, base, top = _sides(layer, place)
-            if not math.isfinite(value) or not all(map(math.isfinite, (left, right, base, top))):
+            x1, x2, base, top = _sides(layer, place)
+            if not math.isfinite(value) or not all(map(math.isfinite, (x1, x2, base, top))):
                 continue
             level = next((level for level, edge in enumerate(edges) if value <= edge), len(edges) - 1)
-            columns = _spanned(x.edge(left, canvas.width), x.edge(right, canvas.width), canvas.width)
+            columns = _spanned(x.edge(x1, canvas.width), x.edge(x2, canvas.width), canvas.width)
             rows = _spanned(y.edge(base, canvas.height), y.edge(top, canvas.height), canvas.height)
             for row in rows if value else ():
                 for column in columns:
@@ -535,15 +535,15 @@ def folded(text: str, width: int) -> list[str]:
 def _legend_lines(legend: Legend, width: int, style: Style) -> list[list[Piece]]:
     """Return the legend, on as many lines as it takes; a name longer than a line is cut."""
     lines: list[list[Piece]] = [[]]
-    used = 0
+    column = 0
     for mark, name, color in legend.entries():
         text = f"{mark} {style.encode(name)}"
         text = cut(text, width, style.ascii)
-        if used and used + 3 + width_of(text) > width:
+        if column and column + 3 + width_of(text) > width:
             lines.append([])
-            used = 0
-        lines[-1] += [("   " if used else "", ""), (text, color)]
-        used += width_of(text) + (3 if used else 0)
+            column = 0
+        lines[-1] += [("   " if column else "", ""), (text, color)]
+        column += width_of(text) + (3 if column else 0)
     return [line for line in lines if line]
 
 
@@ -590,7 +590,7 @@ class _Layout:
         """Yield the lines of the panel."""
         panel, style = self.panel, self.style
         room = self.width - margin - 2
-        canvas = _drawn(panel, legend, room, self.height)
+        canvas = _marks(panel, legend, room, self.height)
         if panel.title:
             yield [(cut(style.encode(printable(panel.title)), self.width, style.ascii), "bold")]
         if panel.y.heading:
@@ -619,8 +619,8 @@ class _Layout:
             yield [(" " * (margin + 2) + text, "")]
         if ticks_below and self.panel.x.heading:
             heading = cut(self.style.encode(printable(self.panel.x.heading)), self.width, self.style.ascii)
-            left = min(margin + 2 + max(room - width_of(heading), 0) // 2, self.width - width_of(heading))
-            yield [(" " * left + heading, DIM)]
+            blanks = min(margin + 2 + max(room - width_of(heading), 0) // 2, self.width - width_of(heading))
+            yield [(" " * blanks + heading, DIM)]
 
     def _tick_rows(self, scale: Scale, room: int) -> list[list[tuple[float, int, str]]]:
         """Return where the labels of ticks begin, in as few lines as it takes; numbers are one line."""

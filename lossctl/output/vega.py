@@ -404,18 +404,18 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
     color = {"field": "level", "type": "ordinal", "scale": scale, "legend": legend}
     corners = zip(layer.x, layer.y, layer.x2, layer.y2, layer.value, strict=True)
     placed = [place for place, numbers in enumerate(corners) if all(map(math.isfinite, numbers))]
-    shown = [place for place in placed if layer.value[place]]
-    levels = [bisect_left(edges, layer.value[place]) for place in shown]
-    piece = _piece(_of(layer, shown), {"type": "rect", "clip": True}, ACROSS, {"color": color})
+    filled = [place for place in placed if layer.value[place]]
+    levels = [bisect_left(edges, layer.value[place]) for place in filled]
+    piece = _piece(_of(layer, filled), {"type": "rect", "clip": True}, ACROSS, {"color": color})
     for row, level in zip(piece["data"]["values"], levels, strict=True):
         row["level"] = scale["domain"][level]
     yield piece
     if not (panel.x.categories and panel.y.categories):
         return
-    strong = {place for place, level in zip(shown, levels, strict=True) if len(edges) - level <= len(theme.cells) // 2}
+    strong = {place for place, level in zip(filled, levels, strict=True) if len(edges) - level <= len(theme.cells) // 2}
     groups = {
         theme.text: [place for place in placed if not layer.value[place]],
-        theme.upon_pale: [place for place in shown if place not in strong],
+        theme.upon_pale: [place for place in filled if place not in strong],
         theme.upon_strong: sorted(strong),
     }
     for ink, places in groups.items():
@@ -438,9 +438,9 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
 
 def _inside(layer: Layer, panel: Panel) -> Layer:
     """Return the points that lie within a panel; the one at its edge is drawn whole."""
-    (left, right), (bottom, top) = panel.extent("x"), panel.extent("y")
+    (x1, x2), (y1, y2) = panel.extent("x"), panel.extent("y")
     places = zip(layer.x, layer.y, strict=True)
-    return _of(layer, [place for place, (x, y) in enumerate(places) if left <= x <= right and bottom <= y <= top])
+    return _of(layer, [place for place, (x, y) in enumerate(places) if x1 <= x <= x2 and y1 <= y <= y2])
 
 
 def _of(layer: Layer, places: Sequence[int]) -> Layer:
