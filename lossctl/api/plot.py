@@ -34,7 +34,7 @@ from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.figure import HUGE, Axis, Figure, Layer, Panel
+from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Panel
 from lossctl.results.report import Cell, Check, Comparison, Report, SavedReport, lists_by
 from lossctl.stats.estimate import estimate
 from lossctl.stats.student import normal_quantile
@@ -52,7 +52,6 @@ MOST_CLASSES: Final = 40  # of a confusion matrix
 MOST_SLICES: Final = 40
 PERCENT: Final = 100.0
 MOST_EXPONENT: Final = 1000
-LARGEST: Final = float(np.finfo(np.float64).max)
 MOST_WAITING: Final = 64  # states of a block each
 WAITING: Final = 4  # times as many cells as a state has may wait to be merged
 CLASSIFICATION: Final = ("binary", "multiclass", "multilabel", "masks")

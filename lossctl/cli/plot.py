@@ -79,7 +79,6 @@ READING: Final = " Rows are read and refused as by `lossctl eval`, in one pass."
 FORMATS: Final = ("text", "json")
 OPTIONS: Final = {option.name: option for option in options_of(Files, Inputs, Intervals, NoIntervals, PlotOptions)}
 OPTIONS["baseline"] = options_of(CompareOptions)[0]
-OF_LOSSES: Final = ("losses", "by", "max_memory")  # what the plots of rows have no use for
 SHOWN: Final = [
     replace(option, default="text") if option.name == "format" else option
     for option in options_of(Picture, Display)
@@ -91,10 +90,10 @@ def _options(kind: str) -> list[Option]:
     """Return the options of a plot."""
     if kind == "loss":
         return [*options_of(CurveOptions), *(option for option in SHOWN if option.name != "progress")]
-    names = {"data"} if kind == "history" else {"data", *(option.name for option in options_of(Inputs))} - {*OF_LOSSES}
-    if kind in ("slices", "models"):
-        names.add("max_memory")
-    return [option for name, option in OPTIONS.items() if name in {*names, *KINDS[kind][1]}] + SHOWN
+    inputs = set() if kind == "history" else {option.name for option in options_of(Inputs)} - {"losses", "by"}
+    if kind not in ("slices", "models"):
+        inputs -= {"max_memory"}  # of the plots of rows
+    return [option for name, option in OPTIONS.items() if name in {"data", *inputs, *KINDS[kind][1]}] + SHOWN
 
 
 def help_of(kind: str) -> str:

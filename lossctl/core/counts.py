@@ -10,7 +10,7 @@ counts between such edges are those of the numbers themselves.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import frexp, ldexp
 from typing import Final, Self
 
@@ -121,21 +121,15 @@ class Counts:
         """Return the same rows in cells that lack so many bits."""
         if drop <= self.drop:
             return self
-        fields = self.rows, self.sums, self.low, drop, self.most, self.lost
-        return type(self)(self.cut(self.keys, self.drop, drop), *fields)._gathered()
+        return replace(self, keys=self.cut(self.keys, self.drop, drop), drop=drop)._gathered()
 
     def _gathered(self) -> Self:
         """Return the state with one cell for each key."""
         order, starts = _order(self.codes(self.keys, self.drop))
-        return type(self)(
-            self.keys[:, order][:, starts],
-            np.add.reduceat(self.rows[order], starts) if len(order) else self.rows,
-            np.add.reduceat(self.sums[..., order], starts, axis=-1) if len(order) else self.sums,
-            self.low,
-            self.drop,
-            self.most,
-            self.lost,
-        )
+        if not len(order):
+            return self
+        rows, sums = (np.add.reduceat(counts[..., order], starts, axis=-1) for counts in (self.rows, self.sums))
+        return replace(self, keys=self.keys[:, order][:, starts], rows=rows, sums=sums)
 
     # what is read of it ------------------------------------------------------------------------------------------
 
@@ -171,8 +165,7 @@ class Counts:
 
     def grouped(self, places: Ints) -> Self:
         """Return the same rows in groups of cells, by the (cells,) places of these; only groups with rows are there."""
-        fields = self.rows, self.sums, self.low, 0, self.most, self.lost
-        return type(self)(places[np.newaxis], *fields)._gathered()
+        return replace(self, keys=places[np.newaxis], drop=0)._gathered()
 
 
 class GridCounts(Counts):
