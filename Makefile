@@ -111,6 +111,7 @@ peers: .peers/env/.installed ## execute what the losses claim of other libraries
 
 engines: .engines/env/.installed ## the same bytes from one process, shares, Ray and Spark, workers killed; ARGS="--rows 1000000 eval" for less
 	.engines/env/bin/python -m tests.engines $(ARGS)
+	.engines/env/bin/python -m tests.engines.stores
 
 accuracy: setup ## how far every loss is from exact values, in units of the last place
 	$(BIN)/python -m tests.accuracy

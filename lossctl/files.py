@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Final
 
-from lossctl.errors import UsageError
+from lossctl.errors import UsageError, printable
 from lossctl.interrupts import undisturbed
 
 DESCRIPTORS: Final = "/proc/self/fd"  # each by its number, where the system has them
@@ -47,6 +47,18 @@ def is_folder(path: str) -> bool:
     """Whether there is a folder at a path, or a link to one; see `status`."""
     entry = status(path)
     return entry is not None and stat.S_ISDIR(entry.st_mode)
+
+
+def local_path(path: str) -> str:
+    """Return the path of an address of this machine, as file:///data/a.csv, and of all else the path itself."""
+    if not path.startswith("file://") or exists(path):
+        return path
+    from urllib.parse import unquote
+
+    host, slash, place = path.removeprefix("file://").partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise UsageError(f"{printable(path)}: names a machine; a file of this one is file:///FOLDER/FILE")
+    return "/" + unquote(place, errors="surrogateescape")
 
 
 def is_same(source: str, entry: os.stat_result) -> bool:

@@ -1,20 +1,28 @@
-"""A folder of parts, with keys in the names of folders below it, is the table that holds these as columns."""
+"""A folder of parts, with keys in the names of folders below it, is the table that holds these as columns.
+
+So it is in a store, which is a folder of this machine here; `tests/engines/stores.py` has a server.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import fs
 
 import lossctl as package
-from lossctl.errors import ExitCode
-from lossctl.io.open import Parts
+from lossctl.errors import DataError, ExitCode
+from lossctl.io import stores
+from lossctl.io.open import Parts, open_table
+from lossctl.io.table import Kind
 from tests.conftest import Lossctl, Refused, error_line
 
 ROWS = 700
@@ -137,4 +145,120 @@ def test_an_output_among_the_parts(lossctl: Lossctl, write: Callable[..., Path],
         write(f"parts/{part}/a.csv", "y,p\n0,1\n")
     outcome = lossctl("eval", tmp_path / "parts", "-t", "y", "-p", "p", "-l", "mse", "-o", tmp_path / "parts" / output)
     assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
+    assert "input" in error_line(outcome.err)
+
+
+# stores ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return a folder that is the store of every address."""
+    store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+    monkeypatch.setattr(stores, "connected", lambda family, authority: store)
+    (tmp_path / "bucket").mkdir()
+    return tmp_path / "bucket"
+
+
+@pytest.mark.parametrize("suffix", [*WRITERS])
+@pytest.mark.parametrize("scheme", ["s3", "gs", "abfs", "file"])
+def test_the_same_in_a_store(
+    frame: pd.DataFrame, bucket: Path, suffix: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SMALL", 0 if scheme == "gs" else stores.SMALL)
+    folder = hive(frame, bucket / "parts", suffix)
+    here, there = str(bucket), f"file://{bucket}" if scheme == "file" else f"{scheme}://bucket"
+    if scheme == "abfs":
+        there = "abfs://bucket@account.dfs.core.windows.net"
+    options: dict[str, Any] = {"weight": "w", "by": "region,day"}
+    assert told(f"{there}/parts", **options) == told(f"{here}/parts", **options)
+    part = next(folder.rglob("part-0*")).relative_to(bucket)
+    assert told(f"{there}/{part}" if scheme != "file" else (bucket / part).as_uri()) == told(f"{here}/{part}")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "jsonl", "arrow"])
+@pytest.mark.parametrize("change", ["touched", "gone"])
+@pytest.mark.parametrize("small", [0, stores.SMALL])
+def test_an_object_that_changes(
+    frame: pd.DataFrame, bucket: Path, suffix: str, change: str, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "SMALL", small)
+    path = bucket / f"a.{suffix}"
+    WRITERS[suffix](frame, path)
+    rows = open_table(f"s3://bucket/a.{suffix}").read({"y": Kind.NUMBER})
+    next(rows)
+    os.utime(path, ns=(1, 1)) if change == "touched" else path.unlink()
+    with pytest.raises(DataError, match=f"^s3://bucket/a.{suffix}: the file changed while it was read"):
+        list(rows)
+
+
+SECRET = "wJalrXUtnFEMI"
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "says"),
+    [
+        (f"s3://key:{SECRET}@bucket/a.csv", ExitCode.USAGE, ["s3://...", "no password", "AWS_PROFILE"]),
+        (f"s3://key:{SECRET}/x@bucket/a.csv", ExitCode.USAGE, ["no password"]),
+        (f"gs://{SECRET}@bucket/a.csv", ExitCode.USAGE, ["no password", "GOOGLE_APPLICATION_CREDENTIALS"]),
+        (f"abfs://:{SECRET}@account.dfs.core.windows.net/bucket", ExitCode.USAGE, ["no password", "AZURE_CLIENT_ID"]),
+        (f"m=s3://bucket/a.csv?secret_key={SECRET}", ExitCode.USAGE, ["s3://bucket/a.csv:", "'secret_key'"]),
+        ("s3:///a.csv", ExitCode.USAGE, ["no bucket", "s3://BUCKET/FOLDER"]),
+        ("s3://bucket/b.csv", ExitCode.DATA, ["s3://bucket/b.csv: there is no such object"]),
+        ("s3://pail/b.csv", ExitCode.DATA, ["no bucket 'pail'", "AWS_PROFILE"]),
+        ("s3://bucket/empty", ExitCode.DATA, ["s3://bucket/empty: the folder holds no files"]),
+        ("file://a.csv", ExitCode.USAGE, ["file:///FOLDER/FILE"]),
+        ("file:///nowhere/a.csv", ExitCode.DATA, ["/nowhere/a.csv: no such file"]),
+    ],
+)
+def test_addresses_that_are_refused(
+    refused: Refused, bucket: Path, address: str, code: ExitCode, says: list[str]
+) -> None:
+    (bucket / "empty").mkdir()
+    (bucket / "a.csv").write_text("y,p\n0,1\n")
+    assert SECRET not in refused(address, "-t", "y", "-p", "p", "-l", "mse", code=code, says=says)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("When reading: AWS Error ACCESS_DENIED during HeadObject operation: No.", "permission .* AWS_PROFILE"),
+        ("AWS Error UNKNOWN (HTTP status 403) during HeadObject operation: No.", "permission"),
+        ("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 28, Timeout", "not answer in time"),
+        ("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 7, No way; x", "reached: No way$"),
+        (f"AWS Error SLOW_DOWN during GetObject operation: {SECRET}", "failed: SLOW_DOWN during GetObject$"),
+    ],
+)
+def test_what_a_store_says(bucket: Path, monkeypatch: pytest.MonkeyPatch, error: str, says: str) -> None:
+    def fail(source: object, sniffed: int = 0) -> None:
+        raise OSError(error)
+
+    (bucket / "a.csv").write_text("y,p\n0,1\n")
+    monkeypatch.setattr(stores.StoredSource, "_opened", fail)
+    with pytest.raises(DataError, match=f"^s3://bucket/a.csv: the store .*{says}"):
+        open_table("s3://bucket/a.csv")
+
+
+def test_a_store_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "PATIENCE", 0.05)
+    over = Event()
+    monkeypatch.setattr(stores, "connected", lambda family, authority: over.wait())
+    with pytest.raises(DataError, match=r"^s3://bucket/a.csv: the store did not answer in time$"):
+        open_table("s3://bucket/a.csv")
+    over.set()
+
+
+def test_a_local_file_called_like_an_address(lossctl: Lossctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s3:" / "bucket").mkdir(parents=True)
+    for name in ("s3:/bucket/a.csv", "http:a.csv"):
+        (tmp_path / name).write_text("y,p\n0,1\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("s3://bucket/a.csv", "http:a.csv", "s3:/bucket/a.csv"):
+        assert told(name)
+
+
+def test_an_output_onto_an_address_of_this_machine(lossctl: Lossctl, write: Callable[..., Path]) -> None:
+    path = write("a.csv", "y,p\n0,1\n")
+    outcome = lossctl("eval", path.as_uri(), "-t", "y", "-p", "p", "-l", "mse", "-o", path)
+    assert outcome.code == ExitCode.USAGE
     assert "input" in error_line(outcome.err)

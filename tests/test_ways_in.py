@@ -503,7 +503,7 @@ def test_what_is_no_file_here_is_told_what_it_is(tmp_path: Path, monkeypatch: py
     assert lossctl.evaluate("~/a.csv", target="y", pred="p", losses="mae").value() == 1.0
     for path, words in (
         ("https://example.org/a.csv", r"is an address, .* curl -LO https://example.org/a.csv$"),
-        ("s3://bucket/a.parquet", "is an address, and local files are read: fetch it first$"),
+        ("ftp://host/a.parquet", "is an address, and local files are read, .*: fetch it first$"),
         (
             str(tmp_path / "*.csv"),
             r"is a pattern of 1 files, which a shell expands; in Python give glob.glob\(\) of it",

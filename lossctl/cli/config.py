@@ -184,7 +184,7 @@ def _moved(text: str, folder: str) -> str:
     name, equals, path = text.partition("=")
     if equals and "/" not in name and not os.path.exists(os.path.join(folder, text)):
         return f"{name}={_moved(path, folder)}"
-    return text if text == "-" else os.path.join(folder, text)
+    return text if text == "-" or re.match(r"\w+://", text) else os.path.join(folder, text)
 
 
 def _inside(text: str, folder: str, where: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lossctl.errors import OutputError, UsageError
-from lossctl.files import explained, is_same, open_pipe
+from lossctl.files import explained, is_same, local_path, open_pipe
 from lossctl.interrupts import undisturbed
 
 ROW_SUFFIXES = (".parquet", ".csv")
@@ -43,7 +43,7 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
         raise OutputError(f"{path}: {explained(error) if isinstance(error, OSError) else error}") from None
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    for source in inputs:
+    for source in map(local_path, inputs):
         if entry is not None and is_same(source, entry):
             raise UsageError(f"{path}: is an input too; it would be overwritten")
         if os.path.isdir(source) and (_is_part(target, os.path.realpath(source)) or _holds(source, entry)):

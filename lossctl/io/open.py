@@ -16,11 +16,13 @@ import numpy as np
 from lossctl.core.block import Pending
 from lossctl.core.domain import exact_number, label
 from lossctl.errors import DataError, printable
-from lossctl.files import exists, explained, is_folder
+from lossctl.files import exists, explained, is_folder, local_path
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Column, Kind, Piece, Shape, Table, Texts, decoded
 
+STORED: Final = r"(s3|gs|abfss?|hdfs)://"  # addresses that are read through pyarrow.fs
+AT_ONCE: Final = 16  # objects that are opened at the same time
 NO_WORD: Final = "__HIVE_DEFAULT_PARTITION__"  # what Hive calls the folder of the rows without a key
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
 OTHERS: Final = (
@@ -113,6 +115,7 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
     """Open one input: a file of any readable format, a folder of parts, or `-` for standard input."""
     if path == "-":
         return table_of(spooled_stdin(), dialect)
+    path = local_path(path)
     try:
         folder, absent = is_folder(path), not exists(path)
         if folder:
@@ -122,8 +125,13 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
     if absent:
         path = os.path.expanduser(path)
         how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
+        if re.match(STORED, path):
+            return stored_table(path, dialect)
         if re.match(r"[a-z][a-z0-9+.-]*://", path):
-            raise DataError(f"{printable(path)}: is an address, and local files are read: fetch it first{how}")
+            raise DataError(
+                f"{printable(path)}: is an address, and local files are read, and those of s3://, gs://, abfs://, "
+                f"hdfs:// and file://: fetch it first{how}"
+            )
         if os.path.islink(path):
             raise DataError(f"{printable(path)}: is a link to {printable(os.readlink(path))}, where there is nothing")
         if (matching := glob(path)) and not os.path.exists(path):
@@ -144,6 +152,33 @@ def folder_of_parts(path: str, dialect: Dialect) -> Table:
     parts = Parts.of(printable(path), files_below(path))
     tables = [open_table(os.path.join(path, part), dialect) for part in parts.paths]
     table = PartsTable(printable(path), tables, "folder of ", parts.keys)
+    table.skipped = parts.skipped
+    return table
+
+
+def stored_table(address: str, dialect: Dialect) -> Table:
+    """Open an object in a store, or a folder of parts there."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lossctl.io.stores import located, source_of
+
+    place = located(address)
+    files = place.files()
+    if files is None:
+        return table_of(source_of(place), dialect)
+    parts = Parts.of(printable(place.address), files)
+
+    def opened(path: str) -> tuple[Table, Sequence[str]]:
+        table = table_of(source_of(place.part(path)), dialect)
+        return table, table.names  # for which it may have to be read
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            tables = [table for table, _ in pool.map(opened, parts.paths)]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    table = PartsTable(printable(place.address), tables, "folder of ", parts.keys)
     table.skipped = parts.skipped
     return table
 
@@ -367,16 +402,16 @@ class PartsTable(Table):
         if keys.keys().isdisjoint(columns):
             return part.read(columns, start, stop)
         words = {name: self._word(place, name, kind) for name, kind in columns.items() if name in keys}
-        stored = {name: kind for name, kind in columns.items() if name not in keys}
-        if not stored:  # rows are those of any column
+        in_file = {name: kind for name, kind in columns.items() if name not in keys}
+        if not in_file:  # rows are those of any column
             singles = (name for name in part.names if part.names.count(name) == 1)
-            stored = {next(singles, part.names[0]): Kind.CELL}
+            in_file = {next(singles, part.names[0]): Kind.CELL}
 
         def with_words(piece: Piece) -> Piece:
             fresh = {name: word.repeated(piece.rows) for name, word in words.items()}
             return Piece({name: fresh.get(name) or piece[name] for name in columns}, piece.stopped)
 
-        return (pending.then(with_words) for pending in part.read(stored, start, stop))
+        return (pending.then(with_words) for pending in part.read(in_file, start, stop))
 
     def _word(self, place: int, name: str, kind: Kind) -> Column:
         """Return the one row of a key's column in a part, in which a column of that name must say the same."""

@@ -26,8 +26,6 @@ from lossctl.io import arrow
 from lossctl.io.source import ENCRYPTED_PARQUET, PARQUET, Source
 from lossctl.io.table import Column, FileTable, Kind, Piece, Shape
 
-BUFFER_BYTES: Final = 1 << 16  # read at a time from each column: what a page takes stays in the cache
-
 
 class Contradiction(Exception):
     """What a footer or a page header says cannot be, or not beside what else the file says."""
@@ -432,7 +430,7 @@ class ParquetTable(FileTable):
                     metadata=self.metadata,
                     page_checksum_verification=True,
                     pre_buffer=False,
-                    buffer_size=BUFFER_BYTES,
+                    buffer_size=self.source.buffer_bytes,
                     read_dictionary=[name for name in words if self._reads_dictionary(name)],
                     arrow_extensions_enabled=True,
                 )

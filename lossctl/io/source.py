@@ -51,6 +51,8 @@ class Source:
     `stem` is its name in lower case, without the suffix of a compression. name: that of a file which has none itself.
     """
 
+    buffer_bytes = 1 << 16  # read at a time from each column of Parquet: what a page takes stays in the cache
+
     def __init__(self, path: str, label: str | None = None, name: str | None = None) -> None:
         self.path = path
         self.label = label or printable(path)
@@ -62,14 +64,17 @@ class Source:
                 start = file.read(SNIFFED)
         except OSError as error:
             raise DataError(f"{self.label}: {explained(error)}") from None
+        self._identify(start, status.st_size, _stamp(status), name or path)
+
+    def _identify(self, start: bytes, size: int, stamp: tuple[Any, ...], name: str) -> None:
         self.start = start
         self.failure = ""
         self._file: pa.NativeFile | None = None
-        self.stamp = _stamp(status)
-        self.size = status.st_size
-        self.format = next((name for magic, name in MAGIC if start.startswith(magic)), "text")
+        self.stamp = stamp
+        self.size = size
+        self.format = next((form for magic, form in MAGIC if start.startswith(magic)), "text")
         self.compressed = self.format in COMPRESSED
-        self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(name or path).name.lower())
+        self.stem = re.sub(r"\.(gz|bz2|zst)$", "", Path(name).name.lower())
 
     def file(self) -> pa.NativeFile:
         """Open the file for Arrow: never as a URI, never memory-mapped, never as a Python object."""
@@ -141,16 +146,28 @@ class Source:
         Asked whenever it is opened and after the last row is read, so that all that was read is of one file: whoever
         puts another one in its place and takes it back, or restores the time of the last change, changes the `ctime`.
         """
-        try:
-            stamp = _stamp(os.stat(self.path))
-        except OSError:
-            stamp = None
+        self._compare(self._now(), error)
+
+    def _compare(self, stamp: tuple[Any, ...] | None, error: Exception | None = None) -> None:
         if stamp != self.stamp:
             self.failure = "the file changed while it was read; run again on a file at rest"
-        elif isinstance(error, OSError) and (error.errno is not None or str(error).startswith(FAILURES)):
-            self.failure = explained(error)
+        else:
+            self.failure = self._failed(error) or self.failure
         if self.failure:
             raise DataError(f"{self.label}: {self.failure}")
+
+    def _now(self) -> tuple[Any, ...] | None:
+        """Return what tells the file as it is now from any other, None where it is gone."""
+        try:
+            return _stamp(os.stat(self.path))
+        except OSError:
+            return None
+
+    def _failed(self, error: Exception | None) -> str:
+        """Say how the machine failed, nothing where it did not."""
+        if isinstance(error, OSError) and (error.errno is not None or str(error).startswith(FAILURES)):
+            return explained(error)
+        return ""
 
     @contextmanager
     def reading(self) -> Iterator[None]:
