@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import permutations
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -130,6 +131,19 @@ def test_shares_in_any_order_are_one_run(
     once = bare(COMMANDS[command](data, **options))
     orders = [states[::-1], states[1:] + states[:1], *permutations(states[:2])]
     assert {bare(lossctl.merge([*order, *states[2:]] if len(order) == 2 else order)) for order in orders} == {once}
+
+
+def test_a_state_goes_into_a_pipe_and_does_not_replace_it(lossctl: Lossctl, tmp_path: Path, state: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    contents: list[bytes] = []
+    reader = Thread(target=lambda: contents.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    flags = ("-t", "progression", "-p", "linear", "--max", "rmse=50", "--shard", "1/1", "--state-out", pipe, "-q")
+    assert lossctl("check", SAMPLE, *flags).code == 0
+    reader.join(20)
+    assert contents == [state.read_bytes()]
+    assert pipe.is_fifo()
 
 
 def test_merging_needs_no_data(lossctl: Lossctl, tmp_path: Path) -> None:
@@ -253,6 +267,18 @@ def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state
     for name in ("tables", "block", "arguments", "codebook", "inputs", "places", "plan", "cpu"):
         states.append(packed({key: value for key, value in header.items() if key != name}))
         states.append(packed({**header, name: 7}))
+    table, *_ = header["tables"]
+    parts: tuple[dict[str, Any], ...] = (
+        {"state": {**values, "counts": [None, *values["counts"][1:]]}},
+        {"cpu": [{}]},
+        {"rows": [[0, 1]]},
+        {"words": [[[1], 2, 3]]},
+        {"tables": [{**table, "shapes": 3}]},
+        {"tables": [{**table, "names": [7]}]},
+        {"tables": [{**table, "rows": []}]},
+        {"block": {**header["block"], "models": {"linear": 1}}},
+    )
+    states += [packed({**header, **part}) for part in parts]
     for content in states:
         state.write_bytes(content)
         refusal = lossctl("merge", state)

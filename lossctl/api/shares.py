@@ -32,7 +32,7 @@ from lossctl.engine.run import Progress, run
 from lossctl.engine.states import DAMAGED, packed, plain_state, state_of, unpacked
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
 from lossctl.files import explained, read_file
-from lossctl.io.atomic import check_writable, replacing
+from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
@@ -436,8 +436,7 @@ class FileShare(Share):
         """Write the state, whole or not at all."""
         raise_row_error(state, reader, plan, query.options["missing"])
         super().finish(query, reader, plan, origins, state)
-        with replacing(self.path) as temporary, open(temporary, "wb") as file:
-            file.write(packed(self.header))
+        write_bytes(self.path, [packed(self.header)])
 
 
 def refusal(rows_out: str | None, sets: bool) -> str:
@@ -657,20 +656,27 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
     if not states:
         raise UsageError("there is no state to merge: give the files that --state-out wrote")
     states = sorted(states, key=lambda state: state.place)
-    warnings = check_states(states)
-    header = states[0].header
-    if rules and header["command"] != "check":
-        raise UsageError(
-            f"{', '.join(rules)}: rules are for shares of `lossctl check`, and these are of `{header['command']}`"
-        )
-    check_arguments(states[0])
     try:
+        warnings = check_states(states)
+        header = states[0].header
+        if rules and header["command"] != "check":
+            options = ", ".join(f"--{rule}" for rule in rules).replace("_", "-")
+            raise UsageError(
+                f"{options}: rules are for shares of `lossctl check`, and these are of `{header['command']}`"
+            )
+        check_arguments(states[0])
         arguments = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
         command = Command(header["command"], header["inputs"], {**arguments, **rules})
-        engine = Merge(states)
-    except (TypeError, ValueError, KeyError, AttributeError):
-        raise DataError(f"{states[0].label}: {DAMAGED}") from None
-    report = command.run(engine=engine, note=note)
+        report = command.run(engine=Merge(states), note=note)
+    except LossctlError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError) as error:
+        # a state that comes from anywhere may hold anything under a checksum that fits
+        labels = listed([state.label for state in states])
+        raise DataError(
+            f"{labels}: one of these states is damaged, or not written by lossctl; compute the shares anew, and if "
+            "that does not help, report what --debug shows"
+        ) from error
     return replace(report, warnings=(*report.warnings, *warnings))
 
 
