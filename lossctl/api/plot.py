@@ -197,7 +197,7 @@ class Rows:
             f"{self.kind.title} of {listed(list(self.models), 4)}",
             self.series() if series is None else series,
         )
-        return Figure(self.kind.name, title, panels, tuple(series), sentence, tuple(notes))
+        return Figure(self.kind.name, title, panels, tuple(series), sentence, (*notes, *self.notes))
 
 
 Count = Callable[[Rows, Batch, Array | None], Iterator[Part]]
@@ -807,7 +807,7 @@ def plot(
     hooks = {"note": lambda text: note(text.replace("--task or -l says", "--task says")), "observe": rows.begin}
     report, _ = answer(Query(data, {**arguments, **hooks, "ci": None}))
     figure = row_kind.figure(rows)
-    return replace(figure, notes=(*figure.notes, *rows.notes, *report.warnings))
+    return replace(figure, notes=(*figure.notes, *report.warnings))
 
 
 def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
