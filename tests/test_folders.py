@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import fs
 
@@ -236,6 +237,16 @@ def test_what_a_store_says(bucket: Path, monkeypatch: pytest.MonkeyPatch, error:
     (bucket / "a.csv").write_text("y,p\n0,1\n")
     monkeypatch.setattr(stores.StoredSource, "_opened", fail)
     with pytest.raises(DataError, match=f"^s3://bucket/a.csv: the store .*{says}"):
+        open_table("s3://bucket/a.csv")
+
+
+def test_an_error_of_a_store_that_is_none_of_the_system(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: object, sniffed: int = 0) -> None:
+        raise pa.ArrowException("Unknown error: Azure: AuthenticationException\nmore")
+
+    (bucket / "a.csv").touch()
+    monkeypatch.setattr(stores.StoredSource, "_opened", fail)
+    with pytest.raises(DataError, match=r"^s3://bucket/a.csv: the store gives no permission .*KEY$"):
         open_table("s3://bucket/a.csv")
 
 

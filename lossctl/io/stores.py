@@ -110,6 +110,8 @@ def answered(question: Callable[[], Answer]) -> Answer:
     thread = Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE)
+    if errors and isinstance(errors[0], pa.ArrowException) and not isinstance(errors[0], OSError):
+        raise OSError(str(errors[0]))  # as Azure has it
     if errors:
         raise errors[0]
     if not answers:
