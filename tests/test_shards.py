@@ -188,6 +188,7 @@ def test_states_that_do_not_belong_together_are_refused(lossctl: Lossctl, tmp_pa
         ((first, second, third, second), "share 2/3 is there 2 times"),
         ((first, share("2/2")), "cut into 2 shares, not 3"),
         ((first, second, share("3/3", "-l", "mae")), "other values of losses"),
+        ((first, second, share("3/3", "--ci", "0.9")), "other values of ci"),
         ((), "no state"),
     ):
         refusal = lossctl("merge", *states)

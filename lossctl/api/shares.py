@@ -709,7 +709,7 @@ def check_states(states: Sequence[State]) -> list[str]:
     check_versions(states)
     first = states[0]
     for state in states[1:]:
-        if state.header["plan"] != first.header["plan"]:
+        if any(state.header[name] != first.header[name] for name in ("plan", "command", "arguments")):
             raise DataError(
                 f"{state.label}: is of another run than {first.label}: {_differing(first.header, state.header)}; merge "
                 "shares of one command on the same data"
