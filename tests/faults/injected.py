@@ -19,6 +19,7 @@ WRITES: Final = ("write", "pwrite64", "fsync", "rename", "fchmod", "ftruncate", 
 GROUP: Final = "7 calls that fail"
 MOST: Final = 60  # calls of a kind that are let fail
 INJECTED: Final = "(INJECTED)"
+UNFINISHED: Final = "<unfinished ...>"
 BASELINE: Final = "lossctl check rows.csv -t y -p p --baseline {} --max-regression mse=2% -f value"
 REPORT: Final = "lossctl eval rows.csv -t y -p p -l mse -f json > report.json; "
 
@@ -82,8 +83,8 @@ OUTPUTS: Final = [
             "out.json",
             BESIDE,
         ),
-        ("--rows-out", "", f"lossctl eval rows.csv {MSE} --rows-out out.parquet", "out.parquet", BESIDE),
-        ("--rows-out of CSV", "", f"lossctl eval rows.csv {MSE} --rows-out out.csv", "out.csv", BESIDE),
+        ("--rows-out", "", f"lossctl eval rows.csv {MSE} --threads 1 --rows-out out.parquet", "out.parquet", BESIDE),
+        ("--rows-out of CSV", "", f"lossctl eval rows.csv {MSE} --threads 1 --rows-out out.csv", "out.csv", BESIDE),
         (
             "--save-baseline",
             "",
@@ -101,9 +102,22 @@ def traced(fault: Fault, options: str, folder: Path, python: str) -> tuple[Endin
     log = folder / "trace"
     command = fault.command.replace("lossctl", f"strace --seccomp-bpf -f -q -y -o {log} {options} lossctl", 1)
     end = ending(fault.prepare + command, folder, limit=30, python=python)
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    text = log.read_text(errors="replace") if log.exists() else ""
     log.unlink(missing_ok=True)
-    return end, lines
+    return end, joined(text)
+
+
+def joined(trace: str) -> list[str]:
+    """Return the lines of a trace, the two of a call that another thread's line parts as one."""
+    lines: list[str] = []
+    parts: dict[str, str] = {}  # thread -> the first part of its call
+    for line in trace.splitlines():
+        thread, _, text = line.partition(" ")
+        if text.endswith(UNFINISHED):
+            parts[thread] = line.removesuffix(UNFINISHED)
+        else:
+            lines.append(parts.pop(thread, "") + line)
+    return lines
 
 
 def places(fault: Fault, call: str, python: str) -> list[int]:
