@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -439,3 +441,16 @@ def test_the_figure_is_drawn_in_the_terminal_or_written_as_data(lossctl: Lossctl
     written = lossctl(*words, "-o", str(tmp_path / "figure.json"))
     assert written.out == ""
     assert json.loads((tmp_path / "figure.json").read_text())["panels"] == document["panels"]
+
+
+def test_a_report_draws_its_rows_again() -> None:
+    report = lossctl.evaluate(NUMBERS, target="y", pred=["a", "b"], losses="mae")
+    assert report.plot("rec") == lossctl.plot("rec", NUMBERS, target="y", pred=["a", "b"])
+    compared = lossctl.compare(NUMBERS, target="y", pred=["a", "b"], losses="mae", cluster=None)
+    assert compared.plot("residuals") == lossctl.plot("residuals", NUMBERS, target="y", pred=["a", "b"])
+    flags = lossctl.check(FLAGS, target="y", pred="p", max="brier=1")
+    assert flags.plot("calibration") == lossctl.plot("calibration", FLAGS, target="y", pred="p")
+    for lone in (pickle.loads(pickle.dumps(report)), lossctl.evaluate(io.StringIO("y,p\n1,2\n2,3\n"))):
+        with pytest.raises(lossctl.UsageError, match="a report has no rows"):
+            lone.plot("rec")
+    assert pickle.loads(pickle.dumps(report)) == report

@@ -240,7 +240,8 @@ def answer(
         )
         for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
-    return reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
+    report, bounds = reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
+    return replace(report, source=query.source), bounds
 
 
 def _one_pass(

@@ -813,6 +813,9 @@ def plot(
 def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
     """Draw a figure of the values of a report, of some losses by their labels or specs, or of all."""
     if kind not in OF_REPORT:
+        if kind in KINDS and report.source is not None and kind != "history" and not losses:
+            data, options = report.source
+            return plot(kind, data, **options)
         if kind in KINDS:
             raise UsageError(
                 f"plot {kind}: a report has no rows; give `lossctl plot {kind} FILE ...`, or lossctl.plot({kind!r}, "

@@ -36,7 +36,7 @@ from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table, share_read
 from lossctl.registry import split_specs, with_tables
-from lossctl.results.report import Check
+from lossctl.results.report import Check, Source
 
 if TYPE_CHECKING:
     from lossctl.core.block import Block
@@ -103,6 +103,18 @@ class Query:
         opened = open_inputs(self.data, options["targets"], Dialect.of(options), options["concat"], columns)
         tell_extent(options["progress"], opened.tables, by_key=bool(options["id"]))
         return opened
+
+    @property
+    def source(self) -> Source | None:
+        """The data and the options by which its rows can be read again; None for what can be read but once."""
+        targets = self.options["targets"]
+        entries = [*(self.data if isinstance(self.data, list | tuple) else [self.data]), targets]
+        if any(is_stream(entry) or isinstance(entry, Iterator) for entry in entries):
+            return None
+        if any(isinstance(entry, str) and entry.rpartition("=")[2] == "-" for entry in entries):
+            return None
+        names = {option.name for option in options_of(Inputs)} - {"losses", "by", "max_memory"}
+        return self.data, {name: value for name, value in self.options.items() if name in names}
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""

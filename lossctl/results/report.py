@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 Command = Literal["eval", "compare", "check"]
 Truth = Literal["none", "rows", "column"]
+Source = tuple[object, Mapping[str, Any]]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
@@ -589,7 +590,8 @@ class Report(PublicResult):
     a check adds `checks`, `verdict`, and in `advice` the commands to run next. candidates: the models that were
     checked; baseline: what they were compared with, if anything; blocks: whether the verdict stops what comes next.
     left_out: rows of slices that were left out. first: of a saved baseline, the values of the first of its line.
-    alike: couples of models with the same predictions in every row, where that is known.
+    alike: couples of models with the same predictions in every row, where that is known. source: the data and the
+    options by which its rows can be read again.
     """
 
     KEYS: ClassVar = (
@@ -621,6 +623,11 @@ class Report(PublicResult):
     left_out: tuple[LeftOut, ...] = ()
     first: tuple[First, ...] = ()
     alike: frozenset[tuple[str, str]] = frozenset()
+    source: Source | None = field(default=None, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: not the data."""
+        return {**self.__dict__, "source": None}
 
     @property
     def models(self) -> list[str]:
@@ -777,7 +784,10 @@ class Report(PublicResult):
         return report
 
     def plot(self, kind: str, losses: str | Sequence[str] = ()) -> Figure:
-        """Draw the values of `models` or `slices`, of some losses or all; `lossctl.plot` draws what takes rows."""
+        """Draw its values, as `models` or `slices`, of some losses or all; or its rows, as `lossctl.plot` does.
+
+        Rows are read once more, which takes that the report was computed here, and not of a stream.
+        """
         figure: Figure = above("api.plot").of_report(self, kind, [losses] if isinstance(losses, str) else losses)
         return figure
 
