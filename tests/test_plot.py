@@ -407,8 +407,6 @@ def test_models_have_their_values_and_differences() -> None:
     ]
     values = [at for layer in layers(figure, "point") for at in layer.x]
     assert values == [report.value("mae", "a"), report.value("mae", "b")]
-    with pytest.raises(lossctl.UsageError, match=r"a report has no rows; give `lossctl plot rec FILE ...`"):
-        report.plot("rec")
     with pytest.raises(lossctl.UsageError, match="-t: the data is a saved report, for which it is settled"):
         lossctl.plot("models", report, target="y")
 
@@ -451,6 +449,6 @@ def test_a_report_draws_its_rows_again() -> None:
     flags = lossctl.check(FLAGS, target="y", pred="p", max="brier=1")
     assert flags.plot("calibration") == lossctl.plot("calibration", FLAGS, target="y", pred="p")
     for lone in (pickle.loads(pickle.dumps(report)), lossctl.evaluate(io.StringIO("y,p\n1,2\n2,3\n"))):
-        with pytest.raises(lossctl.UsageError, match="a report has no rows"):
+        with pytest.raises(lossctl.UsageError, match=r"a report has no rows; give `lossctl plot rec FILE ...`"):
             lone.plot("rec")
     assert pickle.loads(pickle.dumps(report)) == report
