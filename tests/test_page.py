@@ -193,6 +193,10 @@ def test_what_cannot_be_a_page_is_refused(lossctl: Lossctl, tmp_path: Path) -> N
     result = lossctl("report", saved, "-l", "mae", "-o", tmp_path / "p.html")
     assert result.code == 2
     assert "-l: a saved report is shown, for which data and losses are settled" in result.err
+    for flag, value in (("--worst", "5"), ("--baseline", "a")):
+        result = lossctl("report", saved, flag, value, "-o", tmp_path / "p.html")
+        assert result.code == 2
+        assert f"{flag}: a saved report is shown" in result.err
     lossctl("validate", *DIABETES, "-o", f"json:{saved}")
     result = lossctl("report", saved, "-o", tmp_path / "p.html")
     assert result.code == 3

@@ -126,7 +126,8 @@ def report(
     """
     saved = as_report(data)
     if saved is not None:
-        if flags := [*spoken(arguments), *["--baseline"] * (baseline is not None)]:
+        extra = {"--baseline": baseline is not None, "--worst": worst != LISTED}
+        if flags := [*spoken(arguments), *(flag for flag, typed in extra.items() if typed)]:
             raise UsageError(f"{', '.join(flags)}: a saved report is shown, for which data and losses are settled")
         return page_of(saved, command)
     gallery = Gallery.of(arguments)
