@@ -165,24 +165,24 @@ def test_each_level_holds_over_those_below(
 ) -> None:
     option = next(option for option in options_of(*COMMAND_LINE) if option.name == name)
     found = resolved("check", "p.csv")
-    assert (found[name], found.values[name].origin) == (default, "default")
+    assert (found[name], found.sources[name].origin) == (default, "default")
     (project / "lossctl.toml").write_text(file[0])
     found = resolved("check", "p.csv")
-    assert (found[name], found.values[name].origin) == (file[1], "lossctl.toml")
+    assert (found[name], found.sources[name].origin) == (file[1], "lossctl.toml")
     monkeypatch.setenv(option.variable, environment[0])
     found = resolved("check", "p.csv")
     heard = (environment[1], f"environment {option.variable}") if option.heard else (file[1], "lossctl.toml")
-    assert (found[name], found.values[name].origin) == heard
+    assert (found[name], found.sources[name].origin) == heard
     assert [entry.name for entry in found.unheard] == ([] if option.heard else [name])
     found = resolved("check", "p.csv", *line[0])
-    assert (found[name], found.values[name].origin) == (line[1], "command line")
+    assert (found[name], found.sources[name].origin) == (line[1], "command line")
 
 
 def test_a_value_that_equals_the_default_still_holds(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "lossctl.toml").write_text('missing = "drop"')
     assert resolved("check", "p.csv", "--missing", "error")["missing"] == "error"
     monkeypatch.setenv("LOSSCTL_MISSING", "error")
-    assert resolved("compare", "p.csv").values["missing"].origin == "environment LOSSCTL_MISSING"
+    assert resolved("compare", "p.csv").sources["missing"].origin == "environment LOSSCTL_MISSING"
 
 
 def test_switches_of_two_sides(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_an_empty_variable_is_as_none(project: Path, monkeypatch: pytest.MonkeyP
     for name, text in (("TARGET", ""), ("LOSS", "  "), ("MIN_SLICE", ""), ("NO_CI", "")):
         monkeypatch.setenv(f"LOSSCTL_{name}", text)
     found = resolved("check", "p.csv")
-    assert {found.values[name].origin for name in ("target", "losses", "min_slice", "no_ci")} == {"default"}
+    assert {found.sources[name].origin for name in ("target", "losses", "min_slice", "no_ci")} == {"default"}
     monkeypatch.setenv("LOSSCTL_DELIMITER", " ")
     assert resolved("compare", "p.csv")["delimiter"] == " "
 
@@ -296,7 +296,7 @@ def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monk
     monkeypatch.chdir(inner)
     assert resolved("check", "x")["target"] is None
     (project / "pyproject.toml").write_text('[tool.lossctl]\ntarget = "root"')
-    assert resolved("check", "x").values["target"].origin == "../../pyproject.toml"
+    assert resolved("check", "x").sources["target"].origin == "../../pyproject.toml"
     (project / "a" / "pyproject.toml").write_text('[tool.other]\ntarget = "passed over"')
     assert resolved("check", "x")["target"] == "root"
     (project / "a" / "lossctl.toml").write_text('target = "a"')
@@ -318,7 +318,7 @@ def test_the_file_is_searched_upward_to_the_repositorys_root(project: Path, monk
 def test_without_a_repository_the_search_goes_on(project: Path) -> None:
     (project / ".git").rmdir()
     (project.parent / "lossctl.toml").write_text('target = "outside"')
-    assert resolved("check", "x").values["target"].origin == "../lossctl.toml"
+    assert resolved("check", "x").sources["target"].origin == "../lossctl.toml"
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,21 @@
-"""The Typer application: commands and what every command shares."""
+"""The Typer application: which commands there are, and the classes of Typer as they behave here."""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import takewhile
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from lossctl.api.options import Panel
 from lossctl.cli.console import emit
-from lossctl.cli.options import Commands, Uncoerced
 from lossctl.errors import ExitCode, UsageError
 from lossctl.version import __version__
 
@@ -34,6 +36,113 @@ INTRO = """lossctl evaluates predictions by any loss function of the field.
 
 lossctl COMMAND -h explains a command.
 """
+
+
+Failed = Callable[[Exception, Sequence[str], Sequence[str]], None]
+WIDEST_FLAGS: Final = 30  # columns; longer ones have their help on the next line
+
+
+class Uncoerced:
+    """A command or group whose texts and flags stay as typed: Typer's reading imports pydantic, a sixth of a run."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, which read nothing."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
+        for param in params:
+            param._runtime_param = self
+        return params
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return -h, whose text goes where all goes, so that a full disk or a closed pipe is noticed."""
+        option: Any = super().get_help_option(ctx)  # type: ignore[misc]  # of the class beside it
+        if option is not None:
+            option.callback = _help
+        return option
+
+    def coerce(self, value: object, param: object, ctx: object) -> object:
+        """Return a value as it is; Typer asks what stands in a parameter's place for it."""
+        return value
+
+
+def _help(context: typer.Context, param: object, flag: bool) -> None:
+    """Print the help and end."""
+    if flag and not context.resilient_parsing:
+        emit(context.get_help() + "\n")
+        raise typer.Exit
+
+
+OUTPUT: Final = re.compile(r"--output(?:=(.*))?|-o(.*)", re.DOTALL)
+
+
+class SectionedCommand(Uncoerced, TyperCommand):
+    """A command whose help shows its options in sections."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; what is wrong with it is told to a command that writes its errors into its outputs."""
+        failed: Failed | None = getattr(self.callback, "failed", None)
+        try:
+            return super().parse_args(ctx, list(args))
+        except Exception as error:
+            if failed is not None:
+                failed(error, *_outputs_and_others(args))
+            raise
+
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
+        """Write a section for each panel of the table; `-h` itself is about the run."""
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Panel)}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                flags = str(param.metavar) if param.param_type_name == "argument" else record[0]
+                sections[getattr(param, "rich_help_panel", None) or "Run"].append((flags, record[1]))
+        width = min(WIDEST_FLAGS, max(len(flags) for records in sections.values() for flags, _ in records))
+        for name, records in sections.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl([(flags.ljust(width), text) for flags, text in records], WIDEST_FLAGS)
+
+
+class Commands(Mapping[str, Any]):
+    """The commands of a group, each given its options when it is asked for: those of all cost as much as a run.
+
+    body: returns the function of a command by its name, or an application of its own.
+    """
+
+    def __init__(self, names: Iterable[str], body: Callable[[str], Any]) -> None:
+        self._names, self._body = tuple(names), body
+        self._commands: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._commands:
+            body = self._body(name)
+            if not isinstance(body, typer.Typer):
+                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+                single.command(name, cls=SectionedCommand)(body)
+                body = single
+            self._commands[name] = get_command(body)
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what -o names on a command line that cannot be read, and all its other words."""
+    outputs: list[str] = []
+    other_words: list[str] = []
+    words = iter(args)
+    for word in words:
+        match = OUTPUT.fullmatch(word)
+        if match is None:
+            other_words.append(word)
+        else:
+            outputs.append(match[1] or match[2] or next(words, ""))
+    return outputs, other_words
 
 
 HOMES: Final = {

@@ -19,19 +19,9 @@ from lossctl.api.options import (
     Verdict,
     options_of,
 )
+from lossctl.cli import console
 from lossctl.cli.config import Level, Settings, show_config
-from lossctl.cli.console import (
-    Outputs,
-    ReaderGone,
-    Stopwatch,
-    at_work,
-    elsewhere,
-    emit,
-    outcome,
-    replace_output,
-    say_more,
-    warn,
-)
+from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, computed, emit, outcome, replace_output
 from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
 
@@ -108,24 +98,19 @@ def check_files(settings: Settings) -> None:
     if settings["baseline"] is not None:
         for _, path in outputs.files:
             check_writable(path, [split_name(settings["baseline"])[1]])
-    with at_work(settings.of(Display)) as work:
-        configured = settings.file is not None
-        arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
-        hooks = {**work.hooks, **elsewhere(settings, arguments), **(gallery.hooks if gallery else {})}
-        report = check(**{**arguments, **hooks})
-    show(settings, outputs, report, work.watch, gallery)
+    configured = settings.file is not None
+    arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
+    report, watch = computed(check, settings, arguments, gallery)
+    show(settings, outputs, report, watch, gallery)
 
 
 def show(
     settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
 ) -> None:
     """Write what came of it, and exit with it."""
-    warn(settings, report.warnings)
-    outputs.write(report, settings, gallery)
-    say_more(settings, report, watch)
     code = ExitCode.GATE if report.blocks and not settings["exit_zero"] else ExitCode.OK
     try:
-        outputs.print(report)
+        console.show(settings, outputs, report, watch, gallery)
     except ReaderGone:
         if code is ExitCode.OK:
             raise
@@ -143,13 +128,13 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     reports = reports_among(settings["data"])
     if not reports:
         return settings.arguments
-    filed = [option for option in options_of(Inputs) if settings.values[option.name].level is Level.FILE]
-    if settings.values["data"].level is Level.FILE:
+    filed = [option for option in options_of(Inputs) if settings.sources[option.name].level is Level.FILE]
+    if settings.sources["data"].level is Level.FILE:
         keys = [option.key for option in filed if option.name in ("target", "targets", "pred", "id", "weight", "by")]
         label = "standard input" if reports[0] == "-" else printable(reports[0])
         if keys:
             raise UsageError(
-                f"{settings.values['data'].origin}: says {listed(keys)} of its files, and {label} is a "
+                f"{settings.sources['data'].origin}: says {listed(keys)} of its files, and {label} is a "
                 "saved report, for which these are settled; name the report on the command line, or the predictions"
             )
     names = {option.name for option in filed} - {"by"}

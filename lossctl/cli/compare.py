@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lossctl.api.options import (
     CompareOptions,
@@ -17,12 +17,8 @@ from lossctl.api.options import (
     SliceTables,
 )
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more, tell_many_slices, warn
+from lossctl.cli.console import Outputs, computed, show
 from lossctl.cli.options import command
-
-if TYPE_CHECKING:
-    from lossctl.api.report import Gallery
-    from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compare models on the same rows, in one pass. Differences have paired intervals, p-values and verdicts.
@@ -64,18 +60,5 @@ def compare_files(settings: Settings) -> None:
     gallery = outputs.gallery(settings)
     from lossctl.api.compare import compare
 
-    with at_work(settings.of(Display)) as work:
-        hooks = {**work.hooks, **elsewhere(settings, settings.arguments), **(gallery.hooks if gallery else {})}
-        report = compare(**{**settings.arguments, **hooks})
-    show(settings, outputs, report, work.watch, gallery)
-
-
-def show(
-    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
-) -> None:
-    """Write what came of it."""
-    tell_many_slices(settings, report)
-    warn(settings, report.warnings)
-    outputs.write(report, settings, gallery)
-    say_more(settings, report, watch)
-    outputs.print(report)
+    report, watch = computed(compare, settings, settings.arguments, gallery)
+    show(settings, outputs, report, watch, gallery)

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar, cast
@@ -254,26 +253,28 @@ def _environment_rule(rule: RuleText) -> RuleTable:
     return RuleTable(limit.loss, origin=origin, **limits)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The options of one command with their values; `settings["threads"]` is the value of one.
+class Settings(dict[str, Any]):
+    """The values of one command's options, `settings["threads"]`; `sources` has the level and origin of each.
 
-    unheard: those whose variable a check does not hear, as it says what is read, computed or judged.
+    unheard: the options whose variable a check does not hear, as it says what is read, computed or judged.
     """
 
-    command: str
-    options: tuple[Option, ...]
-    values: Mapping[str, Value]
-    file: ConfigFile | None = None
-    rule_texts: tuple[RuleText, ...] = ()
-    unheard: tuple[Option, ...] = ()
-
-    def __getitem__(self, name: str) -> Any:
-        return self.values[name].value
+    def __init__(
+        self,
+        command: str,
+        options: Sequence[Option],
+        sources: Mapping[str, Value],
+        file: ConfigFile | None = None,
+        rule_texts: Sequence[RuleText] = (),
+        unheard: Sequence[Option] = (),
+    ) -> None:
+        super().__init__({name: value.value for name, value in sources.items()})
+        self.command, self.options, self.sources = command, options, sources
+        self.file, self.rule_texts, self.unheard = file, rule_texts, unheard
 
     def of(self, group: type[T]) -> T:
         """Return the values of a group of options, by name."""
-        return cast(T, {name: self.values[name].value for name in marks(cast(type, group)) if name in self.values})
+        return cast(T, {name: self[name] for name in marks(cast(type, group)) if name in self})
 
     def paths(self, use: str, besides: str = "") -> list[str]:
         """Return the paths that options name to `read` or to `write`."""
@@ -288,7 +289,7 @@ class Settings:
         """Return the command line, as a shell takes it, with what came from the environment or a file, too."""
         words = ["lossctl", self.command]
         for option in sorted(self.options, key=lambda option: not option.positional):
-            value, level, _ = self.values[option.name]
+            value, level, _ = self.sources[option.name]
             flag = [] if option.positional else [option.long]
             if level is Level.DEFAULT or value is False:
                 continue
@@ -303,8 +304,7 @@ class Settings:
 
     def named_files(self) -> list[str]:
         """Return the files that are read besides the data: the configuration, and tables of weights by class."""
-        specs = [*self.values["losses"].value] if "losses" in self.values else []
-        specs += [*(rule.text for rule in self.rule_texts), *(rule.loss for rule in self.rules)]
+        specs = [*self.get("losses", ()), *(rule.text for rule in self.rule_texts), *(rule.loss for rule in self.rules)]
         if not any("@" in spec for spec in specs):
             return [] if self.file is None else [self.file.path]
         from lossctl.registry import table_files
@@ -338,9 +338,9 @@ class Settings:
         """Return what besides the command line has a say in the result, in words."""
         sources = []
         uses_rules = self.file and self.file.rules and any(option.accumulates for option in self.options)
-        if self.file and (uses_rules or any(value.level is Level.FILE for value in self.values.values())):
+        if self.file and (uses_rules or any(value.level is Level.FILE for value in self.sources.values())):
             sources.append(self.file.path)
-        environment = [option for option in self.options if self.values[option.name].level is Level.ENVIRONMENT]
+        environment = [option for option in self.options if self.sources[option.name].level is Level.ENVIRONMENT]
         sources += [option.variable for option in environment if not option.terminal]
         return f"settings from {', '.join(sources)}" if sources else None
 
@@ -370,7 +370,7 @@ def resolve(
         for value in levels[option.name]
         for text in value.value
     )
-    return Settings(command, tuple(options), _merged(options, levels), file, texts, tuple(unheard))
+    return Settings(command, options, _merged(options, levels), file, texts, unheard)
 
 
 def _levels(option: Option, typed: Mapping[str, object], environment: Mapping[str, str]) -> Iterator[Value]:
@@ -442,7 +442,7 @@ SCHEMA_VERSION: Final = 1
 
 def show_config(settings: Settings) -> str:
     """Return every value and rule with its origin, as the text or, with `-f json`, the document that is printed."""
-    form, output = settings.values["format"], settings.values["output"]
+    form, output = settings.sources["format"], settings.sources["output"]
     if form.level is Level.COMMAND_LINE and form.value not in ("table", "json"):
         raise UsageError(f"--show-config: -f {form.value} is not there; table or json")
     if output.level is Level.COMMAND_LINE:
@@ -466,7 +466,7 @@ def _to_json(settings: Settings) -> str:
                 "origin": value.origin,
             }
             for option in settings.options
-            if (value := settings.values[option.name])
+            if (value := settings.sources[option.name])
         ],
         "rules": list(_rules(settings)),
     }
@@ -478,7 +478,7 @@ def _to_text(settings: Settings) -> str:
     values = [
         (option.label, _cell(value.value), value.origin)
         for option in settings.options
-        if (value := settings.values[option.name])
+        if (value := settings.sources[option.name])
     ]
     rules = [(f"--{rule['kind']} {rule['text']}", _details(rule), str(rule["origin"])) for rule in _rules(settings)]
     text = _table(("option", "value", "from"), values)

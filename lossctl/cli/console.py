@@ -179,6 +179,7 @@ def ascii_only() -> bool:
 
 MANY_SLICES: Final = 1000
 FOR_PEOPLE: Final = ("table", "long", "md", "text")
+WITHOUT_INTERVALS: Final = ("table", "md", "html", "latex", "value")  # formats of eval
 SUMMARY: Final = "GITHUB_STEP_SUMMARY"  # names a file that steps of a job append to
 
 Content = str | bytes | Iterator[str]
@@ -208,13 +209,13 @@ class Outputs(NamedTuple):
         display = settings.of(Display)
         form = checked_format(display["format"], formats)
         style = terminal_style(display["color"], display.get("digits", 5))
-        if "top" in settings.values:
+        if "top" in settings:
             style = replace(style, sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, (*formats, *besides)) for text in display["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         inputs += settings.named_files()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
-        if "rows_out" in settings.values and settings["rows_out"] is not None:  # before a pipe is opened
+        if settings.get("rows_out") is not None:  # before a pipe is opened
             check_rows_path(settings["rows_out"])
         for path in paths:
             check_writable(path, inputs)
@@ -341,21 +342,26 @@ def destination(text: str, formats: Sequence[str]) -> tuple[str, str]:
 # errors ------------------------------------------------------------------------------------------------------
 
 
+def ended(error: Exception, *, debug: bool) -> typer.Exit:
+    """Say what went wrong, and return what ends the run with its exit code."""
+    if debug:
+        with suppress(OSError, ValueError, AttributeError):  # as all that is said, it may be lost
+            traceback.print_exception(error)
+    code, message = outcome(error)
+    if message:
+        say(message)
+    return typer.Exit(code)
+
+
 @contextmanager
 def guarded(debug: bool) -> Iterator[None]:
-    """Turn what goes wrong inside into a message and typer.Exit."""
+    """End the run in this way for what goes wrong inside."""
     try:
         yield
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        if debug:
-            with suppress(OSError, ValueError, AttributeError):  # as all that is said, it may be lost
-                traceback.print_exc()
-        code, message = outcome(error)
-        if message:
-            say(message)
-        raise typer.Exit(code) from None
+        raise ended(error, debug=debug) from None
 
 
 def outcome(error: Exception) -> tuple[ExitCode, str]:
@@ -427,7 +433,7 @@ def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any
         lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
         raise UsageError(f"{lone}: a share is computed with both: add {other}")
     written = "-o" if settings["output"] else "--save-baseline"
-    if settings["output"] or ("save_baseline" in settings.values and settings["save_baseline"]):
+    if settings["output"] or settings.get("save_baseline"):
         raise UsageError(
             f"{written}: a share leaves a state; `lossctl merge STATE... {written} FILE` writes what comes of all"
         )
@@ -477,23 +483,47 @@ def warn(settings: Settings, warnings: Sequence[str]) -> None:
         say(f"warning: {text}")
 
 
-def tell_many_slices(settings: Settings, report: Report) -> None:
-    """Say how to see less of a table of very many slices."""
-    many = report.slices > MANY_SLICES and settings["format"] in FOR_PEOPLE and not settings["top"]
-    if many and not settings["quiet"]:
-        say(f"{report.slices} slices: --top 20 --sort worst shows the worst of them, -f csv writes all for a program")
+def computed(
+    function: Callable[..., Report], settings: Settings, arguments: Mapping[str, Any], gallery: Gallery | None
+) -> tuple[Report, Stopwatch]:
+    """Return the report that a function of the Python interface makes of its arguments, and where time went."""
+    with at_work(settings.of(Display)) as work:
+        hooks = {**work.hooks, **elsewhere(settings, arguments), **(gallery.hooks if gallery else {})}
+        return function(**{**arguments, **hooks}), work.watch
+
+
+def show(
+    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
+) -> None:
+    """Write a report to the files of -o and to standard output; say what to beware of, and with -v where it is from."""
+    if not settings["quiet"]:
+        for text in notes(report, settings):
+            say(text)
+    outputs.write(report, settings, gallery)
+    if settings["verbose"]:
+        say_more(settings, report, watch)
+    outputs.print(report)
+
+
+def notes(report: Report, settings: Settings) -> Iterator[str]:
+    """Yield what to know of a report in the format of standard output."""
+    from lossctl.api.evaluate import ROUGH
+
+    form = settings["format"]
+    if report.slices > MANY_SLICES and report.command != "check" and form in FOR_PEOPLE and not settings["top"]:
+        yield f"{report.slices} slices: --top 20 --sort worst shows the worst of them, -f csv writes all for a program"
+    shows_intervals = report.command != "eval" or form not in WITHOUT_INTERVALS
+    yield from (f"warning: {text}" for text in report.warnings if shows_intervals or not text.startswith(ROUGH))
 
 
 def say_more(settings: Settings, report: Report, watch: Stopwatch) -> None:
-    """With -v, say where the rows came from, how long it took, and every signature."""
-    if not settings["verbose"]:
-        return
+    """Say where the rows came from, how long it took, and every signature."""
     from lossctl.io.machine import usable_cores
 
     for source in report.inputs:
         say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
     rows = max((source.rows for source in report.inputs), default=0)
-    say(watch.report(rows, ("threads" in settings.values and settings["threads"]) or usable_cores()))
+    say(watch.report(rows, settings.get("threads") or usable_cores()))
     for cell in report.cells:
         say(f"{cell.model}: {cell.signature}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lossctl.api.options import (
     Display,
@@ -16,12 +16,8 @@ from lossctl.api.options import (
     SliceTables,
 )
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, Stopwatch, at_work, elsewhere, say_more, tell_many_slices, warn
+from lossctl.cli.console import Outputs, computed, show
 from lossctl.cli.options import command
-
-if TYPE_CHECKING:
-    from lossctl.api.report import Gallery
-    from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compute losses of predictions in files of any size, in one pass.
@@ -51,21 +47,5 @@ def evaluate_files(settings: Settings) -> None:
     gallery = outputs.gallery(settings)
     from lossctl.api.evaluate import evaluate
 
-    with at_work(settings.of(Display)) as work:
-        hooks = {**work.hooks, **elsewhere(settings, settings.arguments), **(gallery.hooks if gallery else {})}
-        report = evaluate(**{**settings.arguments, **hooks})
-    show(settings, outputs, report, work.watch, gallery)
-
-
-def show(
-    settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
-) -> None:
-    """Write what came of it."""
-    from lossctl.api.evaluate import ROUGH
-
-    shows_intervals = settings["format"] not in ("table", "md", "html", "latex", "value")
-    tell_many_slices(settings, report)
-    warn(settings, [text for text in report.warnings if shows_intervals or not text.startswith(ROUGH)])
-    outputs.write(report, settings, gallery)
-    say_more(settings, report, watch)
-    outputs.print(report)
+    report, watch = computed(evaluate, settings, settings.arguments, gallery)
+    show(settings, outputs, report, watch, gallery)

@@ -9,8 +9,9 @@ from typer.core import TyperGroup
 
 from lossctl.api.options import Display, options_of
 from lossctl.cli import choose as choose_command, complete
+from lossctl.cli.app import SectionedCommand, Uncoerced
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
-from lossctl.cli.options import SectionedCommand, Uncoerced, info
+from lossctl.cli.options import info
 from lossctl.errors import ExitCode
 
 

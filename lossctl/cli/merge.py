@@ -35,7 +35,7 @@ def merge_files(settings: Settings) -> None:
     from lossctl.api.shares import State, merged
 
     names = [option.name for option in options_of(CheckOptions)]
-    rules = {name: settings[name] for name in names if settings.values[name].level is Level.COMMAND_LINE}
+    rules = {name: settings[name] for name in names if settings.sources[name].level is Level.COMMAND_LINE}
     states = [State.read(path) for path in settings["states"]]
     home = import_module(f"lossctl.cli.{states[0].header['command'] if states else 'eval'}")
     outputs = Outputs.prepare(settings, home.FORMATS)

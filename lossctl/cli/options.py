@@ -1,4 +1,4 @@
-"""Commands made of options: their Typer parameters from the table, their values by level, their help in sections.
+"""Commands made of options: their Typer parameters from the table, their values by level, how errors end them.
 
 A command names its groups of options and gets their values, checked:
 
@@ -19,14 +19,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any, Final, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand
-from typer.main import get_command
 
 from lossctl.api.options import (
     PREFIX,
@@ -35,122 +31,17 @@ from lossctl.api.options import (
     ConfigOptions,
     Either,
     Option,
-    Panel,
     Switch,
     Texts,
     options_of,
 )
 from lossctl.cli import complete
+from lossctl.cli.app import Failed
 from lossctl.cli.config import Settings, resolve, slips
-from lossctl.cli.console import Messages, emit, guarded, say, wants_color
+from lossctl.cli.console import Messages, ended, say, wants_color
 from lossctl.errors import UsageError
 
 TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stands on the command line
-WIDEST_FLAGS: Final = 30  # columns; longer ones have their help on the next line
-
-
-class Uncoerced:
-    """A command or group whose texts and flags stay as typed: Typer's reading imports pydantic, a sixth of a run."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters, which read nothing."""
-        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
-        for param in params:
-            param._runtime_param = self
-        return params
-
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return -h, whose text goes where all goes, so that a full disk or a closed pipe is noticed."""
-        option: Any = super().get_help_option(ctx)  # type: ignore[misc]  # of the class beside it
-        if option is not None:
-            option.callback = _help
-        return option
-
-    def coerce(self, value: object, param: object, ctx: object) -> object:
-        """Return a value as it is; Typer asks what stands in a parameter's place for it."""
-        return value
-
-
-def _help(context: typer.Context, param: object, flag: bool) -> None:
-    """Print the help and end."""
-    if flag and not context.resilient_parsing:
-        emit(context.get_help() + "\n")
-        raise typer.Exit
-
-
-Failed = Callable[[Exception, Sequence[str], Sequence[str]], None]
-OUTPUT: Final = re.compile(r"--output(?:=(.*))?|-o(.*)", re.DOTALL)
-
-
-class SectionedCommand(Uncoerced, TyperCommand):
-    """A command whose help shows its options in sections."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line; what is wrong with it is told to a command that writes its errors into its outputs."""
-        failed: Failed | None = getattr(self.callback, "failed", None)
-        try:
-            return super().parse_args(ctx, list(args))
-        except Exception as error:
-            if failed is not None:
-                failed(error, *_outputs_and_others(args))
-            raise
-
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
-        """Write a section for each panel of the table; `-h` itself is about the run."""
-        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Panel)}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                flags = str(param.metavar) if param.param_type_name == "argument" else record[0]
-                sections[getattr(param, "rich_help_panel", None) or "Run"].append((flags, record[1]))
-        width = min(WIDEST_FLAGS, max(len(flags) for records in sections.values() for flags, _ in records))
-        for name, records in sections.items():
-            if records:
-                with formatter.section(name):
-                    formatter.write_dl([(flags.ljust(width), text) for flags, text in records], WIDEST_FLAGS)
-
-
-class Commands(Mapping[str, Any]):
-    """The commands of a group, each given its options when it is asked for: those of all cost as much as a run.
-
-    body: returns the function of a command by its name, or an application of its own.
-    """
-
-    def __init__(self, names: Iterable[str], body: Callable[[str], Any]) -> None:
-        self._names, self._body = tuple(names), body
-        self._commands: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._commands:
-            body = self._body(name)
-            if not isinstance(body, typer.Typer):
-                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-                single.command(name, cls=SectionedCommand)(body)
-                body = single
-            self._commands[name] = get_command(body)
-        return self._commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return what -o names on a command line that cannot be read, and all its other words."""
-    outputs: list[str] = []
-    other_words: list[str] = []
-    words = iter(args)
-    for word in words:
-        match = OUTPUT.fullmatch(word)
-        if match is None:
-            other_words.append(word)
-        else:
-            outputs.append(match[1] or match[2] or next(words, ""))
-    return outputs, other_words
 
 
 def command(
@@ -180,14 +71,19 @@ def command(
 
     def decorate(body: Callable[[Settings], None]) -> Callable[..., None]:
         def run(context: typer.Context, **parsed: object) -> None:
-            with guarded(bool(parsed["debug"])):
-                sources = {name: context.get_parameter_source(name) for name in parsed}
-                typed = {name: parsed[name] for name, source in sources.items() if source and source.name == TYPED}
-                with _telling(failed, lambda: _typed_paths(options, typed)):
-                    settings = resolve(context.command_path.partition(" ")[2], options, typed, os.environ)
-                with guarded(settings["debug"]), _telling(failed, lambda: _paths(settings)):
-                    _start(settings)
-                    body(settings)
+            sources = {name: context.get_parameter_source(name) for name in parsed}
+            typed = {name: parsed[name] for name, source in sources.items() if source and source.name == TYPED}
+            settings: Settings | None = None
+            try:
+                settings = resolve(context.command_path.partition(" ")[2], options, typed, os.environ)
+                _start(settings)
+                body(settings)
+            except (typer.Exit, typer.Abort):
+                raise
+            except Exception as error:
+                if failed is not None:
+                    failed(error, *(_typed_paths(options, typed) if settings is None else _paths(settings)))
+                raise ended(error, debug=bool((settings or parsed)["debug"])) from None
 
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
         parameters += [parameter(option, formats) for option in options]
@@ -202,20 +98,8 @@ def command(
     return decorate
 
 
-@contextmanager
-def _telling(failed: Failed | None, paths: Callable[[], tuple[list[str], list[str]]]) -> Iterator[None]:
-    """Tell a command of an error that ends it. paths: the texts of -o and those of what is read."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except Exception as error:
-        if failed is not None:
-            failed(error, *paths())
-        raise
-
-
 def _paths(settings: Settings) -> tuple[list[str], list[str]]:
+    """Return what -o names, and what is read."""
     return list(settings["output"]), settings.paths("read") + settings.paths("name")
 
 
@@ -277,7 +161,6 @@ def _start(settings: Settings) -> None:
         for text in (settings.note(), *slips(os.environ)):
             if text is not None:
                 say(text)
-    shows = "show_config" in settings.values and settings["show_config"]
-    if "data" in settings.values and not settings["data"] and not shows:
-        places = ", on the command line or as `files` in a configuration file" if "config" in settings.values else ""
+    if "data" in settings and not settings["data"] and not settings.get("show_config"):
+        places = ", on the command line or as `files` in a configuration file" if "config" in settings else ""
         raise UsageError(f"no FILE is given{places}; `lossctl {settings.command} -h` explains")

@@ -23,9 +23,10 @@ from lossctl.api.options import (
     PlotOptions,
     options_of,
 )
+from lossctl.cli.app import Commands, Uncoerced
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
-from lossctl.cli.options import Commands, Uncoerced, command
+from lossctl.cli.options import command
 from lossctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _body(kind: str) -> Callable[..., None]:
             return content(figure, form, width, height, theme)
 
         outputs.save(render)
-        if not outputs.files or settings.values["format"].origin != "default":
+        if not outputs.files or settings.sources["format"].origin != "default":
             outputs.show(render)
 
     return draw

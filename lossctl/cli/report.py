@@ -63,6 +63,7 @@ def report_files(settings: Settings) -> None:
         page = report(**{**arguments, "command": settings.typed()}, **work.hooks)
     warn(settings, page.report.warnings)
     outputs.save(lambda form, style: page_text(page, style))
-    say_more(settings, page.report, work.watch)
+    if settings["verbose"]:
+        say_more(settings, page.report, work.watch)
     if not outputs.files:
         outputs.show(lambda form, style: page_text(page, style))
