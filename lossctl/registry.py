@@ -327,6 +327,11 @@ def _misleads(label: str, loss: Loss) -> str:
     return "" if plain.full_spec == loss.full_spec else f"{plain.full_spec}, and this is {loss.full_spec}"
 
 
+def all_labelled(texts: Iterable[str]) -> list[tuple[str, Loss]]:
+    """Return the labels and losses of texts, which may hold several each, and `@FILE` for weights of classes."""
+    return [labelled(spec) for spec in split_specs(with_tables(texts))]
+
+
 def split_specs(texts: Iterable[str]) -> list[str]:
     """Split specs at the commas that begin another loss, as in `mae,rmse` and `huber:delta=2,p90=quantile:q=0.9`."""
     specs: list[str] = []

@@ -52,7 +52,7 @@ from lossctl.io.reports import is_report, read_report
 from lossctl.io.select import Selection, predicts_target, split_name
 from lossctl.io.table import Table
 from lossctl.output.text import slice_text
-from lossctl.registry import labelled, loss_of, split_specs, with_tables
+from lossctl.registry import all_labelled, labelled, loss_of, with_tables
 from lossctl.results.report import Cell, Check, First, Place, Report, SavedReport
 from lossctl.version import __version__
 
@@ -694,7 +694,7 @@ def subject_of(data: object, stated: StatedRules, by: Sequence[str], inputs: Map
 
 def check_labels(saved: SavedReport, losses: Sequence[str]) -> None:
     """Raise UsageError where a report has another loss under the label of one of these."""
-    for label, loss in map(labelled, split_specs(with_tables(losses))):
+    for label, loss in all_labelled(losses):
         for cell in saved.report.cells:
             if _split_output(cell.loss)[0] == label and loss_of(cell.spec).full_spec != loss.full_spec:
                 raise UsageError(

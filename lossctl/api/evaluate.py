@@ -402,14 +402,15 @@ def look_ahead(feeds: list[Iterator[Pending[Block]]]) -> Block | None:
             block = pending.make()
             blocks.append(block)
             first = first or (block if block.read else None)
-            if block.counts or block.stopped is not None:
+            counts = block.counts
+            if counts or block.stopped is not None:
                 break
         feeds[place] = chain(map(ready, blocks), feed)
-        if blocks and blocks[-1].counts:
-            return blocks[-1].first_run()
-        if blocks and blocks[-1].stopped is not None:
+        if blocks and counts:
+            return block.first_run()
+        if blocks and block.stopped is not None:
             if first is None:
-                raise blocks[-1].stopped
+                raise block.stopped
             break
     return first
 

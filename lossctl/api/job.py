@@ -739,10 +739,11 @@ class Job:
 
     def tell_quantiles(self, state: RunState, plan: Plan) -> Iterator[str]:
         """Note the coverage of quantile columns; yield a warning where they cross."""
-        terms = self.asides()
-        levels = next((loss.args["q"] for _, loss, _ in self._fits if of_quantiles(loss)), ())
-        for model in plan.models if terms and state.moments.rows else ():
-            share, *coverage = means(state.moments, plan.places(model, terms), plan.weighted)
+        if not plan.asides or not state.moments.rows:
+            return
+        levels = next(loss.args["q"] for _, loss, _ in self._fits if of_quantiles(loss))
+        for model in plan.models:
+            share, *coverage = means(state.moments, plan.places(model, plan.asides), plan.weighted)
             pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
             crosses = f"cross in {100.0 * share:.4g}% of the rows" if share else "never cross"
             text = f"{printable(model)}: quantiles {crosses}"

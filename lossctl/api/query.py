@@ -35,7 +35,6 @@ from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table, share_read
-from lossctl.registry import split_specs, with_tables
 from lossctl.results.report import Check, Source
 
 if TYPE_CHECKING:
@@ -79,8 +78,7 @@ class Query:
         object.__setattr__(self, "options", options)
         if options["with_grad"] and options["rows_out"] is None:
             raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
-        specs = split_specs(with_tables(as_list(self.options["losses"])))
-        object.__setattr__(self, "losses", [registry.labelled(spec) for spec in specs])
+        object.__setattr__(self, "losses", registry.all_labelled(as_list(self.options["losses"])))
         if isinstance(self.data, Iterator) and not is_stream(self.data) and not hasattr(self.data, ARROW_PROTOCOL[0]):
             object.__setattr__(self, "data", list(self.data))  # of paths, frames or records; it can be read but once
         checked_task(self.options["task"])
@@ -146,18 +144,17 @@ class Query:
             return selection
         preds: list[str | tuple[str, str | tuple[str, ...]]] = []
         notes: list[str] = []
-        for entry, model in zip(request.preds, selection.models, strict=False):
+        unnamed = [isinstance(text, str) and split_name(text, tables[0].names)[0] is None for text in request.preds]
+        for entry, model, has_no_name in zip(request.preds, selection.models, unnamed, strict=False):
             columns = selection.slots[model]["pred"].columns
-            unnamed = isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None
-            if unnamed and names[0] is None and models_apart(tables, selection, model, losses, options):
+            if has_no_name and names[0] is None and models_apart(tables, selection, model, losses, options):
                 preds += [(column, (column,)) for column in columns]
                 numbers = tables[0].shape(columns[0]).width == 1
                 one = f"; -p {shlex.quote(f'NAME={entry}')} makes them the columns of one" if numbers else ""
                 notes.append(f"-p {entry}: {len(columns)} models{one}")
             else:
                 preds.append(entry)
-        texts = [isinstance(entry, str) and split_name(entry, tables[0].names)[0] is None for entry in request.preds]
-        if not notes and all(texts) and (why := together_by_name(tables, selection, losses, options)):
+        if not notes and all(unnamed) and (why := together_by_name(tables, selection, losses, options)):
             columns = tuple(roles["pred"].columns[0] for roles in selection.slots.values())
             name = ",".join(columns)
             preds = [(name, columns)]

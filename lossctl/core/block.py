@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -166,7 +166,7 @@ class Block:
     extents: Mapping[int, Extent] = field(default_factory=dict)
     gaps: Gaps = NO_GAPS
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return len(self.addresses)
 

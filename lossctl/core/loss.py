@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache, wraps
+from functools import cache, cached_property, lru_cache, wraps
 from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
@@ -211,7 +211,7 @@ class Loss:
         values = bound(self.params, {**self.args, **args}, self.name)
         return replace(self, args=MappingProxyType(values), **(self.resolve(values) if self.resolve else {}))
 
-    @property
+    @cached_property
     def spec(self) -> str:
         """The loss as it is written on a command line: the name, and the parameters that are not defaults."""
         changed = [
@@ -255,7 +255,7 @@ class Loss:
         """Whether a part is taken about an origin, as the variance of the target is."""
         return any(is_about_origin(part) for part in self.parts)
 
-    @property
+    @cached_property
     def roles(self) -> tuple[str, ...]:
         """The roles that the loss reads."""
         return tuple(self.forms[0].roles)

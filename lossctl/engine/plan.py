@@ -233,7 +233,8 @@ class Plan:
         lines = dict.fromkeys(i for q in shaped for model in models for i in self._indexes[model, q.label])
         self.firsts = () if self.times is not None or self.clusterings else tuple(lines)
         self.keeps_lines = bool(self.resamples or times is not None)
-        self.as_read = self._as_read(asides)
+        self.asides = asides
+        self.as_read = self._as_read()
         self.pairs_as_read = tuple(pair for pair in self.pairs if self.as_read.issuperset(pair))
         self.cubed_as_read = tuple(i for i in self.cubed if i in self.as_read)
         self.bases = frozenset(quantity.less for quantity in self.quantities if quantity.less is not None)
@@ -274,7 +275,7 @@ class Plan:
         """Return the place of the peak or sample of a loss of a model."""
         return self.wholes.index((model, question.terms, question.loss.keeps))
 
-    def _as_read(self, asides: Sequence[Term]) -> frozenset[int]:
+    def _as_read(self) -> frozenset[int]:
         """Return the indexes of the lines that are summed over the rows as they come.
 
         Those of all groups give the sums of all rows, but for what is taken about an origin: each slice has its own.
@@ -285,7 +286,7 @@ class Plan:
         about_origin = {question.label for question in self.questions if question.loss.needs_origin}
         lines = [*self._indexes.items(), *((key, line.values()) for key, line in self._differences.items())]
         indexes = [line for (_, label), line in lines if label in about_origin]
-        return frozenset(chain(lead, *indexes, *(self.places(model, asides) for model in self.models)))
+        return frozenset(chain(lead, *indexes, *(self.places(model, self.asides) for model in self.models)))
 
     def _plan(self, model: str, question: Question, intervals: bool) -> None:
         """Plan the terms of a loss of a model, and their differences from those of the models before."""

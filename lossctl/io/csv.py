@@ -238,12 +238,16 @@ class CsvTable(TextTable):
 
     def _first_cell(self, name: str) -> str:
         """Return the first field of a column that is not missing, in the first rows; nothing if there is none."""
-        place = self.place(name)
-        for record in self._head[1]:
-            cell = record.fields[place].decode("utf-8", "replace").strip() if place < len(record.fields) else ""
-            if not self.dialect.is_null(cell):
-                return cell
-        return ""
+        if name not in self._first_cells:
+            place = self.place(name)
+            fields = (record.fields[place] for record in self._head[1] if place < len(record.fields))
+            cells = (field.decode("utf-8", "replace").strip() for field in fields)
+            self._first_cells[name] = next((cell for cell in cells if not self.dialect.is_null(cell)), "")
+        return self._first_cells[name]
+
+    @cached_property
+    def _first_cells(self) -> dict[str, str]:
+        return {}
 
     # rows ------------------------------------------------------------------------------------------------------------
 

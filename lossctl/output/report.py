@@ -82,10 +82,13 @@ def slicing_parts(report: Report, style: Style) -> list[SlicingPart]:
     """Return what is shown of all rows, then of each slicing."""
     parts = []
     for columns, cells in report.slicings():
+        if not columns:
+            parts.append(SlicingPart(columns, cells, 0))
+            continue
         slices = list(lists_by(lambda cell: tuple(cell.slice.values()), cells).values())
-        if columns and style.sort is not None:
+        if style.sort is not None:
             slices.sort(key=RANKS[style.sort])
-        top = slices[: style.top or None] if columns else slices
+        top = slices[: style.top or None]
         parts.append(SlicingPart(columns, list(chain.from_iterable(top)), len(slices) - len(top)))
     return parts
 
@@ -160,12 +163,13 @@ def shortened(name: str) -> str:
 def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name) -> list[Table]:
     """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
     tables: list[Table] = []
+    losses = report.losses
     for part in parts:
         missing = {} if part.columns else missing_values(report)
         for count in range(1, (MOST_TABLES if report.slices else 1) + 1):
-            size = -(-len(report.losses) // count)
-            starts = range(0, len(report.losses), size)
-            pieces = [_wide_table(part, report.losses[at : at + size], at, style, name, missing) for at in starts]
+            size = -(-len(losses) // count)
+            starts = range(0, len(losses), size)
+            pieces = [_wide_table(part, losses[at : at + size], at, style, name, missing) for at in starts]
             if all(table.fits for table in pieces):
                 break
         tables += pieces
@@ -278,8 +282,9 @@ def headline(report: Report, style: Style) -> str:
     pieces.append(rows_used(first.used, first.rows - first.used))
     if report.units is not None:
         pieces.append(inert_line(f"{report.units.count} {plural(report.units.column, report.units.count)}"))
-    if report.cells and report.cells[0].weight_sum is not None:
-        pieces.append(f"weights sum to {number(report.cells[0].weight_sum, style.digits)}")
+    cell = next(iter(report.cells), None)
+    if cell is not None and cell.weight_sum is not None:
+        pieces.append(f"weights sum to {number(cell.weight_sum, style.digits)}")
     if report.reduction == "sum":
         pieces.append("sums over rows")
     return style.dot.join(pieces)
