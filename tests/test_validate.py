@@ -31,7 +31,7 @@ from lossctl.io.table import Cells, Kind, Numbers, Piece, Shape, Table
 from lossctl.output.survey import render
 from lossctl.output.text import Style
 from lossctl.profile import scan
-from lossctl.profile.columns import ColumnProfile, profile_column
+from lossctl.profile.columns import ColumnProfile, profile_column, profile_columns
 from lossctl.profile.numbers import NumberSummary, ValueCounts
 from lossctl.profile.roles import RoleProfile, role_domains
 from lossctl.profile.scan import AHEAD, TableScan, in_order
@@ -294,6 +294,30 @@ def test_parts_of_a_column_merge_to_the_whole(cells: list[bytes], cut: int) -> N
         if kind == "text":  # the first text is looked for in the first rows alone
             merged, whole = replace(merged, odd=None), replace(whole, odd=None)
         assert canonical(merged) == canonical(whole)
+
+
+@given(st.integers(1, 60), st.integers(0, 1000))
+def test_columns_that_are_profiled_together_are_what_each_is_alone(rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(9, rows)) * 10.0 ** rng.integers(-300, 300, size=(9, 1))
+    values[0], values[1], values[2, 0], values[3, -1] = -0.0, rng.integers(-2, 2, rows), np.nan, -np.inf
+    values[4], values[5, 0] = np.arange(rows), 1.7e308
+    arrays = [pa.array(line) for line in values]
+    arrays += [pa.array(rng.integers(0, 3, rows), kind) for kind in (pa.uint8(), pa.int64())]
+    arrays += [pa.array([None] * rows, pa.float32()), pa.array([2**53 + 1] * rows), pa.array(values[6] > 0)]
+    cells = {f"c{place}": Cells(array) for place, array in enumerate(arrays)}
+    shapes = {
+        name: Shape("boolean" if pa.types.is_boolean(cell.values.type) else "number") for name, cell in cells.items()
+    }
+    for name, (state, numbers) in profile_columns(cells, shapes, 7).items():
+        alone, numbers_alone = profile_column(cells[name], shapes[name], 7)
+        for one, other in ((state, alone), (state.merge(state), alone.merge(alone))):
+            assert repr(replace(one, values=ValueCounts())) == repr(replace(other, values=ValueCounts()))
+            assert (one.values.frequent, one.values.by_label) == (other.values.frequent, other.values.by_label)
+        assert (numbers is None) == (numbers_alone is None)
+        if numbers is not None and numbers_alone is not None:
+            np.testing.assert_array_equal(numbers.values, numbers_alone.values)
+            np.testing.assert_array_equal(numbers.complete, numbers_alone.complete)
 
 
 def canonical(state: ColumnProfile) -> tuple[object, ...]:

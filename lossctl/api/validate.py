@@ -209,19 +209,17 @@ class CheckedData:
 
     def _table(self, place: int) -> TableSurvey:
         table, profile = self.tables[place], self.profiles[place]
+        roles: dict[str, list[str]] = {}
+        for (model, role), slot in self.slots.items():
+            for name in dict.fromkeys(slot.columns) if slot.table == place else ():
+                roles.setdefault(name, []).append(role if model is None else f"{role}:{model}")
+        slicing = {slot.columns[0]: ["by"] for slots in self.by.values() for slot in slots if slot.table == place}
+        key = self.key if self.selection is not None else ()
         columns = []
         for name, column in profile.columns.items():
-            roles = [
-                role if model is None else f"{role}:{model}"
-                for (model, role), slot in self.slots.items()
-                if slot.table == place and name in slot.columns
-            ]
-            if any(slot.table == place and name in slot.columns for slots in self.by.values() for slot in slots):
-                roles.append("by")
-            if self.selection is not None and name in self.key:
-                roles.append("id")
+            parts = (*roles.get(name, ()), *slicing.get(name, ()), *["id"] * (name in key))
             kind = KINDS.get(profile.shapes[name].kind, "other")
-            columns.append(column_survey(name, kind, column, tuple(roles)))
+            columns.append(column_survey(name, kind, column, parts))
         fault = None if profile.fault is None else str(profile.fault)
         return TableSurvey(table.label, table.format, profile.rows, tuple(columns), fault)
 

@@ -40,6 +40,7 @@ class ReaderGone(LossctlError):
     code = ExitCode.READER_GONE
 
 
+COLLECTED: Final = 10_000  # objects after which cycles are sought: of many columns nearly all stay
 PATIENCE: Final = 0.25  # seconds in which the reader of a pipe may read what is written
 
 
@@ -402,6 +403,7 @@ def at_work(display: Display) -> Iterator[Work]:
 
     watch_long_calls()
     gc.freeze()  # what was imported stays, and need not be searched for cycles
+    gc.set_threshold(COLLECTED)
     gc.enable()
     stopwatch = Stopwatch()
     with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:

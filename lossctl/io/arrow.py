@@ -55,7 +55,8 @@ PLAIN: Final[Mapping[str, type]] = {
 WHOLE: Final = {name: kind for name, kind in PLAIN.items() if "int" in name} | {"int64": np.int64}
 FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written down beforehand
 TEXT: Final = pa.string()
-LIST_TYPES = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+LISTS: Final = {pa.lib.Type_LIST, pa.lib.Type_LARGE_LIST, pa.lib.Type_FIXED_SIZE_LIST}
+TEXTS: Final = {pa.lib.Type_STRING, pa.lib.Type_LARGE_STRING, pa.lib.Type_STRING_VIEW}
 NESTED: Final = {
     pa.types.is_struct: "structs",
     pa.types.is_map: "maps",
@@ -146,12 +147,12 @@ def flat(rows: Any) -> Any:
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type holds one vector per row."""
-    return any(test(kind) for test in LIST_TYPES)
+    return kind.id in LISTS
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a type holds text."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return kind.id in TEXTS
 
 
 def is_number(kind: pa.DataType) -> bool:

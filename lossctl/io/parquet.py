@@ -123,7 +123,16 @@ def _end(data: bytes, place: int, wire: int) -> int:
         return place + size
     if wire == STRUCT:
         while head := data[place]:
-            place = _end(data, place + 1 if head > 15 else _varint(data, place + 1)[1], head & 15)
+            place = place + 1 if head > 15 else _varint(data, place + 1)[1]
+            wire = head & 15
+            if BYTE < wire < DOUBLE:
+                while data[place] > 127:
+                    place += 1
+                place += 1
+            elif wire == BINARY and (size := data[place]) < 128:
+                place += size + 1
+            else:
+                place = _end(data, place, wire)
         return place + 1
     if BYTE < wire < DOUBLE:
         while data[place] > 127:
@@ -401,12 +410,17 @@ class ParquetTable(FileTable):
     def names(self) -> tuple[str, ...]:
         return tuple(self.schema.names)
 
+    @cached_property
+    def _types(self) -> dict[str, Shape]:
+        """What the Arrow type of each column tells; the schema would look for every name anew."""
+        return {field.name: arrow.shape(field.type) for field in self.schema}
+
     @property
     def rows(self) -> int:
         return sum(group.rows for group in self.footer.groups)
 
     def shape(self, name: str) -> Shape:
-        return self.completed(name, arrow.shape(self.schema.field(name).type))
+        return self.completed(name, self._types[name])
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
@@ -463,7 +477,7 @@ class ParquetTable(FileTable):
         return bool(places) and not encodings & DELTAS
 
     def row_width(self, columns: Collection[str]) -> int | None:
-        return sum(arrow.shape(self.schema.field(name).type).width or BLOCK for name in columns)
+        return sum(self._types[name].width or BLOCK for name in columns)
 
     def _groups(self, start: int, stop: int) -> tuple[int, list[int]]:
         """Return the first row of the row groups that hold rows start to stop, and these groups."""

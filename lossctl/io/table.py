@@ -101,6 +101,8 @@ class Table(ABC):
 
     def completed(self, name: str, shape: Shape) -> Shape:
         """Complete what a type tells by the first rows: how long lists are, and whether texts are numbers."""
+        if shape.width and shape.kind != "text":
+            return shape
         if name not in self._completed:
             self._completed[name] = replace(shape, width=max(shape.width, 1))  # while these rows are read
             self._completed[name] = self._by_first_rows(name, shape)

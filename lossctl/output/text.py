@@ -270,7 +270,8 @@ class Table:
         """Add a row, whose last cells may be missing."""
         self._rows.append(cells + ("",) * (len(self._widths) - len(cells)))
         for place, cell in enumerate(cells):
-            width = max(map(width_of, (cell if isinstance(cell, str) else cell[0]).split("\n")))
+            text = cell if isinstance(cell, str) else cell[0]
+            width = max(map(width_of, text.split("\n"))) if "\n" in text else width_of(text)
             self._widths[place] = max(self._widths[place], width)
 
     @property

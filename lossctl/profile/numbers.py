@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.domain import label
 from lossctl.core.state import Moments
-from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum
+from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum, exact_sums
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
@@ -62,6 +62,26 @@ def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key,
     return {**first, **{key: first.get(key, 0) + count for key, count in second.items()}}
 
 
+class Singles(Mapping[str | float, int]):
+    """The counts of a line of numbers that all differ: of most, nobody asks for one."""
+
+    def __init__(self, line: Array) -> None:
+        self.line = line
+
+    @cached_property
+    def _counts(self) -> dict[str | float, int]:
+        return dict.fromkeys(self.line.tolist(), 1)
+
+    def __getitem__(self, value: str | float) -> int:
+        return self._counts[value]
+
+    def __iter__(self) -> Iterator[str | float]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+
 @dataclass(frozen=True)
 class ValueCounts:
     """Different values with their rows; None once there are more than MOST_WORDS, with the first few.
@@ -91,6 +111,18 @@ class ValueCounts:
             rows.update(dict(zip(values[order].tolist(), counts[order].tolist(), strict=True)))
         return cls(dict(rows) if len(rows) <= MOST_WORDS else None, tuple(islice(rows, EXAMPLES)))
 
+    @classmethod
+    def of_lines(cls, lines: Array) -> list[Self]:
+        """Count the different numbers of each of some (lines, rows) without NaN, none of which is long."""
+        lines = lines + 0.0
+        ascending = np.sort(lines, axis=1)
+        repeats = (ascending[:, 1:] == ascending[:, :-1]).any(axis=1)
+        differ = ~repeats if lines.shape[1] <= MOST_WORDS else np.zeros(len(lines), dtype=bool)
+        return [
+            cls(Singles(line), tuple(line[:EXAMPLES].tolist())) if singles else cls.of_numbers(line)
+            for line, singles in zip(lines, differ.tolist(), strict=True)
+        ]
+
     def merge(self, other: ValueCounts) -> ValueCounts:
         first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
         if self.counts is None or other.counts is None:
@@ -103,7 +135,10 @@ class ValueCounts:
         """The most frequent values with their rows, or the first ones without; of many not those of a single row."""
         if self.counts is None:
             return tuple(ValueCount(_as_label(value), None) for value in self.first)
-        ordered = sorted(self.counts.items(), key=itemgetter(1), reverse=True)[:SHOWN]
+        if isinstance(self.counts, Singles):
+            ordered: list[tuple[str | float, int]] = [(value, 1) for value in self.counts.line[:SHOWN].tolist()]
+        else:
+            ordered = sorted(self.counts.items(), key=itemgetter(1), reverse=True)[:SHOWN]
         often = sum(count > 1 for _, count in ordered)
         shown = ordered if len(self.counts) <= SHOWN else ordered[: max(often, EXAMPLES)]
         return tuple(ValueCount(_as_label(value), count) for value, count in shown)
@@ -115,7 +150,10 @@ class ValueCounts:
 
 
 def _as_label(value: str | float) -> str:
-    return value if isinstance(value, str) else label(value)
+    if isinstance(value, str):
+        return value
+    text = repr(value)
+    return label(text) if "e" in text else text.removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -144,6 +182,24 @@ class NumberSummary:
         shift = OUT_OF_RANGE if max(-fields["low"], fields["high"]) > HUGE else 0
         total = exact_sum(np.ldexp(finite, -shift) if shift else finite) << shift if len(finite) else 0
         return cls(total=total, **fields)
+
+    @classmethod
+    def of_lines(cls, lines: Array) -> list[Self]:
+        """Summarise each of some (lines, rows), which are finite and below HUGE, with the bits of `of`."""
+        fields: tuple[NDArray[Any], ...] = (
+            lines.min(axis=1),
+            lines.max(axis=1),
+            np.count_nonzero(lines == 0.0, axis=1),
+            np.all(np.floor(lines) == lines, axis=1),
+            np.all(lines[:, 1:] > lines[:, :-1], axis=1),
+            lines[:, 0],
+            lines[:, -1],
+        )
+        columns = zip(exact_sums(lines), *(field.tolist() for field in fields), strict=True)
+        return [
+            cls(lines.shape[1], total, low, high, zeros, whole, 0, 0, ascending, begin, end)
+            for total, low, high, zeros, whole, ascending, begin, end in columns
+        ]
 
     def merge(self, other: NumberSummary) -> NumberSummary:
         return NumberSummary(**self._merged(other))

@@ -17,7 +17,7 @@ from lossctl.core.domain import Domain, label
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts
-from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_column
+from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_columns
 from lossctl.profile.numbers import add_counts, merge_each
 from lossctl.profile.roles import RoleProfile
 from lossctl.results.survey import MOST_SLICES
@@ -180,11 +180,10 @@ class TableScan:
             piece = pending.make()
         if not piece.rows:
             return TableProfile(fault=piece.stopped)
-        columns: dict[str, ColumnProfile] = {}
-        numbers: dict[str, NumberRows | None] = {}
         with self.watch("compute"):
-            for name, column in piece.columns.items():
-                columns[name], numbers[name] = profile_column(column, self._shapes[name], start)
+            profiles = profile_columns(piece.columns, self._shapes, start)
+            columns = {name: column for name, (column, _) in profiles.items()}
+            numbers = {name: values for name, (_, values) in profiles.items()}
             roles = {
                 role: _profile_role(part.domains, [numbers[name] for name in part.columns], start)
                 for role, part in self.roles.items()
