@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from lossctl.core.loss import Loss
 from lossctl.core.param import Choice, Param, written_label
-from lossctl.elsewhere import Names, arguments as arguments_elsewhere, joined
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.files import exists, explained, is_file, read_file
 
 if TYPE_CHECKING:
+    from lossctl.elsewhere import Names
     from lossctl.plugins import Origin
 
 
@@ -171,17 +171,29 @@ def named(name: str) -> Loss:
 @cache
 def elsewhere() -> Names:
     """Return what the losses claim of the names of other libraries."""
+    from lossctl.elsewhere import Names
+
     return Names(losses().values())
+
+
+def _arguments_elsewhere(loss: Loss) -> dict[str, str]:
+    from lossctl.elsewhere import arguments
+
+    return arguments(loss)
 
 
 @cache
 def _joined() -> dict[str, str]:
     """Return the names and aliases without separators -> canonical name."""
+    from lossctl.elsewhere import joined
+
     return {joined(name): loss for name, loss in names().items()}
 
 
 def same_elsewhere(name: str) -> Loss | None:
     """Return the loss that another library calls so, or that is written so there: `MSELoss`, `MeanSquaredError`."""
+    from lossctl.elsewhere import joined
+
     canonical = None if elsewhere().other(name) else _joined().get(joined(name))
     canonical = canonical or elsewhere().loss(name)
     return None if canonical is None else losses()[canonical]
@@ -224,7 +236,6 @@ def loss_of(spec: str) -> Loss:
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}
-    words = arguments_elsewhere(loss)
     args: dict[str, object] = {}
     for place, piece in enumerate(arguments.split(",")):
         word, equals, text = piece.partition("=")
@@ -236,7 +247,7 @@ def loss_of(spec: str) -> Loss:
             takes = f"; {loss.name} takes {listed(list(params))}" if params else f"; {loss.name} takes none"
             raise UsageError(f"loss {spec!r}: {piece!r} is not PARAMETER=VALUE, as in huber:delta=2{takes}")
         if key not in params:
-            key = words.get(key, key)
+            key = _arguments_elsewhere(loss).get(key, key)
         if key in args:
             raise UsageError(f"loss {spec!r}: {key} is given twice")
         args[key] = params[key].parse(text, loss.name) if key in params else text
@@ -354,7 +365,7 @@ def _begins_a_loss(spec: str, piece: str) -> bool:
     key, equals, _ = piece.partition("=")
     if equals and is_known(before):
         loss = named(before)
-        if fold(key) in {*arguments_elsewhere(loss), *(param.name for param in loss.params)}:
+        if fold(key) in {*_arguments_elsewhere(loss), *(param.name for param in loss.params)}:
             return False
     return leads_somewhere(bare_name(piece))
 

@@ -351,7 +351,7 @@ def exact_sum(line: Array, cuts: int = 1) -> int:
         lead = line + cut
         lead -= cut
         total += units(float(np.add.reduce(lead)))
-        line = line - lead
+        line = np.subtract(line, lead, out=lead)
     return total + units(float(np.add.reduce(line)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -97,6 +96,8 @@ def is_special(path: str) -> bool:
 @contextmanager
 def replacing(path: str) -> Iterator[str]:
     """Give a temporary name beside `path`; afterwards flush it to disk and rename it, or remove it on failure."""
+    import tempfile
+
     target = os.path.realpath(path)
     try:
         with undisturbed() as names:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
 from threading import Lock
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,14 @@ from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
-from lossctl.io.bins import NO_PLACE, Bins
 from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import NullWord
+
+if TYPE_CHECKING:
+    from lossctl.io.bins import Bins
 
 Missing = Literal["error", "drop"]
 USUALLY_IGNORED: Final = ("-1", "255", "-100")  # noise, pixels and tokens without a class
@@ -919,6 +921,8 @@ class RoleArrays:
 
     def _binned(self, slot: Slot, bins: Bins) -> NDArray[np.int64]:
         """Return the codes of the bins in which the values of a column are; -1 where one is missing."""
+        from lossctl.io.bins import NO_PLACE
+
         column = slot.table, slot.columns[0]
         places = bins.places(self.numbers(slot)[0]) if bins.of_numbers else self.texts(slot)
         present, rows = np.unique(places, return_inverse=True)

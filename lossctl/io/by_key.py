@@ -6,7 +6,6 @@ So memory does not grow with the tables, and the order in which rows stood leave
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from bisect import bisect_right
 from collections import Counter
@@ -464,6 +463,8 @@ class Spill:
         self._write(parted, offset)
 
     def _opened(self) -> IO[bytes]:
+        import tempfile
+
         try:
             file = tempfile.TemporaryFile(prefix="lossctl-join-")  # noqa: SIM115  # goes with the rows
         except OSError as error:
@@ -479,6 +480,8 @@ class Spill:
                 written = os.pwrite(self._file.fileno(), view, offset)
                 view, offset = view[written:], offset + written
         except OSError as error:
+            import tempfile
+
             raise _no_room(f"{tempfile.gettempdir()}: {error.strerror}") from None
 
     @property

@@ -7,7 +7,6 @@ import io
 import re
 import shutil
 import struct
-import tempfile
 import warnings
 import zipfile
 import zlib
@@ -296,6 +295,8 @@ class NpzTable(FileTable):
         member = stack.enter_context(archive.open(self._members[name]))
         if not layout.fortran:
             return self._in_order(member, name, layout)
+        import tempfile
+
         # a row is spread over the whole of the array, and an archive is read forwards
         spool = stack.enter_context(tempfile.TemporaryFile(prefix="lossctl-npz-"))  # noqa: SIM115  # the stack closes it
         shutil.copyfileobj(member, spool, STEP)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from lossctl.core.domain import ClassCodes
 from lossctl.core.form import CODED, GIVEN, OPTIONAL, QUERY
 from lossctl.core.naming import Classes, labels_of, listed_classes, namings, output_names, readings
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.io.bins import Bins, bins_of
 from lossctl.io.table import FIRST, Column, Kind, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array
+
+if TYPE_CHECKING:
+    from lossctl.io.bins import Bins
 
 TARGET_NAMES: Final = ("y", "y_true", "target", "actual", "label", "truth")
 PRED_NAMES: Final = ("pred", "y_pred", "yhat", "prediction", "forecast", "proba", "score")
@@ -172,6 +174,8 @@ class _Selector:
         for word in words:
             column, _, bins = word.rpartition(":")
             if column in self.base.names and word not in self.base.names:
+                from lossctl.io.bins import bins_of
+
                 binned[word] = Slot(self.place, find(self.base, (column,)), bins_of(bins, f"--by {word}"))
         if not binned:
             return tuple(Slot(self.place, (column,)) for column in find(self.base, text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -239,4 +238,6 @@ def _write(spool: IO[bytes], part: bytes, label: str) -> None:
         while view:
             view = view[spool.write(view) :]
     except OSError as error:
+        import tempfile
+
         raise DataError(f"{label}: cannot be kept in {tempfile.gettempdir()}: {explained(error)}") from None
