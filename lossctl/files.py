@@ -89,10 +89,10 @@ def open_file(path: str) -> IO[bytes]:
     return file
 
 
-def read_file(path: str, most: int = -1) -> bytes:
+def read_file(path: str, most: int = -1, *, whole: bytes = b"\0") -> bytes:
     """Return what a file holds, or a pipe that somebody writes to, as that of `<(command)`.
 
-    most: bytes of a file that are read, -1 for all.
+    most: bytes of a file that are read, -1 for all. whole: how a pipe begins that is read to its end, though no text.
     """
     if not stat.S_ISFIFO(os.stat(path).st_mode):
         with open_file(path) as file:
@@ -100,7 +100,8 @@ def read_file(path: str, most: int = -1) -> bytes:
     with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as pipe:
         start = _first_bytes(pipe.fileno())
         os.set_blocking(pipe.fileno(), True)
-        return read_text(pipe, start)
+        start = start or pipe.read(STEP)
+        return start + pipe.read() if start.startswith(whole) else read_text(pipe, start)
 
 
 def read_text(stream: IO[bytes], start: bytes = b"") -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import subprocess
@@ -20,12 +22,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 import lossctl
 from lossctl import DataError, spark
 from lossctl.api.clusters import Cluster
 from lossctl.api.shares import COMMANDS, Command
-from lossctl.engine.states import SEAL, packed, unpacked
+from lossctl.engine.states import SEAL, packed, parted, unpacked
 from lossctl.results.report import Report
 from tests.conftest import ROOT, Lossctl
 
@@ -197,6 +200,171 @@ def test_states_that_do_not_belong_together_are_refused(lossctl: Lossctl, tmp_pa
         assert refusal.out == ""
 
 
+# the same data: identity by content, as shares may be computed where copies of the files lie --------------------
+
+
+def columns(rows: int = ROWS) -> dict[str, Any]:
+    rng = np.random.default_rng(7)
+    y = rng.normal(0.0, 1.0, rows)
+    return {"y": y, "a": y + rng.normal(0.0, 1.0, rows)}
+
+
+def swapped(values: np.ndarray) -> np.ndarray:
+    """Exchange some values in the second and in the last third: their number, sum and extremes stay."""
+    values = values.copy()
+    for place in (len(values) // 3, len(values) - 20):
+        values[[place, place + 7]] = values[[place + 7, place]]
+    return values
+
+
+def as_text(table: dict[str, Any], form: str) -> bytes:
+    return "".join(form % pair for pair in zip(table["y"], table["a"], strict=True)).encode()
+
+
+WRITERS: dict[str, Callable[[Path, dict[str, Any]], object]] = {
+    "csv": lambda path, table: path.write_bytes(b"y,a\n" + as_text(table, "%+.6f,%+.6f\n")),
+    "csv.gz": lambda path, table: path.write_bytes(gzip.compress(b"y,a\n" + as_text(table, "%+.6f,%+.6f\n"), 1)),
+    "jsonl": lambda path, table: path.write_bytes(as_text(table, '{"y": %.6f, "a": %.6f}\n')),
+    "npz": lambda path, table: np.savez(path, **table),
+    "npy": lambda path, table: np.save(path, table["a"]),
+    "feather": lambda path, table: feather.write_feather(pa.table(table), path, compression="uncompressed"),
+    "parquet": lambda path, table: pq.write_table(
+        pa.table(table), path, row_group_size=30_000, compression="none", use_dictionary=False
+    ),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_shares_of_a_file_that_changed_between_them_are_refused(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = columns(70_000)
+    path = Path(f"data.{suffix}")
+    WRITERS[suffix](path, table)
+    options: dict[str, Any] = {"target": "y", "pred": "a", "losses": "mae"}
+    if suffix == "npy":
+        np.save("truth.npy", table["y"])
+        options = {"targets": "truth.npy", "losses": "mae"}
+    states = shares(tmp_path, "eval", str(path), 2, **options)
+    path.rename("copy")
+    path.write_bytes(Path("copy").read_bytes())  # another file at another time, and the same content
+    lossctl.share("eval", path, shard="2/2", state_out=states[1], **options)
+    assert bare(lossctl.merge(states)) == bare(lossctl.evaluate(path, **options))
+    WRITERS[suffix](path, {**table, "a": swapped(table["a"])})
+    lossctl.share("eval", path, shard="2/2", state_out=states[1], **options)
+    words = rf"^data.{suffix}: share 2/2 \(.*2.state\) has read other bytes than share 1/2 \(.*1.state\): it changed"
+    with pytest.raises(DataError, match=words):
+        lossctl.merge(states)
+
+
+def test_of_very_large_files_parts_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossctl.api.shares.COMPARED", 1 << 19)
+    path = tmp_path / "data.parquet"
+    table = columns()
+    WRITERS["parquet"](path, table)
+    size = path.stat().st_size
+    states = shares(tmp_path, "eval", path, 2, target="y", pred="a", losses="mae")
+    WRITERS["parquet"](path, {**table, "a": np.concatenate([part[::-1] for part in np.split(table["a"], [30_000])])})
+    assert path.stat().st_size == size
+    lossctl.share("eval", path, shard="2/2", state_out=states[1], target="y", pred="a", losses="mae")
+    with pytest.raises(DataError, match="has read other bytes than share 1/2"):
+        lossctl.merge(states)
+
+
+def test_every_file_of_a_command_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets by key and by position, predictions as a baseline, parts of a folder that come and go."""
+    monkeypatch.chdir(tmp_path)
+    table = columns(20_000)
+    order = np.random.default_rng(1).permutation(20_000)
+    frame = pd.DataFrame({"id": np.arange(20_000), **table})
+    frame.to_csv("m.csv", index=False)
+    for part in (1, 2):
+        (tmp_path / f"lake/part={part}").mkdir(parents=True)
+    frame.to_parquet("lake/part=1/0.parquet")
+    changes: list[tuple[str, Any, dict[str, Any], str, Callable[[], object]]] = [
+        ("eval", "m.csv", {"targets": "truth.csv"}, "truth.csv", lambda: None),
+        ("eval", "m.csv", {"targets": "truth.csv", "id": "id"}, "truth.csv", lambda: None),
+        ("check", "m.csv", {"baseline": "truth.csv", "max_regression": "mae=1%"}, "truth.csv", lambda: None),
+        (
+            "eval",
+            "lake",
+            {},
+            "lake/part=2/0.parquet: .* has read it, and share 1/2 .* has not",
+            lambda: frame.to_parquet("lake/part=2/0.parquet"),
+        ),
+        (
+            "eval",
+            "lake",
+            {},
+            "lake/part=2/0.parquet: share 1/2 .* has read it, and share 2/2 .* has not",
+            lambda: (tmp_path / "lake/part=2/0.parquet").unlink(),
+        ),
+    ]
+    for command, data, more, words, change in changes:
+        truth = frame.iloc[order] if "id" in more else frame
+        truth.to_csv("truth.csv", index=False)
+        options = {"target": "y", "pred": "a", "losses": "mae", **more}
+        states = shares(tmp_path, command, data, 2, **options)
+        lossctl.merge(states)
+        truth.assign(a=truth.a.where(truth.id != 15_000, truth.a.round(3)), y=truth.y).to_csv("truth.csv", index=False)
+        change()
+        lossctl.share(command, data, shard="2/2", state_out=states[1], **options)
+        with pytest.raises(DataError, match=words):
+            lossctl.merge(states)
+
+
+def test_tasks_of_an_engine_that_read_other_data_are_refused(tmp_path: Path) -> None:
+    table = columns(70_000)
+    path = tmp_path / "data.csv"
+    WRITERS["csv"](path, table)
+    command = Command.of("eval", str(path), {"target": "y", "pred": "a", "losses": "mae"})
+
+    def submit(task: Any) -> Iterator[tuple[int, bytes]]:
+        yield 1, task.compute(1)
+        WRITERS["csv"](path, {**table, "a": swapped(table["a"])})
+        yield 2, task.compute(2)
+
+    with pytest.raises(DataError, match=r"data.csv: share 2/2 .* has read other bytes than share 1/2"):
+        command.run(engine=Cluster(command, lambda: 2, submit))
+
+
+def test_states_come_by_standard_input_and_in_folders(
+    lossctl: Lossctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def piped(content: bytes) -> str:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return "-"
+
+    states = shares(tmp_path, "eval", SAMPLE, 2, target="progression", pred="linear", losses="mae")
+    contents = b"".join(Path(state).read_bytes() for state in states[::-1])
+    assert [len(content) for content in parted(contents)] == [Path(state).stat().st_size for state in states[::-1]]
+    once = lossctl("merge", *states, "-f", "json").out
+    times = re.compile(r'"(created|seal)": "[^"]*"')
+    for argument in (tmp_path, piped(contents)):
+        merged = lossctl("merge", argument, "-f", "json")
+        assert (merged.code, times.sub("", merged.out)) == (0, times.sub("", once))
+    (tmp_path / "empty").mkdir()
+    for argument, words in (
+        (tmp_path / "empty", "the folder holds no files"),
+        (tmp_path / "*.state", "a shell expands a pattern that is not in quotes"),
+        (SAMPLE, "is no state of lossctl"),
+    ):
+        refusal = lossctl("merge", argument)
+        assert (refusal.code, refusal.out, words in refusal.err) == (3, "", True)
+    assert "standard input, state 2: is cut off" in lossctl("merge", piped(contents[:-1])).err
+
+
+def test_a_share_counts_its_rows_and_says_so(tmp_path: Path) -> None:
+    table = columns()
+    table["a"][[90_000, 100_000, 139_000]] = np.nan
+    table["a"][5] = np.nan
+    np.savez(tmp_path / "data.npz", **table)
+    options: dict[str, Any] = {"target": "y", "pred": "a", "losses": "mae", "state_out": tmp_path / "x.state"}
+    with pytest.raises(DataError, match=r"row 90001, column 'a': the value is NaN \(3 such rows in share 2/2\)"):
+        lossctl.share("eval", tmp_path / "data.npz", shard="2/2", **options)
+
+
 def test_states_of_other_versions_are_refused(lossctl: Lossctl, state: Path) -> None:
     header = unpacked(state.read_bytes())
     for name in ("lossctl", "numpy"):
@@ -298,7 +466,9 @@ def test_a_forged_state_takes_no_memory_and_runs_nothing(lossctl: Lossctl, state
         (("--shard", "x", "--state-out", "x.state"), "from 1 on, as 3/40"),
         (("--shard", "1/2", "--state-out", SAMPLE), "is an input too"),
         (("--shard", "1/2", "--state-out", "nowhere/x.state"), "there is no folder"),
-        (("--shard", "1/2", "--state-out", "x.state", "-o", "x.json"), "lossctl merge"),
+        (("--shard", "1/2", "--state-out", "x.state", "-o", "x.json"), "`lossctl merge STATE... -o FILE` writes"),
+        (("--shard", "1/2", "--state-out", "x.state", "-f", "json"), "`lossctl merge STATE... -f json` writes"),
+        (("--shard", "1/2", "--state-out", "x.state", "--digits", "3"), "`lossctl merge STATE... --digits 3` writes"),
         (("--shard", "1/2", "--state-out", "x.state", "--rows-out", "x.csv"), "rows are written by one run"),
         (("--shard", "1/2", "--state-out", "x.state", "--by", "forest:quantiles=4"), "give the edges"),
         (("--shard", "1/2", "--state-out", "x.state", "--bad-rows", "drop"), "which rows before its own are left out"),

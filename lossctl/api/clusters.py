@@ -23,6 +23,7 @@ from lossctl.api.shares import (
     State,
     check_can_be_cut,
     check_query,
+    check_same_files,
     check_versions,
     plan_digest,
     refusal,
@@ -106,10 +107,12 @@ class Cluster:
         count = self.tasks(reader)
         digest = plan_digest(plan, reader, origins, self.block, count)
         state, waiting, records = RunState.empty(plan), dict[int, State](), list[Mapping[str, Any]]()
+        first: State | None = None
         arrivals = self.submit(Task(self.command, os.getcwd(), count))
         try:
             for place, content in arrivals:
-                waiting[place] = checked_state(f"share {place}/{count}", content, digest)
+                waiting[place] = arrival = checked_state(f"task {place}/{count}", content, digest, first)
+                first = first or arrival
                 while len(records) + 1 in waiting:
                     arrived = waiting.pop(len(records) + 1)
                     state = state.merge(run_state(arrived, reader, plan))
@@ -132,18 +135,23 @@ class Cluster:
         return max(1, min(MOST_TASKS, max(ROUNDS * processors, -(-(rows[0] or 0) // TASK_ROWS))))
 
 
-def checked_state(label: str, content: bytes, digest: str) -> State:
-    """Return what a task has computed; raise its error, or one that says that it was about something else."""
+def checked_state(label: str, content: bytes, digest: str, first: State | None) -> State:
+    """Return what a task has computed; raise its error, or one that says that it was about something else.
+
+    first: another state of the run.
+    """
     header = unpacked(content)
     if "error" in header:
         name, text = header["error"]
         raise getattr(errors, name)(text)
     state = State.of(label, content)
     check_versions([state])
+    if first is not None:
+        check_same_files(first, state)
     if header["plan"] != digest:
         raise DataError(
-            f"{label}: the worker has read other data than lies here; the paths must hold the same files everywhere, "
-            "and files must not change while they are read"
+            f"share {state.place}/{state.shares}: the worker has read other data than lies here; the paths "
+            "must hold the same files everywhere, and files must not change while they are read"
         )
     return state
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
+from glob import glob
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -29,14 +30,15 @@ from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, run
-from lossctl.engine.states import DAMAGED, packed, plain_state, state_of, unpacked
+from lossctl.engine.states import DAMAGED, MAGIC, packed, parted, plain_state, state_of, unpacked
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
-from lossctl.files import explained, read_file
+from lossctl.files import explained, is_folder, read_file, standard_input
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import key_columns, split_name
+from lossctl.io.source import Source
 from lossctl.io.table import FIRST, Column, Kind, Numbers, Piece, Shape, Table, Texts
 from lossctl.registry import with_tables
 from lossctl.results.document import environment
@@ -48,9 +50,10 @@ BY_ITSELF: Final = ("rows_out", "with_grad", "save_baseline")
 HOOKS: Final = ("save_baseline", "progress", "note", "watch", "engine", "threads", "max_memory")
 RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
 MOST_SHARES: Final = 100_000
+COMPARED: Final = 1 << 30  # bytes of all files that each share digests, evenly spread, beside texts, which it reads
 PARTS: Final = {  # of a state, besides its place
     **dict.fromkeys(("lossctl", "numpy", "plan"), str),
-    **dict.fromkeys(("cpu", "inputs", "places", "rows", "shown", "words", "unpaired", "absent"), list),
+    **dict.fromkeys(("cpu", "inputs", "contents", "places", "rows", "shown", "words", "unpaired", "absent"), list),
     **dict.fromkeys(("arguments", "state", "codebook"), dict),
 }
 PARTS_OF_FIRST: Final = {**dict.fromkeys(("tables", "names", "paths"), list), "block": dict}
@@ -101,8 +104,8 @@ class Witness(Table):
         return self.table.cuts
 
     @property
-    def sizes(self) -> Sequence[int]:
-        return self.table.sizes
+    def sources(self) -> Sequence[Source]:
+        return self.table.sources
 
     @property
     def places(self) -> list[tuple[int, str]]:
@@ -127,9 +130,6 @@ class Witness(Table):
 
     def watch(self, pattern: str) -> None:
         self.table.watch(pattern)
-
-    def unchanged(self) -> None:
-        self.table.unchanged()
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         stream = self.table.read(columns, start, stop)
@@ -161,7 +161,6 @@ class Witness(Table):
             "skipped": list(self.skipped),
             **{name: getattr(self, name) for name in ANSWERS if name != "cuts"},
             "cuts": self.cuts is not None,
-            "sizes": self.sizes,
             "shapes": {name: [*_values(shape)] for name, shape in self.shapes.items()},
             "words": self.words,
             "readings": [
@@ -213,10 +212,6 @@ class Replay(Table):
     @property
     def rows(self) -> int | None:
         return self._plain["rows"]
-
-    @property
-    def sizes(self) -> Sequence[int]:
-        return self._plain["sizes"]
 
     @property
     def cuts(self) -> Sequence[int] | None:
@@ -362,6 +357,8 @@ class Share:
             opened = query.opened_here()
             self.tables = [Witness(table) for table in opened.tables]
             self.opened_inputs = Opened([*self.tables], opened.names, opened.paths)
+            for source in (source for table in self.tables for source in table.sources):
+                source.digests = self.count > 1
         return self.opened_inputs
 
     def refusal(self, rows_out: str | None, sets: bool) -> str:
@@ -393,16 +390,17 @@ class Share:
 
     def finish(self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], state: RunState) -> None:
         """Make the header and the values of the state."""
+        assert self.block is not None
+        contents = contents_of(reader.tables) if self.count > 1 else []
         for table in reader.tables:
             table.unchanged()
-        assert self.block is not None
         digest = plan_digest(plan, reader, origins, self.block, self.count)
         self.header = {
             **versions(),
             "command": self.command.name,
             "shard": [self.place, self.count],
             "plan": digest,
-            "data": reader.digest(state.read, state.digest),
+            "contents": contents,
             "inputs": self.command.data,
             "arguments": self.command.arguments,
             "state": plain_state(state, plan),
@@ -434,7 +432,12 @@ class FileShare(Share):
 
     def finish(self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], state: RunState) -> None:
         """Write the state, whole or not at all."""
-        raise_row_error(state, reader, plan, query.options["missing"])
+        try:
+            raise_row_error(state, reader, plan, query.options["missing"])
+        except DataError as error:  # which counts the rows of this share
+            raise DataError(
+                str(error).replace(" such rows)", f" such rows in share {self.place}/{self.count})")
+            ) from None
         super().finish(query, reader, plan, origins, state)
         write_bytes(self.path, [packed(self.header)])
 
@@ -474,6 +477,17 @@ def versions() -> dict[str, Any]:
     return {"lossctl": __version__, "numpy": numerical["numpy"], "cpu": numerical["cpu"]}
 
 
+def contents_of(tables: Sequence[Table]) -> list[tuple[str, str]]:
+    """Return the digest of the content of each file, which tells whether shares have read the same."""
+    sources = [source for table in tables for source in table.sources]
+    for table in tables:
+        if table.rows is None and not all(source.digest for source in table.sources):  # rows behind those of the share
+            single = next(name for name in table.names if table.names.count(name) == 1)
+            deque(table.read({single: Kind.CELL}), 0)
+    stride = max(1, -(-sum(source.size for source in sources) // COMPARED))
+    return [(source.label, source.content(stride)) for source in sources]
+
+
 def plan_digest(plan: Plan, reader: BlockReader, origins: Sequence[float], first: Block, count: int) -> str:
     """Return a digest of what is computed, on which data, and of how it is cut."""
     questions = [
@@ -501,7 +515,7 @@ def plan_digest(plan: Plan, reader: BlockReader, origins: Sequence[float], first
         sorted(selection.slots.items()),
         selection.weight,
         plan.classes,
-        [(table.label, table.rows, table.names, [*table.sizes]) for table in reader.tables],
+        [(table.label, table.rows, table.names) for table in reader.tables],
         _first_digest(first),
     ]
     return blake2b(repr(words).encode(), digest_size=16).hexdigest()
@@ -584,13 +598,27 @@ class State(NamedTuple):
     header: Mapping[str, Any]
 
     @classmethod
-    def read(cls, path: str) -> State:
-        """Read a file; raise DataError for one that is no whole state of this lossctl."""
-        label = printable(path)
+    def read(cls, path: str) -> list[State]:
+        """Read a file, those of a folder, or standard input (`-`), in which states may stand one behind the other.
+
+        Raises DataError for what is no whole state of this lossctl.
+        """
+        label = "standard input" if path == "-" else printable(path)
         try:
-            return cls.of(label, read_file(path))
+            if is_folder(path):
+                names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+                if not names:
+                    raise DataError(f"{label}: the folder holds no files")
+                return [state for name in names for state in cls.read(os.path.join(path, name))]
+            content = standard_input().read() if path == "-" else read_file(path, whole=MAGIC)
         except OSError as error:
-            raise DataError(f"{label}: {explained(error)}") from None
+            advice = "; a shell expands a pattern that is not in quotes" if glob(path) else ""
+            raise DataError(f"{label}: {explained(error)}{advice}") from None
+        contents = parted(content)
+        return [
+            cls.of(f"{label}, state {place}" if len(contents) > 1 else label, content)
+            for place, content in enumerate(contents, 1)
+        ]
 
     @classmethod
     def of(cls, label: str, content: bytes) -> State:
@@ -631,7 +659,7 @@ def merge(
     Parameters
     ----------
     states
-        The files that `--state-out` wrote, of every share, in any order.
+        The files that `--state-out` wrote, of every share, in any order, or a folder of them.
     note
         A function that takes a line about what was chosen unasked.
     **rules
@@ -648,7 +676,7 @@ def merge(
         A state is damaged, missing, there twice, or of another run or version.
     """
     paths = [states] if isinstance(states, str | os.PathLike) else states
-    return merged([State.read(os.fspath(path)) for path in paths], note, rules)
+    return merged([state for path in paths for state in State.read(os.fspath(path))], note, rules)
 
 
 def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: Mapping[str, Any]) -> Report:
@@ -709,11 +737,7 @@ def check_states(states: Sequence[State]) -> list[str]:
     check_versions(states)
     first = states[0]
     for state in states[1:]:
-        if any(state.header[name] != first.header[name] for name in ("plan", "command", "arguments")):
-            raise DataError(
-                f"{state.label}: is of another run than {first.label}: {_differing(first.header, state.header)}; merge "
-                "shares of one command on the same data"
-            )
+        check_same_run(first, state)
     places = Counter(state.place for state in states)
     if twice := [place for place, times in places.items() if times > 1]:
         labels = listed([state.label for state in states if state.place == twice[0]])
@@ -729,16 +753,41 @@ def check_states(states: Sequence[State]) -> list[str]:
     return []
 
 
-def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
-    """Say in what two runs differ."""
-    if first["shard"][1] != second["shard"][1]:
-        return f"cut into {second['shard'][1]} shares, not {first['shard'][1]}"
-    if first["command"] != second["command"]:
-        return f"`lossctl {second['command']}`, not `lossctl {first['command']}`"
-    arguments = [{**state["arguments"], "FILE": state["inputs"]} for state in (first, second)]
-    names = sorted({*arguments[0], *arguments[1]})
-    other = [name for name in names if arguments[0].get(name) != arguments[1].get(name)]
-    return f"other values of {listed(other)}" if other else "the data are others"
+def check_same_run(first: State, state: State) -> None:
+    """Raise DataError unless two states are of one command, cut alike, on the same data."""
+    one, other = first.header, state.header
+    arguments, others = ({**header["arguments"], "FILE": header["inputs"]} for header in (one, other))
+    strange = [name for name in sorted({*arguments, *others}) if arguments.get(name) != others.get(name)]
+    if one["shard"][1] != other["shard"][1]:
+        difference = f"cut into {other['shard'][1]} shares, not {one['shard'][1]}"
+    elif one["command"] != other["command"]:
+        difference = f"`lossctl {other['command']}`, not `lossctl {one['command']}`"
+    elif strange:
+        difference = f"other values of {listed(strange)}"
+    else:
+        check_same_files(first, state)
+        difference = "the data are others" if one["plan"] != other["plan"] else ""
+    if difference:
+        raise DataError(
+            f"{state.label}: is of another run than {first.label}: {difference}; merge shares of one command on the "
+            "same data"
+        )
+
+
+def check_same_files(first: State, state: State) -> None:
+    """Raise DataError for a file that two shares have not read alike."""
+    one, other = (dict(entry.header["contents"]) for entry in (first, state))
+    for file in sorted({*one, *other}):
+        if one.get(file) != other.get(file):
+            shares = [f"share {entry.place}/{entry.shares} ({entry.label})" for entry in (first, state)]
+            difference = (
+                f"{shares[1]} has read other bytes than {shares[0]}: it changed between them, or copies of it differ"
+                if file in one and file in other
+                else f"{shares[file in other]} has read it, and {shares[file in one]} has not"
+            )
+            raise DataError(
+                f"{file}: {difference}; compute the shares anew that did not read what is meant, from files at rest"
+            )
 
 
 class Merge:

@@ -412,6 +412,14 @@ def at_work(display: Display) -> Iterator[Work]:
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
 
 
+WRITTEN: Final = {  # what merging the shares of a run writes, and how
+    "output": "-o",
+    "save_baseline": "--save-baseline",
+    "format": "-f",
+    **{name: f"--{name}" for name in ("digits", "sort", "top")},
+}
+
+
 def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return as a keyword what reduces the rows in place of this process, where the options ask for it."""
     shard, path = settings["shard"], settings["state_out"]
@@ -434,11 +442,13 @@ def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any
     if shard is None or path is None:
         lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
         raise UsageError(f"{lone}: a share is computed with both: add {other}")
-    written = "-o" if settings["output"] else "--save-baseline"
-    if settings["output"] or settings.get("save_baseline"):
-        raise UsageError(
-            f"{written}: a share leaves a state; `lossctl merge STATE... {written} FILE` writes what comes of all"
-        )
+    for name, flag in WRITTEN.items():
+        value, is_file = settings.get(name), name in ("output", "save_baseline")
+        if value if is_file else name in settings and settings.sources[name].level.words == "command line":
+            raise UsageError(
+                f"{flag}: a share leaves a state; `lossctl merge STATE... {flag} {'FILE' if is_file else value}` "
+                "writes what comes of all"
+            )
     return {"engine": FileShare(command, shard, path, threads=settings["threads"])}
 
 

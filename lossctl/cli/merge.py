@@ -18,10 +18,12 @@ Examples:
   lossctl eval sample_data/diabetes.csv -t progression -p linear --shard 1/2 --state-out 1.state
   lossctl eval sample_data/diabetes.csv -t progression -p linear --shard 2/2 --state-out 2.state
   lossctl merge 1.state 2.state -f json
+  cat *.state | lossctl merge -
 
 The shares of `lossctl eval`, `compare` or `check` are computed wherever there is a scheduler, in any order, and again
-where one failed; states need no data beside them and are merged in any order. Formats and exit codes are those of
-the command. For shares of a check, rules given here take the place of those of the shares.
+where one failed; states need no data beside them and are merged in any order. A folder is all of its files, - standard
+input. Formats and exit codes are those of the command. For shares of a check, rules given here take the place of
+those of the shares.
 
 Exit codes: those of the command; 3 also for a state that is damaged, missing, there twice, of another run, or of
 another version.
@@ -36,7 +38,7 @@ def merge_files(settings: Settings) -> None:
 
     names = [option.name for option in options_of(CheckOptions)]
     rules = {name: settings[name] for name in names if settings.sources[name].level is Level.COMMAND_LINE}
-    states = [State.read(path) for path in settings["states"]]
+    states = [state for path in settings["states"] for state in State.read(path)]
     home = import_module(f"lossctl.cli.{states[0].header['command'] if states else 'eval'}")
     outputs = Outputs.prepare(settings, home.FORMATS)
     with at_work(settings.of(Display)) as work:

@@ -14,6 +14,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, replace
 from hashlib import blake2b
 from typing import Any, Final
@@ -34,6 +35,8 @@ LENGTH: Final = 8  # bytes of the header's length, and to which arrays are padde
 SEAL: Final = 32  # bytes of the checksum
 TYPES: Final = {"f8": np.dtype("<f8"), "i8": np.dtype("<i8"), "u8": np.dtype("<u8"), "b1": np.dtype("?")}
 MOST_EXACT: Final = 1 << 53  # whole numbers up to which every reader of JSON is exact
+START: Final = len(MAGIC) + LENGTH  # of the header
+UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError)
 DAMAGED: Final = "is damaged, or not written by lossctl; compute this share anew"
 
 # values as bytes -----------------------------------------------------------------------------------------------------
@@ -81,28 +84,49 @@ def name_of(array: NDArray[Any]) -> str:
 
 
 def unpacked(content: bytes) -> Any:
-    """Return the values of a file; raise DataError for one that is not whole, or no state, without trusting it."""
-    start = len(MAGIC) + LENGTH
+    """Return the values of a state; raise DataError for one that is not whole, or none, without trusting it."""
     if not content.startswith(MAGIC):
         other = content.startswith(MAGIC[:-2])
         raise DataError("is a state of another format than this lossctl writes" if other else "is no state of lossctl")
     body, seal = content[:-SEAL], content[-SEAL:]
-    if len(content) < start + SEAL or blake2b(body, digest_size=SEAL).digest() != seal:
+    if len(content) < START + SEAL or blake2b(body, digest_size=SEAL).digest() != seal:
         raise DataError("is cut off or damaged: its checksum is wrong; copy it again, or compute this share anew")
-    end = start + int.from_bytes(body[len(MAGIC) : start], "little")
     try:
-        header = json.loads(body[start:end])
-        listing = [(TYPES[name], tuple(shape)) for name, shape in header["arrays"]]
-        sizes = [kind.itemsize * math.prod(shape) for kind, shape in listing if min(shape, default=0) >= 0]
-        if len(sizes) != len(listing) or end + sum(size + -size % LENGTH for size in sizes) != len(body):
+        header, listing, end = _header(body)
+        if end + sum(size for *_, size in listing) != len(body):
             raise DataError(DAMAGED)
         arrays: list[NDArray[Any]] = []
-        for (kind, shape), size in zip(listing, sizes, strict=True):
+        for kind, shape, size in listing:
             arrays.append(np.frombuffer(body, kind, math.prod(shape), end).reshape(shape))
-            end += size + -size % LENGTH
+            end += size
         return _unpacked(header["state"], arrays)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
+    except UNREADABLE:
         raise DataError(DAMAGED) from None
+
+
+def _header(content: bytes) -> tuple[Any, list[tuple[np.dtype[Any], tuple[int, ...], int]], int]:
+    """Return the header, the type, shape and bytes of each array, and where they begin."""
+    end = START + int.from_bytes(content[len(MAGIC) : START], "little")
+    header = json.loads(content[START:end])
+    listing = [(TYPES[name], tuple(shape)) for name, shape in header["arrays"]]
+    if not all(isinstance(count, int) and count >= 0 for _, shape in listing for count in shape):
+        raise ValueError
+    sizes = [kind.itemsize * math.prod(shape) for kind, shape in listing]
+    return header, [(*entry, size + -size % LENGTH) for entry, size in zip(listing, sizes, strict=True)], end
+
+
+def parted(content: bytes) -> list[bytes]:
+    """Part states that stand one behind the other; what is none is the rest."""
+    states = list[bytes]()
+    while content or not states:
+        size = len(content)
+        if content.find(MAGIC, 1) > 0:
+            with suppress(*UNREADABLE):
+                _, listing, end = _header(content)
+                size = end + sum(size for *_, size in listing) + SEAL
+        states.append(content[:size])
+        content = content[size:]
+    return states
 
 
 def _unpacked(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
@@ -190,7 +214,7 @@ def state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
     """Return a state from its plain values, with other group codes; raise DataError where it does not fit the plan."""
     try:
         return _state_of(plain, plan, codes)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError):
+    except UNREADABLE:
         raise DataError(DAMAGED) from None
 
 

@@ -271,7 +271,7 @@ class CsvTable(TextTable):
         row = 0
         bad: dict[str, list[int]] = {}
         self._bad = bad
-        with self.source.reading(), self.source.stream(self._head[2]) as stream:
+        with self.source.reading(), self.source.rows(self._head[2]) as stream:
             try:
                 for chunk in self._format.chunks(stream, ahead=self.source.compressed):
                     self.position = self.source.position

@@ -629,7 +629,7 @@ class JsonTable(TextTable):
 
     def _chunks(self) -> Iterator[Chunk]:
         """Cut the text into pieces of whole lines."""
-        with self.source.reading(), self.source.stream(self._head[0]) as stream:
+        with self.source.reading(), self.source.rows(self._head[0]) as stream:
             ahead = self.source.compressed
             yield from (list_chunks(stream, ahead) if self._is_list else Format(None, STANDARD).chunks(stream, ahead))
 

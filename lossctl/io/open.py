@@ -352,13 +352,9 @@ class PartsTable(Table):
         kinds = {STANDARD.kind_of(word) for keys in self.keys if (word := keys[name]) is not None}
         return Shape(kinds.pop() if len(kinds) == 1 else "text", written=True)
 
-    def unchanged(self) -> None:
-        for part in self.parts:
-            part.unchanged()
-
     @property
-    def sizes(self) -> list[int]:
-        return [size for part in self.parts for size in part.sizes]
+    def sources(self) -> list[Source]:
+        return [source for part in self.parts for source in part.sources]
 
     @property
     def places(self) -> list[tuple[int, str]]:

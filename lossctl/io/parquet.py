@@ -372,6 +372,7 @@ class ParquetTable(FileTable):
                     raise DataError(
                         f"{self.label}: not a readable Parquet file: it does not end as one; is it cut short?"
                     )
+                self.source.tail = max(self.source.tail, length)
                 if length > len(tail):
                     tail = file.read_at(length, size - length)
         except OSError as error:

@@ -7,9 +7,11 @@ import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Final
+from zlib import crc32
 
 import pyarrow as pa
 
@@ -42,6 +44,7 @@ SNIFFED: Final = 4096  # bytes in which the first that is no blank must stand
 # what Arrow says of the machine without a number; its other errors that have none are of contents
 FAILURES: Final = ("lseek failed", "error stat()ing file", "error closing file")
 STEP: Final = 1 << 20  # bytes read at a time
+WINDOW: Final = 1 << 18  # bytes of a file that are compared together
 
 
 class Source:
@@ -51,6 +54,9 @@ class Source:
     """
 
     buffer_bytes = 1 << 16  # read at a time from each column of Parquet: what a page takes stays in the cache
+    tail = WINDOW  # bytes at the end, which in most formats say what is before
+    digests = False  # whether rows of text are digested while they are read
+    digest = ""  # that of the last reading of all rows
 
     def __init__(self, path: str, label: str | None = None, name: str | None = None) -> None:
         self.path = path
@@ -113,6 +119,19 @@ class Source:
         while start and (skipped := len(stream.read(min(start, STEP)))):
             start -= skipped
         return stream
+
+    def rows(self, start: int) -> Any:
+        """Open the file as a stream of its text, of which the rows begin at byte `start`."""
+        stream = self.stream(start)
+        return Digesting(self, stream) if self.digests and not self.digest else stream
+
+    def content(self, stride: int) -> str:
+        """Return a digest of the content: where text has been read, of its rows, else of the file.
+
+        stride: of a file, which of its windows count, as of each second one. Its end counts as well.
+        """
+        with self.reading():
+            return self.digest or digest_of_file(self.path, self.stamp, self.tail, stride)
 
     def _decompressed(self) -> pa.NativeFile:
         return pa.CompressedInputStream(self.file(), self.format) if self.compressed else self.file()
@@ -178,6 +197,59 @@ class Source:
         except OSError as error:
             self.unchanged(error)
             raise DataError(f"{self.label}: {explained(error)}") from None
+
+
+class Digesting:
+    """A stream of text that leaves the digest of what has been read with its source, once it is at its end."""
+
+    def __init__(self, source: Source, stream: pa.NativeFile) -> None:
+        self.source, self.stream, self.sums = source, stream, Sums()
+
+    def __enter__(self) -> Digesting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stream.close()
+
+    def read(self, size: int) -> bytes:
+        """Read the next bytes."""
+        text: bytes = self.stream.read(size)
+        self.sums.add(text)
+        if not text:
+            self.source.digest = self.sums.digest
+        return text
+
+
+class Sums:
+    """Checksums of bytes, window by window, which tell what has come to differ, not what somebody has forged."""
+
+    def __init__(self) -> None:
+        self._digest, self._size = blake2b(digest_size=16), 0
+
+    def add(self, data: bytes) -> None:
+        """Take in the next bytes."""
+        self._digest.update(crc32(data).to_bytes(4, "little"))
+        self._size += len(data)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all bytes."""
+        return f"{self._size:x}-{self._digest.hexdigest()}"
+
+
+@lru_cache(1 << 14)
+def digest_of_file(path: str, stamp: object, tail: int, stride: int) -> str:
+    """Return the digest of a file at rest, which a worker may be asked for again and again; see `Source.content`."""
+    sums = Sums()
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        for place in range(0, size, WINDOW * stride):
+            file.seek(place)
+            sums.add(file.read(WINDOW))
+        if stride > 1:
+            file.seek(max(size - tail, 0))
+            sums.add(file.read())
+    return f"{size:x}-{sums.digest}"
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:

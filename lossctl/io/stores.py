@@ -226,6 +226,11 @@ class StoredSource(Source):
         except OSError as error:
             raise DataError(f"{self.label}: {self.place.words(error)}") from None
 
+    def content(self, stride: int) -> str:
+        """Return what the store says of the version, wherever that comes from the content."""
+        facts = {pair[0].lower(): pair[1] for pair in self.stamp if isinstance(pair, tuple)}
+        return str(facts.get("etag") or facts.get("generation") or self.stamp)
+
     def _failed(self, error: Exception | None) -> str:
         is_fault = isinstance(error, OSError) and (error.errno is not None or FAULT.search(str(error)))
         return self.place.words(error) if is_fault and isinstance(error, OSError) else ""

@@ -210,8 +210,8 @@ class Table(ABC):
         """
 
     @property
-    def sizes(self) -> Sequence[int]:
-        """How many bytes each of its files has."""
+    def sources(self) -> Sequence[Source]:
+        """Its files."""
         return ()
 
     @property
@@ -226,8 +226,10 @@ class Table(ABC):
     def watch(self, pattern: str) -> None:  # noqa: B027  # most tables have all columns at once
         """Take note of a pattern by which columns were chosen; one that comes late and matches it is an error."""
 
-    def unchanged(self) -> None:  # noqa: B027  # memory is the caller's
+    def unchanged(self) -> None:
         """Raise DataError if a file is no longer the one that was opened."""
+        for source in self.sources:
+            source.unchanged()
 
     @contextmanager
     def naming(self, name: str, first: int = 0) -> Iterator[None]:
@@ -266,11 +268,8 @@ class FileTable(Table):
         return f"{self.kind}, {self.source.format}" if self.source.compressed else self.kind
 
     @property
-    def sizes(self) -> Sequence[int]:
-        return (self.source.size,)
-
-    def unchanged(self) -> None:
-        self.source.unchanged()
+    def sources(self) -> Sequence[Source]:
+        return (self.source,)
 
     def check_claim(self, size: int) -> None:
         """Raise DataError where the columns to be read claim far more bytes than a file of this size can hold."""
