@@ -545,9 +545,10 @@ def made_report(
 ) -> tuple[Report, PairedBounds | None]:
     """Finish the cells, compare the models if that is asked for, and say where all of it came from."""
     digest = reader.digest(state.read, state.digest)
-    dropped = _dropped(state, reader)
+    bad_rows, unpaired = [table.bad_rows for table in reader.tables], reader.rows.unpaired()
+    dropped = _dropped(state, reader, bad_rows, unpaired)
     rows = state.moments.rows if plan.quantities else state.read - state.dropped
-    digest_used = reader.digest(rows, state.used)
+    digest_used = reader.digest(rows, state.digest_kept)
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
     signed = "|".join(
         [
@@ -573,16 +574,26 @@ def made_report(
     cells = finish.cells(slicings)
     inputs, absent = [], reader.rows.absent_keys()
     for model in plan.models:
-        table = reader.tables[_table(reader, model)]
-        read = state.read + sum(map(len, table.bad_rows.values()))
         place, gaps = _table(reader, model), state.gaps
+        read = state.read + sum(map(len, bad_rows[place].values()))
         lacks = {name: gaps.alone[model, name] + absent[place, _table(reader, name)] for name in plan.models}
         lacks = {name: count for name, count in lacks.items() if count and name != model}
-        missing, unpaired = gaps.models[model], max(absent[-1, -1], *reader.rows.unpaired().values(), 0)
         same = rows > 0 and (TARGET, model) not in state.unlike
         truth: Truth = "column" if job.predicts_target(model) else "rows" if same else "none"
         inputs.append(
-            Input(model, table.label, digest, read, rows, digest_used, dropped, missing, lacks, unpaired, truth)
+            Input(
+                model,
+                reader.tables[place].label,
+                digest,
+                read,
+                rows,
+                digest_used,
+                dropped,
+                gaps.models[model],
+                lacks,
+                max(absent[-1, -1], *unpaired.values(), 0),
+                truth,
+            )
         )
     report = Report(
         cells,
@@ -591,7 +602,7 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        (*_warnings(state, reader, finish), *job.tell_quantiles(state, plan)),
+        (*_warnings(state, reader, finish, bad_rows, unpaired), *job.tell_quantiles(state, plan)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
         worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
@@ -656,14 +667,19 @@ WRONG: Final = {  # with a row that is left out
 }
 
 
-def _warnings(state: RunState, reader: BlockReader, finish: Finish) -> Iterator[str]:
+BadRows = Sequence[Mapping[str, Sequence[int]]]  # of each table, by what is wrong with them
+
+
+def _warnings(
+    state: RunState, reader: BlockReader, finish: Finish, bad_rows: BadRows, unpaired: Mapping[int, int]
+) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
-    for place, count in reader.rows.unpaired().items():
+    for place, count in unpaired.items():
         lacking = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
         rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {lacking} lacks {keys}"
-    for table in reader.tables:
-        for kind, bad in sorted(table.bad_rows.items()):
+    for table, rows_by_kind in zip(reader.tables, bad_rows, strict=True):
+        for kind, bad in sorted(rows_by_kind.items()):
             where = listed([str(row + 1) for row in bad], 3)
             yield f"{table.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row {where}"
     of_sets = [question.label for question in finish.plan.questions if question.form.name == RANKED]
@@ -732,7 +748,7 @@ def _table(reader: BlockReader, model: str) -> int:
     return next(iter(slots.values())).table if slots else 0
 
 
-def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
+def _dropped(state: RunState, reader: BlockReader, bad_rows: BadRows, unpaired: Mapping[int, int]) -> dict[str, int]:
     """Count dropped rows by column and kind of missing value; a row may count more than once."""
     counts: dict[str, int] = {}
     several = len(reader.tables) > 1
@@ -740,10 +756,10 @@ def _dropped(state: RunState, reader: BlockReader) -> dict[str, int]:
         label = f"{reader.tables[defect.table].label}:" if several else ""
         name = f"{label}{defect.column}:{defect.kind}"
         counts[name] = counts.get(name, 0) + breach.count
-    for table in reader.tables:
+    for table, rows_by_kind in zip(reader.tables, bad_rows, strict=True):
         label = f"{table.label}:" if several else ""
-        counts |= {f"{label}bad row:{kind}": len(rows) for kind, rows in sorted(table.bad_rows.items())}
-    return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in reader.rows.unpaired().items()}
+        counts |= {f"{label}bad row:{kind}": len(rows) for kind, rows in sorted(rows_by_kind.items())}
+    return counts | {f"{reader.tables[place].label}:unpaired": n for place, n in unpaired.items()}
 
 
 # times: the words of a column that orders rows, brought into their order -----------------------------------------

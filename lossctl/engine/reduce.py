@@ -88,10 +88,9 @@ class RunState:
     The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped and
     replicates go by the name of a grouping, "" being all rows; peaks by it and the place in `wholes`. series: the
     lines of all quantities, the codes of the slicings and the times, and the address, row by row. firsts: of the first
-    rows alone the weight and some of the lines, and all the rest. worst: by couple of
-    models and label of a loss. unlike: the couples whose predictions differ anywhere. digest: the fingerprint of the
-    rows read, used: of those that are kept. stopped: the first row that could not be read, and why. gaps: of what is
-    left out.
+    rows alone the weight and some of the lines, and all the rest. worst: by couple of models and label of a loss.
+    unlike: the couples whose predictions differ anywhere. digest: the fingerprint of the rows read, digest_kept: of
+    those that are kept. stopped: the first row that could not be read, and why. gaps: of what is left out.
     """
 
     read: int
@@ -109,7 +108,7 @@ class RunState:
     worst: Mapping[tuple[tuple[str | None, str], str], WorstRows] = field(default_factory=dict)
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
-    used: int = 0
+    digest_kept: int = 0
     stopped: tuple[int, DataError] | None = None
     gaps: Gaps = NO_GAPS
 
@@ -137,7 +136,7 @@ class RunState:
             worst=merged(self.worst, later.worst),
             unlike=self.unlike | later.unlike,
             digest=(self.digest + later.digest) % MODULUS,
-            used=(self.used + later.used) % MODULUS,
+            digest_kept=(self.digest_kept + later.digest_kept) % MODULUS,
             stopped=min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
             gaps=self.gaps.merge(later.gaps),
         )
@@ -464,7 +463,7 @@ class _Reduction:
             worst=self.worst,
             unlike=frozenset(self.unlike),
             digest=block.digest,
-            used=block.digest_kept,
+            digest_kept=block.digest_kept,
             stopped=None if block.stopped is None else (block.stop, block.stopped),
             gaps=block.gaps,
         )

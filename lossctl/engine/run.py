@@ -80,7 +80,7 @@ class Run:
         threads: int,
     ) -> None:
         self.plan, self.origins, self.sink, self.progress, self.watch = plan, origins, sink, progress, watch
-        self.state = RunState.empty(plan)
+        self.state: RunState | None = None  # of the blocks that are done
         self.ordered = plan.in_order or sink is not None
         self._feeds = [Feed(blocks) for blocks in feeds]
         self._unclaimed = deque(self._feeds)
@@ -136,7 +136,7 @@ class Run:
     def result(self) -> RunState:
         """Return all that was found."""
         return replace(
-            self.state,
+            RunState.empty(self.plan) if self.state is None else self.state,
             grouped={name: groups.state() for name, groups in self._grouped.items()},
             replicates=self._replicates,
         )
@@ -150,7 +150,7 @@ class Run:
         if self.ordered:
             self._waiting[number] = state, packed
         else:
-            self.state = self.state.merge(state)
+            self.state = state if self.state is None else self.state.merge(state)
 
     def _deliver(self) -> None:
         """Take the blocks that are next in order, one thread at a time; the others compute meanwhile."""
@@ -172,7 +172,8 @@ class Run:
             self._grouped.setdefault(name, GroupTotals()).add(groups)
         for name, sums in state.replicates.items():
             self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
-        self.state = self.state.merge(replace(state, grouped={}, replicates={}))
+        ungrouped = replace(state, grouped={}, replicates={})
+        self.state = ungrouped if self.state is None else self.state.merge(ungrouped)
         if self.sink is not None:
             self.sink.write(packed)
 

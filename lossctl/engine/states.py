@@ -67,12 +67,12 @@ def packed(value: object) -> bytes:
         return [plain(entry) for entry in value]
 
     state = plain(value)
-    kept = [np.ascontiguousarray(array, TYPES[name_of(array)]) for array in arrays]
-    listing = [[name_of(array), list(array.shape)] for array in kept]
+    contiguous = [np.ascontiguousarray(array, TYPES[name_of(array)]) for array in arrays]
+    listing = [[name_of(array), list(array.shape)] for array in contiguous]
     header = json.dumps({"arrays": listing, "state": state}, allow_nan=False, separators=(",", ":")).encode()
     header += b" " * (-len(header) % LENGTH)
     pieces = [MAGIC, len(header).to_bytes(LENGTH, "little"), header]
-    for array in kept:
+    for array in contiguous:
         pieces += [array.tobytes(), bytes(-array.nbytes % LENGTH)]
     content = b"".join(pieces)
     return content + blake2b(content, digest_size=SEAL).digest()
@@ -154,13 +154,13 @@ def plain_state(state: RunState, plan: Plan) -> dict[str, Any]:
     """Return a state as plain values; what is named by the plan goes by its place there."""
     moments = state.moments
     return {
-        "counts": [state.read, state.dropped, moments.rows, moments.live, state.digest, state.used],
+        "counts": [state.read, state.dropped, moments.rows, moments.live, state.digest, state.digest_kept],
         "sums": moments.sums,
         "products": moments.products,
         "cubes": moments.cubes,
         "odd": [astuple(odd) for odd in moments.odd],
         "wholes": [
-            _of_sample(whole) if isinstance(whole, Sample) else [whole.rows, whole.top] for whole in state.wholes
+            _of_sample(entry) if isinstance(entry, Sample) else [entry.rows, entry.top] for entry in state.wholes
         ],
         "series": _of_sample(state.series),
         "firsts": _of_sample(state.firsts),
@@ -219,7 +219,7 @@ def state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
 
 
 def _state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
-    read, dropped, rows, live, digest, used = plain["counts"]
+    read, dropped, rows, live, digest, digest_kept = plain["counts"]
     empty = RunState.empty(plan)
     sums, products, cubes = (tuple(plain[name]) for name in ("sums", "products", "cubes"))
     shapes = [len(empty.moments.sums), len(empty.moments.products), len(empty.moments.cubes), len(empty.wholes)]
@@ -265,7 +265,7 @@ def _state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
         },
         unlike=frozenset((base, model) for base, model in plain["unlike"]),
         digest=digest,
-        used=used,
+        digest_kept=digest_kept,
         stopped=None if plain["stopped"] is None else (plain["stopped"][0], DataError(plain["stopped"][1])),
         gaps=Gaps(
             Counter(models),

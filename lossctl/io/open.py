@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
 from itertools import accumulate
@@ -16,7 +17,7 @@ import numpy as np
 from lossctl.core.block import Pending
 from lossctl.core.domain import exact_number, label
 from lossctl.errors import DataError, printable
-from lossctl.files import exists, explained, is_folder, local_path
+from lossctl.files import explained, is_folder, local_path, status
 from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.source import Source, spooled_stdin
 from lossctl.io.table import Column, Kind, Piece, Shape, Table, Texts, decoded
@@ -117,12 +118,12 @@ def open_table(path: str, dialect: Dialect = STANDARD) -> Table:
         return table_of(spooled_stdin(), dialect)
     path = local_path(path)
     try:
-        folder, absent = is_folder(path), not exists(path)
-        if folder:
+        entry = status(path)
+        if entry is not None and stat.S_ISDIR(entry.st_mode):
             return folder_of_parts(path, dialect)
     except OSError as error:
         raise DataError(f"{printable(str(error.filename or path))}: {explained(error)}") from None
-    if absent:
+    if entry is None:
         path = os.path.expanduser(path)
         how = f", as by curl -LO {shlex.quote(printable(path))}" if path.startswith("http") else ""
         if re.match(STORED, path):
@@ -343,8 +344,8 @@ class PartsTable(Table):
     @property
     def bytes_read(self) -> tuple[int, int] | None:
         sizes = [part.bytes_read for part in self.parts]
-        done, total = zip(*(size or (0, 0) for size in sizes), strict=True)
-        return None if None in sizes else (sum(done), sum(total))
+        counts, totals = zip(*(size or (0, 0) for size in sizes), strict=True)
+        return None if None in sizes else (sum(counts), sum(totals))
 
     def shape(self, name: str) -> Shape:
         if name not in self.keys[0]:

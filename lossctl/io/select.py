@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +88,7 @@ class Selection:
     target_pattern: str | None = None
     notes: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def groupings(self) -> dict[str, tuple[Slot, ...]]:
         """The columns of all groups: slices, clusters and times."""
         return {**self.by, **self.clusters, **self.times}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from lossctl.errors import DataError, printable
-from lossctl.files import drop_spool, exists, explained, is_file, open_file, spool_file, standard_input
+from lossctl.files import drop_spool, explained, open_file, spool_file, standard_input, status
 
 PARQUET, ENCRYPTED_PARQUET = b"PAR1", b"PARE"
 MAGIC: Final = (
@@ -62,14 +63,15 @@ class Source:
         self.path = path
         self.label = label or printable(path)
         try:
-            if exists(path) and not is_file(path):
+            entry = status(path)
+            if entry is not None and not stat.S_ISREG(entry.st_mode):
                 raise DataError(f"{self.label}: not a regular file; a stream is read as - from standard input")
             with open_file(path) as file:
-                status = os.fstat(file.fileno())
+                entry = os.fstat(file.fileno())
                 start = file.read(SNIFFED)
         except OSError as error:
             raise DataError(f"{self.label}: {explained(error)}") from None
-        self._identify(start, status.st_size, _stamp(status), name or path)
+        self._identify(start, entry.st_size, _stamp(entry), name or path)
 
     def _identify(self, start: bytes, size: int, stamp: tuple[Any, ...], name: str) -> None:
         self.start = start
@@ -252,8 +254,8 @@ def digest_of_file(path: str, stamp: object, tail: int, stride: int) -> str:
     return f"{size:x}-{sums.digest}"
 
 
-def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _stamp(entry: os.stat_result) -> tuple[int, ...]:
+    return entry.st_dev, entry.st_ino, entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns
 
 
 def spooled_stdin() -> Source:

@@ -294,12 +294,12 @@ def share_read(tables: Sequence[Table], rows: int) -> float | None:
     """Return which share of tables has been read where so many rows are done; None where that is not known."""
     counts, sizes = [table.rows for table in tables], [table.bytes_read for table in tables]
     if None not in counts:
-        done, total = rows, max(count or 0 for count in counts)
+        part, total = rows, max(count or 0 for count in counts)
     elif None not in sizes:
-        done, total = map(sum, zip(*(size for size in sizes if size), strict=True))
+        part, total = map(sum, zip(*(size for size in sizes if size), strict=True))
     else:
         return None
-    return done / total if 0 <= done <= total and total else None
+    return part / total if 0 <= part <= total and total else None
 
 
 def block_starts(rows: int) -> range:

@@ -166,7 +166,7 @@ def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: N
     losses = report.losses
     for part in parts:
         missing = {} if part.columns else missing_values(report)
-        for count in range(1, (MOST_TABLES if report.slices else 1) + 1):
+        for count in range(1, (MOST_TABLES if len(parts) > 1 else 1) + 1):
             size = -(-len(losses) // count)
             starts = range(0, len(losses), size)
             pieces = [_wide_table(part, losses[at : at + size], at, style, name, missing) for at in starts]
@@ -297,7 +297,7 @@ def best_note(*, in_slices: bool) -> str:
 
 def reasons(cells: Iterable[Cell]) -> Iterator[str]:
     """Say why values are no plain numbers."""
-    lacking = (cell for cell in cells if cell.reason)
+    lacking = [cell for cell in cells if cell.reason]
     for (place, reason), alike in lists_by(lambda cell: (tuple(cell.slice.items()), cell.reason), lacking).items():
         where = "".join(f", {column} {word}" for column, word in place)
         yield inert_line(f"{listed([f'{cell.loss} of {cell.model}' for cell in alike], 4)}{where}: {reason}")
