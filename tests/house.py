@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -48,11 +49,11 @@ BARE_WORDS = """
 LOOSE_WORDS = "both drawn each made mine named needed one ones other others rest shown some such theirs"
 BARE, LOOSE = frozenset(BARE_WORDS.split()), frozenset(LOOSE_WORDS.split())
 TRACER = """
-import os, sys, threading
+import json, os, sys, threading
+from collections import Counter
 within, *arguments = sys.argv[1:]
-state, files, crossings = threading.local(), set(), 0
+state, files, crossings = threading.local(), set(), Counter()
 def watch(frame, event, _):
-    global crossings
     code, file = frame.f_code, frame.f_code.co_filename
     if file.startswith("<frozen importlib") and code.co_name in ("_find_and_load", "_handle_fromlist", "_gcd_import"):
         state.imports = getattr(state, "imports", 0) + {"call": 1, "return": -1}.get(event, 0)
@@ -62,13 +63,14 @@ def watch(frame, event, _):
     caller = frame.f_back
     while caller and not caller.f_code.co_filename.startswith(within):
         caller = caller.f_back
-    crossings += bool(caller) and caller.f_code.co_filename != file
+    if caller and caller.f_code.co_filename != file:
+        crossings[" > ".join(os.path.relpath(name, within)[:-3] for name in (caller.f_code.co_filename, file))] += 1
 from lossctl.__main__ import run
 threading.setprofile(watch)
 sys.setprofile(watch)
 code = run(arguments)
 sys.setprofile(None)
-print(code, len(files), crossings, *sorted(os.path.relpath(file, within) for file in files))
+print(json.dumps([code, sorted(os.path.relpath(file, within) for file in files), crossings]))
 """
 
 Trees = dict[Path, ast.Module]
@@ -95,15 +97,15 @@ def lines_ahead(tree: ast.Module, total: int) -> int:
     return total
 
 
-def walk(root: Path) -> tuple[list[str], int]:
-    """Return the files that one `eval` runs through, and how often it crosses from one into another."""
+def walk(root: Path) -> tuple[list[str], dict[str, int]]:
+    """Return the files that one `eval` runs through, and how often it crosses from each into each."""
     plain = {key: text for key, text in os.environ.items() if "LOSSCTL" not in key and key != "PYTHONPATH"}
     command = [sys.executable, "-c", TRACER, f"{root / 'lossctl'}{os.sep}", *RUN.split()]
     environment = {**plain, "PYTHONPATH": str(root), "PYTHONHASHSEED": "0"}
     ended = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    code, _, crossings, *files = ended.stdout.splitlines()[-1].split()
-    assert code == "0", ended.stdout
-    return files, int(crossings)
+    code, files, crossings = json.loads(ended.stdout.splitlines()[-1])
+    assert code == 0, ended.stdout
+    return files, crossings
 
 
 def options(trees: Trees) -> list[str]:
@@ -235,7 +237,9 @@ def table(root: Path) -> Iterator[tuple[str, str, str, list[str]]]:
     ahead = sum(lines_ahead(tree, lengths[file]) for file, tree in trees.items())
     yield "lines before a file's first statement", f"{ahead / total:.1%}", "6 %", []
     files, crossings = walk(root)
-    yield "files that one eval runs through / crossings", f"{len(files)} / {crossings}", "40 / 250", files
+    pairs = [f"{count:3} {pair}" for pair, count in sorted(crossings.items(), key=lambda entry: -entry[1])]
+    size = f"{len(files)} / {sum(crossings.values())}"
+    yield "files that one eval runs through / crossings", size, "40 / 250", [*files, *pairs]
     places = option_places(trees)
     at = [f"{file}:{line}" for file, line in places[OPTION]]
     counts = [f"{len(lines)} {option}" for option, lines in places.items()]
