@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lossctl.api.clusters import require_spark, spark_errors
 from lossctl.api.query import Opened, Query
-from lossctl.api.shares import COMMANDS, HOOKS, Command, Merge, Replay, Share, Shared, State, Witness, check_versions
+from lossctl.api.shares import (
+    COMMANDS,
+    FIRST as FIRST_SHARE,
+    HOOKS,
+    Command,
+    Merge,
+    Replay,
+    Share,
+    Shared,
+    State,
+    Witness,
+    check_versions,
+)
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
 from lossctl.engine.plan import Plan
@@ -35,7 +47,6 @@ FIRST: Final = 8192  # rows of which the plan is made
 CHUNK: Final = 16 * BLOCK  # rows of a partition that are in memory together
 PARTITION: Final = 36  # bits of an address below the number of its partition
 LABEL: Final = "DataFrame"
-HOLLOW: Final[Mapping[str, Any]] = {"tables": [], "names": [], "paths": [], "block": {}}  # what the driver has itself
 ELSEWHERE: Final = {  # what a DataFrame has in another way
     "worst": "rows of a DataFrame have no number; order by the loss of a row instead",
     "rows_out": "add a column with a pandas_udf of lossctl.get(...) instead",
@@ -126,7 +137,8 @@ def states_of_partition(task: PartitionTask, batches: Iterator[Any]) -> Iterator
     context = TaskContext.get()
     address = (0 if context is None else context.partitionId()) << PARTITION
     for rows in chunks(batches):
-        content = packed({**task.header(rows, address), **HOLLOW})
+        header = task.header(rows, address)
+        content = packed({name: value for name, value in header.items() if name not in FIRST_SHARE})
         columns = [pa.array([address], pa.int64()), pa.array([content], pa.binary())]
         yield pa.RecordBatch.from_arrays(columns, ["address", "state"])
         address += CHUNK

@@ -30,7 +30,19 @@ from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, run
-from lossctl.engine.states import DAMAGED, MAGIC, packed, parted, plain_state, state_of, unpacked
+from lossctl.engine.states import (
+    DAMAGED,
+    DEFECT,
+    MAGIC,
+    STATE,
+    OneOf,
+    fits,
+    packed,
+    parted,
+    plain_state,
+    state_of,
+    unpacked,
+)
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
 from lossctl.files import explained, is_folder, read_file, standard_input
 from lossctl.io.atomic import check_writable, write_bytes
@@ -39,7 +51,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import key_columns, split_name
 from lossctl.io.source import Source
-from lossctl.io.table import FIRST, Column, Kind, Numbers, Piece, Shape, Table, Texts
+from lossctl.io.table import FIRST as FIRST_ROWS, Column, Kind, Numbers, Piece, Shape, Table, Texts
 from lossctl.registry import with_tables
 from lossctl.results.document import environment
 from lossctl.results.report import Report
@@ -51,12 +63,52 @@ HOOKS: Final = ("save_baseline", "progress", "note", "watch", "engine", "threads
 RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
 MOST_SHARES: Final = 100_000
 COMPARED: Final = 1 << 30  # bytes of all files that each share digests, evenly spread, beside texts, which it reads
-PARTS: Final = {  # of a state, besides its place
-    **dict.fromkeys(("lossctl", "numpy", "plan"), str),
-    **dict.fromkeys(("cpu", "inputs", "contents", "places", "rows", "shown", "words", "unpaired", "absent"), list),
-    **dict.fromkeys(("arguments", "state", "codebook"), dict),
+NO: Final = type(None)
+HEADER: Final = {
+    **dict.fromkeys(("lossctl", "numpy", "command", "plan"), str),
+    "cpu": [str],
+    "shard": (int, int),
+    "contents": [(str, str)],
+    "inputs": [str],
+    "arguments": {str: object},
+    "state": STATE,
+    "codebook": {
+        "vocabularies": [(int, str, [str | None])],
+        "combinations": {str: [[str | None]]},
+        "bins": [[[str | None]]],
+    },
+    "rows": [(int, int, int)],
+    "shown": [(int, int, "f8:1")],
+    "words": [(int, int, {str: str})],
+    "unpaired": [(int, int)],
+    "absent": [(int, int, int)],
+    "places": [[(int, str)]],
 }
-PARTS_OF_FIRST: Final = {**dict.fromkeys(("tables", "names", "paths"), list), "block": dict}
+COLUMN: Final = OneOf([("f8:2", OneOf([NO, "b1:1"]), bool), ("i8:1", [str])])
+FIRST: Final = {  # what the first share has besides: the answers of tables, and what the plan is made of
+    "tables": [
+        {
+            **dict.fromkeys(("label", "doubt"), str),
+            "skipped": [str],
+            "names": [str],
+            **dict.fromkeys(("is_text", "cuts"), bool),
+            "format": str | None,
+            "rows": int | None,
+            "shapes": {str: (str, int, int, bool)},
+            "words": {str: bool},
+            "readings": [(str, str, [COLUMN], str | None)],
+        }
+    ],
+    "names": [str | None],
+    "paths": [str],
+    "block": {
+        **dict.fromkeys(("start", "read"), int),
+        "addresses": "i8:1",
+        "weight": OneOf([NO, "f8:1"]),
+        "models": {str: {str: np.ndarray}},
+        "faults": [DEFECT],
+    },
+}
 ANSWERS: Final = ("format", "is_text", "names", "doubt", "rows", "cuts")  # of a table about itself
 
 
@@ -150,7 +202,7 @@ class Witness(Table):
             raise
         finally:
             for name, kind in columns.items() if Kind.KEY not in columns.values() else ():  # of which no plan is made
-                values = [piece[name].cut(slice(0, FIRST)) for piece in pieces if name in piece.columns]
+                values = [piece[name].cut(slice(0, FIRST_ROWS)) for piece in pieces if name in piece.columns]
                 if len(values) >= len(self.readings.get((name, kind.value), ((), None))[0]):
                     self.readings[name, kind.value] = values, None if fault is None else str(fault)
 
@@ -625,17 +677,16 @@ class State(NamedTuple):
         """Read the bytes of a file."""
         try:
             header = unpacked(content)
-            place, count = header["shard"]
-            kinds = {**PARTS, **(PARTS_OF_FIRST if place == 1 else {})}
-            if header["command"] not in COMMANDS or not 1 <= place <= count <= MOST_SHARES:
-                raise ValueError
-            if any(not isinstance(header[name], kind) for name, kind in kinds.items()):
-                raise TypeError
         except DataError as error:
             raise DataError(f"{label}: {error}") from None
-        except (TypeError, ValueError, KeyError):
-            raise DataError(f"{label}: {DAMAGED}") from None
-        return cls(label, header)
+        state = cls(label, header)
+        if (
+            not fits(header, HEADER | (FIRST if isinstance(header, dict) and "tables" in header else {}))
+            or header["command"] not in COMMANDS
+            or not 1 <= state.place <= state.shares <= MOST_SHARES
+        ):
+            raise DataError(f"{label}: {DAMAGED}")
+        return state
 
     @property
     def place(self) -> int:
@@ -695,10 +746,21 @@ def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: M
         check_arguments(states[0])
         arguments = {key: value for key, value in header["arguments"].items() if not rules or key not in RULES}
         command = Command(header["command"], header["inputs"], {**arguments, **rules})
-        report = command.run(engine=Merge(states), note=note)
+        try:
+            report = command.run(engine=Merge(states), note=note)
+        except UsageError as error:  # the shares have passed what was asked of them
+            raise error if rules else DataError(f"{states[0].label}: {DAMAGED}") from error
     except LossctlError:
         raise
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError) as error:
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        AssertionError,
+        StopIteration,
+    ) as error:
         # a state that comes from anywhere may hold anything under a checksum that fits
         labels = listed([state.label for state in states])
         raise DataError(

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, replace
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,60 @@ def _unpacked(value: Any, arrays: Sequence[NDArray[Any]]) -> Any:
     return {key: _unpacked(entry, arrays) for key, entry in value.items()}
 
 
+# what each value must be ---------------------------------------------------------------------------------------------
+
+
+class OneOf(NamedTuple):
+    """Forms of which a value has one."""
+
+    forms: Sequence[Any]
+
+
+def fits(value: Any, form: Any) -> bool:
+    """Whether a value is of a form.
+
+    That is a type, or several; [form] for a list; (form, form) for one of so many entries; {str: form} for a mapping;
+    {"name": form} for one of these keys; "f8:2" for an array of a type and so many axes; object for anything.
+    """
+    match form:
+        case str():
+            return isinstance(value, np.ndarray) and f"{name_of(value)}:{value.ndim}" == form
+        case OneOf(forms):
+            return any(fits(value, form) for form in forms)
+        case [entry] if isinstance(form, list):
+            return isinstance(value, list) and all(fits(one, entry) for one in value)
+        case tuple():
+            return isinstance(value, list) and len(value) == len(form) and all(map(fits, value, form))
+        case dict():
+            if not isinstance(value, dict) or (str not in form and value.keys() != form.keys()):
+                return False
+            return all(isinstance(key, str) and fits(one, form.get(key, form.get(str))) for key, one in value.items())
+    return form is object or type(value) in (get_args(form) or (form,))  # so that True is no whole number
+
+
+BREACH: Final = (int, int, int, int)
+DEFECT: Final = (int, str, str, *BREACH)
+SAMPLE: Final = ["f8:2"]
+TOTALS: Final = [int | None]
+STATE: Final = {
+    "counts": (int,) * 6,
+    **dict.fromkeys(("sums", "products", "cubes"), TOTALS),
+    "odd": [(int, int, int, int)],
+    "wholes": [OneOf([(int, float), SAMPLE])],
+    "series": SAMPLE,
+    "firsts": SAMPLE,
+    "breaches": [(int, *BREACH)],
+    "missing": [DEFECT],
+    "faults": [DEFECT],
+    "grouped": {str: ("i8:2", *["f8:2"] * 6, [(int, "i8:2")])},
+    "peaks": [(str, int, "i8:2", "f8:1")],
+    "replicates": {str: [(int, "f8:2", "f8:2")]},
+    "worst": [(str | None, str, str, [str], "f8:1", "i8:1", "f8:2")],
+    "unlike": [(str, str)],
+    "stopped": OneOf([type(None), (int, str)]),
+    "gaps": ({str: int}, [(str, str, int)], [(str, int, int)]),
+}
+
 # the state of a run as plain values ----------------------------------------------------------------------------------
 
 
@@ -225,8 +279,6 @@ def _state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
     shapes = [len(empty.moments.sums), len(empty.moments.products), len(empty.moments.cubes), len(empty.wholes)]
     if [*map(len, (sums, products, cubes, plain["wholes"]))] != shapes or len(plain["odd"]) != shapes[0]:
         raise ValueError
-    if not all(isinstance(total, int | None) for total in (*plain["counts"], *sums, *products, *cubes)):
-        raise TypeError
     odd = tuple(Odd(*entry) for entry in plain["odd"])
     riders = [codes[name] for name in plan.sample_groups]
     wholes = [
