@@ -16,9 +16,8 @@ import pytest
 
 import lossctl as package
 from lossctl import registry
-from lossctl.api import choose_facts as thresholds
-from lossctl.api.choose_facts import OUTPUTS, Facts
-from lossctl.api.choose_rules import KINDS
+from lossctl.api import choose_rules as thresholds
+from lossctl.api.choose_rules import KINDS, OUTPUTS, Facts
 from lossctl.output.advice import to_table
 from lossctl.output.text import Style
 from lossctl.profile.numbers import Distribution, Sketch

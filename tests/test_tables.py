@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import lossctl as package
+from lossctl.api.report_files import render
 from lossctl.output import comparison as comparisons
-from lossctl.output.render import render
 from lossctl.output.text import Style, change, p_value, percent, wrap
 from tests.conftest import Lossctl
 

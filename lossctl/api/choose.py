@@ -8,8 +8,7 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.choose_facts import FEW_ROWS, MAY_BE_LABELS, Facts
-from lossctl.api.choose_rules import KINDS, Rule
+from lossctl.api.choose_rules import FEW_ROWS, KINDS, MAY_BE_LABELS, Facts, Rule
 from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names, with_arguments

@@ -240,7 +240,7 @@ class Outputs(NamedTuple):
 
     def write(self, report: Report, settings: Settings, gallery: Gallery | None = None) -> None:
         """Write a report to the files of -o: as HTML the page, in other formats what standard output has."""
-        from lossctl.output.render import render
+        from lossctl.api.report_files import render
 
         def content(form: str, style: Style) -> Content:
             if form != "html":
@@ -259,7 +259,7 @@ class Outputs(NamedTuple):
 
     def print(self, report: Report) -> None:
         """Write a report to standard output."""
-        from lossctl.output.render import render
+        from lossctl.api.report_files import render
 
         self.show(lambda form, style: render(report, form, style))
 
