@@ -131,6 +131,40 @@ class Commands(Mapping[str, Any]):
         return len(self._names)
 
 
+class Group(Uncoerced, TyperGroup):
+    """Commands, each made when it is asked for."""
+
+    home: Commands
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.commands = self.home  # type: ignore[assignment]  # Typer only reads them
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+
+def group(name: str, help_text: str, commands: Commands) -> typer.Typer:
+    """Return an application of some commands below a name, which alone prints its help."""
+    application = typer.Typer(
+        name=name,
+        cls=type("Group", (Group,), {"home": commands}),
+        help=help_text,
+        invoke_without_command=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+    @application.callback()
+    def without_command(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            emit(context.get_help() + "\n")
+            raise typer.Exit(ExitCode.USAGE)
+
+    return application
+
+
 def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what -o names on a command line that cannot be read, and all its other words."""
     outputs: list[str] = []
@@ -163,15 +197,10 @@ def _body(name: str) -> Any:
     return getattr(import_module(f"lossctl.cli.{name}"), HOMES[name])
 
 
-class Application(Uncoerced, TyperGroup):
+class Application(Group):
     """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.commands = Commands(HOMES, _body)  # type: ignore[assignment]  # Typer only reads them
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.commands)
+    home = Commands(HOMES, _body)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         flags = list(takewhile(lambda word: word.startswith("-"), args))

@@ -5,29 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
 from lossctl.api.options import Display, options_of
-from lossctl.cli import choose as choose_command, complete
-from lossctl.cli.app import SectionedCommand, Uncoerced
+from lossctl.cli import complete
+from lossctl.cli.app import Commands, group
+from lossctl.cli.choose import choose_loss
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
 from lossctl.cli.options import info
-from lossctl.errors import ExitCode
-
-
-class Catalogue(Uncoerced, TyperGroup):
-    """The commands about losses."""
-
-
-app = typer.Typer(
-    name="losses",
-    cls=Catalogue,
-    help="The losses: list them, show everything about one, or choose.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
 LIST_HELP = """List every loss by family, those of plug-ins by their package.
 
@@ -94,15 +78,6 @@ Spec = Annotated[
 ]
 
 
-@app.callback()
-def losses(context: typer.Context) -> None:
-    """Print the help where no command is given."""
-    if context.invoked_subcommand is None:
-        emit(context.get_help() + "\n")
-        raise typer.Exit(ExitCode.USAGE)
-
-
-@app.command("list", help=LIST_HELP, cls=SectionedCommand)
 def list_losses(
     family: Family = None,
     task: Task = None,
@@ -126,7 +101,6 @@ def list_losses(
         emit(listing(losses, "names" if by_name else form, style))
 
 
-@app.command("show", help=SHOW_HELP, cls=SectionedCommand)
 def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", debug: Debug = False) -> None:
     """Print one declaration."""
     with guarded(debug):
@@ -137,4 +111,10 @@ def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", 
         emit(description(labelled(with_tables([spec])[0])[1], form, style))
 
 
-app.command("choose", cls=SectionedCommand)(choose_command.choose_loss)
+list_losses.__doc__, show_loss.__doc__ = LIST_HELP, SHOW_HELP
+BODIES: Final = {"list": list_losses, "show": show_loss, "choose": choose_loss}
+app = group(
+    "losses",
+    "The losses: list them, show everything about one, or choose.",
+    Commands(BODIES, BODIES.__getitem__),
+)

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-from typer.core import TyperGroup
-
 from lossctl.api.options import (
     FIGURES,
     CompareOptions,
@@ -23,11 +20,11 @@ from lossctl.api.options import (
     PlotOptions,
     options_of,
 )
-from lossctl.cli.app import Commands, Uncoerced
+from lossctl.cli.app import Commands, group
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import command
-from lossctl.errors import ExitCode, UsageError
+from lossctl.errors import UsageError
 
 if TYPE_CHECKING:
     from lossctl.results.figure import Figure
@@ -171,33 +168,6 @@ def _range(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-class Plots(Uncoerced, TyperGroup):
-    """The plots, each made when it is asked for."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.commands = Commands(KINDS, _body)  # type: ignore[assignment]  # Typer only reads them
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.commands)
-
-
-app = typer.Typer(
-    name="plot",
-    cls=Plots,
-    help="Draw predictions, losses and saved reports. Pictures go to the terminal or a file.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = group(
+    "plot", "Draw predictions, losses and saved reports. Pictures go to the terminal or a file.", Commands(KINDS, _body)
 )
-
-
-@app.callback()
-def plots(context: typer.Context) -> None:
-    """Print the help where no plot is named."""
-    if context.invoked_subcommand is None:
-        from lossctl.cli.console import emit
-
-        emit(context.get_help() + "\n")
-        raise typer.Exit(ExitCode.USAGE)
