@@ -33,7 +33,7 @@ from lossctl.io.atomic import check_rows_path, check_writable, replacing
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
-from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns
+from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns, predicts_target
 from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow
 from lossctl.stats.skewed import BULK, INFORMATIVE
@@ -579,7 +579,8 @@ def made_report(
         lacks = {name: gaps.alone[model, name] + absent[place, _table(reader, name)] for name in plan.models}
         lacks = {name: count for name, count in lacks.items() if count and name != model}
         same = rows > 0 and (TARGET, model) not in state.unlike
-        truth: Truth = "column" if job.predicts_target(model) else "rows" if same else "none"
+        is_target = predicts_target(reader.tables, reader.selection, model)
+        truth: Truth = "column" if is_target else "rows" if same else "none"
         inputs.append(
             Input(
                 model,

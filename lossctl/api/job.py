@@ -57,7 +57,6 @@ from lossctl.io.select import (
     first_numbers,
     first_words,
     pair_outputs,
-    predicts_target,
 )
 from lossctl.io.table import Kind, Numbers, Table
 from lossctl.losses.regression import crossing, reached
@@ -645,10 +644,6 @@ class Job:
                 if form is not None and not unfit(loss, form, activation):
                     fitting.append(loss.name)
         return f"; losses that fit --activation {activation} here: {listed(fitting, 8)}" if fitting else ""
-
-    def predicts_target(self, model: str) -> bool:
-        """Whether the prediction of a model is the column of the target."""
-        return predicts_target(self._tables, self._selection, model)
 
     @property
     def outputs_have_rows(self) -> bool:

@@ -59,7 +59,7 @@ def choose_loss(settings: Settings) -> None:
     from lossctl.io.machine import usable_cores
     from lossctl.output.advice import render
 
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}
         advice = choose(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(advice, form, style))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 from lossctl.api.options import (
     ALL_FORMATS,
@@ -209,7 +209,6 @@ def _rule_tables(where: str, tables: object) -> tuple[RuleTable, ...]:
 
 TYPED: Final = "command line"
 CONTRADICTIONS: Final = (("ci", "no_ci"), ("config", "no_config"))  # a value, and the switch that forbids it
-T = TypeVar("T")
 
 
 class Level(IntEnum):
@@ -271,10 +270,6 @@ class Settings(dict[str, Any]):
         super().__init__({name: value.value for name, value in sources.items()})
         self.command, self.options, self.sources = command, options, sources
         self.file, self.rule_texts, self.unheard = file, rule_texts, unheard
-
-    def of(self, group: type[T]) -> T:
-        """Return the values of a group of options, by name."""
-        return cast(T, {name: self[name] for name in marks(cast(type, group)) if name in self})
 
     def paths(self, use: str, besides: str = "") -> list[str]:
         """Return the paths that options name to `read` or to `write`."""

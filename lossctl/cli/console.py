@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
 import typer
 
-from lossctl.api.options import ALL_FORMATS, SUFFIXES, Display
+from lossctl.api.options import ALL_FORMATS, SUFFIXES
 from lossctl.errors import SHORTAGE, ExitCode, LossctlError, OutputError, UsageError, is_shortage, listed, near
 from lossctl.interrupts import say_at_end, watch_long_calls
 from lossctl.io.machine import address_space
@@ -207,12 +207,11 @@ class Outputs(NamedTuple):
         """
         from lossctl.io.atomic import check_rows_path, check_writable
 
-        display = settings.of(Display)
-        form = checked_format(display["format"], formats)
-        style = terminal_style(display["color"], display.get("digits", 5))
+        form = checked_format(settings["format"], formats)
+        style = terminal_style(settings["color"], settings.get("digits", 5))
         if "top" in settings:
             style = replace(style, sort=settings["sort"], top=settings["top"])
-        files = tuple(destination(text, (*formats, *besides)) for text in display["output"])
+        files = tuple(destination(text, (*formats, *besides)) for text in settings["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         inputs += settings.named_files()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
@@ -396,7 +395,7 @@ class Work(NamedTuple):
 
 
 @contextmanager
-def at_work(display: Display) -> Iterator[Work]:
+def at_work(settings: Settings) -> Iterator[Work]:
     """Show progress while the work is done, and time its phases where they will be printed; plug-ins cannot print."""
     from lossctl.engine.run import unwatched
     from lossctl.files import descriptor_aside
@@ -406,9 +405,9 @@ def at_work(display: Display) -> Iterator[Work]:
     gc.set_threshold(COLLECTED)
     gc.enable()
     stopwatch = Stopwatch()
-    with descriptor_aside(), progress(display["progress"], display["quiet"]) as advance:
-        note = None if display["quiet"] else say
-        watch: Watch = stopwatch if display.get("verbose") else unwatched
+    with descriptor_aside(), progress(settings["progress"], settings["quiet"]) as advance:
+        note = None if settings["quiet"] else say
+        watch: Watch = stopwatch if settings.get("verbose") else unwatched
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
 
 
@@ -499,7 +498,7 @@ def computed(
     function: Callable[..., Report], settings: Settings, arguments: Mapping[str, Any], gallery: Gallery | None
 ) -> tuple[Report, Stopwatch]:
     """Return the report that a function of the Python interface makes of its arguments, and where time went."""
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         hooks = {**work.hooks, **elsewhere(settings, arguments), **(gallery.hooks if gallery else {})}
         return function(**{**arguments, **hooks}), work.watch
 

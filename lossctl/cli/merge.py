@@ -41,6 +41,6 @@ def merge_files(settings: Settings) -> None:
     states = [state for path in settings["states"] for state in State.read(path)]
     home = import_module(f"lossctl.cli.{states[0].header['command'] if states else 'eval'}")
     outputs = Outputs.prepare(settings, home.FORMATS)
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         report = merged(states, work.hooks["note"], rules)
     home.show(settings, outputs, report, work.watch)

@@ -38,7 +38,7 @@ from lossctl.api.options import (
 from lossctl.cli import complete
 from lossctl.cli.app import Failed
 from lossctl.cli.config import Settings, resolve, slips
-from lossctl.cli.console import Messages, ended, say, wants_color
+from lossctl.cli.console import Messages, ended, say
 from lossctl.errors import UsageError
 
 TYPED: Final = "COMMANDLINE"  # Typer's name for the source of a value that stands on the command line
@@ -152,7 +152,6 @@ def info(option: Option, formats: Sequence[str] = ()) -> Any:
 
 def _start(settings: Settings) -> None:
     """Say where settings came from, and refuse a command line that names no data."""
-    wants_color(settings["color"], None)
     Messages.color = settings["color"]
     for option in settings.unheard:
         places = "its command line" if option.barred else "its command line or a configuration file"

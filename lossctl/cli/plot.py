@@ -137,7 +137,7 @@ def _counts(kind: str, settings: Settings) -> Figure:
     """Return the figure of data or saved reports."""
     from lossctl.api.plot import plot
 
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         figure: Figure = plot(kind, **settings.arguments, **work.hooks)
     return figure
 

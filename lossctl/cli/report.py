@@ -59,7 +59,7 @@ def report_files(settings: Settings) -> None:
 
     need_libraries()
     arguments = settings.arguments
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         page = report(**{**arguments, "command": settings.typed()}, **work.hooks)
     warn(settings, page.report.warnings)
     outputs.save(lambda form, style: page_text(page, style))

@@ -42,7 +42,7 @@ def validate_files(settings: Settings) -> None:
     from lossctl.io.machine import usable_cores
     from lossctl.output.survey import render
 
-    with at_work(settings.of(Display)) as work:
+    with at_work(settings) as work:
         hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}  # notes stand in the report
         survey = validate(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(survey, form, style))
