@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lossctl.core.loss import Loss
-from lossctl.core.param import Choice, Param, written_label
+from lossctl.core.param import GUARDS, Choice, Param, typed_in, written_label
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.files import exists, explained, is_file, read_file
 
@@ -48,8 +48,8 @@ ALLOWED = "LOSSCTL_PLUGINS"  # packages or entry points that may be loaded; set 
 
 
 def fold(name: str) -> str:
-    """Names are matched without regard to case, `-` being `_`."""
-    return name.strip().casefold().replace("-", "_")
+    """Names are matched without regard to case, `-` being `_` and a square a 2."""
+    return name.strip().casefold().replace("-", "_").replace("^2", "2").replace("²", "2")
 
 
 @cache
@@ -146,8 +146,11 @@ def _remedy(claimants: list[tuple[Origin | None, Loss]]) -> str:
     return f"both are left out; uninstall one, or name the other in {ALLOWED}"
 
 
-def named(name: str) -> Loss:
-    """Return the loss of a name or alias, from a plug-in if it is not built in; raise UsageError if there is none."""
+def named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
+    """Return the loss of a name or alias, from a plug-in if it is not built in; raise UsageError if there is none.
+
+    typed: the arguments behind the name, which are told how to be typed here.
+    """
     key = fold(name)
     loss = built_in(key)
     if loss is not None:
@@ -160,10 +163,13 @@ def named(name: str) -> Loss:
     same = same_elsewhere(name)
     if same is not None:
         return same
-    if advice := elsewhere().advice(name):
+    if advice := elsewhere().advice(name, typed):
         raise UsageError(f"unknown loss {name!r}; {advice}")
+    from lossctl.elsewhere import misspelt
+
+    slip = misspelt(name, [*names(), *more.names])
     raise UsageError(
-        f"unknown loss {name!r}{misspelt(key, [*names(), *more.names])}; `lossctl losses list` lists all, such as "
+        f"unknown loss {name!r}{slip}; `lossctl losses list` lists all, such as "
         f"{listed([*losses(), *more.losses], 8)}" + "".join(f"; {fault}" for fault in more.faults)
     )
 
@@ -182,47 +188,10 @@ def _arguments_elsewhere(loss: Loss) -> dict[str, str]:
     return arguments(loss)
 
 
-@cache
-def _joined() -> dict[str, str]:
-    """Return the names and aliases without separators -> canonical name."""
-    from lossctl.elsewhere import joined
-
-    return {joined(name): loss for name, loss in names().items()}
-
-
 def same_elsewhere(name: str) -> Loss | None:
     """Return the loss that another library calls so, or that is written so there: `MSELoss`, `MeanSquaredError`."""
-    from lossctl.elsewhere import joined
-
-    canonical = None if elsewhere().other(name) else _joined().get(joined(name))
-    canonical = canonical or elsewhere().loss(name)
+    canonical = elsewhere().loss(name)
     return None if canonical is None else losses()[canonical]
-
-
-def misspelt(word: str, names: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the name that a slip or two makes of a word: of a short one, a single slip."""
-    most = 1 if len(word) < TWO_SLIPS else 2
-    slips = {name: _slips(word, name) for name in names if abs(len(name) - len(word)) <= most}
-    close = [name for name in slips if slips[name] <= most]
-    return f" (did you mean {min(close, key=slips.__getitem__)!r}?)" if close else ""
-
-
-TWO_SLIPS = 8  # letters of a word in which two slips are likelier than another word
-
-
-def _slips(word: str, name: str) -> int:
-    """Count the letters that are left out, put in, changed or exchanged to make a name of a word."""
-    before: list[int] = []
-    above = list(range(len(name) + 1))
-    for row, letter in enumerate(word, 1):
-        line = [row]
-        for place, other in enumerate(name, 1):
-            cost = min(above[place] + 1, line[-1] + 1, above[place - 1] + (letter != other))
-            if row > 1 and place > 1 and letter == name[place - 2] and other == word[row - 2]:
-                cost = min(cost, before[place - 2] + 1)
-            line.append(cost)
-        before, above = above, line
-    return above[-1]
 
 
 def loss_of(spec: str) -> Loss:
@@ -232,22 +201,25 @@ def loss_of(spec: str) -> Loss:
     ('huber:delta=2', 'huber:delta=2', 'huber:delta=2')
     """
     name, colon, arguments = split_name(written(spec))
-    loss = named(name)
+    pieces = typed_in(arguments) if colon else []
+    loss = named(name, dict(pieces))
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}
     args: dict[str, object] = {}
-    for place, piece in enumerate(arguments.split(",")):
-        word, equals, text = piece.partition("=")
+    for place, (word, text) in enumerate(pieces):
         key = fold(word)
-        first = principal(loss, piece) if place == 0 and not equals and key and key not in params else None
+        is_value = not key and fold(text) not in {*params, ""} and not text.startswith("=")
+        first = principal(loss, text) if place == 0 and is_value else None
         if first is not None:
-            key, text = first.name, piece
-        elif not equals or not key:
+            key = first.name
+        elif not key:
             takes = f"; {loss.name} takes {listed(list(params))}" if params else f"; {loss.name} takes none"
-            raise UsageError(f"loss {spec!r}: {piece!r} is not PARAMETER=VALUE, as in huber:delta=2{takes}")
+            raise UsageError(f"loss {spec!r}: {text!r} is not PARAMETER=VALUE, as in huber:delta=2{takes}")
         if key not in params:
             key = _arguments_elsewhere(loss).get(key, key)
+        if key not in params and (advice := elsewhere().of_arguments(name, dict(pieces), word)):
+            raise UsageError(f"loss {spec!r}: {loss.name} has no parameter {word!r}; {advice}")
         if key in args:
             raise UsageError(f"loss {spec!r}: {key} is given twice")
         args[key] = params[key].parse(text, loss.name) if key in params else text
@@ -268,7 +240,6 @@ def principal(loss: Loss, text: str) -> Param | None:
 
 
 NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
-GUARDS = ("eps", "smooth", "label_smoothing")
 
 
 CALLED = re.compile(
@@ -290,6 +261,9 @@ def written(text: str) -> str:
 
 def _written_call(match: re.Match[str]) -> str:
     words = (match["words"] or match["value"] or "").strip()
+    words = re.sub(r"=\s*(['\"])([^'\"]*)\1", r"=\2", words)  # texts and lists of Python, and XGBoost's `ndcg@5-`
+    words = re.sub(r"\[([^]]*)\]", lambda numbers: re.sub(r"\s*,\s*", "/", numbers[1].strip()), words)
+    words = re.sub(r"^(\d+)-$", r"\1,empty=0", words)
     if match.start() and not leads_somewhere(match["name"]):  # a label of a class may look like a call
         return match[0]
     return f"{match['before']}{match['name']}" + (f":{words}" if words else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
@@ -59,6 +60,7 @@ class Label:
 
 SMALL = 1e-6  # for a parameter that is to be above 0
 SMALL_ROW = np.array([SMALL])
+GUARDS = ("eps", "smooth", "label_smoothing")  # parameters that only guard a division or logarithm
 SPECIAL = frozenset("%,:/=@\r\n\t")  # what a label may not hold as it is
 Kind = Interval | Choice | PerClass | PerColumn | Label | None
 
@@ -274,3 +276,12 @@ def bound(params: tuple[Param, ...], args: dict[str, object], loss: str) -> dict
     return {
         param.name: param.check(args[param.name], loss) if param.name in args else param.default for param in params
     }
+
+
+def typed_in(arguments: str) -> list[tuple[str, str]]:
+    """Return the arguments of a spec as they are typed, name and value; one without a name has "" for it."""
+    pieces = [piece.partition("=") for piece in re.split(r",|;(?=\s*\w+\s*=)", arguments)]
+    return [
+        (word.strip(), text.strip()) if word.strip() and equals else ("", word + equals + text)
+        for word, equals, text in pieces
+    ]

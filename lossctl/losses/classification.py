@@ -163,8 +163,7 @@ def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
     Also: brier_score
     Elsewhere:
-        scikit-learn  brier_score_loss
-            ≠ for two columns it is half of this; for one column, and for three classes or more, it is brier
+        scikit-learn  brier_score_loss   # half of it where there are two columns
         permetrics    BSL               ≠ for one column it is twice brier, the sum over both outcomes; else it is brier
         CatBoost      BrierScore         = brier --activation sigmoid  # of flags
     """
@@ -299,8 +298,8 @@ def nll(batch: Batch, *, class_weight: ClassWeight = None) -> Array:
     Source: Fisher 1922, doi:10.1098/rsta.1922.0009
     Also: nll_loss
     Elsewhere:
-        torch  nn.NLLLoss                    = cce  # of ln p
-        torch  nn.NLLLoss(weight=[1, 2, 3])  = cce:class_weight=1/2/3,ignore_class=-100  # of ln p
+        torch  nn.NLLLoss
+        torch  nn.NLLLoss(weight=[1, 2, 3])  = nll:class_weight=1/2/3,ignore_class=-100
     """
     cost = -pick(batch, batch.pred)
     return cost if class_weight is None else expected(label_weight(batch, class_weight), cost)

@@ -63,7 +63,7 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Use: To report how often the decision is wrong; 1 minus accuracy.
     Avoid: Training (it has no slope) and unbalanced classes, where always naming the largest looks good.
     Source: Wald 1950, Statistical Decision Functions
-    Also: zero_one_loss, error_rate
+    Also: zero_one_loss, error_rate, misclassification_rate, classification_error
     Elsewhere:
         scikit-learn  zero_one_loss                  # of the decided labels
         torchmetrics  1 - accuracy(average='micro')  # at the threshold 0.5

@@ -73,7 +73,7 @@ def kl(batch: Batch) -> Array:
     Use: The target is itself a distribution: soft labels, a teacher model, several annotators.
     Avoid: Targets are plain labels: cce says the same and needs no K columns.
     Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694
-    Also: kl_divergence, kullback_leibler
+    Also: kl_divergence, kullback_leibler_divergence, kullback_leibler, kld
     Elsewhere:
         torch         nn.KLDivLoss(reduction='batchmean')
             # of ln p; its default mean divides by K once more; NaN where p = 0

@@ -101,7 +101,7 @@ def r2() -> Recipe:
     Use: To say how much better than a constant a model is, without a unit.
     Avoid: Comparing over data sets of different spread: it depends on the variance of the targets.
     Source: Wright 1921
-    Also: r2_score, r_squared, coefficient_of_determination, nash_sutcliffe_efficiency
+    Also: r2_score, r_squared, coefficient_of_determination, nash_sutcliffe, nash_sutcliffe_efficiency
     Elsewhere:
         scikit-learn  r2_score         # for a constant target it returns 1 or 0 (force_finite)
         torchmetrics  r2_score  # from raw sums, which cancel at an offset; 1 or 0 where a sum of squares is below 1e-4
@@ -419,7 +419,7 @@ def pearson() -> Recipe:
     Use: The scale and the offset of the predictions are free: only whether they go up and down with the target.
     Avoid: The predictions are used as they are: a wrong scale or bias is not seen. concordance sees both.
     Source: Pearson 1895, doi:10.1098/rspl.1895.0041
-    Also: pearson_correlation, pearson_corrcoef, pcc
+    Also: pearson_correlation, pearson_corrcoef, pearsonr, pcc
     Elsewhere:
         scipy         stats.pearsonr
         torchmetrics  pearson_corrcoef                    # NaN where a variance is small beside the largest deviation
@@ -472,7 +472,7 @@ def concordance() -> Recipe:
 
     Formula: 2·Cov(target, pred) / (Var(target) + Var(pred) + (mean target - mean pred)²)
     Use: Two measurements of one thing should agree in scale and offset too, as in a study of methods.
-    Also: concordance_correlation, ccc
+    Also: concordance_correlation, lins_ccc, lin_ccc, ccc
     Elsewhere:
         torchmetrics  concordance_corrcoef                    ≠ its variances divide by n - 1, its means are as they are
         keras         metrics.ConcordanceCorrelation(axis=0)  ≠ its covariance is taken about one mean only

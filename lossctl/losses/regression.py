@@ -151,7 +151,7 @@ def mae(size: Array) -> Array:
     Avoid: Large errors are disproportionately costly (mse), or a smooth slope at zero is needed (huber, log_cosh).
     Source: Boscovich 1757
     Subgradient: 0 at r = 0
-    Also: mean_absolute_error, l1, l1_loss
+    Also: mean_absolute_error, absolute_error, l1, l1_loss, lad
     Elsewhere:
         torch         nn.L1Loss
         keras         MeanAbsoluteError    # float32 throughout
@@ -290,7 +290,7 @@ def quantile(
     Avoid: The mean or a central value is wanted. q = 0.5 is mae/2.
     Source: Koenker & Bassett 1978, doi:10.2307/1913643
     Subgradient: 0 at r = 0
-    Also: pinball, pinball_loss, mean_pinball_loss, tilted_loss, check_loss
+    Also: quantile_loss, pinball, pinball_loss, mean_pinball_loss, tilted_loss, check_loss
     Elsewhere:
         scikit-learn       mean_pinball_loss(alpha=q)
         tensorflow-addons  losses.PinballLoss(tau=q)
@@ -336,7 +336,7 @@ def median_absolute_error() -> Recipe:
     Use: The typical error, whatever the worst half does.
     Avoid: The worst errors matter: it does not see them.
     Source: Hampel 1974, doi:10.1080/01621459.1974.10482962
-    Also: medae
+    Also: medae, mdae
     Elsewhere:
         scikit-learn  median_absolute_error  # weighted, the same rule: the average of both medians
         permetrics    MedAE

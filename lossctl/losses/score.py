@@ -310,7 +310,7 @@ def accuracy(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Also: acc, accuracy_score, categorical_accuracy, sparse_categorical_accuracy, subset_accuracy, exact_match
     Elsewhere:
         scikit-learn  accuracy_score              # of the decided labels
-        keras         metrics.BinaryAccuracy  # of flags; of one output; float32 throughout
+        keras         metrics.BinaryAccuracy  # of flags; of one output, of several it is 1 - hamming; float32
         CatBoost      Accuracy                # of the decided labels
     """
     return right(batch, threshold=threshold)
@@ -329,7 +329,7 @@ def balanced_accuracy(*, threshold: Threshold = 0.5, zero_division: ZeroDivision
     Use: Unbalanced classes that matter alike; 1/K is chance.
     Avoid: Every row matters alike: accuracy.
     Source: Mosley 2013, doi:10.31274/etd-180810-3375; Brodersen et al. 2010, doi:10.1109/ICPR.2010.764
-    Also: balanced_accuracy_score, bacc
+    Also: balanced_accuracy_score, balanced_acc, bal_accuracy, bacc
     Elsewhere:
         scikit-learn  balanced_accuracy_score  # of the decided labels
         CatBoost      1 - BalancedErrorRate      # of flags

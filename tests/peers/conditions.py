@@ -45,6 +45,7 @@ ONLY: Final[Mapping[str, Callable[[Rows], bool]]] = {
 }
 EXCEPT: Final[Mapping[str, Callable[[Rows], bool]]] = {
     "where a vector is zero": _zero_vector,
+    "where there are two columns": lambda rows: rows.table("pred").shape[1] == 2,
     "where p = 0": lambda rows: bool((rows.pred == 0.0).any()),
     "where the targets sum to 0": lambda rows: float(np.sum(rows.target)) == 0.0,
     "where p or q = 0": lambda rows: bool((np.isneginf(rows.log_pred) | np.isneginf(rows.log_shares)).any()),
