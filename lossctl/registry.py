@@ -11,10 +11,10 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lossctl.core.loss import Loss
 from lossctl.core.param import GUARDS, Choice, Param, typed_in, written_label
@@ -92,8 +92,7 @@ def built_in(key: str) -> Loss | None:
     return next((spelled(module)[key] for module in dict.fromkeys((*COMMON, *every)) if key in spelled(module)), None)
 
 
-@dataclass(frozen=True)
-class Plugged:
+class Plugged(NamedTuple):
     """What plug-ins add: losses and names as those built in, the names that are refused and why, and all faults."""
 
     losses: Mapping[str, Loss]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -206,6 +205,6 @@ class RowsFrom(ByPosition):
         """Return one stream of all rows."""
 
         def moved(rows: Rows) -> Rows:
-            return replace(rows, start=rows.start + self.address)
+            return rows._replace(start=rows.start + self.address)
 
         return [(pending.then(moved) for pending in feed) for feed in super().feeds(columns, 1, short=short)]

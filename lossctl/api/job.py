@@ -133,7 +133,7 @@ class Job:
             self.rule = self._decided_rule(positive, text)
         else:
             self.rule = self._class_rule(positive, text) if "labels" in readings else self._plain_rule(positive, text)
-        self.rule = replace(self.rule, event=event)
+        self.rule = self.rule._replace(event=event)
 
     def _activations(self, activation: Names | Mapping[str, str]) -> dict[str, str]:
         """Return the activation of each model."""
@@ -704,7 +704,7 @@ class Job:
                 obstacles.setdefault(fault, []).append(question.label)
                 continue
             every += [
-                replace(question, label=f"{question.label}[{name}]", loss=component, component=name)
+                question._replace(label=f"{question.label}[{name}]", loss=component, component=name)
                 for name, component in decomposed(question.loss, question.form).items()
             ]
         faults = "; ".join(f"{listed(labels)}: {fault}" for fault, labels in obstacles.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
@@ -160,7 +160,7 @@ class Query:
             preds = [(name, columns)]
             notes.append(f"-p {name}: the columns of one model, {why}; NAME=COLUMN makes each a model of its own")
         if notes:
-            selection = select(tables, names, replace(request, preds=tuple(preds)), roles)
+            selection = select(tables, names, request._replace(preds=tuple(preds)), roles)
             selection.notes[:0] = notes
         return selection
 

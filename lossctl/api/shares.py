@@ -213,7 +213,7 @@ class Witness(Table):
             "skipped": list(self.skipped),
             **{name: getattr(self, name) for name in ANSWERS if name != "cuts"},
             "cuts": self.cuts is not None,
-            "shapes": {name: [*_values(shape)] for name, shape in self.shapes.items()},
+            "shapes": {name: [*shape] for name, shape in self.shapes.items()},
             "words": self.words,
             "readings": [
                 [name, kind, [_plain_column(column) for column in columns], fault]

@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
@@ -210,7 +209,7 @@ class Outputs(NamedTuple):
         form = checked_format(settings["format"], formats)
         style = terminal_style(settings["color"], settings.get("digits", 5))
         if "top" in settings:
-            style = replace(style, sort=settings["sort"], top=settings["top"])
+            style = style._replace(sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, (*formats, *besides)) for text in settings["output"])
         inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
         inputs += settings.named_files()
@@ -254,7 +253,7 @@ class Outputs(NamedTuple):
     def save(self, render: Render) -> None:
         """Write the files of -o, each completely or not at all; they have nothing of the terminal's style."""
         for form, path in self.files:
-            _write(path, _rendered(render, form, replace(self.style, width=None, color=False, ascii=False)))
+            _write(path, _rendered(render, form, self.style._replace(width=None, color=False, ascii=False)))
 
     def print(self, report: Report) -> None:
         """Write a report to standard output."""

@@ -242,8 +242,7 @@ Result = TypeVar("Result", bound=_Rows)
 Next = TypeVar("Next", bound=_Rows)
 
 
-@dataclass(frozen=True)
-class Pending(Generic[Result]):
+class Pending(NamedTuple, Generic[Result]):
     """So many rows, not decoded yet: any thread may call `make`, which gives fewer where one cannot be read."""
 
     rows: int

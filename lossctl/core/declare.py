@@ -39,10 +39,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, wraps
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,7 @@ RESOLVED: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What a loss computes: its parts, and the statistic of their means.
 
     keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
@@ -125,13 +124,13 @@ def complement(recipe: Recipe) -> Recipe:
     """Return 1 less what a recipe makes: the score to a loss."""
     value = recipe.whole
     if value is None:
-        return replace(recipe, statistic=one_less(recipe.statistic))
+        return recipe._replace(statistic=one_less(recipe.statistic))
 
     @wraps(value)
     def difference(ordered: Array, **args: Any) -> float:
         return 1.0 - value(ordered, **args)
 
-    return replace(recipe, whole=difference)
+    return recipe._replace(whole=difference)
 
 
 def loss(**facts: Any) -> Callable[[Part], Loss]:
@@ -147,7 +146,7 @@ def recipe(**facts: Any) -> Callable[[Callable[..., Recipe]], Loss]:
     """Declare a loss by `function(*, params) -> Recipe`."""
 
     def made(function: Callable[..., Recipe]) -> Loss:
-        return declare(function, resolve=lambda args: vars(call(function, args)), **facts)
+        return declare(function, resolve=lambda args: call(function, args)._asdict(), **facts)
 
     return made
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ SMALL_CODES = 1 << 16
 CUTS = 3  # so that what is left over of a sum of all groups is below its last digit twice over
 
 
-@dataclass(frozen=True)
-class GroupedMoments:
+class GroupedMoments(NamedTuple):
     """Sums and co-moments by group; the group of column g has the code `codes[g]`.
 
     Codes ascend, but in the moments of a block, which are of run after run.

@@ -15,7 +15,7 @@ from functools import cache, cached_property, lru_cache, wraps
 from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,7 @@ def arguments_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """A part with its parameters: what the engine reduces once, however many losses name it.
 
     output: the one of several outputs that it is taken of, None for all of them.
@@ -286,7 +285,7 @@ class Loss:
         """Return the loss as it is computed of data of a form with so many prediction columns."""
         if self.by_form is None:
             return self
-        return replace(self, **{**vars(self.by_form(form, columns)), "by_form": None, "resolve": None})
+        return replace(self, **{**self.by_form(form, columns)._asdict(), "by_form": None, "resolve": None})
 
     # the Python interface -----------------------------------------------------------------------------------
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -186,8 +185,7 @@ def misread(labels: Sequence[str], words: Sequence[str], option: str = "--classe
 # classes --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Classes:
+class Classes(NamedTuple):
     """The labels of the prediction columns, in their order, and what says so: --classes, their names or their place."""
 
     labels: tuple[str, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +77,7 @@ class View(Protocol):
         """Return the sum of the cubes of quantity `i` in units of 2^-3222, None where it is out of range."""
 
 
-@dataclass(frozen=True)
-class Moments:
+class Moments(NamedTuple):
     """Exact sums of K quantities, of the products of chosen pairs of them, and of the cubes of chosen ones.
 
     `live` counts the rows of positive weight. `sums[i]` counts units of 2^-1074; `products` of `pairs` count units
@@ -140,8 +139,7 @@ def _added(sums: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple
     return tuple(None if a is None or b is None else a + b for a, b in zip(sums, later, strict=True))
 
 
-@dataclass(frozen=True)
-class Peak:
+class Peak(NamedTuple):
     """The largest value of one quantity, over the rows of positive weight."""
 
     rows: int = 0
@@ -158,8 +156,7 @@ class Peak:
 INFLUENCE_LINES = 18  # numbers for each row that the influence of the rows takes while it is computed
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Every value of a few quantities, with their weights: pieces of (quantities + 1) lines, weights last.
 
     Each line of a piece is in the smallest type that holds its bits, and one number where all are the same.

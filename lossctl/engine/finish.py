@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final, NamedTuple, overload
 
@@ -64,8 +64,7 @@ class Group(NamedTuple):
     code: int
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """All rows, or those of one slice: its words, its sums, and their column among those of its slicing."""
 
     slice: Mapping[str, str]
@@ -508,8 +507,7 @@ class Assumptions:
 # cells -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What besides the data decides the numbers; `signed` closes the signature, `where` words a row address."""
 
     level: float | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -188,7 +188,7 @@ class Differences:
         if isinstance(spread, str):
             return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
         if contest.question.loss.statistic.interval == "folded":
-            spread = replace(spread, stderrs=spread.stderrs * [self.folding(contest, couple) for couple in contrasts])
+            spread = spread._replace(stderrs=spread.stderrs * [self.folding(contest, couple) for couple in contrasts])
         tested = {
             couple: self._tested(contest, couple, spread, place, place + len(contrasts) if sums else None)
             for place, couple in enumerate(contrasts)
@@ -792,7 +792,7 @@ class PairedBounds:
             return spread
         if question.loss.statistic.interval == "folded":
             base, candidate = terms[1]
-            spread = replace(spread, stderrs=spread.stderrs * self._differences.folding(contest, (base, candidate)))
+            spread = spread._replace(stderrs=spread.stderrs * self._differences.folding(contest, (base, candidate)))
         shape = assumptions.shape(contest.scope, question, terms[1], terms[0])
         return _reach(spread, shape, value, size, level, inner)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lossctl.core.batch import BLOCK, NO_TREND, Trend
 from lossctl.core.block import judged
@@ -26,8 +26,7 @@ FIRST = BLOCK  # input rows of which the lines are kept, so that the influence o
 # what is asked ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One loss under its label, with the form that the data takes.
 
     output: the one of several outputs whose loss it is, by its place and its name. component: which one of a
@@ -67,8 +66,7 @@ class Question:
         return self.loss.keeps == "moments" and self.loss.statistic.name in LINEAR
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """A difference of interest: an amount in the loss's own unit, or a share of |baseline value|."""
 
     amount: float
@@ -127,8 +125,7 @@ def couples(models: tuple[str, ...], baseline: str, all_pairs: bool) -> tuple[Co
 # what is computed ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(NamedTuple):
     """One line of a block: a term of a model; with `less` what it is above the same term of another model."""
 
     model: str
@@ -136,8 +133,7 @@ class Quantity:
     less: str | None = None
 
 
-@dataclass(frozen=True)
-class Gradient:
+class Gradient(NamedTuple):
     """The gradient of a loss of a model by the columns of its roles, and how many columns these are."""
 
     model: str
@@ -150,8 +146,7 @@ class Gradient:
         return sum(width for _, width in self.widths)
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """A domain that one role of one model (or of all, where it is shared) must be in, for the sake of a loss."""
 
     model: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,7 @@ def merged(states: Mapping[Key, State], later: Mapping[Key, State]) -> dict[Key,
     return {**states, **later, **{key: states[key].merge(later[key]) for key in states.keys() & later.keys()}}
 
 
-@dataclass(frozen=True)
-class WorstRows:
+class WorstRows(NamedTuple):
     """At most `most` rows of the largest excess, the first of equal ones; (names, rows) `facts` of them."""
 
     most: int

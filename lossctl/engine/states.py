@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, get_args
 
@@ -290,7 +290,7 @@ def _state_of(plain: Mapping[str, Any], plan: Plan, codes: Codes) -> RunState:
     return RunState(
         read=read,
         dropped=dropped,
-        moments=replace(empty.moments, rows=rows, live=live, sums=sums, products=products, cubes=cubes, odd=odd),
+        moments=empty.moments._replace(rows=rows, live=live, sums=sums, products=products, cubes=cubes, odd=odd),
         wholes=tuple(wholes),
         breaches={WEIGHT if i < 0 else plan.checks[i]: Breach(*breach) for i, *breach in plain["breaches"]},
         missing={Defect(*entry[:3]): Breach(*entry[3:]) for entry in plain["missing"]},

@@ -110,8 +110,7 @@ class Rule:
         return replace(self, level=level, tolerance=tolerance, text=tolerance.text)
 
 
-@dataclass(frozen=True)
-class Dropped:
+class Dropped(NamedTuple):
     """The rule that of all rows at most this many may be left out, or this share of them."""
 
     text: str = "0"

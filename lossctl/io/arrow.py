@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -511,8 +510,7 @@ def keys(array: pa.Array) -> Keys:
     return Keys(hashed.hashes, check, None, text if hashed.plain else hashed.numbers)
 
 
-@dataclass(frozen=True)
-class TextHashes:
+class TextHashes(NamedTuple):
     """Hashes of texts, a second one that is 0 for whole numbers, and the numbers if all texts are.
 
     plain: no text is a whole number, and none is spelled otherwise than its label.

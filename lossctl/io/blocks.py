@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
@@ -54,8 +54,7 @@ class TwoLabels(NamedTuple):
     negative: str | None = None
 
 
-@dataclass(frozen=True)
-class TargetRule:
+class TargetRule(NamedTuple):
     """How the target is read: as numbers, as class labels, as sets of labels, or as one label against all else.
 
     classes_by: what says which column each class is: --classes (option), names or position. ignored: labels that need

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ Share = tuple[int, int | None]  # addresses from one on, up to another or the en
 EVERYTHING: Final[Share] = (0, None)
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of one block: a piece for each entry of `Columns`.
 
     `keys` are the hashes of the rows' keys, None where rows are told apart by their addresses. `stopped` is what made

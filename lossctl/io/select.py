@@ -8,10 +8,10 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndj
 OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz", ".feather", ".arrow")
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What the options say of columns and roles, as written.
 
     preds: texts, or pairs of a model's name and its columns. has_targets_file: whether the last table holds targets
@@ -54,8 +53,7 @@ class Request:
     key: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """Columns of one table (by its place) that together play one role; one that tells slices may have bins."""
 
     table: int
@@ -464,9 +462,9 @@ def pair_outputs(selection: Selection) -> tuple[str, ...] | None:
         first, first_slot, first_pattern = owners[0]
         columns = _in_order_of(first_slot.columns, first_pattern, slot.columns, pattern)
         if columns is not None and owner is None:
-            selection.target = replace(slot, columns=columns)
+            selection.target = slot._replace(columns=columns)
         elif columns is not None and owner is not None:
-            selection.slots[owner]["pred"] = replace(slot, columns=columns)
+            selection.slots[owner]["pred"] = slot._replace(columns=columns)
         names = output_names(pattern, columns or slot.columns)
         if names is not None and order is not None and columns is None and len(names) == len(order) and "*" in pattern:
             raise UsageError(
@@ -564,5 +562,5 @@ def classes_of(
         if by_model[model].by == "names":
             columns = dict(zip(places, slot.columns, strict=True))
             columns_in_order = tuple(columns[place] for place in range(width))
-            selection.slots[model]["pred"] = replace(slot, columns=columns_in_order)
+            selection.slots[model]["pred"] = slot._replace(columns=columns_in_order)
     return classes

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
 from threading import Lock, local
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Final, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,7 @@ class Kind(Enum):
     CELL = "cell"  # as the container holds it, for a survey: nothing about it can be wrong
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """What a table says of a column: number, boolean, text, labels (lists) or other, its width, and axes of a row.
 
     written: whether it is a column of text by its type, whatever the text.
@@ -104,7 +103,7 @@ class Table(ABC):
         if shape.width and shape.kind != "text":
             return shape
         if name not in self._completed:
-            self._completed[name] = replace(shape, width=max(shape.width, 1))  # while these rows are read
+            self._completed[name] = shape._replace(width=max(shape.width, 1))  # while these rows are read
             self._completed[name] = self._by_first_rows(name, shape)
         return self._completed[name]
 
@@ -120,11 +119,11 @@ class Table(ABC):
                 return shape
             words = () if piece is None else piece.column(name, Texts).first_words()
             of_text = next((text_shape(word) for word in words if word not in NULLS), shape)
-            return replace(shape, kind=of_text.kind, width=of_text.width)
+            return shape._replace(kind=of_text.kind, width=of_text.width)
         if shape.width:
             return shape
         piece = next(decoded(self.read({name: Kind.NUMBER})), None)
-        return replace(shape, width=0 if piece is None else len(piece.column(name, Numbers).values))
+        return shape._replace(width=0 if piece is None else len(piece.column(name, Numbers).values))
 
     def keeps_words(self, name: str) -> bool:
         """Whether what looks like a number in a column is a word, as in versions: 1.10 is not 1.1.

@@ -89,7 +89,7 @@ def decomposed(loss: Loss, form: Form) -> dict[str, Loss]:
     return {
         name: replace(
             loss,
-            **vars(sample(*parts, value=of_sample(component), undefined="out of the range of float64")),
+            **sample(*parts, value=of_sample(component), undefined="out of the range of float64")._asdict(),
             row=None,
             gradient=None,
             raw_gradient=None,

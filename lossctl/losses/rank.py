@@ -369,7 +369,7 @@ def area_recipe(area: Area, average: str, multi_class: str, empty: float | None,
             *of_form.parts, value=of_form.value, influence=of_form.influence, bounds=SHARE, undefined=undefined
         )
 
-    return replace(recipe_of(RANKED, 1), by_form=recipe_of)
+    return recipe_of(RANKED, 1)._replace(by_form=recipe_of)
 
 
 AreaAverage = Annotated[

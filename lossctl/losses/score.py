@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, partial
 from typing import Annotated, Any, Final
 
@@ -252,7 +251,7 @@ def of_any_task(table: Callable[[Form, int], Table], undefined: str, bounds: tup
         is_binary = form.name == "binary"
         return of_columns(of_form, columns, undefined) if is_binary else of_sample(of_form, undefined, bounds)
 
-    return replace(recipe_of(FLAGS, 1), by_form=recipe_of)
+    return recipe_of(FLAGS, 1)._replace(by_form=recipe_of)
 
 
 def of_classes(table: Table, undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
@@ -281,8 +280,8 @@ def of_rate(rate: Rate, average: str, empty: float | None, *, of_yes: str, of_cl
     if average == "binary":
         return cells
     one_answer = Recipe((right,))  # of one answer in each row, whatever is not right is both falsely given and missed
-    return replace(
-        one_answer, by_form=lambda form, columns: cells if form.name == "binary" and columns > 1 else one_answer
+    return one_answer._replace(
+        by_form=lambda form, columns: cells if form.name == "binary" and columns > 1 else one_answer
     )
 
 

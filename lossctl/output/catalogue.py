@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from lossctl.core.form import DECIDED, TASKS, form_wish
@@ -111,7 +110,7 @@ def description(loss: Loss, form: str, style: Style) -> str:
     text = "\n".join(lines) + "\n"
     if loss.row is not None and len(loss.forms[0].curve.points) > 1:
         text += "\n" + picture(
-            figure_of({loss.spec: loss}, loss.spec, grad=True), replace(style, width=min(style.width or PAGE, WIDEST))
+            figure_of({loss.spec: loss}, loss.spec, grad=True), style._replace(width=min(style.width or PAGE, WIDEST))
         )
     return style.encode(text)
 

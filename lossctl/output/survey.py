@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from lossctl.errors import printable
@@ -91,7 +90,7 @@ def _table(table: TableSurvey, style: Style) -> str:
     filled = [*(place for place in places if any(row[place] for row in rows)), last]
     names = [Column(HEADER[place]) for place in filled]
     cells = [[row[place] for place in filled] for row in rows]
-    body = beside(replace(style, color=False), names, cells, NARROWEST, lambda: _below(rows, style))
+    body = beside(style._replace(color=False), names, cells, NARROWEST, lambda: _below(rows, style))
     return f"{title}\n\n{body}"
 
 

@@ -8,7 +8,6 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
@@ -25,8 +24,7 @@ WIDEST: Final = 100  # columns to which running text is wrapped
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """The terminal's width (None: piped, natural width), colour, plain ASCII, significant digits, slices.
 
     sort: the order of slices, None for what is usual; top: how many of each slicing are shown, 0 for all.

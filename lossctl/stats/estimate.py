@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, overload
+from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +48,7 @@ SKEWED: Final = "skew-t"  # the method of an interval that skewness has widened
 BOOTSTRAP: Final = "bootstrap"  # the method of an interval from replicates
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A value; its standard error and interval, or None with the reason `why` there is none."""
 
     value: float
@@ -211,7 +209,7 @@ def folded_about(value: float, stderr: float, quantile: float, parts: Array, err
     if centred.interval is None:
         return centred
     low, high = folded.interval(np.abs(parts)[:, np.newaxis], errors[:, np.newaxis], quantile)
-    return replace(centred, interval=(float(low[0]), float(high[0])), method=f"folded-{method}")
+    return centred._replace(interval=(float(low[0]), float(high[0])), method=f"folded-{method}")
 
 
 def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,8 +19,7 @@ FEW: Final = 30  # clusters, or independent rows, below which intervals are know
 CORRELATED: Final = 0.2  # a correlation with the row before that h = 1 does not expect
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """(contrasts,) standard errors, and the (joint, joint) correlations of the first of them.
 
     `freedom` is that of Student's t, None for a normal law. `units` counts what was taken as independent. `skews`
@@ -47,7 +45,7 @@ class Spread:
         """Return the spread of a value, which few units may decide: with the degrees of freedom that these leave."""
         if self.freedom is None or self.freedoms is None or not self.freedoms[place] < self.freedom:
             return self
-        return replace(self, freedom=max(round(float(self.freedoms[place])), 1))
+        return self._replace(freedom=max(round(float(self.freedoms[place])), 1))
 
     @property
     def law(self) -> str:
@@ -62,8 +60,7 @@ class Inference(Protocol):
         """Return standard errors, and correlations of the first `joint` contrasts, or why there are none."""
 
 
-@dataclass(frozen=True)
-class IndependentRows:
+class IndependentRows(NamedTuple):
     """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these."""
 
     view: View
@@ -122,8 +119,7 @@ def skew_of(scores: Array) -> Array:
         return np.mean(centred, axis=1) / np.mean(square, axis=1) ** 1.5
 
 
-@dataclass(frozen=True)
-class Clusters:
+class Clusters(NamedTuple):
     """Sums of every quantity by cluster, (quantities, clusters) pairs of floats, and (clusters,) counts of rows.
 
     With e_g = S_g - m n_g the score of a cluster and h_g = n_g/n its leverage, the variance of a mean is
@@ -180,8 +176,7 @@ def _total(values: Pair) -> Pair:
     return double.add(total, (high, low))
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """The (quantities, rows) lines of one series in the order of time, forecast `horizon` steps ahead.
 
     With d the scores of a contrast and L = max(h - 1, ⌈T^(1/3)⌉) lags the variance of its mean is
