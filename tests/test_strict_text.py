@@ -6,6 +6,7 @@ import csv
 import io
 import random
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -201,3 +202,35 @@ def test_a_check_drops_bad_rows_within_a_limit_only(tmp_path: Path) -> None:
         package.check(str(tmp_path / "bad.csv"), **question, max_dropped="many")
     missing = {"y": [1.0, 2.0], "p": [1.0, float("nan")]}
     assert package.check(missing, **Y_P, max="mae=1", missing="drop", max_dropped=0).verdict == "fail"
+
+
+# what the rows begin with, what is repeated after it, how often, and the error
+ENDLESS = {
+    "a quote that is never closed": (b'1,2,x\n3,4,"open\n', b"1.5,2.5,more\n", 600_000, "row 2: a quote opens a field"),
+    "quotes alone": (b"", b'"', 2_000_001, "row 1: a quote opens a field"),
+    "commas alone": (b"", b",", 4_000_000, "row 1: 4000001 fields"),
+    "a long field": (b"1,2,", b"x", 34 << 20, "row 1 or one after it: one row is longer than 32 MiB"),
+}
+
+
+@pytest.mark.parametrize("content", ENDLESS)
+def test_a_text_without_an_end_takes_time_as_it_is_long(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "data.csv"
+    start, again, count, says = ENDLESS[content]
+    path.write_bytes(b"y,p,n\n" + start + again * count)
+    begun = process_time()
+    with pytest.raises(DataError, match=says):
+        package.evaluate(str(path), target="y", pred="p", losses="mse")
+    assert process_time() - begun < 5.0  # a half on a machine at rest; minutes where each byte is looked at often
+
+
+def test_returns_that_end_lines_are_read_as_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lossctl.io.records.STEP", 7)  # so that they stand at the ends of steps, too
+    data = {"y": [1.0, 2.0, 3.0], "p": [2.0, 4.0, 6.0]}
+    mean = package.evaluate(data, target="y", pred="p", losses="mse").value("mse")
+    for end in (b"\n", b"\r\n", b"\r"):
+        for rows in ([b"y,p", b"1,2", b"2,4", b"3,6"], [b"y,p", b"1,2", b"", b"2,4", b"3,6", b""]):
+            path = tmp_path / "data.csv"
+            path.write_bytes(end.join(rows))
+            report = package.evaluate(str(path), target="y", pred="p", losses="mse")
+            assert report.value("mse") == mean

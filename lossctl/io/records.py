@@ -20,7 +20,8 @@ from lossctl.numerics.array import Mask
 STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
-LINE_END: Final = re.compile(rb"\r\n?|\n|\Z")
+RETURNS: Final = re.compile(rb"\r(?=[^\n])")
+LINE: Final = re.compile(rb"([^\r\n]*+)(?:\r\n?|\n|\Z)")
 INDENT: Final = re.compile(rb"(?m)^[ \t]+")
 
 UNCLOSED: Final = "a quote opens a field and is never closed"
@@ -116,12 +117,13 @@ class Format:
         """
         delimiter, quote, escape = map(re.escape, (self.delimiter, self.quote, self.escape))
         escaped = rb"|%b." % escape if escape else b""
-        inside = rb"%b(?:[^%b%b]%b|%b%b)*+" % (quote, quote, escape, escaped, quote, quote) if quote else b"(?!)"
+        # runs of what means nothing are one step each: a text between quotes may be as long as the file
+        inside = rb"%b(?:[^%b%b]++%b|%b%b)*+" % (quote, quote, escape, escaped, quote, quote) if quote else b"(?!)"
         first = rb"[^%b%b%b\r\n]%b" % (delimiter, quote, escape, escaped)
-        later = rb"[^%b%b\r\n]%b" % (delimiter, escape, escaped)
+        later = rb"[^%b%b\r\n]++%b" % (delimiter, escape, escaped)
         end = rb"%b|\r\n?|\n|\Z" % delimiter
         field = rb"(?s)(?:(%b%b)|((?:(?:%b)(?:%b)*+)?))(%b)" % (inside, quote, first, later, end)
-        overrun = rb"(%b(?:[^%b%b\r\n]|%b%b)*+%b[^%b\r\n]++)(%b)"
+        overrun = rb"(%b(?:[^%b%b\r\n]++|%b%b)*+%b[^%b\r\n]++)(%b)"
         overrun %= quote, quote, delimiter, quote, quote, quote, delimiter, end
         unread = overrun if quote and not escape else b"(?!)"
         return re.compile(field), re.compile(rb"(?s)%b\Z" % inside), re.compile(unread)
@@ -134,9 +136,11 @@ class Format:
         `ahead` lets another thread read (and so decompress) the next bytes meanwhile. Raises TooLong.
         """
         waiting: list[bytes | memoryview] = []
-        rows, size, text, stray = 0, 0, b"", False
+        rows, size, text, stray, enough = 0, 0, b"", False, 0
         for step, last in steps(stream, ahead):
             text += step
+            if len(text) < enough and not last:
+                continue
             if last and text and not text.endswith(b"\n") and not (self.escape and text.endswith(self.escape)):
                 text += b"\n"
             while text:
@@ -170,16 +174,24 @@ class Format:
                 waiting, rows, size, stray = [], 0, 0, False
             if len(text) >= LONGEST:
                 raise TooLong
+            enough = min(2 * len(text), LONGEST)  # so that a text without an end is not looked through step by step
         if rows:
             yield Chunk(waiting, rows, stray=stray)
 
     def _lines(self, text: bytes, last: bool) -> Lines | None:
         """Return the records at the beginning of a text; None where only reading one by one tells what they are.
 
-        That is so where a quote neither opens nor closes a field, a character is escaped, or a return ends a line.
+        That is so where a quote neither opens nor closes a field, a character is escaped, or a return ends a line and
+        there are quotes.
         """
         if self.escape and self.escape in text:
             return None
+        if self.delimiter and RETURN in text:
+            codes = np.frombuffer(text, np.uint8)
+            if ((codes[:-1] == RETURN) > (codes[1:] == NEWLINE)).any():  # one alone, which ends a line as of old
+                if self.quote and self.quote in text:
+                    return None
+                text = RETURNS.sub(b"\n", text)
         empty = b""
         if self.keeps_empty:  # an empty line is a missing value only if something comes after it
             content = len(text.rstrip(b" \t\r\n"))
@@ -192,8 +204,6 @@ class Format:
             text = self._without_ignored(text, places)
             codes = np.frombuffer(text, np.uint8)
             newlines = codes == NEWLINE
-        if self.delimiter and RETURN in text and not ((codes[:-1] == RETURN) <= newlines[1:]).all():
-            return None
         stop = text.rfind(b"\n") + 1
         rest = text[stop:]
         if self.by_blanks:
@@ -312,6 +322,9 @@ class Format:
         return self._record(self.by_tabs(text[start:end]), 0)._replace(start=start, end=end)
 
     def _record(self, text: bytes, start: int) -> Record:
+        line = LINE.match(text, start)
+        if line and not any(mark and mark in line[1] for mark in (self.quote, self.escape)):
+            return Record(start, line.end(), line[1].split(self.delimiter))
         fields: list[bytes] = []
         stray: list[int] = []
         overrun = 0
@@ -365,7 +378,7 @@ def _ends(quotes: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[n
 
 def line_end(text: bytes, place: int) -> int:
     """Return where the line of a place ends."""
-    match = LINE_END.search(text, place)
+    match = LINE.match(text, place)
     assert match is not None
     return match.end()
 
