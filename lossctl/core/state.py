@@ -211,7 +211,7 @@ def packed(line: Array) -> NDArray[Any]:
 
 
 def _same_bits(small: NDArray[Any], line: Array) -> bool:
-    return np.array_equal(small.astype(np.float64).view(np.int64), np.ascontiguousarray(line).view(np.int64))
+    return bool((small.astype(np.float64).view(np.int64) == np.ascontiguousarray(line).view(np.int64)).all())
 
 
 def order_of(lines: Sequence[NDArray[Any]] | Array) -> NDArray[np.int64]:

@@ -13,7 +13,6 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from hashlib import blake2b
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lossctl.errors import UsageError, listed, near, printable
+from lossctl.files import blake2b
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks
 from lossctl.output.text import width_of

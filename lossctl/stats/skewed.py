@@ -233,15 +233,14 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weig
         rows, complete = one.counts, one.counts >= units
         s = one.sums(squares * scaled) / square**1.5
         unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / rows, 0.0)
-        sd = np.sqrt(square / rows)
-        bend, drift = np.zeros(one.groups), np.zeros(one.groups)
-        for times, influence in terms:
-            if not influence.is_bent and influence.weight_moves is None:
-                continue
+        bend, drift, sd = np.zeros(one.groups), np.zeros(one.groups), np.sqrt(square / rows)
+        bent = [(times, term) for times, term in terms if term.is_bent or term.weight_moves is not None]
+        for times, influence in bent:
             curves = influence.curve(scaled)
             bend, drift = (total + times * part / top for total, part in zip((bend, drift), curves, strict=True))
-        bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
-        drift = _bounded(drift / (sd * np.sqrt(rows)))
+        if bent:
+            bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
+            drift = _bounded(drift / (sd * np.sqrt(rows)))
         growth = 1.0 + UNLIKE * (WEIGHED if unlike_weights else 1.0) * unlike
         a = growth * (2.0 * s + 3.0 * bend) / 6.0
         b = growth * ((s + 3.0 * bend) / 6.0 - 0.5 * drift)
