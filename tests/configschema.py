@@ -16,13 +16,13 @@ from lossctl.api.options import (
     PERCENT,
     REQUIRED,
     Choice,
-    Kind,
     Number,
     Option,
     Switch,
     Texts,
     Tolerances,
     TolerancesBySlice,
+    ValueKind,
     Whole,
     rule_keys,
 )
@@ -74,7 +74,7 @@ def described(option: Option) -> dict[str, Any]:
 
 def values(option: Option) -> dict[str, Any]:
     """Return the schema of a key's value; one that weakens a check is none."""
-    match option.strict if isinstance(option.strict, Kind) else option.kind:
+    match option.strict if isinstance(option.strict, ValueKind) else option.kind:
         case Switch():
             return {"type": "boolean"}
         case Choice(options=words):

@@ -29,7 +29,7 @@ from lossctl.api.options import (
     Option,
     RuleTable,
     Text,
-    Verdict,
+    VerdictOptions,
     options_of,
     rule_keys,
 )
@@ -72,7 +72,7 @@ BOTH = (Files, Inputs, Intervals, NoIntervals, Display)
 
 
 @probe.command("check")
-@command("Probe of check.", ("table", "json"), CheckOptions, Verdict, *BOTH)
+@command("Probe of check.", ("table", "json"), CheckOptions, VerdictOptions, *BOTH)
 def probe_check(settings: Settings) -> None:
     seen.append(settings)
     if settings["show_config"]:

@@ -23,7 +23,7 @@ from lossctl.core.loss import Direction
 from lossctl.engine.paired import PairedBounds
 from lossctl.errors import DataError, UsageError
 from lossctl.gate.judge import RuleCase, Terms, conclude, judge, lay_out
-from lossctl.gate.rules import Bound, Decide, Kind, Level, Rule, Tolerance, limit_rule, regression_rule
+from lossctl.gate.rules import Bound, Decide, Level, Rule, RuleKind, Tolerance, limit_rule, regression_rule
 from lossctl.registry import labelled
 from lossctl.results.report import Cell, Check, Report
 from tests.conftest import Lossctl, Outcome, resealed
@@ -83,7 +83,7 @@ def test_an_infinite_value_fails(lossctl: Lossctl, write: Write) -> None:
 
 def test_an_infinite_score_does_not_pass_for_a_good_one() -> None:
     for direction, value in itertools.product(("min", "max", "zero"), (math.inf, -math.inf, math.nan)):
-        kind: Kind = "min" if direction == "max" else "max"
+        kind: RuleKind = "min" if direction == "max" else "max"
         rule = Rule("loss", kind, "0", "test", limit=0.0)
         case = RuleCase(Bound(rule, "loss", "loss", direction), "m", {}, cell(value, direction))  # type: ignore[arg-type]
         assert judge([case], Terms())[0].status == "undefined"
@@ -511,7 +511,7 @@ class Witness(PairedBounds):
 def cases() -> list[RuleCase]:
     """One passing case of every kind, direction, level and decision, over all rows and a slice."""
     found = []
-    kinds: list[tuple[Kind, Direction]] = [
+    kinds: list[tuple[RuleKind, Direction]] = [
         ("max", "min"),
         ("max", "zero"),
         ("min", "max"),

@@ -37,8 +37,8 @@ from lossctl.gate.rules import (
     Bound,
     Decide,
     Dropped,
-    Kind,
     Rule,
+    RuleKind,
     Tolerance,
     dropped_rule,
     limit_rule,
@@ -459,7 +459,11 @@ def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
         value = getattr(table, option.name)
         if value != option.default and not option.kind.holds(value):
             raise UsageError(f"{origin}: {option.key} = {value}: {option.kind.needed} is needed")
-    limits: list[tuple[Kind, float | None]] = [("max", table.max), ("min", table.min), ("max-slice", table.max_slice)]
+    limits: list[tuple[RuleKind, float | None]] = [
+        ("max", table.max),
+        ("min", table.min),
+        ("max-slice", table.max_slice),
+    ]
     rules = [
         Rule(table.loss, kind, _number(limit), origin, float(limit)) for kind, limit in limits if limit is not None
     ]

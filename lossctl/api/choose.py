@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from lossctl import registry
-from lossctl.api.choose_rules import FEW_ROWS, KINDS, MAY_BE_LABELS, Facts, Rule
+from lossctl.api.choose_rules import FEW_ROWS, KINDS, MAY_BE_LABELS, Facts, LossRule
 from lossctl.api.evaluate import look_ahead, row_source
 from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names, with_arguments
@@ -366,7 +366,7 @@ def advise(facts: Facts, losses: Mapping[str, Loss]) -> tuple[tuple[Pick, ...], 
     return tuple(picks.values()), tuple(cautions.values())
 
 
-def _holds(rule: Rule, facts: Facts) -> bool:
+def _holds(rule: LossRule, facts: Facts) -> bool:
     """Whether the data has all the facts on which a rule rests."""
     return all(bool(facts[word.removeprefix("not ")]) is not word.startswith("not ") for word in rule.when)
 

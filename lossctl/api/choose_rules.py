@@ -148,7 +148,7 @@ constant        -           the same in every row
 """
 
 
-class Rule(NamedTuple):
+class LossRule(NamedTuple):
     """A rule about a loss; `when` are the facts on which it rests."""
 
     rank: Rank | Literal["avoid"]
@@ -158,23 +158,23 @@ class Rule(NamedTuple):
     why: str = ""
 
 
-class Kind(NamedTuple):
+class DataKind(NamedTuple):
     """A kind of data in words, with its task and rules."""
 
     words: str = ""
     task: str | None = None
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[LossRule, ...] = ()
 
 
-def kinds_of(table: str) -> Mapping[str, Kind]:
+def kinds_of(table: str) -> Mapping[str, DataKind]:
     """Parse a table of kinds and rules."""
-    kinds: dict[str, Kind] = {}
-    rules: list[Rule] = []
+    kinds: dict[str, DataKind] = {}
+    rules: list[LossRule] = []
     for line in filter(None, table.splitlines()):
         cells = re.split("  +", line.strip(), maxsplit=3)
         if not line.startswith(" "):
             name, task, words = (*cells, "-", "")[:3]
-            kinds[name], rules = Kind(words, None if task == "-" else task), []
+            kinds[name], rules = DataKind(words, None if task == "-" else task), []
         elif line.startswith(" " * 8):
             rules[-1] = rules[-1]._replace(why=line.strip())
         elif line.strip() in kinds:
@@ -182,7 +182,7 @@ def kinds_of(table: str) -> Mapping[str, Kind]:
         else:
             loss, _, parameter = cells[1].partition(":")
             when = tuple(cells[2].split(", ")) if cells[2] != "-" else ()
-            rules.append(Rule(cast(Rank, cells[0]), loss, parameter, when, *cells[3:]))
+            rules.append(LossRule(cast(Rank, cells[0]), loss, parameter, when, *cells[3:]))
         kinds[name] = kinds[name]._replace(rules=tuple(rules))
     return {name: kind for name, kind in kinds.items() if not name.startswith("*")}
 

@@ -24,7 +24,7 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
-from lossctl.engine.finish import Assumptions, Finish, Scope, Settings, all_slices
+from lossctl.engine.finish import Assumptions, CellOptions, Finish, Scope, all_slices
 from lossctl.engine.plan import TARGET, Couple, Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -569,7 +569,7 @@ def made_report(
     labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
     ranks = np.empty(0, dtype=np.int64) if plan.times is None else _ranks_of_rows(state, plan, reader)
     assumptions = Assumptions(state, plan, labels, ranks)
-    finish = Finish(assumptions, Settings(query.options["ci"], query.options["reduction"], signed, where))
+    finish = Finish(assumptions, CellOptions(query.options["ci"], query.options["reduction"], signed, where))
     slicings = all_slices(state, plan, labels)
     cells = finish.cells(slicings)
     inputs, absent = [], reader.rows.absent_keys()

@@ -213,7 +213,7 @@ REQUIRED: Final = Parameter.empty
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """The values that an option takes.
 
     python: what a Python function takes for it, in words; empty where that is not checked here.
@@ -245,13 +245,13 @@ class Kind:
         return True
 
 
-class Always(Kind):
+class Always(ValueKind):
     """A value that Python alone has, and that is never None."""
 
     default: ClassVar[object] = REQUIRED
 
 
-class Text(Kind):
+class Text(ValueKind):
     """A text: a name, a path."""
 
     needed = "a text"
@@ -263,7 +263,7 @@ class Text(Kind):
         return value if isinstance(value, str) and value and "\0" not in value else None
 
 
-class Texts(Kind):
+class Texts(ValueKind):
     """Texts: the option may be repeated."""
 
     default = ()
@@ -278,7 +278,7 @@ class Texts(Kind):
 
 
 @dataclass(frozen=True)
-class Choice(Kind):
+class Choice(ValueKind):
     """One of several words, joined by `|`."""
 
     words: str = ""
@@ -303,7 +303,7 @@ class Choice(Kind):
         return isinstance(value, str) and value in self.options
 
 
-class Switch(Kind):
+class Switch(ValueKind):
     """On or off."""
 
     default: ClassVar[object] = False
@@ -323,7 +323,7 @@ class Either(Switch):
 
 
 @dataclass(frozen=True)
-class Number(Kind):
+class Number(ValueKind):
     """A finite number from `low` to `high`, or between them without the ends; `such_as` is one that fits."""
 
     low: float = -math.inf
@@ -372,7 +372,7 @@ class Whole(Number):
         return value if isinstance(value, int) and not isinstance(value, bool) and self.holds(value) else None
 
 
-class Tolerances(Kind):
+class Tolerances(ValueKind):
     """A tolerance of a file: `"2%"`, 0.01 or a list of one of each, in any order."""
 
     needed = 'a percentage such as "2%", a number of at least 0, or a list of both'
@@ -392,7 +392,7 @@ class Tolerances(Kind):
         return all(0.0 <= as_float(part) < math.inf for part in value if part is not None)
 
 
-class TolerancesBySlice(Kind):
+class TolerancesBySlice(ValueKind):
     """Tolerances of a file by the names of slices."""
 
     needed = 'a table of tolerances by slice, such as {"region=EU" = "1%"}'
@@ -439,7 +439,7 @@ def toml(value: object) -> str:
 
 # options -----------------------------------------------------------------------------------------------------
 
-Panel = Literal["Input", "Text files", "Losses", "Rules", "Statistics", "Output", "Run"]
+Section = Literal["Input", "Text files", "Losses", "Rules", "Statistics", "Output", "Run"]
 PREFIX: Final = "LOSSCTL_"
 PERSON: Final = "it is about a person's terminal"
 ONCE: Final = "it is about one run"
@@ -473,18 +473,18 @@ class Option:
         positional, as FILE; `variable` is its environment variable.
     """
 
-    kind: Kind
+    kind: ValueKind
     help: str
     usage: str = ""
     default: object = ...
-    panel: Panel | None = None
+    panel: Section | None = None
     positional: bool = False
     key: str = ""
     only: str = ""
     path: Literal["", "read", "write", "name"] = ""
     barred: str = ""
     accumulates: bool = False
-    strict: Kind | EllipsisType | None = ...
+    strict: ValueKind | EllipsisType | None = ...
     name: str = ""
     short: str = ""
     long: str = ""
@@ -492,7 +492,7 @@ class Option:
     label: str = ""
     variable: str = ""
 
-    def called(self, name: str, panel: Panel = "Input") -> "Option":
+    def called(self, name: str, panel: Section = "Input") -> "Option":
         """Return the option of a field of a group with a panel, with what follows from its name and usage."""
         words = self.usage.split()
         short = [word for word in words if word[:1] == "-" != word[1:2]]
@@ -607,7 +607,7 @@ def whole_number(low: int, high: int) -> Whole:
     return Whole("a whole number", plain_whole, low=low, high=high)
 
 
-FUNCTION: Final = Kind("a function", plain_function)
+FUNCTION: Final = ValueKind("a function", plain_function)
 SWITCH: Final = Switch("True or False", plain_flag)
 MISSING: Final = Choice("'error' or 'drop'", words="error|drop")
 REDUCTION: Final = Choice("'mean' or 'sum'", words="mean|sum")
@@ -762,7 +762,7 @@ class Hooks(TypedDict, total=False):
     progress: Annotated["Progress | None", FUNCTION]
     note: Annotated[Note | None, FUNCTION]
     watch: Annotated["Watch", Always("a function", plain_function)]
-    engine: Annotated[Any, Kind("an engine, as those of lossctl.api.clusters", plain_engine)]
+    engine: Annotated[Any, ValueKind("an engine, as those of lossctl.api.clusters", plain_engine)]
     observe: Annotated[Any, FUNCTION]
 
 
@@ -1066,7 +1066,7 @@ SUFFIXES: Final = {  # the formats that the name of a file tells
 }
 
 
-class Verdict(TypedDict):
+class VerdictOptions(TypedDict):
     """What happens with the verdict of `check`."""
 
     exit_zero: Annotated[
@@ -1078,7 +1078,7 @@ class Verdict(TypedDict):
     ]
 
 
-class Distribution(TypedDict):
+class EngineOptions(TypedDict):
     """Where rows are reduced: by a share of a run, or by other processes."""
 
     shard: Annotated[
@@ -1205,7 +1205,7 @@ class Picture(TypedDict):
     ]
 
 
-PANELS: Final[dict[type, Panel]] = {
+PANELS: Final[dict[type, Section]] = {
     Files: "Input",
     Inputs: "Input",
     Intervals: "Statistics",
@@ -1215,12 +1215,12 @@ PANELS: Final[dict[type, Panel]] = {
     CompareOptions: "Statistics",
     Dependence: "Statistics",
     CheckOptions: "Rules",
-    Verdict: "Run",
+    VerdictOptions: "Run",
     SliceTables: "Output",
     PlotOptions: "Output",
     CurveOptions: "Losses",
     Picture: "Output",
-    Distribution: "Run",
+    EngineOptions: "Run",
     States: "Input",
     Display: "Output",
     ConfigOptions: "Run",
@@ -1238,7 +1238,9 @@ SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
 
 
 ARGUMENTS: Final[Mapping[str, Option]] = {  # what each argument takes
-    **{name: Option(mark, "") for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, Kind)},
+    **{
+        name: Option(mark, "") for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, ValueKind)
+    },
     **{option.name: option for option in options_of(*PYTHON) if option.kind.python},
 }
 

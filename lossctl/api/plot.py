@@ -854,7 +854,7 @@ def _labels(report: Report, losses: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ForestRow:
     """A line of a forest: a value of a series with its interval at a place, and what it says."""
 
     place: int
@@ -879,7 +879,7 @@ def _summary(value: float, row: Cell | Comparison) -> str:
 
 
 def _forest(
-    entries: Sequence[Entry],
+    entries: Sequence[ForestRow],
     series: Sequence[str],
     names: Sequence[str],
     x: Axis,
@@ -932,11 +932,11 @@ def _slices(report: Report, losses: Sequence[str]) -> Figure:
     lines = [row for row in of_slices if row.loss in losses]
     if not lines:
         raise UsageError("plot slices: the report has no slices; --by COLUMN makes them")
-    series = list(dict.fromkeys(Entry.of(row).series for row in lines))
+    series = list(dict.fromkeys(ForestRow.of(row).series for row in lines))
     panels, notes, words = [], [], []
     for loss, rows in lists_by(lambda row: row.loss, lines).items():
         by_slice = lists_by(lambda row: tuple(row.slice.items()), rows)
-        first = {key: Entry.of(alike[0]) for key, alike in by_slice.items()}
+        first = {key: ForestRow.of(alike[0]) for key, alike in by_slice.items()}
         sign = -1.0 if rows[0].direction == "max" else 1.0
         order = sorted(by_slice, key=lambda key: (not isfinite(first[key].value), -sign * first[key].value))
         if len(order) > MOST_SLICES:
@@ -946,7 +946,7 @@ def _slices(report: Report, losses: Sequence[str]) -> Figure:
         alone = ", ".join(next(iter(columns))) if len(columns) == 1 else ""  # names the axis, not every slice
         texts = (", ".join(word if alone else f"{column}={word}" for column, word in key) for key in keys)
         names = [f"{text} ({first[key].rows:,})" for key, text in zip(keys, texts, strict=True)]
-        entries = [Entry.of(row, place) for place, key in enumerate(keys) for row in by_slice[key]]
+        entries = [ForestRow.of(row, place) for place, key in enumerate(keys) for row in by_slice[key]]
         x = Axis(_heading(rows[0]), _unit(report, loss))
         panel = _forest(entries, series, names, x, zero=compared)
         panels.append(replace(panel, y=replace(panel.y, label=alone)))
@@ -966,7 +966,7 @@ def _models(report: Report, losses: Sequence[str]) -> Figure:
         differences = [row for row in _against(report) if row.loss == loss and not row.slice]
         tables: list[Sequence[Cell | Comparison]] = [cells, differences]
         for rows in filter(None, tables):
-            entries = [Entry.of(row, place) for place, row in enumerate(rows)]
+            entries = [ForestRow.of(row, place) for place, row in enumerate(rows)]
             x, names = Axis(_heading(rows[0]), _unit(report, loss)), [entry.series for entry in entries]
             panels.append(_forest(entries, models, names, x, zero=rows is differences, sized=False))
         for row in differences:

@@ -35,7 +35,7 @@ from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table, share_read
-from lossctl.results.report import Check, Source
+from lossctl.results.report import Check, DataSource
 
 if TYPE_CHECKING:
     from lossctl.core.block import Block
@@ -103,7 +103,7 @@ class Query:
         return opened
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> DataSource | None:
         """The data and the options by which its rows can be read again; None for what can be read but once."""
         targets = self.options["targets"]
         entries = [*(self.data if isinstance(self.data, list | tuple) else [self.data]), targets]

@@ -89,7 +89,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
         opened = query.opened()
     except LossctlError as fault:
         error = error or fault
-    checked = CheckedData(query, opened)
+    checked = SurveyedData(query, opened)
     report: Report | None = None
     if error is None:
         try:
@@ -105,7 +105,7 @@ def _column_options(options: InputOptions) -> InputOptions:
     return InputOptions(**fitting({name: value for name, value in options.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
 
 
-class CheckedData:
+class SurveyedData:
     """Opened inputs, the columns of each role, and a profile of every table, as far as that goes."""
 
     def __init__(self, query: Query, opened: Opened) -> None:

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from lossctl.api.options import Panel
+from lossctl.api.options import Section
 from lossctl.cli.console import emit
 from lossctl.errors import ExitCode, UsageError
 from lossctl.version import __version__
@@ -89,7 +89,7 @@ class SectionedCommand(Uncoerced, TyperCommand):
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
         """Write a section for each panel of the table; `-h` itself is about the run."""
-        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Panel)}
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in get_args(Section)}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
@@ -131,7 +131,7 @@ class Commands(Mapping[str, Any]):
         return len(self._names)
 
 
-class Group(Uncoerced, TyperGroup):
+class CommandGroup(Uncoerced, TyperGroup):
     """Commands, each made when it is asked for."""
 
     home: Commands
@@ -148,7 +148,7 @@ def group(name: str, help_text: str, commands: Commands) -> typer.Typer:
     """Return an application of some commands below a name, which alone prints its help."""
     application = typer.Typer(
         name=name,
-        cls=type("Group", (Group,), {"home": commands}),
+        cls=type("CommandGroup", (CommandGroup,), {"home": commands}),
         help=help_text,
         invoke_without_command=True,
         add_completion=False,
@@ -197,7 +197,7 @@ def _body(name: str) -> Any:
     return getattr(import_module(f"lossctl.cli.{name}"), HOMES[name])
 
 
-class Application(Group):
+class Application(CommandGroup):
     """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
 
     home = Commands(HOMES, _body)

@@ -12,11 +12,11 @@ from lossctl.api.options import (
     CheckOptions,
     Dependence,
     Display,
-    Distribution,
+    EngineOptions,
     Files,
     Inputs,
     RowOptions,
-    Verdict,
+    VerdictOptions,
     options_of,
 )
 from lossctl.cli import console
@@ -78,9 +78,9 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
     Inputs,
     CheckOptions,
     RowOptions,
-    Verdict,
+    VerdictOptions,
     Dependence,
-    Distribution,
+    EngineOptions,
     Display,
     failed=replace_outputs,
 )

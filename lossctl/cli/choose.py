@@ -30,7 +30,7 @@ TABLES: Final = "A table (CSV, TSV, Parquet, .npy, folder) or -."
 FILE: Final = Option(Texts(), TABLES, "FILE", positional=True, path="read")
 
 
-class Subject(TypedDict):
+class ChooseInputs(TypedDict):
     """The data that is looked at, and what differs from `eval`: there is one file, and at most one model."""
 
     data: Annotated[tuple[str, ...], FILE]
@@ -51,7 +51,7 @@ SHARED: Final = (
 INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED or option.panel == "Text files"]
 
 
-@command(HELP, FORMATS, Subject, *INPUTS, Display, configured=False)
+@command(HELP, FORMATS, ChooseInputs, *INPUTS, Display, configured=False)
 def choose_loss(settings: Settings) -> None:
     """Look, and print the advice."""
     outputs = Outputs.prepare(settings, FORMATS)

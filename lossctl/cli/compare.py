@@ -8,7 +8,7 @@ from lossctl.api.options import (
     CompareOptions,
     Dependence,
     Display,
-    Distribution,
+    EngineOptions,
     Files,
     Inputs,
     Intervals,
@@ -51,7 +51,7 @@ interrupted, 141 the reader of standard output went away.
     NoIntervals,
     RowOptions,
     SliceTables,
-    Distribution,
+    EngineOptions,
     Display,
 )
 def compare_files(settings: Settings) -> None:

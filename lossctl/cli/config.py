@@ -19,14 +19,14 @@ from lossctl.api.options import (
     PREFIX,
     ConfigOptions,
     Display,
-    Distribution,
+    EngineOptions,
     Option,
     Picture,
     RuleTable,
     SliceTables,
     Switch,
     Texts,
-    Verdict,
+    VerdictOptions,
     marks,
     options_of,
     rule_keys,
@@ -36,7 +36,7 @@ from lossctl.api.options import (
 )
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.files import exists, explained, is_file, read_file
-from lossctl.gate.rules import Kind, Tolerance, limit_rule, regression_rule
+from lossctl.gate.rules import RuleKind, Tolerance, limit_rule, regression_rule
 from lossctl.version import __version__
 
 LOSSCTL_TOML: Final = "lossctl.toml"
@@ -247,7 +247,7 @@ def _environment_rule(rule: RuleText) -> RuleTable:
     if rule.kind == "max-regression":
         regression = regression_rule(rule.text)
         return RuleTable(regression.loss, max_regression=regression.tolerance, origin=origin)
-    limit = limit_rule(cast(Kind, rule.kind), rule.text)
+    limit = limit_rule(cast(RuleKind, rule.kind), rule.text)
     limits: dict[str, Any] = {rule.kind.replace("-", "_"): limit.limit}
     return RuleTable(limit.loss, origin=origin, **limits)
 
@@ -309,7 +309,9 @@ class Settings(dict[str, Any]):
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
-        outside = set().union(*map(marks, (Verdict, SliceTables, Distribution, Picture, Display, ConfigOptions)))
+        outside = set().union(
+            *map(marks, (VerdictOptions, SliceTables, EngineOptions, Picture, Display, ConfigOptions))
+        )
         values = {option.name: self[option.name] for option in self.options if option.name not in outside}
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]

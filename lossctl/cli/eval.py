@@ -6,7 +6,7 @@ from typing import Final
 
 from lossctl.api.options import (
     Display,
-    Distribution,
+    EngineOptions,
     EvalOptions,
     Files,
     Inputs,
@@ -39,7 +39,7 @@ of standard output went away.
 
 
 @command(
-    HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, Distribution, Display
+    HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, EngineOptions, Display
 )
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""

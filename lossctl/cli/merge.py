@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-from lossctl.api.options import CheckOptions, Display, SliceTables, States, Verdict, options_of
+from lossctl.api.options import CheckOptions, Display, SliceTables, States, VerdictOptions, options_of
 from lossctl.cli.config import Level, Settings
 from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import command
@@ -28,7 +28,7 @@ those of the shares.
 Exit codes: those of the command; 3 also for a state that is damaged, missing, there twice, of another run, or of
 another version.
 """
-TAKES_RULES: Final = Verdict.__annotations__["exit_zero"].__metadata__[0].called("exit_zero", "Run")
+TAKES_RULES: Final = VerdictOptions.__annotations__["exit_zero"].__metadata__[0].called("exit_zero", "Run")
 
 
 @command(HELP, FORMATS, States, Display, SliceTables, CheckOptions, TAKES_RULES, configured=False)

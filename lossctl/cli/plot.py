@@ -121,7 +121,7 @@ def _body(kind: str) -> Callable[..., None]:
             if form == "json":
                 return text({**head("plot", __version__), **record(figure)})
             if form == "text":
-                return picture(figure, replace(style, width=width or style.width), height or HEIGHT)
+                return picture(figure, style._replace(width=width or style.width), height or HEIGHT)
             from lossctl.output.vega import content
 
             return content(figure, form, width, height, theme)

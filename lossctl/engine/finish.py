@@ -507,7 +507,7 @@ class Assumptions:
 # cells -----------------------------------------------------------------------------------------------------------
 
 
-class Settings(NamedTuple):
+class CellOptions(NamedTuple):
     """What besides the data decides the numbers; `signed` closes the signature, `where` words a row address."""
 
     level: float | None
@@ -519,7 +519,7 @@ class Settings(NamedTuple):
 class Finish:
     """The cells of one state; `rough` are those whose intervals are likely too narrow, the first few of them."""
 
-    def __init__(self, assumptions: Assumptions, settings: Settings) -> None:
+    def __init__(self, assumptions: Assumptions, settings: CellOptions) -> None:
         self.state, self.plan, self.assumptions = assumptions.state, assumptions.plan, assumptions
         self.settings, self.rough, self.rough_count = settings, list[Cell](), 0
         self._informative: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()  # values that many rows decide

@@ -13,11 +13,11 @@ from lossctl.errors import UsageError
 if TYPE_CHECKING:
     from lossctl.core.loss import Direction
 
-Kind = Literal["max", "min", "max-slice", "max-regression"]
+RuleKind = Literal["max", "min", "max-slice", "max-regression"]
 Decide = Literal["point", "significant", "noninferior", "equivalent"]
 Level = Literal["error", "warn"]
 
-KINDS: Final[tuple[Kind, ...]] = ("max", "min", "max-slice", "max-regression")
+KINDS: Final[tuple[RuleKind, ...]] = ("max", "min", "max-slice", "max-regression")
 OF_REGRESSIONS: Final = ("decide", "confidence", "slice-tolerance", "tolerances")  # keys that go with max-regression
 CONFIDENCE: Final = 0.95
 ANY_TOLERANCE: Final = "0.01, 2% or 2%,0.01"
@@ -69,7 +69,7 @@ class Rule:
     """
 
     loss: str
-    kind: Kind
+    kind: RuleKind
     text: str
     origin: str
     limit: float = math.nan
@@ -152,7 +152,7 @@ class Bound:
 # reading rules -------------------------------------------------------------------------------------------------------
 
 
-def limit_rule(kind: Kind, text: str) -> Rule:
+def limit_rule(kind: RuleKind, text: str) -> Rule:
     """Read `LOSS=NUMBER`, an argument of --max, --min or --max-slice."""
     origin = f"--{kind} {text}"
     loss, number = _split(text, origin, "0.35")

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
     from lossctl.results.figure import Figure
 
-Command = Literal["eval", "compare", "check"]
+CommandName = Literal["eval", "compare", "check"]
 Truth = Literal["none", "rows", "column"]
-Source = tuple[object, Mapping[str, Any]]
+DataSource = tuple[object, Mapping[str, Any]]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
@@ -614,7 +614,7 @@ class Report(PublicResult):
     verdict: Verdict | None = None
     advice: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
-    command: Command = "eval"
+    command: CommandName = "eval"
     candidates: tuple[str, ...] = ()
     baseline: str | None = None
     blocks: bool = False
@@ -623,7 +623,7 @@ class Report(PublicResult):
     left_out: tuple[LeftOut, ...] = ()
     first: tuple[First, ...] = ()
     alike: frozenset[tuple[str, str]] = frozenset()
-    source: Source | None = field(default=None, compare=False)
+    source: DataSource | None = field(default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: not the data."""
@@ -930,7 +930,7 @@ class SavedReport:
             verdict=verdict,
             advice=top.read("advice", tuple[str, ...]),
             plugins=tuple(f"{entry.read('name', str)} {entry.read('version', str)}" for entry in self._plugins(top)),
-            command=top.read("command", Command),
+            command=top.read("command", CommandName),
             candidates=tuple(judged),
             baseline=next((model for model in self.report.models if judged and model not in judged), None),
             blocks=verdict not in (None, "pass"),
@@ -965,7 +965,7 @@ def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> Sav
             f"{label}: schema_version is {schema}, and this lossctl reads {SCHEMA_VERSION}; write the report anew"
         )
     if schema == SCHEMA_VERSION:
-        top.read("command", Command)  # the result of another command is no report that lacks something
+        top.read("command", CommandName)  # the result of another command is no report that lacks something
     report = _report(top)
     if schema == SCHEMA_VERSION and document.get(SEAL) != Seal.of(document):
         raise DataError(
