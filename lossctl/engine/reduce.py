@@ -149,11 +149,11 @@ def empty_wholes(plan: Plan) -> tuple[Peak | Sample, ...]:
 # the reduction ---------------------------------------------------------------------------------------------------
 
 
-def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[RunState, Array]:
+def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[RunState, list[Array]]:
     """Judge and reduce one block; return its state and the lines of numbers that are written for each row."""
     breaches = _breaches(block, plan) if block.rows else {}
     reduction = _Reduction(block, plan, origins)
-    rows = np.empty((plan.lines_out, 0))
+    rows: list[Array] = []
     with np.errstate(all="ignore"):
         if block.rows and all(finding.first == NEVER for finding in breaches.values()):
             rows = reduction.evaluate()
@@ -174,25 +174,26 @@ def _breaches(block: Block, plan: Plan) -> dict[Check, Breach]:
     return {check: finding for check, finding in breaches.items() if finding != Breach()}
 
 
-def _leave_blank(rows: Array, block: Block, plan: Plan) -> None:
+def _leave_blank(rows: list[Array], block: Block, plan: Plan) -> None:
     """Make NaN of what is written of rows of zero weight that are outside of a loss's domains."""
     if block.weight is None or not plan.lines_out or (block.weight > 0.0).all():
         return
     place = len(plan.rows_out)
     lines = [
-        (quantity.model, question, slice(i, i + 1))
+        (quantity.model, question, range(i, i + 1))
         for i, quantity in enumerate(plan.rows_out)
         for question in plan.questions
         if question.row == quantity.term
     ]
     for gradient in plan.gradients_out:
-        lines.append((gradient.model, gradient.question, slice(place, place + gradient.width)))
+        lines.append((gradient.model, gradient.question, range(place, place + gradient.width)))
         place += gradient.width
     for model, question, written in lines:
         for role, domain in question.form.roles.items():
             if role not in CODED:
                 outside = judged(domain, role, plan.activations[model]).outside(block.models[model][role])
-                rows[written, outside] = np.nan
+                for i in written:
+                    rows[i] = np.where(outside, np.nan, rows[i])
 
 
 class _Lines:
@@ -292,9 +293,9 @@ class _Reduction:
         self.worst: dict[tuple[tuple[str | None, str], str], WorstRows] = {}
         self.unlike: set[Couple] = set()
 
-    def evaluate(self) -> Array:
-        """Reduce every model's losses; return the (lines, rows) numbers that are to be written out."""
-        rows = np.empty((self.plan.lines_out, self.block.rows))
+    def evaluate(self) -> list[Array]:
+        """Reduce every model's losses; return the lines of numbers that are to be written out."""
+        rows = [NO_ROWS] * self.plan.lines_out
         for name in (*self.plan.slicings, *self.plan.clusterings):
             self._reduce_groups(name)
         self._reduce_rows(rows)
@@ -305,7 +306,7 @@ class _Reduction:
         origin = self.origins[0] if self.origins else 0.0
         return _Lines(self.block, self.plan, self.block.origins.get(slicing, origin), self.origins, order)
 
-    def _reduce_rows(self, rows: Array) -> None:
+    def _reduce_rows(self, rows: list[Array]) -> None:
         """Reduce the rows as they come: sums, peaks, samples, and the numbers of each row, which `rows` takes."""
         block, plan = self.block, self.plan
         live = block.rows if self.live is None else int(np.count_nonzero(self.live))
@@ -384,12 +385,12 @@ class _Reduction:
     def _codes(self) -> list[Array]:
         return [self.block.groups[name].astype(np.float64) for name in self.plan.sample_groups]
 
-    def _write(self, model: str, batch: Batch, rows: Array, written: Set[Quantity]) -> None:
+    def _write(self, model: str, batch: Batch, rows: list[Array], written: Set[Quantity]) -> None:
         """Fill in a model's lines of what is written out: its per-row losses, but those there are, and gradients."""
         plan = self.plan
-        for line, quantity in zip(rows, plan.rows_out, strict=False):
+        for i, quantity in enumerate(plan.rows_out):
             if quantity.model == model and quantity not in written:
-                line[:] = quantity.term.rows(batch)
+                rows[i] = quantity.term.rows(batch)
         start = len(plan.rows_out)
         for gradient in plan.gradients_out:
             if gradient.model == model:

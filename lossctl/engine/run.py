@@ -25,9 +25,9 @@ Watch = Callable[[str], AbstractContextManager[object]]
 
 
 class RowSink(Protocol):
-    """Takes the per-row losses of blocks, (losses, rows)."""
+    """Takes the per-row losses of blocks, a line of each."""
 
-    def packed(self, block: Block, rows: Array) -> Any:
+    def packed(self, block: Block, lines: Sequence[Array]) -> Any:
         """Return what is to be written of a block; any thread may ask for it."""
 
     def write(self, packed: Any) -> None:

@@ -197,11 +197,12 @@ class RowsWriter:
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror or error}") from None
 
-    def packed(self, block: Block, values: Array) -> Pieces:
-        """Return one block as it stands in the file: (losses, rows) values of its rows. Any thread may do so."""
-        if values.shape[1] != block.rows or not block.rows:
+    def packed(self, block: Block, lines: Sequence[Array]) -> Pieces:
+        """Return one block as it stands in the file, from a line of numbers for each loss. Any thread may do so."""
+        if not lines:
             return ()
-        return self._format.packed([self.rows_at(block.addresses) + 1, *map(np.ascontiguousarray, values)])
+        numbers = (np.ascontiguousarray(line, dtype=np.float64) for line in lines)
+        return self._format.packed([self.rows_at(block.addresses) + 1, *numbers])
 
     def write(self, pieces: Pieces) -> None:
         """Append the next block."""
