@@ -523,3 +523,10 @@ def test_a_comparison_takes_the_influences_of_a_model_once(by: str | None, monke
     report = package.compare(data, target="y", pred=["p", "q"], losses="roc_auc", by=by)
     assert all(comparison.interval is not None for comparison in report.comparisons)
     assert len(calls) == len(set(calls)) == len(report.cells)
+
+
+def test_a_class_of_one_row_has_an_area_without_an_interval() -> None:
+    data = {"y": [1, 0, 0, 0], "p": [0.25, 0.1, 0.2, 0.3]}
+    (cell,) = package.evaluate(data, target="y", pred="p", losses="roc_auc").cells
+    assert cell.value == pytest.approx(2 / 3)
+    assert (cell.interval, cell.interval_reason) == (None, "a class of one row has no spread")

@@ -16,6 +16,7 @@ import pytest
 import lossctl as package
 from lossctl.api.report_files import render
 from lossctl.output import comparison as comparisons
+from lossctl.output.report import Why, alike
 from lossctl.output.text import Style, change, p_value, percent, wrap
 from tests.conftest import Lossctl
 
@@ -187,3 +188,46 @@ def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
     assert note not in lossctl(*arguments, "--top", "3").err
     assert note not in lossctl(*arguments, "-f", "csv").err
     assert note not in lossctl(*arguments, "-q").err
+
+
+# reasons --------------------------------------------------------------------------------------------------------------
+
+
+MANY = {
+    "y": np.tile([0.0, 1.0, 0.0, 0.0], 300) * np.repeat(np.arange(300) % 3 > 0, 4),
+    "p": np.random.default_rng(1).random(1200),
+    "q": np.random.default_rng(2).random(1200),
+    "g": np.repeat([f"g{place}" for place in range(300)], 4),
+}
+
+
+def notes(report: package.Report, top: int = 0) -> list[str]:
+    """Return the lines below the tables that say why something has no value or verdict."""
+    lines = "".join(render(report, "table", Style(top=top))).splitlines()
+    return [line for line in lines if line.startswith(("f1 of", "mae of"))]
+
+
+def test_what_holds_of_many_slices_is_said_once() -> None:
+    report = package.evaluate(MANY, target="y", pred=["p", "q"], losses=["f1", "roc_auc"], by="g")
+    (line,) = (line for line in notes(report) if line.startswith("f1 of"))
+    assert re.fullmatch(r"(f1 of [pq], g g\d+, ){4}\.\.\. \(\d+ in all\): no yes was observed, .*", line)
+
+
+def test_reasons_that_differ_in_figures_are_one_with_their_range() -> None:
+    report = package.compare(MANY, target="y", pred=["p", "q"], losses=["mae"], by="g")
+    skewed = [line for line in notes(report) if "skewed" in line]
+    assert len(skewed) == 1
+    assert re.search(r"few of 4 rows decide \(skewness -[\d.]+ to [\d.]+\), and with", skewed[0])
+
+
+def test_reasons_are_those_of_the_slices_that_are_shown() -> None:
+    report = package.compare(MANY, target="y", pred=["p", "q"], losses=["f1"], by="g")
+    few = [line for line in notes(report, top=2) if " of q" in line]
+    assert few
+    assert all(line.count(" of q") <= 2 for line in few)
+    assert any("in all" in line for line in notes(report))
+
+
+def test_a_figure_that_is_no_number_of_its_own_stays() -> None:
+    whys: list[Why] = [("f1 of m", {}, f"row {row} of a-2.csv: zero_division=0 counts it as 0") for row in (3, 12)]
+    assert list(alike(whys)) == ["f1 of m, f1 of m: row 3 to 12 of a-2.csv: zero_division=0 counts it as 0"]

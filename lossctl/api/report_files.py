@@ -36,7 +36,7 @@ def render(report: Report, form: str, style: Style) -> str | Iterator[str]:
     return checks.render(report, form, style)
 
 
-def rendered(report: Report, form: str, digits: int = Style.digits) -> str:
+def rendered(report: Report, form: str, digits: int = Style().digits) -> str:
     """Return a report in one format of its command."""
     return "".join(render(report, form, Style(digits=digits)))
 

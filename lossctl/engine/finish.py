@@ -26,6 +26,7 @@ from lossctl.stats.estimate import (
     NO_SPREAD,
     NOT_ASKED,
     NOT_FINITE,
+    ONE_OF_A_CLASS,
     ONE_ROW,
     SPREAD_OUT_OF_RANGE,
     TOO_FEW,
@@ -427,7 +428,7 @@ class Assumptions:
         rows: the sample, in the order of the influences; ordered: sorted.
         """
         if not np.isfinite(influences).all():
-            return SPREAD_OUT_OF_RANGE
+            return ONE_OF_A_CLASS if np.isnan(influences).any() else SPREAD_OUT_OF_RANGE
         riders = rows[len(question.loss.parts) + 1 :]
         normal = self.design is not None and self.design.method == "normal"
         if self.design is not None and self.design.time is not None:

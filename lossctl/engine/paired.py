@@ -424,7 +424,7 @@ def few_decide(skew: float | None, units: int, noun: str) -> str:
     """Say why skewed differences show less than they seem to, and what would help."""
     return (
         f"skewed: few of {units} {noun} decide (skewness {skew or 0.0:.3g}), and with a correction for that no "
-        f"difference is shown; take more {noun}, or a loss that few {noun} do not rule, such as mae or huber"
+        f"difference is shown; take more {noun}, or a loss that few {noun} do not rule"
     )
 
 

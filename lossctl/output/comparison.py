@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import MISSING, Missing, headline, missing_values, worst_tables
+from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, worst_tables
 from lossctl.output.text import (
     Column,
     Style,
@@ -30,7 +30,6 @@ from lossctl.results.report import Comparison, Report, Slice, Study, lists_by
 
 SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}
-MOST_REASONS: Final = 12  # lines about comparisons that could not be made
 
 
 def render(report: Report, form: str, style: Style) -> str:
@@ -95,16 +94,18 @@ def to_table(report: Report, style: Style) -> str:
     study = report.study
     assert study is not None
     overall, missing = [comparison for comparison in report.comparisons if not comparison.slice], missing_values(report)
+    shown = [*overall]
     layouts = (_overall(overall, study, style, size, missing) for size in (3, 2, 1, 0))
     pieces = [_headline(report, study, style), fitted(layouts)]
     for (loss, base, candidate), rows in _by_couple_and_slicing(report, style):
         order = {"rows": "most rows first", "slice": "by slice"}.get(style.sort or "", "by difference")
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
         top = rows[: style.top or None]
+        shown += top
         end = more_slices(len(rows) - len(top))
         pieces.append(title + fitted(_slices(top, style, size, end) for size in (4, 3, 2, 1, 0)))
     pieces += worst_tables(report, style)
-    notes = [*sentences(report), "", *_notes(report, study, style)]
+    notes = [*sentences(report), "", *_notes(report, study, style, shown)]
     pieces.append("".join(lines_of(note, style) for note in notes))
     return style.encode("\n".join(pieces))
 
@@ -247,10 +248,10 @@ def sentences(report: Report) -> Iterator[str]:
         losses = couples[couple]
         return couple[1], tuple((verdict, listed(losses[verdict])) for verdict in SIGN if verdict in losses)
 
-    for (base, verdicts), alike in lists_by(outcome, couples if study.level is not None else ()).items():
-        verb = "is" if len(alike) == 1 else "are"
+    for (base, verdicts), same in lists_by(outcome, couples if study.level is not None else ()).items():
+        verb = "is" if len(same) == 1 else "are"
         pieces = [f"{verb} {verdict} on {printable(losses)}" for verdict, losses in verdicts]
-        candidates = _and([printable(candidate) for candidate, _ in alike])
+        candidates = _and([printable(candidate) for candidate, _ in same])
         yield f"Against {printable(base)}: {candidates} {_and(pieces)}."
     for best in report.best_sets:
         models = printable(listed(list(best.kept)))
@@ -268,8 +269,11 @@ def _place(slice_: Slice) -> str:
     return "".join(f", {printable(column)} {printable(word)}" for column, word in slice_.items())
 
 
-def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
-    """Explain the signs, name the corrections, and say what could not be tested and how many rows it takes."""
+def _notes(report: Report, study: Study, style: Style, shown: Iterable[Comparison]) -> Iterator[str]:
+    """Explain the signs, name the corrections, and say what could not be tested and how many rows it takes.
+
+    shown: the comparisons in the tables.
+    """
     if study.level is None:
         return
     sign = SIGN["undecided"]
@@ -278,16 +282,7 @@ def _notes(report: Report, study: Study, style: Style) -> Iterator[str]:
     adjusted = f"p adjusted: {correction}" if correction != "none" else "p of one comparison, not adjusted"
     adjusted += mark + tests
     yield f"{sign} no difference is shown at {level_text(study.level)} ({paired}; {adjusted})"
-    reasons: dict[str, list[str]] = {}
-    for row in report.comparisons:
-        if row.reason is not None:
-            place = f"{row.loss} of {row.candidate}{_place(row.slice)}"
-            reasons.setdefault(row.reason, []).append(place)
-    for count, (reason, places) in enumerate(reasons.items()):
-        if count == MOST_REASONS:
-            yield f"... and {len(reasons) - count} more reasons; -f json has all"
-            break
-        yield f"{printable(listed(places, 4))}: {printable(reason)}"
+    yield from alike((f"{row.loss} of {row.candidate}", row.slice, row.reason) for row in shown if row.reason)
     if study.effect is None:
         return
     for row in report.comparisons:

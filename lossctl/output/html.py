@@ -11,7 +11,7 @@ from lossctl.errors import UsageError, printable
 from lossctl.output.checks import Failure, counts, sides, verdict
 from lossctl.output.comparison import sentences
 from lossctl.output.grids import BEST, Grid, Marked, Text, checks, differences, values, worst
-from lossctl.output.report import MARK, best_note, headline, reasons
+from lossctl.output.report import MARK, alike, best_note, headline, reasons
 from lossctl.output.text import Style, counted, inert_line, interval, level_text, number, slice_text
 from lossctl.results.figure import Figure
 from lossctl.results.page import Page
@@ -206,8 +206,8 @@ def _values(report: Report, tables: Sequence[Grid], style: Style) -> str:
     notes = [f"{SIGNS[BEST]} best model for the loss"] if any(cell.best for cell in report.cells) else []
     if report.level is not None:
         notes.append(f"in brackets the {level_text(report.level)} intervals")
-    undecided = [row for row in report.comparisons if not row.slice and row.reason]
-    why = dict.fromkeys(f"{row.loss} of {row.candidate}: {row.reason}" for row in undecided)
+    undecided = (row for row in report.comparisons if not row.slice)
+    why = alike((f"{row.loss} of {row.candidate}", row.slice, row.reason) for row in undecided if row.reason)
     lines = [*filter(None, ["; ".join(notes)]), *reasons(report.cells), *why]
     return "".join(map(_table, tables)) + "".join(_paragraph(text, "note") for text in lines)
 

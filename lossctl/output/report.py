@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -29,7 +30,7 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Cell, Report, WorstRow, lists_by
+from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by
 
 MARK: Final = "*"
 MOST_TABLES: Final = 3  # into which slices x losses are parted
@@ -295,9 +296,32 @@ def best_note(*, in_slices: bool) -> str:
     return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
 
 
+FIGURE: Final = re.compile(r"(?<=[ (\[])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?=[ ,;:)\]]|$)")  # in a reason
+MOST_REASONS: Final = 12  # lines of them
+Why = tuple[str, Slice, str]  # the loss and model, the slice, and the reason
+
+
 def reasons(cells: Iterable[Cell]) -> Iterator[str]:
     """Say why values are no plain numbers."""
-    lacking = [cell for cell in cells if cell.reason]
-    for (place, reason), alike in lists_by(lambda cell: (tuple(cell.slice.items()), cell.reason), lacking).items():
-        where = "".join(f", {column} {word}" for column, word in place)
-        yield inert_line(f"{listed([f'{cell.loss} of {cell.model}' for cell in alike], 4)}{where}: {reason}")
+    return alike((f"{cell.loss} of {cell.model}", cell.slice, cell.reason) for cell in cells if cell.reason)
+
+
+def alike(whys: Iterable[Why]) -> Iterator[str]:
+    """Say once what holds of several losses, models and slices; where only figures differ, from which to which."""
+    groups = list(lists_by(lambda why: FIGURE.sub("0", why[2]), whys).values())
+    for group in groups[:MOST_REASONS]:
+        by_place = lists_by(lambda why: "".join(f", {column} {word}" for column, word in why[1].items()), group)
+        if len(by_place) == 1:
+            place, names = next(iter(by_place)), [name for name, _, _ in group]
+        else:
+            place, names = "", [f"{name}{place}" for place, whys in by_place.items() for name, _, _ in whys]
+        yield inert_line(f"{listed(names, 4)}{place}: {_ranges([reason for _, _, reason in group])}")
+    if len(groups) > MOST_REASONS:
+        yield f"... and {len(groups) - MOST_REASONS} more reasons; -f json has all"
+
+
+def _ranges(reasons: Sequence[str]) -> str:
+    """Write reasons that differ in figures alone as one, with the smallest and the largest of each."""
+    columns = zip(*map(FIGURE.findall, reasons), strict=True)
+    ends = iter([dict.fromkeys((min(column, key=float), max(column, key=float))) for column in columns])
+    return FIGURE.sub(lambda _: " to ".join(next(ends)), reasons[0])
