@@ -109,9 +109,8 @@ peers: .peers/env/.installed ## execute what the losses claim of other libraries
 		--requirement tests/engines/requirements.txt --editable .
 	@touch $@
 
-engines: .engines/env/.installed ## the same bytes from one process, shares, Ray and Spark, workers killed; ARGS="--rows 1000000 eval" for less
+engines: .engines/env/.installed ## the same bytes from one process, shares, Ray and Spark, workers killed; stores; a table of costs; ARGS="--rows 1000000 table" for less
 	.engines/env/bin/python -m tests.engines $(ARGS)
-	.engines/env/bin/python -m tests.engines.stores
 
 accuracy: setup ## how far every loss is from exact values, in units of the last place
 	$(BIN)/python -m tests.accuracy

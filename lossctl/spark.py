@@ -23,7 +23,6 @@ from lossctl.api.shares import (
     Share,
     Shared,
     State,
-    Witness,
     check_versions,
 )
 from lossctl.core.batch import BLOCK
@@ -172,15 +171,8 @@ class RowsShare(Share):
     """Makes the plan of the first rows, and reduces others."""
 
     def __init__(self, command: Command, first: Any, rows: Any, address: int) -> None:
-        super().__init__(command, 1, 1, threads=1)
-        self.first_rows, self.rows, self.address = first, rows, address
-
-    def opened(self, query: Query) -> Opened:
-        """Take the first rows as the input."""
-        if self.opened_inputs is None:
-            self.tables = [Witness(table_of(self.first_rows))]
-            self.opened_inputs = Opened([*self.tables], [None], [])
-        return self.opened_inputs
+        super().__init__(command, 1, 1, threads=1, inputs=Opened([table_of(first)], [None], []))
+        self.rows, self.address = rows, address
 
     def state(
         self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress

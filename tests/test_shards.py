@@ -315,7 +315,9 @@ def test_every_file_of_a_command_is_compared(tmp_path: Path, monkeypatch: pytest
             lossctl.merge(states)
 
 
-def test_tasks_of_an_engine_that_read_other_data_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_file_that_changes_between_tasks_of_an_engine_is_an_error(is_here: bool, tmp_path: Path) -> None:
+    """A worker keeps open what it has opened, so that it sees the change; others have read other bytes."""
     table = columns(70_000)
     path = tmp_path / "data.csv"
     WRITERS["csv"](path, table)
@@ -324,9 +326,10 @@ def test_tasks_of_an_engine_that_read_other_data_are_refused(tmp_path: Path) -> 
     def submit(task: Any) -> Iterator[tuple[int, bytes]]:
         yield 1, task.compute(1)
         WRITERS["csv"](path, {**table, "a": swapped(table["a"])})
-        yield 2, task.compute(2)
+        yield 2, (task if is_here else task._replace(run=b"of another machine")).compute(2)
 
-    with pytest.raises(DataError, match=r"data.csv: share 2/2 .* has read other bytes than share 1/2"):
+    words = "the file changed while it was read" if is_here else r"share 2/2 .* has read other bytes than share 1/2"
+    with pytest.raises(DataError, match=f"data.csv: {words}"):
         command.run(engine=Cluster(command, lambda: 2, submit))
 
 

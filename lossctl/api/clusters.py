@@ -47,25 +47,33 @@ TRIES: Final = 4  # of a task whose worker died
 
 
 class Task(NamedTuple):
-    """One share of a command; it may be computed again. folder: in which paths are to be found."""
+    """One share of a command; it may be computed again. folder: in which paths are to be found. run: tells runs apart.
+
+    What a worker has opened stays open for its next task of the run: a lake has more files than a task reads.
+    """
 
     command: Command
     folder: str
     shares: int
+    run: bytes
 
     def compute(self, place: int) -> bytes:
         """Return the state of a share, or the error that it ends with, as bytes."""
         with suppress(OSError):
             os.chdir(self.folder)
-        share = Share(self.command, place, self.shares, threads=1)
+        share = Share(self.command, place, self.shares, threads=1, inputs=_opened.get(self.run))
         try:
             self.command.run(engine=share)
         except Shared:
+            _opened.clear()
+            _opened[self.run] = share.inputs
             return packed(share.header)
         except LossctlError as error:
             return packed({**versions(), "error": [type(error).__name__, str(error)]})
         raise AssertionError(place)  # a share ends with one of the two
 
+
+_opened: dict[bytes, Opened | None] = {}  # the inputs of the run of which this process has computed a task last
 
 Submit = Callable[[Task], Iterator[tuple[int, bytes]]]  # yields places and their states, in any order
 
@@ -108,7 +116,7 @@ class Cluster:
         digest = plan_digest(plan, reader, origins, self.block, count)
         state, waiting, records = RunState.empty(plan), dict[int, State](), list[Mapping[str, Any]]()
         first: State | None = None
-        arrivals = self.submit(Task(self.command, os.getcwd(), count))
+        arrivals = self.submit(Task(self.command, os.getcwd(), count, os.urandom(8)))
         try:
             for place, content in arrivals:
                 waiting[place] = arrival = checked_state(f"task {place}/{count}", content, digest, first)

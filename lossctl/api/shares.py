@@ -392,25 +392,27 @@ def read_shard(text: str) -> tuple[int, int]:
 
 
 class Share:
-    """Computes one share. faults: whether a row that is wrong is part of the state, rather than an error at once."""
+    """Computes one share; a row that is wrong is part of its state. inputs: opened before."""
 
-    def __init__(self, command: Command, place: int, count: int, *, threads: int | None = None) -> None:
+    def __init__(
+        self, command: Command, place: int, count: int, *, threads: int | None = None, inputs: Opened | None = None
+    ) -> None:
         self.command, self.place, self.count, self.threads = command, place, count, threads
+        self.inputs = inputs
         self.tables: list[Witness] = []
-        self.opened_inputs: Opened | None = None
         self.block: Block | None = None
         self.header: dict[str, Any] = {}
 
     def opened(self, query: Query) -> Opened:
         """Open the inputs, which are asked for their answers too."""
         check_query(query)
-        if self.opened_inputs is None:
-            opened = query.opened_here()
-            self.tables = [Witness(table) for table in opened.tables]
-            self.opened_inputs = Opened([*self.tables], opened.names, opened.paths)
+        if self.inputs is None:
+            self.inputs = query.opened_here()
+        if not self.tables:
+            self.tables = [Witness(table) for table in self.inputs.tables]
             for source in (source for table in self.tables for source in table.sources):
                 source.digests = self.count > 1
-        return self.opened_inputs
+        return self.inputs._replace(tables=[*self.tables])
 
     def refusal(self, rows_out: str | None, sets: bool) -> str:
         """Say why a query cannot be cut into shares."""
@@ -459,11 +461,11 @@ class Share:
             "places": [table.places for table in reader.tables],
         }
         if self.place == 1:
-            assert self.opened_inputs is not None
+            assert self.inputs is not None
             self.header |= {
                 "tables": [table.plain() for table in self.tables],
-                "names": self.opened_inputs.names,
-                "paths": self.opened_inputs.paths,
+                "names": self.inputs.names,
+                "paths": self.inputs.paths,
                 "block": _plain_block(self.block),
             }
 

@@ -6,6 +6,7 @@ The server is that of moto, on the loopback, with faults put before it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -93,6 +94,7 @@ def refusal(address: str) -> str:
 def main() -> None:
     """Put the objects into the server, and judge each fault."""
     faults = Faults()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # which tells of every request
     server = make_server("127.0.0.1", 0, faults, threaded=True)
     Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
