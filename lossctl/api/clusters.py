@@ -13,24 +13,20 @@ from shutil import which
 from typing import Any, Final, NamedTuple
 
 from lossctl import errors
-from lossctl.api.evaluate import look_ahead
 from lossctl.api.query import Opened, Query
 from lossctl.api.shares import (
     Command,
+    Cut,
     RecordedRows,
     Share,
     Shared,
     State,
-    check_can_be_cut,
-    check_query,
     check_same_files,
     check_versions,
     plan_digest,
-    refusal,
     run_state,
     versions,
 )
-from lossctl.core.block import Block
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress
@@ -78,7 +74,7 @@ _opened: dict[bytes, Opened | None] = {}  # the inputs of the run of which this 
 Submit = Callable[[Task], Iterator[tuple[int, bytes]]]  # yields places and their states, in any order
 
 
-class Cluster:
+class Cluster(Cut):
     """Has shares computed by the tasks of an engine.
 
     processors: how many it has. submit: computes all tasks.
@@ -86,26 +82,6 @@ class Cluster:
 
     def __init__(self, command: Command, processors: Callable[[], int], submit: Submit) -> None:
         self.command, self.processors, self.submit = command, processors, submit
-        self.block: Block | None = None
-
-    def opened(self, query: Query) -> Opened:
-        """Open the inputs, of which the plan is made and in which a row that is wrong is looked up."""
-        check_query(query)
-        return query.opened_here()
-
-    def refusal(self, rows_out: str | None, sets: bool) -> str:
-        """Say why a query cannot be cut into tasks."""
-        return refusal(rows_out, sets)
-
-    def baseline(self, path: str) -> bool:
-        """Leave it to the file."""
-        return False
-
-    def first(self, reader: BlockReader) -> Block | None:
-        """Read the first block, as every task does."""
-        check_can_be_cut(reader)
-        self.block = look_ahead(reader.feeds(1))
-        return self.block
 
     def state(
         self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress

@@ -391,7 +391,46 @@ def read_shard(text: str) -> tuple[int, int]:
     return place, count
 
 
-class Share:
+class Cut:
+    """An engine whose rows are cut into shares, each of which makes its plan of the same first block."""
+
+    block: Block | None = None
+
+    def opened(self, query: Query) -> Opened:
+        """Open the inputs; raise UsageError where a share would not know which rows are its own."""
+        if query.options["bad_rows"] == "drop":
+            raise UsageError(
+                "--bad-rows drop: a share does not know which rows before its own are left out; leave them out first, "
+                "or run without shares"
+            )
+        return query.opened_here()
+
+    def refusal(self, rows_out: str | None, sets: bool) -> str:
+        """Say why a query cannot be cut into shares."""
+        if rows_out is not None:
+            return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
+        if sets:
+            return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
+        return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
+
+    def baseline(self, path: str) -> bool:
+        """Leave it to the file."""
+        return False
+
+    def first(self, reader: BlockReader) -> Block | None:
+        """Read the first block; raise UsageError where what a row counts for depends on rows of other shares."""
+        slots = [slot for slots in reader.selection.by.values() for slot in slots]
+        if quantiles := [slot for slot in slots if slot.bins and slot.bins.quantiles]:
+            column = printable(quantiles[0].columns[0])
+            raise UsageError(
+                f"--by {column}:quantiles: is cut at values of all rows, of which a share has some; give the edges: "
+                f"--by {column}:edges=A/B/C"
+            )
+        self.block = look_ahead(reader.feeds(1))
+        return self.block
+
+
+class Share(Cut):
     """Computes one share; a row that is wrong is part of its state. inputs: opened before."""
 
     def __init__(
@@ -400,35 +439,24 @@ class Share:
         self.command, self.place, self.count, self.threads = command, place, count, threads
         self.inputs = inputs
         self.tables: list[Witness] = []
-        self.block: Block | None = None
         self.header: dict[str, Any] = {}
 
     def opened(self, query: Query) -> Opened:
         """Open the inputs, which are asked for their answers too."""
-        check_query(query)
         if self.inputs is None:
-            self.inputs = query.opened_here()
+            self.inputs = super().opened(query)
         if not self.tables:
             self.tables = [Witness(table) for table in self.inputs.tables]
             for source in (source for table in self.tables for source in table.sources):
                 source.digests = self.count > 1
         return self.inputs._replace(tables=[*self.tables])
 
-    def refusal(self, rows_out: str | None, sets: bool) -> str:
-        """Say why a query cannot be cut into shares."""
-        return refusal(rows_out, sets)
-
-    def baseline(self, path: str) -> bool:
-        """Leave it to the file."""
-        return False
-
     def first(self, reader: BlockReader) -> Block | None:
-        """Read the first block, which all shares make their plan of."""
-        check_can_be_cut(reader)
-        self.block = look_ahead(reader.feeds(1))
+        """Read the first block, after which tables answer without being noted."""
+        block = super().first(reader)
         for table in self.tables:
             table.listens = False
-        return self.block
+        return block
 
     def state(
         self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
@@ -493,35 +521,6 @@ class FileShare(Share):
             ) from None
         super().finish(query, reader, plan, origins, state)
         write_bytes(self.path, [packed(self.header)])
-
-
-def refusal(rows_out: str | None, sets: bool) -> str:
-    """Say why a query cannot be cut into shares."""
-    if rows_out is not None:
-        return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
-    if sets:
-        return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
-    return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
-
-
-def check_query(query: Query) -> None:
-    """Raise UsageError where a share would not know which rows are its own."""
-    if query.options["bad_rows"] == "drop":
-        raise UsageError(
-            "--bad-rows drop: a share does not know which rows before its own are left out; leave them out first, "
-            "or run without shares"
-        )
-
-
-def check_can_be_cut(reader: BlockReader) -> None:
-    """Raise UsageError where what a row counts for depends on rows of other shares."""
-    quantiles = [slot for slots in reader.selection.by.values() for slot in slots if slot.bins and slot.bins.quantiles]
-    if quantiles:
-        column = printable(quantiles[0].columns[0])
-        raise UsageError(
-            f"--by {column}:quantiles: is cut at values of all rows, of which a share has some; give the edges: "
-            f"--by {column}:edges=A/B/C"
-        )
 
 
 def versions() -> dict[str, Any]:
