@@ -279,3 +279,12 @@ def test_sets_are_counted_by_the_name_of_their_column() -> None:
     assert clusters.units == Units("user", 3)
     assert lossctl.evaluate(data, target="y", pred="p", losses="mae").units is None
     assert lossctl.evaluate(data, target="y", pred="p", losses="ndcg", roles="set=user", ci=None).units is None
+
+
+def test_sets_that_are_alike_show_no_spread() -> None:
+    n = 30
+    data = {"y": np.arange(n) % 5 == 4, "p": np.arange(n) % 5 / 7.0, "q": np.arange(n) // 5, "c": np.arange(n) // 10}
+    for by in ([], ["c"]):
+        for cell in lossctl.evaluate(data, target="y", pred="p", losses="mrr", by=by, roles={"query": "q"}).cells:
+            assert (cell.value, cell.stderr, cell.interval) == (1.0, 0.0, None)
+            assert cell.interval_reason == "the rows show no spread"

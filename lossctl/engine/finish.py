@@ -28,6 +28,7 @@ from lossctl.stats.estimate import (
     NOT_FINITE,
     ONE_OF_A_CLASS,
     ONE_ROW,
+    ROUNDING,
     SPREAD_OUT_OF_RANGE,
     TOO_FEW,
     Estimate,
@@ -48,7 +49,6 @@ from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Seri
 
 MANY_ROWS: Final = 2**31  # beyond which their places need 64 bits
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
-ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 FEW_PLACES: Final = 4  # rough intervals that are named
 DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
 NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
@@ -374,7 +374,7 @@ class Assumptions:
             units = np.ones(influences[0][1].groups)
             within = grouped.codes < len(units)
             units[grouped.codes[within]] = grouped.live[within]
-        return shape_of(influences, units, self.plan.weighted)
+        return shape_of(influences, units)
 
     @cached_property
     def _firsts(self) -> Array:
@@ -744,6 +744,8 @@ class Finish:
         if isinstance(spread, str):
             return Estimate(value, why=spread)
         stderr, quantile = float(spread.stderrs[0]), spread.quantile(level)
+        if loss.statistic.mass is not None and stderr * math.sqrt(spread.units) <= ROUNDING * abs(value):
+            return Estimate(value, 0.0, why=NO_SPREAD)
         if loss.statistic.interval != "folded":
             return about(value, stderr, quantile, loss.statistic.interval, spread.law)
         errors = assumptions.of(scope, question).spread([{index: 1.0} for index in indexes], 0)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.statistic import MEAN, ROOT, Statistic, means
-from lossctl.engine.finish import ROUNDING, Assumptions, Scope
+from lossctl.engine.finish import Assumptions, Scope
 from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
@@ -21,6 +21,7 @@ from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,
     NO_SPREAD,
     ONE_ROW,
+    ROUNDING,
     SKEWED,
     SPREAD_OUT_OF_RANGE,
     Contrast,
@@ -33,6 +34,7 @@ from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelatio
 from lossctl.stats.student import normal_quantile, normal_tail
 
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
+BENT: Final = 1.02  # standard errors of a difference of roots, beyond which that by the squares counts
 POWER: Final = 0.8
 DECISIONS: Final = ("zero_one", "accuracy")  # losses whose rows are 0 or 1
 ALIKE: Final = "the predictions are the same in every row"
@@ -181,6 +183,8 @@ class Differences:
             for couple in contrasts:
                 total = self.contrast(contest, couple, *contest.signs(couple))
                 sums += [] if isinstance(total, str) else [total]
+        elif contest.question.loss.statistic is ROOT and self.assumptions.corrects:  # a² - b² as the sum times a - b
+            sums += [{self.plan.differences(couple, contest.question)[0]: 1.0} for couple in contrasts]
         if not contrasts:
             return Family(contest, tuple(Difference(why=why) for why in outcomes.values() if isinstance(why, str)))
         joint = sum(base == self.design.baseline for base, _ in contrasts)
@@ -254,22 +258,27 @@ class Differences:
         quantile = spread.quantile(self.design.level)
         if not math.isfinite(quantile * stderr):
             return Difference(why=ENDS_OUT_OF_RANGE)
+        total = sum(map(abs, contest.values(couple)))
+        laws = [(stderr, shape)]
+        if place_of_sum is not None and contest.question.loss.statistic is ROOT:  # no surer than that of the squares
+            of_squares = float(spread.stderrs[place_of_sum]) / total
+            laws += [(of_squares, self.shape(contest, couple, MEAN))] if of_squares > BENT * stderr else []
         score = value / stderr
-        plain = p = spread.tail(score)
-        least = min(abs(score), float(shape.quantile(np.array([score]))[0]))
+        plain = p = max(spread.tail(value / error) for error, _ in laws)
+        least = min(_corrected(value / error, law) for error, law in laws)
         corrected = max(p, spread.tail(least))
-        low, high = -quantile, quantile
+        ends = [(-quantile, quantile)]
         if self.assumptions.corrects:
             p, score = corrected, math.copysign(least, score)
-            low, high = outer(shape, quantile)
-        if place_of_sum is not None:
-            total = sum(map(abs, contest.values(couple)))
+            ends = [outer(law, quantile) for _, law in laws]
+        if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
-        interval = (value + low * stderr, value + high * stderr)
-        method = SKEWED if (low, high) != (-quantile, quantile) else spread.law
+        reaches = [(low * error, high * error) for (low, high), (error, _) in zip(ends, laws, strict=True)]
+        interval = (value + min(low for low, _ in reaches), value + max(high for _, high in reaches))
+        method = SKEWED if len(laws) > 1 or ends != [(-quantile, quantile)] else spread.law
         guard = self._guard(skew, (plain, corrected), spread.units)
         return Difference(stderr, interval, method, p, skew, spread.units, guard, score=score)
 
@@ -286,15 +295,15 @@ class Differences:
         excess = ((view.total_units(place) >> (SHIFT - 1)) + 1) >> 1
         return (unlike - excess) // 2, (unlike + excess) // 2
 
-    def shape(self, contest: Contest, couple: Couple) -> Shape:
-        """Return the shape of a difference, of absolute values where these are judged."""
+    def shape(self, contest: Contest, couple: Couple, statistic: Statistic | None = None) -> Shape:
+        """Return the shape of a difference of values, absolute ones where these are judged, or of another statistic."""
         base, candidate = contest.signs(couple)
         question, view = contest.question, contest.scope.view
         if self.assumptions.independent and question.one_mean and view.live > FIRST:
             skew = skewness(view, self.plan.differences(couple, question)[0])
             return Shape.of_mean(candidate * skew, view.live)
         terms = {couple[0]: -base, couple[1]: candidate}
-        return self.assumptions.shape(contest.scope, question, terms, question.loss.statistic)
+        return self.assumptions.shape(contest.scope, question, terms, statistic or question.loss.statistic)
 
     def _skew(self, contest: Contest, couple: Couple, shape: Shape) -> float | None:
         """Return the skewness of the row differences, where the loss is not one mean that of their influences."""
@@ -412,6 +421,11 @@ def _as_far_as_sides(
 ) -> tuple[float, float]:
     """Return the interval of a difference that reaches as far as those of its two sides."""
     return min(interval[0], candidate[0] - base[1]), max(interval[1], candidate[1] - base[0])
+
+
+def _corrected(score: float, shape: Shape) -> float:
+    """Return the size of a score, less what skewness takes from it."""
+    return min(abs(score), float(shape.quantile(np.array([score]))[0]))
 
 
 def outer(shape: Shape, quantile: float) -> tuple[float, float]:

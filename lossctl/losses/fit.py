@@ -415,7 +415,7 @@ def pearson() -> Recipe:
     A score. Undefined where either is constant. Both are taken about middle values: offsets cost no digits.
 
     Formula: Cov(target, pred) / √(Var(target)·Var(pred))
-    Unit: 1
+    Unit: 1 (between -1 and 1)
     Use: The scale and the offset of the predictions are free: only whether they go up and down with the target.
     Avoid: The predictions are used as they are: a wrong scale or bias is not seen. concordance sees both.
     Source: Pearson 1895, doi:10.1098/rspl.1895.0041

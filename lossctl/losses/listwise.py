@@ -161,7 +161,7 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
 
     Formula: mean over lists of DCG/IDCG, DCG = Σ_r gain(y of the item at place r)/log2(1 + r), IDCG = that of the best
         order
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Use: To report rankings of graded relevance, the top counting most.
     Avoid: Training: it has no slope (listnet, listmle).
     Source: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418

@@ -31,6 +31,7 @@ Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper tha
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
 WINDOW: Final = 40.0  # standard deviations beyond which a binomial has no mass
+ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 TWO_UNITS: Final = 2.0 - 1e-9  # two sets count as two, whatever the rounding of their masses
 
 # why there is no interval
@@ -195,7 +196,10 @@ def estimate(
         return Estimate(value, why=SPREAD_OUT_OF_RANGE)
     # rounding in the sums of a block can leave a spread of zero a hair below it
     stderr = root(max(variance[0], 0), variance[1])
-    stderr *= 1.0 if statistic.mass is None else math.sqrt(spared(view.live, units))
+    if statistic.mass is not None:
+        stderr *= math.sqrt(spared(view.live, units))
+        if stderr * math.sqrt(units) <= ROUNDING * abs(value):  # a set shares its value out among its rows
+            return Estimate(value, 0.0, why=NO_SPREAD)
     form, quantile = "t" if total else statistic.interval, t_quantile(level, round(units) - 1)
     if form != "folded":
         return about(value, stderr, quantile, form, "t")
@@ -332,6 +336,9 @@ def estimates(
         units = _unit_counts(statistic, groups, indexes)
         share = 1.0 if statistic.mass is None else spared(groups.live, units)
         stderr = np.sqrt(np.maximum(variance, 0.0) * share)
+        least = (
+            0.0 if statistic.mass is None else ROUNDING * np.abs(values)
+        )  # a set shares its value out among its rows
         freedom, places = np.unique(np.maximum(np.rint(units).astype(np.int64) - 1, 1), return_inverse=True)
         quantile = np.array([t_quantile(level, n) for n in freedom.tolist()])[places]
         reach, form = quantile * stderr, "t" if total else statistic.interval
@@ -350,7 +357,7 @@ def estimates(
             NOT_FINITE: ~np.isfinite(values),
             ONE_ROW if statistic.mass is None else ONE_SET: units < TWO_UNITS,
             SPREAD_OUT_OF_RANGE: ~np.isfinite(variance),
-            NO_SPREAD: values - reach == values + reach,
+            NO_SPREAD: (values - reach == values + reach) | (stderr * np.sqrt(units) <= least),
             ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
         }
         kinds = np.select(list(faults.values()), list(range(1, len(faults) + 1)), 0)

@@ -3,8 +3,8 @@
 A statistic moves with each row by its influence z. With s = Σz³/(Σz²)^1.5, the skewness over the root of the rows, and
 the curvature of the statistic the studentised value has, to second order, the quantiles of q + a q² + b (Hall 1992,
 chapter 3). So has a gamma variable of N + ½, N = 1/(3a)², which is right of counts of rare rows too (mid-P limits of
-a Poisson law), where Hall's cubic is not even monotone. Rare rows of unlike size are fewer than they seem: a and b grow
-with what the kurtosis is above that of rows of one size.
+a Poisson law), where Hall's cubic is not even monotone. Rare rows of unlike size are fewer than they seem, and the
+largest of them are likely in no sample: s grows with what the kurtosis is above that of rows of one size.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from lossctl.core.statistic import Statistic
 from lossctl.numerics.array import Array, Mask
 
 LEAST: Final = 0.15  # of 3a or 2b, below which Student's t is right enough
-UNLIKE: Final = 24.0  # growth of a and b by the kurtosis of rows of unlike size, by simulation (`make coverage`)
+UNLIKE: Final = 15_000.0  # growth of s by the cubed kurtosis of rows of unlike size, by simulation (`make coverage`)
 WEIGHED: Final = 0.5  # of that growth, of rows whose weights are told by degrees of freedom
+GROWN: Final = (6.0, 4.0)  # the most by which s grows: of one statistic, and of a difference, in which it cancels
 STEP: Final = 1e-3  # of the spread, over which slopes are differentiated
 BENT: Final = 0.5  # the most by which curvature counts
 MANY: Final = 12  # quantities beyond which curvature is left out
 SMALLEST: Final = 1e-4  # of 3a, so that N stays in range
 INFORMATIVE: Final = 5  # rows
-BULK: Final = 0.85  # share of the variance that fewer rows than these make up
+BULK: Final = 0.93  # share of the variance that fewer rows than these make up
 SHARE: Final = 0.01  # of the variance, below which a row is none of these
 
 
@@ -214,11 +215,11 @@ def _gamma_score(shape: Array, value: Array) -> Array:
     return 3.0 * np.sqrt(shape) * (np.cbrt(value / shape) - 1.0 + 1.0 / (9.0 * shape))
 
 
-def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weights: bool = False) -> Shape:
+def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
     """Return the shape of a sum of statistics of the same rows, each times a number.
 
     units: (groups,) on how many rows the statistics rest. Where there are influences of some of them only the shape is
-    that of Student's t, whichever rows these are. unlike_weights: whether rows differ in size for their weights.
+    that of Student's t, whichever rows these are.
     """
     one = terms[0][1]
     with np.errstate(all="ignore"):
@@ -241,9 +242,10 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array, unlike_weig
         if bent:
             bend = _bounded(bend / (sd**3 * np.sqrt(rows)))
             drift = _bounded(drift / (sd * np.sqrt(rows)))
-        growth = 1.0 + UNLIKE * (WEIGHED if unlike_weights else 1.0) * unlike
-        a = growth * (2.0 * s + 3.0 * bend) / 6.0
-        b = growth * ((s + 3.0 * bend) / 6.0 - 0.5 * drift)
+        growth = 1.0 + UNLIKE * (1.0 if one.weight_moves is None else WEIGHED) * unlike**3
+        grown = np.fmin(growth, GROWN[len(terms) > 1]) * s
+        a = (2.0 * grown + 3.0 * bend) / 6.0
+        b = (grown + 3.0 * bend) / 6.0 - 0.5 * drift
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
     few = _few(squares, square, fourth, one.codes)
