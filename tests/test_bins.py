@@ -74,6 +74,7 @@ def test_widths_and_edges() -> None:
         slices(FRAME, "age:edges=18/35/65"),
         by_pandas(["<=18" if a <= 18 else "(18, 35]" if a <= 35 else "(35, 65]" if a <= 65 else ">65" for a in age]),
     )
+    assert slices(FRAME, "age:edges=18,35,65") == slices(FRAME, "age:edges=18/35/65")
     assert list(slices(FRAME, "age:edges=18/35/65")) == ["<=18", "(18, 35]", "(35, 65]", ">65"]
     tenths = {"y": [0.0] * 11, "p": [float(k) for k in range(11)], "x": [round(0.1 * k, 1) for k in range(11)]}
     found = [(word, value) for word, (_, value) in slices(tenths, "x:width=0.1").items()]

@@ -49,6 +49,7 @@ def test_the_list_is_a_page_of_names_by_family(lossctl: Lossctl) -> None:
         (["--task", "triplets"], ["triplet", "soft_triplet"]),
         (["--task", "boxes", "--search", "giou CONVERGES"], ["iou", "diou"]),
         (["--search", "smoothl1loss"], ["smooth_l1"]),  # what torch calls it
+        (["--search", "auc"], ["roc_auc", "average_precision"]),  # not cauchy
         (["--search", "no such words"], []),
     ],
 )

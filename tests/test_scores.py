@@ -530,3 +530,16 @@ def test_a_class_of_one_row_has_an_area_without_an_interval() -> None:
     (cell,) = package.evaluate(data, target="y", pred="p", losses="roc_auc").cells
     assert cell.value == pytest.approx(2 / 3)
     assert (cell.interval, cell.interval_reason) == (None, "a class of one row has no spread")
+
+
+@pytest.mark.parametrize("score", ["kappa", "mcc", "balanced_accuracy", "zero_one"])
+def test_rows_of_several_labels_lead_to_what_takes_them(score: str) -> None:
+    data = {"t_a": [1, 0, 1], "t_b": [1, 1, 0], "s_a": [0.9, 0.2, 0.6], "s_b": [0.7, 0.6, 0.1]}
+    with pytest.raises(
+        package.DataError, match=f"--task multilabel says so, with -l accuracy or hamming in place of {score}"
+    ):
+        package.evaluate(data, target="t_*", pred="m=s_*", losses=score)
+    assert [cell.value for cell in package.evaluate(data, target="t_*", pred="m=s_*", losses="accuracy,hamming")] == [
+        1,
+        0,
+    ]

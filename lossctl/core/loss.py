@@ -916,7 +916,9 @@ def fixes(loss: Loss, form: Form, role: str, row: Array, activation: str) -> str
     domain = form.roles[role]
     several_flags = role == "target" and len(row) > 1 and form.name != "binary" and set(row.tolist()) <= {0.0, 1.0}
     if several_flags and any(other.name == "binary" for other in loss.forms):
-        texts.append("if each column is a yes or no of its own, --task multilabel says so")
+        takes_each = any(other.fits({role: len(row)}) and other.reading(len(row)) == "flags" for other in loss.forms)
+        others = "" if takes_each else f", with -l accuracy or hamming in place of {loss.name}"
+        texts.append(f"if each column is a yes or no of its own, --task multilabel says so{others}")
     elif activation == "none" or role != "pred":
         texts.append(domain.advice(row, role))
     raw = sorted(domain.activations() - {"none"}) if role == "pred" and activation == "none" else []

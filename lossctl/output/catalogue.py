@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -31,19 +32,19 @@ PAGE: Final = 80  # columns of a page of names, or a picture, where there is no 
 
 
 def matching(losses: Sequence[Loss], family: str | None, task: str | None, search: str | None) -> list[Loss]:
-    """Return the losses of a family or plug-in, that fit a task, and of which all words of a search are said."""
+    """Return the losses of a family or plug-in, that fit a task, and of which words that begin as a search are said."""
     homes = list(dict.fromkeys(home(loss) for loss in losses))
     layouts = sorted({*TASKS, *(form.name for loss in losses for form in loss.forms)} - {DECIDED})
     for option, word, words in (("--family", family, homes), ("--task", task, layouts)):
         if word is not None and word not in words:
             raise UsageError(f"{option} {printable(word)}: one of {listed(words, len(words))}{near(word, words)}")
-    forms = {task, form_wish(task, ())}
+    forms, words_of_search = {task, form_wish(task, ())}, (search or "").casefold().split()
     return [
         loss
         for loss in losses
         if family in (None, home(loss))
         and (task is None or forms & {form.name for form in loss.forms})
-        and all(word in _said_of(loss) for word in (search or "").casefold().split())
+        and all(re.search(rf"(?<![^\W\d_]){re.escape(word)}", _said_of(loss)) for word in words_of_search)
     ]
 
 
