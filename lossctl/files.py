@@ -94,10 +94,10 @@ def open_file(path: str) -> IO[bytes]:
     return file
 
 
-def read_file(path: str, most: int = -1, *, whole: bytes = b"\0") -> bytes:
+def read_file(path: str, most: int = -1, *, magic: bytes = b"") -> bytes:
     """Return what a file holds, or a pipe that somebody writes to, as that of `<(command)`.
 
-    most: bytes of a file that are read, -1 for all. whole: how a pipe begins that is read to its end, though no text.
+    most: bytes of a file that are read, -1 for all. magic: see `read_text`.
     """
     if not stat.S_ISFIFO(os.stat(path).st_mode):
         with open_file(path) as file:
@@ -106,13 +106,17 @@ def read_file(path: str, most: int = -1, *, whole: bytes = b"\0") -> bytes:
         start = _first_bytes(pipe.fileno())
         os.set_blocking(pipe.fileno(), True)
         start = start or pipe.read(STEP)
-        return start + pipe.read() if start.startswith(whole) else read_text(pipe, start)
+        return read_text(pipe, start, magic=magic)
 
 
-def read_text(stream: IO[bytes], start: bytes = b"") -> bytes:
-    """Return a start and what a stream still holds; of what is no text, which may have no end, the first bytes."""
+def read_text(stream: IO[bytes], start: bytes = b"", *, magic: bytes = b"") -> bytes:
+    """Return a start and what a stream still holds; of what is no text, which may have no end, the first bytes.
+
+    magic: how files begin that are read, too, though they are no text.
+    """
     start = start or stream.read(STEP)
-    return start if b"\0" in start else start + stream.read()
+    ends = b"\0" not in start or (magic and start.startswith(magic))
+    return start + stream.read() if ends else start
 
 
 def _first_bytes(pipe: int) -> bytes:

@@ -23,7 +23,8 @@ SAMPLE = (
     "4 inputs that are no files: pipe without a writer: diff, new",
     "4 inputs that are no files: socket: eval",
     "4 inputs that are no files: eval < /dev/zero",
-    "4 inputs that are no files: diff - < /dev/zero",
+    "4 inputs that are no files: diff <(cat /dev/zero)",
+    "4 inputs that are no files: merge - < /dev/zero",
     "4 pipes that work: diff <(cat)",
     "4 outputs that are refused: -o: a pipe that nobody reads",
     "4 outputs that are refused: --save-baseline: a pipe that is read",
@@ -37,6 +38,7 @@ SAMPLE = (
     "5 standard output full or closed: merge > /dev/full",
     "5 standard error full or closed: a gate that fails 2> /dev/full",
     "5 a reader that leaves: losses show mse -f json | head -1",
+    "7 limits and signals: little address space: a page",
     "5 a reader that leaves: a gate that fails | head -1",
 )
 

@@ -43,7 +43,7 @@ from lossctl.engine.states import (
     unpacked,
 )
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
-from lossctl.files import blake2b, explained, is_folder, read_file, standard_input
+from lossctl.files import blake2b, explained, is_folder, read_file, read_text, standard_input
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
@@ -662,7 +662,7 @@ class State(NamedTuple):
                 if not names:
                     raise DataError(f"{label}: the folder holds no files")
                 return [state for name in names for state in cls.read(os.path.join(path, name))]
-            content = standard_input().read() if path == "-" else read_file(path, whole=MAGIC)
+            content = read_text(standard_input(), magic=MAGIC) if path == "-" else read_file(path, magic=MAGIC)
         except OSError as error:
             advice = "; a shell expands a pattern that is not in quotes" if glob(path) else ""
             raise DataError(f"{label}: {explained(error)}{advice}") from None

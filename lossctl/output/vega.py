@@ -19,9 +19,10 @@ from importlib.util import find_spec
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from lossctl.errors import UsageError, listed, near, printable
+from lossctl.errors import SHORTAGE, OutputError, UsageError, listed, near, printable
 from lossctl.files import blake2b
 from lossctl.io.atomic import check_writable, write_bytes
+from lossctl.io.machine import address_space
 from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks
 from lossctl.output.text import width_of
 from lossctl.results.figure import Axis, Figure, Layer, Panel, Side
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Scheme = Literal["light", "dark", "auto"]
 SUFFIXES: Final = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".html": "html", ".vl.json": "vega"}
+DRAWING_SPACE: Final = 68 << 30  # bytes: vl_convert runs JavaScript, in a cage of 64 GiB
 LIBRARIES: Final = ("altair", "vl_convert")
 EXTRA: Final = "pip install 'lossctl[plot]'"
 WIDTH: Final = 640  # pixels of a figure
@@ -456,16 +458,25 @@ def _of(layer: Layer, places: Sequence[int]) -> Layer:
 # what is made of it --------------------------------------------------------------------------------------------------
 
 
-def need_libraries() -> None:
-    """Raise UsageError, without importing them, where the libraries that draw files are not installed."""
+def need_libraries(*, draws: bool = True) -> None:
+    """Raise UsageError, without importing them, where the libraries that draw files are not installed.
+
+    draws: whether a picture is made, not Vega-Lite alone; OutputError where there is no room for that.
+    """
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise UsageError(f"a figure in a file needs {listed(missing)}: {EXTRA}")
+    limit = address_space()
+    if draws and limit is not None and limit < DRAWING_SPACE:  # else the library ends the process
+        raise OutputError(
+            f"{SHORTAGE}: to draw a picture {DRAWING_SPACE >> 30} GiB of address space are reserved, not used, and "
+            f"ulimit -v allows {limit >> 20} MiB"
+        )
 
 
 def chart(figure: Figure, width: int | None = None, height: int | None = None, scheme: Scheme = "light") -> Any:
     """Return a figure as a chart of Altair, which holds it to the schema of Vega-Lite."""
-    need_libraries()
+    need_libraries(draws=False)
     return import_module("altair").VConcatChart.from_dict(specification(figure, width or WIDTH, height, scheme))
 
 
@@ -620,7 +631,7 @@ def checked_look(width: int | None = None, height: int | None = None, theme: str
     schemes = {scheme: scheme for scheme in get_args(Scheme)}
     if theme not in schemes:
         raise UsageError(f"theme {theme!r}: one of {listed([*schemes])}{near(theme, [*schemes])}")
-    need_libraries()
+    need_libraries(draws=False)
     return schemes[theme]
 
 

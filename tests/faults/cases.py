@@ -24,6 +24,8 @@ ODD: Final = {
     "block device": "mknod {0} b 7 0 || ln -s /dev/zero {0}",
     "loop of links": "ln -s {0} {0}",
     "below a file": "ln -s rows.csv/below {0}",
+    "empty file": ": > {0}",
+    "empty folder": "mkdir {0}",
 }
 # where an input may stand, its name, and the codes that will do
 PLACES: Final = {
@@ -45,12 +47,23 @@ PLACES: Final = {
     "choose": ("lossctl losses choose odd -t y", "odd", (3,)),
     "plot": ("lossctl plot residuals odd -t y -p p", "odd", (3,)),
     "plot of reports": ("lossctl plot history odd.json", "odd.json", (3,)),
+    "plot of a report": ("lossctl plot models odd.json", "odd.json", (3,)),
+    "report": ("lossctl report odd -t y -p p -o html:out.html", "odd", (3,)),
+    "report of a report": ("lossctl report odd.json -o html:out.html", "odd.json", (3,)),
+    "a page besides": ("lossctl eval odd -t y -p p -l mse -o html:out.html", "odd", (3,)),
+    "a share": ("lossctl eval odd -t y -p p -l mse --shard 1/2 --state-out out.state", "odd", (3,)),
     "merge": ("lossctl merge odd", "odd", (3,)),
+    "merge, second": ("lossctl merge 1.state odd", "odd", (3,)),
     "--config": ("lossctl eval rows.csv --config odd.toml", "odd.toml", (2, 3)),
     "class weights": (f"lossctl eval classes.csv {WEIGHTED.format('odd')}", "odd", (2, 3)),
 }
 STATES: Final = "for i in 1 2; do lossctl eval rows.csv -t y -p p -l mse --shard $i/2 --state-out $i.state; done; "
 REPORT: Final = "lossctl eval rows.csv -t y -p p -l mse -f json > report.json; cp report.json later.json; "
+
+
+def before(command: str) -> str:
+    """Return what makes the reports or states that a command reads."""
+    return REPORT if "report.json" in command else STATES if "1.state" in command else ""
 
 
 def no_files() -> Iterator[Case]:
@@ -60,7 +73,9 @@ def no_files() -> Iterator[Case]:
         for place, (command, name, codes) in PLACES.items():
             # a loop has no end to be found, so that it is a name as good as any
             allowed = (*codes, 4) if "baseline" in place else codes
-            script = f"{REPORT if 'report.json' in command else ''}{make.format(name)}; {command}"
+            if kind == "empty file" and place == "--config":  # says nothing, as it may
+                continue
+            script = f"{before(command)}{make.format(name)}; {command}"
             yield Case(group, f"{kind}: {place}", script, allowed, name, within=SOON)
     if os.geteuid() == 0:
         nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
@@ -70,8 +85,13 @@ def no_files() -> Iterator[Case]:
             "a file": f"chmod 777 . tmp; chmod 600 rows.csv; {nobody} lossctl eval rows.csv {MSE}",
             "a baseline": "chmod 777 . tmp; mkdir -m 700 odd; "
             f"{nobody} lossctl check rows.csv -t y -p p --baseline odd --max-regression mse=2%",
+            "a folder, report": f"chmod 777 . tmp; mkdir -m 700 odd; {nobody} lossctl report odd -t y -p p -o out.html",
+            "a folder, plot": f"chmod 777 . tmp; mkdir -m 700 odd; {nobody} lossctl plot residuals odd -t y -p p",
+            "a folder of states": f"chmod 777 . tmp; mkdir -m 700 odd; {nobody} lossctl merge odd",
+            "a report": f"{REPORT}chmod 777 . tmp; chmod 600 report.json; "
+            f"{nobody} lossctl plot history report.json later.json",
         }.items():
-            says = {"a folder": "odd", "a part": "part-1", "a file": "rows.csv", "a baseline": "odd"}[place]
+            says = {"a part": "part-1", "a file": "rows.csv", "a report": "report.json"}.get(place, "odd")
             yield Case(group, f"unreadable: {place}", script=command, codes=(3, 4), says=says, within=SOON)
     for device in ("/dev/zero", "/dev/urandom"):
         for command in (f"eval - {MSE}", "validate - -t y -p p", "check - -t y -p p --max mse=1"):
@@ -80,6 +100,7 @@ def no_files() -> Iterator[Case]:
         for path in ("- < {}", "<(cat {})"):
             script = f"{REPORT}lossctl diff report.json {path.format(device)}"
             yield Case(group, f"diff {path.format(device)}", script, (3,), "", within=SOON)
+            yield Case(group, f"merge {path.format(device)}", f"lossctl merge {path.format(device)}", (3,), within=SOON)
     group = "4 pipes that work"
     for name, script in {
         "<(cat)": "lossctl diff <(cat report.json) <(cat later.json)",
@@ -111,10 +132,14 @@ def outputs() -> Iterator[Case]:
         "-o": ("eval", "-o json:{}"),
         "--rows-out": ("eval", "--rows-out {}.csv"),
         "--save-baseline": ("check", "--max mse=100 --save-baseline {}"),
+        "-o of a page": ("eval", "-o html:{}"),
+        "-o of a picture": ("plot residuals", "-o svg:{}"),
+        "-o of a report": ("report", "-o html:{}"),
+        "--state-out": ("eval", "--shard 1/2 --state-out {}"),
     }
     for option, (command, text) in options.items():
-        run = f"lossctl {command} - -t y -p p " + ("-l mse " if command == "eval" else "")
-        long, loop = "n" * 300, text.format("loop").split()[-1].removeprefix("json:")
+        run = f"lossctl {command} - -t y -p p " + ("-l mse " if command in ("eval", "report") else "")
+        long, loop = "n" * 300, text.format("loop").split()[-1].partition(":")[2] or text.format("loop").split()[-1]
         yield Case(group, f"{option}: 300 characters", f"{run}{text.format(long)}{endless}", (2, 3), long, within=SOON)
         yield Case(
             group,
@@ -137,7 +162,8 @@ def outputs() -> Iterator[Case]:
                 within=SOON,
             )
             ended = "c=$?; wait; test -s read || exit 99; exit $c"
-            script = f"mkfifo pipe; (cat pipe > read) & {run}{pipe} < rows.csv > /dev/null; {ended}"
+            file = run.replace(" - ", " rows.csv ")  # shares read it twice
+            script = f"mkfifo pipe; (cat pipe > read) & {file}{pipe} > /dev/null; {ended}"
             yield Case(group, f"{option}: a pipe that is read", script, (0,))
     summary = f"mkfifo pipe; GITHUB_STEP_SUMMARY=pipe lossctl eval rows.csv {MSE} -o md:pipe"
     yield Case(group, "a summary that is a pipe that nobody reads", summary, (3,), "pipe", within=SOON)
@@ -229,6 +255,11 @@ def streams() -> Iterator[Case]:
         "plot": "lossctl plot residuals rows.csv -t y -p p",
         "plot of a loss": "lossctl plot loss mse",
         "plot of reports": f"{REPORT} lossctl plot history report.json later.json",
+        "report": "lossctl report rows.csv -t y -p p -l mse",
+        "a page": "lossctl eval rows.csv -t y -p p -l mse -f html",
+        "latex": "lossctl compare rows.csv -t y -p p -p k -l mse -f latex",
+        "github": "lossctl check rows.csv -t y -p p --max mse=0 -f github",
+        "junit": "lossctl check rows.csv -t y -p p --max mse=100 -f junit",
     }
     yield Case(group, "eval -o /dev/stdout >&-", f"lossctl eval rows.csv {MSE} -o json:/dev/stdout >&-", (3,), "stdout")
     for name, command in prints.items():
@@ -252,15 +283,36 @@ def streams() -> Iterator[Case]:
         "diff": (f"{REPORT} lossctl diff report.json later.json", 0),
         "merge": (f"{STATES} lossctl merge 1.state 2.state -v", 0),
         "plot": ("lossctl plot residuals rows.csv -t y -p p", 0),
+        "report": ("lossctl report rows.csv -t y -p p -o out.html -v", 0),
+        "a share": ("lossctl eval rows.csv -t y -p p -l mse --shard 1/2 --state-out out.state -v", 0),
         "help": ("lossctl -h", 0),
     }.items():
         yield Case(group, f"{name} 2> /dev/full", f"{command} 2> /dev/full", (code,))
         yield Case(group, f"{name} 2>&-", f"{command} 2>&-", (code,))
     group = "5 a reader that leaves"
     formats = {
-        "eval rows.csv -t y -p p -p k -l mse -l mae": ("table", "long", "csv", "json", "jsonl", "md", "value"),
-        "compare rows.csv -t y -p p -p k -l mse": ("table", "json", "csv", "md"),
-        "check rows.csv -t y -p p --max mse=100 --max mae=100": ("table", "json", "jsonl", "csv", "md", "junit"),
+        "eval rows.csv -t y -p p -p k -l mse -l mae": (
+            "table",
+            "long",
+            "csv",
+            "json",
+            "jsonl",
+            "md",
+            "value",
+            "html",
+            "latex",
+        ),
+        "compare rows.csv -t y -p p -p k -l mse": ("table", "json", "csv", "md", "html", "latex"),
+        "check rows.csv -t y -p p --max mse=100 --max mae=100": (
+            "table",
+            "json",
+            "jsonl",
+            "csv",
+            "md",
+            "junit",
+            "html",
+            "latex",
+        ),
         "validate rows.csv -t y -p p": ("table", "json"),
         "diff report.json later.json": ("table", "json", "csv", "md"),
         "losses choose rows.csv -t y": ("table", "json"),
@@ -268,11 +320,13 @@ def streams() -> Iterator[Case]:
         "losses show mse": ("table", "json"),
         "merge 1.state 2.state": ("table", "json", "csv", "md"),
         "plot residuals rows.csv -t y -p p": ("text", "json"),
+        "plot history report.json later.json": ("text", "json"),
+        "report rows.csv -t y -p p": ("html",),
+        "report report.json": ("html",),
     }
     for command, forms in formats.items():
         for form in forms:
-            before = REPORT if "report.json" in command else STATES if "state" in command else ""
-            script = f"{before} lossctl {command} -f {form} | head -1 > /dev/null; exit ${{PIPESTATUS[0]}}"
+            script = f"{before(command)} lossctl {command} -f {form} | head -1 > /dev/null; exit ${{PIPESTATUS[0]}}"
             yield Case(group, f"{command.split(' -')[0]} -f {form} | head -1", script, (141,))
     for command in ("-h", "eval -h", "losses list -h", "-v --version", "check rows.csv -t y -p p --show-config"):
         yield Case(
@@ -297,6 +351,13 @@ def limits() -> Iterator[Case]:
         "standard input": (f"eval - {MSE} < rows.csv", "standard input"),
     }.items():
         yield Case(group, f"no room: {name}", small.format(command), (3,), says)
+    for name, command in {
+        "a page": "lossctl eval rows.csv -t y -p p -l mse -o html:out.html",
+        "a report": "lossctl report rows.csv -t y -p p -o html:out.html",
+        "a picture": "lossctl plot residuals rows.csv -t y -p p -o out.png",
+    }.items():
+        script = f"ulimit -v 8000000; {command}; c=$?; ls out.* 2> /dev/null && exit 99; exit $c"
+        yield Case(group, f"little address space: {name}", script, (3,), "ulimit -v")
     plain = f"lossctl eval rows.csv {MSE}"
     yield Case(group, "ten descriptors", f"ulimit -n 10; {plain}", (0,), like=plain)
     yield Case(
