@@ -753,12 +753,20 @@ def test_what_a_frame_has_in_another_way_is_refused(frame: Frame) -> None:
         spark.evaluate(cast(Any, frame.toArrow()), target="y", pred="a")
 
 
-def test_groups_of_values_of_any_size_agree_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scale", ["offset", "tails", "orders"])
+def test_groups_of_values_of_any_size_agree_to_the_last_bit(
+    scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sums by group are pairs of floats; merged in the order of the rows they lose nothing that is seen."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
-    y = rng.normal(0.0, 1.0, 200_000) * np.exp(rng.normal(0.0, 12.0, 200_000))
-    np.savez("data.npz", y=y, p=y + rng.standard_t(1, 200_000), g=rng.integers(0, 2_000, 200_000))
-    options: dict[str, Any] = {"target": "y", "pred": "p", "by": "g", "losses": ["mse", "mbe"]}
+    y = rng.normal(0.0, 1.0, 200_000)
+    y = {"offset": 1e6 + y, "tails": y * np.exp(rng.normal(0.0, 12.0, 200_000)), "orders": y * 10.0 ** (60.0 * y)}[
+        scale
+    ]
+    np.savez(
+        "data.npz", y=y, p=y + rng.standard_t(1, 200_000), g=rng.integers(0, 2_000, 200_000), w=rng.random(200_000)
+    )
+    options: dict[str, Any] = {"target": "y", "pred": "p", "by": "g", "losses": ["mse", "mbe", "r2"], "weight": "w"}
     states = shares(tmp_path, "eval", "data.npz", 3, **options)
     assert bare(lossctl.merge(states[::-1])) == bare(lossctl.evaluate("data.npz", **options))

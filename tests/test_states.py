@@ -388,6 +388,23 @@ def test_groups_agree_with_moments_of_their_rows(groups: int, size: int, offset:
             assert off(covariance(view, i, j), covariance(alone, i, j), scale or size_of_product) < 2e-14
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_sums_by_group_are_exact_in_any_order_while_blocks_are_alike(seed: int) -> None:
+    """A pair holds 106 bits: no sum of a block loses one while none is below 2^-40 of the whole."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.0, 1.0, (3, 3000)) * np.exp2(rng.uniform(-8.0, 8.0, (3, 3000)))
+    codes = rng.integers(0, 7, 3000)
+    blocks = [grouped(values[:, at : at + 100], codes[at : at + 100], start=at) for at in range(0, 3000, 100)]
+    whole: GroupedMoments = in_order(blocks)
+    for _ in range(5):
+        parts: list[GroupedMoments] = [blocks[place] for place in rng.permutation(len(blocks))]
+        while len(parts) > 1:
+            place = int(rng.integers(len(parts) - 1))
+            parts[place : place + 2] = [parts[place].merge(parts[place + 1])]
+        for sums, others in ((whole.sums, parts[0].sums), (whole.products, parts[0].products)):
+            assert all(map(np.array_equal, sums, others))
+
+
 def test_groups_that_come_and_go_are_counted_where_they_stand() -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(1e8, 1.0, (3, 4000))

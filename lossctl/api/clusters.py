@@ -11,6 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from shutil import which
 from typing import Any, Final, NamedTuple
+from zlib import compress, decompress
 
 from lossctl import errors
 from lossctl.api.query import Opened, Query
@@ -63,9 +64,9 @@ class Task(NamedTuple):
         except Shared:
             _opened.clear()
             _opened[self.run] = share.inputs
-            return packed(share.header)
+            return compress(packed(share.header), 1)  # of a lake, the names of many files
         except LossctlError as error:
-            return packed({**versions(), "error": [type(error).__name__, str(error)]})
+            return compress(packed({**versions(), "error": [type(error).__name__, str(error)]}), 1)
         raise AssertionError(place)  # a share ends with one of the two
 
 
@@ -124,6 +125,7 @@ def checked_state(label: str, content: bytes, digest: str, first: State | None) 
 
     first: another state of the run.
     """
+    content = decompress(content)
     header = unpacked(content)
     if "error" in header:
         name, text = header["error"]

@@ -225,7 +225,7 @@ class Sums:
     """Checksums of bytes, window by window, which tell what has come to differ, not what somebody has forged."""
 
     def __init__(self) -> None:
-        self._digest, self._size = blake2b(digest_size=16), 0
+        self._digest, self._size = blake2b(digest_size=8), 0
 
     def add(self, data: bytes) -> None:
         """Take in the next bytes."""
