@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Final, NamedTuple, overload
 
@@ -541,7 +540,7 @@ class Finish:
         for question in self.plan.questions:
             row = [self._column(slices, question, model, absent) for model in self.plan.models]
             if question.loss.ranks and len(row) > 1:
-                row = [replace(column, best=best) for column, best in zip(row, _best(row), strict=True)]
+                row = [column._replace(best=best) for column, best in zip(row, _best(row), strict=True)]
             columns += row
             rough += [self._rough(column, question, slices) for column in row]
         marked = np.array(rough).T  # in the order of the cells

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +126,7 @@ CHUNK: Final = 4096  # slices whose JSON is made at a time
 FEW: Final = 100_000  # cells that are kept once they are made
 
 
-@dataclass(frozen=True)
-class Slicing:
+class Slicing(NamedTuple):
     """The slices of one slicing in their order, each with its words and rows; of all rows, one slice without words."""
 
     columns: tuple[str, ...]
@@ -173,8 +172,7 @@ class Slicing:
         return begins, ["".join(words) for words in zip(*signed, counts, strict=True)]
 
 
-@dataclass(frozen=True)
-class CellColumn:
+class CellColumn(NamedTuple):
     """The cells of one loss of one model over the slices of a slicing.
 
     `shared` are the fields that all have, `signature` what stands in all of theirs before and after the rows. `kinds`
@@ -378,16 +376,14 @@ class Input:
         return self.rows - self.used + self.unpaired
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """How many rows of a slice were left out for a missing value."""
 
     slice: Slice
     rows: int
 
 
-@dataclass(frozen=True)
-class First:
+class First(NamedTuple):
     """A value of the first of a line of baselines, each saved beside the one before, or a better one since."""
 
     model: str
@@ -404,8 +400,7 @@ class Units:
     count: int
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """The kind of problem, whether it was worked out, and from what."""
 
     name: str
@@ -413,8 +408,7 @@ class Task:
     why: str
 
 
-@dataclass(frozen=True)
-class TargetReading:
+class TargetReading(NamedTuple):
     """As what all losses of a command read the target, whether it was worked out, and from what.
 
     target: one class label in each row (labels), a row over the classes (classes), a yes or no in each column (flags),
@@ -506,8 +500,7 @@ class WorstRow:
     slice: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class BestSet:
+class BestSet(NamedTuple):
     """The model confidence set of one loss over all rows or one slice: model -> p-value, and the models in it."""
 
     loss: str
@@ -896,8 +889,7 @@ def best_models(cells: Sequence[Cell]) -> set[str]:
 # saved reports -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SavedReport:
+class SavedReport(NamedTuple):
     """A report of an earlier run: its values, the JSON document they stand in, and where that was read."""
 
     label: str
