@@ -17,6 +17,7 @@ from sklearn.metrics import confusion_matrix
 
 import lossctl
 from lossctl.core.counts import Counts, GridCounts, floats_of, keys_of
+from lossctl.output.plot import shade_edges
 from lossctl.results.figure import Figure, Layer
 from tests.conftest import Lossctl
 
@@ -240,6 +241,19 @@ def test_confusion_is_that_of_scikit_learn() -> None:
     assert layers(decided, "cell")[0].value == cells.value
     [binary] = layers(lossctl.plot("confusion", FLAGS, target="y", pred="p"), "cell")
     assert np.array_equal(np.reshape(binary.value, (2, 2)), confusion_matrix(FLAGS["y"], FLAGS["p"] > 0.5))
+
+
+def test_colours_of_several_models_are_one_scale() -> None:
+    figure = lossctl.plot("confusion", FLAGS, target="y", pred=["p", "q"])
+    edges = [shade_edges(panel) for panel in figure.panels]
+    assert edges[0] == edges[1]
+    assert max(edges[0]) == max(layers(figure, "cell")[0].value + layers(figure, "cell", 1)[0].value)
+
+
+def test_a_pure_number_is_no_unit_of_an_axis() -> None:
+    figure = lossctl.evaluate(FLAGS, target="y", pred=["p", "q"], losses=["roc_auc"]).plot("models")
+    assert figure.panels[0].x.heading == "roc_auc"
+    assert str(figure).count("between 0 and 1") == 0
 
 
 # the same figure -------------------------------------------------------------------------------------------------

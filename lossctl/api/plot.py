@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
+from itertools import chain
 from math import floor, frexp, isfinite, ldexp, nan, sqrt
 from operator import add
 from threading import Lock
@@ -197,7 +198,9 @@ class Rows:
             f"{self.kind.title} of {listed(list(self.models), 4)}",
             self.series() if series is None else series,
         )
-        return Figure(self.kind.name, title, panels, tuple(series), sentence, (*notes, *self.notes))
+        values = tuple(chain.from_iterable(layer.value for panel in panels for layer in panel.layers))
+        scaled = tuple(replace(panel, among=values) for panel in panels) if values else panels  # one legend for all
+        return Figure(self.kind.name, title, scaled, tuple(series), sentence, (*notes, *self.notes))
 
 
 Count = Callable[[Rows, Batch, Array | None], Iterator[Part]]

@@ -104,7 +104,7 @@ def figure_of(
     lines = [line for name, loss in losses.items() for line in _lines(name, loss, forms[name], domain)]
     value = "loss" if all(loss.direction == "min" for loss in losses.values()) else "value"
     units = {loss.unit for loss in losses.values()}
-    unit = "" if len(units) > 1 or min(units).startswith("1") else min(units)
+    unit = "" if len(units) > 1 else min(units)
     notes = list(_circumstances(forms))
     panels = []
     for heading, name in ((value, "loss"), *[("gradient", "gradient")] * grad):

@@ -443,7 +443,7 @@ def _intervals(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend)
 
 def shade_edges(panel: Panel, count: int = len(SHADES)) -> list[float]:
     """Return the upper ends of the values of each shade of a panel's cells, whole ones of counts, each once."""
-    values = [value for layer in panel.layers for value in layer.value if math.isfinite(value)]
+    values = panel.values
     if not values:
         return [0.0]
     low, high = min(value for value in values if value or not panel.skewed), max(values)

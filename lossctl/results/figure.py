@@ -42,8 +42,8 @@ class Axis:
 
     @property
     def heading(self) -> str:
-        """The label with its unit."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        """The label with its unit, unless that is a pure number."""
+        return f"{self.label} ({self.unit})" if self.unit and not self.unit.startswith("1") else self.label
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes; `share` is its part of the height of the figure, `value` what the colour of cells means."""
+    """One pair of axes; `share` is its part of the height of the figure, `value` what the colour of cells means.
+
+    `among` are the values of all panels whose colours are one scale, if these are several.
+    """
 
     x: Axis
     y: Axis
@@ -91,6 +94,7 @@ class Panel:
     title: str = ""
     share: float = 1.0
     value: str = ""
+    among: tuple[float, ...] = ()
 
     def extent(self, side: Side) -> tuple[float, float]:
         """Return what is drawn of an axis: its domain or all categories, or that of the marks with a little room.
@@ -118,9 +122,14 @@ class Panel:
         return max(low - room, -LARGEST) if low else low, min(high + room, LARGEST) if high else high
 
     @property
+    def values(self) -> list[float]:
+        """The finite values that are told apart by the colours of cells."""
+        return [*filter(math.isfinite, self.among or chain.from_iterable(layer.value for layer in self.layers))]
+
+    @property
     def skewed(self) -> bool:
         """Whether the values of cells are so far apart that their colours go by the logarithm."""
-        values = [value for layer in self.layers for value in layer.value if math.isfinite(value) and value != 0.0]
+        values = [value for value in self.values if value]
         return bool(values) and min(values) > 0.0 and max(values) > SKEWED * min(values)
 
 
