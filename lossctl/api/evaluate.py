@@ -766,7 +766,7 @@ def _dropped(state: RunState, reader: BlockReader, bad_rows: BadRows, unpaired: 
 # times: the words of a column that orders rows, brought into their order -----------------------------------------
 
 A_TIME = "numbers throughout, or dates and times as 2026-11-21 or 2026-11-21T09:30:00, are"
-FRACTION: Final = re.compile(r"(.{8,11}(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{6}))[.,]([0-9]+)((?:Z|[+-][0-9:]+)?)")
+FRACTION: Final = r"(.{8,11}(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{6}))[.,]([0-9]+)((?:Z|[+-][0-9:]+)?)"
 Instant = tuple[datetime, Decimal]
 
 
@@ -830,7 +830,7 @@ def _instants(words: Sequence[str], where: Callable[[int], str]) -> list[Instant
 
 
 def _instant(text: str) -> Instant:
-    match = FRACTION.fullmatch(text)
+    match = re.fullmatch(FRACTION, text)
     if match is not None:
         return datetime.fromisoformat(match[1] + match[3]), Decimal(f"0.{match[2]}")
     if "." in text or "," in text:

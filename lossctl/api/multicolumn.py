@@ -21,17 +21,12 @@ from lossctl.numerics.array import Array
 TASKS_OF_ONE_COLUMN: Final = ("regression", "binary")
 SEPARATORS: Final = ("|", ";", ",")
 NEAR_ONE: Final = 0.05  # by how much probabilities of classes that were rounded miss their sum
-DECIMAL: Final = re.compile(r"(?:^|.*[^0-9.])(0?\.[0-9]+)")
-LEVEL: Final = re.compile(
-    r"(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?([0-9]{2,4})", re.IGNORECASE
-)
-POINT: Final = re.compile(
-    r"(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?"
-    r"(0[-_][0-9]+|[0-9]{1,2}(?:\.[0-9]+)?)",
-    re.IGNORECASE,
-)
-PERCENT: Final = re.compile(r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%")
-BOUND: Final = re.compile(r"(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)", re.IGNORECASE)
+DECIMAL: Final = r"(?:^|.*[^0-9.])(0?\.[0-9]+)"
+OF_LEVEL: Final = r"(?i)(?:^|.*[^a-z])(?:q|p|quantile|quant|pct|percentile|perc|tau|alpha|level)[-_. ]?"
+LEVEL: Final = OF_LEVEL + r"([0-9]{2,4})"
+POINT: Final = OF_LEVEL + r"(0[-_][0-9]+|[0-9]{1,2}(?:\.[0-9]+)?)"
+PERCENT: Final = r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%"
+BOUND: Final = r"(?i)(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)"
 BOX: Final = 4  # columns of a box
 FRAMES: Final[Mapping[tuple[str, ...], str]] = {
     ("x1", "y1", "x2", "y2"): "xyxy",
@@ -73,9 +68,9 @@ def levels_of(columns: Sequence[str]) -> tuple[float, ...] | None:
     return None
 
 
-def _matches(pattern: re.Pattern[str], columns: Iterable[str]) -> list[re.Match[str]]:
+def _matches(pattern: str, columns: Iterable[str]) -> list[re.Match[str]]:
     """Return how each column ends by a pattern; nothing where one does not."""
-    matches = [match for name in columns if (match := pattern.fullmatch(name.strip()))]
+    matches = [match for name in columns if (match := re.fullmatch(pattern, name.strip()))]
     return matches if len(matches) == len(list(columns)) else []
 
 
@@ -107,7 +102,7 @@ def _bounds(columns: Sequence[str]) -> list[float]:
     """Read the bounds of central intervals, lo-90 and hi-90; a column without one is the median."""
     levels = []
     for name in columns:
-        match = BOUND.fullmatch(name)
+        match = re.fullmatch(BOUND, name)
         share = float(match[2]) / 100.0 if match else 0.0
         levels.append(round(0.5 * (1.0 - share if match is None or match[1].lower() == "lo" else 1.0 + share), 12))
     return levels if any(level != 0.5 for level in levels) else []

@@ -21,8 +21,8 @@ KINDS: Final[tuple[RuleKind, ...]] = ("max", "min", "max-slice", "max-regression
 OF_REGRESSIONS: Final = ("decide", "confidence", "slice-tolerance", "tolerances")  # keys that go with max-regression
 CONFIDENCE: Final = 0.95
 ANY_TOLERANCE: Final = "0.01, 2% or 2%,0.01"
-DROPPED: Final = re.compile(r"([0-9]{1,15})|([0-9]{1,15}(?:\.[0-9]{1,15})?)%")
-NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+DROPPED: Final = r"([0-9]{1,15})|([0-9]{1,15}(?:\.[0-9]{1,15})?)%"
+NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 class Tolerance(NamedTuple):
@@ -175,7 +175,7 @@ def slice_tolerance(text: str) -> tuple[str, Tolerance]:
 
 def dropped_rule(text: str) -> Dropped:
     """Read an argument of --max-dropped: `5` rows, or `2%` of them."""
-    match = DROPPED.fullmatch(text.strip())
+    match = re.fullmatch(DROPPED, text.strip())
     share = float(match[2]) / 100.0 if match is not None and match[2] is not None else None
     if match is None or (share is not None and share > 1.0):
         raise UsageError(f"--max-dropped {text!r}: a number of rows, or a percentage such as 2%, is needed")
@@ -205,7 +205,7 @@ def _split(text: str, origin: str, example: str) -> tuple[str, str]:
 
 
 def _number(text: str, origin: str, example: str) -> float:
-    if NUMBER.fullmatch(text) is None:
+    if re.fullmatch(NUMBER, text) is None:
         raise UsageError(f"{origin}: {text!r} is not a finite decimal number such as {example}")
     value = float(text)
     if not math.isfinite(value):

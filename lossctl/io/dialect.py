@@ -174,12 +174,11 @@ WHOLE: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 GAP: Final = r"[ \t\r\n]*"
 ENTRY: Final = rf"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+){EXPONENT}|{WORDS})"
 VECTOR: Final = rf"{GAP}\[{GAP}{ENTRY}(?:(?:{GAP},{GAP}{ENTRY})*|(?:[ \t\r\n]+{ENTRY})*){GAP}\]{GAP}"
-WRITTEN_VECTOR: Final = re.compile(VECTOR)
 
 
 def written_entries(text: str) -> list[str]:
     """Return the numbers of a vector written as text, as JSON or NumPy write one; nothing where it is none."""
-    return text.strip(" \t\r\n[]").replace(",", " ").split() if WRITTEN_VECTOR.fullmatch(text) else []
+    return text.strip(" \t\r\n[]").replace(",", " ").split() if re.fullmatch(VECTOR, text) else []
 
 
 def vector_fault(text: str, width: int) -> str:
