@@ -67,7 +67,7 @@ def calls(options: argparse.Namespace) -> Iterator[tuple[str, str, Verdict]]:
 
 def interrupts(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str, Verdict]]:
     """Fire the shots, one after the other: they share a folder, and other work would slow them down."""
-    make_large(folder)
+    make_large(folder, options.python)
     lengths: dict[str, float] = {}
     for shot in shots(options.shots, options.seed):
         name = f"{shot.name} -" if shot.streamed else shot.name

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.faults import Case
+from tests.faults.injected import STATES, TWO_REPORTS as REPORT
 from tests.faults.inputs import MSE
 
 SOON: Final = 5.0  # seconds: at once, on a machine with other work, too
@@ -57,8 +58,6 @@ PLACES: Final = {
     "--config": ("lossctl eval rows.csv --config odd.toml", "odd.toml", (2, 3)),
     "class weights": (f"lossctl eval classes.csv {WEIGHTED.format('odd')}", "odd", (2, 3)),
 }
-STATES: Final = "for i in 1 2; do lossctl eval rows.csv -t y -p p -l mse --shard $i/2 --state-out $i.state; done; "
-REPORT: Final = "lossctl eval rows.csv -t y -p p -l mse -f json > report.json; cp report.json later.json; "
 
 
 def before(command: str) -> str:

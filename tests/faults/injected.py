@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from lossctl.api.shares import State
 from tests.faults import Case, Ending, Verdict, contents, ending, judged
 from tests.faults.inputs import MSE, ROWS, make
 
@@ -22,6 +23,9 @@ INJECTED: Final = "(INJECTED)"
 UNFINISHED: Final = "<unfinished ...>"
 BASELINE: Final = "lossctl check rows.csv -t y -p p --baseline {} --max-regression mse=2% -f value"
 REPORT: Final = "lossctl eval rows.csv -t y -p p -l mse -f json > report.json; "
+TWO_REPORTS: Final = REPORT + "cp report.json later.json; "
+STATES: Final = "for i in 1 2; do lossctl eval rows.csv -t y -p p -l mse --shard $i/2 --state-out $i.state; done; "
+PLAIN_CALLS: Final = ("openat", "newfstatat", "read", "pread64", "lseek", "close")
 
 
 class Fault(NamedTuple):
@@ -53,6 +57,9 @@ READS: Final = [
     Fault("validate", "", "lossctl validate rows.csv -t y -p p -f json", "rows.csv"),
     Fault("validate of Parquet", "", "lossctl validate rows.parquet -t y -p p -f json", "rows.parquet"),
     Fault("validate of an archive", "", "lossctl validate rows.npz -t y -p p -f json", "rows.npz"),
+    Fault("report", "", "lossctl report rows.csv -t y -p p -l mse", "rows.csv", PLAIN_CALLS),
+    Fault("merge", STATES, "lossctl merge 1.state 2.state -f value", "2.state", PLAIN_CALLS),
+    Fault("history", TWO_REPORTS, "lossctl plot history report.json later.json -f json", "later.json", PLAIN_CALLS),
     Fault("choose", "", "lossctl losses choose rows.csv -t y -f json", "rows.csv"),
     Fault("--config", "", "lossctl eval rows.csv --config settings.toml", "settings.toml"),
     Fault("lossctl.toml", "cp settings.toml lossctl.toml; ", "lossctl eval rows.csv", "lossctl.toml"),
@@ -90,6 +97,14 @@ OUTPUTS: Final = [
             "",
             "lossctl check rows.csv -t y -p p --max mse=99 --save-baseline out.json -f value",
             "out.json",
+            BESIDE,
+        ),
+        ("a page", "", "lossctl eval rows.csv -t y -p p -l mse -f value -o html:out.html", "out.html", BESIDE),
+        (
+            "--state-out",
+            "",
+            "lossctl eval rows.csv -t y -p p -l mse --shard 1/2 --state-out out.state",
+            "out.state",
             BESIDE,
         ),
         ("spooled standard input", "", f"lossctl eval - {MSE} < rows.csv", "standard input", SPOOL),
@@ -178,6 +193,10 @@ def runs(fault: Fault, python: str) -> Iterator[tuple[str, Verdict]]:
 def whole(path: Path) -> bool:
     """Whether an output is all that it should be, or what stood there before."""
     content = path.read_bytes()
+    if path.suffix == ".html":
+        return content.endswith(b"</html>\n")
+    if path.suffix == ".state":
+        return bool(State.read(str(path)))
     if path.suffix == ".parquet":
         return content[-4:] == b"PAR1"
     rows = content.count(b"\n") == ROWS + 1 if path.suffix == ".csv" else content.endswith(b"}\n")

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
+from lossctl.api.shares import State
+from lossctl.errors import DataError
 from tests.faults import Verdict
 
 ROWS: Final = 300_000
@@ -36,9 +38,18 @@ COMMANDS: Final = {
     "choose": "losses choose big.csv -t y -p p",
     "plot": "plot residuals big.csv -t y -p p",
     "plot of slices": "plot slices big.parquet -t y -p p -p q -l mse --by g",
+    "picture": "plot residuals big.parquet -t y -p p -o out.svg",
+    "history": "plot history report.json later.json -o out.svg",
+    "report": "report big.parquet -t y -p p -p q -l mse --by g -o out.html",
+    "page": "eval big.csv -t y -p p -l mse -o html:out.html",
+    "page of a report": "report report.json -o out.html",
+    "share": "eval big.csv -t y -p p -l mse -l median_absolute_error --shard 1/2 --state-out out.state",
+    "merge": "merge 1.state 2.state -o json:out.json",
     "list": "losses list",
     "help": "eval -h",
 }
+UNTHREADED: Final = ("help", "history", "list", "merge", "page of a report")  # which have no --threads
+ENDS: Final = {"out.html": b"</html>\n", "out.svg": b"</svg>\n"}
 STREAMED: Final = ("eval", "rows", "check", "validate")  # from standard input, too
 
 
@@ -53,8 +64,8 @@ class Shot(NamedTuple):
     moment: float  # of the time that the run takes
 
 
-def make_large(folder: Path) -> None:
-    """Write inputs that take a while."""
+def make_large(folder: Path, python: str = sys.executable) -> None:
+    """Write inputs that take a while, and states and reports of them."""
     rng = np.random.default_rng(1)
     rows = np.arange(ROWS)
     target = rng.normal(size=ROWS)
@@ -65,6 +76,20 @@ def make_large(folder: Path) -> None:
     arrow_csv.write_csv(table.take(rng.permutation(ROWS)), folder / "other.csv")
     (folder / "out.json").write_text("old\n")
     (folder / "tmp").mkdir()
+    run = [
+        str(Path(python).parent / "lossctl"),
+        "eval",
+        "big.parquet",
+        "-t",
+        "y",
+        "-p",
+        "p",
+        "-l",
+        "median_absolute_error",
+    ]
+    outputs = [["--shard", f"{share}/2", "--state-out", f"{share}.state"] for share in (1, 2)]
+    for output in (*outputs, ["-o", "json:report.json", "-o", "json:later.json"]):
+        subprocess.run([*run, *output], cwd=folder, check=True, capture_output=True)
 
 
 def shots(count: int, seed: int) -> list[Shot]:
@@ -82,7 +107,7 @@ def words(shot: Shot, python: str) -> list[str]:
     arguments = COMMANDS[shot.name].split()
     if shot.streamed:
         arguments[1] = "-"
-    if arguments[0] not in ("losses", "eval") or ("-h" not in arguments and shot.name != "list"):
+    if shot.name not in UNTHREADED:
         arguments += ["--threads", str(shot.threads)]
     return [str(Path(python).parent / "lossctl"), *arguments]
 
@@ -145,6 +170,18 @@ def fired(shot: Shot, folder: Path, length: float, python: str = sys.executable,
     if not (written.read_bytes() == b"old\n" or written.read_bytes().endswith(b"}\n")):
         return Verdict("wrong", f"half of {written.name} {shot}")
     (folder / "out.json").write_text("old\n")
+    for name, end in ENDS.items():
+        path = folder / name
+        if path.exists() and not path.read_bytes().endswith(end):
+            return Verdict("wrong", f"half of {name} {shot}")
+        path.unlink(missing_ok=True)
+    state = folder / "out.state"
+    if state.exists():
+        try:
+            State.read(str(state))
+        except DataError:
+            return Verdict("wrong", f"half of {state.name} {shot}")
+        state.unlink()
     for name in ("out.parquet", "out.csv"):
         path = folder / name
         if path.exists():
@@ -181,7 +218,7 @@ def length(shot: Shot, folder: Path, python: str) -> float:
     process = begun(shot, folder, python)
     process.communicate(timeout=60)
     assert process.returncode == 0, (shot, process.returncode)
-    for name in ("out.parquet", "out.csv"):
+    for name in ("out.parquet", "out.csv", "out.state", *ENDS):
         (folder / name).unlink(missing_ok=True)
     (folder / "out.json").write_text("old\n")
     return time.monotonic() - started
