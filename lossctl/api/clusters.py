@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from shutil import which
+from socket import create_connection
 from typing import Any, Final, NamedTuple
 from zlib import compress, decompress
 
@@ -33,13 +35,14 @@ from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress
 from lossctl.engine.states import packed, unpacked
 from lossctl.errors import DataError, LossctlError, UsageError, printable
-from lossctl.files import descriptor_silenced
+from lossctl.files import descriptor_silenced, explained
 from lossctl.io.blocks import BlockReader
 from lossctl.io.machine import usable_cores
 
 TASK_ROWS: Final = 1 << 21  # of a task, some seconds' worth
 MOST_TASKS: Final = 10_000
 ROUNDS: Final = 2  # tasks for each processor at least, so that none waits long for the last
+ANSWERING: Final = 10.0  # seconds in which a cluster takes a connection
 TRIES: Final = 4  # of a task whose worker died
 
 
@@ -147,6 +150,19 @@ def missing_extra(engine: str) -> UsageError:
     return UsageError(f"--engine {engine}: it is not installed here; pip install 'lossctl[{engine}]'")
 
 
+def check_answers(engine: str, address: str | None) -> None:
+    """Raise DataError, at once, where nothing answers at HOST:PORT: an engine tries for minutes."""
+    match = re.fullmatch(r"(?:\w+://)?([^/:;]+):(\d+)/?(?:;.*)?", address or "")
+    if match:
+        try:
+            create_connection((match[1], int(match[2])), ANSWERING).close()
+        except OSError as error:
+            raise DataError(
+                f"--engine {engine}: nothing answers at {printable(match[0])}: {explained(error)}; --engine-address "
+                "names a cluster that runs"
+            ) from None
+
+
 # Ray -----------------------------------------------------------------------------------------------------------------
 
 
@@ -163,12 +179,16 @@ def ray_cluster(command: Command, address: str | None) -> Cluster:
         quiet = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
         alone = {"include_dashboard": False} if address is None else {}
         ray._private.worker._worker_logs_enabled = False  # a worker that dies is told of at length, and does not matter
+        check_answers("ray", address)
         try:
-            ray.init(address=address or "local", **quiet, **alone)
+            with descriptor_silenced(2):  # to which it writes of every try
+                ray.init(address=address or "local", **quiet, **alone)
         except Exception as error:  # of any kind: one that has timed out is a bare Exception
             where = f"at {printable(address)}" if address else "on this machine"
+            token = "; where it asks for a token, Ray takes that from RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
             raise DataError(
                 f"--engine ray: there is no cluster {where}: {_line(error)}; --engine-address names one that runs"
+                f"{token if address else ''}"
             ) from None
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
@@ -214,6 +234,7 @@ def spark_cluster(command: Command, address: str | None) -> Cluster:
     sessions: list[Any] = []
 
     def start() -> int:
+        check_answers("spark", address)
         sessions.append(spark_session(address))
         if address is not None and address.startswith("sc://"):
             return int(sessions[0].conf.get("spark.default.parallelism", str(usable_cores())))
