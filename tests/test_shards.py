@@ -27,7 +27,7 @@ from pyarrow import feather
 
 import lossctl
 from lossctl import DataError, spark
-from lossctl.api.clusters import Cluster
+from lossctl.api.clusters import Cluster, check_answers
 from lossctl.api.shares import COMMANDS, Command, State, merged
 from lossctl.engine.states import SEAL, packed, parted, unpacked
 from lossctl.results.report import Report
@@ -663,6 +663,14 @@ def test_an_engine_that_is_not_there_is_named_in_one_line(
     assert (refusal.code, refusal.out) == (2, "")
     assert words in refusal.err
     assert len(refusal.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "spark://127.0.0.1:1", "sc://127.0.0.1:1/;x=y"]
+)
+def test_an_address_at_which_nothing_answers_is_told_at_once(address: str) -> None:
+    with pytest.raises(DataError, match=f"nothing answers at {address}: connection refused; --engine-address names"):
+        check_answers("ray", address)
 
 
 def test_tasks_that_arrive_in_any_order_are_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
