@@ -14,11 +14,6 @@ from typing import IO, Final
 from lossctl.errors import UsageError, printable
 from lossctl.interrupts import undisturbed
 
-try:  # hashlib loads OpenSSL first, which takes a start 4 ms
-    from _blake2 import blake2b as blake2b
-except ImportError:
-    from hashlib import blake2b as blake2b
-
 DESCRIPTORS: Final = "/proc/self/fd"  # each by its number, where the system has them
 GRACE: Final = 0.2  # seconds in which somebody may open the other end of a pipe
 STEP: Final = 1 << 20  # bytes read at a time

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from glob import glob
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ from lossctl.engine.states import (
     unpacked,
 )
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
-from lossctl.files import blake2b, explained, is_folder, read_file, read_text, standard_input
+from lossctl.files import explained, is_folder, read_file, read_text, standard_input
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -16,7 +17,6 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.domain import AMOUNTS, REAL, SOFTMAX_LOGITS, Box, Domain, Extent, Test
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError
-from lossctl.files import blake2b
 from lossctl.numerics.array import Array, Mask
 
 RAW: Final = {"softmax": SOFTMAX_LOGITS, "renormalize": AMOUNTS}

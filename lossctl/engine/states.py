@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
@@ -28,7 +29,6 @@ from lossctl.core.state import Odd, Peak, Sample
 from lossctl.engine.plan import Plan
 from lossctl.engine.reduce import NOTHING, WEIGHT, RunState, WorstRows
 from lossctl.errors import DataError
-from lossctl.files import blake2b
 
 MAGIC: Final = b"lossctl state 1\n"
 LENGTH: Final = 8  # bytes of the header's length, and to which arrays are padded

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from hashlib import blake2b
 from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
@@ -31,7 +32,6 @@ from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
-from lossctl.files import blake2b
 from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Final
 from zlib import crc32
@@ -16,7 +17,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from lossctl.errors import DataError, printable
-from lossctl.files import blake2b, drop_spool, explained, open_file, spool_file, standard_input, status
+from lossctl.files import drop_spool, explained, open_file, spool_file, standard_input, status
 
 PARQUET, ENCRYPTED_PARQUET = b"PAR1", b"PARE"
 MAGIC: Final = (

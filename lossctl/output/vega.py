@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from hashlib import blake2b
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,7 +21,6 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lossctl.errors import SHORTAGE, OutputError, UsageError, listed, near, printable
-from lossctl.files import blake2b
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.machine import address_space
 from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from importlib import import_module
 from itertools import chain
 from json.encoder import encode_basestring_ascii
@@ -19,7 +20,6 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from lossctl.errors import DataError, UsageError, listed, printable
-from lossctl.files import blake2b
 
 SCHEMA_VERSION: Final = 1
 SEAL: Final = "seal"  # the last key of a report

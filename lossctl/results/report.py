@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar, overload
@@ -20,7 +21,6 @@ from lossctl.core.domain import label as label_of
 from lossctl.core.form import Reading
 from lossctl.core.loss import Direction, merit
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.files import blake2b
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import (
     ENCODE,
