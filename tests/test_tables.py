@@ -56,7 +56,7 @@ def test_a_comparison_with_p_that_underflows_says_less_than() -> None:
     assert report.comparisons[0].p == 0.0
     text = comparisons.render(report, "table", Style())
     assert "<1e-300" in text
-    assert "<1e-300" in comparisons.render(report, "md", Style())
+    assert "<1e-300" in "".join(render(report, "md", Style()))
 
 
 def test_no_per_cent_where_the_baseline_is_near_0() -> None:
@@ -188,6 +188,25 @@ def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
     assert note not in lossctl(*arguments, "--top", "3").err
     assert note not in lossctl(*arguments, "-f", "csv").err
     assert note not in lossctl(*arguments, "-q").err
+
+
+# the tables of Markdown, HTML and LaTeX ------------------------------------------------------------------------------
+
+
+def test_markdown_has_the_columns_of_a_page_and_the_worst_rows() -> None:
+    worst = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=["mae"], by="g", missing="drop", worst=1)
+    lines = "".join(render(worst, "md", Style())).splitlines()
+    assert [line for line in lines if line.startswith(("| model", "| g |", "mae:", "| row"))] == [
+        "| model | mae | missing |",
+        "| g | model | mae | rows |",
+        "mae: rows where a loses most",
+        "| row | g | target | a | mae of a |",
+        "mae: rows where b loses most",
+        "| row | g | target | b | mae of b |",
+    ]
+    compared = package.compare(SLICES, target="y", pred=["a", "b"], losses=["mae"], missing="drop")
+    head = "".join(render(compared, "md", Style())).splitlines()[0]
+    assert head == "| loss | model | against | baseline | value | difference | % | 95% interval | p | verdict |"
 
 
 # reasons --------------------------------------------------------------------------------------------------------------

@@ -20,9 +20,13 @@ def render(report: Report, form: str, style: Style) -> str | Iterator[str]:
 
         return to_html(report, style)
     if form == "latex":
-        from lossctl.output.latex import to_latex
+        from lossctl.output.grids import to_latex
 
         return to_latex(report, style)
+    if form == "md" and report.command != "check":
+        from lossctl.output.grids import to_markdown
+
+        return to_markdown(report, style)
     if report.command == "eval":
         from lossctl.output.report import pieces
 

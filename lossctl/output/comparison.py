@@ -17,8 +17,6 @@ from lossctl.output.text import (
     interval,
     level_text,
     lines_of,
-    markdown,
-    markdown_table,
     more_slices,
     number,
     p_value,
@@ -43,32 +41,7 @@ def render(report: Report, form: str, style: Style) -> str:
             return csv_text(report.comparisons)
         case "value":
             return "".join(f"{comparison.difference!r}\n" for comparison in report.comparisons)
-        case "md":
-            return to_markdown(report, style)
     return to_table(report, style)
-
-
-def to_markdown(report: Report, style: Style) -> str:
-    """Return comparisons as Markdown, one table for all rows and for each slicing."""
-    tables, digits = [], style.digits
-    for columns, rows, hidden in comparison_parts(report, style):
-        texts = [*columns, "loss", "model", "against"]
-        numbers = ["value", "difference", "%", "interval", "p", "verdict"]
-        lines = [
-            [
-                *map(markdown, (*row.slice.values(), row.loss, row.candidate, row.baseline)),
-                number(row.value, digits),
-                signed_number(row.difference, digits),
-                percent(share_of_baseline(row)),
-                interval(row.interval, digits),
-                p_value(row.adjusted),
-                "\\~" if row.verdict == "undecided" else f"**{row.verdict}**",
-            ]
-            for row in rows
-        ]
-        tables.append(markdown_table([*map(markdown, texts), *numbers], lines, len(texts)))
-        tables += [f"{more_slices(hidden)}\n"] * bool(hidden)
-    return "\n".join(tables)
 
 
 def comparison_parts(report: Report, style: Style) -> Iterator[tuple[tuple[str, ...], list[Comparison], int]]:

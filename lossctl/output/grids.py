@@ -1,15 +1,28 @@
-"""Tables before any markup, for what is typeset: HTML and LaTeX."""
+"""Tables of a report before any markup, and their Markdown and LaTeX; those of HTML are made of them, too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple
 
+from lossctl.errors import printable
 from lossctl.output.checks import HEADER, texts, worst_first
 from lossctl.output.comparison import SIGN, comparison_parts, share_of_baseline
-from lossctl.output.report import by_model, slicing_parts, worst_numbers, worst_parts
-from lossctl.output.text import Style, interval, level_text, more_slices, number, p_value, percent, signed_number
+from lossctl.output.report import MISSING, by_model, missing_values, slicing_parts, worst_numbers, worst_parts
+from lossctl.output.text import (
+    Style,
+    interval,
+    level_text,
+    markdown,
+    markdown_table,
+    more_slices,
+    number,
+    p_value,
+    percent,
+    signed_number,
+)
 from lossctl.results.report import Cell, Comparison, Report
 
 BEST: Final = "best"
@@ -51,14 +64,15 @@ def grids(report: Report, style: Style, intervals: bool = False) -> Iterator[Gri
 
 def values(report: Report, style: Style, intervals: bool = False) -> Iterator[Grid]:
     """Yield models x losses, one table for all rows and for each slicing."""
+    missing = missing_values(report)
     for columns, cells, hidden in slicing_parts(report, style):
         losses = list(dict.fromkeys(cell.loss for cell in cells))
         lines: list[tuple[Sequence[Text], Sequence[Text]]] = []
         for words, line in by_model(cells).items():
             by_loss = {cell.loss: cell for cell in line}
-            counts = [str(line[0].rows)] if columns else []
+            counts = [str(line[0].rows)] if columns else missing.get(words, [])
             lines.append((words, [*(_value(by_loss.get(loss), style, intervals) for loss in losses), *counts]))
-        heads = [*losses, *["rows"] * bool(columns)]
+        heads = [*losses, *(["rows"] if columns else [MISSING] * bool(missing))]
         yield Grid([*columns, "model"], heads, lines, "", tuple(columns), more_slices(hidden))
 
 
@@ -117,3 +131,72 @@ def worst(report: Report, style: Style) -> Iterator[Grid]:
         heads = [*roles, *(f"{loss} of {name}" for name in rivals), *["difference"] * (len(rivals) > 1)]
         against = "" if base is None else f" against {base}"
         yield Grid(["row", *columns], heads, lines, f"{loss}: rows where {model} loses most{against}")
+
+
+# Markdown -------------------------------------------------------------------------------------------------------------
+
+
+def to_markdown(report: Report, style: Style) -> str:
+    """Return models x losses, or comparisons, as Markdown; the best and verdicts are bold."""
+    tables = differences(report, style) if report.study else values(report, style)
+    return "\n".join(chain.from_iterable(map(_markdown_table, chain(tables, worst(report, style)))))
+
+
+def _markdown_table(grid: Grid) -> Iterator[str]:
+    if grid.title:
+        yield f"{markdown(grid.title)}\n"
+    lines = ([*(markdown(str(word)) for word in words), *map(_marked, numbers)] for words, numbers in grid.lines)
+    yield markdown_table([*map(markdown, (*grid.words, *grid.numbers))], lines, len(grid.words))
+    if grid.more:
+        yield f"{grid.more}\n"
+
+
+def _marked(number: Text) -> str:
+    """Set a number or verdict off in Markdown."""
+    if isinstance(number, Marked):
+        return "\\~" if number.mark == "undecided" else f"**{number.text}**"
+    return number
+
+
+# LaTeX, to be put into a paper ----------------------------------------------------------------------------------------
+
+SPECIAL: Final = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+PLAIN: Final = ("undecided", "pass", "skipped")  # marks that are not set off
+
+
+def to_latex(report: Report, style: Style) -> str:
+    """Return the tables of a report, one below another, with the rules of the package booktabs; the best is bold."""
+    return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n".join(
+        _latex_table(grid) for grid in grids(report, style)
+    )
+
+
+def _latex_table(grid: Grid) -> str:
+    heads = " & ".join(map(_latex, (*grid.words, *grid.numbers)))
+    lines = [" & ".join(map(_latex, (*words, *numbers))) for words, numbers in grid.lines]
+    rows = "".join(f"{line} \\\\\n" for line in lines)
+    columns = "l" * len(grid.words) + "r" * len(grid.numbers)
+    notes = "".join(f"% {printable(text)}\n" for text in (grid.title, grid.more) if text)
+    return (
+        f"{notes}\\begin{{tabular}}{{{columns}}}\n\\toprule\n{heads} \\\\\n\\midrule\n{rows}"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
+
+
+def _latex(text: Text) -> str:
+    if isinstance(text, Marked):
+        inner = _latex(text.text)
+        return inner if text.mark in PLAIN else f"\\textbf{{{inner}}}"
+    safe = "".join(SPECIAL.get(character, character) for character in printable(text))
+    if safe[:1] in "+-" and safe[1:2].isdigit():
+        safe = f"${safe[0]}${safe[1:]}"
+    return f"{{{safe}}}" if safe.startswith("[") else safe  # after \\ it would be a length

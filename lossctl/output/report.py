@@ -20,8 +20,6 @@ from lossctl.output.text import (
     interval,
     level_text,
     lines_of,
-    markdown,
-    markdown_table,
     more_slices,
     number,
     percent,
@@ -49,26 +47,8 @@ def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
             yield from csv_pieces(report.cells, report.examples(), strict=False)
         case "value":
             yield from (f"{cell.value!r}\n" for cell in report.cells)
-        case "md":
-            yield to_markdown(report, style)
         case _:
             yield wide(report, style) if form == "table" else long(report, style)
-
-
-def to_markdown(report: Report, style: Style) -> str:
-    """Return models x losses as Markdown, one table for all rows and for each slicing; the best in bold."""
-    tables, missing = [], missing_values(report)
-    for columns, cells, hidden in slicing_parts(report, style):
-        rows = []
-        for words, row in by_model(cells).items():
-            values = ((number(cell.value, style.digits), cell.best) for cell in row)
-            texts = [f"**{value}**" if best else value for value, best in values]
-            rows.append([*map(markdown, words), *texts, *([] if columns else missing.get(words[-1:], []))])
-        header = [markdown(name) for name in (*columns, "model", *report.losses)]
-        header += [] if columns else [MISSING] * bool(missing)
-        tables.append(markdown_table(header, rows, len(columns) + 1))
-        tables += [f"{more_slices(hidden)}\n"] * bool(hidden)
-    return "\n".join(tables)
 
 
 class SlicingPart(NamedTuple):
