@@ -1456,3 +1456,33 @@ def test_a_few_clusters_or_spans_decide_nothing(option: str, says: str) -> None:
     )
     assert report.verdict == "inconclusive"
     assert says in report.checks[0].message
+
+
+# what a configuration file says of data that the command line tells ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('positive-label = "0"', "positive-label = 0"),
+        ('activation = ["none"]\nweight = "w"', "activation = none; weight = w"),
+        ('missing = "drop"\nthousands = ","', "missing = drop; thousands = ,"),
+        ('cluster = "g"', "cluster = g"),
+    ],
+)
+@pytest.mark.parametrize("form", ["md", "junit", "github", "json", "html"])
+def test_every_output_names_what_a_file_says_of_data_that_the_command_line_tells(
+    tmp_path: Path, lossctl: Any, content: str, words: str, form: str
+) -> None:
+    y = np.arange(60) % 2
+    frame = pd.DataFrame({"y": y, "p": 0.2 + 0.6 * y, "w": 1.0, "g": np.arange(60)})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    config = tmp_path / "c.toml"
+    config.write_text(content + "\n")
+    told = lossctl("check", tmp_path / "d.csv", "-t", "y", "-p", "p", "--max", "bce=9", "--config", config, "-f", form)
+    assert told.code == 0
+    assert words in told.out
+    assert "has a say in what the command line gives" in told.out
+    config.write_text(content + '\ntarget = "y"\npred = ["p"]\n')
+    told = lossctl("check", tmp_path / "d.csv", "--max", "bce=9", "--config", config, "-f", form)
+    assert (told.code, "has a say" in told.out) == (0, False)

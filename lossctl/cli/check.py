@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "html", "latex", "value")
+HARMLESS: Final = {"target", "pred", "id", "by", "losses", "per_output", "threads", "max_memory"}  # or shown anyway
 HELP = """Judge predictions by rules and against a baseline. The exit code is the verdict.
 
 \b
@@ -101,6 +103,7 @@ def check_files(settings: Settings) -> None:
     configured = settings.file is not None
     arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
     report, watch = computed(check, settings, arguments, gallery)
+    report = replace(report, warnings=(*report.warnings, *_said_of_data(settings)))
     show(settings, outputs, report, watch, gallery)
 
 
@@ -115,6 +118,21 @@ def show(
         if code is ExitCode.OK:
             raise
     raise typer.Exit(code)
+
+
+def _said_of_data(settings: Settings) -> list[str]:
+    """Name what a configuration file says of data that the command line tells: every output shall show it."""
+    options = {option.name: option for option in options_of(Inputs, Dependence) if option.name in settings.sources}
+    levels = {name: settings.sources[name].level for name in options}
+    if settings.file is None or Level.COMMAND_LINE not in (levels["target"], levels["pred"]):
+        return []
+    keys = []
+    for name in options.keys() - HARMLESS:
+        if levels[name] is Level.FILE:
+            value = settings[name]
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            keys.append(f"{options[name].key} = {printable(text)}")
+    return [f"{settings.file.path} has a say in what the command line gives: {'; '.join(sorted(keys))}"] if keys else []
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:

@@ -258,27 +258,30 @@ class Differences:
         quantile = spread.quantile(self.design.level)
         if not math.isfinite(quantile * stderr):
             return Difference(why=ENDS_OUT_OF_RANGE)
-        total = sum(map(abs, contest.values(couple)))
-        laws = [(stderr, shape)]
-        if place_of_sum is not None and contest.question.loss.statistic is ROOT:  # no surer than that of the squares
+        total, laws = sum(map(abs, contest.values(couple))), [(stderr, shape)]
+        if place_of_sum is not None and contest.question.loss.statistic is ROOT:
             of_squares = float(spread.stderrs[place_of_sum]) / total
-            laws += [(of_squares, self.shape(contest, couple, MEAN))] if of_squares > BENT * stderr else []
+            law = self.shape(contest, couple, MEAN)
+            low, high = _ends(law, quantile, of_squares)
+            if of_squares > BENT * stderr and low <= -value <= high:  # farther off it is the slopes that differ
+                laws.append((of_squares, law))
         score = value / stderr
         plain = p = max(spread.tail(value / error) for error, _ in laws)
         least = min(_corrected(value / error, law) for error, law in laws)
         corrected = max(p, spread.tail(least))
-        ends = [(-quantile, quantile)]
+        low, high = -quantile * stderr, quantile * stderr
+        method = spread.law
         if self.assumptions.corrects:
             p, score = corrected, math.copysign(least, score)
-            ends = [outer(law, quantile) for _, law in laws]
+            lows, highs = zip(*(_ends(law, quantile, error) for error, law in laws), strict=True)
+            method = method if (min(lows), max(highs)) == (low, high) else SKEWED
+            low, high = min(lows), max(highs)
         if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
-        reaches = [(low * error, high * error) for (low, high), (error, _) in zip(ends, laws, strict=True)]
-        interval = (value + min(low for low, _ in reaches), value + max(high for _, high in reaches))
-        method = SKEWED if len(laws) > 1 or ends != [(-quantile, quantile)] else spread.law
+        interval = (value + low, value + high)
         guard = self._guard(skew, (plain, corrected), spread.units)
         return Difference(stderr, interval, method, p, skew, spread.units, guard, score=score)
 
@@ -428,10 +431,10 @@ def _corrected(score: float, shape: Shape) -> float:
     return min(abs(score), float(shape.quantile(np.array([score]))[0]))
 
 
-def outer(shape: Shape, quantile: float) -> tuple[float, float]:
-    """Return the ends, in standard errors, of an interval that is as wide as Student's t and skewness have it."""
+def _ends(shape: Shape, quantile: float, stderr: float) -> tuple[float, float]:
+    """Return the ends, about a value, of an interval that is as wide as Student's t and skewness have it."""
     low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
-    return min(low, -quantile), max(high, quantile)
+    return min(low, -quantile) * stderr, max(high, quantile) * stderr
 
 
 def few_decide(skew: float | None, units: int, noun: str) -> str:

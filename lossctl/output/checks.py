@@ -229,20 +229,21 @@ def to_markdown(report: Report, digits: int, most: int = SUMMARY_BYTES) -> str:
     """Return the verdict and the checks as Markdown of at most so many bytes; rows beyond them are counted."""
     title = f"**lossctl check: {verdict(report).upper()}** {counts(report.checks)}"
     begin = f"{title} ({markdown(sides(report))})\n\n"
-    commands = "".join(f"{_label(text)}: {_code(text)}\n\n" for text in report.advice)
-    commands = commands if len(commands.encode()) < most // 4 else ""
+    below = "".join(f"warning: {markdown(text)}\n\n" for text in report.warnings)
+    below += "".join(f"{_label(text)}: {_code(text)}\n\n" for text in report.advice)
+    below = below if len(below.encode()) < most // 4 else ""
     rows = []
     for row in texts(worst_first(report.checks), digits):
         status, *cells = map(markdown, row)
         rows.append([f"**{status}**" if status in BROKEN else status, *cells])
     head, rule, *lines = markdown_table(HEADER, rows, 2).splitlines(keepends=True)
-    room = most - RESERVE - len((begin + commands + head + rule).encode())
+    room = most - RESERVE - len((begin + below + head + rule).encode())
     count = 0  # of the lines that there is room for
     while count < len(lines) and (room := room - len(lines[count].encode())) >= 0:
         count += 1
     table = head + rule + "".join(lines[:count]) + "\n" if lines else ""
     cut = f"{len(lines) - count} more of {len(lines)} checks are left out here.\n\n" if count < len(lines) else ""
-    text = (begin + table + cut + commands).rstrip("\n") + "\n"
+    text = (begin + table + cut + below).rstrip("\n") + "\n"
     return text if len(text.encode()) <= most else f"{title}\n"
 
 
