@@ -716,6 +716,19 @@ def test_a_file_that_changes_between_two_passes(tmp_path: Path, ask: Any, change
         ask(path, **options)
 
 
+@pytest.mark.parametrize("change", [copied, rewritten])
+def test_rows_of_a_report_are_not_drawn_from_a_file_that_changed(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"y,p\n" + b"0.123456789,0.987654321\n" * 9)
+    report = package.evaluate(f"m={path}", target="y", pred="p", losses="mse")
+    assert report.plot("residuals").panels
+    change(path)
+    with pytest.raises(DataError, match="the file changed after the report was made; evaluate it anew"):
+        report.plot("residuals")
+
+
 @pytest.mark.parametrize("container", ["csv", "parquet"])
 def test_a_change_under_the_command_line(
     refused: Refused, write: Write, monkeypatch: pytest.MonkeyPatch, container: str

@@ -21,14 +21,14 @@ from lossctl.api.compare import design_maker
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
 from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
-from lossctl.api.query import Query, as_list, paths_of, silent, spoken
+from lossctl.api.query import Query, as_list, paths_of, silent, spoken, stamps
 from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
 from lossctl.core.counts import WIDE, Counts, GridCounts, Ints, keys_of
 from lossctl.core.domain import OpenCodes, as_number
 from lossctl.core.state import FINITE, Moments
 from lossctl.core.statistic import MEAN
-from lossctl.errors import UsageError, listed, near, printable
+from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
 from lossctl.io.reports import looks_like_report, read_report
 from lossctl.io.select import first_words
@@ -817,7 +817,11 @@ def of_report(report: Report, kind: str, losses: Sequence[str] = ()) -> Figure:
     """Draw a figure of the values of a report, of some losses by their labels or specs, or of all."""
     if kind not in OF_REPORT:
         if kind in KINDS and report.source is not None and kind != "history" and not losses:
-            data, options = report.source
+            data, options, files = report.source
+            if changed := [path for path, stamp in files.items() if stamps([path]).get(path) != stamp]:
+                raise DataError(
+                    f"{printable(changed[0])}: the file changed after the report was made; evaluate it anew"
+                )
             return plot(kind, data, **options)
         if kind in KINDS:
             raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import InitVar, dataclass, field
 from functools import partial
 from itertools import combinations
@@ -58,6 +59,17 @@ DEFAULTS: Final[Mapping[str, object]] = {
 }
 
 
+def stamps(entries: Iterable[object]) -> dict[str, tuple[int, ...]]:
+    """Return what tells the files among some inputs from others in their place; a folder by what it lists."""
+    files: dict[str, tuple[int, ...]] = {}
+    for text in (os.fspath(entry) for entry in entries if isinstance(entry, str | os.PathLike)):
+        for path in {text, text.partition("=")[2]}:
+            with suppress(OSError, ValueError):
+                status = os.stat(path)
+                files[path] = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return files
+
+
 @dataclass(frozen=True)
 class Query:
     """What is read, what is computed, and who is notified; `evaluate` says what each option means.
@@ -104,7 +116,7 @@ class Query:
 
     @property
     def source(self) -> DataSource | None:
-        """The data and the options by which its rows can be read again; None for what can be read but once."""
+        """The data, the options and the files by which its rows can be read again; None for what is read but once."""
         targets = self.options["targets"]
         entries = [*(self.data if isinstance(self.data, list | tuple) else [self.data]), targets]
         if any(is_stream(entry) or isinstance(entry, Iterator) for entry in entries):
@@ -112,7 +124,7 @@ class Query:
         if any(isinstance(entry, str) and entry.rpartition("=")[2] == "-" for entry in entries):
             return None
         names = {option.name for option in options_of(Inputs)} - {"losses", "by", "max_memory"}
-        return self.data, {name: value for name, value in self.options.items() if name in names}
+        return self.data, {name: value for name, value in self.options.items() if name in names}, stamps(entries)
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 CommandName = Literal["eval", "compare", "check"]
 Truth = Literal["none", "rows", "column"]
-DataSource = tuple[object, Mapping[str, Any]]
+DataSource = tuple[object, Mapping[str, Any], Mapping[str, tuple[int, ...]]]
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
 Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
@@ -583,8 +583,8 @@ class Report(PublicResult):
     a check adds `checks`, `verdict`, and in `advice` the commands to run next. candidates: the models that were
     checked; baseline: what they were compared with, if anything; blocks: whether the verdict stops what comes next.
     left_out: rows of slices that were left out. first: of a saved baseline, the values of the first of its line.
-    alike: couples of models with the same predictions in every row, where that is known. source: the data and the
-    options by which its rows can be read again.
+    alike: couples of models with the same predictions in every row, where that is known. source: the data, the
+    options, and how its files were, by which its rows can be read again.
     """
 
     KEYS: ClassVar = (
