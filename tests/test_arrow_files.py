@@ -102,6 +102,7 @@ def test_vectors_and_parts(tmp_path: Path) -> None:
         assert value == lossctl.get("cce")(target, pred)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["lz4", "zstd", "plain", "stream"])
 def test_a_damaged_file_gives_one_line_or_the_number_of_other_values(name: str, tmp_path: Path) -> None:
     small = TABLE.slice(0, 200)

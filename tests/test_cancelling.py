@@ -60,6 +60,7 @@ def agrees(actual: float | None, exact: float | None) -> bool:
     return abs(actual - exact) <= DIGITS * exact
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("values", DATA.values(), ids=DATA)
 @pytest.mark.parametrize("way", ["plain", "weighted", "by group"])
 def test_standard_errors_keep_their_digits(values: np.ndarray[Any, Any], way: str) -> None:

@@ -114,6 +114,7 @@ def test_a_bias_far_from_zero_worsens_as_a_mean_does(biases: tuple[float, float]
         assert found == pytest.approx(bounds_about(rows, 299, 0.95), rel=1e-9)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("shift", [0.0, 0.1, 1.0])
 def test_bounds_of_a_bias_hold_its_worsening_as_often_as_they_say(shift: float) -> None:
     rng = np.random.default_rng(101)

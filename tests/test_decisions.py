@@ -58,6 +58,7 @@ def stored(container: str, folder: Path, columns: dict[str, list[Any]]) -> Any:
     return path
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("kind", PAIRS)
 def test_predicted_classes_are_right_or_wrong(tmp_path: Path, kind: str, container: str) -> None:

@@ -430,6 +430,7 @@ def test_a_figure_shows_itself_in_a_line_and_as_a_picture():
     assert str(CURVES) == picture(CURVES, Style())
 
 
+@pytest.mark.deep
 @needs_libraries
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_mark_is_valid_vega_lite(kind):

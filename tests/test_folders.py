@@ -161,6 +161,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "bucket"
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("suffix", [*WRITERS])
 @pytest.mark.parametrize("scheme", ["s3", "gs", "abfs", "file"])
 def test_the_same_in_a_store(

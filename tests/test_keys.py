@@ -177,6 +177,7 @@ def in_containers(folder: Path, values: Sequence[Any], column: str, numbers: Seq
     }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", KEYS)
 def test_keys_meet_across_containers(tmp_path: Path, kind: str) -> None:
     truth = in_containers(tmp_path, KEYS[kind], "y", [1.0, 2.0, 3.0])

@@ -361,6 +361,7 @@ def test_weights_of_a_median_are_rows_to_the_last_bit() -> None:
         assert repeated == np.median(np.repeat(np.abs(pred - target), weight))
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("sound", [loss for loss in registry.losses().values() if loss.params], ids=str)
 def test_every_parameter_changes_the_number(sound: Loss) -> None:
     def numbers(setting: Loss) -> list[float]:

@@ -168,6 +168,7 @@ def test_names_of_the_data_stay_text() -> None:
     assert "\u202e" not in text
 
 
+@pytest.mark.deep
 def test_a_page_of_a_million_rows_is_small() -> None:
     rows = 100_000  # pictures count rows, and do not grow with them
     rng = np.random.default_rng(3)

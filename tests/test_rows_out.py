@@ -73,6 +73,7 @@ def test_threads_write_the_same_bytes(rows: Path, tmp_path: Path) -> None:
     assert written(tmp_path / "rows.parquet", threads=1).read_bytes() == rows.read_bytes()
 
 
+@pytest.mark.deep
 def test_csv_holds_the_same_below_one_header(rows: Path, tmp_path: Path) -> None:
     path = written(tmp_path / "rows.csv")
     assert pa.csv.read_csv(path).equals(pq.read_table(rows).cast(pa.csv.read_csv(path).schema))

@@ -336,6 +336,7 @@ SPECS = (
 WITH = ({"weight": "w"}, {"cluster": "c"}, {"cluster": "c", "weight": "w"})
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("spec", "options"),
     [

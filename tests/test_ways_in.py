@@ -139,6 +139,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_in_gives_the_same_bits(way: str, folder: Path) -> None:
     with closing(WAYS[way](folder)) as source:
