@@ -123,3 +123,20 @@ def test_the_order_of_rows_moves_no_interval_where_not_all_are_at_hand() -> None
     assert found[0][1] == pytest.approx(found[1][1], rel=1e-12)
     few = {"y": y[:5000], "p": (y + noise)[:5000]}
     assert lossctl.evaluate(few, target="y", pred="p", losses="mse").cells[0].method == "skew-t"
+
+
+def test_roots_differ_no_more_surely_than_what_is_under_them() -> None:
+    rng = np.random.default_rng(8)
+    rows, samples = 60, 150
+    errors = rng.normal(size=(2, samples, rows)) * np.where(rng.random((2, samples, rows)) < 0.05, 7.0, 1.0)
+    data = {"y": np.zeros(rows * samples), "a": errors[0].ravel(), "b": errors[1].ravel()}
+    data["s"] = np.repeat(np.arange(samples), rows)
+    surer = {"auto": 0, "t": 0}
+    for method in surer:
+        report = lossctl.compare(data, target="y", pred=["a", "b"], losses=["mse", "rmse"], by="s", ci_method=method)
+        p = {(one.loss, *one.slice.values()): one.p or 0.0 for one in report.comparisons}
+        surer[method] = sum(p["rmse", str(s)] <= 0.05 < p["mse", str(s)] for s in range(samples))
+        for one in report.comparisons:
+            assert one.interval is not None
+            assert (one.interval[0] <= 0.0 <= one.interval[1]) == ((one.p or 0.0) > 0.05)
+    assert surer["auto"] <= 1 < 5 <= surer["t"]

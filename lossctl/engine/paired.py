@@ -261,10 +261,10 @@ class Differences:
         total, laws = sum(map(abs, contest.values(couple))), [(stderr, shape)]
         if place_of_sum is not None and contest.question.loss.statistic is ROOT:
             of_squares = float(spread.stderrs[place_of_sum]) / total
-            law = self.shape(contest, couple, MEAN)
-            low, high = _ends(law, quantile, of_squares)
-            if of_squares > BENT * stderr and low <= -value <= high:  # farther off it is the slopes that differ
-                laws.append((of_squares, law))
+            if of_squares > BENT * stderr:
+                law = self.shape(contest, couple, MEAN)
+                low, high = _ends(law, quantile, of_squares)
+                laws += [(of_squares, law)] if low <= -value <= high else []  # farther off it is the slopes that differ
         score = value / stderr
         plain = p = max(spread.tail(value / error) for error, _ in laws)
         least = min(_corrected(value / error, law) for error, law in laws)
