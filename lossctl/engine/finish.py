@@ -362,17 +362,18 @@ class Assumptions:
     def _shapes_of(
         self, slicing: str, indexes: Sequence[tuple[int, ...]], times: Sequence[float], statistic: Statistic
     ) -> Shape:
-        units = np.array([self.state.moments.live], dtype=np.float64)
-        if not slicing and self._firsts.shape[1] < units[0]:
+        counts = np.bincount(self._first_codes(slicing), minlength=1)
+        units = np.full(len(counts), float(self.state.moments.live))
+        if slicing:
+            grouped = self.state.grouped[slicing]
+            units[:] = 1.0
+            within = grouped.codes < len(units)
+            units[grouped.codes[within]] = grouped.live[within]
+        if (counts < units).all() and (not slicing or len(indexes) == 1):  # else their skewness is told
             return UNKNOWN
         influences = [
             (factor, self._of_firsts(slicing, places, statistic)) for factor, places in zip(times, indexes, strict=True)
         ]
-        if slicing:
-            grouped = self.state.grouped[slicing]
-            units = np.ones(influences[0][1].groups)
-            within = grouped.codes < len(units)
-            units[grouped.codes[within]] = grouped.live[within]
         return shape_of(influences, units)
 
     @cached_property
@@ -384,15 +385,21 @@ class Assumptions:
         lines = firsts.unordered()
         return lines if len(firsts.pieces) < 2 else lines[:, np.argsort(lines[-1], kind="stable")]
 
+    def _first_codes(self, slicing: str) -> NDArray[np.int64]:
+        """Return the group of each of the first rows."""
+        if not slicing:
+            return np.zeros(self._firsts.shape[1], dtype=np.int64)
+        plan = self.plan
+        place = int(plan.weighted) + len(plan.firsts) + plan.slicings.index(slicing)
+        return self._firsts[place].astype(np.int64)
+
     def _of_firsts(self, slicing: str, indexes: tuple[int, ...], statistic: Statistic) -> Influence:
         """Return the influence of each of the first rows, by group of a slicing."""
         key = indexes, slicing, statistic
         if key not in self._influences:
             plan, lead = self.plan, int(self.plan.weighted)
             places = [lead + plan.firsts.index(i) for i in indexes]
-            codes = np.zeros(self._firsts.shape[1], dtype=np.int64)
-            if slicing:
-                codes = self._firsts[lead + len(plan.firsts) + plan.slicings.index(slicing)].astype(np.int64)
+            codes = self._first_codes(slicing)
             weight = self._firsts[0] if plan.weighted else None
             groups = int(codes.max(initial=0)) + 1
             self._influences[key] = Influence(statistic, self._firsts[places], weight, codes, groups)
