@@ -261,11 +261,16 @@ def written(text: str) -> str:
 def _written_call(match: re.Match[str]) -> str:
     words = (match["words"] or match["value"] or "").strip()
     words = re.sub(r"=\s*(['\"])([^'\"]*)\1", r"=\2", words)  # texts and lists of Python, and XGBoost's `ndcg@5-`
-    words = re.sub(r"\[([^]]*)\]", lambda numbers: re.sub(r"\s*,\s*", "/", numbers[1].strip()), words)
+    words = re.sub(r"[\[{]([^\]}]*)[\]}]", lambda values: _with_slashes(values[1]), words)
     words = re.sub(r"^(\d+)-$", r"\1,empty=0", words)
     if match.start() and not leads_somewhere(match["name"]):  # a label of a class may look like a call
         return match[0]
     return f"{match['before']}{match['name']}" + (f":{words}" if words else "")
+
+
+def _with_slashes(values: str) -> str:
+    """Write `'a': 1, 'b': 2` or `1, 2` as a spec does."""
+    return "/".join(re.sub(r"['\"]|(?<=:)\s+", "", piece.strip()) for piece in values.split(","))
 
 
 def split_name(spec: str) -> tuple[str, str, str]:

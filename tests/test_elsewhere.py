@@ -177,6 +177,7 @@ SPELLED = {
     "ndcg@10-": "ndcg:k=10,empty=0",
     "Focal:focal_alpha=0.5;focal_gamma=3": "focal:gamma=3,alpha=0.5",
     "nll_loss(class_weight=[1, 2, 3])": "nll:class_weight=1/2/3",
+    "cce(class_weight={'a': 1, 'b': 2})": "cce:class_weight=a:1/b:2",
     "NLLLoss": "nll",
     "R²": "r2",
     "r^2": "r2",

@@ -15,18 +15,18 @@ from lossctl.results.report import Report
 
 def render(report: Report, form: str, style: Style) -> str | Iterator[str]:
     """Return a report as text, or its pieces where it may be too large for one."""
+    if form == "json":
+        return report.json_pieces()
+    if form == "jsonl":
+        return report.jsonl_pieces()
     if form == "html":
         from lossctl.output.html import to_html
 
         return to_html(report, style)
-    if form == "latex":
-        from lossctl.output.grids import to_latex
+    if form == "latex" or (form == "md" and report.command != "check"):
+        from lossctl.output import grids
 
-        return to_latex(report, style)
-    if form == "md" and report.command != "check":
-        from lossctl.output.grids import to_markdown
-
-        return to_markdown(report, style)
+        return grids.to_latex(report, style) if form == "latex" else grids.to_markdown(report, style)
     if report.command == "eval":
         from lossctl.output.report import pieces
 

@@ -40,10 +40,6 @@ HEADER: Final = ("status", "rule", "value", "limit", "baseline", "change", "n", 
 def render(report: Report, form: str, style: Style) -> str:
     """Return a check as text in one format."""
     match form:
-        case "json":
-            return report.to_json()
-        case "jsonl":
-            return report.to_jsonl()
         case "junit":
             return to_junit(report)
         case "github":

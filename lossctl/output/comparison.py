@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, worst_tables
+from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, place_of, worst_tables
 from lossctl.output.text import (
     Column,
     Style,
@@ -24,7 +24,7 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Comparison, Report, Slice, Study, lists_by
+from lossctl.results.report import Comparison, Report, Study, lists_by
 
 SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}
@@ -33,10 +33,6 @@ COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bol
 def render(report: Report, form: str, style: Style) -> str:
     """Return comparisons as text in one format."""
     match form:
-        case "json":
-            return report.to_json()
-        case "jsonl":
-            return report.to_jsonl()
         case "csv":
             return csv_text(report.comparisons)
         case "value":
@@ -229,17 +225,13 @@ def sentences(report: Report) -> Iterator[str]:
     for best in report.best_sets:
         models = printable(listed(list(best.kept)))
         which = "is the one model that may be best" if len(best.kept) == 1 else "may each be the best model"
-        place = f"By {printable(best.loss)}{_place(best.slice)}"
+        place = f"By {printable(best.loss + place_of(best.slice))}"
         yield f"{place}, {models} {which} ({level_text(best.level)} model confidence set)."
 
 
 def _and(pieces: Sequence[str]) -> str:
     """Join pieces of a sentence."""
     return " and ".join([", ".join(pieces[:-1]), pieces[-1]] if len(pieces) > 1 else pieces)
-
-
-def _place(slice_: Slice) -> str:
-    return "".join(f", {printable(column)} {printable(word)}" for column, word in slice_.items())
 
 
 def _notes(report: Report, study: Study, style: Style, shown: Iterable[Comparison]) -> Iterator[str]:

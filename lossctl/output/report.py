@@ -39,10 +39,6 @@ Name = Callable[[str], str]  # how a model is called in a table
 def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
     """Yield this text in pieces: what programs read may not fit into memory."""
     match form:
-        case "json":
-            yield from report.json_pieces()
-        case "jsonl":
-            yield from report.jsonl_pieces()
         case "csv":  # infinities and NaN are written as inf and nan
             yield from csv_pieces(report.cells, report.examples(), strict=False)
         case "value":
@@ -276,6 +272,11 @@ def best_note(*, in_slices: bool) -> str:
     return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
 
 
+def place_of(slice_: Slice) -> str:
+    """Name a slice behind what is said of it."""
+    return "".join(f", {column} {word}" for column, word in slice_.items())
+
+
 FIGURE: Final = re.compile(r"(?<=[ (\[])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?=[ ,;:)\]]|$)")  # in a reason
 MOST_REASONS: Final = 12  # lines of them
 Why = tuple[str, Slice, str]  # the loss and model, the slice, and the reason
@@ -290,7 +291,7 @@ def alike(whys: Iterable[Why]) -> Iterator[str]:
     """Say once what holds of several losses, models and slices; where only figures differ, from which to which."""
     groups = list(lists_by(lambda why: FIGURE.sub("0", why[2]), whys).values())
     for group in groups[:MOST_REASONS]:
-        by_place = lists_by(lambda why: "".join(f", {column} {word}" for column, word in why[1].items()), group)
+        by_place = lists_by(lambda why: place_of(why[1]), group)
         if len(by_place) == 1:
             place, names = next(iter(by_place)), [name for name, _, _ in group]
         else:
