@@ -197,8 +197,8 @@ class NumberSummary:
         )
         columns = zip(exact_sums(lines), *(field.tolist() for field in fields), strict=True)
         return [
-            cls(lines.shape[1], total, low, high, zeros, whole, 0, 0, ascending, begin, end)
-            for total, low, high, zeros, whole, ascending, begin, end in columns
+            cls(lines.shape[1], total, low, high, zeros, are_whole, 0, 0, ascending, begin, end)
+            for total, low, high, zeros, are_whole, ascending, begin, end in columns
         ]
 
     def merge(self, other: NumberSummary) -> NumberSummary:
