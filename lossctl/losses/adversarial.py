@@ -102,8 +102,8 @@ def gan_discriminator() -> None:
     Source: Goodfellow et al. 2014, arXiv:1406.2661
     Elsewhere:
         torch tutorials  nn.BCELoss on real rows plus nn.BCELoss on generated rows  # many tutorials halve it
-        MONAI            PatchAdversarialLoss(criterion='bce', for_discriminator=True)
-            = gan_discriminator --activation sigmoid  # of both kinds, added; float32, off where a logit is beyond 10
+        MONAI  PatchAdversarialLoss(criterion='bce', for_discriminator=True)  = gan_discriminator --activation sigmoid
+            # of both kinds, added; float32, off where a logit is beyond 10
     """
 
 

@@ -342,7 +342,8 @@ def ciou(batch: Batch, *, eps: Eps = 0.0) -> Array:
     Avoid: Predictions without height or width.
     Source: Zheng et al. 2020, arXiv:1911.08287
     Elsewhere:
-        torchvision   complete_box_iou_loss  = ciou:eps=1e-7  # α is held in its gradient; NaN where a box has no area
+        torchvision   complete_box_iou_loss                 = ciou:eps=1e-7
+            # α is held in its gradient; NaN where a box has no area
         torchmetrics  1 - complete_intersection_over_union  ≠ adds 1e-7 to some denominators only
     """
     v = _aspect(batch)

@@ -77,11 +77,12 @@ def bce(outcome: Outcome) -> Array:
     Source: Good 1952; Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x
     Also: binary_cross_entropy, binary_crossentropy
     Elsewhere:
-        torch         nn.BCELoss  = bce:eps=3.720075976020836e-44  # it clamps ln p at -100
+        torch         nn.BCELoss                            = bce:eps=3.720075976020836e-44  # it clamps ln p at -100
         torch         nn.BCEWithLogitsLoss(pos_weight=[3])  = bce:pos_weight=3 --activation sigmoid
         torch         nn.BCEWithLogitsLoss | F.binary_cross_entropy_with_logits  = bce --activation sigmoid
         keras         BinaryCrossentropy(label_smoothing=label_smoothing)  = bce:eps=1e-7  # float32 throughout
-        scikit-learn  log_loss  = bce:eps=2.220446049250313e-16  # eps of the type; one output
+        scikit-learn  log_loss                              = bce:eps=2.220446049250313e-16
+            # eps of the type; one output
         optax         sigmoid_binary_cross_entropy          = bce --activation sigmoid
         permetrics    CEL                                   ≠ it puts a floor of 1e-10 under p and none over it
         XGBoost       logloss                               = bce:eps=1e-16  # float32
@@ -91,7 +92,7 @@ def bce(outcome: Outcome) -> Array:
         CatBoost      CrossEntropy | MultiLogloss | MultiCrossEntropy  = bce --activation sigmoid
         CatBoost      Logloss                               = bce --activation sigmoid  # of certain targets
         CatBoost, of queries  QueryCrossEntropy  ≠ every query has a logit of its own, which is fitted first
-        segmentation-models-pytorch  SoftBCEWithLogitsLoss  = bce --activation sigmoid
+        segmentation-models-pytorch  SoftBCEWithLogitsLoss                 = bce --activation sigmoid
         XGBoost objective  binary:logistic | reg:logistic | binary:logitraw  = bce --activation sigmoid  # of margins
         LightGBM objective  multiclassova | multiclass_ova | ova | ovr  ≠ its target is each class against the others
     """
@@ -116,25 +117,26 @@ def cce(outcome: Outcome) -> Array:
     Source: Good 1952; softmax: Bridle 1990, doi:10.1007/978-3-642-76153-9_28
     Also: categorical_cross_entropy, categorical_crossentropy
     Elsewhere:
-        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing) | F.cross_entropy
-            = cce --activation softmax  # NaN where a logit is -inf
+        torch         nn.CrossEntropyLoss(label_smoothing=label_smoothing) | F.cross_entropy  = cce --activation softmax
+            # NaN where a logit is -inf
         torch         nn.CrossEntropyLoss(weight=[1, 2, 3])
             = cce:class_weight=1/2/3,ignore_class=-100 --activation softmax
             # labels; for rows of probabilities it divides by the rows instead of their weights
-        keras         CategoricalCrossentropy  = cce:eps=1e-7
+        keras         CategoricalCrossentropy                = cce:eps=1e-7
             # it divides each row by its sum first; float32 throughout
-        keras         SparseCategoricalCrossentropy  = cce:eps=1e-7
+        keras         SparseCategoricalCrossentropy          = cce:eps=1e-7
             # it divides each row by its sum first; float32 throughout
-        scikit-learn  log_loss  = cce:eps=2.220446049250313e-16  # columns must be in sorted label order there
-        optax         softmax_cross_entropy                      = cce --activation softmax  # NaN where a logit is -inf
-        optax         safe_softmax_cross_entropy                 = cce --activation softmax
+        scikit-learn  log_loss                               = cce:eps=2.220446049250313e-16
+            # columns must be in sorted label order there
+        optax         softmax_cross_entropy                  = cce --activation softmax  # NaN where a logit is -inf
+        optax         safe_softmax_cross_entropy             = cce --activation softmax
         optax         softmax_cross_entropy_with_integer_labels  = cce --activation softmax
         permetrics    CEL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
-        XGBoost       mlogloss                                     = cce:eps=1e-16  # float32
-        LightGBM      multi_logloss | multiclass | softmax         = cce:eps=1e-15
-        CatBoost      MultiClass                                   = cce --activation softmax
-        XGBoost objective  multi:softprob | multi:softmax          = cce --activation softmax  # of margins
-        CatBoost      MultiClassOneVsAll                           ≠ the mean of bce of each class against the others
+        XGBoost       mlogloss                               = cce:eps=1e-16  # float32
+        LightGBM      multi_logloss | multiclass | softmax   = cce:eps=1e-15
+        CatBoost      MultiClass                             = cce --activation softmax
+        XGBoost objective  multi:softprob | multi:softmax         = cce --activation softmax  # of margins
+        CatBoost      MultiClassOneVsAll                     ≠ the mean of bce of each class against the others
     """
     return -outcome.log_p
 
@@ -163,9 +165,9 @@ def brier(batch: Batch, *, label_smoothing: Smoothing = 0.0) -> Array:
     Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
     Also: brier_score
     Elsewhere:
-        scikit-learn  brier_score_loss   # half of it where there are two columns
+        scikit-learn  brier_score_loss  # half of it where there are two columns
         permetrics    BSL               ≠ for one column it is twice brier, the sum over both outcomes; else it is brier
-        CatBoost      BrierScore         = brier --activation sigmoid  # of flags
+        CatBoost      BrierScore        = brier --activation sigmoid  # of flags
     """
     if label_smoothing == 0.0 and has_labels(batch):
         gap = batch.pred.copy()
@@ -212,19 +214,21 @@ def focal(
     Avoid: Calibrated probabilities are wanted: for gamma > 0 it is not proper and pulls them towards 1/2.
     Source: Lin et al. 2017, arXiv:1708.02002
     Elsewhere:
-        torchvision  sigmoid_focal_loss(alpha=0.25)  = focal:alpha=0.25 --activation sigmoid
+        torchvision  sigmoid_focal_loss(alpha=0.25)          = focal:alpha=0.25 --activation sigmoid
             # of certain targets; of soft ones it mixes p_t, not the costs
         keras        BinaryFocalCrossentropy(apply_class_balancing=True)  = focal:alpha=0.25,eps=1e-7
             # of certain targets; of soft ones it mixes p_t, not the costs; without apply_class_balancing its alpha does
             nothing; float32 throughout
-        keras        CategoricalFocalCrossentropy  = focal:alpha=0.25,eps=1e-7
+        keras        CategoricalFocalCrossentropy            = focal:alpha=0.25,eps=1e-7
             # a factor on every class; it divides each row by its sum first; float32 throughout
-        optax        sigmoid_focal_loss(gamma=gamma)  = focal --activation sigmoid
+        optax        sigmoid_focal_loss(gamma=gamma)         = focal --activation sigmoid
             # of certain targets; of soft ones it mixes p_t, not the costs
         CatBoost     Focal(focal_alpha=0.25, focal_gamma=2)  ≠ it clips probabilities at both ends
-        MONAI        FocalLoss                   = focal --activation sigmoid  # of flags, of certain targets; float32
-        MONAI        FocalLoss(use_softmax=True)      ≠ each class is an element of its mean, 1/K of this
-        segmentation-models-pytorch  FocalLoss(mode='binary')  = focal --activation sigmoid  # of certain targets
+        MONAI        FocalLoss                               = focal --activation sigmoid
+            # of flags, of certain targets; float32
+        MONAI        FocalLoss(use_softmax=True)             ≠ each class is an element of its mean, 1/K of this
+        segmentation-models-pytorch  FocalLoss(mode='binary')                = focal --activation sigmoid
+            # of certain targets
     """
     return -expected(outcome.complement**gamma, outcome.log_p)
 

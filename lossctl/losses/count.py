@@ -56,16 +56,16 @@ def poisson(
     Source: Nelder & Wedderburn 1972, doi:10.2307/2344614
     Also: poisson_nll
     Elsewhere:
-        torch       nn.PoissonNLLLoss()                        = poisson --activation exp
+        torch       nn.PoissonNLLLoss()                 = poisson --activation exp
         torch       nn.PoissonNLLLoss(log_input=False, eps=0)
-        torch       nn.PoissonNLLLoss(log_input=False)         ≠ adds 1e-8 to the rate inside the logarithm
-        torch       nn.PoissonNLLLoss(full=True)  ≠ Stirling's approximation of ln y!, and that for y > 1 only
-        keras       Poisson()                                  ≠ adds 1e-7 to the rate inside the logarithm
-        tensorflow  nn.log_poisson_loss                        = poisson --activation exp
-        XGBoost     poisson-nloglik    = poisson:full=true  # float32
-        LightGBM    poisson            # a rate below 1e-10 counts as 1e-10
-        CatBoost    Poisson            = poisson --activation exp
-        XGBoost objective  count:poisson  = poisson --activation exp
+        torch       nn.PoissonNLLLoss(log_input=False)  ≠ adds 1e-8 to the rate inside the logarithm
+        torch       nn.PoissonNLLLoss(full=True)        ≠ Stirling's approximation of ln y!, and that for y > 1 only
+        keras       Poisson()                           ≠ adds 1e-7 to the rate inside the logarithm
+        tensorflow  nn.log_poisson_loss                 = poisson --activation exp
+        XGBoost     poisson-nloglik                     = poisson:full=true  # float32
+        LightGBM    poisson                             # a rate below 1e-10 counts as 1e-10
+        CatBoost    Poisson                             = poisson --activation exp
+        XGBoost objective  count:poisson                       = poisson --activation exp
     """
     y, mean = batch.target, batch.pred
     gain = np.where(y == 0.0, 0.0, y * log_rate(batch))
@@ -135,11 +135,12 @@ def gamma_deviance(batch: Batch) -> Array:
         scikit-learn    mean_gamma_deviance
         torchmetrics    tweedie_deviance_score(power=2)       # in the precision of its input
         the literature  Itakura-Saito distance of one column  = 0.5 x gamma_deviance
-        XGBoost         gamma-deviance                  ≠ adds 1e-6 to target and prediction
-        XGBoost         gamma-nloglik                   ≠ half of it, and 1 + the mean of ln target
-        LightGBM        gamma_deviance  = gamma_deviance --reduction sum  # off where a rate is below 1e-3
-        LightGBM        gamma                           ≠ half of it, and 1 + the mean of ln target
-        XGBoost objective  reg:gamma                    ≠ half of it, and 1 + the mean of ln target
+        XGBoost         gamma-deviance                        ≠ adds 1e-6 to target and prediction
+        XGBoost         gamma-nloglik                         ≠ half of it, and 1 + the mean of ln target
+        LightGBM        gamma_deviance                        = gamma_deviance --reduction sum
+            # off where a rate is below 1e-3
+        LightGBM        gamma                                 ≠ half of it, and 1 + the mean of ln target
+        XGBoost objective  reg:gamma                             ≠ half of it, and 1 + the mean of ln target
     """
     return unit_deviance(batch, power=2.0)
 
@@ -191,13 +192,13 @@ def tweedie_deviance(
         with them.
     Source: Tweedie 1984; Jørgensen 1987, doi:10.1111/j.2517-6161.1987.tb01685.x
     Elsewhere:
-        scikit-learn  mean_tweedie_deviance()            = tweedie_deviance:power=0
+        scikit-learn  mean_tweedie_deviance()              = tweedie_deviance:power=0
         scikit-learn  mean_tweedie_deviance(power=1.5)
-        scikit-learn  mean_tweedie_deviance(power=3)     = tweedie_deviance:power=3
-        torchmetrics  tweedie_deviance_score(power=1.5)  # in the precision of its input; its own default is power 0
-        XGBoost         tweedie-nloglik(tweedie_variance_power=1.5)  ≠ half of it, less a term of the target alone
-        LightGBM        tweedie(tweedie_variance_power=1.5)          ≠ half of it, less a term of the target alone
-        CatBoost        Tweedie(variance_power=1.5)                  ≠ half of it, less a term of the target alone
-        XGBoost objective  reg:tweedie                               ≠ half of it, less a term of the target alone
+        scikit-learn  mean_tweedie_deviance(power=3)       = tweedie_deviance:power=3
+        torchmetrics  tweedie_deviance_score(power=1.5)    # in the precision of its input; its own default is power 0
+        XGBoost       tweedie-nloglik(tweedie_variance_power=1.5)  ≠ half of it, less a term of the target alone
+        LightGBM      tweedie(tweedie_variance_power=1.5)  ≠ half of it, less a term of the target alone
+        CatBoost      Tweedie(variance_power=1.5)          ≠ half of it, less a term of the target alone
+        XGBoost objective  reg:tweedie                          ≠ half of it, less a term of the target alone
     """
     return np.square(batch.pred - batch.target) if power == 0.0 else unit_deviance(batch, power=power)

@@ -68,12 +68,12 @@ def zero_one(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         scikit-learn  zero_one_loss                  # of the decided labels
         torchmetrics  1 - accuracy(average='micro')  # at the threshold 0.5
         permetrics    1 - AS                         # of the decided labels
-        XGBoost       error                                   # of flags
-        XGBoost       merror                                  # of classes
-        XGBoost       error@0.3                               = zero_one:threshold=0.3  # of flags
-        LightGBM      binary_error                            # of flags
-        LightGBM      multi_error                             # of classes
-        CatBoost      ZeroOneLoss                             # of the decided labels
+        XGBoost       error                          # of flags
+        XGBoost       merror                         # of classes
+        XGBoost       error@0.3                      = zero_one:threshold=0.3  # of flags
+        LightGBM      binary_error                   # of flags
+        LightGBM      multi_error                    # of classes
+        CatBoost      ZeroOneLoss                    # of the decided labels
     """
     return wrong_decision(batch, threshold)
 
@@ -94,7 +94,7 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
         scikit-learn  hamming_loss                       # of the decided labels
         torchmetrics  hamming_distance(average='micro')  # at the threshold 0.5
         permetrics    HML                                # of flags, of one output, decided
-        CatBoost      HammingLoss                               # of the decided labels
+        CatBoost      HammingLoss                        # of the decided labels
     """
     return wrong_decision(batch, threshold)
 
@@ -152,7 +152,7 @@ def mcc_loss() -> Recipe:
     Avoid: Calibrated probabilities are wanted: bce. Small batches, where a class may be missing.
     Source: Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Abhishek & Hamarneh 2021, arXiv:2010.13454
     Elsewhere:
-        segmentation-models-pytorch           MCCLoss                ≠ it adds 1e-5 to each count of pixels
+        segmentation-models-pytorch  MCCLoss                ≠ it adds 1e-5 to each count of pixels
         scikit-learn  1 - matthews_corrcoef  ≠ it takes decisions; for probabilities of 0 and 1 it is mcc_loss
     """
     return Recipe((true_positive, false_positive, false_negative, true_negative), MCC)

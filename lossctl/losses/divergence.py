@@ -82,8 +82,8 @@ def kl(batch: Batch) -> Array:
         torchmetrics  kl_divergence                        # its first argument is the true row
         permetrics    KLDL  ≠ it takes the largest of a soft row as its label, and floors p at 1e-10
         LightGBM      kullback_leibler | kldiv             # of two columns, 1 - p and p; off where p or q = 0
-        scipy         stats.entropy                      # of each row, which it divides by its sum first
-        scipy         special.rel_entr                   # the sum over a row
+        scipy         stats.entropy                        # of each row, which it divides by its sum first
+        scipy         special.rel_entr                     # the sum over a row
     """
     q, p, lost = batch.target, batch.pred, underflow(batch)
     terms = excess(q, p)
@@ -175,7 +175,7 @@ def js(batch: Batch) -> Array:
     Also: jensen_shannon_divergence
     Elsewhere:
         torchmetrics  jensen_shannon_divergence
-        permetrics    JSD                        ≠ it takes logarithms to base 2, down the columns
+        permetrics    JSD                             ≠ it takes logarithms to base 2, down the columns
         scipy         spatial.distance.jensenshannon  ≠ the mean over rows of the square root of each
     """
     return 0.5 * np.add.reduce(by_piece(twice_js, batch.target, batch.pred), axis=0)
@@ -344,7 +344,7 @@ def wasserstein1(batch: Batch) -> Array:
     Subgradient: 0 where running sums are equal
     Also: earth_mover, wasserstein
     Elsewhere:
-        scipy         stats.wasserstein_distance  # of the places 0, 1, ... K - 1, weighted by both rows
+        scipy  stats.wasserstein_distance  # of the places 0, 1, ... K - 1, weighted by both rows
     """
     return np.add.reduce(np.abs(running_gap(batch)), axis=0)
 
@@ -386,7 +386,7 @@ def generalized_kl(batch: Batch) -> Array:
     Also: i_divergence, generalized_kl_divergence
     Elsewhere:
         optax  generalized_kl_divergence | convex_kl_divergence  # of ln p; NaN where p = 0
-        scipy         special.kl_div             # it cancels where p is near q
+        scipy  special.kl_div  # it cancels where p is near q
     """
     q, p = batch.target, batch.pred
     if batch.activation in ("none", "relu"):

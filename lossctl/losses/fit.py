@@ -180,7 +180,7 @@ def explained_variance() -> Recipe:
         scikit-learn  explained_variance_score  # for a constant target it returns 1 or 0
         torchmetrics  explained_variance        # from raw sums, which cancel at an offset
         permetrics    EVS                       # of one output
-        permetrics    VAF                         = 100 x explained_variance  # of one output
+        permetrics    VAF                       = 100 x explained_variance  # of one output
     """
     return Recipe(one_minus_explained_variance.parts, one_less(UNEXPLAINED))
 
@@ -225,7 +225,7 @@ def nrmse(
             ≠ it divides by the root of the summed squares, √n times as much
         permetrics    NRMSE                               ≠ it is negative where the mean of the targets is
         permetrics    NRMSE(normalization='range')        = nrmse:by=range  # of one output
-        permetrics    NRMSE(normalization='std')          = nrmse:by=std    # of one output
+        permetrics    NRMSE(normalization='std')          = nrmse:by=std  # of one output
         permetrics    NRMSE(normalization='iqr')          ≠ quartiles between two rows are interpolated
     """
     match by:
@@ -532,7 +532,7 @@ def cosine_similarity(batch: Batch) -> Array:
     Source: Salton & McGill 1983, Introduction to Modern Information Retrieval
     Subgradient: 0 where a vector is zero
     Elsewhere:
-        keras         CosineSimilarity  = -1 x cosine_similarity
+        keras         CosineSimilarity                     = -1 x cosine_similarity
             # a loss, minus the cosine; 0 where a vector is zero; float32 throughout
         torchmetrics  cosine_similarity(reduction='mean')
             # float32; the sum over rows by default; NaN where a vector is zero

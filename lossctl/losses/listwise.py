@@ -58,7 +58,7 @@ def listnet(
     Elsewhere:
         optax      losses.ranking_softmax_loss  # one list for each row of its arrays
         the paper  ListNet, top one             = listnet:truth=softmax
-        CatBoost      QuerySoftMax                          ≠ targets are divided by the sum of all
+        CatBoost   QuerySoftMax                 ≠ targets are divided by the sum of all
     """
     y, cost = batch.target[0], _cost_of_share(batch, batch.pred[0])
     weight = np.exp(-_cost_of_share(batch, y)) if truth == "softmax" else y
@@ -166,12 +166,13 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
     Avoid: Training: it has no slope (listnet, listmle).
     Source: Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418
     Elsewhere:
-        scikit-learn  ndcg_score                = ndcg:empty=0                   # one list for each row of its arrays
-        torchmetrics  retrieval_normalized_dcg  = ndcg:empty=0                   # one list; float32
+        scikit-learn  ndcg_score                                = ndcg:empty=0  # one list for each row of its arrays
+        torchmetrics  retrieval_normalized_dcg                  = ndcg:empty=0  # one list; float32
         LightGBM      ndcg | lambdarank | rank_xendcg | xendcg  = ndcg:gain=exponential,empty=1  # without tied scores
-        CatBoost      NDCG                      # without tied scores
-        XGBoost       ndcg                      = ndcg:gain=exponential,empty=1  # without tied scores; float32
-        XGBoost objective  rank:ndcg                        = ndcg:gain=exponential  # trains by its pairs
+        CatBoost      NDCG                                      # without tied scores
+        XGBoost       ndcg                                      = ndcg:gain=exponential,empty=1
+            # without tied scores; float32
+        XGBoost objective  rank:ndcg                                 = ndcg:gain=exponential  # trains by its pairs
     """
     gains, best = _sorted_gains(batch, gain)
     ideal = _ideal(batch, best, k)

@@ -120,7 +120,7 @@ def squared_hinge(m: Array, *, margin: Margin = 1.0) -> Array:
     Avoid: Outliers or wrong labels: they count quadratically. Probabilities are wanted: bce.
     Source: Cortes & Vapnik 1995, doi:10.1007/BF00994018; Tang 2013, arXiv:1306.0239
     Elsewhere:
-        keras         SquaredHinge  # float32 throughout
+        keras         SquaredHinge                     # float32 throughout
         torchmetrics  binary_hinge_loss(squared=True)  ≠ applies a sigmoid first if any score is outside [0, 1]
         tutorials     the sum over rows                = squared_hinge --reduction sum
     """

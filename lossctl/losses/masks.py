@@ -219,12 +219,12 @@ def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     Subgradient: 0 where both masks are empty and smooth is 0
     Elsewhere:
         scikit-learn  1 - jaccard_score(average='samples', zero_division=1)  # hard masks
-        scikit-learn  1 - jaccard_score(average='micro')  = iou_mask:over=set  # hard masks, not all empty
+        scikit-learn  1 - jaccard_score(average='micro')    = iou_mask:over=set  # hard masks, not all empty
         torchmetrics  1 - jaccard_index                     ≠ of masks cut at 0.5, over the whole set
         keras         1 - metrics.BinaryIoU | 1 - metrics.OneHotIoU | 1 - metrics.MeanIoU | 1 - metrics.OneHotMeanIoU
             ≠ of masks cut at 0.5, the mean over foreground and background
         permetrics    1 - JSI                               ≠ of class labels
-        segmentation-models-pytorch  JaccardLoss(mode='binary')  = iou_mask:over=set --activation sigmoid
+        segmentation-models-pytorch  JaccardLoss(mode='binary')            = iou_mask:over=set --activation sigmoid
             # 0 where no target has foreground
         MONAI         DiceLoss(jaccard=True, sigmoid=True)  = iou_mask:smooth=5e-6 --activation sigmoid
         tutorials     1 - the IoU smoothed by 1e-6          = iou_mask:smooth=1e-6
@@ -291,12 +291,12 @@ def dice(batch: Batch, *, smooth: Smooth = 0.0, squared: Squared = False) -> Cou
     Also: dice_loss
     Elsewhere:
         keras         Dice  ≠ dice:over=set but for 1e-7 in the denominator; two empty masks are 1 there
-        optax         losses.binary_dice_loss                    = dice:smooth=2 --activation sigmoid
+        optax         losses.binary_dice_loss      = dice:smooth=2 --activation sigmoid
         scikit-learn  1 - f1_score(average='samples', zero_division=1)  # hard masks
-        torchmetrics  1 - segmentation.dice_score                ≠ by class, of label masks
-        segmentation-models-pytorch  DiceLoss(mode='binary')  = dice:over=set --activation sigmoid
+        torchmetrics  1 - segmentation.dice_score  ≠ by class, of label masks
+        segmentation-models-pytorch  DiceLoss(mode='binary')      = dice:over=set --activation sigmoid
             # 0 without foreground
-        MONAI         DiceLoss(sigmoid=True)                     = dice:smooth=1e-5 --activation sigmoid
+        MONAI         DiceLoss(sigmoid=True)       = dice:smooth=1e-5 --activation sigmoid
         MONAI         DiceLoss(sigmoid=True, squared_pred=True)  = dice:smooth=1e-5,squared=true --activation sigmoid
     """
     return dice_counts(batch, smooth=smooth, squared=squared)
@@ -329,7 +329,7 @@ def tversky(batch: Batch, *, alpha: Alpha = 0.5, beta: Beta = 0.5, smooth: Smoot
     Elsewhere:
         keras  Tversky  ≠ alpha and beta change places up to 3.15.1; 1e-7 in the denominator; over=set
         optax  losses.dice_loss(alpha=0.3, beta=0.7)  = tversky:alpha=0.3,beta=0.7,smooth=1 --activation sigmoid
-        segmentation-models-pytorch  TverskyLoss(mode='binary')  = tversky:over=set --activation sigmoid
+        segmentation-models-pytorch  TverskyLoss(mode='binary')             = tversky:over=set --activation sigmoid
             # 0 where no target has foreground
         MONAI  TverskyLoss(sigmoid=True)              = tversky:smooth=1e-5 --activation sigmoid
     """
@@ -373,7 +373,7 @@ def focal_tversky(
     Subgradient: 0 where the masks agree
     Elsewhere:
         the paper  FTL  # one class; its alpha weighs false negatives
-        segmentation-models-pytorch        TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
+        segmentation-models-pytorch  TverskyLoss(mode='binary', alpha=0.3, beta=0.7, gamma=0.75)
             = focal_tversky:over=set --activation sigmoid  # its gamma is the exponent, 1/gamma here
     """
     return tversky_counts(batch, alpha=alpha, beta=beta, smooth=smooth)

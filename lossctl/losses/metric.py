@@ -88,10 +88,10 @@ def contrastive(
     Source: Hadsell, Chopra & LeCun 2006, doi:10.1109/CVPR.2006.100
     Subgradient: 0 where a different pair coincides
     Elsewhere:
-        the paper                contrastive loss        = 0.5 x contrastive
-        tensorflow-addons        ContrastiveLoss         ≠ 1 means same there, and it takes the distance
+        the paper  contrastive loss        = 0.5 x contrastive
+        tensorflow-addons  ContrastiveLoss         ≠ 1 means same there, and it takes the distance
         pytorch-metric-learning  ContrastiveLoss         ≠ not squared, on unit vectors, mean of non-zero terms
-        torch tutorials          by nn.PairwiseDistance  ≠ adds 1e-6 to every coordinate of a difference
+        torch tutorials  by nn.PairwiseDistance  ≠ adds 1e-6 to every coordinate of a difference
     """
     push = np.maximum(margin - pair_distance(batch), 0.0)
     return np.where(flag(batch)[0] > 0.0, np.square(push), column_sum(np.square(batch["left"] - batch["right"])))
@@ -147,10 +147,10 @@ def triplet(
     Subgradient: 0 where the margin is just kept and where two points coincide; the anchor's distance of equal ones
     Also: triplet_margin
     Elsewhere:
-        torch                    nn.TripletMarginLoss        ≠ adds 1e-6 to every coordinate of a difference
-        optax                    losses.triplet_margin_loss  ≠ adds 1e-6 under the root, and takes no |x| for odd norms
-        FaceNet                  triplet loss  = triplet:margin=0.2,squared=true --reduction sum  # unit vectors
-        tensorflow-addons        TripletSemiHardLoss         ≠ mines triplets within the batch; its L2 is squared
+        torch    nn.TripletMarginLoss        ≠ adds 1e-6 to every coordinate of a difference
+        optax    losses.triplet_margin_loss  ≠ adds 1e-6 under the root, and takes no |x| for odd norms
+        FaceNet  triplet loss                = triplet:margin=0.2,squared=true --reduction sum  # unit vectors
+        tensorflow-addons  TripletSemiHardLoss         ≠ mines triplets within the batch; its L2 is squared
         pytorch-metric-learning  TripletMarginLoss           ≠ unit vectors, margin 0.05, mean of non-zero terms
     """
     positive, negative, across = (_distance(gap, p, squared) for gap in _gaps(batch))
@@ -357,7 +357,7 @@ def ranknet(batch: Batch) -> Array:
     Elsewhere:
         the paper  pair cost, without ties
         CatBoost   PairLogit | PairLogitPairwise  # of its pairs; off where a score is beyond 80
-        XGBoost objective  rank:pairwise          ≠ it draws pairs within each query
+        XGBoost objective  rank:pairwise                  ≠ it draws pairs within each query
     """
     y = sign(batch)
     return soft_difference(y * batch["right"], y * batch["left"])
@@ -465,10 +465,10 @@ def nt_xent(cosines: Array, alike: Mask, different: Mask, *, temperature: Temper
     Source: van den Oord et al. 2018, arXiv:1807.03748; Chen et al. 2020 (SimCLR), arXiv:2002.05709
     Also: info_nce, ntxent
     Elsewhere:
-        optax                    losses.ntxent
+        optax   losses.ntxent
         pytorch-metric-learning  NTXentLoss
-        MONAI                    ContrastiveLoss  = nt_xent:temperature=0.5  # rows i and i + n have one label
-        SimCLR                   NT-Xent          = nt_xent:temperature=0.5  # two rows of each label
+        MONAI   ContrastiveLoss  = nt_xent:temperature=0.5  # rows i and i + n have one label
+        SimCLR  NT-Xent          = nt_xent:temperature=0.5  # two rows of each label
     """
     x = cosines / temperature
     anchor, positive = np.nonzero(alike)
@@ -491,7 +491,7 @@ def supcon(cosines: Array, alike: Mask, different: Mask, *, temperature: Tempera
     Also: supervised_contrastive
     Elsewhere:
         pytorch-metric-learning  SupConLoss  # of sets with negatives, else 0
-        the authors' code        SupConLoss  ≠ times temperature/0.07
+        the authors' code  SupConLoss  ≠ times temperature/0.07
     """
     x, number = cosines / temperature, np.add.reduce(alike, axis=1)
     top, total = _log_sum(x, alike | different)
@@ -524,8 +524,8 @@ def circle(
     Avoid: Cosines mean nothing, as where lengths count: contrastive, triplet.
     Source: Sun et al. 2020, arXiv:2002.10857
     Elsewhere:
-        keras                    losses.Circle  ≠ takes rows for unit vectors, whether they are or not; float32
-        pytorch-metric-learning  CircleLoss  # of sets with negatives, else 0
+        keras  losses.Circle  ≠ takes rows for unit vectors, whether they are or not; float32
+        pytorch-metric-learning  CircleLoss     # of sets with negatives, else 0
     """
     pull = -gamma * np.maximum(1.0 + margin - cosines, 0.0) * (cosines - (1.0 - margin))
     push = gamma * np.maximum(cosines + margin, 0.0) * (cosines - margin)
@@ -577,7 +577,7 @@ def n_pairs(batch: Batch) -> Array:
     Source: Sohn 2016, Improved Deep Metric Learning with Multi-class N-pair Loss Objective (NeurIPS)
     Also: npairs, multi_class_n_pair
     Elsewhere:
-        tensorflow-addons        npairs_loss  ≠ takes the matrix of products; pairs may share a class
+        tensorflow-addons  npairs_loss  ≠ takes the matrix of products; pairs may share a class
         pytorch-metric-learning  NPairsLoss   ≠ unit vectors, and a pair drawn from each class
     """
     anchors, positives = _rows(batch["anchor"]), _rows(batch["positive"])

@@ -402,14 +402,14 @@ def roc_auc(*, average: AreaAverage = "macro", multi_class: Strategy = "ovr", ze
         Till 2001, doi:10.1023/A:1010920819831
     Also: auc, auroc, roc_auc_score, area_under_roc, auc_roc, c_statistic
     Elsewhere:
-        scikit-learn  roc_auc_score  # one class only is NaN there, too
-        scikit-learn scorer  roc_auc_ovr                # of probabilities of classes
-        scikit-learn scorer  roc_auc_ovo                = roc_auc:multi_class=ovo
-        scikit-learn scorer  roc_auc_ovr_weighted       = roc_auc:average=weighted
-        scikit-learn scorer  roc_auc_ovo_weighted       = roc_auc:multi_class=ovo,average=weighted
-        XGBoost       auc  # of flags; float32
-        LightGBM      auc  # of flags; float32
-        CatBoost      AUC  # of flags; float32
+        scikit-learn  roc_auc_score         # one class only is NaN there, too
+        scikit-learn scorer  roc_auc_ovr           # of probabilities of classes
+        scikit-learn scorer  roc_auc_ovo           = roc_auc:multi_class=ovo
+        scikit-learn scorer  roc_auc_ovr_weighted  = roc_auc:average=weighted
+        scikit-learn scorer  roc_auc_ovo_weighted  = roc_auc:multi_class=ovo,average=weighted
+        XGBoost       auc                   # of flags; float32
+        LightGBM      auc                   # of flags; float32
+        CatBoost      AUC                   # of flags; float32
     """
     return area_recipe(
         auc,
@@ -668,7 +668,7 @@ def c_index(
     Source: Harrell et al. 1982, doi:10.1001/jama.1982.03320430047030
     Also: harrell_c, concordance_index_censored
     Elsewhere:
-        lifelines        utils.concordance_index       ≠ it takes times, the negated risks
+        lifelines  utils.concordance_index     ≠ it takes times, the negated risks
         scikit-survival  concordance_index_censored
     """
     parts: tuple[Part, ...] = (time_of, had_event, plain_pred) if events else (plain_target, plain_pred)

@@ -98,14 +98,14 @@ def mse(r: Array) -> Array:
     Also: mean_squared_error, squared_error, mse_loss
     Elsewhere:
         torch         nn.MSELoss
-        keras         MeanSquaredError    # float32 throughout
+        keras         MeanSquaredError                 # float32 throughout
         optax         squared_error
-        optax         l2_loss             = 0.5 x mse
+        optax         l2_loss                          = 0.5 x mse
         scikit-learn  mean_squared_error
         torchmetrics  mean_squared_error
-        permetrics    MSE                 # of one output
+        permetrics    MSE                              # of one output
         LightGBM      l2 | regression_l2 | regression
-        XGBoost objective  reg:squarederror | reg:linear  = 0.5 x mse  # its metric is rmse
+        XGBoost objective  reg:squarederror | reg:linear    = 0.5 x mse  # its metric is rmse
     """
     return np.square(r)
 
@@ -126,15 +126,15 @@ def rmse() -> Recipe:
     Source: Gauss 1809
     Also: root_mean_squared_error
     Elsewhere:
-        scikit-learn  root_mean_squared_error            # of one output; for several it averages the columns' roots
-        keras         metrics.RootMeanSquaredError       # float32 throughout
+        scikit-learn  root_mean_squared_error  # of one output; for several it averages the columns' roots
+        keras         metrics.RootMeanSquaredError              # float32 throughout
         torchmetrics  mean_squared_error(squared=False)
-        permetrics    RMSE                               # of one output
-        XGBoost       rmse                # float32
+        permetrics    RMSE                                      # of one output
+        XGBoost       rmse                                      # float32
         LightGBM      rmse | l2_root | root_mean_squared_error
         CatBoost      RMSE
-        CatBoost      MultiRMSE           ≠ the root of the sum over the outputs, √k times this
-        CatBoost, of queries  QueryRMSE   ≠ the mean residual of each query is taken out first
+        CatBoost      MultiRMSE                                 ≠ the root of the sum over the outputs, √k times this
+        CatBoost, of queries  QueryRMSE  ≠ the mean residual of each query is taken out first
     """
     return Recipe(mse.parts, ROOT)
 
@@ -158,9 +158,9 @@ def mae(size: Array) -> Array:
         scikit-learn  mean_absolute_error
         torchmetrics  mean_absolute_error
         permetrics    MAE                  # of one output
-        XGBoost       mae                 # float32
+        XGBoost       mae                  # float32
         LightGBM      l1 | regression_l1
-        CatBoost      MAE                 ≠ 1e-6 is taken from every target
+        CatBoost      MAE                  ≠ 1e-6 is taken from every target
         XGBoost objective  reg:absoluteerror
     """
     return size
@@ -202,8 +202,8 @@ def huber(r: Array, *, delta: Linear = 1.0) -> Array:
         optax        huber_loss(delta=delta)
         scipy        special.huber(delta=delta)
         statsmodels  robust.norms.HuberT(t=delta).rho
-        LightGBM      huber(alpha=delta)  # 0.9 by default
-        CatBoost      Huber(delta=delta)
+        LightGBM     huber(alpha=delta)                # 0.9 by default
+        CatBoost     Huber(delta=delta)
     """
     inner = np.clip(r, -delta, delta)
     return inner * (r - 0.5 * inner)
@@ -292,13 +292,13 @@ def quantile(
     Subgradient: 0 at r = 0
     Also: quantile_loss, pinball, pinball_loss, mean_pinball_loss, tilted_loss, check_loss
     Elsewhere:
-        scikit-learn       mean_pinball_loss(alpha=q)
+        scikit-learn  mean_pinball_loss(alpha=q)
         tensorflow-addons  losses.PinballLoss(tau=q)
-        XGBoost            quantile(quantile_alpha=q)     # float32
-        LightGBM           quantile(alpha=q)              # 0.9 by default
-        CatBoost           Quantile(alpha=q, delta=0)
-        CatBoost           Quantile(alpha=q) | MultiQuantile  ≠ 1e-6 is taken from every target, its delta
-        CatBoost           LogLinQuantile(alpha=q)        ≠ it predicts a logarithm, and 1e-6 is taken from every target
+        XGBoost       quantile(quantile_alpha=q)           # float32
+        LightGBM      quantile(alpha=q)                    # 0.9 by default
+        CatBoost      Quantile(alpha=q, delta=0)
+        CatBoost      Quantile(alpha=q) | MultiQuantile    ≠ 1e-6 is taken from every target, its delta
+        CatBoost      LogLinQuantile(alpha=q)  ≠ it predicts a logarithm, and 1e-6 is taken from every target
         XGBoost objective  reg:quantileerror(quantile_alpha=q)
     """
     level = by_column(q)

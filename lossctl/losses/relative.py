@@ -50,7 +50,7 @@ def msle(batch: Batch) -> Array:
         keras         MeanSquaredLogarithmicError  ≠ values below 1e-7 count as 1e-7
         permetrics    MSLE                         # of one output; it divides before it takes the logarithm
         CatBoost      MSLE
-        XGBoost objective  reg:squaredlogerror  = 0.5 x msle  # its metric is rmsle
+        XGBoost objective  reg:squaredlogerror          = 0.5 x msle  # its metric is rmsle
     """
     return np.square(log_residual(batch))
 
@@ -95,14 +95,14 @@ def mape(
     Subgradient: 0 at r = 0
     Also: mean_absolute_percentage_error
     Elsewhere:
-        scikit-learn  mean_absolute_percentage_error  = mape:eps=2.220446049250313e-16
-        keras         MeanAbsolutePercentageError     = 100 x mape:eps=1e-7             # float32 throughout
-        torchmetrics  mean_absolute_percentage_error  = mape:eps=1.17e-6
-        permetrics    MAPE                            # of one output; where a target is 0 it returns 1
-        permetrics    MRE                             # of one output; where a target is 0 it returns 1
-        XGBoost       mape                            # float32
+        scikit-learn  mean_absolute_percentage_error         = mape:eps=2.220446049250313e-16
+        keras         MeanAbsolutePercentageError            = 100 x mape:eps=1e-7  # float32 throughout
+        torchmetrics  mean_absolute_percentage_error         = mape:eps=1.17e-6
+        permetrics    MAPE                                   # of one output; where a target is 0 it returns 1
+        permetrics    MRE                                    # of one output; where a target is 0 it returns 1
+        XGBoost       mape                                   # float32
         LightGBM      mape | mean_absolute_percentage_error  = mape:eps=1
-        CatBoost      MAPE                            = mape:eps=1
+        CatBoost      MAPE                                   = mape:eps=1
     """
     return abs_residual(batch) / np.maximum(np.abs(batch.target), eps)
 
@@ -172,7 +172,7 @@ def smape(batch: Batch) -> Array:
         permetrics    SMAPE                                     = 100 x smape  # of one output
         permetrics    SMAPE_NP                                  # of one output
         permetrics    SMAPE_S                                   = 0.5 x smape  # of one output
-        permetrics    SMAPE_S_P                                 = 50 x smape   # of one output
+        permetrics    SMAPE_S_P                                 = 50 x smape  # of one output
         CatBoost      SMAPE                                     = 100 x smape
     """
     target, pred = np.abs(batch.target), np.abs(batch.pred)

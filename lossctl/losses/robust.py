@@ -82,8 +82,8 @@ def pseudo_huber(size: Array, *, delta: Linear = 1.0) -> Array:
     Source: Charbonnier et al. 1994, doi:10.1109/ICIP.1994.413553; Hartley & Zisserman 2003
     Also: charbonnier, pseudo_huber_loss
     Elsewhere:
-        scipy  special.pseudo_huber(delta=delta)
-        XGBoost  mphe(huber_slope=delta)  # float32
+        scipy    special.pseudo_huber(delta=delta)
+        XGBoost  mphe(huber_slope=delta)                  # float32
         XGBoost objective  reg:pseudohubererror(huber_slope=delta)
     """
     half = 0.5 * size  # halves, so that the sum of delta and the root stays in range
@@ -291,7 +291,7 @@ def minkowski(*, p: Annotated[float, AT_LEAST_ONE, "the power of |r|"] = 2.0) ->
     Also: lp
     Elsewhere:
         torchmetrics  minkowski_distance(p=2)  ≠ the root of the sum over the rows, n^(1/p) times this
-        CatBoost      Lq(q=3)                   ≠ the mean of |r|^q, without the root
+        CatBoost      Lq(q=3)                  ≠ the mean of |r|^q, without the root
     """
     return Recipe((power,), power_mean(p))
 

@@ -308,7 +308,7 @@ def accuracy(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     Source: Wald 1950, Statistical Decision Functions
     Also: acc, accuracy_score, categorical_accuracy, sparse_categorical_accuracy, subset_accuracy, exact_match
     Elsewhere:
-        scikit-learn  accuracy_score              # of the decided labels
+        scikit-learn  accuracy_score          # of the decided labels
         keras         metrics.BinaryAccuracy  # of flags; of one output, of several it is 1 - hamming; float32
         CatBoost      Accuracy                # of the decided labels
     """
@@ -331,7 +331,7 @@ def balanced_accuracy(*, threshold: Threshold = 0.5, zero_division: ZeroDivision
     Also: balanced_accuracy_score, balanced_acc, bal_accuracy, bacc
     Elsewhere:
         scikit-learn  balanced_accuracy_score  # of the decided labels
-        CatBoost      1 - BalancedErrorRate      # of flags
+        CatBoost      1 - BalancedErrorRate    # of flags
     """
     return of_classes(table_of(balanced_of, zero_division), f"one class alone was observed; {AS_ZERO}")
 
@@ -359,14 +359,14 @@ def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_d
     Source: van Rijsbergen 1979, Information Retrieval
     Also: precision_score, positive_predictive_value, ppv
     Elsewhere:
-        scikit-learn  precision_score                        # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_precision                       # 0 where it is not defined; its quotient is float32
-        scikit-learn  precision_score(average='macro') | precision_macro
-            = precision:average=macro  # 0 where it is not defined
-        scikit-learn  precision_score(average='micro') | precision_micro
-            = precision:average=micro  # 0 where it is not defined
-        scikit-learn  precision_score(average='weighted') | precision_weighted
-            = precision:average=weighted  # 0 where it is not defined
+        scikit-learn  precision_score   # of the decided labels; 0 where it is not defined
+        torchmetrics  binary_precision  # 0 where it is not defined; its quotient is float32
+        scikit-learn  precision_score(average='macro') | precision_macro  = precision:average=macro
+            # 0 where it is not defined
+        scikit-learn  precision_score(average='micro') | precision_micro  = precision:average=micro
+            # 0 where it is not defined
+        scikit-learn  precision_score(average='weighted') | precision_weighted  = precision:average=weighted
+            # 0 where it is not defined
     """
     of_yes, of_class = "no answer is yes", "a class that occurs is never the answer"
     return of_rate(precision_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -384,14 +384,12 @@ def recall(*, average: str, threshold: float, zero_division: float | None) -> Re
     Avoid: Alone: always answering yes has 1 (precision, f1).
     Also: recall_score, sensitivity, true_positive_rate, tpr
     Elsewhere:
-        scikit-learn  recall_score                           # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_recall                          # 0 where it is not defined; its quotient is float32
-        scikit-learn  recall_score(average='macro') | recall_macro
-            = recall:average=macro  # 0 where it is not defined
-        scikit-learn  recall_score(average='micro') | recall_micro
-            = recall:average=micro  # 0 where it is not defined
-        scikit-learn  recall_score(average='weighted') | recall_weighted
-            = recall:average=weighted  # 0 where it is not defined
+        scikit-learn  recall_score   # of the decided labels; 0 where it is not defined
+        torchmetrics  binary_recall  # 0 where it is not defined; its quotient is float32
+        scikit-learn  recall_score(average='macro') | recall_macro  = recall:average=macro  # 0 where it is not defined
+        scikit-learn  recall_score(average='micro') | recall_micro  = recall:average=micro  # 0 where it is not defined
+        scikit-learn  recall_score(average='weighted') | recall_weighted  = recall:average=weighted
+            # 0 where it is not defined
     """
     of_yes, of_class = "no yes was observed", "a class that is an answer was never observed"
     return of_rate(recall_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -409,14 +407,11 @@ def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe
     Avoid: The no matters as well: mcc.
     Also: f1_score
     Elsewhere:
-        scikit-learn  f1_score                               # of the decided labels; 0 where it is not defined
-        torchmetrics  binary_f1_score                        # 0 where it is not defined; its quotient is float32
-        scikit-learn  f1_score(average='macro') | f1_macro
-            = f1:average=macro  # 0 where it is not defined
-        scikit-learn  f1_score(average='micro') | f1_micro
-            = f1:average=micro  # 0 where it is not defined
-        scikit-learn  f1_score(average='weighted') | f1_weighted
-            = f1:average=weighted  # 0 where it is not defined
+        scikit-learn  f1_score                              # of the decided labels; 0 where it is not defined
+        torchmetrics  binary_f1_score                       # 0 where it is not defined; its quotient is float32
+        scikit-learn  f1_score(average='macro') | f1_macro  = f1:average=macro  # 0 where it is not defined
+        scikit-learn  f1_score(average='micro') | f1_micro  = f1:average=micro  # 0 where it is not defined
+        scikit-learn  f1_score(average='weighted') | f1_weighted  = f1:average=weighted  # 0 where it is not defined
     """
     of_yes, of_class = "no yes was observed, and none is an answer", "a label has no yes, and none is an answer"
     return of_rate(f1_of, average, zero_division, of_yes=of_yes, of_class=of_class)
@@ -437,7 +432,7 @@ def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Re
     Source: Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006
     Also: matthews_corrcoef, matthews_correlation, phi_coefficient
     Elsewhere:
-        CatBoost      MCC                    # of the decided labels
+        CatBoost      MCC                # of the decided labels
         scikit-learn  matthews_corrcoef  # of the decided labels; 0 where it is not defined
     """
     return of_classes(
@@ -459,7 +454,7 @@ def kappa(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> 
     Source: Cohen 1960, doi:10.1177/001316446002000104
     Also: cohen_kappa, cohen_kappa_score, cohens_kappa
     Elsewhere:
-        CatBoost      Kappa                  # of the decided labels
+        CatBoost      Kappa              # of the decided labels
         scikit-learn  cohen_kappa_score  # of the decided labels
     """
     return of_classes(
@@ -546,9 +541,9 @@ def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa
     Source: Manning, Raghavan & Schütze 2008, Introduction to Information Retrieval, 8.4
     Also: retrieval_map
     Elsewhere:
-        LightGBM      map | mean_average_precision  # a list without a relevant row is 1
-        scikit-learn  label_ranking_average_precision_score   = map:empty=1  # one list for each row of its arrays
-        torchmetrics  retrieval_average_precision  ≠ an item with a score of 0 or less does not count
+        LightGBM      map | mean_average_precision           # a list without a relevant row is 1
+        scikit-learn  label_ranking_average_precision_score  = map:empty=1  # one list for each row of its arrays
+        torchmetrics  retrieval_average_precision            ≠ an item with a score of 0 or less does not count
     """
     first, of_row = starts(batch), set_of(batch)
     order = np.lexsort((batch.target[0] > 0.0, -batch.pred[0], of_row))
