@@ -56,6 +56,7 @@ FEW_CODES: Final = 4096  # the range of whole numbers whose labels are written d
 TEXT: Final = pa.string()
 LISTS: Final = {pa.lib.Type_LIST, pa.lib.Type_LARGE_LIST, pa.lib.Type_FIXED_SIZE_LIST}
 TEXTS: Final = {pa.lib.Type_STRING, pa.lib.Type_LARGE_STRING, pa.lib.Type_STRING_VIEW}
+BYTES: Final = TEXTS | {kind.id for kind in (pa.binary(), pa.large_binary(), pa.binary(1), pa.binary_view())}
 NESTED: Final = {
     pa.types.is_struct: "structs",
     pa.types.is_map: "maps",
@@ -66,7 +67,6 @@ UUID_DIGITS: Final = [place for place in range(UUID_LENGTH) if place not in (8, 
 HEX: Final = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype="S2").view(np.uint8).reshape(256, 2)
 UNITS: Final = ("s", "ms", "us", "ns")
 DAY: Final = 86_400  # seconds
-BINARY_TYPES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
 def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) -> Column:
@@ -94,7 +94,7 @@ def text_array(words: Sequence[str | bytes | None], kind: pa.DataType = TEXT) ->
 def bitmap(values: Sequence[Any]) -> pa.Buffer | None:
     """Return what tells an Arrow array which values there are; None where none is missing."""
     present = np.array([value is not None for value in values], dtype=bool)
-    return None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return _bitmap(None if present.all() else present)
 
 
 def among(array: pa.Array, words: Sequence[str]) -> pa.Array:
@@ -394,7 +394,7 @@ def as_text(array: pa.Array) -> pa.Array:
     except pa.ArrowNotImplementedError:
         raise DataError(f"holds {printable(str(kind))} values; numbers, text or dates are needed") from None
     except pa.ArrowInvalid:
-        if is_text(kind) or any(test(kind) for test in BINARY_TYPES):
+        if kind.id in BYTES:
             for raw in array.cast(pa.large_binary()).to_pylist():
                 try:
                     (raw or b"").decode("utf-8")

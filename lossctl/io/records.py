@@ -19,6 +19,7 @@ from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
+MOST_QUOTES: Final = 0.7  # of the characters of a text; "","" has two of three
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 RETURNS: Final = re.compile(rb"\r(?=[^\n])")
 LINE: Final = re.compile(rb"([^\r\n]*+)(?:\r\n?|\n|\Z)")
@@ -213,7 +214,10 @@ class Format:
             stop = len(text)
         if not self.quote or self.quote not in text:
             return Lines(text[:stop] if rest else text, newlines[:stop], rest + empty)
-        quotes, places = np.flatnonzero(codes == self.quote[0]), np.flatnonzero(newlines)
+        marks = codes == self.quote[0]
+        if np.count_nonzero(marks) > MOST_QUOTES * len(text):  # their places would take much more room than the text
+            return None
+        quotes, places = np.flatnonzero(marks), np.flatnonzero(newlines)
         ends, stop = _ends(quotes, places)
         stray = False
         if not stop or not self._well_quoted(codes[:stop], quotes[: np.searchsorted(quotes, stop)]):
