@@ -1108,7 +1108,7 @@ class States(TypedDict):
         tuple[str, ...],
         Option(
             Texts(),
-            "The states of all shares, as --state-out wrote them.",
+            "The states of all shares: files of --state-out, a folder of them, - for standard input.",
             "STATE",
             positional=True,
             path="read",

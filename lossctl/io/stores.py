@@ -166,7 +166,8 @@ def connected(family: str, authority: str) -> fs.FileSystem:
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=TRIES),
         )
     if family == "gs":
-        return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=ANSWERING * TRIES))
+        emulated = "CLOUD_STORAGE_EMULATOR_ENDPOINT" in environment  # which asks for no credentials
+        return fs.GcsFileSystem(anonymous=emulated, retry_time_limit=timedelta(seconds=ANSWERING * TRIES))
     if family == "abfs":
         account, _, host = authority.partition(".")
         account = account or environment.get("AZURE_STORAGE_ACCOUNT", "")
