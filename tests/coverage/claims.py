@@ -15,13 +15,14 @@ COLUMNS: Final = (24, 30)  # widths: the value, what rows are drawn from
 
 
 class Line(NamedTuple):
-    """One case: in percent, how often intervals of the value and of the difference hold, and false verdicts."""
+    """One case: in percent, how often intervals of value and difference hold, warnings come, verdicts are false."""
 
     value: str
     data: str
     rows: int
     level: float | None
     small: float | None
+    few: float | None
     difference: float | None
     verdicts: float
 
@@ -45,10 +46,10 @@ def lines() -> list[Line]:
             text[first : first + second].strip(),
             text[first + second :].split(),
         )
-        if len(numbers) != 10 or not numbers[0].isdigit():
+        if len(numbers) != 11 or not numbers[0].isdigit():
             continue
-        level, _, _, small, _, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
-        cases.append(Line(value, data, int(numbers[0]), level, small, difference, verdicts or 0.0))
+        level, _, _, small, few, _, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
+        cases.append(Line(value, data, int(numbers[0]), level, small, few, difference, verdicts or 0.0))
     return cases
 
 
@@ -66,6 +67,9 @@ def claims() -> str:
         for case in low
     )
     worst = min((case.level for case in scarce if case.level is not None), default=100.0)
+    few = sorted(case.few for case in scarce if case.few is not None)
+    plain = [case for case in good if case.data not in SHARES and not case.value.endswith(", clustered")]
+    warned = sorted(case.small for case in plain if case.small is not None)
     return (
         f"Of {len(good)} cases in which five informative rows or more are to be expected, 95 % intervals of values "
         f"hold the truth in {levels[0]:.0f} to {levels[-1]:.0f} % of the samples, those of differences in "
@@ -73,6 +77,9 @@ def claims() -> str:
         f"to 97 %. A difference is shown that is none in at most {max(false):.0f} % (median "
         f"{sorted(false)[len(false) // 2]:.0f} %). With fewer informative rows intervals of values hold it in down to "
         f"{worst:.0f} %: rare rows that are in no sample cannot be guessed.\n\n"
+        f"Of samples with one to four rare rows {few[0]:.0f} to {few[-1]:.0f} % are warned of, as some of these rows "
+        f"are no larger than others; of {len(warned)} cases without any {sum(share <= 5.0 for share in warned)} are "
+        f"warned of in at most 5 % of the samples, and none in more than {warned[-1]:.0f} %.\n\n"
         f"Below 92.5 % (value and difference) are: {names or 'none'}."
     )
 

@@ -75,7 +75,7 @@ class Draw:
         return rows if self.clusters is None else SHARED * rows + SHARED * self.by_unit(self.rng.standard_normal)
 
     def columns(self) -> Columns:
-        """Draw targets, both models' predictions, and weights or clusters if the case has them."""
+        """Draw targets, both models' predictions, which rows are rare, and weights or clusters if the case has them."""
         found = self._two_classes() if self.case.errors in OFFSETS else self._regression()
         if self.case.option == "weighted":
             found["w"] = np.exp(self.rng.standard_normal(self.shape))
@@ -102,12 +102,13 @@ class Draw:
         target = SPREAD * self.normal()
         if case.errors == "whole numbers":
             target = np.round(target)
-        return {"y": target, "a": target + first, "b": target + shaped[case.errors](latent[1])}
+        found = {"y": target, "a": target + first, "b": target + shaped[case.errors](latent[1])}
+        return {**found, "rare": blunder} if case.errors in BLUNDERS else found
 
     def _two_classes(self) -> dict[str, Values]:
         score = OFFSETS[self.case.errors] + 1.5 * self.rng.standard_normal(self.shape)
         label = (self.rng.random(self.shape) < special.expit(score)).astype(float)
-        found = {"y": label}
+        found = {"y": label, **({"rare": label == 1.0} if OFFSETS[self.case.errors] else {})}
         for model, kind in (("a", self.case.rival or self.case.errors), ("b", self.case.errors)):
             noise = 0.7 * self.rng.standard_normal(self.shape)
             found[model] = special.expit(factor_of(kind) * (score + noise))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import lossctl
 from lossctl.core.statistic import MEAN, R_SQUARED
 from lossctl.engine.plan import FIRST
-from lossctl.stats.skewed import Influence, shape_of
+from lossctl.stats.skewed import INFORMATIVE, Influence, shape_of
 from lossctl.stats.spread import FEW
 from tests.coverage import bca
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
@@ -42,8 +42,9 @@ class Found:
     """What came of the samples of a case.
 
     level, difference: intervals of lossctl that held the truth; below: level intervals that ended below it. bca_*: the
-    same of the bootstrap. small: samples that lossctl warns of; silent: level intervals that missed without
-    such a warning. significant: differences of two standard errors. verdicts: p-values of at most 5 %.
+    same of the bootstrap. small: samples that lossctl warns of, few: of those with one to four rare rows; silent: level
+    intervals that missed without such a warning. significant: differences of two standard errors. verdicts: p-values of
+    at most 5 %.
     """
 
     case: Case
@@ -51,6 +52,7 @@ class Found:
     below: Share = field(default_factory=Share)
     bca_level: Share = field(default_factory=Share)
     small: Share = field(default_factory=Share)
+    few: Share = field(default_factory=Share)
     silent: Share = field(default_factory=Share)
     difference: Share = field(default_factory=Share)
     bca_difference: Share = field(default_factory=Share)
@@ -81,6 +83,7 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
     rows["s"] = np.repeat(np.arange(samples), case.rows)
     report = lossctl.compare(rows, target="y", pred=["a", "b"], losses=case.loss, by="s", threads=1, **option)  # type: ignore[arg-type]  # the names of columns
     informative = _informative(case, columns)
+    rare = np.sum(columns.get("rare", np.zeros((samples, 1))), axis=1)
     cells = (cell for cell in report.cells if cell.slice and cell.model == "a")
     comparisons = (one for one in report.comparisons if one.slice)
     for sample, (cell, one) in enumerate(zip(cells, comparisons, strict=True)):
@@ -91,6 +94,8 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
             if informative is not None:
                 small = (one.clusters or cell.rows) < FEW or not informative[sample]
                 found.small.count(small)
+                if 0 < rare[sample] < INFORMATIVE:
+                    found.few.count(small)
                 found.silent.count(not small and not low <= truth(case) <= high)
         if one.interval is not None:
             found.difference.count(one.interval[0] <= 0.0 <= one.interval[1])
