@@ -40,16 +40,14 @@ WORD: Final = re.compile(r"(\w+)=(?!True|False|None)([A-Za-z_]\w*)(?=[,)]|$)")
 GENERAL: Final = ("regression", "error", "binary", "multiclass", "total")  # words that are names of functions, too
 LITERAL: Final = re.compile(r"(\w+)=('[^']*'|\[[^]]*\]|\([^)]*\)|[^,]+)")
 OTHER_DEFAULT: Final = "by default"  # in the note of a claim whose parameters the library sets otherwise
-DRESS: Final = (
-    re.compile(  # what libraries put around the name of a loss: the task, an average, how many items, the kind
-        r"(?P<task>binary|multiclass|multilabel)?(?P<average>macro|micro|weighted)?(?P<name>.+?)"
-        r"((at|cut)(?P<k>[1-9]\d*|k))?(?P<kind>(loss|flat|fn|score|measure|metric)*)"
-    )
+# what libraries put around the name of a loss: the task, an average, how many items, and the kind
+DRESS: Final = re.compile(
+    r"(?P<task>binary|multiclass|multilabel)?(?P<average>macro|micro|weighted)?(?P<name>.+?)"
+    r"((at|cut)(?P<k>[1-9]\d*|k))?(?P<kind>(loss|flat|fn|score|measure|metric)*)"
 )
 OVERLAPS: Final = ("boxes", "masks")  # families whose losses are 1 - a score that has their name
-PARTLY: Final = re.compile(
-    "of one output|where there are two columns"
-)  # in the note of what is another number elsewhere
+PARTLY: Final = re.compile("of one output|where there are two columns")  # in the note of what else is another number
+NO_ARGUMENTS: Final[Mapping[str, str]] = {}
 REFLECTED: Final = ("-", "1 - ")  # the signs of a claim that stand as well before the loss
 NEGATED: Final = "neg"  # before the names of scikit-learn's scorers
 
@@ -328,7 +326,7 @@ class Names:
                         lead = Lead(loss, peer, name, function, call["sign"] or "", call["words"] or "")
                         self._leads.setdefault(joined(function), []).append(lead)
 
-    def leads(self, name: str, typed: Mapping[str, str] | None = None) -> list[Lead]:
+    def leads(self, name: str, typed: Mapping[str, str] = NO_ARGUMENTS) -> list[Lead]:
         """Return the claims of a name, with or without `_score`; of each library those that fit the arguments, if any.
 
         A name behind the module of a library is that of the library.
@@ -341,31 +339,27 @@ class Names:
         by_library: dict[str, list[Lead]] = {}
         for lead in leads:
             by_library.setdefault(lead.peer.library, []).append(lead)
-        return [lead for claims in by_library.values() for lead in _fitting(claims, typed or {})]
+        return [lead for claims in by_library.values() for lead in _fitting(claims, typed)]
 
     def loss(self, name: str) -> str | None:
         """Return the loss that a name is, as it is written elsewhere, or where all claims of the function say so."""
         word = joined(name)
-        if word in self._losses and not self.other(name):
+        if word in self._losses and all(lead.same for lead in self.leads(name)):
             return self._losses[word].name
         leads = [lead for lead in self._leads.get(word, []) if lead.plain and lead.peer.library in EXACT]
         losses = {lead.loss.name if lead.same and not PARTLY.search(lead.peer.note) else None for lead in leads}
         return losses.pop() if len(losses) == 1 and word not in GENERAL else None
 
-    def other(self, name: str) -> bool:
-        """Whether what is claimed of a name is another number than that of a loss as it is, at least in one library."""
-        return not all(lead.same for lead in self.leads(name))
-
-    def advice(self, name: str, typed: Mapping[str, str] | None = None) -> str:
+    def advice(self, name: str, typed: Mapping[str, str] = NO_ARGUMENTS) -> str:
         """Say what gives the number of a name with these arguments, or why nothing does; "" where no library has it."""
         word = joined(name)
-        claims = [_what_gives_it(leads, typed or {})] if (leads := self.leads(name, typed)) else []
+        claims = [_what_gives_it(leads, typed)] if (leads := self.leads(name, typed)) else []
         reasons = [reason for reason, names in (*MEANT.items(), *NOT_HERE.items()) if word in names.split()]
         if claims or reasons:
             return "; ".join(claims + reasons)
         if leads := self._negated(word):
-            return f"a scorer that is -1 times this: {_what_gives_it(leads, {})}"
-        return self._undressed(word, typed or {})
+            return f"a scorer that is -1 times this: {_what_gives_it(leads, NO_ARGUMENTS)}"
+        return self._undressed(word, typed)
 
     def _undressed(self, word: str, typed: Mapping[str, str]) -> str:
         """Say which loss a word is but for what libraries put around it: `maeloss`, `multiclassrecall`, `ndcgat10`."""

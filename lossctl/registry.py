@@ -162,7 +162,7 @@ def named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
     same = same_elsewhere(name)
     if same is not None:
         return same
-    if advice := elsewhere().advice(name, typed):
+    if advice := elsewhere().advice(name, typed or {}):
         raise UsageError(f"unknown loss {name!r}; {advice}")
     from lossctl.elsewhere import misspelt
 
