@@ -56,6 +56,7 @@ def numbers(report: lossctl.Report) -> list[tuple[float, float | None, str]]:
     return [(cell.value, cell.stderr, cell.signature) for cell in report]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", FILES)
 def test_the_bits_are_those_of_the_frame(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.feather"

@@ -75,6 +75,7 @@ def test_cells_are_a_sequence() -> None:
     assert pickle.loads(pickle.dumps(report)) == report
 
 
+@pytest.mark.deep
 def test_many_cells_are_not_kept() -> None:
     rows = 60_000
     data = {"y": np.zeros(rows), "p": np.arange(rows) % 7, "g": np.arange(rows) // 2}

@@ -373,6 +373,7 @@ def test_an_offset_of_both_costs_no_digits(loss: str) -> None:
     assert difference(data, loss).stderr == pytest.approx(wanted, rel=1e-11)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("loss", ["mse", "mae", "rmse", "r2"])
 def test_models_apart_by_a_rounding_alone_are_told_apart_as_seldom_as_promised(loss: str) -> None:
     wrong, repeats, n = 0, 60, 20_000

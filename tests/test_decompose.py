@@ -203,6 +203,7 @@ def test_quantile_columns_are_decomposed_apart() -> None:
     assert [cell.value for cell in report.cells] == expected
 
 
+@pytest.mark.deep
 def test_threads_and_containers_leave_no_trace(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = 70_000

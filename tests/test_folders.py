@@ -69,6 +69,7 @@ def told(data: object, **options: Any) -> str:
     return json.dumps([document["results"], [source["data"] for source in document["inputs"]]])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("suffix", [*WRITERS])
 @pytest.mark.parametrize(
     "options",

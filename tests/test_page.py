@@ -148,6 +148,7 @@ def test_commands_write_the_page_into_files_and_tables_to_standard_output(lossct
     assert "lossctl compare sample_data/diabetes.csv" in path.read_text()
 
 
+@pytest.mark.deep
 def test_a_page_lists_as_many_rows_as_the_help_says(lossctl: Lossctl, tmp_path: Path) -> None:
     assert re.search(r"--worst N .*?\[default: 10\]", lossctl("report", "-h").out, re.DOTALL)
     arguments = [*DIABETES, "-l", "mae", "-l", "r2", "-o", str(tmp_path / "page.html")]

@@ -58,6 +58,7 @@ def of_numbers(kind: str, **options: Any) -> Figure:
 # states ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", [Counts, GridCounts])
 @pytest.mark.parametrize("scale", [1.0, 1e-320, 1e290])
 def test_counts_merge_in_any_order_to_the_same_bits(kind: type[Counts], scale: float) -> None:

@@ -673,6 +673,7 @@ def test_an_address_at_which_nothing_answers_is_told_at_once(address: str) -> No
         check_answers("ray", address)
 
 
+@pytest.mark.deep
 def test_tasks_that_arrive_in_any_order_are_one_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine is a function that has tasks computed, as often as it takes, and yields what comes of them."""
     monkeypatch.chdir(folder)
@@ -761,6 +762,7 @@ def test_what_a_frame_has_in_another_way_is_refused(frame: Frame) -> None:
         spark.evaluate(cast(Any, frame.toArrow()), target="y", pred="a")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("scale", ["offset", "tails", "orders"])
 def test_groups_of_values_of_any_size_agree_to_the_last_bit(
     scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
