@@ -16,6 +16,7 @@ from lossctl.interrupts import undisturbed
 
 DESCRIPTORS: Final = "/proc/self/fd"  # each by its number, where the system has them
 GRACE: Final = 0.2  # seconds in which somebody may open the other end of a pipe
+LONGEST: Final = 1 << 29  # bytes of a text that is read from a pipe as one
 STEP: Final = 1 << 20  # bytes read at a time
 AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -110,8 +111,15 @@ def read_text(stream: IO[bytes], start: bytes = b"", *, magic: bytes = b"") -> b
     magic: how files begin that are read, too, though they are no text.
     """
     start = start or stream.read(STEP)
-    ends = b"\0" not in start or (magic and start.startswith(magic))
-    return start + stream.read() if ends else start
+    if magic and start.startswith(magic):
+        return start + stream.read()
+    parts, size = [start], len(start)
+    while b"\0" not in parts[-1] and (part := stream.read(STEP)):
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST:
+            raise OSError(errno.EFBIG, f"is longer than {LONGEST >> 20} MiB, and may have no end")
+    return b"".join(parts)
 
 
 def _first_bytes(pipe: int) -> bytes:

@@ -100,6 +100,11 @@ def no_files() -> Iterator[Case]:
             script = f"{REPORT}lossctl diff report.json {path.format(device)}"
             yield Case(group, f"diff {path.format(device)}", script, (3,), "", within=SOON)
             yield Case(group, f"merge {path.format(device)}", f"lossctl merge {path.format(device)}", (3,), within=SOON)
+    for command in ("diff report.json -", "plot history report.json -", "check - --max mse=1"):
+        script = f"{REPORT}yes '{{' | lossctl {command}"
+        yield Case(
+            group, f"{command.split(' -')[0]} of a text without an end", script, (3,), "may have no end", within=SOON
+        )
     group = "4 pipes that work"
     for name, script in {
         "<(cat)": "lossctl diff <(cat report.json) <(cat later.json)",
@@ -149,6 +154,10 @@ def outputs() -> Iterator[Case]:
             within=SOON,
         )
         yield Case(group, f"{option}: below a file", f"{run}{text.format('rows.csv/x')}{endless}", (2, 3), within=SOON)
+        if option != "--rows-out" and os.geteuid() == 0:  # a device is written to, and stays one
+            name, file = text.format("full"), run.replace(" - ", " rows.csv ")
+            script = f"mknod full c 1 7; {file}{name} > /dev/null; c=$?; test -c full || exit 99; exit $c"
+            yield Case(group, f"{option}: a full device", script, (3,), "full", within=SOON)
         yield Case(group, f"{option}: no folder", f"{run}{text.format('none/x')}{endless}", (2, 3), within=SOON)
         if option != "--rows-out":
             pipe = text.format("pipe")
