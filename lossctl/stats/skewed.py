@@ -172,7 +172,7 @@ class Shape:
             ]
         return Shape(*(line[places] for line in lines))
 
-    @property
+    @cached_property
     def matters(self) -> Mask:
         """Where Student's t is not right enough."""
         return (self.a != 0.0) | (self.b != 0.0)
@@ -185,6 +185,8 @@ class Shape:
 
     def ends(self, quantile: Array) -> tuple[Array, Array]:
         """Return the ends of intervals of a value, in standard errors about it."""
+        if not self.matters.any():
+            return -quantile, quantile
         s, rare, shift = self._gamma
         far, near = (sign * s * (_gamma_quantile(rare + 0.5, sign * quantile) - rare) for sign in (1.0, -1.0))
         right = self.a >= 0.0
@@ -193,6 +195,8 @@ class Shape:
 
     def quantile(self, score: Array) -> Array:
         """Return the quantile at which an interval ends at zero, of values in standard errors."""
+        if not self.matters.any():
+            return np.abs(score)
         s, rare, shift = self._gamma
         sign = np.where(score < 0.0, -1.0, 1.0)
         reach = np.abs(score) + sign * shift
