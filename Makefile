@@ -66,17 +66,14 @@ golden: setup ## write the generated parts of the pages, the outputs and the pic
 house: setup ## how large the package is, how long its walks are, how often it says a thing; ARGS="-v" for the places
 	@$(BIN)/python -m tests.house $(ARGS)
 
-# tests write thousands of small files, which cost nothing in memory, where there is room for them
-IN_MEMORY := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR > 1 && $$1 > 8000000 { print "TMPDIR=/dev/shm" }')
-
 quick: setup ## what belongs before every commit: style and types, and the tests that are not deep; under a minute
 	$(BIN)/ruff format --check --quiet lossctl tests sample_data
 	$(BIN)/ruff check --quiet lossctl tests sample_data
 	$(BIN)/mypy
-	$(IN_MEMORY) $(BIN)/python -m pytest -n auto -m 'not slow and not deep'
+	$(BIN)/python -m pytest -n auto -m 'not slow and not deep'
 
 test: setup ## run the tests
-	$(IN_MEMORY) $(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto
 
 slow: setup ## run the tests that take minutes: 1e5 x 1e5 score pairs, memory on 5 million rows
 	$(BIN)/python -m pytest -m slow tests
