@@ -818,18 +818,20 @@ def check_states(states: Sequence[State]) -> list[str]:
 
 def check_same_run(first: State, state: State) -> None:
     """Raise DataError unless two states are of one command, cut alike, on the same data."""
-    one, other = first.header, state.header
-    arguments, others = ({**header["arguments"], "FILE": header["inputs"]} for header in (one, other))
-    strange = [name for name in sorted({*arguments, *others}) if arguments.get(name) != others.get(name)]
-    if one["shard"][1] != other["shard"][1]:
-        difference = f"cut into {other['shard'][1]} shares, not {one['shard'][1]}"
-    elif one["command"] != other["command"]:
-        difference = f"`lossctl {other['command']}`, not `lossctl {one['command']}`"
-    elif strange:
-        difference = f"other values of {listed(strange)}"
+    headers = first.header, state.header
+    counts, commands, plans = ([header[name] for header in headers] for name in ("shard", "command", "plan"))
+    arguments = [{**header["arguments"], "FILE": header["inputs"]} for header in headers]
+    names = sorted({*arguments[0], *arguments[1]})
+    unlike = [name for name in names if arguments[0].get(name) != arguments[1].get(name)]
+    if counts[0][1] != counts[1][1]:
+        difference = f"cut into {counts[1][1]} shares, not {counts[0][1]}"
+    elif commands[0] != commands[1]:
+        difference = f"`lossctl {commands[1]}`, not `lossctl {commands[0]}`"
+    elif unlike:
+        difference = f"other values of {listed(unlike)}"
     else:
         check_same_files(first, state)
-        difference = "the data are others" if one["plan"] != other["plan"] else ""
+        difference = "the data are others" if plans[0] != plans[1] else ""
     if difference:
         raise DataError(
             f"{state.label}: is of another run than {first.label}: {difference}; merge shares of one command on the "
@@ -839,14 +841,14 @@ def check_same_run(first: State, state: State) -> None:
 
 def check_same_files(first: State, state: State) -> None:
     """Raise DataError for a file that two shares have not read alike."""
-    one, other = (dict(entry.header["contents"]) for entry in (first, state))
-    for file in sorted({*one, *other}):
-        if one.get(file) != other.get(file):
+    digests = [dict(entry.header["contents"]) for entry in (first, state)]
+    for file in sorted({*digests[0], *digests[1]}):
+        if digests[0].get(file) != digests[1].get(file):
             shares = [f"share {entry.place}/{entry.shares} ({entry.label})" for entry in (first, state)]
             difference = (
                 f"{shares[1]} has read other bytes than {shares[0]}: it changed between them, or copies of it differ"
-                if file in one and file in other
-                else f"{shares[file in other]} has read it, and {shares[file in one]} has not"
+                if file in digests[0] and file in digests[1]
+                else f"{shares[file in digests[1]]} has read it, and {shares[file in digests[0]]} has not"
             )
             raise DataError(
                 f"{file}: {difference}; compute the shares anew that did not read what is meant, from files at rest"

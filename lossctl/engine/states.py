@@ -5,7 +5,8 @@ the other, each padded to 8 bytes, and 32 bytes of BLAKE2b of all before. The he
 (f8, i8, u8 or b1) and the shape of each array, and `state` holds the values, in which `{"$array": k}` is the k-th
 array, `{"$int": "-ff"}` a whole number beyond 2^53 in hexadecimal, `{"$float": "inf"}` a number that JSON lacks, and
 `{"$map": [[key, value], ...]}` a mapping whose keys are no plain texts. Sums count units of 2^-1074, sums of products
-of 2^-2148 and of cubes of 2^-3222, so that they add without rounding.
+of 2^-2148 and of cubes of 2^-3222, so that they add without rounding. What each value must be, `STATE` says here and
+`HEADER` in `api/shares.py`, to which a file is held before anything is made of it.
 """
 
 from __future__ import annotations
@@ -167,14 +168,16 @@ def fits(value: Any, form: Any) -> bool:
             return isinstance(value, np.ndarray) and f"{name_of(value)}:{value.ndim}" == form
         case OneOf(forms):
             return any(fits(value, form) for form in forms)
-        case [entry] if isinstance(form, list):
-            return isinstance(value, list) and all(fits(one, entry) for one in value)
+        case [entry_form] if isinstance(form, list):
+            return isinstance(value, list) and all(fits(entry, entry_form) for entry in value)
         case tuple():
             return isinstance(value, list) and len(value) == len(form) and all(map(fits, value, form))
         case dict():
             if not isinstance(value, dict) or (str not in form and value.keys() != form.keys()):
                 return False
-            return all(isinstance(key, str) and fits(one, form.get(key, form.get(str))) for key, one in value.items())
+            return all(
+                isinstance(key, str) and fits(entry, form.get(key, form.get(str))) for key, entry in value.items()
+            )
     return form is object or type(value) in (get_args(form) or (form,))  # so that True is no whole number
 
 
