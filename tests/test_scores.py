@@ -175,6 +175,17 @@ def test_a_perfect_order_is_one_whatever_ties_it_has() -> None:
         assert score(spec, target, target) == 1.0
 
 
+def test_intervals_and_images_are_scored_as_numpy_does() -> None:
+    rng = np.random.default_rng(4)
+    target, low, weight = rng.random(40), rng.random(40) - 0.3, rng.integers(0, 3, 40).astype(float)
+    high = low + rng.random(40)
+    missed = np.maximum(low - target, 0.0) + np.maximum(target - high, 0.0)
+    expected = np.average(high - low + 2.0 / 0.2 * missed, weights=weight)
+    assert score("interval_score:alpha=0.2", target, np.stack([low, high], axis=1), weight) == same(expected)
+    noise = np.average((low - target) ** 2, weights=weight)
+    assert score("psnr:data_range=2", target, low, weight) == same(10.0 * np.log10(4.0 / noise))
+
+
 def test_weighted_interval_score_is_that_of_its_intervals() -> None:
     rng = np.random.default_rng(3)
     target, pred = rng.normal(size=50), np.sort(rng.normal(size=(50, 5)), axis=1)
