@@ -16,8 +16,8 @@ import pytest
 import lossctl as package
 from lossctl.api.report_files import render
 from lossctl.output import comparison as comparisons
-from lossctl.output.report import Why, alike
-from lossctl.output.text import Style, change, p_value, percent, wrap
+from lossctl.output.report import Why, alike, worst_tables
+from lossctl.output.text import Style, change, p_value, percent, whole, wrap
 from tests.conftest import Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -188,6 +188,13 @@ def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
     assert note not in lossctl(*arguments, "--top", "3").err
     assert note not in lossctl(*arguments, "-f", "csv").err
     assert note not in lossctl(*arguments, "-q").err
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (-0.0, "0"), (0.5, "0.50000"), (1e12, "1.0000e+12")])
+def test_a_label_or_count_of_the_data_has_no_decimals(value: float, text: str) -> None:
+    assert whole(value, 5) == text
+    report = package.evaluate({"y": [value, 0.0], "p": [3.0, 0.0]}, target="y", pred="p", losses="mae", worst=1)
+    assert next(worst_tables(report, Style())).split()[-3] == whole(report.worst[0].roles["target"], 5)
 
 
 # the tables of Markdown, HTML and LaTeX ------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from lossctl.output.text import (
     rows_used,
     signed_number,
     text_columns,
+    whole,
 )
 from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by
 
@@ -216,12 +217,10 @@ def worst_parts(report: Report) -> dict[tuple[str, str | None, str], list[WorstR
 
 def worst_numbers(row: WorstRow, roles: Iterable[str], digits: int) -> list[str]:
     """Return what a row has in roles, what it costs its models, and of a couple the difference."""
-    values = [
-        *(row.roles[name] for name in roles),
-        *(value for value in (row.baseline_value, row.value) if value is not None),
-    ]
+    data = (whole(row.roles[name], digits) for name in roles)
+    costs = (number(value, digits) for value in (row.baseline_value, row.value) if value is not None)
     differences = [signed_number(row.difference, digits)] * (row.baseline is not None)
-    return [*(number(value, digits) for value in values), *differences]
+    return [*data, *costs, *differences]
 
 
 def worst_tables(report: Report, style: Style) -> Iterator[str]:

@@ -61,6 +61,11 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
+def whole(value: float, digits: int) -> str:
+    """Write a number of the data: a label or a count without decimals."""
+    return f"{value + 0.0:.0f}" if value.is_integer() and abs(value) < PLAIN_BELOW else number(value, digits)
+
+
 def distinguishing(value: float | None, peers: Iterable[float | None], digits: int) -> int:
     """Return with how many digits, at least `digits`, a value looks other than the peers that differ from it."""
     for peer in peers:
