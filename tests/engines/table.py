@@ -109,7 +109,7 @@ def table(rows: int, rounds: int) -> None:
         for spent in (small, large):
             cells += [duration(max(spent.seconds - start.seconds, 0.0)), duration(spent.cpu)]
         cells += [f"{max(small[i], large[i]):.0f}" for i in (2, 3, 4)]
-        cells += [duration(large.seconds + slope * (far - many)) for far in FAR]
+        cells += [duration(large.seconds + slope * (far - many)) if slope else "too few rows" for far in FAR]
         print("| " + " | ".join(cells) + " |")
     print("\nrun times are without the start; the last columns go on with the slope between the two sizes, on as many")
     print(
