@@ -140,3 +140,22 @@ def test_roots_differ_no_more_surely_than_what_is_under_them() -> None:
             assert one.interval is not None
             assert (one.interval[0] <= 0.0 <= one.interval[1]) == ((one.p or 0.0) > 0.05)
     assert surer["auto"] <= 1 < 5 <= surer["t"]
+
+
+@pytest.mark.parametrize("rows", [30, 100, 300])
+def test_few_rows_are_told_of_rare_ones_and_not_of_heavy_tails(rows: int) -> None:
+    rng = np.random.default_rng(9)
+    samples = 2_000
+    rare = np.arange(rows) < rng.integers(1, 5, samples)[:, np.newaxis]
+    kinds = {
+        "one to four": np.where(rare, 4.0, 0.1) + 0.1 * rng.random((samples, rows)),
+        "t5": rng.standard_t(5, (samples, rows)) ** 2,
+        "lognormal": np.exp(rng.normal(size=(samples, rows))),
+        "normal": rng.normal(size=(samples, rows)) ** 2,
+    }
+    told = {}
+    for kind, values in kinds.items():
+        influence = Influence(MEAN, values.reshape(1, -1), None, np.repeat(np.arange(samples), rows), samples)
+        told[kind] = 1.0 - float(np.mean(shape_of([(1.0, influence)], np.full(samples, float(rows))).informative))
+    assert told.pop("one to four") > 0.95
+    assert max(told.values()) < 0.06

@@ -36,7 +36,7 @@ from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns, predicts_target
 from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow
-from lossctl.stats.skewed import BULK, INFORMATIVE
+from lossctl.stats.skewed import INFORMATIVE
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
@@ -536,7 +536,7 @@ def _mebibytes(size: int) -> str:
 
 ROUGH = (
     f"intervals may be too narrow, as there are fewer than {FEW} rows, or fewer than {INFORMATIVE} rows make up "
-    f"{BULK:.0%} of the variance"
+    "nearly all of the variance"
 )
 
 

@@ -30,7 +30,9 @@ BENT: Final = 0.5  # the most by which curvature counts
 MANY: Final = 12  # quantities beyond which curvature is left out
 SMALLEST: Final = 1e-4  # of 3a, so that N stays in range
 INFORMATIVE: Final = 5  # rows
-BULK: Final = 0.93  # share of the variance that fewer rows than these make up
+APART: Final = 115.0  # times the variance of the rest and the cube root of the rows: how far fewer rows than these are
+BULK: Final = 0.8  # share of the variance that they then make up at least
+NEARLY: Final = 0.95  # share of the variance that they make up however far they are
 SHARE: Final = 0.01  # of the variance, below which a row is none of these
 
 
@@ -252,15 +254,15 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         b = (grown + 3.0 * bend) / 6.0 - 0.5 * drift
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
-    few = _few(squares, square, fourth, one.codes)
+    few = _few(values, square, fourth, one.codes)
     return Shape(a, b, s * np.sqrt(rows), ~few | ~complete, np.where(complete, one.freedom, np.nan))
 
 
 def few_decide(influences: Array) -> bool:
-    """Whether fewer than five of the (rows,) influences on a value make up most of its variance."""
-    squares = np.square(influences - np.mean(influences))
-    total, fourth = (np.add.reduce(power, keepdims=True) for power in (squares, squares**2))
-    return bool(_few(squares, total, fourth, np.zeros(len(squares), dtype=np.int64))[0])
+    """Whether fewer than five of the (rows,) influences on a value make up nearly all of its variance."""
+    values = influences - np.mean(influences)
+    total, fourth = (np.add.reduce(values**power, keepdims=True) for power in (2, 4))
+    return bool(_few(values, total, fourth, np.zeros(len(values), dtype=np.int64))[0])
 
 
 def _bounded(values: Array) -> Array:
@@ -268,15 +270,24 @@ def _bounded(values: Array) -> Array:
     return np.clip(np.where(np.isfinite(values), values, 0.0), -BENT, BENT)
 
 
-def _few(squares: Array, totals: Array, fourths: Array, codes: NDArray[np.int64]) -> Mask:
-    """Whether fewer than five rows of a group make up most of the sum of squares, (groups,) totals."""
+def _few(values: Array, totals: Array, fourths: Array, codes: NDArray[np.int64]) -> Mask:
+    """Whether fewer than five rows of a group are far from the rest: values of mean zero, (groups,) sums of squares."""
     most = INFORMATIVE - 1
     suspect = fourths >= (BULK * totals) ** 2 / most  # so they are at least where few rows make up so much
     if not suspect.any():
         return suspect
+    squares = values**2
     rows = np.flatnonzero(suspect[codes] & (squares > SHARE * totals[codes]))
     rows = rows[np.lexsort((-squares[rows], codes[rows]))]
     groups = codes[rows]
     first = rows[np.arange(len(rows)) - np.searchsorted(groups, groups) < most]
-    few: Mask = np.bincount(codes[first], squares[first], len(totals)) >= BULK * totals
-    return few & (totals > 0.0)
+    count, tops_count = (np.bincount(line, minlength=len(totals)) for line in (codes, codes[first]))
+    sizes = count - tops_count
+    sums, tops = (np.bincount(codes[first], line[first], len(totals)) for line in (values, squares))
+    with np.errstate(all="ignore"):
+        mean = -sums / sizes  # of the rest
+        spread = (totals - tops) / sizes - mean**2
+        far = tops - 2.0 * mean * sums + tops_count * mean**2
+        near = (far < most * APART * np.cbrt(count) * spread) & (tops < NEARLY * totals)
+        few: Mask = suspect & (totals > 0.0) & ~near
+    return few

@@ -19,10 +19,10 @@ ROWS = (30, 100, 300, 1_000)
 PLAIN = ("mse", "mae", "rmse", "r2", "median_absolute_error")
 HEADS = (
     ("value", "rows drawn from", "n"),
-    ("level", "below", "BCa", "small", "few", "silent"),
+    ("level", "below", "BCa", "small", "few"),
     ("difference", "BCa", "2 SE", "verdicts"),
 )
-WIDTHS = (24, 30, 4, 7, 7, 7, 7, 7, 7, 12, 7, 10, 10)
+WIDTHS = (24, 30, 4, 7, 7, 7, 7, 7, 12, 7, 10, 10)
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def cells(found: Found) -> list[str]:
         found.case.words,
         found.case.data,
         str(found.case.rows),
-        *map(percent, (found.level, found.below, found.bca_level, found.small, found.few, found.silent)),
+        *map(percent, (found.level, found.below, found.bca_level, found.small, found.few)),
         *map(percent, (found.difference, found.bca_difference, found.significant, found.verdicts)),
     ]
 
@@ -100,7 +100,6 @@ def main() -> int:
         "\n  below              level intervals that end below the truth (2.5 would be fair)"
         "\n  BCa                bias-corrected and accelerated bootstrap of the same samples, 1000 resamples"
         "\n  small, few         samples whose level interval lossctl warns of, and those with one to four rare rows"
-        "\n  silent             samples that it does not warn of, and whose level interval misses the truth"
         "\n  2 SE, verdicts     false verdicts by two standard errors, and by lossctl\n"
     )
     heads = line([text for part in HEADS for text in part])

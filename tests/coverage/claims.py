@@ -46,9 +46,9 @@ def lines() -> list[Line]:
             text[first : first + second].strip(),
             text[first + second :].split(),
         )
-        if len(numbers) != 11 or not numbers[0].isdigit():
+        if len(numbers) != 10 or not numbers[0].isdigit():
             continue
-        level, _, _, small, few, _, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
+        level, _, _, small, few, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
         cases.append(Line(value, data, int(numbers[0]), level, small, few, difference, verdicts or 0.0))
     return cases
 

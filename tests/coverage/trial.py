@@ -42,9 +42,8 @@ class Found:
     """What came of the samples of a case.
 
     level, difference: intervals of lossctl that held the truth; below: level intervals that ended below it. bca_*: the
-    same of the bootstrap. small: samples that lossctl warns of, few: of those with one to four rare rows; silent: level
-    intervals that missed without such a warning. significant: differences of two standard errors. verdicts: p-values of
-    at most 5 %.
+    same of the bootstrap. small: samples that lossctl warns of, few: of those with one to four rare rows.
+    significant: differences of two standard errors. verdicts: p-values of at most 5 %.
     """
 
     case: Case
@@ -53,7 +52,6 @@ class Found:
     bca_level: Share = field(default_factory=Share)
     small: Share = field(default_factory=Share)
     few: Share = field(default_factory=Share)
-    silent: Share = field(default_factory=Share)
     difference: Share = field(default_factory=Share)
     bca_difference: Share = field(default_factory=Share)
     significant: Share = field(default_factory=Share)
@@ -96,7 +94,6 @@ def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
                 found.small.count(small)
                 if 0 < rare[sample] < INFORMATIVE:
                     found.few.count(small)
-                found.silent.count(not small and not low <= truth(case) <= high)
         if one.interval is not None:
             found.difference.count(one.interval[0] <= 0.0 <= one.interval[1])
         plain = one.p is not None and one.stderr is not None and abs(one.difference) > 1.96 * one.stderr
