@@ -20,7 +20,7 @@ from typing import Final, Literal, NamedTuple
 
 Class = Literal["right", "refused", "wrong", "crash", "hang"]
 LIMIT: Final = 10.0  # seconds until a case hangs
-CREATED: Final = re.compile(r'"created": *"[^"]*"|<code>\d{4}-\d\d-\d\dT[\d:]*Z</code>')
+CREATED: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\dZ)?")
 ERROR: Final = "lossctl: error: "
 
 
