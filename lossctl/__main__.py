@@ -7,13 +7,12 @@ import os
 import sys
 
 from lossctl import interrupts
-from lossctl.errors import SHORTAGE, ExitCode, is_shortage
-from lossctl.files import hold_standard_descriptors
-from lossctl.io.machine import LEAST_ADDRESS_SPACE, address_space, spare_address_space
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    from lossctl.errors import SHORTAGE, ExitCode, is_shortage
+
     try:
         import typer
 
@@ -43,7 +42,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 def main() -> None:
     """Run, flush, and leave at once: Arrow's threads may otherwise hang an interpreter that winds down."""
-    interrupts.watch()
+    interrupts.watch()  # before anything else is imported: a signal until then is the process's own death
+
+    from lossctl.errors import SHORTAGE, ExitCode
+    from lossctl.files import hold_standard_descriptors
+    from lossctl.io.machine import LEAST_ADDRESS_SPACE, address_space, spare_address_space
+
     if os.name == "posix":
         hold_standard_descriptors()
     gc.disable()  # until there is work to do: the search for cycles goes through all that is imported

@@ -12,7 +12,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
-from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -26,7 +25,7 @@ class _Ending:
         self.farewell = b""  # what gives a terminal its cursor back
         self.code: int | None = None  # that of the signal, while `lock` still keeps it from ending the process
         self.lock = Lock()
-        self.abort: Any = None  # the function in C that ends it where a library gives up
+        self.abort: object = None  # the function in C that ends it where a library gives up
 
 
 _ending = _Ending()
