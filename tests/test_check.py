@@ -382,6 +382,20 @@ def test_a_baseline_that_is_neither_file_nor_model(
     assert "no such file, and the models are modela, b (did you mean 'modela'?)" in outcome.err
 
 
+def test_a_column_that_is_no_model_yet_becomes_one_as_is_said(lossctl: Lossctl, rows: Path) -> None:
+    """Saving a baseline of that name would compare the candidate with itself."""
+    command = ("check", rows, "-t", "y", "-p", "a", "--max-regression", "mae=0", "--baseline", "b")
+    outcome = lossctl(*command)
+    assert outcome.code == 4
+    assert outcome.err.endswith("and the models are a; -p b makes the column of this name one\n")
+    (judged,) = lossctl(*command, "-p", "b", "-f", "json").json["checks"]
+    assert judged["model"] == "a"
+    assert (
+        judged["baseline"]
+        == lossctl("eval", rows, "-t", "y", "-p", "b", "-l", "mae", "-f", "json").json["results"][0]["value"]
+    )
+
+
 def test_a_baseline_of_other_rows_is_refused(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:
     """A model that is silent where it is hard must not be judged by the easy rows alone."""
     rows = write("m.csv", "y,a,b,c\n0,1,,1\n0,1,1,\n0,1,1,1\n")

@@ -245,7 +245,8 @@ def test_slips_in_the_environment_are_warned_of(
     resolved("check", "p.csv")
     said = capsys.readouterr().err
     assert said == (
-        "lossctl: warning: the environment variable LOSSCTL_LOSES is no option of lossctl (did you mean 'LOSS'?)\n"
+        "lossctl: warning: the environment variable LOSSCTL_LOSES is no option of lossctl "
+        "(did you mean 'LOSSCTL_LOSS'?)\n"
     )
     resolved("check", "p.csv", "-q")
     assert capsys.readouterr().err == ""
@@ -409,7 +410,7 @@ WRONG = [  # a document of lossctl.toml, and what its error names
     ("verbose = true", ["verbose", "terminal"]),
     ("progress = true", ["progress", "terminal"]),
     ('color = "never"', ["color", "terminal"]),
-    ('max = ["rmse=1"]', ["max", "[[check]]"]),
+    ('max = ["rmse=1"]', ["max", '[[check]] with loss = "rmse" and max = 55, or min']),
     ('max-regression = "rmse=2%"', ["max-regression", "[[check]]"]),
     ('output = "/tmp/x.md"', ["output", "inside the folder"]),
     ('output = "md:/tmp/x"', ["output", "inside the folder"]),

@@ -94,6 +94,14 @@ def test_a_name_makes_columns_those_of_one_model() -> None:
         evaluated(MODELS, "m=ridge,lgbm", "mae")
 
 
+def test_all_columns_that_would_be_models_are_named_and_none_beside_a_target_of_text() -> None:
+    frame = pd.DataFrame({"y": np.arange(N) / 7, **{name: RNG.random(N) for name in "abcdef"}})
+    with pytest.raises(UsageError, match=r"each column is a model with -p a -p b -p c -p d -p e -p f$"):
+        evaluated(frame, "m=a,b,c,d,e,f", "mae")
+    with pytest.raises(UsageError, match=r"it takes target: k columns, pred: k columns$"):
+        evaluated(frame.assign(y=np.where(frame["y"] > 1, "high", "low")), "m=a,b,c,d,e,f", "mae")
+
+
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [

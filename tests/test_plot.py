@@ -438,6 +438,7 @@ def test_history_goes_by_time_and_breaks_where_the_data_changes(
     [line] = [layer for layer in layers(figure, "line") if layer.series == "a"]
     assert line.x == (0.0, 1.0, 1.5, 2.0)
     assert np.isnan(line.y[2])
+    assert figure.sentence == "the data changes once, where lines are broken"
     assert line.y[0] == line.y[1] == lossctl.Report.load(paths[0]).value("mae")
     assert layers(figure, "rule")[0].y == (4.0,)
 

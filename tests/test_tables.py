@@ -212,8 +212,10 @@ def test_markdown_has_the_columns_of_a_page_and_the_worst_rows() -> None:
         "| row | g | target | b | mae of b |",
     ]
     compared = package.compare(SLICES, target="y", pred=["a", "b"], losses=["mae"], missing="drop")
-    head = "".join(render(compared, "md", Style())).splitlines()[0]
+    head, rule = "".join(render(compared, "md", Style())).splitlines()[:2]
     assert head == "| loss | model | against | baseline | value | difference | % | 95% interval | p | verdict |"
+    assert rule == "|" + " --- |" * 3 + " ---: |" * 6 + " --- |"  # a verdict is a word
+    assert "\\begin{tabular}{lllrrrrrrl}" in "".join(render(compared, "latex", Style()))
 
 
 # reasons --------------------------------------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ def notes(report: package.Report, top: int = 0) -> list[str]:
 def test_what_holds_of_many_slices_is_said_once() -> None:
     report = package.evaluate(MANY, target="y", pred=["p", "q"], losses=["f1", "roc_auc"], by="g")
     (line,) = (line for line in notes(report) if line.startswith("f1 of"))
-    assert re.fullmatch(r"(f1 of [pq], g g\d+, ){4}\.\.\. \(\d+ in all\): no yes was observed, .*", line)
+    assert re.fullmatch(r"(f1 of [pq] \(g g\d+\), ){4}\.\.\. \(\d+ in all\): no yes was observed, .*", line)
 
 
 def test_reasons_that_differ_in_figures_are_one_with_their_range() -> None:
@@ -257,3 +259,8 @@ def test_reasons_are_those_of_the_slices_that_are_shown() -> None:
 def test_a_figure_that_is_no_number_of_its_own_stays() -> None:
     whys: list[Why] = [("f1 of m", {}, f"row {row} of a-2.csv: zero_division=0 counts it as 0") for row in (3, 12)]
     assert list(alike(whys)) == ["f1 of m, f1 of m: row 3 to 12 of a-2.csv: zero_division=0 counts it as 0"]
+
+
+def test_each_name_in_a_list_has_its_own_slice() -> None:
+    whys: list[Why] = [("f1 of m", {}, "why"), ("f1 of n", {"g": "a"}, "why"), ("r2 of m", {"g": "a", "h": "b"}, "why")]
+    assert list(alike(whys)) == ["f1 of m, f1 of n (g a), r2 of m (g a, h b): why"]

@@ -177,7 +177,7 @@ def check(
     accept = None
     if reference is not None and reference.kind != "predictions":
         accept = subject.accept_command(reference.path or reference.text, reference.losses, *more)
-    absent = absence(reference, subject.models, accept, baseline_optional)
+    absent = absence(reference, subject.models, accept, baseline_optional, subject.has_column)
     reference = None if absent else reference
     if statistical is None and (cluster is not None or time is not None):
         note("--cluster and --time have no say here: no rule is decided by statistics (--decide)")
@@ -561,6 +561,12 @@ class CheckedData:
         tables, names, _ = query.opened()
         return query.selection(tables, names).models
 
+    def has_column(self, name: str) -> bool:
+        """Whether a file that can be read again has this column."""
+        return self.models() is not None and any(
+            name in table.names for table in Query(self.data, self.options).opened()[0]
+        )
+
     def evaluate(
         self, reference: Baseline | None, rows: Mapping[str, Any] | None, allow_same: bool
     ) -> tuple[Report, PairedBounds | None]:
@@ -632,6 +638,10 @@ class CheckedReport:
     def models(self) -> Sequence[str] | None:
         """Return the names of the models."""
         return self.saved.report.models
+
+    def has_column(self, name: str) -> bool:
+        """Return that a report has no columns."""
+        return False
 
     @property
     def age(self) -> str | None:
@@ -829,11 +839,16 @@ def baseline_of(text: str, engine: Engine | None = None) -> Baseline:
 
 
 def absence(
-    reference: Baseline | None, models: Callable[[], Sequence[str] | None], accept: str | None, optional: bool
+    reference: Baseline | None,
+    models: Callable[[], Sequence[str] | None],
+    accept: str | None,
+    optional: bool,
+    has_column: Callable[[str], bool] = lambda _: False,
 ) -> str | None:
     """Say that the baseline is neither a file nor a model, where that is known, or raise BaselineError.
 
-    accept: the command that writes the file. optional: whether a file may be missing.
+    accept: the command that writes the file. optional: whether a file may be missing. has_column: whether the files
+    have a column, which would be a model with -p.
     """
     if reference is None or reference.kind != "model":
         return None
@@ -842,6 +857,8 @@ def absence(
         return None
     models_are = f", and the models are {listed([printable(name) for name in names])}" if names else ""
     writes = f"; `{printable(accept)}` writes it" if accept else ""
+    if has_column(reference.text):
+        writes = f"; -p {printable(reference.text)} makes the column of this name one"
     text = f"--baseline {printable(reference.text)}: there is no such file{models_are}"
     text += f"{near(reference.text, list(names))}{writes}"
     if not optional or not (os.sep in reference.text or os.path.splitext(reference.text)[1]):  # it names no file

@@ -35,7 +35,7 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns, predicts_target
 from lossctl.io.table import Table
-from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow
+from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow, place_of
 from lossctl.stats.skewed import INFORMATIVE
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
@@ -689,12 +689,7 @@ def _warnings(
     if state.dropped:
         yield f"{state.dropped} of {state.read} rows left out for a missing value"
     if finish.rough:
-        places = [
-            printable(
-                f"{cell.loss} of {cell.model}" + "".join(f", {column} {word}" for column, word in cell.slice.items())
-            )
-            for cell in finish.rough
-        ]
+        places = [printable(f"{cell.loss} of {cell.model}{place_of(cell.slice)}") for cell in finish.rough]
         yield f"{ROUGH}: {listed(places, count=finish.rough_count)}"
 
 

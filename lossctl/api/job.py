@@ -632,7 +632,10 @@ class Job:
             return (
                 f"; of several files each is a model, of which -p names one column, as -p {printable(slot.columns[0])}"
             )
-        return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns[:4])}"
+        target = self._selection.target
+        if target is not None and self._tables[target.table].shape(target.columns[0]).kind == "text":
+            return ""  # a model of one column would not fit either
+        return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns)}"
 
     def _alternatives(self, activation: str) -> str:
         """Name the losses that the columns and the activation do fit."""

@@ -443,7 +443,7 @@ Section = Literal["Input", "Text files", "Losses", "Rules", "Statistics", "Outpu
 PREFIX: Final = "LOSSCTL_"
 PERSON: Final = "it is about a person's terminal"
 ONCE: Final = "it is about one run"
-RULE: Final = "rules are tables there: [[check]] with loss and limit"
+RULE: Final = 'rules are tables there: [[check]] with loss = "rmse" and max = 55, or min, max-slice, max-regression'
 DISARMS: Final = "it would disarm the check without a trace on its command line"
 WRITES: Final = "what is written besides reports is said on the command line"
 

@@ -1016,7 +1016,8 @@ def _history(data: object, losses: Sequence[str]) -> Figure:
     breaks = [place for place in range(1, len(saved)) if saved[place].digests != saved[place - 1].digests]
     limits = [check for check in saved[-1].restored().checks if check.kind in ("max", "min") and not check.slice]
     panels = [_line_of_time(saved, loss, models, dates, breaks, limits) for loss in losses or labels]
-    changed = f"the data changes {len(breaks)} times, where lines are broken" if breaks else "all are of the same data"
+    times = "once" if len(breaks) == 1 else f"{len(breaks)} times"
+    changed = f"the data changes {times}, where lines are broken" if breaks else "all are of the same data"
     texts = dict.fromkeys(f"{row.kind} {row.limit:g} of {row.loss}" for row in limits if row.limit is not None)
     notes = (f"limits of the last check: {listed(list(texts))}",) if texts else ()
     title = f"Values of {len(saved)} report{'s' * (len(saved) > 1)}"

@@ -429,6 +429,7 @@ def slips(environment: Mapping[str, str]) -> Iterable[str]:
     for name in sorted(set(names) - variables):
         hint = near(name.removeprefix(PREFIX), [variable.removeprefix(PREFIX) for variable in sorted(variables)])
         if hint:
+            hint = hint.replace("'", f"'{PREFIX}", 1)
             yield f"warning: the environment variable {name} is no option of lossctl{hint}"
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, place_of, worst_tables
+from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, worst_tables
 from lossctl.output.text import (
     Column,
     Style,
@@ -24,7 +24,7 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Comparison, Report, Study, lists_by
+from lossctl.results.report import Comparison, Report, Study, lists_by, place_of
 
 SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}

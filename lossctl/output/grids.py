@@ -42,7 +42,8 @@ Text = str | Marked
 class Grid:
     """A table: columns of words, then of numbers, with the heads of both.
 
-    slicing: the columns that tell its slices. more: what it does not show.
+    slicing: the columns that tell its slices. more: what it does not show. judged: whether the last are
+    verdicts.
     """
 
     words: Sequence[str]
@@ -51,6 +52,7 @@ class Grid:
     title: str = ""
     slicing: tuple[str, ...] = ()
     more: str = ""
+    judged: bool = False
 
 
 def grids(report: Report, style: Style, intervals: bool = False) -> Iterator[Grid]:
@@ -93,7 +95,7 @@ def differences(report: Report, style: Style) -> Iterator[Grid]:
     for columns, rows, hidden in comparison_parts(report, style):
         lines = [_difference(row, style, bool(tested)) for row in rows]
         heads = ["baseline", "value", "difference", "%", *tested]
-        yield Grid([*columns, "loss", "model", "against"], heads, lines, "", columns, more_slices(hidden))
+        yield Grid([*columns, "loss", "model", "against"], heads, lines, "", columns, more_slices(hidden), bool(tested))
 
 
 def _difference(row: Comparison, style: Style, tested: bool) -> tuple[Sequence[Text], Sequence[Text]]:
@@ -146,7 +148,8 @@ def _markdown_table(grid: Grid) -> Iterator[str]:
     if grid.title:
         yield f"{markdown(grid.title)}\n"
     lines = ([*(markdown(str(word)) for word in words), *map(_marked, numbers)] for words, numbers in grid.lines)
-    yield markdown_table([*map(markdown, (*grid.words, *grid.numbers))], lines, len(grid.words))
+    heads = [*map(markdown, (*grid.words, *grid.numbers))]
+    yield markdown_table(heads, lines, len(grid.words), len(heads) - grid.judged)
     if grid.more:
         yield f"{grid.more}\n"
 
@@ -184,7 +187,7 @@ def _latex_table(grid: Grid) -> str:
     heads = " & ".join(map(_latex, (*grid.words, *grid.numbers)))
     lines = [" & ".join(map(_latex, (*words, *numbers))) for words, numbers in grid.lines]
     rows = "".join(f"{line} \\\\\n" for line in lines)
-    columns = "l" * len(grid.words) + "r" * len(grid.numbers)
+    columns = "l" * len(grid.words) + "r" * (len(grid.numbers) - grid.judged) + "l" * grid.judged
     notes = "".join(f"% {printable(text)}\n" for text in (grid.title, grid.more) if text)
     return (
         f"{notes}\\begin{{tabular}}{{{columns}}}\n\\toprule\n{heads} \\\\\n\\midrule\n{rows}"

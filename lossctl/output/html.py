@@ -50,7 +50,8 @@ def _plain_table(grid: Grid) -> str:
     """Return a table for a page whose styles are not ours."""
 
     def line(tag: str, words: Sequence[Text], numbers: Sequence[Text]) -> str:
-        cells = [(text, LEFT) for text in words] + [(text, RIGHT) for text in numbers]
+        cells = [(text, LEFT) for text in words]
+        cells += [(text, LEFT if grid.judged and text is numbers[-1] else RIGHT) for text in numbers]
         return "<tr>" + "".join(f"<{tag}{side}>{_text(_marked(text))}</{tag}>" for text, side in cells) + "</tr>\n"
 
     body = "".join(line("td", *row) for row in grid.lines)
@@ -217,7 +218,7 @@ def _table(grid: Grid) -> str:
 
     def line(tag: str, words: Sequence[Text], numbers: Sequence[Text]) -> str:
         cells = [(text, "word long" if len(_marked(text)) > 40 else "word") for text in words]
-        cells += [(text, "") for text in numbers]
+        cells += [(text, "word" if grid.judged and text is numbers[-1] else "") for text in numbers]
         scope = ' scope="col"' if tag == "th" else ""
         return "<tr>" + "".join(f"<{tag}{scope}{_look(text, kind)}</{tag}>" for text, kind in cells) + "</tr>\n"
 

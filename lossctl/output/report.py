@@ -29,7 +29,7 @@ from lossctl.output.text import (
     text_columns,
     whole,
 )
-from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by
+from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by, place_of
 
 MARK: Final = "*"
 MOST_TABLES: Final = 3  # into which slices x losses are parted
@@ -271,11 +271,6 @@ def best_note(*, in_slices: bool) -> str:
     return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
 
 
-def place_of(slice_: Slice) -> str:
-    """Name a slice behind what is said of it."""
-    return "".join(f", {column} {word}" for column, word in slice_.items())
-
-
 FIGURE: Final = re.compile(r"(?<=[ (\[])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?=[ ,;:)\]]|$)")  # in a reason
 MOST_REASONS: Final = 12  # lines of them
 Why = tuple[str, Slice, str]  # the loss and model, the slice, and the reason
@@ -290,12 +285,8 @@ def alike(whys: Iterable[Why]) -> Iterator[str]:
     """Say once what holds of several losses, models and slices; where only figures differ, from which to which."""
     groups = list(lists_by(lambda why: FIGURE.sub("0", why[2]), whys).values())
     for group in groups[:MOST_REASONS]:
-        by_place = lists_by(lambda why: place_of(why[1]), group)
-        if len(by_place) == 1:
-            place, names = next(iter(by_place)), [name for name, _, _ in group]
-        else:
-            place, names = "", [f"{name}{place}" for place, whys in by_place.items() for name, _, _ in whys]
-        yield inert_line(f"{listed(names, 4)}{place}: {_ranges([reason for _, _, reason in group])}")
+        names = [f"{name}{place_of(slice_)}" for name, slice_, _ in group]
+        yield inert_line(f"{listed(names, 4)}: {_ranges([reason for _, _, reason in group])}")
     if len(groups) > MOST_REASONS:
         yield f"... and {len(groups) - MOST_REASONS} more reasons; -f json has all"
 

@@ -872,6 +872,12 @@ def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Ke
     return lists
 
 
+def place_of(slice_: Slice) -> str:
+    """Name a slice behind what is said of it; in brackets, so that lists of such names can be read one way only."""
+    words = ", ".join(f"{column} {word}" for column, word in slice_.items())
+    return f" ({words})" if words else ""
+
+
 def percent(share: float | None) -> float | None:
     """Return a share in percent."""
     return None if share is None else 100.0 * share
