@@ -265,6 +265,21 @@ def test_the_worst_rows_say_their_keys_and_slices(tmp_path: Path) -> None:
     assert Report.load(path).worst == found.worst
 
 
+def test_the_worst_rows_say_their_labels_in_a_share_too(tmp_path: Path) -> None:
+    labels = np.array(["no", "yes", "?"])[np.arange(90) % 3]
+    shares = np.random.default_rng(7).dirichlet(np.ones(3), 90)
+    data = {"y": labels, **dict(zip(["p_?", "p_no", "p_yes"], shares.T, strict=True))}
+    found = lossctl.evaluate(data, target="y", pred={"m": "p_*"}, losses="cce", worst=9)
+    assert [row.key for row in found.worst] == [{"y": labels[row.row - 1]} for row in found.worst]
+    assert len({row.key["y"] for row in found.worst}) > 1
+    path, states = tmp_path / "rows.parquet", [str(tmp_path / "1"), str(tmp_path / "2")]
+    pq.write_table(pa.table(data), path)
+    for place, state in enumerate(states, 1):
+        options = {"target": "y", "pred": "m=p_*", "losses": "cce", "worst": 9}
+        lossctl.share("eval", path, shard=f"{place}/2", state_out=state, **options)
+    assert lossctl.merge(states).worst == found.worst
+
+
 @pytest.mark.parametrize(("n", "most"), [(5, 1), (900, 7), (70_001, 3)])
 def test_the_worst_rows_of_a_model_alone_are_those_of_a_sort(n: int, most: int) -> None:
     data: dict[str, Any] = {name: np.round(drawn("heavy", n, 99)[name], 1) for name in "yab"}

@@ -92,7 +92,12 @@ CASES: list[tuple[str, Any, int, dict[str, Any]]] = [
     ("eval", "data.parquet", 2, {"pred": "a", "by": "group", "losses": ["medae", "max_error", "quantile:q=0.9"]}),
     ("eval", "data.parquet", 3, {"pred": "a", "by": "user:width=100", "losses": "mse", "worst": 3, "id": "id"}),
     ("eval", "data.parquet", 2, {"pred": "a", "losses": "mse", "decompose": True}),
-    ("eval", "data.parquet", 3, {"target": "label", "positive_label": "yes", "pred": "p", "losses": ["bce", "auc"]}),
+    (
+        "eval",
+        "data.parquet",
+        3,
+        {"target": "label", "positive_label": "yes", "pred": "p", "losses": ["bce", "auc"], "worst": 2},
+    ),
     ("compare", "data.parquet", 7, {"pred": ["a", "b", "c"], "by": "late", "weight": "w", "all_pairs": True}),
     ("compare", "data.parquet", 3, {"pred": ["a", "b"], "losses": "mae", "cluster": "user", "worst": 2}),
     ("compare", "data.parquet", 2, {"pred": ["a", "b"], "losses": "mae", "time": "t"}),

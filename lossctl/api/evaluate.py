@@ -716,6 +716,8 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
     keys = {table: key_columns(reader.tables, as_list(query.options["id"])) for table in tables.values()}
     key_words = {table: reader.words_at(table, columns, addresses) for table, columns in keys.items()}
     slice_words = reader.words_at(slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
+    labels = reader.column_of_labels
+    label_words = {} if labels is None else reader.words_at(labels.table, labels.columns, addresses)
     for question in plan.questions:
         for base, model in plan.rivals:
             worst = state.worst.get(((base, model), question.label))
@@ -734,7 +736,7 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
                     values[-1],
                     None if base is None else size[1] - size[0],
                     dict(zip(worst.names, roles, strict=True)),
-                    key_words[table].get(address, {}),
+                    {**key_words[table].get(address, {}), **label_words.get(address, {})},
                     slice_words.get(address, {}),
                 )
 

@@ -617,8 +617,10 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
 
 
 def _word_columns(reader: BlockReader, table: int, query: Query) -> list[str]:
-    """Return the columns of a table of which the words are told of single rows: of keys, and of slices."""
-    slots = [slot for slots in reader.selection.by.values() for slot in slots]
+    """Return the columns of a table of which the words are told of single rows: of keys, slices and labels."""
+    slots = [
+        slot for slots in (*reader.selection.by.values(), filter(None, [reader.column_of_labels])) for slot in slots
+    ]
     columns = [*key_columns(reader.tables, as_list(query.options["id"]))]
     return [*dict.fromkeys([*columns, *(slot.columns[0] for slot in slots if slot.table == table)])]
 

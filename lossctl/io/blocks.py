@@ -547,6 +547,12 @@ class BlockReader:
         """Return the row of a table that stands at an address."""
         return self.rows.row_of(table, address)
 
+    @property
+    def column_of_labels(self) -> Slot | None:
+        """The column of a target that holds labels, of which a loss sees no more than codes."""
+        target = self.selection.target
+        return target if target is not None and self.rule.kind is Kind.TEXT and len(target.columns) == 1 else None
+
     def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
         """Read the words of columns of a table again, in the rows at some addresses; without those that are missing."""
         return self.rows.words_at(table, columns, addresses)
