@@ -25,6 +25,8 @@ def run(arguments: list[str] | None = None) -> int:
             return ExitCode.DATA
         sys.stderr.write(f"lossctl: cannot start: {type(error).__name__}: {error}; install lossctl anew\n")
         return ExitCode.BUG
+    if sys.argv[1:] if arguments is None else arguments:  # no shell that asks gives any: a check would pass unread
+        os.environ.pop(complete.VARIABLE, None)
     if os.environ.get(complete.VARIABLE, "").startswith("complete_"):  # a shell asks what a word may become
         return complete.answer(lambda: application()(arguments, prog_name="lossctl", standalone_mode=False))
     try:

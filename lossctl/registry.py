@@ -302,6 +302,10 @@ def labelled(spec: str) -> tuple[str, Loss]:
 
 def _misleads(label: str, loss: Loss) -> str:
     """Say which other loss, here or in another library, has a label for its name; nothing where none has."""
+    if not label.isascii():  # wide or invisible letters are read as a loss's name
+        from unicodedata import normalize
+
+        label = "".join(letter for letter in normalize("NFKC", label) if letter.isprintable())
     name = bare_name(label)
     namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label
     if namesake is None:

@@ -425,6 +425,8 @@ def test_a_name_of_a_model_and_of_a_file_is_ambiguous(
     assert lossctl(*common, "old").code == 1
     assert lossctl(*common, "odl", "--baseline-optional").code == 4, "a name that is no path names no file"
     assert lossctl(*common, "odl.json", "--baseline-optional").code == 0
+    (link := tmp_path / "lost.json").symlink_to("nowhere.json")
+    assert lossctl(*common, link, "--baseline-optional").code == 4, "a link that leads nowhere once led to a baseline"
 
 
 def test_accepting_keeps_the_losses_of_the_old_baseline(lossctl: Lossctl, write: Write, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
 import math
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
@@ -788,6 +790,27 @@ def test_rows_that_an_open_quote_swallows(lossctl: Lossctl, write: Write, comman
     assert lossctl("check", path, *ONE, *rule, "--bad-rows", "drop").code != 0
 
 
+def joined(form: str) -> bytes:
+    """A good table and a bad one behind it, as `cat` joins two files; a library reads one of them and says nothing."""
+    content = b""
+    for p in (0.1, 9.0) if form == "stream" else (9.0, 0.1):
+        data, part = {"y": np.zeros(50), "p": np.full(50, p)}, io.BytesIO()
+        if form == "npz":
+            np.savez(part, **data)  # type: ignore[arg-type]  # columns by name
+        else:
+            arrow = pa.table(data)
+            with (pa.ipc.new_stream if form == "stream" else pa.ipc.new_file)(part, arrow.schema) as writer:
+                writer.write_table(arrow, max_chunksize=20)
+        content += part.getvalue()
+    return content
+
+
+@pytest.mark.parametrize(("form", "words"), [("stream", "goes on"), ("file", "goes on"), ("npz", "begins after")])
+def test_rows_of_files_that_were_joined(lossctl: Lossctl, write: Write, form: str, words: str) -> None:
+    path = write("d.npz" if form == "npz" else "d.arrow", joined(form))
+    refused(lossctl("check", path, *ONE, "--max", "mae=5"), 3, words)
+
+
 def silent(rows: int) -> dict[str, Any]:
     """A candidate that says nothing in the rows that it gets wrong, beside a baseline that says something."""
     p = np.where(np.arange(100) < 100 - rows, 0.1 + 0.01 * (np.arange(100) % 5), np.nan)
@@ -962,6 +985,54 @@ def test_the_environment_does_not_disarm(
     assert not (rows.parent / "saved.json").exists()
     if variable != "MAX":
         assert f"LOSSCTL_{variable} is not heard by a check" in outcome.err
+
+
+@pytest.mark.parametrize("instruction", ["complete_bash", "source_bash", "complete_zsh"])
+def test_a_check_is_no_question_for_completions(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch, instruction: str
+) -> None:
+    monkeypatch.setenv("_LOSSCTL_COMPLETE", instruction)
+    outcome = lossctl("check", rows, *ONE, "--max", "mae=0.5")
+    assert (outcome.code, "FAIL" in outcome.out) == (1, True)
+
+
+@pytest.fixture
+def shares(lossctl: Lossctl, rows: Path) -> list[Path]:
+    """The states of a check that fails."""
+    states = [rows.parent / f"{place}.state" for place in (1, 2)]
+    for place, state in enumerate(states, 1):
+        share = ("--shard", f"{place}/2", "--state-out", state)
+        assert lossctl("check", rows, *ONE, "--max", "mae=0.5", *share).code == 0
+    return states
+
+
+def test_the_environment_disarms_no_merge(
+    lossctl: Lossctl, shares: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOSSCTL_EXIT_ZERO", "1")
+    outcome = lossctl("merge", *shares)
+    assert outcome.code == 1
+    assert "LOSSCTL_EXIT_ZERO is not heard" in outcome.err
+    assert lossctl("merge", *shares, "--exit-zero").code == 0
+
+
+@pytest.mark.parametrize("wrong", ["share", "option", "value"])
+def test_no_old_green_file_stays_after_a_merge(
+    lossctl: Lossctl, shares: list[Path], tmp_path: Path, wrong: str
+) -> None:
+    output = ("-o", f"junit:{tmp_path / 'out.xml'}")
+    assert lossctl("merge", *shares, "--max", "mae=5", *output).code == 0
+    words = {"share": (), "option": (shares[1], "--no-such-option"), "value": (shares[1], "--max", "mae=nan")}[wrong]
+    assert lossctl("merge", shares[0], *words, *output).code != 0
+    assert "<error" in (tmp_path / "out.xml").read_text()
+
+
+def test_an_error_of_a_merge_leaves_the_reports_of_other_commands(lossctl: Lossctl, rows: Path) -> None:
+    state, report = rows.parent / "1.state", rows.parent / "r.json"
+    report.write_text("older")
+    assert lossctl("eval", rows, *ONE, "-l", "mae", "--shard", "1/2", "--state-out", state).code == 0
+    assert lossctl("merge", state, "-o", report).code == 3
+    assert report.read_text() == "older"
 
 
 def test_a_file_may_be_stricter_than_a_variable(lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1167,6 +1238,7 @@ def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows:
     [
         *("L1Loss=mbe", "MSELoss=mbe", "nn.L1Loss=mbe", "l2=mbe", "huber@2=mae", "huber@2=huber", "ndcg@10=ndcg"),
         *("binary_error=mbe", "log_loss=mbe", "ce=mbe", "neg_mean_absolute_error=mbe", "mae@eu=mbe"),
+        *("\uff4d\uff41\uff45=mbe", "ma\u200be=mbe"),
     ],
 )
 def test_a_name_of_another_loss_is_no_label(spec: str) -> None:

@@ -859,9 +859,12 @@ def absence(
     writes = f"; `{printable(accept)}` writes it" if accept else ""
     if has_column(reference.text):
         writes = f"; -p {printable(reference.text)} makes the column of this name one"
-    text = f"--baseline {printable(reference.text)}: there is no such file{models_are}"
+    is_link = os.path.islink(split_name(reference.text)[1])  # what it leads to is lost, and was there once
+    fault = "is a link to a file that does not exist" if is_link else "there is no such file"
+    text = f"--baseline {printable(reference.text)}: {fault}{models_are}"
     text += f"{near(reference.text, list(names))}{writes}"
-    if not optional or not (os.sep in reference.text or os.path.splitext(reference.text)[1]):  # it names no file
+    names_file = os.sep in reference.text or os.path.splitext(reference.text)[1]
+    if not optional or is_link or not names_file:
         raise BaselineError(text)
     return f"{text}; the rules that compare with it are left out (--baseline-optional)"
 

@@ -348,7 +348,7 @@ def resolve(
     """Return every option's value: as typed on the command line, else in the environment, else in the file."""
     levels = {option.name: list(_levels(option, typed, environment)) for option in options}
     unheard = []
-    for option in options if command == "check" else ():
+    for option in options if command == "check" else [entry for entry in options if entry.name == "exit_zero"]:
         values = levels[option.name]
         if not option.heard and any(value.level is Level.ENVIRONMENT for value in values):
             if option.name == "config":  # without it other rules would hold, or none

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -9,6 +11,7 @@ from lossctl.api.options import CheckOptions, Display, SliceTables, States, Verd
 from lossctl.cli.config import Level, Settings
 from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import command
+from lossctl.errors import LossctlError
 
 FORMATS: Final = ("table", "long", "json", "jsonl", "csv", "md", "junit", "github", "value")
 HELP = """Merge the states of all shares of a run. The result is what one run would have written, to the last bit.
@@ -31,7 +34,22 @@ another version.
 TAKES_RULES: Final = VerdictOptions.__annotations__["exit_zero"].__metadata__[0].called("exit_zero", "Run")
 
 
-@command(HELP, FORMATS, States, Display, SliceTables, CheckOptions, TAKES_RULES, configured=False)
+def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[str]) -> None:
+    """Put an error in the place of older reports, as `check` does, unless the states are of another command."""
+    from lossctl.api.shares import State
+    from lossctl.cli.check import replace_outputs as replace
+
+    commands = set()
+    for path in reads:
+        with suppress(LossctlError):  # it may be what the error is about
+            commands |= {state.header["command"] for state in State.read(path)} if path != "-" else set()
+    if commands <= {"check"}:
+        replace(error, outputs, reads)
+
+
+@command(
+    HELP, FORMATS, States, Display, SliceTables, CheckOptions, TAKES_RULES, configured=False, failed=replace_outputs
+)
 def merge_files(settings: Settings) -> None:
     """Merge, and write what came of it."""
     from lossctl.api.shares import State, merged

@@ -18,6 +18,7 @@ from lossctl.io.table import FileTable, Kind, Piece, Shape
 
 CONTINUED: Final = -1  # before the length of a message, but in files of 2019 and before
 BATCH, DICTIONARY = 3, 2  # kinds of messages
+MOST_END: Final = 8 + 64  # bytes that say that no batch follows, and what aligns them
 FOOT: Final = 10  # bytes at the end of a file: the length of its footer, and ARROW1
 
 
@@ -63,13 +64,13 @@ class FlatTable(NamedTuple):
         return number
 
 
-def _blocks(file: pa.NativeFile) -> Iterator[int]:
-    """Yield where the dictionaries and batches of a file begin, as its footer says."""
+def _blocks(file: pa.NativeFile) -> tuple[list[tuple[int, int]], int]:
+    """Return where the dictionaries and batches of a file begin and end, as its footer says, and where that begins."""
     end = file.size() - FOOT
     (length,) = struct.unpack_from("<i", _bytes(file, FOOT, end))
     footer = FlatTable.root(_bytes(file, length, end - length))
-    for field in (2, 3):
-        yield from (place for place, *_ in footer.entries(field, "<qi4xq"))
+    blocks = [entry for field in (2, 3) for entry in footer.entries(field, "<qi4xq")]
+    return [(place, place + head + body) for place, head, body in blocks], end - length
 
 
 def _bytes(file: pa.NativeFile, count: int, place: int) -> bytes:
@@ -157,14 +158,26 @@ class IpcTable(FileTable):
         with self.source.file() as file:
             try:
                 if self.source.format != "Arrow stream":
-                    yield from (_unpacked(file, place)[0] for place in _blocks(file))
+                    blocks, footer = _blocks(file)
+                    yield from (_unpacked(file, place)[0] for place, _ in blocks)
+                    self._check_end(max((end for _, end in blocks), default=footer), footer)
                     return
                 place: int | None = 0
+                last = 0
                 while place is not None:
-                    size, place = _unpacked(file, place)
+                    last = place
+                    size, place = _unpacked(file, last)
                     yield size
+                self._check_end(last, file.size())
             except struct.error:
                 raise DataError(f"{self.label}: the Arrow file is damaged: a message is cut short") from None
+
+    def _check_end(self, last: int, end: int) -> None:
+        """Raise DataError where more than what ends the batches stands behind them: Arrow would leave it out."""
+        if end - last > MOST_END:
+            raise DataError(
+                f"{self.label}: goes on after its end, as files that were joined do; give each by itself with --concat"
+            )
 
     @staticmethod
     def _batches(reader: Any) -> Iterator[Any]:

@@ -233,6 +233,8 @@ class NpzTable(FileTable):
                 f"{self.label}: it holds {listed([repr(printable(name)) for name in twice])} more than once"
             )
         places = sorted((info.header_offset, info.compress_size, info.filename) for info in infos)
+        if places[0][0]:  # of two that were joined, the directory of the last hides the first
+            raise DataError(f"{self.label}: the archive is damaged: it begins after {places[0][0]} other bytes")
         for (offset, size, name), (after, *_) in pairwise([*places, (start, 0, "")]):
             if offset + LOCAL_HEADER + size > after:
                 raise self._of_array(name, "it overlaps what comes after it")
