@@ -410,6 +410,7 @@ WRONG = [  # a document of lossctl.toml, and what its error names
     ("verbose = true", ["verbose", "terminal"]),
     ("progress = true", ["progress", "terminal"]),
     ('color = "never"', ["color", "terminal"]),
+    ("[eval]\nlosses = 'mae'", ["unknown key 'eval'", "no tables of commands: keys stand at the top"]),
     ('max = ["rmse=1"]', ["max", '[[check]] with loss = "rmse" and max = 55, or min']),
     ('max-regression = "rmse=2%"', ["max-regression", "[[check]]"]),
     ('output = "/tmp/x.md"', ["output", "inside the folder"]),

@@ -485,6 +485,7 @@ def test_choose_looks_at_one_column(tmp_path: Path, lossctl: Lossctl) -> None:
         frame.to_csv(tmp_path / "a.csv", index=False)
         outcome = lossctl("losses", "choose", tmp_path / "a.csv", "-t", "y", "-p", pred)
         assert outcome.code == ExitCode.USAGE
+        assert (", named as quantiles: their loss is quantile; else one" in outcome.err) == (frame is QUANTILES)
         advice = outcome.err.split("one is looked at, ")[1].split()
         assert lossctl("losses", "choose", tmp_path / "a.csv", "-t", "y", *advice).code == ExitCode.OK
 

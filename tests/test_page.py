@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -157,6 +158,15 @@ def test_a_page_lists_as_many_rows_as_the_help_says(lossctl: Lossctl, tmp_path: 
     assert "loses most" in (tmp_path / "page.html").read_text("utf-8")
     lossctl("report", *arguments, "--worst", "0")
     assert "loses most" not in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_rows_that_a_page_lists_stay_out_of_what_did_not_ask_for_them(lossctl: Lossctl, tmp_path: Path) -> None:
+    arguments = ["eval", *DIABETES, "-l", "mae"]
+    plain, page, saved = lossctl(*arguments), tmp_path / "page.html", tmp_path / "saved.json"
+    assert lossctl(*arguments, "-o", page, "-o", saved).out == plain.out
+    assert "loses most" in page.read_text("utf-8")
+    assert json.loads(saved.read_text("utf-8"))["worst"] == []
+    assert "loses most" in lossctl(*arguments, "-o", page, "--worst", "1").out
 
 
 def test_names_of_the_data_stay_text() -> None:

@@ -109,6 +109,31 @@ def test_few_sets_of_many_rows_are_few(expected: dict[str, np.ndarray]) -> None:
     assert (one.interval, one.interval_reason) == (None, "one set has no spread")
 
 
+@pytest.mark.parametrize("units", [{"time": "t"}, {"cluster": "c"}, {"time": "t", "ci_method": "normal"}])
+@pytest.mark.parametrize(("loss", "others"), [("ndcg", {"roles": "query=query"}), ("mase", {})])
+def test_one_set_has_no_spread_whatever_its_rows_are(units: dict[str, Any], loss: str, others: dict[str, Any]) -> None:
+    """What each row has of its set differs from the mean by rounding alone, which would make any difference certain."""
+    few = FRAME.iloc[: ENDS[0]]
+    rows = few.assign(t=np.arange(len(few)), c="all" if loss == "ndcg" else np.arange(len(few)) % 3)
+    report = lossctl.compare(rows, target="grade", pred=["a", "b"], losses=loss, **others, **units)
+    (found,) = report.comparisons
+    assert (found.p, found.interval, found.verdict) == (None, None, "undecided")
+    assert found.reason == "one set has no spread"
+
+
+def test_sets_of_several_rows_are_no_steps_of_a_series() -> None:
+    """Lags of the cube root of the number of rows end within a long set, whose rows count as if they were many sets."""
+    (found,) = lossctl.compare(FRAME.assign(t=np.arange(len(FRAME))), **ASKED, time="t").comparisons
+    assert (found.p, found.interval, found.verdict) == (None, None, "undecided")
+    assert str(found.reason).startswith("--time says how rows follow each other, and the loss is of sets")
+
+
+def test_a_cluster_holds_whole_sets() -> None:
+    with pytest.raises(DataError, match="row 2: query 'query' 'q0' has another c than the row before"):
+        lossctl.compare(FRAME.iloc[:300].assign(c=np.arange(300) % 2), **ASKED, cluster="c")
+    assert lossctl.compare(FRAME.iloc[:300], **ASKED, cluster="query").comparisons[0].p is not None
+
+
 def test_without_a_query_the_file_is_one_set() -> None:
     few = FRAME.iloc[:300]
     report = lossctl.evaluate(few, target="grade", pred="a", losses="ndcg")

@@ -187,9 +187,9 @@ class Columns:
         if several and self._are_models():
             first = printable(self.pred[0])
             quantiles = are_quantiles(self.tables, self.selection)
-            hint = ", whose loss is quantile, as they are named" if quantiles else ""
+            hint = ", named as quantiles: their loss is quantile; else" if quantiles else ":"
             raise UsageError(
-                f"{len(self.pred)} prediction columns beside a target of numbers{hint}: one is looked at, -p {first}"
+                f"{len(self.pred)} prediction columns beside a target of numbers{hint} one is looked at, -p {first}"
             )
         if several:
             text = classes if isinstance(classes, str) or classes is None else ",".join(map(str, classes))

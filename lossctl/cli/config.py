@@ -163,6 +163,8 @@ def _value(where: str, folder: str, key: str, value: object) -> Any:
         if key in refused():
             raise UsageError(f"{where}{key} is not allowed in a configuration file: {refused()[key]}")
         hint = near(key, [*keys(), "check"]) or f"; allowed are {listed([*keys(), 'check'], 50)}"
+        if isinstance(value, dict):
+            hint = "; there are no tables of commands: keys stand at the top, for every command that has them"
         if key == "tool":
             hint = f"; in a file of this name keys stand at the top, without [tool.lossctl]; or call it {PYPROJECT}"
         raise UsageError(f"{where}unknown key {shortened(repr(key))}{hint}")

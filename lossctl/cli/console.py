@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
@@ -236,8 +237,13 @@ class Outputs(NamedTuple):
         need_libraries()
         return Gallery.of(settings.arguments)
 
-    def write(self, report: Report, settings: Settings, gallery: Gallery | None = None) -> None:
-        """Write a report to the files of -o: as HTML the page, in other formats what standard output has."""
+    def write(
+        self, report: Report, settings: Settings, gallery: Gallery | None = None, page: Report | None = None
+    ) -> None:
+        """Write a report to the files of -o: as HTML the page, in other formats what standard output has.
+
+        page: the report with the rows that a page lists, asked for or not.
+        """
         from lossctl.api.report_files import render
 
         def content(form: str, style: Style) -> Content:
@@ -246,7 +252,7 @@ class Outputs(NamedTuple):
             from lossctl.api.report import page_of
             from lossctl.output.html import page_text
 
-            return page_text((page_of if gallery is None else gallery.page)(report, settings.typed()), style)
+            return page_text((page_of if gallery is None else gallery.page)(page or report, settings.typed()), style)
 
         self.save(content)
 
@@ -509,7 +515,10 @@ def show(
     if not settings["quiet"]:
         for text in notes(report, settings):
             say(text)
-    outputs.write(report, settings, gallery)
+    page = report
+    if gallery is not None and not settings["worst"]:  # the page alone lists rows without being asked to
+        report = replace(report, worst=())
+    outputs.write(report, settings, gallery, page)
     if settings["verbose"]:
         say_more(settings, report, watch)
     outputs.print(report)

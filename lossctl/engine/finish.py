@@ -44,12 +44,13 @@ from lossctl.stats.estimate import (
     unit_count,
 )
 from lossctl.stats.skewed import UNKNOWN, Influence, Shape, few_decide, shape_of
-from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, Series, Spread, from_scores
+from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, NoInference, Series, Spread, from_scores
 
 MANY_ROWS: Final = 2**31  # beyond which their places need 64 bits
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
 FEW_PLACES: Final = 4  # rough intervals that are named
 DEPENDENT: Final = "order statistics need rows that are independent; --ci-method bootstrap does not"
+SETS_IN_TIME: Final = "--time says how rows follow each other, and the loss is of sets of several; leave it out"
 NO_CLOSED_FORM: Final = "no closed form for a statistic of all values"
 Labels = Mapping[str, Sequence[tuple[str, ...]]]  # grouping -> the words of each group code
 
@@ -312,13 +313,18 @@ class Assumptions:
         """Return the inference for a loss."""
         assert self.design is not None
         weighted, normal = self.plan.weighted, self.design.method == "normal"
+        sets = self._sets(scope, question)
+        if sets is not None and round(sets) < 2:  # else rounding would be the spread of what its rows have of it
+            return IndependentRows(scope.view, weighted, normal, sets)
+        if sets is not None and self.design.time is not None and round(sets) < scope.view.live:
+            return NoInference(SETS_IN_TIME)
         if self.design.cluster is not None:
             grouped, columns = self.state.grouped[self._clusterings[scope.slicing]], self._clusters(scope)
             sums = grouped.sums[0][:, columns], grouped.sums[1][:, columns]
             return Clusters(sums, grouped.rows[columns].astype(np.float64), weighted, normal)
         if self.design.time is not None:
             return Series(self._in_time(scope), self.design.horizon, weighted, normal)
-        return IndependentRows(scope.view, weighted, normal, self._sets(scope, question))
+        return IndependentRows(scope.view, weighted, normal, sets)
 
     def view(self, scope: Scope) -> View:
         """Return the sums at whose means slopes are taken: of a series those of its lines, which have one origin."""

@@ -313,9 +313,11 @@ class BlockReader:
         if not self.in_order:
             return pending
         blocks = (block.make() for block in pending)
-        return map(
-            ready, WholeSets(list(self.selection.by), self._set_fault).blocks(blocks) if self._whole_sets else blocks
-        )
+        if not self._whole_sets:
+            return map(ready, blocks)
+        told_apart = QUERY in next(iter(self.selection.slots.values()))
+        constant = [*self.selection.by, *(name for name in self.selection.clusters if name == WITHIN and told_apart)]
+        return map(ready, WholeSets(constant, self._set_fault).blocks(blocks))
 
     def _block(self, rows: Rows) -> Block:
         """Make the block of some rows: arrays by role, their fingerprint, and of all that the usable rows."""
@@ -673,6 +675,8 @@ class BlockReader:
     def _set_fault(self, address: int, column: str | None, code: int) -> DataError:
         """Word that a set of rows comes back, or that its rows do not share the value of a column."""
         roles = next(iter(self.selection.slots.values()))
+        if column == WITHIN:
+            column = self.selection.clusters[WITHIN][0].columns[0]
         if QUERY not in roles:
             return DataError(
                 f"{column} differs within the file, which is one set: --role {QUERY}=COLUMN tells sets apart"

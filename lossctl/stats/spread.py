@@ -60,6 +60,16 @@ class Inference(Protocol):
         """Return standard errors, and correlations of the first `joint` contrasts, or why there are none."""
 
 
+class NoInference(NamedTuple):
+    """What is assumed of the rows says nothing of a loss, and why."""
+
+    why: str
+
+    def spread(self, contrasts: Sequence[Contrast], joint: int) -> str:
+        """Return why."""
+        return self.why
+
+
 class IndependentRows(NamedTuple):
     """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these."""
 
