@@ -126,6 +126,9 @@ def test_sets_of_several_rows_are_no_steps_of_a_series() -> None:
     (found,) = lossctl.compare(FRAME.assign(t=np.arange(len(FRAME))), **ASKED, time="t").comparisons
     assert (found.p, found.interval, found.verdict) == (None, None, "undecided")
     assert str(found.reason).startswith("--time says how rows follow each other, and the loss is of sets")
+    rules = {"baseline": "a", "max_regression": "ndcg=1%", "decide": "significant"}
+    judged = lossctl.check(FRAME.assign(t=np.arange(len(FRAME))), **ASKED, **rules, time="t")  # type: ignore[arg-type]
+    assert (judged.verdict, judged.checks[0].message) == ("inconclusive", found.reason)
 
 
 def test_a_cluster_holds_whole_sets() -> None:

@@ -731,7 +731,10 @@ class Finish:
         ends = order_interval(samples.rows(model, question, scope)[:2], loss.quantile, level)
         if ends is None or not all(map(math.isfinite, ends)):
             return Estimate(value, why=TOO_FEW)
-        return Estimate(value, None, ends, "order") if self.assumptions.independent else Estimate(value, why=DEPENDENT)
+        if self.assumptions.independent:
+            return Estimate(value, None, ends, "order")
+        design = self.assumptions.design
+        return Estimate(value, why=DEPENDENT if design is None or design.time is None else DEPENDENT.partition(";")[0])
 
     def _assumed(self, scope: Scope, question: Question, model: str) -> Estimate:
         """Return the estimate of a loss by what is assumed of the rows."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.statistic import MEAN, ROOT, Statistic, means
-from lossctl.engine.finish import Assumptions, Scope
+from lossctl.engine.finish import NO_CLOSED_FORM, SETS_IN_TIME, Assumptions, Scope
 from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
@@ -21,6 +21,7 @@ from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,
     NO_SPREAD,
     ONE_ROW,
+    ONE_SET,
     ROUNDING,
     SKEWED,
     SPREAD_OUT_OF_RANGE,
@@ -327,7 +328,7 @@ class Differences:
         assert level is not None
         base, candidate = (contest.cells[model] for model in couple)
         if why is not None or question.loss.quantile is None:
-            return Difference(why=why or NO_SAMPLE)
+            return Difference(why=why or (NO_SAMPLE if self.design.time is None else NO_CLOSED_FORM))
         if base.interval is None or candidate.interval is None:
             return Difference(why=base.interval_reason or candidate.interval_reason)
         first, second = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
@@ -755,7 +756,7 @@ class PairedBounds:
     def too_few(self, model: str, loss: str, of_slice: Mapping[str, str]) -> str | None:
         """Say why clusters, or a series, are too few to decide by; None where they are not."""
         contest, design = self._contests[tuple(of_slice.items()), loss], self._differences.design
-        if design.independent or self._difference(contest, model).why == ALIKE:
+        if design.independent or self._difference(contest, model).why in (ALIKE, ONE_SET, SETS_IN_TIME):
             return None
         units = self._differences.assumptions.units(contest.scope, contest.question)
         if design.cluster is not None:
