@@ -169,6 +169,28 @@ def test_rows_that_a_page_lists_stay_out_of_what_did_not_ask_for_them(lossctl: L
     assert "loses most" in lossctl(*arguments, "-o", page, "--worst", "1").out
 
 
+PAIRS, TRIPLETS = "pairs.parquet -t same -l contrastive", "triplets.parquet -l triplet"
+
+
+@pytest.mark.parametrize(
+    ("asked", "roles", "model"),
+    [
+        (PAIRS, "left=pca_left right=pca_right", "digits_pairs"),
+        (PAIRS, "a:left=pca_left a:right=pca_right b:left=lda_left b:right=lda_right", "b"),
+        (TRIPLETS, "anchor=lda_anchor positive=lda_positive negative=lda_negative", "digits_triplets"),
+    ],
+)
+def test_embeddings_have_a_page_though_no_plot_of_predictions(
+    lossctl: Lossctl, tmp_path: Path, asked: str, roles: str, model: str
+) -> None:
+    flags = [word for role in roles.split() for word in ("--role", role)]
+    result = lossctl("report", *f"sample_data/digits_{asked}".split(), *flags, "-o", tmp_path / "page.html")
+    assert (result.code, result.out) == (0, "")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert f">{model}</td>" in page
+    assert "Values of" in page
+
+
 def test_names_of_the_data_stay_text() -> None:
     columns = data(30, g=[HOSTILE] * 15 + ["other"] * 15)
     columns[HOSTILE] = columns.pop("b")
