@@ -167,6 +167,9 @@ def named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
     from lossctl.elsewhere import misspelt
 
     slip = misspelt(name, [*names(), *more.names])
+    words = set(key.split("_"))
+    longer = [full for full in losses() if len(words) > 1 and words <= set(full.split("_"))]
+    slip = slip or (f"; {listed(longer)} have these words" if longer else "")
     raise UsageError(
         f"unknown loss {name!r}{slip}; `lossctl losses list` lists all, such as "
         f"{listed([*losses(), *more.losses], 8)}" + "".join(f"; {fault}" for fault in more.faults)

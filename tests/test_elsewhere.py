@@ -140,6 +140,7 @@ ARGUMENTS = {  # what is typed -> what the suggestion says
     "MSELoss(reduction='sum')": "mse has no parameter 'reduction'; --reduction mean or sum",
     "BinaryCrossentropy(from_logits=True)": "its from_logits: --activation sigmoid, or softmax of classes",
     "mae_loss": "did you mean 'mae'?",
+    "gan_hinge": "unknown loss 'gan_hinge'; hinge_gan_discriminator, hinge_gan_generator have these words",
     "RMSELoss": "did you mean 'rmse'?",
     "GIoULoss": "did you mean 'giou'?",
     "TripletLoss(margin=0.5)": "did you mean 'triplet:margin=0.5'?",
