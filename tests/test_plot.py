@@ -251,6 +251,13 @@ def test_colours_of_several_models_are_one_scale() -> None:
     assert max(edges[0]) == max(layers(figure, "cell")[0].value + layers(figure, "cell", 1)[0].value)
 
 
+def test_values_without_intervals_are_not_said_to_have_some() -> None:
+    times = {"t": [1.0, 2.0, 3.0], "event": [1, 0, 1], "a": [0.5, 0.1, -1.0]}
+    risks = lossctl.evaluate(times, target="t", pred="a", roles={"event": "event"}, losses=["cox"])
+    assert risks.plot("models").notes == ()
+    assert lossctl.evaluate(NUMBERS, target="y", pred="a", losses=["mae"]).plot("models").notes == ("95% intervals",)
+
+
 def test_a_pure_number_is_no_unit_of_an_axis() -> None:
     figure = lossctl.evaluate(FLAGS, target="y", pred=["p", "q"], losses=["roc_auc"]).plot("models")
     assert figure.panels[0].x.heading == "roc_auc"

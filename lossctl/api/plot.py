@@ -993,7 +993,10 @@ def _heading(row: Cell | Comparison) -> str:
 
 
 def _level(report: Report) -> tuple[str, ...]:
-    return () if report.level is None else (f"{PERCENT * report.level:g}% intervals",)
+    rows: Iterator[Cell | Comparison] = chain(report.cells, report.comparisons)
+    if report.level is None or not any(row.interval for row in rows):
+        return ()
+    return (f"{PERCENT * report.level:g}% intervals",)
 
 
 def _history(data: object, losses: Sequence[str]) -> Figure:

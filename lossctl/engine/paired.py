@@ -762,7 +762,8 @@ class PairedBounds:
         if design.cluster is not None:
             return f"{units} clusters, {LEAST_UNITS} are needed" if units < LEAST_UNITS else None
         least = LEAST_UNITS * design.horizon
-        return f"{units} rows of a series, {least} are needed {design.horizon} steps ahead" if units < least else None
+        steps = f"{design.horizon} step{'s' * (design.horizon > 1)} ahead"
+        return f"{units} rows of a series, {least} are needed {steps}" if units < least else None
 
     def guarded(
         self, model: str, loss: str, of_slice: Mapping[str, str], contrasts: Sequence[tuple[float, bool]], level: float
