@@ -200,7 +200,7 @@ class Seal:
 
     def add(self, *texts: str) -> None:
         """Take in texts, each the JSON of a name, a value or an entry."""
-        self._digest.update("".join(f"{text}\n" for text in texts).encode())
+        self._digest.update("\n".join((*texts, "")).encode())
 
     def added(self, texts: Iterator[list[str]]) -> Iterator[list[str]]:
         """Yield texts as they are, taking them in."""
