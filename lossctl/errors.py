@@ -28,6 +28,7 @@ class UsageError(LossctlError, ValueError):
     """The question is wrong: an unknown loss, a parameter out of range, options that do not fit."""
 
     code = ExitCode.USAGE
+    outputs: tuple[str, ...] = ()  # of a configuration that is wrong in something else
 
 
 class DataError(LossctlError, ValueError):

@@ -1463,6 +1463,26 @@ def test_no_old_green_file_stays(lossctl: Lossctl, rows: Path, tmp_path: Path, f
     assert "pass" not in text.lower().replace("lossctl.check", "")
 
 
+@pytest.mark.parametrize("place", ["file", "environment"])
+@pytest.mark.parametrize("broken", ["key", "rule", "value", "option"])
+def test_no_old_green_file_stays_whose_name_was_not_typed(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch, place: str, broken: str
+) -> None:
+    monkeypatch.chdir(rows.parent)
+    path, config = rows.parent / "out.xml", rows.parent / "lossctl.toml"
+    common, named = ("check", rows, *ONE, "--max", "mae=5"), 'output = ["junit:out.xml"]\n'
+    if place == "environment":
+        monkeypatch.setenv("LOSSCTL_OUTPUT", "junit:out.xml")
+        named = ""
+    config.write_text(named)
+    assert lossctl(*common).code == 0
+    assert "<error" not in path.read_text()
+    more = {"key": "no-such-key = 1\n", "rule": '[[check]]\nloss = "mae"\nmax = "x"\n', "value": "threads = -1\n"}
+    config.write_text(named + more.get(broken, ""))
+    assert lossctl(*common, *(["--no-such-option"] if broken == "option" else [])).code == 2
+    assert "<error" in path.read_text()
+
+
 def test_an_error_is_written_over_no_input(lossctl: Lossctl, rows: Path, base: Path) -> None:
     before = base.read_text()
     rule = ("--max-regression", "mae=1%")

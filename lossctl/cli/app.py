@@ -84,7 +84,11 @@ class SectionedCommand(Uncoerced, TyperCommand):
             return super().parse_args(ctx, list(args))
         except Exception as error:
             if failed is not None:
-                failed(error, *_outputs_and_others(args))
+                from lossctl.cli.config import untyped_outputs
+
+                outputs, other_words = _outputs_and_others(args)
+                configured = "--no-config" not in args and any(param.name == "config" for param in self.params)
+                failed(error, outputs or untyped_outputs(configured, _values("--config", args)), other_words)
             raise
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # Typer's own type
@@ -163,6 +167,15 @@ def group(name: str, help_text: str, commands: Commands) -> typer.Typer:
             raise typer.Exit(ExitCode.USAGE)
 
     return application
+
+
+def _values(label: str, args: Sequence[str]) -> list[str]:
+    """Return the values of an option on a command line that cannot be read."""
+    return [
+        word.removeprefix(f"{label}=") if word.startswith(f"{label}=") else after
+        for word, after in zip(args, [*args[1:], ""], strict=True)
+        if word == label or word.startswith(f"{label}=")
+    ]
 
 
 def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -149,11 +149,33 @@ def checked(table: object, path: str, name: str = "") -> ConfigFile:
         raise UsageError(f"{path}: {name} = {toml(table)}: a table is needed, [{name}]")
     where = f"{path}: [{name}] " if name else f"{path}: "
     folder = os.path.dirname(path)
-    values = {key: _value(where, folder, key, value) for key, value in table.items() if key != "check"}
-    if "ci" in values and values.get("no-ci"):
-        raise UsageError(f"{where}ci and no-ci contradict each other")
-    rules = _rule_tables(f"{path}: [[{name}.check]]" if name else f"{path}: [[check]]", table.get("check", []))
+    outputs = _value(where, folder, "output", table["output"]) if "output" in table else ()
+    try:
+        values = {key: _value(where, folder, key, value) for key, value in table.items() if key != "check"}
+        if "ci" in values and values.get("no-ci"):
+            raise UsageError(f"{where}ci and no-ci contradict each other")
+        rules = _rule_tables(f"{path}: [[{name}.check]]" if name else f"{path}: [[check]]", table.get("check", []))
+    except UsageError as error:
+        error.outputs = outputs
+        raise
     return ConfigFile(path, folder, values, rules)
+
+
+def untyped_outputs(configured: bool, config: Sequence[str]) -> list[str]:
+    """Return the outputs that the environment names, else a configuration file, be it right or not.
+
+    config: what --config names, if anything.
+    """
+    texts = os.environ.get(f"{PREFIX}OUTPUT", "").split()
+    if texts or not configured:
+        return texts
+    try:
+        file = find(next(iter(config), None))
+    except UsageError as error:
+        return list(error.outputs)
+    except DataError:
+        return []
+    return [] if file is None else list(file.values.get("output", ()))
 
 
 def _value(where: str, folder: str, key: str, value: object) -> Any:

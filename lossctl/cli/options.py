@@ -25,7 +25,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from lossctl.api.options import (
-    PREFIX,
     REQUIRED,
     Choice,
     ConfigOptions,
@@ -37,7 +36,7 @@ from lossctl.api.options import (
 )
 from lossctl.cli import complete
 from lossctl.cli.app import Failed
-from lossctl.cli.config import Settings, resolve, slips
+from lossctl.cli.config import Settings, resolve, slips, untyped_outputs
 from lossctl.cli.console import Messages, ended, say
 from lossctl.errors import UsageError
 
@@ -104,8 +103,9 @@ def _paths(settings: Settings) -> tuple[list[str], list[str]]:
 
 
 def _typed_paths(options: Sequence[Option], typed: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the same of what was typed, and of the environment where no output was."""
-    outputs = typed.get("output") or os.environ.get(f"{PREFIX}OUTPUT", "").split()
+    """Return the same of what was typed; of outputs elsewhere where none was."""
+    configured = not typed.get("no_config") and any(option.name == "config" for option in options)
+    outputs = typed.get("output") or untyped_outputs(configured, typed.get("config") or ())
     reads = [text for option in options if option.path in ("read", "name") for text in typed.get(option.name) or ()]
     return list(outputs), reads
 
