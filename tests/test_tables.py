@@ -17,7 +17,7 @@ import lossctl as package
 from lossctl.api.report_files import render
 from lossctl.output import comparison as comparisons
 from lossctl.output.report import Why, alike, worst_tables
-from lossctl.output.text import Style, change, p_value, percent, whole, wrap
+from lossctl.output.text import Style, change, datum, p_value, percent, wrap
 from tests.conftest import Lossctl
 
 Write = Callable[[str, str | bytes], Path]
@@ -192,9 +192,9 @@ def test_very_many_slices_are_told(lossctl: Lossctl, write: Write) -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(1.0, "1"), (-0.0, "0"), (0.5, "0.50000"), (1e12, "1.0000e+12")])
 def test_a_label_or_count_of_the_data_has_no_decimals(value: float, text: str) -> None:
-    assert whole(value, 5) == text
+    assert datum(value, 5) == text
     report = package.evaluate({"y": [value, 0.0], "p": [3.0, 0.0]}, target="y", pred="p", losses="mae", worst=1)
-    assert next(worst_tables(report, Style())).split()[-3] == whole(report.worst[0].roles["target"], 5)
+    assert next(worst_tables(report, Style())).split()[-3] == datum(report.worst[0].roles["target"], 5)
 
 
 # the tables of Markdown, HTML and LaTeX ------------------------------------------------------------------------------

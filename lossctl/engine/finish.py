@@ -565,13 +565,13 @@ class Finish:
     def _column(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> CellColumn:
         """Return the cells of one loss of one model. absent: the slices that have no estimate, and why."""
         loss = question.loss
-        made = self._estimates(slices, question, model, absent)
+        estimates = self._estimates(slices, question, model, absent)
         if loss.limits is not None and self.settings.reduction != "sum":
-            made = made.within(loss.limits)
-        strange = set(np.flatnonzero(~np.isfinite(made.values)).tolist()) - absent.keys()
+            estimates = estimates.within(loss.limits)
+        strange = set(np.flatnonzero(~np.isfinite(estimates.values)).tolist()) - absent.keys()
         troubles: dict[int, tuple[CellStatus, str]] = {place: ("empty", why) for place, why in absent.items()}
         for place in sorted(strange):
-            troubles[place] = self._status(slices[place], question, model, float(made.values[place]))
+            troubles[place] = self._status(slices[place], question, model, float(estimates.values[place]))
         after = (
             f"|{self.settings.signed}|act:{self.plan.activations[model]}"
             + (f"|output:{question.output_name}" if question.output is not None else "")
@@ -588,25 +588,25 @@ class Finish:
             },
             level=self.settings.level,
             signature=(f"{loss.full_spec}|n:", after),
-            values=made.values,
-            stderrs=made.stderrs,
-            ends=made.ends,
-            kinds=made.kinds,
-            outcomes=made.outcomes,
+            values=estimates.values,
+            stderrs=estimates.stderrs,
+            ends=estimates.ends,
+            kinds=estimates.kinds,
+            outcomes=estimates.outcomes,
             best=np.zeros(len(slices), dtype=bool),
             troubles=troubles,
         )
 
     def _estimates(self, slices: Slices, question: Question, model: str, absent: Mapping[int, str]) -> Estimates:
         """Return the estimates of a loss, their intervals corrected for skewness unless a law was asked for."""
-        made = self._of_sums(slices, question, model, absent)
+        estimates = self._of_sums(slices, question, model, absent)
         level, form = self.settings.level, question.loss.statistic.interval
-        if not self.assumptions.corrects or not (made.kinds_of_interval() & np.isfinite(made.stderrs)).any():
-            return made
+        if not self.assumptions.corrects or not (estimates.kinds_of_interval() & np.isfinite(estimates.stderrs)).any():
+            return estimates
         if question.loss.keeps != "moments" or form == "folded" or level is None:
-            return made
+            return estimates
         form = "t" if self.settings.reduction == "sum" else form
-        return made.widened(self._shapes(slices, question, model), form, level)
+        return estimates.widened(self._shapes(slices, question, model), form, level)
 
     def _shapes(self, slices: Slices, question: Question, model: str) -> Shape:
         """Return the shapes of a loss of a model, or of its square where it is a root, for all slices."""

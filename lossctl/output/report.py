@@ -15,6 +15,7 @@ from lossctl.output.text import (
     Style,
     Table,
     csv_pieces,
+    datum,
     fitted,
     inert_line,
     interval,
@@ -27,7 +28,6 @@ from lossctl.output.text import (
     rows_used,
     signed_number,
     text_columns,
-    whole,
 )
 from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by, place_of
 
@@ -217,7 +217,7 @@ def worst_parts(report: Report) -> dict[tuple[str, str | None, str], list[WorstR
 
 def worst_numbers(row: WorstRow, roles: Iterable[str], digits: int) -> list[str]:
     """Return what a row has in roles, what it costs its models, and of a couple the difference."""
-    data = (whole(row.roles[name], digits) for name in roles)
+    data = (datum(row.roles[name], digits) for name in roles)
     costs = (number(value, digits) for value in (row.baseline_value, row.value) if value is not None)
     differences = [signed_number(row.difference, digits)] * (row.baseline is not None)
     return [*data, *costs, *differences]

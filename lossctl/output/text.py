@@ -61,7 +61,7 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
-def whole(value: float, digits: int) -> str:
+def datum(value: float, digits: int) -> str:
     """Write a number of the data: a label or a count without decimals."""
     return f"{value + 0.0:.0f}" if value.is_integer() and abs(value) < PLAIN_BELOW else number(value, digits)
 

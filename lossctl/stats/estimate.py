@@ -336,9 +336,8 @@ def estimates(
         units = _unit_counts(statistic, groups, indexes)
         share = 1.0 if statistic.mass is None else spared(groups.live, units)
         stderr = np.sqrt(np.maximum(variance, 0.0) * share)
-        least = (
-            0.0 if statistic.mass is None else ROUNDING * np.abs(values)
-        )  # a set shares its value out among its rows
+        # a set shares its value out among its rows, whose spread may be what rounding took
+        least = 0.0 if statistic.mass is None else ROUNDING * np.abs(values)
         freedom, places = np.unique(np.maximum(np.rint(units).astype(np.int64) - 1, 1), return_inverse=True)
         quantile = np.array([t_quantile(level, n) for n in freedom.tolist()])[places]
         reach, form = quantile * stderr, "t" if total else statistic.interval
