@@ -179,6 +179,16 @@ def test_the_same_in_a_store(
     assert told(f"{there}/{part}" if scheme != "file" else (bucket / part).as_uri()) == told(f"{here}/{part}")
 
 
+def test_an_emulator_is_asked_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    anonymous = []
+    monkeypatch.setattr("pyarrow.fs.GcsFileSystem", lambda **options: anonymous.append(options["anonymous"]))
+    monkeypatch.delenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", raising=False)
+    stores.connected("gs", "bucket")
+    monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", "http://localhost:4443")
+    stores.connected("gs", "bucket")
+    assert anonymous == [False, True]
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "jsonl", "arrow"])
 @pytest.mark.parametrize("change", ["touched", "gone"])
 @pytest.mark.parametrize("small", [0, stores.SMALL])
