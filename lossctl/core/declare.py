@@ -67,19 +67,6 @@ OURS: Final = re.compile(
 )
 VARYING: Final = ("forms", "parts", "statistic", "best")
 SHARED: Final = ("forms", "unit", "source", "use", "avoid", "undefined")
-RESOLVED: Final = (
-    *VARYING,
-    "row",
-    "gradient",
-    "raw_gradient",
-    "keeps",
-    "functional",
-    "whole",
-    "quantile",
-    "influence",
-    "bounds",
-    "by_form",
-)
 
 
 class Recipe(NamedTuple):
@@ -102,17 +89,13 @@ class Recipe(NamedTuple):
     by_form: Callable[[Form, int], Recipe] | None = None
 
 
-def sample(
-    *parts: Part,
-    value: Callable[..., float],
-    undefined: str = "",
-    quantile: float | None = None,
-    influence: Callable[..., tuple[float, Array]] | None = None,
-    bounds: tuple[float, float] | None = None,
-) -> Recipe:
-    """Return the recipe of a function of all values; `undefined` says when it has none."""
-    statistic = Statistic("statistic of all values", MEAN.value, MEAN.slope, undefined=undefined) if undefined else MEAN
-    return Recipe(parts, statistic, "sample", value, quantile, influence, bounds)
+RESOLVED: Final = ("forms", "best", "row", "gradient", "raw_gradient", "functional", *Recipe._fields)
+
+
+def sample(*parts: Part, value: Callable[..., float], undefined: str = "", **facts: Any) -> Recipe:
+    """Return the recipe of a function of all values, with further fields; `undefined` says when it has none."""
+    statistic = replace(MEAN, name="statistic of all values", undefined=undefined) if undefined else MEAN
+    return Recipe(parts, statistic, "sample", value, **facts)
 
 
 def peak(part: Part) -> Recipe:

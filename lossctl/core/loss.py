@@ -213,22 +213,17 @@ class Loss:
     @cached_property
     def spec(self) -> str:
         """The loss as it is written on a command line: the name, and the parameters that are not defaults."""
-        changed = [
-            f"{param.name}={param.write(self.args[param.name])}"
-            for param in self.params
-            if self.args[param.name] != param.default
-        ]
-        return self.name + (":" + ",".join(changed) if changed else "")
+        return self._written(full=False)
 
     @property
     def full_spec(self) -> str:
         """The loss with every parameter, as a signature needs it."""
-        written = [
-            f"{param.name}={param.write(self.args[param.name])}"
-            for param in self.params
-            if param.signed or self.args[param.name] != param.default
-        ]
-        return self.name + (":" + ",".join(written) if written else "")
+        return self._written(full=True)
+
+    def _written(self, full: bool) -> str:
+        changed = [p for p in self.params if (full and p.signed) or self.args[p.name] != p.default]
+        args = ",".join(f"{param.name}={param.write(self.args[param.name])}" for param in changed)
+        return self.name + (args and f":{args}")
 
     def __str__(self) -> str:
         return self.spec

@@ -99,24 +99,13 @@ def hamming(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return wrong_decision(batch, threshold)
 
 
-def true_positive(batch: Batch) -> Array:
-    """p of an observed yes."""
-    return (flag(batch) * batch.pred)[0]
+def soft_count(truth: bool, answer: bool) -> Part:
+    """Return the part that is the probability of a yes or a no where a yes or a no was observed, else 0."""
 
+    def count(batch: Batch) -> Array:
+        return ((flag(batch) if truth else 1.0 - flag(batch)) * (batch.pred if answer else other_prob(batch)))[0]
 
-def false_positive(batch: Batch) -> Array:
-    """p of an observed no."""
-    return ((1.0 - flag(batch)) * batch.pred)[0]
-
-
-def false_negative(batch: Batch) -> Array:
-    """1 - p of an observed yes."""
-    return (flag(batch) * other_prob(batch))[0]
-
-
-def true_negative(batch: Batch) -> Array:
-    """1 - p of an observed no."""
-    return ((1.0 - flag(batch)) * other_prob(batch))[0]
+    return count
 
 
 def _mcc_loss(m: Means) -> Any:
@@ -130,6 +119,7 @@ def _mcc_loss(m: Means) -> Any:
     return np.where(n > 0.0, difference / (root * (root + n)), 1.0 - n / root)[()]
 
 
+SOFT_COUNTS = tuple(soft_count(*cell) for cell in ((True, True), (False, True), (True, False), (False, False)))
 MCC = Statistic(
     "1 - Matthews correlation",
     _mcc_loss,
@@ -155,7 +145,7 @@ def mcc_loss() -> Recipe:
         segmentation-models-pytorch  MCCLoss                ≠ it adds 1e-5 to each count of pixels
         scikit-learn  1 - matthews_corrcoef  ≠ it takes decisions; for probabilities of 0 and 1 it is mcc_loss
     """
-    return Recipe((true_positive, false_positive, false_negative, true_negative), MCC)
+    return Recipe(SOFT_COUNTS, MCC)
 
 
 # calibration: whether what is said with 70 % confidence is right in 70 of 100 rows, bin by bin of confidence ---------

@@ -6,8 +6,9 @@ Variances are those of the population, of quantities taken about an origin, from
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from lossctl.core.batch import Batch, abs_residual, derived, flag, of_target, re
 from lossctl.core.declare import Recipe, complement, loss, recipe, sample, score
 from lossctl.core.domain import COUNT, NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
 from lossctl.core.form import Form, along
-from lossctl.core.loss import about_origin
+from lossctl.core.loss import Part, about_origin
 from lossctl.core.param import Choice
 from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, value_of, variance
 from lossctl.losses import classification
@@ -46,27 +47,33 @@ def centred_target(batch: Batch) -> Array:
     return batch.target - batch.origin
 
 
-@about_origin
-@of_target
-def squared_centred_target(batch: Batch) -> Array:
-    """Square of the target about the batch's origin."""
-    return np.square(batch.target - batch.origin)
+def product(first: Part, second: Part) -> Part:
+    """Return the product of two parts as a part, which is about an origin, or of the target alone, as the first is."""
+
+    @wraps(first)
+    def part(batch: Batch) -> Array:
+        return first(batch) * second(batch)
+
+    part.__name__ = f"squared_{first.__name__}" if first is second else f"{first.__name__}_by_{second.__name__}"
+    return part
 
 
+def with_square(part: Part) -> tuple[Part, Part]:
+    """Return a part and its square, whose means make a variance."""
+    return part, product(part, part)
+
+
+@derived
 def shifted_residual(batch: Batch) -> Array:
     """The residual about the middle one of the first rows, unrounded, so that its variance does not cancel."""
     return (residual(batch) - batch.trend.gap) + residual_remainder(batch)
 
 
-def squared_shifted_residual(batch: Batch) -> Array:
-    """Square of the residual about the middle one of the first rows."""
-    return np.square(shifted_residual(batch))
-
-
 # residuals beside the spread or the size of the target -----------------------------------------------------------
 
 CONSTANT: Final = "the target is constant"
-R2_PARTS: Final = (squared, centred_target, squared_centred_target)
+TARGETS: Final = with_square(centred_target)
+R2_PARTS: Final = (squared, *TARGETS)
 OVER_VARIANCE: Final = Statistic(
     "mean / variance of the target", lambda m: m[0] / positive(variance(m[1], m[2])), undefined=CONSTANT
 )
@@ -165,7 +172,7 @@ def one_minus_explained_variance() -> Recipe:
     Elsewhere:
         scikit-learn  1 - explained_variance_score  # for a constant target it returns 1 or 0
     """
-    return Recipe((shifted_residual, squared_shifted_residual, centred_target, squared_centred_target), UNEXPLAINED)
+    return Recipe((*with_square(shifted_residual), *TARGETS), UNEXPLAINED)
 
 
 @score(like=one_minus_explained_variance)
@@ -183,12 +190,6 @@ def explained_variance() -> Recipe:
         permetrics    VAF                       = 100 x explained_variance  # of one output
     """
     return Recipe(one_minus_explained_variance.parts, one_less(UNEXPLAINED))
-
-
-@of_target
-def squared_target(batch: Batch) -> Array:
-    """Square of the target."""
-    return np.square(batch.target)
 
 
 def _over_range(ordered: Array, *, by: str) -> float:
@@ -234,7 +235,7 @@ def nrmse(
         case "std":
             return Recipe(R2_PARTS, root_of(OVER_VARIANCE))
         case "l2":
-            return Recipe((squared, squared_target), OVER_SIZE)
+            return Recipe((squared, product(plain_target, plain_target)), OVER_SIZE)
     return sample(plain_target, squared, value=_over_range, undefined="the targets do not spread")
 
 
@@ -325,19 +326,8 @@ def centred_pred(batch: Batch) -> Array:
 
 
 @about_origin
-def squared_centred_pred(batch: Batch) -> Array:
-    """Square of the prediction about its origin."""
-    return np.square(centred_pred(batch))
-
-
-@about_origin
-def product(batch: Batch) -> Array:
-    """Product of target and prediction, each about its origin."""
-    return centred_target(batch) * centred_pred(batch)
-
-
 @derived
-def about_trend(batch: Batch) -> Array:
+def left_of_trend(batch: Batch) -> Array:
     """What is left of the prediction without the trend, v - slope u, all but unrounded: what cancels has gone."""
     shift = np.asarray(batch.trend.at(batch.origin))
     (u, u_low), (v, v_low) = two_sum(batch.target, -np.asarray(batch.origin)), two_sum(batch.pred, -shift)
@@ -347,25 +337,8 @@ def about_trend(batch: Batch) -> Array:
     return high + finite_or_zero(low + (v_low - drift_low) - slope * u_low)
 
 
-@about_origin
-def left_of_trend(batch: Batch) -> Array:
-    """What is left of the prediction without the trend."""
-    return about_trend(batch)
-
-
-@about_origin
-def squared_left_of_trend(batch: Batch) -> Array:
-    """Its square."""
-    return np.square(about_trend(batch))
-
-
-@about_origin
-def left_of_trend_by_target(batch: Batch) -> Array:
-    """Its product with the target about the origin."""
-    return about_trend(batch) * centred_target(batch)
-
-
-VARIANCES: Final = (centred_target, centred_pred, squared_centred_target, squared_centred_pred)
+PREDS: Final = with_square(centred_pred)
+VARIANCES: Final = (TARGETS[0], PREDS[0], TARGETS[1], PREDS[1])
 
 
 def correlation(m: Means) -> tuple[Any, Any]:
@@ -394,7 +367,12 @@ def one_minus_correlation(m: Means) -> Any:
     return np.where(value_of(r) > 0.0, below, 2.0 - below)
 
 
-CORRELATES: Final = (*VARIANCES, product, left_of_trend, squared_left_of_trend, left_of_trend_by_target)
+CORRELATES: Final = (
+    *VARIANCES,
+    product(centred_target, centred_pred),
+    *with_square(left_of_trend),
+    product(left_of_trend, centred_target),
+)
 CORRELATION: Final = Statistic(
     "correlation of two quantities", sharp_correlation, undefined="the target or the prediction is constant"
 )
@@ -545,21 +523,16 @@ def cosine_similarity(batch: Batch) -> Array:
 # events ----------------------------------------------------------------------------------------------------------
 
 
-def hit(batch: Batch, *, threshold: float) -> Array:
-    """1 where an event was observed and predicted."""
-    return ((batch.target >= threshold) & (batch.pred >= threshold)).astype(np.float64)
+def where(happens: np.ufunc) -> Part:
+    """Return the part that is 1 where an event was observed and predicted, or observed or predicted, ..., else 0."""
+
+    def part(batch: Batch, *, threshold: float) -> Array:
+        return happens(batch.target >= threshold, batch.pred >= threshold).astype(np.float64)
+
+    return part
 
 
-def event(batch: Batch, *, threshold: float) -> Array:
-    """1 where an event was observed or predicted."""
-    return ((batch.target >= threshold) | (batch.pred >= threshold)).astype(np.float64)
-
-
-def slip(batch: Batch, *, threshold: float) -> Array:
-    """1 where an event was missed, or predicted falsely."""
-    return ((batch.target >= threshold) != (batch.pred >= threshold)).astype(np.float64)
-
-
+HIT, EVENT, SLIP = where(np.logical_and), where(np.logical_or), where(np.not_equal)
 AMONG_EVENTS: Final = replace(RATIO, name="share of the events", undefined="no event was observed or predicted")
 
 
@@ -582,7 +555,7 @@ def critical_success_index(
         scikit-learn  jaccard_score(average='binary')  # of the decided labels
         torchmetrics  critical_success_index(threshold=threshold)  # 0 where there is no event
     """
-    return Recipe((hit, event), AMONG_EVENTS)
+    return Recipe((HIT, EVENT), AMONG_EVENTS)
 
 
 @recipe(like=critical_success_index)
@@ -597,7 +570,7 @@ def one_minus_critical_success_index() -> Recipe:
     Elsewhere:
         torchmetrics  1 - critical_success_index(threshold=threshold)
     """
-    return Recipe((slip, event), AMONG_EVENTS)
+    return Recipe((SLIP, EVENT), AMONG_EVENTS)
 
 
 # the median, a quantile -----------------------------------------------------------------------------------------
@@ -827,24 +800,23 @@ def log_cost(batch: Batch, *, eps: float) -> Array:
     return -clipped(log_observed(batch), eps)
 
 
-def _shares(ordered: Array) -> Array:
-    """The share of each class that occurs, rows being sorted by class."""
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(ordered[0]) != 0.0]))
-    return np.add.reduceat(ordered[-1], starts) / np.add.reduce(ordered[-1])
+def _over_shares(ordered: Array, cost: Callable[[Array], Array]) -> float:
+    """A cost over that of the classes' shares, of which each class has a term."""
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(ordered[0]) != 0.0]))  # rows are sorted by class
+    total = np.add.reduce(ordered[-1])
+    p = np.add.reduceat(ordered[-1], starts) / total
+    of_shares = float(np.add.reduce(cost(p))) if len(p) > 1 else 0.0
+    return over(weighted_sum(ordered[1], ordered[-1]), of_shares * float(total))
 
 
 def log_left(ordered: Array, *, eps: float) -> float:
     """Log loss over that of the classes' shares."""
-    p = _shares(ordered)
-    entropy = float(np.add.reduce(-p * clipped(np.log(p), eps))) if len(p) > 1 else 0.0
-    return over(weighted_sum(ordered[1], ordered[-1]), entropy * float(np.add.reduce(ordered[-1])))
+    return _over_shares(ordered, lambda p: -p * clipped(np.log(p), eps))
 
 
 def brier_left(ordered: Array) -> float:
     """Brier score over that of the classes' shares."""
-    p = _shares(ordered)
-    spread = float(np.add.reduce(p * (np.add.reduce(p) - p))) if len(p) > 1 else 0.0
-    return over(weighted_sum(ordered[1], ordered[-1]), spread * float(np.add.reduce(ordered[-1])))
+    return _over_shares(ordered, lambda p: p * (np.add.reduce(p) - p))
 
 
 def brier_cost(batch: Batch) -> Array:
