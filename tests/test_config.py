@@ -18,12 +18,12 @@ from hypothesis import given, settings, strategies as st
 
 from lossctl.api.options import (
     COMMAND_LINE,
+    INPUTS,
     REQUIRED,
     CheckOptions,
     CompareOptions,
     Display,
     Files,
-    Inputs,
     Intervals,
     NoIntervals,
     Option,
@@ -65,10 +65,10 @@ confidence = 0.95
 """
 
 
-PAIR = [Option(Text(), "One.", name.upper(), default=REQUIRED, positional=True).called(name) for name in ("old", "new")]
+PAIR = [Option("One.", word.upper(), default=REQUIRED, positional=True).called(word, Text()) for word in ("old", "new")]
 seen: list[Settings] = []  # what the bodies of the probes were given
 probe = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-BOTH = (Files, Inputs, Intervals, NoIntervals, Display)
+BOTH = (Files, *INPUTS, Intervals, NoIntervals, Display)
 
 
 @probe.command("check")

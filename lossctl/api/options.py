@@ -1,7 +1,7 @@
 """The one table of options: what the command line, the environment, the configuration file and Python take.
 
-A class is a group of options and a field is one option: its type in Python, and an `Option` with the kind of its
-values, its help and its default. Derived from it are the parameters of Typer, the keywords of `compare`, `validate` and
+A class is a group of options and a field is one option: its type in Python, the kind of its values, and an `Option`
+with its help and its default. Derived from it are the parameters of Typer, the keywords of `compare`, `validate` and
 `check` (`InputOptions`), the checks of arguments, the printed commands, the keys of the configuration file and its
 schema, `--show-config` and completion. An option of `evaluate` stands here and in the signature of `evaluate`.
 
@@ -102,18 +102,15 @@ def plain_flag(value: object) -> bool:
     return bool(value)
 
 
-def plain_function(value: object) -> object:
-    """Return what can be called."""
-    if not callable(value):
-        raise TypeError
-    return value
+def with_attribute(name: str) -> Callable[[object], object]:
+    """Take what has an attribute, as `__call__` of a function."""
 
+    def read(value: object) -> object:
+        if not hasattr(value, name):
+            raise TypeError
+        return value
 
-def plain_engine(value: object) -> object:
-    """Return what reduces rows."""
-    if not hasattr(value, "first"):
-        raise TypeError
-    return value
+    return read
 
 
 def plain_tables(value: object) -> list[Any]:
@@ -452,8 +449,8 @@ WRITES: Final = "what is written besides reports is said on the command line"
 class Option:
     """One option; its name is that of its field.
 
-    kind, help, default
-        The values that it takes, what they mean, and the one that holds where none is given.
+    help, default
+        What its values mean, and the one that holds where none is given.
     usage, panel
         What the name does not say of the flags (a short flag, a long one that is not by the name, what stands for a
         value), and the section of the help, if that is not the one of the group.
@@ -468,13 +465,12 @@ class Option:
     strict
         Of what kind values are that let no check pass which would block without them: by default all, None for none.
         Others are taken from the command line of a check alone, not from a file either.
-    name, short, long, metavar, label, variable
-        What follows from the field, by `called`. `label` is what people call it: the long flag, or what stands for a
-        positional, as FILE; `variable` is its environment variable.
+    kind, name, short, long, metavar, label, variable
+        What follows from the field, by `called`: the kind of its values, its names. `label` is what people call it: the
+        long flag, or what stands for a positional, as FILE; `variable` is its environment variable.
     """
 
-    kind: ValueKind
-    help: str
+    help: str = ""
     usage: str = ""
     default: object = ...
     panel: Section | None = None
@@ -485,6 +481,7 @@ class Option:
     barred: str = ""
     accumulates: bool = False
     strict: ValueKind | EllipsisType | None = ...
+    kind: ValueKind = ValueKind()
     name: str = ""
     short: str = ""
     long: str = ""
@@ -492,15 +489,16 @@ class Option:
     label: str = ""
     variable: str = ""
 
-    def called(self, name: str, panel: Section = "Input") -> "Option":
-        """Return the option of a field of a group with a panel, with what follows from its name and usage."""
+    def called(self, name: str, kind: ValueKind, panel: Section = "Input") -> "Option":
+        """Return the option of a field of a group with a panel, with what follows from its name, kind and usage."""
         words = self.usage.split()
         short = [word for word in words if word[:1] == "-" != word[1:2]]
         long = [word for word in words if word.startswith("--")] or [f"--{name.replace('_', '-')}"]
-        metavars = [word for word in words if not word.startswith("-")] or [self.kind.metavar]
+        metavars = [word for word in words if not word.startswith("-")] or [kind.metavar]
         label = metavars[0] if self.positional else long[0]
         return replace(
             self,
+            kind=kind,
             name=name,
             short="".join(short),
             long=long[0],
@@ -509,7 +507,7 @@ class Option:
             variable=PREFIX + label.removeprefix("--").replace("-", "_").upper(),
             panel=self.panel or panel,
             key=self.key or long[0].removeprefix("--"),
-            default=self.kind.default if self.default is ... else self.default,
+            default=kind.default if self.default is ... else self.default,
         )
 
     @property
@@ -547,59 +545,24 @@ class Option:
 def options_of(*groups: type) -> tuple[Option, ...]:
     """Return the options of groups in their order."""
     return tuple(
-        mark.called(name, PANELS.get(group, "Input"))
+        option.called(name, kind, PANELS.get(group, "Input"))
         for group in groups
-        for name, mark in marks(group).items()
-        if isinstance(mark, Option)
+        for name, (kind, *options) in marks(group).items()
+        for option in options
     )
 
 
 @cache
-def marks(group: type) -> Mapping[str, object]:
-    """Return what is said about the fields of a group: an `Option`, or the kind of a value that Python alone has."""
+def marks(group: type) -> Mapping[str, tuple[Any, ...]]:
+    """Return what is said of the fields of a group: the kind of value, and an `Option` unless Python alone has it."""
     hints = group.__annotations__
-    return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+    return {name: hint.__metadata__ for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
 
 # the table: what is read and computed ------------------------------------------------------------------------
 
-COLUMN: Final = Text("the name of one column", plain_name, "columns")
-TARGET: Final = Text("a column, or a list of columns", plain_target, "columns")
-COLUMNS: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
-PREDICTIONS: Final = Texts(
-    "a column, a list of columns, or a mapping from models to names of columns",
-    mapping_or(one_or_more(plain_name), text_or(list_of(plain_name))),
-    "predictions",
-)
-ROLES: Final = Texts(
-    "a text ROLE=COLUMNS, a list of them, or a mapping from roles to names of columns",
-    mapping_or(one_or_more(plain_text), one_or_more(plain_text)),
-    "roles",
-)
-ACTIVATIONS: Final = Texts(
-    "a text such as 'sigmoid', a list of them, or a mapping from models to them",
-    mapping_or(one_or_more(plain_text), plain_text),
-    "activations",
-)
-CHARACTER: Final = Text("a text of one character")
-KEY: Final = Texts("a column, or a list of columns", one_or_more(plain_name), "columns")
-LABEL: Final = Text("one label", plain_name)
-LABELS: Final = Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name)))
-SPECS: Final = Texts(
-    "a spec such as 'huber:delta=2', a Loss, a list of them, or a mapping from labels to them", plain_losses, "losses"
-)
-TASK: Final = Text("a text such as 'binary'", complete="tasks")
-SIZE: Final = Text("a whole number of bytes, or a text such as '2G'", text_or(plain_whole))
-PATH: Final = Text("a path", plain_path)
-BASELINE: Final = Text("the name of a model, or a path", plain_path)
-EFFECT: Final = Text("a number, or a text such as '2%'", text_or(plain_number))
-SHARE: Final = Number("a number between 0 and 1, as 0.95", plain_number, low=0, high=1, ends=False, such_as="0.95")
-TOLERANCE: Final = Number("a number from 0 to 1", plain_number, low=0, high=1, such_as="0.02")
-LIMITS: Final = Texts(
-    "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
-    mapping_or(one_or_more(plain_text), plain_name),
-    "rules",
-)
+NAMES: Final = one_or_more(plain_name)
+TEXTS: Final = one_or_more(plain_text)
 
 
 def whole_number(low: int, high: int) -> Whole:
@@ -607,12 +570,43 @@ def whole_number(low: int, high: int) -> Whole:
     return Whole("a whole number", plain_whole, low=low, high=high)
 
 
-FUNCTION: Final = ValueKind("a function", plain_function)
-SWITCH: Final = Switch("True or False", plain_flag)
-MISSING: Final = Choice("'error' or 'drop'", words="error|drop")
-REDUCTION: Final = Choice("'mean' or 'sum'", words="mean|sum")
-CI_METHOD: Final = Choice("a text", words="auto|normal|t|bootstrap")
+CHARACTER: Final = Text("a text of one character")
+DROP: Final = Choice("'error' or 'drop'", words="error|drop")
 DECIDE: Final = Choice("a text", words="point|significant|noninferior|equivalent")
+ROLES: Final = Texts(
+    "a text ROLE=COLUMNS, a list of them, or a mapping from roles to names of columns",
+    mapping_or(TEXTS, TEXTS),
+    "roles",
+)
+# what several options take: the type in Python, and the kind of value
+Flag = Annotated[bool, Switch("True or False", plain_flag)]
+Column = Annotated[str | None, Text("the name of one column", plain_name, "columns")]
+Columns = Annotated[Names, Texts("a column, or a list of columns", NAMES, "columns")]
+Path = Annotated[str | None, Text("a path", plain_path)]
+Word = Annotated[str | None, Text()]
+Words = Annotated[tuple[str, ...], Texts()]
+Model = Annotated[str | None, Text("the name of a model, or a path", plain_path)]
+Effect = Annotated[str | float | None, Text("a number, or a text such as '2%'", text_or(plain_number))]
+Share = Annotated[
+    float | None, Number("a number between 0 and 1, as 0.95", plain_number, low=0, high=1, ends=False, such_as="0.95")
+]
+Limits = Annotated[
+    Names,
+    Texts(
+        "a text such as 'rmse=0.35', a list of them, or a mapping from losses to limits",
+        mapping_or(TEXTS, plain_name),
+        "rules",
+    ),
+]
+Specs = Annotated[
+    "Losses",
+    Texts(
+        "a spec such as 'huber:delta=2', a Loss, a list of them, or a mapping from labels to them",
+        plain_losses,
+        "losses",
+    ),
+]
+Function = ValueKind("a function", with_attribute("__call__"))
 
 
 class Files(TypedDict):
@@ -620,8 +614,8 @@ class Files(TypedDict):
 
     data: Annotated[
         object,
+        Texts(),
         Option(
-            Texts(),
             "Prediction tables: [NAME=]PATH (CSV, TSV, JSON lines, Parquet, Arrow, .npy, .npz, folder) or -.",
             "FILE",
             positional=True,
@@ -636,152 +630,150 @@ class Inputs(TypedDict, total=False):
 
     target: Annotated[
         Names,
-        Option(TARGET, "Column(s) of the truth [default: y, y_true, target, actual, label or truth].", "-t COLS"),
+        Text("a column, or a list of columns", plain_target, "columns"),
+        Option("Column(s) of the truth [default: y, y_true, target, actual, label or truth].", "-t COLS"),
     ]
     pred: Annotated[
         Names | Mapping[str, str | Sequence[str]],
-        Option(PREDICTIONS, "A model's prediction: column, a,b,c or glob p_*; repeat.", "-p [NAME=]COLS"),
+        Texts(
+            "a column, a list of columns, or a mapping from models to names of columns",
+            mapping_or(NAMES, text_or(list_of(plain_name))),
+            "predictions",
+        ),
+        Option("A model's prediction: column, a,b,c or glob p_*; repeat.", "-p [NAME=]COLS"),
     ]
-    targets: Annotated[object, Option(Text(), "File that holds the truth.", "FILE", path="read")]
-    concat: Annotated[bool, Option(SWITCH, "The files are parts of one table; those of one NAME, of one model.")]
-    id: Annotated[
-        Names, Option(KEY, "Pair rows of several files by this key; a,b or repeat for several columns.", "COLS")
-    ]
+    targets: Annotated[object, Text(), Option("File that holds the truth.", "FILE", path="read")]
+    concat: Annotated[Flag, Option("The files are parts of one table; those of one NAME, of one model.")]
+    id: Annotated[Columns, Option("Pair rows of several files by this key; a,b or repeat for several columns.", "COLS")]
     id_missing: Annotated[
-        str, Option(MISSING, "A key that one file lacks is an error, or drops its row.", default="error")
+        str, DROP, Option("A key that one file lacks is an error, or drops its row.", default="error")
     ]
     roles: Annotated[
         Names | Mapping[str, str],
-        Option(ROLES, "Further columns: left, right, anchor, query, scale, ...", "--role [MODEL:]ROLE=COLS"),
+        ROLES,
+        Option("Further columns: left, right, anchor, query, scale, ...", "--role [MODEL:]ROLE=COLS"),
     ]
-    weight: Annotated[str | None, Option(COLUMN, "Column of row weights.", "-w COL")]
-    by: Annotated[
-        Names, Option(COLUMNS, "Also per value of it, or age:quantiles=4, day:month; a,b crosses; repeat.", "COL")
-    ]
+    weight: Annotated[Column, Option("Column of row weights.", "-w COL")]
+    by: Annotated[Columns, Option("Also per value of it, or age:quantiles=4, day:month; a,b crosses; repeat.", "COL")]
     activation: Annotated[
         Names | Mapping[str, str],
-        Option(
-            ACTIVATIONS,
-            "Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.",
-            "[MODEL=]ACT",
+        Texts(
+            "a text such as 'sigmoid', a list of them, or a mapping from models to them",
+            mapping_or(TEXTS, plain_text),
+            "activations",
         ),
+        Option("Predictions are raw outputs of: none, sigmoid, softmax, tanh, exp, softplus, relu.", "[MODEL=]ACT"),
     ]
-    renormalize: Annotated[bool, Option(SWITCH, "Divide each row of class probabilities by its sum.")]
+    renormalize: Annotated[Flag, Option("Divide each row of class probabilities by its sum.")]
     sum_tolerance: Annotated[
         float | None,
-        Option(TOLERANCE, "By how much a row of probabilities may miss a sum of 1 [default: 0.001].", "GAP"),
+        Number("a number from 0 to 1", plain_number, low=0, high=1, such_as="0.02"),
+        Option("By how much a row of probabilities may miss a sum of 1 [default: 0.001].", "GAP"),
     ]
-    positive_label: Annotated[str | None, Option(LABEL, "Which label counts as 1.", "LABEL")]
+    positive_label: Annotated[str | None, Text("one label", plain_name), Option("Which label counts as 1.", "LABEL")]
     classes: Annotated[
-        str | Sequence[str] | None, Option(LABELS, "Class labels of the prediction columns, in order.", "A,B,...")
+        str | Sequence[str] | None,
+        Text("a text such as 'cat,dog', or a list of labels", text_or(list_of(plain_name))),
+        Option("Class labels of the prediction columns, in order.", "A,B,..."),
     ]
     task: Annotated[
         str | None,
-        Option(TASK, "regression, binary, multiclass, multilabel, quantile, boxes or masks.", "TASK", panel="Losses"),
+        Text("a text such as 'binary'", complete="tasks"),
+        Option("regression, binary, multiclass, multilabel, quantile, boxes or masks.", "TASK", panel="Losses"),
     ]
     losses: Annotated[
-        "Losses",
+        Specs,
         Option(
-            SPECS,
             "huber:delta=2, p90=quantile:q=0.9; repeat; default: by task.",
             "-l --loss SPEC",
             panel="Losses",
             key="losses",
         ),
     ]
-    per_output: Annotated[
-        bool, Option(SWITCH, "The loss of each of several outputs, in place of their mean.", panel="Losses")
-    ]
-    missing: Annotated[str, Option(MISSING, "A missing value is an error, or drops its row.", default="error")]
+    per_output: Annotated[Flag, Option("The loss of each of several outputs, in place of their mean.", panel="Losses")]
+    missing: Annotated[str, DROP, Option("A missing value is an error, or drops its row.", default="error")]
+
+
+class TextFiles(TypedDict, total=False):
+    """How text files are written."""
+
     delimiter: Annotated[
         str | None,
-        Option(
-            CHARACTER,
-            "Field separator, or blanks: any number of them [default: comma; tab for .tsv].",
-            "-d CHAR",
-            panel="Text files",
-        ),
+        CHARACTER,
+        Option("Field separator, or blanks: any number of them [default: comma; tab for .tsv].", "-d CHAR"),
     ]
-    no_header: Annotated[
-        bool, Option(SWITCH, "The first line holds data: columns are column0, column1, ...", panel="Text files")
-    ]
-    comment: Annotated[
-        str | None, Option(Text("a text such as '#'"), "Lines that begin so are none.", "CHAR", panel="Text files")
-    ]
-    decimal: Annotated[str, Option(CHARACTER, "Decimal point of numbers.", "CHAR", default=".", panel="Text files")]
-    thousands: Annotated[
-        str | None, Option(CHARACTER, "What parts the thousands of numbers.", "CHAR", panel="Text files")
-    ]
+    no_header: Annotated[Flag, Option("The first line holds data: columns are column0, column1, ...")]
+    comment: Annotated[str | None, Text("a text such as '#'"), Option("Lines that begin so are none.", "CHAR")]
+    decimal: Annotated[str, CHARACTER, Option("Decimal point of numbers.", "CHAR", default=".")]
+    thousands: Annotated[str | None, CHARACTER, Option("What parts the thousands of numbers.", "CHAR")]
     null: Annotated[
         Names,
-        Option(
-            Texts("a text such as '-', or a list of them", one_or_more(plain_text)),
-            "Also marks a missing value, beside NA, NULL, None and what is empty; repeat.",
-            "MARK",
-            panel="Text files",
-        ),
+        Texts("a text such as '-', or a list of them", TEXTS),
+        Option("Also marks a missing value, beside NA, NULL, None and what is empty; repeat.", "MARK"),
     ]
-    quote: Annotated[
-        str,
-        Option(CHARACTER, "Quote around fields; none: quotes mean nothing.", "CHAR", default='"', panel="Text files"),
-    ]
+    quote: Annotated[str, CHARACTER, Option("Quote around fields; none: quotes mean nothing.", "CHAR", default='"')]
     bad_rows: Annotated[
-        str,
-        Option(
-            MISSING, "A row that is none is an error, or is left out and counted.", default="error", panel="Text files"
-        ),
+        str, DROP, Option("A row that is none is an error, or is left out and counted.", default="error")
     ]
-    escape: Annotated[
-        str | None, Option(CHARACTER, "Takes the meaning from the character after it.", "CHAR", panel="Text files")
-    ]
+    escape: Annotated[str | None, CHARACTER, Option("Takes the meaning from the character after it.", "CHAR")]
+
+
+class Resources(TypedDict, total=False):
+    """What the work may take."""
+
     threads: Annotated[
-        int | None,
-        Option(whole_number(1, MOST_THREADS), "Threads, 1 to 256 [default: all cores it may use].", panel="Run"),
+        int | None, whole_number(1, MOST_THREADS), Option("Threads, 1 to 256 [default: all cores it may use].")
     ]
     max_memory: Annotated[
         str | int | None,
-        Option(SIZE, "For losses that keep all values: 500M, 2G [default: what is free].", "SIZE", panel="Run"),
+        Text("a whole number of bytes, or a text such as '2G'", text_or(plain_whole)),
+        Option("For losses that keep all values: 500M, 2G [default: what is free].", "SIZE"),
     ]
+
+
+INPUTS: Final = (Inputs, TextFiles, Resources)
 
 
 class Intervals(TypedDict, total=False):
     """Of which level confidence intervals are; in Python None for none of them."""
 
-    ci: Annotated[float | None, Option(SHARE, "Level of intervals [default: 0.95].", "LEVEL")]
+    ci: Annotated[Share, Option("Level of intervals [default: 0.95].", "LEVEL")]
 
 
 class NoIntervals(TypedDict, total=False):
     """How the command line says that there are no intervals."""
 
-    no_ci: Annotated[bool, Option(SWITCH, "Neither intervals nor standard errors.")]
+    no_ci: Annotated[Flag, Option("Neither intervals nor standard errors.")]
 
 
 class Hooks(TypedDict, total=False):
     """What is called while the work is done; Python alone has these."""
 
-    progress: Annotated["Progress | None", FUNCTION]
-    note: Annotated[Note | None, FUNCTION]
-    watch: Annotated["Watch", Always("a function", plain_function)]
-    engine: Annotated[Any, ValueKind("an engine, as those of lossctl.api.clusters", plain_engine)]
-    observe: Annotated[Any, FUNCTION]
+    progress: Annotated["Progress | None", Function]
+    note: Annotated[Note | None, Function]
+    watch: Annotated["Watch", Always("a function", with_attribute("__call__"))]
+    engine: Annotated[Any, ValueKind("an engine, as those of lossctl.api.clusters", with_attribute("first"))]
+    observe: Annotated[Any, Function]
 
 
-class InputOptions(Inputs, Intervals, Hooks, total=False):
+class InputOptions(Inputs, TextFiles, Resources, Intervals, Hooks, total=False):
     """The keywords that `evaluate`, `compare`, `validate` and `check` share."""
 
 
 class EvalOptions(TypedDict, total=False):
     """What `eval` alone has."""
 
-    reduction: Annotated[str, Option(REDUCTION, "Mean over rows, or their sum.", default="mean", panel="Losses")]
+    reduction: Annotated[
+        str,
+        Choice("'mean' or 'sum'", words="mean|sum"),
+        Option("Mean over rows, or their sum.", default="mean", panel="Losses"),
+    ]
     decompose: Annotated[
-        bool, Option(SWITCH, "Also what is miscalibration, discrimination and uncertainty in a loss.", panel="Losses")
+        Flag, Option("Also what is miscalibration, discrimination and uncertainty in a loss.", panel="Losses")
     ]
-    rows_out: Annotated[
-        str | None, Option(PATH, "Per-row losses to a .parquet or .csv file.", "FILE", path="write", barred=WRITES)
-    ]
+    rows_out: Annotated[Path, Option("Per-row losses to a .parquet or .csv file.", "FILE", path="write", barred=WRITES)]
     with_grad: Annotated[
-        bool, Option(SWITCH, "Beside the per-row losses also their gradients by the prediction columns.", barred=WRITES)
+        Flag, Option("Beside the per-row losses also their gradients by the prediction columns.", barred=WRITES)
     ]
 
 
@@ -789,8 +781,7 @@ class RowOptions(TypedDict, total=False):
     """Which rows are shown."""
 
     worst: Annotated[
-        int,
-        Option(whole_number(0, 100_000), "List so many rows where a model, or a candidate, loses most.", default=0),
+        int, whole_number(0, 100_000), Option("List so many rows where a model, or a candidate, loses most.", default=0)
     ]
 
 
@@ -805,67 +796,58 @@ class CompareOptions(TypedDict, total=False):
     """How models are compared."""
 
     baseline: Annotated[
-        str | None,
+        Model,
         Option(
-            BASELINE,
             "The model that the others are compared with [default: the first].",
             "NAME",
             barred="there it is the baseline of check",
         ),
     ]
-    all_pairs: Annotated[bool, Option(SWITCH, "Compare every two models, and name those that may be the best.")]
-    ci_method: Annotated[str, Option(CI_METHOD, "How intervals are made; auto: by what fits the loss.", default="auto")]
-    resamples: Annotated[int, Option(whole_number(100, 100_000), "Resamples of the bootstrap.", default=1000)]
-    seed: Annotated[int, Option(whole_number(0, 2**63 - 1), "Seed of the bootstrap, recorded.", default=12345)]
-    power: Annotated[
-        str | float | None, Option(EFFECT, "The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")
+    all_pairs: Annotated[Flag, Option("Compare every two models, and name those that may be the best.")]
+    ci_method: Annotated[
+        str,
+        Choice("a text", words="auto|normal|t|bootstrap"),
+        Option("How intervals are made; auto: by what fits the loss.", default="auto"),
     ]
+    resamples: Annotated[int, whole_number(100, 100_000), Option("Resamples of the bootstrap.", default=1000)]
+    seed: Annotated[int, whole_number(0, 2**63 - 1), Option("Seed of the bootstrap, recorded.", default=12345)]
+    power: Annotated[Effect, Option("The rows that it takes to find this difference, 0.01 or 2%.", "EFFECT")]
     equivalent: Annotated[
-        str | float | None,
-        Option(EFFECT, "Within so much on both sides, 0.5 or 2% of the baseline, models are equivalent.", "VALUE"),
+        Effect, Option("Within so much on both sides, 0.5 or 2% of the baseline, models are equivalent.", "VALUE")
     ]
 
 
 class Dependence(TypedDict, total=False):
     """How rows depend on each other, for statistics."""
 
-    cluster: Annotated[str | None, Option(COLUMN, "Rows of one value here are not independent: users, series.", "COL")]
-    time: Annotated[
-        str | None, Option(COLUMN, "Rows are a series in the order of this column (Diebold-Mariano).", "COL")
-    ]
+    cluster: Annotated[Column, Option("Rows of one value here are not independent: users, series.", "COL")]
+    time: Annotated[Column, Option("Rows are a series in the order of this column (Diebold-Mariano).", "COL")]
     horizon: Annotated[
-        int,
-        Option(whole_number(1, 1_000_000), "Steps ahead that the predictions of --time were made.", "H", default=1),
+        int, whole_number(1, 1_000_000), Option("Steps ahead that the predictions of --time were made.", "H", default=1)
     ]
 
 
-def limit(help: str, metavar: str = "LOSS=VALUE", *, replaces: bool = False) -> Option:  # noqa: A002  # the option's own field
-    """Return an option for rules of one kind. replaces: whether its values allow more than others'."""
-    if replaces:
-        return Option(LIMITS, help, metavar, barred=RULE, strict=None)
-    return Option(LIMITS, help, metavar, barred=RULE, accumulates=True)
+def limit(help: str, metavar: str = "LOSS=VALUE") -> Option:  # noqa: A002  # the option's own field
+    """Return an option for rules of one kind."""
+    return Option(help, metavar, barred=RULE, accumulates=True)
 
 
 class CheckOptions(TypedDict, total=False):
     """What is demanded."""
 
-    max: Annotated[Names, limit("The loss over all rows is at most this; repeat.")]
-    min: Annotated[Names, limit("The score (r2, ...) over all rows is at least this; repeat.")]
+    max: Annotated[Limits, limit("The loss over all rows is at most this; repeat.")]
+    min: Annotated[Limits, limit("The score (r2, ...) over all rows is at least this; repeat.")]
     max_slice: Annotated[
-        Names, limit("The loss of every slice of --by is at most this; for a score: at least; repeat.")
+        Limits, limit("The loss of every slice of --by is at most this; for a score: at least; repeat.")
     ]
     baseline: Annotated[
-        str | None,
+        Model,
         Option(
-            BASELINE,
-            "A saved report, predictions, or a model of the files, to compare with.",
-            "BASE",
-            only="check",
-            path="name",
+            "A saved report, predictions, or a model of the files, to compare with.", "BASE", only="check", path="name"
         ),
     ]
     max_regression: Annotated[
-        Names,
+        Limits,
         limit(
             "At most this much worse than the baseline, over all rows and in every slice: 2%, 0.01, or 2%,0.01 "
             "(both must be exceeded to fail); repeat.",
@@ -874,20 +856,21 @@ class CheckOptions(TypedDict, total=False):
     ]
     decide: Annotated[
         str,
+        DECIDE,
         Option(
-            DECIDE,
             "A regression is: a worse value; one proven worse; one not proven within the tolerance.",
             default="point",
             strict=Choice(words="point|noninferior|equivalent"),
         ),
     ]
     slice_tolerance: Annotated[
-        Names, limit("What --max-regression allows in slices instead; repeat.", "[LOSS=]TOL", replaces=True)
+        Limits,
+        Option("What --max-regression allows in slices instead; repeat.", "[LOSS=]TOL", barred=RULE, strict=None),
     ]
     critical_slice: Annotated[
         Names,
+        Texts("a text such as 'region=EU', or a list of them", TEXTS),
         Option(
-            Texts("a text such as 'region=EU', or a list of them", one_or_more(plain_text)),
             "A slice that must be decided and hold, without --slice-tolerance; others then only warn; repeat.",
             "COL=VALUE",
             barred=RULE,
@@ -896,48 +879,37 @@ class CheckOptions(TypedDict, total=False):
     ]
     max_dropped: Annotated[
         str | int | None,
-        Option(
-            Text("a number of rows, or a text such as '2%'", text_or(plain_whole)),
-            "At most so many rows are left out, 5 or 2% [default: 0].",
-            "N",
-            strict=Choice(words="0"),
-        ),
+        Text("a number of rows, or a text such as '2%'", text_or(plain_whole)),
+        Option("At most so many rows are left out, 5 or 2% [default: 0].", "N", strict=Choice(words="0")),
     ]
     min_slice: Annotated[
         int,
-        Option(
-            whole_number(0, 2**53),
-            "Slices of fewer rows are insufficient evidence.",
-            default=30,
-            strict=whole_number(0, 30),
-        ),
+        whole_number(0, 2**53),
+        Option("Slices of fewer rows are insufficient evidence.", default=30, strict=whole_number(0, 30)),
     ]
     min_rows: Annotated[
         int | None,
+        whole_number(0, 2**53),
         Option(
-            whole_number(0, 2**53),
             "Fewer rows are insufficient evidence [default: 30 where statistics decide].",
             strict=whole_number(30, 2**53),
         ),
     ]
     on_insufficient: Annotated[
         Literal["warn", "fail"] | None,
+        Choice("'warn' or 'fail'", words="warn|fail"),
         Option(
-            Choice("'warn' or 'fail'", words="warn|fail"),
             "Insufficient evidence never blocks, or always does [default: it does over all rows].",
             strict=Choice(words="fail"),
         ),
     ]
-    allow_same: Annotated[
-        bool, Option(SWITCH, "The prediction may be the column of the target.", barred=DISARMS, strict=None)
-    ]
+    allow_same: Annotated[Flag, Option("The prediction may be the column of the target.", barred=DISARMS, strict=None)]
     baseline_optional: Annotated[
-        bool, Option(SWITCH, "A baseline file that does not exist is a warning.", barred=DISARMS, strict=None)
+        Flag, Option("A baseline file that does not exist is a warning.", barred=DISARMS, strict=None)
     ]
     save_baseline: Annotated[
-        str | None,
+        Path,
         Option(
-            PATH,
             "Save the report as a baseline, unless a rule fails.",
             "FILE",
             panel="Output",
@@ -955,8 +927,8 @@ class RuleOptions(TypedDict, total=False):
         Sequence["RuleTable | Mapping[str, object]"],
         Always("a list of tables, as [{'loss': 'mae', 'max': 0.9}]", plain_tables),
     ]
-    configured: Annotated[bool, SWITCH]
-    labels: Annotated["Losses", SPECS]
+    configured: Flag
+    labels: Specs
 
 
 class RuleTable(NamedTuple):
@@ -964,54 +936,52 @@ class RuleTable(NamedTuple):
 
     loss: Annotated[
         str,
-        Option(Text(), "The loss that is judged: a label or spec of `losses`, or any other spec.", default=REQUIRED),
+        Text(),
+        Option("The loss that is judged: a label or spec of `losses`, or any other spec.", default=REQUIRED),
     ]
     max: Annotated[
-        float | None, Option(Number(), "The loss over all rows (with `by` of every slice, too) is at most this.")
+        float | None, Number(), Option("The loss over all rows (with `by` of every slice, too) is at most this.")
     ] = None
     min: Annotated[
-        float | None, Option(Number(), "The score over all rows (with `by` of every slice, too) is at least this.")
+        float | None, Number(), Option("The score over all rows (with `by` of every slice, too) is at least this.")
     ] = None
     max_slice: Annotated[
-        float | None, Option(Number(), "The loss of every slice is at most this; for a score: at least.")
+        float | None, Number(), Option("The loss of every slice is at most this; for a score: at least.")
     ] = None
     max_regression: Annotated[
         Tolerance | None,
+        Tolerances(),
         Option(
-            Tolerances(),
-            'At most this much worse than the baseline: "2%" of it, 0.01, or ["2%", 0.01] where both must be exceeded.',
+            'At most this much worse than the baseline: "2%" of it, 0.01, or ["2%", 0.01] where both must be exceeded.'
         ),
     ] = None
-    by: Annotated[
-        tuple[str, ...], Option(Texts(), "Columns whose slices the rule is for, as well as for all rows.")
-    ] = ()
+    by: Annotated[Words, Option("Columns whose slices the rule is for, as well as for all rows.")] = ()
     level: Annotated[
         Literal["error", "warn"],
-        Option(Choice(words="error|warn"), "Whether the rule blocks, or warns.", default="error"),
+        Choice(words="error|warn"),
+        Option("Whether the rule blocks, or warns.", default="error"),
     ] = "error"
     decide: Annotated[
         Literal["point", "significant", "noninferior", "equivalent"] | None,
-        Option(DECIDE, "How max-regression is decided, if not as for the others."),
+        DECIDE,
+        Option("How max-regression is decided, if not as for the others."),
     ] = None
-    confidence: Annotated[
-        float | None, Option(SHARE, "The level of evidence that significant, noninferior and equivalent want.")
-    ] = None
+    confidence: Annotated[Share, Option("The level of evidence that significant, noninferior and equivalent want.")] = (
+        None
+    )
     origin: str = ""
     slice_tolerance: Annotated[
-        Tolerance | None, Option(Tolerances(), "What max-regression allows in slices instead, in the same form.")
+        Tolerance | None, Tolerances(), Option("What max-regression allows in slices instead, in the same form.")
     ] = None
     tolerances: Annotated[
         Mapping[str, Tolerance] | None,
-        Option(
-            TolerancesBySlice(),
-            'What max-regression allows in single slices, as {"region=EU" = "1%", "region=MT" = "10%"}.',
-        ),
+        TolerancesBySlice(),
+        Option('What max-regression allows in single slices, as {"region=EU" = "1%", "region=MT" = "10%"}.'),
     ] = None
     critical: Annotated[
-        tuple[str, ...],
+        Words,
         Option(
-            Texts(),
-            'Slices, as "region=EU", that must be decided and hold, without slice-tolerance; others then only warn.',
+            'Slices, as "region=EU", that must be decided and hold, without slice-tolerance; others then only warn.'
         ),
     ] = ()
 
@@ -1069,45 +1039,33 @@ SUFFIXES: Final = {  # the formats that the name of a file tells
 class VerdictOptions(TypedDict):
     """What happens with the verdict of `check`."""
 
-    exit_zero: Annotated[
-        bool, Option(SWITCH, "Exit 0 where rules fail; errors keep their codes.", barred=DISARMS, strict=None)
-    ]
+    exit_zero: Annotated[Flag, Option("Exit 0 where rules fail; errors keep their codes.", barred=DISARMS, strict=None)]
     show_config: Annotated[
-        bool,
-        Option(SWITCH, "Print every value and rule, and where it comes from; read no data.", barred=ONCE, strict=None),
+        Flag, Option("Print every value and rule, and where it comes from; read no data.", barred=ONCE, strict=None)
     ]
 
 
 class EngineOptions(TypedDict):
     """Where rows are reduced: by a share of a run, or by other processes."""
 
-    shard: Annotated[
-        str | None,
-        Option(Text(), "Compute share I of N alone, for `lossctl merge`.", "I/N", barred=ONCE, strict=None),
-    ]
+    shard: Annotated[Word, Option("Compute share I of N alone, for `lossctl merge`.", "I/N", barred=ONCE, strict=None)]
     state_out: Annotated[
-        str | None,
-        Option(PATH, "The file that takes the state of a share.", "FILE", path="write", barred=ONCE, strict=None),
+        Path, Option("The file that takes the state of a share.", "FILE", path="write", barred=ONCE, strict=None)
     ]
-
     engine: Annotated[
         str,
-        Option(
-            Choice(words="threads|ray|spark"), "What reduces the rows: this process, or a cluster.", default="threads"
-        ),
+        Choice(words="threads|ray|spark"),
+        Option("What reduces the rows: this process, or a cluster.", default="threads"),
     ]
-    engine_address: Annotated[
-        str | None, Option(Text(), "Where the cluster is [default: one on this machine].", "ADDRESS")
-    ]
+    engine_address: Annotated[Word, Option("Where the cluster is [default: one on this machine].", "ADDRESS")]
 
 
 class States(TypedDict):
     """What is merged."""
 
     states: Annotated[
-        tuple[str, ...],
+        Words,
         Option(
-            Texts(),
             "The states of all shares: files of --state-out, a folder of them, - for standard input.",
             "STATE",
             positional=True,
@@ -1121,25 +1079,21 @@ class Display(TypedDict):
     """What is printed, where and how."""
 
     format: Annotated[
-        str, Option(Text(), "How standard output is written.", "-f FORMAT", default="table", only="check")
+        str, Text(), Option("How standard output is written.", "-f FORMAT", default="table", only="check")
     ]
     output: Annotated[
-        tuple[str, ...],
-        Option(
-            Texts(), "Also write to a file, whole or not at all; repeat.", "-o [FMT:]PATH", only="check", path="write"
-        ),
+        Words, Option("Also write to a file, whole or not at all; repeat.", "-o [FMT:]PATH", only="check", path="write")
     ]
-    digits: Annotated[int, Option(whole_number(1, 17), "Significant digits in tables, 1 to 17.", default=5)]
+    digits: Annotated[int, whole_number(1, 17), Option("Significant digits in tables, 1 to 17.", default=5)]
     progress: Annotated[
-        bool | None, Option(Either(), "Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
+        bool | None, Either(), Option("Rows done so far [default: on a terminal].", panel="Run", barred=PERSON)
     ]
-    quiet: Annotated[bool, Option(SWITCH, "No notes on standard error.", "-q", panel="Run", barred=PERSON, strict=None)]
+    quiet: Annotated[Flag, Option("No notes on standard error.", "-q", panel="Run", barred=PERSON, strict=None)]
     verbose: Annotated[
-        bool,
-        Option(SWITCH, "Signatures, inputs and where time went, on standard error.", "-v", panel="Run", barred=PERSON),
+        Flag, Option("Signatures, inputs and where time went, on standard error.", "-v", panel="Run", barred=PERSON)
     ]
-    color: Annotated[str, Option(Choice(words="auto|always|never"), "Colour in tables.", default="auto", barred=PERSON)]
-    debug: Annotated[bool, Option(SWITCH, "A traceback for errors.", panel="Run", barred=PERSON)]
+    color: Annotated[str, Choice(words="auto|always|never"), Option("Colour in tables.", default="auto", barred=PERSON)]
+    debug: Annotated[Flag, Option("A traceback for errors.", panel="Run", barred=PERSON)]
 
 
 class SliceTables(TypedDict):
@@ -1147,14 +1101,11 @@ class SliceTables(TypedDict):
 
     sort: Annotated[
         str | None,
-        Option(
-            Choice(words="slice|rows|worst|best"),
-            "Order of slices in tables: by name, most rows, first loss [default: slice, of differences worst].",
-            "",
-        ),
+        Choice(words="slice|rows|worst|best"),
+        Option("Order of slices in tables: by name, most rows, first loss [default: slice, of differences worst]."),
     ]
     top: Annotated[
-        int, Option(whole_number(0, 1_000_000), "Only so many slices of each --by in tables; 0: all.", default=0)
+        int, whole_number(0, 1_000_000), Option("Only so many slices of each --by in tables; 0: all.", default=0)
     ]
 
 
@@ -1162,52 +1113,49 @@ class ConfigOptions(TypedDict):
     """Which configuration file is read."""
 
     config: Annotated[
-        str | None,
-        Option(Text(), "Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE, strict=None),
+        Word, Option("Settings [default: lossctl.toml or pyproject.toml, upward].", "FILE", barred=ONCE, strict=None)
     ]
-    no_config: Annotated[bool, Option(SWITCH, "Read no configuration file.", barred=ONCE, strict=None)]
+    no_config: Annotated[Flag, Option("Read no configuration file.", barred=ONCE, strict=None)]
 
 
 class PlotOptions(TypedDict, total=False):
     """How rows are parted and compared for a plot."""
 
-    bins: Annotated[int, Option(whole_number(2, 1000), "Bins of predictions, 2 to 1000.", default=10, barred=ONCE)]
-    widths: Annotated[bool, Option(SWITCH, "Bins of equal width, in place of as many rows each.", barred=ONCE)]
-    per_class: Annotated[bool, Option(SWITCH, "Each of several classes or labels for itself.", barred=ONCE)]
+    bins: Annotated[int, whole_number(2, 1000), Option("Bins of predictions, 2 to 1000.", default=10, barred=ONCE)]
+    widths: Annotated[Flag, Option("Bins of equal width, in place of as many rows each.", barred=ONCE)]
+    per_class: Annotated[Flag, Option("Each of several classes or labels for itself.", barred=ONCE)]
 
 
 class CurveOptions(TypedDict, total=False):
     """Which losses are drawn, and where."""
 
     specs: Annotated[
-        tuple[str, ...],
-        Option(Texts(), "Losses, as huber:delta=1 or p90=quantile:q=0.9.", "SPEC", positional=True, barred=ONCE),
+        Words, Option("Losses, as huber:delta=1 or p90=quantile:q=0.9.", "SPEC", positional=True, barred=ONCE)
     ]
-    vary: Annotated[
-        tuple[str, ...],
-        Option(Texts(), "Every loss with each of these values; repeat.", "PARAMETER=A,B,...", barred=ONCE),
-    ]
-    grad: Annotated[bool, Option(SWITCH, "The gradients, too.", barred=ONCE)]
-    range: Annotated[str | None, Option(Text(), "From where to where on the axis, as -4:4.", "LO:HI", barred=ONCE)]
+    vary: Annotated[Words, Option("Every loss with each of these values; repeat.", "PARAMETER=A,B,...", barred=ONCE)]
+    grad: Annotated[Flag, Option("The gradients, too.", barred=ONCE)]
+    range: Annotated[Word, Option("From where to where on the axis, as -4:4.", "LO:HI", barred=ONCE)]
 
 
 class Picture(TypedDict):
     """How large a picture is, and for which background."""
 
     width: Annotated[
-        int | None, Option(whole_number(20, 10_000), "Of a picture in pixels, in the terminal in columns.", barred=ONCE)
+        int | None, whole_number(20, 10_000), Option("Of a picture in pixels, in the terminal in columns.", barred=ONCE)
     ]
     height: Annotated[
-        int | None, Option(whole_number(4, 10_000), "Of a picture in pixels, in the terminal in lines.", barred=ONCE)
+        int | None, whole_number(4, 10_000), Option("Of a picture in pixels, in the terminal in lines.", barred=ONCE)
     ]
     theme: Annotated[
-        str, Option(Choice(words="light|dark|auto"), "Of a picture in a file.", default="auto", barred=PERSON)
+        str, Choice(words="light|dark|auto"), Option("Of a picture in a file.", default="auto", barred=PERSON)
     ]
 
 
 PANELS: Final[dict[type, Section]] = {
     Files: "Input",
     Inputs: "Input",
+    TextFiles: "Text files",
+    Resources: "Run",
     Intervals: "Statistics",
     NoIntervals: "Statistics",
     EvalOptions: "Output",
@@ -1238,10 +1186,10 @@ SIMPLE: Final = (str, bytes, int, float, list, tuple, dict, set)
 
 
 ARGUMENTS: Final[Mapping[str, Option]] = {  # what each argument takes
-    **{
-        name: Option(mark, "") for group in PYTHON for name, mark in marks(group).items() if isinstance(mark, ValueKind)
-    },
-    **{option.name: option for option in options_of(*PYTHON) if option.kind.python},
+    name: (*options, Option())[0].called(name, kind)
+    for group in PYTHON
+    for name, (kind, *options) in marks(group).items()
+    if kind.python
 }
 
 
@@ -1253,7 +1201,7 @@ def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, value in values.items():
         option = ARGUMENTS[name]
-        kind, default = option.kind, option.kind.default if option.default is ... else option.default
+        kind, default = option.kind, option.default
         optional = default in (None, ())
         try:
             plain[name] = value if value is default or (value is None and optional) else kind.plain(value)

@@ -15,6 +15,7 @@ from lossctl import registry
 from lossctl.api.multicolumn import models_apart, together_by_name
 from lossctl.api.options import (
     ARGUMENTS,
+    INPUTS,
     LEVEL,
     EvaluateOptions,
     Inputs,
@@ -22,6 +23,7 @@ from lossctl.api.options import (
     Names,
     Switch,
     Text,
+    TextFiles,
     checked_types,
     options_of,
 )
@@ -57,6 +59,7 @@ DEFAULTS: Final[Mapping[str, object]] = {
     "note": silent,
     "watch": unwatched,
 }
+OF_ROWS: Final = {option.name for option in options_of(*INPUTS)} - {"losses", "by"}  # what says how rows are read
 
 
 def stamps(entries: Iterable[object]) -> dict[str, tuple[int, ...]]:
@@ -123,8 +126,7 @@ class Query:
             return None
         if any(isinstance(entry, str) and entry.rpartition("=")[2] == "-" for entry in entries):
             return None
-        names = {option.name for option in options_of(Inputs)} - {"losses", "by", "max_memory"}
-        return self.data, {name: value for name, value in self.options.items() if name in names}, stamps(entries)
+        return self.data, {name: value for name, value in self.options.items() if name in OF_ROWS}, stamps(entries)
 
     def tell(self, text: str) -> None:
         """Say what was chosen without being asked."""
@@ -405,7 +407,7 @@ LATE: Final = ("by", "losses")  # written behind the others
 
 def _written(options: Mapping[str, object]) -> list[tuple[str, list[str]]]:
     """Return flags and texts of the options, named as for `evaluate`, that say something and change a number."""
-    inputs = [option for option in options_of(Inputs) if option.panel != "Run" and not isinstance(option.kind, Switch)]
+    inputs = [option for option in options_of(Inputs, TextFiles) if not isinstance(option.kind, Switch)]
     inputs.sort(key=lambda option: (option.name in LATE, option.name != "targets"))
     texts = {option: as_list(cast(Losses, options.get(option.name))) for option in inputs}
     texts |= {option: [",".join(texts[option])] for option in inputs if isinstance(option.kind, Text) and texts[option]}
@@ -426,7 +428,7 @@ def command(verb: str, files: Iterable[str], options: Mapping[str, object], *mor
     words = ["lossctl", verb, *files]
     words += [word for flag, texts in _written(options) for text in texts for word in (flag, text)]
     words += [
-        option.long for option in options_of(Inputs) if isinstance(option.kind, Switch) and options.get(option.name)
+        option.long for option in options_of(*INPUTS) if isinstance(option.kind, Switch) and options.get(option.name)
     ]
     return shlex.join([*words, *more])
 

@@ -23,7 +23,16 @@ from lossctl.api.check import check
 from lossctl.api.compare import compare
 from lossctl.api.evaluate import evaluate, look_ahead
 from lossctl.api.job import raise_row_error, row_at, slot_of
-from lossctl.api.options import ARGUMENTS, RuleTable, plain_tables as rule_tables, rule_keys, rule_table
+from lossctl.api.options import (
+    ARGUMENTS,
+    Hooks,
+    Resources,
+    RuleTable,
+    marks,
+    plain_tables as rule_tables,
+    rule_keys,
+    rule_table,
+)
 from lossctl.api.query import Opened, Query, as_list, paths_of
 from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.state import NEVER
@@ -59,7 +68,7 @@ from lossctl.version import __version__
 
 COMMANDS: Final[Mapping[str, Callable[..., Report]]] = {"eval": evaluate, "compare": compare, "check": check}
 BY_ITSELF: Final = ("rows_out", "with_grad", "save_baseline")
-HOOKS: Final = ("save_baseline", "progress", "note", "watch", "engine", "threads", "max_memory")
+HOOKS: Final = ("save_baseline", *marks(Hooks), *marks(Resources))  # of no say in what a share computes
 RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
 MOST_SHARES: Final = 100_000
 COMPARED: Final = 1 << 30  # bytes of all files that each share digests, evenly spread, beside texts, which it reads

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from lossctl.api.options import (
+    INPUTS,
     CheckOptions,
     Dependence,
     Display,
@@ -17,6 +18,7 @@ from lossctl.api.options import (
     Files,
     Inputs,
     RowOptions,
+    TextFiles,
     VerdictOptions,
     options_of,
 )
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "html", "latex", "value")
-HARMLESS: Final = {"target", "pred", "id", "by", "losses", "per_output", "threads", "max_memory"}  # or shown anyway
+HARMLESS: Final = {"target", "pred", "id", "by", "losses", "per_output"}  # or shown anyway
 HELP = """Judge predictions by rules and against a baseline. The exit code is the verdict.
 
 \b
@@ -77,7 +79,7 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
     HELP,
     FORMATS,
     Files,
-    Inputs,
+    *INPUTS,
     CheckOptions,
     RowOptions,
     VerdictOptions,
@@ -122,7 +124,9 @@ def show(
 
 def _said_of_data(settings: Settings) -> list[str]:
     """Name what a configuration file says of data that the command line tells: every output shall show it."""
-    options = {option.name: option for option in options_of(Inputs, Dependence) if option.name in settings.sources}
+    options = {
+        option.name: option for option in options_of(Inputs, TextFiles, Dependence) if option.name in settings.sources
+    }
     levels = {name: settings.sources[name].level for name in options}
     if settings.file is None or Level.COMMAND_LINE not in (levels["target"], levels["pred"]):
         return []
@@ -146,7 +150,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
     reports = reports_among(settings["data"])
     if not reports:
         return settings.arguments
-    filed = [option for option in options_of(Inputs) if settings.sources[option.name].level is Level.FILE]
+    filed = [option for option in options_of(*INPUTS) if settings.sources[option.name].level is Level.FILE]
     if settings.sources["data"].level is Level.FILE:
         keys = [option.key for option in filed if option.name in ("target", "targets", "pred", "id", "weight", "by")]
         label = "standard input" if reports[0] == "-" else printable(reports[0])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, TypedDict
 
-from lossctl.api.options import ROLES, Display, Inputs, Option, Text, Texts, options_of
+from lossctl.api.options import INPUTS, ROLES, Display, Option, Text, Words, options_of
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, say, warn
 from lossctl.cli.options import command
@@ -26,21 +26,21 @@ Exit codes: 0 done, with or without a recommendation, 2 usage, 3 data (or an out
 """
 
 
-TABLES: Final = "A table (CSV, TSV, Parquet, .npy, folder) or -."
-FILE: Final = Option(Texts(), TABLES, "FILE", positional=True, path="read")
-
-
 class ChooseInputs(TypedDict):
     """The data that is looked at, and what differs from `eval`: there is one file, and at most one model."""
 
-    data: Annotated[tuple[str, ...], FILE]
+    data: Annotated[
+        Words, Option("A table (CSV, TSV, Parquet, .npy, folder) or -.", "FILE", positional=True, path="read")
+    ]
     pred: Annotated[
         str | None,
-        Option(Text(complete="predictions"), "A model's predictions: column, a,b,c or glob p_*.", "-p [NAME=]COLS"),
+        Text(complete="predictions"),
+        Option("A model's predictions: column, a,b,c or glob p_*.", "-p [NAME=]COLS"),
     ]
     roles: Annotated[
         tuple[str, ...],
-        Option(ROLES, "Embeddings: left, right, or anchor, positive, negative.", "--role ROLE=COLS"),
+        ROLES,
+        Option("Embeddings: left, right, or anchor, positive, negative.", "--role ROLE=COLS"),
     ]
 
 
@@ -48,10 +48,10 @@ SHARED: Final = (
     *("target", "targets", "concat", "id", "id_missing", "positive_label", "classes"),
     *("missing", "threads"),
 )
-INPUTS: Final = [option for option in options_of(Inputs) if option.name in SHARED or option.panel == "Text files"]
+SHOWN: Final = [option for option in options_of(*INPUTS) if option.name in SHARED or option.panel == "Text files"]
 
 
-@command(HELP, FORMATS, ChooseInputs, *INPUTS, Display, configured=False)
+@command(HELP, FORMATS, ChooseInputs, *SHOWN, Display, configured=False)
 def choose_loss(settings: Settings) -> None:
     """Look, and print the advice."""
     outputs = Outputs.prepare(settings, FORMATS)

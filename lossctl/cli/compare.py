@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from lossctl.api.options import (
+    INPUTS,
     CompareOptions,
     Dependence,
     Display,
     EngineOptions,
     Files,
-    Inputs,
     Intervals,
     NoIntervals,
     RowOptions,
@@ -44,7 +44,7 @@ interrupted, 141 the reader of standard output went away.
     HELP,
     FORMATS,
     Files,
-    Inputs,
+    *INPUTS,
     CompareOptions,
     Dependence,
     Intervals,

@@ -26,14 +26,14 @@ Exit codes: 0 done, whatever changed, 2 usage, 3 a report is unreadable (or an o
 
 def report(help: str, metavar: str) -> Option:  # noqa: A002  # the option's own field
     """Return an option for a saved report."""
-    return Option(Text(), help, metavar, default=REQUIRED, positional=True, path="read")
+    return Option(help, metavar, default=REQUIRED, positional=True, path="read")
 
 
 class Reports(TypedDict):
     """The two reports."""
 
-    old: Annotated[str, report("A saved report, or - for standard input.", "OLD.json")]
-    new: Annotated[str, report("A later one, or - for standard input.", "NEW.json")]
+    old: Annotated[str, Text(), report("A saved report, or - for standard input.", "OLD.json")]
+    new: Annotated[str, Text(), report("A later one, or - for standard input.", "NEW.json")]
 
 
 SHOWN: Final = [option for option in options_of(Display) if option.name not in ("progress", "verbose")]

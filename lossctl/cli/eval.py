@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from lossctl.api.options import (
+    INPUTS,
     Display,
     EngineOptions,
     EvalOptions,
     Files,
-    Inputs,
     Intervals,
     NoIntervals,
     RowOptions,
@@ -39,7 +39,7 @@ of standard output went away.
 
 
 @command(
-    HELP, FORMATS, Files, Inputs, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, EngineOptions, Display
+    HELP, FORMATS, Files, *INPUTS, EvalOptions, Intervals, NoIntervals, RowOptions, SliceTables, EngineOptions, Display
 )
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""

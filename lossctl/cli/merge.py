@@ -31,7 +31,7 @@ those of the shares.
 Exit codes: those of the command; 3 also for a state that is damaged, missing, there twice, of another run, or of
 another version.
 """
-TAKES_RULES: Final = VerdictOptions.__annotations__["exit_zero"].__metadata__[0].called("exit_zero", "Run")
+EXIT_ZERO: Final = next(option for option in options_of(VerdictOptions) if option.name == "exit_zero")
 
 
 def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[str]) -> None:
@@ -47,9 +47,7 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
         replace(error, outputs, reads)
 
 
-@command(
-    HELP, FORMATS, States, Display, SliceTables, CheckOptions, TAKES_RULES, configured=False, failed=replace_outputs
-)
+@command(HELP, FORMATS, States, Display, SliceTables, CheckOptions, EXIT_ZERO, configured=False, failed=replace_outputs)
 def merge_files(settings: Settings) -> None:
     """Merge, and write what came of it."""
     from lossctl.api.shares import State, merged

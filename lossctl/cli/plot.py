@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lossctl.api.options import (
     FIGURES,
+    INPUTS,
     CompareOptions,
     CurveOptions,
     Display,
     Files,
-    Inputs,
     Intervals,
     NoIntervals,
     Option,
@@ -75,7 +75,7 @@ standard output went away.
 """
 READING: Final = " Rows are read and refused as by `lossctl eval`, in one pass."
 FORMATS: Final = ("text", "json")
-OPTIONS: Final = {option.name: option for option in options_of(Files, Inputs, Intervals, NoIntervals, PlotOptions)}
+OPTIONS: Final = {option.name: option for option in options_of(Files, *INPUTS, Intervals, NoIntervals, PlotOptions)}
 OPTIONS["baseline"] = options_of(CompareOptions)[0]
 SHOWN: Final = [
     replace(option, default="text") if option.name == "format" else option
@@ -88,7 +88,7 @@ def _options(kind: str) -> list[Option]:
     """Return the options of a plot."""
     if kind == "loss":
         return [*options_of(CurveOptions), *(option for option in SHOWN if option.name != "progress")]
-    inputs = set() if kind == "history" else {option.name for option in options_of(Inputs)} - {"losses", "by"}
+    inputs = set() if kind == "history" else {option.name for option in options_of(*INPUTS)} - {"losses", "by"}
     if kind not in ("slices", "models"):
         inputs -= {"max_memory"}  # of the plots of rows
     return [option for name, option in OPTIONS.items() if name in {"data", *inputs, *KINDS[kind][1]}] + SHOWN

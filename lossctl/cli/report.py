@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from lossctl.api.options import (
+    INPUTS,
     LISTED,
     CompareOptions,
     Display,
     Files,
-    Inputs,
     Intervals,
     NoIntervals,
     RowOptions,
@@ -47,7 +47,7 @@ SHOWN: Final = [
 ]
 
 
-@command(HELP, FORMATS, Files, Inputs, options_of(CompareOptions)[0], Intervals, NoIntervals, *SHOWN)
+@command(HELP, FORMATS, Files, *INPUTS, options_of(CompareOptions)[0], Intervals, NoIntervals, *SHOWN)
 def report_files(settings: Settings) -> None:
     """Evaluate or compare, and write the page."""
     outputs = Outputs.prepare(settings, FORMATS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from lossctl.api.options import Display, Files, Inputs
+from lossctl.api.options import INPUTS, Display, Files
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, at_work, say
 from lossctl.cli.options import command
@@ -34,7 +34,7 @@ went away.
 """
 
 
-@command(HELP, FORMATS, Files, Inputs, Display)
+@command(HELP, FORMATS, Files, *INPUTS, Display)
 def validate_files(settings: Settings) -> None:
     """Survey, print the report, and end as `eval` would."""
     outputs = Outputs.prepare(settings, FORMATS)
