@@ -18,7 +18,7 @@ from lossctl.io import arrow
 from lossctl.io.dialect import FALSE, NULLS, STANDARD, TRUE
 from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
-from lossctl.profile.numbers import EXAMPLES, HUGE, LOOK, NumberSummary, ValueCounts
+from lossctl.profile.numbers import EXAMPLES, HUGE, LOOK, NumberSummary, ValueCounts, merge_any, merge_fields
 from lossctl.results.survey import MOST_WORDS, OddCells
 
 LONGEST: Final = 40  # characters of a cell that a message shows
@@ -50,19 +50,14 @@ class ColumnProfile:
         return self.null + self.empty + self.nan
 
     def merge(self, other: ColumnProfile) -> ColumnProfile:
-        return ColumnProfile(
-            rows=self.rows + other.rows,
-            null=self.null + other.null,
-            empty=self.empty + other.empty,
-            nan=self.nan + other.nan,
+        return merge_fields(
+            self,
+            other,
             first_null=min(self.first_null, other.first_null),
             first_nan=min(self.first_nan, other.first_nan),
             width=max(self.width, other.width),
-            numbers=self.numbers.merge(other.numbers)
-            if self.numbers and other.numbers
-            else self.numbers or other.numbers,
-            values=self.values.merge(other.values),
-            odd=self.odd.merge(other.odd) if self.odd and other.odd else self.odd or other.odd,
+            numbers=merge_any(self.numbers, other.numbers),
+            odd=merge_any(self.odd, other.odd),
             fault=self.fault or other.fault,
         )
 

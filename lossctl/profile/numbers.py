@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum, exact_sums
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOOK: Final = 2048  # values that tell whether there are too many different ones to count
 SHOWN: Final = 20  # most frequent values that a report keeps
@@ -33,33 +36,34 @@ MAGNITUDE: Final = (1 << 63) - 1  # all bits of a float but its sign
 LARGEST: Final = float(np.finfo(np.float64).max)
 Counts = NDArray[np.int64]
 Key = TypeVar("Key", bound=Hashable)
-
-
-class Mergeable(Protocol):
-    """A state of some rows."""
-
-    def merge(self, other: Any) -> Any:
-        """Return the state of the rows of both."""
-
-
-State = TypeVar("State", bound=Mergeable | None)
-
-
-def merge_each(first: Mapping[Key, State], second: Mapping[Key, State]) -> dict[Key, State]:
-    """Merge the states of two mappings, key by key; a state that is None on one side stays None."""
-    merged = {**first, **second}
-    for key in first.keys() & second.keys():
-        state, more = first[key], second[key]
-        if state is None:
-            merged[key] = state
-        elif more is not None:
-            merged[key] = state.merge(more)
-    return merged
+State = TypeVar("State", bound="DataclassInstance")
 
 
 def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key, int]:
     """Add the counts of two mappings, key by key."""
     return {**first, **{key: first.get(key, 0) + count for key, count in second.items()}}
+
+
+def merge(first: Any, second: Any) -> Any:
+    """Merge counts, which add up, states, or mappings of these, key by key; None and anything is None."""
+    if first is None or second is None:
+        return None
+    if isinstance(first, int):
+        return first + second
+    if isinstance(first, Mapping):
+        return {**first, **second, **{key: merge(first[key], second[key]) for key in first.keys() & second.keys()}}
+    return first.merge(second)
+
+
+def merge_fields(first: State, second: State, **by_rule: object) -> State:
+    """Return the state of the rows of both, field by field as `merge`; by_rule: fields with a rule of their own."""
+    names = [entry.name for entry in fields(first) if entry.name not in by_rule]
+    return replace(first, **{name: merge(getattr(first, name), getattr(second, name)) for name in names}, **by_rule)
+
+
+def merge_any(first: Any, second: Any) -> Any:
+    """Merge two states of which one may not be there."""
+    return merge(first, second) if first and second else first or second
 
 
 class Singles(Mapping[str | float, int]):
@@ -201,23 +205,17 @@ class NumberSummary:
             for total, low, high, zeros, are_whole, ascending, begin, end in columns
         ]
 
-    def merge(self, other: NumberSummary) -> NumberSummary:
-        return NumberSummary(**self._merged(other))
-
-    def _merged(self, other: NumberSummary) -> dict[str, Any]:
-        return {
-            "count": self.count + other.count,
-            "total": self.total + other.total,
-            "low": min(self.low, other.low),
-            "high": max(self.high, other.high),
-            "zeros": self.zeros + other.zeros,
-            "whole_numbers": self.whole_numbers and other.whole_numbers,
-            "plus": self.plus + other.plus,
-            "minus": self.minus + other.minus,
-            "ascending": self.ascending and other.ascending and not self.end >= other.begin,
-            "begin": self.begin if self.count else other.begin,
-            "end": other.end if other.count else self.end,
-        }
+    def merge(self, other: Self) -> Self:
+        return merge_fields(
+            self,
+            other,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            whole_numbers=self.whole_numbers and other.whole_numbers,
+            ascending=self.ascending and other.ascending and not self.end >= other.begin,
+            begin=self.begin if self.count else other.begin,
+            end=other.end if other.count else self.end,
+        )
 
     @property
     def constant(self) -> bool:
@@ -273,14 +271,6 @@ class Distribution(NumberSummary):
         moments, sketch = sums.state(), Sketch.of(finite, origin)
         sizes = Sketch.of(finite, 0.0) if origin else sketch
         return cls(total=moments.sums[0], moments=moments, sketch=sketch, sizes=sizes, **fields)
-
-    def merge(self, other: Any) -> Distribution:
-        return Distribution(
-            **self._merged(other),
-            moments=self.moments.merge(other.moments),
-            sketch=self.sketch.merge(other.sketch),
-            sizes=self.sizes.merge(other.sizes),
-        )
 
     @cached_property
     def _variance(self) -> Fraction | None:

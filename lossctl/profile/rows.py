@@ -17,7 +17,7 @@ from lossctl.engine.run import Feed, Watch
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import fraction, rounded, units
-from lossctl.profile.numbers import Distribution, ValueCounts, add_counts, merge_each
+from lossctl.profile.numbers import Distribution, ValueCounts, merge_fields
 from lossctl.profile.roles import BOX_WIDTH, RoleProfile
 
 
@@ -61,19 +61,7 @@ class RowsProfile:
 
     def merge(self, other: RowsProfile) -> RowsProfile:
         stops = [profile.stopped for profile in (self, other) if profile.stopped is not None]
-        return RowsProfile(
-            rows=self.rows + other.rows,
-            numbers=merge_each(self.numbers, other.numbers),
-            roles=merge_each(self.roles, other.roles),
-            labels=merge_each(self.labels, other.labels),
-            target=self.target.merge(other.target),
-            sums=add_counts(self.sums, other.sums),
-            counts=add_counts(self.counts, other.counts),
-            read=self.read + other.read,
-            missing=merge_each(self.missing, other.missing),
-            faults=merge_each(self.faults, other.faults),
-            stopped=min(stops, key=lambda stop: stop[0], default=None),
-        )
+        return merge_fields(self, other, stopped=min(stops, key=lambda stop: stop[0], default=None))
 
     def holds(self, role: str, domain: Domain) -> bool:
         """Whether every row of a role is in a domain."""

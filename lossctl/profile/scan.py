@@ -18,7 +18,7 @@ from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts
 from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_columns
-from lossctl.profile.numbers import add_counts, merge_each
+from lossctl.profile.numbers import add_counts, merge_fields
 from lossctl.profile.roles import RoleProfile
 from lossctl.results.survey import MOST_SLICES
 
@@ -68,14 +68,7 @@ class TableProfile:
 
     def merge(self, other: TableProfile) -> TableProfile:
         """Add the next rows of the same columns."""
-        return TableProfile(
-            self.rows + other.rows,
-            merge_each(self.columns, other.columns),
-            merge_each(self.roles, other.roles),
-            merge_each(self.slices, other.slices),
-            self.shapes,
-            self.fault or other.fault,
-        )
+        return merge_fields(self, other, shapes=self.shapes, fault=self.fault or other.fault)
 
     def beside(self, other: TableProfile) -> TableProfile:
         """Add further columns of the same rows."""
