@@ -44,6 +44,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
     "adversarial": ("adversarial",),
 }
 COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task
+SHORTEST_BEGINNING = 4  # letters with which names begin that are told for an unknown one
+LOOKALIKES = str.maketrans(  # small letters of Cyrillic, Greek and others, and dashes -> what they look like in names
+    "асԁеһіјӏорԛѕтухԝкмнвпгαεηικνορτυχωıɑɡ‐‑‒–—−", "acdehijlopqstyxwkmhbnraenikvoptuxwiag______"
+)
 ALLOWED = "LOSSCTL_PLUGINS"  # packages or entry points that may be loaded; set and empty: none
 
 
@@ -118,7 +122,8 @@ def _plugged(allowed: str | None) -> Plugged:
     for plugin in loaded:
         for loss in plugin.losses:
             for name in dict.fromkeys(map(fold, (loss.name, *loss.aliases))):
-                claims.setdefault(name, []).append((plugin.origin, loss))
+                namesake = same_elsewhere(name)  # which is its name here without the plug-in
+                claims.setdefault(name, [(None, namesake)] if namesake else []).append((plugin.origin, loss))
     refused: dict[str, str] = {}
     for name, claimants in claims.items():
         if len(claimants) > 1:
@@ -157,18 +162,25 @@ def named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
     more = plugged()
     if key in more.names:
         return more.losses[more.names[key]]
+    if (same := same_elsewhere(name)) is not None:
+        return same
     if key in more.refused:
         raise UsageError(f"loss {name!r}: {more.refused[key]}")
-    same = same_elsewhere(name)
-    if same is not None:
-        return same
     if advice := elsewhere().advice(name, typed or {}):
         raise UsageError(f"unknown loss {name!r}; {advice}")
-    from lossctl.elsewhere import misspelt
+    from lossctl.elsewhere import HUMP, joined, misspelt
 
+    several = [piece for piece in re.split(r"[\s;|+&]+", name) if piece]
+    if len(several) > 1 and all(map(is_known, several)):
+        raise UsageError(f"unknown loss {name!r}; several are separated by commas: -l {','.join(several)}")
     slip = misspelt(name, [*names(), *more.names])
-    words = set(key.split("_"))
-    longer = [full for full in losses() if len(words) > 1 and words <= set(full.split("_"))]
+    words, word = set(fold(HUMP.sub("_", name)).split("_")), joined(name)
+    longer = [
+        full
+        for full in losses()
+        if (len(words) > 1 and words <= set(full.split("_")))
+        or (len(word) >= SHORTEST_BEGINNING and full.replace("_", "").startswith(word))
+    ]
     slip = slip or (f"; {listed(longer)} have these words" if longer else "")
     raise UsageError(
         f"unknown loss {name!r}{slip}; `lossctl losses list` lists all, such as "
@@ -305,10 +317,11 @@ def labelled(spec: str) -> tuple[str, Loss]:
 
 def _misleads(label: str, loss: Loss) -> str:
     """Say which other loss, here or in another library, has a label for its name; nothing where none has."""
-    if not label.isascii():  # wide or invisible letters are read as a loss's name
-        from unicodedata import normalize
+    if not label.isascii():  # wide, invisible, accented or foreign letters are read as a loss's name
+        from unicodedata import combining, normalize
 
-        label = "".join(letter for letter in normalize("NFKC", label) if letter.isprintable())
+        letters = (letter for letter in normalize("NFKD", label).casefold() if letter.isprintable())
+        label = "".join(letter for letter in letters if not combining(letter)).translate(LOOKALIKES)
     name = bare_name(label)
     namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label
     if namesake is None:

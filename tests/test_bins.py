@@ -61,6 +61,20 @@ def test_quantiles_are_values_of_the_data_that_cut_it_into_equal_parts(column: s
     assert list(found) == words  # in order
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+def test_edges_of_quantiles_are_as_short_as_those_of_pandas(scale: float) -> None:
+    frame = pd.DataFrame({"y": FRAME["y"], "p": FRAME["p"], "x": FRAME["p"].abs() * scale + scale / 7.0})
+    ends = [interval.right for interval in pd.qcut(frame["x"], 4).cat.categories]
+    found = [float(word.rstrip("]").split(", ")[1]) for word in slices(frame, "x:quantiles=4")]
+    assert found == pytest.approx(ends, rel=0.01)
+    assert max(map(len, slices(frame, "x:quantiles=4"))) < 30
+
+
+def test_edges_of_quantiles_have_the_decimals_that_tell_them_apart() -> None:
+    frame = {"y": np.zeros(4), "p": np.ones(4), "x": 1.0 + np.arange(4) / 1e7}
+    assert list(slices(frame, "x:quantiles=2")) == ["[1, 1.0000001]", "(1.0000001, 1.0000003]"]
+
+
 def test_quantiles_that_coincide_make_one_bin() -> None:
     data = {"y": [0.0] * 8, "p": [1.0] * 8, "x": [1, 1, 1, 1, 1, 1, 2, 3]}
     assert slices(data, "x:quantiles=4") == {"1": (6, 1.0), "(1, 3]": (2, 1.0)}

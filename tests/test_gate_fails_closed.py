@@ -790,6 +790,48 @@ def test_rows_that_an_open_quote_swallows(lossctl: Lossctl, write: Write, comman
     assert lossctl("check", path, *ONE, *rule, "--bad-rows", "drop").code != 0
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_rows_between_two_odd_quotes_are_warned_of(lossctl: Lossctl, write: Write, strict: bool, suffix: str) -> None:
+    lines = [f"{row},{row},ok\r\n" for row in range(300)]
+    lines[50], lines[250] = '1,1,"ok\r\n', '1,9,ok"\r\n'
+    lines[10] = '1,1,o"k\r\n' if strict else lines[10]  # a quote for which records are read one by one
+    text = f"y,p,note\r\n{''.join(lines)}".encode()
+    path = write(f"q.csv{suffix}", gzip.compress(text) if suffix else text)
+    outcome = lossctl("check", path, *ONE, "--allow-same", "--max", "mae=5", "-f", "json")
+    assert outcome.json["checks"][0]["n"] == 100
+    assert any("row 51: a field between quotes spans 201 lines" in text for text in outcome.json["warnings"])
+
+
+@pytest.mark.parametrize("way", ["file", "link", "frame"])
+def test_a_part_does_not_count_twice(lossctl: Lossctl, tmp_path: Path, rows: Path, way: str) -> None:
+    if way == "frame":
+        frame = pd.read_csv(rows)
+        with pytest.raises(UsageError, match="twice"):
+            evaluate([frame, frame], target="y", pred="p", losses="mae", concat=True)
+        return
+    (tmp_path / "d").mkdir()
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / "d" / name).symlink_to(rows)
+    files = (tmp_path / "d",) if way == "link" else (rows, tmp_path / "d" / ".." / rows.name, "--concat")
+    refused(lossctl("check", *files, *ONE, "--max", "mae=5"), 3, "twice")
+
+
+@pytest.mark.parametrize("way", ["folder", "concat"])
+@pytest.mark.parametrize(("suffix", "bad"), [("csv", "2,9,9"), ("jsonl", "no")])
+def test_bad_rows_of_parts_count_as_left_out(lossctl: Lossctl, tmp_path: Path, way: str, suffix: str, bad: str) -> None:
+    (tmp_path / "d").mkdir()
+    good = ["y,p", "1,2", "3,3", bad] if suffix == "csv" else ['{"y": 1, "p": 2}', '{"y": 3, "p": 3}', bad]
+    files = [tmp_path / "d" / f"{part}.{suffix}" for part in "ab"]
+    for file in files:
+        file.write_text("\n".join(good))
+    data = (tmp_path / "d",) if way == "folder" else (*files, "--concat")
+    outcome = lossctl("check", *data, *ONE, "--max", "mae=5", "--bad-rows", "drop", "-f", "json")
+    dropped = [entry for entry in outcome.json["checks"] if entry["kind"] == "max-dropped"]
+    assert (outcome.code, [(entry["status"], entry["value"]) for entry in dropped]) == (1, [("fail", 2.0)])
+    assert sum("1 bad row left out" in text for text in outcome.json["warnings"]) == 2
+
+
 def joined(form: str) -> bytes:
     """A good table and a bad one behind it, as `cat` joins two files; a library reads one of them and says nothing."""
     content = b""
@@ -1238,7 +1280,8 @@ def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows:
     [
         *("L1Loss=mbe", "MSELoss=mbe", "nn.L1Loss=mbe", "l2=mbe", "huber@2=mae", "huber@2=huber", "ndcg@10=ndcg"),
         *("binary_error=mbe", "log_loss=mbe", "ce=mbe", "neg_mean_absolute_error=mbe", "mae@eu=mbe"),
-        *("\uff4d\uff41\uff45=mbe", "ma\u200be=mbe"),
+        *("\uff4d\uff41\uff45=mbe", "ma\u200be=mbe", "rms\u0435=mae", "\u0435\u0441\u0435=mae", "rms\u00e9=mae"),
+        *("RMS\u0395=mae", "log\u2013cosh=mae"),
     ],
 )
 def test_a_name_of_another_loss_is_no_label(spec: str) -> None:

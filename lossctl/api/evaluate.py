@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from itertools import chain, pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -544,11 +545,10 @@ def made_report(
     state: RunState, plan: Plan, reader: BlockReader, job: Job, query: Query
 ) -> tuple[Report, PairedBounds | None]:
     """Finish the cells, compare the models if that is asked for, and say where all of it came from."""
-    digest = reader.digest(state.read, state.digest)
     bad_rows, unpaired = [table.bad_rows for table in reader.tables], reader.rows.unpaired()
     dropped = _dropped(state, reader, bad_rows, unpaired)
     rows = state.moments.rows if plan.quantities else state.read - state.dropped
-    digest_used = reader.digest(rows, state.digest_kept)
+    digest, digest_used = digest_of(state.read, state.digest, bad_rows), digest_of(rows, state.digest_kept, bad_rows)
     drop = ",".join(f"{count}({name})" for name, count in dropped.items()) or "0"
     signed = "|".join(
         [
@@ -603,7 +603,7 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        (*_warnings(state, reader, finish, bad_rows, unpaired), *job.tell_quantiles(state, plan)),
+        (*_warnings(state, reader, finish, unpaired), *job.tell_quantiles(state, plan)),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
         worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
@@ -661,28 +661,23 @@ def _left_out(state: RunState, labels: Mapping[str, Sequence[tuple[str, ...]]]) 
         yield LeftOut(dict(zip(name.split(",") if len(words) > 1 else [name], words, strict=True)), rows)
 
 
-WRONG: Final = {  # with a row that is left out
-    "fields": "of another number of fields than the header",
-    "quote": "with quotes where none may stand",
-    "json": "that are no JSON object",
-}
-
-
 BadRows = Sequence[Mapping[str, Sequence[int]]]  # of each table, by what is wrong with them
 
 
-def _warnings(
-    state: RunState, reader: BlockReader, finish: Finish, bad_rows: BadRows, unpaired: Mapping[int, int]
-) -> Iterator[str]:
+def digest_of(rows: int, fingerprints: int, bad_rows: BadRows) -> str:
+    """Return the digest of the row count and the target, weight, key and slice values of all rows."""
+    bad = [(*entry,) for rows_by_kind in bad_rows for entry in sorted(rows_by_kind.items())]
+    return blake2b(f"{rows} {fingerprints}{bad or ''}".encode(), digest_size=8).hexdigest()
+
+
+def _warnings(state: RunState, reader: BlockReader, finish: Finish, unpaired: Mapping[int, int]) -> Iterator[str]:
     """Warn of rows that were dropped, and of intervals that are likely too narrow."""
     for place, count in unpaired.items():
         lacking = "another input" if len(reader.tables) > 2 else reader.tables[1 - place].label
         rows, keys = ("row", "its key") if count == 1 else ("rows", "their keys")
         yield f"{count} {rows} of {reader.tables[place].label} left out, as {lacking} lacks {keys}"
-    for table, rows_by_kind in zip(reader.tables, bad_rows, strict=True):
-        for kind, bad in sorted(rows_by_kind.items()):
-            where = listed([str(row + 1) for row in bad], 3)
-            yield f"{table.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row {where}"
+    for table in reader.tables:
+        yield from table.remarks
     of_sets = [question.label for question in finish.plan.questions if question.form.name == RANKED]
     if of_sets and QUERY not in next(iter(reader.selection.slots.values()), {}):
         yield f"{listed(of_sets)}: all rows are one set; --role {QUERY}=COLUMN says which belong together"

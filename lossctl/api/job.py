@@ -743,11 +743,10 @@ class Job:
         for model in plan.models:
             share, *coverage = means(state.moments, plan.places(model, plan.asides), plan.weighted)
             pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
-            crosses = f"cross in {100.0 * share:.4g}% of the rows" if share else "never cross"
-            text = f"{printable(model)}: quantiles {crosses}"
-            self._query.tell(f"{text}; share of targets at or below each: {pairs}")
+            crosses = "" if share else "quantiles never cross; "
+            self._query.tell(f"{printable(model)}: {crosses}share of targets at or below each: {pairs}")
             if share:
-                yield text
+                yield f"{printable(model)}: quantiles cross in {100.0 * share:.4g}% of the rows"
 
     # the target --------------------------------------------------------------------------------------------------
 
@@ -828,6 +827,12 @@ class Job:
                 raise UsageError(
                     f"--positive-label {positive}: the target holds arrays of numbers, of which this is one and 0, or "
                     "what --classes says, the other"
+                )
+        for name, _, form in self._fits if positive is not None and self.widths["target"] == 1 else ():
+            domain = form.roles.get("target")
+            if domain is not None and not domain.admits(np.array([[0.0, 1.0]])):
+                raise UsageError(
+                    f"--positive-label {positive}: makes the target 1 and 0, and {name} needs it in {domain}"
                 )
         if positive is None and (flags or not self._query.losses) and self._target_kind() == "text":
             raise UsageError(
@@ -920,6 +925,7 @@ def raise_row_error(state: RunState, reader: BlockReader, plan: Plan, missing: s
     for table in reader.tables:
         table.unchanged()  # rows that went missing with their file are not what is wrong
     faults: list[tuple[int, Callable[[], str]]] = []
+    place = ("", *plan.models).index
     for defects in (state.missing if missing == "error" else {}, state.faults):
         faults += [
             (NEVER if defect.kind == "key" else rows.row, partial(reader.explain, defect, rows))  # what else is wrong
@@ -927,7 +933,7 @@ def raise_row_error(state: RunState, reader: BlockReader, plan: Plan, missing: s
         ]
     faults += [
         (rows.first, partial(_outside, reader, plan, check, rows))
-        for check, rows in sorted(state.breaches.items(), key=lambda entry: str(entry[0]))
+        for check, rows in sorted(state.breaches.items(), key=lambda entry: (place(entry[0].model), str(entry[0])))
         if rows.first != NEVER
     ]
     row, wording = min(faults, key=lambda fault: fault[0], default=(NEVER, None))

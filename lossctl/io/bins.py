@@ -28,6 +28,8 @@ PERIODS: Final[Mapping[str, Callable[[datetime], str]]] = {
 OF_NUMBERS: Final = ("quantiles", "width", "edges")
 MOST_BINS: Final = 1000
 ROUNDING: Final = 2.0**-50  # of a quotient, within which it is a whole number
+FEWEST_DECIMALS: Final = 3
+MOST_DECIMALS: Final = 15
 NO_PLACE: Final = np.iinfo(np.int64).min  # of a value that is missing
 BOUNDS: Final = (NO_PLACE + 1, np.iinfo(np.int64).max)  # the places of infinities among bins of one width
 
@@ -39,6 +41,7 @@ class Bins:
     text: as it stands after the column and a colon. period: the part of a time that makes a slice, else values are
     numbers. width: that of bins [k width, (k+1) width). edges: ascending; bins are (edge, next edge], and beyond the
     outer edges. Of `quantiles` they are the least value and the quantiles; the first bin has the least value, too.
+    decimals: with which edges are written; of one below 1, its digits.
     """
 
     text: str
@@ -46,6 +49,7 @@ class Bins:
     quantiles: int = 0
     width: float = 0.0
     edges: tuple[float, ...] = ()
+    decimals: int = MOST_DECIMALS
 
     @property
     def of_numbers(self) -> bool:
@@ -59,7 +63,13 @@ class Bins:
             return self
         shares = np.arange(1, self.quantiles + 1) / self.quantiles
         quantiles = np.unique(np.quantile(values, shares, method="inverted_cdf"))
-        return replace(self, edges=(float(values.min()), *quantiles.tolist()))
+        edges = (float(values.min()), *quantiles.tolist())
+        decimals = next(  # as few as pandas takes, and more where edges would look the same
+            count
+            for count in range(FEWEST_DECIMALS, MOST_DECIMALS + 1)
+            if count == MOST_DECIMALS or len({_number(edge, count) for edge in edges}) == len(set(edges))
+        )
+        return replace(self, edges=edges, decimals=decimals)
 
     def places(self, values: Array) -> NDArray[np.int64]:
         """Return the (rows,) number of the bin of each number; NO_PLACE of NaN."""
@@ -82,14 +92,15 @@ class Bins:
             if place in BOUNDS:
                 return "inf" if place > 0 else "-inf"
             return f"[{_number(place * self.width)}, {_number((place + 1) * self.width)})"
+        edges = [_number(edge, self.decimals) for edge in self.edges]
         if place == 0:
-            return f"<={_number(self.edges[0])}"
-        if place == len(self.edges):
-            return f">{_number(self.edges[-1])}"
-        low, high = self.edges[place - 1 : place + 1]
-        if low == high:
-            return _number(low)
-        return f"{'[' if self.quantiles and place == 1 else '('}{_number(low)}, {_number(high)}]"
+            return f"<={edges[0]}"
+        if place == len(edges):
+            return f">{edges[-1]}"
+        low, high = edges[place - 1 : place + 1]
+        if self.edges[place - 1] == self.edges[place]:
+            return low
+        return f"{'[' if self.quantiles and place == 1 else '('}{low}, {high}]"
 
     def word_of_time(self, text: str) -> str | None:
         """Return the slice of a date or a time as ISO 8601 writes it; None for another text."""
@@ -122,6 +133,8 @@ def _as_number(word: str) -> float:
     return float(word) if re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", word) else math.nan
 
 
-def _number(value: float) -> str:
+def _number(value: float, decimals: int = MOST_DECIMALS) -> str:
     """Write an edge, whole numbers without a point, and without the last bits of a product."""
-    return f"{value:.15g}"
+    if decimals < MOST_DECIMALS:
+        value = float(f"{value:.{decimals}{'g' if abs(value) < 1.0 else 'f'}}")
+    return f"{value:.{MOST_DECIMALS}g}"

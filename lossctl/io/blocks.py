@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from hashlib import blake2b
 from itertools import chain
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
@@ -539,11 +538,6 @@ class BlockReader:
         if slot in self._bin_words:
             return [word for (word,) in self._bin_words[slot].labels]
         return self.vocabulary(slot).labels
-
-    def digest(self, rows: int, fingerprints: int) -> str:
-        """Return the digest of the row count and the target, weight, key and slice values of all rows."""
-        bad = [(*entry,) for table in self.tables for entry in sorted(table.bad_rows.items())]
-        return blake2b(f"{rows} {fingerprints}{bad or ''}".encode(), digest_size=8).hexdigest()
 
     def row_of(self, table: int, address: int) -> int:
         """Return the row of a table that stands at an address."""

@@ -304,6 +304,15 @@ class CsvTable(TextTable):
     def bad_rows(self) -> Mapping[str, Sequence[int]]:
         return self._bad
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        remarks = self.remarks_on(self._bad) if self._bad else []
+        if self._format.long is not None:
+            row, lines = self._format.long
+            where = super().where(row)
+            remarks.append(f"{where}: a field between quotes spans {lines} lines; see that no quote is left open")
+        return remarks
+
     def where(self, row: int) -> str:
         for bad in sorted(chain.from_iterable(self._bad.values())):
             row += bad <= row

@@ -641,6 +641,10 @@ class JsonTable(TextTable):
     def bad_rows(self) -> Mapping[str, Sequence[int]]:
         return {"json": self._bad} if self._bad else {}
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        return self.remarks_on(self.bad_rows)
+
     def where(self, row: int) -> str:
         for bad in self._bad:
             row += bad <= row

@@ -310,6 +310,11 @@ class PartsTable(Table):
         self.kind = kind
         self.keys = keys or [{}] * len(parts)
         self._agreeing = set[tuple[int, str]]()
+        paths = set[str]()
+        for source in self.sources:
+            if (path := os.path.realpath(source.path)) in paths:
+                raise DataError(f"{source.label}: is a part of {label} twice, and its rows would count twice")
+            paths.add(path)
         for part in self.parts[1:]:
             if odd := sorted((set(part.names) ^ set(self.parts[0].names)) - set(self.keys[0])):
                 raise DataError(f"{part.label}: its columns differ from those of {self.parts[0].label}: {odd}")
@@ -356,6 +361,18 @@ class PartsTable(Table):
     @property
     def sources(self) -> list[Source]:
         return [source for part in self.parts for source in part.sources]
+
+    @property
+    def remarks(self) -> list[str]:
+        return [remark for part in self.parts for remark in part.remarks]
+
+    @property
+    def bad_rows(self) -> Mapping[str, Sequence[int]]:
+        rows: dict[str, list[int]] = {}
+        for part in self.parts:
+            for kind, bad in part.bad_rows.items():
+                rows.setdefault(kind, []).extend(bad)
+        return rows
 
     @property
     def places(self) -> list[tuple[int, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,7 @@ from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
+LONG_FIELD: Final = 100  # lines of a record from which on its quotes may be odd ones that happen to fit
 MOST_QUOTES: Final = 0.9  # of the characters of a text: fields of escaped quotes alone have four of five
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 RETURNS: Final = re.compile(rb"\r(?=[^\n])")
@@ -72,13 +73,14 @@ class Chunk:
 class Lines:
     """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places.
 
-    stray: whether quotes stand inside fields that none opens.
+    stray: whether quotes stand inside fields that none opens. heights: the lines of each, where some has many.
     """
 
     text: bytes
     ends: NDArray[Any]
     rest: bytes
     stray: bool = False
+    heights: Sequence[int] | NDArray[np.int64] = ()
 
     @property
     def rows(self) -> int:
@@ -110,6 +112,7 @@ class Format:
         self._ignored = re.compile(b"|".join(ignored)) if ignored else None
         self._escaped = re.compile(rb"(?s)%b(.)" % re.escape(self.escape))
         self._field, self._unclosed, self._overrun = self._patterns()
+        self.long: tuple[int, int] | None = None  # the first record of so many lines that its quotes may be odd ones
 
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
         """Return the patterns of a field with what ends it, of a quote that is never closed, and of an overrun field.
@@ -138,6 +141,7 @@ class Format:
         """
         waiting: list[bytes | memoryview] = []
         rows, size, text, stray, enough = 0, 0, b"", False, 0
+        before = 0
         for step, last in steps(stream, ahead):
             text += step
             if len(text) < enough and not last:
@@ -151,6 +155,8 @@ class Format:
                         yield Chunk(waiting, rows, stray=stray)
                         waiting, rows, size, stray = [], 0, 0, False
                     records, stop = self._records(text, last)
+                    self._note(before, [text.count(b"\n", record.start, record.end) for record in records])
+                    before += len(records)
                     if records:
                         yield Chunk([text[:stop]], len(records), records)
                     text = text[stop:]
@@ -158,6 +164,8 @@ class Format:
                         break
                     continue
                 text, view, count = lines.rest, memoryview(lines.text), lines.rows
+                self._note(before, lines.heights)
+                before += count
                 stray |= lines.stray
                 row = start = 0
                 while rows + count - row >= BLOCK:
@@ -229,7 +237,15 @@ class Format:
                 return None
         if stop < len(text) and (self.by_blanks or (not stop and (last or len(text) >= LONGEST))):
             return None
-        return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty, stray)
+        lines = np.searchsorted(places, [*ends, stop])
+        heights = np.diff(lines[:-1], prepend=-1) if lines[-1] - len(ends) >= LONG_FIELD else ()
+        return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty, stray, heights)
+
+    def _note(self, before: int, heights: Sequence[int] | NDArray[np.int64]) -> None:
+        """Take note of the first record of many lines, after so many others, by the lines of each."""
+        long = np.flatnonzero(np.asarray(heights) > LONG_FIELD)
+        if len(long) and self.long is None:
+            self.long = before + int(long[0]), int(heights[long[0]])
 
     def _without_stray(
         self, codes: NDArray[np.uint8], quotes: NDArray[np.int64], ends: NDArray[np.int64]

@@ -18,13 +18,18 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hashes
 from lossctl.core.domain import Extent, as_number, exact_number, extent, label
-from lossctl.errors import DataError, printable
+from lossctl.errors import DataError, listed, printable
 from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
 from lossctl.io.source import Source
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
 from lossctl.results.document import NullWord
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
+WRONG: Final = {  # with a row that is left out
+    "fields": "of another number of fields than the header",
+    "quote": "with quotes where none may stand",
+    "json": "that are no JSON object",
+}
 BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
 BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth of that
 
@@ -178,6 +183,11 @@ class Table(ABC):
         return {}
 
     @property
+    def remarks(self) -> Sequence[str]:
+        """What whoever reads its numbers should know of how its rows were told apart."""
+        return ()
+
+    @property
     def doubt(self) -> str:
         """What may be wrong with the names, for a message about a column that there is not."""
         return ""
@@ -287,6 +297,14 @@ class TextTable(FileTable):
     @property
     def bytes_read(self) -> tuple[int, int]:
         return self.position, self.source.size
+
+    def remarks_on(self, bad_rows: Mapping[str, Sequence[int]]) -> list[str]:
+        """Word which rows were left out."""
+        return [
+            f"{self.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row "
+            f"{listed([str(row + 1) for row in bad], 3)}"
+            for kind, bad in sorted(bad_rows.items())
+        ]
 
 
 def share_read(tables: Sequence[Table], rows: int) -> float | None:
