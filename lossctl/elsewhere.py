@@ -59,74 +59,46 @@ MEANT: Final[Mapping[str, str]] = {
     "it is bce for yes/no labels, cce for classes; of logits with --activation sigmoid or softmax": """
         ce xent crossentropies softmaxloss softmaxcrossentropyloss crossentropyerror logscore logarithmicscore
         logisticloss mnlogloss binomialdeviance multinomialdeviance""",
-    "it is bce --activation sigmoid": """
-        bcewithlogits bcelogits bcewithlogitslossflat sigmoidcrossentropywithlogits""",
-    "it is bce:pos_weight=WEIGHT --activation sigmoid": """
-        weightedcrossentropywithlogits weightedcrossentropy""",
-    "it is expectile": """
-        reg:expectileerror""",
-    "it is zero_one": """
-        01loss 0/1loss""",
+    "it is bce --activation sigmoid": "bcewithlogits bcelogits bcewithlogitslossflat sigmoidcrossentropywithlogits",
+    "it is bce:pos_weight=WEIGHT --activation sigmoid": "weightedcrossentropywithlogits weightedcrossentropy",
+    "it is expectile": "reg:expectileerror",
+    "it is zero_one": "01loss 0/1loss",
     "it is cce --activation softmax": """
         ccewithlogits ccelogits crossentropywithlogits softmaxcrossentropywithlogits crossentropylossflat
         sparsesoftmaxcrossentropywithlogits softtargetcrossentropy softcrossentropyloss fixedcrossentropy
         forcausallmloss forsequenceclassificationloss""",
     "it is cce:label_smoothing=0.1 --activation softmax": """
         labelsmoothingcrossentropy labelsmoothingcrossentropyflat labelsmoother""",
-    "it is focal --activation softmax": """
-        focallossflat""",
-    "it is mbe, of the other sign where an error is pred - target": """
-        bias meanerror meanbias me""",
-    "it is mse --reduction sum": """
-        sse rss ssr sumofsquarederrors residualsumofsquares""",
-    "it is mae, or median_absolute_error": """
-        mad""",
-    "it is rse, over the variance of the targets": """
-        nmse normalizedmse normalizedmeansquarederror""",
-    "it is wape": """
-        nd normalizeddeviation""",
-    "it is quantile with a column for each quantile, as quantile:q=0.1/0.5/0.9": """
-        mqloss multiquantileloss""",
-    "it is contrastive of pairs, whose label is 1 where they differ": """
-        contrastiveloss""",
-    "it is pearson, or spearman of ranks": """
-        r corr correlationcoefficient""",
-    "it is mcc of yes/no labels": """
-        phi""",
-    "it is kappa": """
-        kap""",
-    "it is d2_brier": """
-        bss""",
-    "it is total_variation": """
-        tv tvdistance""",
-    "it is mrr": """
-        reciprank""",
-    "it is recall": """
-        sens""",
-    "it is 1 - recall": """
-        fnr falsenegativerate missrate""",
-    "it is 1 - precision": """
-        fdr falsediscoveryrate""",
-    "it is 2 x balanced_accuracy - 1": """
-        youden youdensj jindex informedness""",
-    "it is balanced_accuracy; with average=micro it is accuracy": """
-        multiclassaccuracy""",
-    "it is 1 - balanced_accuracy; with average=micro it is zero_one": """
-        multiclasshammingdistance""",
-    "it is 1 - hamming": """
-        multilabelaccuracy accuracymulti""",
-    "it is map:empty=1, with one list for each row": """
-        multilabelrankingaverageprecision""",
+    "it is focal --activation softmax": "focallossflat",
+    "it is mbe, of the other sign where an error is pred - target": "bias meanerror meanbias me",
+    "it is mse --reduction sum": "sse rss ssr sumofsquarederrors residualsumofsquares",
+    "it is mae, or median_absolute_error": "mad",
+    "it is rse, over the variance of the targets": "nmse normalizedmse normalizedmeansquarederror",
+    "it is wape": "nd normalizeddeviation",
+    "it is quantile with a column for each quantile, as quantile:q=0.1/0.5/0.9": "mqloss multiquantileloss",
+    "it is contrastive of pairs, whose label is 1 where they differ": "contrastiveloss",
+    "it is pearson, or spearman of ranks": "r corr correlationcoefficient",
+    "it is mcc of yes/no labels": "phi",
+    "it is kappa": "kap",
+    "it is d2_brier": "bss",
+    "it is total_variation": "tv tvdistance",
+    "it is mrr": "reciprank",
+    "it is recall": "sens",
+    "it is 1 - recall": "fnr falsenegativerate missrate",
+    "it is 1 - precision": "fdr falsediscoveryrate",
+    "it is 2 x balanced_accuracy - 1": "youden youdensj jindex informedness",
+    "it is balanced_accuracy; with average=micro it is accuracy": "multiclassaccuracy",
+    "it is 1 - balanced_accuracy; with average=micro it is zero_one": "multiclasshammingdistance",
+    "it is 1 - hamming": "multilabelaccuracy accuracymulti",
+    "it is map:empty=1, with one list for each row": "multilabelrankingaverageprecision",
     "of columns manhattan is mae --reduction sum, euclidean the root of mse --reduction sum, chebyshev max_error": """
         euclidean euclideandistance manhattan cityblock chebyshev linf pairwisedistance""",
     "it is a score, larger is better: 1 - iou_mask of masks, 1 - iou of boxes, critical_success_index of 0/1": """
         intersectionoverunion jaccardcoefficient jaccardsimilarity ioucoefficient miou iouscore""",
     "it is a score, larger is better: 1 - dice of masks, f1 of yes/no labels": """
         sorensendice sorensendicecoefficient dicecoefficient dicecoef dicesimilarity dicesimilaritycoefficient dsc""",
-    "it is a score, larger is better: 1 - tversky": """
-        tverskyindex tverskycoefficient tverskyscore""",
-    "it is wasserstein1 between ordered bins, or emd_squared of ordered classes": """
-        emd""",
+    "it is a score, larger is better: 1 - tversky": "tverskyindex tverskycoefficient tverskyscore",
+    "it is wasserstein1 between ordered bins, or emd_squared of ordered classes": "emd",
 }
 # names that no loss claims, by the reason
 NOT_HERE: Final[Mapping[str, str]] = {
@@ -141,25 +113,20 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "lossctl does not have this score; roc_auc and average_precision are near": """
         logauc aucmu aucmulticlass aucpr prauc auprc areaunderpr praucmulticlass queryauc queryaucmulticlass partialauc
         ks kolmogorovsmirnov gains lift gaincapture""",
-    "it is 2 x roc_auc - 1": """
-        normalizedgini normalizedginimulticlass gini somersd""",
+    "it is 2 x roc_auc - 1": "normalizedgini normalizedginimulticlass gini somersd",
     "lossctl does not have this score of lists; ndcg, map and mrr are near": """
         dcg dcgscore filtereddcg err pre precisionat recallat retrievalfallout retrievalhitrate retrievalprecision
         retrievalrprecision retrievalrecall retrievalrecallatfixedprecision hitrate
         hitratio hits hr averagegain pairaccuracy hit recallatk precisionatk rprec bpref
         xendcgmart""",
-    "it is the share of residuals above a size, which lossctl does not have": """
-        numerrors""",
-    "it compares sums, or counts of a group, not rows": """
-        ctrfactor groupquantile loglikelihoodofprediction""",
+    "it is the share of residuals above a size, which lossctl does not have": "numerrors",
+    "it compares sums, or counts of a group, not rows": "ctrfactor groupquantile loglikelihoodofprediction",
     "it has weights of its own, which a table of predictions does not hold": """
         adaptivelogsoftmaxwithloss linearcrossentropyloss linearcrossentropy""",
-    "it aligns sequences, which a table of predictions does not hold": """
-        ctc ctcloss ctclosswithforwardprobs""",
+    "it aligns sequences, which a table of predictions does not hold": "ctc ctcloss ctclosswithforwardprobs",
     "it makes a loss of a function that is given in code": """
         makefenchelyoungloss combination userperobjmetric userquerywisemetric""",
-    "it makes targets; the losses have a parameter label_smoothing": """
-        smoothlabels""",
+    "it makes targets; the losses have a parameter label_smoothing": "smoothlabels",
     "it is a score of texts": """
         bleu rouge meteor chrf ter cer wer bleuscore
         sacrebleuscore chrfscore rougescore squad charerrorrate worderrorrate matcherrorrate
@@ -189,14 +156,12 @@ NOT_HERE: Final[Mapping[str, str]] = {
         euclideandistances naneuclideandistances pairwisedistances pairwisedistancesargmin
         pairwisedistancesargminmin pairwisedistanceschunked pairwisekernels pairwisecosinesimilarity
         pairwiseeuclideandistance pairwiselinearsimilarity pairwisemanhattandistance pairwiseminkowskidistance""",
-    "it is a count of rows": """
-        truepositives truenegatives falsepositives falsenegatives""",
+    "it is a count of rows": "truepositives truenegatives falsepositives falsenegatives",
     "it learns from an interval or a censored time of a parametric law": """
         survival:aft aftnloglik survivalaft intervalregressionaccuracy""",
     "it ranks pairs while it trains, with weights of its own": """
         rank:map lambdamart yetirank stochasticfilter stochasticrank pfound""",
-    "it is not here; log_cosh, huber and cauchy are of its kind": """
-        fair fairloss""",
+    "it is not here; log_cosh, huber and cauchy are of its kind": "fair fairloss",
     "it is not here; mape, rmsle and maape are of its kind": """
         rmspe exprmspe mspe mdape madape medianabsolutepercentageerror""",
     "it is not here; mase, rae and wape are of its kind": """
@@ -207,20 +172,15 @@ NOT_HERE: Final[Mapping[str, str]] = {
         adjustedr2 adjr2 adjustedrsquared""",
     "it is not here; interval_score, wis and quantile are of its kind": """
         msis mpiw wql weightedquantileloss wquantileloss meanwquantileloss""",
-    "it is not here; crps_ensemble is of its kind": """
-        energyscore variogramscore""",
-    "it is not here; ece, mce and rmsce are of its kind": """
-        ace adaptivecalibrationerror""",
-    "it is not here; asymmetric is of its kind": """
-        asymmetriclossmultilabel asymmetriclosssinglelabel""",
+    "it is not here; crps_ensemble is of its kind": "energyscore variogramscore",
+    "it is not here; ece, mce and rmsce are of its kind": "ace adaptivecalibrationerror",
+    "it is not here; asymmetric is of its kind": "asymmetriclossmultilabel asymmetriclosssinglelabel",
     "it is not here; c_index and cox are of its kind": """
         concordanceindexipcw integratedbrierscore cumulativedynamicauc briersurvival rocaucsurvival""",
     "it is not here; iou_mask, dice and dice_ce are of its kind": """
         lovaszloss lovaszhingeloss softcldiceloss hausdorffdtloss hausdorffdistance bcediceloss""",
-    "it predicts means and deviations together": """
-        rmsewithuncertainty""",
-    "it leaves missing targets out: drop their rows, as with --missing drop": """
-        multirmsewithmissingvalues""",
+    "it predicts means and deviations together": "rmsewithuncertainty",
+    "it leaves missing targets out: drop their rows, as with --missing drop": "multirmsewithmissingvalues",
 }
 
 

@@ -440,9 +440,6 @@ class MaskedLogits(Domain):
         top = np.maximum.reduce(x, axis=0)  # NaN if there is one
         return ~((top > -np.inf) & (top < np.inf))
 
-    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
-        return REAL.sample(rng, width, rows)
-
     def __str__(self) -> str:
         return "numbers, of which some may be -∞ (a class that cannot be)"
 
@@ -453,9 +450,6 @@ class Amounts(Domain):
     def outside(self, x: Array) -> Mask:
         total = np.add.reduce(x, axis=0)
         return ~(np.logical_and.reduce(x >= 0.0, axis=0) & (total > 0.0) & (total < np.inf))
-
-    def sample(self, rng: np.random.Generator, width: int, rows: int) -> Array:
-        return NON_NEGATIVE.sample(rng, width, rows)
 
     def __str__(self) -> str:
         return "numbers >= 0, not all 0, in each row"

@@ -247,7 +247,7 @@ class Loss:
     @property
     def needs_origin(self) -> bool:
         """Whether a part is taken about an origin, as the variance of the target is."""
-        return any(is_about_origin(part) for part in self.parts)
+        return any(getattr(part, "about_origin", False) for part in self.parts)
 
     @cached_property
     def roles(self) -> tuple[str, ...]:
@@ -530,11 +530,6 @@ def row_mean(values: Array) -> Array:
     return values[0] if len(values) == 1 else np.add.reduce(values, axis=0) / len(values)
 
 
-def is_about_origin(part: Part) -> bool:
-    """Whether a part depends on the batch's origin."""
-    return getattr(part, "about_origin", False)
-
-
 def about_origin(part: Part) -> Part:
     """Mark a part that is taken about the batch's origin: a slice gets an origin of its own."""
     part.about_origin = True  # type: ignore[attr-defined]  # functions take attributes
@@ -586,54 +581,40 @@ def of_output(part: Part, place: int) -> Part:
 
 def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     """Return the gradient of each row's loss, {role: (width, rows)}, with respect to the columns as they were read."""
-    assert loss.gradient is not None
     shaped = batch.as_form(form)
-    raw = batch.activation not in ("none", "renormalize") and loss.raw_gradient is not None
-    function = loss.raw_gradient if raw and loss.raw_gradient is not None else loss.gradient
+    raw = None if batch.activation in ("none", "renormalize") else loss.raw_gradient
+    function = raw or loss.gradient
+    assert function is not None
     slope_of_rows = function(shaped, **dict(loss.args_of(function)))
     by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
-    if form in FRAMES:
-        by_role = {role: _through(CORNERS[FRAMES[form]], slope) for role, slope in by_role.items()}
+    if form in FRAMES:  # from the corners back to the columns of which they are made
+        matrix = CORNERS[FRAMES[form]][:, :, np.newaxis]
+        by_role = {role: np.add.reduce(matrix * slope[:, np.newaxis, :], axis=0) for role, slope in by_role.items()}
     if "pred" in by_role and batch.activation != "none" and not raw:
         by_role = {**by_role, "pred": chained(batch, by_role["pred"])}
-    outputs = _outputs(loss, shaped)
+    values = None if loss.row is None else loss.row(shaped, **dict(loss.args_of(loss.row)))
+    outputs = 1 if values is None or values.ndim == 1 else len(shaped[loss.pred_roles[0]])
     return {role: np.broadcast_to(slope / outputs, batch[role].shape) for role, slope in by_role.items()}
-
-
-def _outputs(loss: Loss, shaped: Batch) -> int:
-    """Return how many columns of values a row's loss is averaged over."""
-    if loss.row is None or loss.row(shaped, **dict(loss.args_of(loss.row))).ndim == 1:
-        return 1
-    return len(shaped[loss.pred_roles[0]])
-
-
-def _through(matrix: Array, slope: Array) -> Array:
-    """Pull a gradient by corners back to the columns from which the corners are made."""
-    return np.add.reduce(matrix[:, :, np.newaxis] * slope[:, np.newaxis, :], axis=0)
 
 
 def chained(batch: Batch, slope: Array) -> Array:
     """Multiply a gradient by the derivative of the activation, (width, rows)."""
-    if batch.activation == "softmax":
-        product = batch.pred * slope
-        return product - batch.pred * np.add.reduce(product, axis=0)
-    if batch.activation == "renormalize":
-        return (slope - np.add.reduce(batch.pred * slope, axis=0)) / np.add.reduce(batch.raw, axis=0)
-    if batch.activation == "relu":  # what is switched off does not move, however steep the loss
-        return np.where(batch.raw > 0.0, slope, 0.0)
-    return slope * derivative(batch)
-
-
-def derivative(batch: Batch) -> Array:
-    """Return the slope of an activation that works column by column, (width, rows)."""
-    z = batch.raw
-    derivatives: Mapping[str, Any] = {
-        "sigmoid": lambda: batch.pred * other_prob(batch),
-        "tanh": lambda: 4.0 * act.sigmoid(2.0 * z) * act.sigmoid(-2.0 * z),
-        "exp": lambda: batch.pred,
-        "softplus": lambda: act.sigmoid(z),
-    }
-    return derivatives[batch.activation]()
+    z, p = batch.raw, batch.pred
+    match batch.activation:
+        case "softmax":
+            product = p * slope
+            return product - p * np.add.reduce(product, axis=0)
+        case "renormalize":
+            return (slope - np.add.reduce(p * slope, axis=0)) / np.add.reduce(z, axis=0)
+        case "relu":  # what is switched off does not move, however steep the loss
+            return np.where(z > 0.0, slope, 0.0)
+        case "sigmoid":
+            return slope * (p * other_prob(batch))
+        case "tanh":
+            return slope * (4.0 * act.sigmoid(2.0 * z) * act.sigmoid(-2.0 * z))
+        case "softplus":
+            return slope * act.sigmoid(z)
+    return slope * p  # of an exponential
 
 
 # whole arrays ----------------------------------------------------------------------------------------------------

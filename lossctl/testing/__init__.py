@@ -11,60 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lossctl.core.loss import Loss
-from lossctl.testing.cases import Case, Violation, settings, widths
+from lossctl.testing.cases import Case as Case, Violation as Violation, settings as settings, widths as widths
 from lossctl.testing.laws import (
-    activations_agree,
-    bad_shapes_are_refused,
-    bad_weights_are_refused,
-    best_is_at_the_truth,
-    container_is_free,
-    curve_evaluates,
+    NUMBERS as NUMBERS,
+    REFUSALS as REFUSALS,
+    SPELLINGS as SPELLINGS,
+    Law,
     declaration_is_complete,
-    ends_give_numbers,
-    form_is_reached,
-    gradient_is_the_slope,
-    influence_is_the_slope_by_weight,
-    inputs_are_left_alone,
-    merging_is_exact,
-    one_column_is_never_broadcast,
-    ordinary_data_have_a_number,
-    raw_gradient_is_the_slope,
-    reading_has_its_slope,
-    row_order_is_free,
     spec_names_the_loss,
-    spelling_of_flags_is_free,
-    strangers_are_refused,
-    value_is_the_mean,
-    weights_repeat_rows,
-    zero_weight_is_absence,
 )
 
-Law = Callable[[Case], None]
-NUMBERS: tuple[Law, ...] = (
-    ordinary_data_have_a_number,
-    curve_evaluates,
-    gradient_is_the_slope,
-    raw_gradient_is_the_slope,
-    merging_is_exact,
-    ends_give_numbers,
-    weights_repeat_rows,
-    zero_weight_is_absence,
-    row_order_is_free,
-    value_is_the_mean,
-    reading_has_its_slope,
-    influence_is_the_slope_by_weight,
-    best_is_at_the_truth,
-)
-SPELLINGS: tuple[Law, ...] = (
-    form_is_reached,
-    inputs_are_left_alone,
-    spelling_of_flags_is_free,
-    container_is_free,
-    one_column_is_never_broadcast,
-    activations_agree,
-)
 LAWS = (*NUMBERS, *SPELLINGS)
-REFUSALS: tuple[Law, ...] = (strangers_are_refused, bad_weights_are_refused, bad_shapes_are_refused)
 
 
 def check(loss: Loss, seed: int = 0) -> None:
@@ -100,17 +57,3 @@ def _hold(law: Callable[[Any], None], subject: object, title: str) -> None:
         fault = str(error) if is_violation else f"raised {type(error).__name__}: {error}"
         words = (law.__doc__ or law.__name__).removeprefix("Check that ").rstrip(".")
         raise AssertionError(f"{title}: broken promise: {words}: {fault}") from None if is_violation else error
-
-
-__all__ = [
-    "LAWS",
-    "NUMBERS",
-    "REFUSALS",
-    "SPELLINGS",
-    "Case",
-    "Violation",
-    "check",
-    "check_setting",
-    "settings",
-    "widths",
-]

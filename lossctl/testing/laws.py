@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise, product
 from typing import Any, Final
@@ -42,6 +42,7 @@ from lossctl.testing.cases import (
     truth,
 )
 
+Law = Callable[[Case], None]
 WEIGHT_STEP: Final = 1e-4
 MOVES: Final = (-1.0, -0.5, 0.5, 1.0)  # steps of a difference: two to each side
 
@@ -504,3 +505,29 @@ def bad_shapes_are_refused(case: Case) -> None:
         if case.loss.form_for({**counts, role: width}, case.form.name) is None:
             columns = np.resize(arguments[role], (ROWS, width))
             case.refuses(UsageError, {**arguments, role: columns}, f"{role} with {width} columns", role)
+
+
+NUMBERS: tuple[Law, ...] = (
+    ordinary_data_have_a_number,
+    curve_evaluates,
+    gradient_is_the_slope,
+    raw_gradient_is_the_slope,
+    merging_is_exact,
+    ends_give_numbers,
+    weights_repeat_rows,
+    zero_weight_is_absence,
+    row_order_is_free,
+    value_is_the_mean,
+    reading_has_its_slope,
+    influence_is_the_slope_by_weight,
+    best_is_at_the_truth,
+)
+SPELLINGS: tuple[Law, ...] = (
+    form_is_reached,
+    inputs_are_left_alone,
+    spelling_of_flags_is_free,
+    container_is_free,
+    one_column_is_never_broadcast,
+    activations_agree,
+)
+REFUSALS: tuple[Law, ...] = (strangers_are_refused, bad_weights_are_refused, bad_shapes_are_refused)
