@@ -107,7 +107,7 @@ def gan_discriminator() -> None:
     """
 
 
-@game(ADVERSARIAL, LN_NOT_D, LN_D, direction="max")
+@game(ADVERSARIAL, LN_NOT_D, LN_D, direction="max", like=gan_discriminator)
 def gan_value() -> None:
     """Value of the min-max game of a GAN, V(D, G).
 
@@ -116,43 +116,37 @@ def gan_value() -> None:
     The two kinds are averaged apart, so their shares do not matter. Undefined without rows of both kinds.
 
     Formula: mean over real of ln D(x) + mean over generated of ln(1 - D(x))
-    Unit: nats
     Use: To report the game as the paper writes it; near -ln 4 the discriminator cannot tell the rows apart.
     Avoid: Ranking models: a low value may mean a weak generator or a strong discriminator. It gets no best mark.
-    Source: Goodfellow et al. 2014, arXiv:1406.2661
     Elsewhere:
         the paper  V(D, G)
     """
 
 
-@game(ADVERSARIAL, LN_NOT_D)
+@game(ADVERSARIAL, LN_NOT_D, like=gan_discriminator)
 def gan_generator() -> None:
     """Generator loss of a GAN, the saturating min-max form.
 
     Never positive; -ln 2 where D = 1/2. Real rows do not count: their row value is 0.
 
     Formula: mean over generated of ln(1 - D(x))
-    Unit: nats
     Use: To report the min-max game as it is written.
     Avoid: Training: it saturates, its slope vanishes while the discriminator wins (gan_generator_nonsaturating).
-    Source: Goodfellow et al. 2014, arXiv:1406.2661
     Elsewhere:
         torch tutorials  -nn.BCELoss with target 0 on generated rows
     """
 
 
-@game(ADVERSARIAL, SURPRISE)
+@game(ADVERSARIAL, SURPRISE, like=gan_discriminator)
 def gan_generator_nonsaturating() -> None:
     """Generator loss of a GAN, the non-saturating form.
 
     ln 2 where D = 1/2. Real rows do not count: their row value is 0.
 
     Formula: -mean over generated of ln D(x)
-    Unit: nats
     Optimises: what passes as real
     Use: Training the generator: the slope is steep while the discriminator wins.
     Avoid: Ranking models: a low value may mean a weak discriminator. It gets no best mark.
-    Source: Goodfellow et al. 2014, arXiv:1406.2661
     Elsewhere:
         torch tutorials  nn.BCELoss with target 1 on generated rows
     """
@@ -178,17 +172,15 @@ def lsgan_discriminator() -> None:
     """
 
 
-@game(CRITIC, SQUARE_FROM_ONE)
+@game(CRITIC, SQUARE_FROM_ONE, like=lsgan_discriminator)
 def lsgan_generator() -> None:
     """Generator loss of a least-squares GAN.
 
     Real rows do not count: their row value is 0.
 
     Formula: ½ mean over generated of (f(x) - 1)²
-    Unit: 1
     Use: Training the generator of a least-squares GAN.
     Avoid: Ranking models: a low value may mean a weak discriminator. It gets no best mark.
-    Source: Mao et al. 2017, arXiv:1611.04076
     Elsewhere:
         the paper  lsgan generator
         MONAI      PatchAdversarialLoss(criterion='least_squares', for_discriminator=False)  ≠ of LeakyReLU(score)
@@ -214,17 +206,15 @@ def wgan_critic() -> None:
     """
 
 
-@game(CRITIC, MINUS_SCORE)
+@game(CRITIC, MINUS_SCORE, like=wgan_critic)
 def wgan_generator() -> None:
     """Generator loss of a Wasserstein GAN: minus the mean score of generated rows.
 
     Real rows do not count: their row value is 0. The generator loss of a hinge GAN is the same.
 
     Formula: -mean over generated of f(x)
-    Unit: that of the score
     Use: Training the generator of a Wasserstein GAN.
     Avoid: Reporting: the score has no origin (wgan_critic).
-    Source: Arjovsky et al. 2017, arXiv:1701.07875
     Elsewhere:
         the paper  wgan generator
     """

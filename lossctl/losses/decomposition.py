@@ -22,7 +22,7 @@ from lossctl.core.batch import Batch, flag
 from lossctl.core.declare import sample
 from lossctl.core.form import Form
 from lossctl.core.loss import Direction, Loss
-from lossctl.losses.rank import STRICT, Rows, Runs, scaled
+from lossctl.losses.rank import Rows, Runs, plain_pred, scaled
 from lossctl.numerics.array import Array
 
 
@@ -63,7 +63,7 @@ def decomposed(loss: Loss, form: Form) -> dict[str, Loss]:
     """Return the components of a loss of one column."""
     assert loss.row is not None
     of_row = loss.term(loss.row, form.name)
-    parts = (order_line, target_line, loss.row)
+    parts = (plain_pred, target_line, loss.row)
 
     def rows_at(best: Array, target: Array) -> Array:
         """Return the loss of each row of other predictions."""
@@ -100,11 +100,6 @@ def decomposed(loss: Loss, form: Form) -> dict[str, Loss]:
         )
         for name, component in COMPONENTS.items()
     }
-
-
-def order_line(batch: Batch) -> Array:
-    """The prediction, or the raw output where its order is the same and has no ties by rounding."""
-    return (batch.raw if batch.activation in STRICT else batch.pred)[0]
 
 
 def target_line(batch: Batch) -> Array:

@@ -93,6 +93,7 @@ def listmle(batch: Batch) -> Array:
 
 K = Annotated[float | None, AT_LEAST_ONE_WHOLE, "how many items at the top count; off: all"]
 Gain = Annotated[str, Choice(("linear", "exponential")), "what an item of relevance y is worth: y or 2^y - 1"]
+NO_RELEVANT: Final = "a list without relevant items has none; empty=0 says what it counts as"
 Empty = Annotated[float | None, UNIT, "NDCG of a list without relevant items; off: it has none"]
 
 
@@ -137,22 +138,12 @@ def _steps(batch: Batch, k: float | None) -> Array:
     return np.where(place(batch) < k - 1.0, step, _discounts(batch, k))
 
 
-def _ideal(batch: Batch, best: Array, k: float | None) -> Array:
-    """Discounted gain of the best order of each list."""
-    return np.add.reduceat(best * _discounts(batch, k), starts(batch))
-
-
-def _defined(value: Array, ideal: Array, empty: float | None) -> Array:
+def defined(value: Array, ideal: Array, empty: float | None) -> Array:
     """Replace the value of a list without relevant items."""
     return np.where(ideal > 0.0, value, np.nan if empty is None else empty)
 
 
-@set_loss(
-    forms=(LISTS,),
-    best=1.0,
-    direction="max",
-    undefined="a list without relevant items has none; empty=0 says what it counts as",
-)
+@set_loss(forms=(LISTS,), best=1.0, direction="max", undefined=NO_RELEVANT)
 def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = None) -> Array:
     """Normalised discounted cumulative gain; higher is better.
 
@@ -175,8 +166,8 @@ def ndcg(batch: Batch, *, k: K = None, gain: Gain = "linear", empty: Empty = Non
         XGBoost objective  rank:ndcg                                 = ndcg:gain=exponential  # trains by its pairs
     """
     gains, best = _sorted_gains(batch, gain)
-    ideal = _ideal(batch, best, k)
-    return _defined(np.add.reduceat(gains * _discounts(batch, k), starts(batch)) / ideal, ideal, empty)
+    dcg, ideal = (np.add.reduceat(line * _discounts(batch, k), starts(batch)) for line in (gains, best))
+    return defined(dcg / ideal, ideal, empty)
 
 
 @set_loss(like=ndcg)
@@ -193,7 +184,7 @@ def one_minus_ndcg(batch: Batch, *, k: float | None, gain: str, empty: float | N
         torchmetrics  1 - retrieval_normalized_dcg  = one_minus_ndcg:empty=0  # one list; float32
     """
     gains, best = _sorted_gains(batch, gain)
-    ideal = _ideal(batch, best, k)
+    ideal = np.add.reduceat(best * _discounts(batch, k), starts(batch))
     ahead = np.maximum(running(np.add, best - gains, starts(batch)[set_of(batch)]), 0.0)
     lost = np.add.reduceat(ahead * _steps(batch, k), starts(batch)) / ideal
-    return _defined(lost, ideal, None if empty is None else 1.0 - empty)
+    return defined(lost, ideal, None if empty is None else 1.0 - empty)

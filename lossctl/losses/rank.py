@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, flag
-from lossctl.core.declare import Recipe, recipe, sample
+from lossctl.core.declare import Recipe, sample, score
 from lossctl.core.domain import FLAG, LABELS, REAL, UNIT, Interval
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Part
@@ -383,7 +383,7 @@ Strategy = Annotated[
 Empty = Annotated[float | None, UNIT, "what an area that is not defined counts as; off: then there is none"]
 
 
-@recipe(forms=(RANKED, RANKED_CLASSES), best=1.0, direction="max")
+@score(forms=(RANKED, RANKED_CLASSES))
 def roc_auc(*, average: AreaAverage = "macro", multi_class: Strategy = "ovr", zero_division: Empty = None) -> Recipe:
     """Area under the ROC curve: the share of pairs of a positive and a negative that the score puts in order.
 
@@ -420,7 +420,7 @@ def roc_auc(*, average: AreaAverage = "macro", multi_class: Strategy = "ovr", ze
     )
 
 
-@recipe(forms=(RANKED, RANKED_CLASSES), best=1.0, direction="max")
+@score(forms=(RANKED, RANKED_CLASSES))
 def average_precision(*, average: AreaAverage = "macro", zero_division: Empty = None) -> Recipe:
     """Average precision: the mean over the positives of the precision from their score on.
 
@@ -459,7 +459,7 @@ def plain_target(batch: Batch) -> Array:
 
 
 def plain_pred(batch: Batch) -> Array:
-    """The prediction."""
+    """The prediction, or the raw output where its order is the same and has no ties by rounding."""
     return (batch.raw if batch.activation in STRICT else batch.pred)[0]
 
 
@@ -504,7 +504,7 @@ def of_ranks(value: Callable[..., Influenced]) -> Recipe:
     )
 
 
-@recipe(forms=ONE, best=1.0, direction="max")
+@score(forms=ONE)
 def spearman() -> Recipe:
     """Spearman's rank correlation of prediction and target, between -1 and 1.
 
@@ -579,7 +579,7 @@ def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced
     return value, weight * slope * np.sqrt(freed(weight.size))
 
 
-@recipe(forms=ONE, best=1.0, direction="max")
+@score(forms=ONE)
 def kendall() -> Recipe:
     """Kendall's tau-b of prediction and target: pairs in order less pairs out of order, between -1 and 1.
 
@@ -630,11 +630,6 @@ def c_index_of(lines: Array, *, events: bool, influence: bool = False) -> Influe
     return value, parts
 
 
-def time_of(batch: Batch) -> Array:
-    """The time."""
-    return batch.target[0]
-
-
 SUBJECTS: Final = replace(
     SURVIVAL,
     roles={role: domain for role, domain in SURVIVAL.roles.items() if role != "query"},
@@ -647,7 +642,7 @@ def c_index_forms(events: bool) -> tuple[Form, ...]:
     return (SUBJECTS,) if events else ONE
 
 
-@recipe(forms=c_index_forms, best=1.0, direction="max")
+@score(forms=c_index_forms)
 def c_index(
     *,
     events: Annotated[bool, None, "rows have an event or are censored; false: plain numbers, larger for larger"] = True,
@@ -671,7 +666,7 @@ def c_index(
         lifelines  utils.concordance_index     ≠ it takes times, the negated risks
         scikit-survival  concordance_index_censored
     """
-    parts: tuple[Part, ...] = (time_of, had_event, plain_pred) if events else (plain_target, plain_pred)
+    parts: tuple[Part, ...] = (plain_target, had_event, plain_pred) if events else (plain_target, plain_pred)
     return sample(
         *parts,
         value=without_influence(c_index_of),

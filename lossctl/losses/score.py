@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag
-from lossctl.core.declare import Recipe, loss, recipe, sample, set_loss, set_of, starts
+from lossctl.core.declare import Recipe, loss, recipe, sample, score, set_loss, set_of, starts
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, OPEN_UNIT, POSITIVE, REAL, UNIT
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Part
@@ -24,7 +24,7 @@ from lossctl.core.param import Choice, PerColumn
 from lossctl.core.statistic import Dual, Means, Statistic, value_of
 from lossctl.losses.decision import FLAGS, Threshold, decided, decision_forms, top, wrong_decision
 from lossctl.losses.forms import DECIDED, DECISION, RESIDUALS, regression
-from lossctl.losses.listwise import LISTS, place
+from lossctl.losses.listwise import LISTS, NO_RELEVANT, K, defined, place
 from lossctl.losses.outcome import has_labels, pick
 from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, Influenced, Runs, freed, scaled
 from lossctl.losses.regression import by_column, quantile_forms, residual_loss, squared
@@ -315,7 +315,7 @@ def accuracy(batch: Batch, *, threshold: Threshold = 0.5) -> Array:
     return right(batch, threshold=threshold)
 
 
-@recipe(forms=decision_forms(DECISION), best=1.0, direction="max")
+@score(forms=decision_forms(DECISION))
 def balanced_accuracy(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Recipe:
     """Mean over the observed classes of the share of their rows whose answer is right.
 
@@ -343,7 +343,7 @@ Average = Annotated[
 ]
 
 
-@recipe(forms=rate_forms, best=1.0, direction="max")
+@score(forms=rate_forms)
 def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Recipe:
     """Share of the rows answered with yes that are one.
 
@@ -372,7 +372,7 @@ def precision(*, average: Average = "binary", threshold: Threshold = 0.5, zero_d
     return of_rate(precision_of, average, zero_division, of_yes=of_yes, of_class=of_class)
 
 
-@recipe(like=precision, forms=rate_forms, best=1.0, direction="max")
+@score(like=precision, forms=rate_forms)
 def recall(*, average: str, threshold: float, zero_division: float | None) -> Recipe:
     """Share of the yes that are answered with one.
 
@@ -395,7 +395,7 @@ def recall(*, average: str, threshold: float, zero_division: float | None) -> Re
     return of_rate(recall_of, average, zero_division, of_yes=of_yes, of_class=of_class)
 
 
-@recipe(like=precision, forms=rate_forms, best=1.0, direction="max")
+@score(like=precision, forms=rate_forms)
 def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe:
     """Harmonic mean of precision and recall.
 
@@ -417,7 +417,7 @@ def f1(*, average: str, threshold: float, zero_division: float | None) -> Recipe
     return of_rate(f1_of, average, zero_division, of_yes=of_yes, of_class=of_class)
 
 
-@recipe(forms=decision_forms(DECISION), best=1.0, direction="max")
+@score(forms=decision_forms(DECISION))
 def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Recipe:
     """Matthews correlation of observed and predicted classes, between -1 and 1; of K classes Gorodkin's R_K.
 
@@ -440,7 +440,7 @@ def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Re
     )
 
 
-@recipe(forms=decision_forms(DECISION), best=1.0, direction="max")
+@score(forms=decision_forms(DECISION))
 def kappa(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Recipe:
     """Cohen's kappa of observed and predicted classes, between -1 and 1: agreement beyond chance.
 
@@ -490,14 +490,7 @@ def top_k_accuracy(
 
 # lists ------------------------------------------------------------------------------------------------------------
 
-K = Annotated[float | None, AT_LEAST_ONE_WHOLE, "how many items at the top count; off: all"]
 EmptyList = Annotated[float | None, UNIT, "the score of a list without relevant items; off: it has none"]
-NO_RELEVANT: Final = "a list without relevant items has none; empty=0 says what it counts as"
-
-
-def _of_lists(value: Array, relevant: Array, empty: float | None) -> Array:
-    """Replace the value of a list without relevant items."""
-    return np.where(relevant > 0.0, value, np.nan if empty is None else empty)
 
 
 @set_loss(forms=(LISTS,), best=1.0, direction="max", undefined=NO_RELEVANT)
@@ -522,10 +515,10 @@ def mrr(batch: Batch, *, k: K = None, empty: EmptyList = None) -> Array:
     best = np.maximum.reduceat(np.where(relevant, score, -np.inf), first)
     rank = 1.0 + np.add.reduceat(((score >= best[of_row]) & ~relevant).astype(np.float64), first)
     value = 1.0 / rank if k is None else np.where(rank <= k, 1.0 / rank, 0.0)
-    return _of_lists(value, np.add.reduceat(relevant.astype(np.float64), first), empty)
+    return defined(value, np.add.reduceat(relevant.astype(np.float64), first), empty)
 
 
-@set_loss(like=mrr, best=1.0, direction="max", undefined=NO_RELEVANT)
+@set_loss(like=mrr, best=1.0, direction="max")
 def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa: A001
     """Mean over lists of their average precision.
 
@@ -554,7 +547,7 @@ def map(batch: Batch, *, k: float | None, empty: float | None) -> Array:  # noqa
     counts = relevant if k is None else np.where(place(batch) < k, relevant, 0.0)
     total = np.add.reduceat(relevant, first)
     most = total if k is None else np.minimum(total, k)
-    return _of_lists(np.add.reduceat(counts * precision_there, first) / most, total, empty)
+    return defined(np.add.reduceat(counts * precision_there, first) / most, total, empty)
 
 
 # intervals and quantiles ------------------------------------------------------------------------------------------
