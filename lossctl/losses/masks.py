@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache, partial, wraps
-from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -29,7 +28,9 @@ from lossctl.losses.outcome import (
     ignored_labels,
     log_observed,
     other_observed,
+    part_of,
     prob_observed,
+    without_holes,
 )
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import column_sum
@@ -64,43 +65,11 @@ def mask_forms(ignore_class: Ignored) -> tuple[Form, ...]:
     return (replace(MASKS, roles={**MASKS.roles, "target": replace(MASK, ignored=ignored_flags(ignore_class))}),)
 
 
-def counted(batch: Batch, ignore_class: Ignored) -> Batch:
-    """Return a batch whose pixels that do not count are background in both masks."""
-    if ignore_class is None:
-        return batch
-
-    def without_holes(batch: Batch) -> Batch:
-        unknown = holes(batch, ignore_class)
-        background = 0.0 if batch.activation == "none" else -np.inf
-        roles = {"target": np.where(unknown, 0.0, batch.target), "pred": np.where(unknown, background, batch.raw)}
-        return Batch(roles, form=batch.form, activation=batch.activation)
-
-    return batch.related(f"without {ignore_class}", without_holes)
-
-
 def pixels(batch: Batch, ignore_class: Ignored) -> Array | float:
     """Return how many pixels of each mask count, 1 where none does."""
     if ignore_class is None:
         return float(len(batch.target))
     return np.maximum(np.add.reduce(~holes(batch, ignore_class), axis=0, dtype=np.float64), 1.0)
-
-
-def of_counted(function: Part) -> Part:
-    """Return a part, or a slope by the pixels, that takes `ignore_class` too."""
-
-    def part(batch: Batch, *, ignore_class: Ignored = None, **args: Any) -> Array:
-        values = function(counted(batch, ignore_class), **args)
-        if ignore_class is None or values.ndim == 1:
-            return values
-        return np.where(holes(batch, ignore_class), 0.0, values)
-
-    parameters = [
-        *signature(function).parameters.values(),
-        Parameter(IGNORE.name, Parameter.KEYWORD_ONLY, default=None),
-    ]
-    part.__name__, part.__doc__ = function.__name__, function.__doc__
-    part.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # functions take attributes
-    return part
 
 
 def share(part: Array, total: Array) -> Array:
@@ -135,21 +104,22 @@ def mask_loss(
         def count(place: int) -> Part:
             return wraps(function)(lambda batch, **args: function(batch, **args)[place])
 
-        each, counts = of_counted(row), (of_counted(count(0)), of_counted(count(1)))
+        params = (*params_of(function), IGNORE)
+        each, *counts = (part_of(quantity, params, of_masks=True) for quantity in (row, count(0), count(1)))
 
         def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
             if args["over"] == "row":
                 return {}
             level_args = tuple((name, args[name]) for name in sorted(arguments_of(level)) if name in args)
-            return {"parts": counts, "statistic": of_sums(level, level_args), "row": None, "gradient": None}
+            return {"parts": tuple(counts), "statistic": of_sums(level, level_args), "row": None, "gradient": None}
 
         return declare(
             function,
-            params=(*params_of(function), OVER, IGNORE),
+            params=(*params[:-1], OVER, IGNORE),
             forms=mask_forms,
             parts=(each,),
             row=each,
-            gradient=gradient and of_counted(gradient),
+            gradient=gradient and part_of(gradient, params),
             resolve=over,
             note=EACH_OR_ALL,
             **facts,
@@ -403,7 +373,7 @@ def with_pixels(
 ) -> tuple[Array, Array]:
     """Return the overlap of masks, and the mean over their pixels, or of slopes by them; `ignore_class` is of args."""
     ignore_class = args.pop("ignore_class")
-    masks, count = counted(batch, ignore_class), pixels(batch, ignore_class)
+    masks, count = without_holes(batch, ignore_class), pixels(batch, ignore_class)
     overlaps, costs = overlap(masks, smooth), cost(masks, **args)
     if overlaps.ndim == 1:
         return overlaps, column_sum(costs) / count

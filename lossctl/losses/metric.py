@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial, wraps
+from functools import wraps
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -418,25 +418,32 @@ def anchor_loss(**facts: Any) -> Callable[[Callable[..., Array]], Loss]:
     def made(function: Callable[..., Array]) -> Loss:
         @wraps(function)
         def means(batch: Batch, **args: Any) -> Array:
-            return _over_anchors(batch, partial(function, **args))
+            vectors, labels = _unit(batch.pred), batch["label"][0]
+
+            def costs(cosines: Array, rows: slice, span: slice) -> Array:
+                alike = labels[span][rows, np.newaxis] == labels[span]
+                different = ~alike
+                at = np.arange(len(cosines))
+                alike[at, at + rows.start] = False
+                return function(cosines, alike, different, **args)
+
+            return _set_means(batch, vectors, vectors, costs)
 
         return set_loss(forms=(EMBEDDINGS,), undefined="a set has no such pairs of rows", **facts)(means)
 
     return made
 
 
-def _over_anchors(batch: Batch, cost: Callable[[Array, Mask, Mask], Array]) -> Array:
-    """Average the costs of each set; NaN where there is none."""
-    vectors, labels = _unit(batch.pred), batch["label"][0]
+def _set_means(batch: Batch, a: Array, b: Array, costs_of: Callable[[Array, slice, slice], Array]) -> Array:
+    """Return the mean cost of each set, NaN where there is none.
+
+    costs_of: (inner products of some lines of a with all of b in a set, these lines, the set) -> costs.
+    """
     means = np.full(len(sizes(batch)), np.nan)
     for place, span in enumerate(spans(batch)):
         total, count = 0.0, 0
-        for rows, cosines in _products(vectors[span], vectors[span]):
-            alike = labels[span][rows, np.newaxis] == labels[span]
-            different = ~alike
-            at = np.arange(len(cosines))
-            alike[at, at + rows.start] = False
-            costs = cost(cosines, alike, different)
+        for rows, products in _products(a[span], b[span]):
+            costs = costs_of(products, rows, span)
             total, count = total + float(np.add.reduce(costs)), count + len(costs)
         if count:
             means[place] = total / count
@@ -580,12 +587,9 @@ def n_pairs(batch: Batch) -> Array:
         tensorflow-addons  npairs_loss  ≠ takes the matrix of products; pairs may share a class
         pytorch-metric-learning  NPairsLoss   ≠ unit vectors, and a pair drawn from each class
     """
-    anchors, positives = _rows(batch["anchor"]), _rows(batch["positive"])
-    means = np.full(len(sizes(batch)), np.nan)
-    for place, span in enumerate(spans(batch)):
-        total, count = 0.0, len(anchors[span])
-        for rows, products in _products(anchors[span], positives[span]):
-            paired: Mask = np.arange(rows.start, rows.start + len(products))[:, np.newaxis] == np.arange(count)
-            total += float(np.add.reduce(log_one_plus(_log_sum(products, ~paired), products[paired])))
-        means[place] = total / max(count, 1)
-    return means
+
+    def costs(products: Array, rows: slice, span: slice) -> Array:
+        paired = np.eye(len(products), products.shape[1], rows.start, dtype=bool)
+        return log_one_plus(_log_sum(products, ~paired), products[paired])
+
+    return _set_means(batch, _rows(batch["anchor"]), _rows(batch["positive"]), costs)

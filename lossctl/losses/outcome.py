@@ -352,27 +352,28 @@ def holes(batch: Batch, ignore_class: Ignored) -> Mask:
 
 
 def without_holes(batch: Batch, ignore_class: Ignored) -> Batch:
-    """Return a batch of columns of yes and no with a no where nothing counts, others as they are."""
-    if has_labels(batch) or batch.form == DECIDED:
+    """Return a batch with a no, observed and predicted, where a column of yes and no does not count."""
+    if ignore_class is None or has_labels(batch) or batch.form == DECIDED:
         return batch
 
     def filled(batch: Batch) -> Batch:
-        roles = {**batch.roles, "target": np.where(holes(batch, ignore_class), 0.0, batch.target)}
+        unknown, no = holes(batch, ignore_class), 0.0 if batch.activation == "none" else -np.inf
+        roles = {"target": np.where(unknown, 0.0, batch.target), "pred": np.where(unknown, no, batch.raw)}
         return Batch(roles, form=batch.form, activation=batch.activation, classes=batch.classes)
 
     return batch.related(f"no for {ignore_class}", filled)
 
 
-def part_of(function: Callable[..., Array], params: tuple[Param, ...]) -> Part:
+def part_of(function: Callable[..., Array], params: tuple[Param, ...], *, of_masks: bool = False) -> Part:
     """Return a function of a batch and further arguments as a part with these parameters.
 
-    If `ignore_class` is one of them, the result is 0 where the target is that label.
+    If `ignore_class` is one of them, the result is 0 where the target is that label; of_masks: it is a number for all
+    columns of a row, that of a no there.
     """
 
     def part(batch: Batch, *, ignore_class: Ignored = None, **args: Value) -> Array:
-        if ignore_class is None:
-            return function(batch, **args)
-        return np.where(holes(batch, ignore_class), 0.0, function(without_holes(batch, ignore_class), **args))
+        values = function(without_holes(batch, ignore_class), **args)
+        return values if ignore_class is None or of_masks else np.where(holes(batch, ignore_class), 0.0, values)
 
     words = [Parameter(param.name, Parameter.KEYWORD_ONLY) for param in params]
     signature = Signature([Parameter("batch", Parameter.POSITIONAL_OR_KEYWORD), *words])
