@@ -11,9 +11,10 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, astuple, replace
 from glob import glob
 from hashlib import blake2b
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -59,7 +60,6 @@ from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import key_columns, split_name
-from lossctl.io.source import Source
 from lossctl.io.table import FIRST as FIRST_ROWS, Column, Kind, Numbers, Piece, Shape, Table, Texts
 from lossctl.registry import with_tables
 from lossctl.results.document import environment
@@ -118,7 +118,7 @@ FIRST: Final = {  # what the first share has besides: the answers of tables, and
         "faults": [DEFECT],
     },
 }
-ANSWERS: Final = ("format", "is_text", "names", "doubt", "rows", "cuts")  # of a table about itself
+ANSWERS: Final = ("format", "is_text", "names", "doubt", "rows", "cuts")  # what a table says of itself
 
 
 class Shared(LossctlError):
@@ -128,6 +128,11 @@ class Shared(LossctlError):
 
 
 # tables that are asked, and tables that answer as they did ---------------------------------------------------
+
+
+def _of_table(name: str) -> Any:
+    """Return a property of a table that is answered by another, `table`."""
+    return property(lambda table: getattr(table.table, name))
 
 
 class Witness(Table):
@@ -140,37 +145,7 @@ class Witness(Table):
         self.words: dict[str, bool] = {}
         self.readings: dict[tuple[str, str], tuple[list[Column], str | None]] = {}
 
-    @property
-    def format(self) -> str | None:
-        return self.table.format
-
-    @property
-    def is_text(self) -> bool:
-        return self.table.is_text
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.table.names
-
-    @property
-    def doubt(self) -> str:
-        return self.table.doubt
-
-    @property
-    def rows(self) -> int | None:
-        return self.table.rows
-
-    @property
-    def cuts(self) -> Sequence[int] | None:
-        return self.table.cuts
-
-    @property
-    def sources(self) -> Sequence[Source]:
-        return self.table.sources
-
-    @property
-    def places(self) -> list[tuple[int, str]]:
-        return self.table.places
+    format, is_text, names, doubt, rows, cuts, sources, places = map(_of_table, (*ANSWERS, "sources", "places"))
 
     def shape(self, name: str) -> Shape:
         self.shapes[name] = self.table.shape(name)
@@ -231,10 +206,6 @@ class Witness(Table):
         }
 
 
-def _values(record: Any) -> list[Any]:
-    return [getattr(record, field.name) for field in fields(record)]
-
-
 def _plain_column(column: Column) -> list[Any]:
     if isinstance(column, Numbers):
         return [column.values, column.null, column.integers]
@@ -251,32 +222,13 @@ class Replay(Table):
         self, plain: Mapping[str, Any], places: Sequence[tuple[int, str]], rows_shown: Mapping[int, NDArray[Any]]
     ) -> None:
         self.label, self.skipped, self.rows_shown = plain["label"], plain["skipped"], rows_shown
-        self._plain, self._places = plain, [(int(start), str(label)) for start, label in places]
+        facts = {name: plain[name] for name in ANSWERS}
+        facts |= {"names": tuple(plain["names"]), "cuts": [0] if plain["cuts"] else None}
+        self.table, self._plain = SimpleNamespace(**facts), plain
+        self._places = [(int(start), str(label)) for start, label in places]
         self._readings = {(name, kind): (pieces, fault) for name, kind, pieces, fault in plain["readings"]}
 
-    @property
-    def format(self) -> str | None:
-        return self._plain["format"]
-
-    @property
-    def is_text(self) -> bool:
-        return self._plain["is_text"]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._plain["names"])
-
-    @property
-    def doubt(self) -> str:
-        return self._plain["doubt"]
-
-    @property
-    def rows(self) -> int | None:
-        return self._plain["rows"]
-
-    @property
-    def cuts(self) -> Sequence[int] | None:
-        return [0] if self._plain["cuts"] else None
+    format, is_text, names, doubt, rows, cuts = map(_of_table, ANSWERS)
 
     def shape(self, name: str) -> Shape:
         return Shape(*self._plain["shapes"][name])
@@ -642,7 +594,7 @@ def _plain_block(block: Block) -> dict[str, Any]:
         "addresses": block.addresses,
         "weight": block.weight,
         "models": {model: dict(roles) for model, roles in block.models.items()},
-        "faults": [[*defect, *_values(breach)] for defect, breach in block.faults.items()],
+        "faults": [[*defect, *astuple(breach)] for defect, breach in block.faults.items()],
     }
 
 

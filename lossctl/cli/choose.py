@@ -4,8 +4,8 @@ from typing import Annotated, Final, TypedDict
 
 from lossctl.api.options import INPUTS, ROLES, Display, Option, Text, Words, options_of
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, at_work, say, warn
-from lossctl.cli.options import command
+from lossctl.cli.console import Outputs, at_work, say, say_more, warn
+from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "json")
 HELP = """Look at the data in one pass, and say which losses fit it, which do not, and which to take.
@@ -20,10 +20,7 @@ It names the kind and range of the target, zeros, dispersion, skew, outliers, cl
 predictions look like the output of, each beside the threshold that it was held against; then a first loss, a robust
 alternative, what each of them optimises, and the command that computes both. Without -p it goes by the target alone.
 What the predictions look like is a finding: an activation stands in the printed command, where it can be changed.
-
-Exit codes: 0 done, with or without a recommendation, 2 usage, 3 data (or an output could not be written), 70 a bug,
-130 interrupted, 141 the reader of standard output went away.
-"""
+""" + exit_codes("done, with or without a recommendation")
 
 
 class ChooseInputs(TypedDict):
@@ -56,17 +53,15 @@ def choose_loss(settings: Settings) -> None:
     """Look, and print the advice."""
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.choose import choose
-    from lossctl.io.machine import usable_cores
     from lossctl.output.advice import render
 
     with at_work(settings) as work:
         hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}
         advice = choose(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(advice, form, style))
-    if settings["verbose"]:
-        for threshold in advice.thresholds:
-            say(f"threshold {threshold.value:g} on {threshold.name}: {threshold.why}")
-        say(work.watch.report(advice.rows, settings["threads"] or usable_cores()))
+    for threshold in advice.thresholds if settings["verbose"] else ():
+        say(f"threshold {threshold.value:g} on {threshold.name}: {threshold.why}")
+    say_more(settings, work.watch, rows=advice.rows)
     if settings["format"] != "table":
         warn(settings, advice.warnings)
     outputs.show(lambda form, style: render(advice, form, style))

@@ -18,7 +18,7 @@ from lossctl.api.options import (
 )
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, computed, show
-from lossctl.cli.options import command
+from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compare models on the same rows, in one pass. Differences have paired intervals, p-values and verdicts.
@@ -34,10 +34,7 @@ A difference is candidate - baseline (of absolute values for signed losses such 
 unless --cluster or --time says otherwise. A verdict is `better` or `worse` where the adjusted p-value is at most
 1 - LEVEL, else `~`; p-values are adjusted by max-T over the models of one loss and slice and by Holm across losses and
 slices. `lossctl check` makes decisions of it.
-
-Exit codes: 0 done, whatever the verdicts, 2 usage, 3 data (or an output could not be written), 70 a bug, 130
-interrupted, 141 the reader of standard output went away.
-"""
+""" + exit_codes("done, whatever the verdicts")
 
 
 @command(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lossctl.cli.config import Settings
     from lossctl.engine.run import Watch
     from lossctl.output.text import Style
-    from lossctl.results.report import Report
+    from lossctl.results.report import Cell, Input, Report
 
 # standard output and standard error --------------------------------------------------------------------------
 
@@ -237,35 +237,10 @@ class Outputs(NamedTuple):
         need_libraries()
         return Gallery.of(settings.arguments)
 
-    def write(
-        self, report: Report, settings: Settings, gallery: Gallery | None = None, page: Report | None = None
-    ) -> None:
-        """Write a report to the files of -o: as HTML the page, in other formats what standard output has.
-
-        page: the report with the rows that a page lists, asked for or not.
-        """
-        from lossctl.api.report_files import render
-
-        def content(form: str, style: Style) -> Content:
-            if form != "html":
-                return render(report, form, style)
-            from lossctl.api.report import page_of
-            from lossctl.output.html import page_text
-
-            return page_text((page_of if gallery is None else gallery.page)(page or report, settings.typed()), style)
-
-        self.save(content)
-
     def save(self, render: Render) -> None:
         """Write the files of -o, each completely or not at all; they have nothing of the terminal's style."""
         for form, path in self.files:
             _write(path, _rendered(render, form, self.style._replace(width=None, color=False, ascii=False)))
-
-    def print(self, report: Report) -> None:
-        """Write a report to standard output."""
-        from lossctl.api.report_files import render
-
-        self.show(lambda form, style: render(report, form, style))
 
     def show(self, render: Render) -> None:
         """Write standard output."""
@@ -511,17 +486,27 @@ def computed(
 def show(
     settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
 ) -> None:
-    """Write a report to the files of -o and to standard output; say what to beware of, and with -v where it is from."""
-    if not settings["quiet"]:
-        for text in notes(report, settings):
-            say(text)
-    page = report
-    if gallery is not None and not settings["worst"]:  # the page alone lists rows without being asked to
-        report = replace(report, worst=())
-    outputs.write(report, settings, gallery, page)
-    if settings["verbose"]:
-        say_more(settings, report, watch)
-    outputs.print(report)
+    """Write a report to the files of -o and to standard output; say what to beware of, and with -v where it is from.
+
+    As HTML a file is the page, which lists rows whether they were asked for or not.
+    """
+    from lossctl.api.report_files import render
+
+    for text in () if settings["quiet"] else notes(report, settings):
+        say(text)
+    shown = report if gallery is None or settings["worst"] else replace(report, worst=())
+
+    def content(form: str, style: Style) -> Content:
+        if form != "html":
+            return render(shown, form, style)
+        from lossctl.api.report import page_of
+        from lossctl.output.html import page_text
+
+        return page_text((page_of if gallery is None else gallery.page)(report, settings.typed()), style)
+
+    outputs.save(content)
+    say_more(settings, watch, report.inputs, report.cells)
+    outputs.show(lambda form, style: render(shown, form, style))
 
 
 def notes(report: Report, settings: Settings) -> Iterator[str]:
@@ -535,15 +520,26 @@ def notes(report: Report, settings: Settings) -> Iterator[str]:
     yield from (f"warning: {text}" for text in report.warnings if shows_intervals or not text.startswith(ROUGH))
 
 
-def say_more(settings: Settings, report: Report, watch: Stopwatch) -> None:
-    """Say where the rows came from, how long it took, and every signature."""
+def say_more(
+    settings: Settings,
+    watch: Stopwatch,
+    inputs: Sequence[Input] = (),
+    cells: Sequence[Cell] = (),
+    rows: int | None = None,
+) -> None:
+    """Say with -v where the rows came from, how long it took, and every signature.
+
+    rows: how many were read, if the inputs do not say it.
+    """
+    if not settings["verbose"]:
+        return
     from lossctl.io.machine import usable_cores
 
-    for source in report.inputs:
+    for source in inputs:
         say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    rows = max((source.rows for source in report.inputs), default=0)
+    rows = max((source.rows for source in inputs), default=0) if rows is None else rows
     say(watch.report(rows, settings.get("threads") or usable_cores()))
-    for cell in report.cells:
+    for cell in cells:
         say(f"{cell.model}: {cell.signature}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypedDict
 from lossctl.api.options import REQUIRED, Display, Option, Text, options_of
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, warn
-from lossctl.cli.options import command
+from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "json", "csv", "md")
 HELP = """Compare two saved reports: what became better or worse. No data are needed for old and new values and changes.
@@ -18,10 +18,7 @@ Examples:
 What makes the reports hard to compare (other data, parameters, reduction or schema) is said on standard error, and
 does not keep the values from being shown. Better and worse are those of the loss's own direction; `lossctl check`
 decides whether a change is too much.
-
-Exit codes: 0 done, whatever changed, 2 usage, 3 a report is unreadable (or an output could not be written), 70 a bug,
-130 interrupted, 141 the reader of standard output went away.
-"""
+""" + exit_codes("done, whatever changed", "a report is unreadable")
 
 
 def report(help: str, metavar: str) -> Option:  # noqa: A002  # the option's own field

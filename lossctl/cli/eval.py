@@ -17,7 +17,7 @@ from lossctl.api.options import (
 )
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, computed, show
-from lossctl.cli.options import command
+from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compute losses of predictions in files of any size, in one pass.
@@ -32,10 +32,7 @@ Examples:
 Without -l the task is worked out and its usual losses are computed. Results go to standard output, notes to
 standard error. Rows are counted from 1 below the header. What the command line leaves open is taken from the
 environment (LOSSCTL_TARGET and so on), then from lossctl.toml or [tool.lossctl] of pyproject.toml.
-
-Exit codes: 0 done, 2 usage, 3 data (or an output could not be written), 70 a bug, 130 interrupted, 141 the reader
-of standard output went away.
-"""
+""" + exit_codes()
 
 
 @command(

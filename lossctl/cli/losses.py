@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-import typer
-
-from lossctl.api.options import Display, options_of
-from lossctl.cli import complete
+from lossctl.api.options import Display, Option, Text, options_of
 from lossctl.cli.app import Commands, group
 from lossctl.cli.choose import choose_loss
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
@@ -37,44 +34,24 @@ Examples:
 FORMATS: Final = ("table", "long", "json", "md")
 SHOW_FORMATS: Final = ("table", "json")
 DISPLAY: Final = {option.name: option for option in options_of(Display)}
+
+
+def about_losses(name: str, text: str, usage: str, complete: str = "", **more: Any) -> Any:
+    """Return Typer's description of an option of these commands alone."""
+    return info(Option(text, usage, **more).called(name, Text(complete=complete), "Losses"))
+
+
 ListFormat = Annotated[str, info(DISPLAY["format"], FORMATS)]
 ShowFormat = Annotated[str, info(DISPLAY["format"], SHOW_FORMATS)]
-Family = Annotated[
-    str | None,
-    typer.Option(
-        "--family",
-        metavar="NAME",
-        help="Of this family, or plug-in.",
-        autocompletion=complete.families,
-        rich_help_panel="Losses",
-    ),
-]
+Family = Annotated[str | None, about_losses("family", "Of this family, or plug-in.", "NAME", "families")]
 Task = Annotated[
-    str | None,
-    typer.Option(
-        "--task",
-        metavar="TASK",
-        help="That fit this task or layout of data, as binary or triplets.",
-        autocompletion=complete.tasks,
-        rich_help_panel="Losses",
-    ),
+    str | None, about_losses("task", "That fit this task or layout of data, as binary or triplets.", "TASK", "tasks")
 ]
-Search = Annotated[
-    str | None,
-    typer.Option(
-        "--search", metavar="WORDS", help="With all these words in what is said of them.", rich_help_panel="Losses"
-    ),
-]
+Search = Annotated[str | None, about_losses("search", "With all these words in what is said of them.", "WORDS")]
 Color = Annotated[str, info(DISPLAY["color"])]
 Debug = Annotated[bool, info(DISPLAY["debug"])]
 Spec = Annotated[
-    str,
-    typer.Argument(
-        autocompletion=complete.losses,
-        metavar="SPEC",
-        help="A loss, as huber or huber:delta=2.",
-        rich_help_panel="Input",
-    ),
+    str, about_losses("spec", "A loss, as huber or huber:delta=2.", "SPEC", "losses", positional=True, panel="Input")
 ]
 
 

@@ -97,6 +97,14 @@ def command(
     return decorate
 
 
+def exit_codes(success: str = "done", wrong: str = "data") -> str:
+    """Return the paragraph of a help that says how a command ends."""
+    return (
+        f"\nExit codes: 0 {success}, 2 usage, 3 {wrong} (or an output could not be written), 70 a bug, "
+        "130 interrupted, 141 the reader of standard output went away.\n"
+    )
+
+
 def _paths(settings: Settings) -> tuple[list[str], list[str]]:
     """Return what -o names, and what is read."""
     return list(settings["output"]), settings.paths("read") + settings.paths("name")

@@ -23,7 +23,7 @@ from lossctl.api.options import (
 from lossctl.cli.app import Commands, group
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
-from lossctl.cli.options import command
+from lossctl.cli.options import command, exit_codes
 from lossctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,10 +69,7 @@ Examples:
 
 Without -o the picture is drawn in the terminal. -o FILE.svg, .png, .pdf, .html or .vl.json (Vega-Lite) writes it to a
 file, whole or not at all, and needs `pip install 'lossctl[plot]'`.{reading}
-
-Exit codes: 0 done, 2 usage, 3 data (or an output could not be written), 70 a bug, 130 interrupted, 141 the reader of
-standard output went away.
-"""
+""" + exit_codes()
 READING: Final = " Rows are read and refused as by `lossctl eval`, in one pass."
 FORMATS: Final = ("text", "json")
 OPTIONS: Final = {option.name: option for option in options_of(Files, *INPUTS, Intervals, NoIntervals, PlotOptions)}

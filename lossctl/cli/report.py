@@ -19,7 +19,7 @@ from lossctl.api.options import (
 )
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, is_terminal, say_more, warn
-from lossctl.cli.options import command
+from lossctl.cli.options import command, exit_codes
 from lossctl.errors import UsageError
 
 FORMATS: Final = ("html",)
@@ -35,10 +35,7 @@ Several models are compared with --baseline, or the first. Rows are read as by `
 report (-f json of eval, compare or check) makes a page without what needs rows. The page needs no script and no
 network; `lossctl check -o html:FILE` and `lossctl compare -o html:FILE` write the same with their results. All need
 `pip install 'lossctl[plot]'`.
-
-Exit codes: 0 done, 2 usage, 3 data (or an output could not be written), 70 a bug, 130 interrupted, 141 the reader of
-standard output went away.
-"""
+""" + exit_codes()
 
 
 DEFAULTS: Final = {"format": "html", "worst": LISTED}
@@ -63,7 +60,6 @@ def report_files(settings: Settings) -> None:
         page = report(**{**arguments, "command": settings.typed()}, **work.hooks)
     warn(settings, page.report.warnings)
     outputs.save(lambda form, style: page_text(page, style))
-    if settings["verbose"]:
-        say_more(settings, page.report, work.watch)
+    say_more(settings, work.watch, page.report.inputs, page.report.cells)
     if not outputs.files:
         outputs.show(lambda form, style: page_text(page, style))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lossctl.api.options import INPUTS, Display, Files
 from lossctl.cli.config import Settings
-from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, at_work, say
+from lossctl.cli.console import Outputs, ReaderGone, at_work, say_more
 from lossctl.cli.options import command
-
-if TYPE_CHECKING:
-    from lossctl.results.survey import Survey
 
 FORMATS: Final = ("table", "json", "md")
 HELP = """Say what the data holds, and whether eval would work on it. No loss is computed; options are those of eval.
@@ -39,23 +36,14 @@ def validate_files(settings: Settings) -> None:
     """Survey, print the report, and end as `eval` would."""
     outputs = Outputs.prepare(settings, FORMATS)
     from lossctl.api.validate import validate
-    from lossctl.io.machine import usable_cores
     from lossctl.output.survey import render
 
     with at_work(settings) as work:
         hooks = {name: hook for name, hook in work.hooks.items() if name != "note"}  # notes stand in the report
         survey = validate(**settings.arguments, **hooks)
     outputs.save(lambda form, style: render(survey, form, style))
-    if settings["verbose"]:
-        _say_more(survey, work.watch, settings["threads"] or usable_cores())
+    say_more(settings, work.watch, survey.used, rows=sum(table.rows for table in survey.tables))
     with suppress(*([] if survey.works else [ReaderGone])):  # what is wrong with the data counts for more
         outputs.show(lambda form, style: render(survey, form, style))
     if survey.error is not None:
         raise survey.error
-
-
-def _say_more(survey: Survey, watch: Stopwatch, threads: int) -> None:
-    """Say which rows eval would use, and how long it took to find out."""
-    for source in survey.used:
-        say(f"{source.model}: {source.path}, {source.rows} rows, {source.used} used, data {source.data}")
-    say(watch.report(sum(table.rows for table in survey.tables), threads))
