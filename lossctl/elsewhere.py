@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from lossctl.core.loss import Loss, Peer
@@ -243,7 +243,7 @@ class Lead:
             else:
                 values[param] = value
         spec = name_of + ":" * bool(values) + ",".join(f"{param}={value}" for param, value in values.items())
-        peer = replace(self.peer, name=name, also=(), spec=spec)
+        peer = self.peer._replace(name=name, also=(), spec=spec)
         words = peer.words(self.loss.name)
         return f"{peer.library}: {words}" + "".join(f"; {text}" for text in strange if not peer.differs)
 

@@ -246,14 +246,14 @@ def principal(loss: Loss, text: str) -> Param | None:
     Of a score of decisions a number is the threshold; a whole one would be how many items of a list count.
     """
     first = next(iter(loss.params), None)
-    if first is not None and isinstance(first.domain, Choice) and NUMBER.fullmatch(text.strip()):
+    if first is not None and isinstance(first.domain, Choice) and re.fullmatch(NUMBER, text.strip()):
         first = next((param for param in loss.params if param.name == "threshold"), first)
         if float(text) >= 1.0 and (advice := elsewhere().advice(f"{loss.name}at")):
             raise UsageError(f"loss {loss.name}@{text}: {advice}; a threshold is below 1")
     return None if first is None or first.name in GUARDS else first
 
 
-NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
+NUMBER = r"[0-9]*\.?[0-9]+(e-?[0-9]+)?"
 
 
 CALLED = re.compile(
@@ -380,7 +380,7 @@ def is_known(name: str) -> bool:
     return built_in(fold(name)) is not None or fold(name) in plugged().names or same_elsewhere(name) is not None
 
 
-TABLE = re.compile(r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)")
+TABLE = r"([:,]\s*(?:class_weight|alpha)\s*=)@([^,]+)"
 LARGEST = 1 << 20  # bytes; a table of class weights is small
 
 
@@ -398,12 +398,12 @@ def get(spec: str) -> Loss:
 
 def table_files(specs: Iterable[str]) -> list[str]:
     """Return every `@FILE` of some specs."""
-    return [match[2].strip() for spec in specs for match in TABLE.finditer(spec)]
+    return [match[2].strip() for spec in specs for match in re.finditer(TABLE, spec)]
 
 
 def with_tables(specs: Iterable[str]) -> list[str]:
     """Put the numbers of a file in place of `@FILE`: a JSON object or list, or CSV lines `label,weight`."""
-    return [TABLE.sub(lambda match: match[1] + _written(match[2].strip()), written(spec)) for spec in specs]
+    return [re.sub(TABLE, lambda match: match[1] + _written(match[2].strip()), written(spec)) for spec in specs]
 
 
 def _written(path: str) -> str:

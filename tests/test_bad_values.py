@@ -246,5 +246,5 @@ def test_the_ends_of_a_column_do_not_speak_for_a_domain_that_admits_less() -> No
 
     values = np.array([[2.0, 3.0, 4.0]])
     found = breach(Even(), values, np.arange(3), extent(values, integers=True))
-    assert (found.count, found.row) == (1, 1)
-    assert breach(Interval(), values, np.arange(3), extent(values)).count == 0
+    assert (found.rows, found.row) == (1, 1)
+    assert breach(Interval(), values, np.arange(3), extent(values)).rows == 0

@@ -555,10 +555,10 @@ def without(case: RuleCase, what: str, number: float) -> RuleCase | None:
     if what == "baseline" and case.baseline is not None:
         return replace(case, baseline=replace(case.baseline, value=number))
     if what == "limit" and rule.kind != "max-regression":
-        return replace(case, bound=replace(case.bound, rule=replace(rule, limit=number)))
+        return replace(case, bound=case.bound._replace(rule=rule._replace(limit=number)))
     if what in ("percent", "absolute") and getattr(rule.tolerance, what) is not None:
         tolerance = rule.tolerance._replace(**{what: number})
-        return replace(case, bound=replace(case.bound, rule=replace(rule, tolerance=tolerance)))
+        return replace(case, bound=case.bound._replace(rule=rule._replace(tolerance=tolerance)))
     return None
 
 

@@ -566,7 +566,7 @@ def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
     def stream() -> Iterator[Pending[Block]]:
         for number in range(40):
             taken.append(number)
-            yield Pending(block.rows, partial(replace, block, start=number))
+            yield Pending(block.rows, partial(block._replace, start=number))
 
     def held_up(block: Block, plan: Plan, origin: Sequence[float]) -> Any:
         if block.start == 0:
@@ -583,11 +583,12 @@ def test_blocks_behind_a_slow_one_do_not_pile_up(monkeypatch: pytest.MonkeyPatch
 def test_what_fails_in_one_thread_ends_them_all() -> None:
     plan, (block, *_) = plan_and_blocks()
 
+    def broken() -> Block:
+        raise TypeError("a bug")
+
     def stream() -> Iterator[Pending[Block]]:
         for number in count():
-            yield Pending(
-                block.rows, partial(replace, block, **({"start": number} if number != 9 else {"bug": number}))
-            )
+            yield Pending(block.rows, partial(block._replace, start=number) if number != 9 else broken)
 
     with pytest.raises(TypeError, match="bug"):
         engine.run([stream()], plan, threads=3)

@@ -299,7 +299,7 @@ def test_a_value_that_is_not_finite_touches_its_own_part_only(worst: float) -> N
     assert state.sums[2] == clean.sums[2]
     assert (state.products[0], state.products[3]) == (clean.products[0], clean.products[3])
     assert (state.odd[0], state.odd[2]) == (Odd(), Odd())
-    assert state.odd[1].count == 2
+    assert state.odd[1].values == 2
     assert state.odd[1].row == 1017
     np.testing.assert_equal(state.odd[1].value, worst)
     assert state.sums == moments(zeroed).sums

@@ -40,6 +40,7 @@ from lossctl.gate.rules import (
     Rule,
     RuleKind,
     Tolerance,
+    bind_rule,
     dropped_rule,
     limit_rule,
     merged,
@@ -325,7 +326,7 @@ class Drift:
             if not case.bound.rule.compares or cell is None or base is None or not math.isfinite(base.value):
                 continue
             start = values[base.place].value if base.place in values else base.value
-            point = replace(case.bound, rule=replace(case.bound.rule, decide="point"))
+            point = case.bound._replace(rule=case.bound.rule._replace(decide="point"))
             [check] = judge([replace(case, bound=point, baseline=replace(base, value=start))], replace(terms, gaps={}))
             if check.status in ("fail", "warn", "undefined"):
                 where = f" of {slice_text(case.slice)}" if case.slice else ""
@@ -422,7 +423,7 @@ class StatedRules:
                 label, loss = find(rule.loss)
             except UsageError as error:
                 raise UsageError(f"{rule.origin}: {error}") from None
-            return Bound(rule, label, loss.spec, loss.direction)
+            return bind_rule(rule, label, loss.spec, loss.direction)
 
         bounds, notes = merged([bind(rule) for rule in self.of_file], [bind(rule) for rule in self.of_command])
         return self._in_slices(bounds, find), notes
@@ -440,10 +441,8 @@ class StatedRules:
         if wrong := [name for name in self.critical if "=" not in name]:
             raise UsageError(f"--critical-slice {wrong[0]}: is not COLUMN=VALUE, as in region=EU")
         return [
-            replace(
-                bound,
-                rule=replace(
-                    bound.rule,
+            bound._replace(
+                rule=bound.rule._replace(
                     slice_tolerance=tolerances.get(bound.label, tolerances.get("", bound.rule.slice_tolerance)),
                     critical=tuple(dict.fromkeys((*bound.rule.critical, *self.critical))),
                 ),
@@ -471,14 +470,14 @@ def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
         tolerance = Tolerance(*table.max_regression)
         decide = decide if table.decide is None else table.decide
         rule = Rule(table.loss, "max-regression", tolerance.text, origin, tolerance=tolerance, decide=decide)
-        rules.append(replace(rule, slice_tolerance=table.slice_tolerance, tolerances=table.tolerances or {}))
+        rules.append(rule._replace(slice_tolerance=table.slice_tolerance, tolerances=table.tolerances or {}))
     elif any((table.decide, table.confidence, table.slice_tolerance, table.tolerances)):
         raise UsageError(f"{origin}: {listed(list(OF_REGRESSIONS))} go with max-regression, which is not there")
     if not rules:
         raise UsageError(f"{origin}: says nothing of {table.loss}; it needs one of {listed(list(KINDS))}")
     confidence = CONFIDENCE if table.confidence is None else table.confidence
     by, critical = tuple(table.by) or None, tuple(table.critical)
-    return [replace(rule, by=by, level=table.level, confidence=confidence, critical=critical) for rule in rules]
+    return [rule._replace(by=by, level=table.level, confidence=confidence, critical=critical) for rule in rules]
 
 
 def _number(value: float) -> str:

@@ -253,7 +253,7 @@ class Columns:
 
     def _infinite(self, role: str, breach: Breach) -> str:
         slot = self.slots[role]
-        rows = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        rows = f" ({breach.rows} such rows)" if breach.rows > 1 else ""
         columns = f"column{'s' if len(slot.columns) > 1 else ''} {slot.named()}"
         return (
             f"{self.reader.where(slot.table, breach.row)}, {columns}: a value is infinite{rows}; losses take finite "
@@ -431,7 +431,7 @@ def _outside(role: str, form: Form, facts: Facts) -> str | None:
         return None
     if outside.clash <= outside.row:
         return f"{role} mixes labels -1 and 0"
-    rows = f"{outside.count} row{'' if outside.count == 1 else 's'}"
+    rows = f"{outside.rows} row{'' if outside.rows == 1 else 's'}"
     words = f"in {domain}" if str(domain)[:1] in ("[", "(", "{") else str(domain)
     return f"{role} must be {words}: {rows} outside, the first row {outside.row + 1}"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, Unpack
 
 from lossctl.api.evaluate import Inspect, answer
@@ -112,7 +111,7 @@ def weigh(
     def make(models: tuple[str, ...]) -> Design:
         if baseline not in models:
             raise BaselineError(f"--baseline {baseline}: no such file or model; the models are {listed(list(models))}")
-        return replace(design(models), baseline=baseline, pairs=couples(models, baseline, False))
+        return design(models)._replace(baseline=baseline, pairs=couples(models, baseline, False))
 
     report, weighed = answer(query, make, (cluster, time), inspect)
     assert weighed is not None

@@ -748,7 +748,7 @@ def _dropped(state: RunState, reader: BlockReader, bad_rows: BadRows, unpaired: 
     for defect, breach in sorted(state.missing.items()):
         label = f"{reader.tables[defect.table].label}:" if several else ""
         name = f"{label}{defect.column}:{defect.kind}"
-        counts[name] = counts.get(name, 0) + breach.count
+        counts[name] = counts.get(name, 0) + breach.rows
     for table, rows_by_kind in zip(reader.tables, bad_rows, strict=True):
         label = f"{table.label}:" if several else ""
         counts |= {f"{label}bad row:{kind}": len(rows) for kind, rows in sorted(rows_by_kind.items())}

@@ -951,7 +951,7 @@ def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> s
     where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {_shown(check.domain, row)}"
     if breach.clash <= breach.row:
         return f"{where}: labels -1 and 0 (or a probability) are mixed; use {{0, 1}} or {{-1, +1}} throughout"
-    count = f" ({breach.count} such rows)" if breach.count > 1 else ""
+    count = f" ({breach.rows} such rows)" if breach.rows > 1 else ""
     if check.role == "weight":
         return f"{where}{count}: weights must be in {check.domain}"
     question = next(question for question in plan.questions if question.loss.spec == check.loss)

@@ -16,7 +16,6 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, wraps
 from inspect import Parameter, Signature, signature
@@ -209,7 +208,6 @@ BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 REQUIRED: Final = Parameter.empty
 
 
-@dataclass(frozen=True)
 class ValueKind:
     """The values that an option takes.
 
@@ -218,11 +216,11 @@ class ValueKind:
     complete: the function of cli/complete.py that offers values.
     """
 
-    python: str = ""
-    plain: Callable[[Any], object] = plain_text
-    complete: str = ""
     default: ClassVar[object] = None
     needed: ClassVar[str] = ""  # what the command line and the file take, in words
+
+    def __init__(self, python: str = "", plain: Callable[[Any], object] = plain_text, complete: str = "") -> None:
+        self.python, self.plain, self.complete = python, plain, complete
 
     @property
     def metavar(self) -> str:
@@ -274,11 +272,12 @@ class Texts(ValueKind):
         return tuple(items) if items and all(map(Text().from_toml, items)) else None
 
 
-@dataclass(frozen=True)
 class Choice(ValueKind):
     """One of several words, joined by `|`."""
 
-    words: str = ""
+    def __init__(self, python: str = "", *, words: str) -> None:
+        super().__init__(python)
+        self.words = words
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -319,16 +318,24 @@ class Either(Switch):
     default = None
 
 
-@dataclass(frozen=True)
 class Number(ValueKind):
     """A finite number from `low` to `high`, or between them without the ends; `such_as` is one that fits."""
 
-    low: float = -math.inf
-    high: float = math.inf
-    ends: bool = True
-    such_as: str = ""
     noun: ClassVar[str] = "a number"
     pattern: ClassVar[str] = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+    def __init__(
+        self,
+        python: str = "",
+        plain: Callable[[Any], object] = plain_text,
+        *,
+        low: float = -math.inf,
+        high: float = math.inf,
+        ends: bool = True,
+        such_as: str = "",
+    ) -> None:
+        super().__init__(python, plain)
+        self.low, self.high, self.ends, self.such_as = low, high, ends, such_as
 
     @property
     def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
@@ -445,8 +452,7 @@ DISARMS: Final = "it would disarm the check without a trace on its command line"
 WRITES: Final = "what is written besides reports is said on the command line"
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option; its name is that of its field.
 
     help, default
@@ -496,8 +502,7 @@ class Option:
         long = [word for word in words if word.startswith("--")] or [f"--{name.replace('_', '-')}"]
         metavars = [word for word in words if not word.startswith("-")] or [kind.metavar]
         label = metavars[0] if self.positional else long[0]
-        return replace(
-            self,
+        return self._replace(
             kind=kind,
             name=name,
             short="".join(short),

@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import InitVar, dataclass, field
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
@@ -29,7 +28,6 @@ from lossctl.api.options import (
 )
 from lossctl.core.batch import keep_freed_memory
 from lossctl.core.form import checked_task
-from lossctl.core.loss import Loss
 from lossctl.engine.run import Progress, unwatched
 from lossctl.errors import DataError, LossctlError, UsageError, listed, printable
 from lossctl.io.dialect import Dialect
@@ -73,29 +71,24 @@ def stamps(entries: Iterable[object]) -> dict[str, tuple[int, ...]]:
     return files
 
 
-@dataclass(frozen=True)
 class Query:
     """What is read, what is computed, and who is notified; `evaluate` says what each option means.
 
-    arguments: by name, those of `evaluate` among them. options: all options of `evaluate`, in plain form. losses: the
-    labels and losses of `options["losses"]`.
+    options: all options of `evaluate`, in plain form. losses: the labels and losses of `options["losses"]`.
     """
 
-    data: object
-    arguments: InitVar[Mapping[str, object]]
-    options: EvaluateOptions = field(init=False)
-    losses: list[tuple[str, Loss]] = field(init=False)
-
-    def __post_init__(self, arguments: Mapping[str, object]) -> None:
+    def __init__(self, data: object, arguments: Mapping[str, object]) -> None:
+        """Check arguments, by name, those of `evaluate` among them."""
         options: dict[str, Any] = {name: arguments.get(name, value) for name, value in DEFAULTS.items()}
         options |= checked_types({name: value for name, value in options.items() if name in ARGUMENTS})
         options["note"] = options["note"] or silent
-        object.__setattr__(self, "options", options)
+        self.options: EvaluateOptions = options  # type: ignore[assignment]  # their types are checked
         if options["with_grad"] and options["rows_out"] is None:
             raise UsageError("--with-grad writes gradients beside the per-row losses: give --rows-out FILE too")
-        object.__setattr__(self, "losses", registry.all_labelled(as_list(self.options["losses"])))
-        if isinstance(self.data, Iterator) and not is_stream(self.data) and not hasattr(self.data, ARROW_PROTOCOL[0]):
-            object.__setattr__(self, "data", list(self.data))  # of paths, frames or records; it can be read but once
+        self.losses = registry.all_labelled(as_list(self.options["losses"]))
+        if isinstance(data, Iterator) and not is_stream(data) and not hasattr(data, ARROW_PROTOCOL[0]):
+            data = list(data)  # of paths, frames or records; it can be read but once
+        self.data = data
         checked_task(self.options["task"])
 
     def opened(self) -> Opened:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, astuple, replace
+from dataclasses import replace
 from glob import glob
-from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -507,7 +507,7 @@ def plan_digest(plan: Plan, reader: BlockReader, origins: Sequence[float], first
     questions = [
         (q.label, q.loss.full_spec, q.form.name, q.output, q.component, q.loss.statistic.name) for q in plan.questions
     ]
-    design = None if plan.design is None else asdict(plan.design) | {"level": None, "effect": None, "margin": None}
+    design = None if plan.design is None else plan.design._asdict() | {"level": None, "effect": None, "margin": None}
     selection = reader.selection
     words = [
         count,
@@ -594,7 +594,7 @@ def _plain_block(block: Block) -> dict[str, Any]:
         "addresses": block.addresses,
         "weight": block.weight,
         "models": {model: dict(roles) for model, roles in block.models.items()},
-        "faults": [[*defect, *astuple(breach)] for defect, breach in block.faults.items()],
+        "faults": [[*defect, *breach] for defect, breach in block.faults.items()],
     }
 
 

@@ -231,7 +231,7 @@ class SurveyedData:
         if profile is not None and profile.rows:
             for domain_name, domain in self.domains[role].items():
                 breach = profile.outside(domain)
-                fits.append(Fit(domain_name, breach.count, None if breach.row == NEVER else breach.row + 1))
+                fits.append(Fit(domain_name, breach.rows, None if breach.row == NEVER else breach.row + 1))
         without = None if self.profiles[slot.table].rows else 0
         return RoleSurvey(
             role=name,

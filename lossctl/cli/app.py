@@ -71,7 +71,7 @@ def _help(context: typer.Context, param: object, flag: bool) -> None:
         raise typer.Exit
 
 
-OUTPUT: Final = re.compile(r"--output(?:=(.*))?|-o(.*)", re.DOTALL)
+OUTPUT: Final = r"(?s)--output(?:=(.*))?|-o(.*)"
 
 
 class SectionedCommand(Uncoerced, TyperCommand):
@@ -184,7 +184,7 @@ def _outputs_and_others(args: Sequence[str]) -> tuple[list[str], list[str]]:
     other_words: list[str] = []
     words = iter(args)
     for word in words:
-        match = OUTPUT.fullmatch(word)
+        match = re.fullmatch(OUTPUT, word)
         if match is None:
             other_words.append(word)
         else:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 VARIABLE: Final = "_LOSSCTL_COMPLETE"
-JOINTS: Final = re.compile(r"[:=@]+")  # what bash parts words at, and puts between them as words
-SPECIAL: Final = re.compile(r"([^\w@%+=:,./-])")  # what means something to bash where it stands without quotes
+JOINTS: Final = r"[:=@]+"  # what bash parts words at, and puts between them as words
+SPECIAL: Final = r"([^\w@%+=:,./-])"  # what means something to bash where it stands without quotes
 
 
 def answer(application: Callable[[], object]) -> int:
@@ -64,7 +64,7 @@ def _mend_words() -> Callable[[str], str]:
     os.environ["COMP_WORDS"] = "\n".join("".join(word) for word in words)
     os.environ["COMP_CWORD"] = str(len(words) - 1)
     last = words[-1]
-    ahead = last if JOINTS.fullmatch(last[-1]) else last[:-1]
+    ahead = last if re.fullmatch(JOINTS, last[-1]) else last[:-1]
     if ahead and ahead[-1] == "@":  # which is part of what is replaced, as if it began the name of a host
         ahead = ahead[:-1]
     before = (split("".join(ahead)) or [""])[-1]
@@ -74,16 +74,16 @@ def _mend_words() -> Callable[[str], str]:
 
     def adapt(word: str) -> str:
         word = word.removeprefix(before)
-        return word if quoted else SPECIAL.sub(r"\\\1", word)
+        return word if quoted else re.sub(SPECIAL, r"\\\1", word)
 
     return adapt
 
 
 def _belongs(piece: str, word: Sequence[str]) -> bool:
     """Whether a piece continues a word: a joint does, but for one after an option, and what follows a joint."""
-    if JOINTS.fullmatch(word[-1]):
+    if re.fullmatch(JOINTS, word[-1]):
         return len(word) > 1 and bool(piece)
-    return bool(JOINTS.fullmatch(piece)) and not (word[0].startswith("-") and not word[0].startswith("--"))
+    return bool(re.fullmatch(JOINTS, piece)) and not (word[0].startswith("-") and not word[0].startswith("--"))
 
 
 def split(text: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lossctl.api.options import (
@@ -75,7 +74,7 @@ FORMATS: Final = ("text", "json")
 OPTIONS: Final = {option.name: option for option in options_of(Files, *INPUTS, Intervals, NoIntervals, PlotOptions)}
 OPTIONS["baseline"] = options_of(CompareOptions)[0]
 SHOWN: Final = [
-    replace(option, default="text") if option.name == "format" else option
+    option._replace(default="text") if option.name == "format" else option
     for option in options_of(Picture, Display)
     if option.name not in ("digits", "verbose")
 ]

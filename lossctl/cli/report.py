@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import Final
 
 from lossctl.api.options import (
@@ -40,7 +39,7 @@ network; `lossctl check -o html:FILE` and `lossctl compare -o html:FILE` write t
 
 DEFAULTS: Final = {"format": "html", "worst": LISTED}
 SHOWN: Final = [
-    replace(option, default=DEFAULTS.get(option.name, option.default)) for option in options_of(RowOptions, Display)
+    option._replace(default=DEFAULTS.get(option.name, option.default)) for option in options_of(RowOptions, Display)
 ]
 
 

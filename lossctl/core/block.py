@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from hashlib import blake2b
+from functools import lru_cache
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -25,21 +24,20 @@ RAW: Final = {"softmax": SOFTMAX_LOGITS, "renormalize": AMOUNTS}
 FEW: Final = 64  # rows that mostly tell
 
 
-@dataclass(frozen=True)
-class Breach:
+class Breach(NamedTuple):
     """Rows outside a domain: their count and the first one; and the first row on each of two sides that clash.
 
     Such sides are, of a binary target, labels -1 and labels 0.
     """
 
-    count: int = 0
+    rows: int = 0
     row: int = NEVER
     first_side: int = NEVER
     second_side: int = NEVER
 
     def merge(self, later: Breach) -> Breach:
         return Breach(
-            self.count + later.count,
+            self.rows + later.rows,
             min(self.row, later.row),
             min(self.first_side, later.first_side),
             min(self.second_side, later.second_side),
@@ -58,12 +56,12 @@ class Breach:
 
 def breach(domain: Domain, values: NDArray[Any], addresses: NDArray[np.int64], extent: Extent | None = None) -> Breach:
     """Find the rows of one role outside its domain; `addresses` are the rows' addresses, `extent` is that of values."""
-    count, row = 0, NEVER
+    rows, row = 0, NEVER
     if not (domain.spans(extent) if extent is not None else False) and not domain.admits(values):
         outside = domain.outside(values)
-        count = int(np.count_nonzero(outside))
+        rows = int(np.count_nonzero(outside))
         row = int(addresses[np.argmax(outside)])
-    return Breach(count, row, *(first(test, values, addresses) for test in domain.sides(extent)))
+    return Breach(rows, row, *(first(test, values, addresses) for test in domain.sides(extent)))
 
 
 def breach_of_live(
@@ -114,17 +112,16 @@ class Defect(NamedTuple):
     kind: Literal["null", "nan", "label", "time", "differs", "key"]
 
 
-@dataclass(frozen=True)
-class Gaps:
+class Gaps(NamedTuple):
     """Rows that were left out for a missing value: whose it is, and in which slices they are.
 
     models: model -> the rows in which it lacks a value. alone: (model, other) -> those in which the other has all, and
     the target and whatever else they share is there. slices: (slicing, group code) -> rows.
     """
 
-    models: Counter[str] = field(default_factory=Counter)
-    alone: Counter[tuple[str, str]] = field(default_factory=Counter)
-    slices: Counter[tuple[str, int]] = field(default_factory=Counter)
+    models: Counter[str]
+    alone: Counter[tuple[str, str]]
+    slices: Counter[tuple[str, int]]
 
     def merge(self, later: Gaps) -> Gaps:
         """Return the gaps of the rows of two."""
@@ -133,11 +130,10 @@ class Gaps:
         return Gaps(self.models + later.models, self.alone + later.alone, self.slices + later.slices)
 
 
-NO_GAPS: Final = Gaps()
+NO_GAPS: Final = Gaps(Counter(), Counter(), Counter())
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """The complete rows among `read` consecutive input rows that begin at row `start`.
 
     addresses: (rows,) input rows that are kept. models: model -> role -> (width, rows) values, or (rows,) class
@@ -154,19 +150,19 @@ class Block:
     addresses: NDArray[np.int64]
     models: Mapping[str, Mapping[str, NDArray[Any]]]
     weight: Array | None = None
-    groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    origins: Mapping[str, Array] = field(default_factory=dict)
-    missing: Mapping[Defect, Breach] = field(default_factory=dict)
+    groups: Mapping[str, NDArray[np.int64]] = {}
+    origins: Mapping[str, Array] = {}
+    missing: Mapping[Defect, Breach] = {}
     dropped: int = 0
-    faults: Mapping[Defect, Breach] = field(default_factory=dict)
+    faults: Mapping[Defect, Breach] = {}
     digest: int = 0
     digest_kept: int = 0
     units: Hashes | None = None
     stopped: DataError | None = None
-    extents: Mapping[int, Extent] = field(default_factory=dict)
+    extents: Mapping[int, Extent] = {}
     gaps: Gaps = NO_GAPS
 
-    @cached_property
+    @property
     def rows(self) -> int:
         return len(self.addresses)
 
@@ -218,7 +214,7 @@ def _combined(blocks: Sequence[Block], combine: Combine) -> Block:
     """Return the last block with arrays made of those of all; an array that models share is made once."""
     arrays: dict[int, NDArray[Any]] = {}
     fields = {name: _combined_field([getattr(block, name) for block in blocks], combine, arrays) for name in ROW_ARRAYS}
-    return replace(blocks[-1], extents={}, **fields)
+    return blocks[-1]._replace(extents={}, **fields)
 
 
 def _combined_field(values: Sequence[Any], combine: Combine, arrays: dict[int, NDArray[Any]]) -> Any:

@@ -161,7 +161,7 @@ def declare(
     facts = {**shared, **described(function.__name__, function.__doc__ or "", plain="formula" in facts), **facts}
     if params is None:
         params = params_of(function) if like is None else like.params
-    params = tuple(replace(param, signed=False) if param.name in later else param for param in params)
+    params = tuple(param._replace(signed=False) if param.name in later else param for param in params)
     made = Loss(
         name=function.__name__,
         params=params,

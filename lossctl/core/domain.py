@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lossctl.numerics.array import Array, Mask
 
 ELLIPSIS: Final = "..."  # what NumPy prints for the middle of a long list
-LIST: Final = re.compile(r"(?:(?:array|tensor)\()?\[(.*)\](?:,[^\[\]]*)?\)?", re.DOTALL)  # as Python writes one
+LIST: Final = r"(?s)(?:(?:array|tensor)\()?\[(.*)\](?:,[^\[\]]*)?\)?"  # as Python writes one
 
 
 class Extent(NamedTuple):
@@ -192,15 +192,8 @@ class Gap(Interval):
         return f"{super().__str__()} without ({number(self.gap[0])}, {number(self.gap[1])})"
 
 
-@dataclass(frozen=True)
 class Probability(Interval):
     """A probability per column, each column on its own."""
-
-    low: float = 0.0
-    high: float = 1.0
-    low_closed: bool = True
-    high_closed: bool = True
-    hint: str = "if these are logits, add --activation sigmoid"
 
     def activations(self) -> frozenset[str]:
         return frozenset({"none", "sigmoid"})
@@ -455,11 +448,8 @@ class Amounts(Domain):
         return "numbers >= 0, not all 0, in each row"
 
 
-@dataclass(frozen=True)
 class Labels(Domain):
     """One class label per row, held as integer codes 0 .. K-1 in a (rows,) array."""
-
-    width: int | None = 1
 
     def outside(self, x: Array) -> Mask:
         return x < 0
@@ -468,11 +458,8 @@ class Labels(Domain):
         return "one class label per row"
 
 
-@dataclass(frozen=True)
 class Codes(Domain):
     """Whatever says which rows belong together: text or numbers, of which only equality counts; held as codes."""
-
-    width: int | None = 1
 
     def outside(self, x: Array) -> Mask:
         return x[0] < 0.0
@@ -484,11 +471,8 @@ class Codes(Domain):
         return "any values; equal ones belong together"
 
 
-@dataclass(frozen=True)
 class Decision(Domain):
     """One class per row, observed or predicted, held as a whole number >= 0: its code, the same in both roles."""
-
-    width: int | None = 1
 
     def outside(self, x: Array) -> Mask:
         return ~((x[0] >= 0.0) & (x[0] == np.rint(x[0])))
@@ -512,30 +496,32 @@ ABOVE_MINUS_ONE = Interval(low=-1.0)
 COUNT = Whole(low=0.0, low_closed=True)
 AT_LEAST_ONE_WHOLE = Whole(low=1.0)
 AT_LEAST_ONE = Interval(low=1.0, low_closed=True)
-PROBABILITY = Probability()
+PROBABILITY = Probability(
+    "", None, "if these are logits, add --activation sigmoid", low=0.0, high=1.0, low_closed=True, high_closed=True
+)
 SCORE = Score(words="scores of either sign")
 FLAG = Flag()
 SOFT_FLAG = Flag(soft=True)
 SIMPLEX = Simplex()
 LOG_SIMPLEX = LogSimplex()
-LABELS = Labels()
+LABELS = Labels(width=1)
 MASK = Mark()
 ONE_HOT = Mark(one_hot=True)
 TARGET_BOX = Box(solid=True)
 PRED_BOX = Box()
-CODES = Codes()
-ONE_CLASS = Decision()
+CODES = Codes(width=1)
+ONE_CLASS = Decision(width=1)
 
 
 # labels: one spelling for each, wherever it comes from; and labels to class codes -------------------------------------
 
-NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)?(?:(\.)([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
-TIME: Final = re.compile(
+NUMBER: Final = r"(-?)(0|[1-9][0-9]*)?(?:(\.)([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?"
+TIME: Final = (
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
     r"(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
-TIME_OF_DAY: Final = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]+)")
-UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+TIME_OF_DAY: Final = r"([0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]+)"
+UUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 UUID_LENGTH: Final = 36
 LONGEST_WHOLE: Final = 40  # digits of a whole number that is a label
 BOOLEAN: Final = {"true": "true", "True": "true", "TRUE": "true", "false": "false", "False": "false", "FALSE": "false"}
@@ -551,15 +537,15 @@ def label(value: object) -> str:
     text = str(value)
     if text.isdecimal() and text.isascii():
         return text
-    if len(text) == UUID_LENGTH and UUID.fullmatch(text):
+    if len(text) == UUID_LENGTH and re.fullmatch(UUID, text):
         return text.lower()
     if text[:1] not in "-.0123456789":
         return BOOLEAN.get(text, text)
-    if match := NUMBER.fullmatch(text):
+    if match := re.fullmatch(NUMBER, text):
         return _number_label(text, *match.groups())
-    if match := TIME.fullmatch(text):
+    if match := re.fullmatch(TIME, text):
         return _time_label(text, *match.groups())
-    if match := TIME_OF_DAY.fullmatch(text):
+    if match := re.fullmatch(TIME_OF_DAY, text):
         return match[1] + _fraction(match[2])
     return text
 
@@ -662,7 +648,7 @@ def exact_number(text: str) -> float | None:
 
 def way_of_list(text: str) -> str:
     """Say how a list of numbers that stands as text, as frames write it, can be read; nothing for any other text."""
-    match = LIST.fullmatch(text.strip())
+    match = re.fullmatch(LIST, text.strip())
     words = [word for word in re.split(r"[\s,\[\]]+", match[1]) if word] if match else []
     if not words or None in map(as_number, filter(ELLIPSIS.__ne__, words)):
         return ""

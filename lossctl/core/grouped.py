@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -271,11 +270,10 @@ def _wider(values: NDArray[Any], lines: int, width: int) -> NDArray[Any]:
     return wide
 
 
-@dataclass(frozen=True)
-class PeaksByGroup:
+class PeaksByGroup(NamedTuple):
     """The largest value of one quantity in each group: code -> (rows, largest)."""
 
-    tops: Mapping[int, tuple[int, float]] = field(default_factory=dict)
+    tops: Mapping[int, tuple[int, float]] = {}
 
     @classmethod
     def of(cls, values: Array, codes: Ints) -> Self:

@@ -65,7 +65,7 @@ Gradient = Callable[..., Array | dict[str, Array]]
 Resolve = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Direction = Literal["min", "max", "zero"]
 Functional = Literal["", "mean", "quantile"]
-LIMITS: Final = re.compile(r"\(between (-?[\d.]+) and (-?[\d.]+)\)")  # in the words of a unit
+LIMITS: Final = r"\(between (-?[\d.]+) and (-?[\d.]+)\)"  # in the words of a unit
 NO_ARGS: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -97,8 +97,7 @@ class Term(NamedTuple):
         return row_mean(self.part(shaped if self.output is None else shaped.output(self.output), **dict(self.args)))
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """One library's name for a loss, and how its number is had here; `differs` says why it is not.
 
     library: as it is installed (torch, keras, optax, scikit-learn, torchmetrics, torchvision, permetrics) or another
@@ -202,7 +201,7 @@ class Loss:
     @property
     def limits(self) -> tuple[float, float] | None:
         """Return between which numbers the value lies, if its unit says so."""
-        limits = LIMITS.search(self.unit)
+        limits = re.search(LIMITS, self.unit)
         return limits and (float(limits[1]), float(limits[2]))
 
     def bind(self, **args: object) -> Loss:

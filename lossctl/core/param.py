@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -18,8 +18,7 @@ Weights = tuple[float, ...] | tuple[tuple[str, float], ...]  # by the order of t
 Value = float | bool | str | Weights | tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of several words."""
 
     options: tuple[str, ...]
@@ -28,8 +27,7 @@ class Choice:
         return listed(list(self.options))
 
 
-@dataclass(frozen=True)
-class PerClass:
+class PerClass(NamedTuple):
     """One number per class: `1/2/3` by the order of the classes, `cat:1/dog:2` by label; `single`: or one for all."""
 
     each: Interval
@@ -40,8 +38,7 @@ class PerClass:
         return f"{one}numbers in {self.each} by class, as 1/2/3 or cat:1/dog:2"
 
 
-@dataclass(frozen=True)
-class PerColumn:
+class PerColumn(NamedTuple):
     """One number, or one for each prediction column in their order: `0.1/0.5/0.9`."""
 
     each: Interval
@@ -65,8 +62,7 @@ SPECIAL = frozenset("%,:/=@\r\n\t")  # what a label may not hold as it is
 Kind = Interval | Choice | PerClass | PerColumn | Label | None
 
 
-@dataclass(frozen=True)
-class Param:
+class Param(NamedTuple):
     """One parameter: its default, what it may be (None: a switch), and what it does.
 
     signed: whether a signature names it at its default too. One that a loss got later is left out there, so that saved

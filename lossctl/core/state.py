@@ -8,7 +8,6 @@ associative and commutative to the last bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -22,8 +21,7 @@ Pairs = tuple[tuple[int, int], ...]
 NEVER = 1 << 62  # a row address after every real one
 
 
-@dataclass(frozen=True)
-class Odd:
+class Odd(NamedTuple):
     """Values of one quantity that are not finite: how many of each kind, and the first row of any."""
 
     plus: int = 0
@@ -32,10 +30,11 @@ class Odd:
     row: int = NEVER
 
     def __bool__(self) -> bool:
-        return self.count > 0
+        return self.values > 0
 
     @property
-    def count(self) -> int:
+    def values(self) -> int:
+        """How many there are."""
         return self.plus + self.minus + self.nan
 
     @property

@@ -660,7 +660,7 @@ class Finish:
         status: CellStatus = "undefined" if math.isnan(value) else "infinite"
         word = "undefined" if math.isnan(value) else "-infinity" if value < 0 else "+infinity"
         if odd.row != NEVER:
-            count = "1 row" if odd.count == 1 else f"{odd.count} rows"
+            count = "1 row" if odd.values == 1 else f"{odd.values} rows"
             why = f"; {loss.undefined}" if math.isnan(value) and loss.undefined else ""
             return status, f"{word}: {count}, the first at {self.settings.where(model, odd.row)}{why}"
         if not math.isnan(value):

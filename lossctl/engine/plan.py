@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Literal, NamedTuple
 
@@ -74,8 +73,7 @@ class Effect(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Design:
+class Design(NamedTuple):
     """Which models are compared, and what is assumed of their rows.
 
     pairs: (baseline, candidate) couples, those against the one baseline first. cluster: the column whose values tell

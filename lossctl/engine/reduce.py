@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -80,8 +79,7 @@ class WorstRows(NamedTuple):
         )._shortened()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunState:
+class RunState(NamedTuple):
     """Counts of rows, exact sums, peaks and samples, breaches, and sums and peaks by group of each slicing.
 
     The last lines of a sample's pieces are the group codes, one line for each slicing in order. grouped and
@@ -96,15 +94,15 @@ class RunState:
     dropped: int
     moments: Moments
     wholes: tuple[Peak | Sample, ...]
-    breaches: Mapping[Check, Breach] = field(default_factory=dict)
-    missing: Mapping[Defect, Breach] = field(default_factory=dict)
-    faults: Mapping[Defect, Breach] = field(default_factory=dict)
-    grouped: Mapping[str, GroupedMoments] = field(default_factory=dict)
-    peaks: Mapping[tuple[str, int], PeaksByGroup] = field(default_factory=dict)
-    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    breaches: Mapping[Check, Breach] = {}
+    missing: Mapping[Defect, Breach] = {}
+    faults: Mapping[Defect, Breach] = {}
+    grouped: Mapping[str, GroupedMoments] = {}
+    peaks: Mapping[tuple[str, int], PeaksByGroup] = {}
+    replicates: Mapping[str, Replicates] = {}
     series: Sample = NOTHING
     firsts: Sample = NOTHING
-    worst: Mapping[tuple[tuple[str | None, str], str], WorstRows] = field(default_factory=dict)
+    worst: Mapping[tuple[tuple[str | None, str], str], WorstRows] = {}
     unlike: frozenset[Couple] = frozenset()
     digest: int = 0
     digest_kept: int = 0

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from threading import Condition, Lock
 from typing import Any, Protocol
 
@@ -135,8 +134,8 @@ class Run:
 
     def result(self) -> RunState:
         """Return all that was found."""
-        return replace(
-            RunState.empty(self.plan) if self.state is None else self.state,
+        state = RunState.empty(self.plan) if self.state is None else self.state
+        return state._replace(
             grouped={name: groups.state() for name, groups in self._grouped.items()},
             replicates=self._replicates,
         )
@@ -172,7 +171,7 @@ class Run:
             self._grouped.setdefault(name, GroupTotals()).add(groups)
         for name, sums in state.replicates.items():
             self._replicates.setdefault(name, Replicates(sums.lines, sums.resamples)).add(sums)
-        ungrouped = replace(state, grouped={}, replicates={})
+        ungrouped = state._replace(grouped={}, replicates={})
         self.state = ungrouped if self.state is None else self.state.merge(ungrouped)
         if self.sink is not None:
             self.sink.write(packed)

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import json
 import math
+from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple
-from hashlib import blake2b
 from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
@@ -215,18 +214,17 @@ def plain_state(state: RunState, plan: Plan) -> dict[str, Any]:
         "sums": moments.sums,
         "products": moments.products,
         "cubes": moments.cubes,
-        "odd": [astuple(odd) for odd in moments.odd],
+        "odd": [list(odd) for odd in moments.odd],
         "wholes": [
             _of_sample(entry) if isinstance(entry, Sample) else [entry.rows, entry.top] for entry in state.wholes
         ],
         "series": _of_sample(state.series),
         "firsts": _of_sample(state.firsts),
         "breaches": [
-            [-1 if check == WEIGHT else plan.checks.index(check), *astuple(breach)]
-            for check, breach in state.breaches.items()
+            [-1 if check == WEIGHT else plan.checks.index(check), *breach] for check, breach in state.breaches.items()
         ],
-        "missing": [[*defect, *astuple(breach)] for defect, breach in state.missing.items()],
-        "faults": [[*defect, *astuple(breach)] for defect, breach in state.faults.items()],
+        "missing": [[*defect, *breach] for defect, breach in state.missing.items()],
+        "faults": [[*defect, *breach] for defect, breach in state.faults.items()],
         "grouped": {name: _of_groups(groups) for name, groups in state.grouped.items()},
         "peaks": [
             [

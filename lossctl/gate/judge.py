@@ -70,7 +70,7 @@ def lay_out(
             reference = {place[2]: cell for place, cell in baseline.items() if place[:2] == (model, bound.label)}
             for slice_, absent in _slices(bound, candidate, reference, by):
                 items = tuple(slice_.items())
-                in_slice = replace(bound, rule=bound.rule.within(slice_)) if slice_ else bound
+                in_slice = bound._replace(rule=bound.rule.within(slice_)) if slice_ else bound
                 cases.append(
                     RuleCase(in_slice, model, slice_, candidate.get(items), reference.get(items), absent, number)
                 )

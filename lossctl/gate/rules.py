@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from lossctl.errors import UsageError
@@ -57,8 +56,7 @@ def slice_name(items: Mapping[str, str]) -> str:
     return ",".join(f"{column}={word}" for column, word in items.items())
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What must hold of one loss.
 
     loss, text: as written. limit: of max, min and max-slice. tolerance: of max-regression. by: the slicings that the
@@ -79,7 +77,7 @@ class Rule:
     decide: Decide = "point"
     confidence: float = CONFIDENCE
     slice_tolerance: Tolerance | None = None
-    tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
+    tolerances: Mapping[str, Tolerance] = {}
     critical: tuple[str, ...] = ()
 
     @property
@@ -106,8 +104,8 @@ class Rule:
         if tolerance is None and name not in self.critical:
             tolerance = self.slice_tolerance
         if tolerance is None or not self.compares:
-            return replace(self, level=level)
-        return replace(self, level=level, tolerance=tolerance, text=tolerance.text)
+            return self._replace(level=level)
+        return self._replace(level=level, tolerance=tolerance, text=tolerance.text)
 
 
 class Dropped(NamedTuple):
@@ -122,8 +120,7 @@ class Dropped(NamedTuple):
         return self.most if self.share is None else self.share * rows
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(NamedTuple):
     """A rule with the loss that it speaks of: its label in the evaluation, its spec and its direction."""
 
     rule: Rule
@@ -131,22 +128,24 @@ class Bound:
     spec: str
     direction: Direction
 
-    def __post_init__(self) -> None:
-        rule = self.rule
-        if (rule.kind, self.direction) == ("max", "max"):
-            raise UsageError(f"{rule.origin}: {self.label} is a score, higher is better; say --min {self.label}=LIMIT")
-        if rule.kind == "min" and self.direction != "max":
-            raise UsageError(f"{rule.origin}: {self.label} is a loss, lower is better; say --max {self.label}=LIMIT")
-        if self.direction == "zero" and rule.limit < 0:
-            raise UsageError(
-                f"{rule.origin}: {self.label} is judged by its absolute value, which {rule.text} can never bound; "
-                "a limit >= 0 is needed"
-            )
-
     @property
     def words(self) -> str:
         """The rule as a person reads it."""
         return f"{self.label} {self.rule.kind} {self.rule.text}"
+
+
+def bind_rule(rule: Rule, label: str, spec: str, direction: Direction) -> Bound:
+    """Return a rule with the loss that it speaks of; raise UsageError where it says nothing of such a loss."""
+    if (rule.kind, direction) == ("max", "max"):
+        raise UsageError(f"{rule.origin}: {label} is a score, higher is better; say --min {label}=LIMIT")
+    if rule.kind == "min" and direction != "max":
+        raise UsageError(f"{rule.origin}: {label} is a loss, lower is better; say --max {label}=LIMIT")
+    if direction == "zero" and rule.limit < 0:
+        raise UsageError(
+            f"{rule.origin}: {label} is judged by its absolute value, which {rule.text} can never bound; "
+            "a limit >= 0 is needed"
+        )
+    return Bound(rule, label, spec, direction)
 
 
 # reading rules -------------------------------------------------------------------------------------------------------
@@ -231,7 +230,7 @@ def merged(of_file: Sequence[Bound], of_command: Sequence[Bound]) -> tuple[list[
         if bound.rule.by is not None:
             slices[key] = tuple(dict.fromkeys((*slices.get(key, ()), *bound.rule.by)))
     inherited = [
-        replace(bound, rule=replace(bound.rule, by=slices[bound.label, bound.rule.kind]))
+        bound._replace(rule=bound.rule._replace(by=slices[bound.label, bound.rule.kind]))
         if (bound.label, bound.rule.kind) in slices
         else bound
         for bound in of_command

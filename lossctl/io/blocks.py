@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
 from threading import Lock
@@ -560,7 +559,7 @@ class BlockReader:
     def explain(self, defect: Defect, breach: Breach) -> str:
         """Word what makes rows unusable: the first one and how many."""
         table, column, kind = defect
-        count = f" ({breach.count} such rows)" if breach.count > 1 else ""
+        count = f" ({breach.rows} such rows)" if breach.rows > 1 else ""
         if kind == "key" or (kind == "differs" and column):
             first = next(copy.table for copy in self.copies if (copy.other, copy.column) == (table, column))
             advice = self.rows.advice
@@ -576,7 +575,7 @@ class BlockReader:
             assert target is not None
             return (
                 f"{self.where(target.table, breach.row)}: the target is another one in {self.tables[table].label} "
-                f"({breach.count} such rows){self.rows.advice}"
+                f"({breach.rows} such rows){self.rows.advice}"
             )
         where = self.where(table, breach.row)
         if kind == "time":
@@ -587,7 +586,7 @@ class BlockReader:
         if kind != "label":
             of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
             empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
-            return missing_value(where, column, kind, breach.count) + empty
+            return missing_value(where, column, kind, breach.rows) + empty
         of_event = self.rule.event is not None and Slot(table, (column,)) == self._event
         kind_of_column = Kind.TEXT if of_event else self.rule.kind
         piece = self.tables[table].row({column: kind_of_column}, self.row_of(table, breach.row))
@@ -1031,8 +1030,7 @@ def query_of(block: Block) -> NDArray[Any]:
 
 def without_facts(block: Block) -> Block:
     """Return the rows of a block without what concerns all rows read."""
-    return replace(
-        block,
+    return block._replace(
         start=block.stop,
         read=0,
         missing={},

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +37,7 @@ SEPARATOR_LINE: Final = rb"(?i:sep)=([ -~\t])(?:\r\n?|\n)"  # which Excel writes
 SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and how -d is given them
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """How the fields of a column are read; those of numbers may be booleans throughout.
 
     respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python. width: of
@@ -106,7 +105,7 @@ class Field:
 
     def _vectors(self, fields: Sequence[bytes]) -> Column:
         """Return cells of a survey as vectors, as text where one is none."""
-        vectors = replace(self, kind=Kind.NUMBER)
+        vectors = self._replace(kind=Kind.NUMBER)
         if not any(map(vectors.fault, fields)):
             return vectors.column(fields)
         return Cells(arrow.text_array([field.decode("utf-8", "replace") for field in fields], pa.large_string()))

@@ -178,7 +178,7 @@ VECTOR: Final = rf"{GAP}\[{GAP}{ENTRY}(?:(?:{GAP},{GAP}{ENTRY})*|(?:[ \t\r\n]+{E
 
 def written_entries(text: str) -> list[str]:
     """Return the numbers of a vector written as text, as JSON or NumPy write one; nothing where it is none."""
-    return text.strip(" \t\r\n[]").replace(",", " ").split() if re.fullmatch(VECTOR, text) else []
+    return text.strip(" \t\r\n[]").replace(",", " ").split() if "[" in text and re.fullmatch(VECTOR, text) else []
 
 
 def vector_fault(text: str, width: int) -> str:

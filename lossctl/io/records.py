@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -50,8 +49,7 @@ class Record(NamedTuple):
     overrun: bool = False
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Whole records: their text in pieces, without lines that are none, and their number.
 
     records: the same read strictly, where a reader that does not check quotes might read something else. stray: whether
@@ -69,8 +67,7 @@ class Chunk:
         return b"".join(self.pieces)
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(NamedTuple):
     """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places.
 
     stray: whether quotes stand inside fields that none opens. heights: the lines of each, where some has many.

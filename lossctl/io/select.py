@@ -31,7 +31,7 @@ MOST_WAYS: Final = 4  # columns that a message offers
 KEY_NAMES: Final = ("id", "row_id", "key", "uid", "uuid")
 WITHIN: Final = "\0"  # ends the name of groups by cluster: no column has it
 SET: Final = "set"
-NUMBER: Final = re.compile(r"\s*[-+]?[\d.]+(e[-+]?\d+)?\s*", re.IGNORECASE)
+NUMBER: Final = r"(?i)\s*[-+]?[\d.]+(e[-+]?\d+)?\s*"
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 OUTPUT_SUFFIXES: Final = (".gz", ".bz2", ".zst", *TEXT_SUFFIXES, ".parquet", ".npy", ".npz", ".feather", ".arrow")
 
@@ -170,7 +170,7 @@ class _Selector:
         """Return the columns of a slicing, with the bins that stand after a colon."""
         words: list[str] = []
         for word in [] if text in self.base.names else text.split(","):
-            if words and ":edges=" in words[-1] and word not in self.base.names and NUMBER.fullmatch(word):
+            if words and ":edges=" in words[-1] and word not in self.base.names and re.fullmatch(NUMBER, word):
                 words[-1] += f"/{word}"
             else:
                 words.append(word)

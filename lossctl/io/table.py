@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
@@ -349,16 +348,14 @@ class Column(ABC):
         """Concatenate pieces of one column."""
 
 
-@dataclass(frozen=True)
 class Numbers(Column):
     """(width, rows) float64 values, NaN where null; `null` is (rows,) True for nulls, None where there are none.
 
     integers: whether all are integers by their type.
     """
 
-    values: Array
-    null: Mask | None = None
-    integers: bool = False
+    def __init__(self, values: Array, null: Mask | None = None, integers: bool = False) -> None:
+        self.values, self.null, self.integers = values, null, integers
 
     @cached_property
     def extent(self) -> Extent:
@@ -405,12 +402,11 @@ class Numerals(Sequence[str]):
         return Numerals(self.values[place]) if isinstance(place, slice) else str(int(self.values[place]))
 
 
-@dataclass(frozen=True)
 class Texts(Column):
     """(rows,) codes into `words`, -1 where null."""
 
-    codes: NDArray[np.int64]
-    words: Sequence[str]
+    def __init__(self, codes: NDArray[np.int64], words: Sequence[str]) -> None:
+        self.codes, self.words = codes, words
 
     @classmethod
     def of(cls, texts: Sequence[str | None]) -> Self:
@@ -445,7 +441,6 @@ class Texts(Column):
         return cls(codes, tuple(vocabulary.words))
 
 
-@dataclass(frozen=True)
 class Keys(Column):
     """(rows,) hashes of keys: equal keys have equal hashes, whatever column type or container holds them.
 
@@ -454,10 +449,8 @@ class Keys(Column):
     array if all are texts and spelled as their labels, else None.
     """
 
-    hashes: Hashes
-    check: Hashes | None
-    null: Mask | None = None
-    order: Any = None
+    def __init__(self, hashes: Hashes, check: Hashes | None, null: Mask | None = None, order: Any = None) -> None:
+        self.hashes, self.check, self.null, self.order = hashes, check, null, order
 
     @classmethod
     def of(cls, columns: Sequence[Keys]) -> Keys:
@@ -492,11 +485,11 @@ class Keys(Column):
         )
 
 
-@dataclass(frozen=True)
 class Cells(Column):
     """The values as the container holds them: an Arrow array, of bytes where the container is a text file."""
 
-    values: Any
+    def __init__(self, values: Any) -> None:
+        self.values = values
 
     @property
     def rows(self) -> int:
@@ -656,12 +649,11 @@ class Vocabulary:
 ColumnKind = TypeVar("ColumnKind", bound=Column)
 
 
-@dataclass(frozen=True)
 class Piece:
     """Some rows of some columns. `stopped` is what makes the rows after them unreadable."""
 
-    columns: Mapping[str, Column]
-    stopped: DataError | None = None
+    def __init__(self, columns: Mapping[str, Column], stopped: DataError | None = None) -> None:
+        self.columns, self.stopped = columns, stopped
 
     @property
     def rows(self) -> int:

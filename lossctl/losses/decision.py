@@ -154,7 +154,7 @@ def mcc_loss() -> Recipe:
 # claim, and how many they are.
 
 BINS = Param("n_bins", 15.0, Whole(low=1, high=50), "bins of equal width, each with its upper end")
-PARAMS = (BINS, replace(IGNORE_CLASS, signed=False))
+PARAMS = (BINS, IGNORE_CLASS._replace(signed=False))
 
 
 @derived

@@ -444,7 +444,7 @@ def class_loss(
         layouts = call(forms, {param.name: param.default for param in every}) if callable(forms) else forms
         if any(form.labels or isinstance(form.roles["target"], Flag) for form in layouts):
             every = (*every, IGNORE_CLASS)
-        every = tuple(replace(param, signed=param.name not in later) for param in every)
+        every = tuple(param._replace(signed=param.name not in later) for param in every)
         part = part_of(function, every)
         slope = gradient and part_of(gradient, every)  # type: ignore[arg-type]
 

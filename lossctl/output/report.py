@@ -271,7 +271,7 @@ def best_note(*, in_slices: bool) -> str:
     return f"{MARK} best model for the loss" + (" in its slice" if in_slices else "")
 
 
-FIGURE: Final = re.compile(r"(?<=[ (\[])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?=[ ,;:)\]]|$)")  # in a reason
+FIGURE: Final = r"(?<=[ (\[])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?=[ ,;:)\]]|$)"  # in a reason
 MOST_REASONS: Final = 12  # lines of them
 Why = tuple[str, Slice, str]  # the loss and model, the slice, and the reason
 
@@ -283,7 +283,7 @@ def reasons(cells: Iterable[Cell]) -> Iterator[str]:
 
 def alike(whys: Iterable[Why]) -> Iterator[str]:
     """Say once what holds of several losses, models and slices; where only figures differ, from which to which."""
-    groups = list(lists_by(lambda why: FIGURE.sub("0", why[2]), whys).values())
+    groups = list(lists_by(lambda why: re.sub(FIGURE, "0", why[2]), whys).values())
     for group in groups[:MOST_REASONS]:
         names = [f"{name}{place_of(slice_)}" for name, slice_, _ in group]
         yield inert_line(f"{listed(names, 4)}: {_ranges([reason for _, _, reason in group])}")
@@ -293,6 +293,6 @@ def alike(whys: Iterable[Why]) -> Iterator[str]:
 
 def _ranges(reasons: Sequence[str]) -> str:
     """Write reasons that differ in figures alone as one, with the smallest and the largest of each."""
-    columns = zip(*map(FIGURE.findall, reasons), strict=True)
+    columns = zip(*(re.findall(FIGURE, reason) for reason in reasons), strict=True)
     ends = iter([dict.fromkeys((min(column, key=float), max(column, key=float))) for column in columns])
-    return FIGURE.sub(lambda _: " to ".join(next(ends)), reasons[0])
+    return re.sub(FIGURE, lambda _: " to ".join(next(ends)), reasons[0])

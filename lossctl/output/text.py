@@ -185,14 +185,14 @@ def _disarmed(line: str) -> str:
     return f"{safe[:start]}\\x3a{safe[start + 1 :]}" if safe.startswith("::", start) else safe
 
 
-OPTION: Final = re.compile(r"(?<!\S)(--?[A-Za-z][\w-]*) (?=\S)")  # and what it is told, which is copied with it
+OPTION: Final = r"(?<!\S)(--?[A-Za-z][\w-]*) (?=\S)"  # and what it is told, which is copied with it
 TIED: Final = "\x1f"  # for a blank at which no line ends
 
 
 def wrap(text: str, width: int, first: str = "", then: str = "") -> str:
     """Break running text into lines between words. first, then: what the first line and the others begin with."""
     return textwrap.fill(
-        OPTION.sub(rf"\1{TIED}", text),
+        re.sub(OPTION, rf"\1{TIED}", text),
         width,
         initial_indent=first,
         subsequent_indent=then,

@@ -129,8 +129,8 @@ def agreements(tables: Sequence[Table], rows: ByPosition, selection: Selection, 
             second=tables[i].label,
             columns=columns,
             rows=read,
-            differ=breach.count,
-            first_row=reader.row_of(place, breach.row) + 1 if breach.count else None,
+            differ=breach.rows,
+            first_row=reader.row_of(place, breach.row) + 1 if breach.rows else None,
             fault=None if stopped is None else str(stopped),
         )
         for i, breach in differ.items()

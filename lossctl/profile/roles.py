@@ -84,4 +84,4 @@ class RoleProfile:
 
     def holds(self, domain: Domain) -> bool:
         """Whether every row is in a domain; of one that the rows were not held against, nothing is known."""
-        return domain in self.breaches and not self.breaches[domain].count
+        return domain in self.breaches and not self.breaches[domain].rows

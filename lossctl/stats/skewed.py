@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -133,7 +132,6 @@ class Influence:
         return [[turn[place] for turn in turns] for place in range(len(directions))]
 
 
-@dataclass(frozen=True)
 class Shape:
     """How a studentised value is distributed, by group: (groups,) a and b, 0 where Student's t is right enough.
 
@@ -141,11 +139,8 @@ class Shape:
     weights of rows leave (Satterthwaite 1946), NaN where these count alike.
     """
 
-    a: Array
-    b: Array
-    skew: Array
-    informative: Mask
-    freedom: Array
+    def __init__(self, a: Array, b: Array, skew: Array, informative: Mask, freedom: Array) -> None:
+        self.a, self.b, self.skew, self.informative, self.freedom = a, b, skew, informative, freedom
 
     @classmethod
     def of_mean(cls, skew: float, units: int) -> Self:

@@ -214,7 +214,7 @@ def _default_fault(claim: Claim, ours: Loss, single: bool) -> str:
     open_words = symbols(claim.peer.name)
     if not open_words or not claim.peer.same or OTHER_DEFAULT in claim.peer.note:
         return ""
-    plain = replace(claim, peer=replace(claim.peer, name=DEFAULTED.sub("", claim.peer.name)))
+    plain = replace(claim, peer=claim.peer._replace(name=DEFAULTED.sub("", claim.peer.name)))
     for one in islice(inputs(ours, claim.peer.activation, 1), FEW):
         try:
             pair = compared(plain, ours, replace(one, rows=one.rows.in_single) if single else one)
