@@ -408,63 +408,67 @@ def with_tables(specs: Iterable[str]) -> list[str]:
 
 def _written(path: str) -> str:
     """Return a table of weights by class as a spec writes it."""
+    where = f"class weights @{printable(path)}"
     try:
         if exists(path) and not is_file(path):
-            raise UsageError(f"class weights @{printable(path)}: not a regular file; {EXPECTED}")
+            raise ValueError(f"not a regular file; {EXPECTED}")
         content = read_file(path, LARGEST + 1)
         if len(content) > LARGEST:
-            raise UsageError(f"class weights @{printable(path)}: larger than {LARGEST >> 20} MiB")
+            raise ValueError(f"larger than {LARGEST >> 20} MiB")
         text = content.decode("utf-8-sig")
+        table = _json(text) if text.lstrip()[:1] in ("{", "[") else _csv(text)
+        if not table:
+            raise ValueError(f"it is empty; {EXPECTED}")
+        if isinstance(table, list):
+            return "/".join(repr(_number(f"number {place + 1}", value)) for place, value in enumerate(table))
+        return "/".join(f"{written_label(label)}:{_number(label, value)!r}" for label, value in table.items())
     except UsageError:
         raise
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: it is no text in UTF-8") from None
     except FileNotFoundError as error:
-        raise UsageError(f"class weights @{printable(path)}: {error.strerror}") from None
+        raise UsageError(f"{where}: {error.strerror}") from None
     except OSError as error:
-        raise DataError(f"class weights @{printable(path)}: {explained(error)}") from None
-    except ValueError:
-        raise UsageError(f"class weights @{printable(path)}: it is no text in UTF-8") from None
-    table = _json(path, text) if text.lstrip()[:1] in ("{", "[") else _csv(path, text)
-    if not table:
-        raise UsageError(f"class weights @{printable(path)}: it is empty; {EXPECTED}")
-    if isinstance(table, list):
-        return "/".join(repr(_number(path, f"number {place + 1}", value)) for place, value in enumerate(table))
-    return "/".join(f"{written_label(label)}:{_number(path, label, value)!r}" for label, value in table.items())
+        raise DataError(f"{where}: {explained(error)}") from None
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 EXPECTED = 'expected {"cat": 1, "dog": 2}, [1, 2], or lines cat,1'
 
 
-def _json(path: str, text: str) -> dict[str, object] | list[object]:
+def _json(text: str) -> dict[str, object] | list[object]:
+    twice = []
+
     def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        if len(dict(pairs)) != len(pairs):
-            raise UsageError(f"class weights @{printable(path)}: a label stands twice")
+        twice.append(len(dict(pairs)) != len(pairs))
         return dict(pairs)
 
     try:
         table = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"class weights @{printable(path)}: no JSON ({error}); {EXPECTED}") from None
+        raise ValueError(f"no JSON ({error}); {EXPECTED}") from None
+    if any(twice):
+        raise ValueError("a label stands twice")
     return table if isinstance(table, dict | list) else []
 
 
-def _csv(path: str, text: str) -> dict[str, object]:
+def _csv(text: str) -> dict[str, object]:
     table: dict[str, object] = {}
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
-        raise UsageError(f"class weights @{printable(path)}: no CSV ({error}); {EXPECTED}") from None
+        raise ValueError(f"no CSV ({error}); {EXPECTED}") from None
     for place, line in enumerate(lines):
         if not line or (place == 0 and [cell.strip() for cell in line] == ["label", "weight"]):
             continue
         if len(line) != 2 or line[0].strip() in table:
-            raise UsageError(f"class weights @{printable(path)}: line {place + 1}: {EXPECTED}, each label once")
+            raise ValueError(f"line {place + 1}: {EXPECTED}, each label once")
         table[line[0].strip()] = line[1]
     return table
 
 
-def _number(path: str, where: str, value: object) -> float:
+def _number(where: str, value: object) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
@@ -474,7 +478,5 @@ def _number(path: str, where: str, value: object) -> float:
             raise ValueError
     except (ValueError, OverflowError):
         shown = printable(value) if isinstance(value, str) else json.dumps(value)[:40]
-        raise UsageError(
-            f"class weights @{printable(path)}: {printable(where)}: {shown} is no weight, a finite number >= 0"
-        ) from None
+        raise ValueError(f"{printable(where)}: {shown} is no weight, a finite number >= 0") from None
     return weight

@@ -70,14 +70,7 @@ SHARED: Final = ("forms", "unit", "source", "use", "avoid", "undefined")
 
 
 class Recipe(NamedTuple):
-    """What a loss computes: its parts, and the statistic of their means.
-
-    keeps: what becomes of the parts: their moments, the peak of the only one, or, for `whole`, the sample of all
-    values. whole: (parts and weights, rows sorted by the first part, then the second, ...) -> value. quantile: which
-    quantile of its sample the value is, if it is one. influence: (the same) -> the value, and by how much each row
-    moves it, so that the sum of squares is its variance; bounds: between which the value is, for its interval. by_form:
-    (form, prediction columns) -> the recipe, where it depends on them.
-    """
+    """What a loss computes, by the names of the fields of a `Loss`."""
 
     parts: tuple[Part, ...]
     statistic: Statistic = MEAN
@@ -190,9 +183,15 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
     return replace(made, resolve=lambda args: fields(tuple(args.items()))).bind()
 
 
+def named(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some parameters that a function names."""
+    names = arguments_of(function)
+    return {name: value for name, value in args.items() if name in names}
+
+
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
     """Call a function with the parameters that it names."""
-    return function(**{name: args[name] for name in arguments_of(function) if name in args})
+    return function(**named(function, args))
 
 
 def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:

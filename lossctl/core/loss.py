@@ -148,18 +148,19 @@ class Loss:
 
     name, aliases: canonical name and exact synonyms. family: the file it is declared in. summary, doc: the docstring.
     formula: in Unicode. forms: the layouts of data it accepts, best first. params, args: parameters and their bound
-    values. parts: per-row quantities. statistic: means -> value (or `peak`, `sample`). quantile: which quantile of its
-    sample the value is, if it is one. influence: of a sample, (parts and weights, rows as for its value) -> the value,
-    and (rows,) by how much each row moves it: the sum of their squares is its variance; bounds: between which it then
-    is. by_form: the recipe for a form and a number of prediction columns, where it depends on them. row: the per-row
-    loss, if there is one. gradient: its slope with respect to each prediction role; raw_gradient: with respect to the
-    raw outputs under an activation, where the chain rule would lose digits. unit, best, direction: of the value. ranks:
-    whether a better value means a better model. ordered: whether the order of rows counts. elsewhere: what it is called
-    in other libraries, and how to get their number. optimises: what the best predictions are, where `choose` recommends
-    it. functional: what of the targets the best constant prediction is, where that is their mean or their quantile (of
-    q, without it of 0.5). undefined: why a row, or a set of rows, has no value. use, avoid: when to take it and when
-    not. resolve: the fields that depend on parameters, from their values. origin: package and version of the plug-in
-    that declares it.
+    values. parts: per-row quantities. keeps: what becomes of them: their moments, the peak of the only one, or the
+    sample of all values. statistic: means -> value. whole: of a sample, (parts and weights, rows sorted by the first
+    part, then the second, ...) -> value. quantile: which quantile of its sample the value is, if it is one. influence:
+    of a sample, (the same) -> the value, and (rows,) by how much each row moves it: the sum of their squares is its
+    variance; bounds: between which the value then is. by_form: the recipe for a form and a number of prediction
+    columns, where it depends on them. row: the per-row loss, if there is one. gradient: its slope with respect to each
+    prediction role; raw_gradient: with respect to the raw outputs under an activation, where the chain rule would lose
+    digits. unit, best, direction: of the value. ranks: whether a better value means a better model. ordered: whether
+    the order of rows counts. elsewhere: what it is called in other libraries, and how to get their number. optimises:
+    what the best predictions are, where `choose` recommends it. functional: what of the targets the best constant
+    prediction is, where that is their mean or their quantile (of q, without it of 0.5). undefined: why a row, or a set
+    of rows, has no value. use, avoid: when to take it and when not. resolve: the fields that depend on parameters, from
+    their values. origin: package and version of the plug-in that declares it.
     """
 
     name: str

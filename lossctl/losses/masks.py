@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, other_prob
-from lossctl.core.declare import declare, loss, set_loss, starts
+from lossctl.core.declare import declare, loss, named, set_loss, starts
 from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number
 from lossctl.core.form import Form, along
-from lossctl.core.loss import Loss, Part, arguments_of
+from lossctl.core.loss import Loss, Part
 from lossctl.core.param import Choice, Label, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.errors import UsageError
@@ -99,7 +99,7 @@ def mask_loss(
     def made(function: Callable[..., Counts]) -> Loss:
         @wraps(function)
         def row(batch: Batch, **args: Any) -> Array:
-            return level(function(batch, **args), **{name: args[name] for name in arguments_of(level) if name in args})
+            return level(function(batch, **args), **named(level, args))
 
         def count(place: int) -> Part:
             return wraps(function)(lambda batch, **args: function(batch, **args)[place])
@@ -110,8 +110,8 @@ def mask_loss(
         def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
             if args["over"] == "row":
                 return {}
-            level_args = tuple((name, args[name]) for name in sorted(arguments_of(level)) if name in args)
-            return {"parts": tuple(counts), "statistic": of_sums(level, level_args), "row": None, "gradient": None}
+            statistic = of_sums(level, tuple(named(level, args).items()))
+            return {"parts": tuple(counts), "statistic": statistic, "row": None, "gradient": None}
 
         return declare(
             function,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, of_target, other_prob, sign
-from lossctl.core.declare import Recipe, call, declare
+from lossctl.core.declare import Recipe, call, declare, named
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole
 from lossctl.core.form import DECIDED, Form
 from lossctl.core.loss import Gradient, Loss, Part
@@ -428,15 +428,13 @@ def class_loss(
     params: tuple[Param, ...] | None = None,
     gradient: Gradient | None = None,
     raw: bool = False,
-    later: tuple[str, ...] = (),
     **facts: Any,
 ) -> Callable[[Part], Loss]:
     """Declare the mean of `function(batch, *, params) -> per-row values` of classes or binary outcomes.
 
     Labels of a target can be ignored; with class weights the mean divides by them; smoothed targets have no best
     prediction that is known beforehand. forms: may depend on parameters that it names. params: in place
-    of those of the function. raw: whether the gradient takes care of activations. later: parameters that the loss got
-    after the first release.
+    of those of the function. raw: whether the gradient takes care of activations.
     """
 
     def declared(function: Part) -> Loss:
@@ -444,7 +442,6 @@ def class_loss(
         layouts = call(forms, {param.name: param.default for param in every}) if callable(forms) else forms
         if any(form.labels or isinstance(form.roles["target"], Flag) for form in layouts):
             every = (*every, IGNORE_CLASS)
-        every = tuple(param._replace(signed=param.name not in later) for param in every)
         part = part_of(function, every)
         slope = gradient and part_of(gradient, every)  # type: ignore[arg-type]
 
@@ -488,24 +485,15 @@ def outcome_loss(
     """
 
     def declared(cost: Callable[..., Array]) -> Loss:
-        params = params_of(cost)
-
-        def split(args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-            """Return the arguments of the cost, and those of `outcomes`."""
-            names = {param.name for param in params}
-            return {name: args[name] for name in names}, {name: x for name, x in args.items() if name not in names}
-
         def row(batch: Batch, **args: Any) -> Array:
-            of_cost, of_outcomes = split(args)
-            return mean_cost(outcomes(batch, **of_outcomes), partial(cost, **of_cost))
+            return mean_cost(outcomes(batch, **named(outcomes, args)), partial(cost, **named(cost, args)))
 
         def slope(batch: Batch, **args: Any) -> Array:
-            of_cost, of_outcomes = split(args)
-            direct = by_p and partial(by_p, **of_cost)
-            return mean_slope(outcomes(batch, **of_outcomes), partial(elasticity, **of_cost), direct)
+            cases, direct = outcomes(batch, **named(outcomes, args)), by_p and partial(by_p, **named(by_p, args))
+            return mean_slope(cases, partial(elasticity, **named(elasticity, args)), direct)
 
         row.__name__, row.__doc__ = cost.__name__, cost.__doc__
-        every = (*params, *(SHARED[name] for name in shared))
+        every = (*params_of(cost), *(SHARED[name] for name in shared))
         return class_loss(params=every, gradient=slope, raw=True, **facts)(row)
 
     return declared

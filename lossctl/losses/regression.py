@@ -183,6 +183,9 @@ def mbe(r: Array) -> Array:
     return 0.0 - r
 
 
+lack = mbe.parts[0]
+
+
 @residual_loss(slope=lambda r, delta: np.clip(r, -delta, delta))
 def huber(r: Array, *, delta: Linear = 1.0) -> Array:
     """Squared error near zero, absolute error in the tails.

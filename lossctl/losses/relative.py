@@ -13,7 +13,7 @@ from lossctl.core.domain import ABOVE_MINUS_ONE, CODES, NON_NEGATIVE, NON_ZERO, 
 from lossctl.core.form import QUERY, Form, along
 from lossctl.core.statistic import RATIO, ROOT, Statistic
 from lossctl.losses.forms import relative
-from lossctl.losses.regression import ONE_OUTPUT
+from lossctl.losses.regression import ONE_OUTPUT, lack
 from lossctl.numerics.activation import softplus
 from lossctl.numerics.array import Array
 
@@ -216,11 +216,6 @@ def wape() -> Recipe:
 def plain_target(batch: Batch) -> Array:
     """The target."""
     return batch.target
-
-
-def lack(batch: Batch) -> Array:
-    """What the prediction lacks, target - pred."""
-    return 0.0 - residual(batch)
 
 
 OF_TOTAL = Statistic(

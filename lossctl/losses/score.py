@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.batch import Batch, derived, flag
+from lossctl.core.batch import Batch, flag
 from lossctl.core.declare import Recipe, loss, recipe, sample, score, set_loss, set_of, starts
 from lossctl.core.domain import AT_LEAST_ONE_WHOLE, OPEN_UNIT, POSITIVE, REAL, UNIT
 from lossctl.core.form import Form, along
@@ -39,28 +39,16 @@ ZeroDivision = Annotated[float | None, UNIT, "what a score that is not defined c
 # the answers ------------------------------------------------------------------------------------------------------
 
 
-@derived
-def observed(batch: Batch) -> Rows:
+def observed_class(batch: Batch) -> Array:
     """The number of the observed class of each row."""
     if batch.form == DECIDED.name:
-        return batch.target[0].view()
-    return batch.target.view() if has_labels(batch) else np.argmax(batch.target, axis=0)
-
-
-@derived
-def predicted(batch: Batch) -> Rows:
-    """The number of the predicted class of each row: of the largest column, the first of equal ones."""
-    return batch.raw[0].view() if batch.form == DECIDED.name else top(batch)[0]
-
-
-def observed_class(batch: Batch) -> Array:
-    """The observed class."""
-    return observed(batch).astype(np.float64)
+        return batch.target[0]
+    return (batch.target if has_labels(batch) else np.argmax(batch.target, axis=0)).astype(np.float64)
 
 
 def predicted_class(batch: Batch) -> Array:
-    """The predicted class."""
-    return predicted(batch).astype(np.float64)
+    """The number of the predicted class of each row: of the largest column, the first of equal ones."""
+    return batch.raw[0] if batch.form == DECIDED.name else top(batch)[0].astype(np.float64)
 
 
 @cache
