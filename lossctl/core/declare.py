@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
 from lossctl.core.form import QUERY, Form
-from lossctl.core.loss import Loss, Part, Peer, Resolve, arguments_of
+from lossctl.core.loss import Loss, Part, Peer, Resolve, named
 from lossctl.core.param import Param, Value, params_of
 from lossctl.core.statistic import MEAN, SET_MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
@@ -181,12 +181,6 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
         return {**declared, **changes(dict(args))}
 
     return replace(made, resolve=lambda args: fields(tuple(args.items()))).bind()
-
-
-def named(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of some parameters that a function names."""
-    names = arguments_of(function)
-    return {name: value for name, value in args.items() if name in names}
 
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:

@@ -75,6 +75,12 @@ def arguments_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
 
 
+def named(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some parameters that a function names."""
+    names = arguments_of(function)
+    return {name: value for name, value in args.items() if name in names}
+
+
 class Term(NamedTuple):
     """A part with its parameters: what the engine reduces once, however many losses name it.
 
@@ -237,12 +243,7 @@ class Loss:
 
     def term(self, part: Part, form: str, output: int | None = None) -> Term:
         """Bind one part of this loss."""
-        return Term(part, self.args_of(part), form, output)
-
-    def args_of(self, function: Callable[..., Any]) -> tuple[tuple[str, Value], ...]:
-        """Return the parameters that a function of this loss takes, with their values."""
-        names = arguments_of(function)
-        return tuple((name, value) for name, value in self.args.items() if name in names)
+        return Term(part, tuple(named(part, self.args).items()), form, output)
 
     @property
     def needs_origin(self) -> bool:
@@ -585,14 +586,14 @@ def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     raw = None if batch.activation in ("none", "renormalize") else loss.raw_gradient
     function = raw or loss.gradient
     assert function is not None
-    slope_of_rows = function(shaped, **dict(loss.args_of(function)))
+    slope_of_rows = function(shaped, **named(function, loss.args))
     by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
     if form in FRAMES:  # from the corners back to the columns of which they are made
         matrix = CORNERS[FRAMES[form]][:, :, np.newaxis]
         by_role = {role: np.add.reduce(matrix * slope[:, np.newaxis, :], axis=0) for role, slope in by_role.items()}
     if "pred" in by_role and batch.activation != "none" and not raw:
         by_role = {**by_role, "pred": chained(batch, by_role["pred"])}
-    values = None if loss.row is None else loss.row(shaped, **dict(loss.args_of(loss.row)))
+    values = None if loss.row is None else loss.row(shaped, **named(loss.row, loss.args))
     outputs = 1 if values is None or values.ndim == 1 else len(shaped[loss.pred_roles[0]])
     return {role: np.broadcast_to(slope / outputs, batch[role].shape) for role, slope in by_role.items()}
 

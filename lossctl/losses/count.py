@@ -145,10 +145,10 @@ def gamma_deviance(batch: Batch) -> Array:
     return unit_deviance(batch, power=2.0)
 
 
-def tweedie_form(power: float) -> Form:
-    """Return which targets and predictions a power admits."""
+def tweedie_form(power: float, one: bool = False) -> Form:
+    """Return which targets and predictions a power admits; `one` allows a single output only."""
     target: Domain = REAL if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
-    return regression(target, REAL if power == 0.0 else POSITIVE, COUNT_CURVE)
+    return regression(target, REAL if power == 0.0 else POSITIVE, COUNT_CURVE, one)
 
 
 def _by_power(args: Mapping[str, Any]) -> Mapping[str, Any]:

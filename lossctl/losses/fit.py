@@ -15,14 +15,14 @@ import numpy as np
 
 from lossctl.core.batch import Batch, abs_residual, derived, flag, of_target, residual
 from lossctl.core.declare import Recipe, complement, loss, recipe, sample, score
-from lossctl.core.domain import COUNT, NON_NEGATIVE, OPEN_UNIT, POSITIVE, REAL, Gap, Interval
+from lossctl.core.domain import COUNT, OPEN_UNIT, REAL, Gap, Interval
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Part, about_origin
 from lossctl.core.param import Choice
 from lossctl.core.statistic import R_SQUARED, RATIO, Means, Statistic, one_less, positive, root_of, value_of, variance
 from lossctl.losses import classification
-from lossctl.losses.count import unit_deviance
-from lossctl.losses.forms import CLASSES, COUNT_CURVE, DECISION, regression
+from lossctl.losses.count import tweedie_form, unit_deviance
+from lossctl.losses.forms import CLASSES, DECISION
 from lossctl.losses.outcome import clipped, has_labels, log_observed
 from lossctl.losses.regression import (
     ONE_OUTPUT,
@@ -732,10 +732,7 @@ def over_deviance(power: float) -> Statistic:
 
 def tweedie_forms(power: float) -> tuple[Form, ...]:
     """Return which targets and predictions a power admits."""
-    if power == 0.0:
-        return ONE_OUTPUT
-    target: Interval = REAL if power < 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
-    return (regression(target, POSITIVE, COUNT_CURVE, one=True),)
+    return (tweedie_form(power, one=True),) if power else ONE_OUTPUT
 
 
 def tweedie_left(power: float) -> Recipe:

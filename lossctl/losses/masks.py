@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, other_prob
-from lossctl.core.declare import declare, loss, named, set_loss, starts
+from lossctl.core.declare import declare, loss, set_loss, starts
 from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number
 from lossctl.core.form import Form, along
-from lossctl.core.loss import Loss, Part
+from lossctl.core.loss import Loss, Part, named
 from lossctl.core.param import Choice, Label, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.errors import UsageError

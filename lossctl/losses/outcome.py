@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, of_target, other_prob, sign
-from lossctl.core.declare import Recipe, call, declare, named
+from lossctl.core.declare import Recipe, call, declare
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole
 from lossctl.core.form import DECIDED, Form
-from lossctl.core.loss import Gradient, Loss, Part
+from lossctl.core.loss import Gradient, Loss, Part, named
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
 from lossctl.core.statistic import WEIGHTED, Statistic, from_value
 from lossctl.errors import UsageError, listed

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import permutations
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,15 +271,21 @@ def class_code(batch: Batch) -> Array:
     return batch.target.astype(np.float64)
 
 
-class Areas:
+class Areas(NamedTuple):
     """The area of each of K columns or pairs of classes, and what they weigh; lines are as `parts` names them."""
 
-    def __init__(
-        self, area: Area, form: Form, columns: int, average: str, multi_class: str, empty: float | None
-    ) -> None:
-        self.area, self.columns, self.average, self.ovo = area, columns, average, multi_class == "ovo"
-        self.empty, self.classes = empty, form.labels
-        self.parts = (*map(score_of, range(columns)), *((class_code,) if form.labels else map(flag_of, range(columns))))
+    area: Area
+    classes: bool
+    columns: int
+    average: str
+    multi_class: str
+    empty: float | None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The scores of the columns, then the class or the flag of each column."""
+        places = range(self.columns)
+        return (*map(score_of, places), *((class_code,) if self.classes else map(flag_of, places)))
 
     def _truths(self, lines: Array) -> list[Mask]:
         """Return the flags of each column."""
@@ -309,7 +315,7 @@ class Areas:
             value, parts = self._of(*flat, influence)
             summed = np.add.reduce(parts.reshape(self.columns, -1), axis=0) if parts.size else parts
             return self._filled(value, summed, weight.size)
-        if self.classes and self.ovo:
+        if self.classes and self.multi_class == "ovo":
             return self._of_pairs(scores, truths, weight, influence)
         areas = [
             self._filled(*self._of(score, truth, weight, influence), weight.size)
@@ -354,17 +360,14 @@ class Areas:
         return value, np.asarray(parts)
 
 
-@cache
-def areas(area: Area, form: Form, columns: int, average: str, multi_class: str, empty: float | None) -> Areas:
-    """Return the areas of a task, the same for the same arguments, so that losses share their samples."""
-    return Areas(area, form, columns, average, multi_class, empty)
+areas: Final = cache(Areas)  # the same for the same arguments, so that losses share their samples
 
 
 def area_recipe(area: Area, average: str, multi_class: str, empty: float | None, undefined: str) -> Recipe:
     """Return the recipe of an area of one column, and by the form that of several."""
 
     def recipe_of(form: Form, columns: int) -> Recipe:
-        of_form = areas(area, form, columns, average, multi_class, empty)
+        of_form = areas(area, form.labels, columns, average, multi_class, empty)
         return sample(
             *of_form.parts, value=of_form.value, influence=of_form.influence, bounds=SHARE, undefined=undefined
         )

@@ -145,10 +145,7 @@ def kappa_of(hits: Any, false: Any, missed: Any, *, empty: float | None) -> Any:
     return filled(agreement, most, empty)
 
 
-@cache
-def table_of(function: Callable[..., Any], empty: float | None) -> Table:
-    """Return a function of a table with what it is where it has no value, the same for the same."""
-    return partial(function, empty=empty)
+table_of: Final = cache(partial)  # the same function of a table for the same value where it has none
 
 
 # tables of rows ---------------------------------------------------------------------------------------------------
@@ -242,9 +239,12 @@ def of_any_task(table: Callable[[Form, int], Table], undefined: str, bounds: tup
     return recipe_of(FLAGS, 1)._replace(by_form=recipe_of)
 
 
-def of_classes(table: Table, undefined: str, bounds: tuple[float, float] = SHARE) -> Recipe:
+def of_classes(
+    function: Callable[..., Any], empty: float | None, undefined: str, bounds: tuple[float, float] = SHARE
+) -> Recipe:
     """Return the recipe of a table that is the same for every task of one answer in each row."""
-    return of_any_task(lambda form, columns: table, undefined, bounds)
+    table = table_of(function, empty=empty)
+    return of_any_task(lambda form, columns: table, f"{undefined}; {AS_ZERO}", bounds)
 
 
 @cache
@@ -321,7 +321,7 @@ def balanced_accuracy(*, threshold: Threshold = 0.5, zero_division: ZeroDivision
         scikit-learn  balanced_accuracy_score  # of the decided labels
         CatBoost      1 - BalancedErrorRate    # of flags
     """
-    return of_classes(table_of(balanced_of, zero_division), f"one class alone was observed; {AS_ZERO}")
+    return of_classes(balanced_of, zero_division, "one class alone was observed")
 
 
 Average = Annotated[
@@ -423,9 +423,7 @@ def mcc(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> Re
         CatBoost      MCC                # of the decided labels
         scikit-learn  matthews_corrcoef  # of the decided labels; 0 where it is not defined
     """
-    return of_classes(
-        table_of(mcc_of, zero_division), f"all rows are of one class, or all answers are one; {AS_ZERO}", CORRELATION
-    )
+    return of_classes(mcc_of, zero_division, "all rows are of one class, or all answers are one", CORRELATION)
 
 
 @score(forms=decision_forms(DECISION))
@@ -445,9 +443,7 @@ def kappa(*, threshold: Threshold = 0.5, zero_division: ZeroDivision = None) -> 
         CatBoost      Kappa              # of the decided labels
         scikit-learn  cohen_kappa_score  # of the decided labels
     """
-    return of_classes(
-        table_of(kappa_of, zero_division), f"all rows are of one class, and all answers are it; {AS_ZERO}", CORRELATION
-    )
+    return of_classes(kappa_of, zero_division, "all rows are of one class, and all answers are it", CORRELATION)
 
 
 @loss(forms=(RANKED_CLASSES,), best=1.0, direction="max")
