@@ -711,14 +711,15 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
     keys = {table: key_columns(reader.tables, as_list(query.options["id"])) for table in tables.values()}
     key_words = {table: reader.words_at(table, columns, addresses) for table, columns in keys.items()}
     slice_words = reader.words_at(slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
-    labels = reader.column_of_labels
-    label_words = {} if labels is None else reader.words_at(labels.table, labels.columns, addresses)
+    slots_of_labels = reader.label_slots(plan.models)
+    label_words = {name: reader.words_at(*slot[:2], addresses) for name, slot in slots_of_labels.items()}
     for question in plan.questions:
         for base, model in plan.rivals:
             worst = state.worst.get(((base, model), question.label))
             if worst is None:
                 continue
             table = tables[base or model]
+            labels = reader.label_slots(filter(None, (base, model)))
             for address, facts in zip(worst.addresses.tolist(), worst.facts.T.tolist(), strict=True):
                 values, roles = facts[: 1 + (base is not None)], facts[1 + (base is not None) :]
                 size = [abs(value) if question.loss.direction == "zero" else value for value in values]
@@ -731,7 +732,10 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
                     values[-1],
                     None if base is None else size[1] - size[0],
                     dict(zip(worst.names, roles, strict=True)),
-                    {**key_words[table].get(address, {}), **label_words.get(address, {})},
+                    {
+                        **key_words[table].get(address, {}),
+                        **{name: word for name in labels for word in label_words[name].get(address, {}).values()},
+                    },
                     slice_words.get(address, {}),
                 )
 

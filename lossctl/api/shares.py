@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import glob
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -579,9 +580,7 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
 
 def _word_columns(reader: BlockReader, table: int, query: Query) -> list[str]:
     """Return the columns of a table of which the words are told of single rows: of keys, slices and labels."""
-    slots = [
-        slot for slots in (*reader.selection.by.values(), filter(None, [reader.column_of_labels])) for slot in slots
-    ]
+    slots = [*chain.from_iterable(reader.selection.by.values()), *reader.label_slots(reader.selection.models).values()]
     columns = [*key_columns(reader.tables, as_list(query.options["id"]))]
     return [*dict.fromkeys([*columns, *(slot.columns[0] for slot in slots if slot.table == table)])]
 

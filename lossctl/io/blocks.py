@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
 from threading import Lock
@@ -542,11 +542,12 @@ class BlockReader:
         """Return the row of a table that stands at an address."""
         return self.rows.row_of(table, address)
 
-    @property
-    def column_of_labels(self) -> Slot | None:
-        """The column of a target that holds labels, of which a loss sees no more than codes."""
+    def label_slots(self, models: Iterable[str]) -> dict[str, Slot]:
+        """Return where labels stand, of which a loss sees no more than codes: by the target's column, and by model."""
         target = self.selection.target
-        return target if target is not None and self.rule.kind is Kind.TEXT and len(target.columns) == 1 else None
+        slots = {model: self.selection.slots[model]["pred"] for model in models if model in self.rule.decided}
+        labels = target is not None and self.rule.kind is Kind.TEXT and len(target.columns) == 1
+        return {target.columns[0]: target, **slots} if target is not None and labels else slots
 
     def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
         """Read the words of columns of a table again, in the rows at some addresses; without those that are missing."""

@@ -28,6 +28,7 @@ from lossctl.results.report import lists_by
 
 LABEL: Final = 12  # characters before the text of `show`
 GAP: Final = 2  # blanks behind the name of a family
+LISTED: Final = 200  # columns of a list where there is no terminal
 PAGE: Final = 80  # columns of a page of names, or a picture, where there is no terminal
 
 
@@ -86,7 +87,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
     table = _families(losses, style, with_params=True)
     if not table.fits:
         table = _families(losses, style, with_params=False)
-    return style.encode(table.text(style.width) + end)
+    return style.encode(table.text(style.width or LISTED) + end)
 
 
 def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:

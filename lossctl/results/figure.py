@@ -21,9 +21,7 @@ Numbers = tuple[float, ...]
 HUGE: Final = 2.0**1000  # beyond which no axis reaches
 ROOM: Final = 0.04  # of an extent, which is left beside the outermost marks
 LARGEST: Final = sys.float_info.max
-SKEWED: Final = (
-    50.0  # how many times the smallest value of cells the largest may be until their colours are by logarithm
-)
+SKEWED: Final = 50.0  # how often the smallest value of cells goes into the largest whose colours are by logarithm
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,10 @@ class Axis:
 
     @property
     def heading(self) -> str:
-        """The label with its unit, unless that is a pure number."""
-        return f"{self.label} ({self.unit})" if self.unit and not self.unit.startswith("1") else self.label
+        """The label with its unit, unless that is a pure number; one bracket never stands in another."""
+        if not self.unit or self.unit.startswith("1"):
+            return self.label
+        return f"{self.label}, in {self.unit}" if "(" in self.unit else f"{self.label} ({self.unit})"
 
 
 @dataclass(frozen=True)

@@ -483,7 +483,7 @@ class WorstRow:
     """A row where a candidate loses most against the baseline, or without one a model on its own.
 
     `row` is 1-based, of the baseline's table or the model's. key, slice: the words of the key columns (and of a target
-    that holds labels) and of those that tell slices, by column.
+    that holds labels, and predicted labels by their model) and of those that tell slices, by column.
     """
 
     KEYS: ClassVar = "baseline candidate loss row key slice baseline_value value delta=difference roles"
