@@ -17,6 +17,19 @@ from lossctl.stats import estimate
 Values = NDArray[Any]
 
 
+def test_the_worst_rows_of_labels_show_what_is_predicted() -> None:
+    data = {"y": list("abca"), "p": list("abbb"), "q": list("caaa")}
+    rows = lossctl.evaluate(data, target="y", pred=["p", "q"], losses="zero_one", worst=2).worst
+    assert [(row.row, row.key) for row in rows] == [
+        (3, {"y": "c", "p": "b"}),
+        (4, {"y": "a", "p": "b"}),
+        (1, {"y": "a", "q": "c"}),
+        (2, {"y": "b", "q": "a"}),
+    ]
+    rows = lossctl.compare(data, target="y", pred=["p", "q"], losses="zero_one", worst=1).worst
+    assert [row.key for row in rows] == [{"y": "a", "p": "a", "q": "c"}]
+
+
 def decided(n: int, first: int, second: int) -> dict[str, Values]:
     """Make two models, of which each alone is wrong in so many rows."""
     y, a, b = np.zeros(n), np.zeros(n), np.zeros(n)

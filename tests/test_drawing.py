@@ -27,7 +27,7 @@ def drawn_by_rich(style: Style, columns: list[Column], rows: list[list[Cell]], w
         padding=(0, 2, 0, 0),
         header_style="bold" if style.color else "",
     )
-    for place, (name, right) in enumerate(columns):
+    for place, (name, right, _) in enumerate(columns):
         no_wrap = place < len(columns) - 1
         table.add_column(Text(name), justify="right" if right else "left", no_wrap=no_wrap)
     for row in rows:

@@ -556,3 +556,9 @@ def test_numbers_without_a_place_are_left_out(mark, log):
         drawing = figure(layer, x=Axis("x", log=log), y=Axis("y", log=log), series=("a",))
         assert max(map(len, picture(drawing, Style(60)).splitlines())) <= 60
         json.dumps(specification(drawing), allow_nan=False)
+
+
+def test_a_heading_has_one_bracket() -> None:
+    assert Axis("loss", "target").heading == "loss (target)"
+    assert Axis("loss", "1").heading == "loss"
+    assert plot_loss("triplet").panels[0].y.heading == "loss, in distance (distance² if squared)"

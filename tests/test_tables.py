@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,18 @@ def test_a_comparison_with_p_that_underflows_says_less_than() -> None:
     text = comparisons.render(report, "table", Style())
     assert "<1e-300" in text
     assert "<1e-300" in "".join(render(report, "md", Style()))
+
+
+def test_markdown_says_why_as_a_table_does() -> None:
+    data = {"y": [0, 1, 1, 0], "a": [0.0, 0.0, 1.0, 0.5], "b": [0.5] * 4, "g": list("xxyy")}
+    options: dict[str, Any] = {"target": "y", "pred": ["a", "b"], "losses": ["bce"], "by": ["g"]}
+    reason = "bce of a, bce of a (g x): +infinity: 1 row, the first at data: row 2"
+    report = package.evaluate(data, **options)
+    assert "".join(render(report, "table", Style())).endswith(f"{reason}\n")
+    assert "".join(render(report, "md", Style())).endswith(f"|\n\n{reason}\n")
+    compared = "".join(render(package.compare(data, **options), "md", Style()))
+    assert "\n\n\\~ no difference is shown at 95% (paired, iid rows; p of one comparison, not adjusted)\n" in compared
+    assert compared.endswith("\nbce of b, bce of b (g x): the value of a is not finite\n")
 
 
 def test_no_per_cent_where_the_baseline_is_near_0() -> None:

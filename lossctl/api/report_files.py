@@ -24,9 +24,9 @@ def render(report: Report, form: str, style: Style) -> str | Iterator[str]:
 
         return to_html(report, style)
     if form == "latex" or (form == "md" and report.command != "check"):
-        from lossctl.output import grids
+        from lossctl.output import markup
 
-        return grids.to_latex(report, style) if form == "latex" else grids.to_markdown(report, style)
+        return markup.to_latex(report, style) if form == "latex" else markup.to_markdown(report, style)
     if report.command == "eval":
         from lossctl.output.report import pieces
 

@@ -15,6 +15,7 @@ from lossctl.output.curves import figure_of
 from lossctl.output.plot import picture
 from lossctl.output.text import (
     WIDEST,
+    Column,
     Style,
     Table,
     counted,
@@ -75,7 +76,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
             [f"`{loss.name}`", markdown(loss.summary.rstrip(".")), markdown(loss.formula), loss.direction, home(loss)]
             for loss in losses
         ]
-        return markdown_table(["loss", "what it is", "formula", "better", "family"], rows, 5)
+        return markdown_table(text_columns(["loss", "what it is", "formula", "better", "family"]), rows)
     end = f"\n{counted(len(losses), 'loss', 'es')}; `lossctl losses show NAME` explains one\n"
     if form == "names":
         families = lists_by(home, losses)
@@ -84,21 +85,13 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
         return style.encode("\n".join([*labelled_lines(entries, indent, min(style.width or PAGE, WIDEST)), end]))
     if not losses:
         return "no loss fits; `lossctl losses list` has all\n"
-    table = _families(losses, style, with_params=True)
-    if not table.fits:
-        table = _families(losses, style, with_params=False)
-    return style.encode(table.text(style.width or LISTED) + end)
-
-
-def _families(losses: Sequence[Loss], style: Style, *, with_params: bool) -> Table:
-    """Return the losses by family; the summary may wrap."""
-    table = Table(style, text_columns(["family", "loss", *["parameters"] * with_params, "what it is"]))
+    table = Table(style, [Column("family"), Column("loss"), Column("parameters", rank=1), Column("what it is")])
     before = ""
     for loss in losses:
         family, before = (home(loss) if home(loss) != before else ""), home(loss)
         params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
-        table.add(family, loss.name, *[params] * with_params, loss.summary)
-    return table
+        table.add(family, loss.name, params, loss.summary)
+    return style.encode(table.narrow().text(style.width or LISTED) + end)
 
 
 def description(loss: Loss, form: str, style: Style) -> str:

@@ -10,7 +10,6 @@ from lossctl.output.text import (
     change,
     csv_text,
     distinguishing,
-    fitted,
     inert_line,
     markdown,
     markdown_table,
@@ -48,7 +47,7 @@ def to_markdown(changes: Changes, digits: int) -> str:
     """Return changes as a Markdown table, after what makes them hard to compare."""
     warnings = "".join(f"{markdown(text)}\n\n" for text in changes.warnings)
     rows = [[markdown(text) for text in _texts(entry, digits)] for entry in changes.changes]
-    return warnings + markdown_table(HEADER, rows, 3, 6)
+    return warnings + markdown_table([*text_columns(HEADER[:3], HEADER[3:6]), *text_columns(HEADER[6:])], rows)
 
 
 def to_table(changes: Changes, style: Style) -> str:
@@ -58,7 +57,7 @@ def to_table(changes: Changes, style: Style) -> str:
     lines = [list(map(inert_line, _texts(entry, style.digits))) for entry in changes.changes]
     for entry, texts in zip(changes.changes, lines, strict=True):
         table.add(*texts[:count], *texts[3:6], (texts[6], COLORS.get(entry.became, "")))
-    body = fitted([table], lambda: "".join(map(_list, lines)))
+    body = table.fitted(lambda: "".join(map(_list, lines)))
     return style.encode(f"old: {inert_line(changes.old.path)}\nnew: {inert_line(changes.new.path)}\n\n{body}")
 
 

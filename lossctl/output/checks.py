@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
 from lossctl.errors import printable
+from lossctl.output.report import Grid, Marked, Text
 from lossctl.output.text import (
     Style,
     Table,
@@ -18,7 +19,6 @@ from lossctl.output.text import (
     counted,
     csv_text,
     distinguishing,
-    fitted,
     inert_line,
     lines_of,
     markdown,
@@ -141,6 +141,13 @@ def texts(checks: Sequence[Check], digits: int) -> list[tuple[str, ...]]:
     return rows
 
 
+def grid(report: Report, style: Style) -> Grid:
+    """Return the rules and what came of them, the worst first; where they were judged stands beside them."""
+    rows = texts(worst_first(report.checks), style.digits)
+    lines: list[list[Text]] = [[Marked(row[0], row[0]), row[1], row[-1], *row[2:-1]] for row in rows]
+    return Grid(text_columns([*HEADER[:2], HEADER[-1]], HEADER[2:-1]), lines)
+
+
 def places(checks: Sequence[Check]) -> list[str]:
     """Name the slice of each check, and its model if there are several."""
     several = len({check.model for check in checks}) > 1
@@ -184,7 +191,7 @@ def to_table(report: Report, style: Style) -> str:
         heads = [*text_columns(HEADER[:2], HEADER[2:-1]), *text_columns(HEADER[-1:])]
         rows = [list(map(inert_line, row)) for row in texts(worst_first(report.checks), style.digits)]
         table = Table(style, heads, ([(row[0], COLORS.get(row[0], "")), *row[1:]] for row in rows))
-        pieces.append(fitted([table], lambda: _list(report.checks, style)))
+        pieces.append(table.fitted(lambda: _list(report.checks, style)))
     if report.advice:
         # a command that is broken over lines cannot be copied
         pieces.append("".join(f"{_label(text)}: {inert_line(text)}\n" for text in report.advice))
@@ -232,7 +239,7 @@ def to_markdown(report: Report, digits: int, most: int = SUMMARY_BYTES) -> str:
     for row in texts(worst_first(report.checks), digits):
         status, *cells = map(markdown, row)
         rows.append([f"**{status}**" if status in BROKEN else status, *cells])
-    head, rule, *lines = markdown_table(HEADER, rows, 2).splitlines(keepends=True)
+    head, rule, *lines = markdown_table(text_columns(HEADER[:2], HEADER[2:]), rows).splitlines(keepends=True)
     room = most - RESERVE - len((begin + below + head + rule).encode())
     count = 0  # of the lines that there is room for
     while count < len(lines) and (room := room - len(lines[count].encode())) >= 0:

@@ -7,13 +7,23 @@ from itertools import chain
 from typing import Final
 
 from lossctl.errors import listed, printable
-from lossctl.output.report import MISSING, Missing, alike, headline, missing_values, worst_tables
+from lossctl.output.report import (
+    MISSING,
+    Grid,
+    Marked,
+    Missing,
+    Text,
+    alike,
+    headline,
+    missing_values,
+    worst_tables,
+)
 from lossctl.output.text import (
+    Cell,
     Column,
     Style,
     Table,
     csv_text,
-    fitted,
     interval,
     level_text,
     lines_of,
@@ -40,13 +50,39 @@ def render(report: Report, form: str, style: Style) -> str:
     return to_table(report, style)
 
 
-def comparison_parts(report: Report, style: Style) -> Iterator[tuple[tuple[str, ...], list[Comparison], int]]:
+def _parts(report: Report, style: Style) -> Iterator[tuple[tuple[str, ...], list[Comparison], int]]:
     """Yield what is shown of all rows, then of each slicing: its columns, comparisons, and how many slices are not."""
     for columns, rows in lists_by(lambda row: tuple(row.slice), report.comparisons).items():
         slices = list(lists_by(lambda row: tuple(row.slice.values()), rows).values())
         slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
         top = slices[: style.top or None] if columns else slices
         yield columns, list(chain.from_iterable(top)), len(slices) - len(top)
+
+
+def differences(report: Report, style: Style) -> Iterator[Grid]:
+    """Yield the comparisons, one table for all rows and for each slicing."""
+    if report.study is None:
+        return
+    level, digits = report.study.level, style.digits
+    heads = text_columns(["loss", "model", "against"], ["baseline", "value", "difference", "%"])
+    if level is not None:
+        heads += [*text_columns((), [f"{level_text(level)} interval", "p"]), Column("verdict")]
+    for columns, rows, hidden in _parts(report, style):
+        lines: list[list[Text]] = []
+        for row in rows:
+            numbers = [number(row.baseline_value, digits), number(row.value, digits)]
+            numbers += [signed_number(row.difference, digits), percent(share_of_baseline(row))]
+            lines.append([*row.slice.values(), row.loss, row.candidate, row.baseline, *numbers])
+            if level is not None:
+                verdict = Marked(SIGN[row.verdict], row.verdict)
+                lines[-1] += [interval(row.interval, digits), p_value(row.adjusted), verdict]
+        yield Grid([*map(Column, columns), *heads], lines, "", columns, more_slices(hidden))
+
+
+def notes(report: Report, style: Style) -> Iterator[str]:
+    """Explain signs and reasons of these tables, as below those of a terminal."""
+    shown = chain.from_iterable(rows for _, rows, _ in _parts(report, style))
+    return iter(()) if report.study is None else _notes(report, report.study, style, shown)
 
 
 def share_of_baseline(comparison: Comparison) -> float | None:
@@ -64,15 +100,14 @@ def to_table(report: Report, style: Style) -> str:
     assert study is not None
     overall, missing = [comparison for comparison in report.comparisons if not comparison.slice], missing_values(report)
     shown = [*overall]
-    layouts = (_overall(overall, study, style, size, missing) for size in (3, 2, 1, 0))
-    pieces = [_headline(report, study, style), fitted(layouts)]
+    pieces = [_headline(report, study, style), _overall(overall, study, style, missing).fitted()]
     for (loss, base, candidate), rows in _by_couple_and_slicing(report, style):
         order = {"rows": "most rows first", "slice": "by slice"}.get(style.sort or "", "by difference")
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
         top = rows[: style.top or None]
         shown += top
         end = more_slices(len(rows) - len(top))
-        pieces.append(title + fitted(_slices(top, style, size, end) for size in (4, 3, 2, 1, 0)))
+        pieces.append(title + _slices(top, style, end).fitted())
     pieces += worst_tables(report, style)
     notes = [*sentences(report), "", *_notes(report, study, style, shown)]
     pieces.append("".join(lines_of(note, style) for note in notes))
@@ -88,18 +123,17 @@ def _headline(report: Report, study: Study, style: Style) -> str:
     return style.dot.join(words) + "\n"
 
 
-def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size: int, missing: Missing) -> Table:
+def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, missing: Missing) -> Table:
     """Return the table of all rows: a line for the baseline's value, and one for each candidate.
 
-    size: 3 for all columns; 2 without the share of the baseline, 1 without p, either, 0 without the interval, either.
     missing: of `missing_values`.
     """
     tested, pairs, digits = study.level is not None, study.all_pairs, style.digits
-    numbers = ["value", *[MISSING] * bool(missing), "difference", *["%"] * (size > 2)]
-    heads = text_columns(["loss", "model", *["against"] * pairs], numbers)
-    heads += [Column(f"{level_text(study.level or 0.0)} interval")] * (tested and size > 0)
-    heads += [Column("p", right=True)] * (tested and size > 1)
-    table = Table(style, [*heads, *[Column("verdict")] * tested])
+    numbers = ["value", *[MISSING] * bool(missing), "difference"]
+    heads = [*text_columns(["loss", "model", *["against"] * pairs], numbers), Column("%", True, rank=3)]
+    if study.level is not None:
+        heads += [Column(f"{level_text(study.level)} interval", rank=1), Column("p", True, rank=2), Column("verdict")]
+    table = Table(style, heads)
     before = None
     for row in comparisons:
         if not pairs and row.loss != before:
@@ -112,10 +146,8 @@ def _overall(comparisons: Sequence[Comparison], study: Study, style: Style, size
             number(row.value, digits),
             *missing.get((row.candidate,), []),
             signed_number(row.difference, digits),
-            *[percent(share_of_baseline(row))] * (size > 2),
-            *[interval(row.interval, digits)] * (tested and size > 0),
-            *[p_value(row.adjusted)] * (tested and size > 1),
-            *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
+            percent(share_of_baseline(row)),
+            *[interval(row.interval, digits), p_value(row.adjusted), _verdict(row)] * tested,
         )
         before = row.loss
     return table
@@ -142,29 +174,28 @@ RANKS: Final[Mapping[str, Callable[[Comparison], tuple[bool, float]]]] = {  # --
 }
 
 
-def _slices(comparisons: Sequence[Comparison], style: Style, size: int, end: str) -> Table:
-    """Return the table of one slicing, loss and couple, with intervals drawn around zero.
+def _verdict(row: Comparison) -> Cell:
+    return SIGN[row.verdict], COLORS[row.verdict]
 
-    size: 4 for all columns; 3 without the interval, 2 without the values, 1 without the drawing, 0 without p.
-    """
+
+def _slices(comparisons: Sequence[Comparison], style: Style, end: str) -> Table:
+    """Return the table of one slicing, loss and couple, with intervals drawn around zero."""
     first, digits = comparisons[0], style.digits
+    heads = text_columns(map(printable, first.slice), ["rows"])
+    heads += text_columns((), map(printable, (first.baseline, first.candidate)), rank=3)
+    heads.append(Column("difference", right=True))
     tested = any(row.level is not None or row.reason for row in comparisons)
-    values = [printable(first.baseline), printable(first.candidate)] if size > 2 else []
-    heads = text_columns(map(printable, first.slice), ["rows", *values, "difference"])
-    heads += [Column("interval")] * (tested and size > 3)
-    heads += [Column("around zero")] * (tested and size > 1)
-    heads += [Column("p", right=True)] * (tested and size > 0)
-    table = Table(style, [*heads, *[Column("verdict")] * tested], end=end)
+    if tested:
+        heads += [Column("interval", rank=4), Column("around zero", rank=2), Column("p", True, 1), Column("verdict")]
+    table = Table(style, heads, end=end)
     for row, bar in zip(comparisons, forest(comparisons, style.ascii), strict=True):
         table.add(
             *map(printable, row.slice.values()),
             str(row.rows),
-            *([number(row.baseline_value, digits), number(row.value, digits)] if size > 2 else []),
+            number(row.baseline_value, digits),
+            number(row.value, digits),
             signed_number(row.difference, digits),
-            *[interval(row.interval, digits)] * (tested and size > 3),
-            *[bar] * (tested and size > 1),
-            *[p_value(row.adjusted)] * (tested and size > 0),
-            *[(SIGN[row.verdict], COLORS[row.verdict])] * tested,
+            *[interval(row.interval, digits), bar, p_value(row.adjusted), _verdict(row)] * tested,
         )
     return table
 

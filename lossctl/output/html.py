@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Final
 
 from lossctl.errors import UsageError, printable
+from lossctl.output import checks
 from lossctl.output.checks import Failure, counts, sides, verdict
-from lossctl.output.comparison import sentences
-from lossctl.output.grids import BEST, Grid, Marked, Text, checks, differences, values, worst
-from lossctl.output.report import MARK, alike, best_note, headline, reasons
-from lossctl.output.text import Style, counted, inert_line, interval, level_text, number, slice_text
+from lossctl.output.comparison import differences, sentences
+from lossctl.output.report import BEST, MARK, Grid, Marked, Text, alike, best_note, headline, reasons, values, worst
+from lossctl.output.text import Column, Style, counted, inert_line, interval, level_text, number, slice_text
 from lossctl.results.figure import Figure
 from lossctl.results.page import Page
 from lossctl.results.report import Report, lists_by
@@ -33,7 +33,7 @@ def to_html(report: Report, style: Style = STYLE) -> str:
     if report.verdict is not None:
         pieces.append(_paragraph(f"check: {verdict(report).upper()}, {counts(report.checks)}"))
     if report.checks:
-        pieces.append(_plain_table(checks(report, style)))
+        pieces.append(_plain_table(checks.grid(report, style)))
     pieces += [_paragraph(f"warning: {text}") for text in report.warnings]
     return f'<div class="lossctl {QUIET}">\n{"".join(pieces)}</div>\n'
 
@@ -46,25 +46,28 @@ def _paragraph(text: str, kind: str = "") -> str:
     return f"<p{kind and f' class={kind!r}'}>{_text(text)}</p>\n"
 
 
+def _rows(grid: Grid, tag: str, cell: Callable[[Column, Text], str]) -> str:
+    """Return a table. tag: of its heads; cell: the attributes and the content of one, as `class='word'>TEXT`."""
+
+    def line(tag: str, texts: Sequence[Text]) -> str:
+        cells = zip(grid.columns, texts, strict=True)
+        name = tag.partition(" ")[0]
+        return "<tr>" + "".join(f"<{tag}{cell(column, text)}</{name}>" for column, text in cells) + "</tr>\n"
+
+    head = line(tag, [column.name for column in grid.columns])
+    body = "".join(line("td", texts) for texts in grid.lines)
+    return f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
 def _plain_table(grid: Grid) -> str:
     """Return a table for a page whose styles are not ours."""
-
-    def line(tag: str, words: Sequence[Text], numbers: Sequence[Text]) -> str:
-        cells = [(text, LEFT) for text in words]
-        cells += [(text, LEFT if grid.judged and text is numbers[-1] else RIGHT) for text in numbers]
-        return "<tr>" + "".join(f"<{tag}{side}>{_text(_marked(text))}</{tag}>" for text, side in cells) + "</tr>\n"
-
-    body = "".join(line("td", *row) for row in grid.lines)
-    more = _paragraph(grid.more) if grid.more else ""
-    head = line("th", grid.words, grid.numbers)
-    return f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n{more}"
+    table = _rows(grid, "th", lambda column, text: f"{RIGHT if column.right else LEFT}>{_text(_marked(text))}")
+    return table + (_paragraph(grid.more) if grid.more else "")
 
 
 def _marked(text: Text) -> str:
     """Return a text with the mark of the terminal."""
-    if isinstance(text, Marked):
-        return text.text + MARK * (text.mark == BEST)
-    return text
+    return text.text + MARK * (text.mark == BEST) if isinstance(text, Marked) else text
 
 
 # the page ------------------------------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ def page_text(page: Page, style: Style = STYLE) -> str:
     body.append(_section("Rows where most is lost", *_worst(report, style)))
     if report.verdict is not None:
         what_next = "".join(f"<p>To do next: <code>{_text(text)}</code></p>\n" for text in report.advice)
-        rules = _table(checks(report, style)) if report.checks else ""
+        rules = _table(checks.grid(report, style)) if report.checks else ""
         body.append(_section(f"Rules: {verdict(report)}", _paragraph(sides(report), "note"), rules, what_next))
     body.append(_section("How it was made", _origin(page)))
     return FRAME.format(title=_text(f"lossctl: {title}"), css=CSS + INLINE, body="".join(body))
@@ -215,24 +218,14 @@ def _values(report: Report, tables: Sequence[Grid], style: Style) -> str:
 
 def _table(grid: Grid) -> str:
     """Return a table in a frame that scrolls."""
-
-    def line(tag: str, words: Sequence[Text], numbers: Sequence[Text]) -> str:
-        cells = [(text, "word long" if len(_marked(text)) > 40 else "word") for text in words]
-        cells += [(text, "word" if grid.judged and text is numbers[-1] else "") for text in numbers]
-        scope = ' scope="col"' if tag == "th" else ""
-        return "<tr>" + "".join(f"<{tag}{scope}{_look(text, kind)}</{tag}>" for text, kind in cells) + "</tr>\n"
-
-    body = "".join(line("td", *row) for row in grid.lines)
     more = _paragraph(grid.more, "note") if grid.more else ""
-    head = line("th", grid.words, grid.numbers)
-    return (
-        '<div class="frame" tabindex="0" role="region" aria-label="table">\n'
-        f"<table>\n<thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n{more}"
-    )
+    table = _rows(grid, 'th scope="col"', _look)
+    return f'<div class="frame" tabindex="0" role="region" aria-label="table">\n{table}</div>\n{more}'
 
 
-def _look(text: Text, kind: str) -> str:
+def _look(column: Column, text: Text) -> str:
     """Return the class and the content of a cell; what is marked is so by a sign, too."""
+    kind = "" if column.right else "word long" if len(_marked(text)) > 40 else "word"
     if not isinstance(text, Marked):
         return f"{kind and f' class={kind!r}'}>{_text(text)}"
     sign, plain = SIGNS[text.mark], text.text if text.text != SIGNS[text.mark] else text.mark

@@ -1,11 +1,11 @@
-"""The report of `eval` in every format: models x losses, or one line per value where that does not fit."""
+"""The report of `eval`: models x losses, or one line per value where that does not fit, and rows where most is lost."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -16,7 +16,6 @@ from lossctl.output.text import (
     Table,
     csv_pieces,
     datum,
-    fitted,
     inert_line,
     interval,
     level_text,
@@ -29,12 +28,33 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Cell, Report, Slice, WorstRow, lists_by, place_of
+from lossctl.results.report import Cell, Report, Slice, lists_by, place_of
 
 MARK: Final = "*"
 MOST_TABLES: Final = 3  # into which slices x losses are parted
 SHORT: Final = 16  # characters to which a model's name is shortened where nothing else fits
-Name = Callable[[str], str]  # how a model is called in a table
+BEST: Final = "best"
+
+
+class Marked(NamedTuple):
+    """A text that is set off, and as what: the best, or a verdict."""
+
+    text: str
+    mark: str
+
+
+Text = str | Marked
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table before any markup. slicing: the columns that tell its slices. more: what it does not show."""
+
+    columns: Sequence[Column]
+    lines: Sequence[Sequence[Text]]
+    title: str = ""
+    slicing: tuple[str, ...] = ()
+    more: str = ""
 
 
 def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
@@ -98,9 +118,30 @@ RANKS: Final[Mapping[str, Callable[[list[Cell]], float]]] = {  # --sort -> what 
 }
 
 
-def by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
+def _by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
     """Return the cells of each line of models x losses, by the values of the slice and the model."""
     return lists_by(lambda cell: (*cell.slice.values(), cell.model), cells)
+
+
+def values(report: Report, style: Style, intervals: bool = False) -> Iterator[Grid]:
+    """Yield models x losses, one table for all rows and for each slicing."""
+    missing = missing_values(report)
+    for columns, cells, hidden in slicing_parts(report, style):
+        losses = list(dict.fromkeys(cell.loss for cell in cells))
+        lines: list[list[Text]] = []
+        for words, line in _by_model(cells).items():
+            by_loss = {cell.loss: _marked(cell, style, intervals) for cell in line}
+            counts = [str(line[0].rows)] if columns else missing.get(words, [])
+            lines.append([*words, *(by_loss.get(loss, "") for loss in losses), *counts])
+        heads = [*losses, *(["rows"] if columns else [MISSING] * bool(missing))]
+        yield Grid(text_columns([*columns, "model"], heads), lines, "", tuple(columns), more_slices(hidden))
+
+
+def _marked(cell: Cell, style: Style, intervals: bool) -> Text:
+    text = number(cell.value, style.digits)
+    if intervals and cell.interval is not None:
+        text += f" {interval(cell.interval, style.digits)}"
+    return Marked(text, BEST) if cell.best else text
 
 
 # in a terminal -------------------------------------------------------------------------------------------------------
@@ -108,26 +149,23 @@ def by_model(cells: list[Cell]) -> dict[tuple[str, ...], list[Cell]]:
 
 def wide(report: Report, style: Style) -> str:
     """Print models x losses; in a terminal too narrow for that, slices in several tables, or one line per value."""
-    return _first_that_fits(report, style, [_wide_tables, *LONG])
+    parts = slicing_parts(report, style)
+    tables = _wide_tables(report, parts, style)
+    return _printed(report, parts, style, tables) if all(table.fits for table in tables) else long(report, style)
 
 
 def long(report: Report, style: Style) -> str:
-    """Print one line per model, loss and slice, with standard error and interval."""
-    return _first_that_fits(report, style, LONG)
-
-
-def _first_that_fits(report: Report, style: Style, layouts: list[Layout]) -> str:
-    """Print the first layout that fits the terminal; as a last resort the last one with short names of models."""
+    """Print one line per model, loss and slice, with standard error and interval; at need names of models are short."""
     parts = slicing_parts(report, style)
-    for layout in layouts:
-        tables = layout(report, parts, style, inert_line)
-        if all(table.fits for table in tables):
-            return _printed(report, parts, style, tables, {})
-    legend = {inert_line(model): shortened(inert_line(model)) for model in report.models}
+    names = {model: inert_line(model) for model in report.models}
+    table = _long_table(report, parts, style, names)
+    if table.fits:
+        return _printed(report, parts, style, [table])
+    legend = {name: shortened(name) for name in names.values()}
     if len(set(legend.values())) < len(legend):  # two names must never become one
-        legend = {name: name for name in legend}
-    tables = layouts[-1](report, parts, style, lambda model: legend[inert_line(model)])
-    return _printed(report, parts, style, tables, {name: short for name, short in legend.items() if name != short})
+        return _printed(report, parts, style, [table])
+    table = _long_table(report, parts, style, {model: legend[name] for model, name in names.items()})
+    return _printed(report, parts, style, [table], {name: short for name, short in legend.items() if name != short})
 
 
 def shortened(name: str) -> str:
@@ -138,7 +176,7 @@ def shortened(name: str) -> str:
     return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
 
 
-def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name) -> list[Table]:
+def _wide_tables(report: Report, parts: list[SlicingPart], style: Style) -> list[Table]:
     """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
     tables: list[Table] = []
     losses = report.losses
@@ -147,42 +185,41 @@ def _wide_tables(report: Report, parts: list[SlicingPart], style: Style, name: N
         for count in range(1, (MOST_TABLES if len(parts) > 1 else 1) + 1):
             size = -(-len(losses) // count)
             starts = range(0, len(losses), size)
-            pieces = [_wide_table(part, losses[at : at + size], at, style, name, missing) for at in starts]
+            pieces = [_wide_table(part, losses[at : at + size], at, style, missing) for at in starts]
             if all(table.fits for table in pieces):
                 break
         tables += pieces
     return tables
 
 
-def _wide_table(
-    part: SlicingPart, losses: Sequence[str], start: int, style: Style, name: Name, missing: Missing
-) -> Table:
+def _wide_table(part: SlicingPart, losses: Sequence[str], start: int, style: Style, missing: Missing) -> Table:
     """Return models x losses that stand together from a place on among all. missing: of `missing_values`."""
     numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns) + [MISSING] * bool(missing)
     heads = text_columns([*map(inert_line, part.columns), "model"], numbers)
     table = Table(style, heads, end=more_slices(part.hidden))
-    for (*words, model), row in by_model(part.cells).items():
+    for (*words, model), row in _by_model(part.cells).items():
         values = (_value(cell, style) for cell in row[start : start + len(losses)])
         rows = [str(row[0].rows)] * bool(part.columns)
-        table.add(*map(inert_line, words), name(model), *values, *rows, *missing.get((model,), []))
+        table.add(*map(inert_line, (*words, model)), *values, *rows, *missing.get((model,), []))
     return table
 
 
-def _long_tables(report: Report, parts: list[SlicingPart], style: Style, name: Name, detail: int) -> list[Table]:
-    """Return one table with a line per value. detail: 1 with intervals, 2 with standard errors, too."""
-    intervals, errors = (report.level is not None and detail >= least for least in (1, 2))
+def _long_table(report: Report, parts: list[SlicingPart], style: Style, names: Mapping[str, str]) -> Table:
+    """Return a table with a line per value, as far as they fit with errors and intervals. names: of models in it."""
     slicings = list(dict.fromkeys(chain.from_iterable(part.columns for part in parts)))
-    heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value ", *["std err"] * errors])
-    heads += [Column(f"{level_text(report.level or 0.0)} interval")] * intervals
+    heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value "])
+    tested = report.level is not None
+    if report.level is not None:
+        heads += [Column("std err", True, rank=2), Column(f"{level_text(report.level)} interval", rank=1)]
     missing = missing_values(report)
     heads += text_columns((), ["rows", *[MISSING] * bool(missing)])
     table = Table(style, heads, end=more_slices(sum(part.hidden for part in parts)))
     for cell in chain.from_iterable(part.cells for part in parts):
         words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
-        numbers = [number(cell.stderr, style.digits)] * errors + [interval(cell.interval, style.digits)] * intervals
+        numbers = [number(cell.stderr, style.digits), interval(cell.interval, style.digits)] * tested
         numbers += [str(cell.rows), *missing.get((cell.model,), [])]
-        table.add(*words, inert_line(cell.loss), name(cell.model), _value(cell, style), *numbers)
-    return [table]
+        table.add(*words, inert_line(cell.loss), names[cell.model], _value(cell, style), *numbers)
+    return table.narrow()
 
 
 def _value(cell: Cell, style: Style) -> tuple[str, str]:
@@ -190,12 +227,8 @@ def _value(cell: Cell, style: Style) -> tuple[str, str]:
     return number(cell.value, style.digits) + (MARK if cell.best else " "), "bold green" if cell.best else ""
 
 
-Layout = Callable[[Report, list[SlicingPart], Style, Name], list[Table]]
-LONG: Final[list[Layout]] = [partial(_long_tables, detail=detail) for detail in (2, 1, 0)]  # from the widest
-
-
 def _printed(
-    report: Report, parts: list[SlicingPart], style: Style, tables: list[Table], legend: dict[str, str]
+    report: Report, parts: list[SlicingPart], style: Style, tables: list[Table], legend: Mapping[str, str] = {}
 ) -> str:
     texts = [*(table.text() for table in tables), *worst_tables(report, style)]
     text = "\n".join([headline(report, style) + "\n", *texts])
@@ -210,42 +243,36 @@ def _printed(
 # the rows where models lose most ------------------------------------------------------------------------------------
 
 
-def worst_parts(report: Report) -> dict[tuple[str, str | None, str], list[WorstRow]]:
-    """Return the worst rows of each loss and model, or couple of models: loss, baseline and model."""
-    return lists_by(lambda row: (row.loss, row.baseline, row.candidate), report.worst)
-
-
-def worst_numbers(row: WorstRow, roles: Iterable[str], digits: int) -> list[str]:
-    """Return what a row has in roles, what it costs its models, and of a couple the difference."""
-    data = (datum(row.roles[name], digits) for name in roles)
-    costs = (number(value, digits) for value in (row.baseline_value, row.value) if value is not None)
-    differences = [signed_number(row.difference, digits)] * (row.baseline is not None)
-    return [*data, *costs, *differences]
+def worst(report: Report, style: Style) -> Iterator[Grid]:
+    """Yield the rows where most is lost, for each loss and model, or couple of models."""
+    for (loss, base, model), rows in lists_by(
+        lambda row: (row.loss, row.baseline, row.candidate), report.worst
+    ).items():
+        keys = {name for row in rows for name in row.key}
+        words = dict.fromkeys(name for row in rows for name in (*row.key, *row.slice))
+        roles = list(rows[0].roles)
+        rivals = [name for name in (base, model) if name is not None]
+        columns = [Column("row"), *(Column(name, rank=name not in keys) for name in words)]
+        columns += text_columns((), roles, rank=2) + text_columns((), (f"{loss} of {name}" for name in rivals))
+        lines = []
+        for row in rows:
+            texts = [str(row.row), *({**row.slice, **row.key}.get(name, "-") for name in words)]
+            texts += [datum(row.roles[name], style.digits) for name in roles]
+            if base is not None:
+                texts.append(number(row.baseline_value, style.digits))
+            texts.append(number(row.value, style.digits))
+            lines.append([*texts, *[signed_number(row.difference, style.digits)] * (base is not None)])
+        columns += [Column("difference", right=True)] * (base is not None)
+        against = "" if base is None else f" against {base}"
+        yield Grid(columns, lines, f"{loss}: rows where {model} loses most{against}")
 
 
 def worst_tables(report: Report, style: Style) -> Iterator[str]:
-    """Yield a table of the worst rows for each loss and model, or couple of models, with a title."""
-    for (loss, base, model), rows in worst_parts(report).items():
-        against = f" against {inert_line(base)}" if base is not None else ""
-        title = f"{inert_line(loss)}: rows where {inert_line(model)} loses most{against}\n"
-        yield title + fitted(_worst_table(rows, style, size) for size in (2, 1, 0))
-
-
-def _worst_table(rows: Sequence[WorstRow], style: Style, size: int) -> Table:
-    """Return one of these tables. size: 2 with roles and slices, 1 without roles, 0 with the rows' keys alone."""
-    first = rows[0]
-    columns = dict.fromkeys(name for row in rows for name in ((*row.key, *row.slice) if size else row.key))
-    roles = list(first.roles) if size > 1 else []
-    rivals = [model for model in (first.baseline, first.candidate) if model is not None]
-    losses = [f"{inert_line(first.loss)} of {inert_line(model)}" for model in rivals]
-    heads = text_columns(["row", *map(inert_line, columns)], [*map(inert_line, roles), *losses])
-    heads = [heads[0]._replace(right=True), *heads[1:], *[Column("difference", right=True)] * (len(rivals) > 1)]
-    table = Table(style, heads)
-    for row in rows:
-        words = {**row.slice, **row.key}
-        texts = (inert_line(words.get(name, "-")) for name in columns)
-        table.add(str(row.row), *texts, *worst_numbers(row, roles, style.digits))
-    return table
+    """Yield these tables for a terminal: without roles, then without slices where it is too narrow."""
+    for grid in worst(report, style):
+        first, *columns = (column._replace(name=inert_line(column.name)) for column in grid.columns)
+        lines = (map(inert_line, map(str, line)) for line in grid.lines)
+        yield f"{inert_line(grid.title)}\n{Table(style, [first._replace(right=True), *columns], lines).fitted()}"
 
 
 # in words, for all tables and for HTML -------------------------------------------------------------------------------

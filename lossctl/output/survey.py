@@ -8,7 +8,6 @@ from typing import Final
 from lossctl.errors import printable
 from lossctl.output.text import (
     PLAIN_BELOW,
-    Column,
     Style,
     beside,
     colored,
@@ -18,6 +17,7 @@ from lossctl.output.text import (
     markdown,
     markdown_table,
     number,
+    text_columns,
     wrap,
 )
 from lossctl.results.survey import (
@@ -72,7 +72,7 @@ def to_markdown(survey: Survey, digits: int) -> str:
     pieces = [f"**lossctl validate: {'PASS' if survey.works else 'FAIL'}**\n"]
     for table in survey.tables:
         rows = [[markdown(cell) for cell in _texts(column, digits)] for column in table.columns]
-        pieces += [f"{markdown(_title(table, ', '))}\n", markdown_table(HEADER, rows, len(HEADER))]
+        pieces += [f"{markdown(_title(table, ', '))}\n", markdown_table(text_columns(HEADER), rows)]
     pieces.append("".join(f"- {label}: {markdown(text)}\n" for label, text in _facts(survey)))
     return "\n".join(pieces)
 
@@ -88,7 +88,7 @@ def _table(table: TableSurvey, style: Style) -> str:
     rows = [_texts(column, style.digits) for column in table.columns]
     *places, last = range(len(HEADER))
     filled = [*(place for place in places if any(row[place] for row in rows)), last]
-    names = [Column(HEADER[place]) for place in filled]
+    names = text_columns(HEADER[place] for place in filled)
     cells = [[row[place] for place in filled] for row in rows]
     body = beside(style._replace(color=False), names, cells, NARROWEST, lambda: _below(rows, style))
     return f"{title}\n\n{body}"

@@ -229,15 +229,19 @@ NARROWEST: Final = 12  # columns to which text is still wrapped in a table
 
 
 class Column(NamedTuple):
-    """A column of a table: its name, and whether it is aligned to the right."""
+    """A column of a table: its name, whether it is aligned to the right, and its rank.
+
+    A table that is too wide does without the columns of the highest rank first, and never without those of rank 0.
+    """
 
     name: str
     right: bool = False
+    rank: int = 0
 
 
-def text_columns(texts: Iterable[str], numbers: Iterable[str] = ()) -> list[Column]:
+def text_columns(texts: Iterable[str], numbers: Iterable[str] = (), rank: int = 0) -> list[Column]:
     """Return columns of text, then of numbers."""
-    return [*map(Column, texts), *(Column(name, right=True) for name in numbers)]
+    return [*(Column(name, rank=rank) for name in texts), *(Column(name, True, rank) for name in numbers)]
 
 
 def colored(text: str, color: str) -> str:
@@ -287,6 +291,20 @@ class Table:
         """Whether the terminal is wide enough."""
         return self.style.width is None or self.width <= self.style.width
 
+    def narrow(self) -> Table:
+        """Return the table without the columns of as many ranks as it takes to fit."""
+        rank = max(column.rank for column in self._columns)
+        if self.fits or not rank:
+            return self
+        places = [place for place, column in enumerate(self._columns) if column.rank < rank]
+        rows = ([row[place] for place in places] for row in self._rows)
+        return Table(self.style, [self._columns[place] for place in places], rows, self._end).narrow()
+
+    def fitted(self, listing: Callable[[], str] | None = None) -> str:
+        """Return the lines of the table with the columns that fit; where not even those of rank 0 do, a list."""
+        table = self.narrow()
+        return table.text() if table.fits or listing is None else listing()
+
     def text(self, width: int | None = None) -> str:
         """Return the table as lines without blanks at their ends. width: to which the last column is wrapped."""
         widths, rows = self._widths, self._rows
@@ -297,7 +315,7 @@ class Table:
         gaps = [" " * PADDING] * (len(widths) - 1) + [""]
         bold = "bold" if self.style.color else ""
         names = zip(self._columns, widths, gaps, strict=True)
-        head = [colored(_padded(name, size, right), bold) + colored(gap, bold) for (name, right), size, gap in names]
+        head = [colored(_padded(name, size, right), bold) + colored(gap, bold) for (name, right, _), size, gap in names]
         rule = joint.join(line * (size + len(gap)) for size, gap in zip(widths, gaps, strict=True))
         lines = [divider.join(head), rule, *self._lines(rows, widths, gaps, divider), *[self._end] * bool(self._end)]
         return "".join(f"{text.rstrip()}\n" for text in lines)
@@ -306,7 +324,7 @@ class Table:
         self, rows: Iterable[tuple[Cell, ...]], widths: Sequence[int], gaps: Sequence[str], divider: str
     ) -> Iterator[str]:
         """Yield the lines of rows, several for one of which a cell has several."""
-        shapes = [*zip(widths, (right for _, right in self._columns), gaps, strict=True)]
+        shapes = [*zip(widths, (column.right for column in self._columns), gaps, strict=True)]
         for row in rows:
             texts, colors = zip(*((cell, "") if isinstance(cell, str) else cell for cell in row), strict=True)
             for words in zip_longest(*(text.split("\n") for text in texts), fillvalue=""):
@@ -323,26 +341,18 @@ def _padded(text: str, width: int, right: bool, color: str = "") -> str:
     return blanks + colored(text, color) if right else colored(text, color) + blanks
 
 
-def fitted(layouts: Iterable[Table], narrow: Callable[[], str] | None = None) -> str:
-    """Return the first table that fits the terminal; where none does, a list, or without one the last table."""
-    for table in layouts:
-        if table.fits:
-            return table.text()
-    return table.text() if narrow is None else narrow()
-
-
 def beside(
-    style: Style, names: Sequence[Column], rows: Sequence[Sequence[str]], narrowest: int, narrow: Callable[[], str]
+    style: Style, names: Sequence[Column], rows: Sequence[Sequence[str]], narrowest: int, listing: Callable[[], str]
 ) -> str:
     """Return a table whose last column is running text, wrapped to the room that the others leave.
 
-    narrowest: characters in which running text can still be read; where there are fewer, `narrow` makes a list.
+    narrowest: characters in which running text can still be read; where there are fewer, `listing` makes a list.
     """
     room = None
     if style.width is not None:
         room = style.width - Table(style, names, ([*row[:-1], ""] for row in rows)).width + len(names[-1].name)
         if room < narrowest:
-            return narrow()
+            return listing()
     return Table(style, names, ([*row[:-1], row[-1] if room is None else wrap(row[-1], room)] for row in rows)).text()
 
 
@@ -391,8 +401,10 @@ def markdown(text: str) -> str:
     return "".join(f"\\{char}" if char in "|`*_[]" else char for char in safe)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], right: int, end: int | None = None) -> str:
-    """Return a Markdown table whose columns from number `right` on, up to `end`, are aligned to the right."""
-    numeric = range(len(header))[right:end]
-    rule = ["---:" if place in numeric else "---" for place in range(len(header))]
-    return "".join("| " + " | ".join(line) + " |\n" for line in [header, rule, *rows])
+def markdown_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table of texts that are escaped already."""
+    head, rule = (
+        [markdown(column.name) for column in columns],
+        ["---:" if column.right else "---" for column in columns],
+    )
+    return "".join("| " + " | ".join(line) + " |\n" for line in [head, rule, *rows])
