@@ -26,6 +26,7 @@ SEAL: Final = "seal"  # the last key of a report
 PLAIN: Final = frozenset({str, int, bool, type(None)})  # JSON has these as they are
 ENCODE: Final = json.JSONEncoder(allow_nan=False).encode  # one encoder: json.dumps makes one for each record
 QUOTE: Final = encode_basestring_ascii  # what this writes of a text
+MANY: Final = 4096  # texts whose digest is worth a thread, which leaves the interpreter to others
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")
@@ -203,10 +204,19 @@ class Seal:
         self._digest.update("\n".join((*texts, "")).encode())
 
     def added(self, texts: Iterator[list[str]]) -> Iterator[list[str]]:
-        """Yield texts as they are, taking them in."""
-        for some in texts:
-            self.add(*some)
-            yield some
+        """Yield texts as they are, taking them in; many at a time beside the making of the next ones."""
+        from concurrent.futures import Future, ThreadPoolExecutor  # here, so that starting costs nothing
+
+        task: Future[None] = Future()
+        task.set_result(None)
+        with ThreadPoolExecutor(1) as pool:  # its thread starts with the first task
+            for some in texts:
+                task.result()
+                if len(some) < MANY:
+                    self.add(*some)
+                else:
+                    task = pool.submit(self.add, *some)
+                yield some
 
     @property
     def text(self) -> str:
