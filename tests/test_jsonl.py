@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -326,9 +327,10 @@ def test_arrow_and_line_by_line_agree(
     path.write_bytes("\n".join(texts).encode("utf-8", "surrogatepass"))
     table = JsonTable(Source(str(path)), STANDARD)
     [pending] = table.read({"p": kind})
-    chunk, wanted, _ = pending.make.args  # type: ignore[attr-defined]  # a partial
-    quickly = table._by_arrow(chunk.text, chunk.rows, wanted)
-    slowly = table._by_line(chunk.text, wanted, 0)
+    chunk, wanted, *_ = pending.make.args  # type: ignore[attr-defined]  # a partial
+    quickly = table._by_arrow(chunk, wanted)
+    with patch.object(JsonTable, "_by_arrow", return_value=None):
+        slowly = pending.make()
     if quickly is None:
         return
     assert slowly.stopped is None
@@ -362,7 +364,7 @@ def test_plain_lines_are_read_by_arrow(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_: object) -> None:
         raise AssertionError("read line by line")
 
-    monkeypatch.setattr(JsonTable, "_by_line", refuse)
+    monkeypatch.setattr(JsonTable, "_values", refuse)
     table = JsonTable(Source(str(path)), STANDARD)
     numbers = dict.fromkeys(("y", "p", "v", "t", "n"), Kind.NUMBER)
     labels = dict.fromkeys(("y", "s", "t"), Kind.TEXT)

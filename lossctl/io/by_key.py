@@ -62,7 +62,12 @@ class ByKey(ByPosition):
         self.threads = threads
         self.drop_unpaired = drop_unpaired
         self.keep_rows = keep_rows
-        self._buckets: Buckets | None = None
+        self._columns: Columns = ()  # that the parted rows have
+        self._parts: list[Part] = []
+        self._unpaired: dict[Part, list[int]] = {}
+        self._absent: dict[Part, Counter[tuple[int, int]]] = {}
+        self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
+        self._begins = True
 
     def feeds(
         self, columns: Columns, parts: int, *, short: bool = False, share: Share = EVERYTHING
@@ -70,33 +75,17 @@ class ByKey(ByPosition):
         """Return at most `parts` streams that have all rows of a share between them."""
         if self._ascend_alike:
             return super().feeds(columns, parts, short=short, share=share)
-        if self._buckets is None or self._buckets.columns != columns:
-            self._buckets = Buckets(self, columns)
-        return [self._buckets.feed(share)]
+        self._part(columns)
+        return [self._feed_parts(share)]
 
     def shares(self, columns: Columns, count: int) -> list[Share]:
-        """Cut all rows into so many shares: at block addresses, or where buckets of keys begin."""
+        """Cut all rows into so many shares, nearly equal ones: at block addresses, or where buckets of keys begin."""
         if self._ascend_alike:
             return super().shares(columns, count)
-        if self._buckets is None or self._buckets.columns != columns:
-            self._buckets = Buckets(self, columns)
-        return shares_between(self._buckets.bounds(count), count)
-
-    def unpaired(self) -> Mapping[int, int]:
-        """Count the rows of each table (by its place) that were left out, as others lack their keys."""
-        return {} if self._buckets is None else self._buckets.unpaired()
-
-    def absent_keys(self) -> Counter[tuple[int, int]]:
-        """Count the keys that one table (by its place) lacks and another has, and as (-1, -1) those not all have."""
-        return Counter() if self._buckets is None else self._buckets.absent_keys()
-
-    def row_of(self, table: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-        return address if self._buckets is None else self._buckets.row_of(table, address)
-
-    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of the first table that stand at addresses of one block."""
-        return addresses if self._buckets is None else self._buckets.rows_at(addresses)
+        self._part(columns)
+        starts, rows = [part.start for part in self._parts], self._parts[-1].end
+        bounds = dict.fromkeys(starts[bisect_right(starts, k * rows // count) - 1] for k in range(count))
+        return shares_between([*bounds], count)
 
     @cached_property
     def _ascend_alike(self) -> bool:
@@ -112,6 +101,243 @@ class ByKey(ByPosition):
                 return False
             last = first.order
         return True
+
+    # parting ---------------------------------------------------------------------------------------------------------
+
+    def _part(self, columns: Columns) -> None:
+        """Read all tables, and part their rows by the hashes of their keys."""
+        if self._columns == columns and self._parts:
+            return
+        self._columns, self._parts = columns, []
+        self._vocabularies = {
+            (i, name): Vocabulary(partial(self.tables[place].keeps_words, name))
+            for i, (place, kinds) in enumerate(columns)
+            for name in kinds
+        }
+        self._lines: dict[tuple[int, str], slice] = {}
+        self._without_keys = [[] for _ in self.tables]
+        self._spills = [self._parted(place) for place in range(len(self.tables))]
+        counts = [spill.counts() for spill in self._spills]
+        if not self.drop_unpaired and any((count != counts[0]).any() for count in counts):
+            raise self._mismatch()
+        # the number of rows alone decides what a block is, so that the same rows give the same bits
+        self._bits = max(0, (self._spills[0].rows - 1) // BLOCK_ROWS).bit_length()
+        together = 1 << max(0, BUCKET_BITS - self._bits)
+        most = np.maximum.reduce(counts)  # rows of a table, where the tables differ: addresses for all that may be left
+        ends = [0, *np.cumsum(most).tolist()]
+        firsts = range(0, BUCKETS, together)
+        self._parts = [Part(first, first + together, ends[first], ends[first + together]) for first in firsts]
+
+    def _parted(self, place: int) -> Spill:
+        """Read a table once and part its rows."""
+        spill = Spill(HELD_BYTES // len(self.tables))
+        entries = [i for i, (owner, _) in enumerate(self._columns) if owner == place]
+        readings = [dict(self._columns[i][1]) for i in entries]
+        key_first = not readings or any(name in readings[0] for name in self.key)  # the key has its own piece
+        if key_first:
+            readings.insert(0, {})
+        readings[0] = {**dict.fromkeys(self.key, Kind.KEY), **readings[0]}
+        feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in readings], self.threads)
+        over = Event()
+
+        def words(feed: Iterator[Pending[Rows]]) -> Iterator[tuple[Words, Hashes | None]]:
+            for pending in feed:
+                if over.is_set():
+                    return
+                rows = pending.make()
+                if rows.stopped is not None:
+                    raise rows.stopped
+                pieces = [piece for _, piece in rows.pieces]
+                keys = pieces[0].keys(self.key)
+                if keys.null is not None and not self.drop_unpaired:
+                    raise self._without_key(place, rows.start, pieces[0])
+                columns = zip(entries, pieces[1:] if key_first else pieces, strict=True)
+                lines, check = self._words(place, rows.start, keys, dict(columns)), keys.check
+                if keys.null is not None:
+                    self._without_keys[place].append(int(np.count_nonzero(keys.null)))
+                    present = np.flatnonzero(~keys.null)
+                    lines, check = np.take(lines, present, axis=1), None if check is None else check[present]
+                yield lines, check
+
+        if len(feeds) == 1:
+            spill.fill(words(feeds[0]))
+            return spill
+        with ThreadPoolExecutor(len(feeds), thread_name_prefix="lossctl-join") as pool:
+            try:
+                for task in [pool.submit(spill.fill, words(feed)) for feed in feeds]:
+                    task.result()
+            finally:
+                over.set()  # one that failed, or was interrupted, ends the others too
+        return spill
+
+    def _without_key(self, place: int, start: int, piece: Piece) -> DataError:
+        """Say which row is the first without a key."""
+        nulls = {name: piece.column(name, Keys).null for name in self.key}
+        name, null = next((name, null) for name, null in nulls.items() if null is not None)
+        row = start + int(np.argmax(null))
+        return DataError(f"{self.tables[place].where(row)}, column {printable(name)!r}: {EMPTY_KEY}")
+
+    def _words(self, place: int, start: int, keys: Keys, pieces: Mapping[int, Piece]) -> Words:
+        """Return rows as words: the hash, the row number if it is kept, and the columns."""
+        lines = [keys.hashes]
+        if self.keep_rows and place == 0:
+            lines.append(np.arange(start, start + keys.rows, dtype=np.uint64))
+        for i, piece in pieces.items():
+            for name in self._columns[i][1]:
+                words = self._words_of(i, name, piece[name])
+                self._lines[i, name] = slice(len(lines), len(lines) + len(words))
+                lines += words
+        return np.array(lines, dtype=np.uint64)
+
+    def _words_of(self, i: int, name: str, column: Column) -> list[Hashes]:
+        if isinstance(column, Texts):
+            return [self._vocabularies[i, name].codes(column).view(np.uint64)]
+        assert isinstance(column, Numbers)
+        values = np.ascontiguousarray(column.values).view(np.uint64)
+        return list(values if column.null is None else np.where(column.null, NULL, values))
+
+    def _piece(self, i: int, words: Words) -> Piece:
+        """Return words as the columns of an entry of `Columns`."""
+        columns: dict[str, Column] = {}
+        for name, kind in self._columns[i][1].items():
+            lines = words[self._lines[i, name]]
+            if kind is Kind.TEXT:
+                columns[name] = Texts(lines[0].view(np.int64), tuple(self._vocabularies[i, name].words))
+            else:
+                values = lines.view(np.float64)
+                null = np.logical_or.reduce(lines == NULL) if np.isnan(np.minimum.reduce(values, axis=None)) else None
+                columns[name] = Numbers(values, null if null is not None and null.any() else None)
+        return Piece(columns)
+
+    # pairing ---------------------------------------------------------------------------------------------------------
+
+    def _feed_parts(self, share: Share) -> Iterator[Pending[Rows]]:
+        """Stream the rows in the order of their hashes, one bucket or part of a bucket at a time.
+
+        What is left out is counted of those of the last share alone, rows without a key where the first ones are read.
+        """
+        start, stop = share
+        self._unpaired.clear()
+        self._absent.clear()
+        self._begins = start == 0
+        for part in self._parts:
+            if part.start == part.end or part.start < start or (stop is not None and part.start >= stop):
+                continue
+            tables = cache(partial(self._paired, part))  # sorted and paired when first needed, by whichever thread
+            cuts = self._cuts(tables(), part) if self._bits > BUCKET_BITS else [0, part.end - part.start]
+            for low, high in pairwise(cuts):
+                if low < high:
+                    yield Pending(high - low, partial(self._rows, tables, part.start + low, slice(low, high)))
+
+    def _cuts(self, tables: Sequence[Words], part: Part) -> list[int]:
+        """Return where the rows of a bucket begin whose hashes begin with other bits."""
+        shift = self._bits - BUCKET_BITS
+        edges = np.arange(part.first << shift, (part.stop << shift) + 1)
+        return [int(cut) for cut in np.searchsorted(first_bits(tables[0][0], self._bits), edges)]
+
+    def _rows(self, tables: Callable[[], list[Words]], start: int, rows: slice) -> Rows:
+        """Return some rows of a bucket."""
+        try:
+            words = [table[:, rows] for table in tables()]
+        except DataError as error:
+            return Rows(start, 0, [], stopped=error)
+        if not words[0].shape[1]:  # all were left out
+            return Rows(start, 0, [])
+        pieces = [(place, self._piece(i, words[place])) for i, (place, _) in enumerate(self._columns)]
+        return Rows(start, words[0].shape[1], pieces, words[0][0])
+
+    def _sorted_words(self, place: int, part: Part) -> tuple[Words, Hashes | None]:
+        """Return the words and checks of a table in some buckets, in the order of their hashes."""
+        words, checks = self._spills[place].read(part.first, part.stop)
+        order = order_of(words[0], BUCKET_BITS if part.stop - part.first == 1 else 0)
+        return np.take(words, order, axis=1), None if checks is None else np.take(checks, order)
+
+    def _paired(self, part: Part) -> list[Words]:
+        """Return the words of each table; raise DataError where a key stands twice, or is not in every table."""
+        tables = [self._sorted_words(place, part) for place in range(len(self.tables))]
+        if self.drop_unpaired:
+            tables = self._shared(part, tables)
+        (words, checks), *more = tables
+        alike = all(np.array_equal(words[0], w[0]) and same_checks(checks, c) for w, c in more)
+        if not alike or (words[0, 1:] == words[0, :-1]).any():
+            raise self._mismatch()
+        return [words for words, _ in tables]
+
+    def _shared(self, part: Part, tables: Sequence[tuple[Words, Hashes | None]]) -> list[tuple[Words, Hashes | None]]:
+        """Return the rows of tables whose keys are in all of them, and count the others."""
+        keys = [words[0] for words, _ in tables]
+        if any((hashes[1:] == hashes[:-1]).any() for hashes in keys):
+            raise self._mismatch()
+        shared = reduce(partial(np.intersect1d, assume_unique=True), keys)
+        self._unpaired[part] = [len(hashes) - len(shared) for hashes in keys]
+        if any(self._unpaired[part]):
+            union = reduce(np.union1d, keys)
+            couples = permutations(range(len(keys)), 2)
+            absent = {(i, j): len(np.setdiff1d(keys[j], keys[i], assume_unique=True)) for i, j in couples}
+            self._absent[part] = Counter({**absent, (-1, -1): len(union) - len(shared)})
+        places = [np.searchsorted(hashes, shared) for hashes in keys]
+        return [
+            (words[:, rows], None if checks is None else checks[rows])
+            for (words, checks), rows in zip(tables, places, strict=True)
+        ]
+
+    def unpaired(self) -> Mapping[int, int]:
+        counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.array(
+            [sum(counts) * self._begins for counts in self._without_keys]
+        )
+        return {place: count for place, count in enumerate(counts.tolist()) if count}
+
+    def absent_keys(self) -> Counter[tuple[int, int]]:
+        return sum(self._absent.values(), Counter())
+
+    def _mismatch(self) -> DataError:
+        """Say which keys stand twice, or else which are not in all tables."""
+        tables, key, column = self.tables, self.key, column_words(self.key)
+        ordered = [np.sort(spill.read(0, BUCKETS)[0][0]) for spill in self._spills]
+        for table, keys in zip(tables, ordered, strict=True):
+            again = np.unique(keys[1:][keys[1:] == keys[:-1]])
+            if len(again):
+                words = examples(table, key, again)
+                return DataError(f"{table.label}: {column}: {len(again)} keys stand more than once ({words})")
+        for table, keys in zip(tables[1:], ordered[1:], strict=True):
+            missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
+            extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
+            faults, advice = [], "; --id-missing drop leaves such rows out"
+            if len(missing) == len(ordered[0]):  # no key is in both
+                advice = "; if the files are parts of one table, add --concat" if self.several_models else ""
+            if len(missing):
+                faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
+            if len(extra):
+                faults.append(f"{len(extra)} not in it ({examples(table, key, extra)})")
+            if faults:
+                return DataError(f"{table.label}: {column}: keys differ: " + ", ".join(faults) + advice)
+        return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
+
+    def _part_at(self, address: int) -> Part:
+        return next(part for part in self._parts if part.start <= address < part.end)
+
+    def row_of(self, table: int, address: int) -> int:
+        if not self._parts:
+            return address
+        part = self._part_at(address)
+        key = self._first_words(part)[0][address - part.start]
+        row = 0
+        for piece in decoded(self.tables[table].read(dict.fromkeys(self.key, Kind.KEY))):
+            places = np.flatnonzero(piece.keys(self.key).hashes == key)
+            if len(places):
+                return row + int(places[0])
+            row += piece.rows
+        raise AssertionError(address)
+
+    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not self._parts:
+            return addresses
+        part = self._part_at(int(addresses[0]))
+        return self._first_words(part)[1][addresses - part.start].astype(np.int64)
+
+    def _first_words(self, part: Part) -> Words:
+        """Return the words of the first table, in the order of their addresses."""
+        return self._paired(part)[0] if self.drop_unpaired else self._sorted_words(0, part)[0]
 
 
 def ascends(before: Any, order: Any) -> bool:
@@ -147,235 +373,6 @@ class Part(NamedTuple):
     stop: int
     start: int
     end: int
-
-
-class Buckets:
-    """The rows of all tables of a join, parted by the hashes of their keys."""
-
-    def __init__(self, join: ByKey, columns: Columns) -> None:
-        tables = self.tables = join.tables
-        self.join = join
-        self.columns = columns
-        self._vocabularies = {
-            (i, name): Vocabulary(partial(self.tables[place].keeps_words, name))
-            for i, (place, kinds) in enumerate(columns)
-            for name in kinds
-        }
-        self._lines: dict[tuple[int, str], slice] = {}
-        self._unpaired: dict[Part, list[int]] = {}
-        self._begins = True
-        self._absent: dict[Part, Counter[tuple[int, int]]] = {}
-        self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
-        self._spills = [self._parted(place, join.threads) for place in range(len(tables))]
-        counts = [spill.counts() for spill in self._spills]
-        if not join.drop_unpaired and any((count != counts[0]).any() for count in counts):
-            raise self._mismatch()
-        # the number of rows alone decides what a block is, so that the same rows give the same bits
-        self._bits = max(0, (self._spills[0].rows - 1) // BLOCK_ROWS).bit_length()
-        together = 1 << max(0, BUCKET_BITS - self._bits)
-        most = np.maximum.reduce(counts)  # rows of a table, where the tables differ: addresses for all that may be left
-        ends = [0, *np.cumsum(most).tolist()]
-        firsts = range(0, BUCKETS, together)
-        self._parts = [Part(first, first + together, ends[first], ends[first + together]) for first in firsts]
-
-    # parting ---------------------------------------------------------------------------------------------------------
-
-    def _parted(self, place: int, threads: int) -> Spill:
-        """Read a table once and part its rows."""
-        spill = Spill(HELD_BYTES // len(self.tables))
-        entries = [i for i, (owner, _) in enumerate(self.columns) if owner == place]
-        readings = [dict(self.columns[i][1]) for i in entries]
-        key_first = not readings or any(name in readings[0] for name in self.join.key)  # the key has its own piece
-        if key_first:
-            readings.insert(0, {})
-        readings[0] = {**dict.fromkeys(self.join.key, Kind.KEY), **readings[0]}
-        feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in readings], threads)
-        over = Event()
-
-        def words(feed: Iterator[Pending[Rows]]) -> Iterator[tuple[Words, Hashes | None]]:
-            for pending in feed:
-                if over.is_set():
-                    return
-                rows = pending.make()
-                if rows.stopped is not None:
-                    raise rows.stopped
-                pieces = [piece for _, piece in rows.pieces]
-                keys = pieces[0].keys(self.join.key)
-                if keys.null is not None and not self.join.drop_unpaired:
-                    raise self._without_key(place, rows.start, pieces[0])
-                columns = zip(entries, pieces[1:] if key_first else pieces, strict=True)
-                lines, check = self._words(place, rows.start, keys, dict(columns)), keys.check
-                if keys.null is not None:
-                    self._without_keys[place].append(int(np.count_nonzero(keys.null)))
-                    present = np.flatnonzero(~keys.null)
-                    lines, check = np.take(lines, present, axis=1), None if check is None else check[present]
-                yield lines, check
-
-        if len(feeds) == 1:
-            spill.fill(words(feeds[0]))
-            return spill
-        with ThreadPoolExecutor(len(feeds), thread_name_prefix="lossctl-join") as pool:
-            try:
-                for task in [pool.submit(spill.fill, words(feed)) for feed in feeds]:
-                    task.result()
-            finally:
-                over.set()  # one that failed, or was interrupted, ends the others too
-        return spill
-
-    def _without_key(self, place: int, start: int, piece: Piece) -> DataError:
-        """Say which row is the first without a key."""
-        nulls = {name: piece.column(name, Keys).null for name in self.join.key}
-        name, null = next((name, null) for name, null in nulls.items() if null is not None)
-        row = start + int(np.argmax(null))
-        return DataError(f"{self.tables[place].where(row)}, column {printable(name)!r}: {EMPTY_KEY}")
-
-    def _words(self, place: int, start: int, keys: Keys, pieces: Mapping[int, Piece]) -> Words:
-        """Return rows as words: the hash, the row number if it is kept, and the columns."""
-        lines = [keys.hashes]
-        if self.join.keep_rows and place == 0:
-            lines.append(np.arange(start, start + keys.rows, dtype=np.uint64))
-        for i, piece in pieces.items():
-            for name in self.columns[i][1]:
-                words = self._words_of(i, name, piece[name])
-                self._lines[i, name] = slice(len(lines), len(lines) + len(words))
-                lines += words
-        return np.array(lines, dtype=np.uint64)
-
-    def _words_of(self, i: int, name: str, column: Column) -> list[Hashes]:
-        if isinstance(column, Texts):
-            return [self._vocabularies[i, name].codes(column).view(np.uint64)]
-        assert isinstance(column, Numbers)
-        values = np.ascontiguousarray(column.values).view(np.uint64)
-        return list(values if column.null is None else np.where(column.null, NULL, values))
-
-    def _piece(self, i: int, words: Words) -> Piece:
-        """Return words as the columns of an entry of `columns`."""
-        columns: dict[str, Column] = {}
-        for name, kind in self.columns[i][1].items():
-            lines = words[self._lines[i, name]]
-            if kind is Kind.TEXT:
-                columns[name] = Texts(lines[0].view(np.int64), tuple(self._vocabularies[i, name].words))
-            else:
-                values = lines.view(np.float64)
-                null = np.logical_or.reduce(lines == NULL) if np.isnan(np.minimum.reduce(values, axis=None)) else None
-                columns[name] = Numbers(values, null if null is not None and null.any() else None)
-        return Piece(columns)
-
-    # pairing ---------------------------------------------------------------------------------------------------------
-
-    def bounds(self, count: int) -> list[int]:
-        """Return the addresses at which shares begin that are nearly equal, each of them a bucket's."""
-        starts = [part.start for part in self._parts]
-        rows = self._parts[-1].end
-        return list(dict.fromkeys(starts[bisect_right(starts, k * rows // count) - 1] for k in range(count)))
-
-    def feed(self, share: Share) -> Iterator[Pending[Rows]]:
-        """Stream the rows in the order of their hashes, one bucket or part of a bucket at a time.
-
-        What is left out is counted of those of the last share alone, rows without a key where the first ones are read.
-        """
-        start, stop = share
-        self._unpaired.clear()
-        self._absent.clear()
-        self._begins = start == 0
-        for part in self._parts:
-            if part.start == part.end or part.start < start or (stop is not None and part.start >= stop):
-                continue
-            tables = cache(partial(self._paired, part))  # sorted and paired when first needed, by whichever thread
-            cuts = self._cuts(tables(), part) if self._bits > BUCKET_BITS else [0, part.end - part.start]
-            for low, high in pairwise(cuts):
-                if low < high:
-                    yield Pending(high - low, partial(self._rows, tables, part.start + low, slice(low, high)))
-
-    def _cuts(self, tables: Sequence[Words], part: Part) -> list[int]:
-        """Return where the rows of a bucket begin whose hashes begin with other bits."""
-        shift = self._bits - BUCKET_BITS
-        edges = np.arange(part.first << shift, (part.stop << shift) + 1)
-        return [int(cut) for cut in np.searchsorted(first_bits(tables[0][0], self._bits), edges)]
-
-    def _rows(self, tables: Callable[[], list[Words]], start: int, rows: slice) -> Rows:
-        """Return some rows of a bucket."""
-        try:
-            words = [table[:, rows] for table in tables()]
-        except DataError as error:
-            return Rows(start, 0, [], stopped=error)
-        if not words[0].shape[1]:  # all were left out
-            return Rows(start, 0, [])
-        pieces = [(place, self._piece(i, words[place])) for i, (place, _) in enumerate(self.columns)]
-        return Rows(start, words[0].shape[1], pieces, words[0][0])
-
-    def _sorted_words(self, place: int, part: Part) -> tuple[Words, Hashes | None]:
-        """Return the words and checks of a table in some buckets, in the order of their hashes."""
-        words, checks = self._spills[place].read(part.first, part.stop)
-        order = order_of(words[0], BUCKET_BITS if part.stop - part.first == 1 else 0)
-        return np.take(words, order, axis=1), None if checks is None else np.take(checks, order)
-
-    def _paired(self, part: Part) -> list[Words]:
-        """Return the words of each table; raise DataError where a key stands twice, or is not in every table."""
-        tables = [self._sorted_words(place, part) for place in range(len(self.tables))]
-        if self.join.drop_unpaired:
-            tables = self._shared(part, tables)
-        (words, checks), *more = tables
-        alike = all(np.array_equal(words[0], w[0]) and same_checks(checks, c) for w, c in more)
-        if not alike or (words[0, 1:] == words[0, :-1]).any():
-            raise self._mismatch()
-        return [words for words, _ in tables]
-
-    def _shared(self, part: Part, tables: Sequence[tuple[Words, Hashes | None]]) -> list[tuple[Words, Hashes | None]]:
-        """Return the rows of tables whose keys are in all of them, and count the others."""
-        keys = [words[0] for words, _ in tables]
-        if any((hashes[1:] == hashes[:-1]).any() for hashes in keys):
-            raise self._mismatch()
-        shared = reduce(partial(np.intersect1d, assume_unique=True), keys)
-        self._unpaired[part] = [len(hashes) - len(shared) for hashes in keys]
-        if any(self._unpaired[part]):
-            union = reduce(np.union1d, keys)
-            couples = permutations(range(len(keys)), 2)
-            absent = {(i, j): len(np.setdiff1d(keys[j], keys[i], assume_unique=True)) for i, j in couples}
-            self._absent[part] = Counter({**absent, (-1, -1): len(union) - len(shared)})
-        places = [np.searchsorted(hashes, shared) for hashes in keys]
-        return [
-            (words[:, rows], None if checks is None else checks[rows])
-            for (words, checks), rows in zip(tables, places, strict=True)
-        ]
-
-    def unpaired(self) -> Mapping[int, int]:
-        """Count the rows of each table that were left out, in the parts that have been paired."""
-        counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.array(
-            [sum(counts) * self._begins for counts in self._without_keys]
-        )
-        return {place: count for place, count in enumerate(counts.tolist()) if count}
-
-    def absent_keys(self) -> Counter[tuple[int, int]]:
-        """Count the keys that one table lacks and another has, and those not all have, in these parts."""
-        return sum(self._absent.values(), Counter())
-
-    def _mismatch(self) -> DataError:
-        return mismatch(self.join, [spill.read(0, BUCKETS)[0][0] for spill in self._spills])
-
-    def _part_at(self, address: int) -> Part:
-        return next(part for part in self._parts if part.start <= address < part.end)
-
-    def row_of(self, table: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-        part = self._part_at(address)
-        key = self._first_words(part)[0][address - part.start]
-        row = 0
-        for piece in decoded(self.tables[table].read(dict.fromkeys(self.join.key, Kind.KEY))):
-            places = np.flatnonzero(piece.keys(self.join.key).hashes == key)
-            if len(places):
-                return row + int(places[0])
-            row += piece.rows
-        raise AssertionError(address)
-
-    def rows_at(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of the first table that stand at addresses of one block."""
-        part = self._part_at(int(addresses[0]))
-        return self._first_words(part)[1][addresses - part.start].astype(np.int64)
-
-    def _first_words(self, part: Part) -> Words:
-        """Return the words of the first table, in the order of their addresses."""
-        return self._paired(part)[0] if self.join.drop_unpaired else self._sorted_words(0, part)[0]
 
 
 def first_bits(hashes: Hashes, bits: int) -> NDArray[np.int64]:
@@ -527,31 +524,6 @@ def _no_room(reason: str) -> DataError:
     return DataError(
         f"{reason}: the join by --id keeps its rows in temporary files; set TMPDIR to a folder with more room"
     )
-
-
-def mismatch(join: ByKey, hashes: Sequence[Hashes]) -> DataError:
-    """Say which keys stand twice, or else which are not in all tables, from the hashes of each table's keys."""
-    tables, key = join.tables, join.key
-    column = column_words(key)
-    ordered = [np.sort(keys) for keys in hashes]
-    for table, keys in zip(tables, ordered, strict=True):
-        again = np.unique(keys[1:][keys[1:] == keys[:-1]])
-        if len(again):
-            words = examples(table, key, again)
-            return DataError(f"{table.label}: {column}: {len(again)} keys stand more than once ({words})")
-    for table, keys in zip(tables[1:], ordered[1:], strict=True):
-        missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
-        extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
-        faults, advice = [], "; --id-missing drop leaves such rows out"
-        if len(missing) == len(ordered[0]):  # no key is in both
-            advice = "; if the files are parts of one table, add --concat" if join.several_models else ""
-        if len(missing):
-            faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
-        if len(extra):
-            faults.append(f"{len(extra)} not in it ({examples(table, key, extra)})")
-        if faults:
-            return DataError(f"{table.label}: {column}: keys differ: " + ", ".join(faults) + advice)
-    return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
 
 
 def column_words(key: Sequence[str]) -> str:

@@ -10,21 +10,19 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from itertools import chain
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, NULLS, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
-from lossctl.io.records import Chunk, Format, Record, TooLong
+from lossctl.io.records import Chunk, Fault, Format, Record, TextTable
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, Texts, TextTable, text_shape
+from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, Texts, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -38,7 +36,7 @@ SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and
 
 
 class Field(NamedTuple):
-    """How the fields of a column are read; those of numbers may be booleans throughout.
+    """How the fields of a column, at some place of a record, are read; those of numbers may be booleans throughout.
 
     respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python. width: of
     vectors that are written as text, else 0.
@@ -46,6 +44,7 @@ class Field(NamedTuple):
 
     kind: Kind
     dialect: Dialect
+    place: int
     boolean: bool = False
     respelled: bool = False
     width: int = 0
@@ -121,19 +120,15 @@ class Field(NamedTuple):
 Fields = Mapping[str, Field]
 
 
-class CsvTable(TextTable):
+class CsvTable(TextTable[Field, Record]):
     """One CSV file; see the module for how fields are read."""
 
+    unit = "row"
+
     def __init__(self, source: Source, dialect: Dialect) -> None:
-        super().__init__(source)
-        self.dialect = dialect
-        self._bad: dict[str, list[int]] = {}
+        super().__init__(source, dialect)
         self._usual = dialect.delimiter or ("\t" if source.stem.endswith((".tsv", ".tab")) else ",")
         self.kind = "tsv" if self._usual == "\t" else "csv"
-
-    @property
-    def is_text(self) -> bool:
-        return True
 
     @cached_property
     def delimiter(self) -> str:
@@ -145,8 +140,7 @@ class CsvTable(TextTable):
     @cached_property
     def _start(self) -> bytes:
         """The beginning of the text."""
-        with self.source.reading(), self.source.stream() as stream:
-            raw = bytes(stream.read(HEAD))
+        raw = self.source.head(HEAD)
         if not raw.strip(BOM + b"\r\n\t "):
             raise DataError(f"{self.label}: the file is empty")
         if b"\0" in raw:
@@ -254,100 +248,60 @@ class CsvTable(TextTable):
     def _format(self) -> Format:
         return Format(self.delimiter, self.dialect, keeps_empty=len(self.names) == 1)
 
-    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        shapes = {name: self.shape(name).kind for name in columns}
-        odd = not self.dialect.plain_numbers or bool(self.dialect.null)
-        fields = {
-            name: Field(
-                kind,
-                self.dialect,
-                boolean=kind is Kind.NUMBER and shapes[name] == "boolean",
-                respelled=kind is Kind.CELL and odd and shapes[name] == "number",
-                width=len(written_entries(self._first_cell(name))),
-            )
-            for name, kind in columns.items()
-        }
-        row = 0
-        bad: dict[str, list[int]] = {}
-        self._bad = bad
-        with self.source.reading(), self.source.rows(self._head[2]) as stream:
-            try:
-                for chunk in self._format.chunks(stream, ahead=self.source.compressed):
-                    self.position = self.source.position
-                    if self.dialect.bad_rows == "drop":
-                        yield ready(self._without_bad_rows(chunk, fields, row, bad))
-                    else:
-                        yield Pending(chunk.rows, partial(self._decoded, chunk, fields, row))
-                    row += chunk.rows
-            except TooLong:
-                size = records.LONGEST >> 20
-                raise DataError(f"{self.where(row)} or one after it: one row is longer than {size} MiB") from None
-        self.source.unchanged()
+    def _field(self, name: str, kind: Kind) -> Field:
+        shape, dialect = self.shape(name).kind, self.dialect
+        return Field(
+            kind,
+            dialect,
+            self.place(name),
+            boolean=kind is Kind.NUMBER and shape == "boolean",
+            respelled=kind is Kind.CELL and shape == "number" and (bool(dialect.null) or not dialect.plain_numbers),
+            width=len(written_entries(self._first_cell(name))),
+        )
 
-    def _decoded(self, chunk: Chunk, fields: Fields, first: int) -> Piece:
-        """Parse a piece of text; of one with a bad row, the rows before it, and what is wrong with it."""
-        text = chunk.text
-        piece = self._by_arrow(text, chunk.rows, fields, chunk.stray) if self._is_plain(chunk, fields) else None
-        return piece or self._by_record(chunk.records or self._format.all_records(text), text, fields, first)
+    def _chunks(self) -> Iterator[Chunk]:
+        return self._cut(self._head[2], self._format.chunks)
+
+    def _rows(self, chunk: Chunk) -> Iterable[Record]:
+        return chunk.records or self._format.all_records(chunk.text)
+
+    def _badness(self, record: Record) -> str:
+        if record.fault or record.stray:
+            return "quote"
+        return "" if len(record.fields) == len(self.names) else "fields"
 
     def _is_plain(self, chunk: Chunk, fields: Fields) -> bool:
         """Whether Arrow reads a chunk as the strict reader does: quotes are odd at most in columns not read."""
         if chunk.records is None:
             return True
-        places = {self.place(name) for name in fields}
+        places = {field.place for field in fields.values()}
         return not (self._format.escape or self._format.by_blanks) and not any(
             record.fault or record.overrun or not places.isdisjoint(record.stray) for record in chunk.records
         )
 
     @property
-    def bad_rows(self) -> Mapping[str, Sequence[int]]:
-        return self._bad
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        remarks = self.remarks_on(self._bad) if self._bad else []
+    def remarks(self) -> list[str]:
+        remarks = super().remarks
         if self._format.long is not None:
             row, lines = self._format.long
-            where = super().where(row)
+            where = f"{self.label}: row {row + 1}"
             remarks.append(f"{where}: a field between quotes spans {lines} lines; see that no quote is left open")
         return remarks
 
-    def where(self, row: int) -> str:
-        for bad in sorted(chain.from_iterable(self._bad.values())):
-            row += bad <= row
-        return super().where(row)
-
-    def _without_bad_rows(self, chunk: Chunk, fields: Fields, first: int, bad: dict[str, list[int]]) -> Piece:
-        """Parse a piece of text, and leave out the rows that are bad whatever columns are read; take note of these."""
+    def _by_arrow(self, chunk: Chunk, fields: Fields) -> Piece | None:
         text = chunk.text
-        piece = None if chunk.stray or chunk.records is not None else self._by_arrow(text, chunk.rows, fields)
-        if piece is not None:
-            return piece
-        good: list[Record] = []
-        first_good = first - sum(map(len, bad.values()))
-        for row, record in enumerate(chunk.records or self._format.all_records(text), first):
-            if record.fault or record.stray:
-                bad.setdefault("quote", []).append(row)
-            elif len(record.fields) != len(self.names):
-                bad.setdefault("fields", []).append(row)
-            else:
-                good.append(record)
-        return self._by_record(good, text, fields, first_good)
-
-    def _by_arrow(self, text: bytes, rows: int, fields: Fields, stray: bool = False) -> Piece | None:
-        """Parse a piece of text at once; None where some row is wrong, or may be, as quotes in text may be `stray`."""
-        if text.startswith(BOM):  # which Arrow would skip, wherever in the file the piece begins
+        if text.startswith(BOM) or not self._is_plain(chunk, fields):  # a mark Arrow would skip, wherever it stands
             return None
         try:
-            batch = self._parsed(text, {name: field.type for name, field in fields.items()})
-            if batch.num_rows != rows:
+            batch = self._parsed(text, {field.place: field.type for field in fields.values()})
+            if batch.num_rows != chunk.rows:
                 return None
             columns: dict[str, Column] = {}
             for place, (name, field) in enumerate(fields.items()):
-                if stray and field.kind is not Kind.CELL and self._holds_quote(batch.column(place)):
+                if chunk.stray and field.kind is not Kind.CELL and self._holds_quote(batch.column(place)):
                     return None
                 column = field.of_arrow(batch.column(place))
-                if column is None or (isinstance(column, Numbers) and not self._exact(text, name, column)):
+                if column is None or (isinstance(column, Numbers) and not self._exact(text, field, column)):
                     return None
                 columns[name] = column
         except pa.ArrowInvalid:
@@ -362,10 +316,10 @@ class CsvTable(TextTable):
         text = words.buffers()[2]
         return text is not None and self._format.quote in bytes(text)
 
-    def _parsed(self, text: bytes, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
-        """Parse columns of whole records with Arrow, which calls columns by their places."""
+    def _parsed(self, text: bytes, types: Mapping[int, pa.DataType]) -> pa.RecordBatch:
+        """Parse columns, by their places, of whole records with Arrow."""
         quoted = bool(self._format.quote) and self._format.quote in text
-        by_place = {str(self.place(name)): kind for name, kind in types.items()}
+        by_place = {str(place): kind for place, kind in types.items()}
         table = arrow_csv.read_csv(
             pa.BufferReader(text),
             read_options=arrow_csv.ReadOptions(
@@ -389,48 +343,33 @@ class CsvTable(TextTable):
         )
         return table.combine_chunks().to_batches()[0]
 
-    def _exact(self, text: bytes, name: str, column: Numbers) -> bool:
+    def _exact(self, text: bytes, field: Field, column: Numbers) -> bool:
         """Whether no whole number of a column has lost a digit."""
         values = column.values[0]
         if not len(values) or max(np.fmax.reduce(values), -np.fmin.reduce(values)) < MOST_EXACT:
             return True
-        words = self._parsed(text, {name: pa.string()}).column(0).filter(pa.array(np.abs(values) >= MOST_EXACT))
+        words = self._parsed(text, {field.place: pa.string()}).column(0).filter(pa.array(np.abs(values) >= MOST_EXACT))
         return not any(inexact(self.dialect.plain(word)) for word in words.to_pylist())
 
-    def _by_record(self, rows: Iterable[Record], text: bytes, fields: Fields, first: int) -> Piece:
-        """Read record by record."""
-        places = {name: self.place(name) for name in fields}
-        cells: dict[str, list[bytes]] = {name: [] for name in fields}
-        row, stopped = first, None
-        for row, record in enumerate(rows, first):
-            if fault := self._fault(record, text, fields, places):
-                stopped = DataError(f"{self.where(row)}{fault}")
-                break
-            for name, place in places.items():
-                cells[name].append(record.fields[place])
-        read = {} if row == first and stopped else fields
-        return Piece({name: field.column(cells[name]) for name, field in read.items()}, stopped)
-
-    def _fault(self, record: Record, text: bytes, fields: Fields, places: Mapping[str, int]) -> str:
-        """Say what is wrong with a record, or nothing."""
+    def _values(self, record: Record, chunk: Chunk, fields: Fields) -> list[bytes]:
         if record.fault:
-            return f": {record.fault}{self._way_on(text, record, fields)}{DROP}"
+            raise Fault(f": {record.fault}{self._way_on(chunk.text, record, fields)}{DROP}")
         if len(record.fields) != len(self.names):
             count = len(record.fields)
-            needed = f"the header has {len(self.names)}{self._way_of_count(text, record, fields)}"
-            return f": {count} field{'s' * (count != 1)}, but {needed}"
+            needed = f"the header has {len(self.names)}{self._way_of_count(chunk.text, record, fields)}"
+            raise Fault(f": {count} field{'s' * (count != 1)}, but {needed}")
         for name, field in fields.items():
-            where = f", column {printable(name)!r}: "
-            if places[name] in record.stray and field.kind is not Kind.CELL:
+            cell = record.fields[field.place]
+            if field.place in record.stray and field.kind is not Kind.CELL:
                 problem = records.OVERRUN if record.overrun else "a quote stands inside a field"
-                return f"{where}{problem}{self._way_on(text, record, fields)}{DROP}"
-            cell = record.fields[places[name]]
-            if fault := field.fault(cell):
-                again = cell == name.encode() and field.kind is Kind.NUMBER and not self.dialect.no_header
-                return where + (
-                    f"{name!r} is not a number: the header stands there again; take it out" if again else fault
-                )
-        return ""
+                fault = f"{problem}{self._way_on(chunk.text, record, fields)}{DROP}"
+            else:
+                fault = field.fault(cell)
+                if fault and cell == name.encode() and field.kind is Kind.NUMBER and not self.dialect.no_header:
+                    fault = f"{name!r} is not a number: the header stands there again; take it out"
+            if fault:
+                raise Fault(f", column {printable(name)!r}: {fault}")
+        return [record.fields[field.place] for field in fields.values()]
 
     def _way_of_count(self, text: bytes, record: Record, fields: Fields) -> str:
         """Name what may be done about a record of another number of fields than the header."""
@@ -457,9 +396,8 @@ class CsvTable(TextTable):
                 continue
             other = Format(self.delimiter, dialect).record(start, 0)
             fits = not other.fault and not other.overrun and (not fields or len(other.fields) == len(self.names))
-            places = {self.place(name): field for name, field in fields.items()}
             fits = fits and not any(
-                place in other.stray or field.fault(other.fields[place]) for place, field in places.items()
+                field.place in other.stray or field.fault(other.fields[field.place]) for field in fields.values()
             )
             if fits and self._reads_first_rows(dialect):
                 return f"; if the file is written so, add {flag}"

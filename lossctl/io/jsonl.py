@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -23,13 +23,12 @@ import pyarrow as pa
 import pyarrow.json as arrow_json
 
 from lossctl.core.batch import BLOCK
-from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number, vector_fault, written_entries
-from lossctl.io.records import Chunk, Format, TooLong
+from lossctl.io.records import Chunk, Fault, Format, TextTable
 from lossctl.io.source import Source
-from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, Texts, TextTable, text_shape
+from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, Texts, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -55,10 +54,6 @@ NUMBER_TYPES: Final[Mapping[type | None, pa.DataType]] = {
 }
 
 # lines ----------------------------------------------------------------------------------------------------------------
-
-
-class Fault(Exception):
-    """What is wrong with a line, to be put behind the place where it stands."""
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -491,21 +486,16 @@ def list_chunks(stream: pa.NativeFile, ahead: bool) -> Iterator[Chunk]:
 # the table ------------------------------------------------------------------------------------------------------------
 
 
-class JsonTable(TextTable):
+class JsonTable(TextTable[Member, bytes]):
     """One file of JSON lines; see the module for what its columns are."""
 
     kind = "jsonl"
+    unit = "line"
 
     def __init__(self, source: Source, dialect: Dialect) -> None:
-        super().__init__(source)
-        self.dialect = dialect
-        self._bad: list[int] = []
+        super().__init__(source, dialect)
         self.patterns: set[str] = set()
         self._later_values: dict[str, FirstValue] | None = None
-
-    @property
-    def is_text(self) -> bool:
-        return True
 
     def watch(self, pattern: str) -> None:
         """Refuse keys that come after the first MiB and match a pattern by which columns were chosen."""
@@ -550,8 +540,7 @@ class JsonTable(TextTable):
     @cached_property
     def _is_list(self) -> bool:
         """Whether the file holds a list of objects."""
-        with self.source.reading(), self.source.stream(self._head[0]) as stream:
-            return bool(stream.read(1) == b"[")
+        return self.source.head(1, self._head[0]) == b"["
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -611,67 +600,24 @@ class JsonTable(TextTable):
     def shape(self, name: str) -> Shape:
         return self._first(name).shape
 
-    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
-        members = {name: Member(kind, self._first(name), self.dialect) for name, kind in columns.items()}
-        row = 0
-        bad = self._bad = list[int]()
-        try:
-            for chunk in self._chunks():
-                self.position = self.source.position
-                if self.dialect.bad_rows == "drop":
-                    yield ready(self._without_bad_rows(chunk, members, row, bad))
-                else:
-                    yield Pending(chunk.rows, partial(self._decoded, chunk, members, row))
-                row += chunk.rows
-        except TooLong:
-            raise self._too_long(row) from None
-        self.source.unchanged()
+    def _field(self, name: str, kind: Kind) -> Member:
+        return Member(kind, self._first(name), self.dialect)
 
     def _chunks(self) -> Iterator[Chunk]:
-        """Cut the text into pieces of whole lines."""
-        with self.source.reading(), self.source.rows(self._head[0]) as stream:
-            ahead = self.source.compressed
-            yield from (list_chunks(stream, ahead) if self._is_list else Format(None, STANDARD).chunks(stream, ahead))
+        return self._cut(self._head[0], list_chunks if self._is_list else Format(None, STANDARD).chunks)
 
-    def _too_long(self, row: int) -> DataError:
-        size = records.LONGEST >> 20
-        return DataError(f"{self.label}: row {row + 1} or one after it: one line is longer than {size} MiB")
+    def _rows(self, chunk: Chunk) -> Sequence[bytes]:
+        return chunk.text.removesuffix(b"\n").split(b"\n")
 
-    @property
-    def bad_rows(self) -> Mapping[str, Sequence[int]]:
-        return {"json": self._bad} if self._bad else {}
+    def _badness(self, line: bytes) -> str:
+        try:
+            record(line, (), self.dialect.null)
+        except Fault:
+            return "json"
+        return ""
 
-    @property
-    def remarks(self) -> Sequence[str]:
-        return self.remarks_on(self.bad_rows)
-
-    def where(self, row: int) -> str:
-        for bad in self._bad:
-            row += bad <= row
-        return super().where(row)
-
-    def _without_bad_rows(self, chunk: Chunk, members: Mapping[str, Member], first: int, bad: list[int]) -> Piece:
-        """Parse a piece of text, and leave out the lines that are no JSON object; take note of these."""
+    def _by_arrow(self, chunk: Chunk, members: Mapping[str, Member]) -> Piece | None:
         text = chunk.text
-        piece = self._by_arrow(text, chunk.rows, members)
-        if piece is not None:
-            return piece
-        first_good, lines = first - len(bad), list[bytes]()
-        for row, line in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
-            try:
-                record(line, (), self.dialect.null)
-                lines.append(line)
-            except Fault:
-                bad.append(row)
-        return self._by_line(b"\n".join(lines), members, first_good) if lines else Piece({})
-
-    def _decoded(self, chunk: Chunk, members: Mapping[str, Member], first: int) -> Piece:
-        text = chunk.text
-        piece = self._by_arrow(text, chunk.rows, members)
-        return self._by_line(text, members, first) if piece is None else piece
-
-    def _by_arrow(self, text: bytes, rows: int, members: Mapping[str, Member]) -> Piece | None:
-        """Parse a piece of text at once; None where that may not be what its lines say."""
         schema = [(name, member.arrow_type) for name, member in members.items()]
         if any(kind is None or self._may_be_inner(name, text) for name, kind in schema) or not is_plain(text):
             return None
@@ -683,7 +629,7 @@ class JsonTable(TextTable):
                     explicit_schema=pa.schema(schema), unexpected_field_behavior="ignore"
                 ),
             )
-            if table.num_rows != rows:
+            if table.num_rows != chunk.rows:
                 return None
             batch = table.combine_chunks().to_batches()[0]
             columns: dict[str, Column] = {}
@@ -694,9 +640,9 @@ class JsonTable(TextTable):
                 columns[name] = column
         except (pa.ArrowException, DataError):
             return None
-        return Piece(columns) if self._without_later_keys(text, rows, batch) else None
+        return Piece(columns) if self._without_later_keys(text, batch) else None
 
-    def _without_later_keys(self, text: bytes, rows: int, batch: pa.RecordBatch) -> bool:
+    def _without_later_keys(self, text: bytes, batch: pa.RecordBatch) -> bool:
         """Whether no record can have a key of a pattern that is not among the columns."""
         for pattern in self.patterns:
             names = set(fnmatch.filter(self.names, pattern))
@@ -705,25 +651,14 @@ class JsonTable(TextTable):
             if any(batch.column(name).null_count for name in names) or b"\\u" in text:
                 return False
             start = pattern[: min(pattern.find(mark) for mark in "*?[" if mark in pattern)]
-            if not start.isascii() or text.count(f'"{start}'.encode()) != rows * len(names):
+            if not start.isascii() or text.count(f'"{start}'.encode()) != batch.num_rows * len(names):
                 return False
         return True
 
-    def _by_line(self, text: bytes, members: Mapping[str, Member], first: int) -> Piece:
-        """Read line by line; of a piece with a bad row, the rows before it, and what is wrong with it."""
-        values: dict[str, list[Any]] = {name: [] for name in members}
-        rows, stopped = 0, None
-        for line in text.removesuffix(b"\n").split(b"\n"):
-            try:
-                entries = record(line, members, self.dialect.null)
-                self._no_later_key(entries, members)
-                for name, member in members.items():
-                    values[name].append(_checked(member, name, member_of(entries, name)))
-            except Fault as fault:
-                stopped = DataError(f"{self.where(first + rows)}{fault}")
-                break
-            rows += 1
-        return Piece({name: member.column(values[name][:rows]) for name, member in members.items()}, stopped)
+    def _values(self, line: bytes, _: Chunk, members: Mapping[str, Member]) -> list[Any]:
+        entries = record(line, members, self.dialect.null)
+        self._no_later_key(entries, members)
+        return [_checked(member, name, member_of(entries, name)) for name, member in members.items()]
 
     def _no_later_key(self, entries: Mapping[str, Any], members: Mapping[str, object]) -> None:
         for pattern in self.patterns:

@@ -1,19 +1,28 @@
-"""Records: text cut into pieces of whole records that any thread may decode, and records read strictly one by one."""
+"""Records: text cut into pieces of whole records that any thread may decode, and records read strictly one by one.
+
+`TextTable` is what the tables made of such text have in common.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from functools import partial
+from itertools import chain, islice
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK
+from lossctl.core.block import Pending, ready
+from lossctl.errors import DataError, listed
 from lossctl.io.dialect import BLANKS, NONE, Dialect
+from lossctl.io.table import Column, FileTable, Kind, Piece
 from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
@@ -28,6 +37,15 @@ INDENT: Final = re.compile(rb"(?m)^[ \t]+")
 UNCLOSED: Final = "a quote opens a field and is never closed"
 ENDS_ESCAPED: Final = "the file ends with an escape, and nothing that it escapes"
 OVERRUN: Final = "text stands after the closing quote of a field"
+WRONG: Final = {  # with a row that is left out
+    "fields": "of another number of fields than the header",
+    "quote": "with quotes where none may stand",
+    "json": "that are no JSON object",
+}
+
+
+class Fault(Exception):
+    """What is wrong with a row, to be put behind the place where it stands."""
 
 
 class TooLong(Exception):
@@ -429,3 +447,127 @@ def _place(marks: Mask, n: int) -> int:
         else:
             n, low = n - count, middle
     return low
+
+
+# tables of text -------------------------------------------------------------------------------------------------------
+
+
+class Readable(Protocol):
+    """How the values of a column are read."""
+
+    def column(self, values: Sequence[Any]) -> Column:
+        """Return values without a fault as a column."""
+
+
+Field = TypeVar("Field", bound=Readable)
+Row = TypeVar("Row")
+
+
+class TextTable(FileTable, Generic[Field, Row]):
+    """A table in one text file: how many rows it has is known once it is read.
+
+    A piece of its text is parsed by Arrow where that surely reads what it says, else row by row. `unit` is what a row
+    is called that is too long.
+    """
+
+    unit: str
+    position = 0
+    _bad: Mapping[str, Sequence[int]] = MappingProxyType({})  # of the last reading, which puts its own here
+
+    @property
+    def is_text(self) -> bool:
+        return True
+
+    @property
+    def bytes_read(self) -> tuple[int, int]:
+        return self.position, self.source.size
+
+    @property
+    def bad_rows(self) -> Mapping[str, Sequence[int]]:
+        return dict(self._bad)
+
+    @property
+    def remarks(self) -> list[str]:
+        return [
+            f"{self.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row "
+            f"{listed([str(row + 1) for row in bad], 3)}"
+            for kind, bad in sorted(self._bad.items())
+        ]
+
+    def where(self, row: int) -> str:
+        for bad in sorted(chain.from_iterable(self._bad.values())):
+            row += bad <= row
+        return super().where(row)
+
+    def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
+        fields = {name: self._field(name, kind) for name, kind in columns.items()}
+        row, bad = 0, dict[str, list[int]]()
+        self._bad = bad
+        try:
+            for chunk in self._chunks():
+                self.position = self.source.position
+                pending = Pending(chunk.rows, partial(self._decoded, chunk, fields, row, bad))
+                yield ready(pending.make()) if self.dialect.bad_rows == "drop" else pending
+                row += chunk.rows
+        except TooLong:
+            raise self._too_long(row) from None
+        self.source.unchanged()
+
+    @abstractmethod
+    def _field(self, name: str, kind: Kind) -> Field:
+        """Return how a column is read."""
+
+    @abstractmethod
+    def _chunks(self) -> Iterator[Chunk]:
+        """Cut the text into pieces of whole rows."""
+
+    @abstractmethod
+    def _by_arrow(self, chunk: Chunk, fields: Mapping[str, Field]) -> Piece | None:
+        """Parse a piece of text at once; None where that may not be what its rows say."""
+
+    @abstractmethod
+    def _rows(self, chunk: Chunk) -> Iterable[Row]:
+        """Return the rows of a piece of text."""
+
+    @abstractmethod
+    def _values(self, row: Row, chunk: Chunk, fields: Mapping[str, Field]) -> Sequence[Any]:
+        """Return the values of a row, one for each field; raise Fault for what is wrong with it."""
+
+    @abstractmethod
+    def _badness(self, row: Row) -> str:
+        """Say what makes a row bad whatever columns are read, in a word; nothing where it is not."""
+
+    def _cut(self, start: int, cut: Callable[[pa.NativeFile, bool], Iterator[Chunk]]) -> Iterator[Chunk]:
+        """Cut the text from a place on in some way."""
+        with self.source.reading(), self.source.rows(start) as stream:
+            yield from cut(stream, self.source.compressed)
+
+    def _too_long(self, row: int) -> DataError:
+        size = LONGEST >> 20
+        return DataError(f"{self.label}: row {row + 1} or one after it: one {self.unit} is longer than {size} MiB")
+
+    def _decoded(self, chunk: Chunk, fields: Mapping[str, Field], first: int, bad: dict[str, list[int]]) -> Piece:
+        """Parse a piece of text; of one with a faulty row, the rows before it, and what is wrong with it.
+
+        Bad rows are noted in `bad` and left out where the dialect says so.
+        """
+        drops = self.dialect.bad_rows == "drop"
+        is_odd = drops and (chunk.stray or chunk.records is not None)
+        if not is_odd and (piece := self._by_arrow(chunk, fields)):
+            return piece
+        values: list[Sequence[Any]] = []
+        stopped, first_good = None, first - sum(map(len, bad.values()))
+        for place, row in enumerate(self._rows(chunk), first):
+            if drops and (badness := self._badness(row)):
+                bad.setdefault(badness, []).append(place)
+                continue
+            try:
+                values.append(self._values(row, chunk, fields))
+            except Fault as fault:
+                stopped = DataError(f"{self.where(first_good + len(values))}{fault}")
+                break
+        if stopped and not values:
+            return Piece({}, stopped)
+        columns = zip(*values, strict=True) if values else [()] * len(fields)
+        named = zip(fields.items(), columns, strict=True)
+        return Piece({name: field.column(column) for (name, field), column in named}, stopped)

@@ -122,6 +122,11 @@ class Source:
             start -= skipped
         return stream
 
+    def head(self, size: int, start: int = 0) -> bytes:
+        """Return the first bytes of the text, from a byte on."""
+        with self.reading(), self.stream(start) as stream:
+            return bytes(stream.read(size))
+
     def rows(self, start: int) -> Any:
         """Open the file as a stream of its text, of which the rows begin at byte `start`."""
         stream = self.stream(start)

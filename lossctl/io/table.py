@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
 from threading import Lock, local
-from typing import Any, Final, NamedTuple, Self, TypeVar, overload
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,13 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hashes
 from lossctl.core.domain import Extent, as_number, exact_number, extent, label
-from lossctl.errors import DataError, listed, printable
+from lossctl.errors import DataError, printable
 from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
 from lossctl.io.source import Source
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
 from lossctl.results.document import NullWord
 
 NOT_SINGLE: Final = "holds lists; one value per row is needed"
-WRONG: Final = {  # with a row that is left out
-    "fields": "of another number of fields than the header",
-    "quote": "with quotes where none may stand",
-    "json": "that are no JSON object",
-}
 BOMB_SIZE: Final = 1 << 30  # bytes that the columns may claim ...
 BOMB_RATIO: Final = 1000  # ... unless the file itself is at least a thousandth of that
 
@@ -263,12 +258,15 @@ class Table(ABC):
 
 
 class FileTable(Table):
-    """A table in one file, which must not change while it is read. `kind` names the format."""
+    """A table in one file, which must not change while it is read. `kind` names the format.
+
+    dialect: how the file is written if it is one of text.
+    """
 
     kind: str
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, dialect: Dialect = STANDARD) -> None:
+        self.source, self.dialect = source, dialect
         self.label = source.label
 
     @property
@@ -286,24 +284,6 @@ class FileTable(Table):
                 f"{self.label}: it claims {size >> 20} MiB of data in a file of {self.source.size} bytes; "
                 "that is not read"
             )
-
-
-class TextTable(FileTable):
-    """A table in one text file: how many rows it has is known once it is read."""
-
-    position = 0
-
-    @property
-    def bytes_read(self) -> tuple[int, int]:
-        return self.position, self.source.size
-
-    def remarks_on(self, bad_rows: Mapping[str, Sequence[int]]) -> list[str]:
-        """Word which rows were left out."""
-        return [
-            f"{self.label}: {len(bad)} bad row{'s' * (len(bad) > 1)} left out, {WRONG[kind]}: row "
-            f"{listed([str(row + 1) for row in bad], 3)}"
-            for kind, bad in sorted(bad_rows.items())
-        ]
 
 
 def share_read(tables: Sequence[Table], rows: int) -> float | None:
@@ -326,26 +306,59 @@ def block_starts(rows: int) -> range:
 # columns --------------------------------------------------------------------------------------------------------------
 
 
-class Column(ABC):
-    """The values of some rows in one column."""
+class Column:
+    """Some rows of a column, which are the last axis of its arrays, of NumPy or Arrow; a mask or hashes may be None."""
+
+    ARRAYS: ClassVar[tuple[str, ...]]
+    FACTS: ClassVar[tuple[str, ...]] = ()  # that are the same of any of its rows
 
     @property
-    @abstractmethod
     def rows(self) -> int:
         """The number of rows."""
+        array = getattr(self, self.ARRAYS[0])
+        return array.shape[-1] if isinstance(array, np.ndarray) else len(array)
 
-    @abstractmethod
     def cut(self, rows: slice) -> Self:
         """Return some of the rows, as views."""
+        return self._changed(lambda array: array[..., rows] if isinstance(array, np.ndarray) else array[rows])
 
-    @abstractmethod
     def repeated(self, rows: int) -> Self:
         """Return the first row so many times."""
 
+        def repeat_first(array: Any) -> Any:
+            if isinstance(array, np.ndarray):
+                return np.repeat(array[..., :1], rows, axis=-1)
+            import pyarrow as pa
+
+            return pa.repeat(array[0], rows)
+
+        return self._changed(repeat_first)
+
+    def _changed(self, change: Callable[[Any], Any]) -> Self:
+        arrays = {name: getattr(self, name) for name in self.ARRAYS}
+        changed = {name: None if array is None else change(array) for name, array in arrays.items()}
+        return type(self)(**changed, **{name: getattr(self, name) for name in self.FACTS})
+
     @classmethod
-    @abstractmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
         """Concatenate pieces of one column."""
+        return cls(**{name: _joined(columns, name) for name in cls.ARRAYS})
+
+
+def _joined(columns: Sequence[Column], name: str) -> Any:
+    """Concatenate arrays of columns, with zeros for those that one lacks; None where all do."""
+    arrays = [getattr(column, name) for column in columns]
+    first = next((array for array in arrays if array is not None), None)
+    if first is None:
+        return None
+    if not isinstance(first, np.ndarray):
+        import pyarrow as pa
+
+        return pa.concat_arrays(arrays)
+    sizes = (column.rows for column in columns)
+    return np.concatenate(
+        [np.zeros(rows, first.dtype) if array is None else array for rows, array in zip(sizes, arrays, strict=True)], -1
+    )
 
 
 class Numbers(Column):
@@ -353,6 +366,8 @@ class Numbers(Column):
 
     integers: whether all are integers by their type.
     """
+
+    ARRAYS, FACTS = ("values", "null"), ("integers",)
 
     def __init__(self, values: Array, null: Mask | None = None, integers: bool = False) -> None:
         self.values, self.null, self.integers = values, null, integers
@@ -362,27 +377,12 @@ class Numbers(Column):
         """The least and the largest value; NaN if there is one."""
         return extent(self.values, self.integers) if self.values.size else Extent(0.0, 0.0)
 
-    @property
-    def rows(self) -> int:
-        return self.values.shape[1]
-
-    def cut(self, rows: slice) -> Numbers:
-        return Numbers(self.values[:, rows], _cut(self.null, rows), self.integers)
-
-    def repeated(self, rows: int) -> Numbers:
-        null = None if self.null is None else np.repeat(self.null[:1], rows)
-        return Numbers(np.repeat(self.values[:, :1], rows, axis=1), null, self.integers)
-
     def without(self, marks: Sequence[float]) -> Numbers:
         """Return the numbers of a column with nothing in place of some."""
         null = np.isin(self.values[0], marks) if marks and len(self.values) == 1 else np.zeros(1, dtype=bool)
         if not null.any():
             return self
         return Numbers(np.where(null, np.nan, self.values), null if self.null is None else null | self.null)
-
-    @classmethod
-    def joined(cls, columns: Sequence[Self]) -> Self:
-        return cls(np.concatenate([column.values for column in columns], axis=1), _joined_nulls(columns))
 
 
 class Numerals(Sequence[str]):
@@ -405,6 +405,8 @@ class Numerals(Sequence[str]):
 class Texts(Column):
     """(rows,) codes into `words`, -1 where null."""
 
+    ARRAYS, FACTS = ("codes",), ("words",)
+
     def __init__(self, codes: NDArray[np.int64], words: Sequence[str]) -> None:
         self.codes, self.words = codes, words
 
@@ -415,10 +417,6 @@ class Texts(Column):
         codes = [-1 if text is None else places.setdefault(text, len(places)) for text in texts]
         return cls(np.array(codes, dtype=np.int64), tuple(places))
 
-    @property
-    def rows(self) -> int:
-        return len(self.codes)
-
     def first_words(self) -> Iterator[str]:
         """Yield words in the order of the rows."""
         return (self.words[code] for code in self.codes.tolist() if code >= 0)
@@ -427,12 +425,6 @@ class Texts(Column):
         """Return the word of a row, empty where it is null."""
         code = int(self.codes[row])
         return self.words[code] if code >= 0 else ""
-
-    def cut(self, rows: slice) -> Texts:
-        return Texts(self.codes[rows], self.words)
-
-    def repeated(self, rows: int) -> Texts:
-        return Texts(np.repeat(self.codes[:1], rows), self.words)
 
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
@@ -449,6 +441,8 @@ class Keys(Column):
     array if all are texts and spelled as their labels, else None.
     """
 
+    ARRAYS = ("hashes", "check", "null", "order")
+
     def __init__(self, hashes: Hashes, check: Hashes | None, null: Mask | None = None, order: Any = None) -> None:
         self.hashes, self.check, self.null, self.order = hashes, check, null, order
 
@@ -464,50 +458,20 @@ class Keys(Column):
         nulls = [column.null for column in columns if column.null is not None]
         return cls(hashes, stirred(check), np.logical_or.reduce(nulls) if nulls else None)
 
-    @property
-    def rows(self) -> int:
-        return len(self.hashes)
-
-    def cut(self, rows: slice) -> Keys:
-        return Keys(self.hashes[rows], _cut(self.check, rows), _cut(self.null, rows), _cut(self.order, rows))
-
-    def repeated(self, rows: int) -> Keys:
-        check = None if self.check is None else np.repeat(self.check[:1], rows)
-        return Keys(
-            np.repeat(self.hashes[:1], rows), check, None if self.null is None else np.repeat(self.null[:1], rows)
-        )
-
     @classmethod
     def joined(cls, columns: Sequence[Self]) -> Self:
-        hashes = np.concatenate([column.hashes for column in columns])
-        return cls(
-            hashes, joined_checks(columns), _joined_nulls(columns), _joined_order([key.order for key in columns])
-        )
+        if len({type(column.order) for column in columns}) > 1:  # numbers beside texts
+            columns = [cls(column.hashes, column.check, column.null) for column in columns]
+        return super().joined(columns)
 
 
 class Cells(Column):
     """The values as the container holds them: an Arrow array, of bytes where the container is a text file."""
 
+    ARRAYS = ("values",)
+
     def __init__(self, values: Any) -> None:
         self.values = values
-
-    @property
-    def rows(self) -> int:
-        return len(self.values)
-
-    def cut(self, rows: slice) -> Cells:
-        return Cells(self.values[rows])
-
-    def repeated(self, rows: int) -> Cells:
-        import pyarrow as pa
-
-        return Cells(pa.repeat(self.values[0], rows))
-
-    @classmethod
-    def joined(cls, columns: Sequence[Self]) -> Self:
-        import pyarrow as pa
-
-        return cls(pa.concat_arrays([column.values for column in columns]))
 
 
 def floats(values: NDArray[Any]) -> Array:
@@ -522,35 +486,6 @@ def floats(values: NDArray[Any]) -> Array:
             place = np.unravel_index(int(np.argmax(lost)), lost.shape)
             raise RowFault(int(place[-1]), inexact_number(values[place]))
     return numbers
-
-
-def _cut(values: Any, rows: slice) -> Any:
-    return None if values is None else values[rows]
-
-
-def _joined_nulls(columns: Sequence[Numbers] | Sequence[Keys]) -> Mask | None:
-    """Concatenate null masks, None where there are none at all."""
-    if all(column.null is None for column in columns):
-        return None
-    return np.concatenate([np.zeros(c.rows, dtype=bool) if c.null is None else c.null for c in columns])
-
-
-def joined_checks(columns: Sequence[Keys]) -> Hashes | None:
-    """Concatenate second hashes, which are 0 for whole numbers; None where all keys are."""
-    if all(column.check is None for column in columns):
-        return None
-    return np.concatenate([np.zeros(c.rows, np.uint64) if c.check is None else c.check for c in columns])
-
-
-def _joined_order(orders: Sequence[Any]) -> Any:
-    """Concatenate what keys sort by, None where they differ in kind."""
-    if all(isinstance(order, np.ndarray) for order in orders):
-        return np.concatenate(orders)
-    if any(order is None or isinstance(order, np.ndarray) for order in orders):
-        return None
-    import pyarrow as pa
-
-    return pa.concat_arrays(orders)
 
 
 class Vocabulary:
