@@ -1561,6 +1561,50 @@ def test_rows_that_differ_alike_are_decided() -> None:
             assert report.verdict == verdict
 
 
+@pytest.mark.parametrize("loss", ["rmsle", "msle", "smape", "mpe", "one_minus_pearson", "rse"])
+def test_the_last_bit_of_predictions_is_no_evidence(loss: str) -> None:
+    rng = np.random.default_rng(155)
+    y = np.exp(rng.normal(2.0, 0.5, 400))
+    base = y * np.clip(1.0 + 0.15 * rng.normal(size=400), 0.1, None)
+    data = {"y": y, "base": base, "new": np.where(np.arange(400) == 7, np.nextafter(base, 0.0), base)}
+    for decide in ("significant", "noninferior", "equivalent"):
+        report = check(
+            data, target="y", pred=["new", "base"], baseline="base", max_regression=f"{loss}=1%", decide=decide
+        )
+        assert report.verdict == "pass", (decide, report.checks[0].message)
+
+
+@pytest.mark.parametrize("times", [0.3, 1.0, 3.0])
+def test_a_median_is_decided_under_a_tolerance_in_percent(times: float) -> None:
+    rng = np.random.default_rng(156)
+    y, noise = rng.normal(size=400), rng.normal(size=400)
+    data = {"y": y, "base": y + noise, "new": y + times * (noise + 1e-3 * rng.normal(size=400))}
+    rule = {"max_regression": "median_absolute_error=20%"}
+    for decide in ("significant", "noninferior"):
+        report = check(data, target="y", pred=["new", "base"], baseline="base", **rule, decide=decide)  # type: ignore[arg-type]
+        assert report.verdict == ("fail" if times > 1.0 else "pass"), report.checks[0].message
+
+
+@pytest.mark.parametrize("decide", ["point", "significant"])
+def test_a_rule_on_a_loss_of_several_outputs_holds_for_each(lossctl: Lossctl, tmp_path: Path, decide: str) -> None:
+    rng = np.random.default_rng(157)
+    y = rng.normal(size=(200, 2))
+    base, better, mixed = (y + rng.normal(size=(200, 2)) * scale for scale in (1.0, 0.5, [0.5, 2.0]))
+    columns = {"y": y, "base": base, "better": better, "mixed": mixed}
+    data = {f"{name}{place}": values[:, place] for name, values in columns.items() for place in range(2)}
+    options: dict[str, Any] = {"target": "y0,y1", "per_output": True, "max_regression": "mae=1%"}
+    for model, code in (("better", False), ("mixed", True)):
+        pred = [f"new={model}0,{model}1", "base=base0,base1"]
+        report = check(data, pred=pred, baseline="base", decide=decide, **options)
+        assert (report.blocks, len(report.checks)) == (code, 2)
+    pd.DataFrame(data).to_csv(tmp_path / "d.csv", index=False)
+    common = ("check", tmp_path / "d.csv", "-t", "y0,y1", "--per-output")
+    assert lossctl(*common, "-p", "base0,base1", "-l", "mae", "--save-baseline", tmp_path / "b.json").code == 0
+    saved = ("--baseline", tmp_path / "b.json", "--max-regression", "mae=1%")
+    assert lossctl(*common, "-p", "better0,better1", *saved).code == 0
+    assert lossctl(*common, "-p", "mixed0,mixed1", *saved).code == 1
+
+
 def test_rounding_is_no_significant_regression() -> None:
     rng = np.random.default_rng(153)
     y = rng.integers(0, 2, 300)

@@ -194,6 +194,7 @@ def check(
     candidates = _candidates(report, reference)
     if not candidates:
         raise UsageError(f"--baseline {baseline}: is the only model, so there is no candidate")
+    subject = replace(subject, bounds=_of_outputs(subject.bounds, report))
     cells = _baseline_cells(reference, report, subject, candidates, accept)
     cases = lay_out(subject.bounds, candidates, report.cells, cells, subject.by)
     alike = _alike(reference, report, candidates, cells)
@@ -273,6 +274,17 @@ def _dropped(report: Report, candidates: Sequence[str], rule: Dropped | None, *,
     """Judge how many rows of the candidates were left out; unless `always`, only where some were."""
     sources = [source for source in report.inputs if source.model in candidates and (always or source.left_out)]
     return [judge_dropped(source, rule or Dropped(), len(candidates) > 1) for source in sources]
+
+
+def _of_outputs(bounds: Sequence[Bound], report: Report) -> list[Bound]:
+    """Return rules with one for each output of a loss of which there are only the outputs, as with --per-output."""
+    labels = list(dict.fromkeys(cell.loss for cell in report.cells))
+    outputs = {
+        label: [name for name in labels if _split_output(name)[0] == label]
+        for bound in bounds
+        if (label := bound.label) not in labels
+    }
+    return [bound._replace(label=label) for bound in bounds for label in outputs.get(bound.label) or [bound.label]]
 
 
 def _gaps(reference: Baseline | None, report: Report) -> dict[str, int]:

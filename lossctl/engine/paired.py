@@ -42,7 +42,11 @@ ALIKE: Final = "the predictions are the same in every row"
 LEAST_UNITS: Final = 10  # clusters, or spans of a horizon, below which nothing is decided by statistics
 NO_MAXIMUM: Final = "a maximum has no interval"
 NO_SAMPLE: Final = "no closed form for a statistic of all values; --ci-method bootstrap has one"
-NO_SHARE: Final = "a share of a quantile has no interval; give an absolute tolerance"
+DECIDED_OTHERWISE: Final = (
+    "no closed form for a statistic of all values; compare --ci-method bootstrap has an interval, and --decide point "
+    "decides by the values"
+)
+SHARES: Final = ("1 (between 0 and 1)", "1 (between -1 and 1)")  # units of what changes by jumps, as decisions do
 
 # one loss --------------------------------------------------------------------------------------------------------
 
@@ -331,9 +335,8 @@ class Differences:
             return Difference(why=why or (NO_SAMPLE if self.design.time is None else NO_CLOSED_FORM))
         if base.interval is None or candidate.interval is None:
             return Difference(why=base.interval_reason or candidate.interval_reason)
-        first, second = (self.assumptions.samples.unsorted(model, question, contest.scope) for model in couple)
-        widths = base.interval[1] - base.interval[0], candidate.interval[1] - candidate.interval[0]
-        stderr = estimate.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
+        first, second = self._unsorted(contest, couple)
+        stderr = self.stderr_of_order(contest, couple, (base.interval, candidate.interval))
         value = self.value(contest, couple)
         if stderr <= ROUNDING * contest.size(couple):
             return Difference(0.0, guard=NO_SPREAD, why=NO_SPREAD)
@@ -346,6 +349,20 @@ class Differences:
             score = math.copysign(min(tied, abs(score)), value)
             interval = _as_far_as_sides(base.interval, candidate.interval, interval)
         return Difference(stderr, interval, "order", spread.tail(score), units=spread.units, score=score)
+
+    def stderr_of_order(
+        self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]], times: float = 1.0
+    ) -> float:
+        """Return the standard error of a quantile less so many times that of the baseline."""
+        level = self.design.level
+        assert level is not None
+        first, second = self._unsorted(contest, couple)
+        widths = times * (ends[0][1] - ends[0][0]), ends[1][1] - ends[1][0]
+        return estimate.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
+
+    def _unsorted(self, contest: Contest, couple: Couple) -> list[Array]:
+        """Return the lines of the samples of both models, their rows in one order."""
+        return [self.assumptions.samples.unsorted(model, contest.question, contest.scope) for model in couple]
 
     def tied(self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]]) -> bool:
         """Whether values repeat about the quantile of a model."""
@@ -715,10 +732,11 @@ class PairedBounds:
         if difference.why == ALIKE:
             return -size, -size
         if difference.why == NO_SPREAD:  # as certain as no discordant row among so many makes a share
-            reach = -math.log(0.5 * (1.0 - level)) / contest.scope.view.live if kind.unit[:1] == "1" else 0.0
+            jumps = kind.unit in SHARES and kind.family != "fit"
+            reach = -math.log(0.5 * (1.0 - level)) / contest.scope.view.live if jumps else 0.0
             return worse - reach - size, worse + reach - size
         if difference.why is not None:
-            return difference.why
+            return DECIDED_OTHERWISE if difference.why == NO_SAMPLE else difference.why
         if kind.influence is not None and not self._differences.assumptions.bootstrap:
             share = math.copysign(1.0, base) * tolerance if relative else 0.0
             spread = self._differences.influence_spread(contest, [(couple, -sign - share, sign)])
@@ -726,17 +744,20 @@ class PairedBounds:
                 return spread
             return _reach(spread, shape_of_units(spread, 0), worse - size, contest.size(couple), level, inner)
         if kind.keeps == "sample":
-            if relative and tolerance:
-                return NO_SHARE
-            reach = normal_quantile(level) * (difference.stderr or 0.0)
+            of_base, of_candidate, sizes = contest.cells[couple[0]].interval, contest.cells[model].interval, [size]
+            if of_base is None or of_candidate is None or difference.interval is None:
+                return NO_SPREAD
+            times = abs(sign + math.copysign(tolerance, base)) if relative else 1.0  # B - (1 + r) A
+            reach = normal_quantile(level) * self._differences.stderr_of_order(
+                contest, couple, (of_base, of_candidate), times
+            )
             low, high = worse - reach, worse + reach
-            cells = contest.cells[couple[0]].interval, contest.cells[model].interval
-            if cells[0] is not None and cells[1] is not None and difference.interval is not None and not inner:
+            if not inner and self._differences.tied(contest, couple, (of_base, of_candidate)):
                 # as wide as at the level of the report, where values repeat
                 ends = (sign * difference.interval[0], sign * difference.interval[1])
-                if self._differences.tied(contest, couple, (cells[0], cells[1])):
-                    low, high = min(low, *ends), max(high, *ends)
-            return low - size, high - size
+                low, high = min(low, *ends), max(high, *ends)
+                sizes += [tolerance * abs(end) for end in of_base] if relative else []
+            return low - max(sizes), high - min(sizes)
         if kind.keeps == "peak" or kind.statistic.interval == "none":
             return NO_MAXIMUM
         if kind.direction == "zero":
@@ -818,7 +839,10 @@ class PairedBounds:
     def _of_sizes(
         self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float, inner: bool
     ) -> tuple[float, float] | str:
-        """Return bounds of |B| - (1 + r)|A| - t, whatever the signs: |B| is the larger of B and -B, as |A| is."""
+        """Return bounds of |B| - (1 + r)|A| - t, whatever the signs: |B| is the larger of B and -B, as |A| is.
+
+        And |B| is no farther from |A| than B is from A.
+        """
         times = 1.0 + tolerance if relative else 1.0
         size = 0.0 if relative else tolerance
         (a, b), signs = contest.values(couple), contest.signs(couple)
@@ -831,7 +855,21 @@ class PairedBounds:
             if isinstance(interval, str):
                 return interval
             ends.append(interval)
-        return min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
+        low, high = min(ends[0][0], ends[1][0]), max(ends[2][1], ends[3][1])
+        gap = self._about(
+            contest,
+            self._differences.contrast(contest, couple, -1.0, 1.0),
+            (contest.question.loss.statistic, {couple[0]: -1.0, couple[1]: 1.0}),
+            b - a,
+            contest.size(couple),
+            level,
+            inner,
+        )
+        if isinstance(gap, str):
+            return low, high
+        farthest = max(map(abs, gap))
+        low = max(low, -farthest - size) if not relative or tolerance <= 0.0 else low
+        return low, min(high, farthest - size) if not relative or tolerance >= 0.0 else high
 
 
 def _reach(

@@ -326,10 +326,10 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
     rounding = ROUNDING * abs(case.baseline.value) if case.baseline is not None else 0.0
     worse = all(lower > 0.0 for lower, _ in beyond) and low > rounding
-    within = any(upper <= 0.0 for _, upper in beyond)
+    within = any(upper <= rounding for _, upper in beyond)
     if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance
         worse |= all(upper < 0.0 for _, upper in short)
-        within &= any(lower >= 0.0 for lower, _ in short)
+        within &= any(lower >= -rounding for lower, _ in short)
     status: Status = "fail" if worse else "pass" if rule.decide == "significant" or within else "insufficient"
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
     if rule.decide == "noninferior" and not worse:
