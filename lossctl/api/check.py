@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Unpack
+from typing import Any, Final, Literal, Unpack
 
 from lossctl.api.compare import weigh
 from lossctl.api.evaluate import ROUGH, answer
@@ -164,10 +164,10 @@ def check(
     subject = subject_of(data, stated, by, inputs, note)
     if isinstance(subject, CheckedReport):
         check_labels(subject.saved, as_list(arguments["labels"]))
-    reference = baseline_of(baseline, options.get("engine")) if baseline is not None and stated else None
-    ages = [subject.age, *([age(reference.report, BaselineError)] if reference and reference.report else [])]
+    reference = baseline_of(baseline, options.get("engine")) if baseline is not None and stated else NO_BASELINE
+    ages = [subject.age, *([age(reference.report, BaselineError)] if reference.report else [])]
     statistical = next((bound.rule for bound in subject.bounds if bound.rule.decide != "point"), None)
-    if reference is not None and reference.report is not None and statistical is not None:
+    if reference.report is not None and statistical is not None:
         raise UsageError(
             f"{statistical.origin}: decide {statistical.decide} asks for rows, and the baseline {reference.label} is "
             "a report, of values only; give the baseline's predictions, or decide by point"
@@ -176,21 +176,21 @@ def check(
         _check_writable(save_baseline, subject.files, reference)
     more = ["--no-config"] if configured else []
     accept = None
-    if reference is not None and reference.kind != "predictions":
+    if reference.kind in ("report", "model"):
         accept = subject.accept_command(reference.path or reference.text, reference.losses, *more)
     absent = absence(reference, subject.models, accept, baseline_optional, subject.has_column)
-    reference = None if absent else reference
+    reference = NO_BASELINE if absent else reference
     if statistical is None and (cluster is not None or time is not None):
         note("--cluster and --time have no say here: no rule is decided by statistics (--decide)")
     rows = None
-    if statistical is not None and reference is not None:
+    if statistical is not None and reference.exists:
         rows = {"cluster": cluster, "time": time, "horizon": horizon}
     report, evidence = subject.evaluate(reference, rows, arguments["allow_same"])
     for source in report.inputs:
         if source.truth == "column" and not arguments["allow_same"]:
             raise _is_target(source.model)
     absent = absent or absence(reference, lambda: report.models, accept, baseline_optional)
-    reference = None if absent else reference
+    reference = NO_BASELINE if absent else reference
     candidates = _candidates(report, reference)
     if not candidates:
         raise UsageError(f"--baseline {baseline}: is the only model, so there is no candidate")
@@ -218,18 +218,18 @@ def check(
     verdict = judgement.verdict if checks else None
     warnings = [text for text in report.warnings if not text.startswith(ROUGH)]  # no interval of a value decides
     warnings += [*subject.notes, *filter(None, ages), *([absent] if absent else []), *alarms]
-    if reference is not None and failed:
+    if failed:
         warnings.append(f"{printable(reference.label)}: {failed}")
     warnings += [f"{model}: {text}" for model, text in alike.items()]
     perfect = [source.model for source in report.inputs if source.truth != "none"]
     warnings += [f"{model}: its prediction is the target in every row" for model in perfect]
     if save_baseline is not None:
-        drift = None if verdict not in (None, "pass") else Drift.of(reference, cells, cases, terms)
-        if drift is None or drift.excess:
-            why = f"the verdict is {verdict}" if drift is None else drift.excess
-            warnings.append(f"{save_baseline}: the baseline is not saved, as {why}")
+        passed = verdict in (None, "pass")
+        first = first_values(reference, cases, terms) if passed else f"the verdict is {verdict}"
+        if isinstance(first, str):
+            warnings.append(f"{save_baseline}: the baseline is not saved, as {first}")
         else:
-            write_text(save_baseline, subject.baseline_json(report, candidates, drift.first))
+            write_text(save_baseline, subject.baseline_json(report, candidates, first))
             note(f"baseline saved to {save_baseline}")
     return replace(
         report,
@@ -242,7 +242,7 @@ def check(
         advice=() if verdict in (None, "pass") else _advice(subject, reference, checks, accept, more, rows),
         command="check",
         candidates=tuple(candidates),
-        baseline=reference.label if reference is not None else None,
+        baseline=reference.label if reference.exists else None,
         blocks=judgement.blocks and verdict is not None,
     )
 
@@ -287,19 +287,17 @@ def _of_outputs(bounds: Sequence[Bound], report: Report) -> list[Bound]:
     return [bound._replace(label=label) for bound in bounds for label in outputs.get(bound.label) or [bound.label]]
 
 
-def _gaps(reference: Baseline | None, report: Report) -> dict[str, int]:
+def _gaps(reference: Baseline, report: Report) -> dict[str, int]:
     """Return how many rows each model alone leaves out, which the baseline among them has."""
-    name = "" if reference is None else reference.name
-    return {source.model: source.lacks[name] for source in report.inputs if source.lacks.get(name)}
+    lacks = {source.model: source.lacks.get(reference.name, 0) for source in report.inputs}
+    return {model: rows for model, rows in lacks.items() if rows}
 
 
 def _alike(
-    reference: Baseline | None, report: Report, candidates: Sequence[str], cells: Mapping[Place, Cell]
+    reference: Baseline, report: Report, candidates: Sequence[str], cells: Mapping[Place, Cell]
 ) -> dict[str, str]:
     """Return the candidates that are the baseline, and in what: in the predictions of every row, or in every value."""
-    if reference is None:
-        return {}
-    same = [model for base, model in report.alike if base == reference.name]
+    same = [model for base, model in report.alike if reference.exists and base == reference.name]
     alike = dict.fromkeys(same, "the predictions are those of the baseline in every row")
     for model in candidates:
         pairs = [(cell, cells[cell.place]) for cell in report.cells if cell.model == model and cell.place in cells]
@@ -308,71 +306,57 @@ def _alike(
     return alike
 
 
-def _failed(reference: Baseline | None) -> str:
+def _failed(reference: Baseline) -> str:
     """Say that a baseline was itself refused, where it was."""
-    saved = None if reference is None else reference.report
+    saved = reference.report
     return "the baseline is the report of a failed check" if saved and saved.document.get("verdict") == "fail" else ""
 
 
-@dataclass(frozen=True)
-class Drift:
-    """How far a line of baselines, each saved beside the one before, has come from its first values.
+def first_values(reference: Baseline, cases: Sequence[RuleCase], terms: Terms) -> tuple[First, ...] | str:
+    """Return the first values of a line of baselines, each saved beside the one before, or better ones that came since.
 
-    first: the values to keep with the next one: the first, or better ones that came since. excess: why the next one
-    must not be saved, empty where it may.
+    The candidates are judged by them as if these were the baseline: where they are too far from them, return why they
+    must not be saved.
     """
-
-    first: tuple[First, ...] = ()
-    excess: str = ""
-
-    @classmethod
-    def of(
-        cls, reference: Baseline | None, cells: Mapping[Place, Cell], cases: Sequence[RuleCase], terms: Terms
-    ) -> Drift:
-        """Judge the candidates' values by the first ones as if these were the baseline. cells: of the baseline."""
-        saved = reference.report.report.first if reference and reference.report else ()
-        values = {(entry.model, entry.loss, tuple(entry.slice.items())): entry for entry in saved}
-        first: dict[Place, First] = dict(values)
-        for case in cases:
-            cell, base = case.cell, case.baseline
-            if not case.bound.rule.compares or cell is None or base is None or not math.isfinite(base.value):
-                continue
-            start = values[base.place].value if base.place in values else base.value
-            point = case.bound._replace(rule=case.bound.rule._replace(decide="point"))
-            [check] = judge([replace(case, bound=point, baseline=replace(base, value=start))], replace(terms, gaps={}))
-            if check.status in ("fail", "warn", "undefined"):
-                where = f" of {slice_text(case.slice)}" if case.slice else ""
-                return cls(excess=f"{case.bound.label}{where} would drift from the first baseline: {check.message}")
-            better = merit(cell.value, case.bound.direction) < merit(start, case.bound.direction)
-            first.pop(base.place, None)
-            first[cell.place] = First(*cell.place[:2], cell.slice, cell.value if better else start)
-        return cls(tuple(first.values()))
+    saved = reference.report.report.first if reference.report else ()
+    values = {(entry.model, entry.loss, tuple(entry.slice.items())): entry for entry in saved}
+    first: dict[Place, First] = dict(values)
+    for case in cases:
+        cell, base = case.cell, case.baseline
+        if not case.bound.rule.compares or cell is None or base is None or not math.isfinite(base.value):
+            continue
+        start = values[base.place].value if base.place in values else base.value
+        point = case.bound._replace(rule=case.bound.rule._replace(decide="point"))
+        [check] = judge([replace(case, bound=point, baseline=replace(base, value=start))], replace(terms, gaps={}))
+        if check.status in ("fail", "warn", "undefined"):
+            where = f" of {slice_text(case.slice)}" if case.slice else ""
+            return f"{case.bound.label}{where} would drift from the first baseline: {check.message}"
+        better = merit(cell.value, case.bound.direction) < merit(start, case.bound.direction)
+        first.pop(base.place, None)
+        first[cell.place] = First(*cell.place[:2], cell.slice, cell.value if better else start)
+    return tuple(first.values())
 
 
-def _check_writable(path: str, files: Sequence[str] | None, reference: Baseline | None) -> None:
+def _check_writable(path: str, files: Sequence[str] | None, reference: Baseline) -> None:
     """Raise early if the baseline cannot be saved, or would be saved over what is read as data."""
     reads = [piece for file in files or [] for piece in (file, split_name(file)[1])]
-    check_writable(path, [*reads, *([reference.path] if reference and reference.kind == "predictions" else [])])
+    check_writable(path, [*reads, *([reference.path] if reference.kind == "predictions" else [])])
 
 
-def _candidates(report: Report, reference: Baseline | None) -> list[str]:
+def _candidates(report: Report, reference: Baseline) -> list[str]:
     """Return the models that are judged: all but a baseline among them."""
-    if reference is None:
-        return report.models
     if reference.kind != "model" and reference.text in report.models:
         raise UsageError(
             f"--baseline {reference.text}: is a model, and a file, too; write ./{reference.text} for the file, or name "
             "the model otherwise with -p NAME=COLUMNS"
         )
-    return [model for model in report.models if reference.kind == "report" or model != reference.name]
+    return [model for model in report.models if reference.kind in ("none", "report") or model != reference.name]
 
 
 def _baseline_cells(
-    reference: Baseline | None, report: Report, subject: Subject, candidates: Sequence[str], accept: str | None
+    reference: Baseline, report: Report, subject: Subject, candidates: Sequence[str], accept: str | None
 ) -> Mapping[Place, Cell]:
     """Return, by the places of the candidates' cells, the cells that they are compared with."""
-    if reference is None:
-        return {}
     if reference.report is not None:
         return BaselineReport(reference, reference.report, report, accept).cells(subject, candidates)
     losses = {bound.label for bound in subject.bounds}
@@ -382,7 +366,7 @@ def _baseline_cells(
 
 def _advice(
     subject: Subject,
-    reference: Baseline | None,
+    reference: Baseline,
     checks: Sequence[Check],
     accept: str | None,
     more: Sequence[str],
@@ -397,7 +381,7 @@ def _advice(
     ]
     commands = [subject.show_command(reference, troubled(checks), *more, *words)]
     regressed = any(check.kind == "max-regression" and check.status not in ("pass", "skipped") for check in checks)
-    if regressed and reference is not None and reference.kind == "report":
+    if regressed and reference.kind == "report":
         commands.append(accept)
     return tuple(text for text in commands if text is not None)
 
@@ -579,7 +563,7 @@ class CheckedData:
         )
 
     def evaluate(
-        self, reference: Baseline | None, rows: Mapping[str, Any] | None, allow_same: bool
+        self, reference: Baseline, rows: Mapping[str, Any] | None, allow_same: bool
     ) -> tuple[Report, PairedBounds | None]:
         """Return the values of the candidates, and of the baseline if that is a model or predictions.
 
@@ -587,7 +571,7 @@ class CheckedData:
         whether a prediction may be the column of the target.
         """
         data = self.data
-        if reference is not None and reference.kind == "predictions":
+        if reference.kind == "predictions":
             if self.files is None:
                 raise UsageError(f"--baseline {reference.text}: is a file, so the candidates must be files, too")
             if len(as_list(self.options.get("pred"))) > 1:
@@ -600,14 +584,14 @@ class CheckedData:
         def inspect(tables: Sequence[Table], selection: Selection) -> list[Couple]:
             if not allow_same:
                 check_not_target(tables, selection)
-            if reference is not None and reference.kind == "predictions" and not as_list(self.options.get("id")):
+            if reference.kind == "predictions" and not as_list(self.options.get("id")):
                 check_order_known(tables, selection, reference)
-            if reference is not None and reference.kind == "predictions":
+            if reference.kind == "predictions":
                 check_shared(tables, selection, reference, has_targets=self.options.get("targets") is not None)
-            baselines = [model for model in selection.models if reference is not None and model == reference.name]
+            baselines = [model for model in selection.models if reference.exists and model == reference.name]
             return [(base, model) for base in baselines for model in selection.models if model != base]
 
-        if reference is not None and rows is not None:
+        if rows is not None:
             return weigh(data, reference.name, inspect=inspect, note=self.note, **rows, **self.options)
         return answer(Query(data, {**self.options, "note": self.note}), inspect=inspect)
 
@@ -624,12 +608,12 @@ class CheckedData:
         options = {**self.options, "losses": [*self.options["losses"], *further]}
         return command("check", self.files, options, "--save-baseline", path, *more)
 
-    def show_command(self, reference: Baseline | None, losses: Sequence[str], *more: str) -> str | None:
+    def show_command(self, reference: Baseline, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that shows more of some losses."""
         if self.files is None:
             return None
         options = {**self.options, "losses": losses}
-        if reference is None or reference.kind == "report":
+        if reference.kind in ("none", "report"):
             return command("eval", self.files, options, "-f", "long", *more)
         predictions = [f"{reference.name}={reference.path}"] if reference.kind == "predictions" else []
         files = [*self.files, *predictions]
@@ -660,10 +644,10 @@ class CheckedReport:
         return age(self.saved, DataError)
 
     def evaluate(
-        self, reference: Baseline | None, rows: Mapping[str, Any] | None, allow_same: bool
+        self, reference: Baseline, rows: Mapping[str, Any] | None, allow_same: bool
     ) -> tuple[Report, PairedBounds | None]:
         """Return the report; raise UsageError where rows would be needed."""
-        if reference is not None and reference.kind == "predictions":
+        if reference.kind == "predictions":
             raise UsageError(
                 f"--baseline {reference.text}: holds predictions, and {self.saved.label} is a report, of values only; "
                 "compare reports with reports or predictions with predictions"
@@ -683,9 +667,9 @@ class CheckedReport:
         """Return the command that saves the report as a baseline."""
         return None if self.files in ([], ["-"]) else command("check", self.files, {}, "--save-baseline", path, *more)
 
-    def show_command(self, reference: Baseline | None, losses: Sequence[str], *more: str) -> str | None:
+    def show_command(self, reference: Baseline, losses: Sequence[str], *more: str) -> str | None:
         """Return the command that shows the changes from the baseline."""
-        if reference is None or reference.kind != "report" or self.files in ([], ["-"]):
+        if reference.kind != "report" or self.files in ([], ["-"]):
             return None
         return command("diff", [reference.path, *self.files], {})
 
@@ -799,16 +783,21 @@ def age(saved: SavedReport, error: type[BaselineError] | type[DataError]) -> str
 
 @dataclass(frozen=True)
 class Baseline:
-    """What --baseline names: a report that was read, predictions under a name, a model, or nothing that exists.
+    """What --baseline names: a report that was read, predictions under a name, a model, or nothing.
 
     name: of the model; for a report the name of one in it, or empty.
     """
 
-    text: str
-    kind: Literal["report", "predictions", "model"]
+    text: str = ""
+    kind: Literal["none", "report", "predictions", "model"] = "none"
     name: str = ""
     path: str = ""
     report: SavedReport | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a baseline."""
+        return self.kind != "none"
 
     @property
     def label(self) -> str:
@@ -825,6 +814,9 @@ class Baseline:
                 labelled(text)
                 losses[text] = None
         return list(losses)
+
+
+NO_BASELINE: Final = Baseline()
 
 
 def baseline_of(text: str, engine: Engine | None = None) -> Baseline:
@@ -850,7 +842,7 @@ def baseline_of(text: str, engine: Engine | None = None) -> Baseline:
 
 
 def absence(
-    reference: Baseline | None,
+    reference: Baseline,
     models: Callable[[], Sequence[str] | None],
     accept: str | None,
     optional: bool,
@@ -861,7 +853,7 @@ def absence(
     accept: the command that writes the file. optional: whether a file may be missing. has_column: whether the files
     have a column, which would be a model with -p.
     """
-    if reference is None or reference.kind != "model":
+    if reference.kind != "model":
         return None
     names = models()
     if names is None or reference.name in names:

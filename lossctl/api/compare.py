@@ -89,6 +89,13 @@ def compare(
     return report
 
 
+def compared(query: Query, baseline: str | None) -> Report:
+    """Answer a query; where there are several models, or a baseline is named, with their differences."""
+    make = design_maker(query, {"baseline": baseline})
+    report, _ = answer(query, lambda models: make(models) if len(models) > 1 or baseline is not None else None)
+    return report
+
+
 def weigh(
     data: object,
     baseline: str,

@@ -147,7 +147,7 @@ class Job:
         for name in by_model.values():
             if name not in RANGES:
                 raise UsageError(f"--activation {name}: one of {listed(list(RANGES))}{near(name, list(RANGES))}")
-        if texts and not any("pred" in roles for roles in self._selection.slots.values()):
+        if texts and not self._preds:
             raise UsageError("--activation speaks of prediction columns; the losses asked for take none")
         activations = {model: by_model.get(model, "none") for model in models}
         for model, name in activations.items() if self._query.options["renormalize"] else ():
@@ -175,8 +175,7 @@ class Job:
 
     def _check_lists(self) -> None:
         """Raise DataError where target or predictions begin with a list that stands as text which is not read."""
-        slots = [roles["pred"] for roles in self._selection.slots.values() if "pred" in roles]
-        for slot in [*slots, *filter(None, [self._selection.target])]:
+        for slot in [*self._preds.values(), *filter(None, [self._selection.target])]:
             table = self._tables[slot.table]
             for name in slot.columns:
                 words = first_words(self._tables, Slot(slot.table, (name,))) if table.shape(name).kind == "text" else []
@@ -197,32 +196,31 @@ class Job:
         return slot is not None and self._tables[slot.table].shape(slot.columns[0]).axes > 1
 
     def _target_kind(self) -> str:
-        slot = self._selection.target
-        return self._tables[slot.table].shape(slot.columns[0]).kind if slot else "number"
+        return self._kind(self._selection.target) if self._selection.target else "number"
+
+    def _kind(self, slot: Slot) -> str:
+        """Return what a column, or the first of several, holds."""
+        return self._tables[slot.table].shape(slot.columns[0]).kind
+
+    @property
+    def _preds(self) -> dict[str, Slot]:
+        """The prediction columns of the models that have some."""
+        return {model: roles["pred"] for model, roles in self._selection.slots.items() if "pred" in roles}
 
     # predictions that are classes ----------------------------------------------------------------------------------
-
-    def _kinds_of_models(self) -> dict[str, str]:
-        """Return what each model's prediction column holds."""
-        slots = {model: roles["pred"] for model, roles in self._selection.slots.items() if "pred" in roles}
-        return {model: self._tables[slot.table].shape(slot.columns[0]).kind for model, slot in slots.items()}
 
     def _models_of_labels(self, target: Slot) -> list[str]:
         """Return the models that predict the labels of a target of two: text, booleans, or no probabilities."""
         kinds = ("text", "boolean") if self._target_kind() == "boolean" else ("text",)
-        models = [model for model, kind in self._kinds_of_models().items() if kind in kinds]
+        models = [model for model, slot in self._preds.items() if self._kind(slot) in kinds]
         labels = None if self._target_kind() == "text" else first_numbers(self._tables, target)
         if labels is None or not may_be_classes(labels):
             return models
-        for model, roles in self._selection.slots.items():
-            pred = first_numbers(self._tables, roles["pred"]) if "pred" in roles and model not in models else None
+        for model, slot in self._preds.items():
+            pred = first_numbers(self._tables, slot) if model not in models else None
             if pred is not None and are_classes(labels, pred) and not UNIT.admits(pred[np.newaxis]):
                 models.append(model)
         return models
-
-    def _text_models(self) -> list[str]:
-        """Return the models whose predictions are text."""
-        return [model for model, kind in self._kinds_of_models().items() if kind == "text"]
 
     def _predicts_classes(self, task: str | None, positive: str | None, classes: str | None) -> bool:
         """Whether predictions are classes, as of one label in each row, rather than numbers or probabilities.
@@ -235,7 +233,7 @@ class Job:
             return False
         if losses and not any(form.decided for _, loss in losses for form in loss.forms):
             return False
-        if task == "multiclass" or self._text_models():
+        if task == "multiclass" or "text" in map(self._kind, self._preds.values()):
             return True
         if self._target_kind() == "text":
             return False
@@ -606,8 +604,7 @@ class Job:
 
     def _check_box_order(self) -> None:
         """Raise UsageError where the target's columns, or a model's, are those of boxes in another order."""
-        slots = [roles["pred"] for roles in self._selection.slots.values() if "pred" in roles]
-        for slot in slots if self._selection.target is None else [self._selection.target, *slots]:
+        for slot in [*filter(None, [self._selection.target]), *self._preds.values()]:
             check_box_order(slot.columns)
 
     def _check_frame(self, loss: Loss) -> None:
@@ -625,15 +622,15 @@ class Job:
     def _without_name(self, loss: Loss) -> str:
         """Say how columns become models, where the loss takes one column and they were given as one model."""
         alone = loss.form_for({role: 1 for role in loss.roles if role in self.widths}, self._wish())
-        slot = next((roles["pred"] for roles in self._selection.slots.values() if "pred" in roles), None)
+        slot = next(iter(self._preds.values()), None)
         if alone is None or slot is None or len(slot.columns) < 2 or self.widths.get("target", 1) > 1:
             return ""
-        if len({roles["pred"].table for roles in self._selection.slots.values() if "pred" in roles}) > 1:
+        if len({pred.table for pred in self._preds.values()}) > 1:
             return (
                 f"; of several files each is a model, of which -p names one column, as -p {printable(slot.columns[0])}"
             )
         target = self._selection.target
-        if target is not None and self._tables[target.table].shape(target.columns[0]).kind == "text":
+        if target is not None and self._kind(target) == "text":
             return ""  # a model of one column would not fit either
         return f"; each column is a model with {' '.join(f'-p {printable(name)}' for name in slot.columns)}"
 

@@ -28,28 +28,13 @@ POINT: Final = OF_LEVEL + r"(0[-_][0-9]+|[0-9]{1,2}(?:\.[0-9]+)?)"
 PERCENT: Final = r"(?:^|.*[^0-9.])([0-9]{1,2}(?:\.[0-9]+)?) ?%"
 BOUND: Final = r"(?i)(?:^|.*[^a-z])(lo|hi)[-_. ]?([0-9]{1,2}(?:\.[0-9]+)?)"
 BOX: Final = 4  # columns of a box
-FRAMES: Final[Mapping[tuple[str, ...], str]] = {
-    ("x1", "y1", "x2", "y2"): "xyxy",
-    ("x0", "y0", "x1", "y1"): "xyxy",
-    ("xmin", "ymin", "xmax", "ymax"): "xyxy",
-    ("x_min", "y_min", "x_max", "y_max"): "xyxy",
-    ("left", "top", "right", "bottom"): "xyxy",
-    ("x", "y", "w", "h"): "xywh",
-    ("x", "y", "width", "height"): "xywh",
-    ("left", "top", "width", "height"): "xywh",
-    ("x1", "y1", "w", "h"): "xywh",
-    ("x0", "y0", "w", "h"): "xywh",
-    ("xmin", "ymin", "w", "h"): "xywh",
-    ("x_min", "y_min", "w", "h"): "xywh",
-    ("left", "top", "w", "h"): "xywh",
-    ("xmin", "ymin", "width", "height"): "xywh",
-    ("x_min", "y_min", "width", "height"): "xywh",
-    ("cx", "cy", "width", "height"): "cxcywh",
-    ("cx", "cy", "w", "h"): "cxcywh",
-    ("xc", "yc", "w", "h"): "cxcywh",
-    ("x_center", "y_center", "width", "height"): "cxcywh",
-    ("xcenter", "ycenter", "width", "height"): "cxcywh",
+ENDS: Final = {  # how the columns of boxes end, by the frame
+    "xyxy": "x1 y1 x2 y2, x0 y0 x1 y1, xmin ymin xmax ymax, x_min y_min x_max y_max, left top right bottom",
+    "xywh": "x y w h, x y width height, left top width height, x1 y1 w h, x0 y0 w h, xmin ymin w h, x_min y_min w h, "
+    "left top w h, xmin ymin width height, x_min y_min width height",
+    "cxcywh": "cx cy width height, cx cy w h, xc yc w h, x_center y_center width height, xcenter ycenter width height",
 }
+FRAMES: Final = {tuple(ends.split()): frame for frame, texts in ENDS.items() for ends in texts.split(", ")}
 
 
 # what names say ------------------------------------------------------------------------------------------------------
@@ -61,41 +46,39 @@ def levels_of(columns: Sequence[str]) -> tuple[float, ...] | None:
     >>> levels_of(["q05", "q50", "q95"])
     (0.05, 0.5, 0.95)
     """
-    for read in (_decimals, _percents, _digits, _points, _bounds):
-        levels = read(columns)
+    decimals = [float(text) for text in _ends(DECIMAL, columns)]
+    percents = [_percent(text) for text in _ends(PERCENT, columns)]
+    for levels in (decimals, percents, _digits(columns), _points(columns), _bounds(columns)):
         if levels and len(set(levels)) == len(columns) and all(0.0 < level < 1.0 for level in levels):
             return tuple(levels)
     return None
 
 
-def _matches(pattern: str, columns: Iterable[str]) -> list[re.Match[str]]:
-    """Return how each column ends by a pattern; nothing where one does not."""
-    matches = [match for name in columns if (match := re.fullmatch(pattern, name.strip()))]
-    return matches if len(matches) == len(list(columns)) else []
+def _ends(pattern: str, columns: Iterable[str]) -> list[str]:
+    """Return what a pattern takes from the end of each column; nothing where one does not fit it."""
+    matches = [re.fullmatch(pattern, name.strip()) for name in columns]
+    return [match[1] for match in matches if match] if all(matches) else []
 
 
-def _decimals(columns: Sequence[str]) -> list[float]:
-    return [float(match[1]) for match in _matches(DECIMAL, columns)]
-
-
-def _percents(columns: Sequence[str]) -> list[float]:
-    return [float(f"{float(match[1])}e-2") for match in _matches(PERCENT, columns)]
+def _percent(text: str) -> float:
+    """Read a percentage as a share, exactly as if its point stood two places before."""
+    return float(f"{float(text)}e-2")
 
 
 def _digits(columns: Sequence[str]) -> list[float]:
     """Read digits after a word for quantile: q05 or q025 are what stands behind the point."""
-    digits = [match[1] for match in _matches(LEVEL, columns)]
+    digits = _ends(LEVEL, columns)
     alike = len(set(map(len, digits))) == 1
     return [float(f"0.{text}") for text in digits] if alike else []
 
 
 def _points(columns: Sequence[str]) -> list[float]:
     """Read percentiles of which some have a point, P2.5 or P97.5, and quantiles whose point is a sign, q0_1."""
-    texts = [match[1] for match in _matches(POINT, columns)]
+    texts = _ends(POINT, columns)
     if texts and all(text.startswith(("0_", "0-")) for text in texts):
         return [float(f"0.{text[2:]}") for text in texts]
     percents = any("." in text for text in texts) and not any(text.startswith("0") or "_" in text for text in texts)
-    return [float(f"{float(text)}e-2") for text in texts] if percents else []
+    return [_percent(text) for text in texts] if percents else []
 
 
 def _bounds(columns: Sequence[str]) -> list[float]:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Self, Unpack
 
 import numpy as np
 
-from lossctl.api.compare import design_maker
+from lossctl.api.compare import compared
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
 from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
@@ -61,29 +61,23 @@ State = tuple[str, str]  # model, and which of its states: an output, a class, o
 Part = tuple[str, Ints, Array | None]  # the name of a state, keys, lines
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the options of a plot say."""
-
-    bins: int = 10
-    widths: bool = False
-    per_class: bool = False
-    level: float = 0.95
-
-
 @dataclass
 class Rows:
     """What one pass over the rows has counted for a plot, and what is known of the rows.
 
-    task, activations: as `evaluate` has them. outputs: the names of several columns of predictions, else "".
+    bins, widths, per_class, level, per_output: options of `plot`. task, activations: as `evaluate` has them. outputs:
+    the names of several columns of predictions, else "".
     """
 
     kind: RowKind
-    options: Options
+    bins: int = 10
+    widths: bool = False
+    per_class: bool = False
+    level: float = LEVEL
+    per_output: bool = False
     models: tuple[str, ...] = ()
     task: str = ""
     weighted: bool = False
-    per_output: bool = False
     outputs: Sequence[str] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
     reader: BlockReader | None = None
@@ -99,9 +93,9 @@ class Rows:
                 f"plot {self.kind.name}: {self.kind.need.text}, and {task}"
                 + (f"; plots of it: {listed(fitting, 8)}" if fitting else "; no plot of rows fits it")
             )
-        if self.options.per_class and len(self.outputs) == 1:
+        if self.per_class and len(self.outputs) == 1:
             raise UsageError("--per-class: there is one column of predictions; leave it out")
-        if self.options.widths and self.task == "regression":
+        if self.widths and self.task == "regression":
             raise UsageError("--widths: is for probabilities; bins of amounts have as many rows each")
         return self.see
 
@@ -194,10 +188,8 @@ class Rows:
         self, *panels: Panel, sentence: str = "", notes: Iterable[str] = (), series: Iterable[str] | None = None
     ) -> Figure:
         """Return the figure of these rows. series: what the legend has, by default the names of the states."""
-        title, series = (
-            f"{self.kind.title} of {listed(list(self.models), 4)}",
-            self.series() if series is None else series,
-        )
+        title = f"{self.kind.title} of {listed(list(self.models), 4)}"
+        series = self.series() if series is None else series
         values = tuple(chain.from_iterable(layer.value for panel in panels for layer in panel.layers))
         scaled = tuple(replace(panel, among=values) for panel in panels) if values else panels  # one legend for all
         return Figure(self.kind.name, title, scaled, tuple(series), sentence, (*notes, *self.notes))
@@ -235,7 +227,7 @@ class RowKind:
 
 def _outputs(rows: Rows, weight: Array | None, *columns: Array) -> Iterator[tuple[str, Array | None, list[Array]]]:
     """Yield (width, rows) columns as lines: each output for itself where that is asked for, else all of them as one."""
-    if rows.options.per_class or rows.per_output:
+    if rows.per_class or rows.per_output:
         for name, lines in zip(rows.outputs, zip(*columns, strict=True), strict=True):
             yield name, weight, list(lines)
     else:
@@ -265,7 +257,7 @@ def _outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[tuple[
         yield from _outputs(rows, weight, batch.pred, batch.target if rows.task == "regression" else flag(batch))
         return
     truth = _truth(batch)
-    if rows.options.per_class or rows.kind.name == "lift":
+    if rows.per_class or rows.kind.name == "lift":
         for code, name in enumerate(rows.classes):
             yield name, weight, [batch.pred[code], (truth == code).astype(np.float64)]
     else:
@@ -290,15 +282,15 @@ def count_by(
 
 def count_outcomes(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
     """Count rows by what is predicted, with the sums of both; bins of one width are those of scikit-learn."""
-    edges = np.linspace(0.0, 1.0, rows.options.bins + 1)[1:-1]
+    edges = np.linspace(0.0, 1.0, rows.bins + 1)[1:-1]
     for name, mass, [pred, outcome] in _outcomes(rows, batch, weight):
-        keys = np.searchsorted(edges, pred) if rows.options.widths else keys_of(pred)
+        keys = np.searchsorted(edges, pred) if rows.widths else keys_of(pred)
         yield name, keys[np.newaxis], _lines(mass, pred, outcome)
 
 
 def count_scores(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[Part]:
     """Count rows by class and bin of what is predicted for the yes, or for the class that is taken as the answer."""
-    if rows.task == "multiclass" and rows.options.per_class:
+    if rows.task == "multiclass" and rows.per_class:
         truth = _truth(batch)
         parts = [("", weight, [np.take_along_axis(batch.pred, truth[np.newaxis], axis=0)[0], truth])]
     else:
@@ -365,8 +357,7 @@ def _equal_counts(counts: Counts, bins: int) -> Counts:
     return counts.grouped(before * bins // int(counts.rows.sum()))
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(NamedTuple):
     """Rows of about the same prediction: means of what is predicted and of what comes of it, and its interval."""
 
     rows: int
@@ -377,7 +368,7 @@ class Bin:
 
 def _bins(rows: Rows, groups: Counts, flags: bool = False) -> list[Bin]:
     """Summarise groups of cells. flags: whether what comes of it is yes or no, whose share has Wilson's interval."""
-    level, lead = rows.options.level, int(rows.weighted)
+    level, lead = rows.level, int(rows.weighted)
     lines = [groups.units(line) for line in range(len(groups.sums))]
     pairs = ((0, 0), (0, 1), (1, 1)) if rows.weighted else ((0, 0),)
     bins = []
@@ -524,7 +515,7 @@ def draw_bias(rows: Rows) -> Figure:
     """Draw the mean residual over rows of about the same prediction."""
     layers, words = [Layer("rule", y=(0.0,))], []
     for name, counts in rows.series().items():
-        bins = _bins(rows, _equal_counts(counts, rows.options.bins))
+        bins = _bins(rows, _equal_counts(counts, rows.bins))
         layers += _means(bins, name)
         clear = [entry for entry in bins if entry.interval and not entry.interval[0] <= 0.0 <= entry.interval[1]]
         words.append(f"{name} {len(clear)} of {len(bins)}")
@@ -534,8 +525,8 @@ def draw_bias(rows: Rows) -> Figure:
 
 
 def _about_bins(rows: Rows) -> str:
-    how = "of equal width" if rows.options.widths else "of about as many rows each"
-    return f"bins {how}, with {PERCENT * rows.options.level:g}% intervals"
+    how = "of equal width" if rows.widths else "of about as many rows each"
+    return f"bins {how}, with {PERCENT * rows.level:g}% intervals"
 
 
 def _means(bins: Sequence[Bin], series: str) -> list[Layer]:
@@ -559,18 +550,18 @@ def _intervals(ends: Iterable[tuple[float, tuple[float, float] | None]], series:
 
 def draw_outcomes(rows: Rows) -> Figure:
     """Draw what comes of rows against what is predicted for them, and below how often that is predicted."""
-    flags, series, widths = rows.task != "regression", rows.series(), rows.options.widths
+    flags, series, widths = rows.task != "regression", rows.series(), rows.widths
     layers, bars, words = [], [], []
     if flags:
-        edges = np.linspace(0.0, 1.0, (rows.options.bins if widths else SCORE_BINS) + 1)
+        edges = np.linspace(0.0, 1.0, (rows.bins if widths else SCORE_BINS) + 1)
     else:
         edges = _edges([(counts.low_edges(), rows.masses(counts)) for counts in series.values()], series.values())
     for name, counts in series.items():
-        groups = counts if widths else _equal_counts(counts, rows.options.bins)
+        groups = counts if widths else _equal_counts(counts, rows.bins)
         bins, masses = _bins(rows, groups, flags), rows.masses(counts)
         layers += _means(bins, name)
         if widths:
-            heights = np.bincount(counts.keys[0], masses, rows.options.bins).astype(np.float64)
+            heights = np.bincount(counts.keys[0], masses, rows.bins).astype(np.float64)
         else:
             heights, _, above = _binned(counts.low_edges(), masses, edges)
             heights[-1] += above if flags else 0.0
@@ -581,7 +572,7 @@ def draw_outcomes(rows: Rows) -> Figure:
     places = [at for layer in layers for at in (*layer.x, float(edges[0]), float(edges[-1]))]
     ends, room = (min(places), max(places)), 0.02 * (max(places) - min(places))  # for points at the ends
     domain, diagonal = (ends[0] - room, ends[1] + room), Layer("line", ends, ends)
-    outcome = "share of the right" if rows.task == "multiclass" and not rows.options.per_class else "share of the yes"
+    outcome = "share of the right" if rows.task == "multiclass" and not rows.per_class else "share of the yes"
     x, y = Axis("mean prediction of the bin", domain=domain), Axis("mean of the truth")
     return rows.figure(
         Panel(x, Axis(outcome, domain=domain) if flags else y, (diagonal, *layers)),
@@ -593,7 +584,7 @@ def draw_outcomes(rows: Rows) -> Figure:
 
 def draw_scores(rows: Rows) -> Figure:
     """Draw for each model the histograms of what is predicted by class."""
-    top = rows.task == "multiclass" and not rows.options.per_class
+    top = rows.task == "multiclass" and not rows.per_class
     classes = ("wrong", "right") if top else rows.classes if rows.task == "multiclass" else rows.classes[-2:]
     if rows.task in ("multilabel", "masks"):
         classes = ("no", "yes")
@@ -605,9 +596,7 @@ def draw_scores(rows: Rows) -> Figure:
             heights = np.bincount(counts.keys[1][cells], rows.masses(counts)[cells], SCORE_BINS)
             if heights.any():
                 layers.append(_bars(edges, PERCENT * heights / heights.sum(), group))
-        label = (
-            "largest probability" if top else "probability of the class" if rows.options.per_class else "probability"
-        )
+        label = "largest probability" if top else "probability of the class" if rows.per_class else "probability"
         label += f" of {classes[-1]}" if rows.task == "binary" else ""
         x, y = Axis(label, domain=(0.0, 1.0)), Axis(f"share of the {rows.noun} of a class", "%")
         panels.append(Panel(x, y, tuple(layers), name if len(rows.series()) > 1 else ""))
@@ -788,8 +777,7 @@ def plot(
         query = Query(data, arguments)
         if kind == "slices" and not query.options["by"]:
             raise UsageError("plot slices: --by COLUMN says which slices")
-        make = design_maker(query, {"baseline": baseline})
-        report, _ = answer(query, lambda models: make(models) if len(models) > 1 or baseline is not None else None)
+        report = compared(query, baseline)
         return of_report(report, kind, report.losses if query.losses else ())
     for name in ("losses", "by"):
         if arguments.get(name):
@@ -802,11 +790,8 @@ def plot(
             raise UsageError(f"plot {kind}: {ARGUMENTS[name].label} says nothing of it; leave it out")
     note = arguments.get("note") or silent
     level = arguments.get("ci", LEVEL)
-    rows = Rows(
-        row_kind,
-        Options(bins, widths, per_class, LEVEL if level is None else level),
-        per_output=bool(arguments.get("per_output")),
-    )
+    level = LEVEL if level is None else level
+    rows = Rows(row_kind, bins, widths, per_class, level, bool(arguments.get("per_output")))
     hooks = {"note": lambda text: note(text.replace("--task or -l says", "--task says")), "observe": rows.begin}
     report, _ = answer(Query(data, {**arguments, **hooks, "ci": None}))
     figure = row_kind.figure(rows)
@@ -860,8 +845,7 @@ def _labels(report: Report, losses: Sequence[str]) -> list[str]:
     return [specs[loss] for loss in losses]
 
 
-@dataclass(frozen=True)
-class ForestRow:
+class ForestRow(NamedTuple):
     """A line of a forest: a value of a series with its interval at a place, and what it says."""
 
     place: int

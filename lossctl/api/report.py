@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self, Unpack
 
-from lossctl.api.compare import design_maker
-from lossctl.api.evaluate import answer
+from lossctl.api.compare import compared
 from lossctl.api.job import Job
 from lossctl.api.options import LEVEL, LISTED, InputOptions, with_arguments
-from lossctl.api.plot import ROW_KINDS, Options, Rows, as_report, of_report
+from lossctl.api.plot import ROW_KINDS, Rows, as_report, of_report
 from lossctl.api.query import Query, spoken
 from lossctl.core.block import Block
 from lossctl.errors import UsageError, listed
@@ -50,8 +49,8 @@ class Gallery:
             return lambda block: block  # embeddings, of which there are no such plots
         task = job.task_of(first)
         names = PANELS.get(task.name, OTHERS)
-        options = Options(level=self.level)
-        plots = [Rows(kind, options, per_output=self.per_output) for kind in ROW_KINDS if kind.name in names]
+        level, by_output = self.level, self.per_output
+        plots = [Rows(kind, level=level, per_output=by_output) for kind in ROW_KINDS if kind.name in names]
         self._plots = [rows for rows in plots if rows.learn(job, reader, first)]
 
         def see(block: Block) -> Block:
@@ -134,6 +133,4 @@ def report(
         return page_of(saved, command)
     gallery = Gallery.of(arguments)
     query = Query(data, {**arguments, "observe": gallery.begin})
-    make = design_maker(query, {"baseline": baseline})
-    answered, _ = answer(query, lambda models: make(models) if len(models) > 1 or baseline is not None else None)
-    return gallery.page(answered, command)
+    return gallery.page(compared(query, baseline), command)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
-from typing import Final, Unpack
+from typing import Final, TypeVar, Unpack
 
 from lossctl.api.evaluate import answer, look_ahead, row_source
 from lossctl.api.job import Job
@@ -21,7 +21,7 @@ from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
 from lossctl.io.by_position import ByPosition
 from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
-from lossctl.io.select import KEY_NAMES, Selection, Slot, key_columns
+from lossctl.io.select import KEY_NAMES, Slot, key_columns
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnProfile
 from lossctl.profile.roles import role_domains
@@ -41,6 +41,7 @@ from lossctl.results.survey import (
 )
 from lossctl.version import __version__
 
+T = TypeVar("T")
 KINDS: Final[Mapping[str, ColumnKind]] = {"number": "number", "boolean": "boolean", "text": "text"}
 TARGET: Final = (None, "target")
 
@@ -105,6 +106,14 @@ def _column_options(options: InputOptions) -> InputOptions:
     return InputOptions(**fitting({name: value for name, value in options.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
 
 
+def attempted(decide: Callable[[], T], default: T) -> T:
+    """Return what can be decided of the inputs, or the default where `evaluate` says why that cannot be."""
+    try:
+        return decide()
+    except LossctlError:
+        return default
+
+
 class SurveyedData:
     """Opened inputs, the columns of each role, and a profile of every table, as far as that goes."""
 
@@ -112,33 +121,17 @@ class SurveyedData:
         self.query, self.opened, self.options = query, opened, query.options
         self.tables: Sequence[Table] = opened.tables
         self.threads = self.options["threads"] or usable_cores()
-        self.selection = self._selection()
-        self.key = self._key()
+        self.selection = attempted(lambda: query.selection(self.tables, opened.names) if self.tables else None, None)
+        self.key: tuple[str, ...] = attempted(lambda: key_columns(self.tables, as_list(self.options["id"])), ())
         self.by: Mapping[str, tuple[Slot, ...]] = {} if self.selection is None else self.selection.by
         self.slots: dict[Role, Slot] = {}
         self.domains: dict[Role, dict[str, Domain]] = {}
         for role, slot in self._slots():
-            try:
+            with suppress(LossctlError):  # eval says why these columns do not go together
                 self.domains[role] = role_domains(role[1], width_of(self.tables, slot))
-            except LossctlError:  # eval says why these columns do not go together
-                continue
-            self.slots[role] = slot
+                self.slots[role] = slot
         self.profiles = [self._scan(place, table) for place, table in enumerate(self.tables)]
         self.surveys = [self._table(place) for place in range(len(self.tables))]
-
-    def _selection(self) -> Selection | None:
-        """Choose columns as `evaluate` does, None where it cannot."""
-        try:
-            return self.query.selection(self.tables, self.opened.names) if self.tables else None
-        except LossctlError:
-            return None
-
-    def _key(self) -> tuple[str, ...]:
-        """Return the columns of the key, none where `evaluate` does not have them."""
-        try:
-            return key_columns(self.tables, as_list(self.options["id"]))
-        except LossctlError:
-            return ()
 
     def _slots(self) -> Iterator[tuple[Role, Slot]]:
         if self.selection is None:
@@ -171,7 +164,7 @@ class SurveyedData:
 
     def survey(self, report: Report | None, error: Exception | None, notes: Sequence[str], understood: bool) -> Survey:
         """Put the data report together: what the data holds, what `evaluate` makes of it, problems and warnings."""
-        job = self._job() if understood else None
+        job = attempted(self._job, None) if understood else None
         rule = None if job is None else job.rule
         task, losses = self._task(job, report)
         pairing = self._pairing()
@@ -294,24 +287,20 @@ class SurveyedData:
             return ()
         from lossctl.profile.pairing import agreements
 
-        try:
+        with suppress(DataError):  # eval says why rows cannot be paired, and the keys are surveyed
             rows = row_source(Query(self.query.data, {**self.options, "note": silent}), self.tables, self.threads)
             return tuple(agreements(self.tables, rows, self.selection, job.rule))
-        except DataError:  # eval says why rows cannot be paired, and the keys are surveyed
-            return ()
+        return ()
 
     # what eval makes of it -------------------------------------------------------------------------------------------
 
     def _job(self) -> Job | None:
         """Make the decisions of `evaluate` that the columns alone tell, as far as that goes."""
-        query = self.query
         if self.selection is None:
             return None
-        try:
-            quiet = Query(query.data, {**query.options, "note": silent, "per_output": False})
-            return Job(quiet, self.tables, self.selection)
-        except LossctlError:
-            return None
+        return Job(
+            Query(self.query.data, {**self.options, "note": silent, "per_output": False}), self.tables, self.selection
+        )
 
     def _task(self, job: Job | None, report: Report | None) -> tuple[Task | None, tuple[str, ...]]:
         """Work out the task and its losses as `evaluate` does, as far as that goes."""

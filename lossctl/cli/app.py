@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import takewhile
@@ -106,53 +106,38 @@ class SectionedCommand(Uncoerced, TyperCommand):
                     formatter.write_dl([(flags.ljust(width), text) for flags, text in records], WIDEST_FLAGS)
 
 
-class Commands(Mapping[str, Any]):
-    """The commands of a group, each given its options when it is asked for: those of all cost as much as a run.
+class CommandGroup(Uncoerced, TyperGroup):
+    """Commands by their names, each given its options when it is asked for: those of all cost as much as a run.
 
-    body: returns the function of a command by its name, or an application of its own.
+    body: returns the function of a command, or an application of its own.
     """
 
-    def __init__(self, names: Iterable[str], body: Callable[[str], Any]) -> None:
-        self._names, self._body = tuple(names), body
-        self._commands: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._commands:
-            body = self._body(name)
-            if not isinstance(body, typer.Typer):
-                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-                single.command(name, cls=SectionedCommand)(body)
-                body = single
-            self._commands[name] = get_command(body)
-        return self._commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-class CommandGroup(Uncoerced, TyperGroup):
-    """Commands, each made when it is asked for."""
-
-    home: Commands
+    names: Iterable[str]
+    body: Callable[[str], Any]
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.commands = self.home  # type: ignore[assignment]  # Typer only reads them
+        self.commands: dict[str, Any] = dict.fromkeys(self.names)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            body = self.body(cmd_name)
+            if not isinstance(body, typer.Typer):
+                single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+                single.command(cmd_name, cls=SectionedCommand)(body)
+                body = single
+            self.commands[cmd_name] = get_command(body)
+        return self.commands.get(cmd_name)
 
-def group(name: str, help_text: str, commands: Commands) -> typer.Typer:
+
+def group(name: str, help_text: str, names: Iterable[str], body: Callable[[str], Any]) -> typer.Typer:
     """Return an application of some commands below a name, which alone prints its help."""
     application = typer.Typer(
         name=name,
-        cls=type("CommandGroup", (CommandGroup,), {"home": commands}),
+        cls=type("CommandGroup", (CommandGroup,), {"names": names, "body": staticmethod(body)}),
         help=help_text,
         invoke_without_command=True,
         add_completion=False,
@@ -213,7 +198,7 @@ def _body(name: str) -> Any:
 class Application(CommandGroup):
     """The commands; -v is read before --version, wherever it stands, as that ends the run at once."""
 
-    home = Commands(HOMES, _body)
+    names, body = HOMES, staticmethod(_body)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         flags = list(takewhile(lambda word: word.startswith("-"), args))

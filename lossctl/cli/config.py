@@ -460,6 +460,7 @@ def slips(environment: Mapping[str, str]) -> Iterable[str]:
 # --show-config -----------------------------------------------------------------------------------------------
 
 SCHEMA_VERSION: Final = 1
+NO_TABLE: Final = RuleTable("")  # of a rule that stands in none
 
 
 def show_config(settings: Settings) -> str:
@@ -518,20 +519,18 @@ def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
         yield _rule(rule.kind, rule.text, rule.origin)
 
 
-def _rule(kind: str, text: str, origin: str, table: RuleTable | None = None) -> dict[str, Any]:
-    compares = table is not None and kind == "max-regression"
+def _rule(kind: str, text: str, origin: str, table: RuleTable = NO_TABLE) -> dict[str, Any]:
+    regression = table if kind == "max-regression" else NO_TABLE
     return {
         "kind": kind,
         "text": text,
-        "by": list(table.by) if table else [],
-        "level": table.level if table else "error",
-        "decide": table.decide if table and compares else None,
-        "confidence": table.confidence if table and compares else None,
-        "slice-tolerance": table.slice_tolerance.text if table and compares and table.slice_tolerance else None,
-        "tolerances": {name: entry.text for name, entry in (table.tolerances or {}).items()}
-        if table and compares
-        else {},
-        "critical": list(table.critical) if table else [],
+        "by": list(table.by),
+        "level": table.level,
+        "decide": regression.decide,
+        "confidence": regression.confidence,
+        "slice-tolerance": regression.slice_tolerance and regression.slice_tolerance.text,
+        "tolerances": {name: entry.text for name, entry in (regression.tolerances or {}).items()},
+        "critical": list(table.critical),
         "origin": origin,
     }
 

@@ -391,12 +391,7 @@ def at_work(settings: Settings) -> Iterator[Work]:
         yield Work({"progress": advance, "note": note, "watch": watch}, stopwatch)
 
 
-WRITTEN: Final = {  # what merging the shares of a run writes, and how
-    "output": "-o",
-    "save_baseline": "--save-baseline",
-    "format": "-f",
-    **{name: f"--{name}" for name in ("digits", "sort", "top")},
-}
+WRITTEN: Final = ("output", "save_baseline", "format", "digits", "sort", "top")  # what merging shares writes, and how
 
 
 def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -421,9 +416,10 @@ def elsewhere(settings: Settings, arguments: Mapping[str, Any]) -> dict[str, Any
     if shard is None or path is None:
         lone, other = ("--shard", "--state-out FILE") if path is None else ("--state-out", "--shard I/N")
         raise UsageError(f"{lone}: a share is computed with both: add {other}")
-    for name, flag in WRITTEN.items():
-        value, is_file = settings.get(name), name in ("output", "save_baseline")
-        if value if is_file else name in settings and settings.sources[name].level.words == "command line":
+    for option in settings.options:
+        value, is_file, flag = settings[option.name], option.path == "write", option.short or option.long
+        is_typed = settings.sources[option.name].level.words == "command line"
+        if option.name in WRITTEN and (value if is_file else is_typed):
             raise UsageError(
                 f"{flag}: a share leaves a state; `lossctl merge STATE... {flag} {'FILE' if is_file else value}` "
                 "writes what comes of all"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from lossctl.api.options import Display, Option, Text, options_of
-from lossctl.cli.app import Commands, group
+from lossctl.cli.app import group
 from lossctl.cli.choose import choose_loss
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
 from lossctl.cli.options import info
@@ -90,8 +90,4 @@ def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", 
 
 list_losses.__doc__, show_loss.__doc__ = LIST_HELP, SHOW_HELP
 BODIES: Final = {"list": list_losses, "show": show_loss, "choose": choose_loss}
-app = group(
-    "losses",
-    "The losses: list them, show everything about one, or choose.",
-    Commands(BODIES, BODIES.__getitem__),
-)
+app = group("losses", "The losses: list them, show everything about one, or choose.", BODIES, BODIES.__getitem__)

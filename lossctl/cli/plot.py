@@ -19,7 +19,7 @@ from lossctl.api.options import (
     PlotOptions,
     options_of,
 )
-from lossctl.cli.app import Commands, group
+from lossctl.cli.app import group
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
 from lossctl.cli.options import command, exit_codes
@@ -164,6 +164,4 @@ def _range(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-app = group(
-    "plot", "Draw predictions, losses and saved reports. Pictures go to the terminal or a file.", Commands(KINDS, _body)
-)
+app = group("plot", "Draw predictions, losses and saved reports. Pictures go to the terminal or a file.", KINDS, _body)

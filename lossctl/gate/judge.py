@@ -107,13 +107,8 @@ def _slices(
     names = {slice_name(dict(items)) for items in before}
     for name in dict.fromkeys((*bound.rule.critical, *bound.rule.tolerances)):
         if name not in names:
-            yield _named_slice(name), "the rule names this slice, and there is none of this name"
-
-
-def _named_slice(name: str) -> Slice:
-    """Return the slice of a name that no slice has."""
-    column, _, word = name.partition("=")
-    return {column: word}
+            column, _, word = name.partition("=")
+            yield {column: word}, "the rule names this slice, and there is none of this name"
 
 
 def slicings_of(text: str, slicings: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -168,16 +163,13 @@ def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
     checks: list[Check] = []
     times: dict[str, int] = {}
     for case, finding in zip(cases, _findings(cases, terms), strict=True):
-        remark = terms.remarks.get(case.model, "") if case.bound.rule.compares and finding.limit is not None else ""
-        check = _check(case, _noted(finding, remark), terms)
+        remark = terms.remarks.get(case.model)  # as that the candidate is the baseline
+        if remark and case.bound.rule.compares and finding.limit is not None:
+            finding = replace(finding, message=f"{finding.message}; {remark}", note=remark)
+        check = _check(case, finding, terms)
         times[check.id] = times.get(check.id, 0) + 1
         checks.append(check if times[check.id] == 1 else replace(check, id=f"{check.id}#{times[check.id]}"))
     return checks
-
-
-def _noted(finding: Finding, note: str) -> Finding:
-    """Add a note to a finding, as that the candidate is the baseline."""
-    return replace(finding, message=f"{finding.message}; {note}", note=note) if note else finding
 
 
 def _findings(cases: Sequence[RuleCase], terms: Terms) -> list[Finding]:
@@ -405,15 +397,10 @@ def judge_dropped(source: Input, rule: Dropped, several: bool) -> Check:
         kind="max-dropped",
         rule=f"max-dropped {rule.text}",
         status="pass" if within else "fail",
-        level="error",
         value=float(source.left_out),
         limit=limit,
         margin=limit - source.left_out,
-        baseline=None,
-        change=None,
-        change_share=None,
         rows=rows,
-        interval=None,
         message=f"{source.left_out} of {_rows(rows)} left out ({', '.join(counts) or 'none'}); "
         f"at most {rule.text} may be (--max-dropped)",
         number=-1,

@@ -552,15 +552,15 @@ class Check:
     kind: str
     rule: str
     status: Status
-    level: Literal["error", "warn"]
+    level: Literal["error", "warn"] = "error"
     value: float | None
     limit: float | None
     margin: float | None
-    baseline: float | None
-    change: float | None
-    change_share: float | None
+    baseline: float | None = None
+    change: float | None = None
+    change_share: float | None = None
     rows: int
-    interval: tuple[float, float] | None
+    interval: tuple[float, float] | None = None
     message: str
     critical: bool = False
     blocks: bool = False
