@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 
 from lossctl.core.batch import Batch, derived, other_prob
-from lossctl.core.declare import declare, loss, set_loss, starts
+from lossctl.core.declare import declare, set_loss, starts
 from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss, Part, named
@@ -352,43 +352,38 @@ def focal_tversky(
 DiceWeight = Annotated[float, NON_NEGATIVE, "weight of the Dice loss"]
 
 
-def _dice(batch: Batch, smooth: float) -> Array:
-    return share(*dice_counts(batch, smooth=smooth, squared=False))
+def dice_with(
+    cost: Callable[..., Array], elasticities: Callable[..., tuple[Array, Array]], weight: str
+) -> Callable[[Callable[..., None]], Loss]:
+    """Declare the Dice loss of each mask plus the mean of a cost of its pixels times the parameter `weight`.
+
+    cost, and its elasticities of a no and a yes as `binary_slope` takes them, are functions of the batch and of those
+    parameters that only this loss has.
+    """
+
+    def row(batch: Batch, *, lambda_dice: float, smooth: float, ignore_class: Ignored, **args: Any) -> Array:
+        factor, masks = args.pop(weight), without_holes(batch, ignore_class)
+        overlap = share(*dice_counts(masks, smooth=smooth, squared=False))
+        return lambda_dice * overlap + expected(factor, column_sum(cost(masks, **args)) / pixels(batch, ignore_class))
+
+    def slope(batch: Batch, *, lambda_dice: float, smooth: float, ignore_class: Ignored, **args: Any) -> Array:
+        """By the pixels, or by their logits."""
+        factor, masks = args.pop(weight), without_holes(batch, ignore_class)
+        overlap = dice_slope(masks, smooth=smooth, squared=False)
+        overlap = overlap if batch.activation == "none" else overlap * masks.pred * other_prob(masks)
+        costs = binary_slope(masks, *elasticities(masks, **args)) / pixels(batch, ignore_class)
+        slopes = lambda_dice * overlap + expected(factor, costs)
+        return slopes if ignore_class is None else np.where(holes(batch, ignore_class), 0.0, slopes)
+
+    def made(function: Callable[..., None]) -> Loss:
+        part, gradient = wraps(function)(row), wraps(function)(slope)
+        facts: dict[str, Any] = {"parts": (part,), "row": part, "gradient": gradient, "raw_gradient": gradient}
+        return declare(function, forms=mask_forms, later=("ignore_class",), **facts)
+
+    return made
 
 
-def _dice_slope(batch: Batch, smooth: float) -> Array:
-    """Slope of the Dice loss by the pixels, or by their logits."""
-    slope = dice_slope(batch, smooth=smooth, squared=False)
-    return slope if batch.activation == "none" else slope * batch.pred * other_prob(batch)
-
-
-def _ce_slope(batch: Batch) -> Array:
-    """Slope of the cross-entropy of the pixels, by them or by their logits."""
-    y = batch.target
-    return binary_slope(batch, y - 1.0, -y)
-
-
-def with_pixels(
-    overlap: Callable[[Batch, float], Array], cost: Callable[..., Array], batch: Batch, smooth: float, **args: Any
-) -> tuple[Array, Array]:
-    """Return the overlap of masks, and the mean over their pixels, or of slopes by them; `ignore_class` is of args."""
-    ignore_class = args.pop("ignore_class")
-    masks, count = without_holes(batch, ignore_class), pixels(batch, ignore_class)
-    overlaps, costs = overlap(masks, smooth), cost(masks, **args)
-    if overlaps.ndim == 1:
-        return overlaps, column_sum(costs) / count
-    unknown = False if ignore_class is None else holes(batch, ignore_class)
-    return np.where(unknown, 0.0, overlaps), np.where(unknown, 0.0, costs / count)
-
-
-def _dice_ce_gradient(
-    batch: Batch, *, lambda_dice: float, lambda_ce: float, smooth: float, ignore_class: Ignored
-) -> Array:
-    overlap, cost = with_pixels(_dice_slope, _ce_slope, batch, smooth, ignore_class=ignore_class)
-    return lambda_dice * overlap + expected(lambda_ce, cost)
-
-
-@loss(forms=mask_forms, gradient=_dice_ce_gradient, raw_gradient=_dice_ce_gradient, later=("ignore_class",))
+@dice_with(lambda masks: -log_observed(masks), lambda masks: (masks.target - 1.0, -masks.target), "lambda_ce")
 def dice_ce(
     batch: Batch,
     *,
@@ -396,7 +391,7 @@ def dice_ce(
     lambda_ce: Annotated[float, NON_NEGATIVE, "weight of the cross-entropy"] = 1.0,
     smooth: Smooth = 0.0,
     ignore_class: IgnoreClass = None,
-) -> Array:
+) -> None:
     """Dice loss of each mask plus the binary cross-entropy of its pixels.
 
     Two empty masks agree: 0. The cross-entropy is infinite where a pixel was given the probability 0.
@@ -410,30 +405,20 @@ def dice_ce(
     Elsewhere:
         MONAI  DiceCELoss(sigmoid=True)  = dice_ce:smooth=1e-5 --activation sigmoid
     """
-    overlap, cost = with_pixels(_dice, lambda masks: -log_observed(masks), batch, smooth, ignore_class=ignore_class)
-    return lambda_dice * overlap + expected(lambda_ce, cost)
-
-
-def _focal_slope(batch: Batch, gamma: float) -> Array:
-    """Slope of the focal loss of the pixels, by them or by their logits."""
-    y, wrong, log_p, p = batch.target, other_observed(batch), log_observed(batch), prob_observed(batch)
-    steep = np.where(wrong == 0.0, 0.0, gamma * np.power(wrong, gamma - 1.0) * p * log_p)
-    elasticity = np.where(p == 0.0, 0.0, steep) - np.power(wrong, gamma)
-    return binary_slope(batch, (1.0 - y) * elasticity, y * elasticity)
-
-
-def _dice_focal_gradient(
-    batch: Batch, *, lambda_dice: float, lambda_focal: float, gamma: float, smooth: float, ignore_class: Ignored
-) -> Array:
-    overlap, cost = with_pixels(_dice_slope, _focal_slope, batch, smooth, gamma=gamma, ignore_class=ignore_class)
-    return lambda_dice * overlap + expected(lambda_focal, cost)
 
 
 def _focal(batch: Batch, gamma: float) -> Array:
     return -np.power(other_observed(batch), gamma) * log_observed(batch)
 
 
-@loss(forms=mask_forms, gradient=_dice_focal_gradient, raw_gradient=_dice_focal_gradient, later=("ignore_class",))
+def _focal_elasticities(batch: Batch, gamma: float) -> tuple[Array, Array]:
+    y, wrong, log_p, p = batch.target, other_observed(batch), log_observed(batch), prob_observed(batch)
+    steep = np.where(wrong == 0.0, 0.0, gamma * np.power(wrong, gamma - 1.0) * p * log_p)
+    elasticity = np.where(p == 0.0, 0.0, steep) - np.power(wrong, gamma)
+    return (1.0 - y) * elasticity, y * elasticity
+
+
+@dice_with(_focal, _focal_elasticities, "lambda_focal")
 def dice_focal(
     batch: Batch,
     *,
@@ -442,7 +427,7 @@ def dice_focal(
     gamma: Annotated[float, NON_NEGATIVE, "how much easy pixels count less"] = 2.0,
     smooth: Smooth = 0.0,
     ignore_class: IgnoreClass = None,
-) -> Array:
+) -> None:
     """Dice loss of each mask plus the focal loss of its pixels.
 
     Two empty masks agree: 0. The focal loss is infinite where a pixel was given the probability 0.
@@ -457,8 +442,6 @@ def dice_focal(
     Elsewhere:
         MONAI  DiceFocalLoss(sigmoid=True)  = dice_focal:smooth=1e-5 --activation sigmoid  # its exponents are float32
     """
-    overlap, cost = with_pixels(_dice, _focal, batch, smooth, gamma=gamma, ignore_class=ignore_class)
-    return lambda_dice * overlap + expected(lambda_focal, cost)
 
 
 SHARES = (0.1, 0.5, 0.9)
