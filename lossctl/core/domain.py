@@ -660,6 +660,11 @@ def way_of_list(text: str) -> str:
     return "; this is a list written as text: Parquet and JSON lines hold real ones, CSV one column for each number"
 
 
+def ignored_labels(ignore_class: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the labels that do not count, of the parameter that names one or several."""
+    return () if ignore_class is None else (ignore_class,) if isinstance(ignore_class, str) else ignore_class
+
+
 HOLE: Final = 2.0  # what stands for a word that does not count among 0 and 1
 
 

@@ -36,6 +36,7 @@ from lossctl.core.domain import (
     Score,
     hole,
     hole_fault,
+    ignored_labels,
     label,
 )
 from lossctl.core.form import (
@@ -263,8 +264,7 @@ class Loss:
     @property
     def ignored(self) -> tuple[str, ...]:
         """The labels whose rows do not count."""
-        labels = self.args.get("ignore_class")
-        return () if labels is None else (labels,) if isinstance(labels, str) else tuple(labels)
+        return ignored_labels(self.args.get("ignore_class"))
 
     @property
     def over_sets(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lossctl.core.batch import Batch, derived, other_prob
 from lossctl.core.declare import declare, set_loss, starts
-from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number
+from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number, ignored_labels
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss, Part, named
 from lossctl.core.param import Choice, Label, Param, Value, params_of
@@ -25,7 +25,6 @@ from lossctl.losses.outcome import (
     class_rows,
     holes,
     ignored_flags,
-    ignored_labels,
     log_observed,
     other_observed,
     part_of,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, natural, of_target, other_prob, sign
 from lossctl.core.declare import Recipe, call, declare
-from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole
+from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole, ignored_labels
 from lossctl.core.form import DECIDED, Form
 from lossctl.core.loss import Gradient, Loss, Part, named
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
@@ -331,11 +331,6 @@ def binary_slope(batch: Batch, no: Array | float, yes: Array | float) -> Array:
 
 
 # rows that do not count -------------------------------------------------------------------------------------------
-
-
-def ignored_labels(ignore_class: Ignored) -> tuple[str, ...]:
-    """Return the labels that do not count."""
-    return () if ignore_class is None else (ignore_class,) if isinstance(ignore_class, str) else ignore_class
 
 
 def ignored_flags(ignore_class: Ignored) -> tuple[float, ...]:

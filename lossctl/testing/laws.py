@@ -9,7 +9,6 @@ from itertools import pairwise, product
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lossctl import registry
 from lossctl.core.batch import Batch
@@ -405,15 +404,9 @@ def container_is_free(case: Case) -> None:
         ("every other row of an array", "fractions", lambda x: np.repeat(x, 2, axis=0)[::2]),
         ("a Fortran array", "fractions", np.asfortranarray),
         ("big-endian numbers", "fractions", lambda x: x.astype(x.dtype.newbyteorder(">"))),
-        ("read-only arrays", "fractions", _locked),
+        ("read-only arrays", "fractions", lambda x: np.broadcast_to(x, x.shape)),
     ):
         due[name].demand_of({role: change(x) for role, x in arguments[name].items()}, words)
-
-
-def _locked(x: NDArray[Any]) -> NDArray[Any]:
-    view = x.view()
-    view.flags.writeable = False
-    return view
 
 
 def one_column_is_never_broadcast(case: Case) -> None:
