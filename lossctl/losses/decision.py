@@ -253,7 +253,7 @@ def ece(n_bins: float, ignore_class: Ignored) -> Recipe:
     return counted(ECE, *in_bins(n_bins, underconfidence), ignore_class=ignore_class)
 
 
-@recipe(params=PARAMS, forms=bin_forms)
+@recipe(like=ece, forms=bin_forms)
 def mce(n_bins: float, ignore_class: Ignored) -> Recipe:
     """Maximum calibration error: the largest gap between confidence and accuracy in any bin.
 
@@ -262,9 +262,7 @@ def mce(n_bins: float, ignore_class: Ignored) -> Recipe:
     lower one; the first has 0 too. Every bin counts alike, however few rows it has.
 
     Formula: max_b |accuracy_b - confidence_b|
-    Unit: 1
     Use: Safety: no range of confidence may be wrong by more.
-    Avoid: Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.
     Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602
     Also: maximum_calibration_error
     Elsewhere:
@@ -274,7 +272,7 @@ def mce(n_bins: float, ignore_class: Ignored) -> Recipe:
     return counted(MCE, *gaps_and_counts(n_bins), ignore_class=ignore_class)
 
 
-@recipe(params=PARAMS, forms=bin_forms)
+@recipe(like=ece, forms=bin_forms)
 def rmsce(n_bins: float, ignore_class: Ignored) -> Recipe:
     """Root mean squared calibration error.
 
@@ -283,9 +281,7 @@ def rmsce(n_bins: float, ignore_class: Ignored) -> Recipe:
     lower one; the first has 0 too. Large gaps count more than in ece.
 
     Formula: √(Σ_b (n_b/N) (accuracy_b - confidence_b)²)
-    Unit: 1
     Use: As ece, where a few badly calibrated ranges should show.
-    Avoid: Few rows: what chance leaves in each bin adds up, it never cancels. Training: it jumps with the bins.
     Source: Hendrycks et al. 2019, arXiv:1812.04606; Kumar et al. 2019, arXiv:1909.10155
     Also: root_mean_squared_calibration_error
     Elsewhere:

@@ -92,7 +92,7 @@ def kl(batch: Batch) -> Array:
     return np.add.reduce(terms, axis=0) + difference_of_sums(batch)
 
 
-@loss(forms=(LOG_ROWS,), gradient=lambda batch: -np.exp(batch.target))
+@loss(like=kl, forms=(LOG_ROWS,), gradient=lambda batch: -np.exp(batch.target))
 def kl_log_targets(batch: Batch) -> Array:
     """Kullback-Leibler divergence between rows of log-probabilities.
 
@@ -100,10 +100,8 @@ def kl_log_targets(batch: Batch) -> Array:
     left of near rows: the value is right to 4 units in the last place of the largest term.
 
     Formula: mean of Σ_c e^a_c (a_c - b_c), a = ln q of the target row, b = ln p of the prediction row
-    Unit: nats
     Use: Both rows come from log_softmax, as when a student learns from a teacher.
     Avoid: The columns are probabilities: kl.
-    Source: Kullback & Leibler 1951, doi:10.1214/aoms/1177729694
     Also: kl_divergence_with_log_targets
     Elsewhere:
         torch         nn.KLDivLoss(reduction='batchmean', log_target=True)  # NaN where p or q = 0

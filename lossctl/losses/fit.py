@@ -583,12 +583,9 @@ def pinball_left(ordered: Array, *, q: float = 0.5) -> float:
     return over(weighted_sum(cost, weight), weighted_sum(np.maximum((1.0 - q) * gap, -q * gap), weight))
 
 
-def absolute_left(ordered: Array) -> float:
-    """Absolute error over that of the median of the targets."""
-    return 0.5 * pinball_left(ordered)
-
-
-ABSOLUTE: Final = sample(plain_target, abs_residual, value=absolute_left, undefined=CONSTANT)
+ABSOLUTE: Final = sample(  # which is twice the pinball loss
+    plain_target, abs_residual, value=lambda ordered: 0.5 * pinball_left(ordered), undefined=CONSTANT
+)
 PINBALL: Final = sample(
     plain_target, pinball, value=pinball_left, undefined="the quantile of the targets costs nothing"
 )
@@ -806,24 +803,25 @@ def _over_shares(ordered: Array, cost: Callable[[Array], Array]) -> float:
     return over(weighted_sum(ordered[1], ordered[-1]), of_shares * float(total))
 
 
-def log_left(ordered: Array, *, eps: float) -> float:
-    """Log loss over that of the classes' shares."""
-    return _over_shares(ordered, lambda p: -p * clipped(np.log(p), eps))
-
-
-def brier_left(ordered: Array) -> float:
-    """Brier score over that of the classes' shares."""
-    return _over_shares(ordered, lambda p: p * (np.add.reduce(p) - p))
-
-
 def brier_cost(batch: Batch) -> Array:
     """Brier score of each row, summed over the columns of all classes, of which a binary row has two."""
     cost = classification.brier.parts[0](batch)
     return cost if has_labels(batch) else 2.0 * cost
 
 
-LOG: Final = sample(observed_class, log_cost, value=log_left, undefined="all rows are of one class")
-BRIER: Final = sample(observed_class, brier_cost, value=brier_left, undefined="all rows are of one class")
+ONE_CLASS: Final = "all rows are of one class"
+LOG: Final = sample(
+    observed_class,
+    log_cost,
+    value=lambda ordered, eps: _over_shares(ordered, lambda p: -p * clipped(np.log(p), eps)),
+    undefined=ONE_CLASS,
+)
+BRIER: Final = sample(
+    observed_class,
+    brier_cost,
+    value=lambda ordered: _over_shares(ordered, lambda p: p * (np.add.reduce(p) - p)),
+    undefined=ONE_CLASS,
+)
 
 
 @score(forms=(DECISION, CLASSES))

@@ -168,12 +168,11 @@ def union(batch: Batch) -> Array:
     return shared(batch) + wrong(batch)
 
 
-def _iou_mask_gradient(batch: Batch, *, smooth: float) -> Array:
-    y = batch.target
-    return ratio_slope((wrong(batch), union(batch) + smooth), (1.0 - 2.0 * y, 1.0 - y))
-
-
-@mask_loss(gradient=_iou_mask_gradient)
+@mask_loss(
+    gradient=lambda batch, smooth: ratio_slope(
+        (wrong(batch), union(batch) + smooth), (1.0 - 2.0 * batch.target, 1.0 - batch.target)
+    )
+)
 def iou_mask(batch: Batch, *, smooth: Smooth = 0.0) -> Counts:
     """One minus the intersection over union of two masks, soft or hard.
 

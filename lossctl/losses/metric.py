@@ -205,16 +205,6 @@ def triplet_distance(batch: Batch, *, margin: Margin = 1.0) -> Array:
     return np.maximum(three_terms(batch["near"], -batch["far"], margin), 0.0)
 
 
-def score(batch: Batch) -> Array:
-    """The score column."""
-    return batch.pred[0]
-
-
-def is_positive(batch: Batch) -> Array:
-    """1 for a positive row, 0 for a negative one."""
-    return flag(batch)[0]
-
-
 TILE = (64, 16_384)  # pairs held at once, 8 MiB; the whole set of pairs never is
 
 
@@ -255,7 +245,7 @@ def triplet_score() -> Recipe:
     Elsewhere:
         the paper  triplet loss of score pairs
     """
-    return sample(is_positive, score, value=_mean_over_pairs)
+    return sample(lambda batch: flag(batch)[0], lambda batch: batch.pred[0], value=_mean_over_pairs)
 
 
 @loss(

@@ -22,7 +22,8 @@ from lossctl.core.domain import FLAG, LABELS, REAL, UNIT, Interval
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Part
 from lossctl.core.param import Choice
-from lossctl.losses.forms import MARGIN_CURVE, SCORES, regression
+from lossctl.losses.forms import MARGIN_CURVE, SCORES
+from lossctl.losses.regression import ONE_OUTPUT
 from lossctl.losses.survival import SURVIVAL, had_event
 from lossctl.numerics.array import Array, Mask
 
@@ -491,7 +492,6 @@ def spearman_of(lines: Array, *, influence: bool = False, **_: Any) -> Influence
     return value, parts
 
 
-ONE: Final = (regression(one=True),)
 CONSTANT: Final = "the target or the prediction is constant"
 
 
@@ -507,7 +507,7 @@ def of_ranks(value: Callable[..., Influenced]) -> Recipe:
     )
 
 
-@score(forms=ONE)
+@score(forms=ONE_OUTPUT)
 def spearman() -> Recipe:
     """Spearman's rank correlation of prediction and target, between -1 and 1.
 
@@ -582,7 +582,7 @@ def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced
     return value, weight * slope * np.sqrt(freed(weight.size))
 
 
-@score(forms=ONE)
+@score(forms=ONE_OUTPUT)
 def kendall() -> Recipe:
     """Kendall's tau-b of prediction and target: pairs in order less pairs out of order, between -1 and 1.
 
@@ -640,12 +640,7 @@ SUBJECTS: Final = replace(
 )
 
 
-def c_index_forms(events: bool) -> tuple[Form, ...]:
-    """Return the form of subjects with an event or without, or that of plain numbers."""
-    return (SUBJECTS,) if events else ONE
-
-
-@score(forms=c_index_forms)
+@score(forms=lambda events: (SUBJECTS,) if events else ONE_OUTPUT)
 def c_index(
     *,
     events: Annotated[bool, None, "rows have an event or are censored; false: plain numbers, larger for larger"] = True,

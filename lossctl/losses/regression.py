@@ -270,12 +270,13 @@ def quantile_forms(q: float | tuple[float, ...]) -> tuple[Form, ...]:
     return (Form("quantile", {"target": REAL.wide(1), "pred": REAL.wide(len(q))}, curve),)
 
 
-def _quantile_slope(r: Array, q: float | tuple[float, ...]) -> Array:
+def pinball_slope(r: Array, q: float | tuple[float, ...]) -> Array:
+    """Slope of the quantile loss."""
     level = by_column(q)
     return np.where(r > 0.0, 1.0 - level, np.where(r < 0.0, -level, 0.0))
 
 
-@residual_loss(slope=_quantile_slope, forms=quantile_forms, functional="quantile")
+@residual_loss(slope=pinball_slope, forms=quantile_forms, functional="quantile")
 def quantile(
     r: Array,
     *,
@@ -322,12 +323,6 @@ def reached(batch: Batch) -> Array:
 pinball = quantile.parts[0]
 
 
-def weighted_median(ordered: Array) -> float:
-    """Return the median of the first line of a sample."""
-    values, weights = ordered
-    return weighted_quantile(values, weights, 0.5)
-
-
 @recipe(forms=ONE_OUTPUT)
 def median_absolute_error() -> Recipe:
     """Median of the absolute errors.
@@ -345,7 +340,7 @@ def median_absolute_error() -> Recipe:
         permetrics    MedAE
         CatBoost      MedianAbsoluteError
     """
-    return sample(abs_residual, value=weighted_median, quantile=0.5)
+    return sample(abs_residual, value=lambda ordered: weighted_quantile(ordered[0], ordered[1], 0.5), quantile=0.5)
 
 
 @recipe(forms=ONE_OUTPUT)

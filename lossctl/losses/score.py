@@ -27,7 +27,7 @@ from lossctl.losses.forms import DECIDED, DECISION, RESIDUALS, regression
 from lossctl.losses.listwise import LISTS, NO_RELEVANT, K, defined, place
 from lossctl.losses.outcome import has_labels, pick
 from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, Influenced, Runs, freed, scaled
-from lossctl.losses.regression import by_column, quantile_forms, residual_loss, squared
+from lossctl.losses.regression import by_column, pinball_slope, quantile_forms, residual_loss, squared
 from lossctl.numerics.activation import sum_of_others
 from lossctl.numerics.array import Array
 from lossctl.numerics.segments import groups
@@ -574,12 +574,7 @@ def interval_score(batch: Batch, *, alpha: Alpha = 0.1) -> Array:
     return (high - low) + 2.0 / alpha * (np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0))
 
 
-def _wis_slope(r: Array, q: float | tuple[float, ...]) -> Array:
-    level = by_column(q)
-    return np.where(r > 0.0, 2.0 * (1.0 - level), np.where(r < 0.0, -2.0 * level, 0.0))
-
-
-@residual_loss(slope=_wis_slope, forms=quantile_forms)
+@residual_loss(slope=lambda r, q: 2.0 * pinball_slope(r, q), forms=quantile_forms)
 def wis(
     r: Array, *, q: Annotated[float | tuple[float, ...], PerColumn(UNIT), "the quantile of each column"] = 0.5
 ) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import wraps
 from typing import Annotated
 
 import numpy as np
@@ -11,6 +12,7 @@ from lossctl.core.batch import Batch, derived
 from lossctl.core.declare import Recipe, at_first_rows, recipe, set_of, starts
 from lossctl.core.domain import CODES, FLAG, NON_NEGATIVE, REAL
 from lossctl.core.form import Form, along
+from lossctl.core.loss import Part
 from lossctl.core.param import Choice
 from lossctl.core.statistic import RATIO
 from lossctl.numerics.array import Array
@@ -55,14 +57,9 @@ def _cost(batch: Batch, ties: str) -> Array:
     return np.where(event > 0.0, np.log(counting) + log_one_plus(times(rivals, 1.0 / counting), risk), 0.0)
 
 
-def total_cost(batch: Batch, *, ties: str) -> Array:
-    """Sum of the costs of each stratum's events."""
-    return np.add.reduceat(_cost(batch, ties), starts(batch))
-
-
-def events(batch: Batch) -> Array:
-    """Events of each stratum."""
-    return np.add.reduceat(had_event(batch), starts(batch))
+def in_all(quantity: Part) -> Part:
+    """Return the part that is the sum of a quantity over each stratum."""
+    return at_first_rows(wraps(quantity)(lambda batch, **args: np.add.reduceat(quantity(batch, **args), starts(batch))))
 
 
 @recipe(forms=(SURVIVAL,), best=None)
@@ -92,4 +89,4 @@ def cox(
         XGBoost      cox-nloglik | survival:cox      # of margins; NaN where a time is 0, or where a score is beyond 80
         CatBoost     Cox                             ≠ the sum over events
     """
-    return Recipe((at_first_rows(total_cost), at_first_rows(events)), PER_EVENT)
+    return Recipe((in_all(_cost), in_all(had_event)), PER_EVENT)
