@@ -178,7 +178,7 @@ class RowsShare(Share):
         self, query: Query, reader: BlockReader, plan: Plan, origins: Sequence[float], progress: Progress
     ) -> RunState:
         """Reduce the rows."""
-        reader.relocate(RowsFrom(table_of(self.rows), self.address))
+        reader.rows = RowsFrom(table_of(self.rows), self.address)
         state = run(reader.feeds(1), plan, origins=origins, progress=progress)
         self.finish(query, reader, plan, origins, state)
         raise Shared

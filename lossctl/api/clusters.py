@@ -109,7 +109,7 @@ class Cluster(Cut):
         finally:
             if hasattr(arrivals, "close"):
                 arrivals.close()  # which ends what is still at work
-        reader.relocate(RecordedRows(reader.rows, records))
+        reader.rows = RecordedRows(reader.rows, records)
         if complaint := reader.third_label():
             raise DataError(complaint)
         return state

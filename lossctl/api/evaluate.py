@@ -709,10 +709,10 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
     slots = list(chain.from_iterable(reader.selection.by.values()))
     addresses = {address for worst in state.worst.values() for address in worst.addresses.tolist()}
     keys = {table: key_columns(reader.tables, as_list(query.options["id"])) for table in tables.values()}
-    key_words = {table: reader.words_at(table, columns, addresses) for table, columns in keys.items()}
-    slice_words = reader.words_at(slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
+    key_words = {table: reader.rows.words_at(table, columns, addresses) for table, columns in keys.items()}
+    slice_words = reader.rows.words_at(slots[0].table, [slot.columns[0] for slot in slots], addresses) if slots else {}
     slots_of_labels = reader.label_slots(plan.models)
-    label_words = {name: reader.words_at(*slot[:2], addresses) for name, slot in slots_of_labels.items()}
+    label_words = {name: reader.rows.words_at(*slot[:2], addresses) for name, slot in slots_of_labels.items()}
     for question in plan.questions:
         for base, model in plan.rivals:
             worst = state.worst.get(((base, model), question.label))
@@ -727,7 +727,7 @@ def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> It
                     base,
                     model,
                     question.label,
-                    reader.row_of(table, address) + 1,
+                    reader.rows.row_of(table, address) + 1,
                     None if base is None else values[0],
                     values[-1],
                     None if base is None else size[1] - size[0],

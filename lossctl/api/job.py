@@ -943,7 +943,7 @@ def raise_row_error(state: RunState, reader: BlockReader, plan: Plan, missing: s
 def _outside(reader: BlockReader, plan: Plan, check: Check, breach: Breach) -> str:
     """Word a row outside a domain: where, what, what is allowed, how many, and the likely fix."""
     slot = slot_of(reader, plan, check)
-    row = row_at(reader.tables[slot.table], slot, reader.row_of(slot.table, breach.first))
+    row = row_at(reader.tables[slot.table], slot, reader.rows.row_of(slot.table, breach.first))
     columns = "columns" if len(slot.columns) > 1 else "column"
     where = f"{reader.where(slot.table, breach.first)}, {columns} {slot.named()} = {_shown(check.domain, row)}"
     if breach.clash <= breach.row:

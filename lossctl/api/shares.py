@@ -560,10 +560,10 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
         if (reader.rule.kind if check.role == "target" else reader.rule.kind_of(check.model, check.role)) is Kind.NUMBER
         for slot in [slot_of(reader, plan, check)]
         for row in {
-            reader.row_of(slot.table, side) for side in (breach.first_side, breach.second_side) if side != NEVER
+            reader.rows.row_of(slot.table, side) for side in (breach.first_side, breach.second_side) if side != NEVER
         }
     ]
-    rows = {(table, address): reader.row_of(table, address) for table in tables for address in places}
+    rows = {(table, address): reader.rows.row_of(table, address) for table in tables for address in places}
     return {
         "codebook": reader.codebook(),
         "rows": [[*place, row] for place, row in rows.items() if row != place[1]],
@@ -571,7 +571,7 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
         "words": [
             [table, address, words]
             for table in tables
-            for address, words in reader.words_at(table, _word_columns(reader, table, query), worst).items()
+            for address, words in reader.rows.words_at(table, _word_columns(reader, table, query), worst).items()
         ],
         "unpaired": [[*entry] for entry in reader.rows.unpaired().items()],
         "absent": [[*couple, count] for couple, count in reader.rows.absent_keys().items()],
@@ -848,7 +848,7 @@ class Merge:
 
     def first(self, reader: BlockReader) -> Block | None:
         """Return the block of which the shares made their plan."""
-        reader.relocate(RecordedRows(reader.rows, [state.header for state in self.states]))
+        reader.rows = RecordedRows(reader.rows, [state.header for state in self.states])
         return self.block
 
     def state(

@@ -162,8 +162,8 @@ class BlockReader:
         binned = [slot for slot in chain.from_iterable(selection.by.values()) if slot.bins]
         for slot in binned:
             check_single(tables, slot)
-        self._bins = {slot: settled(tables[slot.table], slot.columns[0], slot.bins) for slot in binned if slot.bins}
-        self._bin_words = {slot: Combinations() for slot in binned}
+        self.bins = {slot: settled(tables[slot.table], slot.columns[0], slot.bins) for slot in binned if slot.bins}
+        self.bin_words = {slot: Combinations() for slot in binned}
         self._columns = self._needed_columns()
 
     @cached_property
@@ -235,55 +235,49 @@ class BlockReader:
                 lines[slot.table, slot.columns[0]] = self.output
         return lines
 
+    def _readings(self) -> Iterator[tuple[Slot, Kind, bool]]:
+        """Yield what plays a role, as what it is read, and whether it tells slices."""
+        selection = self.selection
+        for model, roles in selection.slots.items():
+            for role, slot in roles.items():
+                if role not in CODED:
+                    yield slot, self.rule.kind_of(model, role), False
+        if selection.weight is not None:
+            yield selection.weight, Kind.NUMBER, False
+        if selection.target is not None:
+            for slot in (selection.target, *self._other_targets.values()):
+                yield slot, self.rule.kind, False
+        for slot in chain.from_iterable(selection.by.values()):
+            yield slot, kind_of_slices(slot), True
+        for slots in (*selection.clusters.values(), *selection.times.values()):
+            yield slots[-1], Kind.TEXT, False
+        for slot in self._coded:
+            yield slot, Kind.TEXT, False
+
     def _columns_of_slices_alone(self) -> frozenset[tuple[int, str, Kind]]:
         """Return the columns, by table, that tell slices and, as they are read for that, play no other role."""
-        selection, texts = self.selection, [*self._coded]
-        texts += [slots[-1] for slots in (*selection.clusters.values(), *selection.times.values())]
-        numbers = [slot for roles in selection.slots.values() for slot in roles.values()]
-        numbers += [] if selection.weight is None else [selection.weight]
-        if selection.target is not None:
-            (texts if self.rule.kind is Kind.TEXT else numbers).extend(
-                [selection.target, *self._other_targets.values()]
-            )
-        others = {
-            (slot.table, column, kind)
-            for slots, kind in ((texts, Kind.TEXT), (numbers, Kind.NUMBER))
-            for slot in slots
-            for column in slot.columns
-        }
-        slices = chain.from_iterable(selection.by.values())
-        return frozenset((slot.table, slot.columns[0], kind_of_slices(slot)) for slot in slices) - others
+        columns: dict[bool, set[tuple[int, str, Kind]]] = {True: set(), False: set()}
+        for slot, kind, tells_slices in self._readings():
+            columns[tells_slices] |= {(slot.table, column, kind) for column in slot.columns}
+        return frozenset(columns[True] - columns[False])
 
     def _needed_columns(self) -> Columns:
         """Return the columns by table; a column that is needed as numbers and as text is read twice."""
         first: list[dict[str, Kind]] = [{} for _ in self.tables]
         second: list[dict[str, Kind]] = [{} for _ in self.tables]
-
-        def need(slot: Slot, kind: Kind) -> None:
-            for column in slot.columns:
-                if first[slot.table].setdefault(column, kind) is not kind:
-                    second[slot.table][column] = kind
-
-        selection = self.selection
-        for model, roles in selection.slots.items():
-            for role, slot in roles.items():
-                if role not in CODED:
-                    need(slot, self.rule.kind_of(model, role))
-        if selection.weight is not None:
-            need(selection.weight, Kind.NUMBER)
-        if selection.target is not None:
-            for slot in (selection.target, *self._other_targets.values()):
-                need(slot, self.rule.kind)
+        keys: list[dict[str, Kind]] = [{} for _ in self.tables]
         for slot in self._coded:
             check_single(self.tables, slot)
-        for slot in [*chain.from_iterable(self._groupings.values()), *self._coded]:
-            need(slot, kind_of_slices(slot))
-        keys: list[dict[str, Kind]] = [{} for _ in self.tables]
+        needs = [(slot, kind) for slot, kind, _ in self._readings()]
         for copy in self.copies:
             if copy.kind is Kind.KEY:
                 keys[copy.table][copy.column] = keys[copy.other][copy.column] = Kind.KEY
             else:
-                need(Slot(copy.other, (copy.column,)), copy.kind)
+                needs.append((Slot(copy.other, (copy.column,)), copy.kind))
+        for slot, kind in needs:
+            for column in slot.columns:
+                if first[slot.table].setdefault(column, kind) is not kind:
+                    second[slot.table][column] = kind
         columns = (*enumerate(first), *enumerate(second), *enumerate(keys))
         return [(table, kinds) for table, kinds in columns if kinds]
 
@@ -315,7 +309,7 @@ class BlockReader:
             return map(ready, blocks)
         told_apart = QUERY in next(iter(self.selection.slots.values()))
         constant = [*self.selection.by, *(name for name in self.selection.clusters if name == WITHIN and told_apart)]
-        return map(ready, WholeSets(constant, self._set_fault).blocks(blocks))
+        return map(ready, whole_sets(blocks, constant, self._set_fault))
 
     def _block(self, rows: Rows) -> Block:
         """Make the block of some rows: arrays by role, their fingerprint, and of all that the usable rows."""
@@ -464,7 +458,7 @@ class BlockReader:
         return {
             "vocabularies": [[*place, vocabulary.labels] for place, vocabulary in self._vocabularies.items()],
             "combinations": {name: combinations.labels for name, combinations in self._combinations.items()},
-            "bins": [words.labels for words in self._bin_words.values()],
+            "bins": [words.labels for words in self.bin_words.values()],
         }
 
     def translated(self, codebook: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:
@@ -480,7 +474,7 @@ class BlockReader:
                 codes[table, name][~present] = vocabulary.null()
         of_bins = {
             slot: words.codes([*map(tuple, labels)])
-            for (slot, words), labels in zip(self._bin_words.items(), codebook["bins"], strict=True)
+            for (slot, words), labels in zip(self.bin_words.items(), codebook["bins"], strict=True)
         }
         groups = {}
         for name, slots in self._groupings.items():
@@ -491,21 +485,22 @@ class BlockReader:
                 groups[name] = of_bins[slot] if slot in of_bins else codes[slot.table, slot.columns[0]]
         return groups
 
-    def relocate(self, rows: ByPosition) -> None:
-        """Let another account tell where rows are."""
-        self.rows = rows
+    def _positives(self) -> Iterator[tuple[str, TwoLabels, list[str]]]:
+        """Yield where columns of two labels are, in words, of which one alone is declared, and the words they hold."""
+        columns = [] if self.rule.arrays else [(self.selection.target, self.rule.two_labels)]
+        for slot, two in (*columns, (self._event, self.rule.event)):
+            if slot is not None and two is not None and two.negative is None:
+                words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
+                yield f"{self.tables[slot.table].label}: column {slot.named()}", two, words
 
     def third_label(self) -> str:
         """Say that shares have more than two labels between them; nothing where they have not."""
-        for slot, two in ((self.selection.target, self.rule.two_labels), (self._event, self.rule.event)):
-            if slot is None or two is None or two.negative is not None or self.rule.arrays:
-                continue
-            words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
+        for where, two, words in self._positives():
             others = [word for word in words if not _is_among(word, [two.positive, *self.rule.ignored])]
             if len(others) > 1:
                 return (
-                    f"{self.tables[slot.table].label}: column {slot.named()}: beside the positive label "
-                    f"{printable(two.positive)!r} it holds {listed([repr(printable(word)) for word in others])}; "
+                    f"{where}: beside the positive label {printable(two.positive)!r} it holds "
+                    f"{listed([repr(printable(word)) for word in others])}; "
                     f"--classes {printable(others[0])},{printable(two.positive)} declares the two that there are"
                 )
         return ""
@@ -524,23 +519,11 @@ class BlockReader:
             tuple(none if word is None else word for word, none in zip(row, missing, strict=True)) for row in labels
         ]
 
-    def bins(self, slot: Slot) -> Bins | None:
-        """Return the bins of a column, with their edges."""
-        return self._bins.get(slot)
-
-    def bin_words(self, slot: Slot) -> Combinations:
-        """Return the slices that the bins of a column have made."""
-        return self._bin_words[slot]
-
     def slice_labels(self, slot: Slot) -> list[str | None]:
         """Return the words of a column that tells slices, by code; None for what has no word."""
-        if slot in self._bin_words:
-            return [word for (word,) in self._bin_words[slot].labels]
+        if slot in self.bin_words:
+            return [word for (word,) in self.bin_words[slot].labels]
         return self.vocabulary(slot).labels
-
-    def row_of(self, table: int, address: int) -> int:
-        """Return the row of a table that stands at an address."""
-        return self.rows.row_of(table, address)
 
     def label_slots(self, models: Iterable[str]) -> dict[str, Slot]:
         """Return where labels stand, of which a loss sees no more than codes: by the target's column, and by model."""
@@ -549,13 +532,9 @@ class BlockReader:
         labels = target is not None and self.rule.kind is Kind.TEXT and len(target.columns) == 1
         return {target.columns[0]: target, **slots} if target is not None and labels else slots
 
-    def words_at(self, table: int, columns: Sequence[str], addresses: Collection[int]) -> dict[int, dict[str, str]]:
-        """Read the words of columns of a table again, in the rows at some addresses; without those that are missing."""
-        return self.rows.words_at(table, columns, addresses)
-
     def where(self, table: int, address: int) -> str:
         """Say where the row at an address stands in a table."""
-        return self.tables[table].where(self.row_of(table, address))
+        return self.tables[table].where(self.rows.row_of(table, address))
 
     def explain(self, defect: Defect, breach: Breach) -> str:
         """Word what makes rows unusable: the first one and how many."""
@@ -580,7 +559,7 @@ class BlockReader:
             )
         where = self.where(table, breach.row)
         if kind == "time":
-            piece = self.tables[table].row({column: Kind.TEXT}, self.row_of(table, breach.row))
+            piece = self.tables[table].row({column: Kind.TEXT}, self.rows.row_of(table, breach.row))
             text = "" if piece is None else piece.column(column, Texts).word(0)
             needs = f"--by {printable(column)}:... needs {A_TIME}"
             return f"{where}, column {printable(column)!r}: {printable(text)!r} is no time{count}; {needs}"
@@ -590,7 +569,7 @@ class BlockReader:
             return missing_value(where, column, kind, breach.rows) + empty
         of_event = self.rule.event is not None and Slot(table, (column,)) == self._event
         kind_of_column = Kind.TEXT if of_event else self.rule.kind
-        piece = self.tables[table].row({column: kind_of_column}, self.row_of(table, breach.row))
+        piece = self.tables[table].row({column: kind_of_column}, self.rows.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.sets:
@@ -644,17 +623,14 @@ class BlockReader:
 
     def never_positive(self) -> str:
         """Say that the positive label stands in no row; nothing where it does."""
-        for slot, two in ((self.selection.target, self.rule.two_labels), (self._event, self.rule.event)):
-            if slot is None or two is None or two.negative is not None or (two != self.rule.event and self.rule.arrays):
-                continue
-            words = [word for name in slot.columns for word in self.vocabulary(Slot(slot.table, (name,))).words]
+        for where, two, words in self._positives():
             if not _is_among(two.positive, words):
                 examples = ", ".join(repr(printable(word)) for word in words[:3])
                 labels = ",".join(printable(word) for word in (*words, two.positive))
                 declared = f"; if there is none, --classes {labels} declares both labels" if len(words) == 1 else ""
                 return (
-                    f"{self.tables[slot.table].label}: column {slot.named()}: no row holds the positive label "
-                    f"{printable(two.positive)!r}; it holds {examples}{declared}"
+                    f"{where}: no row holds the positive label {printable(two.positive)!r}; it holds "
+                    f"{examples}{declared}"
                 )
         return ""
 
@@ -905,7 +881,7 @@ class RoleArrays:
     def groups(self, slots: Sequence[Slot], combinations: Combinations) -> NDArray[np.int64]:
         """Return the codes of a slicing: those of a column or of combinations; -1 where a word is missing."""
         columns = [
-            self._binned(slot, bins) if (bins := self._reader.bins(slot)) else self.texts(slot) for slot in slots
+            self._binned(slot, bins) if (bins := self._reader.bins.get(slot)) else self.texts(slot) for slot in slots
         ]
         pairs = columns[0]
         if len(columns) == 1:
@@ -941,7 +917,7 @@ class RoleArrays:
         null_slice = (*column, kind_of_slices(slot)) in self._reader.null_slices
         codes = np.full(len(words), -1, dtype=np.int64)
         in_slices = [place for place, word in enumerate(words) if word is not None or null_slice]
-        codes[in_slices] = self._reader.bin_words(slot).codes([(words[place],) for place in in_slices])
+        codes[in_slices] = self._reader.bin_words[slot].codes([(words[place],) for place in in_slices])
         return codes[rows]
 
 
@@ -963,64 +939,53 @@ class Combinations:
         return list(self._places)
 
 
-class WholeSets:
-    """Holds back the rows of the set that may go on in the next block.
+def whole_sets(
+    stream: Iterator[Block], constant: Sequence[str], fault: Callable[[int, str | None, int], DataError]
+) -> Iterator[Block]:
+    """Hold back the rows of the set that may go on in the next block; what is said of a block goes out with one.
 
     constant: the names of groups that rows of a set must share. fault: makes the error for a row: of a set that comes
     back, or of a column (also the weight) whose value changes within a set.
     """
+    closed = set[int]()
 
-    def __init__(self, constant: Sequence[str], fault: Callable[[int, str | None, int], DataError]) -> None:
-        self._constant, self._fault = constant, fault
-        self._closed = np.zeros(0, dtype=bool)
-
-    def blocks(self, stream: Iterator[Block]) -> Iterator[Block]:
-        """Yield blocks of whole sets; every block that comes in is accounted for in one that goes out."""
-        waiting: list[Block] = []  # rows of one set
-        for block in stream:
-            if not block.rows:
-                yield block
-                continue
-            codes = query_of(block)
-            last = int(np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))[-1])  # where the last set begins
-            goes_on = bool(waiting) and codes[0] == query_of(waiting[0])[0]
-            if goes_on and last == 0:
-                waiting.append(without_facts(block))
-                yield block.take(slice(0, 0))
-            else:
-                complete = Block.joined([*waiting, block.take(slice(0, last))])
-                waiting = [without_facts(block.take(slice(last, None)))]
-                yield self._checked(complete)
-        if waiting:
-            yield self._checked(Block.joined(waiting))
-
-    def _checked(self, block: Block) -> Block:
-        """Return a block as it is; raise DataError where a set comes back, or its rows do not agree."""
+    def checked(block: Block) -> Block:
         if not block.rows:
             return block
         codes = query_of(block)
         starts = np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))
-        opened = codes[starts].astype(np.int64)
-        new = np.zeros(max(int(opened.max()) + 1 - len(self._closed), 0), dtype=bool)
-        self._closed = np.concatenate([self._closed, new])
-        _, first = np.unique(opened, return_index=True)
-        again = self._closed[opened]
-        again[np.setdiff1d(np.arange(len(opened)), first)] = True
-        if again.any():
-            place = int(np.argmax(again))
-            raise self._fault(int(block.addresses[starts[place]]), None, int(opened[place]))
-        self._closed[opened] = True
+        for start, code in zip(starts.tolist(), codes[starts].astype(np.int64).tolist(), strict=True):
+            if code in closed:
+                raise fault(int(block.addresses[start]), None, code)
+            closed.add(code)
         inner = np.ones(block.rows, dtype=bool)
         inner[starts] = False
-        constant: dict[str, NDArray[Any]] = {name: block.groups[name] for name in self._constant}
+        values_by_name: dict[str, NDArray[Any]] = {name: block.groups[name] for name in constant}
         if block.weight is not None:
-            constant["weight"] = block.weight
-        for name, values in constant.items():
+            values_by_name["weight"] = block.weight
+        for name, values in values_by_name.items():
             differs: Mask = inner & (np.diff(values, prepend=values[:1]) != 0)
             if differs.any():
                 row = int(np.argmax(differs))
-                raise self._fault(int(block.addresses[row]), name, int(codes[row]))
+                raise fault(int(block.addresses[row]), name, int(codes[row]))
         return block
+
+    waiting: list[Block] = []  # rows of one set
+    for block in stream:
+        if not block.rows:
+            yield block
+            continue
+        codes = query_of(block)
+        last = int(np.flatnonzero(np.diff(codes, prepend=codes[0] + 1))[-1])  # where the last set begins
+        if waiting and last == 0 and codes[0] == query_of(waiting[0])[0]:
+            waiting.append(without_facts(block))
+            yield block.take(slice(0, 0))
+        else:
+            complete = Block.joined([*waiting, block.take(slice(0, last))])
+            waiting = [without_facts(block.take(slice(last, None)))]
+            yield checked(complete)
+    if waiting:
+        yield checked(Block.joined(waiting))
 
 
 def query_of(block: Block) -> NDArray[Any]:

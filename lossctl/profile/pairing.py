@@ -130,7 +130,7 @@ def agreements(tables: Sequence[Table], rows: ByPosition, selection: Selection, 
             columns=columns,
             rows=read,
             differ=breach.rows,
-            first_row=reader.row_of(place, breach.row) + 1 if breach.rows else None,
+            first_row=reader.rows.row_of(place, breach.row) + 1 if breach.rows else None,
             fault=None if stopped is None else str(stopped),
         )
         for i, breach in differ.items()
