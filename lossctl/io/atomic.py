@@ -54,10 +54,17 @@ def check_writable(path: str, inputs: Sequence[str]) -> None:
     if not os.access(target if entry is not None else folder, os.W_OK):
         raise OutputError(f"{path}: permission denied")
     if entry is not None and stat.S_ISFIFO(entry.st_mode) and path not in _pipes:
-        try:
+        with writing(path):
             _pipes[path] = open_pipe(path)
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror}") from None
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Raise OutputError where the operating system cannot write a file."""
+    try:
+        yield
+    except OSError as error:
+        raise error if isinstance(error, OutputError) else OutputError(f"{path}: {error.strerror or error}") from None
 
 
 _pipes: dict[str, int] = {}  # open from the check on: a reader that sees its only writer go takes that for the end
@@ -99,21 +106,17 @@ def replacing(path: str) -> Iterator[str]:
     import tempfile
 
     target = os.path.realpath(path)
+    with writing(path), undisturbed() as names:
+        handle, temporary = tempfile.mkstemp(prefix=".lossctl-", dir=os.path.dirname(target))
+        names.add(temporary)
     try:
-        with undisturbed() as names:
-            handle, temporary = tempfile.mkstemp(prefix=".lossctl-", dir=os.path.dirname(target))
-            names.add(temporary)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
-    try:
-        os.fchmod(handle, _mode(target))
-        yield temporary
-        os.fsync(handle)
-        with undisturbed():
-            os.replace(temporary, target)
-        _sync_folder(os.path.dirname(target))
-    except OSError as error:
-        raise error if isinstance(error, OutputError) else OutputError(f"{path}: {error.strerror}") from None
+        with writing(path):
+            os.fchmod(handle, _mode(target))
+            yield temporary
+            os.fsync(handle)
+            with undisturbed():
+                os.replace(temporary, target)
+            _sync_folder(os.path.dirname(target))
     finally:
         with undisturbed() as names:
             with suppress(OSError):
@@ -158,11 +161,8 @@ def write_text(path: str, text: str | Iterator[str]) -> None:
 def write_bytes(path: str, pieces: Iterable[bytes]) -> None:
     """Write bytes in pieces to a file atomically; to pipes and devices directly."""
     if is_special(path):
-        try:
-            with open(_pipes.pop(path, path), "wb") as file:
-                file.writelines(pieces)
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror}") from None
+        with writing(path), open(_pipes.pop(path, path), "wb") as file:
+            file.writelines(pieces)
         return
     with replacing(path) as temporary:
         with undisturbed():
@@ -177,15 +177,12 @@ def append_text(path: str, text: str | Iterator[str]) -> None:
         write_text(path, text)
         return
     addition = text if isinstance(text, str) else "".join(text)
-    try:
-        with open(path, "ab", buffering=0) as file:
-            size = file.tell()
-            content = memoryview(("\n" * bool(size) + addition).encode())
-            try:
-                while content:
-                    content = content[file.write(content) :]
-            except OSError:
-                file.truncate(size)
-                raise
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
+    with writing(path), open(path, "ab", buffering=0) as file:
+        size = file.tell()
+        content = memoryview(("\n" * bool(size) + addition).encode())
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            file.truncate(size)
+            raise

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import chain
+from itertools import chain, combinations
 from typing import Any, Final
 
 from lossctl.core.domain import way_of_list
@@ -63,13 +63,12 @@ class Dialect:
             "--escape": self.escape,
             "--comment": self.comment,
         }
-        written = [(flag, mark) for flag, mark in marks.items() if mark is not None]
-        for place, (flag, mark) in enumerate(written):
-            for other_flag, other in written[:place]:
-                if mark == other:
-                    raise UsageError(f"{other_flag} and {flag} are both {mark!r}; each needs a character of its own")
-        if self.thousands == self.decimal:
-            raise UsageError(f"--decimal and --thousands are both {self.decimal!r}; each needs a character of its own")
+        numbers = {"--decimal": self.decimal, "--thousands": self.thousands}
+        for (flag, mark), (other_flag, other) in chain(
+            combinations(marks.items(), 2), combinations(numbers.items(), 2)
+        ):
+            if mark is not None and mark == other:
+                raise UsageError(f"{flag} and {other_flag} are both {mark!r}; each needs a character of its own")
 
     @staticmethod
     def _check(flag: str, mark: str | None, word: str | None, barred: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final, Self
 from zlib import crc32
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.block import Block
-from lossctl.errors import OutputError
 from lossctl.interrupts import undisturbed
+from lossctl.io.atomic import writing
 from lossctl.numerics.array import Array
 
 Pieces = Sequence[Any]  # bytes and arrays, one after the other in the file
@@ -184,18 +184,11 @@ class RowsWriter:
         self.rows_at = rows_at
         self._format = ParquetRows(names) if path.lower().endswith(".parquet") else CsvRows(names)
         self._flushing: Future[None] | None = None
-        with self._worded():
+        with writing(self.path):
             with undisturbed():
                 self._file = open(temporary, "wb")  # noqa: SIM115  # closed on exit
             self._file.write(self._format.head)
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="lossctl-flush")
-
-    @contextmanager
-    def _worded(self) -> Any:
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"{self.path}: {error.strerror or error}") from None
 
     def packed(self, block: Block, lines: Sequence[Array]) -> Pieces:
         """Return one block as it stands in the file, from a line of numbers for each loss. Any thread may do so."""
@@ -208,7 +201,7 @@ class RowsWriter:
         """Append the next block."""
         if not pieces:
             return
-        with self._worded():
+        with writing(self.path):
             self._file.writelines(pieces)
             self._format.note(pieces)
             if self._flushing is None or self._flushing.done():
@@ -224,7 +217,7 @@ class RowsWriter:
             with suppress(OSError):
                 self._file.close()
             return
-        with self._worded(), self._file:
+        with writing(self.path), self._file:
             if self._flushing is not None:
                 self._flushing.result()
             self._file.write(self._format.tail())

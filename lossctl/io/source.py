@@ -273,16 +273,23 @@ def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
 
     name: the file that the stream is of, whose suffix may tell its format.
     """
-    try:
+    import tempfile
+
+    with _failing(label, "cannot be kept for reading: "):
         spool, path = spool_file("lossctl-spool-")
-    except OSError as error:
-        raise DataError(f"{label}: cannot be kept for reading: {explained(error)}") from None
     try:
         start = b""
-        while part := _part(stream, label):
+        while True:
+            with _failing(label):
+                part = stream.read(STEP)
+            if not part:
+                break
             data = part.encode() if isinstance(part, str) else part
-            _write(spool, data, label)
             start = start or data[:SNIFFED]
+            view = memoryview(data)
+            with _failing(label, f"cannot be kept in {tempfile.gettempdir()}: "):
+                while view:
+                    view = view[spool.write(view) :]
             if _is_noise(start):  # and may have no end, as /dev/zero
                 raise DataError(f"{label}: is no text and no file of data: it begins as {start[:4]!r}")
         source = Source(path, label, name or "stdin")
@@ -304,19 +311,10 @@ def _is_noise(start: bytes) -> bool:
     return start.startswith(b"\0")
 
 
-def _part(stream: IO[Any], label: str) -> Any:
+@contextmanager
+def _failing(label: str, what: str = "") -> Iterator[None]:
+    """Raise DataError where the operating system cannot do something."""
     try:
-        return stream.read(STEP)
+        yield
     except OSError as error:
-        raise DataError(f"{label}: {explained(error)}") from None
-
-
-def _write(spool: IO[bytes], part: bytes, label: str) -> None:
-    try:
-        view = memoryview(part)
-        while view:
-            view = view[spool.write(view) :]
-    except OSError as error:
-        import tempfile
-
-        raise DataError(f"{label}: cannot be kept in {tempfile.gettempdir()}: {explained(error)}") from None
+        raise DataError(f"{label}: {what}{explained(error)}") from None

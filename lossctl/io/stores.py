@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Thread
 from typing import Any, Final, NamedTuple, TypeVar
@@ -56,7 +57,7 @@ class Place(NamedTuple):
 
     def files(self) -> Sequence[str] | None:
         """Return the objects in a folder by their paths from it, None where this is an object."""
-        try:
+        with self.asked():
             info = answered(lambda: self.store.get_file_info(self.path))
             if info.type == fs.FileType.File:
                 return None
@@ -70,9 +71,15 @@ class Place(NamedTuple):
                 )
             selector = fs.FileSelector(self.path, recursive=True)
             infos = answered(lambda: self.store.get_file_info(selector))
+        return [info.path[len(self.path) + 1 :] for info in infos if info.type == fs.FileType.File]
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Raise DataError, in one line, for what a store refuses or cannot do."""
+        try:
+            yield
         except OSError as error:
             raise DataError(f"{printable(self.address)}: {self.words(error)}") from None
-        return [info.path[len(self.path) + 1 :] for info in infos if info.type == fs.FileType.File]
 
     def words(self, error: OSError) -> str:
         """Word an error of a store in one line, in which no credentials can be."""
@@ -188,10 +195,8 @@ class StoredSource(Source):
         self.place = place
         self.path = place.address
         self.label = printable(place.address)
-        try:
+        with place.asked():
             file, version, start = answered(self._opened)
-        except OSError as error:
-            raise DataError(f"{self.label}: {place.words(error)}") from None
         with file:
             self._identify(start, file.size(), version, place.path)
 
@@ -207,11 +212,12 @@ class StoredSource(Source):
         return file, version, start
 
     def file(self) -> pa.NativeFile:
-        try:
-            file, version, _ = answered(lambda: self._opened(0))
-        except OSError as error:
-            self.unchanged(error)
-            raise DataError(f"{self.label}: {self.place.words(error)}") from None
+        with self.place.asked():
+            try:
+                file, version, _ = answered(lambda: self._opened(0))
+            except OSError as error:
+                self.unchanged(error)
+                raise
         self._compare(version)
         if file.size() <= SMALL:  # one question is faster than one for each page
             with self.reading(), file:
@@ -220,12 +226,11 @@ class StoredSource(Source):
         return file
 
     def _now(self) -> tuple[Any, ...] | None:
-        try:
-            return answered(lambda: self._opened(0))[1]
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DataError(f"{self.label}: {self.place.words(error)}") from None
+        with self.place.asked():
+            try:
+                return answered(lambda: self._opened(0))[1]
+            except FileNotFoundError:
+                return None
 
     def content(self, stride: int) -> str:
         """Return what the store says of the version, wherever that comes from the content."""

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
 from threading import Lock, local
-from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar, overload
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -394,12 +394,8 @@ class Numerals(Sequence[str]):
     def __len__(self) -> int:
         return len(self.values)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> Numerals: ...
-    def __getitem__(self, place: int | slice) -> str | Numerals:
-        return Numerals(self.values[place]) if isinstance(place, slice) else str(int(self.values[place]))
+    def __getitem__(self, place: Any) -> Any:
+        return str(int(self.values[place]))
 
 
 class Texts(Column):
