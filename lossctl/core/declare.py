@@ -115,7 +115,7 @@ def loss(**facts: Any) -> Callable[[Part], Loss]:
     The function returns (rows,) values, or (width, rows) values that are averaged over the columns. gradient: the
     slope of each row's loss by the prediction, a dict by role where there are several.
     """
-    return lambda function: declare(function, parts=(function,), row=function, **facts)
+    return lambda function: declare(function, row=function, **facts)
 
 
 def recipe(**facts: Any) -> Callable[[Callable[..., Recipe]], Loss]:
@@ -147,7 +147,8 @@ def declare(
     params: in place of those of the function. resolve: the fields of `RESOLVED` that depend on parameters, from their
     values; those that it does not return are as declared. like: a loss of the same parameters, forms, unit, source,
     use and avoid, where these are not stated. note: what a family adds to the doc of every loss. later: parameters
-    that the loss got after the first release, which signatures name where they are set.
+    that the loss got after the first release, which signatures name where they are set. A row is the only part where no
+    parts are stated.
     """
     varying = {name: facts.pop(name) for name in VARYING if callable(facts.get(name))}
     shared = {} if like is None else {name: getattr(like, name) for name in SHARED}
@@ -155,11 +156,9 @@ def declare(
     if params is None:
         params = params_of(function) if like is None else like.params
     params = tuple(param._replace(signed=False) if param.name in later else param for param in params)
-    made = Loss(
-        name=function.__name__,
-        params=params,
-        **{"forms": (), "parts": (), **facts, "doc": f"{facts['doc']}\n{note}".strip()},
-    )
+    unstated = {"forms": (), "parts": (facts["row"],) if "row" in facts else ()}
+    doc = f"{facts['doc']}\n{note}".strip()
+    made = Loss(name=function.__name__, params=params, **{**unstated, **facts, "doc": doc})
     if not varying:
         return resolving(made, resolve)
 

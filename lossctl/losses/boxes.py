@@ -47,7 +47,6 @@ def box_loss(**facts: Any) -> Callable[[Part], Loss]:
             function,
             params=(*params_of(function), FRAME),
             forms=lambda frame: FORMS[frame],
-            parts=(function,),
             row=function,
             subgradient=KINK,
             note=NOTE,

@@ -89,11 +89,6 @@ def _least_scale(scale_is: str, eps: float) -> float:
     return math.sqrt(eps) if scale_is == "deviation" else eps
 
 
-def _scale_forms(scale_is: str, eps: float) -> tuple[Form, ...]:
-    """Return the form with the scales that are allowed."""
-    return (scaled(REAL if scale_is == "log_variance" else NON_NEGATIVE if eps > 0.0 else POSITIVE),)
-
-
 def _gaussian_gradient(batch: Batch, *, scale_is: str, eps: float) -> dict[str, Array]:
     r, least = residual(batch), _least_scale(scale_is, eps)
     scale = np.maximum(batch["scale"], least)
@@ -110,7 +105,11 @@ def _gaussian_gradient(batch: Batch, *, scale_is: str, eps: float) -> dict[str, 
     return {"pred": centre, "scale": np.where(batch["scale"] > least, spread, 0.0)}
 
 
-@loss(forms=_scale_forms, gradient=_gaussian_gradient, best=None)
+@loss(
+    forms=lambda scale_is, eps: (scaled(REAL if scale_is == "log_variance" else NON_NEGATIVE if eps else POSITIVE),),
+    gradient=_gaussian_gradient,
+    best=None,
+)
 def gaussian_nll(batch: Batch, *, scale_is: ScaleIs = "variance", eps: Eps = 0.0, full: Full = False) -> Array:
     """Negative log-likelihood of a normal target, without its constant unless `full`; mean in pred, spread in scale.
 

@@ -38,6 +38,7 @@ from lossctl.numerics.array import Array, by_piece
 from lossctl.numerics.deviance import deviance
 from lossctl.numerics.double import finite_or_zero, two_product, two_sum
 from lossctl.numerics.lengths import cosine, cosine_slope, one_minus_cosine
+from lossctl.numerics.segments import run_starts
 
 
 @about_origin
@@ -796,9 +797,8 @@ def log_cost(batch: Batch, *, eps: float) -> Array:
 
 def _over_shares(ordered: Array, cost: Callable[[Array], Array]) -> float:
     """A cost over that of the classes' shares, of which each class has a term."""
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(ordered[0]) != 0.0]))  # rows are sorted by class
     total = np.add.reduce(ordered[-1])
-    p = np.add.reduceat(ordered[-1], starts) / total
+    p = np.add.reduceat(ordered[-1], run_starts(ordered[0])) / total
     of_shares = float(np.add.reduce(cost(p))) if len(p) > 1 else 0.0
     return over(weighted_sum(ordered[1], ordered[-1]), of_shares * float(total))
 

@@ -37,7 +37,7 @@ def margin_loss(slope: Callable[..., Array], **facts: Any) -> Callable[[Callable
         params = params_of(function)
         part = part_of(lambda batch, **args: function(margin_of(batch), **args), params)
         gradient = part_of(lambda batch, **args: sign(batch) * slope(margin_of(batch), **args), params)
-        return declare(function, forms=(MARGIN,), parts=(part,), row=part, gradient=gradient, **facts)
+        return declare(function, forms=(MARGIN,), row=part, gradient=gradient, **facts)
 
     return declared
 

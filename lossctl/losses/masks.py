@@ -116,7 +116,6 @@ def mask_loss(
             function,
             params=(*params[:-1], OVER, IGNORE),
             forms=mask_forms,
-            parts=(each,),
             row=each,
             gradient=gradient and part_of(gradient, params),
             resolve=over,
@@ -374,9 +373,10 @@ def dice_with(
         return slopes if ignore_class is None else np.where(holes(batch, ignore_class), 0.0, slopes)
 
     def made(function: Callable[..., None]) -> Loss:
-        part, gradient = wraps(function)(row), wraps(function)(slope)
-        facts: dict[str, Any] = {"parts": (part,), "row": part, "gradient": gradient, "raw_gradient": gradient}
-        return declare(function, forms=mask_forms, later=("ignore_class",), **facts)
+        part, by_pred = wraps(function)(row), wraps(function)(slope)
+        return declare(
+            function, forms=mask_forms, row=part, gradient=by_pred, raw_gradient=by_pred, later=("ignore_class",)
+        )
 
     return made
 

@@ -457,7 +457,6 @@ def class_loss(
             params=every,
             resolve=fields,
             forms=layouts,
-            parts=(part,),
             row=part,
             gradient=slope,
             raw_gradient=slope if raw else None,

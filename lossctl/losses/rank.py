@@ -26,6 +26,7 @@ from lossctl.losses.forms import MARGIN_CURVE, SCORES
 from lossctl.losses.regression import ONE_OUTPUT
 from lossctl.losses.survival import SURVIVAL, had_event
 from lossctl.numerics.array import Array, Mask
+from lossctl.numerics.segments import run_starts
 
 Rows = NDArray[Any]
 SHARE: Final = (0.0, 1.0)  # between which a share is
@@ -40,11 +41,7 @@ class Runs:
     """Runs of rows in which all of some ordered lines are equal."""
 
     def __init__(self, *ordered: Rows) -> None:
-        change = np.zeros(ordered[0].size, dtype=bool)
-        change[:1] = True
-        for line in ordered:
-            change[1:] |= line[1:] != line[:-1]
-        self.starts, self.rows = np.flatnonzero(change), change.size
+        self.starts, self.rows = run_starts(*ordered), ordered[0].size
 
     def sums(self, line: Array) -> Array:
         """Sum a line up by run."""

@@ -77,7 +77,7 @@ def residual_loss(
     def made(function: Callable[..., Array]) -> Loss:
         row = of_residual(function)
         gradient = None if slope is None else of_residual(slope)
-        return declare(row, forms=forms, parts=(row,), row=row, gradient=gradient, **facts)
+        return declare(row, forms=forms, row=row, gradient=gradient, **facts)
 
     return made
 

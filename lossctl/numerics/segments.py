@@ -34,14 +34,19 @@ def running(merge: Merge, x: Array, first: Places) -> Array:
     return x
 
 
+def run_starts(*keys: Places) -> Places:
+    """Return where each run of rows begins whose keys are all equal."""
+    change = np.zeros(keys[0].size, dtype=bool)
+    change[:1] = True
+    for key in keys:
+        change[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(change)
+
+
 def groups(*keys: Array) -> tuple[Places, Places]:
     """Return, for sorted rows, the first and the last place of the rows whose keys all equal those of a row."""
-    rows = len(keys[0])
-    change = np.zeros(max(rows - 1, 0), dtype=bool)
-    for key in keys:
-        change |= key[1:] != key[:-1]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(rows, 1), dtype=bool), change]))
-    sizes = np.diff(starts, append=rows)
+    starts = run_starts(*keys)
+    sizes = np.diff(starts, append=keys[0].size)
     return np.repeat(starts, sizes), np.repeat(starts + sizes - 1, sizes)
 
 
