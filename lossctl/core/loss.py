@@ -283,6 +283,10 @@ class Loss:
             return self
         return replace(self, **{**self.by_form(form, columns)._asdict(), "by_form": None, "resolve": None})
 
+    def of_all_rows(self, **facts: Any) -> Loss:
+        """Return the loss, its parameters bound for good, by other facts that leave it no per-row value."""
+        return replace(self, row=None, gradient=None, raw_gradient=None, resolve=None, **facts)
+
     # the Python interface -----------------------------------------------------------------------------------
 
     def __call__(
@@ -555,15 +559,7 @@ def fitted(loss: Loss, widths: Mapping[str, int], wish: str | None) -> tuple[Los
 def averaged(loss: Loss, outputs: int) -> Loss:
     """Return the mean over outputs of a loss's values; there is no per-row value."""
     parts = tuple(of_output(part, place) for place in range(outputs) for part in loss.parts)
-    return replace(
-        loss,
-        parts=parts,
-        statistic=mean_of(loss.statistic, outputs),
-        row=None,
-        gradient=None,
-        raw_gradient=None,
-        resolve=None,
-    )
+    return loss.of_all_rows(parts=parts, statistic=mean_of(loss.statistic, outputs))
 
 
 @cache

@@ -11,7 +11,6 @@ lower one is taken; they have the same loss.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -87,13 +86,8 @@ def decomposed(loss: Loss, form: Form) -> dict[str, Loss]:
         return value
 
     return {
-        name: replace(
-            loss,
+        name: loss.of_all_rows(
             **sample(*parts, value=of_sample(component), undefined="out of the range of float64")._asdict(),
-            row=None,
-            gradient=None,
-            raw_gradient=None,
-            resolve=None,
             direction=component.direction,
             best=component.best,
             ranks=component.ranks,

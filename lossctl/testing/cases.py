@@ -248,6 +248,13 @@ class Case:
             self._rows[wild] = sample(self.form, self.width, rng, wild)
         return dict(self._rows[wild])
 
+    def raw(self, activation: str) -> Array:
+        """Draw raw outputs: the corners of boxes in order, amounts where these are divided by their sum."""
+        outputs = self.rng.normal(0.0, 1.5, self.data()["pred"].shape)
+        if isinstance(self.form.roles["pred"], Box):
+            outputs = np.sort(outputs, axis=0)
+        return 0.1 + np.abs(outputs) if activation == "renormalize" else outputs
+
     def arguments(self, columns: Columns) -> Columns:
         """Turn columns into what a user passes: (rows,) or (rows, width) arrays."""
         return {role: np.array(x[0] if len(x) == 1 and x.ndim == 2 else x.T, order="C") for role, x in columns.items()}

@@ -6,13 +6,13 @@ import pickle
 from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise, product
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from lossctl import registry
 from lossctl.core.batch import Batch
-from lossctl.core.domain import Box, Flag
+from lossctl.core.domain import Flag
 from lossctl.core.form import OPTIONAL
 from lossctl.core.loss import Loss, block_state, middles, value_of
 from lossctl.core.state import Moments, Sample
@@ -125,9 +125,7 @@ def raw_gradient_is_the_slope(case: Case) -> None:
         return
     columns = case.data()
     for name in sorted(domain.activations() - {"none"}):
-        raw = np.sort(case.rng.normal(0.0, 1.5, columns["pred"].shape), axis=0) if isinstance(domain, Box) else None
-        raw = case.rng.normal(0.0, 1.5, columns["pred"].shape) if raw is None else raw
-        raw = 0.1 + np.abs(raw) if name == "renormalize" else raw  # which takes amounts
+        raw = case.raw(name)
         at_raw = {**columns, "pred": raw}
         _compare_slopes(case, at_raw, "pred", case.slopes(case.arguments(at_raw), name)["pred"], name)
         if name not in ("sigmoid", "softmax"):
@@ -448,11 +446,9 @@ def activations_agree(case: Case) -> None:
     if domain is None:
         return
     columns = case.data()
-    outputs = columns["pred"] if isinstance(domain, Box) else case.rng.normal(0.0, 1.5, columns["pred"].shape)
     for name in sorted(domain.activations() - {"none"}):
-        raw = 0.1 + np.abs(outputs) if name == "renormalize" else outputs  # which takes amounts
-        apply: Any = APPLY[name]
-        natural = {**columns, "pred": apply(raw)}
+        raw = case.raw(name)
+        natural = {**columns, "pred": APPLY[name](raw)}
         if domain.outside(natural["pred"]).any():
             continue
         value = case.loss(task=case.form.name, activation=name, **case.arguments({**columns, "pred": raw}))
