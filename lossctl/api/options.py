@@ -16,6 +16,7 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import cache, wraps
 from inspect import Parameter, Signature, signature
@@ -1219,15 +1220,17 @@ def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
     return plain
 
 
+def plain_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments with those that the table has in plain form; raise UsageError as `checked_types` does."""
+    return {**values, **checked_types({name: value for name, value in values.items() if name in ARGUMENTS})}
+
+
 def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments whose types are right, and those of any type, as they are."""
-    right = {}
+    """Return the arguments whose types are right, in plain form, and those of any type."""
+    right: dict[str, Any] = {}
     for name, value in values.items():
-        try:
-            checked_types({name: value} if name in ARGUMENTS else {})
-        except UsageError:
-            continue
-        right[name] = value
+        with suppress(UsageError):
+            right |= plain_arguments({name: value})
     return right
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 from lossctl import registry
 from lossctl.api.multicolumn import models_apart, together_by_name
 from lossctl.api.options import (
-    ARGUMENTS,
     INPUTS,
     LEVEL,
     EvaluateOptions,
@@ -23,7 +22,6 @@ from lossctl.api.options import (
     Switch,
     Text,
     TextFiles,
-    checked_types,
     options_of,
 )
 from lossctl.core.batch import keep_freed_memory
@@ -80,7 +78,6 @@ class Query:
     def __init__(self, data: object, arguments: Mapping[str, object]) -> None:
         """Check arguments, by name, those of `evaluate` among them."""
         options: dict[str, Any] = {name: arguments.get(name, value) for name, value in DEFAULTS.items()}
-        options |= checked_types({name: value for name, value in options.items() if name in ARGUMENTS})
         options["note"] = options["note"] or silent
         self.options: EvaluateOptions = options  # type: ignore[assignment]  # their types are checked
         if options["with_grad"] and options["rows_out"] is None:
@@ -355,7 +352,9 @@ def is_frame(data: object) -> bool:
 
 
 def is_stream(data: object) -> bool:
-    """Whether an input is a file object, of bytes or of text."""
+    """Whether an input is a file object, of bytes or of text; a frame would look for columns of these names."""
+    if is_frame(data):
+        return False
     return callable(getattr(data, "read", None)) and callable(getattr(data, "readline", None))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
-from typing import Final, TypeVar, Unpack
+from typing import Any, Final, TypeVar, Unpack
 
 from lossctl.api.evaluate import answer, look_ahead, row_source
 from lossctl.api.job import Job
-from lossctl.api.options import InputOptions, fitting, only_known
+from lossctl.api.options import InputOptions, fitting, only_known, plain_arguments
 from lossctl.api.query import Opened, Query, as_list, silent
 from lossctl.core.domain import Domain
 from lossctl.core.form import EVENT
@@ -70,12 +70,11 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     ("data: row 3, column 'p': the value is NaN; --missing drop leaves such rows out for every model",)
     """
     only_known(validate, options)
-    arguments: InputOptions = {**options, "ci": None}
     error: Exception | None = None
     try:
-        query = Query(data, arguments)
+        query = Query(data, plain_arguments({**options, "ci": None}))
     except LossctlError as fault:
-        error, query = fault, Query(data, _column_options(arguments))
+        error, query = fault, Query(data, _column_options(options) | {"ci": None})
     understood = error is None
     notes: list[str] = []
     tell = query.options["note"] or silent
@@ -100,10 +99,10 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     return checked.survey(report, error, notes, understood)
 
 
-def _column_options(options: InputOptions) -> InputOptions:
+def _column_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of the columns, of a question that is wrong otherwise."""
     settled = ("losses", "task", "missing", "threads")
-    return InputOptions(**fitting({name: value for name, value in options.items() if name not in settled}))  # type: ignore[typeddict-item]  # names of its own
+    return fitting({name: value for name, value in options.items() if name not in settled})
 
 
 def attempted(decide: Callable[[], T], default: T) -> T:

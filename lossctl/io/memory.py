@@ -384,7 +384,7 @@ class ArrowTable(Table):
 
 def flat_frame(frame: Any) -> Any:
     """Return a pandas frame with the members of structs, which are of a type of Arrow's, in their place."""
-    nested = [str(dtype).startswith("struct<") for dtype in frame.dtypes]
+    nested = [not isinstance(dtype, np.dtype) and str(dtype).startswith("struct<") for dtype in frame.dtypes]
     if not any(nested):
         return frame
     import pandas as pd
@@ -420,13 +420,14 @@ class FrameTable(ArrowTable):
     def _convert(self, name: str) -> Any:
         import pyarrow as pa
 
-        place = self.place(name)
-        columns = self.table.columns
+        place, columns = self.place(name), self.table.columns
         series = self.table[columns[place]] if columns.nlevels == 1 else self.table.iloc[:, place]
-        series = series.sparse.to_dense() if hasattr(series.array, "to_dense") else series  # unknown to Arrow
+        if isinstance(series.dtype, np.dtype):
+            series = series.to_numpy()  # which comes faster
+        elif hasattr(series.array, "to_dense"):  # sparse values are unknown to Arrow
+            series = series.sparse.to_dense()
         try:
-            # from_pandas=True: NaN is null, as pandas has it; what NumPy holds comes faster without the series
-            array = pa.array(series.to_numpy() if isinstance(series.dtype, np.dtype) else series, from_pandas=True)
+            array = pa.array(series, from_pandas=True)  # NaN is null, as pandas has it
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
