@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -763,7 +763,6 @@ def _dropped(state: RunState, reader: BlockReader, bad_rows: BadRows, unpaired: 
 
 A_TIME = "numbers throughout, or dates and times as 2026-11-21 or 2026-11-21T09:30:00, are"
 FRACTION: Final = r"(.{8,11}(?:[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{6}))[.,]([0-9]+)((?:Z|[+-][0-9:]+)?)"
-Instant = tuple[datetime, Decimal]
 
 
 def time_ranks(words: Sequence[str], where: Callable[[int], str]) -> NDArray[np.int64]:
@@ -776,8 +775,15 @@ def time_ranks(words: Sequence[str], where: Callable[[int], str]) -> NDArray[np.
     """
     if not words:
         return np.empty(0, dtype=np.int64)
-    numeric = _number(words[0]) is not None
-    times: list[Decimal] | list[Instant] = _numbers(words, where) if numeric else _instants(words, where)
+    numeric, times = _number(words[0]) is not None, list[Any]()
+    fault = f"is no number, as {printable(words[0])!r} is" if numeric else "is no time"
+    for place, word in enumerate(words):
+        time: Any = _number(word) if numeric else _instant(word.strip())
+        if time is None:
+            raise DataError(f"{where(place)}: {printable(word)!r} {fault}; {A_TIME}")
+        times.append(time)
+        if not numeric and (time[0].tzinfo is None) != (times[0][0].tzinfo is None):
+            raise DataError(f"{where(place)}: {printable(word)!r}: times with a zone and without one are mixed")
     order = sorted(range(len(words)), key=times.__getitem__)
     for before, after in pairwise(order):
         if times[before] == times[after]:
@@ -800,38 +806,14 @@ def _number(word: str) -> Decimal | None:
     return number if number.is_finite() and "_" not in word else None
 
 
-def _numbers(words: Sequence[str], where: Callable[[int], str]) -> list[Decimal]:
-    numbers: list[Decimal] = []
-    for place, word in enumerate(words):
-        number = _number(word)
-        if number is None:
-            raise DataError(
-                f"{where(place)}: {printable(word)!r} is no number, as {printable(words[0])!r} is; {A_TIME}"
-            )
-        numbers.append(number)
-    return numbers
-
-
-def _instants(words: Sequence[str], where: Callable[[int], str]) -> list[Instant]:
-    """Read dates and times: to the second, and the fraction of it, which `datetime` would cut to microseconds."""
-    moments: list[Instant] = []
-    for place, word in enumerate(words):
-        try:
-            moments.append(_instant(word.strip()))
-        except ValueError:
-            raise DataError(f"{where(place)}: {printable(word)!r} is no time; {A_TIME}") from None
-        if (moments[place][0].tzinfo is None) != (moments[0][0].tzinfo is None):
-            raise DataError(f"{where(place)}: {printable(word)!r}: times with a zone and without one are mixed")
-    return moments
-
-
-def _instant(text: str) -> Instant:
+def _instant(text: str) -> tuple[datetime, Decimal] | None:
+    """Read a time to the second, and the fraction of it, which `datetime` would cut to microseconds; None for none."""
     match = re.fullmatch(FRACTION, text)
-    if match is not None:
-        return datetime.fromisoformat(match[1] + match[3]), Decimal(f"0.{match[2]}")
-    if "." in text or "," in text:
-        raise ValueError("only a second has a fraction")
-    return datetime.fromisoformat(text), Decimal(0)
+    if match is None and ("." in text or "," in text):  # only a second has a fraction
+        return None
+    with suppress(ValueError):
+        return datetime.fromisoformat(match[1] + match[3] if match else text), Decimal(f"0.{match[2] if match else 0}")
+    return None
 
 
 def _ranks_of_rows(state: RunState, plan: Plan, reader: BlockReader) -> NDArray[np.int64]:

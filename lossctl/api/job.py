@@ -323,14 +323,14 @@ class Job:
 
     def _task_of_values(self, block: Block) -> Task:
         """Tell tasks apart by the first block: rows that sum to 1, a 0/1 target and predictions within [0, 1]."""
-        width = self.widths.get("target", 1)
+        width, preds = self.widths.get("target", 1), self._natural_preds(block)
+        targets = [roles["target"] for roles in block.models.values()]
+        flags, shares = all(map(_are_flags, targets)), all(map(UNIT.admits, preds))
         if width > 1:
-            models = block.models.items()
-            flags = all(_are_flags(roles["target"]) for _, roles in models)
             if self._are_class_rows(block):
                 self._soft = not flags
                 return Task("multiclass", True, CLASS_ROWS)
-            if flags and all(_are_shares(roles["pred"], self.activations[model]) for model, roles in models):
+            if flags and shares:
                 if self._has_axes():
                     return Task("masks", True, "arrays of 0 and 1 in each row of the target")
                 return Task("multilabel", True, f"{width} target columns of 0 and 1, and predictions within [0, 1]")
@@ -340,19 +340,17 @@ class Job:
             self._tell_of_boxes(block)
             return Task("regression", True, f"{width} target columns of numbers")
         kind = "boolean" if self._target_kind() == "boolean" else "0/1"
-        if kind == "0/1" and not all(_are_flags(roles["target"]) for roles in block.models.values()):
-            if all(_are_one_or_two(roles["target"]) for roles in block.models.values()) and all(
-                _are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()
-            ):
+        if kind == "0/1" and not flags:
+            if shares and all(np.isin(target, (1.0, 2.0)).all() and 2.0 in target for target in targets):
                 raise UsageError(
                     "the target holds 1 and 2, and predictions lie within [0, 1]: --positive-label 2 if these are two "
                     "labels, --task regression if they are numbers"
                 )
             return Task("regression", True, "a target of numbers")
-        if all(_are_flags(_natural(roles["pred"], self.activations[model])) for model, roles in block.models.items()):
+        if all(map(_are_flags, preds)):
             self._only_classes = True
             return Task("binary", True, f"a {kind} target and predictions of 0 and 1, which are classes")
-        if all(_are_shares(roles["pred"], self.activations[model]) for model, roles in block.models.items()):
+        if shares:
             return Task("binary", True, f"a {kind} target and predictions within [0, 1]")
         return Task("regression", True, "predictions outside [0, 1], though the target is 0/1")
 
@@ -377,7 +375,7 @@ class Job:
         way += "" if pair == (0.0, 1.0) else f" --positive-label {pair[1]:g}"
         noun = "masks" if task == "masks" else "labels"
         numbers = "--task regression if they are numbers"
-        preds = [_natural(roles["pred"], self.activations[model]) for model, roles in block.models.items()]
+        preds = self._natural_preds(block)
         if all(np.isin(pred, pair).all() or UNIT.admits(pred) for pred in preds):
             raise UsageError(f"{words}: {way} if these are {noun}, {numbers}")
         if all(GREYS.admits(pred) and (pair[1] == WHITE or (pred == np.rint(pred)).all()) for pred in preds):
@@ -495,9 +493,13 @@ class Job:
         tolerance = self._query.options["sum_tolerance"]
         rows = SIMPLEX if tolerance is None else replace(SIMPLEX, tolerance=tolerance)
         return all(
-            rows.admits(roles["target"]) and rows.admits(_natural(roles["pred"], self.activations[model]))
-            for model, roles in block.models.items()
+            map(rows.admits, [*(roles["target"] for roles in block.models.values()), *self._natural_preds(block)])
         )
+
+    def _natural_preds(self, block: Block) -> list[Array]:
+        """Return the predictions of every model after its activation."""
+        with np.errstate(all="ignore"):
+            return [APPLY[self.activations[model]](roles["pred"]) for model, roles in block.models.items()]
 
     def _target_reading(self) -> TargetReading | None:
         """Return as reading the losses read the target."""
@@ -886,19 +888,6 @@ def _few_values(values: Array, count: int) -> list[float]:
 
 def _are_flags(values: Array) -> bool:
     return bool(((values == 0.0) | (values == 1.0)).all())
-
-
-def _are_one_or_two(values: Array) -> bool:
-    return bool(((values == 1.0) | (values == 2.0)).all() and (values == 2.0).any())
-
-
-def _natural(values: Array, activation: str) -> Array:
-    with np.errstate(all="ignore"):
-        return APPLY[activation](values)
-
-
-def _are_shares(values: Array, activation: str) -> bool:
-    return UNIT.admits(_natural(values, activation))
 
 
 # what is wrong with the data -------------------------------------------------------------------------------------

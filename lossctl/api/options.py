@@ -218,15 +218,11 @@ class ValueKind:
     """
 
     default: ClassVar[object] = None
-    needed: ClassVar[str] = ""  # what the command line and the file take, in words
+    needed: str = ""  # what the command line and the file take, in words
+    metavar: str = ""  # what stands for a value in the help, where the option does not say it
 
     def __init__(self, python: str = "", plain: Callable[[Any], object] = plain_text, complete: str = "") -> None:
         self.python, self.plain, self.complete = python, plain, complete
-
-    @property
-    def metavar(self) -> str:
-        """What stands for a value in the help, where the option does not say it."""
-        return ""
 
     def from_text(self, text: str) -> object:
         """Read what was typed, or stands in an environment variable; None where it does not fit."""
@@ -278,20 +274,8 @@ class Choice(ValueKind):
 
     def __init__(self, python: str = "", *, words: str) -> None:
         super().__init__(python)
-        self.words = words
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The words."""
-        return tuple(self.words.split("|"))
-
-    @property
-    def metavar(self) -> str:
-        return self.words
-
-    @property
-    def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
-        return " or ".join((", ".join(self.options[:-1]), self.options[-1]))
+        self.metavar, self.options = words, tuple(words.split("|"))
+        self.needed = " or ".join((", ".join(self.options[:-1]), self.options[-1]))
 
     def from_toml(self, value: object) -> object:
         return value if self.holds(value) else None
@@ -322,8 +306,9 @@ class Either(Switch):
 class Number(ValueKind):
     """A finite number from `low` to `high`, or between them without the ends; `such_as` is one that fits."""
 
-    noun: ClassVar[str] = "a number"
+    needed = "a number"
     pattern: ClassVar[str] = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+    parse: ClassVar[type[float]] = float
 
     def __init__(
         self,
@@ -336,19 +321,15 @@ class Number(ValueKind):
         such_as: str = "",
     ) -> None:
         super().__init__(python, plain)
-        self.low, self.high, self.ends, self.such_as = low, high, ends, such_as
-
-    @property
-    def needed(self) -> str:  # type: ignore[override]  # of this value, not of its class
-        if math.isinf(self.low):
-            return self.noun
-        words = f"from {self.low} to {self.high}" if self.ends else f"between {self.low} and {self.high}"
-        return f"{self.noun} {words}" + (f", such as {self.such_as}" if self.such_as else "")
+        self.low, self.high, self.ends = low, high, ends
+        if not math.isinf(low):
+            self.needed += f" from {low} to {high}" if ends else f" between {low} and {high}"
+            self.needed += f", such as {such_as}" if such_as else ""
 
     def from_text(self, text: str) -> object:
         if not re.fullmatch(self.pattern, text) or len(text) >= LONGEST:
             return None
-        return self.from_toml(int(text) if isinstance(self, Whole) else float(text))
+        return self.from_toml(self.parse(text))
 
     def from_toml(self, value: object) -> object:
         number = as_float(value)
@@ -364,12 +345,9 @@ class Number(ValueKind):
 class Whole(Number):
     """A whole number from `low` to `high`."""
 
-    noun = "a whole number"
+    needed, metavar = "a whole number", "N"
     pattern = r"[+-]?[0-9]+"
-
-    @property
-    def metavar(self) -> str:
-        return "N"
+    parse = int
 
     def from_toml(self, value: object) -> object:
         if isinstance(value, float) and value.is_integer():

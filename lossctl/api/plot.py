@@ -35,7 +35,7 @@ from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Panel
+from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Mark, Panel
 from lossctl.results.report import Cell, Check, Comparison, Report, SavedReport, lists_by
 from lossctl.stats.estimate import estimate
 from lossctl.stats.student import normal_quantile
@@ -402,18 +402,16 @@ def _share_axis(rows: Rows) -> Axis:
     return Axis(f"share of the {rows.noun}", "%")
 
 
+def _marks(mark: Mark, *sides: Iterable[float], series: str = "", texts: Iterable[str] = (), **more: Any) -> Layer:
+    """Return a layer of numbers of any kind: sides are x, y, x2 and y2, `more` other columns."""
+    columns: dict[str, Any] = {**dict(zip(("x", "y", "x2", "y2"), sides, strict=False)), **more}
+    numbers: dict[str, Any] = {name: tuple(map(float, column)) for name, column in columns.items()}
+    return Layer(mark, series=series, texts=tuple(texts), **numbers)
+
+
 def _bars(edges: Array, heights: Array, series: str = "") -> Layer:
     """Return the bars of a histogram."""
-    return Layer("bar", x=_numbers(edges[:-1]), x2=_numbers(edges[1:]), y2=_numbers(heights), series=series)
-
-
-def _squares(x: Array, y: Array, side: float, values: Array) -> Layer:
-    """Return cells of one size by their lower corners."""
-    return Layer("cell", _numbers(x), _numbers(y), _numbers(x + side), _numbers(y + side), value=_numbers(values))
-
-
-def _numbers(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(map(float, values))
+    return _marks("bar", edges[:-1], (), edges[1:], heights, series=series)
 
 
 def draw_residuals(rows: Rows) -> Figure:
@@ -462,7 +460,7 @@ def draw_errors(rows: Rows) -> Figure:
             xs, ys = np.repeat(xs, 2), np.repeat(ys, 2)
         else:
             ys = np.append(ys, ys[-1])
-        layers.append(Layer("line", (0.0, *_numbers(xs), high or 1.0), _numbers(ys), series=name))
+        layers.append(_marks("line", (0.0, *xs, high or 1.0), ys, series=name))
         notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
         half, most = _quantiles(errors, masses, [0.5, 0.9])
         words.append(f"{name} {half:.4g} and {most:.4g}")
@@ -491,14 +489,13 @@ def draw_pairs(rows: Rows) -> Figure:
         notes += _beyond(rows, name, {"": float(masses[~inside].sum())})
         x, y, masses = x[inside], y[inside], masses[inside]
         if counts.rows.sum() <= POINTS:
-            sizes = _numbers(masses) if (masses != 1.0).any() else ()
-            marks = Layer("point", _numbers(x), _numbers(y), size=sizes, series=name)
+            marks = _marks("point", x, y, size=masses if (masses != 1.0).any() else (), series=name)
         else:
             places = np.floor(x / step) * (1 << 20) + np.floor(y / step)
             cells, place = np.unique(places, return_inverse=True)
             columns, lines = np.divmod(cells + (1 << 19), 1 << 20)
-            corner = columns * step, (lines - (1 << 19)) * step
-            marks = replace(_squares(*corner, step, np.bincount(place, masses).astype(np.float64)), series=name)
+            x, y = columns * step, (lines - (1 << 19)) * step
+            marks = _marks("cell", x, y, x + step, y + step, value=np.bincount(place, masses), series=name)
         panels.append(
             Panel(
                 Axis("predicted", domain=domain),
@@ -531,21 +528,20 @@ def _about_bins(rows: Rows) -> str:
 
 def _means(bins: Sequence[Bin], series: str) -> list[Layer]:
     """Return the means of bins above their mean predictions: intervals, a line, and points."""
-    texts = tuple(f"{entry.rows} rows: predicted {entry.pred:.4g}, mean {entry.mean:.4g}" for entry in bins)
-    points = _numbers(entry.pred for entry in bins), _numbers(entry.mean for entry in bins)
-    sizes = _numbers(entry.rows for entry in bins)
+    texts = [f"{entry.rows} rows: predicted {entry.pred:.4g}, mean {entry.mean:.4g}" for entry in bins]
+    points = [entry.pred for entry in bins], [entry.mean for entry in bins]
     return [
         _intervals([(entry.pred, entry.interval) for entry in bins], series),
-        Layer("line", *points, series=series),
-        Layer("point", *points, size=sizes, series=series, texts=texts),
+        _marks("line", *points, series=series),
+        _marks("point", *points, size=[entry.rows for entry in bins], series=series, texts=texts),
     ]
 
 
 def _intervals(ends: Iterable[tuple[float, tuple[float, float] | None]], series: str) -> Layer:
     """Return upright intervals by their places, where there are some."""
     places = [(place, *interval) for place, interval in ends if interval is not None]
-    x, low, high = [_numbers(column) for column in zip(*places, strict=True)] or [()] * 3
-    return Layer("interval", x, low, x, high, series=series)
+    x, low, high = list(zip(*places, strict=True)) or [()] * 3
+    return _marks("interval", x, low, x, high, series=series)
 
 
 def draw_outcomes(rows: Rows) -> Figure:
@@ -614,8 +610,8 @@ def draw_gains(rows: Rows) -> Figure:
         words.append(f"{name} {PERCENT * float(np.interp(0.1, [0.0, *x], [0.0, *y])):.3g}%")
         places = np.unique(np.searchsorted(x, np.linspace(0.0, 1.0, CURVE)).clip(max=len(x) - 1))
         x, y = x[places], y[places]
-        gains.append(Layer("line", _numbers([0.0, *(PERCENT * x)]), _numbers([0.0, *(PERCENT * y)]), series=name))
-        lifts.append(Layer("line", _numbers(PERCENT * x), _numbers(y / x), series=name))
+        gains.append(_marks("line", [0.0, *(PERCENT * x)], [0.0, *(PERCENT * y)], series=name))
+        lifts.append(_marks("line", PERCENT * x, y / x, series=name))
     x_axis = Axis(f"share of the {rows.noun}, largest predictions first", "%", domain=(0.0, PERCENT))
     of = "amounts" if rows.task == "regression" else "yes"
     return rows.figure(
@@ -638,13 +634,13 @@ def draw_confusion(rows: Rows) -> Figure:
         true = table.sum(axis=1)
         places = [(y, x) for y in range(len(order)) for x in range(len(order))]
         values = [float(table[order[y], order[x]]) for y, x in places]
-        texts = tuple(
+        texts = [
             f"{value:.15g} of {true[order[y]]:.15g} {rows.noun}"
             + (f" ({PERCENT * value / true[order[y]]:.3g}%)" if true[order[y]] else "")
             for (y, x), value in zip(places, values, strict=True)
-        )
+        ]
         ys, xs = np.array(places, dtype=np.float64).T
-        cells = replace(_squares(xs - 0.5, ys - 0.5, 1.0, np.array(values)), texts=texts)
+        cells = _marks("cell", xs - 0.5, ys - 0.5, xs + 0.5, ys + 0.5, value=values, texts=texts)
         x, y = Axis("predicted", categories=names), Axis("true", categories=names)
         panels.append(Panel(x, y, (cells,), name if len(tables) > 1 else "", value=rows.noun))
         words.append(f"{name} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
@@ -887,16 +883,9 @@ def _forest(
         shift = 0.6 * ((number + 0.5) / len(series) - 0.5) if crowded else 0.0
         upright = _intervals([(entry.place + shift, entry.interval) for entry in lines], name)
         layers.append(replace(upright, x=upright.y, y=upright.x, x2=upright.y2, y2=upright.x))
-        layers.append(
-            Layer(
-                "point",
-                _numbers(entry.value for entry in lines),
-                _numbers(entry.place + shift for entry in lines),
-                size=_numbers(entry.rows for entry in lines) if sized else (),
-                series=name,
-                texts=tuple(entry.text for entry in lines),
-            )
-        )
+        points = [entry.value for entry in lines], [entry.place + shift for entry in lines]
+        sizes, texts = [entry.rows for entry in lines if sized], [entry.text for entry in lines]
+        layers.append(_marks("point", *points, size=sizes, series=name, texts=texts))
     domain = _cut([entry.value for entry in entries] + [0.0] * zero, [e.interval for e in entries if e.interval])
     return Panel(replace(x, domain=domain), Axis("", categories=tuple(names)), tuple(layers), title)
 
@@ -1021,7 +1010,7 @@ def _line_of_time(
 ) -> Panel:
     """Draw one loss: a line for each model, and the limits of the last check."""
     heights = dict.fromkeys(row.limit for row in limits if row.limit is not None and row.loss == loss)
-    layers = [Layer("rule", y=_numbers(heights))] if heights else []
+    layers = [_marks("rule", y=heights)] if heights else []
     unit = ""
     for model in models:
         cells = {
@@ -1033,9 +1022,9 @@ def _line_of_time(
         unit = next((cell.unit for cell in cells.values()), unit)
         values = {float(place): cells[place].value if place in cells else nan for place in range(len(saved))}
         line = sorted((values | {place - 0.5: nan for place in breaks}).items())
-        points = _numbers(cells), _numbers(cell.value for cell in cells.values())
-        texts = tuple(f"{dates[place]}: {_summary(cell.value, cell)}" for place, cell in cells.items())
+        points = list(cells), [cell.value for cell in cells.values()]
+        texts = [f"{dates[place]}: {_summary(cell.value, cell)}" for place, cell in cells.items()]
         layers.append(_intervals([(place, cell.interval) for place, cell in cells.items()], model))
-        layers.append(Layer("line", _numbers(at for at, _ in line), _numbers(value for _, value in line), series=model))
-        layers.append(Layer("point", *points, series=model, texts=texts))
+        layers.append(_marks("line", *zip(*line, strict=True), series=model))
+        layers.append(_marks("point", *points, series=model, texts=texts))
     return Panel(Axis("", categories=dates), Axis(loss, unit), tuple(layers))
