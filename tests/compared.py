@@ -100,6 +100,11 @@ def flagged(n: int, seed: int) -> dict[str, Values]:
     return {**found, "w": rng.gamma(2.0, 1.0, n), "g": np.array(["u", "v"])[rng.integers(0, 2, n)]}
 
 
+def degrees(weight: Values) -> int:
+    """Return the degrees of freedom of rows that are worth (Σw)²/Σw² of one weight (Kish 1965)."""
+    return round(float(np.sum(weight) ** 2 / np.sum(weight**2))) - 1
+
+
 def held(
     found: Comparison,
     value: float,

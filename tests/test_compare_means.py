@@ -16,6 +16,7 @@ from tests.compared import (
     Data,
     Values,
     apart,
+    degrees,
     delta,
     difference,
     differences,
@@ -144,7 +145,7 @@ def test_a_weighted_difference_is_cochrans_ratio(loss: str, n: int) -> None:
     value = float(np.sum(w * rows) / np.sum(w))
     (s_aa, s_ab), (_, s_bb) = np.cov(w * rows, w)
     variance = (s_aa - 2.0 * value * s_ab + value**2 * s_bb) / (rest * w.mean() ** 2)
-    held(difference(data, loss, weight="w"), value, math.sqrt(variance), rest - 1, rel=1e-11)
+    held(difference(data, loss, weight="w"), value, math.sqrt(variance), degrees(w), rel=1e-11)
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae"])
@@ -152,7 +153,8 @@ def test_a_weighted_difference_is_weighted_least_squares_with_robust_errors(loss
     data = part(drawn("heavy", 500, 11), drawn("heavy", 500, 11)["w"] > 0.0)
     rows, n = apart(loss, data), len(data["y"])
     fit = sm.WLS(rows, np.ones(n), weights=data["w"]).fit(cov_type="HC0")
-    held(difference(data, loss, weight="w"), float(fit.params[0]), float(fit.bse[0]) * math.sqrt(n / (n - 1)), n - 1)
+    stderr = float(fit.bse[0]) * math.sqrt(n / (n - 1))
+    held(difference(data, loss, weight="w"), float(fit.params[0]), stderr, degrees(data["w"]))
 
 
 @pytest.mark.parametrize("loss", ["mse", "rmse", "r2", "mbe"])
@@ -181,7 +183,8 @@ def test_a_difference_of_functions_is_the_delta_method(loss: str, weight: str | 
     data: Data = flagged(n, 13) if loss == "gan_discriminator" else drawn("heavy", n, 13)
     data = part(data, data["w"] > 0.0)
     value, stderr = delta(loss, data, data["w"] if weight else None)
-    held(difference(data, loss, weight=weight), value, stderr, len(data["y"]) - 1, rel=1e-10)
+    freedom = degrees(data["w"] if weight else np.ones(len(data["y"])))
+    held(difference(data, loss, weight=weight), value, stderr, freedom, rel=1e-10)
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
@@ -273,16 +276,23 @@ def test_signed_values_are_compared_by_their_size(shifts: tuple[float, float], w
     means = [float(np.average(rows, weights=w)) for rows in (base, own)]
     signs = np.sign(means)
 
-    def tested(rows: Values) -> tuple[float, float, float]:
+    def tested(rows: Values) -> tuple[float, float, float, float]:
         value = float(np.average(rows, weights=w))
         stderr = math.sqrt(float(np.sum((w * (rows - value)) ** 2)) / (n * (n - 1))) / float(w.mean())
-        return value, stderr, 2.0 * float(stats.t.sf(abs(value) / stderr, n - 1))
+        reach = float(stats.t.ppf(0.975, degrees(w))) * stderr
+        return value, stderr, reach, 2.0 * float(stats.t.sf(abs(value) / stderr, degrees(w)))
 
-    value, stderr, p = tested(signs[1] * own - signs[0] * base)
-    opposed = tested(signs[1] * own + signs[0] * base)[2]
+    value, stderr, reach, p = tested(signs[1] * own - signs[0] * base)
+    total, _, reach_of_total, opposed = tested(signs[1] * own + signs[0] * base)
     found = difference(data, "mbe", weight=weight)
-    held(found, value, stderr, n - 1, rel=1e-11, p=False)
+    assert found.stderr == pytest.approx(stderr, rel=1e-11)
+    assert found.interval == pytest.approx(
+        (min(value - reach, total - reach_of_total), max(value + reach, reach_of_total - total)), abs=1e-11
+    )
     assert found.p == pytest.approx(max(p, opposed), rel=1e-9)
+    assert found.p is not None
+    assert found.interval is not None
+    assert (found.p <= 0.05) == (not found.interval[0] <= 0.0 <= found.interval[1])
     assert (found.baseline_value, found.value) == pytest.approx(means, rel=1e-12)
     assert found.difference == pytest.approx(abs(means[1]) - abs(means[0]), abs=1e-15)
     if found.verdict != "undecided":

@@ -25,6 +25,26 @@ def test_a_difference_of_medians_is_undecided_where_rows_are_too_few() -> None:
     assert difference(six, "median_absolute_error").method == "order"
 
 
+@pytest.mark.parametrize("loss", ["median_absolute_error", "mbe", "rmse", "r2"])
+@pytest.mark.parametrize("rows", [4, 8, 12])
+def test_a_difference_is_shown_where_its_interval_leaves_out_zero(loss: str, rows: int) -> None:
+    rng = np.random.default_rng(57)
+    samples = 200
+    target, shared, own = (np.round(2.0 * rng.normal(size=(samples, rows))) for _ in range(3))
+    times = np.repeat(np.arange(4), samples // 4)[:, np.newaxis]
+    data = {"y": target.ravel(), "a": (target + shared).ravel(), "b": (target + own + times * shared).ravel()}
+    found = differences(data | {"s": np.repeat(np.arange(samples), rows)}, loss, by="s", threads=1)
+    for one in found:
+        if one.interval is not None and one.p is not None:
+            assert (one.p <= 0.05) == (not one.interval[0] <= 1e-15 or not one.interval[1] >= -1e-15)
+
+
+@pytest.mark.parametrize("loss", ["spearman", "kendall", "c_index:events=false"])
+def test_a_slice_in_which_a_correlation_is_undefined_has_no_difference(loss: str) -> None:
+    data = {"y": [1, 1, 1, 2, 3, 4], "a": [1, 2, 3, 1, 2, 3], "b": [3, 1, 2, 1, 3, 2], "s": list("uuuvvv")}
+    undecided(differences(data, loss, by="s")[1], "the value of a is not finite")
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("correlation", [0.0, 0.8])

@@ -22,6 +22,7 @@ from tests.compared import (
     Values,
     apart,
     cr3,
+    degrees,
     delta,
     difference,
     drawn,
@@ -75,7 +76,7 @@ def test_a_weighted_worsening_is_a_ratio_and_a_clustered_one_goes_by_clusters() 
     _, weighed = weigh(data, "a", target="y", pred=["a", "b"], losses="mse", weight="w")
     stderr = math.sqrt(float(np.sum((w * (rows - value)) ** 2)) / (n * (n - 1))) / float(w.mean())
     found = weighed.bounds("b", "mse", {}, 0.1, True, 0.95)
-    assert found == pytest.approx(bounds_about(np.full(n, value), n - 1, 0.95, stderr), rel=1e-9)
+    assert found == pytest.approx(bounds_about(np.full(n, value), degrees(w), 0.95, stderr), rel=1e-9)
     _, weighed = weigh(data, "a", target="y", pred=["a", "b"], losses="mse", weight="w", cluster="user")
     stderr, g = cr3(w * (rows - value), w, data["user"]), len(np.unique(data["user"]))
     found = weighed.bounds("b", "mse", {}, 0.1, True, 0.95)

@@ -159,3 +159,21 @@ def test_few_rows_are_told_of_rare_ones_and_not_of_heavy_tails(rows: int) -> Non
         told[kind] = 1.0 - float(np.mean(shape_of([(1.0, influence)], np.full(samples, float(rows))).informative))
     assert told.pop("one to four") > 0.95
     assert max(told.values()) < 0.06
+
+
+def test_few_rows_that_decide_one_of_several_means_are_told() -> None:
+    """A few blunders decide r2, however much its target varies."""
+    rng = np.random.default_rng(10)
+    rows, samples = 100, 500
+    target, error = rng.normal(0.0, 2.0, (samples, rows)), rng.normal(size=(samples, rows))
+    groups = np.repeat(np.arange(samples), rows)
+    few = {}
+    for kind, errors in {
+        "normal": error,
+        "blunders": np.where(np.arange(rows) < 2, np.sign(error) * 9.0, error),
+    }.items():
+        lines = np.stack([errors**2, target, target**2]).reshape(3, -1)
+        shape = shape_of([(1.0, Influence(R_SQUARED, lines, None, groups, samples))], np.full(samples, float(rows)))
+        few[kind] = 1.0 - float(np.mean(shape.informative))
+    assert few["normal"] < 0.01
+    assert few["blunders"] > 0.95

@@ -948,7 +948,7 @@ def test_spreads_are_those_of_scores_whatever_is_assumed(weighted: bool) -> None
         np.testing.assert_allclose(found.correlation, wanted[:2, :2], rtol=1e-10)
         assert (found.freedom, found.units, found.law) == (freedom, units, "t")
 
-    hold(rows, scores @ scores.T / (n * (n - 1)), n - 1, n)
+    hold(rows, scores @ scores.T / (n * (n - 1)), round(weight.sum() ** 2 / (weight**2).sum()) - 1, n)
     sizes = np.bincount(clusters, weight) / weight.sum()
     levered = np.stack([np.bincount(clusters, line) / (1.0 - sizes) / n for line in scores])
     hold(grouped, 36 / 37 * levered @ levered.T, 36, 37)

@@ -42,6 +42,7 @@ from lossctl.stats.estimate import (
     percentiles,
     slopes_at,
     unit_count,
+    worth,
 )
 from lossctl.stats.skewed import UNKNOWN, Influence, Shape, few_decide, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, NoInference, Series, Spread, from_scores
@@ -124,8 +125,7 @@ class Slices(Sequence[Scope]):
         if not self._plan.weighted or (0, 0) not in self._plan.pairs:
             return self.live if self._plan.weighted else None, None
         if self.groups is None:
-            total, squares = self._view.total_units(0), self._view.product_units(0, 0)
-            return self.live, np.array([ratio(total * total, squares) if squares else math.nan])
+            return self.live, np.array([worth(self._view, 0) or math.nan])
         totals, squares_by_group = (line[0][self.at] for line in (self.groups.sum(0), self.groups.product(0, 0)))
         with np.errstate(all="ignore"):
             return self.live, np.where(self.at < 0, math.nan, totals / squares_by_group * totals)
@@ -251,7 +251,7 @@ class Samples:
         with np.errstate(all="ignore"):
             lines = np.ascontiguousarray(self.rows(model, question, scope)[: len(loss.parts) + 1])
             value, influences = loss.influence(lines, **loss.args)
-        if self._compares:
+        if self._compares and influences.size:  # a value that is undefined has none
             place, line = self._plan.whole_place(model, question), self._line(question, scope)
             order = self._orders[place, line][self._part(self._ordered(place, line), line, scope)]
             arrived = np.empty(len(influences))

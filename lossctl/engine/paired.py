@@ -281,12 +281,14 @@ class Differences:
             lows, highs = zip(*(_ends(law, quantile, error) for error, law in laws), strict=True)
             method = method if (min(lows), max(highs)) == (low, high) else SKEWED
             low, high = min(lows), max(highs)
+        interval = (value + low, value + high)
         if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
+            apart = total - quantile * error  # of values on two sides of zero
+            interval = min(interval[0], apart), max(interval[1], -apart)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
-        interval = (value + low, value + high)
         guard = self._guard(skew, (plain, corrected), spread.units)
         return Difference(stderr, interval, method, p, skew, spread.units, guard, score=score)
 
@@ -344,11 +346,15 @@ class Differences:
         reach = spread.quantile(level) * stderr
         score = value / stderr
         interval = (value - reach, value + reach)
+        p = spread.tail(score)
         if self.tied(contest, couple, (base.interval, candidate.interval)):
             tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
             score = math.copysign(min(tied, abs(score)), value)
             interval = _as_far_as_sides(base.interval, candidate.interval, interval)
-        return Difference(stderr, interval, "order", spread.tail(score), units=spread.units, score=score)
+            p = spread.tail(score)
+            if interval[0] <= 0.0 <= interval[1]:  # sign tests of few rows are surer than order statistics
+                p = max(p, math.nextafter(1.0 - level, 1.0))
+        return Difference(stderr, interval, "order", p, units=spread.units, score=score)
 
     def stderr_of_order(
         self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]], times: float = 1.0

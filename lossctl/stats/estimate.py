@@ -218,10 +218,14 @@ def folded_about(value: float, stderr: float, quantile: float, parts: Array, err
 
 
 def unit_count(statistic: Statistic, view: View, indexes: Sequence[int]) -> float:
-    """Return on how many units a mean rests: rows, or sets, (Σm)²/Σm² of their masses m (Kish 1965) if weighted."""
+    """Return on how many units a mean rests: rows, or sets, by their masses where there are weights."""
     if statistic.mass is None:
         return view.live
-    place = indexes[statistic.mass]
+    return worth(view, indexes[statistic.mass])
+
+
+def worth(view: View, place: int) -> float:
+    """Return how many units of one size a sum of unlike ones is worth, (Σm)²/Σm² (Kish 1965)."""
     squares, mass = view.product_units(place, place), view.total_units(place)
     return ratio(mass * mass, squares) if squares else 0.0
 

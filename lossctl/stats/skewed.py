@@ -60,11 +60,10 @@ class Influence:
                 line - self.by_row(m) if plain else (line - base * self.by_row(m)) * share
                 for line, m in zip(lines, self.centre, strict=True)
             ]
-            if statistic.name == "mean":
-                self.values = self.moves[0]
-            else:
-                pieces = (self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True))
-                self.values = sum(pieces, np.zeros(len(codes)))
+            self.pieces: list[Array] = []  # of the influence, by quantity
+            if statistic.name != "mean":
+                self.pieces = [self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True)]
+            self.values = sum(self.pieces, np.zeros(len(codes))) if self.pieces else self.moves[0]
             self.weight_moves = None if weight is None else weight * share - 1.0
             self.freedom = np.full(groups, np.nan)
             if weight is not None:
@@ -227,8 +226,8 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         values = terms[0][0] * one.values
         for times, influence in terms[1:]:
             values += times * influence.values
-        top = float(np.maximum.reduce(np.abs(values), initial=0.0))
-        values /= top if top > 0.0 else 1.0
+        top = float(np.maximum.reduce(np.abs(values), initial=0.0)) or 1.0
+        values /= top
         scaled = values
         squares = scaled**2
         square, fourth = one.sums(squares), one.sums(squares**2)
@@ -250,6 +249,12 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
     few = _few(values, square, fourth, one.codes)
+    for piece in one.pieces if len(terms) == 1 else ():  # that few rows decide, and that decides the value
+        centred = piece * (terms[0][0] / top)
+        of_piece, of_rest = (one.sums(part**2) for part in (centred, values - centred))
+        counts = (of_piece >= BULK * square) & (of_rest <= square)
+        if counts.any():
+            few |= counts & _few(centred, of_piece, one.sums(centred**4), one.codes)
     return Shape(a, b, s * np.sqrt(rows), ~few | ~complete, np.where(complete, one.freedom, np.nan))
 
 

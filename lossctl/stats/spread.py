@@ -12,7 +12,7 @@ from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair
 from lossctl.numerics.exact import root
-from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, Contrast, covariance, spared
+from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, Contrast, covariance, spared, worth
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 
 FEW: Final = 30  # clusters, or independent rows, below which intervals are known to be too narrow
@@ -71,7 +71,10 @@ class NoInference(NamedTuple):
 
 
 class IndependentRows(NamedTuple):
-    """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these."""
+    """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these.
+
+    Weighted rows leave as many degrees of freedom as they are worth.
+    """
 
     view: View
     weighted: bool
@@ -94,7 +97,8 @@ class IndependentRows(NamedTuple):
             for j in range(i):
                 correlation[i, j] = correlation[j, i] = self._correlation(contrasts[i], contrasts[j], stderrs[[i, j]])
         share = 1.0 if self.sets is None else np.sqrt(spared(self.view.live, self.sets))
-        return Spread(stderrs * share, correlation, None if self.normal else units - 1, units)
+        degrees = units - 1 if self.sets is not None or not self.weighted else max(round(worth(self.view, 0)) - 1, 1)
+        return Spread(stderrs * share, correlation, None if self.normal else degrees, units)
 
     def _correlation(self, first: Contrast, second: Contrast, stderrs: Array) -> float:
         shared = covariance(self.view, first, second, self.weighted)
