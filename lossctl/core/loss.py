@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache, wraps
+from functools import cache, cached_property, lru_cache, partial, wraps
 from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
@@ -676,25 +676,18 @@ def batches(
     weight: Array | None = None,
 ) -> Iterator[tuple[int, Batch]]:
     """Cut arrays into blocks at fixed addresses, each contiguous by column; a loss of sets takes them whole."""
-    rows = next(iter(arrays.values())).shape[-1]
-    origins, trend = middles(arrays, activation or "none", weight)
+    rows, name = next(iter(arrays.values())).shape[-1], activation or "none"
+    origins, trend = middles(arrays, name, weight)
+    origin = origins[0] if origins else 0.0
+    batch_of = partial(
+        Batch, form=form.name, activation=name, origin=origin, origins=origins, trend=trend, classes=classes
+    )
     step = max(rows, 1) if QUERY in form.roles else BLOCK
     if rows > PIECE:
         keep_freed_memory()
     for start in range(0, rows, step):
         block = {role: np.ascontiguousarray(x[..., start : start + step]) for role, x in arrays.items()}
-        yield (
-            start,
-            Batch(
-                block,
-                form=form.name,
-                activation=activation or "none",
-                origin=origins[0] if origins else 0.0,
-                origins=origins,
-                trend=trend,
-                classes=classes,
-            ),
-        )
+        yield start, batch_of(block)
 
 
 def middles(

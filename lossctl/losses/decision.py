@@ -194,14 +194,14 @@ def bins(n_bins: int) -> Callable[[Batch], NDArray[Any]]:
 
 
 @cache
-def in_bin(place: int, n_bins: int, quantity: Callable[[Batch], Any]) -> Part:
-    """Return the part that is a quantity in one bin and 0 elsewhere."""
-    return part_of(lambda batch: np.where(bins(n_bins)(batch) == place, quantity(batch), 0.0), (IGNORE_CLASS,))
-
-
 def in_bins(n_bins: float, quantity: Callable[[Batch], Any]) -> tuple[Part, ...]:
-    """Return the parts of a quantity in every bin."""
-    return tuple(in_bin(place, int(n_bins), quantity) for place in range(int(n_bins)))
+    """Return the parts that are a quantity in one bin and 0 elsewhere, of every bin."""
+    bin_of = bins(int(n_bins))
+
+    def in_bin(place: int) -> Part:
+        return part_of(lambda batch: np.where(bin_of(batch) == place, quantity(batch), 0.0), (IGNORE_CLASS,))
+
+    return tuple(map(in_bin, range(int(n_bins))))
 
 
 def gaps_and_counts(n_bins: float) -> tuple[Part, ...]:
