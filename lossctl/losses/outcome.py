@@ -24,6 +24,7 @@ from lossctl.core.loss import Gradient, Loss, Part, named
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
 from lossctl.core.statistic import WEIGHTED, Statistic, from_value
 from lossctl.errors import UsageError, listed
+from lossctl.losses.forms import MASKS
 from lossctl.numerics.activation import sigmoid, softplus, sum_of_others
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.quotient import expected, per_probability
@@ -347,13 +348,14 @@ def holes(batch: Batch, ignore_class: Ignored) -> Mask:
 
 
 def without_holes(batch: Batch, ignore_class: Ignored) -> Batch:
-    """Return a batch with a no, observed and predicted, where a column of yes and no does not count."""
+    """Return a batch with a no where a column of yes and no does not count; of masks a predicted one, too."""
     if ignore_class is None or has_labels(batch) or batch.form == DECIDED:
         return batch
 
     def filled(batch: Batch) -> Batch:
         unknown, no = holes(batch, ignore_class), 0.0 if batch.activation == "none" else -np.inf
-        roles = {"target": np.where(unknown, 0.0, batch.target), "pred": np.where(unknown, no, batch.raw)}
+        pred = np.where(unknown, no, batch.raw) if batch.form == MASKS.name else batch.raw
+        roles = {"target": np.where(unknown, 0.0, batch.target), "pred": pred}
         return Batch(roles, form=batch.form, activation=batch.activation, classes=batch.classes)
 
     return batch.related(f"no for {ignore_class}", filled)
