@@ -17,7 +17,7 @@ from scipy import stats
 
 import lossctl
 from lossctl import Report
-from lossctl.results.report import Comparison
+from lossctl.results.comparison import Comparison
 from tests.warm import once
 
 Values = NDArray[Any]

@@ -21,7 +21,8 @@ from hypothesis import given, strategies as st
 from lossctl.output import checks as outputs
 from lossctl.output.checks import ORDER, command_data, command_property, legal, to_github, to_junit, worst_first
 from lossctl.output.text import Style, inert_line, inert_text
-from lossctl.results.report import Check, Input, Report
+from lossctl.results.comparison import Check
+from lossctl.results.report import Input, Report
 from tests.conftest import ROOT, Lossctl
 
 Write = Callable[[str, str | bytes], Path]

@@ -16,7 +16,8 @@ from scipy import stats
 
 import lossctl
 from lossctl.api.compare import weigh
-from lossctl.results.report import Comparison, Report
+from lossctl.results.comparison import Comparison
+from lossctl.results.report import Report
 from tests.compared import (
     Data,
     Values,

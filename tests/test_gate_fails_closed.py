@@ -27,7 +27,8 @@ from lossctl.errors import DataError, UsageError
 from lossctl.gate.judge import RuleCase, Terms, conclude, judge, lay_out
 from lossctl.gate.rules import Bound, Decide, Level, Rule, RuleKind, Tolerance, limit_rule, regression_rule
 from lossctl.registry import labelled
-from lossctl.results.report import Cell, Check, Report
+from lossctl.results.comparison import Check
+from lossctl.results.report import Cell, Report
 from tests.conftest import Lossctl, Outcome, resealed
 from tests.test_output import shell
 from tests.warm import forked

@@ -19,7 +19,7 @@ import lossctl
 from lossctl import Report
 from lossctl.core.block import row_hashes, text_hashes
 from lossctl.core.resample import CHUNK, COPIES, PER_HASH, copies, mixed, split
-from lossctl.results.report import Comparison
+from lossctl.results.comparison import Comparison
 from tests.compared import stored_frame
 
 pytestmark = pytest.mark.deep

@@ -54,7 +54,9 @@ from lossctl.io.select import Selection, predicts_target, split_name
 from lossctl.io.table import Table
 from lossctl.output.text import slice_text
 from lossctl.registry import all_labelled, labelled, loss_of, with_tables
-from lossctl.results.report import Cell, Check, First, Place, Report, SavedReport
+from lossctl.results.comparison import Check
+from lossctl.results.document import Place
+from lossctl.results.report import Cell, First, Report, SavedReport
 from lossctl.version import __version__
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from lossctl.errors import UsageError, listed, printable
 from lossctl.io.reports import read_report
 from lossctl.results.changes import Became, Change, Changes, Side
-from lossctl.results.report import Cell, Place, Report, SavedReport
+from lossctl.results.document import Place
+from lossctl.results.report import Cell, Report, SavedReport
 from lossctl.version import __version__
 
 

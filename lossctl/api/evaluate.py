@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from hashlib import blake2b
 from itertools import chain, pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -36,13 +36,14 @@ from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns, predicts_target
 from lossctl.io.table import Table
-from lossctl.results.report import Cells, Input, LeftOut, Report, Study, Truth, Units, WorstRow, place_of
+from lossctl.results.report import Cells, Input, LeftOut, Report, Truth, Units, place_of
 from lossctl.stats.skewed import INFORMATIVE
 from lossctl.stats.spread import FEW
 from lossctl.version import __version__
 
 if TYPE_CHECKING:
     from lossctl.engine.paired import PairedBounds
+    from lossctl.results.comparison import WorstRow
 
 MakeDesign = Callable[[tuple[str, ...]], Design | None]
 Inspect = Callable[[Sequence[Table], Selection], Sequence[Couple]]
@@ -614,6 +615,7 @@ def made_report(
     if plan.design is None:
         return report, None
     from lossctl.engine.paired import Differences, PairedBounds, compare, contests
+    from lossctl.results.comparison import Study
 
     design, differences = plan.design, Differences(assumptions)
     all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
@@ -705,6 +707,8 @@ def _signed(level: float | None, design: Design | None) -> list[str]:
 
 def _worst(state: RunState, plan: Plan, reader: BlockReader, query: Query) -> Iterator[WorstRow]:
     """Yield the rows where models lose most, model by model (or couple by couple) within each loss."""
+    from lossctl.results.comparison import WorstRow
+
     tables = {model: _table(reader, model) for model in plan.models}
     slots = list(chain.from_iterable(reader.selection.by.values()))
     addresses = {address for worst in state.worst.values() for address in worst.addresses.tolist()}

@@ -35,8 +35,9 @@ from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
+from lossctl.results.comparison import Check, Comparison
 from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Mark, Panel
-from lossctl.results.report import Cell, Check, Comparison, Report, SavedReport, lists_by
+from lossctl.results.report import Cell, Report, SavedReport, lists_by
 from lossctl.stats.estimate import estimate
 from lossctl.stats.student import normal_quantile
 

@@ -34,7 +34,7 @@ from lossctl.io.open import as_one, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table, share_read
-from lossctl.results.report import Check, DataSource
+from lossctl.results.report import DataSource
 
 if TYPE_CHECKING:
     from lossctl.core.block import Block
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lossctl.engine.reduce import RunState
     from lossctl.engine.run import Progress
     from lossctl.io.blocks import BlockReader
+    from lossctl.results.comparison import Check
 
 
 def silent(text: str) -> None:

@@ -15,7 +15,8 @@ from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio
-from lossctl.results.report import BestSet, Cell, Comparison, Outcome
+from lossctl.results.comparison import BestSet, Comparison, Outcome
+from lossctl.results.report import Cell
 from lossctl.stats import estimate, folded, multiple
 from lossctl.stats.estimate import (
     ENDS_OUT_OF_RANGE,

@@ -14,7 +14,9 @@ from typing import Final, Literal
 from lossctl.core.loss import merit
 from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound, Dropped, Tolerance, slice_name
-from lossctl.results.report import Cell, Check, Input, Place, Slice, Status, Verdict, lists_by
+from lossctl.results.comparison import Check, Status
+from lossctl.results.document import Place, Slice
+from lossctl.results.report import Cell, Input, Verdict, lists_by
 
 MIN_SLICE: Final = 30
 MIN_ROWS: Final = 30  # of a decision by statistics

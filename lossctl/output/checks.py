@@ -27,8 +27,9 @@ from lossctl.output.text import (
     slice_text,
     text_columns,
 )
+from lossctl.results.comparison import Check
 from lossctl.results.document import ENCODE, created, head, indented, record
-from lossctl.results.report import Check, Report
+from lossctl.results.report import Report
 from lossctl.version import __version__
 
 ORDER: Final = ("fail", "undefined", "missing", "warn", "insufficient", "skipped", "pass")

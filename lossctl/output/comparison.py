@@ -34,7 +34,8 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Comparison, Report, Study, lists_by, place_of
+from lossctl.results.comparison import Comparison, Study
+from lossctl.results.report import Report, lists_by, place_of
 
 SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
 COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}

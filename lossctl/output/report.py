@@ -28,7 +28,8 @@ from lossctl.output.text import (
     signed_number,
     text_columns,
 )
-from lossctl.results.report import Cell, Report, Slice, lists_by, place_of
+from lossctl.results.document import Slice
+from lossctl.results.report import Cell, Report, lists_by, place_of
 
 MARK: Final = "*"
 MOST_TABLES: Final = 3  # into which slices x losses are parted

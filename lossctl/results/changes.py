@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from lossctl.core.loss import Direction
-from lossctl.results.document import PublicResult, head, indented, record
-from lossctl.results.report import Slice, percent
+from lossctl.results.comparison import percent
+from lossctl.results.document import PublicResult, Slice, head, indented, record
 
 Became = Literal["better", "worse", "same", "undefined", "added", "removed", "other loss"]
 

@@ -30,6 +30,8 @@ MANY: Final = 4096  # texts whose digest is worth a thread, which leaves the int
 BLANKS: Final = b" \t\r\n"
 BOM: Final = b"\xef\xbb\xbf"
 Result = TypeVar("Result")
+Slice = Mapping[str, str]  # column -> value; empty for all rows
+Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
 
 
 class NullWord(str):

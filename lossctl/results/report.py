@@ -30,8 +30,10 @@ from lossctl.results.document import (
     Entries,
     Entry,
     NullWord,
+    Place,
     PublicResult,
     Seal,
+    Slice,
     above,
     environment,
     flat,
@@ -45,19 +47,16 @@ from lossctl.results.document import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lossctl.results.comparison import BestSet, Check, Comparison, Study, WorstRow
     from lossctl.results.figure import Figure
 
 CommandName = Literal["eval", "compare", "check"]
 Truth = Literal["none", "rows", "column"]
 DataSource = tuple[object, Mapping[str, Any], Mapping[str, tuple[int, ...]]]
-Outcome = Literal["better", "worse", "equivalent", "undecided"]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
-Status = Literal["pass", "fail", "warn", "insufficient", "missing", "undefined", "skipped"]
 Verdict = Literal["pass", "fail", "inconclusive"]
 Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
-Slice = Mapping[str, str]  # column -> value; empty for all rows
-Place = tuple[str, str, tuple[tuple[str, str], ...]]  # model, loss, items of the slice
 MOST_SIGNED: Final = 80  # characters of the classes in a signature; more are told by their digest
 MOST_SHOWN: Final = 1000  # cells that a console is filled with
 ORIGIN: Final = ("tool", "created", "environment")  # the keys that say by what and when a document was made
@@ -431,149 +430,6 @@ class TargetReading(NamedTuple):
         return f"target:{self.target}{labels and ' '}{labels}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One candidate against one baseline: one loss over all rows or one slice.
-
-    `difference` is candidate - baseline, of absolute values where the direction is `zero`; `relative` is its share
-    of |baseline value|. `p` is two-sided, `adjusted` the same after the corrections for many comparisons. `verdict`
-    follows from `adjusted`; where it is undecided, or there is no interval, `reason` may say why. `detectable` is
-    the difference that these rows find with power 0.8, `needed` the rows that the effect in question would take.
-    """
-
-    KEYS: ClassVar = (
-        "baseline candidate loss spec slice n=rows clusters baseline_value value delta=difference delta_pct stderr "
-        "ci=interval ci_level=level ci_method=method p p_adjusted=adjusted skew detectable needed verdict reason "
-        "direction unit"
-    )
-
-    baseline: str
-    candidate: str
-    loss: str
-    spec: str
-    slice: Slice
-    rows: int
-    clusters: int | None
-    baseline_value: float
-    value: float
-    difference: float
-    relative: float | None
-    stderr: float | None
-    interval: tuple[float, float] | None
-    level: float | None
-    method: str | None
-    p: float | None
-    adjusted: float | None
-    skew: float | None
-    verdict: Outcome
-    reason: str | None
-    direction: Direction
-    unit: str
-    detectable: float | None = None
-    needed: int | None = None
-
-    @property
-    def delta_pct(self) -> float | None:
-        """The difference in percent of |baseline value|."""
-        return percent(self.relative)
-
-
-@dataclass(frozen=True)
-class WorstRow:
-    """A row where a candidate loses most against the baseline, or without one a model on its own.
-
-    `row` is 1-based, of the baseline's table or the model's. key, slice: the words of the key columns (and of a target
-    that holds labels, and predicted labels by their model) and of those that tell slices, by column.
-    """
-
-    KEYS: ClassVar = "baseline candidate loss row key slice baseline_value value delta=difference roles"
-
-    baseline: str | None
-    candidate: str
-    loss: str
-    row: int
-    baseline_value: float | None
-    value: float
-    difference: float | None
-    roles: Mapping[str, float] = field(default_factory=dict)
-    key: Mapping[str, str] = field(default_factory=dict)
-    slice: Mapping[str, str] = field(default_factory=dict)
-
-
-class BestSet(NamedTuple):
-    """The model confidence set of one loss over all rows or one slice: model -> p-value, and the models in it."""
-
-    loss: str
-    slice: Slice
-    level: float
-    p: Mapping[str, float]
-    kept: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Study:
-    """How models were compared: everything besides the data that the comparisons depend on."""
-
-    baseline: str
-    all_pairs: bool
-    assumption: str
-    method: str
-    correction: str
-    level: float | None
-    resamples: int | None = None
-    seed: int | None = None
-    effect: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One rule judged for one model, over all rows or one slice.
-
-    id: `LOSS.KIND`, with `@COLUMN=VALUE` for a slice. kind: max, min, max-slice, max-regression, or max-dropped, which
-    is of rows and not of a loss. `limit` is what the value must not cross, `margin` how far it is on the good side of
-    it (negative: crossed), `change` value - baseline (of absolute values where the direction is `zero`),
-    `change_share` its share of |baseline|. `interval` is that of the change, for statistical decisions. `rule` words
-    the rule, `message` the outcome. effective: how many rows of equal weight those of a weighted value are worth.
-    critical: whether the rule names the slice as one that must hold. blocks: whether the check stops what comes next.
-    number: the place of its rule among all. note: the part of the message that is shown even where numbers speak for
-    themselves.
-    """
-
-    KEYS: ClassVar = (
-        "id model loss spec slice kind rule status level value limit margin baseline change change_pct n=rows "
-        "n_effective=effective ci=interval message critical blocks"
-    )
-
-    id: str
-    model: str
-    loss: str
-    spec: str
-    slice: Slice
-    kind: str
-    rule: str
-    status: Status
-    level: Literal["error", "warn"] = "error"
-    value: float | None
-    limit: float | None
-    margin: float | None
-    baseline: float | None = None
-    change: float | None = None
-    change_share: float | None = None
-    rows: int
-    interval: tuple[float, float] | None = None
-    message: str
-    critical: bool = False
-    blocks: bool = False
-    effective: float | None = None
-    number: int = 0
-    note: str = ""
-
-    @property
-    def change_pct(self) -> float | None:
-        """The change in percent of |baseline|."""
-        return percent(self.change_share)
-
-
 @dataclass(frozen=True, repr=False)
 class Report(PublicResult):
     """The result of `evaluate`, `compare` and `check`.
@@ -878,11 +734,6 @@ def place_of(slice_: Slice) -> str:
     return f" ({words})" if words else ""
 
 
-def percent(share: float | None) -> float | None:
-    """Return a share in percent."""
-    return None if share is None else 100.0 * share
-
-
 def best_models(cells: Sequence[Cell]) -> set[str]:
     """Return the models with the best value among cells of one loss and slice; none if there is no contest."""
     merits = {cell.model: cell.merit for cell in cells if not math.isnan(cell.value)}
@@ -910,9 +761,11 @@ class SavedReport(NamedTuple):
 
     def restored(self) -> Report:
         """Return the report with all that it says: comparisons, checks and their verdict, too."""
+        from lossctl.results.comparison import BestSet, Study, check_of, comparison_of, worst_row_of
+
         top = Entry(self.document, self.label)
         study = None if self.document.get("study") is None else top.entry("study").instance(Study)
-        checks = tuple(_check(entry) for entry in top.entries("checks")) if "checks" in self.document else ()
+        checks = tuple(check_of(entry) for entry in top.entries("checks")) if "checks" in self.document else ()
         verdict = top.read("verdict", Verdict) if self.document.get("verdict") is not None else None
         judged = list(dict.fromkeys(check.model for check in checks))
         values = {cell.place: cell.value for cell in self.report.cells}
@@ -921,8 +774,8 @@ class SavedReport(NamedTuple):
             warnings=top.read("warnings", tuple[str, ...]),
             study=study,
             level=self.report.level if study is None else study.level,
-            comparisons=tuple(_comparison(entry, values) for entry in top.entries("comparisons")),
-            worst=tuple(_worst_row(entry) for entry in top.entries("worst")),
+            comparisons=tuple(comparison_of(entry, values) for entry in top.entries("comparisons")),
+            worst=tuple(worst_row_of(entry) for entry in top.entries("worst")),
             best_sets=tuple(entry.instance(BestSet) for entry in top.entries("best_sets")),
             checks=checks,
             verdict=verdict,
@@ -1021,25 +874,3 @@ def _cell(entry: Entry) -> Cell:
         negative = (entry.read("reason", str | None) or "").startswith("-")
         value = (-math.inf if negative else math.inf) if status == "infinite" else math.nan
     return entry.instance(Cell, value=value)
-
-
-def _comparison(entry: Entry, values: Mapping[Place, float]) -> Comparison:
-    """Return a comparison; values: of the cells, as JSON has no infinity."""
-    loss, items = entry.read("loss", str), tuple(entry.read("slice", Mapping[str, str]).items())
-    base, value = (values.get((entry.read(key, str), loss, items), math.nan) for key in ("baseline", "candidate"))
-    size = [abs(x) for x in (base, value)] if entry.value("direction") == "zero" else [base, value]
-    difference = entry.read("delta", float | None)
-    difference = size[1] - size[0] if difference is None else difference
-    share = None if entry.value("delta_pct") is None or not base else difference / abs(base)
-    return entry.instance(Comparison, baseline_value=base, value=value, difference=difference, relative=share)
-
-
-def _worst_row(entry: Entry) -> WorstRow:
-    """Return a row; reports of earlier versions have neither its key nor its slice."""
-    return entry.instance(WorstRow, **{name: {} for name in ("key", "slice") if name not in entry.values})
-
-
-def _check(entry: Entry) -> Check:
-    change, base = entry.read("change", float | None), entry.read("baseline", float | None)
-    share = None if entry.value("change_pct") is None or not base or change is None else change / abs(base)
-    return entry.instance(Check, change_share=share)

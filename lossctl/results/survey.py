@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from lossctl.results.document import PublicResult, head, indented, record
-from lossctl.results.report import Input, Slice, Task
+from lossctl.results.document import PublicResult, Slice, head, indented, record
+from lossctl.results.report import Input, Task
 
 MOST_WORDS: Final = 1000  # different values of a column that are counted
 MOST_SLICES: Final = 100_000  # slices that are counted
