@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
+from string import punctuation
 from typing import TYPE_CHECKING, NamedTuple
 
 from lossctl.core.loss import Loss
@@ -45,8 +46,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
 }
 COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task
 SHORTEST_BEGINNING = 4  # letters with which names begin that are told for an unknown one
+OUTPUT = re.compile(r"\s*\[.*\]\s*$")  # as --per-output writes behind a loss
 LOOKALIKES = str.maketrans(  # small letters of Cyrillic, Greek and others, and dashes -> what they look like in names
-    "асԁеһіјӏорԛѕтухԝкмнвпгαεηικνορτυχωıɑɡ‐‑‒–—−", "acdehijlopqstyxwkmhbnraenikvoptuxwiag______"
+    "асԁеһіјӏорԛѕтухԝкмнвпгαεηικνορτυχωıɑɡᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ‐‑‒–—−",
+    "acdehijlopqstyxwkmhbnraenikvoptuxwiagabcdefghijklmnoprstuvwyz______",
 )
 ALLOWED = "LOSSCTL_PLUGINS"  # packages or entry points that may be loaded; set and empty: none
 
@@ -322,6 +325,7 @@ def _misleads(label: str, loss: Loss) -> str:
 
         letters = (letter for letter in normalize("NFKD", label).casefold() if letter.isprintable())
         label = "".join(letter for letter in letters if not combining(letter)).translate(LOOKALIKES)
+    label = OUTPUT.sub("", label).strip(punctuation + " ")  # nor does what stands around it make it another name
     name = bare_name(label)
     namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label
     if namesake is None:

@@ -1282,7 +1282,8 @@ def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows:
         *("L1Loss=mbe", "MSELoss=mbe", "nn.L1Loss=mbe", "l2=mbe", "huber@2=mae", "huber@2=huber", "ndcg@10=ndcg"),
         *("binary_error=mbe", "log_loss=mbe", "ce=mbe", "neg_mean_absolute_error=mbe", "mae@eu=mbe"),
         *("\uff4d\uff41\uff45=mbe", "ma\u200be=mbe", "rms\u0435=mae", "\u0435\u0441\u0435=mae", "rms\u00e9=mae"),
-        *("RMS\u0395=mae", "log\u2013cosh=mae"),
+        *("RMS\u0395=mae", "log\u2013cosh=mae", "\u1d0d\u1d00\u1d07=mbe"),
+        *("mae[1]=mbe", "mae [p]=mbe", "'mae'=mbe", "(mae)=mbe", "mae.=mbe", "mae*=mbe", "huber[1]=huber:delta=2"),
     ],
 )
 def test_a_name_of_another_loss_is_no_label(spec: str) -> None:
@@ -1293,7 +1294,18 @@ def test_a_name_of_another_loss_is_no_label(spec: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        *("p90=quantile:q=0.9", "e=mae", "tail=mae", "error=mae", "total=mae", "err=rmse", "MAE=mae", "L1Loss=mae"),
+        *(
+            "p90=quantile:q=0.9",
+            "e=mae",
+            "tail=mae",
+            "error=mae",
+            "total=mae",
+            "err=rmse",
+            "MAE=mae",
+            "L1Loss=mae",
+            "mae[1]=mae",
+            "*=mae",
+        ),
         *("ce=cce", "huber@2=huber:delta=2", "ndcg@10=ndcg:k=10", "log_loss=bce", "mae@eu=mae", "a@b=mae"),
     ],
 )
@@ -1636,6 +1648,29 @@ def test_a_few_clusters_or_spans_decide_nothing(option: str, says: str) -> None:
     )
     assert report.verdict == "inconclusive"
     assert says in report.checks[0].message
+
+
+# configuration files
+
+
+def test_no_file_hides_the_rules_of_another_beside_it(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(rows.parent)
+    Path("lossctl.toml").write_text("digits = 3\n")
+    command = ("check", rows, *ONE, "--max", "rmse=9")
+    for text, code in (
+        ("[tool.other]\n", 0),
+        ("[tool.lossctl]\ndigits = 4\n", 0),
+        ('[[tool.lossctl.check]]\nloss = "mae"\nmax = 0.1\n', 2),
+    ):
+        Path("pyproject.toml").write_text(text)
+        monkeypatch.setattr("tests.conftest.ROOT", rows.parent)
+        outcome = lossctl(*command)
+        assert outcome.code == code, outcome.err
+        assert ("hides the rules of pyproject.toml" in outcome.err) == (code == 2)
+        assert lossctl(*command, "--config", "lossctl.toml").code == 0
+        assert lossctl("eval", rows, *ONE, "-l", "mae").code == 0
 
 
 # what a configuration file says of data that the command line tells ------------------------------------------------

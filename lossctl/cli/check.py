@@ -23,7 +23,7 @@ from lossctl.api.options import (
     options_of,
 )
 from lossctl.cli import console
-from lossctl.cli.config import Level, Settings, show_config
+from lossctl.cli.config import Level, Settings, check_unhidden, show_config
 from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, computed, emit, outcome, replace_output
 from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
@@ -93,6 +93,8 @@ def check_files(settings: Settings) -> None:
     if settings["show_config"]:
         emit(show_config(settings))
         return
+    if settings.sources["config"].level is Level.DEFAULT:
+        check_unhidden(settings.file)
     outputs = Outputs.prepare(settings, FORMATS)
     gallery = outputs.gallery(settings)
     from lossctl.api.check import check

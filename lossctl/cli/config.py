@@ -103,6 +103,18 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
         folder = above
 
 
+def check_unhidden(file: ConfigFile | None) -> None:
+    """Raise UsageError for a lossctl.toml that was found and hides rules of the pyproject.toml beside it."""
+    if file is None or os.path.basename(file.path) != LOSSCTL_TOML:
+        return
+    path = os.path.join(os.path.dirname(file.path), PYPROJECT)
+    hidden = load(path) if _tell(is_file, path) else None
+    if hidden is not None and hidden.rules:
+        raise UsageError(
+            f"{file.path}: hides the rules of {path} beside it, as one file counts; have all settings in one of them"
+        )
+
+
 def _tell(question: Callable[[str], bool], path: str) -> bool:
     """Ask what is at a path; a configuration that a failing disk hides is not passed over."""
     try:
