@@ -38,7 +38,6 @@ from lossctl.gate.rules import (
     Decide,
     Dropped,
     Rule,
-    RuleKind,
     Tolerance,
     bind_rule,
     dropped_rule,
@@ -175,7 +174,8 @@ def check(
             "a report, of values only; give the baseline's predictions, or decide by point"
         )
     if save_baseline is not None:
-        _check_writable(save_baseline, subject.files, reference)
+        reads = [piece for file in subject.files or [] for piece in (file, split_name(file)[1])]
+        check_writable(save_baseline, [*reads, *([reference.path] if reference.kind == "predictions" else [])])
     more = ["--no-config"] if configured else []
     accept = None
     if reference.kind in ("report", "model"):
@@ -339,12 +339,6 @@ def first_values(reference: Baseline, cases: Sequence[RuleCase], terms: Terms) -
     return tuple(first.values())
 
 
-def _check_writable(path: str, files: Sequence[str] | None, reference: Baseline) -> None:
-    """Raise early if the baseline cannot be saved, or would be saved over what is read as data."""
-    reads = [piece for file in files or [] for piece in (file, split_name(file)[1])]
-    check_writable(path, [*reads, *([reference.path] if reference.kind == "predictions" else [])])
-
-
 def _candidates(report: Report, reference: Baseline) -> list[str]:
     """Return the models that are judged: all but a baseline among them."""
     if reference.kind != "model" and reference.text in report.models:
@@ -456,13 +450,12 @@ def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
         value = getattr(table, option.name)
         if value != option.default and not option.kind.holds(value):
             raise UsageError(f"{origin}: {option.key} = {value}: {option.kind.needed} is needed")
-    limits: list[tuple[RuleKind, float | None]] = [
-        ("max", table.max),
-        ("min", table.min),
-        ("max-slice", table.max_slice),
-    ]
+    *limits, _ = KINDS
+    values = {kind: getattr(table, kind.replace("-", "_")) for kind in limits}
     rules = [
-        Rule(table.loss, kind, _number(limit), origin, float(limit)) for kind, limit in limits if limit is not None
+        Rule(table.loss, kind, repr(limit).removesuffix(".0"), origin, float(limit))
+        for kind, limit in values.items()
+        if limit is not None
     ]
     if table.max_regression is not None:
         tolerance = Tolerance(*table.max_regression)
@@ -476,10 +469,6 @@ def table_rules(table: RuleTable, decide: Decide) -> list[Rule]:
     confidence = CONFIDENCE if table.confidence is None else table.confidence
     by, critical = tuple(table.by) or None, tuple(table.critical)
     return [rule._replace(by=by, level=table.level, confidence=confidence, critical=critical) for rule in rules]
-
-
-def _number(value: float) -> str:
-    return repr(value).removesuffix(".0")
 
 
 def rules_of_data(stated: StatedRules, losses: Sequence[str]) -> tuple[list[Bound], list[str], list[str]]:
@@ -633,11 +622,9 @@ class CheckedReport:
     notes: Sequence[str] = ()
 
     def models(self) -> Sequence[str] | None:
-        """Return the names of the models."""
         return self.saved.report.models
 
     def has_column(self, name: str) -> bool:
-        """Return that a report has no columns."""
         return False
 
     @property

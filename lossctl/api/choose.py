@@ -184,9 +184,9 @@ class Columns:
             self.selection.by, self.selection.target = {LABELS: (slot,), PREDICTED: (pred,)}, None
             self.selection.slots[self.model] = {}
             return TargetRule()
-        if several and self._are_models():
+        quantiles = several and are_quantiles(self.tables, self.selection)
+        if several and (models_apart(self.tables, self.selection, self.model, (), self.options) or quantiles):
             first = printable(self.pred[0])
-            quantiles = are_quantiles(self.tables, self.selection)
             hint = ", named as quantiles: their loss is quantile; else" if quantiles else ":"
             raise UsageError(
                 f"{len(self.pred)} prediction columns beside a target of numbers{hint} one is looked at, -p {first}"
@@ -203,11 +203,6 @@ class Columns:
                 raise UsageError(f"the target {slot.named()} holds text; --positive-label LABEL says which label is 1")
             self.selection.by, self.selection.target = {LABELS: (slot,)}, None
         return TargetRule()
-
-    def _are_models(self) -> bool:
-        """Whether several prediction columns are a model or a quantile each, not classes."""
-        several = bool(models_apart(self.tables, self.selection, self.model, (), self.options))
-        return several or are_quantiles(self.tables, self.selection)
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""

@@ -214,6 +214,7 @@ class Engine(Protocol):
 
     def baseline(self, path: str) -> bool:
         """Whether a path of --baseline is known to hold predictions."""
+        return False
 
     def first(self, reader: BlockReader) -> Block | None:
         """Return the first block with a row that counts (else with any), of which the plan is made."""

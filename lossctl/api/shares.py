@@ -35,7 +35,7 @@ from lossctl.api.options import (
     rule_keys,
     rule_table,
 )
-from lossctl.api.query import Opened, Query, as_list, paths_of
+from lossctl.api.query import Engine, Opened, Query, as_list, paths_of
 from lossctl.core.block import Block, Breach, Defect, Pending, ready
 from lossctl.core.state import NEVER
 from lossctl.engine.plan import Plan
@@ -354,7 +354,7 @@ def read_shard(text: str) -> tuple[int, int]:
     return place, count
 
 
-class Cut:
+class Cut(Engine):
     """An engine whose rows are cut into shares, each of which makes its plan of the same first block."""
 
     block: Block | None = None
@@ -369,16 +369,11 @@ class Cut:
         return query.opened_here()
 
     def refusal(self, rows_out: str | None, sets: bool) -> str:
-        """Say why a query cannot be cut into shares."""
         if rows_out is not None:
             return f"--rows-out {rows_out}: shares leave sums, and rows are written by one run: leave it out"
         if sets:
             return "losses over sets of rows cannot be cut into shares: a set may stand on both sides of a cut"
         return "--per-output with --missing drop goes over the rows once for each output; ask for one at a time with -p"
-
-    def baseline(self, path: str) -> bool:
-        """Leave it to the file."""
-        return False
 
     def first(self, reader: BlockReader) -> Block | None:
         """Read the first block; raise UsageError where what a row counts for depends on rows of other shares."""
@@ -839,7 +834,6 @@ class Merge:
         return self.inputs
 
     def refusal(self, rows_out: str | None, sets: bool) -> str:
-        """Say what shares cannot be of."""
         return "shares are of no such command"
 
     def baseline(self, path: str) -> bool:

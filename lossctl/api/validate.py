@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, Final, TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 
 from lossctl.api.evaluate import answer, look_ahead, row_source
 from lossctl.api.job import Job
@@ -44,6 +44,7 @@ from lossctl.version import __version__
 T = TypeVar("T")
 KINDS: Final[Mapping[str, ColumnKind]] = {"number": "number", "boolean": "boolean", "text": "text"}
 TARGET: Final = (None, "target")
+SETTLED: Final = ("losses", "task", "missing", "threads")  # what says nothing of columns, of a question that is wrong
 
 
 def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
@@ -74,7 +75,8 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
     try:
         query = Query(data, plain_arguments({**options, "ci": None}))
     except LossctlError as fault:
-        error, query = fault, Query(data, _column_options(options) | {"ci": None})
+        columns = {name: value for name, value in options.items() if name not in SETTLED}
+        error, query = fault, Query(data, fitting(columns) | {"ci": None})
     understood = error is None
     notes: list[str] = []
     tell = query.options["note"] or silent
@@ -97,12 +99,6 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
         except LossctlError as fault:
             error = fault
     return checked.survey(report, error, notes, understood)
-
-
-def _column_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of the columns, of a question that is wrong otherwise."""
-    settled = ("losses", "task", "missing", "threads")
-    return fitting({name: value for name, value in options.items() if name not in settled})
 
 
 def attempted(decide: Callable[[], T], default: T) -> T:

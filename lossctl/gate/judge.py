@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from lossctl.core.loss import merit
 from lossctl.engine.paired import PairedBounds
-from lossctl.gate.rules import Bound, Dropped, Tolerance, slice_name
+from lossctl.gate.rules import Bound, Dropped, slice_name
 from lossctl.results.comparison import Check, Status
 from lossctl.results.document import Place, Slice
 from lossctl.results.report import Cell, Input, Verdict, lists_by
@@ -220,7 +220,7 @@ def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Fi
         return Finding("undefined", f"the baseline's value is {_word(base.value)}: {why}")
     if base is not None and (gaps := terms.gaps.get(case.model, 0)):
         return Finding("insufficient", f"{_rows(gaps)} that the baseline predicts the candidate alone leaves out")
-    if base is not None and base.value == 0.0 == cell.value and _finite(rule.tolerance):
+    if base is not None and base.value == 0.0 == cell.value and math.isfinite(rule.tolerance.of(0.0)):
         return Finding("pass", "0 is the same as the baseline's 0", 0.0)
     if (
         base is not None
@@ -261,11 +261,6 @@ def _too_few(case: RuleCase, cell: Cell, terms: Terms) -> str:
     if rows < least and not math.isinf(cell.value):
         return f"{_rows(rows, noun)}{effective}, {least} are needed (--min-rows)"
     return ""
-
-
-def _finite(tolerance: Tolerance) -> bool:
-    parts = [part for part in tolerance if part is not None]
-    return bool(parts) and all(map(math.isfinite, parts))
 
 
 def bar(bound: Bound, baseline: float | None) -> float:
