@@ -368,7 +368,9 @@ class Assumptions:
     def _shapes_of(
         self, slicing: str, indexes: Sequence[tuple[int, ...]], times: Sequence[float], statistic: Statistic
     ) -> Shape:
-        counts = np.bincount(self._first_codes(slicing), minlength=1)
+        counts = np.array([self._firsts.shape[1]])
+        if slicing:
+            counts = np.bincount(self._first_codes(slicing), minlength=1)
         units = np.full(len(counts), float(self.state.moments.live))
         if slicing:
             grouped = self.state.grouped[slicing]

@@ -191,23 +191,14 @@ class Differences:
                 sums += [] if isinstance(total, str) else [total]
         elif contest.question.loss.statistic is ROOT and self.assumptions.corrects:  # a² - b² as the sum times a - b
             sums += [{self.plan.differences(couple, contest.question)[0]: 1.0} for couple in contrasts]
-        if not contrasts:
-            return Family(contest, tuple(Difference(why=why) for why in outcomes.values() if isinstance(why, str)))
-        joint = sum(base == self.design.baseline for base, _ in contrasts)
-        spread = self.assumptions.of(contest.scope, contest.question).spread([*contrasts.values(), *sums], joint)
-        if isinstance(spread, str):
-            return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
-        if contest.question.loss.statistic.interval == "folded":
+        spread: Spread | str = SPREAD_OUT_OF_RANGE
+        if contrasts:
+            joint = sum(base == self.design.baseline for base, _ in contrasts)
+            spread = self.assumptions.of(contest.scope, contest.question).spread([*contrasts.values(), *sums], joint)
+        if contest.question.loss.statistic.interval == "folded" and not isinstance(spread, str):
             spread = spread._replace(stderrs=spread.stderrs * [self.folding(contest, couple) for couple in contrasts])
-        tested = {
-            couple: self._tested(contest, couple, spread, place, place + len(contrasts) if sums else None)
-            for place, couple in enumerate(contrasts)
-        }
-        differences = (
-            Difference(why=outcome) if isinstance(outcome, str) else tested[couple]
-            for couple, outcome in outcomes.items()
-        )
-        return Family(contest, tuple(differences), spread)
+        faults = {couple: outcome if isinstance(outcome, str) else None for couple, outcome in outcomes.items()}
+        return self._tested(contest, faults, spread, bool(sums))
 
     def folding(self, contest: Contest, couple: Couple) -> float:
         """Return what folding leaves of the standard error of a difference of sums of absolute means."""
@@ -227,11 +218,7 @@ class Differences:
         """Return differences of statistics of all values, by the influence of the rows on both."""
         couples = [couple for couple, why in whys.items() if why is None]
         spread = self.influence_spread(contest, [(couple, -1.0, 1.0) for couple in couples]) if couples else ALIKE
-        if isinstance(spread, str):
-            return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
-        tested = {couple: self._tested(contest, couple, spread, place, None) for place, couple in enumerate(couples)}
-        differences = (tested[couple] if why is None else Difference(why=why) for couple, why in whys.items())
-        return Family(contest, tuple(differences), spread)
+        return self._tested(contest, whys, spread)
 
     def influence_spread(self, contest: Contest, terms: Sequence[tuple[Couple, float, float]]) -> Spread | str:
         """Return the spread of combinations of two values: a couple, a factor of the baseline's and the candidate's."""
@@ -248,6 +235,20 @@ class Differences:
         return self.assumptions.of_influences(scores, question, rows, joint)
 
     def _tested(
+        self, contest: Contest, whys: Mapping[Couple, str | None], spread: Spread | str, has_sums: bool = False
+    ) -> Family:
+        """Return the differences that no why rules out, by their spread; in it sums of values may follow them."""
+        if isinstance(spread, str):
+            return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
+        couples = [couple for couple, why in whys.items() if why is None]
+        tested = {
+            couple: self._test(contest, couple, spread, place, place + len(couples) if has_sums else None)
+            for place, couple in enumerate(couples)
+        }
+        differences = (tested[couple] if why is None else Difference(why=why) for couple, why in whys.items())
+        return Family(contest, tuple(differences), spread)
+
+    def _test(
         self, contest: Contest, couple: Couple, spread: Spread, place: int, place_of_sum: int | None
     ) -> Difference:
         assert self.design.level is not None
@@ -269,17 +270,17 @@ class Differences:
             of_squares = float(spread.stderrs[place_of_sum]) / total
             if of_squares > BENT * stderr:
                 law = self.shape(contest, couple, MEAN)
-                low, high = _ends(law, quantile, of_squares)
-                laws += [(of_squares, law)] if low <= -value <= high else []  # farther off it is the slopes that differ
+                low, high = law.reach(quantile)  # farther off it is the slopes that differ
+                laws += [(of_squares, law)] if low * of_squares <= -value <= high * of_squares else []
         score = value / stderr
         plain = p = max(spread.tail(value / error) for error, _ in laws)
-        least = min(_corrected(value / error, law) for error, law in laws)
+        least = min(law.size(value / error) for error, law in laws)
         corrected = max(p, spread.tail(least))
         low, high = -quantile * stderr, quantile * stderr
         method = spread.law
         if self.assumptions.corrects:
             p, score = corrected, math.copysign(least, score)
-            lows, highs = zip(*(_ends(law, quantile, error) for error, law in laws), strict=True)
+            lows, highs = zip(*((error * end for end in law.reach(quantile)) for error, law in laws), strict=True)
             method = method if (min(lows), max(highs)) == (low, high) else SKEWED
             low, high = min(lows), max(highs)
         interval = (value + low, value + high)
@@ -351,7 +352,8 @@ class Differences:
         if self.tied(contest, couple, (base.interval, candidate.interval)):
             tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
             score = math.copysign(min(tied, abs(score)), value)
-            interval = _as_far_as_sides(base.interval, candidate.interval, interval)
+            (least, most), (low, high) = base.interval, candidate.interval
+            interval = min(interval[0], low - most), max(interval[1], high - least)  # as far as those of both sides
             p = spread.tail(score)
             if interval[0] <= 0.0 <= interval[1]:  # sign tests of few rows are surer than order statistics
                 p = max(p, math.nextafter(1.0 - level, 1.0))
@@ -442,24 +444,6 @@ def shape_of_units(spread: Spread, place: int) -> Shape:
 def finite(value: float) -> float | None:
     """Return a number, None for an infinity or NaN."""
     return value if math.isfinite(value) else None
-
-
-def _as_far_as_sides(
-    base: tuple[float, float], candidate: tuple[float, float], interval: tuple[float, float]
-) -> tuple[float, float]:
-    """Return the interval of a difference that reaches as far as those of its two sides."""
-    return min(interval[0], candidate[0] - base[1]), max(interval[1], candidate[1] - base[0])
-
-
-def _corrected(score: float, shape: Shape) -> float:
-    """Return the size of a score, less what skewness takes from it."""
-    return min(abs(score), float(shape.quantile(np.array([score]))[0]))
-
-
-def _ends(shape: Shape, quantile: float, stderr: float) -> tuple[float, float]:
-    """Return the ends, about a value, of an interval that is as wide as Student's t and skewness have it."""
-    low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
-    return min(low, -quantile) * stderr, max(high, quantile) * stderr
 
 
 def few_decide(skew: float | None, units: int, noun: str) -> str:
@@ -886,7 +870,5 @@ def _reach(
     stderr = float(spread.stderrs[0])
     if stderr * math.sqrt(spread.units) <= ROUNDING * size:
         return NO_SPREAD
-    quantile = spread.quantile(level)
-    low, high = (float(end[0]) for end in shape.ends(np.array([quantile])))
-    narrow, wide = (max, min) if inner else (min, max)
-    return value + stderr * narrow(low, -quantile), value + stderr * wide(high, quantile)
+    low, high = shape.reach(spread.quantile(level), inner)
+    return value + stderr * low, value + stderr * high

@@ -189,6 +189,16 @@ class Shape:
         low, high = np.where(right, -near, -far) + shift, np.where(right, far, near) + shift
         return np.where(self.matters, low, -quantile), np.where(self.matters, high, quantile)
 
+    def reach(self, quantile: float, inner: bool = False) -> tuple[float, float]:
+        """Return the ends of one interval, as wide as Student's t and skewness have it; `inner`, as narrow."""
+        low, high = (float(end[0]) for end in self.ends(np.array([quantile])))
+        narrow, wide = (max, min) if inner else (min, max)
+        return narrow(low, -quantile), wide(high, quantile)
+
+    def size(self, score: float) -> float:
+        """Return the size of one score, less what skewness takes from it."""
+        return min(abs(score), float(self.quantile(np.array([score]))[0]))
+
     def quantile(self, score: Array) -> Array:
         """Return the quantile at which an interval ends at zero, of values in standard errors."""
         if not self.matters.any():
