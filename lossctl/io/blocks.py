@@ -202,8 +202,6 @@ class BlockReader:
 
     def check_width(self, table: int, name: str, column: Numbers) -> None:
         """Raise DataError where all lists of a piece are of another length than those of the first one."""
-        if (table, name) not in self._widths:
-            self._widths[table, name] = self.tables[table].shape(name).width
         width = self._widths[table, name]
         if len(column.values) != width and (column.null is None or not column.null.all()):
             with self.tables[table].naming(name):
@@ -211,7 +209,10 @@ class BlockReader:
 
     @cached_property
     def _widths(self) -> dict[tuple[int, str], int]:
-        return {}
+        numbers = [
+            (table, name) for table, kinds in self._columns for name, kind in kinds.items() if kind is Kind.NUMBER
+        ]
+        return {(table, name): self.tables[table].shape(name).width for table, name in numbers}
 
     def line_of(self, table: int, name: str) -> int | None:
         """Return which line of a column counts: -1 for none, as it is another output's; None where all do."""
@@ -223,11 +224,8 @@ class BlockReader:
     def _lines_of_output(self) -> dict[tuple[int, str], int]:
         """Return which line counts of each column of an output."""
         assert self.output is not None
-        selection = self.selection
-        slots = [slot for roles in selection.slots.values() for slot in roles.values()]
-        slots += [] if selection.target is None else [selection.target, *self._other_targets.values()]
         lines: dict[tuple[int, str], int] = {}
-        for slot in slots:
+        for slot, _, _ in self._readings():
             if len(slot.columns) > 1:
                 for place, name in enumerate(slot.columns):
                     lines[slot.table, name] = max(lines.get((slot.table, name), -1), 0 if place == self.output else -1)
@@ -539,38 +537,30 @@ class BlockReader:
     def explain(self, defect: Defect, breach: Breach) -> str:
         """Word what makes rows unusable: the first one and how many."""
         table, column, kind = defect
-        count = f" ({breach.rows} such rows)" if breach.rows > 1 else ""
-        if kind == "key" or (kind == "differs" and column):
-            first = next(copy.table for copy in self.copies if (copy.other, copy.column) == (table, column))
+        count = f" ({breach.rows} such rows)" if breach.rows > 1 or not column else ""
+        if kind in ("key", "differs"):
+            copies = (copy.table for copy in self.copies if (copy.other, copy.column) == (table, column))
+            target = self.selection.target
+            first = next(copies) if column or target is None else target.table
             advice = self.rows.advice
             if kind == "key":
                 by_key = f"--id {printable(column)} pairs rows by it"
                 advice = advice.replace("if rows belong together by a key, add --id COLUMN", by_key)
-            return (
-                f"{self.where(first, breach.row)}: column {printable(column)!r} is another one in "
-                f"{self.tables[table].label}{count}{advice}"
-            )
-        if kind == "differs":
-            target = self.selection.target
-            assert target is not None
-            return (
-                f"{self.where(target.table, breach.row)}: the target is another one in {self.tables[table].label} "
-                f"({breach.rows} such rows){self.rows.advice}"
-            )
+            name = f"column {printable(column)!r}" if column else "the target"
+            where = f"{self.where(first, breach.row)}: {name}"
+            return f"{where} is another one in {self.tables[table].label}{count}{advice}"
         where = self.where(table, breach.row)
-        if kind == "time":
-            piece = self.tables[table].row({column: Kind.TEXT}, self.rows.row_of(table, breach.row))
-            text = "" if piece is None else piece.column(column, Texts).word(0)
-            needs = f"--by {printable(column)}:... needs {A_TIME}"
-            return f"{where}, column {printable(column)!r}: {printable(text)!r} is no time{count}; {needs}"
-        if kind != "label":
+        if kind not in ("time", "label"):
             of_sets = self.rule.between if Slot(table, (column,)) == self.selection.target else ""
             empty = f"; a row of no labels is written {of_sets}" if of_sets else ""
             return missing_value(where, column, kind, breach.rows) + empty
         of_event = self.rule.event is not None and Slot(table, (column,)) == self._event
-        kind_of_column = Kind.TEXT if of_event else self.rule.kind
+        kind_of_column = Kind.TEXT if of_event or kind == "time" else self.rule.kind
         piece = self.tables[table].row({column: kind_of_column}, self.rows.row_of(table, breach.row))
         text = "" if piece is None else piece.column(column, Texts).word(0)
+        if kind == "time":
+            needs = f"--by {printable(column)}:... needs {A_TIME}"
+            return f"{where}, column {printable(column)!r}: {printable(text)!r} is no time{count}; {needs}"
         where = f"{where}, column {printable(column)!r}: label {printable(text)!r}"
         if self.rule.sets:
             members, codes = self.rule.members(text), ClassCodes(self.rule.sets)

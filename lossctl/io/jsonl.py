@@ -427,16 +427,30 @@ class ListOfObjects:
 
     def lines(self, step: bytes, last: bool) -> list[bytes]:
         """Return the entries that end in the next bytes."""
-        text = self._text = self._text + self._decode(step, last)
+        text = self._text + self._decode(step, last)
         lines: list[str] = []
-        start = place = 0
-        while place < len(text):
-            entry = self._entry(text, place)
-            if entry is None:
+        place = 0
+        while True:
+            start = _behind_gap(text, place)
+            mark = text[start : start + 1]
+            if (self._place, mark) == ("before", "["):
+                self._place, place = "first", start + 1
+                continue
+            if self._place in ("first", "next") and mark == "]":
+                self._place, place = "behind", start + 1
+                continue
+            if self._place == "next" and mark == ",":
+                start = _behind_gap(text, start + 1)
+            elif self._place != "first":
                 break
-            start, place = entry
-            if start < place:
-                lines.append(text[start:place])
+            try:
+                end = json.JSONDecoder().raw_decode(text, start)[1]
+            except (ValueError, RecursionError):
+                break
+            if end == len(text) and text[start] != "{":  # a number may go on
+                break
+            lines.append(text[start:end])
+            self._place, place = "next", end
         self._text = text[place:]
         if GAP.fullmatch(self._text):
             if last and self._place != "behind":
@@ -446,30 +460,11 @@ class ListOfObjects:
             self._text, self._place = "", "behind"
         return [re.sub(r"[\r\n]", " ", line).encode("utf-8", "surrogateescape") for line in lines]
 
-    def _entry(self, text: str, place: int) -> tuple[int, int] | None:
-        """Return where the next entry begins and ends, twice the same place for a bracket; None where there is none."""
-        match = GAP.match(text, place)
-        start = match.end() if match else place
-        mark = text[start : start + 1]
-        if self._place == "before" and mark == "[":
-            self._place = "first"
-            return start + 1, start + 1
-        if mark == "]" and self._place in ("first", "next"):
-            self._place = "behind"
-            return start + 1, start + 1
-        if self._place == "next" and mark == ",":
-            match = GAP.match(text, start + 1)
-            start = match.end() if match else start
-        elif self._place != "first":
-            return None
-        try:
-            end = json.JSONDecoder().raw_decode(text, start)[1]
-        except (ValueError, RecursionError):
-            return None
-        if end == len(text) and text[start] != "{":  # a number may go on
-            return None
-        self._place = "next"
-        return start, end
+
+def _behind_gap(text: str, place: int) -> int:
+    """Return the place of the next character that is no blank."""
+    match = GAP.match(text, place)
+    return match.end() if match else place
 
 
 def list_chunks(stream: pa.NativeFile, ahead: bool) -> Iterator[Chunk]:

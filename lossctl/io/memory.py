@@ -129,11 +129,9 @@ class ArrayTable(Table):
 
     def array(self, name: str) -> NDArray[Any]:
         """Return a column as an array."""
-        if name not in self._arrays:
-            self._arrays[name] = self._array(name, self._values[name])
-        return self._arrays[name]
-
-    def _array(self, name: str, values: object) -> NDArray[Any]:
+        if name in self._arrays:
+            return self._arrays[name]
+        values = self._values[name]
         try:
             array = plain(values)
         except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # as NumPy or the values' own type say
@@ -146,6 +144,7 @@ class ArrayTable(Table):
                 f"{self.label}: column {name!r} is a single value of type {type(values).__name__}; an array or a list "
                 "with one value for each row is needed"
             )
+        self._arrays[name] = array
         return array
 
     @property

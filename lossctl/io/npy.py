@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, block_rows
-from lossctl.core.block import Pending, ready
+from lossctl.core.block import Pending
 from lossctl.errors import DataError, listed, printable
 from lossctl.io.memory import NUMERIC, WRITTEN, ArrayTable
 from lossctl.io.source import STEP
-from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Numbers, Piece, Shape, block_starts, floats
+from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Piece, Shape, block_starts
 
 MAX_HEADER: Final = 10_000
 
@@ -129,8 +129,8 @@ class NpyTable(FileTable):
 
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         name = self.names[0]
-        kind, numeric = columns[name], self.layout.dtype.kind in NUMERIC
-        if kind is Kind.NUMBER and not numeric and self.layout.dtype.kind not in WRITTEN:
+        kind = columns[name]
+        if kind is Kind.NUMBER and self.layout.dtype.kind not in NUMERIC + WRITTEN:
             raise DataError(f"{self.label}: holds {self.layout.dtype} values; numbers are needed")
         if kind in (Kind.TEXT, Kind.KEY) and self.layout.width != 1:
             raise DataError(f"{self.label}: {NOT_SINGLE}")
@@ -139,11 +139,7 @@ class NpyTable(FileTable):
                 for block in blocks(
                     file, self.layout, start, self.rows if stop is None else stop, block_rows(self.layout.width)
                 ):
-                    if numeric and kind in (Kind.NUMBER, Kind.CELL):
-                        with self.naming(name, start):
-                            yield ready(Piece({name: Numbers(floats(block))}))
-                    else:
-                        yield from ArrayTable({name: block.T}, self.label, start).read(columns)
+                    yield from ArrayTable({name: block.T}, self.label, start).read(columns)
                     start += block.shape[-1]
         except DataError:
             raise

@@ -292,17 +292,22 @@ class _Selector:
                 if model in (None, name):
                     if role in CODED:
                         self._one_column(text, f"--role {role}")
-                    i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
+                    i = self._table_of(role, place)
                     selection.slots[name][role] = Slot(i, find(self.tables[i], text))
         for place, name in enumerate(selection.models):
             for role in extra:
-                i = self.place if role in GIVEN else self.files[place if len(self.files) > 1 else 0]
+                if role in selection.slots[name] or role in OPTIONAL:
+                    continue
+                i = self._table_of(role, place)
                 present = usual([role], self.tables[i].names)
-                if role not in selection.slots[name] and role not in OPTIONAL and len(present) == 1:
-                    selection.notes.append(f"--role {role}={present[0]} (its own name, as none was given)")
-                    selection.slots[name][role] = Slot(i, find(self.tables[i], present[0]))
-                if role not in selection.slots[name] and role not in OPTIONAL:
+                if len(present) != 1:
                     raise UsageError(f"model {name!r} lacks the role {role!r}: add --role {role}=COLUMNS")
+                selection.notes.append(f"--role {role}={present[0]} (its own name, as none was given)")
+                selection.slots[name][role] = Slot(i, find(self.tables[i], present[0]))
+
+    def _table_of(self, role: str, model: int) -> int:
+        """Return the table that has the columns of a role, for the model at some place."""
+        return self.place if role in GIVEN else self.files[model if len(self.files) > 1 else 0]
 
 
 def role_entry(text: str, roles: Sequence[str]) -> tuple[str | None, str, str]:
