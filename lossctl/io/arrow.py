@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,8 +34,10 @@ from lossctl.io.table import (
     Kind,
     Numbers,
     Numerals,
+    Piece,
     RowFault,
     Shape,
+    Table,
     Texts,
     floats,
 )
@@ -67,6 +70,7 @@ UUID_DIGITS: Final = [place for place in range(UUID_LENGTH) if place not in (8, 
 HEX: Final = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype="S2").view(np.uint8).reshape(256, 2)
 UNITS: Final = ("s", "ms", "us", "ns")
 DAY: Final = 86_400  # seconds
+NO_WORDS: Final[Mapping[str, DictionaryWords]] = MappingProxyType({})
 
 
 def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) -> Column:
@@ -80,6 +84,17 @@ def column(array: pa.Array, kind: Kind, words: DictionaryWords | None = None) ->
     if kind is Kind.LABELS:
         return texts(joined(array), words)
     return keys(array) if kind is Kind.KEY else Cells(array)
+
+
+def piece(
+    table: Table, rows: Any, columns: Mapping[str, Kind], first: int, words: Mapping[str, DictionaryWords] = NO_WORDS
+) -> Piece:
+    """Convert columns of some rows of a table, which begin at row `first`. words: see `texts`."""
+    values: dict[str, Column] = {}
+    for name, kind in columns.items():
+        with table.naming(name, first):
+            values[name] = column(rows.column(name), kind, words.get(name))
+    return Piece(values)
 
 
 def text_array(words: Sequence[str | bytes | None], kind: pa.DataType = TEXT) -> pa.Array:

@@ -176,19 +176,20 @@ class BlockReader:
     @cached_property
     def positive_codes(self) -> ClassCodes:
         """Code 0 for the positive label, others for labels of the same number that are words of their own."""
-        positive, target = self.rule.positive, self.selection.target
-        assert positive is not None
-        assert target is not None
-        slots = [Slot(target.table, (name,)) for name in target.columns]
-        words = dict.fromkeys(word for slot in slots for word in first_words(self.tables, slot))
-        return _one_label(positive, words)
+        return self._one_label(self.selection.target, self.rule.two_labels)
 
     @cached_property
     def event_codes(self) -> ClassCodes:
         """Code 0 for the label of an event."""
-        assert self.rule.event is not None
-        assert self._event is not None
-        return _one_label(self.rule.event.positive, first_words(self.tables, self._event))
+        return self._one_label(self._event, self.rule.event)
+
+    def _one_label(self, slot: Slot | None, two: TwoLabels | None) -> ClassCodes:
+        assert slot is not None
+        assert two is not None
+        columns = [Slot(slot.table, (name,)) for name in slot.columns]
+        words = dict.fromkeys(word for column in columns for word in first_words(self.tables, column))
+        alike = [word for word in words if word != two.positive and _is_among(two.positive, [word])]
+        return ClassCodes((two.positive, *alike) if two.positive in words else (two.positive,))
 
     @cached_property
     def _closed_codes(self) -> ClassCodes:
@@ -655,12 +656,6 @@ def two_labels(values: Array, rule: TargetRule) -> Array:
     ignored = [float(label) for label in rule.ignored]
     other = np.where(np.isnan(values) | np.isin(values, ignored), values, np.inf)
     return np.where(values == positive, 1.0, np.where(values == negative, 0.0, other))
-
-
-def _one_label(positive: str, words: Collection[str]) -> ClassCodes:
-    """Return code 0 for a label, others for those of the same number that are words of their own."""
-    alike = [word for word in words if word != positive and _is_among(positive, [word])]
-    return ClassCodes((positive, *alike) if positive in words else (positive,))
 
 
 def _is_among(label: str, words: Sequence[str]) -> bool:

@@ -149,7 +149,7 @@ class IpcTable(FileTable):
                 batch.validate(full=True)
                 for first in range(0, batch.num_rows, BLOCK):
                     rows = batch.slice(first, BLOCK)
-                    yield Pending(rows.num_rows, partial(self._piece, rows, columns, row))
+                    yield Pending(rows.num_rows, partial(arrow.piece, self, arrow.flat(rows), columns, row))
                     row += rows.num_rows
         self.source.unchanged()
 
@@ -184,10 +184,3 @@ class IpcTable(FileTable):
         if isinstance(reader, pa.ipc.RecordBatchFileReader):
             return map(reader.get_batch, range(reader.num_record_batches))
         return iter(reader)
-
-    def _piece(self, rows: Any, columns: Mapping[str, Kind], first: int) -> Piece:
-        values, rows = {}, arrow.flat(rows)
-        for name, kind in columns.items():
-            with self.naming(name, first):
-                values[name] = arrow.column(rows.column(name), kind)
-        return Piece(values)

@@ -490,7 +490,6 @@ class JsonTable(TextTable[Member, bytes]):
     def __init__(self, source: Source, dialect: Dialect) -> None:
         super().__init__(source, dialect)
         self.patterns: set[str] = set()
-        self._later_values: dict[str, FirstValue] | None = None
 
     def watch(self, pattern: str) -> None:
         """Refuse keys that come after the first MiB and match a pattern by which columns were chosen."""
@@ -567,13 +566,10 @@ class JsonTable(TextTable[Member, bytes]):
 
     def _first(self, name: str) -> FirstValue:
         """Describe the first value of a column, wherever it comes."""
-        if name in self._first_values:
-            return self._first_values[name]
-        if self._later_values is None:
-            self._later_values = self._after_the_head()
-        return self._later_values.get(name, FirstValue())
+        return self._first_values.get(name) or self._later_values.get(name, FirstValue())
 
-    def _after_the_head(self) -> dict[str, FirstValue]:
+    @cached_property
+    def _later_values(self) -> dict[str, FirstValue]:
         """Describe the first values of columns that have none in the first MiB."""
         empty = set(self.names) - set(self._first_values)
         values: dict[str, FirstValue] = {}

@@ -373,12 +373,8 @@ class ArrowTable(Table):
         from lossctl.io import arrow
 
         for batch in self.batches(columns, start, stop):
-            values: dict[str, Column] = {}
-            for name, kind in columns.items():
-                with self.naming(name, start):
-                    values[name] = arrow.column(batch.column(name), kind)
+            yield ready(arrow.piece(self, batch, columns, start))
             start += batch.num_rows
-            yield ready(Piece(values))
 
 
 def flat_frame(frame: Any) -> Any:

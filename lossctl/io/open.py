@@ -35,26 +35,20 @@ OTHERS: Final = (
 )
 
 
-def _python(imports: str, text: str, suffix: str) -> Callable[[Source], str]:
-    """Return what words a line of Python that converts a file. text: it, with `{file}` and `{out}` of this suffix."""
-
-    def way(source: Source) -> str:
-        file = source.path if source.label == printable(source.path) else "FILE"
-        code = text.format(file=repr(file), out=repr(str(Path(file).with_suffix(suffix))))
-        return f"convert it: {printable(shlex.join(['python', '-c', f'import {imports}; {code}']))}"
-
-    return way
-
-
-def _shell(text: str, suffix: str = "") -> Callable[[Source], str]:
+def _shell(text: str, suffix: str = "", quote: Callable[[str], str] = shlex.quote) -> Callable[[Source], str]:
     """Return what words a command that converts a file. text: it, with `{file}` and `{out}` of this suffix."""
 
     def way(source: Source) -> str:
         file = source.path if source.label == printable(source.path) else "FILE"
-        out = shlex.quote(str(Path(file).with_suffix(suffix) if suffix else Path(file).with_suffix("")))
-        return printable(text.format(file=shlex.quote(file), out=out))
+        return printable(text.format(file=quote(file), out=quote(str(Path(file).with_suffix(suffix)))))
 
     return way
+
+
+def _python(imports: str, text: str, suffix: str) -> Callable[[Source], str]:
+    """Return what words a line of Python that converts a file."""
+    code = _shell(f"import {imports}; {text}", suffix, repr)
+    return lambda source: f"convert it: {shlex.join(['python', '-c', code(source)])}"
 
 
 def _of_pandas(reader: str) -> Callable[[Source], str]:

@@ -24,7 +24,7 @@ from lossctl.errors import DataError, printable
 from lossctl.files import explained
 from lossctl.io import arrow
 from lossctl.io.source import ENCRYPTED_PARQUET, PARQUET, Source
-from lossctl.io.table import Column, FileTable, Kind, Piece, Shape
+from lossctl.io.table import FileTable, Kind, Piece, Shape
 
 
 class Contradiction(Exception):
@@ -457,9 +457,7 @@ class ParquetTable(FileTable):
                     low, high = max(start - first, 0), min(batch.num_rows, stop - first)
                     if low < high:
                         rows, row = arrow.flat(batch.slice(low, high - low)), first + low
-                        yield ready(
-                            Piece({name: self._column(rows, name, kind, words, row) for name, kind in columns.items()})
-                        )
+                        yield ready(arrow.piece(self, rows, columns, row, words))
                     first += batch.num_rows
         except StopIteration:
             raise DataError(f"{self.label}: the file is damaged: it has fewer rows than its footer says") from None
@@ -489,12 +487,6 @@ class ParquetTable(FileTable):
                 first = first if groups else begin
                 groups.append(place)
         return first, groups
-
-    def _column(
-        self, rows: pa.RecordBatch, name: str, kind: Kind, words: Mapping[str, arrow.DictionaryWords], first: int
-    ) -> Column:
-        with self.naming(name, first):
-            return arrow.column(rows.column(name), kind, words.get(name))
 
     def _check_single(self, columns: Mapping[str, Kind]) -> None:
         """Refuse labels and keys of several values before reading: a nested column has no pages of its own name."""
