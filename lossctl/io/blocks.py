@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
@@ -32,7 +31,7 @@ from lossctl.core.naming import classes_to_give, misread
 from lossctl.errors import DataError, UsageError, listed, printable
 from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
-from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbers, Table, Texts, Vocabulary, decoded
+from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbering, Numbers, Table, Texts, Vocabulary, decoded
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import NullWord
 
@@ -472,14 +471,14 @@ class BlockReader:
             if len(words) < len(labels):
                 codes[table, name][~present] = vocabulary.null()
         of_bins = {
-            slot: words.codes([*map(tuple, labels)])
+            slot: words.codes_of([*map(tuple, labels)])
             for (slot, words), labels in zip(self.bin_words.items(), codebook["bins"], strict=True)
         }
         groups = {}
         for name, slots in self._groupings.items():
             slot = slots[0]
             if len(slots) > 1:
-                groups[name] = self._combinations[name].codes([*map(tuple, codebook["combinations"][name])])
+                groups[name] = self._combinations[name].codes_of([*map(tuple, codebook["combinations"][name])])
             else:
                 groups[name] = of_bins[slot] if slot in of_bins else codes[slot.table, slot.columns[0]]
         return groups
@@ -878,7 +877,7 @@ class RoleArrays:
         complete = np.logical_and.reduce([codes[rows] >= 0 for codes in columns])
         numbers = np.full(len(rows), -1, dtype=np.int64)
         combined = zip(*(codes[rows[complete]].tolist() for codes in columns), strict=True)
-        numbers[complete] = combinations.codes(
+        numbers[complete] = combinations.codes_of(
             [tuple(texts[code] for texts, code in zip(words, row, strict=True)) for row in combined]
         )
         return numbers[pairs]
@@ -902,26 +901,11 @@ class RoleArrays:
         null_slice = (*column, kind_of_slices(slot)) in self._reader.null_slices
         codes = np.full(len(words), -1, dtype=np.int64)
         in_slices = [place for place, word in enumerate(words) if word is not None or null_slice]
-        codes[in_slices] = self._reader.bin_words[slot].codes([(words[place],) for place in in_slices])
+        codes[in_slices] = self._reader.bin_words[slot].codes_of([(words[place],) for place in in_slices])
         return codes[rows]
 
 
-class Combinations:
-    """Combinations of the words of several columns, numbered in order of arrival; threads may share it."""
-
-    def __init__(self) -> None:
-        self._places: dict[tuple[str | None, ...], int] = {}
-        self._lock = Lock()
-
-    def codes(self, combinations: Sequence[tuple[str | None, ...]]) -> NDArray[np.int64]:
-        """Return the codes of combinations."""
-        with self._lock:
-            places = [self._places.setdefault(words, len(self._places)) for words in combinations]
-        return np.array(places, dtype=np.int64)
-
-    @property
-    def labels(self) -> list[tuple[str | None, ...]]:
-        return list(self._places)
+Combinations = Numbering[tuple[str | None, ...]]
 
 
 def whole_sets(

@@ -22,7 +22,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import BLANKS, FALSE, NONE, NULLS, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
 from lossctl.io.records import Chunk, Fault, Format, Record, TextTable
 from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, Texts, text_shape
+from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -86,7 +86,7 @@ class Field(NamedTuple):
             numbers = np.array([[self.dialect.as_number(text) for text in texts]], dtype=np.float64)
             return Numbers(numbers, null if null.any() else None)
         labels = [None if not text or text in self.dialect.null else text for text in texts]
-        return Texts.of(labels) if self.kind is Kind.TEXT else arrow.column(arrow.text_array(labels), Kind.KEY)
+        return arrow.column(arrow.text_array(labels), self.kind)
 
     def of_arrow(self, array: pa.Array) -> Column | None:
         """Convert what Arrow has read; None where its fields must be looked at one by one."""

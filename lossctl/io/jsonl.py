@@ -28,7 +28,7 @@ from lossctl.io import arrow, records
 from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number, vector_fault, written_entries
 from lossctl.io.records import Chunk, Fault, Format, TextTable
 from lossctl.io.source import Source
-from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, Texts, text_shape
+from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, text_shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -271,8 +271,7 @@ class Member:
             return self._numbers(values)
         if self.kind is Kind.CELL:
             return self._cells(values)
-        texts = spelled(values)
-        return Texts.of(texts) if self.kind is not Kind.KEY else arrow.column(arrow.text_array(texts), Kind.KEY)
+        return arrow.column(arrow.text_array(spelled(values)), self.kind)
 
     def _numbers(self, values: Sequence[Any]) -> Numbers:
         null = np.array([value is None for value in values], dtype=bool)

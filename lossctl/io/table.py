@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cached_property
 from itertools import islice, repeat
 from threading import Lock, local
-from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -406,13 +406,6 @@ class Texts(Column):
     def __init__(self, codes: NDArray[np.int64], words: Sequence[str]) -> None:
         self.codes, self.words = codes, words
 
-    @classmethod
-    def of(cls, texts: Sequence[str | None]) -> Self:
-        """Encode texts, None where there is none."""
-        places: dict[str, int] = {}
-        codes = [-1 if text is None else places.setdefault(text, len(places)) for text in texts]
-        return cls(np.array(codes, dtype=np.int64), tuple(places))
-
     def first_words(self) -> Iterator[str]:
         """Yield words in the order of the rows."""
         return (self.words[code] for code in self.codes.tolist() if code >= 0)
@@ -484,19 +477,40 @@ def floats(values: NDArray[Any]) -> Array:
     return numbers
 
 
-class Vocabulary:
-    """Words in order of arrival, so that codes mean the same in every piece of a column; threads may share it.
+Word = TypeVar("Word", bound=Hashable)
+
+
+class Numbering(Generic[Word]):
+    """Words, or combinations of them, numbered in order of arrival; threads may share it."""
+
+    def __init__(self) -> None:
+        self._places: dict[Word, int] = {}
+        self._lock = Lock()
+
+    def codes_of(self, words: Iterable[Word]) -> NDArray[np.int64]:
+        """Return the codes of words as they are."""
+        with self._lock:
+            return np.array([self._places.setdefault(word, len(self._places)) for word in words], dtype=np.int64)
+
+    @property
+    def labels(self) -> list[Word]:
+        """The words, in the order of their codes."""
+        with self._lock:
+            return list(self._places)
+
+
+class Vocabulary(Numbering[str | None]):
+    """The labels of a column, None for what has no word, so that codes mean the same in every piece of it.
 
     keeps_words: whether numbers are words, so that 1.10 is not 1.1; asked for when it matters.
     """
 
     def __init__(self, keeps_words: Callable[[], bool] = lambda: False) -> None:
+        super().__init__()
         self._keeps_words = keeps_words
-        self._places: dict[str | None, int] = {}  # by label
         self._spellings: dict[str, int] = {}
         self._numerals = np.zeros((2, 0), dtype=np.int64)  # whole numbers in their order, and their codes
         self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
-        self._lock = Lock()
         self._last = local()
 
     def codes(self, column: Texts) -> NDArray[np.int64]:
@@ -550,14 +564,7 @@ class Vocabulary:
 
     def null(self) -> int:
         """Return the code of what has no word, which has one from then on."""
-        with self._lock:
-            return self._places.setdefault(None, len(self._places))
-
-    @property
-    def labels(self) -> list[str | None]:
-        """The labels, in the order of their codes; None for what has no word."""
-        with self._lock:
-            return list(self._places)
+        return int(self.codes_of([None])[0])
 
     @property
     def words(self) -> list[str]:
