@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Final
 
-from lossctl.errors import UsageError, printable
+from lossctl.errors import DataError, UsageError, printable
 from lossctl.interrupts import undisturbed
 
 DESCRIPTORS: Final = "/proc/self/fd"  # each by its number, where the system has them
@@ -250,3 +250,12 @@ def descriptor_silenced(descriptor: int) -> Iterator[None]:
     finally:
         os.dup2(saved, descriptor)
         os.close(saved)
+
+
+@contextmanager
+def failing(label: str, what: str = "") -> Iterator[None]:
+    """Raise DataError for what the operating system cannot read, or cannot do at all."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{label}: {what}{explained(error)}") from None

@@ -6,8 +6,8 @@ import json
 import sys
 from typing import Final
 
-from lossctl.errors import DataError, printable
-from lossctl.files import explained, is_file, open_file, read_file, read_text, standard_input
+from lossctl.errors import printable
+from lossctl.files import failing, is_file, open_file, read_file, read_text, standard_input
 from lossctl.results.document import BLANKS, BOM
 from lossctl.results.report import Report, SavedReport, saved_report
 
@@ -25,13 +25,11 @@ def looks_like_report(path: str) -> bool:
     """Whether a file begins as a saved report does, whatever its name."""
     if path == "-":
         return _begins_report(_peeked())
-    try:
+    with failing(printable(path)):
         if not is_file(path):  # to look into a pipe is to empty it
             return False
         with open_file(path) as file:
             return _begins_report(file.read(SNIFFED))
-    except OSError as error:
-        raise DataError(f"{printable(path)}: {explained(error)}") from None
 
 
 def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
@@ -42,10 +40,8 @@ def read_report(path: str | Report, *, any_schema: bool = False) -> SavedReport:
     if isinstance(path, Report):
         return saved_report(path.to_json().encode(), "report")
     label = "standard input" if path == "-" else printable(path)
-    try:
+    with failing(label):
         content = read_text(standard_input()) if path == "-" else read_file(path)
-    except OSError as error:
-        raise DataError(f"{label}: {explained(error)}") from None
     return saved_report(content, label, any_schema=any_schema)
 
 
@@ -54,10 +50,8 @@ def _peeked() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
         return b""
     peek = getattr(sys.stdin.buffer, "peek", None)
-    try:
+    with failing("standard input"):
         return bytes(peek(SNIFFED)) if peek is not None else b""
-    except OSError as error:
-        raise DataError(f"standard input: {explained(error)}") from None
 
 
 def _begins_report(start: bytes) -> bool:

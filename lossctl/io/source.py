@@ -17,7 +17,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from lossctl.errors import DataError, printable
-from lossctl.files import drop_spool, explained, open_file, spool_file, standard_input, status
+from lossctl.files import drop_spool, explained, failing, open_file, spool_file, standard_input, status
 
 PARQUET, ENCRYPTED_PARQUET = b"PAR1", b"PARE"
 MAGIC: Final = (
@@ -275,19 +275,19 @@ def spooled(stream: IO[Any], label: str, name: str = "") -> Source:
     """
     import tempfile
 
-    with _failing(label, "cannot be kept for reading: "):
+    with failing(label, "cannot be kept for reading: "):
         spool, path = spool_file("lossctl-spool-")
     try:
         start = b""
         while True:
-            with _failing(label):
+            with failing(label):
                 part = stream.read(STEP)
             if not part:
                 break
             data = part.encode() if isinstance(part, str) else part
             start = start or data[:SNIFFED]
             view = memoryview(data)
-            with _failing(label, f"cannot be kept in {tempfile.gettempdir()}: "):
+            with failing(label, f"cannot be kept in {tempfile.gettempdir()}: "):
                 while view:
                     view = view[spool.write(view) :]
             if _is_noise(start):  # and may have no end, as /dev/zero
@@ -309,12 +309,3 @@ def _is_noise(start: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return start.startswith(b"\0")
-
-
-@contextmanager
-def _failing(label: str, what: str = "") -> Iterator[None]:
-    """Raise DataError where the operating system cannot do something."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{label}: {what}{explained(error)}") from None
