@@ -140,7 +140,7 @@ class ByKey(ByPosition):
         feeds = ByPosition([self.tables[place]]).feeds([(0, kinds) for kinds in readings], self.threads)
         over = Event()
 
-        def words(feed: Iterator[Pending[Rows]]) -> Iterator[tuple[Words, Hashes | None]]:
+        def words(feed: Iterator[Pending[Rows]]) -> Iterator[KeyedRows]:
             for pending in feed:
                 if over.is_set():
                     return
@@ -152,12 +152,11 @@ class ByKey(ByPosition):
                 if keys.null is not None and not self.drop_unpaired:
                     raise self._without_key(place, rows.start, pieces[0])
                 columns = zip(entries, pieces[1:] if key_first else pieces, strict=True)
-                lines, check = self._words(place, rows.start, keys, dict(columns)), keys.check
+                keyed = KeyedRows(self._words(place, rows.start, keys, dict(columns)), keys.check)
                 if keys.null is not None:
                     self._without_keys[place].append(int(np.count_nonzero(keys.null)))
-                    present = np.flatnonzero(~keys.null)
-                    lines, check = np.take(lines, present, axis=1), None if check is None else check[present]
-                yield lines, check
+                    keyed = keyed.take(np.flatnonzero(~keys.null))
+                yield keyed
 
         if len(feeds) == 1:
             spill.fill(words(feeds[0]))
@@ -246,26 +245,25 @@ class ByKey(ByPosition):
         pieces = [(place, self._piece(i, words[place])) for i, (place, _) in enumerate(self._columns)]
         return Rows(start, words[0].shape[1], pieces, words[0][0])
 
-    def _sorted_words(self, place: int, part: Part) -> tuple[Words, Hashes | None]:
-        """Return the words and checks of a table in some buckets, in the order of their hashes."""
-        words, checks = self._spills[place].read(part.first, part.stop)
-        order = order_of(words[0], BUCKET_BITS if part.stop - part.first == 1 else 0)
-        return np.take(words, order, axis=1), None if checks is None else np.take(checks, order)
+    def _sorted(self, place: int, part: Part) -> KeyedRows:
+        """Return the rows of a table in some buckets, in the order of their hashes."""
+        rows = self._spills[place].read(part.first, part.stop)
+        return rows.take(order_of(rows.words[0], BUCKET_BITS if part.stop - part.first == 1 else 0))
 
     def _paired(self, part: Part) -> list[Words]:
         """Return the words of each table; raise DataError where a key stands twice, or is not in every table."""
-        tables = [self._sorted_words(place, part) for place in range(len(self.tables))]
+        tables = [self._sorted(place, part) for place in range(len(self.tables))]
         if self.drop_unpaired:
             tables = self._shared(part, tables)
-        (words, checks), *more = tables
-        alike = all(np.array_equal(words[0], w[0]) and same_checks(checks, c) for w, c in more)
-        if not alike or (words[0, 1:] == words[0, :-1]).any():
+        keys, checks = tables[0].words[0], tables[0].checks
+        alike = all(np.array_equal(keys, rows.words[0]) and same_checks(checks, rows.checks) for rows in tables[1:])
+        if not alike or (keys[1:] == keys[:-1]).any():
             raise self._mismatch()
-        return [words for words, _ in tables]
+        return [rows.words for rows in tables]
 
-    def _shared(self, part: Part, tables: Sequence[tuple[Words, Hashes | None]]) -> list[tuple[Words, Hashes | None]]:
+    def _shared(self, part: Part, tables: Sequence[KeyedRows]) -> list[KeyedRows]:
         """Return the rows of tables whose keys are in all of them, and count the others."""
-        keys = [words[0] for words, _ in tables]
+        keys = [rows.words[0] for rows in tables]
         if any((hashes[1:] == hashes[:-1]).any() for hashes in keys):
             raise self._mismatch()
         shared = reduce(partial(np.intersect1d, assume_unique=True), keys)
@@ -275,11 +273,7 @@ class ByKey(ByPosition):
             couples = permutations(range(len(keys)), 2)
             absent = {(i, j): len(np.setdiff1d(keys[j], keys[i], assume_unique=True)) for i, j in couples}
             self._absent[part] = Counter({**absent, (-1, -1): len(union) - len(shared)})
-        places = [np.searchsorted(hashes, shared) for hashes in keys]
-        return [
-            (words[:, rows], None if checks is None else checks[rows])
-            for (words, checks), rows in zip(tables, places, strict=True)
-        ]
+        return [rows.take(np.searchsorted(hashes, shared)) for rows, hashes in zip(tables, keys, strict=True)]
 
     def unpaired(self) -> Mapping[int, int]:
         counts = np.sum(list(self._unpaired.values()), axis=0, initial=0) + np.array(
@@ -293,7 +287,7 @@ class ByKey(ByPosition):
     def _mismatch(self) -> DataError:
         """Say which keys stand twice, or else which are not in all tables."""
         tables, key, column = self.tables, self.key, column_words(self.key)
-        ordered = [np.sort(spill.read(0, BUCKETS)[0][0]) for spill in self._spills]
+        ordered = [np.sort(spill.read(0, BUCKETS).words[0]) for spill in self._spills]
         for table, keys in zip(tables, ordered, strict=True):
             again = np.unique(keys[1:][keys[1:] == keys[:-1]])
             if len(again):
@@ -337,7 +331,7 @@ class ByKey(ByPosition):
 
     def _first_words(self, part: Part) -> Words:
         """Return the words of the first table, in the order of their addresses."""
-        return self._paired(part)[0] if self.drop_unpaired else self._sorted_words(0, part)[0]
+        return self._paired(part)[0] if self.drop_unpaired else self._sorted(0, part).words
 
 
 def ascends(before: Any, order: Any) -> bool:
@@ -364,6 +358,15 @@ def same_checks(first: Hashes | None, second: Hashes | None) -> bool:
     if first is None or second is None:
         return all(checks is None or not checks.any() for checks in (first, second))
     return np.array_equal(first, second)
+
+
+class KeyedRows(Column):
+    """Rows of one table as words, and the second hashes of their keys, None where all are those of whole numbers."""
+
+    ARRAYS = ("words", "checks")
+
+    def __init__(self, words: Words, checks: Hashes | None = None) -> None:
+        self.words, self.checks = words, checks
 
 
 class Part(NamedTuple):
@@ -422,27 +425,25 @@ class Spill:
         self._end = 0
         self._lock = Lock()
 
-    def fill(self, pieces: Iterable[tuple[Words, Hashes | None]]) -> None:
-        """Add rows as words and second hashes, many pieces at a time."""
-        waiting: list[tuple[Words, Hashes | None]] = []
+    def fill(self, pieces: Iterable[KeyedRows]) -> None:
+        """Add rows, many pieces at a time."""
+        waiting: list[KeyedRows] = []
         rows = 0
-        for words, checks in pieces:
-            waiting.append((words, checks))
-            rows += words.shape[1]
+        for piece in pieces:
+            waiting.append(piece)
+            rows += piece.rows
             if rows >= RUN_ROWS:
                 self._add(waiting)
                 waiting, rows = [], 0
-        self._add(waiting)
+        if waiting:
+            self._add(waiting)
 
-    def _add(self, pieces: Sequence[tuple[Words, Hashes | None]]) -> None:
+    def _add(self, pieces: Sequence[KeyedRows]) -> None:
         """Part rows, and keep them or write them out."""
-        if not pieces:
-            return
-        words = np.concatenate([words for words, _ in pieces], axis=1)
-        checked = any(checks is not None for _, checks in pieces)
-        if checked:
-            checks = [np.zeros(words.shape[1], np.uint64) if check is None else check for words, check in pieces]
-            words = np.concatenate([words, np.concatenate(checks)[np.newaxis]])
+        rows = KeyedRows.joined(pieces)
+        words, checked = rows.words, rows.checks is not None
+        if rows.checks is not None:
+            words = np.concatenate([words, rows.checks[np.newaxis]])
         buckets = first_bits(words[0], BUCKET_BITS).astype(np.uint8)
         order = np.argsort(buckets, kind="stable")  # a radix sort
         ends = np.cumsum(np.bincount(buckets, minlength=BUCKETS))
@@ -490,22 +491,14 @@ class Spill:
         counts = [np.zeros(BUCKETS, dtype=np.int64), *(np.diff(run.ends, prepend=0) for run in self._runs)]
         return np.add.reduce(counts)
 
-    def read(self, first: int, stop: int) -> tuple[Words, Hashes | None]:
-        """Return the (lines, rows) words and (rows,) checks of buckets first to stop, in no particular order.
-
-        The checks are None where all are 0, as those of whole numbers.
-        """
+    def read(self, first: int, stop: int) -> KeyedRows:
+        """Return the rows of buckets first to stop, in no particular order."""
         if not self._runs:
-            return np.empty((1, 0), np.uint64), None
-        parts = [self._part(run, first, stop) for run in self._runs]
-        words = [part[:-1] if run.checked else part for run, part in zip(self._runs, parts, strict=True)]
-        if not any(run.checked for run in self._runs):
-            return np.concatenate(words, axis=1), None
-        checks = [
-            part[-1] if run.checked else np.zeros(part.shape[1], np.uint64)
-            for run, part in zip(self._runs, parts, strict=True)
-        ]
-        return np.concatenate(words, axis=1), np.concatenate(checks)
+            return KeyedRows(np.empty((1, 0), np.uint64))
+        parts = [(self._part(run, first, stop), run.checked) for run in self._runs]
+        return KeyedRows.joined(
+            [KeyedRows(part[:-1], part[-1]) if checked else KeyedRows(part) for part, checked in parts]
+        )
 
     def _part(self, run: Run, first: int, stop: int) -> Words:
         begin, end = int(run.ends[first - 1]) if first else 0, int(run.ends[stop - 1])

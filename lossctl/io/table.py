@@ -322,6 +322,10 @@ class Column:
         """Return some of the rows, as views."""
         return self._changed(lambda array: array[..., rows] if isinstance(array, np.ndarray) else array[rows])
 
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """Return the rows at some places; of arrays of NumPy alone."""
+        return self._changed(lambda array: np.take(array, rows, axis=-1))
+
     def repeated(self, rows: int) -> Self:
         """Return the first row so many times."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lossctl.core.block import Breach, Defect, Hashes
 from lossctl.io.blocks import BlockReader, TargetRule, targets_beside
-from lossctl.io.by_key import BUCKETS, HELD_BYTES, RUN_ROWS, Spill, words_of
+from lossctl.io.by_key import BUCKETS, HELD_BYTES, RUN_ROWS, KeyedRows, Spill, words_of
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
 from lossctl.io.table import Kind, Table
@@ -48,7 +48,7 @@ class TableKeys:
         self.rows = self.missing = 0
         self.first_missing: int | None = None
         self.repeated = KeyCount()
-        self.spill.fill((hashes[np.newaxis], None) for hashes in self._hashes(key))
+        self.spill.fill(KeyedRows(hashes[np.newaxis]) for hashes in self._hashes(key))
 
     def _hashes(self, key: Sequence[str]) -> Iterator[Hashes]:
         for pending in ByPosition([self.table]).feeds([(0, dict.fromkeys(key, Kind.KEY))], 1)[0]:
@@ -66,7 +66,7 @@ class TableKeys:
 
     def distinct(self, first: int, stop: int) -> Hashes:
         """Return the different keys of some buckets, in order, and count those that stand more than once."""
-        keys, counts = np.unique(self.spill.read(first, stop)[0][0], return_counts=True)
+        keys, counts = np.unique(self.spill.read(first, stop).words[0], return_counts=True)
         self.repeated.add(keys[counts > 1])
         return keys
 
