@@ -417,12 +417,11 @@ class FrameTable(ArrowTable):
 
         place, columns = self.place(name), self.table.columns
         series = self.table[columns[place]] if columns.nlevels == 1 else self.table.iloc[:, place]
-        if isinstance(series.dtype, np.dtype):
-            series = series.to_numpy()  # which comes faster
-        elif hasattr(series.array, "to_dense"):  # sparse values are unknown to Arrow
+        if hasattr(series.array, "to_dense"):  # sparse values are unknown to Arrow
             series = series.sparse.to_dense()
+        values = series.to_numpy() if isinstance(series.dtype, np.dtype) else series  # the array comes faster
         try:
-            array = pa.array(series, from_pandas=True)  # NaN is null, as pandas has it
+            array = pa.array(values, from_pandas=True)  # NaN is null, as pandas has it
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
