@@ -261,7 +261,7 @@ def open_inputs(
     else:
         tables = [open_file(file, dialect, "data") for _, file in inputs]
         names = [name for name, _ in inputs]
-    if concat and len({id(frame) for _, frame in frames}) < len(frames):
+    if concat and isinstance(data, Sequence) and len({id(frame) for _, frame in frames}) < len(frames):
         raise UsageError("concat: a frame is given twice, and its rows would count twice")
     if concat:
         part_names, names = names, list(dict.fromkeys(names))
