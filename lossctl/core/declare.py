@@ -274,13 +274,6 @@ def spans(batch: Batch) -> Iterator[slice]:
     return (slice(*pair) for pair in pairwise(ends))
 
 
-def first_of_set(batch: Batch) -> Array:
-    """1 at the first row of each set, 0 at the others."""
-    line = np.zeros(batch.rows)
-    line[starts(batch)] = 1.0
-    return line
-
-
 def at_first_rows(function: Part) -> Part:
     """Turn a function that returns one number per set, (sets,), into a part that has it at the sets' first rows."""
 
@@ -291,6 +284,9 @@ def at_first_rows(function: Part) -> Part:
         return line
 
     return part
+
+
+first_of_set: Final = at_first_rows(lambda batch: np.ones(1))
 
 
 def set_loss(**facts: Any) -> Callable[[Part], Loss]:

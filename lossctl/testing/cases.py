@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -43,25 +44,15 @@ def settings(loss: Loss, seed: int) -> list[Loss]:
         changed = loss.bind(**args)
         losses.setdefault(changed.full_spec, changed)
 
-    def draw(kind: Kind) -> object:
-        if isinstance(kind, Choice):
-            return kind.options[rng.integers(len(kind.options))]
-        if isinstance(kind, Label):
-            return str(rng.integers(2))
-        if isinstance(kind, PerClass):
-            return {str(label): float(kind.each.sample(rng, 1, 1)[0, 0]) for label in range(2)}
-        if isinstance(kind, PerColumn):
-            return tuple(kind.each.sample(rng, 1, COLUMNS)[0].tolist())
-        return bool(rng.integers(2)) if kind is None else float(kind.sample(rng, 1, 1)[0, 0])
-
     for param in loss.params:
-        for value in [*_choices(param.domain), draw(param.domain), draw(param.domain)]:
+        choices, draw = _values(param.domain)
+        for value in [*choices, draw(rng), draw(rng)]:
             add(**{param.name: value})
         if param.optional:
             add(**{param.name: None})
     for _ in range(2):
         with suppress(UsageError):  # of parameters that exclude each other
-            add(**{param.name: draw(param.domain) for param in loss.params})
+            add(**{param.name: _values(param.domain)[1](rng) for param in loss.params})
     return list(losses.values())
 
 
@@ -120,21 +111,22 @@ def _closed(domain: Interval) -> list[float]:
     return [end for end, closed in ends if closed and np.isfinite(end)]
 
 
-def _choices(kind: Kind) -> list[object]:
-    """Return the values of a parameter that must all be tried."""
+def _values(kind: Kind) -> tuple[list[object], Callable[[np.random.Generator], object]]:
+    """Return the values of a parameter that must all be tried, and what draws any."""
     match kind:
         case None:
-            return [False, True]
+            return [False, True], lambda rng: bool(rng.integers(2))
         case Choice(options):
-            return list(options)
+            return list(options), lambda rng: options[rng.integers(len(options))]
         case Label():
-            return ["0", "-100"]
+            return ["0", "-100"], lambda rng: str(rng.integers(2))
         case PerColumn(each):
-            return list(_closed(each))
+            return list(_closed(each)), lambda rng: tuple(each.sample(rng, 1, COLUMNS)[0].tolist())
         case PerClass(each, single):
             scalars: list[object] = [*_closed(each), *([1.0] if each.holds(np.ones(1))[0] else [])] if single else []
-            return [*scalars, {"0": each.inner()}]
-    return list(_closed(kind))
+            by_label = [*scalars, {"0": each.inner()}]
+            return by_label, lambda rng: {str(label): float(each.sample(rng, 1, 1)[0, 0]) for label in range(2)}
+    return list(_closed(kind)), lambda rng: float(kind.sample(rng, 1, 1)[0, 0])
 
 
 def closed_ends(domain: Domain, width: int, classes: int) -> list[Any]:
