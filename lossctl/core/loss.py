@@ -142,11 +142,8 @@ class Peer(NamedTuple):
     @property
     def same(self) -> bool:
         """Whether the number is that of the loss itself, without further words but those of the note."""
-        return not (self.differs or self.spec) and (self.factor, self.activation, self.reduction) == (
-            1.0,
-            "none",
-            "mean",
-        )
+        claim = self.differs, self.spec, self.factor, self.activation, self.reduction
+        return claim == ("", "", 1.0, "none", "mean")
 
 
 @dataclass(frozen=True, repr=False)
@@ -427,8 +424,8 @@ class Loss:
 
     def then(self, name: str, reading: Statistic, **facts: Any) -> Loss:
         """Return the loss that reads the same means another way; aliases, gradient and row are not inherited."""
-        facts = {"aliases": (), "row": None, "gradient": None, "raw_gradient": None, "elsewhere": (), **facts}
-        facts = {"name": name, "statistic": reading, **facts}
+        left_out = {"aliases": (), "row": None, "gradient": None, "raw_gradient": None, "elsewhere": ()}
+        facts = {**left_out, "name": name, "statistic": reading, **facts}
         resolve = self.resolve
         return replace(self, resolve=resolve and (lambda args: {**resolve(args), **facts}), **facts)
 
@@ -437,11 +434,8 @@ Response = Literal["auto", "predict", "predict_proba", "predict_log_proba", "dec
 RESPONSES: Final[tuple[Response, ...]] = get_args(Response)
 SYNONYMS: Final = {  # what other libraries call the roles
     "y_true": "target",
-    "y_pred": "pred",
-    "y_proba": "pred",
-    "y_prob": "pred",
-    "y_score": "pred",
     "sample_weight": "weight",
+    **dict.fromkeys(("y_pred", "y_proba", "y_prob", "y_score"), "pred"),
 }
 
 
