@@ -353,8 +353,8 @@ def _joined(reports: Sequence[Report]) -> Report:
 
 
 def _threads(most: int | None, tables: Sequence[Table]) -> int:
-    """Return how many threads are worth their start: one where all rows are known to make a single block."""
-    if all(table.rows is not None and table.rows <= BLOCK for table in tables):
+    """Return how many threads are worth their start: one where all rows surely make a single block."""
+    if all(table.most_rows is not None and table.most_rows <= BLOCK for table in tables):
         return 1
     return usable_cores() if most is None else most
 

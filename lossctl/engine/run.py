@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from threading import Condition, Lock
 from typing import Any, Protocol
@@ -196,6 +195,8 @@ def run(
     if threads == 1:
         one_pass.work()
         return one_pass.result()
+    from concurrent.futures import ThreadPoolExecutor  # here, so that a small evaluation starts without
+
     with ThreadPoolExecutor(threads - 1, thread_name_prefix="lossctl") as pool:
         futures = [pool.submit(one_pass.work) for _ in range(threads - 1)]
         one_pass.work()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from types import MappingProxyType
@@ -426,6 +425,8 @@ def steps(stream: pa.NativeFile, ahead: bool) -> Iterator[tuple[bytes, bool]]:
 
 
 def _read_ahead(stream: pa.NativeFile) -> Iterator[bytes]:
+    from concurrent.futures import ThreadPoolExecutor  # here, so that starting costs nothing
+
     pool = ThreadPoolExecutor(1, thread_name_prefix="lossctl-unpack")
     try:
         coming = pool.submit(stream.read, STEP)
@@ -477,6 +478,10 @@ class TextTable(FileTable, Generic[Field, Row]):
     @property
     def is_text(self) -> bool:
         return True
+
+    @property
+    def most_rows(self) -> int | None:
+        return None if self.source.compressed else self.source.size  # a row has a byte
 
     @property
     def bytes_read(self) -> tuple[int, int]:

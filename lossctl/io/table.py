@@ -192,6 +192,11 @@ class Table(ABC):
         return None
 
     @property
+    def most_rows(self) -> int | None:
+        """How many rows there are at most, None where nothing tells it without reading."""
+        return self.rows
+
+    @property
     def bytes_read(self) -> tuple[int, int] | None:
         """How many bytes the last reader of all rows has read, and of how many, of a file whose rows are not known."""
         return None
