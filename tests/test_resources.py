@@ -264,13 +264,15 @@ def test_progress_can_be_asked_for_in_a_log_and_silenced(
 SMALL = {"y": np.arange(500.0), "p": np.arange(500.0)[::-1].copy()}
 
 
-def test_data_of_one_block_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_of_one_block_start_no_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("a thread was started")
 
-    monkeypatch.setattr("lossctl.engine.run.ThreadPoolExecutor", refuse)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", refuse)
     monkeypatch.setattr("lossctl.api.evaluate.usable_cores", refuse)
-    for data in (SMALL, pa.table(SMALL)):
+    file = tmp_path / "small.csv"
+    file.write_text("y,p\n1,1\n2,2\n")
+    for data in (SMALL, pa.table(SMALL), str(file)):
         assert package.evaluate(data, target="y", pred="p", losses="mbe").value() == 0.0
 
 

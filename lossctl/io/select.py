@@ -8,7 +8,6 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -67,7 +66,6 @@ class Slot(NamedTuple):
         return ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]} ({len(names)} in all)"
 
 
-@dataclass
 class Selection:
     """Models, and role by role the columns that they use.
 
@@ -76,16 +74,15 @@ class Selection:
     target's. notes: what was decided without being asked.
     """
 
-    models: list[str]
-    slots: dict[str, dict[str, Slot]]
-    target: Slot | None = None
-    weight: Slot | None = None
-    by: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    clusters: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    times: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    patterns: dict[str, str] = field(default_factory=dict)
-    target_pattern: str | None = None
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, models: list[str], slots: dict[str, dict[str, Slot]], target: Slot | None = None) -> None:
+        self.models, self.slots, self.target = models, slots, target
+        self.weight: Slot | None = None
+        self.by: dict[str, tuple[Slot, ...]] = {}
+        self.clusters: dict[str, tuple[Slot, ...]] = {}
+        self.times: dict[str, tuple[Slot, ...]] = {}
+        self.patterns: dict[str, str] = {}
+        self.target_pattern: str | None = None
+        self.notes: list[str] = []
 
     @cached_property
     def groupings(self) -> dict[str, tuple[Slot, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -47,8 +46,7 @@ class Marked(NamedTuple):
 Text = str | Marked
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """A table before any markup. slicing: the columns that tell its slices. more: what it does not show."""
 
     columns: Sequence[Column]
