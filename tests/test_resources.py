@@ -279,7 +279,7 @@ def test_data_of_one_block_start_no_thread(monkeypatch: pytest.MonkeyPatch, tmp_
 @pytest.mark.parametrize(
     ("evaluate", "most"),
     [
-        (lambda: package.evaluate(SMALL, target="y", pred="p", losses="mse"), 2700),
+        (lambda: package.evaluate(SMALL, target="y", pred="p", losses="mse"), 2500),
         (lambda: package.get("mse")(SMALL["y"], SMALL["p"]), 560),
     ],
 )

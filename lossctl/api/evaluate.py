@@ -242,8 +242,7 @@ def answer(
         )
         for output in (range(job.widths["pred"]) if own_rows else [None])
     ]
-    report, bounds = reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
-    return replace(report, source=query.source), bounds
+    return reports[0] if len(reports) == 1 else (_joined([report for report, _ in reports]), None)
 
 
 def _one_pass(
@@ -611,6 +610,7 @@ def made_report(
         units=_units(assumptions, slicings[0][0], reader, query.options["ci"] is not None),
         left_out=tuple(_left_out(state, labels)),
         alike=frozenset(plan.watched) - state.unlike,
+        source=query.source,
     )
     if plan.design is None:
         return report, None

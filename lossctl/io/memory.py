@@ -353,10 +353,16 @@ class ArrowTable(Table):
         """Return a column as a chunked Arrow array."""
         return self.table.column(self.place(name))
 
+    @cached_property
+    def _shapes(self) -> dict[str, Shape]:
+        return {}
+
     def shape(self, name: str) -> Shape:
         from lossctl.io import arrow
 
-        return self.completed(name, arrow.shape(self.column(name).type))
+        if name not in self._shapes:
+            self._shapes[name] = self.completed(name, arrow.shape(self.column(name).type))
+        return self._shapes[name]
 
     def row_width(self, columns: Collection[str]) -> int | None:
         return sum(self.shape(name).width for name in columns)
