@@ -13,8 +13,7 @@ from lossctl.output.checks import Failure, counts, sides, verdict
 from lossctl.output.comparison import differences, sentences
 from lossctl.output.report import BEST, MARK, Grid, Marked, Text, alike, best_note, headline, reasons, values, worst
 from lossctl.output.text import Column, Style, counted, inert_line, interval, level_text, number, slice_text
-from lossctl.results.figure import Figure
-from lossctl.results.page import Page
+from lossctl.results.figure import Figure, Page
 from lossctl.results.report import Report, lists_by
 
 QUIET: Final = "tex2jax_ignore mathjax_ignore"  # notebooks would take dollar signs in names for mathematics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from lossctl.results.document import PublicResult, environment, head, record, text
+from lossctl.results.document import PublicResult, environment, text
 
 Rank = Literal["first", "robust", "also"]
 Unit = Literal["", "share", "near"]  # near: a quantile of a sketch, off by at most 0.1 %
@@ -91,10 +91,11 @@ class Advice(PublicResult):
     """
 
     KEYS: ClassVar = (
-        "kind what problem=task output activation findings thresholds recommendations=picks cautions fits misfits "
-        "advice=commands warnings"
+        "environment data kind what problem=task output activation findings thresholds recommendations=picks cautions "
+        "fits misfits advice=commands warnings"
     )
 
+    COMMAND: ClassVar = "losses choose"
     RENDER: ClassVar = "output.advice"
 
     path: str
@@ -135,13 +136,14 @@ class Advice(PublicResult):
         """The command, if there is one."""
         return () if self.command is None else (self.command,)
 
-    def document(self) -> dict[str, Any]:
-        """Return the JSON document as plain values; a number that does not exist is None."""
-        columns = {"target": list(self.target), "pred": list(self.pred)}
-        data = {"path": self.path, "rows": self.rows, "used": self.used, **columns}
-        begin = head("losses choose", self.version)
-        return {**begin, "environment": environment(), "data": data, **record(self)}
+    @property
+    def environment(self) -> dict[str, Any]:
+        return environment()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("path", "rows", "used", "target", "pred")}
 
     def to_json(self) -> str:
-        """Return the JSON document that `lossctl losses choose -f json` prints."""
+        """Return the JSON document that `lossctl losses choose -f json` prints, a line for each field."""
         return text(self.document())

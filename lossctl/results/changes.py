@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from lossctl.core.loss import Direction
 from lossctl.results.comparison import percent
-from lossctl.results.document import PublicResult, Slice, head, indented, record
+from lossctl.results.document import PublicResult, Slice
 
 Became = Literal["better", "worse", "same", "undefined", "added", "removed", "other loss"]
 
@@ -63,6 +63,7 @@ class Changes(PublicResult):
 
     KEYS: ClassVar = "old new changes warnings"
 
+    COMMAND: ClassVar = "diff"
     RENDER: ClassVar = "output.changes"
 
     old: Side
@@ -76,7 +77,3 @@ class Changes(PublicResult):
         became = [change.became for change in self.changes]
         counts = ", ".join(f"{became.count(word)} {word}" for word in dict.fromkeys(became)) or "none"
         return f"{counts}, from {self.old.path} to {self.new.path}"
-
-    def to_json(self) -> str:
-        """Return the JSON document that `lossctl diff -f json` prints."""
-        return indented({**head("diff", self.version), **record(self)})

@@ -52,10 +52,12 @@ class PublicResult:
     """What a function of the Python interface returns: `print` shows what a terminal does, a console one short line.
 
     RENDER: the module whose `render` makes the text, by its name, as `lossctl` finds its public names: what shows
-    results depends on them.
+    results depends on them. COMMAND: what prints it on the command line.
     """
 
     RENDER: ClassVar[str]
+    COMMAND: ClassVar[str]
+    version: str
 
     def __str__(self) -> str:
         style = above("output.text").Style()
@@ -68,6 +70,14 @@ class PublicResult:
     def short(self) -> str:
         """What it is, in a line."""
         raise NotImplementedError  # abstract: each result says it
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document as plain values; a number that does not exist is None."""
+        return {**head(self.COMMAND, self.version), **record(self)}
+
+    def to_json(self) -> str:
+        """Return the JSON document that `-f json` of the command prints."""
+        return indented(self.document())
 
 
 def above(name: str) -> Any:
@@ -333,6 +343,9 @@ class Entry:
             if self.read(key, str) not in words:
                 raise self.wrong(key, value, f"one of {listed(list(words))}")
             return value
+        if kind == Mapping[str, int]:
+            counts = self.entry(key)
+            return {name: counts.read(name, int) for name in counts.values}
         requirement, convert = READERS[kind]
         converted = convert(value)
         if converted is None and (value is not None or type(None) not in get_args(kind)):
@@ -348,6 +361,10 @@ class Entry:
             if attribute in types and attribute not in values
         }
         return kind(**entries, **values)
+
+    def optional(self, key: str, kind: type[Result]) -> Result | None:
+        """Return the object that a key holds as an instance; None where there is none."""
+        return None if self.values.get(key) is None else self.entry(key).instance(kind)
 
     def entry(self, key: str) -> Entry:
         """Return the object that a key holds."""
@@ -412,4 +429,5 @@ READERS: Final[Mapping[Any, tuple[str, Callable[[object], Any]]]] = {  # type ->
     Mapping[str, str]: ("an object of texts", _texts),
     Mapping[str, float]: ("an object of numbers", _numbers),
     tuple[str, ...]: ("a list of texts", _list),
+    tuple[str, ...] | None: ("null or a list of labels", _list),
 }

@@ -764,7 +764,7 @@ class SavedReport(NamedTuple):
         from lossctl.results.comparison import BestSet, Study, check_of, comparison_of, worst_row_of
 
         top = Entry(self.document, self.label)
-        study = None if self.document.get("study") is None else top.entry("study").instance(Study)
+        study = top.optional("study", Study)
         checks = tuple(check_of(entry) for entry in top.entries("checks")) if "checks" in self.document else ()
         verdict = top.read("verdict", Verdict) if self.document.get("verdict") is not None else None
         judged = list(dict.fromkeys(check.model for check in checks))
@@ -828,7 +828,7 @@ def saved_report(content: bytes, label: str, *, any_schema: bool = False) -> Sav
 
 
 def _report(top: Entry) -> Report:
-    inputs = tuple(_input(entry) for entry in top.entries("inputs"))
+    inputs = tuple(entry.instance(Input) for entry in top.entries("inputs"))
     cells = tuple(_cell(entry) for entry in top.entries("results"))
     if not inputs or not cells:
         raise top.wrong("results" if inputs else "inputs", [], "at least one entry")
@@ -845,24 +845,10 @@ def _report(top: Entry) -> Report:
         top.read("reduction", Literal["mean", "sum"]),
         next((cell.level for cell in cells if cell.level is not None), None),
         top.entry("tool").read("version", str),
-        reading=None if top.values.get("reading") is None else _target_reading(top.entry("reading")),
-        units=None if top.values.get("units") is None else top.entry("units").instance(Units),
+        reading=top.optional("reading", TargetReading),
+        units=top.optional("units", Units),
         left_out=tuple(entry.instance(LeftOut) for entry in top.entries("left_out")),
         first=tuple(entry.instance(First) for entry in top.entries("first")),
-    )
-
-
-def _target_reading(entry: Entry) -> TargetReading:
-    classes = entry.value("classes")
-    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
-        raise entry.wrong("classes", classes, "null or a list of labels")
-    return entry.instance(TargetReading, classes=None if classes is None else tuple(classes))
-
-
-def _input(entry: Entry) -> Input:
-    counts = {name: entry.entry(name) for name in ("dropped", "lacks")}
-    return entry.instance(
-        Input, **{name: {key: by_name.read(key, int) for key in by_name.values} for name, by_name in counts.items()}
     )
 
 

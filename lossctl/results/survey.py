@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 
-from lossctl.results.document import PublicResult, Slice, head, indented, record
+from lossctl.results.document import PublicResult, Slice
 from lossctl.results.report import Input, Task
 
 MOST_WORDS: Final = 1000  # different values of a column that are counted
@@ -250,6 +250,7 @@ class Survey(PublicResult):
         "verdict task losses inputs=tables models=used roles pairing agreements slices problems warnings notes"
     )
 
+    COMMAND: ClassVar = "validate"
     RENDER: ClassVar = "output.survey"
 
     tables: tuple[TableSurvey, ...]
@@ -280,11 +281,3 @@ class Survey(PublicResult):
     def verdict(self) -> str:
         """`pass` where `eval` works, else `fail`."""
         return "pass" if self.works else "fail"
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON document as plain values; a number that does not exist is None."""
-        return {**head("validate", self.version), **record(self)}
-
-    def to_json(self) -> str:
-        """Return the JSON document that `lossctl validate -f json` prints."""
-        return indented(self.document())
