@@ -20,7 +20,7 @@ from lossctl.output.catalogue import description
 from lossctl.output.curves import figure_of, plot_loss
 from lossctl.output.plot import picture, ticks
 from lossctl.output.text import Style, width_of
-from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, description as description_of, specification
+from lossctl.output.vega import DARK, LIBRARIES, LIGHT, SCHEMA, Look, description as description_of, specification
 from lossctl.results.figure import Axis, Figure, Layer, Panel
 from tests.conftest import ROOT
 
@@ -348,7 +348,7 @@ def texts_of(value: object) -> Iterator[str]:
 
 
 def test_a_specification_has_the_numbers_of_the_figure_and_needs_no_library():
-    panel = specification(CURVES, titled=False)["vconcat"][0]
+    panel = specification(CURVES, Look(titled=False))["vconcat"][0]
     rule, *lines = panel["layer"]
     assert [piece["mark"]["type"] for piece in panel["layer"]] == ["rule", "line", "line"]
     assert [(row["x"], row["y"]) for row in lines[0]["data"]["values"]] == [(e, e * e) for e in GRID]
@@ -366,7 +366,7 @@ def test_gaps_and_infinities_are_nulls_of_a_line_and_no_points():
     broken = (1.0, math.nan, math.inf, 2.0)
     pieces = specification(
         figure(Layer("line", EDGES, broken, series="a"), Layer("point", EDGES, broken, series="a"), series=("a",)),
-        titled=False,
+        Look(titled=False),
     )["vconcat"][0]["layer"]
     values = {piece["mark"]["type"]: [row["y"] for row in piece["data"]["values"]] for piece in pieces}
     assert values == {"line": [1.0, None, None, 2.0], "point": [1.0, 2.0]}
@@ -374,16 +374,17 @@ def test_gaps_and_infinities_are_nulls_of_a_line_and_no_points():
 
 
 def test_long_intervals_end_in_arrows_and_histograms_of_several_models_are_outlined():
-    forest = specification(FOREST, titled=False)["vconcat"][0]["layer"]
+    forest = specification(FOREST, Look(titled=False))["vconcat"][0]["layer"]
     assert [piece["mark"].get("shape") for piece in forest].count("triangle-left") == 1
     marks = [
-        piece["mark"]["type"] for piece in specification(KINDS["two histograms"], titled=False)["vconcat"][0]["layer"]
+        piece["mark"]["type"]
+        for piece in specification(KINDS["two histograms"], Look(titled=False))["vconcat"][0]["layer"]
     ]
     assert marks == ["rect", "line", "rect", "line"]
 
 
 def test_names_are_no_expressions_of_a_specification():
-    document = specification(EVIL_FIGURE)
+    document = specification(EVIL_FIGURE, Look())
     for text in texts_of(document):
         assert text.isprintable()
     axis = document["vconcat"][0]["vconcat"][0]["layer"][0]["encoding"]["y"]["axis"]
@@ -516,7 +517,7 @@ def test_files_are_written_by_the_command_in_every_format(lossctl, tmp_path):
 def test_a_notebook_gets_vega_lite_svg_and_text():
     bundle = CURVES._repr_mimebundle_()
     assert set(bundle) == {"application/vnd.vegalite.v6+json", "image/svg+xml", "text/plain"}
-    assert bundle["application/vnd.vegalite.v6+json"] == specification(CURVES)
+    assert bundle["application/vnd.vegalite.v6+json"] == specification(CURVES, Look())
 
 
 def test_the_pictures_of_the_article_are_those_of_the_losses():
@@ -555,7 +556,7 @@ def test_numbers_without_a_place_are_left_out(mark, log):
         layer = Layer(mark, x=x, y=y, x2=x2, y2=y2, size=extremes, value=extremes, series="a")
         drawing = figure(layer, x=Axis("x", log=log), y=Axis("y", log=log), series=("a",))
         assert max(map(len, picture(drawing, Style(60)).splitlines())) <= 60
-        json.dumps(specification(drawing), allow_nan=False)
+        json.dumps(specification(drawing, Look()), allow_nan=False)
 
 
 def test_a_heading_has_one_bracket() -> None:

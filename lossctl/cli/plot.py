@@ -107,10 +107,11 @@ def _body(kind: str) -> Callable[..., None]:
         from lossctl.version import __version__
 
         width, height, theme = (settings[name] for name in ("width", "height", "theme"))
+        look = None
         if any(form in FIGURES for form, _ in outputs.files):
             from lossctl.output.vega import checked_look
 
-            checked_look(width, height, theme)
+            look = checked_look(width, height, theme)
         figure = _curves(settings) if kind == "loss" else _counts(kind, settings)
 
         def render(form: str, style: Any) -> str | bytes:
@@ -120,7 +121,8 @@ def _body(kind: str) -> Callable[..., None]:
                 return picture(figure, style._replace(width=width or style.width), height or HEIGHT)
             from lossctl.output.vega import content
 
-            return content(figure, form, width, height, theme)
+            assert look is not None
+            return content(figure, form, look)
 
         outputs.save(render)
         if not outputs.files or settings.sources["format"].origin != "default":

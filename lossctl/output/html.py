@@ -235,13 +235,13 @@ def _look(column: Column, text: Text) -> str:
 
 def _figures(figures: Sequence[Figure | None]) -> str:
     """Return pictures in two widths, of which one is shown, each with its title, sentence and notes as text."""
-    from lossctl.output.vega import inline
+    from lossctl.output.vega import Look, inline
 
     pieces = []
     for figure in figures:
         if figure is None:
             continue
-        picture = inline(figure, WIDE, titled=False)
+        picture = inline(figure, Look(WIDE, titled=False))
         words = " ".join(f"{text.rstrip('.')}." for text in (figure.sentence, *figure.notes) if text)
         caption = f"<figcaption>{_text(words)}</figcaption>\n" if words else ""
         pieces.append(f"<figure>\n<h3>{_text(figure.title)}</h3>\n{picture}{caption}</figure>\n")

@@ -13,19 +13,19 @@ import re
 from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise, zip_longest
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from lossctl.errors import SHORTAGE, OutputError, UsageError, listed, near, printable
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.machine import address_space
 from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks
 from lossctl.output.text import width_of
-from lossctl.results.figure import Axis, Figure, Layer, Panel, Side
+from lossctl.results.figure import Axis, Figure, Layer, Mark, Panel, Side
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -52,7 +52,15 @@ PIXELS_PER_TICK: Final[Mapping[Side, int]] = {"x": 60, "y": 42}
 SCALE: Final = 2.0  # dots of a PNG for a pixel
 LAST_OF_ONE_UNIT: Final = 0xFFFF  # character that UTF-16 writes without a pair
 MANY: Final = 200  # points of a layer, from which they are small and pale
-ACROSS: Final = {"x": "x", "x2": "x2", "y": "y", "y2": "y2"}  # the fields of a rectangle by their channels
+CHANNELS: Final[Mapping[Mark, tuple[str, ...]]] = {  # of marks from below; a rule has one of its two
+    "band": ("x", "y", "y2"),
+    "cell": ("x", "x2", "y", "y2"),
+    "bar": ("x", "x2", "y", "y2"),
+    "rule": ("x", "y"),
+    "line": ("x", "y"),
+    "interval": ("x", "x2", "y", "y2"),
+    "point": ("x", "y"),
+}
 SHAPES: Final = ("circle", "triangle-up", "square", "diamond", "cross", "triangle-down", "triangle-right", "stroke")
 DASHES: Final = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4], [9, 2, 2, 2, 2, 2], [3, 1])
 FONT: Final = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -61,8 +69,21 @@ SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 MEDIA_TYPE: Final = "application/vnd.vegalite.v6+json"
 
 
-@dataclass(frozen=True)
-class Theme:
+class Look(NamedTuple):
+    """How a figure in a file looks.
+
+    width, height: pixels of the figure, and of its panels together; without a height a panel that names its rows is as
+    high as they need. scheme: the colours; auto are the light ones, in SVG the dark ones on a dark screen. titled:
+    whether title, sentence and notes are part of the picture.
+    """
+
+    width: int = WIDTH
+    height: int | None = None
+    scheme: Scheme = "auto"
+    titled: bool = True
+
+
+class Theme(NamedTuple):
     """Colours; each of one theme has its counterpart in the other, so that a style sheet can exchange them.
 
     Marks have a contrast of 3 to the background at least, texts one of 4.5; the series are told apart by people who
@@ -81,9 +102,8 @@ class Theme:
 
     def colors(self) -> Iterator[str]:
         """Yield all colours."""
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            yield from (value,) if isinstance(value, str) else value
+        for entry in self:
+            yield from (entry,) if isinstance(entry, str) else entry
 
 
 LIGHT: Final = Theme(
@@ -113,23 +133,37 @@ DARK: Final = Theme(
 # the specification ---------------------------------------------------------------------------------------------------
 
 
-def specification(
-    figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "light", *, titled: bool = True
-) -> dict[str, Any]:
-    """Return a figure as Vega-Lite.
+class Drawing(NamedTuple):
+    """What all panels of a figure share: its series, colours, pixels across, and those of the labels on the y axis."""
 
-    Parameters
-    ----------
-    width, height
-        Pixels of the figure, and of its panels together; a panel that names its rows is as high as they need.
-    scheme
-        The colours; auto are the light ones.
-    titled
-        Whether title, sentence and notes are part of the picture.
-    """
+    series: tuple[str, ...]
+    theme: Theme
+    room: int
+    margin: int
+
+    def channel(self, name: str, series: str, values: Sequence[object], default: object) -> dict[str, Any]:
+        """Return the encoding of a series by a channel, whose legend has all; a default for what belongs to none."""
+        if series not in self.series:
+            return {} if default is None else {name: {"value": default}}
+        names = list(map(printable, self.series))
+        scale = {"domain": names, "range": [values[place % len(values)] for place in range(len(names))]}
+        longest = min(max(map(width_of, names)), int(self.room / CHARACTER) - SYMBOL)
+        texts, limit = _fitted(names, round(longest * CHARACTER) + 8)
+        columns = max(int(self.room // (CHARACTER * (longest + SYMBOL))), 1)
+        legend = {"orient": "top", "title": None, "symbolStrokeWidth": 2, "columnPadding": 16}
+        legend |= {"labelLimit": limit, "columns": columns}
+        if texts != names:
+            legend["labelExpr"] = f"{json.dumps(texts)}[indexof({json.dumps(names)}, datum.value)]"
+        encoding = {"field": "series", "type": "nominal", "scale": scale, "legend": legend if len(names) > 1 else None}
+        return {name: encoding}
+
+
+def specification(figure: Figure, look: Look) -> dict[str, Any]:
+    """Return a figure as Vega-Lite."""
+    width, height, scheme, titled = look
     theme = DARK if scheme == "dark" else LIGHT
     margin = max((_margin(panel, width) for panel in figure.panels), default=0)
-    room = max(width - margin - 20, 100)
+    drawing = Drawing(figure.series, theme, max(width - margin - 20, 100), margin)
     total = sum(panel.share for panel in figure.panels) or 1.0
     tall = height or HEIGHT + MORE * (len(figure.panels) - 1)
     panels = []
@@ -140,7 +174,7 @@ def specification(
         if panel.y.categories and height is None:
             cells = any(layer.mark == "cell" for layer in panel.layers)
             high = len(panel.y.categories) * (CELL if cells else CATEGORY)
-        panels.append(_panel(panel, figure, theme, room, high, margin))
+        panels.append(_panel(panel, drawing, high))
     shared = dict.fromkeys(("color", "shape", "strokeDash"), "shared")
     picture: dict[str, Any] = {"vconcat": panels, "spacing": 18, "resolve": {"scale": shared, "legend": shared}}
     if titled and figure.notes:
@@ -238,28 +272,22 @@ def _margin(panel: Panel, width: int) -> int:
     return round(min(max(map(width_of, labels), default=0) * CHARACTER + 14, MOST_LABEL * width))
 
 
-def _panel(panel: Panel, figure: Figure, theme: Theme, width: int, height: int, margin: int) -> dict[str, Any]:
+def _panel(panel: Panel, drawing: Drawing, height: int) -> dict[str, Any]:
     """Return a panel: axes of fixed extents, and a layer for every kind of mark and series."""
-    axes = {side: _axis(panel, side, width if side == "x" else height, margin) for side in get_args(Side)}
+    width = drawing.room
+    sizes: dict[Side, int] = {"x": width, "y": height}
+    axes = {side: _axis(panel, side, size, drawing.margin) for side, size in sizes.items()}
     clashing = clash([layer for layer in panel.layers if layer.mark == "bar"])
-    layers = [
-        piece
-        for layer in sorted(panel.layers, key=_depth)
-        for piece in _layer(layer, panel, figure, theme, width, clashing)
-    ]
+    ordered = sorted(panel.layers, key=lambda layer: [*CHANNELS].index(layer.mark))
+    layers = [piece for layer in ordered for piece in _layer(layer, panel, drawing, clashing)]
     for piece in layers:
-        for side in get_args(Side):
-            if side in piece["encoding"]:
-                piece["encoding"][side] |= axes[side]
+        for side in axes.keys() & piece["encoding"].keys():
+            piece["encoding"][side] |= axes[side]
     if not layers:
         places = {side: {"field": side, **axis} for side, axis in axes.items()}
         layers = [{"data": {"values": []}, "mark": "point", "encoding": places}]
     title = {"title": {"text": _wrapped(panel.title, width), "fontSize": 13}} if panel.title else {}
     return {**title, "width": width, "height": height, "layer": layers}
-
-
-def _depth(layer: Layer) -> int:
-    return ("band", "cell", "bar", "rule", "line", "interval", "point").index(layer.mark)
 
 
 def _axis(panel: Panel, side: Side, size: int, margin: int) -> dict[str, Any]:
@@ -289,69 +317,41 @@ def _axis(panel: Panel, side: Side, size: int, margin: int) -> dict[str, Any]:
     return {"type": "quantitative", "scale": scale, "axis": looks}
 
 
-def _layer(
-    layer: Layer, panel: Panel, figure: Figure, theme: Theme, width: int, clashing: bool
-) -> Iterator[dict[str, Any]]:
+def _layer(layer: Layer, panel: Panel, drawing: Drawing, clashing: bool) -> Iterator[dict[str, Any]]:
     """Yield the Vega-Lite layers of a layer."""
-    belongs = layer.series in figure.series
-    color = _series("color", figure, theme.series, width) if belongs else {"color": {"value": theme.zero}}
-    mark: dict[str, Any] = {"clip": True}
+    series, theme = layer.series, drawing.theme
+    belongs = series in drawing.series
+    color = drawing.channel("color", series, theme.series, theme.zero)
     match layer.mark:
         case "line":
-            dash = _series("strokeDash", figure, DASHES, width) if belongs else {"strokeDash": {"value": [3, 4]}}
-            look = {"type": "line", "strokeWidth": 2 if belongs else 1.2}
-            yield _piece(layer, {**mark, **look}, {"x": "x", "y": "y"}, color | dash)
+            dash = drawing.channel("strokeDash", series, DASHES, [3, 4])
+            yield _piece(layer, {"clip": True, "type": "line", "strokeWidth": 2 if belongs else 1.2}, color | dash)
         case "band":
-            yield _piece(layer, {**mark, "type": "area", "opacity": 0.22}, {"x": "x", "y": "y", "y2": "y2"}, color)
+            yield _piece(layer, {"clip": True, "type": "area", "opacity": 0.22}, color)
         case "bar":
-            look = {"type": "rect", "opacity": 0.3 if clashing else 0.85}
-            yield _piece(layer, {**mark, **look}, ACROSS, color)
+            yield _piece(layer, {"clip": True, "type": "rect", "opacity": 0.3 if clashing else 0.85}, color)
             if clashing:
-                yield from _layer(outline(layer), panel, figure, theme, width, clashing=False)
+                yield from _layer(outline(layer), panel, drawing, clashing=False)
         case "rule":
-            side = "x" if layer.x else "y"
             dash = {"strokeDash": {"value": [5, 4]}} if belongs else {}
-            yield _piece(layer, {**mark, "type": "rule", "strokeWidth": 1.3}, {side: side}, color | dash)
+            yield _piece(layer, {"clip": True, "type": "rule", "strokeWidth": 1.3}, color | dash)
         case "interval":
-            yield _piece(layer, {**mark, "type": "rule", "strokeWidth": 2}, ACROSS, color)
+            yield _piece(layer, {"clip": True, "type": "rule", "strokeWidth": 2}, color)
             yield from _arrows(layer, panel, color)
         case "point":
             many = len(layer.x) > MANY
-            look = {"type": "point", "filled": True, "opacity": 0.45 if many else 1.0, "size": 18 if many else 55}
-            shape = _series("shape", figure, SHAPES, width) if belongs else {}
+            mark = {"type": "point", "filled": True, "opacity": 0.45 if many else 1.0, "size": 18 if many else 55}
+            shape = drawing.channel("shape", series, SHAPES, None)
             if layer.size:
                 largest = max(filter(math.isfinite, layer.size), default=0.0) or 1.0
                 scale = {"domain": [0.0, largest], "range": [16.0, 140.0], "type": "linear"}
                 shape |= {"size": {"field": "size", "type": "quantitative", "scale": scale, "legend": None}}
-            yield _piece(_inside(layer, panel), look, {"x": "x", "y": "y"}, color | shape)
+            yield _piece(_inside(layer, panel), mark, color | shape)
         case "cell":
             yield from _cells(layer, panel, theme)
 
 
-def _series(channel: str, figure: Figure, values: Sequence[object], width: int) -> dict[str, Any]:
-    """Return the encoding of a layer's series by a channel; the legend has all series."""
-    names = list(map(printable, figure.series))
-    scale = {"domain": names, "range": [values[place % len(values)] for place in range(len(names))]}
-    longest = min(max(map(width_of, names)), int(width / CHARACTER) - SYMBOL)
-    texts, limit = _fitted(names, round(longest * CHARACTER) + 8)
-    legend = {"orient": "top", "title": None, "symbolStrokeWidth": 2, "columnPadding": 16}
-    legend |= {
-        "labelLimit": limit,
-        "columns": max(int(width // (CHARACTER * (longest + SYMBOL))), 1),
-    }
-    if texts != names:
-        legend["labelExpr"] = f"{json.dumps(texts)}[indexof({json.dumps(names)}, datum.value)]"
-    return {
-        channel: {
-            "field": "series",
-            "type": "nominal",
-            "scale": scale,
-            "legend": legend if len(names) > 1 else None,
-        }
-    }
-
-
-def _piece(layer: Layer, mark: dict[str, Any], places: Mapping[str, str], encoding: dict[str, Any]) -> dict[str, Any]:
+def _piece(layer: Layer, mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
     """Return one Vega-Lite layer with its data; what is not finite is a gap of a line, and no other mark."""
     columns = {name: getattr(layer, name) for name in ("x", "y", "x2", "y2", "size", "value") if getattr(layer, name)}
     if layer.mark == "bar" and not layer.y:
@@ -368,7 +368,8 @@ def _piece(layer: Layer, mark: dict[str, Any], places: Mapping[str, str], encodi
             continue
         pairs = zip(columns, values, gaps, strict=True)
         rows.append({name: None if gap else value for name, value, gap in pairs})
-    positions: dict[str, Any] = {channel: {"field": field} for channel, field in places.items()}
+    channels = [name for name in CHANNELS[layer.mark] if layer.mark != "rule" or name in columns]
+    positions: dict[str, Any] = {name: {"field": name} for name in channels}
     if mark["type"] in ("line", "area"):
         if any(second <= first for first, second in pairwise(layer.x)):  # joined by x if nothing else is said
             rows = [{**row, "place": place} for place, row in enumerate(rows)]
@@ -383,19 +384,21 @@ def _piece(layer: Layer, mark: dict[str, Any], places: Mapping[str, str], encodi
 
 def _arrows(layer: Layer, panel: Panel, color: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield arrows at the ends of the panel, for intervals that go beyond."""
-    for side, shapes in (("x", ("triangle-left", "triangle-right")), ("y", ("triangle-down", "triangle-up"))):
-        low, high = panel.extent("x" if side == "x" else "y")
-        for limit, shape, sign in ((low, shapes[0], -1.0), (high, shapes[1], 1.0)):
-            places = [
-                (limit, y) if side == "x" else (x, limit)
-                for x, y, x2, y2 in zip(layer.x, layer.y, layer.x2, layer.y2, strict=True)
-                if (x != x2 if side == "x" else y != y2)
-                and any(sign * end > sign * limit for end in ((x, x2) if side == "x" else (y, y2)))
-            ]
-            if places:
-                xs, ys = zip(*places, strict=True)
+    sides: tuple[tuple[Side, str, str], ...] = (
+        ("x", "triangle-left", "triangle-right"),
+        ("y", "triangle-down", "triangle-up"),
+    )
+    for side, *shapes in sides:
+        across = side == "x"
+        begins, ends, other = (layer.x, layer.x2, layer.y) if across else (layer.y, layer.y2, layer.x)
+        for limit, shape, sign in zip(panel.extent(side), shapes, (-1.0, 1.0), strict=True):
+            intervals = zip(begins, ends, other, strict=True)
+            beyond = [at for low, high, at in intervals if low != high and max(sign * low, sign * high) > sign * limit]
+            if beyond:
+                limits = (limit,) * len(beyond)
+                xs, ys = (limits, tuple(beyond)) if across else (tuple(beyond), limits)
                 mark = {"type": "point", "filled": True, "shape": shape, "size": 60, "opacity": 1.0}
-                yield _piece(Layer("point", xs, ys, series=layer.series), mark, {"x": "x", "y": "y"}, color)
+                yield _piece(Layer("point", xs, ys, series=layer.series), mark, color)
 
 
 def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]:
@@ -408,7 +411,7 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
     placed = [place for place, numbers in enumerate(corners) if all(map(math.isfinite, numbers))]
     filled = [place for place in placed if layer.value[place]]
     levels = [bisect_left(edges, layer.value[place]) for place in filled]
-    piece = _piece(_of(layer, filled), {"type": "rect", "clip": True}, ACROSS, {"color": color})
+    piece = _piece(_of(layer, filled), {"type": "rect", "clip": True}, {"color": color})
     for row, level in zip(piece["data"]["values"], levels, strict=True):
         row["level"] = scale["domain"][level]
     yield piece
@@ -477,20 +480,18 @@ def need_libraries(*, draws: bool = True) -> None:
 def chart(figure: Figure, width: int | None = None, height: int | None = None, scheme: Scheme = "light") -> Any:
     """Return a figure as a chart of Altair, which holds it to the schema of Vega-Lite."""
     need_libraries(draws=False)
-    return import_module("altair").VConcatChart.from_dict(specification(figure, width or WIDTH, height, scheme))
+    return import_module("altair").VConcatChart.from_dict(specification(figure, Look(width or WIDTH, height, scheme)))
 
 
-def svg(
-    figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "auto", *, titled: bool = True
-) -> str:
+def svg(figure: Figure, look: Look) -> str:
     """Return a figure as SVG; of scheme auto it has the colours of the page around it."""
     need_libraries()
-    document = specification(figure, width, height, scheme, titled=titled)
+    document = specification(figure, look)
     altair = import_module("altair")
     altair.VConcatChart.validate(document)
     version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     raw: str = import_module("vl_convert").vegalite_to_svg(document, vl_version=version, allowed_base_urls=[])
-    return _tidied(raw, figure, width, scheme)
+    return _tidied(raw, figure, look)
 
 
 NUMBER: Final = re.compile(r"-?\d+\.\d{3,}")
@@ -499,7 +500,7 @@ NEEDLESS: Final = {"class", "role", "pointer-events", "font-family", "aria-roled
 NUMERIC: Final = {"d", "transform", "x", "y", "x2", "y2", "width", "height", "dx", "dy"}
 
 
-def _tidied(raw: str, figure: Figure, width: int, scheme: Scheme) -> str:
+def _tidied(raw: str, figure: Figure, look: Look) -> str:
     """Return the SVG of the renderer with its text alternative, and without what nobody sees.
 
     The names of its clip paths, which the renderer counts up from call to call, begin with the digest of the figure: no
@@ -509,31 +510,25 @@ def _tidied(raw: str, figure: Figure, width: int, scheme: Scheme) -> str:
 
     register_namespace("", SVG)
     root = fromstring(raw)
-    mark = f"l{blake2b(f'{figure}{width}'.encode(errors='surrogatepass'), digest_size=4).hexdigest()}"
+    mark = f"l{blake2b(f'{figure}{look.width}'.encode(errors='surrogatepass'), digest_size=4).hexdigest()}"
     ids = {element.get("id", ""): "" for element in root.iter() if "id" in element.attrib}
     ids = {name: f"{mark}-{place}" for place, name in enumerate(ids)}
     _slim(root, ids)
     high, wide = float(root.get("height", "0")), float(root.get("width", "1"))
     root.attrib = {
         "class": "lossctl",
-        "width": f"{width}",
-        "height": f"{high * width / wide:.0f}",
+        "width": f"{look.width}",
+        "height": f"{high * look.width / wide:.0f}",
         "viewBox": f"0 0 {wide:g} {high:g}",
         "role": "img",
         "aria-labelledby": f"{mark}-title {mark}-desc",
         "font-family": FONT,
     }
-    texts = {"title": printable(figure.title), "desc": description(figure)}
-    alternatives = []
-    for name, text in texts.items():
-        alternative = Element(f"{{{SVG}}}{name}", {"id": f"{mark}-{name}"})
-        alternative.text = text
-        alternatives.append(alternative)
-    if scheme == "auto":
-        style = Element(f"{{{SVG}}}style")
-        style.text = _dark_rules()
-        alternatives.append(style)
-    root[:0] = alternatives
+    title, words, style = (Element(f"{{{SVG}}}{name}") for name in ("title", "desc", "style"))
+    title.attrib, title.text = {"id": f"{mark}-title"}, printable(figure.title)
+    words.attrib, words.text = {"id": f"{mark}-desc"}, description(figure)
+    style.text = _dark_rules()
+    root[:0] = [title, words, *[style] * (look.scheme == "auto")]
     return tostring(root, encoding="unicode") + "\n"
 
 
@@ -600,31 +595,29 @@ main {{ max-width: {width}px; margin: 0 auto; padding: 12px; }}
 """
 
 
-def inline(
-    figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "auto", *, titled: bool = True
-) -> str:
+def inline(figure: Figure, look: Look) -> str:
     """Return a figure as HTML for a page with the style sheet INLINE, in two widths of which one is shown."""
-    widths = {"wide": width, "narrow": PHONE} if width > PHONE else {"figure": width}
-    pictures = {name: svg(figure, size, height, scheme, titled=titled) for name, size in widths.items()}
+    widths = {"wide": look.width, "narrow": PHONE} if look.width > PHONE else {"figure": look.width}
+    pictures = {name: svg(figure, look._replace(width=size)) for name, size in widths.items()}
     return "".join(f'<div class="{name}">\n{picture}</div>\n' for name, picture in pictures.items())
 
 
-def page(figure: Figure, width: int = WIDTH, height: int | None = None, scheme: Scheme = "auto") -> str:
+def page(figure: Figure, look: Look) -> str:
     """Return a figure as a page that needs nothing else: without scripts, in two widths of which one is shown."""
     dark = f"@media screen and (prefers-color-scheme: dark) {{ body {{ background: {DARK.background}; }} }}\n"
     return PAGE.format(
         title=escape(printable(figure.title)),
-        schemes="light dark" if scheme == "auto" else scheme,
-        background=(DARK if scheme == "dark" else LIGHT).background,
-        width=width + 24,
+        schemes="light dark" if look.scheme == "auto" else look.scheme,
+        background=(DARK if look.scheme == "dark" else LIGHT).background,
+        width=look.width + 24,
         inline=INLINE,
-        dark=dark if scheme == "auto" else "",
-        pictures=inline(figure, width, height, scheme),
+        dark=dark if look.scheme == "auto" else "",
+        pictures=inline(figure, look),
     )
 
 
-def checked_look(width: int | None = None, height: int | None = None, theme: str = "auto") -> Scheme:
-    """Return the colours of a figure in a file; raise UsageError for a look that cannot be, and without libraries."""
+def checked_look(width: int | None = None, height: int | None = None, theme: str = "auto") -> Look:
+    """Return the look of a figure in a file; raise UsageError for one that cannot be, and without libraries."""
     for name, size, least in (("width", width, NARROWEST), ("height", height, LEAST)):
         if size is not None and not least <= size <= LARGEST:
             raise UsageError(f"{name} {size}: a figure in a file has from {least} to {LARGEST} pixels")
@@ -632,25 +625,22 @@ def checked_look(width: int | None = None, height: int | None = None, theme: str
     if theme not in schemes:
         raise UsageError(f"theme {theme!r}: one of {listed([*schemes])}{near(theme, [*schemes])}")
     need_libraries(draws=False)
-    return schemes[theme]
+    return Look(width or WIDTH, height, schemes[theme])
 
 
-def content(
-    figure: Figure, form: str, width: int | None = None, height: int | None = None, scheme: Scheme = "auto"
-) -> bytes:
+def content(figure: Figure, form: str, look: Look) -> bytes:
     """Return what a file of one of the formats of figures holds."""
-    size = WIDTH if width is None else width
     match form:
         case "vega":
-            document = specification(figure, size, height, scheme)
+            document = specification(figure, look)
             import_module("altair").VConcatChart.validate(document)
             text = json.dumps(document, indent=1)
             return (text.replace("<", "\\u003c") + "\n").encode()  # inert where it stands in a page
         case "html":
-            return page(figure, size, height, scheme).encode()
+            return page(figure, look).encode()
         case "svg":
-            return svg(figure, size, height, scheme).encode()
-    picture = svg(figure, size, height, "light" if scheme == "auto" else scheme)
+            return svg(figure, look).encode()
+    picture = svg(figure, look._replace(scheme="light") if look.scheme == "auto" else look)
     library = import_module("vl_convert")
     return bytes(library.svg_to_png(picture, scale=SCALE) if form == "png" else library.svg_to_pdf(picture))
 
@@ -667,13 +657,14 @@ def save(
     form = next((form for suffix, form in SUFFIXES.items() if name.lower().endswith(suffix)), None)
     if form is None:
         raise UsageError(f"{name}: the name of a figure ends in {listed([*SUFFIXES])}")
-    scheme = checked_look(width, height, theme)
+    look = checked_look(width, height, theme)
     check_writable(name, [])
-    write_bytes(name, [content(figure, form, width, height, scheme)])
+    write_bytes(name, [content(figure, form, look)])
 
 
 def notebook(figure: Figure) -> dict[str, Any]:
     """Return what a notebook shows of a figure by its media types; nothing without the libraries."""
     if any(find_spec(name) is None for name in LIBRARIES):
         return {}
-    return {MEDIA_TYPE: specification(figure), "image/svg+xml": svg(figure, scheme="light")}
+    look = Look(scheme="light")
+    return {MEDIA_TYPE: specification(figure, look), "image/svg+xml": svg(figure, look)}
