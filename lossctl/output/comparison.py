@@ -12,10 +12,12 @@ from lossctl.output.report import (
     Grid,
     Marked,
     Missing,
+    SlicingPart,
     Text,
     alike,
     headline,
     missing_values,
+    shown_slices,
     worst_tables,
 )
 from lossctl.output.text import (
@@ -51,13 +53,10 @@ def render(report: Report, form: str, style: Style) -> str:
     return to_table(report, style)
 
 
-def _parts(report: Report, style: Style) -> Iterator[tuple[tuple[str, ...], list[Comparison], int]]:
-    """Yield what is shown of all rows, then of each slicing: its columns, comparisons, and how many slices are not."""
-    for columns, rows in lists_by(lambda row: tuple(row.slice), report.comparisons).items():
-        slices = list(lists_by(lambda row: tuple(row.slice.values()), rows).values())
-        slices.sort(key=lambda rows: RANKS[style.sort or "slice"](rows[0]))
-        top = slices[: style.top or None] if columns else slices
-        yield columns, list(chain.from_iterable(top)), len(slices) - len(top)
+def _parts(report: Report, style: Style) -> Iterator[SlicingPart[Comparison]]:
+    """Yield what is shown of the comparisons."""
+    rank = RANKS[style.sort or "slice"]
+    return shown_slices(report.comparisons, style, lambda rows: rank(rows[0]))
 
 
 def differences(report: Report, style: Style) -> Iterator[Grid]:

@@ -17,7 +17,7 @@ from lossctl.results.report import Report
 def to_markdown(report: Report, style: Style) -> str:
     """Return models x losses, or comparisons, as Markdown, and what explains them; the best and verdicts are bold."""
     tables = differences(report, style) if report.study else values(report, style)
-    shown = chain.from_iterable(part.cells for part in slicing_parts(report, style))
+    shown = chain.from_iterable(part.results for part in slicing_parts(report, style))
     words = notes(report, style) if report.study else reasons(shown)
     paragraphs = (markdown(text).replace("~", "\\~") + "\n" for text in words)
     return "\n".join(chain(chain.from_iterable(map(_markdown_table, chain(tables, worst(report, style)))), paragraphs))

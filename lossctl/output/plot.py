@@ -7,15 +7,18 @@ their lines and points; an ASCII terminal gets letters.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import groupby, pairwise
+from functools import cached_property
+from itertools import groupby, pairwise, product
+from operator import itemgetter
 from typing import Final
 
 from lossctl.errors import printable
 from lossctl.output.text import Style, colored, width_of, wrap
-from lossctl.results.figure import Axis, Figure, Layer, Panel
+from lossctl.results.figure import Axis, Figure, Layer, Panel, Side
 
 PLAIN: Final = Style()
 WIDTH: Final = 80  # columns where there is no terminal
@@ -99,6 +102,12 @@ class Scale:
     dots: int
     upward: bool = False
 
+    @classmethod
+    def of(cls, panel: Panel, side: Side, dots: int) -> Scale:
+        """Return one axis of a panel."""
+        axis = panel.x if side == "x" else panel.y
+        return cls(axis, *panel.extent(side), dots, upward=side == "y" and not axis.categories)
+
     def share(self, value: float) -> float:
         """Return where a number lies, 0 and 1 being the ends of the axis; NaN and minus infinity are no places."""
         low, high = self.low, self.high
@@ -128,24 +137,62 @@ class Scale:
         return ticks(self.low, self.high, most, self.axis.log)
 
 
-def _scales(panel: Panel, width: int, height: int) -> tuple[Scale, Scale]:
-    across = Scale(panel.x, *panel.extent("x"), 2 * width)
-    return across, Scale(panel.y, *panel.extent("y"), 4 * height, upward=not panel.y.categories)
-
-
 # the canvas ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Legend:
+    """The mark and colour of each series."""
+
+    series: tuple[str, ...]
+    ascii: bool
+
+    def mark(self, name: str) -> str:
+        """Return the mark of a series; of what belongs to none a dot."""
+        if name not in self.series:
+            return "." if self.ascii else "·"
+        place = self.series.index(name)
+        marks = LETTERS if self.ascii or len(self.series) > len(MARKS) else MARKS
+        return marks[place % len(marks)]
+
+    def color(self, name: str) -> str:
+        """Return the colour of a series."""
+        return COLORS[self.series.index(name) % len(COLORS)] if name in self.series else DIM
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        """Return mark, name and colour of each series, where there are several."""
+        if len(self.series) < 2:
+            return []
+        return [(self.mark(name), printable(name), self.color(name)) for name in self.series]
 
 
 @dataclass
 class Canvas:
     """Characters of a panel with their colours, and the dots of its lines; what is drawn later lies above."""
 
+    panel: Panel
+    legend: Legend
     width: int
     height: int
-    ascii: bool
     signs: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)  # (row, column) -> sign, colour
     dots: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
     fixed: set[tuple[int, int]] = field(default_factory=set)  # places of marks, which stay
+
+    @cached_property
+    def x(self) -> Scale:
+        return Scale.of(self.panel, "x", 2 * self.width)
+
+    @cached_property
+    def y(self) -> Scale:
+        return Scale.of(self.panel, "y", 4 * self.height)
+
+    @property
+    def ascii(self) -> bool:
+        return self.legend.ascii
+
+    def color(self, layer: Layer) -> str:
+        """Return the colour of a layer's series."""
+        return self.legend.color(layer.series)
 
     def put(self, row: int, column: int, sign: str, color: str = "", fixed: bool = False) -> None:
         """Write a character that lies within the canvas."""
@@ -207,131 +254,97 @@ def _clipped(
         first, last = max(first, at[0]), min(last, at[1])
     if first > last:
         return None
-    return tuple(  # type: ignore[return-value]  # two ends
-        (min(max(x0 + share * (x1 - x0), 0.0), right), min(max(y0 + share * (y1 - y0), 0.0), bottom))
-        for share in (first, last)
-    )
+    ends = [(x0 + share * (x1 - x0), y0 + share * (y1 - y0)) for share in (first, last)]
+    left, other = ((min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in ends)
+    return left, other
 
 
 # marks ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Legend:
-    """The mark and colour of each series."""
-
-    series: tuple[str, ...]
-    ascii: bool
-
-    def mark(self, name: str) -> str:
-        """Return the mark of a series; of what belongs to none a dot."""
-        if name not in self.series:
-            return "." if self.ascii else "·"
-        place = self.series.index(name)
-        marks = LETTERS if self.ascii or len(self.series) > len(MARKS) else MARKS
-        return marks[place % len(marks)]
-
-    def color(self, name: str) -> str:
-        """Return the colour of a series."""
-        return COLORS[self.series.index(name) % len(COLORS)] if name in self.series else DIM
-
-    def entries(self) -> list[tuple[str, str, str]]:
-        """Return mark, name and colour of each series, where there are several."""
-        if len(self.series) < 2:
-            return []
-        return [(self.mark(name), printable(name), self.color(name)) for name in self.series]
-
-
-def _marks(panel: Panel, legend: Legend, width: int, height: int) -> Canvas:
-    """Draw the marks of a panel."""
-    canvas = Canvas(width, height, legend.ascii)
-    x, y = _scales(panel, width, height)
-    by_mark = {
-        mark: [layer for layer in panel.layers if layer.mark == mark] for mark in ("band", "cell", "bar", "rule")
-    }
-    for layer in by_mark["band"]:
-        _band(canvas, layer, x, y, legend)
-    if by_mark["cell"]:
-        _cells(canvas, panel, by_mark["cell"], x, y, legend)
-    outlined = clash(by_mark["bar"])
-    if not outlined:
-        for layer in by_mark["bar"]:
-            _bars(canvas, layer, x, y, legend)
-    for layer in by_mark["rule"]:
-        _rule(canvas, layer, x, y, legend)
-    lines = [layer for layer in panel.layers if layer.mark == "line"]
-    lines += [outline(layer) for layer in by_mark["bar"] if outlined]
-    for layer in sorted(lines, key=lambda layer: layer.series in legend.series):
-        _line(canvas, layer, x, y, legend)
-    if len({layer.series for layer in lines if layer.series in legend.series}) > 1:
+def _drawn(canvas: Canvas) -> Canvas:
+    """Draw the marks of a panel, from those below to those above."""
+    panel, series = canvas.panel, canvas.legend.series
+    bars, lines = panel.marks("bar"), panel.marks("line")
+    if clash(bars):
+        bars, lines = [], [*lines, *map(outline, bars)]
+    for layer in panel.marks("band"):
+        _band(canvas, layer)
+    for layer in panel.marks("cell"):
+        _cells(canvas, layer)
+    for layer in bars:
+        _bars(canvas, layer)
+    for layer in panel.marks("rule"):
+        _rule(canvas, layer)
+    for layer in sorted(lines, key=lambda layer: layer.series in series):
+        _line(canvas, layer)
+    if len({layer.series for layer in lines} & {*series}) > 1:
         for place, layer in enumerate(lines):
-            _tags(canvas, layer, x, y, legend, place)
-    for layer in panel.layers:
-        if layer.mark == "interval":
-            _intervals(canvas, layer, x, y, legend)
-    points = [layer for layer in panel.layers if layer.mark == "point"]
-    alone = len({layer.series for layer in points}) == 1 and sum(len(layer.x) for layer in points) > FEW
-    for layer in points:
-        for at in zip(layer.x, layer.y, strict=True):
-            column, row = x.dot(at[0]), y.dot(at[1])
-            if math.isfinite(column) and math.isfinite(row):
-                mark = legend.mark(layer.series) if len(legend.series) > 1 else "o" if legend.ascii else MARKS[0]
-                if alone and not legend.ascii:
-                    canvas.dot(round(column), round(row), legend.color(layer.series), mark)
-                else:
-                    canvas.put(round(row) // 4, round(column) // 2, mark, legend.color(layer.series), fixed=True)
+            _tags(canvas, layer, place)
+    for layer in panel.marks("interval"):
+        _intervals(canvas, layer)
+    _points(canvas, panel.marks("point"))
     return canvas
 
 
-def _line(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
+def _points(canvas: Canvas, layers: Sequence[Layer]) -> None:
+    """Draw points: a mark each, or of very many of one series a dot."""
+    alone = len({layer.series for layer in layers}) == 1 and sum(len(layer.x) for layer in layers) > FEW
+    for layer in layers:
+        several = len(canvas.legend.series) > 1
+        mark = canvas.legend.mark(layer.series) if several else "o" if canvas.ascii else MARKS[0]
+        for at, height in zip(layer.x, layer.y, strict=True):
+            column, row = canvas.x.dot(at), canvas.y.dot(height)
+            if not (math.isfinite(column) and math.isfinite(row)):
+                continue
+            if alone and not canvas.ascii:
+                canvas.dot(round(column), round(row), canvas.color(layer), mark)
+            else:
+                canvas.put(round(row) // 4, round(column) // 2, mark, canvas.color(layer), fixed=True)
+
+
+def _line(canvas: Canvas, layer: Layer) -> None:
     """Draw a line; one that belongs to no series is dotted."""
-    belongs = layer.series in legend.series
-    places = [(x.dot(at), y.dot(height)) for at, height in zip(layer.x, layer.y, strict=True)]
-    sign = legend.mark(layer.series) if len(legend.series) > 1 or not belongs else "*"
+    belongs = layer.series in canvas.legend.series
+    places = [(canvas.x.dot(at), canvas.y.dot(height)) for at, height in zip(layer.x, layer.y, strict=True)]
+    sign = canvas.legend.mark(layer.series) if len(canvas.legend.series) > 1 or not belongs else "*"
     for start, end in pairwise(places if len(places) != 1 else places * 2):
-        canvas.segment(start, end, legend.color(layer.series), sign, 1 if belongs else 3)
+        canvas.segment(start, end, canvas.color(layer), sign, 1 if belongs else 3)
 
 
-def _tags(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend, place: int) -> None:
+def _tags(canvas: Canvas, layer: Layer, place: int) -> None:
     """Set the mark of a series upon its line every few columns, each series in columns of its own."""
-    if layer.series not in legend.series:
+    if layer.series not in canvas.legend.series:
         return
-    count = max(len(legend.series), 1)
+    count = len(canvas.legend.series)
     stride = max(TAG_COLUMNS, count)
     columns = {(stride // 2 + place * stride // count + k * stride) for k in range(canvas.width // stride + 1)}
-    for (x0, y0), (x1, y1) in pairwise((x.dot(a), y.dot(b)) for a, b in zip(layer.x, layer.y, strict=True)):
+    points = [(canvas.x.dot(at), canvas.y.dot(height)) for at, height in zip(layer.x, layer.y, strict=True)]
+    for (x0, y0), (x1, y1) in pairwise(points):
         if not all(map(math.isfinite, (x0, y0, x1, y1))) or x0 == x1:
             continue
         for column in sorted(columns):
             share = (2 * column + 0.5 - x0) / (x1 - x0)
             row = round(y0 + share * (y1 - y0)) // 4 if 0.0 <= share <= 1.0 else -1
             if 0 <= row < canvas.height and (row, column) not in canvas.fixed:
-                canvas.put(row, column, legend.mark(layer.series), legend.color(layer.series), fixed=True)
+                canvas.put(row, column, canvas.legend.mark(layer.series), canvas.color(layer), fixed=True)
                 columns.discard(column)
 
 
-def _band(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
+def _band(canvas: Canvas, layer: Layer) -> None:
     """Fill the area of a band, column by column."""
     sign = "." if canvas.ascii else SHADES[0]
-    for place in range(len(layer.x) - 1):
-        if math.isnan(layer.x[place]) or math.isnan(layer.x[place + 1]):
+    for (left, *first), (right, *second) in pairwise(zip(layer.x, layer.y, layer.y2, strict=True)):
+        if math.isnan(left) or math.isnan(right):
             continue
-        begin, end = (round(x.edge(layer.x[place + k], canvas.width)) for k in (0, 1))
+        begin, end = (round(canvas.x.edge(side, canvas.width)) for side in (left, right))
         for column in range(begin, max(end, begin + 1)):
             share = (column + 0.5 - begin) / max(end - begin, 1)
-            ends = [
-                y.edge(line[place] * (1.0 - share) + line[place + 1] * share, canvas.height)
-                for line in (layer.y, layer.y2)
-            ]
+            heights = (a * (1.0 - share) + b * share for a, b in zip(first, second, strict=True))
+            ends = [canvas.y.edge(height, canvas.height) for height in heights]
             if all(map(math.isfinite, ends)):
                 for row in range(math.floor(min(ends)), math.ceil(max(ends))):
-                    canvas.put(row, column, sign, legend.color(layer.series))
-
-
-def _sides(layer: Layer, place: int) -> tuple[float, float, float, float]:
-    """Return left, right, base and end of a bar or cell."""
-    base = layer.y[place] if layer.y else 0.0
-    return layer.x[place], layer.x2[place], base, layer.y2[place]
+                    canvas.put(row, column, sign, canvas.color(layer))
 
 
 def _spanned(first: float, last: float, size: int) -> range:
@@ -344,43 +357,36 @@ def _spanned(first: float, last: float, size: int) -> range:
     return range(begin, end)
 
 
-def _bars(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
+def _bars(canvas: Canvas, layer: Layer) -> None:
     """Fill bars, upwards or, along categories from the top, to the right."""
     eighths: dict[tuple[int, int], int] = {}
-    flat = bool(y.axis.categories)
-    for place in range(len(layer.x2)):
-        x1, x2, base, top = _sides(layer, place)
-        across = [x.edge(side, canvas.width) for side in (x1, x2)]
-        along = [y.edge(side, canvas.height) for side in (base, top)]
+    flat = bool(canvas.y.axis.categories)
+    for x1, x2, base, top in layer.rectangles():
         if not all(map(math.isfinite, (x1, x2, base, top))):
             continue
-        ends, sides = (across, along) if flat else (along, across)
+        across = [canvas.x.edge(side, canvas.width) for side in (x1, x2)]
+        along = [canvas.y.edge(side, canvas.height) for side in (base, top)]
+        ends, (first, last) = (across, along) if flat else (along, across)
         size, breadth = (canvas.width, canvas.height) if flat else (canvas.height, canvas.width)
         low, high = sorted(ends if flat else (size - end for end in ends))
         high = max(high, low + 0.125) if base != top else low
         for cell in range(math.floor(low), min(math.ceil(high), size)):
             filled = 8 if low > cell else round(8 * (high - cell))
-            for lane in _spanned(sides[0], sides[1], breadth):
+            for lane in _spanned(first, last, breadth):
                 spot = (lane, cell) if flat else (size - 1 - cell, lane)
                 eighths[spot] = max(eighths.get(spot, 0), min(filled, 8))
     for (row, column), filled in eighths.items():
         sign = ("#" if filled > 3 else "_") if canvas.ascii else (ACROSS if flat else UPWARDS)[filled]
-        canvas.put(row, column, sign, legend.color(layer.series))
+        canvas.put(row, column, sign, canvas.color(layer))
 
 
 def clash(layers: Sequence[Layer]) -> bool:
     """Whether bars of several series stand in each other's way, so that only their outlines are drawn."""
-    if len({layer.series for layer in layers}) < 2:
-        return False
-    sides = sorted(
-        (min(layer.x[place], layer.x2[place]), max(layer.x[place], layer.x2[place]), layer.series)
-        for layer in layers
-        for place in range(len(layer.x))
-        if layer.y2[place] != (layer.y[place] if layer.y else 0.0)
-    )
+    rectangles = ((layer.series, *sides) for layer in layers for sides in layer.rectangles())
+    bars = sorted((min(x1, x2), max(x1, x2), series) for series, x1, x2, base, top in rectangles if top != base)
     return any(
         second[0] < first[1] - 1e-9 * abs(first[1] - first[0]) and first[2] != second[2]
-        for first, second in pairwise(sides)
+        for first, second in pairwise(bars)
     )
 
 
@@ -388,8 +394,7 @@ def outline(layer: Layer) -> Layer:
     """Return the outline of bars as a line."""
     xs: list[float] = []
     ys: list[float] = []
-    for place in sorted(range(len(layer.x)), key=lambda place: layer.x[place]):
-        x1, x2, base, top = _sides(layer, place)
+    for x1, x2, base, top in sorted(layer.rectangles(), key=itemgetter(0)):
         if xs and not math.isclose(xs[-1], x1, rel_tol=1e-9, abs_tol=1e-9 * abs(x2 - x1)):
             xs += [xs[-1], x1]
             ys += [base, base]
@@ -398,35 +403,30 @@ def outline(layer: Layer) -> Layer:
     return Layer("line", tuple(xs), tuple(ys), series=layer.series)
 
 
-def _rule(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
+def _rule(canvas: Canvas, layer: Layer) -> None:
     """Draw straight lines through the panel, below all that is there."""
     upright = bool(layer.x)
     sign = ("|" if upright else "-") if canvas.ascii else ("│" if upright else "─")
     if layer.series and not canvas.ascii:
         sign = "╎" if upright else "╌"
-    for at in layer.x if upright else layer.y:
-        dot = x.dot(at) if upright else y.dot(at)
-        if not math.isfinite(dot) or not -0.5 <= dot <= (x if upright else y).dots - 0.5:
-            continue
-        places = (
-            ((row, round(dot) // 2) for row in range(canvas.height))
-            if upright
-            else ((round(dot) // 4, column) for column in range(canvas.width))
-        )
-        for row, column in places:
-            if (row, column) not in canvas.signs:
-                canvas.put(row, column, sign, legend.color(layer.series))
+    scale = canvas.x if upright else canvas.y
+    for dot in map(scale.dot, layer.x or layer.y):
+        if math.isfinite(dot) and -0.5 <= dot <= scale.dots - 0.5:
+            columns = [round(dot) // 2] if upright else range(canvas.width)
+            rows = range(canvas.height) if upright else [round(dot) // 4]
+            for place in product(rows, columns):
+                if place not in canvas.signs:
+                    canvas.put(*place, sign, canvas.color(layer))
 
 
-def _intervals(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend) -> None:
+def _intervals(canvas: Canvas, layer: Layer) -> None:
     """Draw intervals with ends; an end beyond the panel is an arrow."""
-    color = legend.color(layer.series)
     for x1, low, x2, high in zip(layer.x, layer.y, layer.x2, layer.y2, strict=True):
         flat = low == high and x1 != x2
-        scale = x if flat else y
+        scale = canvas.x if flat else canvas.y
         unit = 2 if flat else 4
         ends = sorted((scale.dot(x1 if flat else low), scale.dot(x2 if flat else high)))
-        middle = y.dot(low) if flat else x.dot(x1)
+        middle = canvas.y.dot(low) if flat else canvas.x.dot(x1)
         if not math.isfinite(middle) or any(map(math.isnan, ends)):
             continue
         lane = round(middle) // (4 if flat else 2)
@@ -438,7 +438,7 @@ def _intervals(canvas: Canvas, layer: Layer, x: Scale, y: Scale, legend: Legend)
                 sign = signs[3]
             if at == last and ends[1] > scale.dots - 0.5:
                 sign = signs[4]
-            canvas.put(*((lane, at) if flat else (at, lane)), sign, color)
+            canvas.put(*((lane, at) if flat else (at, lane)), sign, canvas.color(layer))
 
 
 def shade_edges(panel: Panel, count: int = len(SHADES)) -> list[float]:
@@ -456,26 +456,23 @@ def shade_edges(panel: Panel, count: int = len(SHADES)) -> list[float]:
     return sorted({edge for edge in edges if low <= edge < high} | {high})
 
 
-def _cells(canvas: Canvas, panel: Panel, layers: Iterable[Layer], x: Scale, y: Scale, legend: Legend) -> None:
+def _cells(canvas: Canvas, layer: Layer) -> None:
     """Fill cells by shades; between categories their values are written, too."""
-    edges, shades = shade_edges(panel), PLAIN_SHADES if canvas.ascii else SHADES
-    for layer in layers:
-        color = legend.color(layer.series) if layer.series in legend.series else COLORS[0]
-        for place, value in enumerate(layer.value):
-            x1, x2, base, top = _sides(layer, place)
-            if not math.isfinite(value) or not all(map(math.isfinite, (x1, x2, base, top))):
-                continue
-            level = next((level for level, edge in enumerate(edges) if value <= edge), len(edges) - 1)
-            columns = _spanned(x.edge(x1, canvas.width), x.edge(x2, canvas.width), canvas.width)
-            rows = _spanned(y.edge(base, canvas.height), y.edge(top, canvas.height), canvas.height)
-            for row in rows if value else ():
-                for column in columns:
-                    canvas.put(row, column, shades[level - len(edges)], color)
-            text = f" {cell_text(value)} "
-            if x.axis.categories and y.axis.categories and len(text) <= len(columns):
-                begin = columns.start + (len(columns) - len(text)) // 2
-                for column, sign in enumerate(text, begin):
-                    canvas.put(rows[len(rows) // 2], column, sign)
+    edges, shades = shade_edges(canvas.panel), PLAIN_SHADES if canvas.ascii else SHADES
+    color = canvas.color(layer) if layer.series in canvas.legend.series else COLORS[0]
+    for value, (x1, x2, base, top) in zip(layer.value, layer.rectangles(), strict=True):
+        if not all(map(math.isfinite, (value, x1, x2, base, top))):
+            continue
+        level = min(bisect_left(edges, value), len(edges) - 1)
+        columns = _spanned(canvas.x.edge(x1, canvas.width), canvas.x.edge(x2, canvas.width), canvas.width)
+        rows = _spanned(canvas.y.edge(base, canvas.height), canvas.y.edge(top, canvas.height), canvas.height)
+        for place in product(rows if value else (), columns):
+            canvas.put(*place, shades[level - len(edges)], color)
+        text = f" {cell_text(value)} "
+        if canvas.panel.named and len(text) <= len(columns):
+            begin = columns.start + (len(columns) - len(text)) // 2
+            for column, sign in enumerate(text, begin):
+                canvas.put(rows[len(rows) // 2], column, sign)
 
 
 def cell_text(value: float) -> str:
@@ -571,9 +568,9 @@ class _Layout:
     def of(cls, panel: Panel, width: int, height: int, style: Style) -> _Layout:
         """Lay out a panel; each category of its y axis gets as many lines."""
         if panel.y.categories:
-            count, most = len(panel.y.categories), 5 if any(layer.mark == "cell" for layer in panel.layers) else 3
+            count, most = len(panel.y.categories), 5 if panel.marks("cell") else 3
             height = count * min(max(1, round(height / count)), most)
-        scale = _scales(panel, 1, height)[1]
+        scale = Scale.of(panel, "y", 4 * height)
         labels = {}
         for at, text in scale.ticks(max(height // TICK_ROWS + 1, 3)):
             dot = scale.dot(at)
@@ -590,7 +587,7 @@ class _Layout:
         """Yield the lines of the panel."""
         panel, style = self.panel, self.style
         room = self.width - margin - 2
-        canvas = _marks(panel, legend, room, self.height)
+        canvas = _drawn(Canvas(panel, legend, room, self.height))
         if panel.title:
             yield [(cut(style.encode(printable(panel.title)), self.width, style.ascii), "bold")]
         if panel.y.heading:
@@ -601,14 +598,13 @@ class _Layout:
             blanks = " " * (margin - width_of(label or ""))
             edge = f"{blanks}{label or ''} {wall if label is None else notch}"
             yield [(edge, DIM if label is None else ""), *canvas.row(row)]
-        yield from self._x_axis(room, margin, ticks_below)
-        if any(layer.mark == "cell" for layer in panel.layers):
+        yield from self._x_axis(canvas.x, room, margin, ticks_below)
+        if panel.marks("cell"):
             yield from _wrapped(self._shades(), self.width, style)
 
-    def _x_axis(self, room: int, margin: int, ticks_below: bool) -> Iterator[list[Piece]]:
+    def _x_axis(self, scale: Scale, room: int, margin: int, ticks_below: bool) -> Iterator[list[Piece]]:
         """Yield the axis, the labels of its ticks where they go without touching, and what it measures."""
         corner, floor, notch = "+-+" if self.style.ascii else "└─┬"
-        scale = _scales(self.panel, room, self.height)[0]
         rows = self._tick_rows(scale, room) if ticks_below else []
         columns = {round(scale.dot(at)) // 2 for row in rows for at, _, _ in row}
         yield [(" " * (margin + 1) + corner + "".join(notch if c in columns else floor for c in range(room)), DIM)]

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from lossctl.errors import listed
 from lossctl.output.text import (
@@ -29,6 +29,9 @@ from lossctl.output.text import (
 )
 from lossctl.results.document import Slice
 from lossctl.results.report import Cell, Report, lists_by, place_of
+
+if TYPE_CHECKING:
+    from lossctl.results.comparison import Comparison
 
 MARK: Final = "*"
 MOST_TABLES: Final = 3  # into which slices x losses are parted
@@ -67,27 +70,31 @@ def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
             yield wide(report, style) if form == "table" else long(report, style)
 
 
-class SlicingPart(NamedTuple):
-    """The cells of the slices that are shown of a slicing, in order, and how many slices are not."""
+Sliced = TypeVar("Sliced", Cell, "Comparison")
 
-    columns: list[str]
-    cells: list[Cell]
+
+class SlicingPart(NamedTuple, Generic[Sliced]):
+    """The results of the slices that are shown of a slicing, in order, and how many slices are not."""
+
+    columns: tuple[str, ...]
+    results: list[Sliced]
     hidden: int
 
 
-def slicing_parts(report: Report, style: Style) -> list[SlicingPart]:
-    """Return what is shown of all rows, then of each slicing."""
-    parts = []
-    for columns, cells in report.slicings():
-        if not columns:
-            parts.append(SlicingPart(columns, cells, 0))
-            continue
-        slices = list(lists_by(lambda cell: tuple(cell.slice.values()), cells).values())
-        if style.sort is not None:
-            slices.sort(key=RANKS[style.sort])
+def shown_slices(
+    results: Iterable[Sliced], style: Style, rank: Callable[[list[Sliced]], Any]
+) -> Iterator[SlicingPart[Sliced]]:
+    """Yield what is shown of all rows, then of each slicing. rank: what puts slices into order, by their results."""
+    for columns, of_slicing in lists_by(lambda result: tuple(result.slice), results).items():
+        slices = list(lists_by(lambda result: tuple(result.slice.values()), of_slicing).values())
+        slices.sort(key=rank)
         top = slices[: style.top or None]
-        parts.append(SlicingPart(columns, list(chain.from_iterable(top)), len(slices) - len(top)))
-    return parts
+        yield SlicingPart(columns, list(chain.from_iterable(top)), len(slices) - len(top))
+
+
+def slicing_parts(report: Report, style: Style) -> list[SlicingPart[Cell]]:
+    """Return what is shown of the values."""
+    return [*shown_slices(report.cells, style, RANKS[style.sort or "slice"])]
 
 
 Missing = Mapping[tuple[str, ...], list[str]]
@@ -133,7 +140,7 @@ def values(report: Report, style: Style, intervals: bool = False) -> Iterator[Gr
             counts = [str(line[0].rows)] if columns else missing.get(words, [])
             lines.append([*words, *(by_loss.get(loss, "") for loss in losses), *counts])
         heads = [*losses, *(["rows"] if columns else [MISSING] * bool(missing))]
-        yield Grid(text_columns([*columns, "model"], heads), lines, "", tuple(columns), more_slices(hidden))
+        yield Grid(text_columns([*columns, "model"], heads), lines, "", columns, more_slices(hidden))
 
 
 def _marked(cell: Cell, style: Style, intervals: bool) -> Text:
@@ -175,7 +182,7 @@ def shortened(name: str) -> str:
     return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
 
 
-def _wide_tables(report: Report, parts: list[SlicingPart], style: Style) -> list[Table]:
+def _wide_tables(report: Report, parts: list[SlicingPart[Cell]], style: Style) -> list[Table]:
     """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
     tables: list[Table] = []
     losses = report.losses
@@ -191,19 +198,19 @@ def _wide_tables(report: Report, parts: list[SlicingPart], style: Style) -> list
     return tables
 
 
-def _wide_table(part: SlicingPart, losses: Sequence[str], start: int, style: Style, missing: Missing) -> Table:
+def _wide_table(part: SlicingPart[Cell], losses: Sequence[str], start: int, style: Style, missing: Missing) -> Table:
     """Return models x losses that stand together from a place on among all. missing: of `missing_values`."""
     numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns) + [MISSING] * bool(missing)
     heads = text_columns([*map(inert_line, part.columns), "model"], numbers)
     table = Table(style, heads, end=more_slices(part.hidden))
-    for (*words, model), row in _by_model(part.cells).items():
+    for (*words, model), row in _by_model(part.results).items():
         values = (_value(cell, style) for cell in row[start : start + len(losses)])
         rows = [str(row[0].rows)] * bool(part.columns)
         table.add(*map(inert_line, (*words, model)), *values, *rows, *missing.get((model,), []))
     return table
 
 
-def _long_table(report: Report, parts: list[SlicingPart], style: Style, names: Mapping[str, str]) -> Table:
+def _long_table(report: Report, parts: list[SlicingPart[Cell]], style: Style, names: Mapping[str, str]) -> Table:
     """Return a table with a line per value, as far as they fit with errors and intervals. names: of models in it."""
     slicings = list(dict.fromkeys(chain.from_iterable(part.columns for part in parts)))
     heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value "])
@@ -213,7 +220,7 @@ def _long_table(report: Report, parts: list[SlicingPart], style: Style, names: M
     missing = missing_values(report)
     heads += text_columns((), ["rows", *[MISSING] * bool(missing)])
     table = Table(style, heads, end=more_slices(sum(part.hidden for part in parts)))
-    for cell in chain.from_iterable(part.cells for part in parts):
+    for cell in chain.from_iterable(part.results for part in parts):
         words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
         numbers = [number(cell.stderr, style.digits), interval(cell.interval, style.digits)] * tested
         numbers += [str(cell.rows), *missing.get((cell.model,), [])]
@@ -227,14 +234,14 @@ def _value(cell: Cell, style: Style) -> tuple[str, str]:
 
 
 def _printed(
-    report: Report, parts: list[SlicingPart], style: Style, tables: list[Table], legend: Mapping[str, str] = {}
+    report: Report, parts: list[SlicingPart[Cell]], style: Style, tables: list[Table], legend: Mapping[str, str] = {}
 ) -> str:
     texts = [*(table.text() for table in tables), *worst_tables(report, style)]
     text = "\n".join([headline(report, style) + "\n", *texts])
     notes = []
     if any(cell.best for cell in report.cells):
         notes.append(best_note(in_slices=any(part.columns for part in parts)))
-    notes += reasons(chain.from_iterable(part.cells for part in parts))
+    notes += reasons(chain.from_iterable(part.results for part in parts))
     lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
     return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
 

@@ -172,8 +172,7 @@ def specification(figure: Figure, look: Look) -> dict[str, Any]:
             panel = replace(panel, x=replace(panel.x, label="", unit="", domain=panel.extent("x")))
         high = max(round(tall * panel.share / total), LEAST)
         if panel.y.categories and height is None:
-            cells = any(layer.mark == "cell" for layer in panel.layers)
-            high = len(panel.y.categories) * (CELL if cells else CATEGORY)
+            high = len(panel.y.categories) * (CELL if panel.marks("cell") else CATEGORY)
         panels.append(_panel(panel, drawing, high))
     shared = dict.fromkeys(("color", "shape", "strokeDash"), "shared")
     picture: dict[str, Any] = {"vconcat": panels, "spacing": 18, "resolve": {"scale": shared, "legend": shared}}
@@ -277,7 +276,7 @@ def _panel(panel: Panel, drawing: Drawing, height: int) -> dict[str, Any]:
     width = drawing.room
     sizes: dict[Side, int] = {"x": width, "y": height}
     axes = {side: _axis(panel, side, size, drawing.margin) for side, size in sizes.items()}
-    clashing = clash([layer for layer in panel.layers if layer.mark == "bar"])
+    clashing = clash(panel.marks("bar"))
     ordered = sorted(panel.layers, key=lambda layer: [*CHANNELS].index(layer.mark))
     layers = [piece for layer in ordered for piece in _layer(layer, panel, drawing, clashing)]
     for piece in layers:
@@ -415,7 +414,7 @@ def _cells(layer: Layer, panel: Panel, theme: Theme) -> Iterator[dict[str, Any]]
     for row, level in zip(piece["data"]["values"], levels, strict=True):
         row["level"] = scale["domain"][level]
     yield piece
-    if not (panel.x.categories and panel.y.categories):
+    if not panel.named:
         return
     strong = {place for place, level in zip(filled, levels, strict=True) if len(edges) - level <= len(theme.cells) // 2}
     groups = {

@@ -72,14 +72,7 @@ class TableProfile:
 
     def beside(self, other: TableProfile) -> TableProfile:
         """Add further columns of the same rows."""
-        return TableProfile(
-            max(self.rows, other.rows),
-            {**self.columns, **other.columns},
-            {**self.roles, **other.roles},
-            {**self.slices, **other.slices},
-            self.shapes,
-            self.fault or other.fault,
-        )
+        return replace(self.merge(other), rows=max(self.rows, other.rows))
 
 
 class TableScan:

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lossctl.errors import printable
@@ -76,6 +76,10 @@ class Layer:
     series: str = ""
     texts: tuple[str, ...] = ()
 
+    def rectangles(self) -> Iterator[tuple[float, float, float, float]]:
+        """Yield left, right, base and end of bars or cells."""
+        return zip(self.x, self.x2, self.y or repeat(0.0), self.y2, strict=False)
+
     def numbers(self, side: Side) -> Iterator[float]:
         """Yield all numbers along one side, that of the base of bars among them."""
         yield from chain(self.x, self.x2) if side == "x" else chain(self.y, self.y2)
@@ -122,6 +126,15 @@ class Panel:
             return low - (abs(low) / 2.0 or 0.5), high + (abs(high) / 2.0 or 0.5)
         room = ROOM * (high - low)
         return max(low - room, -LARGEST) if low else low, min(high + room, LARGEST) if high else high
+
+    def marks(self, mark: Mark) -> list[Layer]:
+        """Return the layers of one kind of mark."""
+        return [layer for layer in self.layers if layer.mark == mark]
+
+    @property
+    def named(self) -> bool:
+        """Whether both axes have categories, so that each cell has its value written."""
+        return bool(self.x.categories and self.y.categories)
 
     @property
     def values(self) -> list[float]:
