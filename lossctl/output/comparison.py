@@ -55,8 +55,8 @@ def render(report: Report, form: str, style: Style) -> str:
 
 def _parts(report: Report, style: Style) -> Iterator[SlicingPart[Comparison]]:
     """Yield what is shown of the comparisons."""
-    rank = RANKS[style.sort or "slice"]
-    return shown_slices(report.comparisons, style, lambda rows: rank(rows[0]))
+    rank, slicings = RANKS[style.sort or "slice"], lists_by(lambda row: tuple(row.slice), report.comparisons)
+    return shown_slices(slicings.items(), style, lambda rows: rank(rows[0]))
 
 
 def differences(report: Report, style: Style) -> Iterator[Grid]:

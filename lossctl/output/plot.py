@@ -255,14 +255,14 @@ def _clipped(
     if first > last:
         return None
     ends = [(x0 + share * (x1 - x0), y0 + share * (y1 - y0)) for share in (first, last)]
-    left, other = ((min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in ends)
-    return left, other
+    first_end, last_end = ((min(max(x, 0.0), right), min(max(y, 0.0), bottom)) for x, y in ends)
+    return first_end, last_end
 
 
 # marks ---------------------------------------------------------------------------------------------------------------
 
 
-def _drawn(canvas: Canvas) -> Canvas:
+def _draw(canvas: Canvas) -> Canvas:
     """Draw the marks of a panel, from those below to those above."""
     panel, series = canvas.panel, canvas.legend.series
     bars, lines = panel.marks("bar"), panel.marks("line")
@@ -334,10 +334,10 @@ def _tags(canvas: Canvas, layer: Layer, place: int) -> None:
 def _band(canvas: Canvas, layer: Layer) -> None:
     """Fill the area of a band, column by column."""
     sign = "." if canvas.ascii else SHADES[0]
-    for (left, *first), (right, *second) in pairwise(zip(layer.x, layer.y, layer.y2, strict=True)):
-        if math.isnan(left) or math.isnan(right):
+    for (start, *first), (stop, *second) in pairwise(zip(layer.x, layer.y, layer.y2, strict=True)):
+        if math.isnan(start) or math.isnan(stop):
             continue
-        begin, end = (round(canvas.x.edge(side, canvas.width)) for side in (left, right))
+        begin, end = (round(canvas.x.edge(side, canvas.width)) for side in (start, stop))
         for column in range(begin, max(end, begin + 1)):
             share = (column + 0.5 - begin) / max(end - begin, 1)
             heights = (a * (1.0 - share) + b * share for a, b in zip(first, second, strict=True))
@@ -587,7 +587,7 @@ class _Layout:
         """Yield the lines of the panel."""
         panel, style = self.panel, self.style
         room = self.width - margin - 2
-        canvas = _drawn(Canvas(panel, legend, room, self.height))
+        canvas = _draw(Canvas(panel, legend, room, self.height))
         if panel.title:
             yield [(cut(style.encode(printable(panel.title)), self.width, style.ascii), "bold")]
         if panel.y.heading:

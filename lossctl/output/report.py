@@ -82,19 +82,22 @@ class SlicingPart(NamedTuple, Generic[Sliced]):
 
 
 def shown_slices(
-    results: Iterable[Sliced], style: Style, rank: Callable[[list[Sliced]], Any]
+    slicings: Iterable[tuple[Sequence[str], list[Sliced]]], style: Style, rank: Callable[[list[Sliced]], Any]
 ) -> Iterator[SlicingPart[Sliced]]:
     """Yield what is shown of all rows, then of each slicing. rank: what puts slices into order, by their results."""
-    for columns, of_slicing in lists_by(lambda result: tuple(result.slice), results).items():
-        slices = list(lists_by(lambda result: tuple(result.slice.values()), of_slicing).values())
-        slices.sort(key=rank)
-        top = slices[: style.top or None]
-        yield SlicingPart(columns, list(chain.from_iterable(top)), len(slices) - len(top))
+    for columns, results in slicings:
+        if columns:
+            slices = list(lists_by(lambda result: tuple(result.slice.values()), results).values())
+            slices.sort(key=rank)
+            top = slices[: style.top or None]
+            yield SlicingPart(tuple(columns), list(chain.from_iterable(top)), len(slices) - len(top))
+        else:
+            yield SlicingPart((), results, 0)
 
 
 def slicing_parts(report: Report, style: Style) -> list[SlicingPart[Cell]]:
     """Return what is shown of the values."""
-    return [*shown_slices(report.cells, style, RANKS[style.sort or "slice"])]
+    return [*shown_slices(report.slicings(), style, RANKS[style.sort or "slice"])]
 
 
 Missing = Mapping[tuple[str, ...], list[str]]

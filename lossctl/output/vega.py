@@ -389,9 +389,9 @@ def _arrows(layer: Layer, panel: Panel, color: dict[str, Any]) -> Iterator[dict[
     )
     for side, *shapes in sides:
         across = side == "x"
-        begins, ends, other = (layer.x, layer.x2, layer.y) if across else (layer.y, layer.y2, layer.x)
+        begins, ends, lanes = (layer.x, layer.x2, layer.y) if across else (layer.y, layer.y2, layer.x)
         for limit, shape, sign in zip(panel.extent(side), shapes, (-1.0, 1.0), strict=True):
-            intervals = zip(begins, ends, other, strict=True)
+            intervals = zip(begins, ends, lanes, strict=True)
             beyond = [at for low, high, at in intervals if low != high and max(sign * low, sign * high) > sign * limit]
             if beyond:
                 limits = (limit,) * len(beyond)
