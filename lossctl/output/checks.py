@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from xml.etree import ElementTree
 
 from lossctl.errors import printable
@@ -79,7 +79,8 @@ def render_failure(failure: Failure, form: str) -> str:
         case "jsonl":
             return ENCODE({"kind": "error", **record(failure)}) + "\n"
         case "junit":
-            return _junit_of_failure(failure)
+            error = {"message": failure.message, "type": f"exit {failure.exit_code}"}
+            return _suite(failure.status, __version__, [Case(SUITE, "lossctl", "error", error, failure.message)])
         case "github":
             return f"::error title=lossctl check::{command_data(failure.message)}\n"
         case "csv":
@@ -298,77 +299,59 @@ ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 SUITE: Final = "lossctl check"
 
 
+class Case(NamedTuple):
+    """A test of a suite; outcome: failure, error or skipped, with its attributes and text, or None where it passed."""
+
+    name: str
+    classname: str
+    outcome: str | None = None
+    attributes: Mapping[str, str] = {}
+    text: str = ""
+
+
 def to_junit(report: Report) -> str:
-    """Return the checks as one suite of the schema that Ant's JUnit tasks write.
+    """Return the checks as one suite.
 
-    What blocks is a failure; what could not be decided and does not block, or was left out, is skipped. Attributes
-    that the schema requires and a check does not have (times, a host) are neutral.
+    What blocks is a failure; what could not be decided and does not block, or was left out, is skipped.
     """
-    checks = report.checks
-    skipped = [check for check in checks if check.status in UNDECIDED and not check.blocks]
-    failures = sum(check.blocks for check in checks)
-    suite = _suite(report.verdict or "", report.version, tests=len(checks), failures=failures, skipped=len(skipped))
-    for check in checks:
-        _case(suite, check)
-    warned = [f"{check.id}: {check.message}" for check in checks if check.status == "warn"]
-    ElementTree.SubElement(suite, "system-out").text = legal("\n".join(report.advice))
-    ElementTree.SubElement(suite, "system-err").text = legal("\n".join([*report.warnings, *warned]))
-    return _xml(suite)
+    cases = []
+    for check in report.checks:
+        message = f"{check.rule}: {check.message}"
+        outcome = "failure" if check.blocks else "skipped" if check.status in UNDECIDED else None
+        kind, text = ({"type": check.status}, _details(check, message)) if check.blocks else ({}, "")
+        cases.append(Case(check.id, f"lossctl.{check.model}", outcome, {"message": message, **kind}, text))
+    warned = [f"{check.id}: {check.message}" for check in report.checks if check.status == "warn"]
+    return _suite(report.verdict or "", report.version, cases, report.advice, [*report.warnings, *warned])
 
 
-def _junit_of_failure(failure: Failure) -> str:
-    """Return a suite of one test that ended with an error."""
-    suite = _suite(failure.status, __version__, tests=1, errors=1)
-    case = ElementTree.SubElement(suite, "testcase", {"name": SUITE, "classname": "lossctl", "time": "0"})
-    error = {"message": legal(failure.message), "type": f"exit {failure.exit_code}"}
-    ElementTree.SubElement(case, "error", error).text = legal(failure.message)
-    for name in ("system-out", "system-err"):
-        ElementTree.SubElement(suite, name)
-    return _xml(suite)
+def _details(check: Check, message: str) -> str:
+    facts = {"value": check.value, "limit": check.limit, "baseline": check.baseline, "change": check.change}
+    lines = [f"{name}: {value!r}" for name, value in facts.items() if value is not None]
+    return "\n".join([message, *lines, f"n: {check.rows}"])
 
 
-def _suite(
-    verdict: str, version: str, *, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0
-) -> ElementTree.Element:
-    """Return an empty suite with its counts and properties."""
-    counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": skipped}
-    suite = ElementTree.Element(
-        "testsuite",
-        {
-            "name": SUITE,
-            "package": SUITE,
-            "id": "0",
-            "timestamp": created().removesuffix("Z"),
-            "hostname": "localhost",
-            **{name: str(count) for name, count in counts.items()},
-            "time": "0",
-        },
-    )
+def _suite(verdict: str, version: str, cases: Sequence[Case], out: Sequence[str] = (), err: Sequence[str] = ()) -> str:
+    """Return a suite of the schema that Ant's JUnit tasks write; what it requires and no check has is neutral."""
+    outcomes = [case.outcome for case in cases]
+    counts = {f"{name}s": outcomes.count(name) for name in ("failure", "error")}
+    counts = {"tests": len(cases), **counts, "skipped": outcomes.count("skipped")}
+    root = ElementTree.Element("testsuites")
+    start = {"name": SUITE, "package": SUITE, "id": "0", "timestamp": created().removesuffix("Z")}
+    numbers = {name: str(count) for name, count in counts.items()}
+    suite = ElementTree.SubElement(root, "testsuite", {**start, "hostname": "localhost", **numbers, "time": "0"})
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in (("verdict", verdict), ("lossctl", version)):
         ElementTree.SubElement(properties, "property", {"name": name, "value": value})
-    return suite
-
-
-def _xml(suite: ElementTree.Element) -> str:
-    root = ElementTree.Element("testsuites")
-    root.append(suite)
+    for case in cases:
+        names = {"name": legal(case.name), "classname": legal(case.classname), "time": "0"}
+        element = ElementTree.SubElement(suite, "testcase", names)
+        if case.outcome is not None:
+            attributes = {name: legal(text) for name, text in case.attributes.items()}
+            ElementTree.SubElement(element, case.outcome, attributes).text = legal(case.text)
+    for name, lines in (("system-out", out), ("system-err", err)):
+        ElementTree.SubElement(suite, name).text = legal("\n".join(lines))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _case(suite: ElementTree.Element, check: Check) -> None:
-    case = ElementTree.SubElement(
-        suite, "testcase", {"name": legal(check.id), "classname": legal(f"lossctl.{check.model}"), "time": "0"}
-    )
-    message = legal(f"{check.rule}: {check.message}")
-    if check.blocks:
-        failure = ElementTree.SubElement(case, "failure", {"message": message, "type": check.status})
-        facts = {"value": check.value, "limit": check.limit, "baseline": check.baseline, "change": check.change}
-        lines = [f"{name}: {value!r}" for name, value in facts.items() if value is not None]
-        failure.text = "\n".join([message, *lines, f"n: {check.rows}"])
-    elif check.status in UNDECIDED:
-        ElementTree.SubElement(case, "skipped", {"message": message})
 
 
 def legal(text: str) -> str:

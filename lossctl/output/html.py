@@ -13,6 +13,7 @@ from lossctl.output.checks import Failure, counts, sides, verdict
 from lossctl.output.comparison import differences, sentences
 from lossctl.output.report import BEST, MARK, Grid, Marked, Text, alike, best_note, headline, reasons, values, worst
 from lossctl.output.text import Column, Style, counted, inert_line, interval, level_text, number, slice_text
+from lossctl.results.document import created, environment
 from lossctl.results.figure import Figure, Page
 from lossctl.results.report import Report, lists_by
 
@@ -250,8 +251,6 @@ def _figures(figures: Sequence[Figure | None]) -> str:
 
 def _origin(page: Page) -> str:
     """Return what a page was made by, and of what: versions, rows, digests, and what every number depends on."""
-    from lossctl.results.document import created, environment
-
     report = page.report
     facts = [("command", page.command)] if page.command else []
     facts += [("made", created()), ("lossctl", report.version)]
