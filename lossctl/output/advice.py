@@ -15,6 +15,7 @@ from lossctl.output.text import (
     inert_line,
     labelled_lines,
     number,
+    once,
     percent,
     rows_used,
     text_columns,
@@ -63,8 +64,7 @@ def _findings(findings: Sequence[Finding], style: Style) -> str:
     if not findings:
         return ""
     rows = [_texts(finding, style.digits) for finding in findings]
-    abouts = ["", *(row[0] for row in rows)]
-    lines = [["" if row[0] == before else row[0], *row[1:]] for row, before in zip(rows, abouts, strict=False)]
+    lines = [[about, *row[1:]] for about, row in zip(once(row[0] for row in rows), rows, strict=True)]
     names = [*text_columns(HEADER[:2], HEADER[2:4]), *text_columns(HEADER[4:])]
     return beside(style, names, lines, NARROWEST, lambda: "".join(_lines(row, style) for row in rows))
 

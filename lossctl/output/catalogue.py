@@ -22,6 +22,7 @@ from lossctl.output.text import (
     labelled_lines,
     markdown,
     markdown_table,
+    once,
     text_columns,
     wrap,
 )
@@ -53,18 +54,8 @@ def matching(losses: Sequence[Loss], family: str | None, task: str | None, searc
 def _said_of(loss: Loss) -> str:
     """Return all words of a declaration, among them what other libraries call the loss."""
     peers = (f"{peer.library} {peer.name}" for peer in loss.elsewhere)
-    texts = (
-        loss.name,
-        *loss.aliases,
-        home(loss),
-        loss.summary,
-        loss.formula,
-        loss.use,
-        loss.avoid,
-        *peers,
-        loss.source,
-    )
-    return " ".join(texts).casefold()
+    said = _of(loss, "summary formula use avoid source").values()
+    return " ".join((loss.name, *loss.aliases, home(loss), *peers, *said)).casefold()
 
 
 def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
@@ -86,9 +77,7 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
     if not losses:
         return "no loss fits; `lossctl losses list` has all\n"
     table = Table(style, [Column("family"), Column("loss"), Column("parameters", rank=1), Column("what it is")])
-    before = ""
-    for loss in losses:
-        family, before = (home(loss) if home(loss) != before else ""), home(loss)
+    for family, loss in zip(once(map(home, losses)), losses, strict=True):
         params = ", ".join(f"{param.name}={param.write(param.default)}" for param in loss.params)
         table.add(family, loss.name, params, loss.summary)
     return style.encode(table.narrow().text(style.width or LISTED) + end)
@@ -143,25 +132,21 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
     yield "source", loss.source
 
 
+def _of(subject: object, names: str) -> dict[str, Any]:
+    """Return some attributes by their names."""
+    return {name: getattr(subject, name) for name in names.split()}
+
+
 def facts(loss: Loss) -> dict[str, Any]:
     """Return a declaration as plain values."""
     return {
-        "name": loss.name,
-        "spec": loss.spec,
+        **_of(loss, "name spec"),
         "aliases": list(loss.aliases),
         "family": loss.family,
         "plugin": loss.origin or None,
-        "summary": loss.summary,
-        "doc": loss.doc,
-        "formula": loss.formula,
+        **_of(loss, "summary doc formula"),
         "parameters": [
-            {
-                "name": param.name,
-                "value": loss.args[param.name],
-                "default": param.default,
-                "allowed": param.allowed,
-                "help": param.help,
-            }
+            {"name": param.name, "value": loss.args[param.name], **_of(param, "default allowed help")}
             for param in loss.params
         ],
         "forms": [
@@ -173,16 +158,13 @@ def facts(loss: Loss) -> dict[str, Any]:
             for form in loss.forms
         ],
         "activations": activations(loss),
-        "unit": loss.unit,
-        "best": loss.best,
-        "direction": loss.direction,
+        **_of(loss, "unit best direction"),
         "ranks_models": loss.ranks,
         "per_row": loss.row is not None,
         "gradient": loss.gradient is not None,
         "subgradient": loss.subgradient or None,
         "memory": memory(loss),
-        "use": loss.use,
-        "avoid": loss.avoid,
+        **_of(loss, "use avoid"),
         "elsewhere": [claim(peer, loss) for peer in loss.elsewhere],
         "source": loss.source,
     }
@@ -191,13 +173,10 @@ def facts(loss: Loss) -> dict[str, Any]:
 def claim(peer: Peer, loss: Loss) -> dict[str, Any]:
     """Return what is said of another library's function; without a spec no number of ours is always the same."""
     return {
-        "library": peer.library,
-        "name": peer.name,
+        **_of(peer, "library name"),
         "also": list(peer.also),
         "spec": None if peer.differs else peer.spec or loss.name,
-        "activation": peer.activation,
-        "reduction": peer.reduction,
-        "factor": peer.factor,
+        **_of(peer, "activation reduction factor"),
         "differs": peer.differs or None,
         "note": peer.note or None,
     }

@@ -206,16 +206,22 @@ def lines_of(text: str, style: Style, indent: str = "") -> str:
     return (indent + text if style.width is None else wrap(text, style.width, indent, indent + "  ")) + "\n"
 
 
+def once(labels: Iterable[str]) -> Iterator[str]:
+    """Yield labels, blank where one repeats the label before."""
+    before = None
+    for label in labels:
+        yield "" if label == before else label
+        before = label
+
+
 def labelled_lines(
     entries: Iterable[tuple[str, str]], indent: int, width: int | None, narrowest: int = 0
 ) -> Iterator[str]:
     """Yield labelled texts, each wrapped to a width (None: not at all); a label that repeats is written once."""
-    before = ""
-    for label, text in entries:
-        head = label if label != before else ""
+    entries = [*entries]
+    for label, (_, text) in zip(once(label for label, _ in entries), entries, strict=True):
         room = indent + len(text) + 1 if width is None else width
-        yield wrap(text, max(room, narrowest), f"{head:<{indent}}", " " * indent)
-        before = label
+        yield wrap(text, max(room, narrowest), f"{label:<{indent}}", " " * indent)
 
 
 # tables of a terminal: as wide as what they hold, else a smaller one or a list; no digit is cut ----------------------

@@ -409,17 +409,13 @@ def _numbers(value: object) -> dict[str, float] | None:
     return None if numbers is None or None in numbers.values() else numbers  # type: ignore[return-value]  # no None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _texts(value: object) -> dict[str, str] | None:
     return dict(value) if isinstance(value, dict) and all(isinstance(word, str) for word in value.values()) else None
 
 
 READERS: Final[Mapping[Any, tuple[str, Callable[[object], Any]]]] = {  # type -> what is needed, value or None
-    str: ("a text", _text),
-    str | None: ("a text", _text),
+    str: ("a text", lambda value: value if isinstance(value, str) else None),
+    str | None: ("a text", lambda value: value if isinstance(value, str) else None),
     bool: ("true or false", lambda value: value if isinstance(value, bool) else None),
     int: ("a whole number >= 0", _count),
     int | None: ("a whole number >= 0 or null", _count),
