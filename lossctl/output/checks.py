@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from xml.etree import ElementTree
 
 from lossctl.errors import printable
-from lossctl.output.report import Grid, Marked, Text
+from lossctl.output.report import LOOKS, Grid, Marked, Text
 from lossctl.output.text import (
     Style,
     Table,
@@ -171,28 +171,16 @@ def figures(check: Check, digits: int) -> tuple[str, ...]:
 
 # in a terminal -------------------------------------------------------------------------------------------------------
 
-COLORS: Final = {
-    "pass": "green",
-    "fail": "bold red",
-    "undefined": "bold red",
-    "missing": "bold red",
-    "warn": "yellow",
-    "insufficient": "yellow",
-    "inconclusive": "yellow",
-}
-
 
 def to_table(report: Report, style: Style) -> str:
     """Return the verdict, all checks with the worst first, and what to type next; no number is ever cut."""
     headline = f"lossctl check: {verdict(report).upper()}  {counts(report.checks)}  ({sides(report)})"
     first = lines_of(inert_line(headline), style)
-    if color := COLORS.get(verdict(report)):
-        first = _colored(first, verdict(report).upper(), color, style)
-    pieces = [first]
+    pieces = [_colored(first, verdict(report).upper(), LOOKS[verdict(report)].color, style)]
     if report.checks:
         heads = [*text_columns(HEADER[:2], HEADER[2:-1]), *text_columns(HEADER[-1:])]
         rows = [list(map(inert_line, row)) for row in texts(worst_first(report.checks), style.digits)]
-        table = Table(style, heads, ([(row[0], COLORS.get(row[0], "")), *row[1:]] for row in rows))
+        table = Table(style, heads, ([(row[0], LOOKS[row[0]].color), *row[1:]] for row in rows))
         pieces.append(table.fitted(lambda: _list(report.checks, style)))
     if report.advice:
         # a command that is broken over lines cannot be copied
@@ -206,7 +194,7 @@ def _list(checks: Sequence[Check], style: Style) -> str:
     ordered = worst_first(checks)
     for check, place in zip(ordered, places(ordered), strict=True):
         head = lines_of(inert_line("  ".join(text for text in (check.status, check.rule, place) if text)), style)
-        pieces.append(_colored(head, check.status, COLORS.get(check.status, ""), style))
+        pieces.append(_colored(head, check.status, LOOKS[check.status].color, style))
         numbers = zip(HEADER[2:6], figures(check, style.digits), strict=True)
         facts = ", ".join([*(f"{name} {text}" for name, text in numbers if text != "-"), f"n {check.rows}"])
         texts_below = (facts, *[check.message] * explains(check))

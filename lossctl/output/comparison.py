@@ -8,6 +8,7 @@ from typing import Final
 
 from lossctl.errors import listed, printable
 from lossctl.output.report import (
+    LOOKS,
     MISSING,
     Grid,
     Marked,
@@ -40,7 +41,6 @@ from lossctl.results.comparison import Comparison, Study
 from lossctl.results.report import Report, lists_by, place_of
 
 SIGN: Final = {"better": "better", "worse": "worse", "equivalent": "equivalent", "undecided": "~"}
-COLORS: Final = {"better": "bold green", "worse": "bold red", "equivalent": "bold", "undecided": ""}
 
 
 def render(report: Report, form: str, style: Style) -> str:
@@ -175,7 +175,7 @@ RANKS: Final[Mapping[str, Callable[[Comparison], tuple[bool, float]]]] = {  # --
 
 
 def _verdict(row: Comparison) -> Cell:
-    return SIGN[row.verdict], COLORS[row.verdict]
+    return SIGN[row.verdict], LOOKS[row.verdict].color
 
 
 def _slices(comparisons: Sequence[Comparison], style: Style, end: str) -> Table:

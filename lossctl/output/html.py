@@ -11,7 +11,20 @@ from lossctl.errors import UsageError, printable
 from lossctl.output import checks
 from lossctl.output.checks import Failure, counts, sides, verdict
 from lossctl.output.comparison import differences, sentences
-from lossctl.output.report import BEST, MARK, Grid, Marked, Text, alike, best_note, headline, reasons, values, worst
+from lossctl.output.report import (
+    BEST,
+    LOOKS,
+    MARK,
+    Grid,
+    Marked,
+    Text,
+    alike,
+    best_note,
+    headline,
+    reasons,
+    values,
+    worst,
+)
 from lossctl.output.text import Column, Style, counted, inert_line, interval, level_text, number, slice_text
 from lossctl.results.document import created, environment
 from lossctl.results.figure import Figure, Page
@@ -74,24 +87,6 @@ def _marked(text: Text) -> str:
 
 WIDE: Final = 860  # pixels of the pictures on a screen and on paper
 MOST_SLICES: Final = 50  # in the tables of one slicing
-SIGNS: Final = {  # beside the words, for those who tell no colours apart
-    BEST: "★",
-    "better": "▲",
-    "worse": "▼",
-    "equivalent": "=",
-    "undecided": "~",
-    "pass": "✔",
-    "fail": "✘",
-    "undefined": "✘",
-    "missing": "✘",
-    "warn": "!",
-    "insufficient": "?",
-    "inconclusive": "?",
-    "skipped": "–",
-    "error": "✘",
-}
-GOOD: Final = (BEST, "better", "pass")
-BAD: Final = ("worse", "fail", "undefined", "missing", "error")
 CSS: Final = """
 :root { color-scheme: light dark; --back: #ffffff; --text: #1c2024; --muted: #59616b; --line: #d5d9de;
   --good: #00613f; --bad: #a3350a; --panel: #f5f6f8; }
@@ -186,8 +181,8 @@ def _lead(report: Report, style: Style) -> str:
     kind, texts = "", []
     if report.verdict is not None:
         word = verdict(report)
-        kind = "good" if word == "pass" else "bad" if word == "fail" else ""
-        texts.append(f"{SIGNS.get(word, '')} {word.upper()}: {counts(report.checks)}.")
+        kind = _tone(word)
+        texts.append(f"{LOOKS[word].sign} {word.upper()}: {counts(report.checks)}.")
         open_ = [check for check in report.checks if check.status not in ("pass", "skipped")]
         for check in sorted(open_, key=lambda check: not check.blocks)[:3]:
             place = f" where {slice_text(check.slice)}" if check.slice else ""
@@ -207,7 +202,7 @@ def _lead(report: Report, style: Style) -> str:
 
 def _values(report: Report, tables: Sequence[Grid], style: Style) -> str:
     """Return the tables of all rows, with what explains them."""
-    notes = [f"{SIGNS[BEST]} best model for the loss"] if any(cell.best for cell in report.cells) else []
+    notes = [f"{LOOKS[BEST].sign} best model for the loss"] if any(cell.best for cell in report.cells) else []
     if report.level is not None:
         notes.append(f"in brackets the {level_text(report.level)} intervals")
     undecided = (row for row in report.comparisons if not row.slice)
@@ -228,10 +223,15 @@ def _look(column: Column, text: Text) -> str:
     kind = "" if column.right else "word long" if len(_marked(text)) > 40 else "word"
     if not isinstance(text, Marked):
         return f"{kind and f' class={kind!r}'}>{_text(text)}"
-    sign, plain = SIGNS[text.mark], text.text if text.text != SIGNS[text.mark] else text.mark
-    tone = " good" if text.mark in GOOD else " bad" if text.mark in BAD else ""
-    classes = f"{kind}{tone}".strip()
+    sign = LOOKS[text.mark].sign
+    plain = text.text if text.text != sign else text.mark
+    classes = f"{kind} {_tone(text.mark)}".strip()
     return f"{classes and f' class={classes!r}'}>{sign} {_text(plain)}"
+
+
+def _tone(mark: str) -> str:
+    color = LOOKS[mark].color
+    return "good" if "green" in color else "bad" if "red" in color else ""
 
 
 def _figures(figures: Sequence[Figure | None]) -> str:
@@ -270,7 +270,7 @@ def _origin(page: Page) -> str:
 
 def failure_page(failure: Failure) -> str:
     """Return the page that takes the place of an older one where a command ended with an error."""
-    lead = _paragraph(f"{SIGNS['error']} ERROR: {failure.message}", "lead bad")
+    lead = _paragraph(f"{LOOKS['error'].sign} ERROR: {failure.message}", "lead bad")
     return FRAME.format(title="lossctl check: ERROR", css=CSS, body=f"<h1>lossctl check</h1>\n{lead}")
 
 

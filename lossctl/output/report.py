@@ -39,6 +39,28 @@ SHORT: Final = 16  # characters to which a model's name is shortened where nothi
 BEST: Final = "best"
 
 
+class MarkLook(NamedTuple):
+    """How a mark looks: its sign on a page, for those who tell no colours apart, and its colour in a terminal."""
+
+    sign: str = ""
+    color: str = ""
+
+
+LOOKS: Final[Mapping[str, MarkLook]] = {
+    BEST: MarkLook("★", "bold green"),
+    "better": MarkLook("▲", "bold green"),
+    "worse": MarkLook("▼", "bold red"),
+    "equivalent": MarkLook("=", "bold"),
+    "undecided": MarkLook("~"),
+    "pass": MarkLook("✔", "green"),
+    "warn": MarkLook("!", "yellow"),
+    "skipped": MarkLook("–"),
+    "saved": MarkLook(),
+    **dict.fromkeys(("fail", "undefined", "missing", "error"), MarkLook("✘", "bold red")),
+    **dict.fromkeys(("insufficient", "inconclusive"), MarkLook("?", "yellow")),
+}
+
+
 class Marked(NamedTuple):
     """A text that is set off, and as what: the best, or a verdict."""
 
@@ -233,7 +255,7 @@ def _long_table(report: Report, parts: list[SlicingPart[Cell]], style: Style, na
 
 def _value(cell: Cell, style: Style) -> tuple[str, str]:
     """Show a value, the best one by a mark and, in colour, in green."""
-    return number(cell.value, style.digits) + (MARK if cell.best else " "), "bold green" if cell.best else ""
+    return number(cell.value, style.digits) + (MARK if cell.best else " "), LOOKS[BEST].color if cell.best else ""
 
 
 def _printed(
