@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from lossctl.output.curves import plot_loss
     from lossctl.registry import get
     from lossctl.results.advice import Advice
-    from lossctl.results.figure import Figure, Page
+    from lossctl.results.figure import Figure
+    from lossctl.results.page import Page
     from lossctl.results.report import Report
     from lossctl.results.survey import Survey
 
@@ -67,7 +68,7 @@ HOMES = {
     "Loss": "core.loss",
     "LossctlError": "errors",
     "OutputError": "errors",
-    "Page": "results.figure",
+    "Page": "results.page",
     "PluginError": "errors",
     "Report": "results.report",
     "Survey": "results.survey",

@@ -14,7 +14,7 @@ from lossctl.api.query import Query, spoken
 from lossctl.core.block import Block
 from lossctl.errors import UsageError, listed
 from lossctl.io.blocks import BlockReader
-from lossctl.results.figure import Page
+from lossctl.results.page import Page
 from lossctl.results.report import Report
 
 DRAWN: Final = 2  # losses of which values are drawn

@@ -27,7 +27,8 @@ from lossctl.output.report import (
 )
 from lossctl.output.text import Column, Style, counted, inert_line, interval, level_text, number, slice_text
 from lossctl.results.document import created, environment
-from lossctl.results.figure import Figure, Page
+from lossctl.results.figure import Figure
+from lossctl.results.page import Page
 from lossctl.results.report import Report, lists_by
 
 QUIET: Final = "tex2jax_ignore mathjax_ignore"  # notebooks would take dollar signs in names for mathematics

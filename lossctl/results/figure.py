@@ -15,8 +15,6 @@ from lossctl.results.document import above
 if TYPE_CHECKING:
     import os
 
-    from lossctl.results.report import Report
-
 Mark = Literal["line", "band", "bar", "point", "interval", "cell", "rule"]
 Side = Literal["x", "y"]
 Numbers = tuple[float, ...]
@@ -204,30 +202,3 @@ class Figure:
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """Return what a notebook shows: SVG and Vega-Lite where `lossctl[plot]` is installed, else text."""
         return {"text/plain": str(self), **above("output.vega").notebook(self)}
-
-
-@dataclass(frozen=True, repr=False)
-class Page:
-    """A report with its pictures: what `lossctl report` writes.
-
-    models: the values of all models with their intervals, and differences. panels: the plots of rows that fit the task.
-    forests: one for each slicing. command: what made it, as it was typed.
-    """
-
-    report: Report
-    models: Figure | None = None
-    panels: tuple[Figure, ...] = ()
-    forests: tuple[Figure, ...] = ()
-    command: str = ""
-
-    def __str__(self) -> str:
-        """Return the tables of the report."""
-        return str(self.report)
-
-    def __repr__(self) -> str:
-        figures = (self.models is not None) + len(self.panels) + len(self.forests)
-        return f"<Page of {self.report!r} with {figures} figures>"
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, whole or not at all; it needs `pip install 'lossctl[plot]'`."""
-        above("output.html").save_page(self, path)
