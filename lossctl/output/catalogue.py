@@ -54,8 +54,8 @@ def matching(losses: Sequence[Loss], family: str | None, task: str | None, searc
 def _said_of(loss: Loss) -> str:
     """Return all words of a declaration, among them what other libraries call the loss."""
     peers = (f"{peer.library} {peer.name}" for peer in loss.elsewhere)
-    said = _of(loss, "summary formula use avoid source").values()
-    return " ".join((loss.name, *loss.aliases, home(loss), *peers, *said)).casefold()
+    words = _of(loss, "summary formula use avoid source").values()
+    return " ".join((loss.name, *loss.aliases, home(loss), *peers, *words)).casefold()
 
 
 def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
