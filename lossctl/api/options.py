@@ -1110,6 +1110,17 @@ class PlotOptions(TypedDict, total=False):
     per_class: Annotated[Flag, Option("Each of several classes or labels for itself.", barred=ONCE)]
 
 
+OF_VALUES: Final = ("losses", "baseline", "ci", "no_ci", *marks(Resources))
+PLOTS: Final[Mapping[str, tuple[str, ...]]] = {  # the options of a plot besides those of input and output
+    "bias": ("bins", "ci"),
+    "calibration": ("bins", "widths", "per_class", "ci"),
+    "scores": ("per_class",),
+    "slices": ("by", *OF_VALUES),
+    "models": OF_VALUES,
+    "history": ("losses",),
+}
+
+
 class CurveOptions(TypedDict, total=False):
     """Which losses are drawn, and where."""
 

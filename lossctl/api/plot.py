@@ -20,7 +20,7 @@ import numpy as np
 from lossctl.api.compare import compared
 from lossctl.api.evaluate import answer
 from lossctl.api.job import Job
-from lossctl.api.options import ARGUMENTS, LEVEL, InputOptions, with_arguments
+from lossctl.api.options import ARGUMENTS, LEVEL, PLOTS, InputOptions, PlotOptions, marks, with_arguments
 from lossctl.api.query import Query, as_list, paths_of, silent, spoken, stamps
 from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
@@ -210,7 +210,7 @@ class Need(NamedTuple):
 class RowKind:
     """A plot of rows: which data it fits, how rows are counted, and the figure that the counts make.
 
-    title: without the models. most: cells of a state. takes: the options that say something of it.
+    title: without the models. most: cells of a state.
     """
 
     name: str
@@ -220,7 +220,6 @@ class RowKind:
     figure: Callable[[Rows], Figure]
     most: int = 1 << 15
     state: type[Counts] = Counts
-    takes: tuple[str, ...] = ()
 
 
 # how rows are counted --------------------------------------------------------------------------------------------
@@ -699,11 +698,9 @@ ROW_KINDS: Final = (
     RowKind("residuals", "Residuals", NUMBERS, RESIDUAL, draw_residuals),
     RowKind("scatter", "True values against predictions", NUMBERS, PAIR, draw_pairs, PAIRS, GridCounts),
     RowKind("rec", "Errors", NUMBERS, ERROR, draw_errors),
-    RowKind("bias", "Mean residuals by prediction", NUMBERS, BIAS, draw_bias, SUMS, takes=("bins",)),
-    RowKind(
-        "calibration", "Calibration", MEANS, count_outcomes, draw_outcomes, SUMS, takes=("bins", "widths", "per_class")
-    ),
-    RowKind("scores", "Predictions by class", PROBABILITIES, count_scores, draw_scores, WIDE, takes=("per_class",)),
+    RowKind("bias", "Mean residuals by prediction", NUMBERS, BIAS, draw_bias, SUMS),
+    RowKind("calibration", "Calibration", MEANS, count_outcomes, draw_outcomes, SUMS),
+    RowKind("scores", "Predictions by class", PROBABILITIES, count_scores, draw_scores, WIDE),
     RowKind("lift", "Cumulative gains and lift", MEANS, GAIN, draw_gains, SUMS),
     RowKind("confusion", "True and predicted classes", CLASSES, count_confusion, draw_confusion, WIDE),
 )
@@ -782,8 +779,8 @@ def plot(
                 f"plot {kind}: is of rows, and {ARGUMENTS[name].label} of losses; leave it out, or plot models"
             )
     row_kind = next(entry for entry in ROW_KINDS if entry.name == kind)
-    for name in ("bins", "widths", "per_class"):
-        if name not in row_kind.takes and arguments[name] != ARGUMENTS[name].default:
+    for name in marks(PlotOptions):
+        if name not in PLOTS.get(kind, ()) and arguments[name] != ARGUMENTS[name].default:
             raise UsageError(f"plot {kind}: {ARGUMENTS[name].label} says nothing of it; leave it out")
     note = arguments.get("note") or silent
     level = arguments.get("ci", LEVEL)

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 from lossctl.api.options import (
     FIGURES,
     INPUTS,
+    PLOTS,
     CompareOptions,
     CurveOptions,
     Display,
     Files,
+    Inputs,
     Intervals,
     NoIntervals,
     Option,
     Picture,
     PlotOptions,
+    TextFiles,
+    marks,
     options_of,
 )
 from lossctl.cli.app import group
@@ -28,28 +32,19 @@ from lossctl.errors import UsageError
 if TYPE_CHECKING:
     from lossctl.results.figure import Figure
 
-KINDS: Final = {  # what each plot shows, and the options that it has besides input and output
-    "loss": ("What a row costs by losses, against its error, its margin or the probability of its true class.", ()),
-    "residuals": ("A histogram of predicted - true for each model, over the same bins.", ()),
-    "scatter": ("True values against predictions: points, or cells of many rows.", ()),
-    "rec": ("The share of rows within an error (regression error characteristic).", ()),
-    "bias": ("The mean residual over rows of about the same prediction, with intervals.", ("bins", "ci")),
-    "calibration": (
-        "What comes of rows against what is predicted for them, with intervals; probabilities and amounts.",
-        ("bins", "widths", "per_class", "ci"),
-    ),
-    "scores": ("Histograms of what is predicted, by class.", ("per_class",)),
-    "lift": ("Which share of the yes is among the largest predictions (cumulative gains), and the lift.", ()),
-    "confusion": ("How many rows of each class are taken for each.", ()),
-    "slices": (
-        "A forest of the differences between models, or of the values of one, by slice; also of a saved report.",
-        ("by", "losses", "baseline", "ci", "no_ci"),
-    ),
-    "models": (
-        "The values of models and their differences to the baseline, with intervals; also of a saved report.",
-        ("losses", "baseline", "ci", "no_ci"),
-    ),
-    "history": ("The values of saved reports, REPORT.json ..., in the order of their making.", ("losses",)),
+KINDS: Final = {  # what each plot shows
+    "loss": "What a row costs by losses, against its error, its margin or the probability of its true class.",
+    "residuals": "A histogram of predicted - true for each model, over the same bins.",
+    "scatter": "True values against predictions: points, or cells of many rows.",
+    "rec": "The share of rows within an error (regression error characteristic).",
+    "bias": "The mean residual over rows of about the same prediction, with intervals.",
+    "calibration": "What comes of rows against what is predicted for them, with intervals; probabilities and amounts.",
+    "scores": "Histograms of what is predicted, by class.",
+    "lift": "Which share of the yes is among the largest predictions (cumulative gains), and the lift.",
+    "confusion": "How many rows of each class are taken for each.",
+    "slices": "A forest of the differences between models, or of the values of one, by slice; also of a saved report.",
+    "models": "The values of models and their differences to the baseline, with intervals; also of a saved report.",
+    "history": "The values of saved reports, REPORT.json ..., in the order of their making.",
 }
 OF_NUMBERS: Final = "sample_data/diabetes.csv -t progression -p linear -p forest"
 OF_CLASSES: Final = "sample_data/breast_cancer.csv -t diagnosis --positive-label malignant -p logistic -p forest"
@@ -84,16 +79,14 @@ def _options(kind: str) -> list[Option]:
     """Return the options of a plot."""
     if kind == "loss":
         return [*options_of(CurveOptions), *(option for option in SHOWN if option.name != "progress")]
-    inputs = set() if kind == "history" else {option.name for option in options_of(*INPUTS)} - {"losses", "by"}
-    if kind not in ("slices", "models"):
-        inputs -= {"max_memory"}  # of the plots of rows
-    return [option for name, option in OPTIONS.items() if name in {"data", *inputs, *KINDS[kind][1]}] + SHOWN
+    inputs = set() if kind == "history" else {*marks(Inputs), *marks(TextFiles), "threads"} - {"losses", "by"}
+    return [option for name, option in OPTIONS.items() if name in {"data", *inputs, *PLOTS.get(kind, ())}] + SHOWN
 
 
 def help_of(kind: str) -> str:
     """Return what -h says of a plot."""
     example, reading = EXAMPLES.get(kind, OF_NUMBERS), "" if kind == "loss" else READING
-    return HELP.format(what=KINDS[kind][0], kind=kind, example=example, reading=reading)
+    return HELP.format(what=KINDS[kind], kind=kind, example=example, reading=reading)
 
 
 def _body(kind: str) -> Callable[..., None]:
