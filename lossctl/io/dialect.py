@@ -49,34 +49,29 @@ class Dialect:
         """Refuse marks that no file can have, or that mean two things."""
         if self.bad_rows not in ("error", "drop"):
             raise UsageError(f"--bad-rows {self.bad_rows}: error or drop")
-        self._check("-d", self.delimiter, BLANKS, '"\r\n')
-        self._check("--quote", self.quote, NONE, "\r\n")
-        self._check("--escape", self.escape, None, "\r\n")
-        for flag, mark in (("--decimal", self.decimal), ("--thousands", self.thousands)):
+        for flag, mark, word, barred in (
+            ("-d", self.delimiter, BLANKS, '"\r\n'),
+            ("--quote", self.quote, NONE, "\r\n"),
+            ("--escape", self.escape, None, "\r\n"),
+        ):
+            if mark is not None and mark != word and (len(mark) != 1 or not mark.isascii() or mark in barred):
+                but = f", or {word!r}" if word else ""
+                raise UsageError(f"{flag} {mark!r}: one ASCII character is needed{but}, and no {_spelled(barred)}")
+        numbers = ("--decimal", self.decimal), ("--thousands", self.thousands)
+        for flag, mark in numbers:
             if mark is not None and (len(mark) != 1 or mark.isalnum() or mark in "+-\r\n"):
                 raise UsageError(f"{flag} {mark!r}: one character is needed, such as ','")
         if self.comment is not None and (not self.comment.strip() or set(self.comment) & set("\r\n")):
             raise UsageError(f"--comment {self.comment!r}: what begins a comment is needed, such as '#'")
-        marks = {
-            "-d": self.delimiter,
-            "--quote": self.quote,
-            "--escape": self.escape,
-            "--comment": self.comment,
-        }
-        numbers = {"--decimal": self.decimal, "--thousands": self.thousands}
-        for (flag, mark), (other_flag, other) in chain(
-            combinations(marks.items(), 2), combinations(numbers.items(), 2)
-        ):
+        marks = [
+            ("-d", self.delimiter),
+            ("--quote", self.quote),
+            ("--escape", self.escape),
+            ("--comment", self.comment),
+        ]
+        for (flag, mark), (other_flag, other) in (*combinations(marks, 2), numbers):
             if mark is not None and mark == other:
                 raise UsageError(f"{flag} and {other_flag} are both {mark!r}; each needs a character of its own")
-
-    @staticmethod
-    def _check(flag: str, mark: str | None, word: str | None, barred: str) -> None:
-        if mark is None or mark == word:
-            return
-        if len(mark) != 1 or not mark.isascii() or mark in barred:
-            but = f", or {word!r}" if word else ""
-            raise UsageError(f"{flag} {mark!r}: one ASCII character is needed{but}, and no {_spelled(barred)}")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Dialect:
