@@ -215,7 +215,7 @@ def check(
     )
     checks = judge(cases, terms)
     alarms = expected_alarms(cases, checks)
-    checks += _dropped(report, candidates, dropped, always=dropped is not None) if stated or dropped else []
+    checks += _dropped(report, candidates, dropped) if stated or dropped else []
     judgement = conclude(checks, on_insufficient)
     verdict = judgement.verdict if checks else None
     warnings = [text for text in report.warnings if not text.startswith(ROUGH)]  # no interval of a value decides
@@ -272,9 +272,9 @@ def _check_purpose(
         raise UsageError(f"{option}: no rule compares with a baseline; add one such as --max-regression rmse=2%")
 
 
-def _dropped(report: Report, candidates: Sequence[str], rule: Dropped | None, *, always: bool) -> list[Check]:
-    """Judge how many rows of the candidates were left out; unless `always`, only where some were."""
-    sources = [source for source in report.inputs if source.model in candidates and (always or source.left_out)]
+def _dropped(report: Report, candidates: Sequence[str], rule: Dropped | None) -> list[Check]:
+    """Judge how many rows of the candidates were left out; without a rule of its own, only where some were."""
+    sources = [source for source in report.inputs if source.model in candidates and (rule or source.left_out)]
     return [judge_dropped(source, rule or Dropped(), len(candidates) > 1) for source in sources]
 
 

@@ -133,8 +133,7 @@ def design_maker(
     arguments: by name, those of `compare` among them; where one is left out, its default holds. relative: of `Design`.
     """
     options = {name: arguments.get(name, default) for name, default in DEFAULTS.items()}
-    baseline, power, method = options.pop("baseline"), options.pop("power"), options.pop("ci_method")
-    equivalent = options.pop("equivalent")
+    baseline, power, equivalent, method = map(options.pop, ("baseline", "power", "equivalent", "ci_method"))
     cluster, time, horizon = options["cluster"], options["time"], options["horizon"]
     if cluster is not None and time is not None:
         raise UsageError("--cluster and --time contradict each other: rows are taken as clusters, or as one series")
