@@ -601,10 +601,7 @@ class Piece:
 
     def __init__(self, columns: Mapping[str, Column], stopped: DataError | None = None) -> None:
         self.columns, self.stopped = columns, stopped
-
-    @property
-    def rows(self) -> int:
-        return next((column.rows for column in self.columns.values()), 0)
+        self.rows = next((column.rows for column in columns.values()), 0)
 
     def __getitem__(self, name: str) -> Column:
         return self.columns[name]
@@ -621,6 +618,8 @@ class Piece:
 
     def cut(self, start: int, stop: int) -> Piece:
         """Return rows start to stop, as views."""
+        if (start, stop, self.stopped) == (0, self.rows, None):
+            return self
         return Piece({name: column.cut(slice(start, stop)) for name, column in self.columns.items()})
 
     @staticmethod
