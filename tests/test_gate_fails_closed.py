@@ -1548,6 +1548,20 @@ def test_an_error_is_written_over_no_input(lossctl: Lossctl, rows: Path, base: P
     assert (base.read_text(), rows.read_text()) == (before, ROWS)
 
 
+@pytest.mark.parametrize("name", ["lossctl.toml", "pyproject.toml", "x.toml"])
+@pytest.mark.parametrize("content", ["", "digits = \n", "nope = 1\n"])
+def test_an_error_is_written_over_no_configuration(
+    lossctl: Lossctl, rows: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    monkeypatch.chdir(rows.parent)
+    text = ("[tool.lossctl]\n" if name == "pyproject.toml" else "") + content
+    (rows.parent / name).write_text(text)
+    config = ("--config", name) if name == "x.toml" else ()
+    for words in (("--max", "mae=5"), ("--max", "mae=nan"), ("--max", "mae=5", "--no-such-option")):
+        assert lossctl("check", rows, *ONE, *config, *words, "-o", f"junit:{name}").code == 2
+        assert (rows.parent / name).read_text() == text
+
+
 # decisions that hold in every row, or rest on next to nothing --------------------------------------------------------
 
 
@@ -1665,7 +1679,6 @@ def test_no_file_hides_the_rules_of_another_beside_it(
         ('[[tool.lossctl.check]]\nloss = "mae"\nmax = 0.1\n', 2),
     ):
         Path("pyproject.toml").write_text(text)
-        monkeypatch.setattr("tests.conftest.ROOT", rows.parent)
         outcome = lossctl(*command)
         assert outcome.code == code, outcome.err
         assert ("hides the rules of pyproject.toml" in outcome.err) == (code == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +24,7 @@ from lossctl.api.options import (
     options_of,
 )
 from lossctl.cli import console
-from lossctl.cli.config import Level, Settings, check_unhidden, show_config
+from lossctl.cli.config import LOSSCTL_TOML, PYPROJECT, Level, Settings, check_unhidden, show_config
 from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, computed, emit, outcome, replace_output
 from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
@@ -65,6 +66,8 @@ def replace_outputs(error: Exception, outputs: Sequence[str], reads: Sequence[st
 
     failure = Failure("error", int(code), message.removeprefix("error: "))
     inputs = [piece for text in reads for piece in (text, text.partition("=")[2]) if piece]
+    names = (text.rpartition(":")[2] for text in outputs)
+    inputs += [name for name in names if os.path.basename(name) in (LOSSCTL_TOML, PYPROJECT)]
     for text in outputs:
         with suppress(LossctlError):  # one that cannot be written, or is read, is what the error is about
             replace_output(

@@ -107,7 +107,8 @@ def exit_codes(success: str = "done", wrong: str = "data") -> str:
 
 def _paths(settings: Settings) -> tuple[list[str], list[str]]:
     """Return what -o names, and what is read."""
-    return list(settings["output"]), settings.paths("read") + settings.paths("name")
+    file = [] if settings.file is None else [settings.file.path]
+    return list(settings["output"]), settings.paths("read") + settings.paths("name") + file
 
 
 def _typed_paths(options: Sequence[Option], typed: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -115,7 +116,7 @@ def _typed_paths(options: Sequence[Option], typed: Mapping[str, Any]) -> tuple[l
     configured = not typed.get("no_config") and any(option.name == "config" for option in options)
     outputs = typed.get("output") or untyped_outputs(configured, typed.get("config") or ())
     reads = [text for option in options if option.path in ("read", "name") for text in typed.get(option.name) or ()]
-    return list(outputs), reads
+    return list(outputs), [*reads, *(typed.get("config") or ())]
 
 
 def parameter(option: Option, formats: Sequence[str] = ()) -> inspect.Parameter:
