@@ -379,6 +379,8 @@ def test_progress_knows_the_whole_from_footers_or_bytes(tmp_path: Path, name: st
         rows.to_csv(path, index=False)
     else:
         rows.to_json(path, orient="records", lines=True)
+    copy = path.with_name(f"more-{name}")
+    copy.write_bytes(path.read_bytes())
     shares: list[float | None] = []
 
     class Recorder:
@@ -391,7 +393,7 @@ def test_progress_knows_the_whole_from_footers_or_bytes(tmp_path: Path, name: st
             self.rows += rows
             shares.append(self.share_of(self.rows))
 
-    package.evaluate([path, path], target="y", pred="p", losses="mae", concat=True, threads=1, progress=Recorder())
+    package.evaluate([path, copy], target="y", pred="p", losses="mae", concat=True, threads=1, progress=Recorder())
     known = [share for share in shares if share is not None]
     assert len(known) == len(shares) > 2
     assert known == sorted(known)
