@@ -46,6 +46,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
 }
 COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task
 SHORTEST_BEGINNING = 4  # letters with which names begin that are told for an unknown one
+MARKS = f" {punctuation}".replace("(", "").replace(")", "")
 OUTPUT = re.compile(r"\s*\[.*\]\s*$")  # as --per-output writes behind a loss
 LOOKALIKES = str.maketrans(  # small letters of Cyrillic, Greek and others, and dashes -> what they look like in names
     "асԁеһіјӏорԛѕтухԝкмнвпгαεηικνορτυχωıɑɡᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ‐‑‒–—−",
@@ -325,7 +326,8 @@ def _misleads(label: str, loss: Loss) -> str:
 
         letters = (letter for letter in normalize("NFKD", label).casefold() if letter.isprintable())
         label = "".join(letter for letter in letters if not combining(letter)).translate(LOOKALIKES)
-    label = OUTPUT.sub("", label).strip(punctuation + " ")  # nor does what stands around it make it another name
+    label = OUTPUT.sub("", label).strip(MARKS)  # nor does what stands around it make it another name
+    label = label[1:-1] if label[:1] == "(" and label[-1:] == ")" else label
     name = bare_name(label)
     namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label
     if namesake is None:

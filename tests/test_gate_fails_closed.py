@@ -1283,7 +1283,16 @@ def test_a_built_in_name_is_no_label_of_other_parameters(lossctl: Lossctl, rows:
         *("binary_error=mbe", "log_loss=mbe", "ce=mbe", "neg_mean_absolute_error=mbe", "mae@eu=mbe"),
         *("\uff4d\uff41\uff45=mbe", "ma\u200be=mbe", "rms\u0435=mae", "\u0435\u0441\u0435=mae", "rms\u00e9=mae"),
         *("RMS\u0395=mae", "log\u2013cosh=mae", "\u1d0d\u1d00\u1d07=mbe"),
-        *("mae[1]=mbe", "mae [p]=mbe", "'mae'=mbe", "(mae)=mbe", "mae.=mbe", "mae*=mbe", "huber[1]=huber:delta=2"),
+        *(
+            "mae[1]=mbe",
+            "mae [p]=mbe",
+            "'mae'=mbe",
+            "(mae)=mbe",
+            "mae(x)=mbe",
+            "mae.=mbe",
+            "mae*=mbe",
+            "huber[1]=huber:delta=2",
+        ),
     ],
 )
 def test_a_name_of_another_loss_is_no_label(spec: str) -> None:
@@ -1306,7 +1315,15 @@ def test_a_name_of_another_loss_is_no_label(spec: str) -> None:
             "mae[1]=mae",
             "*=mae",
         ),
-        *("ce=cce", "huber@2=huber:delta=2", "ndcg@10=ndcg:k=10", "log_loss=bce", "mae@eu=mae", "a@b=mae"),
+        *(
+            "ce=cce",
+            "huber@2=huber:delta=2",
+            "ndcg@10=ndcg:k=10",
+            "ndcg(10)=ndcg:k=10",
+            "log_loss=bce",
+            "mae@eu=mae",
+            "a@b=mae",
+        ),
     ],
 )
 def test_other_names_are_labels(spec: str) -> None:
