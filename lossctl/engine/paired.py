@@ -328,7 +328,7 @@ class Differences:
         plain, corrected = p
         if self.design.level is None or not plain <= 1.0 - self.design.level < corrected:
             return None
-        return few_decide(skew, units, "clusters" if self.design.cluster is not None else "rows")
+        return too_skewed(skew, units, "clusters" if self.design.cluster is not None else "rows")
 
     def _ordered(self, contest: Contest, couple: Couple, why: str | None) -> Difference:
         """Return the difference of two quantiles."""
@@ -446,7 +446,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def few_decide(skew: float | None, units: int, noun: str) -> str:
+def too_skewed(skew: float | None, units: int, noun: str) -> str:
     """Say why skewed differences show less than they seem to, and what would help."""
     return (
         f"skewed: few of {units} {noun} decide (skewness {skew or 0.0:.3g}), and with a correction for that no "
@@ -790,7 +790,7 @@ class PairedBounds:
             return None
         contest = self._contests[tuple(of_slice.items()), loss]
         difference, cluster = self._difference(contest, model), self._differences.design.cluster
-        return few_decide(difference.skew, difference.units or 0, "rows" if cluster is None else "clusters")
+        return too_skewed(difference.skew, difference.units or 0, "rows" if cluster is None else "clusters")
 
     def _difference(self, contest: Contest, model: str) -> Difference:
         """Return the difference of a candidate from the baseline, each family worked out once."""

@@ -19,10 +19,10 @@ ROWS = (30, 100, 300, 1_000)
 PLAIN = ("mse", "mae", "rmse", "r2", "median_absolute_error")
 HEADS = (
     ("value", "rows drawn from", "n"),
-    ("level", "below", "BCa", "small", "few"),
-    ("difference", "BCa", "2 SE", "verdicts"),
+    ("level", "below", "small", "few"),
+    ("difference", "2 SE", "verdicts"),
 )
-WIDTHS = (24, 30, 4, 7, 7, 7, 7, 7, 12, 7, 10, 10)
+WIDTHS = (24, 30, 4, 7, 7, 7, 7, 12, 10, 10)
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,7 +30,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make coverage", description="Measure how often intervals hold the truth.")
     parser.add_argument("--samples", type=int, default=1_500, metavar="N", help="samples of each case [default: 1500]")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases that have it in their words")
-    parser.add_argument("--resamples", type=int, default=1_000, help="of the bootstrap, 0 for none [default: 1000]")
     parser.add_argument("--write", action="store_true", help="write tests/coverage/table.txt, which the pages speak of")
     parser.add_argument("--processes", type=int, default=usable_cores(), help="[default: all]")
     options = parser.parse_args(arguments)
@@ -69,8 +68,8 @@ def cells(found: Found) -> list[str]:
         found.case.words,
         found.case.data,
         str(found.case.rows),
-        *map(percent, (found.level, found.below, found.bca_level, found.small, found.few)),
-        *map(percent, (found.difference, found.bca_difference, found.significant, found.verdicts)),
+        *map(percent, (found.level, found.below, found.small, found.few)),
+        *map(percent, (found.difference, found.significant, found.verdicts)),
     ]
 
 
@@ -98,7 +97,6 @@ def main() -> int:
         f"\nin % of {options.samples} samples. Monte Carlo error of a rate near 95 or 5 %: +-{error:.1f}."
         "\n  level, difference  intervals of lossctl about one model's loss, about the difference of two"
         "\n  below              level intervals that end below the truth (2.5 would be fair)"
-        "\n  BCa                bias-corrected and accelerated bootstrap of the same samples, 1000 resamples"
         "\n  small, few         samples whose level interval lossctl warns of, and those with one to four rare rows"
         "\n  2 SE, verdicts     false verdicts by two standard errors, and by lossctl\n"
     )
@@ -106,7 +104,7 @@ def main() -> int:
     print(heads, flush=True)
     table: list[str] = []
     with ProcessPoolExecutor(options.processes) as pool:
-        for found in pool.map(partial(run, samples=options.samples, resamples=options.resamples), asked):
+        for found in pool.map(partial(run, samples=options.samples), asked):
             print(line(cells(found)), flush=True)
             table.append(line(cells(found)))
     if options.write:

@@ -9,7 +9,8 @@ from tests.coverage.samples import DECISIONS, IN_SET
 
 TABLE: Final = Path(__file__).with_name("table.txt")
 INFORMATIVE: Final = 5  # rows, below which no interval is right
-SHARES: Final = {"blunders": 0.02, "blunders 1 %": 0.01, "rare": 0.044, "1 % positive": 0.01}  # of informative rows
+# of informative rows: of rare ones, by how alike their losses z are, (Σz)²/Σz² (Kish); a squared blunder counts a third
+SHARES: Final = {"blunders": 0.02 / 3.0, "blunders 1 %": 0.01 / 3.0, "rare": 0.034, "1 % positive": 0.009}
 CALLED: Final = 0.008  # share of rare rows that are called positive, which decide what is counted of decisions
 COLUMNS: Final = (24, 30)  # widths: the value, what rows are drawn from
 
@@ -46,9 +47,9 @@ def lines() -> list[Line]:
             text[first : first + second].strip(),
             text[first + second :].split(),
         )
-        if len(numbers) != 10 or not numbers[0].isdigit():
+        if len(numbers) != 8 or not numbers[0].isdigit():
             continue
-        level, _, _, small, few, difference, _, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
+        level, _, small, few, difference, _, verdicts = (None if n == "-" else float(n) for n in numbers[1:])
         cases.append(Line(value, data, int(numbers[0]), level, small, few, difference, verdicts or 0.0))
     return cases
 
@@ -56,7 +57,7 @@ def lines() -> list[Line]:
 def claims() -> str:
     """Say how often intervals hold and verdicts are false, and name the cases that are worse."""
     good = [case for case in lines() if case.informative >= INFORMATIVE]
-    scarce = [case for case in lines() if case.informative < INFORMATIVE and case.level is not None]
+    scarce = [case for case in lines() if case.informative < INFORMATIVE]
     levels = sorted(case.level for case in good if case.level is not None)
     differences = sorted(case.difference for case in good if case.difference is not None)
     false = [case.verdicts for case in good]
@@ -71,12 +72,14 @@ def claims() -> str:
     plain = [case for case in good if case.data not in SHARES and not case.value.endswith(", clustered")]
     warned = sorted(case.small for case in plain if case.small is not None)
     return (
-        f"Of {len(good)} cases in which five informative rows or more are to be expected, 95 % intervals of values "
-        f"hold the truth in {levels[0]:.0f} to {levels[-1]:.0f} % of the samples, those of differences in "
-        f"{differences[0]:.0f} to {differences[-1]:.0f} %; {within} of {len(levels) + len(differences)} are within 93 "
-        f"to 97 %. A difference is shown that is none in at most {max(false):.0f} % (median "
+        f"Of {len(good)} cases in which five informative rows or more are to be expected (rare rows of unlike losses "
+        f"count for fewer: a blunder's square for a third), 95 % intervals of values hold the truth in "
+        f"{levels[0]:.0f} to {levels[-1]:.0f} % of the samples, those of differences in {differences[0]:.0f} to "
+        f"{differences[-1]:.0f} %; {within} of {len(levels) + len(differences)} are within 93 to 97 %. "
+        f"A difference is shown that is none in at most {max(false):.0f} % (median "
         f"{sorted(false)[len(false) // 2]:.0f} %). With fewer informative rows intervals of values hold it in down to "
-        f"{worst:.0f} %: rare rows that are in no sample cannot be guessed.\n\n"
+        f"{worst:.0f} %, and a difference is shown that is none in up to "
+        f"{max(case.verdicts for case in scarce):.0f} %: rare rows that are in no sample cannot be guessed.\n\n"
         f"Of samples with one to four rare rows {few[0]:.0f} to {few[-1]:.0f} % are warned of, as some of these rows "
         f"are no larger than others; of {len(warned)} cases without any {sum(share <= 5.0 for share in warned)} are "
         f"warned of in at most 5 % of the samples, and none in more than {warned[-1]:.0f} %.\n\n"

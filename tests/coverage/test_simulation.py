@@ -1,4 +1,4 @@
-"""The simulation itself: its truths against large samples, its bootstrap against SciPy's, and one small run."""
+"""The simulation itself: its truths against large samples, and one small run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from tests.coverage import bca
 from tests.coverage.__main__ import HEADS, WIDTHS, cases, cells, line, parsed
 from tests.coverage.samples import SCORES, Case, Draw, clusters_of, truth
 from tests.coverage.trial import parts_of, run, value_of
@@ -42,32 +41,6 @@ def test_truths_are_those_of_large_samples(case: Case) -> None:
     assert first[0] == pytest.approx(second[0], abs=5.0 * math.hypot(first[1], second[1]))
 
 
-@pytest.mark.parametrize("loss", ["mse", "r2"])
-def test_the_bca_bootstrap_is_scipys(loss: str) -> None:
-    case = Case(loss, "normal", 60)
-    columns = Draw(case, np.random.default_rng(2), 4).columns()
-    parts = parts_of(case, columns, "a")
-    drawn = bca.counts(60, 9_999, np.random.default_rng(3))
-    found = bca.intervals(parts, lambda means: value_of(case, means), drawn)
-    for sample in range(4):
-        wanted = stats.bootstrap(
-            tuple(parts[:, sample]),
-            lambda *lines, axis=-1: value_of(case, np.stack([line.mean(axis=axis) for line in lines])),
-            paired=True,
-            vectorized=True,
-            rng=np.random.default_rng(4),
-        )
-        assert tuple(found[:, sample]) == pytest.approx(
-            tuple(wanted.confidence_interval),
-            abs=0.3 * wanted.standard_error,  # both are random, the ends by 0.05 each
-        )
-
-
-def test_constant_samples_have_no_bca_interval() -> None:
-    found = bca.intervals(np.ones((1, 2, 9)), lambda means: means[0], bca.counts(9, 50, np.random.default_rng(5)))
-    assert np.isnan(found).all()
-
-
 @pytest.mark.parametrize("rows", [30, 100, 1_000])
 def test_clusters_are_of_unlike_sizes(rows: int) -> None:
     clusters = clusters_of(rows)
@@ -80,7 +53,7 @@ def test_a_case_is_counted_the_same_in_every_run() -> None:
     for case in (Case("mse", "t5", 30, "clustered"), Case("bce", "confident", 30, rival="timid")):
         found = run(case, 20)
         assert found == run(case, 20)
-        assert found.difference.of == found.bca_difference.of == found.verdicts.of == 20
+        assert found.difference.of == found.verdicts.of == 20
         assert found.level.of == (0 if case.rival else 20)
         assert found.verdicts.hits <= found.significant.hits
         assert len(line(cells(found))) == len(line([text for part in HEADS for text in part])) == sum(WIDTHS)

@@ -1,10 +1,10 @@
-"""One case: its samples through `lossctl.compare`, one by one as a user would, and through the BCa bootstrap."""
+"""One case: its samples through `lossctl.compare`, one by one as a user would."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,9 @@ from lossctl.core.statistic import MEAN, R_SQUARED
 from lossctl.engine.plan import FIRST
 from lossctl.stats.skewed import INFORMATIVE, Influence, shape_of
 from lossctl.stats.spread import FEW
-from tests.coverage import bca
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
 
 Values = NDArray[Any]
-RESAMPLES: Final = 1_000
 
 
 @dataclass
@@ -41,37 +39,32 @@ class Share:
 class Found:
     """What came of the samples of a case.
 
-    level, difference: intervals of lossctl that held the truth; below: level intervals that ended below it. bca_*: the
-    same of the bootstrap. small: samples that lossctl warns of, few: of those with one to four rare rows.
-    significant: differences of two standard errors. verdicts: p-values of at most 5 %.
+    level, difference: intervals that held the truth; below: level intervals that ended below it. small: samples that
+    lossctl warns of, few: of those with one to four rare rows. significant: differences of two standard errors.
+    verdicts: p-values of at most 5 %.
     """
 
     case: Case
     level: Share = field(default_factory=Share)
     below: Share = field(default_factory=Share)
-    bca_level: Share = field(default_factory=Share)
     small: Share = field(default_factory=Share)
     few: Share = field(default_factory=Share)
     difference: Share = field(default_factory=Share)
-    bca_difference: Share = field(default_factory=Share)
     significant: Share = field(default_factory=Share)
     verdicts: Share = field(default_factory=Share)
 
 
-def run(case: Case, samples: int, resamples: int = RESAMPLES) -> Found:
+def run(case: Case, samples: int) -> Found:
     """Draw the samples of a case and count."""
     rng = np.random.default_rng([zlib.crc32(repr(case).encode())])
     found = Found(case)
     at_once = FIRST // case.rows  # all rows of which are among the first ones
     for start in range(0, samples, at_once):
-        columns = Draw(case, rng, min(at_once, samples - start)).columns()
-        _by_lossctl(case, columns, found)
-        if resamples and case.loss not in ("median_absolute_error", *SCORES):
-            _by_bootstrap(case, columns, bca.counts(units_of(case, columns), resamples, rng), found)
+        _count(case, Draw(case, rng, min(at_once, samples - start)).columns(), found)
     return found
 
 
-def _by_lossctl(case: Case, columns: Columns, found: Found) -> None:
+def _count(case: Case, columns: Columns, found: Found) -> None:
     """Compare all samples at once, each as one slice."""
     option = {"weighted": {"weight": "w"}, "clustered": {"cluster": "c"}, "sets": {"roles": {"query": "q"}}, "": {}}[
         case.option
@@ -142,21 +135,3 @@ def value_of(case: Case, means: Values) -> Values:
     if case.loss == "r2":
         return 1.0 - means[0] / (means[2] - means[1] ** 2)
     return np.sqrt(means[0]) if case.loss == "rmse" else means[0]
-
-
-def units_of(case: Case, columns: Columns) -> int:
-    """Return how many rows or clusters a sample has."""
-    return parts_of(case, columns, "a").shape[2]
-
-
-def _by_bootstrap(case: Case, columns: Columns, drawn: Values, found: Found) -> None:
-    first, second = (parts_of(case, columns, model) for model in "ab")
-    if not case.rival:
-        low, high = bca.intervals(first, lambda means: value_of(case, means), drawn)
-        for hit in (low <= truth(case)) & (truth(case) <= high):
-            found.bca_level.count(bool(hit))
-    k = len(first)
-    both = np.concatenate([first, second])
-    low, high = bca.intervals(both, lambda means: value_of(case, means[k:]) - value_of(case, means[:k]), drawn)
-    for hit in (low <= 0.0) & (high >= 0.0):
-        found.bca_difference.count(bool(hit))
