@@ -1,1 +1,1 @@
-"""Reading: paths or arrays to blocks of rows, roles to columns, alignment by key. The only room that knows pyarrow."""
+"""Reading: paths or arrays to blocks of rows, roles to columns, alignment by key. Only here does pyarrow read files."""

@@ -1,1 +1,1 @@
-"""The losses, one file per family; each is one declaration from which everything else derives."""
+"""The losses, each file of one family; a loss is one declaration from which everything else derives."""

@@ -1,4 +1,4 @@
-"""What `compare` and `check` say beyond values: differences, the rows behind them, and checks; `eval` needs none."""
+"""What `compare`, `check` and `--worst` add to values: differences, rows, checks. A plain `eval` does not read this."""
 
 from __future__ import annotations
 
