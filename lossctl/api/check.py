@@ -279,7 +279,7 @@ def _dropped(report: Report, candidates: Sequence[str], rule: Dropped | None) ->
 
 
 def _of_outputs(bounds: Sequence[Bound], report: Report) -> list[Bound]:
-    """Return rules with one for each output of a loss of which there are only the outputs, as with --per-output."""
+    """Return the rules, one for each output where a loss is reported by output alone (--per-output)."""
     labels = list(dict.fromkeys(cell.loss for cell in report.cells))
     outputs = {
         label: [name for name in labels if _split_output(name)[0] == label]
@@ -315,10 +315,10 @@ def _failed(reference: Baseline) -> str:
 
 
 def first_values(reference: Baseline, cases: Sequence[RuleCase], terms: Terms) -> tuple[First, ...] | str:
-    """Return the first values of a line of baselines, each saved beside the one before, or better ones that came since.
+    """Return the values that the next baseline must not fall behind: the first ever saved, or better ones since.
 
-    The candidates are judged by them as if these were the baseline: where they are too far from them, return why they
-    must not be saved.
+    Otherwise every new baseline could be a little worse than the one before. Where the candidates are too much worse
+    than these values, return the reason in their place: they must not be saved.
     """
     saved = reference.report.report.first if reference.report else ()
     values = {(entry.model, entry.loss, tuple(entry.slice.items())): entry for entry in saved}

@@ -663,7 +663,7 @@ def _left_out(state: RunState, labels: Mapping[str, Sequence[tuple[str, ...]]]) 
         yield LeftOut(dict(zip(name.split(",") if len(words) > 1 else [name], words, strict=True)), rows)
 
 
-BadRows = Sequence[Mapping[str, Sequence[int]]]  # of each table, by what is wrong with them
+BadRows = Sequence[Mapping[str, Sequence[int]]]  # for each table: what is wrong -> rows
 
 
 def digest_of(rows: int, fingerprints: int, bad_rows: BadRows) -> str:

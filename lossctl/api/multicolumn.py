@@ -55,13 +55,13 @@ def levels_of(columns: Sequence[str]) -> tuple[float, ...] | None:
 
 
 def _ends(pattern: str, columns: Iterable[str]) -> list[str]:
-    """Return what a pattern takes from the end of each column; nothing where one does not fit it."""
+    """Return what the group of a pattern matches in each column's name; nothing unless all names match."""
     matches = [re.fullmatch(pattern, name.strip()) for name in columns]
     return [match[1] for match in matches if match] if all(matches) else []
 
 
 def _percent(text: str) -> float:
-    """Read a percentage as a share, exactly as if its point stood two places before."""
+    """Read a percentage as the float nearest to its share, which a division by 100 may miss."""
     return float(f"{float(text)}e-2")
 
 

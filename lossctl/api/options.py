@@ -103,7 +103,7 @@ def plain_flag(value: object) -> bool:
 
 
 def with_attribute(name: str) -> Callable[[object], object]:
-    """Take what has an attribute, as `__call__` of a function."""
+    """Return a reader that takes any object with this attribute, such as `__call__`."""
 
     def read(value: object) -> object:
         if not hasattr(value, name):
@@ -475,7 +475,7 @@ class Option(NamedTuple):
     variable: str = ""
 
     def called(self, name: str, kind: ValueKind, panel: Section = "Input") -> "Option":
-        """Return the option of a field of a group with a panel, with what follows from its name, kind and usage."""
+        """Return the option with what follows from its field's name, its kind and usage, and the panel of its group."""
         words = self.usage.split()
         short = [word for word in words if word[:1] == "-" != word[1:2]]
         long = [word for word in words if word.startswith("--")] or [f"--{name.replace('_', '-')}"]
@@ -538,7 +538,7 @@ def options_of(*groups: type) -> tuple[Option, ...]:
 
 @cache
 def marks(group: type) -> Mapping[str, tuple[Any, ...]]:
-    """Return what is said of the fields of a group: the kind of value, and an `Option` unless Python alone has it."""
+    """Return the annotations of a group's fields: the kind of value, and an `Option` unless only Python has it."""
     hints = group.__annotations__
     return {name: hint.__metadata__ for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
@@ -703,7 +703,7 @@ class TextFiles(TypedDict, total=False):
 
 
 class Resources(TypedDict, total=False):
-    """What the work may take."""
+    """The memory and the threads of a run."""
 
     threads: Annotated[
         int | None, whole_number(1, MOST_THREADS), Option("Threads, 1 to 256 [default: all cores it may use].")
@@ -1210,12 +1210,12 @@ def checked_types(values: Mapping[str, object]) -> dict[str, Any]:
 
 
 def plain_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments with those that the table has in plain form; raise UsageError as `checked_types` does."""
+    """Return arguments, options of the table in plain form; raise UsageError as `checked_types` does."""
     return {**values, **checked_types({name: value for name, value in values.items() if name in ARGUMENTS})}
 
 
 def fitting(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments whose types are right, in plain form, and those of any type."""
+    """Return the arguments in plain form, without options whose values have a wrong type."""
     right: dict[str, Any] = {}
     for name, value in values.items():
         with suppress(UsageError):

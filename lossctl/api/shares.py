@@ -69,7 +69,7 @@ from lossctl.version import __version__
 
 COMMANDS: Final[Mapping[str, Callable[..., Report]]] = {"eval": evaluate, "compare": compare, "check": check}
 BY_ITSELF: Final = ("rows_out", "with_grad", "save_baseline")
-HOOKS: Final = ("save_baseline", *marks(Hooks), *marks(Resources))  # of no say in what a share computes
+HOOKS: Final = ("save_baseline", *marks(Hooks), *marks(Resources))  # do not change what a share computes
 RULES: Final = ("max", "min", "max_slice", "max_regression", "rules", "slice_tolerance", "critical_slice")
 MOST_SHARES: Final = 100_000
 COMPARED: Final = 1 << 30  # bytes of all files that each share digests, evenly spread, beside texts, which it reads

@@ -44,7 +44,7 @@ from lossctl.version import __version__
 T = TypeVar("T")
 KINDS: Final[Mapping[str, ColumnKind]] = {"number": "number", "boolean": "boolean", "text": "text"}
 TARGET: Final = (None, "target")
-SETTLED: Final = ("losses", "task", "missing", "threads")  # what says nothing of columns, of a question that is wrong
+SETTLED: Final = ("losses", "task", "missing", "threads")  # options left out to read the columns of a faulty call
 
 
 def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
@@ -102,7 +102,7 @@ def validate(data: object, **options: Unpack[InputOptions]) -> Survey:
 
 
 def attempted(decide: Callable[[], T], default: T) -> T:
-    """Return what can be decided of the inputs, or the default where `evaluate` says why that cannot be."""
+    """Return what `decide` does, or the default where it fails: `evaluate` then reports the error."""
     try:
         return decide()
     except LossctlError:

@@ -107,7 +107,7 @@ class SectionedCommand(Uncoerced, TyperCommand):
 
 
 class CommandGroup(Uncoerced, TyperGroup):
-    """Commands by their names, each given its options when it is asked for: those of all cost as much as a run.
+    """Commands by name. Options are made for the command that runs alone: making all would take as long as a run.
 
     body: returns the function of a command, or an application of its own.
     """

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lossctl.results.report import Report
 
 FORMATS: Final = ("table", "json", "jsonl", "csv", "md", "junit", "github", "html", "latex", "value")
-HARMLESS: Final = {"target", "pred", "id", "by", "losses", "per_output"}  # or shown anyway
+HARMLESS: Final = {"target", "pred", "id", "by", "losses", "per_output"}  # or in every output anyway
 HELP = """Judge predictions by rules and against a baseline. The exit code is the verdict.
 
 \b

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 VARIABLE: Final = "_LOSSCTL_COMPLETE"
-JOINTS: Final = r"[:=@]+"  # what bash parts words at, and puts between them as words
-SPECIAL: Final = r"([^\w@%+=:,./-])"  # what means something to bash where it stands without quotes
+JOINTS: Final = r"[:=@]+"  # where bash splits a word; these characters are words of their own
+SPECIAL: Final = r"([^\w@%+=:,./-])"  # characters that bash interprets outside quotes
 
 
 def answer(application: Callable[[], object]) -> int:

@@ -482,9 +482,9 @@ def computed(
 def show(
     settings: Settings, outputs: Outputs, report: Report, watch: Stopwatch, gallery: Gallery | None = None
 ) -> None:
-    """Write a report to the files of -o and to standard output; say what to beware of, and with -v where it is from.
+    """Write a report to the files of -o and to standard output, and its notes to standard error.
 
-    As HTML a file is the page, which lists rows whether they were asked for or not.
+    An HTML file is the page, which always lists the worst rows.
     """
     from lossctl.api.report_files import render
 

@@ -86,7 +86,7 @@ RESOLVED: Final = ("forms", "best", "row", "gradient", "raw_gradient", "function
 
 
 def sample(*parts: Part, value: Callable[..., float], undefined: str = "", **facts: Any) -> Recipe:
-    """Return the recipe of a function of all values, with further fields; `undefined` says when it has none."""
+    """Return the recipe of a function of all values; `undefined` says when there is no value. facts: more fields."""
     statistic = replace(MEAN, name="statistic of all values", undefined=undefined) if undefined else MEAN
     return Recipe(parts, statistic, "sample", value, **facts)
 
@@ -147,8 +147,8 @@ def declare(
     params: in place of those of the function. resolve: the fields of `RESOLVED` that depend on parameters, from their
     values; those that it does not return are as declared. like: a loss of the same parameters, forms, unit, source,
     use and avoid, where these are not stated. note: what a family adds to the doc of every loss. later: parameters
-    that the loss got after the first release, which signatures name where they are set. A row is the only part where no
-    parts are stated.
+    that the loss got after the first release, which signatures name where they are set. Without stated parts the row
+    function is the only part.
     """
     varying = {name: facts.pop(name) for name in VARYING if callable(facts.get(name))}
     shared = {} if like is None else {name: getattr(like, name) for name in SHARED}

@@ -77,7 +77,7 @@ def arguments_of(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def named(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of some parameters that a function names."""
+    """Return the arguments that a function has parameters for."""
     names = arguments_of(function)
     return {name: value for name, value in args.items() if name in names}
 
@@ -281,7 +281,7 @@ class Loss:
         return replace(self, **{**self.by_form(form, columns)._asdict(), "by_form": None, "resolve": None})
 
     def of_all_rows(self, **facts: Any) -> Loss:
-        """Return the loss, its parameters bound for good, by other facts that leave it no per-row value."""
+        """Return the loss with other facts, without per-row values and gradients; its parameters are final."""
         return replace(self, row=None, gradient=None, raw_gradient=None, resolve=None, **facts)
 
     # the Python interface -----------------------------------------------------------------------------------
@@ -578,7 +578,7 @@ def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     assert function is not None
     slope_of_rows = function(shaped, **named(function, loss.args))
     by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
-    if form in FRAMES:  # from the corners back to the columns of which they are made
+    if form in FRAMES:  # from slopes by the corners to slopes by the columns
         matrix = CORNERS[FRAMES[form]][:, :, np.newaxis]
         by_role = {role: np.add.reduce(matrix * slope[:, np.newaxis, :], axis=0) for role, slope in by_role.items()}
     if "pred" in by_role and batch.activation != "none" and not raw:
@@ -597,7 +597,7 @@ def chained(batch: Batch, slope: Array) -> Array:
             return product - p * np.add.reduce(product, axis=0)
         case "renormalize":
             return (slope - np.add.reduce(p * slope, axis=0)) / np.add.reduce(z, axis=0)
-        case "relu":  # what is switched off does not move, however steep the loss
+        case "relu":  # 0 below 0, even where the slope of the loss is infinite
             return np.where(z > 0.0, slope, 0.0)
         case "sigmoid":
             return slope * (p * other_prob(batch))

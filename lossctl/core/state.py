@@ -34,7 +34,7 @@ class Odd(NamedTuple):
 
     @property
     def values(self) -> int:
-        """How many there are."""
+        """How many values are not finite."""
         return self.plus + self.minus + self.nan
 
     @property

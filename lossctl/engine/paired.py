@@ -47,7 +47,7 @@ DECIDED_OTHERWISE: Final = (
     "no closed form for a statistic of all values; compare --ci-method bootstrap has an interval, and --decide point "
     "decides by the values"
 )
-SHARES: Final = ("1 (between 0 and 1)", "1 (between -1 and 1)")  # units of what changes by jumps, as decisions do
+SHARES: Final = ("1 (between 0 and 1)", "1 (between -1 and 1)")  # units of shares, which change in steps
 
 # one loss --------------------------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Differences:
     def _tested(
         self, contest: Contest, whys: Mapping[Couple, str | None], spread: Spread | str, has_sums: bool = False
     ) -> Family:
-        """Return the differences that no why rules out, by their spread; in it sums of values may follow them."""
+        """Return the differences with their spread, or why there is none. has_sums: sums of values follow in it."""
         if isinstance(spread, str):
             return Family(contest, tuple(Difference(why=why or spread) for why in whys.values()))
         couples = [couple for couple, why in whys.items() if why is None]
@@ -270,7 +270,7 @@ class Differences:
             of_squares = float(spread.stderrs[place_of_sum]) / total
             if of_squares > BENT * stderr:
                 law = self.shape(contest, couple, MEAN)
-                low, high = law.reach(quantile)  # farther off it is the slopes that differ
+                low, high = law.reach(quantile)  # beyond, only the slopes of the roots differ
                 laws += [(of_squares, law)] if low * of_squares <= -value <= high * of_squares else []
         score = value / stderr
         plain = p = max(spread.tail(value / error) for error, _ in laws)
@@ -287,7 +287,7 @@ class Differences:
         if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
-            apart = total - quantile * error  # of values on two sides of zero
+            apart = total - quantile * error  # of biases of opposite signs
             interval = min(interval[0], apart), max(interval[1], -apart)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
@@ -353,16 +353,16 @@ class Differences:
             tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
             score = math.copysign(min(tied, abs(score)), value)
             (least, most), (low, high) = base.interval, candidate.interval
-            interval = min(interval[0], low - most), max(interval[1], high - least)  # as far as those of both sides
+            interval = min(interval[0], low - most), max(interval[1], high - least)  # of all values in both
             p = spread.tail(score)
-            if interval[0] <= 0.0 <= interval[1]:  # sign tests of few rows are surer than order statistics
+            if interval[0] <= 0.0 <= interval[1]:  # a sign test may find more than order statistics do
                 p = max(p, math.nextafter(1.0 - level, 1.0))
         return Difference(stderr, interval, "order", p, units=spread.units, score=score)
 
     def stderr_of_order(
         self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]], times: float = 1.0
     ) -> float:
-        """Return the standard error of a quantile less so many times that of the baseline."""
+        """Return the standard error of the candidate's quantile less `times` the baseline's."""
         level = self.design.level
         assert level is not None
         first, second = self._unsorted(contest, couple)
@@ -370,7 +370,7 @@ class Differences:
         return estimate.paired_stderr(first[0], second[0], first[1], contest.values(couple), widths, level)
 
     def _unsorted(self, contest: Contest, couple: Couple) -> list[Array]:
-        """Return the lines of the samples of both models, their rows in one order."""
+        """Return the lines of both models' samples, rows in the same order."""
         return [self.assumptions.samples.unsorted(model, contest.question, contest.scope) for model in couple]
 
     def tied(self, contest: Contest, couple: Couple, ends: Sequence[tuple[float, float]]) -> bool:
@@ -830,9 +830,9 @@ class PairedBounds:
     def _of_sizes(
         self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float, inner: bool
     ) -> tuple[float, float] | str:
-        """Return bounds of |B| - (1 + r)|A| - t, whatever the signs: |B| is the larger of B and -B, as |A| is.
+        """Return bounds of |B| - (1 + r)|A| - t for any signs, as |B| is the larger of B and -B, and so with A.
 
-        And |B| is no farther from |A| than B is from A.
+        Besides, | |B| - |A| | is at most |B - A|.
         """
         times = 1.0 + tolerance if relative else 1.0
         size = 0.0 if relative else tolerance

@@ -165,7 +165,7 @@ def judge(cases: Sequence[RuleCase], terms: Terms) -> list[Check]:
     checks: list[Check] = []
     times: dict[str, int] = {}
     for case, finding in zip(cases, _findings(cases, terms), strict=True):
-        remark = terms.remarks.get(case.model)  # as that the candidate is the baseline
+        remark = terms.remarks.get(case.model)  # such as: the candidate is the baseline
         if remark and case.bound.rule.compares and finding.limit is not None:
             finding = replace(finding, message=f"{finding.message}; {remark}", note=remark)
         check = _check(case, finding, terms)

@@ -41,7 +41,7 @@ class Bins:
     text: as it stands after the column and a colon. period: the part of a time that makes a slice, else values are
     numbers. width: that of bins [k width, (k+1) width). edges: ascending; bins are (edge, next edge], and beyond the
     outer edges. Of `quantiles` they are the least value and the quantiles; the first bin has the least value, too.
-    decimals: with which edges are written; of one below 1, its digits.
+    decimals: those of edges in the names of slices; of an edge below 1 its significant digits.
     """
 
     text: str

@@ -234,7 +234,7 @@ class BlockReader:
         return lines
 
     def _readings(self) -> Iterator[tuple[Slot, Kind, bool]]:
-        """Yield what plays a role, as what it is read, and whether it tells slices."""
+        """Yield the slots of all roles, the kind that each is read as, and whether it makes slices."""
         selection = self.selection
         for model, roles in selection.slots.items():
             for role, slot in roles.items():
@@ -253,7 +253,7 @@ class BlockReader:
             yield slot, Kind.TEXT, False
 
     def _columns_of_slices_alone(self) -> frozenset[tuple[int, str, Kind]]:
-        """Return the columns, by table, that tell slices and, as they are read for that, play no other role."""
+        """Return the columns, by table and kind, that make slices and have no other role."""
         columns: dict[bool, set[tuple[int, str, Kind]]] = {True: set(), False: set()}
         for slot, kind, tells_slices in self._readings():
             columns[tells_slices] |= {(slot.table, column, kind) for column in slot.columns}
@@ -484,7 +484,7 @@ class BlockReader:
         return groups
 
     def _positives(self) -> Iterator[tuple[str, TwoLabels, list[str]]]:
-        """Yield where columns of two labels are, in words, of which one alone is declared, and the words they hold."""
+        """Yield columns of two labels of which one is declared: where they are, the rule, and the words in them."""
         columns = [] if self.rule.arrays else [(self.selection.target, self.rule.two_labels)]
         for slot, two in (*columns, (self._event, self.rule.event)):
             if slot is not None and two is not None and two.negative is None:
@@ -524,7 +524,7 @@ class BlockReader:
         return self.vocabulary(slot).labels
 
     def label_slots(self, models: Iterable[str]) -> dict[str, Slot]:
-        """Return where labels stand, of which a loss sees no more than codes: by the target's column, and by model."""
+        """Return the slots whose labels a loss gets as codes: by the target's column, and by model."""
         target = self.selection.target
         slots = {model: self.selection.slots[model]["pred"] for model in models if model in self.rule.decided}
         labels = target is not None and self.rule.kind is Kind.TEXT and len(target.columns) == 1
@@ -911,7 +911,7 @@ Combinations = Numbering[tuple[str | None, ...]]
 def whole_sets(
     stream: Iterator[Block], constant: Sequence[str], fault: Callable[[int, str | None, int], DataError]
 ) -> Iterator[Block]:
-    """Hold back the rows of the set that may go on in the next block; what is said of a block goes out with one.
+    """Move the rows of a set that may go on in the next block into that; counts and the like stay with their block.
 
     constant: the names of groups that rows of a set must share. fault: makes the error for a row: of a set that comes
     back, or of a column (also the weight) whose value changes within a set.

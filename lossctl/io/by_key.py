@@ -62,11 +62,11 @@ class ByKey(ByPosition):
         self.threads = threads
         self.drop_unpaired = drop_unpaired
         self.keep_rows = keep_rows
-        self._columns: Columns = ()  # that the parted rows have
+        self._columns: Columns = ()  # of the rows on disk
         self._parts: list[Part] = []
         self._unpaired: dict[Part, list[int]] = {}
         self._absent: dict[Part, Counter[tuple[int, int]]] = {}
-        self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows that have none: they pair with none
+        self._without_keys: list[list[int]] = [[] for _ in tables]  # counts of rows without a key
         self._begins = True
 
     def feeds(
@@ -133,7 +133,7 @@ class ByKey(ByPosition):
         spill = Spill(HELD_BYTES // len(self.tables))
         entries = [i for i, (owner, _) in enumerate(self._columns) if owner == place]
         readings = [dict(self._columns[i][1]) for i in entries]
-        key_first = not readings or any(name in readings[0] for name in self.key)  # the key has its own piece
+        key_first = not readings or any(name in readings[0] for name in self.key)  # the key is a piece of its own
         if key_first:
             readings.insert(0, {})
         readings[0] = {**dict.fromkeys(self.key, Kind.KEY), **readings[0]}
@@ -297,7 +297,7 @@ class ByKey(ByPosition):
             missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
             extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
             faults, advice = [], "; --id-missing drop leaves such rows out"
-            if len(missing) == len(ordered[0]):  # no key is in both
+            if len(missing) == len(ordered[0]):  # the tables share no key
                 advice = "; if the files are parts of one table, add --concat" if self.several_models else ""
             if len(missing):
                 faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
@@ -354,14 +354,14 @@ def same_keys(first: Keys, second: Keys) -> bool:
 
 
 def same_checks(first: Hashes | None, second: Hashes | None) -> bool:
-    """Whether second hashes are the same; None stands for those of whole numbers, which are 0."""
+    """Whether second hashes are equal; None stands for those of whole numbers, which are all 0."""
     if first is None or second is None:
         return all(checks is None or not checks.any() for checks in (first, second))
     return np.array_equal(first, second)
 
 
 class KeyedRows(Column):
-    """Rows of one table as words, and the second hashes of their keys, None where all are those of whole numbers."""
+    """Rows of one table as words, and the second hashes of their keys, None where all keys are whole numbers."""
 
     ARRAYS = ("words", "checks")
 

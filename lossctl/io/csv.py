@@ -36,9 +36,9 @@ SEPARATORS: Final = {";": "';'", "\t": "$'\\t'", "|": "'|'", " ": BLANKS}  # and
 
 
 class Field(NamedTuple):
-    """How the fields of a column, at some place of a record, are read; those of numbers may be booleans throughout.
+    """How the fields of one column are read. place: of the field in a record. boolean: whether all are true or false.
 
-    respelled: whether cells, of a survey, are numbers that the dialect writes in another way than Python. width: of
+    respelled: whether the dialect writes numbers in another way than Python, for the cells of a survey. width: of
     vectors that are written as text, else 0.
     """
 

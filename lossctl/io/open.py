@@ -36,7 +36,7 @@ OTHERS: Final = (
 
 
 def _shell(text: str, suffix: str = "", quote: Callable[[str], str] = shlex.quote) -> Callable[[Source], str]:
-    """Return what words a command that converts a file. text: it, with `{file}` and `{out}` of this suffix."""
+    """Return a function that makes the command to convert a file. text: with `{file}`, and `{out}` of this suffix."""
 
     def way(source: Source) -> str:
         file = source.path if source.label == printable(source.path) else "FILE"
@@ -46,7 +46,7 @@ def _shell(text: str, suffix: str = "", quote: Callable[[str], str] = shlex.quot
 
 
 def _python(imports: str, text: str, suffix: str) -> Callable[[Source], str]:
-    """Return what words a line of Python that converts a file."""
+    """Return a function that makes the line of Python to convert a file."""
     code = _shell(f"import {imports}; {text}", suffix, repr)
     return lambda source: f"convert it: {shlex.join(['python', '-c', code(source)])}"
 

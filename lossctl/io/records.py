@@ -26,7 +26,7 @@ from lossctl.numerics.array import Mask
 
 STEP: Final = 1 << 20  # bytes read at a time
 LONGEST: Final = 1 << 25  # bytes that a chunk may have, whatever the number of its records
-LONG_FIELD: Final = 100  # lines of a record from which on its quotes may be odd ones that happen to fit
+LONG_FIELD: Final = 100  # lines of a record beyond which its quotes may belong to two rows
 MOST_QUOTES: Final = 0.9  # of the characters of a text: fields of escaped quotes alone have four of five
 NEWLINE, RETURN, SPACE, TAB = b"\n\r \t"
 RETURNS: Final = re.compile(rb"\r(?=[^\n])")
@@ -36,7 +36,7 @@ INDENT: Final = re.compile(rb"(?m)^[ \t]+")
 UNCLOSED: Final = "a quote opens a field and is never closed"
 ENDS_ESCAPED: Final = "the file ends with an escape, and nothing that it escapes"
 OVERRUN: Final = "text stands after the closing quote of a field"
-WRONG: Final = {  # with a row that is left out
+WRONG: Final = {  # what bad rows are, for notes on those left out
     "fields": "of another number of fields than the header",
     "quote": "with quotes where none may stand",
     "json": "that are no JSON object",
@@ -44,7 +44,7 @@ WRONG: Final = {  # with a row that is left out
 
 
 class Fault(Exception):
-    """What is wrong with a row, to be put behind the place where it stands."""
+    """What is wrong with a row: a text that follows the place in the message."""
 
 
 class TooLong(Exception):
@@ -87,7 +87,8 @@ class Chunk(NamedTuple):
 class Lines(NamedTuple):
     """The records before `rest` of a text; `ends` are their last characters: a mask of the text, or their places.
 
-    stray: whether quotes stand inside fields that none opens. heights: the lines of each, where some has many.
+    stray: whether quotes stand inside fields without quotes around them. heights: how many lines each record has, empty
+    where no record has many.
     """
 
     text: bytes
@@ -126,7 +127,7 @@ class Format:
         self._ignored = re.compile(b"|".join(ignored)) if ignored else None
         self._escaped = re.compile(rb"(?s)%b(.)" % re.escape(self.escape))
         self._field, self._unclosed, self._overrun = self._patterns()
-        self.long: tuple[int, int] | None = None  # the first record of so many lines that its quotes may be odd ones
+        self.long: tuple[int, int] | None = None  # the first record of more than LONG_FIELD lines, and how many
 
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
         """Return the patterns of a field with what ends it, of a quote that is never closed, and of an overrun field.
@@ -256,7 +257,7 @@ class Format:
         return Lines(text[:stop], ends, rest if self.by_blanks else text[stop:] + empty, stray, heights)
 
     def _note(self, before: int, heights: Sequence[int] | NDArray[np.int64]) -> None:
-        """Take note of the first record of many lines, after so many others, by the lines of each."""
+        """Note the first record of too many lines. before: records before these. heights: the lines of each."""
         long = np.flatnonzero(np.asarray(heights) > LONG_FIELD)
         if len(long) and self.long is None:
             self.long = before + int(long[0]), int(heights[long[0]])
@@ -465,15 +466,14 @@ Row = TypeVar("Row")
 
 
 class TextTable(FileTable, Generic[Field, Row]):
-    """A table in one text file: how many rows it has is known once it is read.
+    """A table in one text file. Arrow parses the pieces that it is sure to read right; others are read row by row.
 
-    A piece of its text is parsed by Arrow where that surely reads what it says, else row by row. `unit` is what a row
-    is called that is too long.
+    `unit` is what the format calls a record, for the message on one that is too long.
     """
 
     unit: str
     position = 0
-    _bad: Mapping[str, Sequence[int]] = MappingProxyType({})  # of the last reading, which puts its own here
+    _bad: Mapping[str, Sequence[int]] = MappingProxyType({})  # by kind, those of the last call of `read`
 
     @property
     def is_text(self) -> bool:
@@ -528,7 +528,7 @@ class TextTable(FileTable, Generic[Field, Row]):
 
     @abstractmethod
     def _by_arrow(self, chunk: Chunk, fields: Mapping[str, Field]) -> Piece | None:
-        """Parse a piece of text at once; None where that may not be what its rows say."""
+        """Parse a piece of text at once; None where Arrow might read it otherwise than row by row."""
 
     @abstractmethod
     def _rows(self, chunk: Chunk) -> Iterable[Row]:
@@ -540,10 +540,10 @@ class TextTable(FileTable, Generic[Field, Row]):
 
     @abstractmethod
     def _badness(self, row: Row) -> str:
-        """Say what makes a row bad whatever columns are read, in a word; nothing where it is not."""
+        """Return why a row is bad whatever columns are read: a key of `WRONG`, or an empty text."""
 
     def _cut(self, start: int, cut: Callable[[pa.NativeFile, bool], Iterator[Chunk]]) -> Iterator[Chunk]:
-        """Cut the text from a place on in some way."""
+        """Cut the text into chunks from byte `start` on, by a function of its stream."""
         with self.source.reading(), self.source.rows(start) as stream:
             yield from cut(stream, self.source.compressed)
 
@@ -552,7 +552,7 @@ class TextTable(FileTable, Generic[Field, Row]):
         return DataError(f"{self.label}: row {row + 1} or one after it: one {self.unit} is longer than {size} MiB")
 
     def _decoded(self, chunk: Chunk, fields: Mapping[str, Field], first: int, bad: dict[str, list[int]]) -> Piece:
-        """Parse a piece of text; of one with a faulty row, the rows before it, and what is wrong with it.
+        """Parse a piece of text: all rows, or those before the first faulty row, with its error.
 
         Bad rows are noted in `bad` and left out where the dialect says so.
         """

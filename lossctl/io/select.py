@@ -303,7 +303,7 @@ class _Selector:
                 selection.slots[name][role] = Slot(i, find(self.tables[i], present[0]))
 
     def _table_of(self, role: str, model: int) -> int:
-        """Return the table that has the columns of a role, for the model at some place."""
+        """Return which table has the columns of a role for a model, the n-th."""
         return self.place if role in GIVEN else self.files[model if len(self.files) > 1 else 0]
 
 

@@ -178,7 +178,7 @@ class Table(ABC):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What whoever reads its numbers should know of how its rows were told apart."""
+        """Warnings about how the text was cut into rows."""
         return ()
 
     @property
@@ -312,10 +312,10 @@ def block_starts(rows: int) -> range:
 
 
 class Column:
-    """Some rows of a column, which are the last axis of its arrays, of NumPy or Arrow; a mask or hashes may be None."""
+    """Some rows of a column: the last axis of its arrays (NumPy or Arrow), of which masks and hashes may be None."""
 
     ARRAYS: ClassVar[tuple[str, ...]]
-    FACTS: ClassVar[tuple[str, ...]] = ()  # that are the same of any of its rows
+    FACTS: ClassVar[tuple[str, ...]] = ()  # attributes that do not depend on the rows
 
     @property
     def rows(self) -> int:
@@ -328,7 +328,7 @@ class Column:
         return self._changed(lambda array: array[..., rows] if isinstance(array, np.ndarray) else array[rows])
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """Return the rows at some places; of arrays of NumPy alone."""
+        """Return the rows at these places; all arrays must be of NumPy."""
         return self._changed(lambda array: np.take(array, rows, axis=-1))
 
     def repeated(self, rows: int) -> Self:
@@ -355,7 +355,7 @@ class Column:
 
 
 def _joined(columns: Sequence[Column], name: str) -> Any:
-    """Concatenate arrays of columns, with zeros for those that one lacks; None where all do."""
+    """Concatenate one array of all columns, zeros where a column has none; None where no column has it."""
     arrays = [getattr(column, name) for column in columns]
     first = next((array for array in arrays if array is not None), None)
     if first is None:
