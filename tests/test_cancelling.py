@@ -13,7 +13,7 @@ import lossctl
 from lossctl.core.batch import BLOCK
 from lossctl.core.form import Form
 from lossctl.engine.plan import Design, Plan, Question, couples
-from lossctl.registry import loss_of
+from lossctl.registry import loss_of, losses
 
 RNG = np.random.default_rng(11)
 NOISE = RNG.normal(size=3000)
@@ -99,3 +99,21 @@ def test_what_depends_on_the_target_alone_is_summed_once_for_all_models() -> Non
         ("b", "centred_target", None),
         ("b", "squared_centred_target", None),
     ]
+
+
+def test_no_model_has_the_number_of_another() -> None:
+    """What models share is of the target alone: each of three has the values that it has by itself."""
+    target = 0.5 + np.abs(RNG.normal(5.0, 2.0, 300))
+    columns = {"y": target, **{model: target * np.exp(RNG.normal(0.0, 0.1, 300)) for model in "abc"}}
+    names = [name for name, loss in losses().items() for form in loss.forms if form.name == "regression"]
+    names = sorted({*names} - {"gaussian_nll", "laplace_nll", "crps_gaussian"})  # which take a scale, too
+    assert {"pearson", "concordance", "r2"} <= {*names}
+
+    def values(models: str) -> list[float]:
+        report = lossctl.evaluate(columns, target="y", pred=list(models), losses=names)
+        return [
+            cell.value for model in models for cell in report.cells if cell.model == model and cell.value is not None
+        ]
+
+    assert len(values("abc")) == 3 * len(names)
+    assert values("abc") == pytest.approx(values("a") + values("b") + values("c"), rel=1e-12)

@@ -370,7 +370,7 @@ def one_minus_correlation(m: Means) -> Any:
 
 CORRELATES: Final = (
     *VARIANCES,
-    product(centred_target, centred_pred),
+    product(centred_pred, centred_target),
     *with_square(left_of_trend),
     product(left_of_trend, centred_target),
 )
