@@ -45,9 +45,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {  # family -> the modules of lossctl.los
     "adversarial": ("adversarial",),
 }
 COMMON = ("regression", "classification", "decision")  # searched first: the usual losses of a task
-SHORTEST_BEGINNING = 4  # letters with which names begin that are told for an unknown one
+SHORTEST_BEGINNING = 4  # letters of an unknown name with which names begin that are suggested
 MARKS = f" {punctuation}".replace("(", "").replace(")", "")
-OUTPUT = re.compile(r"\s*\[.*\]\s*$")  # as --per-output writes behind a loss
+OUTPUT = re.compile(r"\s*\[.*\]\s*$")  # what --per-output adds to a loss's name
 LOOKALIKES = str.maketrans(  # small letters of Cyrillic, Greek and others, and dashes -> what they look like in names
     "асԁеһіјӏорԛѕтухԝкмнвпгαεηικνορτυχωıɑɡᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ‐‑‒–—−",
     "acdehijlopqstyxwkmhbnraenikvoptuxwiagabcdefghijklmnoprstuvwyz______",
@@ -126,7 +126,7 @@ def _plugged(allowed: str | None) -> Plugged:
     for plugin in loaded:
         for loss in plugin.losses:
             for name in dict.fromkeys(map(fold, (loss.name, *loss.aliases))):
-                namesake = same_elsewhere(name)  # which is its name here without the plug-in
+                namesake = same_elsewhere(name)  # the loss that has this name without the plug-in
                 claims.setdefault(name, [(None, namesake)] if namesake else []).append((plugin.origin, loss))
     refused: dict[str, str] = {}
     for name, claimants in claims.items():
@@ -326,7 +326,7 @@ def _misleads(label: str, loss: Loss) -> str:
 
         letters = (letter for letter in normalize("NFKD", label).casefold() if letter.isprintable())
         label = "".join(letter for letter in letters if not combining(letter)).translate(LOOKALIKES)
-    label = OUTPUT.sub("", label).strip(MARKS)  # nor does what stands around it make it another name
+    label = OUTPUT.sub("", label).strip(MARKS)  # marks around a name make no other name of it
     label = label[1:-1] if label[:1] == "(" and label[-1:] == ")" else label
     name = bare_name(label)
     namesake = built_in(fold(name)) or same_elsewhere(name)  # no plug-in is loaded for a label

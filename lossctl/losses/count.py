@@ -146,7 +146,7 @@ def gamma_deviance(batch: Batch) -> Array:
 
 
 def tweedie_form(power: float, one: bool = False) -> Form:
-    """Return which targets and predictions a power admits; `one` allows a single output only."""
+    """Return the form with the targets and predictions that a power allows; one: of a single output."""
     target: Domain = REAL if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
     return regression(target, REAL if power == 0.0 else POSITIVE, COUNT_CURVE, one)
 

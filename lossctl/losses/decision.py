@@ -195,7 +195,7 @@ def bins(n_bins: int) -> Callable[[Batch], NDArray[Any]]:
 
 @cache
 def in_bins(n_bins: float, quantity: Callable[[Batch], Any]) -> tuple[Part, ...]:
-    """Return the parts that are a quantity in one bin and 0 elsewhere, of every bin."""
+    """Return a part for each bin: a quantity of the rows in it, 0 of others."""
     bin_of = bins(int(n_bins))
 
     def in_bin(place: int) -> Part:

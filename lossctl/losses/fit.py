@@ -49,7 +49,7 @@ def centred_target(batch: Batch) -> Array:
 
 
 def product(first: Part, second: Part) -> Part:
-    """Return the product of two parts as a part, which is about an origin, or of the target alone, as the first is."""
+    """Return the product of two parts as a part. Like the first it is about an origin, or of the target alone."""
 
     @wraps(first)
     def part(batch: Batch) -> Array:
@@ -525,7 +525,7 @@ def cosine_similarity(batch: Batch) -> Array:
 
 
 def where(happens: np.ufunc) -> Part:
-    """Return the part that is 1 where an event was observed and predicted, or observed or predicted, ..., else 0."""
+    """Return the part that is 1 where `happens(observed, predicted)` is true of an event, else 0."""
 
     def part(batch: Batch, *, threshold: float) -> Array:
         return happens(batch.target >= threshold, batch.pred >= threshold).astype(np.float64)
@@ -584,7 +584,7 @@ def pinball_left(ordered: Array, *, q: float = 0.5) -> float:
     return over(weighted_sum(cost, weight), weighted_sum(np.maximum((1.0 - q) * gap, -q * gap), weight))
 
 
-ABSOLUTE: Final = sample(  # which is twice the pinball loss
+ABSOLUTE: Final = sample(  # the absolute error is twice the pinball loss of the median
     plain_target, abs_residual, value=lambda ordered: 0.5 * pinball_left(ordered), undefined=CONSTANT
 )
 PINBALL: Final = sample(
@@ -796,7 +796,7 @@ def log_cost(batch: Batch, *, eps: float) -> Array:
 
 
 def _over_shares(ordered: Array, cost: Callable[[Array], Array]) -> float:
-    """A cost over that of the classes' shares, of which each class has a term."""
+    """The cost of all rows over that of always predicting the shares of the classes; cost: shares -> terms."""
     total = np.add.reduce(ordered[-1])
     p = np.add.reduceat(ordered[-1], run_starts(ordered[0])) / total
     of_shares = float(np.add.reduce(cost(p))) if len(p) > 1 else 0.0

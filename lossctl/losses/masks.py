@@ -354,8 +354,8 @@ def dice_with(
 ) -> Callable[[Callable[..., None]], Loss]:
     """Declare the Dice loss of each mask plus the mean of a cost of its pixels times the parameter `weight`.
 
-    cost, and its elasticities of a no and a yes as `binary_slope` takes them, are functions of the batch and of those
-    parameters that only this loss has.
+    cost, and its elasticities of 0 and of 1 as `binary_slope` takes them, are functions of the batch and of the
+    parameters that Dice does not have.
     """
 
     def row(batch: Batch, *, lambda_dice: float, smooth: float, ignore_class: Ignored, **args: Any) -> Array:
@@ -364,7 +364,7 @@ def dice_with(
         return lambda_dice * overlap + expected(factor, column_sum(cost(masks, **args)) / pixels(batch, ignore_class))
 
     def slope(batch: Batch, *, lambda_dice: float, smooth: float, ignore_class: Ignored, **args: Any) -> Array:
-        """By the pixels, or by their logits."""
+        """Slope by the pixels, or by their logits."""
         factor, masks = args.pop(weight), without_holes(batch, ignore_class)
         overlap = dice_slope(masks, smooth=smooth, squared=False)
         overlap = overlap if batch.activation == "none" else overlap * masks.pred * other_prob(masks)

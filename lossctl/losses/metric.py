@@ -427,7 +427,7 @@ def anchor_loss(**facts: Any) -> Callable[[Callable[..., Array]], Loss]:
 def _set_means(batch: Batch, a: Array, b: Array, costs_of: Callable[[Array, slice, slice], Array]) -> Array:
     """Return the mean cost of each set, NaN where there is none.
 
-    costs_of: (inner products of some lines of a with all of b in a set, these lines, the set) -> costs.
+    costs_of: (inner products of some rows of `a` with all of `b` in a set, these rows, the set) -> costs.
     """
     means = np.full(len(sizes(batch)), np.nan)
     for place, span in enumerate(spans(batch)):

@@ -348,7 +348,7 @@ def holes(batch: Batch, ignore_class: Ignored) -> Mask:
 
 
 def without_holes(batch: Batch, ignore_class: Ignored) -> Batch:
-    """Return a batch with a no where a column of yes and no does not count; of masks a predicted one, too."""
+    """Return a batch with a target of 0 where binary targets do not count; of masks with a prediction of 0, too."""
     if ignore_class is None or has_labels(batch) or batch.form == DECIDED:
         return batch
 
@@ -364,8 +364,8 @@ def without_holes(batch: Batch, ignore_class: Ignored) -> Batch:
 def part_of(function: Callable[..., Array], params: tuple[Param, ...], *, of_masks: bool = False) -> Part:
     """Return a function of a batch and further arguments as a part with these parameters.
 
-    If `ignore_class` is one of them, the result is 0 where the target is that label; of_masks: it is a number for all
-    columns of a row, that of a no there.
+    If `ignore_class` is one of them, the result is 0 where the target is that label. of_masks: the result is one
+    number per row, computed with 0 as target and prediction there.
     """
 
     def part(batch: Batch, *, ignore_class: Ignored = None, **args: Value) -> Array:

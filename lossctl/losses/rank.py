@@ -281,7 +281,7 @@ class Areas(NamedTuple):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The scores of the columns, then the class or the flag of each column."""
+        """The score of each column, then the class of the row or the flag of each column."""
         places = range(self.columns)
         return (*map(score_of, places), *((class_code,) if self.classes else map(flag_of, places)))
 
@@ -358,7 +358,7 @@ class Areas(NamedTuple):
         return value, np.asarray(parts)
 
 
-areas: Final = cache(Areas)  # the same for the same arguments, so that losses share their samples
+areas: Final = cache(Areas)  # one object for equal arguments, so that losses share their samples
 
 
 def area_recipe(area: Area, average: str, multi_class: str, empty: float | None, undefined: str) -> Recipe:

@@ -145,7 +145,7 @@ def kappa_of(hits: Any, false: Any, missed: Any, *, empty: float | None) -> Any:
     return filled(agreement, most, empty)
 
 
-table_of: Final = cache(partial)  # the same function of a table for the same value where it has none
+table_of: Final = cache(partial)  # one object for equal arguments, so that losses share what they compute
 
 
 # tables of rows ---------------------------------------------------------------------------------------------------

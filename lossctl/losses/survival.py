@@ -58,7 +58,7 @@ def _cost(batch: Batch, ties: str) -> Array:
 
 
 def in_all(quantity: Part) -> Part:
-    """Return the part that is the sum of a quantity over each stratum."""
+    """Return the part that has the sum of a quantity over each stratum in the first row of that."""
     return at_first_rows(wraps(quantity)(lambda batch, **args: np.add.reduceat(quantity(batch, **args), starts(batch))))
 
 

@@ -133,7 +133,7 @@ def _entries(loss: Loss) -> Iterator[tuple[str, str]]:
 
 
 def _of(subject: object, names: str) -> dict[str, Any]:
-    """Return some attributes by their names."""
+    """Return the attributes that `names` lists, by name."""
     return {name: getattr(subject, name) for name in names.split()}
 
 

@@ -144,7 +144,7 @@ def texts(checks: Sequence[Check], digits: int) -> list[tuple[str, ...]]:
 
 
 def grid(report: Report, style: Style) -> Grid:
-    """Return the rules and what came of them, the worst first; where they were judged stands beside them."""
+    """Return a table of the checks, the worst first."""
     rows = texts(worst_first(report.checks), style.digits)
     lines: list[list[Text]] = [[Marked(row[0], row[0]), row[1], row[-1], *row[2:-1]] for row in rows]
     return Grid(text_columns([*HEADER[:2], HEADER[-1]], HEADER[2:-1]), lines)
@@ -319,7 +319,7 @@ def _details(check: Check, message: str) -> str:
 
 
 def _suite(verdict: str, version: str, cases: Sequence[Case], out: Sequence[str] = (), err: Sequence[str] = ()) -> str:
-    """Return a suite of the schema that Ant's JUnit tasks write; what it requires and no check has is neutral."""
+    """Return a suite in the schema of Ant's JUnit tasks, with neutral values for what it requires and no check has."""
     outcomes = [case.outcome for case in cases]
     counts = {f"{name}s": outcomes.count(name) for name in ("failure", "error")}
     counts = {"tests": len(cases), **counts, "skipped": outcomes.count("skipped")}

@@ -54,7 +54,7 @@ def render(report: Report, form: str, style: Style) -> str:
 
 
 def _parts(report: Report, style: Style) -> Iterator[SlicingPart[Comparison]]:
-    """Yield what is shown of the comparisons."""
+    """Yield the comparisons of all rows and of each slicing, as sorted and cut by the style."""
     rank, slicings = RANKS[style.sort or "slice"], lists_by(lambda row: tuple(row.slice), report.comparisons)
     return shown_slices(slicings.items(), style, lambda rows: rank(rows[0]))
 

@@ -62,7 +62,7 @@ LOOKS: Final[Mapping[str, MarkLook]] = {
 
 
 class Marked(NamedTuple):
-    """A text that is set off, and as what: the best, or a verdict."""
+    """A text that is set off, and why: the best value, or a verdict."""
 
     text: str
     mark: str
@@ -72,7 +72,7 @@ Text = str | Marked
 
 
 class Grid(NamedTuple):
-    """A table before any markup. slicing: the columns that tell its slices. more: what it does not show."""
+    """A table before any markup. slicing: the columns that name its slices. more: a note on what is left out."""
 
     columns: Sequence[Column]
     lines: Sequence[Sequence[Text]]
@@ -96,7 +96,7 @@ Sliced = TypeVar("Sliced", Cell, "Comparison")
 
 
 class SlicingPart(NamedTuple, Generic[Sliced]):
-    """The results of the slices that are shown of a slicing, in order, and how many slices are not."""
+    """The results of one slicing for the slices that are shown, in order. hidden: how many slices are not."""
 
     columns: tuple[str, ...]
     results: list[Sliced]
@@ -106,7 +106,7 @@ class SlicingPart(NamedTuple, Generic[Sliced]):
 def shown_slices(
     slicings: Iterable[tuple[Sequence[str], list[Sliced]]], style: Style, rank: Callable[[list[Sliced]], Any]
 ) -> Iterator[SlicingPart[Sliced]]:
-    """Yield what is shown of all rows, then of each slicing. rank: what puts slices into order, by their results."""
+    """Yield the results of all rows, then of each slicing, sorted and cut. rank: the sort key of a slice's results."""
     for columns, results in slicings:
         if columns:
             slices = list(lists_by(lambda result: tuple(result.slice.values()), results).values())
@@ -118,7 +118,7 @@ def shown_slices(
 
 
 def slicing_parts(report: Report, style: Style) -> list[SlicingPart[Cell]]:
-    """Return what is shown of the values."""
+    """Return the values of all rows and of each slicing, as sorted and cut by the style."""
     return [*shown_slices(report.slicings(), style, RANKS[style.sort or "slice"])]
 
 
@@ -186,7 +186,7 @@ def wide(report: Report, style: Style) -> str:
 
 
 def long(report: Report, style: Style) -> str:
-    """Print one line per model, loss and slice, with standard error and interval; at need names of models are short."""
+    """Print a line per model, loss and slice, with standard error and interval; long names of models are shortened."""
     parts = slicing_parts(report, style)
     names = {model: inert_line(model) for model in report.models}
     table = _long_table(report, parts, style, names)
@@ -236,7 +236,7 @@ def _wide_table(part: SlicingPart[Cell], losses: Sequence[str], start: int, styl
 
 
 def _long_table(report: Report, parts: list[SlicingPart[Cell]], style: Style, names: Mapping[str, str]) -> Table:
-    """Return a table with a line per value, as far as they fit with errors and intervals. names: of models in it."""
+    """Return a table with a line per value, with errors and intervals if they fit. names: model -> its name here."""
     slicings = list(dict.fromkeys(chain.from_iterable(part.columns for part in parts)))
     heads = text_columns([*map(inert_line, slicings), "loss", "model"], ["value "])
     tested = report.level is not None
@@ -275,7 +275,7 @@ def _printed(
 
 
 def worst(report: Report, style: Style) -> Iterator[Grid]:
-    """Yield the rows where most is lost, for each loss and model, or couple of models."""
+    """Yield a table of the rows where most is lost, for each loss and model, or couple of models."""
     for (loss, base, model), rows in lists_by(
         lambda row: (row.loss, row.baseline, row.candidate), report.worst
     ).items():
@@ -299,7 +299,7 @@ def worst(report: Report, style: Style) -> Iterator[Grid]:
 
 
 def worst_tables(report: Report, style: Style) -> Iterator[str]:
-    """Yield these tables for a terminal: without roles, then without slices where it is too narrow."""
+    """Yield the tables of `worst` for a terminal; a narrow one leaves out roles first, then slices."""
     for grid in worst(report, style):
         first, *columns = (column._replace(name=inert_line(column.name)) for column in grid.columns)
         lines = (map(inert_line, map(str, line)) for line in grid.lines)

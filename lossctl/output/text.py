@@ -185,7 +185,7 @@ def _disarmed(line: str) -> str:
     return f"{safe[:start]}\\x3a{safe[start + 1 :]}" if safe.startswith("::", start) else safe
 
 
-OPTION: Final = r"(?<!\S)(--?[A-Za-z][\w-]*) (?=\S)"  # and what it is told, which is copied with it
+OPTION: Final = r"(?<!\S)(--?[A-Za-z][\w-]*) (?=\S)"  # a blank behind an option, at which no line ends
 TIED: Final = "\x1f"  # for a blank at which no line ends
 
 

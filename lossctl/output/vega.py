@@ -52,7 +52,7 @@ PIXELS_PER_TICK: Final[Mapping[Side, int]] = {"x": 60, "y": 42}
 SCALE: Final = 2.0  # dots of a PNG for a pixel
 LAST_OF_ONE_UNIT: Final = 0xFFFF  # character that UTF-16 writes without a pair
 MANY: Final = 200  # points of a layer, from which they are small and pale
-CHANNELS: Final[Mapping[Mark, tuple[str, ...]]] = {  # of marks from below; a rule has one of its two
+CHANNELS: Final[Mapping[Mark, tuple[str, ...]]] = {  # of marks, in drawing order; a rule has one of its two
     "band": ("x", "y", "y2"),
     "cell": ("x", "x2", "y", "y2"),
     "bar": ("x", "x2", "y", "y2"),
@@ -142,7 +142,7 @@ class Drawing(NamedTuple):
     margin: int
 
     def channel(self, name: str, series: str, values: Sequence[object], default: object) -> dict[str, Any]:
-        """Return the encoding of a series by a channel, whose legend has all; a default for what belongs to none."""
+        """Return the encoding of series by a channel, with a legend of all. default: of layers without a series."""
         if series not in self.series:
             return {} if default is None else {name: {"value": default}}
         names = list(map(printable, self.series))

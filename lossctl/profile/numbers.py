@@ -45,7 +45,7 @@ def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key,
 
 
 def merge(first: Any, second: Any) -> Any:
-    """Merge counts, which add up, states, or mappings of these, key by key; None and anything is None."""
+    """Merge counts (their sum), states, or mappings of these key by key; None with anything is None."""
     if first is None or second is None:
         return None
     if isinstance(first, int):
@@ -56,13 +56,13 @@ def merge(first: Any, second: Any) -> Any:
 
 
 def merge_fields(first: State, second: State, **by_rule: object) -> State:
-    """Return the state of the rows of both, field by field as `merge`; by_rule: fields with a rule of their own."""
+    """Return the state of the rows of both: each field by `merge`, but for those whose values are in `by_rule`."""
     names = [entry.name for entry in fields(first) if entry.name not in by_rule]
     return replace(first, **{name: merge(getattr(first, name), getattr(second, name)) for name in names}, **by_rule)
 
 
 def merge_any(first: Any, second: Any) -> Any:
-    """Merge two states of which one may not be there."""
+    """Merge two states; where there is but one, return that."""
     return merge(first, second) if first and second else first or second
 
 

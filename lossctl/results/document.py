@@ -49,10 +49,10 @@ class NullWord(str):
 
 
 class PublicResult:
-    """What a function of the Python interface returns: `print` shows what a terminal does, a console one short line.
+    """What a function of the Python interface returns: `print` shows it as a terminal does, a console in a short line.
 
-    RENDER: the module whose `render` makes the text, by its name, as `lossctl` finds its public names: what shows
-    results depends on them. COMMAND: what prints it on the command line.
+    RENDER: the name of the module whose `render` makes the text; a name, as rooms above are not imported. COMMAND: what
+    prints it on the command line.
     """
 
     RENDER: ClassVar[str]
@@ -72,7 +72,7 @@ class PublicResult:
         raise NotImplementedError  # abstract: each result says it
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON document as plain values; a number that does not exist is None."""
+        """Return the JSON document as plain values; None stands for a number that is not finite."""
         return {**head(self.COMMAND, self.version), **record(self)}
 
     def to_json(self) -> str:
@@ -216,7 +216,7 @@ class Seal:
         self._digest.update("\n".join((*texts, "")).encode())
 
     def added(self, texts: Iterator[list[str]]) -> Iterator[list[str]]:
-        """Yield texts as they are, taking them in; many at a time beside the making of the next ones."""
+        """Yield lists of texts unchanged, and add them; long lists in a thread, while the next ones are made."""
         from concurrent.futures import Future, ThreadPoolExecutor  # here, so that starting costs nothing
 
         task: Future[None] = Future()

@@ -21,7 +21,7 @@ Numbers = tuple[float, ...]
 HUGE: Final = 2.0**1000  # beyond which no axis reaches
 ROOM: Final = 0.04  # of an extent, which is left beside the outermost marks
 LARGEST: Final = sys.float_info.max
-SKEWED: Final = 50.0  # how often the smallest value of cells goes into the largest whose colours are by logarithm
+SKEWED: Final = 50.0  # largest value of cells over the smallest, from which on colours are by logarithm
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Axis:
 
     @property
     def heading(self) -> str:
-        """The label with its unit, unless that is a pure number; one bracket never stands in another."""
+        """The label with its unit, unless that is a pure number; brackets are not nested."""
         if not self.unit or self.unit.startswith("1"):
             return self.label
         return f"{self.label}, in {self.unit}" if "(" in self.unit else f"{self.label} ({self.unit})"

@@ -60,7 +60,7 @@ class Influence:
                 line - self.by_row(m) if plain else (line - base * self.by_row(m)) * share
                 for line, m in zip(lines, self.centre, strict=True)
             ]
-            self.pieces: list[Array] = []  # of the influence, by quantity
+            self.pieces: list[Array] = []  # what each quantity adds to the influence
             if statistic.name != "mean":
                 self.pieces = [self.by_row(slope) * move for slope, move in zip(self.slopes, self.moves, strict=True)]
             self.values = sum(self.pieces, np.zeros(len(codes))) if self.pieces else self.moves[0]
@@ -190,13 +190,13 @@ class Shape:
         return np.where(self.matters, low, -quantile), np.where(self.matters, high, quantile)
 
     def reach(self, quantile: float, inner: bool = False) -> tuple[float, float]:
-        """Return the ends of one interval, as wide as Student's t and skewness have it; `inner`, as narrow."""
+        """Return the ends of one interval, the wider of Student's t and the corrected one; inner: the narrower."""
         low, high = (float(end[0]) for end in self.ends(np.array([quantile])))
         narrow, wide = (max, min) if inner else (min, max)
         return narrow(low, -quantile), wide(high, quantile)
 
     def size(self, score: float) -> float:
-        """Return the size of one score, less what skewness takes from it."""
+        """Return the size of one score, or the smaller one that the correction for skewness gives."""
         return min(abs(score), float(self.quantile(np.array([score]))[0]))
 
     def quantile(self, score: Array) -> Array:
@@ -259,7 +259,7 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
     few = _few(values, square, fourth, one.codes)
-    for piece in one.pieces if len(terms) == 1 else ():  # that few rows decide, and that decides the value
+    for piece in one.pieces if len(terms) == 1 else ():  # a quantity that few rows decide, and that decides the value
         centred = piece * (terms[0][0] / top)
         of_piece, of_rest = (one.sums(part**2) for part in (centred, values - centred))
         counts = (of_piece >= BULK * square) & (of_rest <= square)

@@ -71,7 +71,7 @@ class NoInference(NamedTuple):
 
 
 class IndependentRows(NamedTuple):
-    """Rows drawn one by one, or sets of rows that losses are of: from exact sums. `sets` counts these.
+    """Spread of rows drawn one by one, or of the sets that losses are of, from exact sums. sets: how many there are.
 
     Weighted rows leave as many degrees of freedom as they are worth.
     """

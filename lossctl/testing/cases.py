@@ -112,7 +112,7 @@ def _closed(domain: Interval) -> list[float]:
 
 
 def _values(kind: Kind) -> tuple[list[object], Callable[[np.random.Generator], object]]:
-    """Return the values of a parameter that must all be tried, and what draws any."""
+    """Return the values of a parameter that are always tried, and a function that draws any value."""
     match kind:
         case None:
             return [False, True], lambda rng: bool(rng.integers(2))
