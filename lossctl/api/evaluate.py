@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from itertools import chain, pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal

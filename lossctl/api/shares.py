@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import glob
+from hashlib import blake2b
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 import math
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np

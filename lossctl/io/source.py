@@ -6,10 +6,10 @@ import os
 import re
 import stat
 import weakref
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Final
 from zlib import crc32

@@ -10,10 +10,10 @@ import json
 import math
 import os
 import re
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from hashlib import blake2b
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec

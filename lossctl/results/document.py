@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from importlib import import_module
 from itertools import chain
 from json.encoder import encode_basestring_ascii

@@ -6,10 +6,10 @@ import math
 import operator
 import os
 import re
-from _blake2 import blake2b  # which hashlib has, too, but that loads OpenSSL
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, TypeVar, overload
