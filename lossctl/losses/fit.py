@@ -49,12 +49,13 @@ def centred_target(batch: Batch) -> Array:
 
 
 def product(first: Part, second: Part) -> Part:
-    """Return the product of two parts as a part. Like the first it is about an origin, or of the target alone."""
+    """Return the product of two parts as a part: about an origin if the first is, of the target alone if both are."""
 
     @wraps(first)
     def part(batch: Batch) -> Array:
         return first(batch) * second(batch)
 
+    part.of_target = all(getattr(factor, "of_target", False) for factor in (first, second))  # type: ignore[attr-defined]
     part.__name__ = f"squared_{first.__name__}" if first is second else f"{first.__name__}_by_{second.__name__}"
     return part
 
