@@ -253,9 +253,9 @@ def descriptor_silenced(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def failing(label: str, what: str = "") -> Iterator[None]:
+def failing(label: str, fault: str = "") -> Iterator[None]:
     """Raise DataError for what the operating system cannot read, or cannot do at all."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"{label}: {what}{explained(error)}") from None
+        raise DataError(f"{label}: {fault}{explained(error)}") from None

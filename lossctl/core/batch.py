@@ -119,10 +119,8 @@ class Batch:
             return self
         if form not in self._related:
             batch = self._related[form] = copy(self)
-            batch.form, batch._related = (
-                form,
-                {},
-            )  # sharing what is related would keep both alive until a cycle is found
+            batch.form = form
+            batch._related = {}  # sharing what is related would keep both alive until a cycle is found
         return self._related[form]
 
     def related(self, name: str, make: Callable[[Batch], Batch]) -> Batch:

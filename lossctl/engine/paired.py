@@ -287,8 +287,8 @@ class Differences:
         if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
-            apart = total - quantile * error  # of biases of opposite signs
-            interval = min(interval[0], apart), max(interval[1], -apart)
+            least_sum = total - quantile * error  # of biases of opposite signs
+            interval = min(interval[0], least_sum), max(interval[1], -least_sum)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
         guard = self._guard(skew, (plain, corrected), spread.units)

@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
     def files(self) -> Sequence[str] | None:
         """Return the objects in a folder by their paths from it, None where this is an object."""
-        with self.asked():
+        with self.answering():
             info = answered(lambda: self.store.get_file_info(self.path))
             if info.type == fs.FileType.File:
                 return None
@@ -74,7 +74,7 @@ class Place(NamedTuple):
         return [info.path[len(self.path) + 1 :] for info in infos if info.type == fs.FileType.File]
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
         """Raise DataError, in one line, for what a store refuses or cannot do."""
         try:
             yield
@@ -195,7 +195,7 @@ class StoredSource(Source):
         self.place = place
         self.path = place.address
         self.label = printable(place.address)
-        with place.asked():
+        with place.answering():
             file, version, start = answered(self._opened)
         with file:
             self._identify(start, file.size(), version, place.path)
@@ -212,7 +212,7 @@ class StoredSource(Source):
         return file, version, start
 
     def file(self) -> pa.NativeFile:
-        with self.place.asked():
+        with self.place.answering():
             try:
                 file, version, _ = answered(lambda: self._opened(0))
             except OSError as error:
@@ -226,7 +226,7 @@ class StoredSource(Source):
         return file
 
     def _now(self) -> tuple[Any, ...] | None:
-        with self.place.asked():
+        with self.place.answering():
             try:
                 return answered(lambda: self._opened(0))[1]
             except FileNotFoundError:
