@@ -47,7 +47,8 @@ DECIDED_OTHERWISE: Final = (
     "no closed form for a statistic of all values; compare --ci-method bootstrap has an interval, and --decide point "
     "decides by the values"
 )
-SHARES: Final = ("1 (between 0 and 1)", "1 (between -1 and 1)")  # units of shares, which change in steps
+SHARE: Final = "1 (between 0 and 1)"  # which changes in steps, as decisions do
+AGREEMENT: Final = "score", "1 (between -1 and 1)"  # family and unit of what is made of decisions or of ranks
 
 # one loss --------------------------------------------------------------------------------------------------------
 
@@ -723,7 +724,7 @@ class PairedBounds:
         if difference.why == ALIKE:
             return -size, -size
         if difference.why == NO_SPREAD:  # as certain as no discordant row among so many makes a share
-            jumps = kind.unit in SHARES and kind.family != "fit"
+            jumps = kind.unit == SHARE or (kind.family, kind.unit) == AGREEMENT
             reach = -math.log(0.5 * (1.0 - level)) / contest.scope.view.live if jumps else 0.0
             return worse - reach - size, worse + reach - size
         if difference.why is not None:
