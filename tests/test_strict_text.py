@@ -176,6 +176,14 @@ def test_rows_after_bad_ones_are_named_as_they_stand(tmp_path: Path) -> None:
         package.evaluate(str(tmp_path / "bad.csv"), **Y_P, bad_rows="drop")
 
 
+def test_a_survey_counts_bad_rows_behind_the_row_where_a_reading_stops(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("y,p\n1,1\n2,x\n3\nz,4\n")
+    (tmp_path / "bad.jsonl").write_text('{"y": 1, "p": 1}\n{"y": 2, "p": "x"}\n3\n{"y": "z", "p": 4}\n')
+    for name in ("bad.csv", "bad.jsonl"):
+        survey = package.validate(str(tmp_path / name), **Y_P, bad_rows="drop")
+        assert any(f"{name}: row 4, column 'y': 'z' is not a number" in text for text in survey.problems)
+
+
 def test_bad_rows_of_files_paired_by_their_order_are_not_dropped(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("id,p\n1,1.5\n2,2.5,9\n3,3.5\n")
     (tmp_path / "truth.csv").write_text("id,y\n3,3\n1,1\n")

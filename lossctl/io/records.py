@@ -562,10 +562,14 @@ class TextTable(FileTable, Generic[Field, Row]):
             return piece
         values: list[Sequence[Any]] = []
         stopped, first_good = None, first - sum(map(len, bad.values()))
-        for place, row in enumerate(self._rows(chunk), first):
-            if drops and (badness := self._badness(row)):
-                bad.setdefault(badness, []).append(place)
-                continue
+        rows = self._rows(chunk)
+        if drops:  # all that are bad are noted, also behind a fault: by them rows of other columns are told
+            judged = [(self._badness(row), place, row) for place, row in enumerate(rows, first)]
+            for badness, place, _ in judged:
+                if badness:
+                    bad.setdefault(badness, []).append(place)
+            rows = [row for badness, _, row in judged if not badness]
+        for row in rows:
             try:
                 values.append(self._values(row, chunk, fields))
             except Fault as fault:
