@@ -355,7 +355,7 @@ class Names:
         return {lead.loss.name for lead in self.leads(name) or self._negated(word)} or words
 
     def _negated(self, word: str) -> list[Lead]:
-        """Return the claims of the function of which a name is scikit-learn's scorer."""
+        """Return the claims of the function behind a scorer of scikit-learn (neg_...)."""
         function = word.removeprefix(NEGATED)
         scores = [*self.leads(function), *self.leads(f"{function}loss")] if word.startswith(NEGATED) else []
         return [lead for lead in scores if lead.peer.library == "scikit-learn"]

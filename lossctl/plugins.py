@@ -306,7 +306,7 @@ def _field(package: Distribution, name: str) -> str:
 
 
 def own_release() -> str:
-    """Return name and version of lossctl, as those of a plug-in are told."""
+    """Return name and version of lossctl, in the form in which those of plug-ins are shown."""
     with suppress(PackageNotFoundError):
         return f"{OWN} {version(OWN)}"
     return OWN  # it runs from a folder, without being installed

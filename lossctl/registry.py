@@ -362,7 +362,7 @@ def split_specs(texts: Iterable[str]) -> list[str]:
 
 
 def _begins_a_loss(spec: str, piece: str) -> bool:
-    """Whether a piece behind a comma is no parameter of the loss before it, but another loss."""
+    """Whether a piece behind a comma is another loss, not a parameter of the one before it."""
     before = spec.rpartition("=")[2] if ":" not in spec else spec.partition(":")[0].rpartition("=")[2]
     if ":" not in spec:
         return "=" not in piece or (is_known(before) and is_known(bare_name(piece)))  # else a label has a comma

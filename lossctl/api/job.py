@@ -571,7 +571,7 @@ class Job:
                 )
 
     def _levels(self, loss: Loss) -> tuple[float, ...] | None:
-        """Return the quantile of each column, by the loss or by the names of the columns; None where neither tells."""
+        """Return the quantile of each column, from the loss or the names of the columns; None where neither has it."""
         levels = {levels_of(roles["pred"].columns) for roles in self._selection.slots.values()}
         q = loss.args["q"]
         if isinstance(q, tuple):
@@ -726,7 +726,7 @@ class Job:
         return [loss] * outputs
 
     def asides(self) -> tuple[Term, ...]:
-        """Return what is told beside the loss of quantile columns: whether they cross, and how often."""
+        """Return the terms beside the loss of quantile columns: rows that cross, and targets at or below each."""
         for _, loss, form in self._fits:
             if of_quantiles(loss) and isinstance(loss.args["q"], tuple):
                 columns = range(len(loss.args["q"]))
@@ -847,7 +847,7 @@ class Job:
         )
 
     def _ignored_flags(self, positive: str | None) -> tuple[str, ...]:
-        """Return the labels that do not count among yes and no; raise UsageError where they cannot be told."""
+        """Return the labels of binary targets that do not count; raise UsageError where these cannot be recognised."""
         ignored = self._ignored()
         if fault := hole_fault(ignored, positive):
             raise UsageError(fault)
@@ -877,7 +877,7 @@ def _other_label(labels: Sequence[str], positive: str | None, option: str) -> st
 
 
 def _few_values(values: Array, count: int) -> list[float]:
-    """Return the different values in order, or so many and one more of them."""
+    """Return the different values in order; of more than `count`, the least count + 1."""
     few: list[float] = []
     for line in values:
         few = sorted({*few, *np.unique(line).tolist()})[: count + 1]

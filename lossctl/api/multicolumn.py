@@ -225,7 +225,7 @@ class LabelSets(NamedTuple):
 
 
 def label_sets(tables: Sequence[Table], target: Slot | None, width: int, task: object) -> LabelSets | None:
-    """Return how a target column holds several labels in each row, of which `width` columns are predictions.
+    """Return how a target column holds several labels in each row; width: of the predictions, a column per label.
 
     They are lists, or texts such as `a|b`; None where a target is none of these.
     """

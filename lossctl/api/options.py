@@ -197,7 +197,7 @@ def mapping_or(plain: Callable[[Any], object], entry: Callable[[Any], object]) -
 
 
 def text_or(plain: Callable[[Any], object]) -> Callable[[Any], object]:
-    """Read a text as it is, or another value."""
+    """Return a reader that leaves texts as they are, and reads other values by `plain`."""
     return lambda value: value if isinstance(value, str) else plain(value)
 
 

@@ -60,7 +60,7 @@ OF_ROWS: Final = {option.name for option in options_of(*INPUTS)} - {"losses", "b
 
 
 def stamps(entries: Iterable[object]) -> dict[str, tuple[int, ...]]:
-    """Return what tells the files among some inputs from others in their place; a folder by what it lists."""
+    """Return device, inode, size and times of files and folders among inputs: they change with the file."""
     files: dict[str, tuple[int, ...]] = {}
     for text in (os.fspath(entry) for entry in entries if isinstance(entry, str | os.PathLike)):
         for path in {text, text.partition("=")[2]}:
@@ -311,7 +311,7 @@ def check_order(data: object, targets: object, columns: Set[str]) -> None:
 
 
 def check_words(data: object, options: EvaluateOptions) -> None:
-    """Raise UsageError for an input that is no file, but a column or a loss: an option takes one value."""
+    """Raise UsageError where an input is a column or a loss: the second value after -p or -l, which take one."""
     entries = [(name, file) for name, file in _files(data) or [] if isinstance(file, str) and file != "-"]
     words = [file if name is None else f"{name}={file}" for name, file in entries if not os.path.exists(file)]
     words = [text for word in words if (text := word.strip(", "))]

@@ -541,7 +541,7 @@ def _first_digest(first: Block) -> str:
 
 
 def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> dict[str, Any]:
-    """Return the words of codes, and what is said of single rows, which merging cannot read again."""
+    """Return what merging cannot read again: the words of codes, and words of the rows that messages name."""
     worst = {address for rows in state.worst.values() for address in rows.addresses.tolist()}
     odd = {odd.row for odd in state.moments.odd}
     odd |= {row for groups in state.grouped.values() for record in groups.odd.values() for row in record[-1].tolist()}
@@ -574,7 +574,7 @@ def recorded(reader: BlockReader, plan: Plan, state: RunState, query: Query) -> 
 
 
 def _word_columns(reader: BlockReader, table: int, query: Query) -> list[str]:
-    """Return the columns of a table of which the words are told of single rows: of keys, slices and labels."""
+    """Return the columns whose words stand beside single rows of a report: keys, slices and labels."""
     slots = [*chain.from_iterable(reader.selection.by.values()), *reader.label_slots(reader.selection.models).values()]
     columns = [*key_columns(reader.tables, as_list(query.options["id"]))]
     return [*dict.fromkeys([*columns, *(slot.columns[0] for slot in slots if slot.table == table)])]

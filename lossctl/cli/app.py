@@ -60,7 +60,7 @@ class Uncoerced:
         return option
 
     def coerce(self, value: object, param: object, ctx: object) -> object:
-        """Return a value as it is; Typer asks what stands in a parameter's place for it."""
+        """Return a value unchanged, where Typer would convert it."""
         return value
 
 
@@ -78,7 +78,7 @@ class SectionedCommand(Uncoerced, TyperCommand):
     """A command whose help shows its options in sections."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line; what is wrong with it is told to a command that writes its errors into its outputs."""
+        """Read the command line; a command that writes errors into its outputs gets those of the command line, too."""
         failed: Failed | None = getattr(self.callback, "failed", None)
         try:
             return super().parse_args(ctx, list(args))

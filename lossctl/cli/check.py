@@ -128,7 +128,7 @@ def show(
 
 
 def _said_of_data(settings: Settings) -> list[str]:
-    """Name what a configuration file says of data that the command line tells: every output shall show it."""
+    """Return the warning of options of the data in a configuration file, where the command line names the data."""
     options = {
         option.name: option for option in options_of(Inputs, TextFiles, Dependence) if option.name in settings.sources
     }

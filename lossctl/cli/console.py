@@ -571,7 +571,7 @@ class ProgressLines:
         self._share_of: Callable[[int], float | None] = lambda rows: None
 
     def expect(self, share_of: Callable[[int], float | None]) -> None:
-        """Take what tells which share of the work so many rows are, or None where that is not known."""
+        """Take the function from rows to their share of all work, which returns None where that is unknown."""
         self._share_of = share_of
 
     def __call__(self, rows: int) -> None:

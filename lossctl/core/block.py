@@ -71,7 +71,7 @@ def breach_of_live(
     weight: Array | None,
     extent: Extent | None = None,
 ) -> Breach:
-    """Find the same among the rows that count: what stands in one of zero weight does not matter, if it is no NaN."""
+    """Find the same, without rows of zero weight: only NaN is refused there."""
     finding = breach(domain, values, addresses, extent)
     if finding == Breach() or weight is None or (weight > 0.0).all():
         return finding

@@ -76,7 +76,7 @@ class Counts:
 
     @staticmethod
     def cut(keys: Ints, drop: int, more: int) -> Ints:
-        """Return keys that lack so many bits as keys that lack as many or more."""
+        """Return keys without their last `drop` bits as keys without their last `more` bits."""
         return keys >> (more - drop)
 
     @staticmethod
@@ -105,7 +105,7 @@ class Counts:
         )
 
     def _coarse(self, drop: int) -> Self:
-        """Drop so many bits, and as many more as it takes until there are few enough cells."""
+        """Drop `drop` bits or more, as few as leave at most `most` cells."""
         low, state = drop, self.dropped(drop)
         fits = state
         step = 1
@@ -274,7 +274,7 @@ def _scaled(values: Array, exponent: int) -> Array:
 
 
 def _raised(sums: Ints, below: int, height: int) -> Ints:
-    """Put so many empty limbs below, and others above, so that there are `height` of them."""
+    """Pad sums with `below` empty limbs at the low end, and with others at the high end up to `height`."""
     return (
         np.pad(sums, ((0, 0), (below, height - below - sums.shape[1]), (0, 0)))
         if sums.size

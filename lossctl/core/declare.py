@@ -222,7 +222,7 @@ def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:
 
 
 def peer_of(line: str, loss: str) -> Peer:
-    """Read one line of the table of a loss; raise ValueError where it is none."""
+    """Read one line of `Elsewhere`; raise ValueError where it is no claim."""
     columns = CLAIM.fullmatch(line)
     ours = OURS.fullmatch(columns["ours"] or loss) if columns else None
     if columns is None or ours is None:

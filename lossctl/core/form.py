@@ -123,7 +123,7 @@ class Form:
         return isinstance(self.roles.get("pred"), Decision)
 
     def reading(self, width: int) -> Reading | None:
-        """Return as what a target of so many columns is read; None where the loss takes none."""
+        """Return how a target of `width` columns is read; None where the loss takes no target."""
         domain = self.roles.get("target")
         if domain is None:
             return None

@@ -101,7 +101,7 @@ def readings(columns: Sequence[str], pattern: str, words: Sequence[str]) -> dict
 
 
 def codes_of(names: Sequence[str], words: Sequence[str]) -> tuple[int, ...] | None:
-    """Return the columns of words, None where one has none."""
+    """Return the column of each word; None where a word has no column."""
     codes = ClassCodes(names).of(words)[:-1].tolist()
     return None if any(code < 0 for code in codes) else tuple(codes)
 

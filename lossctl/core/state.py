@@ -176,7 +176,7 @@ class Sample(NamedTuple):
 
     @staticmethod
     def bytes_per_row(lines: int, influence: bool = False) -> int:
-        """Return what a row of so many lines, weights included, takes at most: kept, sorted, its influence taken."""
+        """Return the most bytes that a row of `lines` numbers, weight included, takes, sorting included."""
         return 8 * (3 * lines + 2 + (INFLUENCE_LINES if influence else 0)) if lines else 0
 
     def unordered(self) -> Array:

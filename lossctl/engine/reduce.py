@@ -271,7 +271,7 @@ class _Lines:
                 self.forget(model)
 
     def forget(self, model: str) -> None:
-        """Drop what was computed for a model, of which no line will be asked for any more."""
+        """Drop what was computed for a model whose lines are not needed any more."""
         self._batches.pop(model, None)
         self._memo = {key: line for key, line in self._memo.items() if key[0] != model}
 
@@ -352,7 +352,7 @@ class _Reduction:
         self.firsts = Sample.of(self._of_live(np.stack([*weight, *lines, *codes, addresses])))
 
     def _of_live(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return what there is of the first rows, of those of positive weight alone."""
+        """Return the values of the first rows that have a positive weight."""
         return values if self.live is None else np.take(values, np.flatnonzero(self.live[: values.shape[-1]]), axis=-1)
 
     def _reduce_groups(self, name: str) -> None:

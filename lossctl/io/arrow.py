@@ -107,7 +107,7 @@ def text_array(words: Sequence[str | bytes | None], kind: pa.DataType = TEXT) ->
 
 
 def bitmap(values: Sequence[Any]) -> pa.Buffer | None:
-    """Return what tells an Arrow array which values there are; None where none is missing."""
+    """Return the validity bitmap of an Arrow array; None where no value is missing."""
     present = np.array([value is not None for value in values], dtype=bool)
     return _bitmap(None if present.all() else present)
 

@@ -215,7 +215,7 @@ class BlockReader:
         return {(table, name): self.tables[table].shape(name).width for table, name in numbers}
 
     def line_of(self, table: int, name: str) -> int | None:
-        """Return which line of a column counts: -1 for none, as it is another output's; None where all do."""
+        """Return which line of a column belongs to the output: -1 for none, None without --per-output."""
         if self.output is None:
             return None
         return self._lines_of_output.get((table, name))
@@ -600,7 +600,7 @@ class BlockReader:
         return classes_to_give(words, len(self.rule.classes), columns)
 
     def never_right(self) -> str:
-        """Say of which model no prediction can be right, or one is no class; nothing where there is none."""
+        """Return the error of the first model whose predictions cannot be right, or are no classes; else ""."""
         target = self.selection.target
         if target is None or not self.rule.open:
             return ""
@@ -753,7 +753,7 @@ class RoleArrays:
         return [bits(line, numbers=extent is not None and extent.low == extent.low) for line in lines]
 
     def codes(self, slot: Slot) -> Array:
-        """Return the codes (1, rows) of a column of which only equality counts, one array however many share it."""
+        """Return the codes (1, rows) of a column of which only equality counts, one array for all its roles."""
         if (slot, Kind.TEXT) not in self._shared:
             self._shared[slot, Kind.TEXT] = self.texts(slot).astype(np.float64)[np.newaxis]
         return self._shared[slot, Kind.TEXT]
@@ -1028,7 +1028,7 @@ def copies_beside(tables: Sequence[Table], selection: Selection, keys: Sequence[
 
 
 def kind_of_slices(slot: Slot) -> Kind:
-    """Return as what a column that tells slices is read."""
+    """Return the kind that a column of slices is read as."""
     return Kind.NUMBER if slot.bins is not None and slot.bins.of_numbers else Kind.TEXT
 
 

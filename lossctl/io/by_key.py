@@ -384,7 +384,7 @@ def first_bits(hashes: Hashes, bits: int) -> NDArray[np.int64]:
 
 
 def order_of(hashes: Hashes, alike: int) -> NDArray[np.int64]:
-    """Return the order that sorts hashes, of which the first `alike` bits are the same.
+    """Return the order that sorts hashes whose first `alike` bits are equal.
 
     They are sorted by two digits of 16 bits, by radix, which is several times as quick as by their values.
     """

@@ -174,7 +174,7 @@ class ByPosition:
 
 
 def shares_between(bounds: Sequence[int], count: int) -> list[Share]:
-    """Return so many shares that begin at bounds, those for which there is none empty."""
+    """Return `count` shares that begin at bounds; where these are fewer, the last shares are empty."""
     return [*pairwise(bounds), (bounds[-1], None)] + [(bounds[-1], bounds[-1])] * (count - len(bounds))
 
 

@@ -109,7 +109,7 @@ def record(line: bytes, columns: Collection[str] | None = None, null: tuple[str,
 
 
 def _way_of_lines(line: bytes, place: int) -> str:
-    """Say how objects that are not one on each line become such, where the place at which a line is wrong tells it."""
+    """Say how to put each object on a line of its own, where the place of the error shows that they are not."""
     behind = line.decode()[place:].strip()
     if not behind:
         return "; if it goes on in the next line, jq -c . puts each object on one"

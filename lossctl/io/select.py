@@ -209,7 +209,7 @@ class _Selector:
         return present[0]
 
     def _target_beside(self, table: Table) -> list[str]:
-        """Return the column of the target, as it was given or by its usual name, if there is one."""
+        """Return the target's column, by the option or by a usual name; an empty list without one."""
         if self.request.target is not None:
             return [self.request.target]
         present = usual(TARGET_NAMES, [name for name in table.names if name not in self.request.key])

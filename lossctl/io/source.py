@@ -182,14 +182,14 @@ class Source:
             raise DataError(f"{self.label}: {self.failure}")
 
     def _now(self) -> tuple[Any, ...] | None:
-        """Return what tells the file as it is now from any other, None where it is gone."""
+        """Return inode, size and times of the file as it is now; None where it is gone."""
         try:
             return _stamp(os.stat(self.path))
         except OSError:
             return None
 
     def _failed(self, error: Exception | None) -> str:
-        """Say how the machine failed, nothing where it did not."""
+        """Return what the operating system reports of an error; "" for an error of the data."""
         if isinstance(error, OSError) and (error.errno is not None or str(error).startswith(FAILURES)):
             return explained(error)
         return ""

@@ -127,7 +127,7 @@ def answered(question: Callable[[], Answer]) -> Answer:
 
 
 def located(address: str) -> Place:
-    """Return the place of an address; raise UsageError for one that holds credentials, of which nothing is shown."""
+    """Return the place of an address; raise UsageError, without showing them, for credentials in it."""
     scheme, _, place = address.partition("://")
     family = "abfs" if scheme == "abfss" else scheme
     authority, _, path = place.partition("/")

@@ -89,7 +89,7 @@ class Table(ABC):
 
     @property
     def is_text(self) -> bool:
-        """Whether there is text of which a dialect speaks."""
+        """Whether it is a text file, to which a dialect applies."""
         return False
 
     @property
@@ -98,7 +98,7 @@ class Table(ABC):
         """The columns, in order."""
 
     def completed(self, name: str, shape: Shape) -> Shape:
-        """Complete what a type tells by the first rows: how long lists are, and whether texts are numbers."""
+        """Return the shape with what only the first rows show: how long lists are, and whether texts are numbers."""
         if shape.width and shape.kind != "text":
             return shape
         if name not in self._completed:
@@ -183,7 +183,7 @@ class Table(ABC):
 
     @property
     def doubt(self) -> str:
-        """What may be wrong with the names, for a message about a column that there is not."""
+        """A likely reason why a column is missing, for the message about it."""
         return ""
 
     @property

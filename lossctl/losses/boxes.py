@@ -129,7 +129,7 @@ OUTWARD: Final = np.array([[-1.0], [-1.0], [1.0], [1.0]])
 
 
 def by_edge(x: Array) -> Array:
-    """Repeat what there is for each axis, (2, rows), for both edges that bound it."""
+    """Repeat the values of both axes, (2, rows), for the lower and the upper edges, (4, rows)."""
     return np.concatenate([x, x])
 
 

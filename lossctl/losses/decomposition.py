@@ -50,7 +50,7 @@ COMPONENTS: Final[Mapping[str, Component]] = {
 
 
 def obstacle(loss: Loss, form: Form, columns: int) -> str:
-    """Return why a loss of so many prediction or target columns has no components, "" where it has them."""
+    """Return why a loss of `columns` prediction or target columns cannot be decomposed; "" where it can."""
     if loss.row is None or not loss.functional:
         return "the best prediction is not the mean or a quantile of all targets"
     if form.labels or form.name == "multiclass":

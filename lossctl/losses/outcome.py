@@ -278,7 +278,7 @@ def outcomes(
 def answers(
     batch: Batch, *, eps: float = 0.0, label_smoothing: float = 0.0, weights: Array | None = None
 ) -> tuple[Outcome, Outcome]:
-    """Return the yes and the no of binary columns, of which each row's target says how likely it is."""
+    """Return both outcomes of binary columns, 1 and 0; the target is the share of 1."""
     no, yes = (smoothed(share, label_smoothing, 2) for share in (1.0 - flag(batch), flag(batch)))
     if weights is not None:
         no, yes = weights[0] * no, weights[1] * yes

@@ -167,7 +167,7 @@ def scaled(weight: Array) -> Array:
 
 
 def freed(count: int) -> float:
-    """Return what the mean square of deviations from a mean of so many rows is to be multiplied by."""
+    """Return n/(n - 1), which makes a sample variance of the mean square about the mean."""
     return count / (count - 1.0) if count > 1.0 else np.nan
 
 
@@ -233,7 +233,7 @@ Area = Callable[..., Influenced]
 
 @dataclass(frozen=True)
 class Scores(Interval):
-    """A score for each column, of which the order counts; probabilities and raw outputs are as good."""
+    """A score for each column, of which only the order counts: probabilities or raw outputs."""
 
     def activations(self) -> frozenset[str]:
         return super().activations() | {"softmax", "renormalize"}

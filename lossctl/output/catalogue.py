@@ -35,7 +35,7 @@ PAGE: Final = 80  # columns of a page of names, or a picture, where there is no 
 
 
 def matching(losses: Sequence[Loss], family: str | None, task: str | None, search: str | None) -> list[Loss]:
-    """Return the losses of a family or plug-in, that fit a task, and of which words that begin as a search are said."""
+    """Return the losses of a family or plug-in, of a task, and with words that begin like those of a search."""
     homes = list(dict.fromkeys(home(loss) for loss in losses))
     layouts = sorted({*TASKS, *(form.name for loss in losses for form in loss.forms)} - {DECIDED})
     for option, word, words in (("--family", family, homes), ("--task", task, layouts)):
@@ -171,7 +171,7 @@ def facts(loss: Loss) -> dict[str, Any]:
 
 
 def claim(peer: Peer, loss: Loss) -> dict[str, Any]:
-    """Return what is said of another library's function; without a spec no number of ours is always the same."""
+    """Return a claim of another library's function as plain values; spec is None where its number differs from ours."""
     return {
         **_of(peer, "library name"),
         "also": list(peer.also),

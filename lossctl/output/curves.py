@@ -231,7 +231,7 @@ def _circumstances(forms: Mapping[str, Form]) -> Iterator[str]:
 
 
 def _cut(heading: str, layers: Sequence[Layer], zero: bool) -> tuple[tuple[float, float] | None, list[str]]:
-    """Return the scale of lines of which a few points go far beyond the others, None if none do, and what is cut.
+    """Return the ends of a scale without a few far points (None if there are none), and notes on what it cuts.
 
     zero: whether 0 is drawn at any rate.
     """

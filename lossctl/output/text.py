@@ -329,7 +329,7 @@ class Table:
     def _lines(
         self, rows: Iterable[tuple[Cell, ...]], widths: Sequence[int], gaps: Sequence[str], divider: str
     ) -> Iterator[str]:
-        """Yield the lines of rows, several for one of which a cell has several."""
+        """Yield the lines of rows; a row has as many as its highest cell."""
         shapes = [*zip(widths, (column.right for column in self._columns), gaps, strict=True)]
         for row in rows:
             texts, colors = zip(*((cell, "") if isinstance(cell, str) else cell for cell in row), strict=True)

@@ -80,7 +80,7 @@ def profile_columns(
 
 
 def _short_line(column: Column) -> Array | None:
-    """Return a few numbers of which none is missing; None for any other column."""
+    """Return the numbers of a short column without missing values; None for other columns."""
     if not isinstance(column, Cells) or not 0 < column.rows <= SHORT or column.values.null_count:
         return None
     if not arrow.is_number(column.values.type):

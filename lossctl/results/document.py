@@ -41,7 +41,7 @@ class NullWord(str):
 
     @classmethod
     def beside(cls, words: Collection[str | None]) -> NullWord:
-        """Return the word as it is told from others."""
+        """Return the word with as many brackets as make it unlike all others."""
         text = "(missing)"
         while text in words:
             text = f"({text})"
@@ -300,7 +300,7 @@ def parse(content: bytes, label: str) -> dict[str, Any]:
 
 
 def _name_missing(document: Mapping[str, Any]) -> None:
-    """Give the slices of rows that have no word one that is told from the others of their column."""
+    """Name slices of rows without a word, null in JSON, by a word that no other slice of the column has."""
     lists = [value for value in document.values() if isinstance(value, list)]
     entries = [entry for entry in chain.from_iterable(lists) if isinstance(entry, dict)]
     slices = [entry["slice"] for entry in entries if isinstance(entry.get("slice"), dict)]

@@ -261,7 +261,7 @@ class CellColumn(NamedTuple):
 
 
 def _or_null(words: Sequence[str], texts: list[str]) -> list[str]:
-    """Return the JSON of words, null for what has none."""
+    """Return the JSON of words; null for a `NullWord`."""
     if NullWord not in set(map(type, words)):
         return texts
     return ["null" if type(word) is NullWord else text for word, text in zip(words, texts, strict=True)]
@@ -729,7 +729,7 @@ def lists_by(key: Callable[[Result], Key], results: Iterable[Result]) -> dict[Ke
 
 
 def place_of(slice_: Slice) -> str:
-    """Name a slice behind what is said of it; in brackets, so that lists of such names can be read one way only."""
+    """Name a slice in brackets, to be put behind a loss or model, so that lists of such names have one reading."""
     words = ", ".join(f"{column} {word}" for column, word in slice_.items())
     return f" ({words})" if words else ""
 

@@ -86,7 +86,7 @@ class Estimates(Sequence[Estimate]):
         return cls(values, stderrs, (low, high), np.array(kinds, dtype=np.int64), list(places))
 
     def at(self, places: NDArray[np.int64], absent: Mapping[int, str]) -> Estimates:
-        """Return the estimates at some places. absent: of which of these there is none, and why."""
+        """Return the estimates at these places. absent: place in the result -> why there is no estimate."""
         values, stderrs, low, high = (line[places] for line in (self.values, self.stderrs, *self.ends))
         kinds, outcomes = self.kinds[places], list(self.outcomes)
         for place, why in absent.items():
@@ -256,7 +256,7 @@ def about(value: float, stderr: float, quantile: float, form: str, method: str) 
 
 
 def moved(form: str, values: Array, stderrs: Array, times: Array) -> Array:
-    """Return what is so many standard errors away from values, on the scale of a form; square: on that of squares."""
+    """Return values plus `times` standard errors, added on the scale of a form; square: of squares."""
     if form == "log":
         return values * np.exp(stderrs / values * times)
     if form == "square":

@@ -34,7 +34,7 @@ def spread(sizes: Array, errors: Array) -> Array:
 
 
 def _share(sizes: Array, errors: Array, reach: Array | float, sums: Array, most: Array) -> Array:
-    """Return the c from 0 to `most` whose sums, and so many standard deviations of them, are those observed."""
+    """Return the c from 0 to `most` for which mean plus `reach` standard deviations are the observed sums."""
     low, high = np.zeros_like(sums), most
     for _ in range(STEPS):
         middle = 0.5 * (low + high)

@@ -143,7 +143,7 @@ class Shape:
 
     @classmethod
     def of_mean(cls, skew: float, units: int) -> Self:
-        """Return the shape of one mean, of which no more than the skewness of its rows is there."""
+        """Return the shape of one mean of which only the skewness of the rows is known."""
         s = skew / math.sqrt(units)
         s = s if abs(s) > LEAST else 0.0  # NaN is not
         a, b = np.array([s / 3.0]), np.array([s / 6.0])
@@ -156,7 +156,7 @@ class Shape:
         return cls(*(np.concatenate(line) for line in zip(*lines, strict=True)))
 
     def at(self, places: NDArray[np.int64]) -> Shape:
-        """Return the shapes of some groups; nothing is known of those of which there is no row."""
+        """Return the shapes of some groups, without a correction for those without a row."""
         if len(self.a) == len(places) == 1 and places[0] == 0:
             return self
         inside = (places >= 0) & (places < len(self.a))
@@ -276,7 +276,7 @@ def few_decide(influences: Array) -> bool:
 
 
 def _bounded(values: Array) -> Array:
-    """Bound what curvature adds, which is nothing where slopes are not finite."""
+    """Bound the terms of curvature; 0 where slopes are not finite."""
     return np.clip(np.where(np.isfinite(values), values, 0.0), -BENT, BENT)
 
 
