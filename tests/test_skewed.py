@@ -93,6 +93,16 @@ def test_groups_are_what_their_rows_alone_give() -> None:
                 assert getattr(together, line)[group] == pytest.approx(getattr(alone, line)[0], rel=1e-6, abs=1e-9)
 
 
+def test_a_slice_without_a_number_bends_no_other() -> None:
+    rng = np.random.default_rng(35)
+    y = rng.normal(size=12)
+    data = {"y": y, "a": y + 0.2 * rng.normal(size=12), "b": y + 0.6 * rng.normal(size=12), "s": np.arange(12) // 11}
+    alone = lossctl.compare({name: line[:11] for name, line in data.items()}, target="y", pred=["a", "b"], losses="r2")
+    sliced = lossctl.compare(data, target="y", pred=["a", "b"], losses="r2", by="s")
+    (of_slice,) = (one for one in sliced.comparisons if one.slice == {"s": "0"})
+    assert of_slice.interval == pytest.approx(alone.comparisons[0].interval)
+
+
 def test_what_is_symmetric_is_left_to_students_t() -> None:
     line = np.tile([-1.0, 1.0], 50)[np.newaxis]
     shape = shape_of([(1.0, Influence(MEAN, line, None, np.zeros(100, dtype=np.int64), 1))], np.array([100.0]))
@@ -140,6 +150,18 @@ def test_roots_differ_no_more_surely_than_what_is_under_them() -> None:
             assert one.interval is not None
             assert (one.interval[0] <= 0.0 <= one.interval[1]) == ((one.p or 0.0) > 0.05)
     assert surer["auto"] <= 1 < 5 <= surer["t"]
+
+
+@pytest.mark.parametrize("seed", [35, 40, 74])
+def test_roots_differ_as_far_as_what_is_under_them(seed: int) -> None:
+    """The skewness of the difference itself reaches by its own standard error, which is smaller here."""
+    rng = np.random.default_rng(seed)
+    data = {"y": np.zeros(11), "a": rng.normal(size=11).round(1), "b": (2.0 * rng.normal(size=11)).round(1)}
+    root, mean = lossctl.compare(data, target="y", pred=["a", "b"], losses=["rmse", "mse"]).comparisons
+    assert root.interval is not None
+    assert mean.interval is not None
+    size = root.value + root.baseline_value  # (a² - b²) / (a + b) = a - b
+    assert root.interval == pytest.approx([end / size for end in mean.interval])
 
 
 @pytest.mark.parametrize("rows", [30, 100, 300])

@@ -281,7 +281,7 @@ class Differences:
         method = spread.law
         if self.assumptions.corrects:
             p, score = corrected, math.copysign(least, score)
-            lows, highs = zip(*((error * end for end in law.reach(quantile)) for error, law in laws), strict=True)
+            lows, highs = zip(*([error * end for end in law.reach(quantile)] for error, law in laws), strict=True)
             method = method if (min(lows), max(highs)) == (low, high) else SKEWED
             low, high = min(lows), max(highs)
         interval = (value + low, value + high)

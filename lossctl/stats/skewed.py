@@ -236,7 +236,8 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         values = terms[0][0] * one.values
         for times, influence in terms[1:]:
             values += times * influence.values
-        top = float(np.maximum.reduce(np.abs(values), initial=0.0)) or 1.0
+        top = float(np.maximum.reduce(np.abs(values), initial=0.0))
+        top = top if top > 0.0 else 1.0  # NaN where a group has no number
         values /= top
         scaled = values
         squares = scaled**2
