@@ -717,12 +717,14 @@ def test_a_file_that_changes_between_two_passes(tmp_path: Path, ask: Any, change
 
 
 @pytest.mark.parametrize("change", [copied, rewritten])
+@pytest.mark.parametrize("name", ["a.csv", "parts/day=1/a.csv"])
 def test_rows_of_a_report_are_not_drawn_from_a_file_that_changed(
-    tmp_path: Path, change: Callable[[Path], None]
+    tmp_path: Path, change: Callable[[Path], None], name: str
 ) -> None:
-    path = tmp_path / "a.csv"
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"y,p\n" + b"0.123456789,0.987654321\n" * 9)
-    report = package.evaluate(f"m={path}", target="y", pred="p", losses="mse")
+    report = package.evaluate(f"m={tmp_path / name.split('/')[0]}", target="y", pred="p", losses="mse")
     assert report.plot("residuals").panels
     change(path)
     with pytest.raises(DataError, match="the file changed after the report was made; evaluate it anew"):

@@ -30,7 +30,7 @@ from lossctl.engine.run import Progress, unwatched
 from lossctl.errors import DataError, LossctlError, UsageError, listed, printable
 from lossctl.io.dialect import Dialect
 from lossctl.io.memory import ARROW_PROTOCOL, TARGETS, from_memory
-from lossctl.io.open import as_one, open_table, table_of
+from lossctl.io.open import as_one, files_below, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
 from lossctl.io.source import spooled
 from lossctl.io.table import Table, share_read
@@ -60,13 +60,18 @@ OF_ROWS: Final = {option.name for option in options_of(*INPUTS)} - {"losses", "b
 
 
 def stamps(entries: Iterable[object]) -> dict[str, tuple[int, ...]]:
-    """Return device, inode, size and times of files and folders among inputs: they change with the file."""
+    """Return device, inode, size and times of the inputs that are files or folders, and of all files below these."""
     files: dict[str, tuple[int, ...]] = {}
     for text in (os.fspath(entry) for entry in entries if isinstance(entry, str | os.PathLike)):
         for path in {text, text.partition("=")[2]}:
-            with suppress(OSError, ValueError):
-                status = os.stat(path)
-                files[path] = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            with suppress(OSError, ValueError, DataError):
+                parts = sorted(files_below(path)) if os.path.isdir(path) else ()
+                paths = path, *(os.path.join(path, part) for part in parts)
+                files[path] = tuple(
+                    number
+                    for entry in map(os.stat, paths)
+                    for number in (entry.st_dev, entry.st_ino, entry.st_size, entry.st_mtime_ns, entry.st_ctime_ns)
+                )
     return files
 
 
