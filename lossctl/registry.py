@@ -154,7 +154,7 @@ def _remedy(claimants: list[tuple[Origin | None, Loss]]) -> str:
     return f"both are left out; uninstall one, or name the other in {ALLOWED}"
 
 
-def named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
+def loss_named(name: str, typed: Mapping[str, str] | None = None) -> Loss:
     """Return the loss of a name or alias, from a plug-in if it is not built in; raise UsageError if there is none.
 
     typed: the arguments behind the name, which are told how to be typed here.
@@ -220,7 +220,7 @@ def loss_of(spec: str) -> Loss:
     """
     name, colon, arguments = split_name(written(spec))
     pieces = typed_in(arguments) if colon else []
-    loss = named(name, dict(pieces))
+    loss = loss_named(name, dict(pieces))
     if not colon:
         return loss
     params = {param.name: param for param in loss.params}
@@ -368,7 +368,7 @@ def _begins_a_loss(spec: str, piece: str) -> bool:
         return "=" not in piece or (is_known(before) and is_known(bare_name(piece)))  # else a label has a comma
     key, equals, _ = piece.partition("=")
     if equals and is_known(before):
-        loss = named(before)
+        loss = loss_named(before)
         if fold(key) in {*_arguments_elsewhere(loss), *(param.name for param in loss.params)}:
             return False
     return leads_somewhere(bare_name(piece))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lossctl import __version__
-from lossctl.io.open import JSON_SUFFIXES, OTHERS
+from lossctl.io.open import BINARY_SUFFIXES, JSON_SUFFIXES
 from lossctl.io.select import OUTPUT_SUFFIXES
 from tests.conftest import ROOT
 from tests.transcript import environment
@@ -150,7 +150,7 @@ def test_the_hook_runs_what_it_says(project: Path) -> None:
     for suffix in {
         *OUTPUT_SUFFIXES,
         *JSON_SUFFIXES,
-        *(kind[0] for kind in OTHERS),
+        *(kind[0] for kind in BINARY_SUFFIXES),
         ".csv.gz",
         ".toml",
         ".CSV",

@@ -18,8 +18,8 @@ from lossctl.results.page import Page
 from lossctl.results.report import Report
 
 DRAWN: Final = 2  # losses of which values are drawn
-PANELS: Final = {"regression": ("residuals", "bias", "rec")}  # of other tasks, those that fit but the first four
-OTHERS: Final = ("calibration", "scores", "lift", "confusion")
+PANELS: Final = {"regression": ("residuals", "bias", "rec")}  # of other tasks those of COMMON_PANELS that fit
+COMMON_PANELS: Final = ("calibration", "scores", "lift", "confusion")
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Gallery:
         if not all({"target", "pred"} <= roles.keys() for roles in first.models.values()):
             return lambda block: block  # embeddings, of which there are no such plots
         task = job.task_of(first)
-        names = PANELS.get(task.name, OTHERS)
+        names = PANELS.get(task.name, COMMON_PANELS)
         level, by_output = self.level, self.per_output
         plots = [Rows(kind, level=level, per_output=by_output) for kind in ROW_KINDS if kind.name in names]
         self._plots = [rows for rows in plots if rows.learn(job, reader, first)]

@@ -221,7 +221,7 @@ def _catalogue() -> dict[str, Loss]:
 def _loss(name: str) -> Loss:
     from lossctl import registry
 
-    return registry.named(name)
+    return registry.loss_named(name)
 
 
 def _names(start: str) -> list[str]:

@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import Batch, derived
 from lossctl.core.form import QUERY, Form
-from lossctl.core.loss import Loss, Part, Peer, Resolve, named
+from lossctl.core.loss import Loss, Part, Peer, Resolve, arguments_for
 from lossctl.core.param import Param, Value, params_of
 from lossctl.core.statistic import MEAN, SET_MEAN, Statistic, one_less
 from lossctl.numerics.array import Array
@@ -184,7 +184,7 @@ def resolving(made: Loss, changes: Resolve | None) -> Loss:
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
     """Call a function with the parameters that it names."""
-    return function(**named(function, args))
+    return function(**arguments_for(function, args))
 
 
 def described(name: str, docstring: str, plain: bool = False) -> dict[str, Any]:

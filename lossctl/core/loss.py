@@ -76,7 +76,7 @@ def arguments_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
 
 
-def named(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_for(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that a function has parameters for."""
     names = arguments_of(function)
     return {name: value for name, value in args.items() if name in names}
@@ -241,7 +241,7 @@ class Loss:
 
     def term(self, part: Part, form: str, output: int | None = None) -> Term:
         """Bind one part of this loss."""
-        return Term(part, tuple(named(part, self.args).items()), form, output)
+        return Term(part, tuple(arguments_for(part, self.args).items()), form, output)
 
     @property
     def needs_origin(self) -> bool:
@@ -576,14 +576,14 @@ def slopes(loss: Loss, batch: Batch, form: str) -> dict[str, Array]:
     raw = None if batch.activation in ("none", "renormalize") else loss.raw_gradient
     function = raw or loss.gradient
     assert function is not None
-    slope_of_rows = function(shaped, **named(function, loss.args))
+    slope_of_rows = function(shaped, **arguments_for(function, loss.args))
     by_role = slope_of_rows if isinstance(slope_of_rows, dict) else {loss.pred_roles[0]: slope_of_rows}
     if form in FRAMES:  # from slopes by the corners to slopes by the columns
         matrix = CORNERS[FRAMES[form]][:, :, np.newaxis]
         by_role = {role: np.add.reduce(matrix * slope[:, np.newaxis, :], axis=0) for role, slope in by_role.items()}
     if "pred" in by_role and batch.activation != "none" and not raw:
         by_role = {**by_role, "pred": chained(batch, by_role["pred"])}
-    values = None if loss.row is None else loss.row(shaped, **named(loss.row, loss.args))
+    values = None if loss.row is None else loss.row(shaped, **arguments_for(loss.row, loss.args))
     outputs = 1 if values is None or values.ndim == 1 else len(shaped[loss.pred_roles[0]])
     return {role: np.broadcast_to(slope / outputs, batch[role].shape) for role, slope in by_role.items()}
 

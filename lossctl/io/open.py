@@ -26,7 +26,7 @@ STORED: Final = r"(s3|gs|abfss?|hdfs)://"  # addresses that are read through pya
 AT_ONCE: Final = 16  # objects that are opened at the same time
 NO_WORD: Final = "__HIVE_DEFAULT_PARTITION__"  # what Hive calls the folder of the rows without a key
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
-OTHERS: Final = (
+BINARY_SUFFIXES: Final = (  # with the format and its first bytes
     (".parquet", "Parquet", "PAR1"),
     (".npy", ".npy", r"\x93NUMPY"),
     (".npz", ".npz", "PK"),
@@ -273,7 +273,7 @@ def table_of(source: Source, dialect: Dialect) -> Table:
         return IpcTable(source)
     plain = source.format == "text"
     assert plain or source.compressed
-    for suffix, kind, begins in OTHERS:
+    for suffix, kind, begins in BINARY_SUFFIXES:
         if plain and source.stem.endswith(suffix):
             raise DataError(f"{source.label}: not a {kind} file: it does not begin with {begins}")
     if source.stem.endswith(JSON_SUFFIXES) or source.holds_json:

@@ -525,7 +525,7 @@ def cosine_similarity(batch: Batch) -> Array:
 # events ----------------------------------------------------------------------------------------------------------
 
 
-def where(happens: np.ufunc) -> Part:
+def event_part(happens: np.ufunc) -> Part:
     """Return the part that is 1 where `happens(observed, predicted)` is true of an event, else 0."""
 
     def part(batch: Batch, *, threshold: float) -> Array:
@@ -534,7 +534,7 @@ def where(happens: np.ufunc) -> Part:
     return part
 
 
-HIT, EVENT, SLIP = where(np.logical_and), where(np.logical_or), where(np.not_equal)
+HIT, EVENT, SLIP = event_part(np.logical_and), event_part(np.logical_or), event_part(np.not_equal)
 AMONG_EVENTS: Final = replace(RATIO, name="share of the events", undefined="no event was observed or predicted")
 
 

@@ -38,7 +38,7 @@ def line(axis: str, xs: tuple[float, ...], target: float, against: Against = "er
 RESIDUALS = (-10.0, -3.0, -1.0, -0.5, -0.1, 0.0, 0.1, 0.5, 1.0, 3.0, 10.0)
 PROBABILITIES = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
 SCORES = (-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
-OTHERS = tuple(1.0 - p for p in PROBABILITIES)
+COMPLEMENTS = tuple(1.0 - p for p in PROBABILITIES)
 
 
 def regression(target: Domain = REAL, pred: Domain = REAL, curve: Curve | None = None, one: bool = False) -> Form:
@@ -61,10 +61,10 @@ CLASS_CURVE = along(
     True,
     against="probability",
     target=0.0,
-    pred=[PROBABILITIES, OTHERS],
+    pred=[PROBABILITIES, COMPLEMENTS],
 )
 ROWS_CURVE = along(
-    "p of class 0, target row (0.7, 0.3)", PROBABILITIES, True, target=[0.7, 0.3], pred=[PROBABILITIES, OTHERS]
+    "p of class 0, target row (0.7, 0.3)", PROBABILITIES, True, target=[0.7, 0.3], pred=[PROBABILITIES, COMPLEMENTS]
 )
 MARGIN_CURVE = line("pred (score), target +1", SCORES, 1.0, "margin")
 CLASS_SCORE_CURVE = along(

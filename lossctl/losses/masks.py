@@ -14,7 +14,7 @@ from lossctl.core.batch import Batch, derived, other_prob
 from lossctl.core.declare import declare, set_loss, starts
 from lossctl.core.domain import CODES, LABELS, MASK, NON_NEGATIVE, SIMPLEX, Interval, as_number, ignored_labels
 from lossctl.core.form import Form, along
-from lossctl.core.loss import Loss, Part, named
+from lossctl.core.loss import Loss, Part, arguments_for
 from lossctl.core.param import Choice, Label, Param, Value, params_of
 from lossctl.core.statistic import Means, Statistic
 from lossctl.errors import UsageError
@@ -98,7 +98,7 @@ def mask_loss(
     def made(function: Callable[..., Counts]) -> Loss:
         @wraps(function)
         def row(batch: Batch, **args: Any) -> Array:
-            return level(function(batch, **args), **named(level, args))
+            return level(function(batch, **args), **arguments_for(level, args))
 
         def count(place: int) -> Part:
             return wraps(function)(lambda batch, **args: function(batch, **args)[place])
@@ -109,7 +109,7 @@ def mask_loss(
         def over(args: Mapping[str, Any]) -> Mapping[str, Any]:
             if args["over"] == "row":
                 return {}
-            statistic = of_sums(level, tuple(named(level, args).items()))
+            statistic = of_sums(level, tuple(arguments_for(level, args).items()))
             return {"parts": tuple(counts), "statistic": statistic, "row": None, "gradient": None}
 
         return declare(
@@ -443,7 +443,7 @@ def dice_focal(
 
 
 SHARES = (0.1, 0.5, 0.9)
-OTHERS = tuple(1.0 - p for p in SHARES)
+COMPLEMENTS = tuple(1.0 - p for p in SHARES)
 PIXELS = Form(
     "multiclass",
     {"target": LABELS, "pred": SIMPLEX, "query": CODES},
@@ -451,7 +451,7 @@ PIXELS = Form(
         "p of the class of a pixel",
         of_kinds(("background", "object"), SHARES),
         target=(0.0,) * 3 + (1.0,) * 3,
-        pred=[(*SHARES, *OTHERS), (*OTHERS, *SHARES)],
+        pred=[(*SHARES, *COMPLEMENTS), (*COMPLEMENTS, *SHARES)],
         query=(0.0, 1.0, 2.0) * 2,
     ),
 )

@@ -20,7 +20,7 @@ from lossctl.core.batch import Batch, derived, flag, log_other_prob, log_prob, n
 from lossctl.core.declare import Recipe, call, declare
 from lossctl.core.domain import NON_NEGATIVE, POSITIVE, UNIT, ClassCodes, Flag, Interval, hole, ignored_labels
 from lossctl.core.form import DECIDED, Form
-from lossctl.core.loss import Gradient, Loss, Part, named
+from lossctl.core.loss import Gradient, Loss, Part, arguments_for
 from lossctl.core.param import Label, Param, PerClass, Value, params_of
 from lossctl.core.statistic import WEIGHTED, Statistic, from_value
 from lossctl.errors import UsageError, listed
@@ -482,11 +482,13 @@ def outcome_loss(
 
     def declared(cost: Callable[..., Array]) -> Loss:
         def row(batch: Batch, **args: Any) -> Array:
-            return mean_cost(outcomes(batch, **named(outcomes, args)), partial(cost, **named(cost, args)))
+            cases = outcomes(batch, **arguments_for(outcomes, args))
+            return mean_cost(cases, partial(cost, **arguments_for(cost, args)))
 
         def slope(batch: Batch, **args: Any) -> Array:
-            cases, direct = outcomes(batch, **named(outcomes, args)), by_p and partial(by_p, **named(by_p, args))
-            return mean_slope(cases, partial(elasticity, **named(elasticity, args)), direct)
+            cases = outcomes(batch, **arguments_for(outcomes, args))
+            direct = by_p and partial(by_p, **arguments_for(by_p, args))
+            return mean_slope(cases, partial(elasticity, **arguments_for(elasticity, args)), direct)
 
         row.__name__, row.__doc__ = cost.__name__, cost.__doc__
         every = (*params_of(cost), *(SHARED[name] for name in shared))

@@ -166,7 +166,7 @@ def scaled(weight: Array) -> Array:
     return weight if largest == 1.0 else np.ldexp(weight, 1 - int(np.frexp(largest)[1]))
 
 
-def freed(count: int) -> float:
+def bessel(count: int) -> float:
     """Return n/(n - 1), which makes a sample variance of the mean square about the mean."""
     return count / (count - 1.0) if count > 1.0 else np.nan
 
@@ -196,8 +196,8 @@ def auc(score: Array, truth: Mask, weight: Array, influence: bool = False) -> In
         return value, NONE
     above = total_yes - (np.cumsum(ahead) - 0.5 * ahead)
     count = int(np.count_nonzero(truth))
-    yeses *= (runs.of_rows(below) / total_no - value) * (np.sqrt(freed(count)) / total_yes)
-    noes *= (runs.of_rows(above) / total_yes - value) * (np.sqrt(freed(truth.size - count)) / total_no)
+    yeses *= (runs.of_rows(below) / total_no - value) * (np.sqrt(bessel(count)) / total_yes)
+    noes *= (runs.of_rows(above) / total_yes - value) * (np.sqrt(bessel(truth.size - count)) / total_no)
     yeses += noes
     return value, yeses
 
@@ -221,7 +221,7 @@ def precision_area(score: Array, truth: Mask, weight: Array, influence: bool = F
         return value, NONE
     gain, loss = np.cumsum(gains / calls), np.cumsum(gains * precision / calls)
     parts = np.where(truth, runs.of_rows(precision - value + gain), 0.0) - runs.of_rows(loss)
-    parts *= weight * (np.sqrt(freed(truth.size)) / amount)
+    parts *= weight * (np.sqrt(bessel(truth.size)) / amount)
     return value, parts
 
 
@@ -353,7 +353,7 @@ class Areas(NamedTuple):
             return value, np.zeros(shares[0].size)
         parts = sum(mass / mass_of_all * part for mass, (_, part) in zip(masses, areas, strict=True))
         if self.average == "weighted":
-            factor = np.sqrt(freed(shares[0].size)) / mass_of_all
+            factor = np.sqrt(bessel(shares[0].size)) / mass_of_all
             parts = parts + sum(factor * share * (x - value) for share, x in zip(shares, values, strict=True))
         return value, np.asarray(parts)
 
@@ -485,7 +485,7 @@ def spearman_of(lines: Array, *, influence: bool = False, **_: Any) -> Influence
     of_first, of_second = v / root - (value / uu) * u, u / root - (value / vv) * v
     parts = u * v / root - 0.5 * value * (u * u / uu + v * v / vv)
     parts -= orders[0].beneath(weight * of_first) + orders[1].beneath(weight * of_second)
-    parts *= weight * np.sqrt(freed(weight.size))
+    parts *= weight * np.sqrt(bessel(weight.size))
     return value, parts
 
 
@@ -576,7 +576,7 @@ def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced
     if not influence:
         return value, NONE
     slope = 2.0 * surplus / root - value * (by_target / all_target + by_pred / all_pred)
-    return value, weight * slope * np.sqrt(freed(weight.size))
+    return value, weight * slope * np.sqrt(bessel(weight.size))
 
 
 @score(forms=ONE_OUTPUT)
@@ -624,7 +624,7 @@ def c_index_of(lines: Array, *, events: bool, influence: bool = False) -> Influe
     value = all_good / all_possible
     if not influence:
         return value, NONE
-    parts = weight * (good - value * possible) * (2.0 / all_possible * np.sqrt(freed(weight.size)))
+    parts = weight * (good - value * possible) * (2.0 / all_possible * np.sqrt(bessel(weight.size)))
     if events:
         parts[order] = parts.copy()
     return value, parts

@@ -26,7 +26,7 @@ from lossctl.losses.decision import FLAGS, Threshold, decided, decision_forms, t
 from lossctl.losses.forms import DECIDED, DECISION, RESIDUALS, regression
 from lossctl.losses.listwise import LISTS, NO_RELEVANT, K, defined, place
 from lossctl.losses.outcome import has_labels, pick
-from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, Influenced, Runs, freed, scaled
+from lossctl.losses.rank import CORRELATION, RANKED_CLASSES, SHARE, Influenced, Runs, bessel, scaled
 from lossctl.losses.regression import by_column, pinball_slope, quantile_forms, residual_loss, squared
 from lossctl.numerics.activation import sum_of_others
 from lossctl.numerics.array import Array
@@ -194,7 +194,7 @@ def table_influence(lines: Array, *, table: Table, **_: Any) -> Influenced:
         slopes[kind, cells.order[place]] = slope
     hits, false, missed = slopes
     of_cell = np.where(cells.same, hits[cells.truth], false[cells.answer] + missed[cells.truth])
-    influences = cells.runs.of_rows(of_cell) * cells.weight * np.sqrt(freed(cells.weight.size))
+    influences = cells.runs.of_rows(of_cell) * cells.weight * np.sqrt(bessel(cells.weight.size))
     return float(value_of(result)), influences
 
 
