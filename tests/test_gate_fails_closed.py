@@ -1618,14 +1618,17 @@ def test_the_last_bit_of_predictions_is_no_evidence(loss: str) -> None:
         assert report.verdict == "pass", (decide, report.checks[0].message)
 
 
-@pytest.mark.parametrize("loss", ["critical_success_index", "accuracy", "mcc"])
+@pytest.mark.parametrize("loss", ["critical_success_index", "accuracy", "mcc", "label_ranking_loss"])
 def test_shares_without_a_row_that_differs_are_as_certain_as_the_rows_are_many(loss: str) -> None:
     y = np.arange(400) % 2
-    data = {"y": y, "base": 0.2 + 0.6 * y, "new": 0.3 + 0.4 * y}
+    columns = {"y": y, "base": 0.2 + 0.6 * y, "new": 0.3 + 0.4 * y}
+    columns["base"][0] = columns["new"][0] = 0.5
+    widths = 2 if loss == "label_ranking_loss" else 1
+    data = {f"{name}{place}": np.abs(place - line) for name, line in columns.items() for place in range(widths)}
+    rule: dict[str, Any] = {"max_regression": f"{loss}=0.02", "decide": "noninferior", "baseline": "base"}
     for rows, verdict in ((400, "pass"), (40, "inconclusive")):
-        part = {name: values[:rows] for name, values in data.items()}
-        rule: dict[str, Any] = {"max_regression": f"{loss}=0.02", "decide": "noninferior"}
-        report = check(part, target="y", pred=["new", "base"], baseline="base", **rule)
+        part = {name: line[:rows] for name, line in data.items()}
+        report = check(part, target="y*", pred=["new=new*", "base=base*"], **rule)
         assert report.verdict == verdict, report.checks[0].message
 
 

@@ -454,7 +454,7 @@ def label_ranking_loss(batch: Batch) -> Array:
     """Share of wrongly ordered pairs of labels; equal scores are wrong.
 
     Formula: mean of the share of pairs, one label true and one false, with f_true <= f_false; 0 without such pairs
-    Unit: 1
+    Unit: 1 (between 0 and 1)
     Use: To report how well labels are ranked within each row, whatever the scale of the scores.
     Avoid: Training: it has no slope (multilabel_margin). Only some labels matter: weigh them by hand.
     Source: Tsoumakas, Katakis & Vlahavas 2010, doi:10.1007/978-0-387-09823-4_34
