@@ -73,7 +73,7 @@ class Task(NamedTuple):
         raise AssertionError(place)  # a share ends with one of the two
 
 
-_opened: dict[bytes, Opened | None] = {}  # the inputs of the run of which this process has computed a task last
+_opened: dict[bytes, Opened | None] = {}  # the inputs of the run whose task this process computed last
 
 Submit = Callable[[Task], Iterator[tuple[int, bytes]]]  # yields places and their states, in any order
 

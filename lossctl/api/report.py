@@ -46,7 +46,7 @@ class Gallery:
     def begin(self, job: Job, reader: BlockReader, first: Block) -> Callable[[Block], Block]:
         """Choose the plots by the task and the first rows; return what takes the blocks."""
         if not all({"target", "pred"} <= roles.keys() for roles in first.models.values()):
-            return lambda block: block  # embeddings, of which there are no such plots
+            return lambda block: block  # embeddings have no such plots
         task = job.task_of(first)
         names = PANELS.get(task.name, COMMON_PANELS)
         level, by_output = self.level, self.per_output

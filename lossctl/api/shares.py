@@ -186,7 +186,7 @@ class Witness(Table):
             fault = error
             raise
         finally:
-            for name, kind in columns.items() if Kind.KEY not in columns.values() else ():  # of which no plan is made
+            for name, kind in columns.items() if Kind.KEY not in columns.values() else ():  # no plan reads keys
                 values = [piece[name].cut(slice(0, FIRST_ROWS)) for piece in pieces if name in piece.columns]
                 if len(values) >= len(self.readings.get((name, kind.value), ((), None))[0]):
                     self.readings[name, kind.value] = values, None if fault is None else str(fault)

@@ -610,7 +610,7 @@ def chained(batch: Batch, slope: Array) -> Array:
 
 # whole arrays ----------------------------------------------------------------------------------------------------
 
-FEW: Final = 64  # rows that count, of which the middle one is looked for
+FEW: Final = 64  # rows that count, in which a middle one is searched
 Roles = Mapping[str, object]
 Arrays = dict[str, NDArray[Any]]
 

@@ -144,7 +144,7 @@ class BlockSums:
         self.products: dict[tuple[int, int], Array] = {}
         self.odd: dict[int, Ints] = {}
         self._partners, self._last_use = partners(pairs), last_use(pairs)
-        self._waiting: dict[int, Line] = {}  # those of which products are still to come
+        self._waiting: dict[int, Line] = {}  # lines whose products are still to come
 
     def add(self, x: Array, spare: bool = False) -> None:
         """Take the next quantity, which is only read; the sum of a `spare` one need not be right where it cancels."""

@@ -22,7 +22,7 @@ from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask
 
 WEIGHT: Final = Check("", "weight", NON_NEGATIVE, "-w")
-FEW: Final = 64  # rows of which most differ where any do
+FEW: Final = 64  # rows to compare first: models that differ usually do so in these
 NOTHING: Final = Sample()
 NO_ROWS: Final = np.empty(0)
 Rows = NDArray[np.int64]

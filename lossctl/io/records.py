@@ -119,7 +119,7 @@ class Format:
         self.escape = (dialect.escape or "").encode() if self.delimiter else b""
         self.comment = (dialect.comment or "").encode() if self.delimiter else b""
         self.keeps_empty = keeps_empty and not self.by_blanks
-        self.recovers = dialect.bad_rows == "drop"  # and so goes on behind the first line of a record that is none
+        self.recovers = dialect.bad_rows == "drop"  # goes on after the first line of what is no record
         blanks = b" \t" if self.by_blanks else b" \t".replace(self.delimiter or b"\n", b"")
         self._heads = b"" if self.keeps_empty else blanks + b"\r\n"  # with which a line that is no record may begin
         ignored = [] if self.keeps_empty else [rb"(?:[%b]*+(?:\r\n?|\n))++" % blanks]  # all that follow each other
@@ -285,7 +285,7 @@ class Format:
             heads = np.zeros(len(codes) - 1, dtype=bool)
         elif any(blank in text for blank in (SPACE, TAB, RETURN)):
             heads = newlines[:-1] & (codes[1:] <= SPACE)
-        else:  # a line that is none has no character at all
+        else:  # without blanks, a line to be skipped is empty
             heads = newlines[:-1] & newlines[1:]
         if self.comment:
             heads |= newlines[:-1] & (codes[1:] == self.comment[0])

@@ -1,4 +1,4 @@
-"""The report of `evaluate`, `compare` and `check`: values, differences and checks, and its JSON and frames."""
+"""The report of `evaluate`, `compare` and `check`: its cells, inputs and conclusions, its JSON and its frames."""
 
 from __future__ import annotations
 
