@@ -182,6 +182,10 @@ def test_a_survey_counts_bad_rows_behind_the_row_where_a_reading_stops(tmp_path:
     for name in ("bad.csv", "bad.jsonl"):
         survey = package.validate(str(tmp_path / name), **Y_P, bad_rows="drop")
         assert any(f"{name}: row 4, column 'y': 'z' is not a number" in text for text in survey.problems)
+    lines = ["1,x", *["1,2"] * 70_000, "1,2,3", "z,2"]
+    (tmp_path / "long.csv").write_text("y,p\n" + "\n".join(lines) + "\n")
+    survey = package.validate(str(tmp_path / "long.csv"), **Y_P, bad_rows="drop")
+    assert any("row 70003, column 'y': 'z' is not a number" in text for text in survey.problems)
 
 
 def test_bad_rows_of_files_paired_by_their_order_are_not_dropped(tmp_path: Path) -> None:

@@ -473,7 +473,7 @@ class TextTable(FileTable, Generic[Field, Row]):
 
     unit: str
     position = 0
-    _bad: Mapping[str, Sequence[int]] = MappingProxyType({})  # by kind, those of the last call of `read`
+    _bad: Mapping[str, Sequence[int]] = MappingProxyType({})  # by kind, those of the reading that met most of them
 
     @property
     def is_text(self) -> bool:
@@ -507,7 +507,6 @@ class TextTable(FileTable, Generic[Field, Row]):
     def read(self, columns: Mapping[str, Kind], start: int = 0, stop: int | None = None) -> Iterator[Pending[Piece]]:
         fields = {name: self._field(name, kind) for name, kind in columns.items()}
         row, bad = 0, dict[str, list[int]]()
-        self._bad = bad
         try:
             for chunk in self._chunks():
                 self.position = self.source.position
@@ -568,6 +567,7 @@ class TextTable(FileTable, Generic[Field, Row]):
             for badness, place, _ in judged:
                 if badness:
                     bad.setdefault(badness, []).append(place)
+            self._bad = max(self._bad, bad, key=lambda account: sum(map(len, account.values())))
             rows = [row for badness, _, row in judged if not badness]
         for row in rows:
             try:
