@@ -176,6 +176,14 @@ def test_rows_after_bad_ones_are_named_as_they_stand(tmp_path: Path) -> None:
         package.evaluate(str(tmp_path / "bad.csv"), **Y_P, bad_rows="drop")
 
 
+def test_bad_rows_count_where_labels_are_looked_at_again(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text('y,p\nu,u\nu,v\n"v,v\nv,v\nv,v\n')
+    question: dict[str, Any] = {"target": "y", "pred": "p", "losses": "zero_one", "bad_rows": "drop"}
+    report = package.evaluate(str(tmp_path / "bad.csv"), **question)
+    assert (report.inputs[0].rows, dict(report.inputs[0].dropped)) == (5, {"bad row:quote": 1})
+    assert package.check(str(tmp_path / "bad.csv"), **question, max="zero_one=1").verdict == "fail"
+
+
 def test_a_survey_counts_bad_rows_behind_the_row_where_a_reading_stops(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("y,p\n1,1\n2,x\n3\nz,4\n")
     (tmp_path / "bad.jsonl").write_text('{"y": 1, "p": 1}\n{"y": 2, "p": "x"}\n3\n{"y": "z", "p": 4}\n')
