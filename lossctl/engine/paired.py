@@ -288,9 +288,9 @@ class Differences:
         if place_of_sum is not None and contest.question.loss.direction == "zero":
             error = float(spread.stderrs[place_of_sum])
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
-            # where one bias may have the other sign, sizes differ by no more than the biases do, nor than their sum does
-            reach = max(0.0, min(quantile * error - total, max(map(abs, interval))))
-            interval = min(interval[0], -reach), max(interval[1], reach)
+            # biases that may be of opposite signs differ in size by no more than their sum, nor than themselves
+            least_sum = max(total - quantile * error, -max(map(abs, interval)))
+            interval = min(interval[0], least_sum), max(interval[1], -least_sum)
         if exact is not None:
             plain = p = corrected = estimate.mcnemar(*exact)
         guard = self._guard(skew, (plain, corrected), spread.units)
