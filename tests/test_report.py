@@ -12,6 +12,7 @@ import pytest
 
 import lossctl
 from lossctl.__main__ import run
+from lossctl.results.document import MANY, Seal
 from tests.conftest import ROOT, resealed
 
 DIABETES = ROOT / "sample_data/diabetes.csv"
@@ -150,3 +151,15 @@ def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "z.json").write_text(resealed(document))
     with pytest.raises(lossctl.DataError, match=r'comparisons\[0\].verdict is "perhaps", and one of better, worse'):
         lossctl.Report.load(tmp_path / "z.json")
+
+
+def test_the_seal_of_many_values_is_that_of_the_document() -> None:
+    groups = 2 * MANY + 9  # values by thousands, of which the last few come alone
+    values = [float(group % 7) for group in range(groups)]
+    data = {"y": values, "p": [0.0] * groups, "g": [str(group) for group in range(groups)]}
+    document = json.loads(lossctl.evaluate(data, target="y", pred="p", losses="mae", by="g").to_json())
+    assert document["seal"] == Seal.of(document)
+    for place in (1, MANY + 2, groups):
+        edited = [*document["results"]]
+        edited[place] = {**edited[place], "value": 8.0}
+        assert document["seal"] != Seal.of({**document, "results": edited})
