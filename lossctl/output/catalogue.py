@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from lossctl.core.form import DECIDED, TASKS, form_wish
 from lossctl.core.loss import Loss, Peer
 from lossctl.core.state import Sample
 from lossctl.errors import UsageError, listed, near, printable
-from lossctl.output.curves import figure_of
-from lossctl.output.plot import picture
 from lossctl.output.text import (
     WIDEST,
     Column,
@@ -26,7 +25,6 @@ from lossctl.output.text import (
     text_columns,
     wrap,
 )
-from lossctl.results.report import lists_by
 
 LABEL: Final = 12  # characters before the text of `show`
 GAP: Final = 2  # blanks behind the name of a family
@@ -70,9 +68,8 @@ def listing(losses: Sequence[Loss], form: str, style: Style) -> str:
         return markdown_table(text_columns(["loss", "what it is", "formula", "better", "family"]), rows)
     end = f"\n{counted(len(losses), 'loss', 'es')}; `lossctl losses show NAME` explains one\n"
     if form == "names":
-        families = lists_by(home, losses)
-        entries = [(family, ", ".join(loss.name for loss in members)) for family, members in families.items()]
-        indent = max(len(family) for family in families) + GAP
+        entries = [(family, ", ".join(loss.name for loss in members)) for family, members in groupby(losses, home)]
+        indent = max(len(family) for family, _ in entries) + GAP
         return style.encode("\n".join([*labelled_lines(entries, indent, min(style.width or PAGE, WIDEST)), end]))
     if not losses:
         return "no loss fits; `lossctl losses list` has all\n"
@@ -93,6 +90,9 @@ def description(loss: Loss, form: str, style: Style) -> str:
     lines += labelled_lines(_entries(loss), LABEL, width)
     text = "\n".join(lines) + "\n"
     if loss.row is not None and len(loss.forms[0].curve.points) > 1:
+        from lossctl.output.curves import figure_of  # here, as a list draws nothing
+        from lossctl.output.plot import picture
+
         text += "\n" + picture(
             figure_of({loss.spec: loss}, loss.spec, grad=True), style._replace(width=min(style.width or PAGE, WIDEST))
         )
