@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from lossctl.api.options import Display, Option, Text, options_of
 from lossctl.cli.app import group
-from lossctl.cli.choose import choose_loss
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
 from lossctl.cli.options import info
 
@@ -89,5 +89,15 @@ def show_loss(spec: Spec, format_: ShowFormat = "table", color: Color = "auto", 
 
 
 list_losses.__doc__, show_loss.__doc__ = LIST_HELP, SHOW_HELP
-BODIES: Final = {"list": list_losses, "show": show_loss, "choose": choose_loss}
-app = group("losses", "The losses: list them, show everything about one, or choose.", BODIES, BODIES.__getitem__)
+COMMANDS: Final[dict[str, Callable[..., None]]] = {"list": list_losses, "show": show_loss}
+
+
+def _body(name: str) -> Callable[..., None]:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    from lossctl.cli.choose import choose_loss  # here, as it alone needs what a command on data does
+
+    return choose_loss
+
+
+app = group("losses", "The losses: list them, show everything about one, or choose.", (*COMMANDS, "choose"), _body)
