@@ -2,14 +2,14 @@
 
 `Moments` holds exact sums and co-moments of a small vector of per-row quantities, `Peak` the largest value,
 `Sample` every value. All are small (but `Sample`), picklable, and `merge` returns a new state. Merging is
-associative and commutative to the last bit.
+associative and commutative to the last bit. A state that is made of others merges field by field (`merged_fields`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,25 @@ from lossctl.numerics.exact import fraction, square_fraction
 
 Pairs = tuple[tuple[int, int], ...]
 NEVER = 1 << 62  # a row address after every real one
+State = TypeVar("State")
+
+
+def merged(first: Any, second: Any) -> Any:
+    """Merge counts (their sum), states, or tuples and mappings of these, entry by entry; None with anything is None."""
+    if first is None or second is None:
+        return None
+    if isinstance(first, int):
+        return first + second
+    if isinstance(first, Mapping):
+        return {**first, **{key: merged(first[key], value) if key in first else value for key, value in second.items()}}
+    return first.merge(second) if hasattr(first, "merge") else tuple(map(merged, first, second))
+
+
+def merged_fields(first: State, second: State, **by_rule: object) -> State:
+    """Return the state of the rows of both: each field by `merged`, but for those whose values are in `by_rule`."""
+    names = getattr(first, "_fields", ()) or vars(type(first))["__dataclass_fields__"]
+    fields = {name: merged(getattr(first, name), getattr(second, name)) for name in names if name not in by_rule}
+    return type(first)(**fields, **by_rule)
 
 
 class Odd(NamedTuple):
@@ -45,7 +64,7 @@ class Odd(NamedTuple):
         return float("inf") if self.plus else float("-inf")
 
     def merge(self, later: Odd) -> Odd:
-        return Odd(self.plus + later.plus, self.minus + later.minus, self.nan + later.nan, min(self.row, later.row))
+        return merged_fields(self, later, row=min(self.row, later.row)) if later else self
 
 
 FINITE = Odd()
@@ -100,16 +119,7 @@ class Moments(NamedTuple):
 
     def merge(self, later: Moments) -> Moments:
         """Return the state of the rows of two."""
-        return Moments(
-            pairs=self.pairs,
-            rows=self.rows + later.rows,
-            live=self.live + later.live,
-            sums=tuple(a + b for a, b in zip(self.sums, later.sums, strict=True)),
-            products=_added(self.products, later.products),
-            odd=tuple(a.merge(b) if b else a for a, b in zip(self.odd, later.odd, strict=True)),
-            cubed=self.cubed,
-            cubes=_added(self.cubes, later.cubes),
-        )
+        return merged_fields(self, later, pairs=self.pairs, cubed=self.cubed)
 
     def total_units(self, i: int) -> int:
         """Return the sum of quantity `i` in units of 2^-1074."""
@@ -131,11 +141,6 @@ class Moments(NamedTuple):
     def cube_units(self, i: int) -> int | None:
         """Return the sum of the cubes of quantity `i` in units of 2^-3222."""
         return self.cubes[self.cubed.index(i)]
-
-
-def _added(sums: tuple[int | None, ...], later: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """Add sums, None being out of range."""
-    return tuple(None if a is None or b is None else a + b for a, b in zip(sums, later, strict=True))
 
 
 class Peak(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
-from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from lossctl.core.form import CODED
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
 from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
-from lossctl.core.state import NEVER, Moments, Peak, Sample
+from lossctl.core.state import NEVER, Moments, Peak, Sample, merged_fields
 from lossctl.core.sums import BlockMoments
 from lossctl.engine.plan import FIRST, TARGET, Check, Couple, Design, Plan, Quantity, Question
 from lossctl.errors import DataError
@@ -28,22 +28,6 @@ NO_ROWS: Final = np.empty(0)
 Rows = NDArray[np.int64]
 
 # the state -------------------------------------------------------------------------------------------------------
-
-
-class Mergeable(Protocol):
-    """A state, of which that of the rows of two can be made."""
-
-    def merge(self, later: Self, /) -> Self:
-        """Return the state of the rows of two."""
-
-
-Key = TypeVar("Key", bound=Hashable)
-State = TypeVar("State", bound=Mergeable)
-
-
-def merged(states: Mapping[Key, State], later: Mapping[Key, State]) -> dict[Key, State]:
-    """Merge states key by key."""
-    return {**states, **later, **{key: states[key].merge(later[key]) for key in states.keys() & later.keys()}}
 
 
 class WorstRows(NamedTuple):
@@ -117,25 +101,13 @@ class RunState(NamedTuple):
 
     def merge(self, later: RunState) -> RunState:
         """Return the state of the rows of two; `later` holds later rows (which only the grouped sums care about)."""
-        return RunState(
-            read=self.read + later.read,
-            dropped=self.dropped + later.dropped,
-            moments=self.moments.merge(later.moments),
-            wholes=tuple(a.merge(b) for a, b in zip(self.wholes, later.wholes, strict=True)),  # type: ignore[arg-type]  # kinds never mix
-            breaches=merged(self.breaches, later.breaches),
-            missing=merged(self.missing, later.missing),
-            faults=merged(self.faults, later.faults),
-            grouped=merged(self.grouped, later.grouped),
-            peaks=merged(self.peaks, later.peaks),
-            replicates=merged(self.replicates, later.replicates),
-            series=self.series.merge(later.series),
-            firsts=self.firsts.merge(later.firsts),
-            worst=merged(self.worst, later.worst),
+        return merged_fields(
+            self,
+            later,
             unlike=self.unlike | later.unlike,
             digest=(self.digest + later.digest) % MODULUS,
             digest_kept=(self.digest_kept + later.digest_kept) % MODULUS,
             stopped=min(filter(None, (self.stopped, later.stopped)), key=lambda stop: stop[0], default=None),
-            gaps=self.gaps.merge(later.gaps),
         )
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lossctl.core.domain import label
-from lossctl.core.state import NEVER
+from lossctl.core.state import NEVER, merged_fields
 from lossctl.errors import DataError
 from lossctl.io import arrow
 from lossctl.io.dialect import FALSE, NULLS, STANDARD, TRUE
 from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
-from lossctl.profile.numbers import EXAMPLES, HUGE, LOOK, NumberSummary, ValueCounts, merge_any, merge_fields
+from lossctl.profile.numbers import EXAMPLES, HUGE, LOOK, NumberSummary, ValueCounts, merge_any
 from lossctl.results.survey import MOST_WORDS, OddCells
 
 LONGEST: Final = 40  # characters of a cell that a message shows
@@ -50,7 +50,7 @@ class ColumnProfile:
         return self.null + self.empty + self.nan
 
     def merge(self, other: ColumnProfile) -> ColumnProfile:
-        return merge_fields(
+        return merged_fields(
             self,
             other,
             first_null=min(self.first_null, other.first_null),

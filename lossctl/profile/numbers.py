@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import label
-from lossctl.core.state import Moments
+from lossctl.core.state import Moments, merged, merged_fields
 from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum, exact_sums
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import SHIFT, ratio, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 LOOK: Final = 2048  # values that tell whether there are too many different ones to count
 SHOWN: Final = 20  # most frequent values that a report keeps
@@ -35,35 +32,11 @@ DROPPED: Final = 52 - DIGITS
 MAGNITUDE: Final = (1 << 63) - 1  # all bits of a float but its sign
 LARGEST: Final = float(np.finfo(np.float64).max)
 Counts = NDArray[np.int64]
-Key = TypeVar("Key", bound=Hashable)
-State = TypeVar("State", bound="DataclassInstance")
-
-
-def add_counts(first: Mapping[Key, int], second: Mapping[Key, int]) -> dict[Key, int]:
-    """Add the counts of two mappings, key by key."""
-    return {**first, **{key: first.get(key, 0) + count for key, count in second.items()}}
-
-
-def merge(first: Any, second: Any) -> Any:
-    """Merge counts (their sum), states, or mappings of these key by key; None with anything is None."""
-    if first is None or second is None:
-        return None
-    if isinstance(first, int):
-        return first + second
-    if isinstance(first, Mapping):
-        return {**first, **second, **{key: merge(first[key], second[key]) for key in first.keys() & second.keys()}}
-    return first.merge(second)
-
-
-def merge_fields(first: State, second: State, **by_rule: object) -> State:
-    """Return the state of the rows of both: each field by `merge`, but for those whose values are in `by_rule`."""
-    names = [entry.name for entry in fields(first) if entry.name not in by_rule]
-    return replace(first, **{name: merge(getattr(first, name), getattr(second, name)) for name in names}, **by_rule)
 
 
 def merge_any(first: Any, second: Any) -> Any:
     """Merge two states; where there is but one, return that."""
-    return merge(first, second) if first and second else first or second
+    return merged(first, second) if first and second else first or second
 
 
 class Singles(Mapping[str | float, int]):
@@ -129,10 +102,8 @@ class ValueCounts:
 
     def merge(self, other: ValueCounts) -> ValueCounts:
         first = tuple(dict.fromkeys((*self.first, *other.first)))[:EXAMPLES]
-        if self.counts is None or other.counts is None:
-            return ValueCounts(None, first)
-        counts = add_counts(self.counts, other.counts)
-        return ValueCounts(counts if len(counts) <= MOST_WORDS else None, first)
+        counts = merged(self.counts, other.counts)
+        return ValueCounts(counts if counts is not None and len(counts) <= MOST_WORDS else None, first)
 
     @property
     def frequent(self) -> tuple[ValueCount, ...]:
@@ -206,7 +177,7 @@ class NumberSummary:
         ]
 
     def merge(self, other: Self) -> Self:
-        return merge_fields(
+        return merged_fields(
             self,
             other,
             low=min(self.low, other.low),

@@ -23,8 +23,8 @@ from lossctl.core.domain import (
     Domain,
     Whole,
 )
+from lossctl.core.state import merged_fields
 from lossctl.numerics.array import Array, Mask
-from lossctl.profile.numbers import merge_fields
 
 BOX_WIDTH: Final = 4
 SIGNS: Final = Whole(low=-1.0, high=1.0, hole=0.0)
@@ -76,7 +76,7 @@ class RoleProfile:
         return cls(profile.rows, profile.breaches, int(np.add.reduce(hashes)))
 
     def merge(self, other: RoleProfile) -> RoleProfile:
-        return merge_fields(self, other, fingerprint=(self.fingerprint + other.fingerprint) % MODULUS)
+        return merged_fields(self, other, fingerprint=(self.fingerprint + other.fingerprint) % MODULUS)
 
     def outside(self, domain: Domain) -> Breach:
         """Return the rows that are outside a domain."""

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from lossctl.core.block import Block, Breach, Defect, Pending
 from lossctl.core.domain import Domain
+from lossctl.core.state import merged_fields
 from lossctl.engine.run import Feed, Watch
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array
 from lossctl.numerics.exact import fraction, rounded, units
-from lossctl.profile.numbers import Distribution, ValueCounts, merge_fields
+from lossctl.profile.numbers import Distribution, ValueCounts
 from lossctl.profile.roles import BOX_WIDTH, RoleProfile
 
 
@@ -61,7 +62,7 @@ class RowsProfile:
 
     def merge(self, other: RowsProfile) -> RowsProfile:
         stops = [profile.stopped for profile in (self, other) if profile.stopped is not None]
-        return merge_fields(self, other, stopped=min(stops, key=lambda stop: stop[0], default=None))
+        return merged_fields(self, other, stopped=min(stops, key=lambda stop: stop[0], default=None))
 
     def holds(self, role: str, domain: Domain) -> bool:
         """Whether every row of a role is in a domain."""

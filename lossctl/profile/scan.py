@@ -14,11 +14,11 @@ import numpy as np
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import Domain, label
+from lossctl.core.state import merged, merged_fields
 from lossctl.engine.run import Progress, Watch
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts
 from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_columns
-from lossctl.profile.numbers import add_counts, merge_fields
 from lossctl.profile.roles import RoleProfile
 from lossctl.results.survey import MOST_SLICES
 
@@ -45,11 +45,9 @@ class SliceCounts:
     missing: int = 0
 
     def merge(self, other: SliceCounts) -> SliceCounts:
-        missing = self.missing + other.missing
-        if self.counts is None or other.counts is None:
-            return SliceCounts(None, missing)
-        counts = add_counts(self.counts, other.counts)
-        return SliceCounts(counts if len(counts) <= MOST_SLICES else None, missing)
+        counts = merged(self.counts, other.counts)
+        is_few = counts is not None and len(counts) <= MOST_SLICES
+        return SliceCounts(counts if is_few else None, self.missing + other.missing)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class TableProfile:
 
     def merge(self, other: TableProfile) -> TableProfile:
         """Add the next rows of the same columns."""
-        return merge_fields(self, other, shapes=self.shapes, fault=self.fault or other.fault)
+        return merged_fields(self, other, shapes=self.shapes, fault=self.fault or other.fault)
 
     def beside(self, other: TableProfile) -> TableProfile:
         """Add further columns of the same rows."""
