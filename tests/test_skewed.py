@@ -11,7 +11,7 @@ from scipy import stats
 
 import lossctl
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, Statistic
-from lossctl.stats.skewed import BULK, Influence, Shape, shape_of
+from lossctl.stats.student import BULK, Influence, Shape, shape_of
 
 Values = NDArray[Any]
 RNG = np.random.default_rng(15)

@@ -17,10 +17,21 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments, GroupView, PeaksByGroup
 from lossctl.core.resample import Replicates, copies
-from lossctl.core.state import NEVER, Moments, Odd, Pairs, Peak, Sample
-from lossctl.core.sums import BlockMoments, moments_of
+from lossctl.core.state import (
+    NEVER,
+    BlockMoments,
+    Moments,
+    Odd,
+    Pairs,
+    Peak,
+    Sample,
+    fraction,
+    moments_of,
+    rounded,
+    square_fraction,
+    units,
+)
 from lossctl.engine.reduce import WorstRows
-from lossctl.numerics.exact import fraction, rounded, square_fraction, units
 
 pytestmark = pytest.mark.deep
 

@@ -18,8 +18,8 @@ from scipy import stats
 import lossctl
 from lossctl import UsageError
 from lossctl.core.grouped import GroupedMoments
+from lossctl.core.state import moments_of
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
-from lossctl.core.sums import moments_of
 from lossctl.results.report import Cell
 from lossctl.stats import estimate as estimate_module, folded
 from lossctl.stats.estimate import estimate, estimates, order_interval, paired_stderr

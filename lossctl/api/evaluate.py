@@ -37,8 +37,8 @@ from lossctl.io.machine import free_memory, usable_cores
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, key_columns, predicts_target
 from lossctl.io.table import Table
 from lossctl.results.report import Cells, Input, LeftOut, Report, Truth, Units, place_of
-from lossctl.stats.skewed import INFORMATIVE
 from lossctl.stats.spread import FEW
+from lossctl.stats.student import INFORMATIVE
 from lossctl.version import __version__
 
 if TYPE_CHECKING:

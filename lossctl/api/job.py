@@ -42,8 +42,7 @@ from lossctl.core.domain import (
 from lossctl.core.form import DECIDED, EVENT, FORM_OF, OPTIONAL, READINGS, Form, Reading, form_wish
 from lossctl.core.loss import Loss, Term, admits, column_readings, fitted, fixes, misfit, unfit
 from lossctl.core.naming import are_classes, counterpart, may_be_classes, split_labels
-from lossctl.core.state import NEVER
-from lossctl.core.statistic import means
+from lossctl.core.state import NEVER, means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable

@@ -26,7 +26,7 @@ from lossctl.core.batch import BLOCK, Batch, flag
 from lossctl.core.block import Block
 from lossctl.core.counts import WIDE, Counts, GridCounts, Ints, keys_of
 from lossctl.core.domain import OpenCodes, as_number
-from lossctl.core.state import FINITE, Moments
+from lossctl.core.state import FINITE, SHIFT, Moments, ratio
 from lossctl.core.statistic import MEAN
 from lossctl.errors import DataError, UsageError, listed, near, printable
 from lossctl.io.blocks import BlockReader
@@ -34,7 +34,6 @@ from lossctl.io.reports import looks_like_report, read_report
 from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.comparison import Check, Comparison
 from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Mark, Panel
 from lossctl.results.report import Cell, Report, SavedReport, lists_by

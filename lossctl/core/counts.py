@@ -17,8 +17,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lossctl.core.state import SHIFT, ratio
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import SHIFT, ratio
 
 Ints = NDArray[np.int64]
 

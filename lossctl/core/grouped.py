@@ -15,12 +15,26 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.state import FINITE, Moments, Odd, Pairs
-from lossctl.core.sums import KINDS, BlockSums, Ints, Segments, exact_sum, no_odd
+from lossctl.core.state import (
+    FINITE,
+    KINDS,
+    SHIFT,
+    BlockSums,
+    Ints,
+    Moments,
+    Odd,
+    Pairs,
+    Segments,
+    exact_sum,
+    fraction,
+    no_odd,
+    ratio,
+    square_fraction,
+    units,
+)
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
-from lossctl.numerics.exact import SHIFT, fraction, ratio, square_fraction, units
 
 SMALL_CODES = 1 << 16
 CUTS = 3  # so that what is left over of a sum of all groups is below its last digit twice over

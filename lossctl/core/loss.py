@@ -54,9 +54,8 @@ from lossctl.core.form import (
 )
 from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, Value, bound
-from lossctl.core.state import NEVER, Moments, Peak, Sample
+from lossctl.core.state import NEVER, Moments, Peak, Sample, means, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
-from lossctl.core.sums import moments_of
 from lossctl.errors import DataError, UsageError, listed, near
 from lossctl.numerics import activation as act
 from lossctl.numerics.array import PIECE, Array, array_of
@@ -655,7 +654,7 @@ def value_of(loss: Loss, state: Moments | Peak | Sample | None, weighted: bool) 
         raise DataError(f"{loss.spec}: no rows, so there is no number")
     if isinstance(state, Moments):
         lead = int(weighted)
-        return read(loss.statistic, state, range(lead, lead + len(loss.parts)), weighted)
+        return read(loss.statistic, means(state, range(lead, lead + len(loss.parts)), weighted))
     if isinstance(state, Peak):
         return state.top
     assert loss.whole is not None

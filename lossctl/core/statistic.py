@@ -6,16 +6,13 @@ one formula, the delta method, gives a standard error for every loss of this kin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-
-from lossctl.core.state import View
-from lossctl.numerics.exact import SHIFT, ratio
 
 # dual numbers: a value that carries its slopes by several variables along, so that a formula yields its gradient ----
 
@@ -256,13 +253,7 @@ def mean_of(statistic: Statistic, outputs: int) -> Statistic:
     return Statistic(f"mean over outputs: {statistic.name}", value, slope, undefined=statistic.undefined)
 
 
-def means(view: View, indexes: Sequence[int], weighted: bool) -> Means:
-    """Return the (weighted) means of quantities, an infinity or NaN where a value was not finite."""
-    base = view.total_units(0) if weighted else view.rows << SHIFT
-    return tuple(np.float64(view.odd[i].value if view.odd[i] else ratio(view.total_units(i), base)) for i in indexes)
-
-
-def read(statistic: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> float:
-    """Return the value of a statistic of merged sums; NaN where it is not defined."""
+def read(statistic: Statistic, centre: Means) -> float:
+    """Return the value of a statistic at some means; NaN where it is not defined."""
     with np.errstate(all="ignore"):
-        return float(statistic.value(means(view, indexes, weighted)))
+        return float(statistic.value(centre))

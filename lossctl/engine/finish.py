@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
-from lossctl.core.state import NEVER, Moments, Odd, Peak, Sample, View, order_of
-from lossctl.core.statistic import MEAN, Statistic, means, minus_log_of_lack, read, square_of
-from lossctl.core.sums import moments_of
+from lossctl.core.state import NEVER, SHIFT, Moments, Odd, Peak, Sample, View, means, moments_of, order_of, ratio
+from lossctl.core.statistic import MEAN, Statistic, minus_log_of_lack, read, square_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.numerics.array import Array, Mask
-from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.report import Cell, CellColumn, Cells, CellStatus, Slicing
 from lossctl.stats.estimate import (
     MAXIMUM,
@@ -44,8 +42,8 @@ from lossctl.stats.estimate import (
     unit_count,
     worth,
 )
-from lossctl.stats.skewed import UNKNOWN, Influence, Shape, few_decide, shape_of
 from lossctl.stats.spread import FEW, Clusters, IndependentRows, Inference, NoInference, Series, Spread, from_scores
+from lossctl.stats.student import UNKNOWN, Influence, Shape, few_decide, shape_of
 
 MANY_ROWS: Final = 2**31  # beyond which their places need 64 bits
 LARGEST: Final = 1e300  # of means whose quotient is still a float, unless one is 0
@@ -743,7 +741,7 @@ class Finish:
         level, loss, assumptions = self.settings.level, question.loss, self.assumptions
         indexes = self.plan.indexes(model, question) if loss.keeps == "moments" else ()
         if loss.keeps == "moments":
-            value = read(loss.statistic, scope.view, indexes, self.plan.weighted)
+            value = read(loss.statistic, means(scope.view, indexes, self.plan.weighted))
         else:
             value = assumptions.samples.value(model, question, scope)
         if level is None:

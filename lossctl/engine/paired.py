@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from lossctl.core.statistic import MEAN, ROOT, Statistic, means
+from lossctl.core.state import SHIFT, means, ratio
+from lossctl.core.statistic import MEAN, ROOT, Statistic
 from lossctl.engine.finish import NO_CLOSED_FORM, SETS_IN_TIME, Assumptions, Scope
 from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import SHIFT, ratio
 from lossctl.results.comparison import BestSet, Comparison, Outcome
 from lossctl.results.report import Cell
 from lossctl.stats import estimate, folded, multiple
@@ -31,9 +31,8 @@ from lossctl.stats.estimate import (
     skewness,
     slopes_at,
 )
-from lossctl.stats.skewed import Shape
 from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
-from lossctl.stats.student import normal_quantile, normal_tail
+from lossctl.stats.student import Shape, normal_quantile, normal_tail
 
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 BENT: Final = 1.02  # standard errors of a difference of roots, beyond which that by the squares counts

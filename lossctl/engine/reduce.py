@@ -15,8 +15,7 @@ from lossctl.core.form import CODED
 from lossctl.core.grouped import BlockGroups, GroupedMoments, PeaksByGroup
 from lossctl.core.loss import Term, Weight, slopes
 from lossctl.core.resample import Replicates
-from lossctl.core.state import NEVER, Moments, Peak, Sample, merged_fields
-from lossctl.core.sums import BlockMoments
+from lossctl.core.state import NEVER, BlockMoments, Moments, Peak, Sample, merged_fields
 from lossctl.engine.plan import FIRST, TARGET, Check, Couple, Design, Plan, Quantity, Question
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array, Mask

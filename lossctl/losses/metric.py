@@ -14,11 +14,11 @@ from lossctl.core.declare import Recipe, loss, recipe, sample, set_loss, sizes, 
 from lossctl.core.domain import AT_LEAST_ONE, CODES, FLAG, NON_NEGATIVE, POSITIVE, REAL, Interval
 from lossctl.core.form import Form, along
 from lossctl.core.loss import Loss
+from lossctl.core.state import fraction, rounded, units
 from lossctl.losses.forms import PAIRS, SCORE_PAIRS, SCORES, TRIPLETS
 from lossctl.numerics.activation import sigmoid
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import column_sum, soft_difference, soft_gap, subtract, three_terms
-from lossctl.numerics.exact import fraction, rounded, units
 from lossctl.numerics.lengths import cosine, cosine_slope, distance, near_one, norm, norm_slope, one_minus_cosine
 from lossctl.numerics.segments import log_one_plus, times
 

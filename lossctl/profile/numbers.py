@@ -16,10 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.domain import label
-from lossctl.core.state import Moments, merged, merged_fields
-from lossctl.core.sums import OUT_OF_RANGE, BlockMoments, exact_sum, exact_sums
+from lossctl.core.state import (
+    OUT_OF_RANGE,
+    SHIFT,
+    BlockMoments,
+    Moments,
+    exact_sum,
+    exact_sums,
+    merged,
+    merged_fields,
+    ratio,
+    rounded,
+)
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import SHIFT, ratio, rounded
 from lossctl.results.survey import MOST_WORDS, ValueCount
 
 LOOK: Final = 2048  # values that tell whether there are too many different ones to count

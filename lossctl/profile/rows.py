@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from lossctl.core.block import Block, Breach, Defect, Pending
 from lossctl.core.domain import Domain
-from lossctl.core.state import merged_fields
+from lossctl.core.state import fraction, merged_fields, rounded, units
 from lossctl.engine.run import Feed, Watch
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import fraction, rounded, units
 from lossctl.profile.numbers import Distribution, ValueCounts
 from lossctl.profile.roles import BOX_WIDTH, RoleProfile
 

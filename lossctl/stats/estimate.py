@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments
-from lossctl.core.state import View
-from lossctl.core.statistic import MEAN, Means, Statistic, means, read
+from lossctl.core.state import SHIFT, View, covariance_units, means, ratio, root, units as exact_units
+from lossctl.core.statistic import MEAN, Means, Statistic, read
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
-from lossctl.numerics.exact import SHIFT, ratio, root, units as exact_units
 from lossctl.stats import folded
-from lossctl.stats.skewed import Shape
-from lossctl.stats.student import normal_quantile, t_quantile
+from lossctl.stats.student import Shape, normal_quantile, t_quantile
 
 Contrast = Mapping[int, float]  # quantity -> slope with respect to its (weighted) mean
 Outcome = tuple[str | None, str | None]  # the method of an interval, or why there is none
@@ -176,12 +174,13 @@ def estimate(
 
     `total` asks for the sum over rows (or weights) in place of the mean.
     """
+    centre: Means = () if total else means(view, indexes, weighted)
     if total and not view.odd[indexes[0]]:
         value = ratio(view.total_units(indexes[0]), 1 << SHIFT)
     elif total:
         value = view.odd[indexes[0]].value
     else:
-        value = read(statistic, view, indexes, weighted)
+        value = read(statistic, centre)
     if level is None:
         return Estimate(value, why=NOT_ASKED)
     if not math.isfinite(value):
@@ -191,7 +190,7 @@ def estimate(
     units = unit_count(statistic, view, indexes)
     if units < TWO_UNITS:
         return Estimate(value, why=ONE_ROW if statistic.mass is None else ONE_SET)
-    variance = _total_variance(view, indexes[0]) if total else _variance(statistic, view, indexes, weighted)
+    variance = _total_variance(view, indexes[0]) if total else _variance(statistic, view, indexes, centre, weighted)
     if variance is None:
         return Estimate(value, why=SPREAD_OUT_OF_RANGE)
     # rounding in the sums of a block can leave a spread of zero a hair below it
@@ -205,7 +204,7 @@ def estimate(
         return about(value, stderr, quantile, form, "t")
     variances = [covariance(view, {index: 1.0}, {index: 1.0}, weighted) or (0, 1) for index in indexes]
     errors = np.array([root(max(variance[0], 0), variance[1]) for variance in variances])
-    return folded_about(value, stderr, quantile, np.array(means(view, indexes, weighted)), errors, "t")
+    return folded_about(value, stderr, quantile, np.array(centre), errors, "t")
 
 
 def folded_about(value: float, stderr: float, quantile: float, parts: Array, errors: Array, method: str) -> Estimate:
@@ -300,9 +299,11 @@ def _total_variance(view: View, index: int) -> Fraction | None:
     return None if spread is None else (spread, (view.live - 1) << (2 * SHIFT))
 
 
-def _variance(statistic: Statistic, view: View, indexes: Sequence[int], weighted: bool) -> Fraction | None:
-    """Delta-method variance of a statistic's value."""
-    slopes = slopes_at(statistic, means(view, indexes, weighted))
+def _variance(
+    statistic: Statistic, view: View, indexes: Sequence[int], centre: Means, weighted: bool
+) -> Fraction | None:
+    """Delta-method variance of a statistic's value at the means of its quantities."""
+    slopes = slopes_at(statistic, centre)
     if slopes is None:
         return (0, 1) if all(covariance_units(view, i, i) == 0 for i in indexes) else None
     contrast = combined((indexes, slopes))
@@ -598,16 +599,11 @@ def combined(*terms: tuple[Sequence[int], Sequence[float]]) -> dict[int, float]:
     return {i: slope for i, slope in sums.items() if slope != 0.0}
 
 
-def covariance_units(view: View, i: int, j: int) -> int | None:
-    """n (n - 1) times the unbiased covariance of two quantities, in units of 2^-2148."""
-    product = view.product_units(i, j)
-    return None if product is None else view.live * product - view.total_units(i) * view.total_units(j)
-
-
 def covariance(view: View, first: Contrast, second: Contrast, weighted: bool) -> Fraction | None:
     """Return the covariance of two contrasts, each product taken exactly; None where it is out of range."""
     n = view.live
-    rows, columns = _exact_slopes(view, first, weighted), _exact_slopes(view, second, weighted)
+    rows = _exact_slopes(view, first, weighted)
+    columns = rows if second is first else _exact_slopes(view, second, weighted)
     below = view.total_units(0) ** 2 * (n - 1) if weighted else n * n * (n - 1)
     above = 0
     for i, a in rows:

@@ -7,11 +7,10 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from lossctl.core.state import View
+from lossctl.core.state import View, root
 from lossctl.numerics import double
 from lossctl.numerics.array import Array
 from lossctl.numerics.double import Pair
-from lossctl.numerics.exact import root
 from lossctl.stats.estimate import ONE_ROW, ONE_SET, SPREAD_OUT_OF_RANGE, Contrast, covariance, spared, worth
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
 

@@ -15,12 +15,11 @@ from lossctl.core.batch import Batch
 from lossctl.core.domain import Flag
 from lossctl.core.form import OPTIONAL
 from lossctl.core.loss import Loss, block_state, middles, value_of
-from lossctl.core.state import Moments, Sample
+from lossctl.core.state import Moments, Sample, rounded
 from lossctl.core.statistic import MEAN
 from lossctl.errors import DataError, UsageError
 from lossctl.numerics.activation import APPLY
 from lossctl.numerics.array import Array
-from lossctl.numerics.exact import rounded
 from lossctl.testing.cases import (
     ROWS,
     SLOPE_TOLERANCE,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import lossctl
 from lossctl.core.statistic import MEAN, R_SQUARED
 from lossctl.engine.plan import FIRST
-from lossctl.stats.skewed import INFORMATIVE, Influence, shape_of
 from lossctl.stats.spread import FEW
+from lossctl.stats.student import INFORMATIVE, Influence, shape_of
 from tests.coverage.samples import SCORES, Case, Columns, Draw, truth
 
 Values = NDArray[Any]
