@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Final
 
@@ -42,6 +42,13 @@ def is_file(path: str) -> bool:
     """Whether there is a regular file at a path, or a link to one; see `status`."""
     entry = status(path)
     return entry is not None and stat.S_ISREG(entry.st_mode)
+
+
+def present(paths: Iterable[str]) -> dict[str, bool]:
+    """Return the paths at which there is something, if only a link that leads nowhere, and whether it is `is_file`."""
+    entries = {path: status(path) for path in paths}
+    there_is = {path: entry for path, entry in entries.items() if entry is not None or os.path.islink(path)}
+    return {path: entry is not None and stat.S_ISREG(entry.st_mode) for path, entry in there_is.items()}
 
 
 def is_folder(path: str) -> bool:

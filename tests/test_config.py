@@ -34,9 +34,9 @@ from lossctl.api.options import (
     rule_keys,
 )
 from lossctl.cli import config
+from lossctl.cli.app import command
 from lossctl.cli.config import Settings, load, resolve, show_config
 from lossctl.cli.console import Outputs, outcome
-from lossctl.cli.options import command
 from lossctl.errors import OutputError, UsageError
 from lossctl.gate.rules import Tolerance
 from tests import configschema

@@ -24,9 +24,9 @@ from lossctl.api.options import (
     options_of,
 )
 from lossctl.cli import console
+from lossctl.cli.app import command
 from lossctl.cli.config import LOSSCTL_TOML, PYPROJECT, Level, Settings, check_unhidden, show_config
 from lossctl.cli.console import Outputs, ReaderGone, Stopwatch, computed, emit, outcome, replace_output
-from lossctl.cli.options import command
 from lossctl.errors import ExitCode, LossctlError, UsageError, listed, printable
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def check_files(settings: Settings) -> None:
     if settings.sources["config"].level is Level.DEFAULT:
         check_unhidden(settings.file)
     outputs = Outputs.prepare(settings, FORMATS)
-    gallery = outputs.gallery(settings)
     from lossctl.api.check import check
     from lossctl.io.atomic import check_writable
     from lossctl.io.select import split_name
@@ -109,7 +108,7 @@ def check_files(settings: Settings) -> None:
             check_writable(path, [split_name(settings["baseline"])[1]])
     configured = settings.file is not None
     arguments = {**_arguments(settings), **settings.typed_rules, "rules": settings.rules, "configured": configured}
-    report, watch = computed(check, settings, arguments, gallery)
+    report, watch, gallery = computed(check, settings, outputs, arguments)
     report = replace(report, warnings=(*report.warnings, *_said_of_data(settings)))
     show(settings, outputs, report, watch, gallery)
 

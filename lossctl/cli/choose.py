@@ -3,9 +3,9 @@
 from typing import Annotated, Final, TypedDict
 
 from lossctl.api.options import INPUTS, ROLES, Display, Option, Text, Words, options_of
+from lossctl.cli.app import command, exit_codes
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, say, say_more, warn
-from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "json")
 HELP = """Look at the data in one pass, and say which losses fit it, which do not, and which to take.

@@ -16,9 +16,9 @@ from lossctl.api.options import (
     RowOptions,
     SliceTables,
 )
+from lossctl.cli.app import command, exit_codes
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, computed, show
-from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compare models on the same rows, in one pass. Differences have paired intervals, p-values and verdicts.
@@ -54,8 +54,6 @@ slices. `lossctl check` makes decisions of it.
 def compare_files(settings: Settings) -> None:
     """Compare, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
-    gallery = outputs.gallery(settings)
     from lossctl.api.compare import compare
 
-    report, watch = computed(compare, settings, settings.arguments, gallery)
-    show(settings, outputs, report, watch, gallery)
+    show(settings, outputs, *computed(compare, settings, outputs))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from lossctl.api.options import (
     ALL_FORMATS,
@@ -35,10 +35,12 @@ from lossctl.api.options import (
     toml,
 )
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.files import exists, explained, is_file, read_file
+from lossctl.files import exists, explained, is_file, present, read_file
 from lossctl.gate.rules import RuleKind, Tolerance, limit_rule, regression_rule
 from lossctl.version import __version__
 
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 LOSSCTL_TOML: Final = "lossctl.toml"
 PYPROJECT: Final = "pyproject.toml"
 LARGEST: Final = 1 << 20  # bytes; no configuration is longer
@@ -89,14 +91,13 @@ def find(path: str | None = None, label: str = "--config") -> ConfigFile | None:
     except OSError as error:
         raise UsageError(f"the working directory cannot be searched for a configuration: {error.strerror}") from None
     while True:
-        for name in (LOSSCTL_TOML, PYPROJECT):
-            path = os.path.relpath(os.path.join(folder, name))
-            if _tell(exists, path) or os.path.islink(path):
-                if not _tell(is_file, path):
-                    raise UsageError(f"{path}: is no regular file; --no-config does without")
-                file = load(path)
-                if file is not None:
-                    return file
+        paths = [os.path.relpath(os.path.join(folder, name)) for name in (LOSSCTL_TOML, PYPROJECT)]
+        for path, is_regular in _tell(present, paths).items():
+            if not is_regular:
+                raise UsageError(f"{path}: is no regular file; --no-config does without")
+            file = load(path)
+            if file is not None:
+                return file
         above = os.path.dirname(folder)
         if above == folder or _tell(exists, os.path.join(folder, ".git")):
             return None
@@ -115,12 +116,12 @@ def check_unhidden(file: ConfigFile | None) -> None:
         )
 
 
-def _tell(question: Callable[[str], bool], path: str) -> bool:
-    """Ask what is at a path; a configuration that a failing disk hides is not passed over."""
+def _tell(question: Callable[[Asked], Answer], place: Asked) -> Answer:
+    """Ask what is at a path, or at some; a configuration that a failing disk hides is not passed over."""
     try:
-        return question(path)
+        return question(place)
     except OSError as error:
-        raise DataError(f"{path}: {explained(error)}; --no-config does without") from None
+        raise DataError(f"{error.filename}: {explained(error)}; --no-config does without") from None
 
 
 def load(path: str) -> ConfigFile | None:
@@ -244,6 +245,11 @@ def _rule_tables(where: str, tables: object) -> tuple[RuleTable, ...]:
 # settings by level -------------------------------------------------------------------------------------------
 
 TYPED: Final = "command line"
+NO_ARGUMENTS: Final = frozenset(  # of the function of the Python interface
+    name
+    for group in (VerdictOptions, SliceTables, EngineOptions, Picture, Display, ConfigOptions)
+    for name in marks(group)
+)
 CONTRADICTIONS: Final = (("ci", "no_ci"), ("config", "no_config"))  # a value, and the switch that forbids it
 
 
@@ -333,22 +339,21 @@ class Settings(dict[str, Any]):
         config = [] if self.file is None or "--config" in words else ["--config", self.file.path]
         return shlex.join([*words, *config])
 
-    def named_files(self) -> list[str]:
-        """Return the files that are read besides the data: the configuration, and tables of weights by class."""
+    def inputs(self) -> list[str]:
+        """Return the files that are read: data, also as `NAME=PATH`, the configuration, and tables of weights."""
+        files = [piece for text in self.paths("read") for piece in (text, text.partition("=")[2]) if piece]
+        files += [] if self.file is None else [self.file.path]
         specs = [*self.get("losses", ()), *(rule.text for rule in self.rule_texts), *(rule.loss for rule in self.rules)]
         if not any("@" in spec for spec in specs):
-            return [] if self.file is None else [self.file.path]
+            return files
         from lossctl.registry import table_files
 
-        return [*([] if self.file is None else [self.file.path]), *table_files(specs)]
+        return [*files, *table_files(specs)]
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """The values as the function of the Python interface takes them, by name."""
-        outside = set().union(
-            *map(marks, (VerdictOptions, SliceTables, EngineOptions, Picture, Display, ConfigOptions))
-        )
-        values = {option.name: self[option.name] for option in self.options if option.name not in outside}
+        values = {option.name: self[option.name] for option in self.options if option.name not in NO_ARGUMENTS}
         if "no_ci" in values:
             level = LEVEL if values["ci"] is None else values["ci"]
             values["ci"] = None if values.pop("no_ci") else level
@@ -367,15 +372,17 @@ class Settings(dict[str, Any]):
         typed = [rule for rule in self.rule_texts if rule.origin == TYPED]
         return {name: tuple(rule.text for rule in typed if rule.kind.replace("-", "_") == name) for name in names}
 
-    def note(self) -> str | None:
-        """Return what besides the command line has a say in the result, in words."""
+    def notes(self, environment: Mapping[str, str]) -> Iterator[str]:
+        """Say what besides the command line has a say in the result, and warn of variables that may be meant to."""
         sources = []
         uses_rules = self.file and self.file.rules and any(option.accumulates for option in self.options)
         if self.file and (uses_rules or any(value.level is Level.FILE for value in self.sources.values())):
             sources.append(self.file.path)
-        environment = [option for option in self.options if self.sources[option.name].level is Level.ENVIRONMENT]
-        sources += [option.variable for option in environment if not option.terminal]
-        return f"settings from {', '.join(sources)}" if sources else None
+        variables = [option for option in self.options if self.sources[option.name].level is Level.ENVIRONMENT]
+        sources += [option.variable for option in variables if not option.terminal]
+        if sources:
+            yield f"settings from {', '.join(sources)}"
+        yield from _slips(environment)
 
 
 def resolve(
@@ -458,7 +465,7 @@ def _place(value: Value) -> str:
     return {Level.FILE: f" in {value.origin}", Level.ENVIRONMENT: " in the environment"}.get(value.level, "")
 
 
-def slips(environment: Mapping[str, str]) -> Iterable[str]:
+def _slips(environment: Mapping[str, str]) -> Iterable[str]:
     """Warn of variables that look like one of an option but are none."""
     names = [name for name in environment if name.startswith(PREFIX)]
     variables = {option.variable for option in options_of(*COMMAND_LINE) if not option.positional} if names else set()

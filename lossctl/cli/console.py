@@ -212,8 +212,7 @@ class Outputs(NamedTuple):
         if "top" in settings:
             style = style._replace(sort=settings["sort"], top=settings["top"])
         files = tuple(destination(text, (*formats, *besides)) for text in settings["output"])
-        inputs = [piece for text in settings.paths("read") for piece in (text, text.partition("=")[2]) if piece]
-        inputs += settings.named_files()
+        inputs = settings.inputs()
         paths = [path for _, path in files] + settings.paths("write", besides="output")
         if settings.get("rows_out") is not None:  # before a pipe is opened
             check_rows_path(settings["rows_out"])
@@ -471,12 +470,17 @@ def warn(settings: Settings, warnings: Sequence[str]) -> None:
 
 
 def computed(
-    function: Callable[..., Report], settings: Settings, arguments: Mapping[str, Any], gallery: Gallery | None
-) -> tuple[Report, Stopwatch]:
-    """Return the report that a function of the Python interface makes of its arguments, and where time went."""
+    function: Callable[..., Report], settings: Settings, outputs: Outputs, arguments: Mapping[str, Any] | None = None
+) -> tuple[Report, Stopwatch, Gallery | None]:
+    """Return the report that a function of the Python interface makes, where time went, and the plots of a page.
+
+    arguments: those of the settings, if they are not given.
+    """
+    gallery = outputs.gallery(settings)
+    arguments = settings.arguments if arguments is None else arguments
     with at_work(settings) as work:
         hooks = {**work.hooks, **elsewhere(settings, arguments), **(gallery.hooks if gallery else {})}
-        return function(**{**arguments, **hooks}), work.watch
+        return function(**{**arguments, **hooks}), work.watch, gallery
 
 
 def show(

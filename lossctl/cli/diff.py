@@ -3,9 +3,9 @@
 from typing import Annotated, Final, TypedDict
 
 from lossctl.api.options import REQUIRED, Display, Option, Text, options_of
+from lossctl.cli.app import command, exit_codes
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, warn
-from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "json", "csv", "md")
 HELP = """Compare two saved reports: what became better or worse. No data are needed for old and new values and changes.

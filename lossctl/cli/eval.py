@@ -15,9 +15,9 @@ from lossctl.api.options import (
     RowOptions,
     SliceTables,
 )
+from lossctl.cli.app import command, exit_codes
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, computed, show
-from lossctl.cli.options import command, exit_codes
 
 FORMATS: Final = ("table", "long", "csv", "json", "jsonl", "md", "html", "latex", "value")
 HELP = """Compute losses of predictions in files of any size, in one pass.
@@ -41,8 +41,6 @@ environment (LOSSCTL_TARGET and so on), then from lossctl.toml or [tool.lossctl]
 def evaluate_files(settings: Settings) -> None:
     """Evaluate, and write what came of it."""
     outputs = Outputs.prepare(settings, FORMATS)
-    gallery = outputs.gallery(settings)
     from lossctl.api.evaluate import evaluate
 
-    report, watch = computed(evaluate, settings, settings.arguments, gallery)
-    show(settings, outputs, report, watch, gallery)
+    show(settings, outputs, *computed(evaluate, settings, outputs))

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from lossctl.api.options import Display, Option, Text, options_of
-from lossctl.cli.app import group
+from lossctl.cli.app import group, info
 from lossctl.cli.console import checked_format, emit, guarded, say, terminal_style
-from lossctl.cli.options import info
 
 LIST_HELP = """List every loss by family, those of plug-ins by their package.
 

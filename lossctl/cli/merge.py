@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Final
 
 from lossctl.api.options import CheckOptions, Display, SliceTables, States, VerdictOptions, options_of
+from lossctl.cli.app import command
 from lossctl.cli.config import Level, Settings
 from lossctl.cli.console import Outputs, at_work
-from lossctl.cli.options import command
 from lossctl.errors import LossctlError
 
 FORMATS: Final = ("table", "long", "json", "jsonl", "csv", "md", "junit", "github", "value")

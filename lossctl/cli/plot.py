@@ -23,10 +23,9 @@ from lossctl.api.options import (
     marks,
     options_of,
 )
-from lossctl.cli.app import group
+from lossctl.cli.app import command, exit_codes, group
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work
-from lossctl.cli.options import command, exit_codes
 from lossctl.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from lossctl.api.options import (
     RowOptions,
     options_of,
 )
+from lossctl.cli.app import command, exit_codes
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, at_work, is_terminal, say_more, warn
-from lossctl.cli.options import command, exit_codes
 from lossctl.errors import UsageError
 
 FORMATS: Final = ("html",)

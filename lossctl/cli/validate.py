@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Final
 
 from lossctl.api.options import INPUTS, Display, Files
+from lossctl.cli.app import command
 from lossctl.cli.config import Settings
 from lossctl.cli.console import Outputs, ReaderGone, at_work, say_more
-from lossctl.cli.options import command
 
 FORMATS: Final = ("table", "json", "md")
 HELP = """Say what the data holds, and whether eval would work on it. No loss is computed; options are those of eval.
