@@ -121,7 +121,10 @@ class Format:
         self.keeps_empty = keeps_empty and not self.by_blanks
         self.recovers = dialect.bad_rows == "drop"  # goes on after the first line of what is no record
         blanks = b" \t" if self.by_blanks else b" \t".replace(self.delimiter or b"\n", b"")
-        self._heads = b"" if self.keeps_empty else blanks + b"\r\n"  # with which a line that is no record may begin
+        heads = b"" if self.keeps_empty else blanks + b"\r\n"
+        self._heads = flags_of(heads + self.comment[:1])  # with which a line that is no record may begin
+        self._borders = flags_of(self.delimiter + b"\r\n")  # beside which a field begins or ends
+        self._ends = flags_of(self.delimiter + b"\r\n" + self.quote)  # a doubled quote closes and opens again
         ignored = [] if self.keeps_empty else [rb"(?:[%b]*+(?:\r\n?|\n))++" % blanks]  # all that follow each other
         ignored += [rb"%b[^\r\n]*(?:\r\n?|\n)" % re.escape(self.comment)] if self.comment else []
         self._ignored = re.compile(b"|".join(ignored)) if ignored else None
@@ -268,7 +271,7 @@ class Format:
         """Return the quotes but for those of lines that begin between fields and in which none opens a field."""
         if self.by_blanks:  # whose blanks were told apart by all quotes
             return quotes
-        opening = np.isin(codes[quotes - 1], np.frombuffer(self.delimiter + b"\r\n", np.uint8)) | (quotes == 0)
+        opening = self._borders[codes[quotes - 1]] | (quotes == 0)
         line = np.searchsorted(ends, quotes)
         opened = np.zeros(len(ends) + 1, dtype=bool)
         opened[line[opening]] = True
@@ -291,8 +294,7 @@ class Format:
             heads |= newlines[:-1] & (codes[1:] == self.comment[0])
         places = np.flatnonzero(heads) + 1 if heads.any() else np.empty(0, np.int64)
         places = np.concatenate([np.zeros(min(len(codes), 1), np.int64), places])
-        odd = np.isin(codes[places], np.frombuffer(self._heads + self.comment[:1], np.uint8))
-        return places[odd]
+        return places[self._heads[codes[places]]]
 
     def _without_ignored(self, text: bytes, places: NDArray[np.int64]) -> bytes:
         """Leave out lines that are empty or comments and not between quotes."""
@@ -314,9 +316,7 @@ class Format:
         """Whether quotes, an even number of them, open at the start of a field and close at its end."""
         before = np.concatenate([np.array([NEWLINE], np.uint8), codes])[quotes[::2]]
         after = np.concatenate([codes, np.array([NEWLINE], np.uint8)])[quotes[1::2] + 1]
-        # a doubled quote closes and opens again: the field goes on
-        ends = np.frombuffer(self.delimiter + b"\r\n" + self.quote, np.uint8)
-        return len(quotes) % 2 == 0 and bool(np.isin(before, ends).all() and np.isin(after, ends).all())
+        return len(quotes) % 2 == 0 and bool(self._ends[before].all() and self._ends[after].all())
 
     def by_tabs(self, text: bytes) -> bytes:
         """Put one tab for blanks between fields, and none for those at the ends of a line."""
@@ -403,6 +403,13 @@ class Format:
                 continue
             yield (record := self.record(text, start))
             start = record.end
+
+
+def flags_of(characters: bytes) -> Mask:
+    """Return (256,) flags of some characters, which tell by its code whether one is among them."""
+    flags = np.zeros(256, dtype=bool)
+    flags[list(characters)] = True
+    return flags
 
 
 def _ends(quotes: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
