@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
-from threading import Condition
+from threading import enumerate as enumerate_threads
+from typing import Any
 
 import pytest
 
@@ -103,14 +106,17 @@ def test_a_call_that_fails(name: str, call: str, place: int, kind: str) -> None:
     assert not verdict.why, verdict
 
 
-class Interrupted(Condition):
-    """A condition in whose use Ctrl-C comes, always."""
-
-    def notify_all(self) -> None:
+@contextmanager
+def interrupted(phase: str) -> Iterator[None]:
+    """Ctrl-C comes while the first state is merged."""
+    if phase == "merge":
         raise KeyboardInterrupt
+    yield
 
 
-def test_interrupts_of_a_function_never_wait_for_its_threads(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lossctl.engine.run.Condition", Interrupted)
+@pytest.mark.parametrize("by", [None, "g"])  # states are merged in any order, or in that of the rows
+def test_interrupts_of_a_function_never_wait_for_its_threads(large: Path, by: str | None) -> None:
+    options: Any = {"target": "y", "pred": "p", "losses": "mse", "by": by, "threads": 2}
     with pytest.raises(KeyboardInterrupt):
-        package.evaluate(large / "big.parquet", target="y", pred="p", losses="mse", by="g", threads=2)
+        package.evaluate(large / "big.parquet", **options, watch=interrupted)
+    assert not [thread.name for thread in enumerate_threads() if thread.name.startswith("lossctl_")]

@@ -26,6 +26,7 @@ from lossctl.api.validate import validate
 from lossctl.cli.validate import FORMATS
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import UNIT
+from lossctl.engine.run import in_order
 from lossctl.errors import DataError, UsageError
 from lossctl.io.table import Cells, Kind, Numbers, Piece, Shape, Table
 from lossctl.output.survey import render
@@ -34,7 +35,7 @@ from lossctl.profile import scan
 from lossctl.profile.columns import ColumnProfile, profile_column, profile_columns
 from lossctl.profile.numbers import NumberSummary, ValueCounts
 from lossctl.profile.roles import RoleProfile, role_domains
-from lossctl.profile.scan import AHEAD, TableScan, in_order
+from lossctl.profile.scan import AHEAD, TableScan
 from lossctl.results.survey import MOST_WORDS, ColumnSurvey, RoleSurvey, Survey
 from tests.conftest import ROOT, Lossctl
 from tests.test_startup import HEAVY, loaded
@@ -419,9 +420,9 @@ def test_many_columns_are_read_in_parts_where_each_can_be_read_alone(
 
 
 def test_work_in_threads_keeps_the_order_and_hands_errors_on() -> None:
-    assert list(in_order(range(100), lambda n: n * n, 3)) == [n * n for n in range(100)]
+    assert list(in_order(iter(range(100)), lambda n: n * n, threads=3, ahead=6)) == [n * n for n in range(100)]
     with pytest.raises(DataError, match="7"):
-        list(in_order(range(20), fails_at_seven, 2))
+        list(in_order(iter(range(20)), fails_at_seven, threads=2, ahead=4))
 
 
 def fails_at_seven(n: int) -> int:

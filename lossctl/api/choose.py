@@ -18,14 +18,14 @@ from lossctl.core.domain import REAL, Domain, as_number
 from lossctl.core.form import OPTIONAL, Form, form_wish
 from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER
-from lossctl.engine.run import Progress, Watch, unwatched
+from lossctl.engine.run import Progress, Watch, in_any_order, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
 from lossctl.io.dialect import Dialect
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, classes_of, pair_outputs, select
 from lossctl.profile.roles import role_domains
-from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles, profile_rows
+from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles
 from lossctl.results.advice import Advice, Caution, Ground, Misfit, Pick, Rank
 from lossctl.results.survey import MOST_WORDS
 from lossctl.version import __version__
@@ -206,7 +206,7 @@ class Columns:
 
     def profile(self) -> RowsProfile:
         """Read every row once; raise DataError for the first one that cannot be used, or if there is none."""
-        threads, progress = self.options["threads"] or usable_cores(), self.options["progress"]
+        threads = self.options["threads"] or usable_cores()
         feeds = self.reader.feeds(threads)
         first = look_ahead(feeds)
         if first is None:
@@ -221,11 +221,9 @@ class Columns:
                     f"{self.label}: the target {self.slots['target'].named()} holds text with more than {MOST_WORDS} "
                     "different values, which is neither numbers nor labels; -t names another column"
                 )
-            if progress is not None:
-                progress(block.read)
             return part
 
-        merged = profile_rows(feeds, profile, threads, self.options["watch"])
+        merged = in_any_order(feeds, profile, threads, self.options["watch"], self.options["progress"]) or RowsProfile()
         self._raise_problems(merged)
         return merged
 

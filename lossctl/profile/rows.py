@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 from typing import Any, NamedTuple
@@ -11,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lossctl.core.block import Block, Breach, Defect, Pending
+from lossctl.core.block import Block, Breach, Defect
 from lossctl.core.domain import Domain
 from lossctl.core.state import fraction, merged_fields, rounded, units
-from lossctl.engine.run import Feed, Watch
 from lossctl.errors import DataError
 from lossctl.numerics.array import Array
 from lossctl.profile.numbers import Distribution, ValueCounts
@@ -70,37 +68,6 @@ class RowsProfile:
     def average(self, name: str) -> float | None:
         """Return the mean of a summed quantity over all rows; None if there is no such quantity."""
         return rounded(fraction(self.sums[name]) / self.rows) if name in self.sums else None
-
-
-def profile_rows(
-    feeds: Sequence[Iterator[Pending[Block]]], profile: Callable[[Block], RowsProfile], threads: int, watch: Watch
-) -> RowsProfile:
-    """Profile all blocks of all feeds: each thread begins with a feed of its own, and then helps with the others."""
-    streams = [Feed(feed) for feed in feeds]
-
-    def work(place: int) -> RowsProfile:
-        merged = RowsProfile()
-        try:
-            for stream in (*streams[place:], *streams[:place]):
-                while (task := stream.take(watch)) is not None:
-                    with watch("decode"):
-                        block = task[1].make()
-                    with watch("compute"):
-                        part = profile(block)
-                    with watch("merge"):
-                        merged = merged.merge(part)
-        except BaseException:
-            for stream in streams:
-                stream.ended = True
-            raise
-        return merged
-
-    with ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="lossctl-profile") as pool:
-        parts = [pool.submit(work, place) for place in range(1, threads)]
-        merged = work(0)
-        for part in parts:
-            merged = merged.merge(part.result())
-    return merged
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import Domain, label
 from lossctl.core.state import merged, merged_fields
-from lossctl.engine.run import Progress, Watch
+from lossctl.engine.run import Progress, Watch, in_order, reading
 from lossctl.errors import DataError
 from lossctl.io.table import Kind, Piece, Shape, Table, Texts
 from lossctl.profile.columns import ColumnProfile, NumberRows, column_labels, profile_columns
@@ -25,8 +24,6 @@ from lossctl.results.survey import MOST_SLICES
 WIDEST: Final = 64  # columns of a BLOCK of rows that are read together where each can be read alone
 AHEAD: Final = 2  # pieces per thread that are read before they are needed
 Role = tuple[str | None, str]  # a model, None where all share the columns, and the role
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ class TableScan:
         """Read some columns."""
         profile = TableProfile()
         try:
-            for piece in in_order(self._pieces(names), self._profile, threads):
+            for piece in in_order(self._pieces(names), self._profile, threads, AHEAD * threads):
                 profile = profile.merge(piece)
                 if progress is not None:
                     progress(piece.rows)
@@ -147,12 +144,7 @@ class TableScan:
 
     def _pieces(self, names: Sequence[str]) -> Iterator[tuple[int, Pending[Piece]]]:
         row = 0
-        pieces = self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(())
-        while True:
-            with self.watch("read"):
-                piece = next(pieces, None)
-            if piece is None:
-                return
+        for piece in reading(self.table.read(dict.fromkeys(names, Kind.CELL)) if names else iter(()), self.watch):
             for part in _shortened(piece):
                 yield row, part
                 row += part.rows
@@ -187,27 +179,6 @@ def _shortened(piece: Pending[Piece]) -> list[Pending[Piece]]:
         return [piece]
     rows = piece.make()
     return [ready(rows.cut(start, min(start + BLOCK, rows.rows))) for start in range(0, rows.rows, BLOCK)]
-
-
-def in_order(tasks: Iterable[Task], work: Callable[[Task], Result], threads: int) -> Iterator[Result]:
-    """Do tasks in threads, and give the results in the order of the tasks; few are ahead of the others."""
-    if threads == 1:
-        yield from map(work, tasks)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="lossctl-profile") as pool:
-        waiting: deque[Future[Result]] = deque()
-        stopped: DataError | None = None
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
-                if len(waiting) > AHEAD * threads:
-                    yield waiting.popleft().result()
-        except DataError as error:  # what was read before it comes first
-            stopped = error
-        while waiting:
-            yield waiting.popleft().result()
-        if stopped is not None:
-            raise stopped
 
 
 def _profile_role(domains: Sequence[Domain], columns: Sequence[NumberRows | None], start: int) -> RoleProfile | None:
