@@ -14,8 +14,7 @@ import pytest
 
 from lossctl.errors import DataError
 from lossctl.io.csv import CsvTable
-from lossctl.io.dialect import Dialect
-from lossctl.io.source import Source
+from lossctl.io.source import Dialect, Source
 from lossctl.io.table import Kind
 from tests.conftest import ROOT
 from tests.corpora.oracle import columns_of, judged

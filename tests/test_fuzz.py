@@ -20,9 +20,8 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from lossctl.errors import DataError
 from lossctl.io import records
 from lossctl.io.csv import CsvTable
-from lossctl.io.dialect import BLANKS, NONE, STANDARD, Dialect
 from lossctl.io.jsonl import JsonTable
-from lossctl.io.source import Source
+from lossctl.io.source import BLANKS, NONE, STANDARD, Dialect, Source
 from tests.corpora.oracle import Verdict, judged
 
 pytestmark = pytest.mark.deep

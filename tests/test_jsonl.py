@@ -25,10 +25,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import lossctl as package
 from lossctl.errors import DataError, ExitCode
 from lossctl.io import jsonl, records
-from lossctl.io.dialect import STANDARD
 from lossctl.io.jsonl import JsonTable
 from lossctl.io.open import open_table
-from lossctl.io.source import Source
+from lossctl.io.source import STANDARD, Source
 from lossctl.io.table import Cells, Keys, Kind, Numbers, Texts, decoded
 from tests.conftest import Lossctl, Outcome
 from tests.warm import forked, once

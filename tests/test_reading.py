@@ -30,12 +30,11 @@ from lossctl.io import by_key, records
 from lossctl.io.arrow import keys, texts
 from lossctl.io.by_key import ByKey, ascends
 from lossctl.io.by_position import ByPosition
-from lossctl.io.dialect import STANDARD, Dialect
 from lossctl.io.memory import ArrayTable, FrameTable
 from lossctl.io.npy import NpyTable
 from lossctl.io.parquet import ParquetTable
 from lossctl.io.records import Chunk, Format, TooLong
-from lossctl.io.source import Source
+from lossctl.io.source import STANDARD, Dialect, Source
 from lossctl.io.table import Kind, Numbers, Table, Texts, decoded
 
 pytestmark = pytest.mark.deep

@@ -15,8 +15,7 @@ import lossctl as package
 from lossctl.errors import DataError, UsageError
 from lossctl.io import records
 from lossctl.io.csv import CsvTable
-from lossctl.io.dialect import Dialect
-from lossctl.io.source import Source
+from lossctl.io.source import Dialect, Source
 from lossctl.io.table import Kind, Texts, decoded
 
 pytestmark = pytest.mark.deep

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import lossctl as package
-from lossctl.api.report_files import render
 from lossctl.output import comparison as comparisons
 from lossctl.output.report import Why, alike, worst_tables
 from lossctl.output.text import Style, change, datum, p_value, percent, wrap
@@ -57,7 +56,7 @@ def test_a_comparison_with_p_that_underflows_says_less_than() -> None:
     assert report.comparisons[0].p == 0.0
     text = comparisons.render(report, "table", Style())
     assert "<1e-300" in text
-    assert "<1e-300" in "".join(render(report, "md", Style()))
+    assert "<1e-300" in "".join(report.render("md", Style()))
 
 
 def test_markdown_says_why_as_a_table_does() -> None:
@@ -65,9 +64,9 @@ def test_markdown_says_why_as_a_table_does() -> None:
     options: dict[str, Any] = {"target": "y", "pred": ["a", "b"], "losses": ["bce"], "by": ["g"]}
     reason = "bce of a, bce of a (g x): +infinity: 1 row, the first at data: row 2"
     report = package.evaluate(data, **options)
-    assert "".join(render(report, "table", Style())).endswith(f"{reason}\n")
-    assert "".join(render(report, "md", Style())).endswith(f"|\n\n{reason}\n")
-    compared = "".join(render(package.compare(data, **options), "md", Style()))
+    assert "".join(report.render("table", Style())).endswith(f"{reason}\n")
+    assert "".join(report.render("md", Style())).endswith(f"|\n\n{reason}\n")
+    compared = "".join(package.compare(data, **options).render("md", Style()))
     assert "\n\n\\~ no difference is shown at 95% (paired, iid rows; p of one comparison, not adjusted)\n" in compared
     assert compared.endswith("\nbce of b, bce of b (g x): the value of a is not finite\n")
 
@@ -137,7 +136,7 @@ SLICES = {
 
 def shown(report: package.Report, form: str = "table", **style: str | int) -> list[str]:
     """Return the slices of a table, line by line, and how many are said to be left out."""
-    lines = "".join(render(report, form, Style(**style))).splitlines()  # type: ignore[arg-type]  # each of its own type
+    lines = "".join(report.render(form, Style(**style))).splitlines()  # type: ignore[arg-type]  # each of its own type
     words = [line.replace("|", " ").split() for line in lines]
     names = [line[0] for line in words if line and line[0] in GROUPS]
     return list(dict.fromkeys(names)) + [line for line in lines if line.startswith("...")]
@@ -185,7 +184,7 @@ def test_slices_of_many_losses_are_in_several_tables_where_one_is_too_wide() -> 
     losses = ["mae", "mse", "rmse", "huber", "log_cosh", "max_error"]
     report = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=losses, by="g", missing="drop")
     for width, tables in ((200, 1), (70, 2), (52, 3)):
-        lines = "".join(render(report, "table", Style(width=width))).splitlines()
+        lines = "".join(report.render("table", Style(width=width))).splitlines()
         assert max(map(len, lines)) <= width
         heads = [line.split() for line in lines if line.split()[:2] == ["g", "model"]]
         assert [name for head in heads for name in head if name in losses] == losses
@@ -215,7 +214,7 @@ def test_a_label_or_count_of_the_data_has_no_decimals(value: float, text: str) -
 
 def test_markdown_has_the_columns_of_a_page_and_the_worst_rows() -> None:
     worst = package.evaluate(SLICES, target="y", pred=["a", "b"], losses=["mae"], by="g", missing="drop", worst=1)
-    lines = "".join(render(worst, "md", Style())).splitlines()
+    lines = "".join(worst.render("md", Style())).splitlines()
     assert [line for line in lines if line.startswith(("| model", "| g |", "mae:", "| row"))] == [
         "| model | mae | missing |",
         "| g | model | mae | rows |",
@@ -225,10 +224,10 @@ def test_markdown_has_the_columns_of_a_page_and_the_worst_rows() -> None:
         "| row | g | target | b | mae of b |",
     ]
     compared = package.compare(SLICES, target="y", pred=["a", "b"], losses=["mae"], missing="drop")
-    head, rule = "".join(render(compared, "md", Style())).splitlines()[:2]
+    head, rule = "".join(compared.render("md", Style())).splitlines()[:2]
     assert head == "| loss | model | against | baseline | value | difference | % | 95% interval | p | verdict |"
     assert rule == "|" + " --- |" * 3 + " ---: |" * 6 + " --- |"  # a verdict is a word
-    assert "\\begin{tabular}{lllrrrrrrl}" in "".join(render(compared, "latex", Style()))
+    assert "\\begin{tabular}{lllrrrrrrl}" in "".join(compared.render("latex", Style()))
 
 
 # reasons --------------------------------------------------------------------------------------------------------------
@@ -244,7 +243,7 @@ MANY = {
 
 def notes(report: package.Report, top: int = 0) -> list[str]:
     """Return the lines below the tables that say why something has no value or verdict."""
-    lines = "".join(render(report, "table", Style(top=top))).splitlines()
+    lines = "".join(report.render("table", Style(top=top))).splitlines()
     return [line for line in lines if line.startswith(("f1 of", "mae of"))]
 
 

@@ -21,9 +21,9 @@ from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, in_any_order, unwatched
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
-from lossctl.io.dialect import Dialect
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, classes_of, pair_outputs, select
+from lossctl.io.source import Dialect
 from lossctl.profile.roles import role_domains
 from lossctl.profile.rows import LabelProfile, RowProfiler, RowsProfile, middles
 from lossctl.results.advice import Advice, Caution, Ground, Misfit, Pick, Rank

@@ -28,11 +28,10 @@ from lossctl.core.batch import keep_freed_memory
 from lossctl.core.form import checked_task
 from lossctl.engine.run import Progress, unwatched
 from lossctl.errors import DataError, LossctlError, UsageError, listed, printable
-from lossctl.io.dialect import Dialect
 from lossctl.io.memory import ARROW_PROTOCOL, TARGETS, from_memory
 from lossctl.io.open import as_one, files_below, open_table, table_of
 from lossctl.io.select import Request, Selection, select, split_name, stems
-from lossctl.io.source import spooled
+from lossctl.io.source import Dialect, spooled
 from lossctl.io.table import Table, share_read
 from lossctl.results.report import DataSource
 

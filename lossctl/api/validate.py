@@ -19,9 +19,9 @@ from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
 from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
 from lossctl.io.by_position import ByPosition
-from lossctl.io.dialect import NULLS
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import KEY_NAMES, Slot, key_columns
+from lossctl.io.source import NULLS
 from lossctl.io.table import Kind, Table
 from lossctl.profile.columns import ColumnProfile
 from lossctl.profile.roles import role_domains

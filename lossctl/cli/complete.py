@@ -265,7 +265,7 @@ def _columns() -> list[str]:
     from lossctl.io.open import Parts, files_below, open_table
 
     names: dict[str, None] = {}
-    from lossctl.io.dialect import Dialect
+    from lossctl.io.source import Dialect
 
     paths, values = _files(line())
     dialect = Dialect.of(values)

@@ -490,15 +490,13 @@ def show(
 
     An HTML file is the page, which always lists the worst rows.
     """
-    from lossctl.api.report_files import render
-
     for text in () if settings["quiet"] else notes(report, settings):
         say(text)
     shown = report if gallery is None or settings["worst"] else replace(report, worst=())
 
     def content(form: str, style: Style) -> Content:
         if form != "html":
-            return render(shown, form, style)
+            return shown.render(form, style)
         from lossctl.api.report import page_of
         from lossctl.output.html import page_text
 
@@ -506,7 +504,7 @@ def show(
 
     outputs.save(content)
     say_more(settings, watch, report.inputs, report.cells)
-    outputs.show(lambda form, style: render(shown, form, style))
+    outputs.show(shown.render)
 
 
 def notes(report: Report, settings: Settings) -> Iterator[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.block import Hashes, stirred
 from lossctl.core.domain import UUID_LENGTH, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import (
+from lossctl.io.source import (
     FALSE,
     NULLS,
     STANDARD,

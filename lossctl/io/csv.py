@@ -19,10 +19,9 @@ import pyarrow.csv as arrow_csv
 
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
-from lossctl.io.dialect import BLANKS, FALSE, NONE, NULLS, SHOWN, TRUE, Dialect, inexact, vector_fault, written_entries
 from lossctl.io.records import Chunk, Fault, Format, Record, TextTable
-from lossctl.io.source import Source
-from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape, text_shape
+from lossctl.io.source import BLANKS, FALSE, NONE, NULLS, SHOWN, TRUE, Content, Dialect, Source, inexact, vector_fault
+from lossctl.io.table import Cells, Column, Kind, Numbers, Piece, RowFault, Shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes in which the header and the first rows are looked for
@@ -221,25 +220,21 @@ class CsvTable(TextTable[Field, Record]):
         return self._start.count(b"\n", 0, start) + 1 if start else 0
 
     def shape(self, name: str) -> Shape:
-        if name not in self._shapes:
-            self._shapes[name] = text_shape(cell, self.dialect) if (cell := self._first_cell(name)) else Shape("number")
-        return self._shapes[name]
+        content = self._column(name)[1]
+        return Shape(content.kind, content.width)
 
-    @cached_property
-    def _shapes(self) -> dict[str, Shape]:
-        return {}
-
-    def _first_cell(self, name: str) -> str:
-        """Return the first field of a column that is not missing, in the first rows; nothing if there is none."""
-        if name not in self._first_cells:
+    def _column(self, name: str) -> tuple[int, Content]:
+        """Return the place of a column, and what its first field holds that is not missing, among the first rows."""
+        if name not in self._columns:
             place = self.place(name)
             fields = (record.fields[place] for record in self._head[1] if place < len(record.fields))
             cells = (field.decode("utf-8", "replace").strip() for field in fields)
-            self._first_cells[name] = next((cell for cell in cells if not self.dialect.is_null(cell)), "")
-        return self._first_cells[name]
+            cell = next((cell for cell in cells if not self.dialect.is_null(cell)), "")
+            self._columns[name] = place, self.dialect.content(cell) if cell else Content("number")
+        return self._columns[name]
 
     @cached_property
-    def _first_cells(self) -> dict[str, str]:
+    def _columns(self) -> dict[str, tuple[int, Content]]:
         return {}
 
     # rows ------------------------------------------------------------------------------------------------------------
@@ -249,14 +244,15 @@ class CsvTable(TextTable[Field, Record]):
         return Format(self.delimiter, self.dialect, keeps_empty=len(self.names) == 1)
 
     def _field(self, name: str, kind: Kind) -> Field:
-        shape, dialect = self.shape(name).kind, self.dialect
+        (place, content), dialect = self._column(name), self.dialect
+        is_number = content.kind == "number"
         return Field(
             kind,
             dialect,
-            self.place(name),
-            boolean=kind is Kind.NUMBER and shape == "boolean",
-            respelled=kind is Kind.CELL and shape == "number" and (bool(dialect.null) or not dialect.plain_numbers),
-            width=len(written_entries(self._first_cell(name))),
+            place,
+            boolean=kind is Kind.NUMBER and content.kind == "boolean",
+            respelled=kind is Kind.CELL and is_number and (bool(dialect.null) or not dialect.plain_numbers),
+            width=content.entries,
         )
 
     def _chunks(self) -> Iterator[Chunk]:

@@ -25,10 +25,9 @@ import pyarrow.json as arrow_json
 from lossctl.core.batch import BLOCK
 from lossctl.errors import DataError, printable
 from lossctl.io import arrow, records
-from lossctl.io.dialect import SHOWN, STANDARD, Dialect, inexact_number, vector_fault, written_entries
 from lossctl.io.records import Chunk, Fault, Format, TextTable
-from lossctl.io.source import Source
-from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape, text_shape
+from lossctl.io.source import SHOWN, STANDARD, Dialect, Source, inexact_number, vector_fault, written_entries
+from lossctl.io.table import BETWEEN, Cells, Column, Kind, Numbers, Piece, Shape
 from lossctl.numerics.array import MOST_EXACT
 
 HEAD: Final = 1 << 20  # bytes whose records name the columns
@@ -187,8 +186,8 @@ class FirstValue:
             text = value.strip()
             if dialect.is_null(text):
                 return None
-            shape = text_shape(text, dialect)
-            return FirstValue(shape.kind, shape.width, bool(written_entries(text)), str)
+            content = dialect.content(text)
+            return FirstValue(content.kind, content.width, content.entries > 0, str)
         if isinstance(value, Pairs):
             return FirstValue("other", plain=Pairs)
         if isinstance(value, list) and value and isinstance(value[0], str):

@@ -14,7 +14,7 @@ from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.dialect import NULLS, inexact_number
+from lossctl.io.source import NULLS, STANDARD, Content, inexact_number
 from lossctl.io.table import (
     BETWEEN,
     NOT_SINGLE,
@@ -27,7 +27,6 @@ from lossctl.io.table import (
     Table,
     block_starts,
     floats,
-    text_shape,
 )
 from lossctl.numerics.array import array_of, is_inexact, missing
 
@@ -169,9 +168,9 @@ class ArrayTable(Table):
             return Shape("labels")
         array = self.array(name)
         if array.dtype.kind in NUMERIC:
-            content = Shape("boolean" if array.dtype.kind == "b" else "number")
+            content = Content("boolean" if array.dtype.kind == "b" else "number")
         else:
-            content = first_text_shape(array)
+            content = first_content(array)
         first = next((value for value in array.flat if not missing(value)), None) if array.dtype == object else ""
         written = array.dtype.kind in WRITTEN or (array.dtype == object and isinstance(first, str))
         return Shape(content.kind, math.prod(array.shape[1:]) * content.width, max(array.ndim - 1, 1), written)
@@ -248,10 +247,10 @@ def joined(values: Iterable[Any]) -> NDArray[Any]:
     return np.array(texts, dtype=object)
 
 
-def first_text_shape(array: NDArray[Any]) -> Shape:
+def first_content(array: NDArray[Any]) -> Content:
     """Say by its first text whether a column of texts holds numbers, vectors of them, true and false, or words."""
     texts = (value for value in array.flat if isinstance(value, str) and value not in NULLS)
-    return text_shape(next(texts, ""))
+    return STANDARD.content(next(texts, ""))
 
 
 def _length(values: object) -> int | None:

@@ -18,8 +18,7 @@ from lossctl.core.block import Pending
 from lossctl.core.domain import exact_number, label
 from lossctl.errors import DataError, printable
 from lossctl.files import explained, is_folder, local_path, status
-from lossctl.io.dialect import STANDARD, Dialect
-from lossctl.io.source import Source, spooled_stdin
+from lossctl.io.source import STANDARD, Dialect, Source, spooled_stdin
 from lossctl.io.table import Column, Kind, Piece, Shape, Table, Texts, decoded
 
 STORED: Final = r"(s3|gs|abfss?|hdfs)://"  # addresses that are read through pyarrow.fs

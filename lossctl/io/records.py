@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending, ready
 from lossctl.errors import DataError, listed
-from lossctl.io.dialect import BLANKS, NONE, Dialect
+from lossctl.io.source import BLANKS, NONE, Dialect
 from lossctl.io.table import Column, FileTable, Kind, Piece
 from lossctl.numerics.array import Mask
 

@@ -18,8 +18,7 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.block import Hashes, Pending, ready, stirred, text_hashes
 from lossctl.core.domain import Extent, as_number, exact_number, extent, label
 from lossctl.errors import DataError, printable
-from lossctl.io.dialect import NULLS, STANDARD, Dialect, inexact_number, written_entries
-from lossctl.io.source import Source
+from lossctl.io.source import NULLS, STANDARD, Dialect, Source, inexact_number
 from lossctl.numerics.array import MOST_EXACT, Array, Mask
 from lossctl.results.document import NullWord
 
@@ -60,12 +59,6 @@ class Shape(NamedTuple):
     width: int = 1
     axes: int = 1
     written: bool = False
-
-
-def text_shape(text: str, dialect: Dialect = STANDARD) -> Shape:
-    """Return the shape of a column by its first text that is not missing."""
-    width = len(written_entries(text))
-    return Shape("number", width) if width else Shape(dialect.kind_of(text))
 
 
 class Table(ABC):
@@ -117,7 +110,7 @@ class Table(ABC):
             except DataError:  # reading comes upon it
                 return shape
             words = () if piece is None else piece.column(name, Texts).first_words()
-            of_text = next((text_shape(word) for word in words if word not in NULLS), shape)
+            of_text = next((STANDARD.content(word) for word in words if word not in NULLS), shape)
             return shape._replace(kind=of_text.kind, width=of_text.width)
         if shape.width:
             return shape

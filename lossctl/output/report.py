@@ -81,15 +81,15 @@ class Grid(NamedTuple):
     more: str = ""
 
 
-def pieces(report: Report, form: str, style: Style) -> Iterator[str]:
-    """Yield this text in pieces: what programs read may not fit into memory."""
+def render(report: Report, form: str, style: Style) -> str | Iterator[str]:
+    """Return a text, or the pieces of what programs read, which may not fit into memory."""
     match form:
         case "csv":  # infinities and NaN are written as inf and nan
-            yield from csv_pieces(report.cells, report.examples(), strict=False)
+            return csv_pieces(report.cells, report.examples(), strict=False)
         case "value":
-            yield from (f"{cell.value!r}\n" for cell in report.cells)
+            return (f"{cell.value!r}\n" for cell in report.cells)
         case _:
-            yield wide(report, style) if form == "table" else long(report, style)
+            return wide(report, style) if form == "table" else long(report, style)
 
 
 Sliced = TypeVar("Sliced", Cell, "Comparison")

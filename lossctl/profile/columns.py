@@ -15,7 +15,7 @@ from lossctl.core.domain import label
 from lossctl.core.state import NEVER, merged_fields
 from lossctl.errors import DataError
 from lossctl.io import arrow
-from lossctl.io.dialect import FALSE, NULLS, STANDARD, TRUE
+from lossctl.io.source import FALSE, NULLS, STANDARD, TRUE
 from lossctl.io.table import Cells, Column, Numbers, Shape, Texts
 from lossctl.numerics.array import Array, Mask
 from lossctl.profile.numbers import EXAMPLES, HUGE, LOOK, NumberSummary, ValueCounts, merge_any

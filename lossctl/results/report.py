@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from lossctl.results.figure import Figure
 
 CommandName = Literal["eval", "compare", "check"]
+TEXTS: Final[Mapping[CommandName, str]] = {  # where a report of each command is made text
+    "eval": "output.report",
+    "compare": "output.comparison",
+    "check": "output.checks",
+}
 Truth = Literal["none", "rows", "column"]
 DataSource = tuple[object, Mapping[str, Any], Mapping[str, tuple[int, ...]]]
 CellStatus = Literal["ok", "infinite", "undefined", "empty"]
@@ -490,7 +495,7 @@ class Report(PublicResult):
         """Return the tables that a terminal shows; of very many values none."""
         if len(self.cells) > MOST_SHOWN:
             return f"{len(self.cells)} values, which to_frame() has"
-        return str(above("api.report_files").rendered(self, "table")).rstrip("\n")
+        return self._text("table").rstrip("\n")
 
     @property
     def short(self) -> str:
@@ -620,16 +625,44 @@ class Report(PublicResult):
 
     def to_markdown(self, digits: int = 5) -> str:
         """Return the tables in Markdown that `-f md` prints."""
-        return str(above("api.report_files").rendered(self, "md", digits))
+        return self._text("md", digits=digits)
+
+    def render(self, form: str, style: Any) -> str | Iterator[str]:
+        """Return the text of a format, in a style of `output.text`, or its pieces where it may be too large for one."""
+        if form in ("json", "jsonl"):
+            return self.json_pieces() if form == "json" else self.jsonl_pieces()
+        content: str | Iterator[str]
+        if form == "html":
+            content = above("output.html").to_html(self, style)
+        elif form == "latex":
+            content = above("output.markup").to_latex(self, style)
+        elif form == "md" and self.command != "check":
+            content = above("output.markup").to_markdown(self, style)
+        else:
+            content = above(TEXTS[self.command]).render(self, form, style)
+        return content
+
+    def _text(self, form: str, **style: Any) -> str:
+        return "".join(self.render(form, above("output.text").Style(**style)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a file, whole or not at all; its suffix tells the format, as with `-o`, or .html."""
-        above("api.report_files").save(self, path)
+        name, options, atomic = os.fspath(path), above("api.options"), above("io.atomic")
+        others = {*options.FIGURES, *([] if self.command == "check" else ["junit"])} - {"html"}
+        endings = {suffix: form for suffix, form in options.SUFFIXES.items() if form not in others}
+        suffix = next((suffix for suffix in endings if name.lower().endswith(suffix)), None)
+        if suffix is None:
+            raise UsageError(
+                f"save {printable(name)}: the format is not known by the name ({', '.join(endings)}); "
+                "for others there is to_frame()"
+            )
+        atomic.check_writable(name, ())
+        atomic.write_text(name, self._text(endings[suffix]))
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Report:
         """Read a report that was saved as JSON; raise DataError for a file that is none."""
-        report: Report = above("api.report_files").load(path)
+        report: Report = above("io.reports").read_report(os.fspath(path)).restored()
         return report
 
     def plot(self, kind: str, losses: str | Sequence[str] = ()) -> Figure:

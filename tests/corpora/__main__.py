@@ -21,9 +21,9 @@ from typing import Final
 
 from lossctl.errors import DataError, UsageError
 from lossctl.io.csv import CsvTable
-from lossctl.io.dialect import STANDARD
 from lossctl.io.jsonl import JsonTable
 from lossctl.io.open import open_table
+from lossctl.io.source import STANDARD
 from lossctl.io.table import Kind, decoded
 from tests.corpora.oracle import Verdict, judged
 from tests.corpora.pollutions import polluted_files

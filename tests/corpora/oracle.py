@@ -18,8 +18,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from lossctl.errors import DataError
 from lossctl.io.csv import CsvTable
-from lossctl.io.dialect import BLANKS, FALSE, NONE, NULLS, TRUE, Dialect
 from lossctl.io.jsonl import JsonTable
+from lossctl.io.source import BLANKS, FALSE, NONE, NULLS, TRUE, Dialect
 from lossctl.io.table import FileTable, Keys, Kind, Numbers, Table, Texts, decoded
 
 Outcome = Literal["right", "rest", "refused", "wrong"]
