@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -105,12 +105,16 @@ def degrees(weight: Values) -> int:
     return round(float(np.sum(weight) ** 2 / np.sum(weight**2))) - 1
 
 
+UNDER: Final = {"rmse": "mse", "r2": "mse", "wape": "mae"}  # the one mean by which a loss ranks models
+
+
 def held(
     found: Comparison,
     value: float,
     stderr: float,
     freedom: float | None,
     *,
+    of_zero: float | None = None,
     level: float = 0.95,
     rel: float = 1e-12,
     p: bool = True,
@@ -118,24 +122,29 @@ def held(
     """Hold a difference to its value and standard error, and to the interval and p-value of their law.
 
     The standard error is held to `rel`; the difference too, or to the last digit of the values that it is one of; the
-    interval to as much as its width and place allow; p-values to 1e-9, as they magnify.
+    interval to as much as its width and place allow; p-values to 1e-9, as they magnify. of_zero: the standard error if
+    the truth is zero, of which p-values are, and the end towards zero until it is there.
     """
+    of_zero = stderr if of_zero is None else of_zero
     size = max(abs(found.value), abs(found.baseline_value))
     assert found.difference == pytest.approx(value, rel=rel, abs=4e-16 * size)
     assert found.relative == pytest.approx(value / abs(found.baseline_value), rel=rel, abs=4e-16)
     assert found.stderr == pytest.approx(stderr, rel=rel)
     law = stats.norm if freedom is None else stats.t(freedom)
-    reach = float(law.ppf(0.5 + 0.5 * level)) * stderr
+    quantile = float(law.ppf(0.5 + 0.5 * level))
+    reach, near = quantile * stderr, abs(value) - quantile * of_zero
+    near *= abs(value) / (near + reach) if near > 0.0 else 1.0
+    ends = sorted((math.copysign(near, near * value), value + math.copysign(reach, value)))
     assert found.interval is not None
     assert found.level == level
-    expected_p = 2.0 * float(law.sf(abs(value) / stderr))
+    expected_p = 2.0 * float(law.sf(abs(value) / of_zero))
     if found.method == "skew-t":  # never narrower, never surer
-        assert found.interval[0] <= value - reach + 1e-11 * (reach + abs(value))
-        assert found.interval[1] >= value + reach - 1e-11 * (reach + abs(value))
+        assert found.interval[0] <= ends[0] + 1e-11 * (reach + abs(value))
+        assert found.interval[1] >= ends[1] - 1e-11 * (reach + abs(value))
         assert found.p is not None
         assert not p or found.p >= expected_p * (1.0 - 1e-9)
         return
-    assert found.interval == pytest.approx((value - reach, value + reach), abs=1e-11 * (reach + abs(value)))
+    assert found.interval == pytest.approx(tuple(ends), abs=1e-11 * (reach + abs(value)))
     assert found.method == ("normal" if freedom is None else "t")
     if p:
         assert found.p == pytest.approx(expected_p, rel=1e-9, abs=1e-300)
@@ -150,8 +159,10 @@ def undecided(found: Comparison, why: str) -> None:
 
 def quantities(loss: str, y: Values, p: Values) -> list[Values]:
     """Return the per-row quantities that a loss is a function of the means of."""
-    if loss == "rmse":
+    if loss in ("mse", "rmse"):
         return [(p - y) ** 2]
+    if loss == "mae":
+        return [np.abs(p - y)]
     if loss == "r2":
         centred = y - y.mean()
         return [(p - y) ** 2, centred, centred**2]
@@ -164,6 +175,8 @@ def quantities(loss: str, y: Values, p: Values) -> list[Values]:
 
 def value_and_slopes(loss: str, m: Sequence[float]) -> tuple[float, list[float]]:
     """Return the function of means and its derivatives."""
+    if loss in ("mse", "mae"):
+        return m[0], [1.0]
     if loss == "rmse":
         return math.sqrt(m[0]), [0.5 / math.sqrt(m[0])]
     if loss == "r2":

@@ -17,6 +17,7 @@ from statsmodels.tsa.stattools import diebold_mariano_test
 import lossctl
 from lossctl import DataError
 from tests.compared import (
+    UNDER,
     Values,
     apart,
     by_cluster,
@@ -65,9 +66,12 @@ def test_clustered_errors_of_functions_take_the_scores_of_clusters(loss: str, we
     for found in differences(data, loss, cluster="user", weight=weight, by="g", pred=["a", "b", "c"]):
         mine = part(data, np.isin(data["g"], found.slice.get("g", data["g"])))
         w = mine["w"] if weight else np.ones(len(mine["y"]))
-        stderr = cr3(scores(loss, mine, w, "a", found.candidate), w, mine["user"])
+        models = "a", found.candidate
+        stderr, under = cr3(scores(loss, mine, w, *models), w, mine["user"]), UNDER.get(loss, loss)
+        gap = float(np.average(apart(under, mine, *models), weights=w))
+        of_zero = cr3(scores(under, mine, w, *models), w, mine["user"]) * abs(found.difference / gap)
         assert found.clusters == len(np.unique(mine["user"]))
-        held(found, found.difference, stderr, found.clusters - 1, rel=1e-9)
+        held(found, found.difference, stderr, found.clusters - 1, of_zero=of_zero, rel=1e-9)
 
 
 def test_clusters_of_one_size_have_the_errors_of_statsmodels() -> None:
@@ -118,7 +122,9 @@ def test_a_cluster_for_every_row_is_no_cluster(loss: str, by: str | None) -> Non
         differences(data, loss, by=by, cluster="user"), differences(data, loss, by=by), strict=True
     ):
         assert found.clusters == wanted.rows
-        held(found, wanted.difference, wanted.stderr or 0.0, wanted.rows - 1, rel=1e-10)
+        assert (found.difference, found.p) == pytest.approx((wanted.difference, wanted.p), rel=1e-9)
+        assert found.stderr == pytest.approx(wanted.stderr, rel=1e-10)
+        assert found.interval == pytest.approx(wanted.interval, rel=1e-9)
         if loss == "mse":
             assert found.skew == pytest.approx(wanted.skew, rel=1e-9)
 

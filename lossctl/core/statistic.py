@@ -136,6 +136,7 @@ class Statistic:
     lacks to 1; folded: of a sum of absolute means, see `stats/folded.py`; none: of a maximum), `undefined` says when g
     has no value.
     mass: the place of the part that counts what the mean is over, where that is fewer than the rows: sets.
+    ranks: whether models rank as by their first mean, all others being of the target alone.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Statistic:
     interval: Literal["t", "log", "complement", "folded", "none"] = "t"
     undefined: str = "not defined for these rows"
     mass: int | None = None
+    ranks: bool = False
 
     def __post_init__(self) -> None:
         if self.slope is from_value:
@@ -163,7 +165,7 @@ def positive(x: Any) -> Any:
 ONE: Final = np.float64(1.0)
 MEAN: Final = Statistic("mean", lambda m: m[0], lambda m: (ONE,))
 
-ROOT: Final = Statistic("root of a mean", lambda m: np.sqrt(m[0]), interval="log")
+ROOT: Final = Statistic("root of a mean", lambda m: np.sqrt(m[0]), interval="log", ranks=True)
 
 RATIO: Final = Statistic("ratio of means", lambda m: m[0] / m[1], undefined="the denominator is zero")
 
@@ -181,6 +183,7 @@ R_SQUARED: Final = Statistic(
     _slope_of_r_squared,
     interval="complement",
     undefined="the target is constant",
+    ranks=True,
 )
 
 TWO_RATIOS: Final = Statistic(

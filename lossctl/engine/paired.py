@@ -35,7 +35,6 @@ from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelatio
 from lossctl.stats.student import Shape, normal_quantile, normal_tail
 
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
-BENT: Final = 1.02  # standard errors of a difference of roots, beyond which that by the squares counts
 POWER: Final = 0.8
 DECISIONS: Final = ("zero_one", "accuracy")  # losses whose rows are 0 or 1
 ALIKE: Final = "the predictions are the same in every row"
@@ -135,6 +134,16 @@ class Differences:
         base, candidate = contest.signs(couple)
         return self.contrast(contest, couple, -base, candidate)
 
+    def of_ranks(self, contest: Contest, couple: Couple) -> Contrast:
+        """Return the contrast by the one mean that models rank by, which is the difference of their values, too."""
+        place = self.plan.differences(couple, contest.question)[0]
+        view, indexes = self.assumptions.view(contest.scope), self.plan.indexes(couple[0], contest.question)
+        (gap,) = means(view, [place], self.plan.weighted)
+        slopes = slopes_at(contest.question.loss.statistic, means(view, indexes, self.plan.weighted))
+        if gap == 0.0 and slopes is not None:
+            return {place: slopes[0]}
+        return {place: self.value(contest, couple) / float(gap)}
+
     def value(self, contest: Contest, couple: Couple) -> float:
         """Return candidate - baseline, of absolute values where these are judged.
 
@@ -189,8 +198,8 @@ class Differences:
             for couple in contrasts:
                 total = self.contrast(contest, couple, *contest.signs(couple))
                 sums += [] if isinstance(total, str) else [total]
-        elif contest.question.loss.statistic is ROOT and self.assumptions.corrects:  # a² - b² as the sum times a - b
-            sums += [{self.plan.differences(couple, contest.question)[0]: 1.0} for couple in contrasts]
+        elif contest.question.loss.statistic.ranks:
+            sums, contrasts = [*contrasts.values()], {c: self.of_ranks(contest, c) for c in contrasts}
         spread: Spread | str = SPREAD_OUT_OF_RANGE
         if contrasts:
             joint = sum(base == self.design.baseline for base, _ in contrasts)
@@ -249,11 +258,10 @@ class Differences:
         return Family(contest, tuple(differences), spread)
 
     def _test(
-        self, contest: Contest, couple: Couple, spread: Spread, place: int, place_of_sum: int | None
+        self, contest: Contest, couple: Couple, spread: Spread, place: int, place_of_more: int | None
     ) -> Difference:
         assert self.design.level is not None
-        stderr = float(spread.stderrs[place])
-        value = self.value(contest, couple)
+        value, stderr = self.value(contest, couple), float(spread.stderrs[place])
         if contest.question.loss.keeps == "moments":
             shape = self.shape(contest, couple)
         else:
@@ -262,30 +270,25 @@ class Differences:
         if stderr * math.sqrt(spread.units) <= ROUNDING * contest.size(couple):
             return Difference(0.0, skew=skew, units=spread.units, guard=NO_SPREAD, why=NO_SPREAD)
         exact = self._discordant(contest, couple)
-        quantile = spread.quantile(self.design.level)
-        if not math.isfinite(quantile * stderr):
+        quantile, laws = spread.quantile(self.design.level), [(stderr, shape)] * 2
+        if contest.question.loss.statistic.ranks and place_of_more is not None:
+            laws = self.laws_of_ranks(contest, couple, spread.stderrs[[place, place_of_more]])
+        if not all(math.isfinite(quantile * error) for error, _ in laws):
             return Difference(why=ENDS_OUT_OF_RANGE)
-        total, laws = sum(map(abs, contest.values(couple))), [(stderr, shape)]
-        if place_of_sum is not None and contest.question.loss.statistic is ROOT:
-            of_squares = float(spread.stderrs[place_of_sum]) / total
-            if of_squares > BENT * stderr:
-                law = self.shape(contest, couple, MEAN)
-                low, high = law.reach(quantile)  # beyond, only the slopes of the roots differ
-                laws += [(of_squares, law)] if low * of_squares <= -value <= high * of_squares else []
         score = value / stderr
-        plain = p = max(spread.tail(value / error) for error, _ in laws)
-        least = min(law.size(value / error) for error, law in laws)
+        plain = p = spread.tail(score)
+        least = laws[0][1].size(score)
         corrected = max(p, spread.tail(least))
-        low, high = -quantile * stderr, quantile * stderr
-        method = spread.law
+        reaches, method = [(-quantile, quantile)] * 2, spread.law
         if self.assumptions.corrects:
             p, score = corrected, math.copysign(least, score)
-            lows, highs = zip(*([error * end for end in law.reach(quantile)] for error, law in laws), strict=True)
-            method = method if (min(lows), max(highs)) == (low, high) else SKEWED
-            low, high = min(lows), max(highs)
-        interval = (value + low, value + high)
-        if place_of_sum is not None and contest.question.loss.direction == "zero":
-            error = float(spread.stderrs[place_of_sum])
+            reaches = [law.reach(quantile) for _, law in laws]
+            method = method if set(reaches) == {(-quantile, quantile)} else SKEWED
+        stderr = laws[1][0]
+        interval = interval_of(value, [(error, reach) for (error, _), reach in zip(laws, reaches, strict=True)])
+        if place_of_more is not None and contest.question.loss.direction == "zero":
+            error = float(spread.stderrs[place_of_more])
+            total = sum(map(abs, contest.values(couple)))
             p = max(p, spread.tail(total / error) if error > 0.0 else 0.0)
             # biases that may be of opposite signs differ in size by no more than their sum, nor than themselves
             least_sum = max(total - quantile * error, -max(map(abs, interval)))
@@ -308,15 +311,23 @@ class Differences:
         excess = ((view.total_units(place) >> (SHIFT - 1)) + 1) >> 1
         return (unlike - excess) // 2, (unlike + excess) // 2
 
-    def shape(self, contest: Contest, couple: Couple, statistic: Statistic | None = None) -> Shape:
-        """Return the shape of a difference of values, absolute ones where these are judged, or of another statistic."""
-        base, candidate = contest.signs(couple)
+    def shape(self, contest: Contest, couple: Couple) -> Shape:
+        """Return the shape of a difference of values, absolute ones where these are judged."""
+        return self._shape(contest, couple, contest.signs(couple), contest.question.loss.statistic)
+
+    def laws_of_ranks(self, contest: Contest, couple: Couple, stderrs: Array) -> list[tuple[float, Shape]]:
+        """Return the laws of a difference by the mean that models rank by, which is that of zero, and by the values."""
+        (slope,) = self.of_ranks(contest, couple).values()
+        of_zero = self._shape(contest, couple, (math.copysign(1.0, slope),) * 2, MEAN)
+        return [(float(stderrs[0]), of_zero), (float(stderrs[1]), self.shape(contest, couple))]
+
+    def _shape(self, contest: Contest, couple: Couple, signs: tuple[float, float], statistic: Statistic) -> Shape:
         question, view = contest.question, contest.scope.view
         if self.assumptions.independent and question.one_mean and view.live > FIRST:
             skew = skewness(view, self.plan.differences(couple, question)[0])
-            return Shape.of_mean(candidate * skew, view.live)
-        terms = {couple[0]: -base, couple[1]: candidate}
-        return self.assumptions.shape(contest.scope, question, terms, statistic or question.loss.statistic)
+            return Shape.of_mean(signs[1] * skew, view.live)
+        terms = {couple[0]: -signs[0], couple[1]: signs[1]}
+        return self.assumptions.shape(contest.scope, question, terms, statistic)
 
     def _skew(self, contest: Contest, couple: Couple, shape: Shape) -> float | None:
         """Return the skewness of the row differences, where the loss is not one mean that of their influences."""
@@ -422,6 +433,22 @@ class Differences:
             corrected = max(p, normal_tail(float(shape.quantile(np.array([score]))[0])))
         guard = self._guard(skew, (p, corrected), units)
         return Difference(stderr, interval, estimate.BOOTSTRAP, p, skew, units, guard, score=score)
+
+
+def interval_of(value: float, laws: Sequence[tuple[float, tuple[float, float]]]) -> tuple[float, float]:
+    """Return the interval about a value from its standard error and reach if the truth is zero, and if it is the value.
+
+    It holds zero as the first has it, and ends away from zero as the second has it. In between standard errors are at
+    most those of the line between the two (Fieller 1954 has them where a ratio makes the line).
+    """
+    of_zero, of_value = ((stderr * low, stderr * high) for stderr, (low, high) in laws)
+    if of_zero == of_value:
+        return value + of_value[0], value + of_value[1]
+    near, ends = (value + of_zero[0], of_value) if value >= 0.0 else (value + of_zero[1], of_value[::-1])
+    if value * near > 0.0:
+        near = value * (near / (near - ends[0]))
+    far = value + ends[1]
+    return min(near, far), max(near, far)
 
 
 def tests_decisions(question: Question, weighted: bool, assumptions: Assumptions) -> bool:
@@ -754,6 +781,8 @@ class PairedBounds:
             return NO_MAXIMUM
         if kind.direction == "zero":
             return self._of_sizes(contest, couple, tolerance, relative, level, inner)
+        if kind.statistic.ranks and size == 0.0:
+            return self._of_ranks(contest, couple, sign, level, inner)
         plan, scale = self._differences.plan, contest.size(couple)
         if relative and kind.statistic is ROOT:
             times = (1.0 + tolerance) ** 2
@@ -827,6 +856,22 @@ class PairedBounds:
             spread = spread._replace(stderrs=spread.stderrs * self._differences.folding(contest, (base, candidate)))
         shape = assumptions.shape(contest.scope, question, terms[1], terms[0])
         return _reach(spread, shape, value, size, level, inner)
+
+    def _of_ranks(
+        self, contest: Contest, couple: Couple, sign: float, level: float, inner: bool
+    ) -> tuple[float, float] | str:
+        """Return the interval of a worsening by the one mean that models rank by, as that of a difference."""
+        of_zero, of_value = self._differences.of_ranks(contest, couple), self._differences.between(contest, couple)
+        if isinstance(of_value, str):
+            return of_value
+        spread = self._differences.assumptions.of(contest.scope, contest.question).spread([of_zero, of_value], 1)
+        if isinstance(spread, str):
+            return spread
+        laws = self._differences.laws_of_ranks(contest, couple, spread.stderrs)
+        quantile = spread.quantile(level)
+        reaches = [(error, shape.reach(quantile, inner)) for error, shape in laws]
+        low, high = interval_of(self._differences.value(contest, couple), reaches)
+        return (low, high) if sign > 0.0 else (-high, -low)
 
     def _of_sizes(
         self, contest: Contest, couple: Couple, tolerance: float, relative: bool, level: float, inner: bool

@@ -315,7 +315,7 @@ _surprise = part_of(
 )
 
 
-EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), interval="log")
+EXPONENTIAL = Statistic("exponential of a mean", lambda m: np.exp(m[0]), interval="log", ranks=True)
 
 
 @recipe(

@@ -77,7 +77,7 @@ CONSTANT: Final = "the target is constant"
 TARGETS: Final = with_square(centred_target)
 R2_PARTS: Final = (squared, *TARGETS)
 OVER_VARIANCE: Final = Statistic(
-    "mean / variance of the target", lambda m: m[0] / positive(variance(m[1], m[2])), undefined=CONSTANT
+    "mean / variance of the target", lambda m: m[0] / positive(variance(m[1], m[2])), undefined=CONSTANT, ranks=True
 )
 UNEXPLAINED: Final = Statistic(
     "variance of the residual / variance of the target",
@@ -89,12 +89,14 @@ OVER_MEAN: Final = Statistic(
     lambda m: np.sqrt(m[0]) / positive(np.abs(m[1])),
     interval="log",
     undefined="the mean of the targets is zero",
+    ranks=True,
 )
 OVER_SIZE: Final = Statistic(
     "root of a ratio of means",
     lambda m: np.sqrt(m[0] / positive(m[1])),
     interval="log",
     undefined="all targets are zero",
+    ranks=True,
 )
 
 
@@ -724,9 +726,8 @@ def over_deviance(power: float) -> Statistic:
         lift, turn = m[0] / below**2, _turn(m[3], m[2], power)
         return 1.0 / below, -lift, 2.0 * lift * turn, 2.0 * lift * (turn - m[3] ** -power * m[2])
 
-    return Statistic(
-        f"mean / deviance of the target, power {power:g}", lambda m: m[0] / null(m), slope, undefined=CONSTANT
-    )
+    name = f"mean / deviance of the target, power {power:g}"
+    return Statistic(name, lambda m: m[0] / null(m), slope, undefined=CONSTANT, ranks=True)
 
 
 def tweedie_forms(power: float) -> tuple[Form, ...]:

@@ -189,7 +189,7 @@ def abs_target(batch: Batch) -> Array:
     return np.abs(batch.target)
 
 
-OVER_TARGETS = replace(RATIO, undefined="all targets are zero")
+OVER_TARGETS = replace(RATIO, undefined="all targets are zero", ranks=True)
 
 
 @recipe(forms=ONE_OUTPUT)

@@ -271,7 +271,7 @@ def squared_epsilon_insensitive(r: Array, remainder: Array, *, epsilon: Tube = 0
 @lru_cache
 def power_mean(p: float) -> Statistic:
     """The p-th root of a mean."""
-    return Statistic(f"root of order {p:g} of a mean", lambda m: m[0] ** (1.0 / p), interval="log")
+    return Statistic(f"root of order {p:g} of a mean", lambda m: m[0] ** (1.0 / p), interval="log", ranks=True)
 
 
 def power(batch: Batch, *, p: float) -> Array:
