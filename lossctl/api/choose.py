@@ -10,6 +10,7 @@ import numpy as np
 from lossctl import registry
 from lossctl.api.choose_rules import FEW_ROWS, KINDS, MAY_BE_LABELS, Facts, LossRule
 from lossctl.api.evaluate import look_ahead, row_source
+from lossctl.api.job import width_of
 from lossctl.api.multicolumn import are_quantiles, models_apart
 from lossctl.api.options import Names, with_arguments
 from lossctl.api.query import Query, as_list, command, open_inputs, paths_of, tell_extent
@@ -20,7 +21,7 @@ from lossctl.core.loss import Loss
 from lossctl.core.state import NEVER
 from lossctl.engine.run import Progress, Watch, in_any_order, unwatched
 from lossctl.errors import DataError, UsageError, printable
-from lossctl.io.blocks import BlockReader, TargetRule, check_single, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, check_single
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import Request, classes_of, pair_outputs, select
 from lossctl.io.source import Dialect

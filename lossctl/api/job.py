@@ -18,7 +18,6 @@ from lossctl.api.multicolumn import (
     has_fractions,
     label_sets,
     levels_of,
-    of_quantiles,
 )
 from lossctl.api.options import Names
 from lossctl.api.query import Query, as_list
@@ -46,7 +45,7 @@ from lossctl.core.state import NEVER, means
 from lossctl.engine.plan import Check, Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.errors import DataError, UsageError, listed, near, printable
-from lossctl.io.blocks import USUALLY_IGNORED, BlockReader, TargetRule, TwoLabels, check_single, width_of
+from lossctl.io.blocks import USUALLY_IGNORED, BlockReader, TargetRule, TwoLabels, check_single
 from lossctl.io.select import (
     TARGET_NAMES,
     Selection,
@@ -100,7 +99,6 @@ class Job:
         options, target = query.options, selection.target
         positive, classes = options["positive_label"], options["classes"]
         self._query, self._tables, self._selection = query, tables, selection
-        self._check_lists()
         self._soft = False  # whether the target holds probabilities of classes
         self.activations = self._activations(options["activation"])
         self.outputs = pair_outputs(selection)
@@ -111,7 +109,8 @@ class Job:
         positive, text = (None, None) if event is not None else (positive, text)
         if positive is not None and target is not None and self.widths.get("pred", 1) == 1:
             check_single(tables, target)
-        self._sets = label_sets(tables, target, self.widths.get("pred", 1), options["task"])
+        width = self.widths.get("pred", 1)
+        self._sets = label_sets(tables, target, width, options["task"]) if width > 1 else None
         if self._sets is not None:
             self.widths["target"] = self.widths["pred"]
         self._decided = self._predicts_classes(options["task"], positive, text)
@@ -159,10 +158,10 @@ class Job:
         """Return role -> number of columns; all models must agree."""
         selection, widths = self._selection, dict[str, int]()
         if selection.target is not None:
-            widths["target"] = width_of(self._tables, selection.target)
+            widths["target"] = width_of(self._tables, selection.target, of_numbers=True)
         for model in selection.models:
             for role, slot in selection.slots[model].items():
-                width = width_of(self._tables, slot)
+                width = width_of(self._tables, slot, of_numbers=role == "pred")
                 if widths.setdefault(role, width) != width:
                     first = selection.models[0]
                     counts = f"{widths[role]} column{'s' * (widths[role] > 1)} for {printable(first)!r}, {width}"
@@ -171,16 +170,6 @@ class Job:
                         + self._may_be_the_targets(selection.models)
                     )
         return widths
-
-    def _check_lists(self) -> None:
-        """Raise DataError where target or predictions begin with a list that stands as text which is not read."""
-        for slot in [*self._preds.values(), *filter(None, [self._selection.target])]:
-            table = self._tables[slot.table]
-            for name in slot.columns:
-                words = first_words(self._tables, Slot(slot.table, (name,))) if table.shape(name).kind == "text" else []
-                if words and (way := way_of_list(words[0])):
-                    shown = printable(words[0][:LONGEST_SHOWN])
-                    raise DataError(f"{table.label}: column {printable(name)!r} holds {shown!r}{way}")
 
     def _may_be_the_targets(self, models: Sequence[str]) -> str:
         """Say how a file that is called as the truth usually is, and was taken for a model's, becomes the truth."""
@@ -545,7 +534,7 @@ class Job:
         """Return a loss of quantiles with those that the columns are named by; other losses as they are."""
         if loss.name == "interval_score":
             return self._of_bounds(loss)
-        if not of_quantiles(loss) or self.widths.get("target") != 1:
+        if not loss.of_quantiles or self.widths.get("target") != 1:
             return loss
         if self.widths.get("pred", 1) == 1:
             self._tell_of_levels(loss)
@@ -613,7 +602,7 @@ class Job:
         target = self._selection.target
         if "frame" in loss.args:
             self._check_box_order()
-        frame = None if target is None else frame_of(target.columns)
+        frame = None if target is None or len(target.columns) == 1 else frame_of(target.columns)
         if frame is not None and loss.args.get("frame", frame) != frame:
             self._query.tell(
                 f"{loss.spec} reads boxes as {loss.args['frame']}, but the columns are named as {frame}; "
@@ -718,7 +707,7 @@ class Job:
 
     def _each_output(self, loss: Loss, outputs: int) -> list[Loss]:
         """Return the loss of each output; of columns that are quantiles each has its own."""
-        if self.widths.get("target") == 1 and of_quantiles(loss):
+        if self.widths.get("target") == 1 and loss.of_quantiles:
             levels = self._levels(loss)
             if levels is not None:
                 return [loss.bind(q=level) for level in levels]
@@ -726,8 +715,8 @@ class Job:
 
     def asides(self) -> tuple[Term, ...]:
         """Return the terms beside the loss of quantile columns: rows that cross, and targets at or below each."""
-        for _, loss, form in self._fits:
-            if of_quantiles(loss) and isinstance(loss.args["q"], tuple):
+        for _, loss, form in self._fits if self.widths.get("pred", 1) > 1 else ():
+            if loss.of_quantiles and isinstance(loss.args["q"], tuple):
                 columns = range(len(loss.args["q"]))
                 crosses = Term(crossing, (("q", loss.args["q"]),), form.name)
                 return (crosses, *(Term(reached, (), form.name, column) for column in columns))
@@ -737,7 +726,7 @@ class Job:
         """Note the coverage of quantile columns; yield a warning where they cross."""
         if not plan.asides or not state.moments.rows:
             return
-        levels = next(loss.args["q"] for _, loss, _ in self._fits if of_quantiles(loss))
+        levels = next(loss.args["q"] for _, loss, _ in self._fits if loss.of_quantiles)
         for model in plan.models:
             share, *coverage = means(state.moments, plan.places(model, plan.asides), plan.weighted)
             pairs = ", ".join(f"{level:g} {part:.4g}" for level, part in zip(levels, coverage, strict=True))
@@ -858,6 +847,28 @@ class Job:
                         "apart"
                     )
         return ignored if positive is not None else ()
+
+
+def width_of(tables: Sequence[Table], slot: Slot, *, of_numbers: bool = False) -> int:
+    """Return how many columns a role has, lists and arrays counted by their length.
+
+    of_numbers: whether a list that stands as text, and is not read as one, is an error.
+    """
+    table = tables[slot.table]
+    shapes = [table.shape(name) for name in slot.columns]
+    for name in [name for name, shape in zip(slot.columns, shapes, strict=True) if of_numbers and shape.kind == "text"]:
+        words = first_words(tables, Slot(slot.table, (name,)))
+        if words and (way := way_of_list(words[0])):
+            shown = printable(words[0][:LONGEST_SHOWN])
+            raise DataError(f"{table.label}: column {printable(name)!r} holds {shown!r}{way}")
+    if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
+        raise UsageError(
+            f"{slot.named()}: some of these columns hold lists; give one list, or several columns of numbers"
+        )
+    width = sum(shape.width for shape in shapes)
+    if not width:
+        raise DataError(f"{table.label}: column {slot.named()} holds vectors of no length")
+    return width
 
 
 def _usual(names: Sequence[str], framed: str) -> list[Loss]:

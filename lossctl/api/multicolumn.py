@@ -12,7 +12,6 @@ from lossctl.core.batch import BLOCK
 from lossctl.core.domain import as_number
 from lossctl.core.loss import Loss
 from lossctl.core.naming import names_of, readings
-from lossctl.core.param import PerColumn
 from lossctl.errors import DataError, UsageError, printable
 from lossctl.io.select import Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, Kind, Numbers, Table, decoded
@@ -149,7 +148,7 @@ def models_apart(
         return options["task"] in (None, *TASKS_OF_ONE_COLUMN) and all(alone)
     if options["classes"] is not None or options["renormalize"] or "softmax" in str(options["activation"]):
         return False
-    if any(of_quantiles(loss) and loss.spec == loss.name for loss in losses) and _are_bounds(slot.columns):
+    if any(loss.of_quantiles and loss.spec == loss.name for loss in losses) and _are_bounds(slot.columns):
         names = ",".join(map(printable, slot.columns))
         raise UsageError(
             f"-p {names}: bounds by their names, of which quantile has to know q: -l quantile:q=0.05/0.95 with "
@@ -162,7 +161,7 @@ def models_apart(
     levels = levels_of(slot.columns)
     together = [fits_together(loss, len(slot.columns), levels is not None) for loss in losses]
     strange = next((loss.name for loss in losses if not fits_together(loss, len(slot.columns), True)), None)
-    if levels is not None and strange is not None and any(map(of_quantiles, losses)):
+    if levels is not None and strange is not None and any(loss.of_quantiles for loss in losses):
         raise UsageError(
             f"the columns {names_of(slot.columns)} are named by quantiles, which {strange} does not take together: ask "
             "-l quantile apart, or name the columns one by one with -p"
@@ -188,7 +187,7 @@ def together_by_name(
         return ""
     columns = tuple(slot.columns[0] for slot in slots)
     kind = tables[target.table].shape(target.columns[0]).kind
-    plain = bool(losses) and all(of_quantiles(loss) and loss.spec == loss.name for loss in losses)
+    plain = bool(losses) and all(loss.of_quantiles and loss.spec == loss.name for loss in losses)
     quantiles = plain and task in (None, "quantile") and kind == "number" and levels_of(columns) is not None
     alone = any(loss.form_for({"target": 1, "pred": 1}) is not None for loss in losses) or not losses
     fitting = all(fits_together(loss, len(columns), False) for loss in losses)
@@ -225,11 +224,11 @@ class LabelSets(NamedTuple):
 
 
 def label_sets(tables: Sequence[Table], target: Slot | None, width: int, task: object) -> LabelSets | None:
-    """Return how a target column holds several labels in each row; width: of the predictions, a column per label.
+    """Return how a target column holds several labels in each row; width: of several predictions, one per label.
 
     They are lists, or texts such as `a|b`; None where a target is none of these.
     """
-    if target is None or len(target.columns) > 1 or width < 2 or task not in (None, "multilabel"):
+    if target is None or len(target.columns) > 1 or task not in (None, "multilabel"):
         return None
     shape = tables[target.table].shape(target.columns[0])
     lists = shape.kind == "labels" or (
@@ -255,14 +254,9 @@ def has_fractions(tables: Sequence[Table], target: Slot) -> bool:
     return any(number is not None and not number.is_integer() for number in numbers)
 
 
-def of_quantiles(loss: Loss) -> bool:
-    """Whether a loss takes a column for each of several quantiles."""
-    return any(isinstance(param.domain, PerColumn) for param in loss.params)
-
-
 def fits_together(loss: Loss, width: int, are_quantiles: bool) -> bool:
     """Whether a loss takes several columns together beside a target of one."""
-    if of_quantiles(loss) and are_quantiles:
+    if loss.of_quantiles and are_quantiles:
         return True
     return loss.form_for({"target": 1, "pred": width}) is not None
 

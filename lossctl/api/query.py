@@ -151,6 +151,9 @@ class Query:
         selection = select(tables, names, request, roles)
         if len(tables) - int(request.has_targets_file) > 1 or not {"target", "pred"} <= roles:
             return selection
+        slots = [roles["pred"] for roles in selection.slots.values()]
+        if len(slots) == len(slots[0].columns) == 1:
+            return selection
         preds: list[str | tuple[str, str | tuple[str, ...]]] = []
         notes: list[str] = []
         unnamed = [isinstance(text, str) and split_name(text, tables[0].names)[0] is None for text in request.preds]
@@ -164,7 +167,7 @@ class Query:
             else:
                 preds.append(entry)
         if not notes and all(unnamed) and (why := together_by_name(tables, selection, losses, options)):
-            columns = tuple(roles["pred"].columns[0] for roles in selection.slots.values())
+            columns = tuple(slot.columns[0] for slot in slots)
             name = ",".join(columns)
             preds = [(name, columns)]
             notes.append(f"-p {name}: the columns of one model, {why}; NAME=COLUMN makes each a model of its own")

@@ -9,14 +9,14 @@ from itertools import combinations
 from typing import Final, TypeVar, Unpack
 
 from lossctl.api.evaluate import answer, look_ahead, row_source
-from lossctl.api.job import Job
+from lossctl.api.job import Job, width_of
 from lossctl.api.options import InputOptions, fitting, only_known, plain_arguments
 from lossctl.api.query import Opened, Query, as_list, silent
 from lossctl.core.domain import Domain
 from lossctl.core.form import EVENT
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
-from lossctl.io.blocks import BlockReader, TargetRule, missing_value, width_of
+from lossctl.io.blocks import BlockReader, TargetRule, missing_value
 from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores

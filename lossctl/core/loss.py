@@ -53,7 +53,7 @@ from lossctl.core.form import (
     form_wish,
 )
 from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
-from lossctl.core.param import Param, Value, bound
+from lossctl.core.param import Param, PerColumn, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, means, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
 from lossctl.errors import DataError, UsageError, listed, near
@@ -261,6 +261,11 @@ class Loss:
     def ignored(self) -> tuple[str, ...]:
         """The labels whose rows do not count."""
         return ignored_labels(self.args.get("ignore_class"))
+
+    @property
+    def of_quantiles(self) -> bool:
+        """Whether the loss takes a column for each of several quantiles."""
+        return any(isinstance(param.domain, PerColumn) for param in self.params)
 
     @property
     def over_sets(self) -> bool:

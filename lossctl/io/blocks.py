@@ -28,7 +28,7 @@ from lossctl.core.block import (
 from lossctl.core.domain import ClassCodes, Extent, OpenCodes, hole
 from lossctl.core.form import CODED, EVENT, GIVEN, QUERY
 from lossctl.core.naming import classes_to_give, misread
-from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.errors import DataError, listed, printable
 from lossctl.io.by_position import EVERYTHING, ByPosition, Columns, Rows, Share
 from lossctl.io.select import KEY_NAMES, WITHIN, Selection, Slot, first_words
 from lossctl.io.table import BETWEEN, NOT_SINGLE, Keys, Kind, Numbering, Numbers, Table, Texts, Vocabulary, decoded
@@ -1045,16 +1045,3 @@ def check_single(tables: Sequence[Table], slot: Slot) -> None:
     for name in slot.columns:
         if tables[slot.table].shape(name).width != 1:
             raise DataError(f"{tables[slot.table].label}: column {printable(name)!r} {NOT_SINGLE}")
-
-
-def width_of(tables: Sequence[Table], slot: Slot) -> int:
-    """Return how many columns a role has, lists and arrays counted by their length."""
-    shapes = [tables[slot.table].shape(name) for name in slot.columns]
-    if len(shapes) > 1 and any(shape.width != 1 for shape in shapes):
-        raise UsageError(
-            f"{slot.named()}: some of these columns hold lists; give one list, or several columns of numbers"
-        )
-    width = sum(shape.width for shape in shapes)
-    if not width:
-        raise DataError(f"{tables[slot.table].label}: column {slot.named()} holds vectors of no length")
-    return width

@@ -119,6 +119,14 @@ class Field(NamedTuple):
 Fields = Mapping[str, Field]
 
 
+class Look(NamedTuple):
+    """What the first rows say of a column: its place, its shape, and how many entries its texts have as vectors."""
+
+    place: int
+    shape: Shape
+    entries: int
+
+
 class CsvTable(TextTable[Field, Record]):
     """One CSV file; see the module for how fields are read."""
 
@@ -220,21 +228,21 @@ class CsvTable(TextTable[Field, Record]):
         return self._start.count(b"\n", 0, start) + 1 if start else 0
 
     def shape(self, name: str) -> Shape:
-        content = self._column(name)[1]
-        return Shape(content.kind, content.width)
+        return self._look(name).shape
 
-    def _column(self, name: str) -> tuple[int, Content]:
-        """Return the place of a column, and what its first field holds that is not missing, among the first rows."""
-        if name not in self._columns:
+    def _look(self, name: str) -> Look:
+        """Return what is known of a column by its first field that is not missing, among the first rows."""
+        if name not in self._looks:
             place = self.place(name)
             fields = (record.fields[place] for record in self._head[1] if place < len(record.fields))
             cells = (field.decode("utf-8", "replace").strip() for field in fields)
             cell = next((cell for cell in cells if not self.dialect.is_null(cell)), "")
-            self._columns[name] = place, self.dialect.content(cell) if cell else Content("number")
-        return self._columns[name]
+            kind, entries = self.dialect.content(cell) if cell else Content("number")
+            self._looks[name] = Look(place, Shape(kind, entries or 1), entries)
+        return self._looks[name]
 
     @cached_property
-    def _columns(self) -> dict[str, tuple[int, Content]]:
+    def _looks(self) -> dict[str, Look]:
         return {}
 
     # rows ------------------------------------------------------------------------------------------------------------
@@ -244,15 +252,15 @@ class CsvTable(TextTable[Field, Record]):
         return Format(self.delimiter, self.dialect, keeps_empty=len(self.names) == 1)
 
     def _field(self, name: str, kind: Kind) -> Field:
-        (place, content), dialect = self._column(name), self.dialect
-        is_number = content.kind == "number"
+        look, dialect = self._look(name), self.dialect
+        is_number = look.shape.kind == "number"
         return Field(
             kind,
             dialect,
-            place,
-            boolean=kind is Kind.NUMBER and content.kind == "boolean",
+            look.place,
+            boolean=kind is Kind.NUMBER and look.shape.kind == "boolean",
             respelled=kind is Kind.CELL and is_number and (bool(dialect.null) or not dialect.plain_numbers),
-            width=content.entries,
+            width=look.entries,
         )
 
     def _chunks(self) -> Iterator[Chunk]:
