@@ -86,6 +86,11 @@ def listed(names: list[str], most: int = 12, count: int | None = None) -> str:
     return ", ".join(shown) + (f", ... ({count} in all)" if count > len(shown) else "")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library says, or the kind of its error."""
+    return printable(str(error).strip().partition("\n")[0]) or type(error).__name__
+
+
 def printable(text: str) -> str:
     r"""Show control characters, bidirectional marks and undecodable bytes as escapes such as `\x1b`."""
     if text.isprintable():

@@ -33,9 +33,9 @@ from lossctl.io.blocks import BlockReader
 from lossctl.io.reports import looks_like_report, read_report
 from lossctl.io.select import first_words
 from lossctl.losses.decision import decided
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, lower_quantiles
 from lossctl.results.comparison import Check, Comparison
-from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Mark, Panel
+from lossctl.results.figure import HUGE, LARGEST, Axis, Figure, Layer, Panel
 from lossctl.results.report import Cell, Report, SavedReport, lists_by
 from lossctl.stats.estimate import estimate
 from lossctl.stats.student import normal_quantile
@@ -312,16 +312,9 @@ def count_confusion(rows: Rows, batch: Batch, weight: Array | None) -> Iterator[
 # what the counts say ---------------------------------------------------------------------------------------------
 
 
-def _quantiles(values: Array, masses: Array, shares: Sequence[float]) -> list[float]:
-    """Return the smallest of ascending values that at least each share of the mass does not exceed."""
-    reached = np.cumsum(masses)
-    places = np.searchsorted(reached, np.array(shares) * reached[-1])
-    return [float(value) for value in values[np.minimum(places, len(values) - 1)]]
-
-
 def _window(lines: Collection[tuple[Array, Array]]) -> tuple[float, float]:
     """Return an extent that holds all but extreme ones of several lines of ascending values with their masses."""
-    inner = [_quantiles(values, masses, [TAIL, 1.0 - TAIL]) for values, masses in lines]
+    inner = [lower_quantiles(values, masses, [TAIL, 1.0 - TAIL]).tolist() for values, masses in lines]
     outer = [(float(values[0]), float(values[-1])) for values, _ in lines]
     low, high = min(ends[0] for ends in inner), max(ends[1] for ends in inner)
     least, most = min(ends[0] for ends in outer), max(ends[1] for ends in outer)
@@ -401,16 +394,9 @@ def _share_axis(rows: Rows) -> Axis:
     return Axis(f"share of the {rows.noun}", "%")
 
 
-def _marks(mark: Mark, *sides: Iterable[float], series: str = "", texts: Iterable[str] = (), **more: Any) -> Layer:
-    """Return a layer of numbers of any kind: sides are x, y, x2 and y2, `more` other columns."""
-    columns: dict[str, Any] = {**dict(zip(("x", "y", "x2", "y2"), sides, strict=False)), **more}
-    numbers: dict[str, Any] = {name: tuple(map(float, column)) for name, column in columns.items()}
-    return Layer(mark, series=series, texts=tuple(texts), **numbers)
-
-
 def _bars(edges: Array, heights: Array, series: str = "") -> Layer:
     """Return the bars of a histogram."""
-    return _marks("bar", edges[:-1], (), edges[1:], heights, series=series)
+    return Layer.of("bar", edges[:-1], (), edges[1:], heights, series=series)
 
 
 def draw_residuals(rows: Rows) -> Figure:
@@ -427,7 +413,7 @@ def draw_residuals(rows: Rows) -> Figure:
         total = below + float(heights.sum()) + above
         layers.append(_bars(edges, PERCENT * heights / total, name))
         notes += _beyond(rows, name, {f"below {edges[0]:g}": below, f"above {edges[-1]:g}": above})
-        first, middle, last = _quantiles(values, masses, [0.05, 0.5, 0.95])
+        first, middle, last = lower_quantiles(values, masses, [0.05, 0.5, 0.95]).tolist()
         words.append(f"{name} {first:.4g} to {last:.4g}, median {middle:.4g}")
     x = Axis("predicted - true", domain=(edges[0], edges[-1]))
     sentence = f"Nine of ten residuals are within: {'; '.join(words)}."
@@ -459,9 +445,9 @@ def draw_errors(rows: Rows) -> Figure:
             xs, ys = np.repeat(xs, 2), np.repeat(ys, 2)
         else:
             ys = np.append(ys, ys[-1])
-        layers.append(_marks("line", (0.0, *xs, high or 1.0), ys, series=name))
+        layers.append(Layer.of("line", (0.0, *xs, high or 1.0), ys, series=name))
         notes += _beyond(rows, name, {f"above {high:.4g}": float(masses[errors > high].sum())})
-        half, most = _quantiles(errors, masses, [0.5, 0.9])
+        half, most = lower_quantiles(errors, masses, [0.5, 0.9]).tolist()
         words.append(f"{name} {half:.4g} and {most:.4g}")
     x = Axis("error, |predicted - true|", domain=(0.0, high or 1.0))
     y = Axis(f"share of the {rows.noun} within the error", "%", domain=(0.0, PERCENT))
@@ -488,13 +474,13 @@ def draw_pairs(rows: Rows) -> Figure:
         notes += _beyond(rows, name, {"": float(masses[~inside].sum())})
         x, y, masses = x[inside], y[inside], masses[inside]
         if counts.rows.sum() <= POINTS:
-            marks = _marks("point", x, y, size=masses if (masses != 1.0).any() else (), series=name)
+            marks = Layer.of("point", x, y, size=masses if (masses != 1.0).any() else (), series=name)
         else:
             places = np.floor(x / step) * (1 << 20) + np.floor(y / step)
             cells, place = np.unique(places, return_inverse=True)
             columns, lines = np.divmod(cells + (1 << 19), 1 << 20)
             x, y = columns * step, (lines - (1 << 19)) * step
-            marks = _marks("cell", x, y, x + step, y + step, value=np.bincount(place, masses), series=name)
+            marks = Layer.of("cell", x, y, x + step, y + step, value=np.bincount(place, masses), series=name)
         panels.append(
             Panel(
                 Axis("predicted", domain=domain),
@@ -531,8 +517,8 @@ def _means(bins: Sequence[Bin], series: str) -> list[Layer]:
     points = [entry.pred for entry in bins], [entry.mean for entry in bins]
     return [
         _intervals([(entry.pred, entry.interval) for entry in bins], series),
-        _marks("line", *points, series=series),
-        _marks("point", *points, size=[entry.rows for entry in bins], series=series, texts=texts),
+        Layer.of("line", *points, series=series),
+        Layer.of("point", *points, size=[entry.rows for entry in bins], series=series, texts=texts),
     ]
 
 
@@ -540,7 +526,7 @@ def _intervals(ends: Iterable[tuple[float, tuple[float, float] | None]], series:
     """Return upright intervals by their places, where there are some."""
     places = [(place, *interval) for place, interval in ends if interval is not None]
     x, low, high = list(zip(*places, strict=True)) or [()] * 3
-    return _marks("interval", x, low, x, high, series=series)
+    return Layer.of("interval", x, low, x, high, series=series)
 
 
 def draw_outcomes(rows: Rows) -> Figure:
@@ -609,8 +595,8 @@ def draw_gains(rows: Rows) -> Figure:
         words.append(f"{name} {PERCENT * float(np.interp(0.1, [0.0, *x], [0.0, *y])):.3g}%")
         places = np.unique(np.searchsorted(x, np.linspace(0.0, 1.0, CURVE)).clip(max=len(x) - 1))
         x, y = x[places], y[places]
-        gains.append(_marks("line", [0.0, *(PERCENT * x)], [0.0, *(PERCENT * y)], series=name))
-        lifts.append(_marks("line", PERCENT * x, y / x, series=name))
+        gains.append(Layer.of("line", [0.0, *(PERCENT * x)], [0.0, *(PERCENT * y)], series=name))
+        lifts.append(Layer.of("line", PERCENT * x, y / x, series=name))
     x_axis = Axis(f"share of the {rows.noun}, largest predictions first", "%", domain=(0.0, PERCENT))
     of = "amounts" if rows.task == "regression" else "yes"
     return rows.figure(
@@ -639,7 +625,7 @@ def draw_confusion(rows: Rows) -> Figure:
             for (y, x), value in zip(places, values, strict=True)
         ]
         ys, xs = np.array(places, dtype=np.float64).T
-        cells = _marks("cell", xs - 0.5, ys - 0.5, xs + 0.5, ys + 0.5, value=values, texts=texts)
+        cells = Layer.of("cell", xs - 0.5, ys - 0.5, xs + 0.5, ys + 0.5, value=values, texts=texts)
         x, y = Axis("predicted", categories=names), Axis("true", categories=names)
         panels.append(Panel(x, y, (cells,), name if len(tables) > 1 else "", value=rows.noun))
         words.append(f"{name} {PERCENT * float(np.trace(table)) / float(table.sum()):.4g}%")
@@ -704,7 +690,7 @@ ROW_KINDS: Final = (
     RowKind("confusion", "True and predicted classes", CLASSES, count_confusion, draw_confusion, WIDE),
 )
 OF_REPORT: Final = ("slices", "models")
-KINDS: Final = (*(kind.name for kind in ROW_KINDS), *OF_REPORT, "history")
+KINDS: Final = [*(kind.name for kind in ROW_KINDS), *OF_REPORT, "history"]
 
 
 @with_arguments
@@ -756,9 +742,7 @@ def plot(
     'The errors within which half and nine tenths of the rows are: a 0.5 and 0.5.'
     """
     if kind not in KINDS:
-        raise UsageError(
-            f"plot {printable(str(kind))}: no such plot{near(str(kind), list(KINDS))}; {listed(list(KINDS), 20)}"
-        )
+        raise UsageError(f"plot {printable(str(kind))}: no such plot{near(str(kind), KINDS)}; {listed(KINDS, 20)}")
     losses = as_list(arguments.get("losses"))
     if kind == "history":
         return _history(data, losses)
@@ -867,7 +851,6 @@ def _forest(
     series: Sequence[str],
     names: Sequence[str],
     x: Axis,
-    title: str = "",
     zero: bool = False,
     sized: bool = True,
 ) -> Panel:
@@ -882,9 +865,9 @@ def _forest(
         layers.append(replace(upright, x=upright.y, y=upright.x, x2=upright.y2, y2=upright.x))
         points = [entry.value for entry in lines], [entry.place + shift for entry in lines]
         sizes, texts = [entry.rows for entry in lines if sized], [entry.text for entry in lines]
-        layers.append(_marks("point", *points, size=sizes, series=name, texts=texts))
+        layers.append(Layer.of("point", *points, size=sizes, series=name, texts=texts))
     domain = _cut([entry.value for entry in entries] + [0.0] * zero, [e.interval for e in entries if e.interval])
-    return Panel(replace(x, domain=domain), Axis("", categories=tuple(names)), tuple(layers), title)
+    return Panel(replace(x, domain=domain), Axis("", categories=tuple(names)), tuple(layers))
 
 
 def _cut(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
@@ -1007,7 +990,7 @@ def _line_of_time(
 ) -> Panel:
     """Draw one loss: a line for each model, and the limits of the last check."""
     heights = dict.fromkeys(row.limit for row in limits if row.limit is not None and row.loss == loss)
-    layers = [_marks("rule", y=heights)] if heights else []
+    layers = [Layer.of("rule", y=heights)] if heights else []
     unit = ""
     for model in models:
         cells = {
@@ -1022,6 +1005,6 @@ def _line_of_time(
         points = list(cells), [cell.value for cell in cells.values()]
         texts = [f"{dates[place]}: {_summary(cell.value, cell)}" for place, cell in cells.items()]
         layers.append(_intervals([(place, cell.interval) for place, cell in cells.items()], model))
-        layers.append(_marks("line", *zip(*line, strict=True), series=model))
-        layers.append(_marks("point", *points, series=model, texts=texts))
+        layers.append(Layer.of("line", *zip(*line, strict=True), series=model))
+        layers.append(Layer.of("point", *points, series=model, texts=texts))
     return Panel(Axis("", categories=dates), Axis(loss, unit), tuple(layers))

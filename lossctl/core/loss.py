@@ -56,7 +56,7 @@ from lossctl.core.naming import are_classes, labels_of, may_be_classes, misread
 from lossctl.core.param import Param, PerColumn, Value, bound
 from lossctl.core.state import NEVER, Moments, Peak, Sample, means, moments_of
 from lossctl.core.statistic import MEAN, Statistic, mean_of, read
-from lossctl.errors import DataError, UsageError, listed, near
+from lossctl.errors import DataError, UsageError, first_line, listed, near
 from lossctl.numerics import activation as act
 from lossctl.numerics.array import PIECE, Array, array_of
 
@@ -938,7 +938,7 @@ def _array(role: str, value: object) -> NDArray[Any]:
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # as NumPy or the library of a tensor says
         if "inhomogeneous" in str(error):
             raise UsageError(f"{role} holds rows of different lengths") from None
-        raise UsageError(f"{role} is no array of numbers or labels: {str(error).partition(chr(10))[0]}") from None
+        raise UsageError(f"{role} is no array of numbers or labels: {first_line(error)}") from None
     if array.ndim == 0:
         raise UsageError(f"{role} is a single value; an array of rows is needed")
     return array

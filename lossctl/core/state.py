@@ -581,9 +581,9 @@ class BlockMoments(BlockSums):
         return Odd(plus, minus, nan, int(self.odd[place][KINDS].min()))
 
 
-def moments_of(lines: Iterable[Array], pairs: Pairs, addresses: Ints, live: int | None = None) -> Moments:
+def moments_of(lines: Iterable[Array], pairs: Pairs, addresses: Ints) -> Moments:
     """Reduce one block of quantities, each a (rows,) line; lines may be made one at a time."""
-    block = BlockMoments(pairs, addresses, live)
+    block = BlockMoments(pairs, addresses)
     for line in lines:
         block.add(line)
     return block.state()

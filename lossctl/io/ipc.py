@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lossctl.core.batch import BLOCK
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, printable
+from lossctl.errors import DataError, first_line
 from lossctl.io import arrow
 from lossctl.io.table import FileTable, Kind, Piece, Shape
 
@@ -117,12 +117,10 @@ class IpcTable(FileTable):
             with self.source.file() as file, opened(file, options=options) as reader:
                 yield reader
         except pa.ArrowMemoryError as error:
-            reason = str(error).partition("\n")[0]
-            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {reason}") from None
+            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {first_line(error)}") from None
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             self.source.unchanged(error)
-            reason = printable(str(error).strip().partition("\n")[0])
-            raise DataError(f"{self.label}: the Arrow file is damaged: {reason}") from None
+            raise DataError(f"{self.label}: the Arrow file is damaged: {first_line(error)}") from None
 
     @cached_property
     def _leaves(self) -> list[tuple[pa.Field, int]]:

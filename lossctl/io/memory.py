@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.batch import block_rows
 from lossctl.core.block import Pending, ready
 from lossctl.core.domain import label as label_of
-from lossctl.errors import DataError, UsageError, printable
+from lossctl.errors import DataError, UsageError, first_line
 from lossctl.io.source import NULLS, STANDARD, Content, inexact_number
 from lossctl.io.table import (
     BETWEEN,
@@ -104,8 +104,7 @@ def arrow_table(data: Any, label: str) -> Any:
     try:
         return pa.table(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        reason = printable(str(error).partition("\n")[0])
-        raise DataError(f"{label}: the {type(data).__name__} is no table of columns: {reason}") from None
+        raise DataError(f"{label}: the {type(data).__name__} is no table of columns: {first_line(error)}") from None
 
 
 class ArrayTable(Table):
@@ -134,9 +133,8 @@ class ArrayTable(Table):
         try:
             array = plain(values)
         except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:  # as NumPy or the values' own type say
-            reason = printable(str(error).partition("\n")[0])
             raise DataError(
-                f"{self.label}: column {name!r} is no array of values of one length and type: {reason}"
+                f"{self.label}: column {name!r} is no array of values of one length and type: {first_line(error)}"
             ) from None
         if not array.ndim:
             raise DataError(
@@ -428,8 +426,9 @@ class FrameTable(ArrowTable):
         try:
             array = pa.array(values, from_pandas=True)  # NaN is null, as pandas has it
         except pa.ArrowException as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{self.label}: column {name!r} holds values of several kinds: {reason}") from None
+            raise DataError(
+                f"{self.label}: column {name!r} holds values of several kinds: {first_line(error)}"
+            ) from None
         if isinstance(getattr(array.type, "value_type", array.type), pa.BaseExtensionType):  # periods, intervals
             array = pa.array(series.astype(str).where(series.notna(), None), pa.string())
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
@@ -465,4 +464,4 @@ class DatasetTable(ArrowTable):
                 batch.validate(full=True)  # of files that nobody has looked at
                 yield arrow.flat(batch)
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.label}: {printable(str(error).partition(chr(10))[0])}") from None
+            raise DataError(f"{self.label}: {first_line(error)}") from None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending
-from lossctl.errors import DataError, listed, printable
+from lossctl.errors import DataError, first_line, listed, printable
 from lossctl.io.memory import NUMERIC, WRITTEN, ArrayTable
 from lossctl.io.source import STEP
 from lossctl.io.table import NOT_SINGLE, FileTable, Kind, Piece, Shape, block_starts
@@ -65,7 +65,7 @@ def layout_of(file: IO[bytes], size: int) -> Layout:
             warnings.simplefilter("ignore", UserWarning)  # headers written by Python 2 are read as well
             shape, fortran, dtype = reader(file, max_header_size=MAX_HEADER)
     except (ValueError, SyntaxError, TokenError, EOFError, OSError) as error:
-        reason = re.sub(r"<.* object at .*>", "of another kind", str(error).splitlines()[0])
+        reason = re.sub(r"<.* object at .*>", "of another kind", first_line(error))
         raise DataError(f"not a readable .npy file: {reason}") from None
     layout = Layout(shape, fortran and len(shape) > 1, dtype, file.tell())
     if dtype.hasobject:
@@ -145,7 +145,7 @@ class NpyTable(FileTable):
             raise
         except (ValueError, OSError) as error:
             self.source.unchanged(error)
-            raise DataError(f"{self.label}: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{self.label}: {first_line(error)}") from None
         self.source.unchanged()
 
 
@@ -206,8 +206,7 @@ class NpzTable(FileTable):
             raise
         except DAMAGED as error:
             self.source.unchanged(errors[0] if errors else None)
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"{self.label}: the archive is damaged: {printable(reason)}") from None
+            raise DataError(f"{self.label}: the archive is damaged: {first_line(error)}") from None
 
     @cached_property
     def _members(self) -> dict[str, zipfile.ZipInfo]:

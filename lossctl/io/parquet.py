@@ -20,7 +20,7 @@ except ImportError:
 
 from lossctl.core.batch import BLOCK, block_rows
 from lossctl.core.block import Pending, ready
-from lossctl.errors import DataError, printable
+from lossctl.errors import DataError, first_line, printable
 from lossctl.files import explained
 from lossctl.io import arrow
 from lossctl.io.source import ENCRYPTED_PARQUET, PARQUET, Source
@@ -462,8 +462,7 @@ class ParquetTable(FileTable):
         except StopIteration:
             raise DataError(f"{self.label}: the file is damaged: it has fewer rows than its footer says") from None
         except pa.ArrowMemoryError as error:
-            reason = str(error).partition("\n")[0]
-            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {reason}") from None
+            raise DataError(f"{self.label}: not enough memory, or the file is damaged: {first_line(error)}") from None
         except (pa.ArrowException, OSError) as error:
             self.source.unchanged(error)
             raise DataError(f"{self.label}: the file is damaged: {first_line(error)}") from None
@@ -535,8 +534,3 @@ class ParquetTable(FileTable):
         except Contradiction as error:
             self.source.unchanged()
             raise DataError(f"{self.label}: the file is damaged: {leaf.column}: {error}") from None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an Arrow error."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

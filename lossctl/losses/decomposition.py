@@ -22,7 +22,7 @@ from lossctl.core.declare import sample
 from lossctl.core.form import Form
 from lossctl.core.loss import Direction, Loss
 from lossctl.losses.rank import Rows, Runs, plain_pred, scaled
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, lower_quantiles
 
 
 class Scores(NamedTuple):
@@ -125,10 +125,7 @@ def isotonic_quantiles(target: Array, weight: Array, starts: Rows, q: float) -> 
     least. From the last run on no value is above the one after it.
     """
     if starts.size == 1:
-        order = np.argsort(target, kind="stable")
-        reached = np.cumsum(weight[order])
-        place = np.searchsorted(reached, q * reached[-1])
-        return np.full(target.size, target[order[min(place, target.size - 1)]])
+        return np.full(target.size, lower_quantiles(target, weight, q))
     heap: list[tuple[float, float]] = []
     tops: list[float] = []
     values, weights = target.tolist(), weight.tolist()

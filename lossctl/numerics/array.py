@@ -1,4 +1,4 @@
-"""The two kinds of array that every numerical room works on, what becomes one, polynomials, and pieces of long ones."""
+"""The two kinds of array of every room, what becomes one, polynomials, weighted quantiles, pieces of long arrays."""
 
 from __future__ import annotations
 
@@ -77,3 +77,12 @@ def by_piece(function: Callable[..., Array], *lines: Array, **args: Any) -> Arra
         piece = slice(start, start + PIECE)
         values.reshape(-1)[piece] = function(*(line[piece] for line in flat), **args)
     return values
+
+
+def lower_quantiles(values: Array, masses: NDArray[Any], shares: Any) -> Array:
+    """Return, for each share of the mass, the smallest of the values that at least so much of it does not exceed."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(masses[order])
+    places = np.searchsorted(reached, np.asarray(shares) * reached[-1])
+    quantiles: Array = values[order][np.minimum(places, len(values) - 1)]
+    return quantiles

@@ -109,7 +109,7 @@ def figure_of(
     panels = []
     for heading, name in ((value, "loss"), *[("gradient", "gradient")] * grad):
         columns = [(line.series, line.x, getattr(line, name)) for line in lines]
-        layers = [Layer("line", _tuple(x), _tuple(y), series=series) for series, x, y in columns if y is not None]
+        layers = [Layer.of("line", x, y, series=series) for series, x, y in columns if y is not None]
         if layers:
             zeros = [Layer("rule", x=(0.0,))] * (curve.against in ("error", "margin"))
             zeros += [Layer("rule", y=(0.0,))] * (name == "gradient")
@@ -120,10 +120,6 @@ def figure_of(
     return Figure(
         "loss", f"{title} against {words}", tuple(panels), tuple(line.series for line in lines), sentence, tuple(notes)
     )
-
-
-def _tuple(numbers: Array) -> tuple[float, ...]:
-    return tuple(numbers.tolist())
 
 
 def _forms(losses: Mapping[str, Loss]) -> dict[str, Form]:

@@ -28,7 +28,7 @@ from lossctl.core.state import (
     ratio,
     rounded,
 )
-from lossctl.numerics.array import Array
+from lossctl.numerics.array import Array, lower_quantiles
 from lossctl.results.survey import MOST_WORDS, ValueCount
 
 LOOK: Final = 2048  # values that tell whether there are too many different ones to count
@@ -319,23 +319,18 @@ class Sketch:
 
     def quantile(self, q: float) -> float | None:
         """Return the value below which a share `q` of the values lies; None of no values."""
-        return self.origin + weighted_quantile(self.distances, self.counts, q) if len(self.bins) else None
+        return self.origin + self._quantile(self.distances, q) if len(self.bins) else None
 
     def deviation(self) -> float | None:
         """Return the median absolute deviation from the median; None of no values."""
-        return weighted_quantile(self._from_median(), self.counts, 0.5) if len(self.bins) else None
+        return self._quantile(self._from_median(), 0.5) if len(self.bins) else None
 
     def beyond(self, distance: float) -> int:
         """Count the values that are farther from the median than this."""
         return int(self.counts[self._from_median() > distance].sum()) if len(self.bins) else 0
 
     def _from_median(self) -> Array:
-        return np.abs(self.distances - weighted_quantile(self.distances, self.counts, 0.5))
+        return np.abs(self.distances - self._quantile(self.distances, 0.5))
 
-
-def weighted_quantile(values: Array, counts: Counts, q: float) -> float:
-    """Return the smallest of the values that at least a share `q` of them does not exceed."""
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(counts[order])
-    place = int(np.searchsorted(reached, q * reached[-1]))
-    return float(values[order][min(place, len(values) - 1)])
+    def _quantile(self, values: Array, q: float) -> float:
+        return float(lower_quantiles(values, self.counts, q))

@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from lossctl.errors import DataError, UsageError, listed, printable
+from lossctl.errors import DataError, UsageError, first_line, listed, printable
 
 SCHEMA_VERSION: Final = 1
 SEAL: Final = "seal"  # the last key of a report
@@ -292,7 +292,7 @@ def parse(content: bytes, label: str) -> dict[str, Any]:
     except ValueError as error:  # a whole number of too many digits
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{label}: is no JSON: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{label}: is no JSON: {first_line(error)}") from None
     if not isinstance(document, dict):
         raise DataError(f"{label}: is JSON, but no lossctl report, which is an object")
     _name_missing(document)

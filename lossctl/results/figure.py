@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from lossctl.errors import printable
 from lossctl.results.document import above
@@ -73,6 +73,15 @@ class Layer:
     value: Numbers = ()
     series: str = ""
     texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, mark: Mark, *sides: Iterable[float], series: str = "", texts: Iterable[str] = (), **more: Iterable[float]
+    ) -> Self:
+        """Return marks from numbers of any kind: sides are x, y, x2 and y2, `more` other columns."""
+        columns = {**dict(zip(("x", "y", "x2", "y2"), sides, strict=False)), **more}
+        numbers: dict[str, Any] = {name: tuple(map(float, column)) for name, column in columns.items()}
+        return cls(mark, series=series, texts=tuple(texts), **numbers)
 
     def rectangles(self) -> Iterator[tuple[float, float, float, float]]:
         """Yield left, right, base and end of bars or cells."""
