@@ -25,7 +25,7 @@ from lossctl.core.block import Block, Pending, ready
 from lossctl.core.form import QUERY, RANKED
 from lossctl.core.loss import middles
 from lossctl.core.state import Sample
-from lossctl.engine.finish import Assumptions, CellOptions, Finish, Scope, all_slices
+from lossctl.engine.finish import CellOptions, Finish
 from lossctl.engine.plan import TARGET, Couple, Design, Plan, Quantity, Question
 from lossctl.engine.reduce import RunState
 from lossctl.engine.run import Progress, Watch, run, unwatched
@@ -353,7 +353,7 @@ def _joined(reports: Sequence[Report]) -> Report:
 
 def _threads(most: int | None, tables: Sequence[Table]) -> int:
     """Return how many threads are worth their start: one where all rows surely make a single block."""
-    if all(table.most_rows is not None and table.most_rows <= BLOCK for table in tables):
+    if all((rows := table.most_rows) is not None and rows <= BLOCK for table in tables):
         return 1
     return usable_cores() if most is None else most
 
@@ -362,7 +362,7 @@ def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows
     """Decide how rows of several tables belong together: by a key, or by their order."""
     options = query.options
     several_models = len(tables) > 1 + int(options["targets"] is not None)
-    key = key_columns(tables, as_list(options["id"]))
+    key = () if options["id"] is None else key_columns(tables, as_list(options["id"]))
     if key:
         from lossctl.io.by_key import ByKey
 
@@ -505,7 +505,7 @@ class MemoryLimit:
         lines = [len(terms) + 1 + riders for _, terms, kind in plan.wholes if kind == "sample"]
         lines += [] if plan.times is None else [len(plan.quantities) + int(plan.weighted) + riders + 1]
         influence = any(question.loss.influence is not None for question in plan.questions)
-        self._bytes_per_row = Sample.bytes_per_row(sum(lines), influence)
+        self._bytes_per_row = Sample.bytes_per_row(sum(lines), influence) if lines else 0
         self._bytes = None if size is None and not lines else free_memory() if size is None else as_bytes(size)
         all_losses = plan.times is not None
         self._losses = list(dict.fromkeys(q.label for q in plan.questions if all_losses or q.loss.keeps == "sample"))
@@ -568,10 +568,9 @@ def made_report(
 
     labels = {name: reader.labels(name) for name in (*plan.slicings, *plan.clusterings)}
     ranks = np.empty(0, dtype=np.int64) if plan.times is None else _ranks_of_rows(state, plan, reader)
-    assumptions = Assumptions(state, plan, labels, ranks)
-    finish = Finish(assumptions, CellOptions(query.options["ci"], query.options["reduction"], signed, where))
-    slicings = all_slices(state, plan, labels)
-    cells = finish.cells(slicings)
+    settings = CellOptions(query.options["ci"], query.options["reduction"], signed, where)
+    finish = Finish(state, plan, labels, ranks, settings)
+    cells = finish.cells()
     inputs, absent = [], reader.rows.absent_keys()
     for model in plan.models:
         place, gaps = _table(reader, model), state.gaps
@@ -603,11 +602,11 @@ def made_report(
         query.options["reduction"],
         query.options["ci"],
         __version__,
-        (*_warnings(state, reader, finish, unpaired), *job.tell_quantiles(state, plan)),
+        (*_warnings(state, reader, finish, unpaired), *(job.tell_quantiles(state, plan) if plan.asides else ())),
         plugins=tuple(dict.fromkeys(question.loss.origin for question in plan.questions if question.loss.origin)),
         reading=job.reading,
         worst=tuple(_worst(state, plan, reader, query)) if plan.worst else (),
-        units=_units(assumptions, slicings[0][0], reader, query.options["ci"] is not None),
+        units=_units(finish, reader, query.options["ci"] is not None),
         left_out=tuple(_left_out(state, labels)),
         alike=frozenset(plan.watched) - state.unlike,
         source=query.source,
@@ -617,8 +616,8 @@ def made_report(
     from lossctl.engine.paired import Differences, PairedBounds, compare, contests
     from lossctl.results.comparison import Study
 
-    design, differences = plan.design, Differences(assumptions)
-    all_contests = contests(differences, list(chain.from_iterable(slicings)), cells)
+    design, differences = plan.design, Differences(finish.assumptions)
+    all_contests = contests(differences, list(chain.from_iterable(finish.slicings)), cells)
     compared = compare(differences, all_contests)
     resampled = design.method == "bootstrap"
     study = Study(
@@ -643,17 +642,17 @@ def made_report(
     return report, PairedBounds(differences, all_contests)
 
 
-def _units(assumptions: Assumptions, everything: Scope, reader: BlockReader, intervals: bool) -> Units | None:
+def _units(finish: Finish, reader: BlockReader, intervals: bool) -> Units | None:
     """Return the clusters, or the sets of the first loss of sets, that count; without intervals none are counted."""
-    plan = assumptions.plan
+    plan = finish.plan
     cluster = None if plan.design is None else plan.design.cluster
     if cluster is not None:
-        return Units(cluster, assumptions.units(everything, plan.questions[0]))
+        return Units(cluster, finish.units(plan.questions[0]))
     slot = next(iter(reader.selection.slots.values()), {}).get(QUERY)
     of_sets = [question for question in plan.questions if question.loss.statistic.mass is not None]
     if slot is None or not of_sets or not intervals:
         return None
-    return Units(slot.columns[0], assumptions.units(everything, of_sets[0]))
+    return Units(slot.columns[0], finish.units(of_sets[0]))
 
 
 def _left_out(state: RunState, labels: Mapping[str, Sequence[tuple[str, ...]]]) -> Iterator[LeftOut]:

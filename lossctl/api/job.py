@@ -141,7 +141,7 @@ class Job:
             if isinstance(activation, Mapping)
             else as_list(activation)
         )
-        by_model = assignments(texts, models, "--activation")
+        by_model = assignments(texts, models, "--activation") if texts else {}
         for name in by_model.values():
             if name not in RANGES:
                 raise UsageError(f"--activation {name}: one of {listed(list(RANGES))}{near(name, list(RANGES))}")
@@ -408,8 +408,9 @@ class Job:
         if self._decided:
             return DECIDED
         wish = form_wish(self._query.options["task"], self.activations.values())
-        task = self.task.name if self.task is not None and not self._query.losses else None
-        return wish or form_wish(task, ()) or self._columns_are
+        if wish is None and self.task is not None and not self._query.losses:
+            wish = form_wish(self.task.name, ())
+        return wish or self._columns_are
 
     # as what several target columns are read -----------------------------------------------------------------------
 
@@ -645,20 +646,21 @@ class Job:
 
         Of no rows nothing is concluded: they end in an error, whatever is computed. Rows of zero weight say nothing.
         """
-        if first.counts and first.weight is not None:
+        if first.weight is not None and first.counts:
             first = first.take(first.weight > 0.0)
+        has_rows = first.rows > 0
         if not self._query.losses:
-            if self.task is None and first.rows:
+            if self.task is None and has_rows:
                 self.task = self._task_of_values(first)
             if self.task is not None and self.task.inferred:
                 self._query.tell(f"task: {self.task.name} ({self.task.why}); --task or -l says otherwise")
             self._fits = self._fits or self._fitted_losses()
         self._settle_columns(first)
-        if first.rows:
+        if has_rows:
             self._tell_of_complements()
         self.reading = self._target_reading()
         if (
-            first.rows
+            has_rows
             and self.rule.classes_by == "position"
             and not any(defect.kind == "label" for defect in first.faults)
         ):
@@ -837,7 +839,7 @@ class Job:
     def _ignored_flags(self, positive: str | None) -> tuple[str, ...]:
         """Return the labels of binary targets that do not count; raise UsageError where these cannot be recognised."""
         ignored = self._ignored()
-        if fault := hole_fault(ignored, positive):
+        if ignored and (fault := hole_fault(ignored, positive)):
             raise UsageError(fault)
         if None in map(as_number, ignored):
             for name, loss, _ in self._fits:
@@ -908,7 +910,7 @@ def raise_data_error(state: RunState, reader: BlockReader, plan: Plan, missing: 
     raise_row_error(state, reader, plan, missing)
     if state.read == state.dropped:
         raise DataError(f"{reader.tables[0].label}: every one of the {state.read} rows has a missing value")
-    if complaint := reader.never_positive() or reader.never_right():
+    if complaint := reader.never():
         raise DataError(complaint)
     weight = reader.selection.weight
     if weight is not None and state.moments.rows and state.moments.total_units(0) == 0:

@@ -319,6 +319,8 @@ def check_order(data: object, targets: object, columns: Set[str]) -> None:
 
 def check_words(data: object, options: EvaluateOptions) -> None:
     """Raise UsageError where an input is a column or a loss: the second value after -p or -l, which take one."""
+    if isinstance(data, Sequence) and len(data) == 1:
+        return
     entries = [(name, file) for name, file in _files(data) or [] if isinstance(file, str) and file != "-"]
     words = [file if name is None else f"{name}={file}" for name, file in entries if not os.path.exists(file)]
     words = [text for word in words if (text := word.strip(", "))]

@@ -705,8 +705,9 @@ def middles(
         return origins, NO_TREND
     with np.errstate(all="ignore"):
         few = Batch({"target": target[:, rows], "pred": raw[:, rows]}, activation=activation)
-        level = middle(few.pred[0])
-        u, v = few.target[0] - origins[0], few.pred[0] - level
+        pred = few.pred[0]
+        level = middle(pred)
+        u, v = few.target[0] - origins[0], pred - level
         slope = float(np.add.reduce(u * v) / np.add.reduce(u * u))
         intercept = level - slope * origins[0]
         straight = (slope, intercept) if math.isfinite(slope) and math.isfinite(intercept) else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple, overload
 
@@ -530,16 +530,26 @@ class CellOptions(NamedTuple):
 
 
 class Finish:
-    """The cells of one state; `rough` are those whose intervals are likely too narrow, the first few of them."""
+    """The cells of one state; `rough` are those whose intervals are likely too narrow, the first few of them.
 
-    def __init__(self, assumptions: Assumptions, settings: CellOptions) -> None:
-        self.state, self.plan, self.assumptions = assumptions.state, assumptions.plan, assumptions
+    slicings: the slices of all rows and of each slicing. ranks: see Assumptions.
+    """
+
+    def __init__(
+        self, state: RunState, plan: Plan, labels: Labels, ranks: NDArray[np.int64], settings: CellOptions
+    ) -> None:
+        self.state, self.plan, self.assumptions = state, plan, Assumptions(state, plan, labels, ranks)
+        self.slicings = all_slices(state, plan, labels)
         self.settings, self.rough, self.rough_count = settings, list[Cell](), 0
         self._informative: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()  # values that many rows decide
 
-    def cells(self, slicings: Iterable[Slices]) -> Cells:
+    def cells(self) -> Cells:
         """Return the cells of all slices, the best model of each loss in each marked."""
-        return Cells([self._table(slices) for slices in slicings])
+        return Cells([self._table(slices) for slices in self.slicings])
+
+    def units(self, question: Question) -> int:
+        """Count what is taken as independent of all rows: see Assumptions."""
+        return self.assumptions.units(self.slicings[0][0], question)
 
     def _table(self, slices: Slices) -> tuple[Slicing, list[CellColumn]]:
         """Return the cells of one slicing: a column for each loss and model."""

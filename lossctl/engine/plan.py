@@ -240,8 +240,8 @@ class Plan:
             )
         )
         self.checks = tuple(self._checks())
-        per_row = (Quantity(m, row) for q in questions if (row := q.row) is not None for m in models)
-        self.rows_out = tuple(dict.fromkeys(per_row)) if rows_out else ()
+        per_row = [q.row for q in questions if q.row is not None] if rows_out else ()
+        self.rows_out = tuple(dict.fromkeys(Quantity(model, row) for row in per_row for model in models))
         self.gradients_out = tuple(self._gradients(gradient_widths)) if gradient_widths else ()
         self.lines_out = len(self.rows_out) + sum(gradient.width for gradient in self.gradients_out)
 

@@ -120,11 +120,12 @@ def empty_wholes(plan: Plan) -> tuple[Peak | Sample, ...]:
 
 def reduce_block(block: Block, plan: Plan, origins: Sequence[float]) -> tuple[RunState, list[Array]]:
     """Judge and reduce one block; return its state and the lines of numbers that are written for each row."""
-    breaches = _breaches(block, plan) if block.rows else {}
+    has_rows = block.rows > 0
+    breaches = _breaches(block, plan) if has_rows else {}
     reduction = _Reduction(block, plan, origins)
     rows: list[Array] = []
     with np.errstate(all="ignore"):
-        if block.rows and all(finding.first == NEVER for finding in breaches.values()):
+        if has_rows and all(finding.first == NEVER for finding in breaches.values()):
             rows = reduction.evaluate()
             _leave_blank(rows, block, plan)
         return reduction.state(breaches), rows

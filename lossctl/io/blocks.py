@@ -599,7 +599,11 @@ class BlockReader:
         columns = next(roles["pred"].columns for roles in self.selection.slots.values())
         return classes_to_give(words, len(self.rule.classes), columns)
 
-    def never_right(self) -> str:
+    def never(self) -> str:
+        """Say which label stands in no row, or which predictions cannot be right; nothing where all is well."""
+        return self.never_positive() or self._never_right()
+
+    def _never_right(self) -> str:
         """Return the error of the first model whose predictions cannot be right, or are no classes; else ""."""
         target = self.selection.target
         if target is None or not self.rule.open:

@@ -106,8 +106,7 @@ def to_table(report: Report, style: Style) -> str:
         title = f"{printable(loss)}: {printable(candidate)} against {printable(base)}, {order}\n"
         top = rows[: style.top or None]
         shown += top
-        end = more_slices(len(rows) - len(top))
-        pieces.append(title + _slices(top, style, end).fitted())
+        pieces.append(title + _slices(top, style, len(rows) - len(top)).fitted())
     pieces += worst_tables(report, style)
     notes = [*sentences(report), "", *_notes(report, study, style, shown)]
     pieces.append("".join(lines_of(note, style) for note in notes))
@@ -178,7 +177,7 @@ def _verdict(row: Comparison) -> Cell:
     return SIGN[row.verdict], LOOKS[row.verdict].color
 
 
-def _slices(comparisons: Sequence[Comparison], style: Style, end: str) -> Table:
+def _slices(comparisons: Sequence[Comparison], style: Style, hidden: int) -> Table:
     """Return the table of one slicing, loss and couple, with intervals drawn around zero."""
     first, digits = comparisons[0], style.digits
     heads = text_columns(map(printable, first.slice), ["rows"])
@@ -187,7 +186,7 @@ def _slices(comparisons: Sequence[Comparison], style: Style, end: str) -> Table:
     tested = any(row.level is not None or row.reason for row in comparisons)
     if tested:
         heads += [Column("interval", rank=4), Column("around zero", rank=2), Column("p", True, 1), Column("verdict")]
-    table = Table(style, heads, end=end)
+    table = Table(style, heads, hidden=hidden)
     for row, bar in zip(comparisons, forest(comparisons, style.ascii), strict=True):
         table.add(
             *map(printable, row.slice.values()),

@@ -182,7 +182,7 @@ def wide(report: Report, style: Style) -> str:
     """Print models x losses; in a terminal too narrow for that, slices in several tables, or one line per value."""
     parts = slicing_parts(report, style)
     tables = _wide_tables(report, parts, style)
-    return _printed(report, parts, style, tables) if all(table.fits for table in tables) else long(report, style)
+    return long(report, style) if tables is None else _printed(report, parts, style, tables)
 
 
 def long(report: Report, style: Style) -> str:
@@ -207,8 +207,11 @@ def shortened(name: str) -> str:
     return f"{name[: SHORT - 3 - half]}...{name[-half:]}"
 
 
-def _wide_tables(report: Report, parts: list[SlicingPart[Cell]], style: Style) -> list[Table]:
-    """Return models x losses; where there are slices, in several tables of some losses each if one is too wide."""
+def _wide_tables(report: Report, parts: list[SlicingPart[Cell]], style: Style) -> list[Table] | None:
+    """Return models x losses; where there are slices, in several tables of some losses each if one is too wide.
+
+    None where those are too wide as well.
+    """
     tables: list[Table] = []
     losses = report.losses
     for part in parts:
@@ -219,6 +222,8 @@ def _wide_tables(report: Report, parts: list[SlicingPart[Cell]], style: Style) -
             pieces = [_wide_table(part, losses[at : at + size], at, style, missing) for at in starts]
             if all(table.fits for table in pieces):
                 break
+        else:
+            return None
         tables += pieces
     return tables
 
@@ -227,12 +232,12 @@ def _wide_table(part: SlicingPart[Cell], losses: Sequence[str], start: int, styl
     """Return models x losses that stand together from a place on among all. missing: of `missing_values`."""
     numbers = [f"{inert_line(loss)} " for loss in losses] + ["rows"] * bool(part.columns) + [MISSING] * bool(missing)
     heads = text_columns([*map(inert_line, part.columns), "model"], numbers)
-    table = Table(style, heads, end=more_slices(part.hidden))
+    lines: list[list[str | tuple[str, str]]] = []
     for (*words, model), row in _by_model(part.results).items():
         values = (_value(cell, style) for cell in row[start : start + len(losses)])
         rows = [str(row[0].rows)] * bool(part.columns)
-        table.add(*map(inert_line, (*words, model)), *values, *rows, *missing.get((model,), []))
-    return table
+        lines.append([*map(inert_line, (*words, model)), *values, *rows, *missing.get((model,), [])])
+    return Table(style, heads, lines, hidden=part.hidden)
 
 
 def _long_table(report: Report, parts: list[SlicingPart[Cell]], style: Style, names: Mapping[str, str]) -> Table:
@@ -244,7 +249,7 @@ def _long_table(report: Report, parts: list[SlicingPart[Cell]], style: Style, na
         heads += [Column("std err", True, rank=2), Column(f"{level_text(report.level)} interval", rank=1)]
     missing = missing_values(report)
     heads += text_columns((), ["rows", *[MISSING] * bool(missing)])
-    table = Table(style, heads, end=more_slices(sum(part.hidden for part in parts)))
+    table = Table(style, heads, hidden=sum(part.hidden for part in parts))
     for cell in chain.from_iterable(part.results for part in parts):
         words = [inert_line(cell.slice[column]) if column in cell.slice else "-" for column in slicings]
         numbers = [number(cell.stderr, style.digits), interval(cell.interval, style.digits)] * tested
@@ -261,12 +266,13 @@ def _value(cell: Cell, style: Style) -> tuple[str, str]:
 def _printed(
     report: Report, parts: list[SlicingPart[Cell]], style: Style, tables: list[Table], legend: Mapping[str, str] = {}
 ) -> str:
-    texts = [*(table.text() for table in tables), *worst_tables(report, style)]
+    texts = [table.text() for table in tables] + [*worst_tables(report, style)] * bool(report.worst)
     text = "\n".join([headline(report, style) + "\n", *texts])
-    notes = []
-    if any(cell.best for cell in report.cells):
+    cells, notes = [*chain.from_iterable(part.results for part in parts)], []
+    if any(cell.best for cell in cells):
         notes.append(best_note(in_slices=any(part.columns for part in parts)))
-    notes += reasons(chain.from_iterable(part.results for part in parts))
+    if any(cell.reason for cell in cells):
+        notes += reasons(cells)
     lines = [f"{short} = {name}\n" for name, short in legend.items()] + [lines_of(note, style) for note in notes]
     return style.encode("".join([text, *["\n"] * bool(lines), *lines]))
 

@@ -267,13 +267,13 @@ def width_of(text: str) -> int:
 class Table:
     """A table of one style, to which rows are added; nothing in it is cut, and only `text` wraps.
 
-    end: a line below it.
+    hidden: how many slices are not in it, which a line below it says.
     """
 
     def __init__(
-        self, style: Style, columns: Iterable[Column], rows: Iterable[Iterable[Cell]] = (), end: str = ""
+        self, style: Style, columns: Iterable[Column], rows: Iterable[Iterable[Cell]] = (), hidden: int = 0
     ) -> None:
-        self.style, self._end, self._columns = style, end, [*columns]
+        self.style, self._hidden, self._columns = style, hidden, [*columns]
         self._rows: list[tuple[Cell, ...]] = []
         self._widths = [width_of(column.name) for column in self._columns]
         for row in rows:
@@ -304,7 +304,7 @@ class Table:
             return self
         places = [place for place, column in enumerate(self._columns) if column.rank < rank]
         rows = ([row[place] for place in places] for row in self._rows)
-        return Table(self.style, [self._columns[place] for place in places], rows, self._end).narrow()
+        return Table(self.style, [self._columns[place] for place in places], rows, self._hidden).narrow()
 
     def fitted(self, listing: Callable[[], str] | None = None) -> str:
         """Return the lines of the table with the columns that fit; where not even those of rank 0 do, a list."""
@@ -323,7 +323,8 @@ class Table:
         names = zip(self._columns, widths, gaps, strict=True)
         head = [colored(_padded(name, size, right), bold) + colored(gap, bold) for (name, right, _), size, gap in names]
         rule = joint.join(line * (size + len(gap)) for size, gap in zip(widths, gaps, strict=True))
-        lines = [divider.join(head), rule, *self._lines(rows, widths, gaps, divider), *[self._end] * bool(self._end)]
+        lines = [divider.join(head), rule, *self._lines(rows, widths, gaps, divider)]
+        lines += [more_slices(self._hidden)] * bool(self._hidden)
         return "".join(f"{text.rstrip()}\n" for text in lines)
 
     def _lines(
