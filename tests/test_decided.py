@@ -92,6 +92,26 @@ def test_a_margin_is_above_zero(text: str) -> None:
         lossctl.compare(data, target="y", pred=["a", "b"], losses="mae", equivalent=text)
 
 
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("rows", [12, 50, 400])
+def test_intervals_of_medians_of_whole_numbers_hold_zero_where_no_difference_is_shown(
+    rows: int, weight: str | None
+) -> None:
+    rng = np.random.default_rng([rows, 40])
+    shape, shown = (60, rows), 0
+    data = {"y": np.zeros(shape), "a": rng.poisson(3.0, shape), "b": rng.poisson(3.0 + 20.0 / rows**0.5, shape)}
+    data |= {"w": rng.uniform(0.2, 2.0, shape), "s": np.repeat(np.arange(60), rows)}
+    data = {name: values.ravel() for name, values in data.items()}
+    losses = "median_absolute_error"
+    report = lossctl.compare(data, target="y", pred=["a", "b"], losses=losses, by="s", weight=weight)
+    for one in report.comparisons:
+        if one.p is not None:
+            assert one.interval is not None
+            assert (one.interval[0] <= 0.0 <= one.interval[1]) == (one.p > 0.05)
+            shown += one.p <= 0.05
+    assert shown > 2
+
+
 def test_medians_of_whole_numbers_differ_only_where_sign_tests_say_so() -> None:
     rng = np.random.default_rng(3)
     false = 0

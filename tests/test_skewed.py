@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import lossctl
-from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, Statistic
+from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, SET_MEAN, Statistic
 from lossctl.stats.student import BULK, Influence, Shape, shape_of
 
 Values = NDArray[Any]
@@ -101,6 +101,18 @@ def test_a_slice_without_a_number_bends_no_other() -> None:
     sliced = lossctl.compare(data, target="y", pred=["a", "b"], losses="r2", by="s")
     (of_slice,) = (one for one in sliced.comparisons if one.slice == {"s": "0"})
     assert of_slice.interval == pytest.approx(alone.comparisons[0].interval)
+
+
+def test_a_mean_over_sets_is_corrected_as_that_of_as_many_rows() -> None:
+    values = 1.0 - np.random.default_rng(20).random(20) ** 4
+    mass = np.arange(100) % 5 == 0
+    lines = np.stack([np.where(mass, np.repeat(values, 5), 0.0), mass])
+    of_sets = shape_of([(1.0, Influence(SET_MEAN, lines, None, np.zeros(100, dtype=np.int64), 1))], np.array([100.0]))
+    alone = Influence(MEAN, values[np.newaxis], None, np.zeros(20, dtype=np.int64), 1)
+    of_rows = shape_of([(1.0, alone)], np.array([20.0]))
+    assert float(of_sets.a[0]) == pytest.approx(float(of_rows.a[0]), rel=1e-6)
+    assert float(of_sets.b[0]) == pytest.approx(float(of_rows.b[0]), rel=1e-6)
+    assert of_rows.matters[0]
 
 
 def test_what_is_symmetric_is_left_to_students_t() -> None:

@@ -32,7 +32,7 @@ from lossctl.stats.estimate import (
     slopes_at,
 )
 from lossctl.stats.spread import CORRELATED, FEW, Series, Spread, autocorrelation, from_scores
-from lossctl.stats.student import Shape, normal_quantile, normal_tail
+from lossctl.stats.student import Shape, normal_quantile, normal_score, normal_tail
 
 NEARLY: Final = 1e-6  # share of the values below which a difference of them has lost too many digits
 POWER: Final = 0.8
@@ -362,13 +362,11 @@ class Differences:
         interval = (value - reach, value + reach)
         p = spread.tail(score)
         if self.tied(contest, couple, (base.interval, candidate.interval)):
-            tied = estimate.score_of_tied(first[0], second[0], first[1], question.loss.quantile)
-            score = math.copysign(min(tied, abs(score)), value)
             (least, most), (low, high) = base.interval, candidate.interval
             interval = min(interval[0], low - most), max(interval[1], high - least)  # of all values in both
-            p = spread.tail(score)
-            if interval[0] <= 0.0 <= interval[1]:  # a sign test may find more than order statistics do
-                p = max(p, math.nextafter(1.0 - level, 1.0))
+            tied = estimate.p_of_tied(first[0], second[0], first[1], question.loss.quantile)
+            if tied > p:
+                p, score = tied, math.copysign(normal_score(tied), value)
         return Difference(stderr, interval, "order", p, units=spread.units, score=score)
 
     def stderr_of_order(

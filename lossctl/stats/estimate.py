@@ -478,34 +478,37 @@ def order_interval(ordered: Array, quantile: float, level: float) -> tuple[float
     values, weights = ordered
     rows = len(values)
     if (weights == weights[0]).all():
-        low, high = _binomial_ends(rows, quantile, level)
+        first, below, above = _binomial(rows, quantile)
+        side = 0.5 * (1.0 - level)
+        low = first + int(np.searchsorted(below, side, side="right"))
+        high = first + int(np.count_nonzero(above > side))
         if low < 1 or high > rows:
             return None
         return float(values[low - 1]), float(values[high - 1])
     reached = np.cumsum(weights)
-    total = reached[-1]
-    centre = values[min(np.searchsorted(reached, quantile * total), rows - 1)]
-    reach = normal_quantile(level) * math.sqrt(float(np.add.reduce((weights * ((values <= centre) - quantile)) ** 2)))
-    ends = quantile * total - reach, quantile * total + reach
-    if ends[0] <= 0.0 or ends[1] >= total:
+    middle, spread = quantile * reached[-1], _spread_of_share(values, weights, quantile)
+    ends = middle - normal_quantile(level) * spread, middle + normal_quantile(level) * spread
+    if ends[0] <= 0.0 or ends[1] >= reached[-1]:
         return None
     return float(values[np.searchsorted(reached, ends[0])]), float(values[np.searchsorted(reached, ends[1])])
 
 
-def _binomial_ends(rows: int, share: float, level: float) -> tuple[int, int]:
-    """Return the ranks l and u with P(X < l) and P(X >= u) at most (1 - level)/2, X the rows below the quantile."""
+def _binomial(rows: int, share: float) -> tuple[int, Array, Array]:
+    """Return P(X <= count) and P(X >= count) of a binomial X, from the first count on that has a mass."""
     middle, width = rows * share, WINDOW * math.sqrt(rows * share * (1.0 - share)) + WINDOW
     counts = np.arange(max(0, math.floor(middle - width)), min(rows, math.ceil(middle + width)) + 1, dtype=np.float64)
     steps = np.log((rows - counts[:-1]) / (counts[:-1] + 1.0) * (share / (1.0 - share)))
     logs = np.concatenate([[0.0], np.cumsum(steps)])
     mass = np.exp(logs - logs.max())
     mass /= np.add.reduce(mass)
-    side = 0.5 * (1.0 - level)
-    below = np.cumsum(mass)  # P(X <= count)
-    above = np.cumsum(mass[::-1])[::-1]  # P(X >= count)
-    low = int(counts[0]) + int(np.searchsorted(below, side, side="right"))
-    high = int(counts[0]) + int(np.count_nonzero(above > side))
-    return low, high
+    return int(counts[0]), np.cumsum(mass), np.cumsum(mass[::-1])[::-1]
+
+
+def _spread_of_share(values: Array, weights: Array, quantile: float) -> float:
+    """Return the standard deviation of the weight of sorted values up to their quantile."""
+    reached = np.cumsum(weights)
+    centre = values[min(np.searchsorted(reached, quantile * reached[-1]), len(values) - 1)]
+    return math.sqrt(float(np.add.reduce((weights * ((values <= centre) - quantile)) ** 2)))
 
 
 def paired_stderr(
@@ -538,26 +541,32 @@ def are_tied(ordered: Array, ends: tuple[float, float]) -> bool:
     return 2 * len(np.unique(within)) <= len(within)
 
 
-def score_of_tied(base: Array, candidate: Array, weights: Array, quantile: float) -> float:
-    """Return how surely two models' quantiles on the same rows lie on two sides of some value, as a normal score.
+def p_of_tied(base: Array, candidate: Array, weights: Array, quantile: float) -> float:
+    """Return the p-value of two models' quantiles on the same rows that lie on two sides of some value.
 
     Where values repeat a quantile jumps from one to the next, and a standard error says little. That it is at most t in
-    one model and above t in the other are two sign tests; of the less sure one the best t is taken.
+    one model and above t in the other are two sign tests, those of `order_interval`; of the less sure one the best t is
+    taken, which is as surely as the intervals of both lie apart.
     """
-    total = _sum_by_size(weights)
-    scale = math.sqrt(quantile * (1.0 - quantile) * _sum_by_size(weights * weights)) / total
     places = np.unique(np.concatenate([base, candidate]))
-    first, second = (_share_below(values, weights, places, total) - quantile for values in (base, candidate))
-    best = np.maximum(np.minimum(first, -second), np.minimum(-first, second))
-    return max(float(np.maximum.reduce(best)) / scale, 0.0)
+    (low, high), (low_too, high_too) = (_sign_tests(values, weights, places, quantile) for values in (base, candidate))
+    least = np.minimum(np.maximum(low, high_too), np.maximum(high, low_too))
+    return min(1.0, 2.0 * float(np.minimum.reduce(least)))
 
 
-def _share_below(values: Array, weights: Array, places: Array, total: float) -> Array:
-    """Return the weighted share of values that are at most each place."""
+def _sign_tests(values: Array, weights: Array, places: Array, quantile: float) -> tuple[Array, Array]:
+    """Return one-sided p-values of a quantile that is at most each place, and of one that is above it."""
     order = np.lexsort((weights, values))
-    sums = np.concatenate([[0.0], np.cumsum(weights[order])])
-    shares: Array = sums[np.searchsorted(values[order], places, side="right")] / total
-    return shares
+    values, weights = values[order], weights[order]
+    counts = np.searchsorted(values, places, side="right")
+    if (weights == weights[0]).all():
+        first, below, above = _binomial(len(values), quantile)
+        counts = np.clip(counts - first, 0, len(below) - 1)
+        return above[counts], below[counts]
+    reached = np.concatenate([[0.0], np.cumsum(weights)])
+    scores = (reached[counts] - quantile * reached[-1]) / (math.sqrt(2.0) * _spread_of_share(values, weights, quantile))
+    tails = np.array([[0.5 * math.erfc(score), 0.5 * math.erfc(-score)] for score in scores.tolist()])
+    return tails[:, 0], tails[:, 1]
 
 
 def mcnemar(first: int, second: int) -> float:

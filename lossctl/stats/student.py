@@ -104,7 +104,12 @@ def normal_tail(z: float) -> float:
 
 def normal_quantile(level: float) -> float:
     """Return z with P(|Z| <= z) = level for a standard normal Z."""
-    return -NormalDist().inv_cdf(0.5 * (1.0 - level))
+    return normal_score(1.0 - level)
+
+
+def normal_score(p: float) -> float:
+    """Return z with P(|Z| >= z) = p for a standard normal Z."""
+    return -NormalDist().inv_cdf(0.5 * p)
 
 
 def _as_normal(t: float, freedom: int) -> float:
@@ -181,6 +186,10 @@ class Influence:
             np.bincount(codes, minlength=groups).astype(np.float64) if groups > 1 else np.full(1, len(codes) * 1.0)
         )
         with np.errstate(all="ignore"):
+            self.units = self.counts  # rows, or sets, whose masses may be unlike (Kish 1965)
+            if statistic.mass is not None:
+                masses = lines[statistic.mass]
+                self.units = self.sums(masses) ** 2 / self.sums(masses**2)
             sums = self.counts if weight is None else self.sums(weight)
             mean = sums / self.counts
             self.centre = tuple(self.sums(line) / sums for line in lines)
@@ -376,7 +385,7 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         square, fourth = one.sums(squares), one.sums(squares**2)
         rows, complete = one.counts, one.counts >= units
         s = one.sums(squares * scaled) / square**1.5
-        unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / rows, 0.0)
+        unlike = np.fmax(fourth / square**2 - s**2 - 1.0 / one.units, 0.0)
         bend, drift, sd = np.zeros(one.groups), np.zeros(one.groups), np.sqrt(square / rows)
         bent = [(times, term) for times, term in terms if term.is_bent or term.weight_moves is not None]
         for times, influence in bent:
