@@ -47,8 +47,11 @@ def is_file(path: str) -> bool:
 def present(paths: Iterable[str]) -> dict[str, bool]:
     """Return the paths at which there is something, if only a link that leads nowhere, and whether it is `is_file`."""
     entries = {path: status(path) for path in paths}
-    there_is = {path: entry for path, entry in entries.items() if entry is not None or os.path.islink(path)}
-    return {path: entry is not None and stat.S_ISREG(entry.st_mode) for path, entry in there_is.items()}
+    return {
+        path: entry is not None and stat.S_ISREG(entry.st_mode)
+        for path, entry in entries.items()
+        if entry is not None or os.path.islink(path)
+    }
 
 
 def is_folder(path: str) -> bool:

@@ -362,11 +362,10 @@ def row_source(query: Query, tables: Sequence[Table], threads: int, *, keep_rows
     """Decide how rows of several tables belong together: by a key, or by their order."""
     options = query.options
     several_models = len(tables) > 1 + int(options["targets"] is not None)
-    key = () if options["id"] is None else key_columns(tables, as_list(options["id"]))
-    if key:
+    if texts := as_list(options["id"]):
         from lossctl.io.by_key import ByKey
 
-        drop = options["id_missing"] == "drop"
+        key, drop = key_columns(tables, texts), options["id_missing"] == "drop"
         return ByKey(tables, key, threads, drop_unpaired=drop, keep_rows=keep_rows, several_models=several_models)
     if options["id_missing"] == "drop":
         raise UsageError("--id-missing drop is about keys: name their column with --id")

@@ -97,7 +97,7 @@ class Field(NamedTuple):
             if self.width:
                 return arrow.written_vectors(array, self.width, self.dialect)
             numbers = arrow.numbers(arrow.parsed(array, self.dialect) if pa.types.is_string(array.type) else array)
-            return numbers.without(self.dialect.null_numbers)
+            return numbers.without(self.dialect.null_numbers) if self.dialect.null else numbers
         except RowFault:
             return None
 
