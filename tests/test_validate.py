@@ -537,7 +537,7 @@ def test_keys_that_are_missing_repeated_or_unpaired(write: Write) -> None:
 
 
 def test_keys_of_many_rows_are_surveyed_bucket_by_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lossctl.profile.pairing.RUN_ROWS", 1000)
+    monkeypatch.setattr("lossctl.io.by_key.RUN_ROWS", 1000)
     keys = np.random.default_rng(2).permutation(5000)
     ones = np.ones(5000)
     left = parquet(tmp_path / "l.parquet", {"k": keys, "y": ones, "p": ones})

@@ -17,7 +17,7 @@ from lossctl.core.form import EVENT
 from lossctl.core.state import NEVER
 from lossctl.errors import DataError, LossctlError, printable
 from lossctl.io.blocks import BlockReader, TargetRule, missing_value
-from lossctl.io.by_key import EMPTY_KEY, EXAMPLES, column_words
+from lossctl.io.by_key import EMPTY_KEY, column_words, repeated_fault, unpaired_fault
 from lossctl.io.by_position import ByPosition
 from lossctl.io.machine import usable_cores
 from lossctl.io.select import KEY_NAMES, Slot, key_columns
@@ -366,21 +366,17 @@ class SurveyedData:
                     yield missing_value(table.where(first), column.name, hole, count)
 
     def _key_problems(self, pairing: Pairing) -> Iterator[str]:
-        column = column_words(self.key)
+        column, is_error = column_words(self.key), self.options["id_missing"] == "error"
         for keys in pairing.keys:
-            if keys.first_missing is not None and self.options["id_missing"] == "error":
+            if keys.first_missing is not None and is_error:
                 yield f"{self._where(keys.input, keys.first_missing)}, {column}: {EMPTY_KEY}"
             if keys.repeated:
-                examples = _listed(keys.repeated_examples, keys.repeated)
-                yield f"{keys.input}: {column}: {keys.repeated} keys stand more than once ({examples})"
-        for pair in pairing.unpaired:
-            kinds = (
-                (pair.only_first, f"of {pair.first} missing", pair.only_first_examples),
-                (pair.only_second, "not in it", pair.only_second_examples),
-            )
-            faults = [f"{count} {words} ({_listed(examples, count)})" for count, words, examples in kinds if count]
-            if faults and self.options["id_missing"] == "error":
-                yield f"{pair.second}: {column}: keys differ: " + ", ".join(faults)
+                yield repeated_fault(keys.input, self.key, keys.repeated, keys.repeated_examples)
+        for pair in pairing.unpaired if is_error else ():
+            if pair.only_first or pair.only_second:
+                missing = pair.only_first, pair.only_first_examples
+                extra = pair.only_second, pair.only_second_examples
+                yield unpaired_fault(pair.first, pair.second, self.key, missing, extra)
 
     def _where(self, label: str, row: int) -> str:
         """Say where a row (from 1) of the table of that label stands."""
@@ -496,7 +492,3 @@ def _without_row(problem: str) -> str:
     place, row, text = problem.partition(": row ")
     text = f"{place}: {text.lstrip('0123456789')}" if row else problem
     return text.partition("; ")[0].partition(" (")[0]
-
-
-def _listed(examples: Sequence[str], count: int) -> str:
-    return ", ".join(examples) + (", ..." if count > EXAMPLES else "")

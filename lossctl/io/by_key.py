@@ -286,26 +286,19 @@ class ByKey(ByPosition):
 
     def _mismatch(self) -> DataError:
         """Say which keys stand twice, or else which are not in all tables."""
-        tables, key, column = self.tables, self.key, column_words(self.key)
-        ordered = [np.sort(spill.read(0, BUCKETS).words[0]) for spill in self._spills]
-        for table, keys in zip(tables, ordered, strict=True):
-            again = np.unique(keys[1:][keys[1:] == keys[:-1]])
-            if len(again):
-                words = examples(table, key, again)
-                return DataError(f"{table.label}: {column}: {len(again)} keys stand more than once ({words})")
-        for table, keys in zip(tables[1:], ordered[1:], strict=True):
-            missing = np.setdiff1d(ordered[0], keys, assume_unique=True)
-            extra = np.setdiff1d(keys, ordered[0], assume_unique=True)
-            faults, advice = [], "; --id-missing drop leaves such rows out"
-            if len(missing) == len(ordered[0]):  # the tables share no key
+        repeated, unpaired = compared_keys(self._spills)
+        for table, again in zip(self.tables, repeated, strict=True):
+            if again.count:
+                return DataError(repeated_fault(table.label, self.key, *again.shown(table, self.key)))
+        first = self.tables[0]
+        for table, (missing, extra) in zip(self.tables[1:], unpaired, strict=True):
+            advice = "; --id-missing drop leaves such rows out"
+            if missing.count == self._spills[0].rows:  # the tables share no key
                 advice = "; if the files are parts of one table, add --concat" if self.several_models else ""
-            if len(missing):
-                faults.append(f"{len(missing)} of {tables[0].label} missing ({examples(tables[0], key, missing)})")
-            if len(extra):
-                faults.append(f"{len(extra)} not in it ({examples(table, key, extra)})")
-            if faults:
-                return DataError(f"{table.label}: {column}: keys differ: " + ", ".join(faults) + advice)
-        return DataError(f"{column}: two keys have one hash of 64 bits; rename one of them")
+            if missing.count or extra.count:
+                sides = missing.shown(first, self.key), extra.shown(table, self.key)
+                return DataError(unpaired_fault(first.label, table.label, self.key, *sides) + advice)
+        return DataError(f"{column_words(self.key)}: two keys have one hash of 64 bits; rename one of them")
 
     def _part_at(self, address: int) -> Part:
         return next(part for part in self._parts if part.start <= address < part.end)
@@ -524,9 +517,60 @@ def column_words(key: Sequence[str]) -> str:
     return f"column{'s' if len(key) > 1 else ''} {', '.join(repr(printable(name)) for name in key)}"
 
 
-def examples(table: Table, key: Sequence[str], hashes: Hashes) -> str:
-    """Show a few of some keys, in the order of their rows."""
-    return ", ".join(words_of(table, key, hashes)) + (", ..." if len(hashes) > EXAMPLES else "")
+def repeated_fault(label: str, key: Sequence[str], count: int, examples: Sequence[str]) -> str:
+    """Say of an input that keys stand in it more than once."""
+    return f"{label}: {column_words(key)}: {count} keys stand more than once ({_listed(count, examples)})"
+
+
+def unpaired_fault(
+    first: str, second: str, key: Sequence[str], missing: tuple[int, Sequence[str]], extra: tuple[int, Sequence[str]]
+) -> str:
+    """Say of a second input which keys of the first one are not in it, and which are in it alone: counts, examples."""
+    sides = ((*missing, f"of {first} missing"), (*extra, "not in it"))
+    faults = [f"{count} {words} ({_listed(count, examples)})" for count, examples, words in sides if count]
+    return f"{second}: {column_words(key)}: keys differ: {', '.join(faults)}"
+
+
+def _listed(count: int, examples: Sequence[str]) -> str:
+    return ", ".join(examples) + (", ..." if count > EXAMPLES else "")
+
+
+class KeyCount:
+    """Keys of one kind: how many there are, and the hashes of the first ones, at most so many."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.count, self._most, self._hashes = 0, most, list[Hashes]()
+
+    def add(self, hashes: Hashes) -> None:
+        """Add keys."""
+        self._hashes.append(hashes if self._most is None else hashes[: max(self._most - self.count, 0)])
+        self.count += len(hashes)
+
+    def shown(self, table: Table, key: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+        """Return how many there are, and a few of them in the order of the rows of a table."""
+        return self.count, tuple(words_of(table, key, np.concatenate(self._hashes))) if self.count else ()
+
+
+def compared_keys(
+    spills: Sequence[Spill], most: int | None = None
+) -> tuple[list[KeyCount], list[tuple[KeyCount, KeyCount]]]:
+    """Return each table's repeated keys, and for each but the first table those of the first one alone and its own.
+
+    most: how many hashes are kept of each kind, None for all.
+    """
+    repeated = [KeyCount(most) for _ in spills]
+    unpaired = [(KeyCount(most), KeyCount(most)) for _ in spills[1:]]
+    step = 1 if max(spill.rows for spill in spills) > RUN_ROWS else BUCKETS
+    for start in range(0, BUCKETS, step):
+        distinct: list[Hashes] = []
+        for spill, again in zip(spills, repeated, strict=True):
+            keys, counts = np.unique(spill.read(start, start + step).words[0], return_counts=True)
+            again.add(keys[counts > 1])
+            distinct.append(keys)
+        for (missing, extra), keys in zip(unpaired, distinct[1:], strict=True):
+            missing.add(np.setdiff1d(distinct[0], keys, assume_unique=True))
+            extra.add(np.setdiff1d(keys, distinct[0], assume_unique=True))
+    return repeated, unpaired
 
 
 def words_of(table: Table, key: Sequence[str], hashes: Hashes) -> list[str]:

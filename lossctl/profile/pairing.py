@@ -13,30 +13,13 @@ import numpy as np
 
 from lossctl.core.block import Breach, Defect, Hashes
 from lossctl.io.blocks import BlockReader, TargetRule, targets_beside
-from lossctl.io.by_key import BUCKETS, HELD_BYTES, RUN_ROWS, KeyedRows, Spill, words_of
+from lossctl.io.by_key import HELD_BYTES, KeyedRows, Spill, compared_keys
 from lossctl.io.by_position import ByPosition
 from lossctl.io.select import Selection
 from lossctl.io.table import Kind, Table
 from lossctl.results.survey import Agreement, Keys, Unpaired
 
 KEPT: Final = 1000  # hashes of each kind that are kept, to show the first few keys in the order of their rows
-
-
-class KeyCount:
-    """A count of keys of one kind, and the hashes of the first ones."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.hashes: list[int] = []
-
-    def add(self, hashes: Hashes) -> None:
-        """Add keys."""
-        self.count += len(hashes)
-        self.hashes += hashes[: KEPT - len(self.hashes)].tolist()
-
-    def examples(self, table: Table, key: Sequence[str]) -> tuple[str, ...]:
-        """Read a few of the keys."""
-        return tuple(words_of(table, key, np.array(self.hashes, dtype=np.uint64))) if self.hashes else ()
 
 
 class TableKeys:
@@ -47,7 +30,6 @@ class TableKeys:
         self.spill = Spill(most)
         self.rows = self.missing = 0
         self.first_missing: int | None = None
-        self.repeated = KeyCount()
         self.spill.fill(KeyedRows(hashes[np.newaxis]) for hashes in self._hashes(key))
 
     def _hashes(self, key: Sequence[str]) -> Iterator[Hashes]:
@@ -64,46 +46,21 @@ class TableKeys:
             if rows.stopped is not None:
                 raise rows.stopped
 
-    def distinct(self, first: int, stop: int) -> Hashes:
-        """Return the different keys of some buckets, in order, and count those that stand more than once."""
-        keys, counts = np.unique(self.spill.read(first, stop).words[0], return_counts=True)
-        self.repeated.add(keys[counts > 1])
-        return keys
-
 
 def survey_keys(tables: Sequence[Table], key: Sequence[str]) -> tuple[list[Keys], list[Unpaired]]:
     """Count missing, repeated and unpaired keys; raise DataError where a key column cannot be read."""
     columns = [TableKeys(table, key, HELD_BYTES // len(tables)) for table in tables]
-    pairs = [(table, KeyCount(), KeyCount()) for table in tables[1:]]  # keys of the first table alone, and of this one
-    step = 1 if max(column.rows for column in columns) > RUN_ROWS else BUCKETS
-    for start in range(0, BUCKETS, step):
-        first, *following = (column.distinct(start, start + step) for column in columns)
-        for (_, only_first, only_second), second in zip(pairs, following, strict=True):
-            only_first.add(np.setdiff1d(first, second, assume_unique=True))
-            only_second.add(np.setdiff1d(second, first, assume_unique=True))
+    repeated, unpaired = compared_keys([column.spill for column in columns], KEPT)
     keys = [
-        Keys(
-            input=column.table.label,
-            rows=column.rows,
-            missing=column.missing,
-            first_missing=column.first_missing,
-            repeated=column.repeated.count,
-            repeated_examples=column.repeated.examples(column.table, key),
-        )
-        for column in columns
+        Keys(column.table.label, column.rows, column.missing, column.first_missing, *again.shown(column.table, key))
+        for column, again in zip(columns, repeated, strict=True)
     ]
-    unpaired = [
-        Unpaired(
-            first=tables[0].label,
-            second=table.label,
-            only_first=only_first.count,
-            only_first_examples=only_first.examples(tables[0], key),
-            only_second=only_second.count,
-            only_second_examples=only_second.examples(table, key),
-        )
-        for table, only_first, only_second in pairs
+    first = tables[0]
+    pairs = [
+        Unpaired(first.label, table.label, *missing.shown(first, key), *extra.shown(table, key))
+        for table, (missing, extra) in zip(tables[1:], unpaired, strict=True)
     ]
-    return keys, unpaired
+    return keys, pairs
 
 
 def agreements(tables: Sequence[Table], rows: ByPosition, selection: Selection, rule: TargetRule) -> list[Agreement]:
