@@ -202,7 +202,7 @@ def run(
         with watch("compute"):
             return reduced(block)
 
-    [blocks] = feeds
+    [blocks] = feeds or [iter(())]  # a share may have no rows
     merged = RunState.empty(plan)
     grouped: dict[str, GroupTotals] = {}
     replicates: dict[str, Replicates] = {}
