@@ -181,7 +181,7 @@ class Influence:
     def __init__(
         self, statistic: Statistic, lines: Array, weight: Array | None, codes: NDArray[np.int64], groups: int
     ) -> None:
-        self.statistic, self.codes, self.groups = statistic, codes, groups
+        self.statistic, self.weight, self.codes, self.groups = statistic, weight, codes, groups
         self.counts = (
             np.bincount(codes, minlength=groups).astype(np.float64) if groups > 1 else np.full(1, len(codes) * 1.0)
         )
@@ -400,13 +400,13 @@ def shape_of(terms: Sequence[tuple[float, Influence]], units: Array) -> Shape:
         b = (grown + 3.0 * bend) / 6.0 - 0.5 * drift
         skewed = np.fmax(3.0 * np.abs(a), 2.0 * np.abs(b)) > LEAST
     a, b = (np.where(skewed & complete & np.isfinite(a + b), line, 0.0) for line in (a, b))
-    few = _few(values, square, fourth, one.codes)
+    few = _few(values, square, fourth, one.codes, one.weight)
     for piece in one.pieces if len(terms) == 1 else ():  # a quantity that few rows decide, and that decides the value
         centred = piece * (terms[0][0] / top)
         of_piece, of_rest = (one.sums(part**2) for part in (centred, values - centred))
         counts = (of_piece >= BULK * square) & (of_rest <= square)
         if counts.any():
-            few |= counts & _few(centred, of_piece, one.sums(centred**4), one.codes)
+            few |= counts & _few(centred, of_piece, one.sums(centred**4), one.codes, one.weight)
     return Shape(a, b, s * np.sqrt(rows), ~few | ~complete, np.where(complete, one.freedom, np.nan))
 
 
@@ -422,8 +422,11 @@ def _bounded(values: Array) -> Array:
     return np.clip(np.where(np.isfinite(values), values, 0.0), -BENT, BENT)
 
 
-def _few(values: Array, totals: Array, fourths: Array, codes: NDArray[np.int64]) -> Mask:
-    """Whether fewer than five rows of a group are far from the rest: values of mean zero, (groups,) sums of squares."""
+def _few(values: Array, totals: Array, fourths: Array, codes: NDArray[np.int64], weight: Array | None = None) -> Mask:
+    """Whether fewer than five rows of a group are far from the rest, whatever their weights, and make up the variance.
+
+    values: of mean zero, with the weights in them; totals, fourths: the (groups,) sums of their powers.
+    """
     most = INFORMATIVE - 1
     suspect = fourths >= (BULK * totals) ** 2 / most  # so they are at least where few rows make up so much
     if not suspect.any():
@@ -433,13 +436,16 @@ def _few(values: Array, totals: Array, fourths: Array, codes: NDArray[np.int64])
     rows = rows[np.lexsort((-squares[rows], codes[rows]))]
     groups = codes[rows]
     first = rows[np.arange(len(rows)) - np.searchsorted(groups, groups) < most]
-    count, tops_count = (np.bincount(line, minlength=len(totals)) for line in (codes, codes[first]))
-    sizes = count - tops_count
-    sums, tops = (np.bincount(codes[first], line[first], len(totals)) for line in (values, squares))
+    if weight is not None:
+        values = np.divide(values, weight, out=np.zeros_like(values), where=weight > 0.0)
+    powers = np.ones_like(values), values, values**2
+    count, sums, sums_of_squares = (np.bincount(codes, line, len(totals)) for line in powers)
+    far_count, far_sums, far_squares = (np.bincount(codes[first], line[first], len(totals)) for line in powers)
     with np.errstate(all="ignore"):
-        mean = -sums / sizes  # of the rest
-        spread = (totals - tops) / sizes - mean**2
-        far = tops - 2.0 * mean * sums + tops_count * mean**2
+        mean = (sums - far_sums) / (count - far_count)  # of the rest
+        spread = (sums_of_squares - far_squares) / (count - far_count) - mean**2
+        far = far_squares - 2.0 * mean * far_sums + far_count * mean**2
+        tops = np.bincount(codes[first], squares[first], len(totals))
         near = (far < most * APART * np.cbrt(count) * spread) & (tops < NEARLY * totals)
         few: Mask = suspect & (totals > 0.0) & ~near
     return few
