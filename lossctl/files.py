@@ -81,9 +81,24 @@ def is_same(source: str, entry: os.stat_result) -> bool:
     return False
 
 
+def path_of(value: object, name: str) -> str:
+    """Return a path as text; raise UsageError for what is none. name: of the argument."""
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name}: a value of type {type(value).__name__} is not allowed; a path is needed")
+    return os.fspath(value)
+
+
+def _kind(path: str) -> int:
+    """Return the kind of file at a path; raise OSError for none, and for what no path can be."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"is no path: {error}") from None
+
+
 def open_file(path: str) -> IO[bytes]:
     """Open a regular file to read; raise OSError, at once, for what might keep its reader waiting."""
-    kind = stat.S_IFMT(os.stat(path).st_mode)  # before it is opened: that alone may set a device going, or wait
+    kind = _kind(path)  # before it is opened: that alone may set a device going, or wait
     if kind != stat.S_IFREG:
         names = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise OSError(errno.EINVAL, f"is {names.get(kind, 'a device')}, not a file")
@@ -105,7 +120,7 @@ def read_file(path: str, most: int = -1, *, magic: bytes = b"") -> bytes:
 
     most: bytes of a file that are read, -1 for all. magic: see `read_text`.
     """
-    if not stat.S_ISFIFO(os.stat(path).st_mode):
+    if _kind(path) != stat.S_IFIFO:
         with open_file(path) as file:
             return file.read(most)
     with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | AT_ONCE)) as pipe:

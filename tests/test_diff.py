@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from lossctl import evaluate
 from lossctl.api.diff import diff
 from lossctl.errors import UsageError
 from tests.conftest import Lossctl, resealed
@@ -74,6 +76,20 @@ def test_a_bias_is_better_nearer_to_0(lossctl: Lossctl, write: Write, make: Call
     document["results"][0]["value"] = 1.0
     new.write_text(resealed(document))
     assert changes(lossctl("diff", old, new, "-f", "json"))["m", "mbe", ""] == (-2.0, 1.0, -1.0, -50.0, "better")
+
+
+def test_a_last_bit_makes_nothing_better_or_worse() -> None:
+    """The total of slices and that of all rows may be rounded differently, which says nothing of a model."""
+    draw = np.random.default_rng(3)
+    differences = 0
+    for rows in range(3, 120):
+        data = {name: draw.normal(size=rows) for name in "yp"} | {"w": draw.random(rows), "g": np.arange(rows) % 4}
+        options: dict[str, Any] = {"target": "y", "pred": "p", "weight": "w", "losses": ["mse", "r2", "pearson"]}
+        plain, sliced = (evaluate(data, by=by, **options) for by in (None, "g"))
+        entries = [entry for entry in diff(plain, sliced).changes if not entry.slice]
+        assert {entry.became for entry in entries} == {"same"}
+        differences += sum(entry.change != 0.0 for entry in entries)
+    assert differences, "nothing was put to the test"
 
 
 def test_entries_of_one_report_alone_are_listed(lossctl: Lossctl, make: Callable[..., Path]) -> None:

@@ -38,6 +38,7 @@ pytestmark = pytest.mark.deep
 Write = Callable[[str, str | bytes], Path]
 ROWS = "y,p,q,g\n" + "0,1,2,x\n0,-1,-2,x\n" * 20 + "0,1,1,y\n0,-1,-1,y\n" * 20
 ONE = ("-t", "y", "-p", "p")
+WAYS: Mapping[str, Direction] = {"mae": "min", "r2": "max"}
 FORMATS = ("table", "json", "jsonl", "csv", "md", "junit", "github", "value")
 
 
@@ -1428,6 +1429,54 @@ def test_zero_against_zero_is_no_regression(lossctl: Lossctl) -> None:
             decide=decide,
         )
         assert (report.verdict, {entry.status for entry in report.checks}) == ("pass", {"pass"})
+
+
+@pytest.mark.parametrize("decide", ["point", "significant"])
+@pytest.mark.parametrize("tolerance", ["5%", "0", "5%,0.1"])
+def test_what_is_better_than_a_baseline_of_0_is_no_regression(decide: Decide, tolerance: str) -> None:
+    """A share of 0 is nothing that a worse value could be compared with; a better one needs no comparison."""
+    truth = np.arange(100) % 2
+    wrong, right = np.where(truth == 1, 0.1, 0.9), np.where(truth == 1, 0.9, 0.1)
+    right[:3] = wrong[:3]
+    options: dict[str, Any] = {"target": "y", "max_regression": f"accuracy={tolerance}", "decide": decide, "by": "g"}
+    data = {"y": truth, "old": wrong, "new": right, "g": np.repeat(["u", "v"], 50)}
+    assert check(data, pred=["old", "new"], baseline="old", **options).verdict == "pass"
+    assert check(data, pred=["old", "new"], baseline="new", **options).verdict == "fail"
+
+
+def test_a_last_bit_is_no_regression() -> None:
+    """Sums by slices and of all rows may differ in it, as may machines."""
+    report = evaluate({"y": [0.0, 1.0] * 9, "p": [0.1] * 18}, target="y", pred="p", losses=["mae", "r2"], ci=None)
+    loss, score = (Bound(regression_rule(f"{name}=0"), name, name, way) for name, way in WAYS.items())
+    for bound, start, value, status in [
+        (loss, 0.3, 0.1 + 0.2, "pass"),
+        (loss, 0.3, 0.3 * (1 + 1e-11), "fail"),
+        (loss, 0.0, 1e-300, "fail"),
+        (score, 0.0, -2e-16, "pass"),  # a score is what a loss lacks to 1
+        (score, 0.0, -1e-11, "fail"),
+    ]:
+        cell = report.cell(bound.label)
+        case = RuleCase(bound, "p", {}, replace(cell, value=value), replace(cell, value=start))
+        [verdict] = judge([case], Terms())
+        assert verdict.status == status, (value, start)
+        assert ("is the same as the baseline's" in verdict.message) == (status == "pass")
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("loss", ["one_minus_pearson", "one_minus_concordance"])
+def test_a_constant_is_undefined_whatever_its_weights_round_to(loss: str, weight: str | None) -> None:
+    draw = np.random.default_rng(7)
+    group = np.arange(200) % 5
+    pred, varied = draw.normal(size=5)[group], draw.normal(size=200)
+    truth = varied if loss == "one_minus_pearson" else pred + 0.0
+    data = {"y": truth, "p": pred, "g": group, "w": draw.gamma(1.0, size=200)}
+    report = check(data, target="y", pred="p", weight=weight, by="g", max_slice=f"{loss}=2")
+    assert [entry.status for entry in report.checks] == ["undefined"] * 5
+    for score in ("pearson", "spearman", "kendall"):
+        options: dict[str, Any] = {"target": "y", "pred": "p", "losses": score, "weight": weight}
+        cells = evaluate({**data, "y": varied}, by="g", **options)
+        assert [cell.status for cell in cells if cell.slice] == ["undefined"] * 5
+        assert math.isnan(evaluate({**data, "y": varied, "p": np.full(200, 0.7)}, **options).value())
 
 
 @pytest.mark.parametrize("decide", ["significant", "noninferior"])

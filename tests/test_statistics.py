@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from lossctl.core.state import moments_of
 from lossctl.core.statistic import MEAN, R_SQUARED, RATIO, ROOT, TWO_RATIOS
 from lossctl.results.report import Cell
 from lossctl.stats import estimate as estimate_module, folded
-from lossctl.stats.estimate import estimate, estimates, order_interval, paired_stderr
+from lossctl.stats.estimate import ENDS_OUT_OF_RANGE, estimate, estimates, order_interval, paired_stderr
 from lossctl.stats.multiple import DRAWS, best_set, draws, holm, max_t
 from lossctl.stats.spread import Clusters, IndependentRows, Series, Spread, autocorrelation, lags_for
 from lossctl.stats.student import normal_quantile, normal_tail, t_quantile, t_tail
@@ -547,6 +548,14 @@ def test_one_row_of_positive_weight_has_no_spread() -> None:
     data = {"y": [0.0] * 4, "p": [1.0, 2.0, 3.0, 4.0], "w": [0.0, 0.0, 1.0, 0.0], "g": ["a", "a", "a", "b"]}
     for found in cells(data, weight="w", by="g")[:2]:
         assert (found.value, found.stderr, found.interval_reason) == (9.0, None, "one row has no spread")
+
+
+def test_an_interval_that_skewness_makes_endless_is_none() -> None:
+    """Two rows say next to nothing of a skewed score, and JSON has no number for an end at infinity."""
+    data = {"y": [4.0, 5.0], "p": [4.31968234, 4.13030241]}
+    report = lossctl.evaluate(data, target="y", pred="p", losses="d2_tweedie:power=1", ci=0.99)
+    assert (report.cells[0].interval, report.cells[0].interval_reason) == (None, ENDS_OUT_OF_RANGE)
+    assert json.loads(report.to_json())["results"][0]["ci"] is None
 
 
 def test_an_interval_out_of_range_is_none() -> None:

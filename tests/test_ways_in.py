@@ -545,6 +545,30 @@ def test_frames_that_are_columns_meet_by_the_names_of_their_columns() -> None:
     assert lossctl.evaluate(data, target="y", pred="p", losses="mae").cells[0].value == 0.25
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lossctl.evaluate,
+        lambda path: lossctl.evaluate([f"a={path}", "b.csv"]),
+        lambda path: lossctl.evaluate({"p": [1.0]}, targets=path, pred="p"),
+        lambda path: lossctl.diff(path, path),
+        lossctl.merge,
+        lambda path: lossctl.plot("history", [path, path]),
+        lossctl.Report.load,
+    ],
+)
+def test_what_no_path_can_be_is_refused(call: Callable[[Any], object]) -> None:
+    with pytest.raises(lossctl.DataError, match="is no path: embedded null byte"):
+        call("a\0b")
+
+
+@pytest.mark.parametrize("value", [None, 5, b"a.json"])
+def test_what_is_no_path_is_refused(value: Any) -> None:
+    for call in (lossctl.merge, lossctl.Report.load, lambda entry: lossctl.diff(entry, entry)):
+        with pytest.raises(lossctl.UsageError, match=r": a value of type \w+ is not allowed"):
+            call(value)
+
+
 def test_every_result_is_a_table_where_it_is_printed_and_a_short_line_in_a_console() -> None:
     data = {"y": [1.0, 2.0, 3.0], "p": [1.0, 4.0, 3.5]}
     report = lossctl.evaluate(data, target="y", pred="p", losses="mae")

@@ -6,7 +6,9 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
+from lossctl.core.loss import rounding
 from lossctl.errors import UsageError, listed, printable
+from lossctl.files import path_of
 from lossctl.io.reports import read_report
 from lossctl.results.changes import Became, Change, Changes, Side
 from lossctl.results.document import Place
@@ -32,7 +34,9 @@ def diff(old: str | os.PathLike[str] | Report, new: str | os.PathLike[str] | Rep
     DataError
         A report cannot be read.
     """
-    sources = [source if isinstance(source, Report) else os.fspath(source) for source in (old, new)]
+    sources = [
+        source if isinstance(source, Report) else path_of(source, name) for name, source in (("old", old), ("new", new))
+    ]
     if all(source == "-" for source in sources):
         raise UsageError("- (standard input) can be read once only")
     before, after = (read_report(source, any_schema=True) for source in sources)
@@ -99,7 +103,7 @@ def _became(old: Cell, new: Cell) -> Became:
         return "other loss"
     if not (math.isfinite(old.value) and math.isfinite(new.value)):
         return "undefined"
-    if new.merit == old.merit:
+    if abs(new.merit - old.merit) <= rounding(old.value, old.direction):
         return "same"
     return "better" if new.merit < old.merit else "worse"
 

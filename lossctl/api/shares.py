@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import glob
@@ -55,7 +55,7 @@ from lossctl.engine.states import (
     unpacked,
 )
 from lossctl.errors import DataError, ExitCode, LossctlError, UsageError, listed, printable
-from lossctl.files import explained, is_folder, read_file, read_text, standard_input
+from lossctl.files import explained, is_folder, path_of, read_file, read_text, standard_input
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.blocks import BlockReader
 from lossctl.io.by_position import ByPosition
@@ -684,8 +684,8 @@ def merge(
     DataError
         A state is damaged, missing, there twice, or of another run or version.
     """
-    paths = [states] if isinstance(states, str | os.PathLike) else states
-    return merged([state for path in paths for state in State.read(os.fspath(path))], note, rules)
+    paths = states if isinstance(states, Iterable) and not isinstance(states, str) else [states]
+    return merged([state for path in paths for state in State.read(path_of(path, "states"))], note, rules)
 
 
 def merged(states: Sequence[State], note: Callable[[str], None] | None, rules: Mapping[str, Any]) -> Report:

@@ -153,8 +153,9 @@ class Statistic:
 
 
 def variance(mean: Any, square: Any) -> Any:
-    """Population variance from the means of u and u², u taken about a fixed origin; never below 0."""
-    return np.maximum(square - mean**2, 0.0)
+    """Population variance from the means of u and u², u taken about a fixed origin; 0 where all of it is rounding."""
+    spread = square - mean**2
+    return np.where(spread <= ROUNDING * square, 0.0, spread)[()]
 
 
 def positive(x: Any) -> Any:
@@ -162,6 +163,7 @@ def positive(x: Any) -> Any:
     return np.where(x > 0.0, x, np.nan)[()]
 
 
+ROUNDING: Final = 4.0 * 2.0**-52  # share of values below which a spread of them is rounding
 ONE: Final = np.float64(1.0)
 MEAN: Final = Statistic("mean", lambda m: m[0], lambda m: (ONE,))
 
@@ -172,14 +174,14 @@ RATIO: Final = Statistic("ratio of means", lambda m: m[0] / m[1], undefined="the
 
 def _slope_of_r_squared(m: Means) -> tuple[Any, ...]:
     """Return the gradient of R², by hand as every evaluation takes it."""
-    spread = positive(m[2] - m[1] ** 2)
+    spread = positive(variance(m[1], m[2]))
     share = m[0] / spread**2
     return -1.0 / spread, -(share * (2.0 * m[1])), share
 
 
 R_SQUARED: Final = Statistic(
     "1 - mean squared residual / variance of the target",
-    lambda m: 1.0 - m[0] / positive(m[2] - m[1] ** 2),
+    lambda m: 1.0 - m[0] / positive(variance(m[1], m[2])),
     _slope_of_r_squared,
     interval="complement",
     undefined="the target is constant",

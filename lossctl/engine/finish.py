@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lossctl.core.grouped import AllRows, GroupedMoments
 from lossctl.core.resample import copies
 from lossctl.core.state import NEVER, SHIFT, Moments, Odd, Peak, Sample, View, means, moments_of, order_of, ratio
-from lossctl.core.statistic import MEAN, Statistic, minus_log_of_lack, read, square_of
+from lossctl.core.statistic import MEAN, ROUNDING, Statistic, minus_log_of_lack, read, square_of
 from lossctl.engine.plan import Plan, Question
 from lossctl.engine.reduce import RunState
 from lossctl.numerics.array import Array, Mask
@@ -25,7 +25,6 @@ from lossctl.stats.estimate import (
     NOT_FINITE,
     ONE_OF_A_CLASS,
     ONE_ROW,
-    ROUNDING,
     SPREAD_OUT_OF_RANGE,
     TOO_FEW,
     Estimate,

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from lossctl.core.state import SHIFT, means, ratio
-from lossctl.core.statistic import MEAN, ROOT, Statistic
+from lossctl.core.statistic import MEAN, ROOT, ROUNDING, Statistic
 from lossctl.engine.finish import NO_CLOSED_FORM, SETS_IN_TIME, Assumptions, Scope
 from lossctl.engine.plan import FIRST, Couple, Design, Question
 from lossctl.errors import listed
@@ -23,7 +23,6 @@ from lossctl.stats.estimate import (
     NO_SPREAD,
     ONE_ROW,
     ONE_SET,
-    ROUNDING,
     SKEWED,
     SPREAD_OUT_OF_RANGE,
     Contrast,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from lossctl.core.loss import merit
+from lossctl.core.loss import merit, rounding
 from lossctl.engine.paired import PairedBounds
 from lossctl.gate.rules import Bound, Dropped, slice_name
 from lossctl.results.comparison import Check, Status
@@ -21,7 +21,6 @@ from lossctl.results.report import Cell, Input, Verdict, lists_by
 MIN_SLICE: Final = 30
 MIN_ROWS: Final = 30  # of a decision by statistics
 WORTH_SAYING: Final = 0.05  # false alarms among slices
-ROUNDING: Final = 1e-12  # share of a baseline by which other machines, or rows in another order, may differ
 BLOCKING: Final = ("fail", "undefined", "missing")
 DECIDED: Final = ("pass", *BLOCKING)
 
@@ -222,12 +221,10 @@ def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Fi
         return Finding("insufficient", f"{_rows(gaps)} that the baseline predicts the candidate alone leaves out")
     if base is not None and base.value == 0.0 == cell.value and math.isfinite(rule.tolerance.of(0.0)):
         return Finding("pass", "0 is the same as the baseline's 0", 0.0)
-    if (
-        base is not None
-        and base.value == 0.0
-        and rule.tolerance.absolute is None
-        and rule.tolerance.percent is not None
-    ):
+    only_percent = rule.tolerance.absolute is None and rule.tolerance.percent is not None
+    if base is not None and base.value == 0.0 and only_percent:
+        if rule.decide in ("point", "significant") and merit(cell.value, bound.direction) < 0.0:
+            return Finding("pass", _compared(bound, cell, base, 0.0, passed=True), 0.0)
         return Finding(
             "undefined",
             f"the baseline's value is 0, of which {rule.text} is nothing to compare with; give an absolute tolerance, "
@@ -239,8 +236,8 @@ def _finding(case: RuleCase, terms: Terms, among: int = 1, count: int = 1) -> Fi
     limit = -highest if bound.direction == "max" else highest
     if rule.decide != "point":
         return _tested(case, limit, terms, among, count)
-    rounding = 0.0 if base is None else ROUNDING * abs(base.value)
-    passed = merit(cell.value, bound.direction) <= highest + rounding
+    spare = 0.0 if base is None else rounding(base.value, bound.direction)
+    passed = merit(cell.value, bound.direction) <= highest + spare
     return Finding("pass" if passed else "fail", _compared(bound, cell, base, limit, passed), limit)
 
 
@@ -282,9 +279,12 @@ def _compared(bound: Bound, cell: Cell, base: Cell | None, limit: float, passed:
         excess = "" if passed else f", by {_number(abs(size - limit))}"
         return f"{_number(size, limit)} {verb} {_number(limit, size)}{excess}"
     change = merit(value, bound.direction) - merit(base.value, bound.direction)
-    how = "worse than" if change > 0 else "better than" if change < 0 else "the same as"
-    amount = f"{_number(abs(change))} " if change else ""
-    text = f"{_number(value, base.value)} is {amount}{how} the baseline's {_number(base.value, value)}"
+    if abs(change) <= rounding(base.value, bound.direction):
+        return f"{_number(value)} is the same as the baseline's {_number(base.value)}"
+    how = "worse" if change > 0 else "better"
+    text = (
+        f"{_number(value, base.value)} is {_number(abs(change))} {how} than the baseline's {_number(base.value, value)}"
+    )
     if passed and change <= 0:
         return text
     return f"{text}; {bound.rule.text} worse is allowed, {side} {_number(limit, size)}"
@@ -313,12 +313,12 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
         intervals.append((ends[0] + 0.0, ends[1] + 0.0))
     (low, high), beyond, short = intervals[0], intervals[1 : len(contrasts) + 1], intervals[len(contrasts) + 1 :]
     interval = (0.0 - high, 0.0 - low) if bound.direction == "max" else (low, high)
-    rounding = ROUNDING * abs(case.baseline.value) if case.baseline is not None else 0.0
-    worse = all(lower > 0.0 for lower, _ in beyond) and low > rounding
-    within = any(upper <= rounding for _, upper in beyond)
+    spare = rounding(case.baseline.value, bound.direction) if case.baseline is not None else 0.0
+    worse = all(lower > 0.0 for lower, _ in beyond) and low > spare
+    within = any(upper <= spare for _, upper in beyond)
     if rule.decide == "equivalent":  # two one-sided tests: neither worse nor better by more than the tolerance
         worse |= all(upper < 0.0 for _, upper in short)
-        within &= any(lower >= -rounding for lower, _ in short)
+        within &= any(lower >= -spare for lower, _ in short)
     status: Status = "fail" if worse else "pass" if rule.decide == "significant" or within else "insufficient"
     proven = f"more than {rule.text} worse is {'' if worse else 'not '}shown"
     if rule.decide == "noninferior" and not worse:
@@ -330,7 +330,7 @@ def _tested(case: RuleCase, limit: float, terms: Terms, among: int, count: int) 
     message = f"worse by {low:.4g} to {high:.4g} ({100 * level:.6g}%{holm}); {proven}"
     if (
         status == "pass"
-        and high > rounding
+        and high > spare
         and (why := evidence.guarded(case.model, bound.label, case.slice, contrasts, level))
     ):
         return Finding("insufficient", f"not enough to pass: {why}", limit, interval)

@@ -464,19 +464,24 @@ def plain_pred(batch: Batch) -> Array:
     return (batch.raw if batch.activation in STRICT else batch.pred)[0]
 
 
+def one_is_constant(lines: Array) -> bool:
+    """Whether target or prediction has one value, of which weighted sums of ranks say so only but for rounding."""
+    return bool((lines[:2] == lines[:2, :1]).all(axis=1).any())
+
+
 def spearman_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced:
     """Return the correlation of ranks from lines of target, prediction and weight.
 
     And the influence of each row: by its own ranks, and by those that it lifts.
     """
+    if one_is_constant(lines):
+        return np.nan, NONE
     weight = scaled(lines[-1])
     orders = Order(lines[0]), Order(lines[1])
     u, v = (order.beneath(weight) for order in orders)
     for ranks in (u, v):
         ranks -= total(weight * ranks) / total(weight)
     uu, vv, uv = total(weight * u * u), total(weight * v * v), total(weight * u * v)
-    if not (uu > 0.0 and vv > 0.0):
-        return np.nan, NONE
     root = geometric_mean(uu, vv)
     value = uv / root
     if not influence:
@@ -564,13 +569,13 @@ class Pairs:
 
 def kendall_of(lines: Array, *, influence: bool = False, **_: Any) -> Influenced:
     """Return tau-b from lines of target, prediction and weight; and the influence of each row, by its pairs."""
+    if one_is_constant(lines):
+        return np.nan, NONE
     weight = scaled(lines[-1])
     pairs = Pairs(lines[0], lines[1], weight)
     surplus = (pairs.less + pairs.more) - pairs.crossed
     by_target, by_pred = pairs.all - pairs.x_same, pairs.all - pairs.y_same
     all_surplus, all_target, all_pred = (total(weight * line) for line in (surplus, by_target, by_pred))
-    if not (all_target > 0.0 and all_pred > 0.0):
-        return np.nan, NONE
     root = geometric_mean(all_target, all_pred)
     value = all_surplus / root
     if not influence:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Final
 
 from lossctl.errors import UsageError, printable
+from lossctl.files import path_of
 from lossctl.output import checks
 from lossctl.output.checks import Failure, counts, sides, verdict
 from lossctl.output.comparison import differences, sentences
@@ -280,7 +281,7 @@ def save_page(page: Page, path: str | os.PathLike[str]) -> None:
     from lossctl.io.atomic import check_writable, write_text
     from lossctl.output.vega import need_libraries
 
-    name = os.fspath(path)
+    name = path_of(path, "path")
     if not name.lower().endswith(".html"):
         raise UsageError(f"save {printable(name)}: the name of a page ends in .html")
     need_libraries()

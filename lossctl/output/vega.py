@@ -21,6 +21,7 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from lossctl.errors import SHORTAGE, OutputError, UsageError, listed, near, printable
+from lossctl.files import path_of
 from lossctl.io.atomic import check_writable, write_bytes
 from lossctl.io.machine import address_space
 from lossctl.output.plot import cell_text, clash, cut, folded, outline, shade_edges, ticks
@@ -652,7 +653,7 @@ def save(
     theme: str = "auto",
 ) -> None:
     """Write a figure to a file, whole or not at all; its suffix tells the format."""
-    name = os.fspath(path)
+    name = path_of(path, "path")
     form = next((form for suffix, form in SUFFIXES.items() if name.lower().endswith(suffix)), None)
     if form is None:
         raise UsageError(f"{name}: the name of a figure ends in {listed([*SUFFIXES])}")

@@ -21,6 +21,7 @@ from lossctl.core.domain import label as label_of
 from lossctl.core.form import Reading
 from lossctl.core.loss import Direction, merit
 from lossctl.errors import DataError, UsageError, listed, near, printable
+from lossctl.files import path_of
 from lossctl.numerics.array import Array, Mask
 from lossctl.results.document import (
     ENCODE,
@@ -647,7 +648,7 @@ class Report(PublicResult):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a file, whole or not at all; its suffix tells the format, as with `-o`, or .html."""
-        name, options, atomic = os.fspath(path), above("api.options"), above("io.atomic")
+        name, options, atomic = path_of(path, "path"), above("api.options"), above("io.atomic")
         others = {*options.FIGURES, *([] if self.command == "check" else ["junit"])} - {"html"}
         endings = {suffix: form for suffix, form in options.SUFFIXES.items() if form not in others}
         suffix = next((suffix for suffix in endings if name.lower().endswith(suffix)), None)
@@ -662,7 +663,7 @@ class Report(PublicResult):
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Report:
         """Read a report that was saved as JSON; raise DataError for a file that is none."""
-        report: Report = above("io.reports").read_report(os.fspath(path)).restored()
+        report: Report = above("io.reports").read_report(path_of(path, "path")).restored()
         return report
 
     def plot(self, kind: str, losses: str | Sequence[str] = ()) -> Figure:

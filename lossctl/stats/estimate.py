@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lossctl.core.grouped import GroupedMoments
 from lossctl.core.state import SHIFT, View, covariance_units, means, ratio, root, units as exact_units
-from lossctl.core.statistic import MEAN, Means, Statistic, read
+from lossctl.core.statistic import MEAN, ROUNDING, Means, Statistic, read
 from lossctl.numerics import double
 from lossctl.numerics.array import Array, Mask
 from lossctl.numerics.double import Pair
@@ -29,7 +29,6 @@ Fraction = tuple[int, int]  # numerator, denominator > 0: exact, and cheaper tha
 
 LARGEST_LOG: Final = 700.0  # e to more than this leaves the float range
 WINDOW: Final = 40.0  # standard deviations beyond which a binomial has no mass
-ROUNDING: Final = 4.0 * 2.0**-52  # share of the values below which a spread of rows is rounding
 TWO_UNITS: Final = 2.0 - 1e-9  # two sets count as two, whatever the rounding of their masses
 
 # why there is no interval
@@ -119,8 +118,11 @@ class Estimates(Sequence[Estimate]):
             below, above = (moved(of_shape, values, stderrs, times) for times in shape.ends(quantile))
             corrected = shape.matters & self.kinds_of_interval() & np.isfinite(above)
         low, high = np.where(corrected, np.fmin(low, below), low), np.where(corrected, np.fmax(high, above), high)
-        outcomes = [*self.outcomes, (SKEWED, None)]
-        return Estimates(values, stderrs, (low, high), np.where(corrected, len(outcomes) - 1, self.kinds), outcomes)
+        outcomes = [*self.outcomes, (SKEWED, None), (None, ENDS_OUT_OF_RANGE)]
+        kinds = np.where(corrected, len(outcomes) - 2, self.kinds)
+        endless = corrected & np.isinf(low)
+        low, high = (np.where(endless, np.nan, line) for line in (low, high))
+        return Estimates(values, stderrs, (low, high), np.where(endless, len(outcomes) - 1, kinds), outcomes)
 
     def within(self, limits: tuple[float, float]) -> Estimates:
         """Return intervals of what lies between two limits: one that passes a limit is taken on the logit between them.
@@ -240,7 +242,7 @@ def about(value: float, stderr: float, quantile: float, form: str, method: str) 
     form: of the interval, as of a `Statistic`; a score that lacks nothing to 1 has no logarithm of that.
     """
     reach = quantile * stderr
-    if value - reach == value + reach:  # what is below the value's last digit is rounding
+    if reach <= ROUNDING * abs(value):  # what is below the value's last digits
         return Estimate(value, 0.0, why=NO_SPREAD)
     size = {"log": value, "complement": 1.0 - value}.get(form, 0.0)
     if form == "log" or size > 0.0:
@@ -361,7 +363,7 @@ def estimates(
             NOT_FINITE: ~np.isfinite(values),
             ONE_ROW if statistic.mass is None else ONE_SET: units < TWO_UNITS,
             SPREAD_OUT_OF_RANGE: ~np.isfinite(variance),
-            NO_SPREAD: (values - reach == values + reach) | (stderr * np.sqrt(units) <= least),
+            NO_SPREAD: (reach <= ROUNDING * np.abs(values)) | (stderr * np.sqrt(units) <= least),
             ENDS_OUT_OF_RANGE: ~(np.isfinite(low) & np.isfinite(high)),
         }
         kinds = np.select(list(faults.values()), list(range(1, len(faults) + 1)), 0)
